@@ -1,0 +1,81 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// What every target is built with. `package` is the access level across targets; nothing is `public`.
+let common: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+/// The targets that decide and compute only: no unsafe pointer without an `unsafe` that can be searched for.
+let pure: [SwiftSetting] = common + [.strictMemorySafety()]
+
+let package = Package(
+    name: "squire",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "squire", targets: ["squire"])],
+    dependencies: [
+        // Commands, options, `--help` and completion scripts.
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        // HMAC-SHA-256 for the playground's JSON Web Tokens; SHA-256 for token fingerprints.
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        // The logging interface; the two formats of `--log-format` are its backend, in the squire target.
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        // YAML with line and column marks, which configuration errors need.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // The two C libraries. Each is imported by one target only: EventIO and Upstream.
+        .systemLibrary(
+            name: "CLibevent",
+            pkgConfig: "libevent",
+            providers: [.apt(["libevent-dev"]), .brew(["libevent"])]
+        ),
+        .systemLibrary(
+            name: "CCurl",
+            pkgConfig: "libcurl",
+            providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]
+        ),
+
+        .target(name: "HTTP1", swiftSettings: pure),
+        .target(
+            name: "Credentials",
+            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: common
+        ),
+        .target(name: "EventIO", dependencies: ["CLibevent"], swiftSettings: common),
+        .target(name: "Upstream", dependencies: ["CCurl", "EventIO"], swiftSettings: common),
+        // Whole requests in, whole or streamed answers out: the HTTP server of the pages Squire serves itself.
+        // Never on the data path.
+        .target(name: "LocalServer", dependencies: ["EventIO", "HTTP1"], swiftSettings: common),
+        .target(
+            name: "ReverseProxy",
+            dependencies: [
+                "Credentials", "EventIO", "HTTP1", "Upstream", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: common
+        ),
+        .target(
+            name: "Playground",
+            dependencies: ["Credentials", "EventIO", "LocalServer", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: common
+        ),
+        .target(
+            name: "Inspector",
+            dependencies: ["Credentials", "EventIO", "LocalServer", "ReverseProxy"],
+            swiftSettings: common
+        ),
+        .executableTarget(
+            name: "squire",
+            dependencies: [
+                "Credentials", "EventIO", "Inspector", "Playground", "ReverseProxy", "Upstream",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: common
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,161 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Bytes on their way: written at the end, read from the start, grown on demand.
+///
+/// Pointers handed out are good until the next mutation. Not thread-safe; belongs to one loop.
+package final class ByteBuffer {
+    private var base: UnsafeMutableRawPointer
+    package private(set) var capacity: Int
+    private var start = 0
+    private var end = 0
+
+    package init(capacity: Int) {
+        self.capacity = capacity
+        base = malloc(capacity)!  // malloc(3) of a few KiB fails only when the process is lost anyway
+    }
+
+    deinit {
+        free(base)
+    }
+
+    package var isEmpty: Bool { count == 0 }
+    package var count: Int { end &- start }
+
+    /// The bytes not consumed yet.
+    package var readable: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: base + start, count: end &- start)
+    }
+
+    /// The same bytes, for work in place.
+    package var mutableReadable: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: base + start, count: end &- start)
+    }
+
+    /// Room of at least `minimum` bytes behind the readable ones; `commit` makes what was written there readable.
+    package func writable(minimum: Int) -> UnsafeMutableRawBufferPointer {
+        if capacity &- end < minimum { makeRoom(minimum) }
+        return UnsafeMutableRawBufferPointer(start: base + end, count: capacity &- end)
+    }
+
+    package func commit(_ count: Int) {
+        precondition(count >= 0 && count <= capacity &- end)
+        end &+= count
+    }
+
+    package func consume(_ count: Int) {
+        precondition(count >= 0 && count <= end &- start)
+        start &+= count
+        if start == end { clear() }
+    }
+
+    /// Forgets readable bytes from `count` on.
+    package func truncate(to count: Int) {
+        precondition(count >= 0 && count <= end &- start)
+        end = start &+ count
+    }
+
+    package func clear() {
+        start = 0
+        end = 0
+    }
+
+    @inline(__always)
+    package func append(_ bytes: UnsafeRawBufferPointer) {
+        let count = bytes.count
+        guard count > 0, let source = bytes.baseAddress else { return }
+        if capacity &- end < count { makeRoom(count) }
+        memcpy(base + end, source, count)
+        end &+= count
+    }
+
+    @inline(__always)
+    package func append(_ byte: UInt8) {
+        if capacity == end { makeRoom(1) }
+        base.storeBytes(of: byte, toByteOffset: end, as: UInt8.self)
+        end &+= 1
+    }
+
+    @inline(__always)
+    package func append(_ text: StaticString) {
+        append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    package func append(_ bytes: [UInt8]) {
+        bytes.withUnsafeBytes { append($0) }
+    }
+
+    package func append(_ text: String) {
+        var text = text
+        text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
+    }
+
+    package func append(decimal number: Int) {
+        append(number: UInt64(max(0, number)), radix: 10)
+    }
+
+    package func append(decimal number: UInt64) {
+        append(number: number, radix: 10)
+    }
+
+    package func append(hexadecimal number: Int) {
+        append(number: UInt64(max(0, number)), radix: 16)
+    }
+
+    private func append(number: UInt64, radix: UInt64) {
+        withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { digits in
+            var index = 20
+            var rest = number
+            repeat {
+                index &-= 1
+                let digit = UInt8(truncatingIfNeeded: rest % radix)
+                digits[index] = digit < 10 ? 0x30 &+ digit : 0x57 &+ digit
+                rest /= radix
+            } while rest > 0
+            append(UnsafeRawBufferPointer(rebasing: digits[index...]))
+        }
+    }
+
+    private func makeRoom(_ minimum: Int) {
+        let count = end &- start
+        if start > 0, capacity &- count >= minimum {
+            memmove(base, base + start, count)
+        } else {
+            let grown = max(capacity &* 2, count &+ minimum)
+            let fresh = malloc(grown)!
+            memcpy(fresh, base + start, count)
+            free(base)
+            base = fresh
+            capacity = grown
+        }
+        start = 0
+        end = count
+    }
+}
+
+/// Buffers of one size, kept for reuse: idle connections hold none, busy ones allocate none.
+package final class BufferPool {
+    /// What a buffer starts with: one TLS record (16 KiB) and a head fit several times.
+    package static let bufferCapacity = 64 * 1024
+    private var free: [ByteBuffer] = []
+    private let limit: Int
+
+    package init(limit: Int = 64) {
+        self.limit = limit
+        free.reserveCapacity(limit)
+    }
+
+    package func take() -> ByteBuffer {
+        free.popLast() ?? ByteBuffer(capacity: Self.bufferCapacity)
+    }
+
+    /// Gives `buffer` back; one that has grown, or that is one too many, is freed instead.
+    package func give(_ buffer: ByteBuffer) {
+        guard buffer.capacity == Self.bufferCapacity, free.count < limit else { return }
+        buffer.clear()
+        free.append(buffer)
+    }
+}

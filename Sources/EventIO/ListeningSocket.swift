@@ -1,0 +1,154 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// A bound, listening, non-blocking descriptor, and what it is bound to.
+///
+/// *Ownership*: whoever holds the value closes it, through `close()`; a Unix socket's path is removed then.
+package struct ListeningSocket: Sendable {
+    package enum Name: Sendable, Equatable {
+        /// The numeric address and the port that was really bound.
+        case tcp(host: String, port: Int)
+        case unix(path: String)
+    }
+
+    package let descriptor: Int32
+    package let name: Name
+
+    /// Room for bursts of connections; the kernel caps it at `net.core.somaxconn`.
+    private static let backlog: Int32 = 4096
+
+    /// Binds `host:port`; port 0 takes a free one. Throws `SystemError`.
+    package static func tcp(host: String, port: Int) throws -> ListeningSocket {
+        var hints = addrinfo()
+        hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
+        hints.ai_family = AF_UNSPEC
+        #if canImport(Glibc)
+        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        #else
+        hints.ai_socktype = SOCK_STREAM
+        #endif
+        var results: UnsafeMutablePointer<addrinfo>?
+        let bare = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
+        let status = getaddrinfo(bare, String(port), &hints, &results)
+        guard status == 0, let first = results else {
+            throw SystemError("cannot listen on \(host): \(String(cString: gai_strerror(status)))", code: EINVAL)
+        }
+        defer { freeaddrinfo(results) }
+        // `localhost` has two addresses; tools that know only IPv4 are the common case.
+        let entries = sequence(first: first, next: { $0.pointee.ai_next }).map(\.pointee)
+        let entry = entries.first { $0.ai_family == AF_INET } ?? entries[0]
+
+        let descriptor = socket(entry.ai_family, entry.ai_socktype, 0)
+        guard descriptor >= 0 else { throw SystemError("cannot make a socket") }
+        do {
+            var on: Int32 = 1
+            // Never SO_REUSEPORT: another process must not be able to share the port.
+            setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+            guard bind(descriptor, entry.ai_addr, entry.ai_addrlen) == 0 else {
+                throw SystemError("cannot listen on \(host):\(port)")
+            }
+            try startListening(descriptor)
+            let bound = SocketAddress.local(of: descriptor)
+            return ListeningSocket(
+                descriptor: descriptor,
+                name: .tcp(host: bound?.host ?? host, port: bound?.port ?? port)
+            )
+        } catch {
+            _ = systemClose(descriptor)
+            throw error
+        }
+    }
+
+    /// Binds a Unix socket that only this user can open (0600 from its first moment).
+    ///
+    /// A stale socket at the path is replaced; a live one, or anything that is not a socket, is left alone.
+    package static func unix(path: String) throws -> ListeningSocket {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let capacity = MemoryLayout.size(ofValue: address.sun_path)
+        guard path.utf8.count < capacity else {
+            throw SystemError(
+                "cannot listen on unix:\(path): the path is longer than \(capacity - 1) bytes",
+                code: ENAMETOOLONG
+            )
+        }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+
+        try removeStaleSocket(path: path, address: &address)
+        let descriptor = try unixSocket()
+        do {
+            // The mode of the socket file is taken from the umask at bind time; chmod afterwards would leave a gap.
+            let mask = umask(0o177)
+            let status = withSockaddr(&address) { bind(descriptor, $0, $1) }
+            let code = errno
+            umask(mask)
+            guard status == 0 else { throw SystemError("cannot listen on unix:\(path)", code: code) }
+            try startListening(descriptor)
+            return ListeningSocket(descriptor: descriptor, name: .unix(path: path))
+        } catch {
+            _ = systemClose(descriptor)
+            throw error
+        }
+    }
+
+    /// Stops listening, and removes a Unix socket's file.
+    package func close() {
+        _ = systemClose(descriptor)
+        if case .unix(let path) = name { unlink(path) }
+    }
+
+    private static func startListening(_ descriptor: Int32) throws {
+        guard fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0,
+            fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK) == 0,
+            listen(descriptor, backlog) == 0
+        else { throw SystemError("cannot listen") }
+    }
+
+    private static func unixSocket() throws -> Int32 {
+        #if canImport(Glibc)
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        #else
+        let descriptor = socket(AF_UNIX, SOCK_STREAM, 0)
+        #endif
+        guard descriptor >= 0 else { throw SystemError("cannot make a socket") }
+        return descriptor
+    }
+
+    private static func removeStaleSocket(path: String, address: inout sockaddr_un) throws {
+        var information = stat()
+        guard lstat(path, &information) == 0 else { return }
+        guard information.st_mode & S_IFMT == S_IFSOCK else {
+            throw SystemError("cannot listen on unix:\(path): something that is not a socket is there", code: EEXIST)
+        }
+        let probe = try unixSocket()
+        defer { _ = systemClose(probe) }
+        let status = withSockaddr(&address) { connect(probe, $0, $1) }
+        guard status != 0, errno == ECONNREFUSED else {
+            throw SystemError("cannot listen on unix:\(path)", code: EADDRINUSE)
+        }
+        unlink(path)
+    }
+
+    private static func withSockaddr<Result>(
+        _ address: inout sockaddr_un,
+        _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
+    ) -> Result {
+        withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+    }
+}
+
+/// `close(2)`, for types that have a `close()` of their own.
+private func systemClose(_ descriptor: Int32) -> Int32 {
+    #if canImport(Glibc)
+    Glibc.close(descriptor)
+    #else
+    Darwin.close(descriptor)
+    #endif
+}

@@ -1,0 +1,29 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// A mutual exclusion lock over `pthread_mutex_t`.
+///
+/// Not `Synchronization.Mutex`: on Linux ThreadSanitizer cannot see its futex and reports the state it guards as raced.
+package final class Lock: @unchecked Sendable {
+    // `@unchecked`: the mutex is what makes sharing safe.
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+
+    package init() {
+        pthread_mutex_init(mutex, nil)
+    }
+
+    deinit {
+        pthread_mutex_destroy(mutex)
+        mutex.deallocate()
+    }
+
+    /// Runs `body` while no other thread runs a body under this lock. Keep it short; call nobody's callback in it.
+    package func withLock<Result>(_ body: () throws -> Result) rethrows -> Result {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return try body()
+    }
+}

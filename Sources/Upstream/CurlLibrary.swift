@@ -1,0 +1,23 @@
+internal import CCurl
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// libcurl's process-wide state.
+package enum CurlLibrary {
+    /// Prepares libcurl. Call first thing, while the process has one thread (curl_global_init(3)).
+    package static func initialize() {
+        // libcurl's TLS backend would write session keys to the file this names.
+        unsetenv("SSLKEYLOGFILE")
+        let status = curl_global_init(Int(CURL_GLOBAL_DEFAULT))
+        precondition(status == CURLE_OK, "libcurl cannot be initialised")
+        // A peer that closes must be an error value, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// For `--version`: libcurl and the TLS library it uses.
+    package static var version: String { String(cString: curl_version()) }
+}

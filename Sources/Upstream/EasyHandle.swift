@@ -1,0 +1,69 @@
+internal import CCurl
+
+/// A `CURL *` and the memory it points to.
+///
+/// *Ownership*: freed in `deinit`; must be out of its multi handle by then.
+final class EasyHandle {
+    let curl: UnsafeMutableRawPointer
+    /// libcurl writes its explanation here (`CURLOPT_ERRORBUFFER`).
+    private let errorBuffer = UnsafeMutablePointer<CChar>.allocate(capacity: Int(CURL_ERROR_SIZE))
+
+    init() {
+        guard let curl = curl_easy_init() else { fatalError("libcurl has no memory for a handle") }
+        self.curl = curl
+        errorBuffer.pointee = 0
+        ccurl_set_error_buffer(curl, errorBuffer)
+        // Without it libcurl changes signal handlers around each send and name resolution (libcurl-thread(3)).
+        set(CURLOPT_NOSIGNAL, 1)
+    }
+
+    deinit {
+        curl_easy_cleanup(curl)
+        errorBuffer.deallocate()
+    }
+
+    func set(_ option: CURLoption, _ value: Int) {
+        ccurl_set_long(curl, option, value)
+    }
+
+    func set(_ option: CURLoption, _ value: String?) {
+        ccurl_set_string(curl, option, value)
+    }
+
+    /// What every use of the upstream has in common.
+    func apply(_ settings: UpstreamSettings) {
+        set(CURLOPT_CONNECTTIMEOUT_MS, Int(settings.connectTimeout.milliseconds))
+        switch settings.proxy {
+        case .none:
+            // The empty string, not NULL: NULL means "look into the environment".
+            set(CURLOPT_PROXY, "")
+        case .environment:
+            break
+        case .url(let url):
+            set(CURLOPT_PROXY, url)
+            set(CURLOPT_NOPROXY, "")
+        }
+        set(CURLOPT_PROXYAUTH, ccurl_any_authentication())
+        set(CURLOPT_SSL_VERIFYPEER, 1)
+        set(CURLOPT_SSL_VERIFYHOST, 2)
+        if let authorities = settings.authorities {
+            set(CURLOPT_CAINFO, authorities)
+            set(CURLOPT_CAPATH, nil)
+        }
+        if let certificate = settings.certificate { set(CURLOPT_SSLCERT, certificate) }
+        if let key = settings.key { set(CURLOPT_SSLKEY, key) }
+    }
+
+    func error(_ code: CURLcode) -> UpstreamError {
+        UpstreamError(code: code, text: String(cString: errorBuffer))
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, at least 1 for anything above zero.
+    var milliseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let value = seconds * 1_000 + attoseconds / 1_000_000_000_000_000
+        return value == 0 && self > .zero ? 1 : value
+    }
+}

@@ -1,0 +1,140 @@
+internal import CCurl
+package import EventIO
+
+/// Hears from an upstream connection. Called on the loop.
+package protocol UpstreamConnectionDelegate: AnyObject {
+    /// Bytes, or the end of the stream, can be received.
+    func upstreamIsReadable(_ connection: UpstreamConnection)
+    /// A `send` that would have blocked can be tried again.
+    func upstreamIsWritable(_ connection: UpstreamConnection)
+}
+
+/// An established connection to the upstream that carries bytes, through TLS where there is any.
+///
+/// *Ownership*: owns the easy handle, which stays in the connector's multi handle for the connection's life (libcurl
+/// finds the connection through it). `close()` ends both.
+/// *Threading*: belongs to its connector's loop.
+package final class UpstreamConnection {
+    /// One TLS record's worth.
+    static let stagingCapacity = 16 * 1024
+
+    private let connector: UpstreamConnector
+    private let easy: EasyHandle
+    private var watch: DescriptorWatch?
+    private let isSecure: Bool
+    /// Bytes a TLS send could not finish; they must be offered again from the same address.
+    private var staged: ByteBuffer?
+    /// Who is told. Not retained, and not checked (it is read for every event): an owner that goes away clears it first.
+    package unowned(unsafe) var delegate: (any UpstreamConnectionDelegate)?
+    /// How many exchanges it has served.
+    package var uses = 0
+    /// When it became idle, monotonic nanoseconds.
+    package var idleSince: UInt64 = 0
+
+    init(connector: UpstreamConnector, loop: EventLoop, easy: EasyHandle, descriptor: Int32) {
+        self.connector = connector
+        self.easy = easy
+        isSecure = connector.settings.isSecure
+        watch = DescriptorWatch(
+            loop: loop,
+            descriptor: descriptor,
+            onReadable: { [unowned self] in delegate?.upstreamIsReadable(self) },
+            onWritable: { [unowned self] in becameWritable() }
+        )
+        // The socket stays registered between requests: an idle connection that becomes readable is dead or misbehaving.
+        watch?.setReading(true)
+    }
+
+    deinit {
+        close()
+    }
+
+    package var isOpen: Bool { watch != nil }
+
+    /// Starts or stops hearing of readability: back-pressure. Costs a system call when it changes.
+    package func setReading(_ on: Bool) {
+        watch?.setReading(on)
+    }
+
+    /// Receives what is there. Offer room for a whole TLS record (16 KiB) each time: then nothing stays behind inside the TLS
+    /// library, where the loop would not see it.
+    package func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
+        var count = 0
+        let code = curl_easy_recv(easy.curl, buffer.baseAddress, buffer.count, &count)
+        switch code {
+        case CURLE_OK: return count > 0 ? .moved(count) : .endOfStream
+        case CURLE_AGAIN: return .wouldBlock
+        default: return .failed(Int32(bitPattern: code.rawValue))
+        }
+    }
+
+    /// Sends as much as goes now. After `.wouldBlock`, or less than everything, the delegate hears when to go on.
+    ///
+    /// A TLS library that could not finish must be offered the same bytes from the same address again
+    /// (SSL_write(3)), so TLS sends go through a buffer of the connection's that counts as sent and is finished first.
+    package func send(_ bytes: UnsafeRawBufferPointer) -> IOResult {
+        guard staged == nil else { return .wouldBlock }
+        guard isSecure else {
+            let result = offer(bytes)
+            if result != .moved(bytes.count) { watch?.setWriting(true) }
+            return result
+        }
+        let staging = connector.takeStaging()
+        let count = min(bytes.count, Self.stagingCapacity)
+        staging.append(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+        switch offer(staging.readable) {
+        case .moved(count):
+            connector.giveStaging(staging)
+            return .moved(count)
+        case .moved(let part):
+            staging.consume(part)
+            fallthrough
+        case .wouldBlock:
+            staged = staging
+            watch?.setWriting(true)
+            return .moved(count)
+        case .endOfStream, .failed:
+            connector.giveStaging(staging)
+            return .failed(0)
+        }
+    }
+
+    /// Ends the connection at once; no callback comes afterwards.
+    package func close() {
+        guard let watch else { return }
+        // Before libcurl closes the descriptor: it may be reused at once.
+        watch.close()
+        self.watch = nil
+        delegate = nil
+        curl_multi_remove_handle(connector.multi, easy.curl)
+        connector.connectionCount -= 1
+    }
+
+    private func offer(_ bytes: UnsafeRawBufferPointer) -> IOResult {
+        var count = 0
+        let code = curl_easy_send(easy.curl, bytes.baseAddress, bytes.count, &count)
+        switch code {
+        case CURLE_OK: return count > 0 ? .moved(count) : .wouldBlock
+        case CURLE_AGAIN: return .wouldBlock
+        default: return .failed(Int32(bitPattern: code.rawValue))
+        }
+    }
+
+    private func becameWritable() {
+        if let staging = staged {
+            switch offer(staging.readable) {
+            case .moved(let count):
+                staging.consume(count)
+                guard staging.isEmpty else { return }
+            case .wouldBlock:
+                return
+            case .endOfStream, .failed:
+                break  // The next send or receive reports it.
+            }
+            staged = nil
+            connector.giveStaging(staging)
+        }
+        watch?.setWriting(false)
+        delegate?.upstreamIsWritable(self)
+    }
+}

@@ -1,0 +1,39 @@
+/// How connections to the one upstream are made and secured.
+package struct UpstreamSettings: Sendable, Equatable {
+    package enum Proxy: Sendable, Equatable {
+        /// Connect directly, whatever the environment says.
+        case none
+        /// `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, as curl(1) reads them.
+        case environment
+        /// An explicit proxy, `http://`, `https://`, `socks5://` or `socks5h://`, with credentials where it needs them.
+        case url(String)
+    }
+
+    /// `https://host[:port]`, without a path.
+    package var origin: String
+    package var isSecure: Bool
+    package var connectTimeout: Duration
+    package var proxy: Proxy
+    /// A PEM file of certificate authorities that replaces the system's.
+    package var authorities: String?
+    /// A PEM file of the client certificate, and one of its key.
+    package var certificate: String?
+    package var key: String?
+
+    package init(
+        origin: String,
+        connectTimeout: Duration = .seconds(10),
+        proxy: Proxy = .none,
+        authorities: String? = nil,
+        certificate: String? = nil,
+        key: String? = nil
+    ) {
+        self.origin = origin
+        isSecure = origin.hasPrefix("https:")
+        self.connectTimeout = connectTimeout
+        self.proxy = proxy
+        self.authorities = authorities
+        self.certificate = certificate
+        self.key = key
+    }
+}

@@ -1,0 +1,161 @@
+internal import CCurl
+
+/// A whole request and its whole answer, for the control path: refresh, sign-in, checks.
+///
+/// Blocking, on libcurl's own HTTP engine and a connection of its own that is not kept: a credential request must never be
+/// resent behind our back, and libcurl does so only on reused connections. Call from a thread that may wait.
+package struct WholeRequest: Sendable {
+    package var method: String
+    /// Absolute, `https://host/path`.
+    package var url: String
+    /// Sent as they are, in order.
+    package var fields: [(name: String, value: String)]
+    package var body: [UInt8]?
+    package var timeout: Duration
+    /// Larger answers are refused.
+    package var maxAnswerBytes = 1 << 20
+
+    package init(
+        method: String,
+        url: String,
+        fields: [(name: String, value: String)],
+        body: [UInt8]? = nil,
+        timeout: Duration
+    ) {
+        self.method = method
+        self.url = url
+        self.fields = fields
+        self.body = body
+        self.timeout = timeout
+    }
+
+    package struct Answer: Sendable {
+        package var status: Int
+        package var fields: [(name: String, value: String)]
+        package var body: [UInt8]
+        /// Seconds, each from the start: name resolved, connected, TLS done, first byte.
+        package var timing: (resolved: Double, connected: Double, secured: Double, firstByte: Double)
+
+        /// The first field of that name, compared without regard to case.
+        package subscript(name: String) -> String? {
+            fields.first { $0.name.lowercased() == name.lowercased() }?.value
+        }
+    }
+
+    package enum Failure: Error, Sendable {
+        /// Nothing of the request left: the upstream cannot have acted on it.
+        case notSent(UpstreamError)
+        /// It was sent, in part at least, and no whole answer came: the upstream may have acted on it.
+        case noAnswer(UpstreamError)
+    }
+
+    /// Sends it and waits. Redirects are answers, not followed.
+    package func perform(_ settings: UpstreamSettings) throws(Failure) -> Answer {
+        let easy = EasyHandle()
+        easy.apply(settings)
+        easy.set(CURLOPT_URL, url)
+        easy.set(CURLOPT_CUSTOMREQUEST, method)
+        easy.set(CURLOPT_TIMEOUT_MS, Int(timeout.milliseconds))
+        easy.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
+        easy.set(CURLOPT_FRESH_CONNECT, 1)
+        easy.set(CURLOPT_FORBID_REUSE, 1)
+        easy.set(CURLOPT_FOLLOWLOCATION, 0)
+        easy.set(CURLOPT_PATH_AS_IS, 1)
+        // Decodes what a server compresses; asking for identity alone would not bind it.
+        easy.set(CURLOPT_ACCEPT_ENCODING, "")
+        ccurl_set_string(easy.curl, CURLOPT_PROTOCOLS_STR, "http,https")
+
+        var list: UnsafeMutablePointer<curl_slist>?
+        defer { curl_slist_free_all(list) }
+        // "Name:" would delete a field of libcurl's; "Name;" sends it empty (CURLOPT_HTTPHEADER(3)).
+        for field in fields {
+            list = curl_slist_append(list, field.value.isEmpty ? "\(field.name);" : "\(field.name): \(field.value)")
+        }
+        let names = Set(fields.map { $0.name.lowercased() })
+        for name in ["Expect", "Accept", "Content-Type"] where !names.contains(name.lowercased()) {
+            list = curl_slist_append(list, "\(name):")
+        }
+        ccurl_set_list(easy.curl, CURLOPT_HTTPHEADER, list)
+
+        let sink = AnswerSink(limit: maxAnswerBytes)
+        let context = Unmanaged.passUnretained(sink).toOpaque()
+        ccurl_set_write_callback(
+            easy.curl,
+            { bytes, size, count, context in
+                Unmanaged<AnswerSink>.fromOpaque(context!).takeUnretainedValue()
+                    .append(body: UnsafeRawBufferPointer(start: bytes, count: size * count))
+            },
+            context
+        )
+        ccurl_set_header_callback(
+            easy.curl,
+            { bytes, size, count, context in
+                Unmanaged<AnswerSink>.fromOpaque(context!).takeUnretainedValue()
+                    .append(line: UnsafeRawBufferPointer(start: bytes, count: size * count))
+            },
+            context
+        )
+        let code = withExtendedLifetime(sink) {
+            guard let body else { return curl_easy_perform(easy.curl) }
+            return body.withUnsafeBytes { bytes in
+                easy.set(CURLOPT_POSTFIELDSIZE, bytes.count)
+                ccurl_set_bytes(easy.curl, CURLOPT_POSTFIELDS, bytes.baseAddress ?? UnsafeRawPointer(easy.curl))
+                return curl_easy_perform(easy.curl)
+            }
+        }
+        guard code == CURLE_OK else {
+            // Time at which the request began to be sent; zero means it never did.
+            var sent = 0.0
+            ccurl_get_double(easy.curl, CURLINFO_PRETRANSFER_TIME, &sent)
+            let error = easy.error(code)
+            throw sent > 0 ? .noAnswer(error) : .notSent(error)
+        }
+        var status = 0
+        ccurl_get_long(easy.curl, CURLINFO_RESPONSE_CODE, &status)
+        var timing = (resolved: 0.0, connected: 0.0, secured: 0.0, firstByte: 0.0)
+        ccurl_get_double(easy.curl, CURLINFO_NAMELOOKUP_TIME, &timing.resolved)
+        ccurl_get_double(easy.curl, CURLINFO_CONNECT_TIME, &timing.connected)
+        ccurl_get_double(easy.curl, CURLINFO_APPCONNECT_TIME, &timing.secured)
+        ccurl_get_double(easy.curl, CURLINFO_STARTTRANSFER_TIME, &timing.firstByte)
+        return Answer(status: status, fields: sink.fields, body: sink.body, timing: timing)
+    }
+}
+
+/// Collects an answer within a limit. Lives on the stack of one `perform`.
+private final class AnswerSink {
+    private let limit: Int
+    private(set) var body: [UInt8] = []
+    private(set) var fields: [(name: String, value: String)] = []
+    private var headBytes = 0
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    /// Returning less than was given makes libcurl fail the transfer.
+    func append(body bytes: UnsafeRawBufferPointer) -> Int {
+        guard body.count + bytes.count <= limit else { return 0 }
+        body.append(contentsOf: bytes)
+        return bytes.count
+    }
+
+    func append(line bytes: UnsafeRawBufferPointer) -> Int {
+        headBytes += bytes.count
+        guard headBytes <= 128 * 1024 else { return 0 }
+        let line = String(decoding: bytes, as: UTF8.self).trimmingEndOfLine()
+        if line.hasPrefix("HTTP/") {
+            // A new head: an interim answer, or the corporate proxy's own, came before.
+            fields = []
+        } else if let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")) {
+            let value = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
+            fields.append((String(line[..<colon]), String(value)))
+        }
+        return bytes.count
+    }
+}
+
+extension String {
+    fileprivate func trimmingEndOfLine() -> String {
+        String(decoding: utf8.reversed().drop { $0 <= 0x20 }.reversed(), as: UTF8.self)
+    }
+}
