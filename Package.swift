@@ -1,4 +1,4 @@
-// swift-tools-version: 6.1
+// swift-tools-version: 6.2
 import PackageDescription
 
 /// What every target is built with. `package` is the access level across targets; nothing is `public`.
@@ -37,42 +37,51 @@ let package = Package(
             pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]
         ),
+        // The few system calls that Swift cannot import.
+        .systemLibrary(name: "CSystem"),
 
+        .target(name: "Threads", dependencies: ["CSystem"], swiftSettings: common),
         .target(name: "HTTP1", swiftSettings: pure),
+        .target(name: "EventIO", dependencies: ["CLibevent", "CSystem", "Threads"], swiftSettings: common),
+        .target(name: "Upstream", dependencies: ["CCurl", "EventIO"], swiftSettings: common),
+        .target(name: "Credentials", dependencies: ["Threads"], swiftSettings: common),
         .target(
-            name: "Credentials",
-            dependencies: [.product(name: "Crypto", package: "swift-crypto")],
+            name: "ReverseProxy",
+            dependencies: ["CSystem", "Credentials", "EventIO", "HTTP1", "Threads", "Upstream"],
             swiftSettings: common
         ),
-        .target(name: "EventIO", dependencies: ["CLibevent"], swiftSettings: common),
-        .target(name: "Upstream", dependencies: ["CCurl", "EventIO"], swiftSettings: common),
+        // The configuration file, its checks and its defaults; what is logged and how.
+        .target(
+            name: "Settings",
+            dependencies: [
+                "Credentials", "ReverseProxy", "Threads", "Upstream",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: common
+        ),
         // Whole requests in, whole or streamed answers out: the HTTP server of the pages Squire serves itself.
         // Never on the data path.
         .target(name: "LocalServer", dependencies: ["EventIO", "HTTP1"], swiftSettings: common),
         .target(
-            name: "ReverseProxy",
+            name: "Playground",
             dependencies: [
-                "Credentials", "EventIO", "HTTP1", "Upstream", .product(name: "Logging", package: "swift-log"),
+                "Credentials", "EventIO", "LocalServer", "Threads", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: common
         ),
         .target(
-            name: "Playground",
-            dependencies: ["Credentials", "EventIO", "LocalServer", .product(name: "Crypto", package: "swift-crypto")],
-            swiftSettings: common
-        ),
-        .target(
             name: "Inspector",
-            dependencies: ["Credentials", "EventIO", "LocalServer", "ReverseProxy"],
+            dependencies: ["Credentials", "EventIO", "LocalServer", "ReverseProxy", "Threads"],
             swiftSettings: common
         ),
         .executableTarget(
             name: "squire",
             dependencies: [
-                "Credentials", "EventIO", "Inspector", "Playground", "ReverseProxy", "Upstream",
+                "CSystem", "Credentials", "EventIO", "Inspector", "Playground", "ReverseProxy", "Settings", "Threads",
+                "Upstream",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: common
         ),

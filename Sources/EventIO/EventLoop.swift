@@ -1,4 +1,5 @@
 internal import CLibevent
+import Threads
 
 #if canImport(Glibc)
 import Glibc

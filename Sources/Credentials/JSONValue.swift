@@ -1,0 +1,306 @@
+/// A JSON text (RFC 8259), read and written without loss: numbers keep their spelling, objects their order.
+///
+/// Own code because the session file must survive unknown members exactly, and Foundation's parser costs 20 MiB.
+package enum JSONValue: Equatable, Sendable {
+    case null
+    case bool(Bool)
+    /// As it was spelled.
+    case number(String)
+    case string(String)
+    case array([JSONValue])
+    case object([Member])
+
+    package struct Member: Equatable, Sendable {
+        package var name: String
+        package var value: JSONValue
+
+        package init(_ name: String, _ value: JSONValue) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// Nil when `bytes` are not one JSON text, or nest deeper than 64.
+    package init?(parsing bytes: some Collection<UInt8>) {
+        var parser = JSONParser(Array(bytes))
+        guard let value = parser.document() else { return nil }
+        self = value
+    }
+
+    package subscript(name: String) -> JSONValue? {
+        get {
+            guard case .object(let members) = self else { return nil }
+            return members.last { $0.name == name }?.value
+        }
+        set {
+            guard case .object(var members) = self else { return }
+            if let index = members.lastIndex(where: { $0.name == name }) {
+                if let newValue { members[index].value = newValue } else { members.remove(at: index) }
+            } else if let newValue {
+                members.append(Member(name, newValue))
+            }
+            self = .object(members)
+        }
+    }
+
+    package var string: String? {
+        if case .string(let text) = self { text } else { nil }
+    }
+
+    package var integer: Int? {
+        guard case .number(let text) = self else { return nil }
+        if let whole = Int(text) { return whole }
+        guard let number = Double(text), number.magnitude < 1e15 else { return nil }
+        return Int(number)
+    }
+
+    package var bool: Bool? {
+        if case .bool(let value) = self { value } else { nil }
+    }
+
+    package static func integer(_ value: Int) -> JSONValue { .number(String(value)) }
+
+    /// Follows a JSON Pointer (RFC 6901).
+    package func value(at pointer: String) -> JSONValue? {
+        guard !pointer.isEmpty else { return self }
+        guard pointer.hasPrefix("/") else { return nil }
+        var current = self
+        for part in pointer.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+            let name = String(part).replacingAll("~1", with: "/").replacingAll("~0", with: "~")
+            switch current {
+            case .object:
+                guard let next = current[name] else { return nil }
+                current = next
+            case .array(let elements):
+                guard let index = Int(name), elements.indices.contains(index) else { return nil }
+                current = elements[index]
+            default:
+                return nil
+            }
+        }
+        return current
+    }
+
+    /// The text: without blanks, or for people (`indent` is the depth it starts at).
+    package func serialized(pretty: Bool = false) -> String {
+        var result = ""
+        write(to: &result, pretty: pretty, depth: 0)
+        return result
+    }
+
+    private func write(to result: inout String, pretty: Bool, depth: Int) {
+        let lineBreak = { (depth: Int) in pretty ? "\n" + String(repeating: "  ", count: depth) : "" }
+        switch self {
+        case .null: result += "null"
+        case .bool(let value): result += value ? "true" : "false"
+        case .number(let text): result += text
+        case .string(let text): Self.write(text, to: &result)
+        case .array(let elements):
+            result += "["
+            for (index, element) in elements.enumerated() {
+                result += (index > 0 ? "," : "") + lineBreak(depth + 1)
+                element.write(to: &result, pretty: pretty, depth: depth + 1)
+            }
+            result += (elements.isEmpty ? "" : lineBreak(depth)) + "]"
+        case .object(let members):
+            result += "{"
+            for (index, member) in members.enumerated() {
+                result += (index > 0 ? "," : "") + lineBreak(depth + 1)
+                Self.write(member.name, to: &result)
+                result += pretty ? ": " : ":"
+                member.value.write(to: &result, pretty: pretty, depth: depth + 1)
+            }
+            result += (members.isEmpty ? "" : lineBreak(depth)) + "}"
+        }
+    }
+
+    private static func write(_ text: String, to result: inout String) {
+        result += "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": result += "\\\""
+            case "\\": result += "\\\\"
+            case "\n": result += "\\n"
+            case "\r": result += "\\r"
+            case "\t": result += "\\t"
+            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+                let digits = String(scalar.value, radix: 16)
+                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        result += "\""
+    }
+}
+
+extension String {
+    /// Every `part` replaced; on bytes, so that no Unicode table is loaded.
+    fileprivate func replacingAll(_ part: String, with other: String) -> String {
+        guard contains("~") else { return self }
+        var result: [UInt8] = []
+        var rest = Array(utf8)[...]
+        let wanted = Array(part.utf8)
+        while !rest.isEmpty {
+            if rest.starts(with: wanted) {
+                result += Array(other.utf8)
+                rest = rest.dropFirst(wanted.count)
+            } else {
+                result.append(rest.removeFirst())
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+}
+
+private struct JSONParser {
+    private let bytes: [UInt8]
+    private var offset = 0
+    private static let maxDepth = 64
+
+    init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    mutating func document() -> JSONValue? {
+        guard let result = value(depth: 0) else { return nil }
+        skipBlanks()
+        return offset == bytes.count ? result : nil
+    }
+
+    private var current: UInt8? { offset < bytes.count ? bytes[offset] : nil }
+
+    private mutating func skipBlanks() {
+        while let byte = current, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 { offset += 1 }
+    }
+
+    private mutating func take(_ byte: UInt8) -> Bool {
+        guard current == byte else { return false }
+        offset += 1
+        return true
+    }
+
+    private mutating func take(word: StaticString) -> Bool {
+        let end = offset + word.utf8CodeUnitCount
+        guard end <= bytes.count, bytes[offset..<end].elementsEqual("\(word)".utf8) else { return false }
+        offset = end
+        return true
+    }
+
+    private mutating func value(depth: Int) -> JSONValue? {
+        guard depth < Self.maxDepth else { return nil }
+        skipBlanks()
+        switch current {
+        case UInt8(ascii: "{"): return object(depth: depth)
+        case UInt8(ascii: "["): return array(depth: depth)
+        case UInt8(ascii: "\""): return string().map(JSONValue.string)
+        case UInt8(ascii: "t"): return take(word: "true") ? .bool(true) : nil
+        case UInt8(ascii: "f"): return take(word: "false") ? .bool(false) : nil
+        case UInt8(ascii: "n"): return take(word: "null") ? .null : nil
+        default: return number()
+        }
+    }
+
+    private mutating func object(depth: Int) -> JSONValue? {
+        offset += 1
+        var members: [JSONValue.Member] = []
+        skipBlanks()
+        if take(UInt8(ascii: "}")) { return .object([]) }
+        while true {
+            skipBlanks()
+            guard current == UInt8(ascii: "\""), let name = string() else { return nil }
+            skipBlanks()
+            guard take(UInt8(ascii: ":")), let member = value(depth: depth + 1) else { return nil }
+            members.append(.init(name, member))
+            skipBlanks()
+            if take(UInt8(ascii: "}")) { return .object(members) }
+            guard take(UInt8(ascii: ",")) else { return nil }
+        }
+    }
+
+    private mutating func array(depth: Int) -> JSONValue? {
+        offset += 1
+        var elements: [JSONValue] = []
+        skipBlanks()
+        if take(UInt8(ascii: "]")) { return .array([]) }
+        while true {
+            guard let element = value(depth: depth + 1) else { return nil }
+            elements.append(element)
+            skipBlanks()
+            if take(UInt8(ascii: "]")) { return .array(elements) }
+            guard take(UInt8(ascii: ",")) else { return nil }
+        }
+    }
+
+    private mutating func number() -> JSONValue? {
+        let start = offset
+        _ = take(UInt8(ascii: "-"))
+        guard let first = current, first >= 0x30, first <= 0x39 else { return nil }
+        if first == 0x30 { offset += 1 } else { digits() }
+        if let byte = current, byte >= 0x30, byte <= 0x39 { return nil }
+        if take(UInt8(ascii: ".")) { guard digits() else { return nil } }
+        if take(UInt8(ascii: "e")) || take(UInt8(ascii: "E")) {
+            if !take(UInt8(ascii: "+")) { _ = take(UInt8(ascii: "-")) }
+            guard digits() else { return nil }
+        }
+        return .number(String(decoding: bytes[start..<offset], as: UTF8.self))
+    }
+
+    @discardableResult
+    private mutating func digits() -> Bool {
+        let start = offset
+        while let byte = current, byte >= 0x30, byte <= 0x39 { offset += 1 }
+        return offset > start
+    }
+
+    private mutating func string() -> String? {
+        offset += 1
+        var result: [UInt8] = []
+        while let byte = current {
+            offset += 1
+            switch byte {
+            case UInt8(ascii: "\""):
+                return String(validating: result, as: UTF8.self)
+            case UInt8(ascii: "\\"):
+                guard let escaped = escape() else { return nil }
+                result += escaped
+            case 0..<0x20:
+                return nil
+            default:
+                result.append(byte)
+            }
+        }
+        return nil
+    }
+
+    private mutating func escape() -> [UInt8]? {
+        guard let byte = current else { return nil }
+        offset += 1
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): return [byte]
+        case UInt8(ascii: "b"): return [0x08]
+        case UInt8(ascii: "f"): return [0x0C]
+        case UInt8(ascii: "n"): return [0x0A]
+        case UInt8(ascii: "r"): return [0x0D]
+        case UInt8(ascii: "t"): return [0x09]
+        case UInt8(ascii: "u"):
+            guard var code = fourDigits() else { return nil }
+            if code >= 0xD800, code < 0xDC00 {
+                guard take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")), let low = fourDigits(),
+                    low >= 0xDC00, low < 0xE000
+                else { return nil }
+                code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
+            }
+            guard let scalar = Unicode.Scalar(code) else { return nil }
+            return Array(String(scalar).utf8)
+        default: return nil
+        }
+    }
+
+    private mutating func fourDigits() -> UInt32? {
+        guard offset + 4 <= bytes.count else { return nil }
+        let text = String(decoding: bytes[offset..<offset + 4], as: UTF8.self)
+        guard text.utf8.allSatisfy({ $0 != 0x2B && $0 != 0x2D }), let code = UInt32(text, radix: 16) else { return nil }
+        offset += 4
+        return code
+    }
+}

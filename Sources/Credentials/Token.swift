@@ -1,0 +1,87 @@
+/// A bearer token (RFC 6750). Never printed: descriptions and mirrors show a placeholder.
+package struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    /// The secret itself.
+    package let value: String
+    /// What the token says about itself, when it is a JSON Web Token.
+    package let claims: Claims?
+
+    package static let maxBytes = 16 * 1024
+
+    /// Nil when `value` is empty, longer than 16 KiB, or holds a character that RFC 6750 section 2.1 does not allow.
+    package init?(_ value: String) {
+        let bytes = value.utf8
+        guard !bytes.isEmpty, bytes.count <= Self.maxBytes, bytes.allSatisfy(Self.isAllowed) else { return nil }
+        self.value = value
+        claims = Claims(token: value)
+    }
+
+    /// Three segments, as a JSON Web Token has.
+    package var hasThreeSegments: Bool {
+        let segments = value.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        return segments.count == 3 && segments.allSatisfy { !$0.isEmpty }
+    }
+
+    package var description: String { "(token)" }
+    package var debugDescription: String { "(token)" }
+    package var customMirror: Mirror { Mirror(self, children: []) }
+
+    /// `b64token`: letters, digits, `-._~+/` and `=`.
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E, 0x2B, 0x2F, 0x3D: true
+        default: false
+        }
+    }
+}
+
+/// The registered claims that matter here, seconds since 1970 by the issuer's clock (RFC 7519 section 4.1). Not verified:
+/// only the issuer can.
+package struct Claims: Equatable, Sendable {
+    package var subject: String?
+    package var issuedAt: Int?
+    package var notBefore: Int?
+    package var expiresAt: Int?
+
+    init?(token: String) {
+        let segments = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard segments.count == 3, let payload = Self.decode(Array(segments[1])),
+            let json = JSONValue(parsing: payload), case .object = json
+        else { return nil }
+        subject = json["sub"]?.string ?? json["sub"]?.integer.map(String.init)
+        issuedAt = json["iat"]?.integer
+        notBefore = json["nbf"]?.integer
+        expiresAt = json["exp"]?.integer
+    }
+
+    /// How long the token lives from its making, seconds: `exp - nbf`. Not `exp - iat`: `iat` is that of the first login.
+    package var lifetime: Int? {
+        guard let expiresAt, let start = notBefore ?? issuedAt, expiresAt > start else { return nil }
+        return expiresAt - start
+    }
+
+    /// base64url without padding (RFC 4648 section 5).
+    private static func decode(_ text: [UInt8]) -> [UInt8]? {
+        var result: [UInt8] = []
+        var bits: UInt32 = 0
+        var count = 0
+        for byte in text {
+            let value: UInt32
+            switch byte {
+            case 0x41...0x5A: value = UInt32(byte) - 0x41
+            case 0x61...0x7A: value = UInt32(byte) - 0x61 + 26
+            case 0x30...0x39: value = UInt32(byte) - 0x30 + 52
+            case 0x2D, 0x2B: value = 62
+            case 0x5F, 0x2F: value = 63
+            case 0x3D: continue
+            default: return nil
+            }
+            bits = bits << 6 | value
+            count += 6
+            if count >= 8 {
+                count -= 8
+                result.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,70 @@
+/// The field names that something here decides on; all others are `other`.
+package enum FieldName: UInt8, Sendable {
+    case other
+    // Framing and connection management: one hop only (RFC 9110 section 7.6.1).
+    case connection, contentLength, transferEncoding, te, trailer, upgrade, keepAlive, proxyConnection, http2Settings
+    case proxyAuthorization, proxyAuthenticate, proxyAuthenticationInfo
+    // What policy looks at.
+    case host, expect, authorization, via, origin, acceptEncoding, contentEncoding, squireKey, secFetchSite
+    case location, contentLocation, date, retryAfter, contentType, wwwAuthenticate
+
+    /// Classifies the name at `range`.
+    @inline(__always)
+    static func of(_ bytes: Span<UInt8>, _ range: ByteRange) -> FieldName {
+        switch range.count {
+        case 2: bytes.matches(range, "te") ? .te : .other
+        case 3: bytes.matches(range, "via") ? .via : .other
+        case 4: bytes.matches(range, "host") ? .host : bytes.matches(range, "date") ? .date : .other
+        case 6: bytes.matches(range, "expect") ? .expect : bytes.matches(range, "origin") ? .origin : .other
+        case 7: bytes.matches(range, "upgrade") ? .upgrade : bytes.matches(range, "trailer") ? .trailer : .other
+        case 8: bytes.matches(range, "location") ? .location : .other
+        case 10: ofTen(bytes, range)
+        case 11: bytes.matches(range, "retry-after") ? .retryAfter : .other
+        case 12: bytes.matches(range, "content-type") ? .contentType
+            : bytes.matches(range, "x-squire-key") ? .squireKey : .other
+        case 13: bytes.matches(range, "authorization") ? .authorization : .other
+        case 14: bytes.matches(range, "content-length") ? .contentLength
+            : bytes.matches(range, "sec-fetch-site") ? .secFetchSite
+            : bytes.matches(range, "http2-settings") ? .http2Settings : .other
+        case 15: bytes.matches(range, "accept-encoding") ? .acceptEncoding : .other
+        case 16: ofSixteen(bytes, range)
+        case 17: bytes.matches(range, "transfer-encoding") ? .transferEncoding : .other
+        case 18: bytes.matches(range, "proxy-authenticate") ? .proxyAuthenticate : .other
+        case 19: bytes.matches(range, "proxy-authorization") ? .proxyAuthorization : .other
+        case 25: bytes.matches(range, "proxy-authentication-info") ? .proxyAuthenticationInfo : .other
+        default: .other
+        }
+    }
+
+    private static func ofTen(_ bytes: Span<UInt8>, _ range: ByteRange) -> FieldName {
+        bytes.matches(range, "connection") ? .connection : bytes.matches(range, "keep-alive") ? .keepAlive : .other
+    }
+
+    private static func ofSixteen(_ bytes: Span<UInt8>, _ range: ByteRange) -> FieldName {
+        if bytes.matches(range, "content-encoding") { return .contentEncoding }
+        if bytes.matches(range, "content-location") { return .contentLocation }
+        if bytes.matches(range, "www-authenticate") { return .wwwAuthenticate }
+        return bytes.matches(range, "proxy-connection") ? .proxyConnection : .other
+    }
+
+    /// Fields that say something about one connection only, and never pass a proxy.
+    @inline(__always)
+    package var isHopByHop: Bool {
+        rawValue >= FieldName.connection.rawValue && rawValue <= FieldName.proxyAuthenticationInfo.rawValue
+            && self != .contentLength
+    }
+}
+
+/// One field of a head, as a place in the buffer that the head was parsed from.
+package struct FieldLine: Sendable {
+    package var name: ByteRange
+    /// Without blanks at its ends.
+    package var value: ByteRange
+    package var id: FieldName
+    /// Named by a `Connection` field: for this hop only.
+    package var isNominated = false
+
+    /// Whether the field must not pass a proxy.
+    @inline(__always)
+    package var isHopByHop: Bool { id.isHopByHop || isNominated }
+}

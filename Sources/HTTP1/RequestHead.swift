@@ -1,0 +1,74 @@
+/// The methods that something here decides on.
+package enum MethodName: UInt8, Sendable {
+    case other, get, head, post, put, delete, patch, options, trace, connect
+
+    static func of(_ bytes: Span<UInt8>, _ range: ByteRange) -> MethodName {
+        // Method names are case-sensitive (RFC 9110 section 9.1).
+        func equals(_ text: StaticString) -> Bool {
+            guard range.count == text.utf8CodeUnitCount else { return false }
+            for index in 0..<range.count
+            where unsafe bytes[Int(range.lowerBound) + index] != text.utf8Start[index] {
+                return false
+            }
+            return true
+        }
+        switch range.count {
+        case 3: return equals("GET") ? .get : equals("PUT") ? .put : .other
+        case 4: return equals("POST") ? .post : equals("HEAD") ? .head : .other
+        case 5: return equals("PATCH") ? .patch : equals("TRACE") ? .trace : .other
+        case 6: return equals("DELETE") ? .delete : .other
+        case 7: return equals("OPTIONS") ? .options : equals("CONNECT") ? .connect : .other
+        default: return .other
+        }
+    }
+
+    /// Sending it twice does what sending it once does (RFC 9110 section 9.2.2).
+    package var isIdempotent: Bool {
+        switch self {
+        case .get, .head, .put, .delete, .options, .trace: true
+        case .post, .patch, .connect, .other: false
+        }
+    }
+}
+
+/// A request's head: places in the buffer it was parsed from. Good until that buffer changes.
+package struct RequestHead: Sendable {
+    package enum TargetForm: Sendable {
+        /// `/path?query`
+        case origin
+        /// `http://authority/path`
+        case absolute
+        /// `*`
+        case asterisk
+    }
+
+    package var method = MethodName.other
+    package var methodRange = ByteRange.empty
+    /// The whole request target as it was sent.
+    package var target = ByteRange.empty
+    package var form = TargetForm.origin
+    /// What is forwarded: path and query. Empty for `http://authority` alone, which means `/`.
+    package var pathAndQuery = ByteRange.empty
+    /// The path alone.
+    package var path = ByteRange.empty
+    /// The authority of an absolute-form target.
+    package var authority = ByteRange.empty
+    /// 0 or 1.
+    package var minorVersion = 1
+    package var fields: [FieldLine] = []
+    package var framing = MessageFraming.none
+    /// The value of Host, nil without one.
+    package var host: ByteRange?
+    package var keepsAlive = true
+    package var expectsContinue = false
+    package var upgrades = false
+
+    package init() {
+        fields.reserveCapacity(32)
+    }
+
+    /// The first field of that name.
+    package func first(_ id: FieldName) -> FieldLine? {
+        fields.first { $0.id == id }
+    }
+}

@@ -1,0 +1,111 @@
+/// A response's head: places in the buffer it was parsed from. Good until that buffer changes.
+package struct ResponseHead: Sendable {
+    package var status = 0
+    package var reason = ByteRange.empty
+    package var minorVersion = 1
+    package var fields: [FieldLine] = []
+    package var framing = MessageFraming.none
+    /// Whether another exchange may follow on the connection.
+    package var keepsAlive = true
+    package var contentLength: UInt64?
+
+    package init() {
+        fields.reserveCapacity(32)
+    }
+
+    package var isInterim: Bool { status < 200 }
+
+    /// The first field of that name.
+    package func first(_ id: FieldName) -> FieldLine? {
+        fields.first { $0.id == id }
+    }
+}
+
+/// Parses response heads (RFC 9112 section 4). One parser for each connection.
+package struct ResponseParser: Sendable {
+    package var limits: HeadLimits
+    private var endSearch = HeadEndSearch()
+
+    package init(limits: HeadLimits) {
+        self.limits = limits
+    }
+
+    /// Parses the head at the start of `bytes`. `method` is that of the request it answers: it decides about the body.
+    package mutating func parse(
+        _ bytes: Span<UInt8>,
+        answering method: MethodName,
+        into head: inout ResponseHead
+    ) -> ParseProgress {
+        if endSearch.mayBeComplete(bytes) {
+            head.fields.removeAll(keepingCapacity: true)
+            let result = Self.parse(bytes, limits: limits, method: method, into: &head)
+            switch result {
+            case .incomplete: break
+            case .complete(let length):
+                endSearch = HeadEndSearch()
+                return length > limits.head ? .failed(.headTooLarge) : result
+            case .failed: return result
+            }
+        }
+        endSearch.noteIncomplete(bytes)
+        return bytes.count > limits.head ? .failed(.headTooLarge) : .incomplete
+    }
+
+    private static func parse(
+        _ bytes: Span<UInt8>,
+        limits: HeadLimits,
+        method: MethodName,
+        into head: inout ResponseHead
+    ) -> ParseProgress {
+        let count = bytes.count
+        let expected: StaticString = "HTTP/1."
+        for offset in 0..<min(7, count) where unsafe bytes[offset] != expected.utf8Start[offset] {
+            return .failed(.malformed("the upstream does not answer in HTTP/1.1"))
+        }
+        guard count >= 13 else { return .incomplete }
+        guard bytes[7] == 0x30 || bytes[7] == 0x31, bytes[8] == Octet.space, Octet.isDigit(bytes[9]),
+            Octet.isDigit(bytes[10]), Octet.isDigit(bytes[11]), bytes[9] != 0x30,
+            bytes[12] == Octet.space || bytes[12] == Octet.carriageReturn
+        else { return .failed(.malformed("the upstream's status line is not valid")) }
+        head.minorVersion = Int(bytes[7] &- 0x30)
+        head.status = Int(bytes[9] &- 0x30) * 100 + Int(bytes[10] &- 0x30) * 10 + Int(bytes[11] &- 0x30)
+        var offset = bytes[12] == Octet.space ? 13 : 12
+        let reasonStart = offset
+        while offset < count, Octet.isFieldContent(bytes[offset]) { offset &+= 1 }
+        guard offset &+ 1 < count else { return .incomplete }
+        guard bytes[offset] == Octet.carriageReturn, bytes[offset &+ 1] == Octet.lineFeed else {
+            return .failed(.malformed("the upstream's status line is not valid"))
+        }
+        head.reason = ByteRange(reasonStart, offset)
+        switch FieldSection.read(bytes, from: offset &+ 2, limit: limits.fields, into: &head.fields) {
+        case .incomplete: return .incomplete
+        case .failed(let error): return .failed(error)
+        case .complete(let end):
+            if let error = finish(bytes, method: method, &head) { return .failed(error) }
+            return .complete(end)
+        }
+    }
+
+    /// RFC 9112 section 6.3.
+    private static func finish(_ bytes: Span<UInt8>, method: MethodName, _ head: inout ResponseHead) -> HTTP1Error? {
+        var framing = FramingFields()
+        if let error = framing.read(bytes, &head.fields, mayRepeatLength: true) { return error }
+        head.contentLength = framing.contentLength
+        head.keepsAlive = head.minorVersion > 0 ? !framing.closes : framing.keepsAlive && !framing.closes
+        if framing.hasTransferEncoding, framing.contentLength != nil {
+            return .malformed("the upstream sends both Content-Length and Transfer-Encoding")
+        }
+        if head.status < 200 || head.status == 204 || head.status == 304 || method == .head {
+            head.framing = .none
+        } else if framing.isChunked {
+            guard head.minorVersion > 0 else { return .malformed("the upstream sends chunks in HTTP/1.0") }
+            head.framing = .chunked
+        } else if let length = framing.contentLength {
+            head.framing = .length(length)
+        } else {
+            head.framing = .untilClose
+            head.keepsAlive = false
+        }
+        return nil
+    }
+}
