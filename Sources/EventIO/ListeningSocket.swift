@@ -100,6 +100,11 @@ package struct ListeningSocket: Sendable {
         if case .unix(let path) = name { unlink(path) }
     }
 
+    /// Removes a Unix socket's file: nobody new finds it.
+    package func removeName() {
+        if case .unix(let path) = name { unlink(path) }
+    }
+
     private static func startListening(_ descriptor: Int32) throws {
         guard fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0,
             fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK) == 0,

@@ -9,6 +9,11 @@ package struct SocketAddress: Sendable, Equatable, CustomStringConvertible {
     package var host: String
     package var port: Int
 
+    package init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+
     package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
     /// What `descriptor` is bound to; nil for a Unix socket.

@@ -1,0 +1,118 @@
+/// `METHOD PATH` or `PATH`; in the path `*` stands for one segment and a last `**` for the rest.
+package struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
+    private enum Segment: Sendable, Equatable {
+        case literal([UInt8])
+        case one
+        case rest
+    }
+
+    private let method: [UInt8]?
+    private let segments: [Segment]
+    /// The path, when it holds no wildcard: the common case is one comparison.
+    private let literal: [UInt8]?
+    package let description: String
+
+    /// Nil when `text` is not a pattern.
+    package init?(_ text: String) {
+        description = text
+        var path = Substring(text)
+        if let space = text.firstIndex(of: " ") {
+            let name = text[..<space]
+            guard !name.isEmpty, name.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else { return nil }
+            method = Array(name.utf8)
+            path = text[text.index(after: space)...]
+        } else {
+            method = nil
+        }
+        guard path.hasPrefix("/"), !path.utf8.contains(where: { $0 <= 0x20 || $0 == 0x3F || $0 == 0x23 }) else {
+            return nil
+        }
+        let parts = path.dropFirst().utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        var segments: [Segment] = []
+        for (index, part) in parts.enumerated() {
+            if part.elementsEqual("**".utf8) {
+                guard index == parts.count - 1 else { return nil }
+                segments.append(.rest)
+            } else if part.elementsEqual("*".utf8) {
+                segments.append(.one)
+            } else {
+                guard !part.contains(UInt8(ascii: "*")) else { return nil }
+                segments.append(.literal(Array(part)))
+            }
+        }
+        self.segments = segments
+        let isLiteral = segments.allSatisfy { if case .literal = $0 { true } else { false } }
+        literal = isLiteral ? Array(path.utf8) : nil
+    }
+
+    /// Whether a request is meant. `path` must be plain, see `PlainPath`.
+    package func matches(method name: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> Bool {
+        if let literal {
+            guard path.count == literal.count, path.elementsEqual(literal) else { return false }
+            return matches(method: name)
+        }
+        guard matches(method: name), path.first == UInt8(ascii: "/") else { return false }
+        var rest = path.dropFirst()[...]
+        for (index, segment) in segments.enumerated() {
+            if segment == .rest { return true }
+            let end = rest.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
+            let part = rest[rest.startIndex..<end]
+            switch segment {
+            case .literal(let bytes): guard part.elementsEqual(bytes) else { return false }
+            case .one: guard !part.isEmpty else { return false }
+            case .rest: return true
+            }
+            let isLast = index == segments.count - 1
+            if end == rest.endIndex { return isLast || (index == segments.count - 2 && segments[index + 1] == .rest) }
+            rest = rest[(end + 1)...]
+            if isLast { return false }
+        }
+        return rest.isEmpty
+    }
+
+    private func matches(method name: UnsafeRawBufferPointer) -> Bool {
+        guard let method else { return true }
+        return name.count == method.count && name.elementsEqual(method)
+    }
+}
+
+/// A path as most servers understand it: percent-encoded letters decoded, `//` and dot segments resolved. Only for deciding; what
+/// is forwarded is what the client sent.
+package enum PlainPath {
+    /// Whether `path` is plain as it is.
+    package static func isPlain(_ path: UnsafeRawBufferPointer) -> Bool {
+        var wasSlash = false
+        for byte in path {
+            if byte == UInt8(ascii: "%") { return false }
+            let isSlash = byte == UInt8(ascii: "/")
+            if wasSlash, isSlash || byte == UInt8(ascii: ".") { return false }
+            wasSlash = isSlash
+        }
+        return true
+    }
+
+    package static func plain(_ path: some Collection<UInt8>) -> [UInt8] {
+        var decoded: [UInt8] = []
+        var rest = Array(path)[...]
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), rest.count >= 2,
+                let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            {
+                decoded.append(code)
+                rest = rest.dropFirst(2)
+            } else {
+                decoded.append(byte)
+            }
+        }
+        var segments: [ArraySlice<UInt8>] = []
+        for segment in decoded.split(separator: UInt8(ascii: "/")) {
+            if segment.elementsEqual(".".utf8) { continue }
+            if segment.elementsEqual("..".utf8) {
+                _ = segments.popLast()
+            } else {
+                segments.append(segment)
+            }
+        }
+        return segments.reduce(into: []) { $0 += [UInt8(ascii: "/")] + $1 }
+    }
+}

@@ -1,0 +1,379 @@
+import EventIO
+import HTTP1
+
+/// One client's connection: reads requests, one exchange at a time, and writes answers in their order.
+///
+/// *Ownership*: owns the descriptor; the worker holds the connection. Idle connections hold no buffer. *Threading*: its loop only.
+final class ClientConnection {
+    private enum State {
+        /// Waiting for a request, or in the middle of its head.
+        case head
+        case exchange
+        /// The last answer is written; what the client still sends is thrown away, so that it can read the answer.
+        case lingering
+        case closed
+    }
+
+    unowned let worker: Worker
+    private(set) var context: ProxyContext
+    private let descriptor: Int32
+    private var watch: DescriptorWatch?
+    private var input: ByteBuffer?
+    private(set) var output: ByteBuffer?
+    private var parser: RequestParser
+    private(set) var head = RequestHead()
+    private var runner: ExchangeRunner?
+    private var deadline: Deadline!
+    private var state = State.head
+    private var isProcessing = false
+    private var hasEnded = false
+    private var mayRead = true
+    private var closesAfterAnswer = false
+    private var isDraining = false
+    private let isUnixSocket: Bool
+    /// The Host that the access policy accepted last: keep-alive connections repeat it.
+    private var acceptedHost: [UInt8] = []
+    /// Its number with the worker.
+    let number: Int
+
+    /// How much of an answer may wait for a slow client.
+    static let outputWindow = 256 * 1024
+    private static let lingerNanoseconds: UInt64 = 2_000_000_000
+
+    init(worker: Worker, descriptor: Int32, number: Int, isUnixSocket: Bool) {
+        self.worker = worker
+        self.descriptor = descriptor
+        self.number = number
+        self.isUnixSocket = isUnixSocket
+        context = worker.context
+        parser = RequestParser(limits: context.configuration.limits.heads)
+        deadline = Deadline(loop: worker.loop) { [unowned self] in deadlinePassed() }
+        watch = DescriptorWatch(
+            loop: worker.loop,
+            descriptor: descriptor,
+            onReadable: { [unowned self] in becameReadable() },
+            onWritable: { [unowned self] in becameWritable() }
+        )
+    }
+
+    func start() {
+        watch?.setReading(true)
+        let now = MonotonicClock.now()
+        deadline.set(at: now &+ context.configuration.timeouts.head.nanoseconds, now: now)
+    }
+
+    // MARK: Reading
+
+    private func becameReadable() {
+        switch state {
+        case .head, .exchange: read()
+        case .lingering: discard()
+        case .closed: break
+        }
+    }
+
+    private func read() {
+        let buffer = input ?? worker.buffers.take()
+        input = buffer
+        // A head may be as large as its limit; a body is taken piece by piece.
+        let most = max(BufferPool.bufferCapacity, state == .head ? context.configuration.limits.head + 1 : 0)
+        guard buffer.count < most else { return pauseReading() }
+        let room = buffer.writable(minimum: 4096)
+        switch SocketIO.read(descriptor, into: room) {
+        case .moved(let count):
+            buffer.commit(count)
+            process()
+        case .wouldBlock:
+            releaseInput()
+        case .endOfStream:
+            hasEnded = true
+            watch?.setReading(false)
+            if state == .head {
+                // Nothing, or half a head: either way there is nobody to answer.
+                close()
+            } else {
+                runner?.clientEnded()
+            }
+        case .failed:
+            state == .exchange ? clientGone() : close()
+        }
+    }
+
+    /// Starts what can be started with the bytes that are here.
+    private func process() {
+        guard !isProcessing else { return }
+        isProcessing = true
+        defer { isProcessing = false }
+        while let input, !input.isEmpty {
+            switch state {
+            case .head:
+                guard startExchange(input) else { return }
+            case .exchange:
+                guard let runner else { return }
+                guard runner.wantsBody else {
+                    // The next request: it waits. One buffer of them is enough.
+                    if input.count >= BufferPool.bufferCapacity / 2 { pauseReading() }
+                    return
+                }
+                let before = input.count
+                runner.bodyArrived()
+                guard input.count < before, state != .closed else { return }
+            case .lingering, .closed:
+                return
+            }
+        }
+        releaseInput()
+    }
+
+    /// Parses a head and begins its exchange. False when more bytes are needed, or the connection is done.
+    private func startExchange(_ input: ByteBuffer) -> Bool {
+        let result = parser.parse(input.octets.span, into: &head)
+        let now = MonotonicClock.now()
+        switch result {
+        case .incomplete:
+            if deadlineIsIdle {
+                deadlineIsIdle = false
+                deadline.set(at: now &+ context.configuration.timeouts.head.nanoseconds, now: now)
+            }
+            if hasEnded { close() }
+            return false
+        case .failed(let error):
+            refuse(Failure(error), now: now)
+            return false
+        case .complete(let length):
+            deadline.clear()
+            deadlineIsIdle = false
+            state = .exchange
+            if context !== worker.context { reconfigure() }
+            closesAfterAnswer = !head.keepsAlive || isDraining
+            let bytes = UnsafeRawBufferPointer(rebasing: input.readable[..<length])
+            let runner = worker.takeRunner()
+            self.runner = runner
+            runner.begin(self, head: head, bytes: bytes, headLength: length, refusal: refusal(bytes), now: now)
+            return state != .closed
+        }
+    }
+
+    private var deadlineIsIdle = false
+
+    private func reconfigure() {
+        context = worker.context
+        parser.limits = context.configuration.limits.heads
+        acceptedHost = []
+    }
+
+    /// What speaks against the request, before anything is sent for it.
+    private func refusal(_ bytes: UnsafeRawBufferPointer) -> Failure? {
+        if head.method == .connect || head.method == .trace { return .methodNotAllowed }
+        // The common case: the Host of the last request, and nothing that needs a look.
+        var needsLook = head.form == .absolute || context.access.needsKey
+        for field in head.fields where field.id == .origin || field.id == .secFetchSite { needsLook = true }
+        if !needsLook {
+            guard let host = head.host else { return nil }
+            let value = UnsafeRawBufferPointer(rebasing: bytes[host.range])
+            if value.elementsEqual(acceptedHost) { return nil }
+        }
+        let value = { (range: ByteRange) in String(decoding: bytes[range.range], as: UTF8.self) }
+        let text = { (id: FieldName) in self.head.first(id).map { value($0.value) } }
+        let refusal = context.access.refusal(
+            AccessPolicy.Request(
+                host: head.host.map(value),
+                targetAuthority: head.form == .absolute ? value(head.authority) : nil,
+                origin: text(.origin),
+                fetchSite: text(.secFetchSite),
+                key: text(.squireKey).map { Array($0.utf8) }
+            )
+        )
+        if refusal == nil, let host = head.host { acceptedHost = Array(bytes[host.range]) }
+        return refusal
+    }
+
+    /// `http://host` as the client calls this proxy.
+    var ownOrigin: [UInt8]? { acceptedHost.isEmpty ? nil : Array("http://".utf8) + acceptedHost }
+
+    /// The bytes that were read and not used yet.
+    var pendingInput: ByteBuffer? { input }
+
+    /// The runner takes body bytes again after it had enough.
+    func resumeBody() {
+        resumeReading()
+        process()
+    }
+
+    func pauseReading() {
+        guard mayRead else { return }
+        mayRead = false
+        watch?.setReading(false)
+    }
+
+    private func resumeReading() {
+        guard !mayRead, !hasEnded, state != .closed else { return }
+        mayRead = true
+        watch?.setReading(true)
+    }
+
+    var hasClientEnded: Bool { hasEnded }
+
+    private func releaseInput() {
+        guard let input, input.isEmpty else { return }
+        self.input = nil
+        worker.buffers.give(input)
+    }
+
+    // MARK: Writing
+
+    /// Where an answer is written to; `flush` sends it.
+    func outputBuffer() -> ByteBuffer {
+        if let output { return output }
+        let buffer = worker.buffers.take()
+        output = buffer
+        return buffer
+    }
+
+    var pendingOutput: Int { output?.count ?? 0 }
+
+    /// Sends what goes now; false when the client is gone.
+    @discardableResult
+    func flush() -> Bool {
+        guard let output else { return true }
+        while !output.isEmpty {
+            switch SocketIO.write(descriptor, output.readable) {
+            case .moved(let count):
+                output.consume(count)
+            case .wouldBlock:
+                watch?.setWriting(true)
+                return true
+            case .failed, .endOfStream:
+                output.clear()
+                clientGone()
+                return false
+            }
+        }
+        self.output = nil
+        worker.buffers.give(output)
+        watch?.setWriting(false)
+        return true
+    }
+
+    private func becameWritable() {
+        guard flush() else { return }
+        if pendingOutput < Self.outputWindow / 2 { runner?.outputDrained() }
+        if output == nil, state == .lingering { beginLingering() }
+    }
+
+    // MARK: The exchange's end
+
+    /// The runner is done; the answer is in `output` and flushed as far as it goes.
+    func exchangeFinished(closes: Bool) {
+        runner = nil
+        guard state == .exchange else { return }
+        if closes || closesAfterAnswer || worker.isDraining || (hasEnded && input?.isEmpty ?? true) {
+            state = .lingering
+            if output == nil { beginLingering() }
+            return
+        }
+        state = .head
+        resumeReading()
+        let now = MonotonicClock.now()
+        deadlineIsIdle = true
+        deadline.set(at: now &+ context.configuration.timeouts.idle.nanoseconds, now: now)
+        if isProcessing { return }
+        if let input, !input.isEmpty { process() } else { releaseInput() }
+    }
+
+    /// Whether the connection ends after this answer: the answer says so.
+    var willClose: Bool { closesAfterAnswer || worker.isDraining }
+
+    /// An answer that cannot be completed: the client must see that.
+    func abort() {
+        guard state != .closed else { return }
+        detach()
+        SocketIO.reset(descriptor)
+    }
+
+    /// Bytes that are no request: say so and hang up.
+    private func refuse(_ failure: Failure, now: UInt64) {
+        closesAfterAnswer = true
+        state = .exchange
+        head.method = .get
+        let buffer = outputBuffer()
+        OwnAnswer.append(failure, method: .get, closes: true, to: buffer)
+        worker.counters.finished(status: failure.status, nanoseconds: 0)
+        worker.counters.refused(failure.code)
+        worker.recordRefusal(failure, context)
+        if flush() { exchangeFinished(closes: true) }
+    }
+
+    private func beginLingering() {
+        SocketIO.shutdownWriting(descriptor)
+        if hasEnded { return close() }
+        let now = MonotonicClock.now()
+        deadline.set(at: now &+ Self.lingerNanoseconds, now: now)
+        input?.clear()
+        releaseInput()
+        resumeReading()
+    }
+
+    private func discard() {
+        let buffer = worker.buffers.take()
+        defer { worker.buffers.give(buffer) }
+        switch SocketIO.read(descriptor, into: buffer.writable(minimum: 4096)) {
+        case .moved, .wouldBlock: break
+        case .endOfStream, .failed: close()
+        }
+    }
+
+    private func clientGone() {
+        runner?.clientGone()
+        runner = nil
+        close()
+    }
+
+    func close() {
+        guard state != .closed else { return }
+        detach()
+        SocketIO.close(descriptor)
+    }
+
+    private func detach() {
+        state = .closed
+        runner = nil
+        deadline.cancel()
+        watch?.close()
+        watch = nil
+        if let input { worker.buffers.give(input) }
+        if let output { worker.buffers.give(output) }
+        input = nil
+        output = nil
+        worker.connectionClosed(self)
+    }
+
+    // MARK: Time
+
+    /// The runner's deadlines: it hears `deadlinePassed`.
+    func setDeadline(after duration: Duration, now: UInt64) {
+        deadline.set(at: now &+ duration.nanoseconds, now: now)
+    }
+
+    func clearDeadline() {
+        deadline.clear()
+    }
+
+    private func deadlinePassed() {
+        switch state {
+        case .head:
+            if deadlineIsIdle || input == nil { return close() }
+            refuse(.requestTimeout, now: MonotonicClock.now())
+        case .exchange: runner?.deadlinePassed()
+        case .lingering: close()
+        case .closed: break
+        }
+    }
+
+    /// The worker stops: idle connections go at once, busy ones after their answer.
+    func drain() {
+        isDraining = true
+        closesAfterAnswer = true
+        if state == .head { close() }
+    }
+}

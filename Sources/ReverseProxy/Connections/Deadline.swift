@@ -1,0 +1,48 @@
+import EventIO
+
+/// A deadline that moves often and passes seldom: moving it costs no timer operation.
+///
+/// *Threading*: belongs to its loop.
+final class Deadline {
+    private var timer: EventTimer?
+    /// Monotonic nanoseconds; nil is never.
+    private var due: UInt64?
+    private var armedFor: UInt64 = .max
+    private let passed: () -> Void
+
+    init(loop: EventLoop, passed: @escaping () -> Void) {
+        self.passed = passed
+        timer = EventTimer(loop: loop) { [unowned self] in fired() }
+    }
+
+    func set(at time: UInt64, now: UInt64) {
+        due = time
+        // An earlier firing finds the new time and arms for the rest.
+        if armedFor <= time, timer?.isArmed == true { return }
+        armedFor = time
+        timer?.arm(nanoseconds: time > now ? time - now : 0)
+    }
+
+    func clear() {
+        due = nil
+    }
+
+    /// No firing any more.
+    func cancel() {
+        due = nil
+        timer?.cancel()
+        armedFor = .max
+    }
+
+    private func fired() {
+        armedFor = .max
+        guard let due else { return }
+        let now = MonotonicClock.now()
+        if now >= due {
+            self.due = nil
+            passed()
+        } else {
+            set(at: due, now: now)
+        }
+    }
+}

@@ -1,0 +1,481 @@
+import Credentials
+import EventIO
+import HTTP1
+import Upstream
+
+/// The answer's way: from the upstream, perhaps held or collected, to the client.
+extension ExchangeRunner {
+    func upstreamIsReadable(_ connection: UpstreamConnection) {
+        guard connection === self.connection else { return connection.close() }
+        switch phase {
+        case .exchanging: readHead(connection)
+        case .collecting: readCollected(connection)
+        case .relaying: readBody(connection)
+        case .idle, .waiting, .connecting: connection.setReading(false)
+        }
+    }
+
+    // MARK: The head
+
+    private func readHead(_ connection: UpstreamConnection) {
+        let buffer = upstreamInput ?? worker.buffers.take()
+        upstreamInput = buffer
+        switch connection.receive(into: buffer.writable(minimum: Self.smallBody)) {
+        case .moved(let count):
+            buffer.commit(count)
+            parseHead(buffer)
+        case .wouldBlock:
+            break
+        case .endOfStream, .failed:
+            connectionBroke(hadBytes: !buffer.isEmpty)
+        }
+    }
+
+    private func connectionBroke(hadBytes: Bool) {
+        let action =
+            hadBytes || interimCount > 0
+            ? .fail
+            : exchange.connectionBroke(
+                wasReused: connectionWasReused,
+                sentNothing: false,
+                isReplayable: body?.isReplayable ?? true
+            )
+        switch action {
+        case .sendAgain:
+            releaseConnection(isReusable: false)
+            beginAttempt(onFreshConnection: true)
+        case .fail:
+            fault(.incomplete)
+        }
+    }
+
+    private func parseHead(_ buffer: ByteBuffer) {
+        while true {
+            switch parser.parse(buffer.octets.span, answering: exchange.method, into: &responseHead) {
+            case .incomplete:
+                return
+            case .failed(let error):
+                parser = ResponseParser(limits: parser.limits)
+                return fault(.protocolError(error))
+            case .complete(let length):
+                guard responseHead.isInterim else { return finalHead(buffer, length: length) }
+                guard relayInterim(buffer, length: length) else { return }
+                if buffer.isEmpty { return }
+            }
+        }
+    }
+
+    /// 1xx: false when the exchange ended here.
+    private func relayInterim(_ buffer: ByteBuffer, length: Int) -> Bool {
+        interimCount += 1
+        guard responseHead.status != 101, interimCount <= 32 else {
+            fault(.protocolError(.malformed("it switches protocols, or sends interim answers without end")))
+            return false
+        }
+        if responseHead.status == 100 {
+            buffer.consume(length)
+            tellToContinue()
+            guard phaseIsActive else { return false }
+            if awaitsContinue {
+                awaitsContinue = false
+                setDeadline(now: MonotonicClock.now())
+                pumpBody()
+            }
+            return phaseIsActive
+        }
+        if clientMinorVersion > 0 {
+            let bytes = UnsafeRawBufferPointer(rebasing: buffer.readable[..<length])
+            context.responses.render(
+                responseHead,
+                bytes,
+                ResponsePolicy.Additions(framing: .none, closes: false),
+                into: client.outputBuffer()
+            )
+            guard client.flush() else { return false }
+        }
+        buffer.consume(length)
+        return true
+    }
+
+    private func finalHead(_ buffer: ByteBuffer, length: Int) {
+        let now = MonotonicClock.now()
+        firstByteAt = now
+        clientExpects = false
+        let verdict = context.rejection.verdict(status: responseHead.status)
+        if exchange.hasReplayed { reportReplay(isAccepted: verdict == .accepted) }
+        let action = exchange.headArrived(
+            status: responseHead.status,
+            verdict: verdict,
+            isReplayable: body?.isReplayable ?? true
+        )
+        setBodyMode()
+        switch action {
+        case .relay:
+            let head = UnsafeRawBufferPointer(rebasing: buffer.readable[..<length])
+            beginRelay(head, additions: additions(framing: clientFraming()))
+            buffer.consume(length)
+            relayBuffered(buffer)
+        case .hold:
+            keepHead(buffer, length: length)
+            // What follows stays with the upstream until it is decided what becomes of it.
+            connection?.setReading(false)
+            isUpstreamPaused = true
+            askForAnotherCredential()
+        case .collect(let purpose):
+            keepHead(buffer, length: length)
+            phase = .collecting(purpose)
+            setDeadline(now: now)
+            collect(buffer)
+        }
+    }
+
+    private func keepHead(_ buffer: ByteBuffer, length: Int) {
+        let held = heldHead ?? worker.buffers.take()
+        held.clear()
+        held.append(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
+        heldHead = held
+        buffer.consume(length)
+    }
+
+    private func setBodyMode() {
+        switch responseHead.framing {
+        case .none, .length(0): bodyMode = .none
+        case .length(let length): bodyMode = .length(length)
+        case .chunked:
+            bodyMode = .chunked
+            responseDecoder = ChunkedDecoder()
+        case .untilClose: bodyMode = .untilClose
+        }
+    }
+
+    /// How the client gets the body's length.
+    private func clientFraming() -> MessageFraming {
+        switch responseHead.framing {
+        case .none:
+            // The length that GET would have had is part of the answer to HEAD, and of 304.
+            let saysLength = exchange.method == .head || responseHead.status == 304
+            return saysLength ? responseHead.contentLength.map(MessageFraming.length) ?? .none : .none
+        case .length(let length): return .length(length)
+        case .chunked, .untilClose: return clientMinorVersion > 0 ? .chunked : .untilClose
+        }
+    }
+
+    private func additions(framing: MessageFraming) -> ResponsePolicy.Additions {
+        let closes = client.willClose || framing == .untilClose || isBodyUnread
+        var result = ResponsePolicy.Additions(framing: framing, closes: closes)
+        result.confirmsKeepAlive = clientMinorVersion == 0
+        if responseHead.first(.location) != nil || responseHead.first(.contentLocation) != nil {
+            result.ownOrigin = client.ownOrigin
+        }
+        return result
+    }
+
+    // MARK: Relaying
+
+    private func beginRelay(_ head: UnsafeRawBufferPointer, additions: ResponsePolicy.Additions) {
+        exchange.hasAnswered = true
+        responseStatus = responseHead.status
+        phase = .relaying
+        writesChunks = additions.framing == .chunked
+        announcesClose = additions.closes
+        context.responses.render(responseHead, head, additions, into: client.outputBuffer())
+    }
+
+    /// An answer that was held goes to the client after all.
+    func relayHeld(proxyStatus: String?, retryAfter: Int? = nil) {
+        guard let heldHead else { return fault(.incomplete) }
+        var additions = additions(
+            framing: hasWholeBody && exchange.method != .head ? .length(UInt64(collected.count)) : clientFraming()
+        )
+        additions.proxyStatus = proxyStatus
+        additions.retryAfter = retryAfter
+        beginRelay(heldHead.readable, additions: additions)
+        self.heldHead = nil
+        worker.buffers.give(heldHead)
+        if hasWholeBody {
+            bodyMode = .none
+            if exchange.method != .head {
+                responseBytes += UInt64(collected.count)
+                client.outputBuffer().append(collected)
+            }
+            return finishRelay()
+        }
+        resumeRelay()
+    }
+
+    /// The collected part, and from now on everything as it comes.
+    private func relayCollected() {
+        guard let heldHead else { return }
+        beginRelay(heldHead.readable, additions: additions(framing: clientFraming()))
+        self.heldHead = nil
+        worker.buffers.give(heldHead)
+        collected.withUnsafeBytes { write($0) }
+        collected = []
+        guard client.flush() else { return }
+    }
+
+    private func resumeRelay() {
+        isUpstreamPaused = false
+        setDeadline(now: MonotonicClock.now())
+        let buffer = upstreamInput ?? worker.buffers.take()
+        upstreamInput = buffer
+        let serial = serial
+        relayBuffered(buffer)
+        guard self.serial == serial, phaseIsActive else { return }
+        connection?.setReading(true)
+    }
+
+    /// Relays body bytes that came with the head.
+    private func relayBuffered(_ buffer: ByteBuffer) {
+        switch bodyMode {
+        case .none:
+            hasExtraBytes = !buffer.isEmpty
+            return finishRelay()
+        case .length(let remaining):
+            let part = Int(min(UInt64(buffer.count), remaining))
+            write(UnsafeRawBufferPointer(rebasing: buffer.readable[..<part]))
+            buffer.consume(part)
+            if UInt64(part) == remaining {
+                hasExtraBytes = !buffer.isEmpty
+                return finishRelay()
+            }
+            bodyMode = .length(remaining - UInt64(part))
+        case .chunked:
+            if relayChunks(buffer) { return finishRelay() }
+            guard phaseIsActive else { return }
+        case .untilClose:
+            write(buffer.readable)
+            buffer.clear()
+        }
+        guard client.flush() else { return }
+        setDeadline(now: MonotonicClock.now())
+        checkPressure()
+    }
+
+    /// True when the body is complete.
+    private func relayChunks(_ buffer: ByteBuffer) -> Bool {
+        var offset = 0
+        let octets = buffer.octets
+        while true {
+            switch responseDecoder.next(octets.span, from: offset) {
+            case .data(let range):
+                write(UnsafeRawBufferPointer(rebasing: buffer.readable[range.range]))
+                offset = Int(range.upperBound)
+            case .needsMore(let end):
+                buffer.consume(end)
+                return false
+            case .finished(let end):
+                buffer.consume(end)
+                hasExtraBytes = !buffer.isEmpty
+                return true
+            case .failed(let error):
+                fault(.protocolError(error))
+                return false
+            }
+        }
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) {
+        guard !bytes.isEmpty else { return }
+        responseBytes += UInt64(bytes.count)
+        let output = client.outputBuffer()
+        if writesChunks {
+            output.append(hexadecimal: bytes.count)
+            output.append("\r\n")
+            output.append(bytes)
+            output.append("\r\n")
+        } else {
+            output.append(bytes)
+        }
+    }
+
+    private func readBody(_ connection: UpstreamConnection) {
+        guard case .length(let remaining) = bodyMode, upstreamInput?.isEmpty ?? true else {
+            return readFramedBody(connection)
+        }
+        // Straight into what the client gets.
+        let output = client.outputBuffer()
+        switch connection.receive(into: output.writable(minimum: Self.smallBody)) {
+        case .moved(let count):
+            let part = Int(min(UInt64(count), remaining))
+            output.commit(part)
+            responseBytes += UInt64(part)
+            bodyMode = .length(remaining - UInt64(part))
+            if UInt64(part) == remaining {
+                hasExtraBytes = count > part
+                return finishRelay()
+            }
+            guard client.flush() else { return }
+            client.setDeadline(after: context.configuration.timeouts.body, now: MonotonicClock.now())
+            checkPressure()
+        case .wouldBlock:
+            break
+        case .endOfStream, .failed:
+            fault(.incomplete)
+        }
+    }
+
+    private func readFramedBody(_ connection: UpstreamConnection) {
+        let buffer = upstreamInput ?? worker.buffers.take()
+        upstreamInput = buffer
+        switch connection.receive(into: buffer.writable(minimum: Self.smallBody)) {
+        case .moved(let count):
+            buffer.commit(count)
+            relayBuffered(buffer)
+        case .wouldBlock:
+            break
+        case .endOfStream:
+            if case .untilClose = bodyMode { finishRelay() } else { fault(.incomplete) }
+        case .failed:
+            fault(.incomplete)
+        }
+    }
+
+    /// A slow client stops the upstream from being read.
+    private func checkPressure() {
+        guard client.pendingOutput > ClientConnection.outputWindow, !isUpstreamPaused else { return }
+        isUpstreamPaused = true
+        connection?.setReading(false)
+    }
+
+    /// The client caught up.
+    func outputDrained() {
+        guard case .relaying = phase, isUpstreamPaused else { return }
+        isUpstreamPaused = false
+        connection?.setReading(true)
+    }
+
+    private func finishRelay() {
+        if writesChunks {
+            let output = client.outputBuffer()
+            output.append("0\r\n")
+            if case .chunked = bodyMode { output.append(responseDecoder.forwardableTrailers()) }
+            output.append("\r\n")
+        }
+        guard client.flush() else { return }
+        releaseConnection(isReusable: isConnectionReusable)
+        finish(.complete, closes: announcesClose || isBodyUnread)
+    }
+
+    /// Everything of this exchange went over it, both ways, and the upstream keeps it.
+    private var isConnectionReusable: Bool {
+        guard responseHead.keepsAlive, !hasExtraBytes, !uploadFailed, upstreamInput?.isEmpty ?? true else { return false }
+        guard headSent == requestHead.count else { return false }
+        return body.map { $0.isComplete && bodySent == $0.count } ?? true
+    }
+
+    /// Gives the held answer up, to send the request again: its connection is kept when the whole answer is here.
+    func dropHeld() {
+        var isWhole = hasWholeBody
+        if !isWhole, let buffer = upstreamInput {
+            switch bodyMode {
+            case .none: isWhole = buffer.isEmpty
+            case .length(let remaining):
+                isWhole = UInt64(buffer.count) == remaining
+            case .chunked:
+                isWhole = skipChunks(buffer)
+            case .untilClose: break
+            }
+            if isWhole { buffer.clear() }
+        }
+        let isReusable = isWhole && isConnectionReusable
+        releaseConnection(isReusable: isReusable)
+        if let heldHead { worker.buffers.give(heldHead) }
+        heldHead = nil
+        collected = []
+        hasWholeBody = false
+    }
+
+    /// Whether `buffer` holds the rest of a chunked body, and nothing else.
+    private func skipChunks(_ buffer: ByteBuffer) -> Bool {
+        var offset = 0
+        let octets = buffer.octets
+        while true {
+            switch responseDecoder.next(octets.span, from: offset) {
+            case .data(let range): offset = Int(range.upperBound)
+            case .finished(let end): return end == buffer.count
+            case .needsMore, .failed: return false
+            }
+        }
+    }
+
+    // MARK: Collecting
+
+    private func readCollected(_ connection: UpstreamConnection) {
+        let buffer = upstreamInput ?? worker.buffers.take()
+        upstreamInput = buffer
+        switch connection.receive(into: buffer.writable(minimum: Self.smallBody)) {
+        case .moved(let count):
+            buffer.commit(count)
+            collect(buffer)
+        case .wouldBlock:
+            break
+        case .endOfStream:
+            if case .untilClose = bodyMode { collectedAll() } else { fault(.incomplete) }
+        case .failed:
+            fault(.incomplete)
+        }
+    }
+
+    private func collect(_ buffer: ByteBuffer) {
+        switch bodyMode {
+        case .none:
+            return collectedAll()
+        case .length(let remaining):
+            let part = Int(min(UInt64(buffer.count), remaining))
+            collected += buffer.readable[..<part]
+            buffer.consume(part)
+            bodyMode = .length(remaining - UInt64(part))
+            if UInt64(part) == remaining { return collectedAll() }
+        case .chunked:
+            if collectChunks(buffer) { return collectedAll() }
+            guard phaseIsActive else { return }
+        case .untilClose:
+            collected += buffer.readable
+            buffer.clear()
+        }
+        guard collected.count > Self.collectLimit else { return }
+        // Too large to be what is looked for.
+        relayCollected()
+    }
+
+    private func collectChunks(_ buffer: ByteBuffer) -> Bool {
+        var offset = 0
+        let octets = buffer.octets
+        while true {
+            switch responseDecoder.next(octets.span, from: offset) {
+            case .data(let range):
+                collected += buffer.readable[range.range]
+                offset = Int(range.upperBound)
+            case .needsMore(let end):
+                buffer.consume(end)
+                return false
+            case .finished(let end):
+                buffer.consume(end)
+                return true
+            case .failed(let error):
+                fault(.protocolError(error))
+                return false
+            }
+        }
+    }
+
+    private func collectedAll() {
+        guard case .collecting(let purpose) = phase else { return }
+        hasWholeBody = true
+        hasExtraBytes = !(upstreamInput?.isEmpty ?? true)
+        bodyMode = .none
+        phase = .waiting
+        client.clearDeadline()
+        switch purpose {
+        case .verdict:
+            if context.rejection.isRejected(status: responseHead.status, body: collected) {
+                askForAnotherCredential()
+            } else {
+                relayHeld(proxyStatus: nil)
+            }
+        case .signIn: learnToken()
+        case .signOut: forgetToken()
+        }
+    }
+}

@@ -1,0 +1,404 @@
+import Credentials
+import EventIO
+import HTTP1
+import Upstream
+
+/// Carries out one exchange at a time: the I/O around the pure `Exchange`. Reused for the next one.
+///
+/// The parts: this file begins and ends exchanges; `+Upload` sends the request, `+Response` takes the answer, `+Session` deals
+/// with credentials. *Threading*: belongs to its worker's loop; what comes back from other threads is matched by `serial`.
+final class ExchangeRunner: UpstreamConnectionDelegate {
+    enum Phase {
+        case idle
+        /// Waiting for a credential, a refresh or a session to be saved.
+        case waiting
+        case connecting
+        /// Sending, and waiting for the answer's head.
+        case exchanging
+        /// Taking an answer that is not for the client yet.
+        case collecting(Exchange.Purpose)
+        case relaying
+    }
+
+    enum BodyMode {
+        case none
+        case length(UInt64)
+        case chunked
+        case untilClose
+    }
+
+    unowned let worker: Worker
+    /// Counts exchanges, so that a late answer to an earlier one is noticed.
+    var serial: UInt64 = 0
+    var phase = Phase.idle
+    var client: ClientConnection!
+    var context: ProxyContext!
+    var pool: UpstreamPool!
+    var exchange: Exchange!
+    private var id: UInt64 = 0
+    private var startedAt: UInt64 = 0
+
+    // The request.
+    var requestHead: ByteBuffer!
+    private var methodLength = 0
+    private var targetLength = 0
+    /// The head up to where the credential goes.
+    var prefixLength = 0
+    var headSent = 0
+    var body: RequestBody?
+    var bodyRemaining: UInt64 = 0
+    var bodyDecoder: ChunkedDecoder?
+    var bodySent = 0
+    var requestBytes: UInt64 = 0
+    var clientMinorVersion = 1
+    var clientKeepsAlive = true
+    /// The client waits for "100 Continue" and has not got it.
+    var clientExpects = false
+    /// The body is held back until the upstream says "100 Continue", or a second has passed.
+    var awaitsContinue = false
+    private var sendsExpectation = false
+    var uploadFailed = false
+    /// `Authorization` of the current attempt.
+    var credentialLine: [UInt8] = []
+
+    // The upstream.
+    var connection: UpstreamConnection?
+    var connectionWasReused = false
+    var attempt: UpstreamConnector.Attempt?
+    private var attemptStartedAt: UInt64 = 0
+    var firstByteAt: UInt64 = 0
+    var interimCount = 0
+
+    // The answer.
+    var upstreamInput: ByteBuffer?
+    var parser: ResponseParser
+    var responseHead = ResponseHead()
+    /// The head of an answer that is held or collected.
+    var heldHead: ByteBuffer?
+    var collected: [UInt8] = []
+    var hasWholeBody = false
+    var bodyMode = BodyMode.none
+    var responseDecoder = ChunkedDecoder()
+    var writesChunks = false
+    var isUpstreamPaused = false
+    var hasExtraBytes = false
+    var responseStatus = 0
+    var responseBytes: UInt64 = 0
+    var ownCode: String?
+    /// The answer said that the client's connection closes.
+    var announcesClose = false
+    var pause: EventTimer?
+
+    /// What a request may be ahead of the upstream, and an answer that must be read whole at most.
+    static let uploadWindow = 256 * 1024
+    static let collectLimit = 256 * 1024
+    static let smallBody = 16 * 1024
+
+    init(worker: Worker) {
+        self.worker = worker
+        parser = ResponseParser(limits: HeadLimits())
+    }
+
+    // MARK: Beginning
+
+    /// Begins the exchange of a request whose head lies at the start of the client's input; takes it from there.
+    func begin(
+        _ client: ClientConnection,
+        head: RequestHead,
+        bytes: UnsafeRawBufferPointer,
+        headLength: Int,
+        refusal: Failure?,
+        now: UInt64
+    ) {
+        self.client = client
+        context = client.context
+        pool = worker.pool
+        startedAt = now
+        id = worker.nextExchange()
+        parser.limits = HeadLimits(head: max(context.configuration.limits.head, 64 * 1024), fields: 256)
+        clientMinorVersion = head.minorVersion
+        clientKeepsAlive = head.keepsAlive
+        phase = .waiting
+
+        let method = UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range])
+        let path = UnsafeRawBufferPointer(rebasing: bytes[head.path.range])
+        let route = context.routes.kind(method: method, path: path)
+        let hasBodyAlready = (client.pendingInput?.count ?? 0) > headLength
+        clientExpects = head.expectsContinue && !hasBodyAlready && head.framing != .none && head.framing != .length(0)
+        sendsExpectation = clientExpects || isTooLargeToKeep(head.framing, route)
+
+        requestHead = worker.buffers.take()
+        let rendered = context.headers.render(
+            head,
+            bytes,
+            route: route,
+            keepsExpectation: sendsExpectation,
+            identifiers: &worker.identifiers,
+            into: requestHead
+        )
+        prefixLength = requestHead.count
+        methodLength = head.methodRange.count
+        targetLength = max(head.pathAndQuery.count, 1)
+        let bearerBelongs: Bool
+        switch route {
+        case .ordinary, .signOut: bearerBelongs = !rendered.hasAuthorization
+        case .signIn, .anonymous, .refresh: bearerBelongs = false
+        }
+        exchange = Exchange(
+            route: route,
+            method: head.method,
+            carriesCredential: bearerBelongs,
+            missing: context.configuration.session.missing
+        )
+        switch head.framing {
+        case .none, .untilClose, .length(0): body = nil
+        case .length(let length):
+            body = makeBody()
+            bodyRemaining = length
+        case .chunked:
+            body = makeBody()
+            bodyDecoder = ChunkedDecoder()
+        }
+        client.pendingInput?.consume(headLength)
+
+        if let refusal { return answer(refusal) }
+        if rendered.isLoop { return answer(.loopDetected) }
+        if worker.isDraining { return answer(.shuttingDown) }
+        if route == .refresh { return serveRefresh() }
+        if body != nil { takeBody() }
+        guard phaseIsActive else { return }
+        askForCredential(now: now)
+    }
+
+    private func makeBody() -> RequestBody {
+        RequestBody(
+            memoryLimit: context.configuration.limits.replay,
+            fileLimit: context.configuration.limits.replayDisk
+        )
+    }
+
+    /// A body that cannot be kept: let the upstream refuse the token before it is sent.
+    private func isTooLargeToKeep(_ framing: MessageFraming, _ route: RouteKind) -> Bool {
+        guard case .length(let length) = framing, route == .ordinary else { return false }
+        return length > UInt64(max(context.configuration.limits.replayDisk, context.configuration.limits.replay))
+    }
+
+    var phaseIsActive: Bool {
+        if case .idle = phase { false } else { true }
+    }
+
+    // MARK: Attempts
+
+    /// Starts an attempt with the credential in `credentialLine`.
+    func beginAttempt(onFreshConnection: Bool = false) {
+        exchange.attemptBegins()
+        requestHead.truncate(to: prefixLength)
+        if !credentialLine.isEmpty { requestHead.append(credentialLine) }
+        requestHead.append("\r\n")
+        headSent = 0
+        bodySent = 0
+        uploadFailed = false
+        interimCount = 0
+        isUpstreamPaused = false
+        hasExtraBytes = false
+        hasWholeBody = false
+        awaitsContinue = sendsExpectation && body?.count == 0
+        if let body, !awaitsContinue, body.count > 0, body.count <= Self.smallBody,
+            let bytes = body.bytes(from: 0, limit: Self.smallBody, scratch: worker.scratch)
+        {
+            // Head and body in one segment.
+            requestHead.append(bytes)
+            bodySent = bytes.count
+        }
+        let now = MonotonicClock.now()
+        if attemptStartedAt == 0 { attemptStartedAt = now }
+        if !onFreshConnection, let idle = pool.takeIdle() {
+            attach(idle, isReused: true, now: now)
+            return
+        }
+        phase = .connecting
+        client.clearDeadline()
+        let expected = serial
+        attempt = pool.connect { [unowned self] result in
+            guard serial == expected else { return }
+            attempt = nil
+            switch result {
+            case .success(let connection): attach(connection, isReused: false, now: MonotonicClock.now())
+            case .failure(let error): fault(Failure(error))
+            }
+        }
+    }
+
+    private func attach(_ connection: UpstreamConnection, isReused: Bool, now: UInt64) {
+        self.connection = connection
+        connectionWasReused = isReused
+        connection.delegate = self
+        connection.uses += 1
+        phase = .exchanging
+        setDeadline(now: now)
+        send()
+    }
+
+    /// What is waited for decides how long.
+    func setDeadline(now: UInt64) {
+        let timeouts = context.configuration.timeouts
+        if awaitsContinue {
+            client.setDeadline(after: .seconds(1), now: now)
+        } else if let body, !body.isComplete || bodySent < body.count {
+            client.setDeadline(after: timeouts.body, now: now)
+        } else if case .exchanging = phase {
+            client.setDeadline(after: timeouts.firstByte, now: now)
+        } else {
+            client.setDeadline(after: timeouts.body, now: now)
+        }
+    }
+
+    func deadlinePassed() {
+        if awaitsContinue {
+            // Upstreams that do not know the expectation stay silent (RFC 9110 section 10.1.1).
+            awaitsContinue = false
+            tellToContinue()
+            setDeadline(now: MonotonicClock.now())
+            return pumpBody()
+        }
+        if let body, !body.isComplete, body.count == bodySent || connection == nil {
+            return exchange.hasAnswered ? abort(.clientGone) : fault(.requestTimeout)
+        }
+        fault(.firstByteTimeout)
+    }
+
+    /// Lets go of the upstream connection: into the pool when nothing of this exchange is left on it.
+    func releaseConnection(isReusable: Bool) {
+        if let attempt {
+            self.attempt = nil
+            pool.cancel(attempt)
+        }
+        if let connection {
+            self.connection = nil
+            if isReusable { pool.give(connection, now: MonotonicClock.now()) } else { connection.close() }
+        }
+        if let upstreamInput {
+            self.upstreamInput = nil
+            worker.buffers.give(upstreamInput)
+        }
+    }
+
+    // MARK: Ending
+
+    /// Something went wrong: an answer of our own when the client has none yet, else a broken connection.
+    func fault(_ failure: Failure) {
+        releaseConnection(isReusable: false)
+        if exchange.hasAnswered {
+            abort(.upstreamBroke)
+        } else {
+            answer(failure)
+        }
+    }
+
+    /// An answer of Squire's own ends the exchange.
+    func answer(_ failure: Failure) {
+        releaseConnection(isReusable: false)
+        exchange.hasAnswered = true
+        let closes = client.willClose || isBodyUnread
+        let output = client.outputBuffer()
+        OwnAnswer.append(
+            failure,
+            method: exchange.method,
+            closes: closes,
+            confirmsKeepAlive: clientMinorVersion == 0,
+            to: output
+        )
+        responseStatus = failure.status
+        ownCode = failure.code
+        worker.counters.refused(failure.code)
+        guard client.flush() else { return }
+        finish(.refused, closes: closes)
+    }
+
+    /// Some of the request's body has not been read: its connection cannot carry another request.
+    var isBodyUnread: Bool { body.map { !$0.isComplete } ?? false }
+
+    /// The client must see that the answer is not whole.
+    func abort(_ outcome: ExchangeRecord.Outcome) {
+        let client = client!
+        releaseConnection(isReusable: false)
+        finishQuietly(outcome)
+        client.abort()
+    }
+
+    func finish(_ outcome: ExchangeRecord.Outcome, closes: Bool) {
+        let client = client!
+        finishQuietly(outcome)
+        client.exchangeFinished(closes: closes)
+    }
+
+    /// The client is gone; its connection closes itself.
+    func clientGone() {
+        guard phaseIsActive else { return }
+        releaseConnection(isReusable: false)
+        finishQuietly(.clientGone)
+    }
+
+    /// The client sends nothing more; it may still read. Half a body can never become whole.
+    func clientEnded() {
+        guard isBodyUnread else { return }
+        let client = client!
+        clientGone()
+        client.close()
+    }
+
+    private func finishQuietly(_ outcome: ExchangeRecord.Outcome) {
+        let now = MonotonicClock.now()
+        worker.counters.finished(status: responseStatus, nanoseconds: now &- startedAt)
+        if let observer = context.observer { observer.exchangeFinished(record(outcome, now: now)) }
+        recycle()
+    }
+
+    private func record(_ outcome: ExchangeRecord.Outcome, now: UInt64) -> ExchangeRecord {
+        let line = requestHead.readable
+        let method = String(decoding: line[..<methodLength], as: UTF8.self)
+        let target = String(decoding: line[(methodLength + 1)..<(methodLength + 1 + targetLength)], as: UTF8.self)
+        return ExchangeRecord(
+            id: worker.text(ofExchange: id),
+            method: method,
+            target: Redaction.target(target),
+            status: responseStatus,
+            outcome: outcome,
+            code: ownCode,
+            requestBytes: requestBytes,
+            responseBytes: responseBytes,
+            upstreamNanoseconds: attemptStartedAt == 0
+                ? nil : (firstByteAt == 0 ? now : firstByteAt) &- attemptStartedAt,
+            totalNanoseconds: now &- startedAt,
+            attempts: exchange.attempts,
+            generation: exchange.generation,
+            wasReplayed: exchange.hasReplayed
+        )
+    }
+
+    /// Forgets everything and goes back to the worker.
+    private func recycle() {
+        serial &+= 1
+        phase = .idle
+        worker.buffers.give(requestHead)
+        requestHead = nil
+        if let heldHead { worker.buffers.give(heldHead) }
+        heldHead = nil
+        collected = []
+        body = nil
+        bodyDecoder = nil
+        bodyRemaining = 0
+        requestBytes = 0
+        responseBytes = 0
+        responseStatus = 0
+        ownCode = nil
+        clientExpects = false
+        awaitsContinue = false
+        attemptStartedAt = 0
+        firstByteAt = 0
+        credentialLine.removeAll(keepingCapacity: true)
+        pause?.cancel()
+        client = nil
+        worker.giveRunner(self)
+    }
+}

@@ -1,0 +1,124 @@
+package import Credentials
+package import HTTP1
+
+/// One client request and its answer: one or two attempts. Pure: events in, actions out; the runner obeys.
+package struct Exchange: Sendable {
+    package enum HeadAction: Equatable, Sendable {
+        case relay
+        /// Hold the answer and ask for another credential.
+        case hold
+        /// Take the whole answer first: its body decides.
+        case collect(Purpose)
+    }
+
+    package enum Purpose: Equatable, Sendable {
+        /// Whether it means "token rejected".
+        case verdict
+        /// A token to learn.
+        case signIn
+        /// The end of the session.
+        case signOut
+    }
+
+    package enum CredentialAction: Equatable, Sendable {
+        case send
+        /// The request cannot be sent again, but the session was refreshed: the client's own retry will work.
+        case relayRefreshed
+        /// The answer that was held goes to the client after all, with this Proxy-Status.
+        case relayHeld(CredentialFailure)
+        case refuse(CredentialFailure)
+        /// Another customer's session: the request is not theirs.
+        case refuseSwitched
+    }
+
+    package enum FaultAction: Equatable, Sendable {
+        case sendAgain
+        case fail
+    }
+
+    package let route: RouteKind
+    package let method: MethodName
+    /// The session's bearer goes along.
+    package let carriesCredential: Bool
+    package let missing: SessionConfiguration.Missing
+    /// Attempts that were begun.
+    package private(set) var attempts = 0
+    /// Of the credential in use; zero is none.
+    package private(set) var generation: Generation = 0
+    /// Whom the first attempt spoke for.
+    private var subject: String?
+    package private(set) var hasReplayed = false
+    private var hasResent = false
+    /// The request was refused and its body is no longer kept.
+    private var isBeyondReplay = false
+    /// A final answer has begun to reach the client: no way back.
+    package var hasAnswered = false
+
+    package init(
+        route: RouteKind,
+        method: MethodName,
+        carriesCredential: Bool,
+        missing: SessionConfiguration.Missing
+    ) {
+        self.route = route
+        self.method = method
+        self.carriesCredential = carriesCredential
+        self.missing = missing
+    }
+
+    /// An answer to the question for a credential: the first, or the one after a rejection.
+    package mutating func credentialArrived(_ result: Result<Credential, CredentialFailure>) -> CredentialAction {
+        switch result {
+        case .success(let credential):
+            if attempts > 0 {
+                if isBeyondReplay { return .relayRefreshed }
+                if let subject, subject != credential.token.claims?.subject { return .refuseSwitched }
+                hasReplayed = true
+            }
+            subject = credential.token.claims?.subject
+            generation = credential.generation
+            return .send
+        case .failure(let failure):
+            if attempts > 0 { return .relayHeld(failure) }
+            if failure == .loginNeeded, missing == .forward {
+                generation = 0
+                return .send
+            }
+            return .refuse(failure)
+        }
+    }
+
+    package mutating func attemptBegins() {
+        attempts += 1
+    }
+
+    /// The head of a final answer is here. `isReplayable`: the request can be sent again, byte for byte.
+    package mutating func headArrived(
+        status: Int,
+        verdict: RejectionPolicy.Verdict,
+        isReplayable: Bool
+    ) -> HeadAction {
+        if verdict != .accepted, mayReplay {
+            isBeyondReplay = !isReplayable
+            return verdict == .rejected ? .hold : .collect(.verdict)
+        }
+        if status >= 200, status < 300 {
+            if route == .signIn { return .collect(.signIn) }
+            if route == .signOut { return .collect(.signOut) }
+        }
+        return .relay
+    }
+
+    /// At most one refresh and one replay, and only of requests that carried the session's credential.
+    package var mayReplay: Bool {
+        carriesCredential && generation != 0 && !hasReplayed && !hasAnswered
+    }
+
+    /// The connection broke before a byte of the answer. Only an idempotent request on a connection that had served others, which
+    /// the upstream may close at any time, is sent again; anything else may have been acted on.
+    package mutating func connectionBroke(wasReused: Bool, sentNothing: Bool, isReplayable: Bool) -> FaultAction {
+        guard !hasResent, !hasAnswered, wasReused, isReplayable, method.isIdempotent || sentNothing else { return .fail }
+        hasResent = true
+        return .sendAgain
+    }
+}

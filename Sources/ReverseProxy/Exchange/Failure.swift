@@ -1,0 +1,28 @@
+/// An answer that Squire gives itself (RFC 9457 problem details, RFC 9209 Proxy-Status).
+package struct Failure: Error, Sendable, Equatable {
+    package var status: Int
+    package var code: String
+    package var title: String
+    package var detail: String
+    /// The `error` of Proxy-Status.
+    package var proxyError: String
+    package var retryAfter: Int?
+    /// The `Allow` field of a 405.
+    package var allow: String?
+
+    package init(
+        _ status: Int,
+        _ code: String,
+        _ title: String,
+        detail: String,
+        proxyError: String,
+        retryAfter: Int? = nil
+    ) {
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.proxyError = proxyError
+        self.retryAfter = retryAfter
+    }
+}

@@ -1,0 +1,212 @@
+package import Credentials
+package import HTTP1
+package import Upstream
+
+/// Every answer of Squire's own.
+extension Failure {
+    package static let misdirected = Failure(
+        421,
+        "misdirected_request",
+        "Misdirected Request",
+        detail: "The Host is neither this proxy's nor the upstream's. Call it by a loopback name, or add the name to access.hosts.",
+        proxyError: "http_request_denied"
+    )
+    package static let forbiddenOrigin = Failure(
+        403,
+        "forbidden_origin",
+        "Forbidden",
+        detail: "A web page of another origin may not use this session. Add its origin to access.origins to let it.",
+        proxyError: "http_request_denied"
+    )
+    package static let forbiddenUser = Failure(
+        403,
+        "forbidden_user",
+        "Forbidden",
+        detail: "The connection comes from another user of this machine. Set access.same-user to false to let others in.",
+        proxyError: "http_request_denied"
+    )
+    package static let wrongKey = Failure(
+        403,
+        "wrong_key",
+        "Forbidden",
+        detail: "The X-Squire-Key header is missing or wrong.",
+        proxyError: "http_request_denied"
+    )
+    package static let methodNotAllowed: Failure = {
+        var failure = Failure(
+            405,
+            "method_not_allowed",
+            "Method Not Allowed",
+            detail: "CONNECT and TRACE are not served: this is a reverse proxy for one upstream.",
+            proxyError: "http_request_denied"
+        )
+        failure.allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+        return failure
+    }()
+    package static let requestTimeout = Failure(
+        408,
+        "request_timeout",
+        "Request Timeout",
+        detail: "The request did not arrive in time.",
+        proxyError: "http_request_error"
+    )
+    package static let loopDetected = Failure(
+        508,
+        "loop_detected",
+        "Loop Detected",
+        detail: "The request has passed this proxy before: the upstream setting points at Squire itself.",
+        proxyError: "proxy_loop_detected"
+    )
+    package static let loginNeeded = Failure(
+        401,
+        "login_needed",
+        "Login Needed",
+        detail: "There is no usable session. Run: squire login",
+        proxyError: "http_request_denied"
+    )
+    package static let overloaded = Failure(
+        503,
+        "overloaded",
+        "Overloaded",
+        detail: "Too many connections are open (limits.connections).",
+        proxyError: "connection_limit_reached",
+        retryAfter: 1
+    )
+    package static let shuttingDown = Failure(
+        503,
+        "shutting_down",
+        "Shutting Down",
+        detail: "Squire is stopping.",
+        proxyError: "proxy_internal_error",
+        retryAfter: 1
+    )
+    package static let incomplete = Failure(
+        502,
+        "upstream_reset",
+        "Upstream Reset",
+        detail: "The upstream closed the connection before it answered.",
+        proxyError: "connection_terminated"
+    )
+    package static let firstByteTimeout = Failure(
+        504,
+        "upstream_timeout",
+        "Upstream Timeout",
+        detail: "The upstream did not answer in time (timeouts.first-byte).",
+        proxyError: "http_response_timeout"
+    )
+    package static let sessionSwitched = Failure(
+        503,
+        "session_unavailable",
+        "Session Changed",
+        detail: "Another customer logged in while this request waited; it was not sent again on their behalf.",
+        proxyError: "http_request_denied",
+        retryAfter: 0
+    )
+
+    package static func protocolError(_ error: HTTP1Error) -> Failure {
+        Failure(
+            502,
+            "upstream_protocol",
+            "Bad Gateway",
+            detail: "The upstream's answer cannot be passed on: \(error.detail).",
+            proxyError: "http_protocol_error"
+        )
+    }
+
+    /// Bytes of a client that are not a request.
+    package init(_ error: HTTP1Error) {
+        let (status, code, title) =
+            switch error {
+            case .malformed: (400, "bad_request", "Bad Request")
+            case .headTooLarge, .tooManyFields: (431, "head_too_large", "Request Header Fields Too Large")
+            case .targetTooLong: (414, "target_too_long", "URI Too Long")
+            case .unsupportedVersion: (505, "bad_request", "HTTP Version Not Supported")
+            }
+        let detail = error.detail
+        self.init(
+            status,
+            code,
+            title,
+            detail: detail.prefix(1).uppercased() + detail.dropFirst() + ".",
+            proxyError: "http_request_error"
+        )
+    }
+
+    package init(_ error: UpstreamError) {
+        switch error.kind {
+        case .unresolvable:
+            self.init(
+                502,
+                "upstream_unreachable",
+                "Upstream Unreachable",
+                detail: "\(error.detail). Check the upstream setting and the network.",
+                proxyError: "dns_error"
+            )
+        case .unreachable:
+            self.init(
+                502,
+                "upstream_unreachable",
+                "Upstream Unreachable",
+                detail: "\(error.detail).",
+                proxyError: "connection_refused"
+            )
+        case .tls, .configuration:
+            self.init(
+                502,
+                "upstream_tls",
+                "Upstream TLS Failure",
+                detail: "\(error.detail). A private authority is configured with tls.ca.",
+                proxyError: "tls_protocol_error"
+            )
+        case .timeout:
+            self.init(
+                504,
+                "upstream_timeout",
+                "Upstream Timeout",
+                detail: "\(error.detail).",
+                proxyError: "connection_timeout"
+            )
+        case .reset:
+            self = .incomplete
+        }
+    }
+
+    package init(_ failure: CredentialFailure) {
+        switch failure {
+        case .loginNeeded, .notRefreshable:
+            self = .loginNeeded
+        case .unavailable(let seconds), .paused(let seconds):
+            self.init(
+                503,
+                "session_unavailable",
+                "Session Unavailable",
+                detail: "The session's token has expired and cannot be refreshed right now. Trying again in \(seconds) s.",
+                proxyError: "destination_unavailable",
+                retryAfter: seconds
+            )
+        case .notWritable(let reason):
+            self.init(
+                503,
+                "session_unavailable",
+                "Session Unavailable",
+                detail: "The token was not refreshed because the result could not be saved: \(reason).",
+                proxyError: "proxy_internal_error",
+                retryAfter: 5
+            )
+        case .shuttingDown:
+            self = .shuttingDown
+        }
+    }
+
+    /// What Proxy-Status says of the upstream's own 401 when refreshing did not help.
+    static func proxyStatus(of failure: CredentialFailure) -> String {
+        switch failure {
+        case .loginNeeded: "squire; error=http_request_denied; details=\"login needed\""
+        case .notRefreshable: "squire; error=http_request_denied; details=\"no way to refresh is configured\""
+        case .unavailable: "squire; error=destination_unavailable; details=\"the refresh failed, try again later\""
+        case .paused: "squire; error=http_request_denied; details=\"refreshing does not help; paused\""
+        case .notWritable: "squire; error=proxy_internal_error; details=\"the session file cannot be written\""
+        case .shuttingDown: "squire; error=proxy_internal_error; details=\"shutting down\""
+        }
+    }
+}

@@ -1,0 +1,117 @@
+package import EventIO
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// A request's body as it goes upstream, framing included, kept so that it can be sent again.
+///
+/// In memory up to a limit, then in an unlinked temporary file, then only as a window of what is not sent yet: from then on it
+/// cannot be sent again. *Ownership*: owns the file. *Threading*: belongs to one loop.
+package final class RequestBody {
+    /// Bytes [fileEnd or memoryStart, count).
+    private let memory = ByteBuffer(capacity: 4096)
+    /// The offset of the first byte that `memory` holds.
+    private var memoryStart = 0
+    /// Holds bytes [0, fileEnd); -1 without one.
+    private var file: Int32 = -1
+    private var fileEnd = 0
+    private let memoryLimit: Int
+    private let fileLimit: Int
+    /// Bytes so far, from the start of the body.
+    package private(set) var count = 0
+    /// Everything from the first byte on is kept.
+    package private(set) var isReplayable = true
+    /// No more bytes will come.
+    package var isComplete = false
+
+    package init(memoryLimit: Int, fileLimit: Int) {
+        self.memoryLimit = memoryLimit
+        self.fileLimit = fileLimit
+    }
+
+    deinit {
+        if file >= 0 { SocketIO.close(file) }
+    }
+
+    package func append(_ bytes: UnsafeRawBufferPointer) {
+        guard !bytes.isEmpty else { return }
+        defer { count += bytes.count }
+        if isReplayable, file < 0, count + bytes.count > memoryLimit { spill() }
+        if isReplayable, file >= 0 {
+            if count + bytes.count <= fileLimit, write(bytes, at: count) {
+                fileEnd = count + bytes.count
+                memoryStart = fileEnd
+                return
+            }
+            isReplayable = false
+        }
+        memory.append(bytes)
+    }
+
+    package func append(_ text: StaticString) {
+        append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// Bytes from `offset` on, at most `limit`; `scratch` is where those of a file are read to. Nil when the file cannot be read.
+    package func bytes(from offset: Int, limit: Int, scratch: ByteBuffer) -> UnsafeRawBufferPointer? {
+        let wanted = min(limit, count - offset)
+        guard wanted > 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        if offset >= memoryStart {
+            return UnsafeRawBufferPointer(rebasing: memory.readable[(offset - memoryStart)...].prefix(wanted))
+        }
+        scratch.clear()
+        let amount = min(wanted, fileEnd - offset)
+        let room = scratch.writable(minimum: min(amount, BufferPool.bufferCapacity))
+        let moved = pread(file, room.baseAddress, min(amount, room.count), off_t(offset))
+        guard moved > 0 else { return nil }
+        scratch.commit(moved)
+        return scratch.readable
+    }
+
+    /// Everything before `offset` was sent: forget it if it cannot be sent again anyway.
+    package func sent(upTo offset: Int) {
+        guard !isReplayable, offset > memoryStart else { return }
+        memory.consume(offset - memoryStart)
+        memoryStart = offset
+    }
+
+    /// Moves what memory holds to a file. When that fails, the body is not kept any more.
+    private func spill() {
+        guard fileLimit > memoryLimit, let descriptor = Self.unlinkedFile() else {
+            isReplayable = false
+            return
+        }
+        file = descriptor
+        guard write(memory.readable, at: 0) else {
+            isReplayable = false
+            return
+        }
+        fileEnd = count
+        memoryStart = count
+        memory.clear()
+    }
+
+    private static func unlinkedFile() -> Int32? {
+        let directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(directory)/squire-body.XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
+        guard descriptor >= 0 else { return nil }
+        unlink(template)
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        return descriptor
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+        var done = 0
+        while done < bytes.count {
+            let moved = pwrite(file, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+            if moved < 0, errno == EINTR { continue }
+            guard moved > 0 else { return false }
+            done += moved
+        }
+        return true
+    }
+}

@@ -1,0 +1,233 @@
+package import EventIO
+package import HTTP1
+
+extension ByteBuffer {
+    /// The readable bytes, for parsers. Good until the next mutation.
+    var octets: UnsafeBufferPointer<UInt8> { readable.assumingMemoryBound(to: UInt8.self) }
+}
+
+/// Makes fresh UUIDs and identifiers. Not for secrets: seeded once, then arithmetic only. Belongs to one loop.
+package struct IdentifierGenerator {
+    private var state: UInt64
+
+    package init(seed: UInt64 = .random(in: .min ... .max)) {
+        state = seed
+    }
+
+    /// SplitMix64.
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+        return value ^ (value >> 31)
+    }
+
+    /// A random UUID (RFC 9562 version 4), lower case.
+    package mutating func appendUUID(to buffer: ByteBuffer) {
+        let high = next() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
+        let low = next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+        for index in 0..<16 {
+            if index == 4 || index == 6 || index == 8 || index == 10 { buffer.append(0x2D) }
+            let byte = UInt8(truncatingIfNeeded: (index < 8 ? high : low) >> UInt64(56 - index % 8 * 8))
+            buffer.append(Self.digit(byte >> 4))
+            buffer.append(Self.digit(byte & 15))
+        }
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
+}
+
+/// Decides, field by field, what is sent upstream and what the client gets.
+///
+/// The order is the safety rule: fields for one hop go first, then those a client may not set, then the configured ones, the
+/// credential last.
+package struct HeaderPolicy: Sendable {
+    private struct Rule: Sendable {
+        var name: [UInt8]
+        var lowercaseName: [UInt8]
+        /// The value around each `{uuid}`.
+        var parts: [[UInt8]]
+        var overwrite: Bool
+    }
+
+    private let rules: [Rule]
+    /// One bit for each length of a configured name (modulo 64): most fields need no further comparison.
+    private let lengths: UInt64
+    /// All rules rendered, when no value changes from request to request and the client sent none of the names.
+    private let staticBlock: [UInt8]?
+    private let hostLine: [UInt8]
+    private let authorization: AuthorizationRule
+
+    /// How many rules there may be: one bit each.
+    package static let maxRules = 64
+
+    package init(_ configuration: ProxyConfiguration) {
+        rules = configuration.headers.prefix(Self.maxRules).map { rule in
+            Rule(
+                name: Array(rule.name.utf8),
+                lowercaseName: Array(rule.name.lowercased().utf8),
+                parts: Self.split(rule.value),
+                overwrite: rule.overwrite
+            )
+        }
+        lengths = rules.reduce(0) { $0 | 1 << UInt64($1.name.count & 63) }
+        hostLine = Array("Host: \(configuration.upstream.host)\r\n".utf8)
+        authorization = configuration.authorization
+        var block: [UInt8]? = []
+        for rule in rules {
+            guard rule.parts.count == 1 else {
+                block = nil
+                break
+            }
+            block?.append(contentsOf: rule.name)
+            block?.append(contentsOf: [0x3A, 0x20])
+            block?.append(contentsOf: rule.parts[0])
+            block?.append(contentsOf: [13, 10])
+        }
+        staticBlock = block
+    }
+
+    private static func split(_ value: String) -> [[UInt8]] {
+        let mark = Array("{uuid}".utf8)
+        var parts: [[UInt8]] = [[]]
+        var rest = Array(value.utf8)[...]
+        while !rest.isEmpty {
+            if rest.starts(with: mark) {
+                parts.append([])
+                rest = rest.dropFirst(mark.count)
+            } else {
+                parts[parts.count - 1].append(rest.removeFirst())
+            }
+        }
+        return parts
+    }
+
+    /// What became of a request's head.
+    package struct Rendered {
+        /// The client's own Authorization went along (`authorization: fill`, or a path without bearer).
+        package var hasAuthorization = false
+        /// Squire's name is in `Via`: the request has been here before.
+        package var isLoop = false
+    }
+
+    package static let pseudonym: StaticString = "squire"
+
+    /// Appends the head for the upstream up to where the credential goes; `finish` ends it.
+    ///
+    /// `bytes` are what `head` was parsed from. `keepsExpectation` sends the client's `Expect` along.
+    package func render(
+        _ head: RequestHead,
+        _ bytes: UnsafeRawBufferPointer,
+        route: RouteKind,
+        keepsExpectation: Bool,
+        identifiers: inout IdentifierGenerator,
+        into output: ByteBuffer
+    ) -> Rendered {
+        var result = Rendered()
+        let span = bytes.assumingMemoryBound(to: UInt8.self).span
+        append(bytes, head.methodRange.range, to: output)
+        output.append(0x20)
+        if head.pathAndQuery.isEmpty || bytes[Int(head.pathAndQuery.lowerBound)] == 0x3F { output.append(0x2F) }
+        append(bytes, head.pathAndQuery.range, to: output)
+        output.append(" HTTP/1.1\r\n")
+        output.append(hostLine)
+
+        let keepsAuthorization: Bool
+        switch route {
+        case .signIn, .anonymous: keepsAuthorization = true
+        case .ordinary, .signOut, .refresh: keepsAuthorization = authorization == .fill
+        }
+        var present: UInt64 = 0
+        // Kept fields that follow each other are copied in one piece.
+        var pieceStart = -1
+        var pieceEnd = -1
+        for index in head.fields.indices {
+            let field = head.fields[index]
+            var isKept = false
+            switch field.id {
+            case .other, .origin, .contentType, .contentEncoding, .date, .location, .contentLocation, .retryAfter,
+                .secFetchSite, .wwwAuthenticate:
+                isKept = !field.isNominated
+            case .via:
+                isKept = !field.isNominated
+                if mentionsSquire(span, field.value) { result.isLoop = true }
+            case .authorization:
+                isKept = keepsAuthorization && !result.hasAuthorization && !field.value.isEmpty
+                if isKept { result.hasAuthorization = true }
+            case .acceptEncoding:
+                // A compressed answer could not be searched for the token.
+                isKept = route != .signIn && !field.isNominated
+            case .expect, .host, .contentLength, .squireKey, .connection, .transferEncoding, .te, .trailer, .upgrade,
+                .keepAlive, .proxyConnection, .http2Settings, .proxyAuthorization, .proxyAuthenticate,
+                .proxyAuthenticationInfo:
+                isKept = false
+            }
+            if isKept, lengths >> UInt64(field.name.count & 63) & 1 == 1,
+                let rule = rules.firstIndex(where: { span.matches(field.name, $0.lowercaseName) })
+            {
+                if rules[rule].overwrite { isKept = false } else { present |= 1 << UInt64(rule) }
+            }
+            if isKept {
+                if pieceStart < 0 { pieceStart = Int(field.name.lowerBound) }
+                pieceEnd = Int(field.value.upperBound)
+            } else if pieceStart >= 0 {
+                append(bytes, pieceStart..<pieceEnd, to: output)
+                output.append("\r\n")
+                pieceStart = -1
+            }
+        }
+        if pieceStart >= 0 {
+            append(bytes, pieceStart..<pieceEnd, to: output)
+            output.append("\r\n")
+        }
+        switch head.framing {
+        case .none, .untilClose: break
+        case .length(let length):
+            output.append("Content-Length: ")
+            output.append(decimal: length)
+            output.append("\r\n")
+        case .chunked: output.append("Transfer-Encoding: chunked\r\n")
+        }
+        if route == .signIn { output.append("Accept-Encoding: identity\r\n") }
+        if keepsExpectation { output.append("Expect: 100-continue\r\n") }
+        output.append(head.minorVersion > 0 ? "Via: 1.1 squire\r\n" : "Via: 1.0 squire\r\n")
+        appendRules(present, identifiers: &identifiers, to: output)
+        return result
+    }
+
+    private func appendRules(_ present: UInt64, identifiers: inout IdentifierGenerator, to output: ByteBuffer) {
+        if present == 0, let staticBlock { return output.append(staticBlock) }
+        for (index, rule) in rules.enumerated() where present >> UInt64(index) & 1 == 0 {
+            output.append(rule.name)
+            output.append(": ")
+            output.append(rule.parts[0])
+            for part in rule.parts.dropFirst() {
+                identifiers.appendUUID(to: output)
+                output.append(part)
+            }
+            output.append("\r\n")
+        }
+    }
+
+    /// Whether an element of a `Via` field says that this very program forwarded the message.
+    private func mentionsSquire(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
+        var found = false
+        bytes.listElements(range) { element in
+            // protocol, blank, received-by, perhaps a comment
+            var start = Int(element.lowerBound)
+            let end = Int(element.upperBound)
+            while start < end, !Octet.isBlank(bytes[start]) { start += 1 }
+            while start < end, Octet.isBlank(bytes[start]) { start += 1 }
+            var stop = start
+            while stop < end, !Octet.isBlank(bytes[stop]) { stop += 1 }
+            if bytes.matches(ByteRange(start, stop), Self.pseudonym) { found = true }
+        }
+        return found
+    }
+
+    @inline(__always)
+    private func append(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, to output: ByteBuffer) {
+        output.append(UnsafeRawBufferPointer(rebasing: bytes[range]))
+    }
+}

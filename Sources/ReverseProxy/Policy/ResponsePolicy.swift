@@ -1,0 +1,140 @@
+package import EventIO
+package import HTTP1
+
+/// Renders the head of an answer for the client.
+package struct ResponsePolicy: Sendable {
+    private let upstream: Origin
+
+    package init(upstream: Origin) {
+        self.upstream = upstream
+    }
+
+    /// What the client's side adds to the upstream's head.
+    package struct Additions {
+        /// How the body goes to the client.
+        package var framing: MessageFraming
+        package var closes: Bool
+        /// The client speaks HTTP/1.0 and asked to keep the connection.
+        package var confirmsKeepAlive = false
+        /// `http://host` as the client calls this proxy; nil leaves locations as they are.
+        package var ownOrigin: [UInt8]?
+        package var proxyStatus: String?
+        package var retryAfter: Int?
+
+        package init(framing: MessageFraming, closes: Bool) {
+            self.framing = framing
+            self.closes = closes
+        }
+    }
+
+    /// `bytes` are what `head` was parsed from.
+    package func render(
+        _ head: ResponseHead,
+        _ bytes: UnsafeRawBufferPointer,
+        _ additions: Additions,
+        into output: ByteBuffer
+    ) {
+        // "HTTP/1.1 200 reason": the rest of the upstream's own line.
+        output.append("HTTP/1.1 ")
+        output.append(decimal: head.status)
+        output.append(0x20)
+        output.append(UnsafeRawBufferPointer(rebasing: bytes[head.reason.range]))
+        output.append("\r\n")
+        var pieceStart = -1
+        var pieceEnd = -1
+        func endPiece() {
+            guard pieceStart >= 0 else { return }
+            output.append(UnsafeRawBufferPointer(rebasing: bytes[pieceStart..<pieceEnd]))
+            output.append("\r\n")
+            pieceStart = -1
+        }
+        for field in head.fields {
+            switch field.id {
+            case .contentLength, .authorization, .transferEncoding, .connection, .keepAlive, .te, .trailer, .upgrade,
+                .proxyConnection, .http2Settings, .proxyAuthorization, .proxyAuthenticate, .proxyAuthenticationInfo:
+                // `Authorization` is no response field; some servers leak a rotated token in it.
+                endPiece()
+            case .location, .contentLocation:
+                endPiece()
+                if !field.isNominated { appendLocation(field, bytes, additions.ownOrigin, to: output) }
+            case .retryAfter where additions.retryAfter != nil:
+                endPiece()
+            default:
+                guard !field.isNominated else {
+                    endPiece()
+                    continue
+                }
+                if pieceStart < 0 { pieceStart = Int(field.name.lowerBound) }
+                pieceEnd = Int(field.value.upperBound)
+            }
+        }
+        endPiece()
+        switch additions.framing {
+        case .length(let length):
+            output.append("Content-Length: ")
+            output.append(decimal: length)
+            output.append("\r\n")
+        case .chunked: output.append("Transfer-Encoding: chunked\r\n")
+        case .none, .untilClose: break
+        }
+        output.append("Via: 1.1 squire\r\n")
+        if let proxyStatus = additions.proxyStatus {
+            output.append("Proxy-Status: ")
+            output.append(proxyStatus)
+            output.append("\r\n")
+        }
+        if let retryAfter = additions.retryAfter {
+            output.append("Retry-After: ")
+            output.append(decimal: retryAfter)
+            output.append("\r\n")
+        }
+        if additions.closes {
+            output.append("Connection: close\r\n")
+        } else if additions.confirmsKeepAlive {
+            output.append("Connection: keep-alive\r\n")
+        }
+        output.append("\r\n")
+    }
+
+    /// A location at the upstream's origin becomes one at this proxy, so that the client stays inside.
+    private func appendLocation(
+        _ field: FieldLine,
+        _ bytes: UnsafeRawBufferPointer,
+        _ ownOrigin: [UInt8]?,
+        to output: ByteBuffer
+    ) {
+        output.append(UnsafeRawBufferPointer(rebasing: bytes[field.name.range]))
+        output.append(": ")
+        let value = bytes[field.value.range]
+        if let ownOrigin, let length = lengthOfOrigin(value) {
+            output.append(ownOrigin)
+            output.append(UnsafeRawBufferPointer(rebasing: value.dropFirst(length)))
+        } else {
+            output.append(UnsafeRawBufferPointer(rebasing: value))
+        }
+        output.append("\r\n")
+    }
+
+    /// How many bytes at the start of a URL are the upstream's origin; nil when it points elsewhere.
+    private func lengthOfOrigin(_ value: Slice<UnsafeRawBufferPointer>) -> Int? {
+        let text = String(decoding: value, as: UTF8.self)
+        let prefix = text.lowercased()
+        // A location without a scheme keeps the request's, which upstream is the upstream's own.
+        let scheme = upstream.isSecure ? "https:" : "http:"
+        let start: Int
+        if prefix.hasPrefix(scheme + "//") {
+            start = scheme.utf8.count + 2
+        } else if prefix.hasPrefix("//") {
+            start = 2
+        } else {
+            return nil
+        }
+        let rest = text.utf8.dropFirst(start)
+        let name = rest.prefix { $0 != 0x2F && $0 != 0x3F && $0 != 0x23 }
+        guard let authority = Authority(String(decoding: name, as: UTF8.self)),
+            authority.host == upstream.authority.host,
+            (authority.port ?? (upstream.isSecure ? 443 : 80)) == upstream.port
+        else { return nil }
+        return start + name.count
+    }
+}

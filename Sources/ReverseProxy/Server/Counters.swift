@@ -1,0 +1,115 @@
+import Synchronization
+
+/// What one worker counts. Written by its thread only, read by any: no locked instruction on the data path.
+package final class Counters: Sendable {
+    package struct Snapshot: Sendable {
+        /// By status code.
+        package var requests: [Int: UInt64] = [:]
+        package var durationBuckets: [UInt64] = Array(repeating: 0, count: Counters.bounds.count + 1)
+        package var durationNanoseconds: UInt64 = 0
+        package var clientConnections: UInt64 = 0
+        package var upstreamConnections: UInt64 = 0
+        package var replaysAccepted: UInt64 = 0
+        package var replaysRejected: UInt64 = 0
+        /// By the `code` of Squire's own answers.
+        package var refused: [String: UInt64] = [:]
+
+        package init() {}
+    }
+
+    /// Upper bounds of the histogram's buckets, seconds.
+    package static let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+    static let codes = [
+        "bad_request", "forbidden_origin", "forbidden_user", "wrong_key", "method_not_allowed", "request_timeout",
+        "body_too_large", "target_too_long", "head_too_large", "misdirected_request", "login_needed",
+        "upstream_unreachable", "upstream_tls", "upstream_protocol", "upstream_reset", "upstream_timeout", "overloaded",
+        "shutting_down", "session_unavailable", "loop_detected",
+    ]
+
+    private let statuses = AtomicArray(count: 600)
+    private let durations = AtomicArray(count: Counters.bounds.count + 1)
+    private let refused = AtomicArray(count: Counters.codes.count)
+    private let others = AtomicArray(count: 5)
+
+    enum Other: Int {
+        case duration, clients, upstreams, replaysAccepted, replaysRejected
+    }
+
+    private static let nanosecondBounds = bounds.map { UInt64($0 * 1e9) }
+
+    func finished(status: Int, nanoseconds: UInt64) {
+        statuses.add(max(0, min(status, 599)))
+        var bucket = 0
+        while bucket < Self.nanosecondBounds.count, nanoseconds > Self.nanosecondBounds[bucket] { bucket += 1 }
+        durations.add(bucket)
+        others.add(Other.duration.rawValue, nanoseconds)
+    }
+
+    func refused(_ code: String) {
+        if let index = Self.codes.firstIndex(of: code) { refused.add(index) }
+    }
+
+    func add(_ other: Other) {
+        others.add(other.rawValue)
+    }
+
+    func set(_ other: Other, _ value: Int) {
+        others.set(other.rawValue, UInt64(max(0, value)))
+    }
+
+    package func snapshot() -> Snapshot {
+        var result = Snapshot()
+        for status in 0..<600 where statuses[status] > 0 { result.requests[status] = statuses[status] }
+        for index in result.durationBuckets.indices { result.durationBuckets[index] = durations[index] }
+        for (index, code) in Self.codes.enumerated() where refused[index] > 0 { result.refused[code] = refused[index] }
+        result.durationNanoseconds = others[Other.duration.rawValue]
+        result.clientConnections = others[Other.clients.rawValue]
+        result.upstreamConnections = others[Other.upstreams.rawValue]
+        result.replaysAccepted = others[Other.replaysAccepted.rawValue]
+        result.replaysRejected = others[Other.replaysRejected.rawValue]
+        return result
+    }
+}
+
+extension Counters.Snapshot {
+    /// Adds another worker's.
+    package mutating func add(_ other: Counters.Snapshot) {
+        requests.merge(other.requests, uniquingKeysWith: +)
+        refused.merge(other.refused, uniquingKeysWith: +)
+        for index in durationBuckets.indices { durationBuckets[index] += other.durationBuckets[index] }
+        durationNanoseconds += other.durationNanoseconds
+        clientConnections += other.clientConnections
+        upstreamConnections += other.upstreamConnections
+        replaysAccepted += other.replaysAccepted
+        replaysRejected += other.replaysRejected
+    }
+}
+
+/// Numbers that one thread writes and any reads.
+private final class AtomicArray: @unchecked Sendable {
+    // `@unchecked`: atomics make sharing safe; the storage itself never changes.
+    private let storage: UnsafeMutablePointer<Atomic<UInt64>>
+    private let count: Int
+
+    init(count: Int) {
+        self.count = count
+        storage = .allocate(capacity: count)
+        for index in 0..<count { (storage + index).initialize(to: Atomic(0)) }
+    }
+
+    deinit {
+        storage.deinitialize(count: count)
+        storage.deallocate()
+    }
+
+    subscript(index: Int) -> UInt64 { storage[index].load(ordering: .relaxed) }
+
+    func add(_ index: Int, _ amount: UInt64 = 1) {
+        // One writer: a load and a store are enough.
+        storage[index].store(storage[index].load(ordering: .relaxed) &+ amount, ordering: .relaxed)
+    }
+
+    func set(_ index: Int, _ value: UInt64) {
+        storage[index].store(value, ordering: .relaxed)
+    }
+}

@@ -1,0 +1,35 @@
+package import Credentials
+package import HTTP1
+
+/// What one configuration comes to: everything that exchanges ask, shared by all workers. Immutable; a reload makes a new one, and
+/// exchanges that run keep theirs.
+package final class ProxyContext: Sendable {
+    package let configuration: ProxyConfiguration
+    package let access: AccessPolicy
+    package let routes: RoutePolicy
+    package let headers: HeaderPolicy
+    package let responses: ResponsePolicy
+    package let rejection: RejectionPolicy
+    package let session: CredentialCache
+    package let observer: (any ExchangeObserver)?
+    let clock: any CredentialClock
+
+    /// `ownHosts` are the names of the listeners beside the loopback names.
+    package init(
+        configuration: ProxyConfiguration,
+        session: CredentialCache,
+        observer: (any ExchangeObserver)?,
+        ownHosts: [Authority] = [],
+        clock: any CredentialClock = SystemClock()
+    ) {
+        self.configuration = configuration
+        self.session = session
+        self.observer = observer
+        self.clock = clock
+        access = AccessPolicy(configuration.access, upstream: configuration.upstream, ownHosts: ownHosts)
+        routes = RoutePolicy(configuration.session)
+        headers = HeaderPolicy(configuration)
+        responses = ResponsePolicy(upstream: configuration.upstream)
+        rejection = RejectionPolicy(configuration.session.rejected)
+    }
+}

@@ -1,0 +1,114 @@
+package import EventIO
+import Synchronization
+import Threads
+
+/// One proxy: its listeners and workers.
+///
+/// *Threading*: methods from the thread that made it; the workers run on threads of their own.
+package final class ProxyServer {
+    private let threads: [LoopThread]
+    private let boxes: [WorkerBox]
+    private let counters: [Counters]
+    private let sockets: [ListeningSocket]
+    /// What the listeners are really bound to.
+    package let names: [ListeningSocket.Name]
+
+    /// Lets a worker be named on other threads; it is touched on its loop only.
+    private final class WorkerBox: @unchecked Sendable {
+        // `@unchecked`: `worker` and `listeners` are made, used and released on the worker's loop.
+        var worker: Worker?
+        var listeners: [SocketListener] = []
+    }
+
+    /// Starts accepting on `sockets`, which it owns from now on.
+    package init(context: ProxyContext, sockets: [ListeningSocket], workers: Int) {
+        self.sockets = sockets
+        names = sockets.map(\.name)
+        threads = (0..<max(1, workers)).map { LoopThread(name: "squire-worker\($0)") }
+        boxes = threads.map { _ in WorkerBox() }
+        counters = threads.map { _ in Counters() }
+        for (index, thread) in threads.enumerated() {
+            let (loop, box, counters) = (thread.loop, boxes[index], counters[index])
+            loop.execute { box.worker = Worker(loop: loop, context: context, counters: counters) }
+        }
+        startListeners()
+    }
+
+    /// The first worker accepts and deals the connections out in turn.
+    private func startListeners() {
+        let (first, loop, sockets, boxes) = (boxes[0], threads[0].loop, sockets, boxes)
+        let loops = threads.map(\.loop)
+        loop.execute {
+            var next = 0
+            for socket in sockets {
+                let isUnixSocket = if case .unix = socket.name { true } else { false }
+                first.listeners.append(
+                    SocketListener(loop: loop, socket: socket) { descriptor in
+                        let index = next
+                        next = (next + 1) % boxes.count
+                        let box = boxes[index]
+                        if index == 0 {
+                            box.worker?.adopt(descriptor, isUnixSocket: isUnixSocket)
+                        } else {
+                            loops[index].execute { box.worker?.adopt(descriptor, isUnixSocket: isUnixSocket) }
+                        }
+                    }
+                )
+            }
+        }
+    }
+
+    /// From now on new exchanges follow `context`; running ones end as they began.
+    package func reconfigure(_ context: ProxyContext) {
+        for (thread, box) in zip(threads, boxes) {
+            thread.loop.execute { box.worker?.reconfigure(context) }
+        }
+    }
+
+    /// All workers' counts. Any thread.
+    package func snapshot() -> Counters.Snapshot {
+        counters.reduce(into: Counters.Snapshot()) { $0.add($1.snapshot()) }
+    }
+
+    /// Stops accepting and lets running exchanges end; `completion` is called, on any thread, when the last has.
+    package func drain(completion: @escaping @Sendable () -> Void) {
+        for socket in sockets {
+            // A Unix socket's name goes first: nobody may connect to what nobody answers.
+            if case .unix = socket.name { socket.removeName() }
+        }
+        let remaining = Remaining(count: boxes.count, completion: completion)
+        for (thread, box) in zip(threads, boxes) {
+            thread.loop.execute {
+                box.listeners = []
+                box.worker?.drain { remaining.countDown() }
+            }
+        }
+    }
+
+    private final class Remaining: Sendable {
+        private let count: Atomic<Int>
+        private let completion: @Sendable () -> Void
+
+        init(count: Int, completion: @escaping @Sendable () -> Void) {
+            self.count = Atomic(count)
+            self.completion = completion
+        }
+
+        func countDown() {
+            if count.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { completion() }
+        }
+    }
+
+    /// Ends everything that is left, and the threads.
+    package func stop() {
+        for (thread, box) in zip(threads, boxes) {
+            thread.loop.execute {
+                box.listeners = []
+                box.worker?.closeAll()
+                box.worker = nil
+            }
+            thread.stop()
+        }
+        for socket in sockets { socket.close() }
+    }
+}

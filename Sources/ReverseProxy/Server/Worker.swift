@@ -1,0 +1,214 @@
+import CSystem
+import Credentials
+import EventIO
+import HTTP1
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// One event loop's client connections and upstream pool. Workers share the listener's sockets, the session and nothing else.
+///
+/// *Threading*: made and used on its loop, but for `counters`.
+final class Worker {
+    let loop: EventLoop
+    private(set) var context: ProxyContext
+    private(set) var pool: UpstreamPool
+    let buffers = BufferPool()
+    /// For the moment of one call only.
+    let scratch = ByteBuffer(capacity: BufferPool.bufferCapacity)
+    let counters: Counters
+    var identifiers = IdentifierGenerator()
+    private(set) var isDraining = false
+    private var connections: [Int: ClientConnection] = [:]
+    private var runners: [ExchangeRunner] = []
+    private var lastNumber = 0
+    private var lastExchange: UInt64 = 0
+    private let exchangePrefix: UInt64
+    private var whenEmpty: (() -> Void)?
+    private var view: CredentialView?
+    private var lastRecheck: UInt64 = 0
+
+    /// How often requests look whether another process replaced the session file.
+    private static let recheckNanoseconds: UInt64 = 500_000_000
+
+    /// The current credential as requests carry it.
+    struct CredentialView {
+        var credential: Credential
+        var line: [UInt8]
+        /// On the session's clock.
+        var until: Int64
+    }
+
+    init(loop: EventLoop, context: ProxyContext, counters: Counters) {
+        self.loop = loop
+        self.context = context
+        self.counters = counters
+        exchangePrefix = identifiers.next() & 0xFFFF
+        pool = Self.makePool(loop, context)
+    }
+
+    private static func makePool(_ loop: EventLoop, _ context: ProxyContext) -> UpstreamPool {
+        UpstreamPool(
+            loop: loop,
+            settings: context.configuration.upstreamSettings,
+            maxIdle: min(context.configuration.limits.connections, 256),
+            maxIdleTime: context.configuration.timeouts.idle
+        )
+    }
+
+    // MARK: Connections
+
+    /// Takes a connection that was accepted.
+    func adopt(_ descriptor: Int32, isUnixSocket: Bool) {
+        guard !isDraining else { return SocketIO.close(descriptor) }
+        guard connections.count < context.configuration.limits.connections else {
+            return refuse(descriptor, .overloaded)
+        }
+        if context.configuration.access.sameUser, !isUnixSocket, PeerUser.isOther(descriptor) {
+            return refuse(descriptor, .forbiddenUser)
+        }
+        SocketIO.disableDelay(descriptor)
+        lastNumber += 1
+        let connection = ClientConnection(
+            worker: self,
+            descriptor: descriptor,
+            number: lastNumber,
+            isUnixSocket: isUnixSocket
+        )
+        connections[lastNumber] = connection
+        counters.set(.clients, connections.count)
+        connection.start()
+    }
+
+    func connectionClosed(_ connection: ClientConnection) {
+        connections[connection.number] = nil
+        counters.set(.clients, connections.count)
+        if isDraining, connections.isEmpty { finishDraining() }
+    }
+
+    /// Says why, once, as far as it goes without waiting.
+    private func refuse(_ descriptor: Int32, _ failure: Failure) {
+        scratch.clear()
+        OwnAnswer.append(failure, method: .get, closes: true, to: scratch)
+        counters.finished(status: failure.status, nanoseconds: 0)
+        counters.refused(failure.code)
+        _ = SocketIO.write(descriptor, scratch.readable)
+        SocketIO.shutdownWriting(descriptor)
+        // What the client already sent must be read, or closing resets the connection and takes the answer with it.
+        scratch.clear()
+        _ = SocketIO.read(descriptor, into: scratch.writable(minimum: 4096))
+        scratch.clear()
+        SocketIO.close(descriptor)
+    }
+
+    /// Bytes that were no request: there is nothing to log but the refusal.
+    func recordRefusal(_ failure: Failure, _ context: ProxyContext) {
+        guard let observer = context.observer else { return }
+        observer.exchangeFinished(
+            ExchangeRecord(
+                id: text(ofExchange: nextExchange()),
+                method: "-",
+                target: "-",
+                status: failure.status,
+                outcome: .refused,
+                code: failure.code,
+                requestBytes: 0,
+                responseBytes: 0,
+                upstreamNanoseconds: nil,
+                totalNanoseconds: 0,
+                attempts: 0,
+                generation: 0,
+                wasReplayed: false
+            )
+        )
+    }
+
+    // MARK: Runners
+
+    func takeRunner() -> ExchangeRunner {
+        runners.popLast() ?? ExchangeRunner(worker: self)
+    }
+
+    func giveRunner(_ runner: ExchangeRunner) {
+        if runners.count < 64 { runners.append(runner) }
+        counters.set(.upstreams, pool.connectionCount)
+    }
+
+    func nextExchange() -> UInt64 {
+        lastExchange &+= 1
+        return lastExchange
+    }
+
+    /// Unique in this process, short enough to be read out.
+    func text(ofExchange number: UInt64) -> String {
+        let prefix = String(exchangePrefix, radix: 16)
+        return String(repeating: "0", count: 4 - prefix.count) + prefix + "-" + String(number)
+    }
+
+    // MARK: The credential
+
+    /// The current credential when it can be used without asking; a few comparisons in the common case.
+    func credential(_ session: CredentialCache, clock: any CredentialClock, now: UInt64) -> CredentialView? {
+        if now &- lastRecheck > Self.recheckNanoseconds {
+            lastRecheck = now
+            session.recheckFile()
+        }
+        if let view, view.credential.generation == session.generation {
+            if view.until == .max || clock.elapsed() < view.until { return view }
+            return nil
+        }
+        guard let (credential, until) = session.current() else {
+            view = nil
+            return nil
+        }
+        view = CredentialView(credential: credential, line: Self.line(credential.token), until: until)
+        return view
+    }
+
+    /// When the token of that generation began to be valid by its issuer's clock.
+    func notBefore(_ session: CredentialCache, generation: Generation) -> Int? {
+        if let view, view.credential.generation == generation { return view.credential.token.claims?.notBefore }
+        guard let (credential, _) = session.current(), credential.generation == generation else { return nil }
+        return credential.token.claims?.notBefore
+    }
+
+    static func line(_ token: Token) -> [UInt8] {
+        Array("Authorization: Bearer \(token.value)\r\n".utf8)
+    }
+
+    // MARK: Changes
+
+    /// From now on new exchanges follow `context`.
+    func reconfigure(_ context: ProxyContext) {
+        let keepsPool = context.configuration.upstreamSettings == self.context.configuration.upstreamSettings
+        self.context = context
+        view = nil
+        if !keepsPool {
+            pool.closeAll()
+            pool = Self.makePool(loop, context)
+        }
+    }
+
+    /// Closes idle connections now and the others after their answer; `completion` comes when none is left.
+    func drain(completion: @escaping () -> Void) {
+        isDraining = true
+        whenEmpty = completion
+        for connection in Array(connections.values) { connection.drain() }
+        if connections.isEmpty { finishDraining() }
+    }
+
+    private func finishDraining() {
+        pool.closeAll()
+        let completion = whenEmpty
+        whenEmpty = nil
+        completion?()
+    }
+
+    /// Ends what is left.
+    func closeAll() {
+        for connection in Array(connections.values) { connection.abort() }
+    }
+}
