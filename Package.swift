@@ -66,7 +66,7 @@ let package = Package(
         .target(
             name: "Playground",
             dependencies: [
-                "Credentials", "EventIO", "LocalServer", "Threads", .product(name: "Crypto", package: "swift-crypto"),
+                "Credentials", "EventIO", "HTTP1", "LocalServer", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: common
         ),
@@ -78,8 +78,8 @@ let package = Package(
         .executableTarget(
             name: "squire",
             dependencies: [
-                "CSystem", "Credentials", "EventIO", "Inspector", "Playground", "ReverseProxy", "Settings", "Threads",
-                "Upstream",
+                "CSystem", "Credentials", "EventIO", "HTTP1", "Inspector", "Playground", "ReverseProxy", "Settings",
+                "Threads", "Upstream",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -19,8 +19,8 @@ package enum CredentialFailure: Error, Equatable, Sendable {
     case loginNeeded
     /// Nothing is known about how to refresh.
     case notRefreshable
-    /// The refresh failed for now. Seconds until another try is worth it.
-    case unavailable(retryAfter: Int)
+    /// The refresh failed for now. Seconds until another try is worth it; whether the API could not even be reached.
+    case unavailable(retryAfter: Int, isUnreachable: Bool)
     /// Refreshing does not cure the refusals; paused. Seconds until the next try.
     case paused(retryAfter: Int)
     /// The session file cannot be written, so nothing was sent.
@@ -51,8 +51,10 @@ package enum RefreshOutcome: Sendable {
     case refreshed(RefreshReply)
     /// The upstream refuses this token for good (4xx).
     case refused(status: Int)
-    /// Not now: 5xx, 429, or nothing was sent. Seconds asked for, where known.
+    /// Not now: 5xx or 429. Seconds asked for, where known.
     case unavailable(reason: String, retryAfter: Int?)
+    /// Nothing was sent.
+    case unreachable(reason: String)
     /// Sent, and no whole answer: the upstream may have rotated the token.
     case lost(reason: String)
 }

@@ -13,23 +13,6 @@ package enum SessionEvent: Sendable {
     case notSaved(reason: String)
 }
 
-package struct SessionStatus: Sendable {
-    package enum State: String, Sendable {
-        case usable, refreshing
-        case loginNeeded = "login_needed"
-        case none
-    }
-
-    package var state: State
-    package var generation: Generation
-    package var subject: String?
-    package var issuedAt: Int?
-    package var expiresAt: Int?
-    package var expiresIn: Int?
-    package var refreshes: Int
-    package var lastRefresh: SessionRecord.LastRefresh?
-}
-
 /// The session of one proxy: keeps the current token, hands it out, and has it refreshed, once for everyone.
 ///
 /// *Threading*: every method from any thread. Completions are called on the calling thread when the answer is known at once, else
@@ -294,12 +277,7 @@ package final class CredentialCache: @unchecked Sendable {
         var outcome = source.refresh(held.token)
         if case .lost = outcome {
             // Once more with the old token: it works if the upstream never saw the first, or within its grace.
-            let second = source.refresh(held.token)
-            if case .unavailable(let reason, let retryAfter) = second {
-                outcome = .unavailable(reason: reason, retryAfter: retryAfter)
-            } else {
-                outcome = second
-            }
+            outcome = source.refresh(held.token)
         }
 
         let now = clock.wall()
@@ -331,6 +309,9 @@ package final class CredentialCache: @unchecked Sendable {
         case .unavailable(let reason, let retryAfter):
             base.lastRefresh = .init(at: now, cause: cause.rawValue, outcome: "unavailable")
             return failed(cause, reason: reason, retryAfter: retryAfter, base, replacement)
+        case .unreachable(let reason):
+            base.lastRefresh = .init(at: now, cause: cause.rawValue, outcome: "unreachable")
+            return failed(cause, reason: reason, retryAfter: nil, isUnreachable: true, base, replacement)
         case .lost(let reason):
             base.lastRefresh = .init(at: now, cause: cause.rawValue, outcome: "lost")
             return failed(cause, reason: reason, retryAfter: nil, base, replacement)
@@ -341,12 +322,18 @@ package final class CredentialCache: @unchecked Sendable {
         _ cause: RefreshCause,
         reason: String,
         retryAfter: Int?,
+        isUnreachable: Bool = false,
         _ base: SessionRecord,
         _ replacement: SessionFile.Replacement?
     ) -> Result<Refreshed, CredentialFailure> {
         save(base, replacement)
         let failure = lock.withLock {
-            state.refreshFailed(retryAfter: retryAfter, jitter: .random(in: 0..<1), now: clock.elapsed())
+            state.refreshFailed(
+                retryAfter: retryAfter,
+                isUnreachable: isUnreachable,
+                jitter: .random(in: 0..<1),
+                now: clock.elapsed()
+            )
         }
         observe(.refreshFailed(cause: cause, reason: reason, failure: failure))
         return .failure(failure)

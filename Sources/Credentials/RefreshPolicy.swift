@@ -35,6 +35,7 @@ struct CredentialState: Sendable {
     private(set) var isRefused = false
     private var backOffUntil: Int64 = .min
     private var failures = 0
+    private var isUnreachable = false
     private var stormPause: Int64 = 0
     private var stormUntil: Int64 = .min
     private var lastGeneration: Generation = 0
@@ -91,7 +92,7 @@ struct CredentialState: Sendable {
             if isRefreshing { return .wait(starts: false) }
             if isRefused { return .fail(.loginNeeded) }
             if let skew, skew > 0, skew <= 10 * Self.second { return .useAfter(skew, credential) }
-            if now < backOffUntil { return .fail(.unavailable(retryAfter: Self.seconds(backOffUntil - now))) }
+            if now < backOffUntil { return .fail(unavailable(backOffUntil - now)) }
             if now < stormUntil { return .fail(.paused(retryAfter: Self.seconds(stormUntil - now))) }
             return .wait(starts: true)
         }
@@ -101,21 +102,22 @@ struct CredentialState: Sendable {
         if isRefused { return isExpired ? .fail(.loginNeeded) : .use(credential) }
         if now < backOffUntil {
             return isExpired
-                ? .fail(.unavailable(retryAfter: Self.seconds(backOffUntil - now))) : .use(credential)
+                ? .fail(unavailable(backOffUntil - now)) : .use(credential)
         }
         return .wait(starts: true)
     }
 
     /// A refresh failed for now. `jitter` is 0..<1.
-    mutating func refreshFailed(retryAfter: Int?, jitter: Double, now: Int64) -> CredentialFailure {
+    mutating func refreshFailed(retryAfter: Int?, isUnreachable: Bool = false, jitter: Double, now: Int64) -> CredentialFailure {
         failures += 1
+        self.isUnreachable = isUnreachable
         let exponential = min(Self.firstBackOff << Int64(min(failures - 1, 6)), Self.lastBackOff)
         let pause = max(
             Int64(Double(exponential) * (0.5 + jitter / 2)),
             Int64(min(retryAfter ?? 0, 3600)) * Self.second
         )
         backOffUntil = now + pause
-        return .unavailable(retryAfter: Self.seconds(pause))
+        return unavailable(pause)
     }
 
     mutating func refreshRefused() {
@@ -132,6 +134,10 @@ struct CredentialState: Sendable {
             stormPause = stormPause == 0 ? Self.firstStormPause : min(stormPause * 2, Self.lastStormPause)
             stormUntil = now + stormPause
         }
+    }
+
+    private func unavailable(_ pause: Int64) -> CredentialFailure {
+        .unavailable(retryAfter: Self.seconds(pause), isUnreachable: isUnreachable)
     }
 
     private static func seconds(_ nanoseconds: Int64) -> Int {

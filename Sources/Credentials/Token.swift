@@ -44,7 +44,7 @@ package struct Claims: Equatable, Sendable {
 
     init?(token: String) {
         let segments = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard segments.count == 3, let payload = Self.decode(Array(segments[1])),
+        guard segments.count == 3, let payload = Base64URL.decode(Substring(segments[1])),
             let json = JSONValue(parsing: payload), case .object = json
         else { return nil }
         subject = json["sub"]?.string ?? json["sub"]?.integer.map(String.init)
@@ -57,31 +57,5 @@ package struct Claims: Equatable, Sendable {
     package var lifetime: Int? {
         guard let expiresAt, let start = notBefore ?? issuedAt, expiresAt > start else { return nil }
         return expiresAt - start
-    }
-
-    /// base64url without padding (RFC 4648 section 5).
-    private static func decode(_ text: [UInt8]) -> [UInt8]? {
-        var result: [UInt8] = []
-        var bits: UInt32 = 0
-        var count = 0
-        for byte in text {
-            let value: UInt32
-            switch byte {
-            case 0x41...0x5A: value = UInt32(byte) - 0x41
-            case 0x61...0x7A: value = UInt32(byte) - 0x61 + 26
-            case 0x30...0x39: value = UInt32(byte) - 0x30 + 52
-            case 0x2D, 0x2B: value = 62
-            case 0x5F, 0x2F: value = 63
-            case 0x3D: continue
-            default: return nil
-            }
-            bits = bits << 6 | value
-            count += 6
-            if count >= 8 {
-                count -= 8
-                result.append(UInt8(truncatingIfNeeded: bits >> UInt32(count)))
-            }
-        }
-        return result
     }
 }

@@ -30,6 +30,9 @@ package final class ByteBuffer {
         UnsafeRawBufferPointer(start: base + start, count: end &- start)
     }
 
+    /// The same bytes, for parsers.
+    package var octets: UnsafeBufferPointer<UInt8> { readable.assumingMemoryBound(to: UInt8.self) }
+
     /// The same bytes, for work in place.
     package var mutableReadable: UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(start: base + start, count: end &- start)

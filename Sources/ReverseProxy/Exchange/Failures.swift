@@ -175,7 +175,7 @@ extension Failure {
         switch failure {
         case .loginNeeded, .notRefreshable:
             self = .loginNeeded
-        case .unavailable(let seconds), .paused(let seconds):
+        case .unavailable(let seconds, _), .paused(let seconds):
             self.init(
                 503,
                 "session_unavailable",

@@ -1,11 +1,6 @@
 package import EventIO
 package import HTTP1
 
-extension ByteBuffer {
-    /// The readable bytes, for parsers. Good until the next mutation.
-    var octets: UnsafeBufferPointer<UInt8> { readable.assumingMemoryBound(to: UInt8.self) }
-}
-
 /// Makes fresh UUIDs and identifiers. Not for secrets: seeded once, then arithmetic only. Belongs to one loop.
 package struct IdentifierGenerator {
     private var state: UInt64
@@ -33,6 +28,13 @@ package struct IdentifierGenerator {
             buffer.append(Self.digit(byte >> 4))
             buffer.append(Self.digit(byte & 15))
         }
+    }
+
+    /// The same as text.
+    package mutating func uuid() -> String {
+        let buffer = ByteBuffer(capacity: 36)
+        appendUUID(to: buffer)
+        return String(decoding: buffer.readable, as: UTF8.self)
     }
 
     private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }

@@ -1,0 +1,203 @@
+package import Credentials
+package import EventIO
+package import LocalServer
+package import ReverseProxy
+
+/// What the inspector shows of one proxy. Closures are called on the inspector's loop and must not block.
+package struct InspectedProxy {
+    package var upstream: String
+    package var listen: [String]
+    package var session: CredentialCache
+    package var snapshot: () -> Counters.Snapshot
+
+    package init(
+        upstream: String,
+        listen: [String],
+        session: CredentialCache,
+        snapshot: @escaping () -> Counters.Snapshot
+    ) {
+        self.upstream = upstream
+        self.listen = listen
+        self.session = session
+        self.snapshot = snapshot
+    }
+}
+
+/// The second listener: health, metrics and status of a proxy, for people and machines. Never reachable through the proxy's port,
+/// never shows a token.
+///
+/// *Threading*: made and used on its loop.
+package final class InspectorServer: LocalHandler {
+    private let proxy: InspectedProxy
+    private let refreshes: RefreshCounts
+    private let version: String
+    private let access: AccessPolicy
+    private var server: LocalServer?
+
+    package init(
+        loop: EventLoop,
+        socket: ListeningSocket,
+        proxy: InspectedProxy,
+        refreshes: RefreshCounts,
+        access: AccessPolicy,
+        version: String
+    ) {
+        self.proxy = proxy
+        self.refreshes = refreshes
+        self.access = access
+        self.version = version
+        server = LocalServer(loop: loop, socket: socket, handler: self)
+    }
+
+    package func stop() {
+        server?.stop()
+        server = nil
+    }
+
+    package func serve(_ request: LocalRequest, _ responder: LocalResponder) {
+        if let failure = access.refusal(
+            AccessPolicy.Request(
+                host: request["Host"],
+                origin: request["Origin"],
+                fetchSite: request["Sec-Fetch-Site"],
+                key: request["X-Squire-Key"].map { Array($0.utf8) }
+            )
+        ) {
+            return responder.send(problem(failure.status, failure.code, failure.detail))
+        }
+        responder.send(answer(request))
+    }
+
+    private func answer(_ request: LocalRequest) -> LocalResponse {
+        switch (request.method, request.path) {
+        case ("GET", "/healthz"), ("HEAD", "/healthz"):
+            return text(200, "ok\n")
+        case ("GET", "/readyz"), ("HEAD", "/readyz"):
+            let status = proxy.session.status
+            let isReady = status.state == .usable || status.state == .refreshing
+            return isReady ? text(200, "ready\n") : text(503, "not ready: \(Self.reason(status.state))\n")
+        case ("GET", "/metrics"):
+            return LocalResponse(200, contentType: "text/plain; version=0.0.4; charset=utf-8", metrics())
+        case ("GET", "/api/status"):
+            return json(200, status())
+        case ("POST", "/api/session/refresh"):
+            guard request["X-Squire-Inspector"] == "1" else {
+                return problem(403, "forbidden_origin", "Changing requests need the header X-Squire-Inspector: 1.")
+            }
+            proxy.session.refreshNow(cause: .manual) { _ in }
+            return json(202, status())
+        case ("GET", "/"):
+            return text(
+                200,
+                """
+                Squire \(version): \(proxy.listen.joined(separator: ", ")) -> \(proxy.upstream)
+
+                /healthz       alive
+                /readyz        with a usable session
+                /metrics       Prometheus text
+                /api/status    session, upstream, listeners
+
+                The web page with the exchanges is still to come.
+
+                """
+            )
+        default:
+            return problem(404, "not_found", "See / for what is here.")
+        }
+    }
+
+    private func text(_ status: Int, _ text: String) -> LocalResponse {
+        LocalResponse(
+            status,
+            contentType: "text/plain; charset=utf-8",
+            text,
+            fields: [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+        )
+    }
+
+    private func json(_ status: Int, _ value: JSONValue) -> LocalResponse {
+        LocalResponse(
+            status,
+            contentType: "application/json",
+            value.serialized(pretty: true) + "\n",
+            fields: [("Cache-Control", "no-store")]
+        )
+    }
+
+    private func problem(_ status: Int, _ code: String, _ detail: String) -> LocalResponse {
+        let body = JSONValue.object([
+            .init("type", .string("about:blank")), .init("title", .string(code)), .init("status", .integer(status)),
+            .init("detail", .string(detail)), .init("code", .string(code)),
+        ])
+        return LocalResponse(status, contentType: "application/problem+json", body.serialized() + "\n")
+    }
+
+    private static func reason(_ state: SessionStatus.State) -> String {
+        switch state {
+        case .usable, .refreshing: "ready"
+        case .loginNeeded: "the session needs a login: run squire login"
+        case .none: "there is no session: run squire login"
+        }
+    }
+
+    // MARK: Documents
+
+    private func status() -> JSONValue {
+        .object([
+            .init("session", proxy.session.status.json), .init("upstream", .string(proxy.upstream)),
+            .init("listen", .array(proxy.listen.map(JSONValue.string))), .init("version", .string(version)),
+        ])
+    }
+
+    private func metrics() -> String {
+        let counts = proxy.snapshot()
+        var text = Exposition()
+        text.family("squire_requests_total", "counter", "Exchanges by the status the client got.")
+        for (status, count) in counts.requests.sorted(by: { $0.key < $1.key }) {
+            text.sample("squire_requests_total", ["status": status == 0 ? "none" : "\(status)"], "\(count)")
+        }
+        text.family("squire_request_duration_seconds", "histogram", "Time from a request's head to the end of its answer.")
+        var sum: UInt64 = 0
+        for (index, count) in counts.durationBuckets.enumerated() {
+            sum += count
+            let bound = index < Counters.bounds.count ? "\(Counters.bounds[index])" : "+Inf"
+            text.sample("squire_request_duration_seconds_bucket", ["le": bound], "\(sum)")
+        }
+        text.sample("squire_request_duration_seconds_sum", [:], "\(Double(counts.durationNanoseconds) / 1e9)")
+        text.sample("squire_request_duration_seconds_count", [:], "\(sum)")
+        text.family("squire_refreshes_total", "counter", "Refreshes by cause and outcome.")
+        for (key, count) in refreshes.snapshot() {
+            text.sample("squire_refreshes_total", ["cause": key.cause, "outcome": key.outcome], "\(count)")
+        }
+        text.family("squire_retries_total", "counter", "Requests sent again with a new token, by outcome.")
+        text.sample("squire_retries_total", ["outcome": "accepted"], "\(counts.replaysAccepted)")
+        text.sample("squire_retries_total", ["outcome": "rejected"], "\(counts.replaysRejected)")
+        text.family("squire_token_expires_seconds", "gauge", "Seconds until the token expires.")
+        if let seconds = proxy.session.status.expiresIn {
+            text.sample("squire_token_expires_seconds", [:], "\(seconds)")
+        }
+        text.family("squire_client_connections", "gauge", "Open client connections.")
+        text.sample("squire_client_connections", [:], "\(counts.clientConnections)")
+        text.family("squire_upstream_connections", "gauge", "Open upstream connections.")
+        text.sample("squire_upstream_connections", [:], "\(counts.upstreamConnections)")
+        text.family("squire_refused_total", "counter", "Answers of Squire's own, by code.")
+        for (code, count) in counts.refused.sorted(by: { $0.key < $1.key }) {
+            text.sample("squire_refused_total", ["reason": code], "\(count)")
+        }
+        return text.text
+    }
+}
+
+/// Prometheus' text format (exposition format 0.0.4).
+private struct Exposition {
+    private(set) var text = ""
+
+    mutating func family(_ name: String, _ type: String, _ help: String) {
+        text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+    }
+
+    mutating func sample(_ name: String, _ labels: [String: String], _ value: String) {
+        let inside = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\"\($0.value)\"" }.joined(separator: ",")
+        text += name + (inside.isEmpty ? "" : "{\(inside)}") + " \(value)\n"
+    }
+}

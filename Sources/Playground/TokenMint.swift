@@ -1,0 +1,59 @@
+import Credentials
+import Crypto
+
+/// Makes and checks JSON Web Tokens (HS256) as the MENU API's library does.
+struct TokenMint {
+    /// The claims of one token, in the order the API writes them.
+    struct Payload {
+        var issuer: String
+        var issuedAt: Int
+        var expiresAt: Int
+        var notBefore: Int
+        var identifier: String
+        var subject: String
+        var sessionID: Int
+        var isRefreshed: Bool
+    }
+
+    private static let header = Array(#"{"typ":"JWT","alg":"HS256"}"#.utf8)
+    /// The SHA-1 of the user model's class name: the same in every token.
+    private static let provider = "8665ae9775cf26f6b8e496f86fa536d68dd71818"
+    private let key: SymmetricKey
+
+    init() {
+        key = SymmetricKey(size: .bits256)
+    }
+
+    func token(_ payload: Payload) -> String {
+        let ttl = JSONValue.Member("setRefreshTTL", .integer(2_628_000))
+        var members: [JSONValue.Member] = [
+            .init("iss", .string(payload.issuer)), .init("iat", .integer(payload.issuedAt)),
+            .init("exp", .integer(payload.expiresAt)), .init("nbf", .integer(payload.notBefore)),
+            .init("jti", .string(payload.identifier)),
+        ]
+        if payload.isRefreshed { members.append(ttl) } else { members.insert(ttl, at: 0) }
+        members += [
+            .init("sub", .string(payload.subject)), .init("prv", .string(Self.provider)),
+            .init("application_id", .integer(2144)), .init("session_id", .integer(payload.sessionID)),
+        ]
+        let signed = Self.encode(Self.header) + "." + Self.encode(Array(JSONValue.object(members).serialized().utf8))
+        return signed + "." + Self.encode(Array(HMAC<SHA256>.authenticationCode(for: Array(signed.utf8), using: key)))
+    }
+
+    /// Nil when the signature is not ours.
+    func claims(_ token: String) -> JSONValue? {
+        guard let dot = token.lastIndex(of: ".") else { return nil }
+        let signed = Array(token[..<dot].utf8)
+        let expected = Self.encode(Array(HMAC<SHA256>.authenticationCode(for: signed, using: key)))
+        guard expected == token[token.index(after: dot)...], let payload = token.split(separator: ".").dropFirst().first,
+            let bytes = Base64URL.decode(String(payload))
+        else { return nil }
+        return JSONValue(parsing: bytes)
+    }
+
+    private static func encode(_ bytes: [UInt8]) -> String { Base64URL.encode(bytes) }
+
+    static func hexadecimal(_ digest: some Sequence<UInt8>) -> String {
+        digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+}

@@ -1,0 +1,120 @@
+import HTTP1
+import Logging
+package import ReverseProxy
+import Upstream
+import Yams
+
+/// A configuration, checked, and where it came from.
+package struct LoadedConfiguration: Sendable {
+    package var configuration: ProxyConfiguration
+    /// The file; nil when everything came from options.
+    package var path: String?
+    /// Where the session is kept.
+    package var sessionFile: String
+    /// Nobody asked for that address: when it is taken, another will do.
+    package var inspectorIsDefault: Bool
+}
+
+/// Reads, checks and merges configuration: option > environment > file > profile > default.
+package struct ConfigurationLoader {
+    private let environment: [String: String]
+    private let overrides: ConfigurationOverrides
+
+    /// `overrides` are the options; the environment's twins are read from `environment`.
+    package init(environment: [String: String], overrides: ConfigurationOverrides = ConfigurationOverrides()) {
+        self.environment = environment
+        self.overrides = overrides.over(ConfigurationOverrides(environment: environment))
+    }
+
+    /// The file that is used when none is named: `SQUIRE_CONFIG`, `./squire.yaml`, `$XDG_CONFIG_HOME/squire/squire.yaml`.
+    package func discover() -> String? {
+        if let named = environment["SQUIRE_CONFIG"], !named.isEmpty { return named }
+        return defaultPaths.first(where: TextFile.isReadable)
+    }
+
+    private var defaultPaths: [String] {
+        let base = environment["XDG_CONFIG_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+        return ["squire.yaml", (base ?? TextFile.home(environment) + "/.config") + "/squire/squire.yaml"]
+    }
+
+    /// Loads `path`, or what is discovered, or options alone.
+    package func load(_ path: String? = nil) throws(ConfigurationError) -> LoadedConfiguration {
+        guard let path = path ?? discover() else {
+            guard overrides.upstream != nil else {
+                let message =
+                    "no configuration: name a file with --config, or write "
+                    + defaultPaths.joined(separator: " or ") + ", or say --upstream URL"
+                throw ConfigurationError([.init(source: "squire", message: message)])
+            }
+            return try read(nil, path: nil)
+        }
+        switch TextFile.read(path) {
+        case .failure(let problem):
+            throw ConfigurationError([.init(source: path, line: 1, message: "cannot be read: \(problem.text)")])
+        case .success(let text):
+            return try read(text, path: path)
+        }
+    }
+
+    /// A profile and options, without a file.
+    package func loadPreset(_ profile: String) throws(ConfigurationError) -> LoadedConfiguration {
+        try read("profile: \(profile)", path: nil)
+    }
+
+    private func read(_ text: String?, path: String?) throws(ConfigurationError) -> LoadedConfiguration {
+        let issues = IssueCollector(source: path ?? "squire")
+        var root: Node?
+        if let text {
+            do {
+                root = try Yams.compose(yaml: text)
+            } catch {
+                throw ConfigurationError([Self.issue(error, path: path ?? "")])
+            }
+        }
+        var sections = ConfigurationSections(
+            root: root ?? Node.mapping(.init([])),
+            issues: issues,
+            overrides: overrides,
+            environment: environment,
+            directory: path.map(TextFile.directory(of:)) ?? "."
+        )
+        let configuration = sections.read()
+        guard let configuration, issues.issues.isEmpty else {
+            throw ConfigurationError(issues.issues.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
+        }
+        return LoadedConfiguration(
+            configuration: configuration,
+            path: path,
+            sessionFile: configuration.session.file ?? defaultSessionFile(path),
+            inspectorIsDefault: sections.inspectorIsDefault
+        )
+    }
+
+    /// `$XDG_STATE_HOME/squire/NAME.json`, NAME being the configuration file's.
+    private func defaultSessionFile(_ path: String?) -> String {
+        let base = environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+        var name = path.map { $0.lastIndex(of: "/").map { index in String(path![path!.index(after: index)...]) } ?? $0 } ?? "squire"
+        if let dot = name.lastIndex(of: "."), dot != name.startIndex { name = String(name[..<dot]) }
+        return (base ?? TextFile.home(environment) + "/.local/state") + "/squire/\(name).json"
+    }
+
+    private static func issue(_ error: any Error, path: String) -> ConfigurationError.Issue {
+        guard let yaml = error as? YamlError else {
+            return .init(source: path, line: 1, message: "\(error)")
+        }
+        switch yaml {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            return .init(source: path, line: mark.line, message: "not valid YAML: \(problem)")
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            let names = duplicates.joined(separator: ", ")
+            return .init(
+                source: path,
+                line: context.mark.line,
+                message: "\"\(names)\" is given twice"
+            )
+        default:
+            return .init(source: path, line: 1, message: "not valid YAML: \(yaml)")
+        }
+    }
+}

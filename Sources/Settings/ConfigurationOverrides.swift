@@ -1,0 +1,55 @@
+/// What options and the environment say. Each wins over the file; options win over the environment.
+package struct ConfigurationOverrides: Sendable {
+    /// A value and where it was given: `--listen`, `SQUIRE_LISTEN`.
+    package struct Value: Sendable {
+        package var text: String
+        package var source: String
+
+        package init(_ text: String, source: String) {
+            self.text = text
+            self.source = source
+        }
+    }
+
+    package var listen: Value?
+    package var upstream: Value?
+    package var headers: [Value] = []
+    package var session: Value?
+    package var inspector: Value?
+    package var workers: Value?
+    package var logLevel: Value?
+    package var logFormat: Value?
+
+    package init() {}
+
+    /// The twins in the environment. An empty variable counts as unset.
+    package init(environment: [String: String]) {
+        let value = { (name: String) in
+            environment[name].flatMap { $0.isEmpty ? nil : Value($0, source: name) }
+        }
+        listen = value("SQUIRE_LISTEN")
+        upstream = value("SQUIRE_UPSTREAM")
+        headers = value("SQUIRE_HEADER").map { header in
+            header.text.split(separator: "\n").map { Value(String($0), source: header.source) }
+        } ?? []
+        session = value("SQUIRE_SESSION")
+        inspector = value("SQUIRE_INSPECTOR")
+        workers = value("SQUIRE_WORKERS")
+        logLevel = value("SQUIRE_LOG_LEVEL")
+        logFormat = value("SQUIRE_LOG_FORMAT")
+    }
+
+    /// These, and `other` where these say nothing.
+    package func over(_ other: ConfigurationOverrides) -> ConfigurationOverrides {
+        var result = self
+        result.listen = listen ?? other.listen
+        result.upstream = upstream ?? other.upstream
+        result.headers = other.headers + headers
+        result.session = session ?? other.session
+        result.inspector = inspector ?? other.inspector
+        result.workers = workers ?? other.workers
+        result.logLevel = logLevel ?? other.logLevel
+        result.logFormat = logFormat ?? other.logFormat
+        return result
+    }
+}

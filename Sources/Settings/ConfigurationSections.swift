@@ -1,0 +1,419 @@
+import HTTP1
+import ReverseProxy
+import Upstream
+import Yams
+
+/// Turns the file's tree into a `ProxyConfiguration`, section by section, and collects what is wrong.
+struct ConfigurationSections {
+    let root: Node
+    let issues: IssueCollector
+    let overrides: ConfigurationOverrides
+    let environment: [String: String]
+    /// What relative paths in the file start at.
+    let directory: String
+    private(set) var inspectorIsDefault = true
+
+    private static let keys = [
+        "profile", "upstream", "listen", "headers", "authorization", "session", "allow-plain-upstream", "tls", "proxy",
+        "access", "limits", "timeouts", "inspector", "workers",
+    ]
+
+    init(
+        root: Node,
+        issues: IssueCollector,
+        overrides: ConfigurationOverrides,
+        environment: [String: String],
+        directory: String
+    ) {
+        self.root = root
+        self.issues = issues
+        self.overrides = overrides
+        self.environment = environment
+        self.directory = directory
+    }
+
+    /// Nil when even the upstream is missing; look at `issues` either way.
+    mutating func read() -> ProxyConfiguration? {
+        guard let map = MapReader(root, prefix: "", keys: Self.keys, issues: issues) else { return nil }
+        let profile = map.choice("profile", Profile.self)
+        let origin = upstream(map)
+        var configuration = ProxyConfiguration(
+            upstream: origin ?? Origin(isSecure: true, authority: Authority(host: "invalid", port: nil))
+        )
+        configuration.session = profile?.session ?? SessionConfiguration()
+        listen(map, &configuration)
+        headers(map, profile, &configuration)
+        if let rule = map.choice("authorization", AuthorizationRule.self) { configuration.authorization = rule }
+        session(map, &configuration.session)
+        tls(map, &configuration.tls)
+        proxy(map, &configuration)
+        access(map, &configuration)
+        limits(map, &configuration.limits)
+        timeouts(map, &configuration.timeouts)
+        inspector(map, &configuration)
+        workers(map, &configuration)
+        checkTogether(map, &configuration)
+        return origin == nil ? nil : configuration
+    }
+
+    // MARK: Upstream and listeners
+
+    private func upstream(_ map: MapReader) -> Origin? {
+        let mayBePlain = map.bool("allow-plain-upstream") ?? false
+        let given = overrides.upstream ?? map.string("upstream").map { .init($0, source: "upstream") }
+        guard let given else {
+            if map.node("upstream") == nil { issues.add("upstream is missing: the URL of the API, such as https://api.example.com", at: root) }
+            return nil
+        }
+        let fail = { (message: String) in
+            if overrides.upstream != nil {
+                issues.add(message, source: given.source)
+            } else {
+                map.fail("upstream", message)
+            }
+        }
+        guard let origin = Self.origin(given.text) else {
+            fail("must be a URL of scheme, host and port only, such as https://api.example.com")
+            return nil
+        }
+        if !origin.isSecure, !origin.authority.isLoopback, !mayBePlain {
+            fail("is http:// to another machine, which would send the token in the clear: use https://, or set allow-plain-upstream: true")
+        }
+        return origin
+    }
+
+    static func origin(_ text: String) -> Origin? {
+        let lowercase = text.lowercased()
+        let isSecure = lowercase.hasPrefix("https://")
+        guard isSecure || lowercase.hasPrefix("http://") else { return nil }
+        var rest = text.dropFirst(isSecure ? 8 : 7)
+        if rest.hasSuffix("/") { rest = rest.dropLast() }
+        let allowed = rest.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x3A, 0x41...0x5B, 0x5D, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true
+            default: false
+            }
+        }
+        guard allowed, let authority = Authority(String(rest)), authority.port != 0 else { return nil }
+        return Origin(isSecure: isSecure, authority: authority)
+    }
+
+    private func listen(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
+        let expected = "must be HOST:PORT (port 0 picks a free one) or unix:PATH"
+        if let given = overrides.listen {
+            guard let address = ListenAddress(given.text) else { return issues.add("\(expected), not \"\(given.text)\"", source: given.source) }
+            configuration.listen = [address]
+            return
+        }
+        guard let list = map.list("listen") else { return }
+        configuration.listen = list.compactMap { element in
+            guard let address = ListenAddress(element.text) else {
+                issues.add("listen \(expected), not \"\(element.text)\"", at: element.node)
+                return nil
+            }
+            if case .unix(let path) = address {
+                return .unix(path: TextFile.expand(path, in: directory, environment: environment))
+            }
+            return address
+        }
+        if list.isEmpty { map.fail("listen", "must name at least one address") }
+    }
+
+    // MARK: Headers
+
+    private static let ownHeaders = [
+        "host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "keep-alive",
+        "proxy-connection", "proxy-authorization", "expect", "via", "x-squire-key",
+    ]
+
+    private func headers(_ map: MapReader, _ profile: Profile?, _ configuration: inout ProxyConfiguration) {
+        var rules: [HeaderRule] = []
+        if let node = map.node("headers") {
+            guard case .mapping(let mapping) = node else { return map.fail("headers", "must be a map of names and values") }
+            for (keyNode, valueNode) in mapping {
+                guard let rule = rule(keyNode, valueNode) else { continue }
+                if let problem = problem(rule, among: rules) { issues.add("headers: \(problem)", at: keyNode) } else { rules.append(rule) }
+            }
+        }
+        for given in overrides.headers {
+            guard let colon = given.text.firstIndex(of: ":") else {
+                issues.add("must be 'Name: value', not \"\(given.text)\"", source: given.source)
+                continue
+            }
+            let value = given.text[given.text.index(after: colon)...].drop { $0 == " " }
+            let rule = HeaderRule(name: String(given.text[..<colon]), value: String(value), source: given.source)
+            rules.removeAll { $0.name.lowercased() == rule.name.lowercased() }
+            if let problem = problem(rule, among: rules) { issues.add(problem, source: given.source) } else { rules.append(rule) }
+        }
+        for preset in profile?.headers ?? [] where !rules.contains(where: { $0.name.lowercased() == preset.name.lowercased() }) {
+            rules.append(preset)
+        }
+        for name in profile?.requiredHeaders ?? [] where !rules.contains(where: { $0.name.lowercased() == name.lowercased() }) {
+            map.fail("headers", "must name \(name): the \(profile?.rawValue ?? "") profile's API asks for it")
+        }
+        if rules.count > HeaderPolicy.maxRules { map.fail("headers", "may name at most \(HeaderPolicy.maxRules)") }
+        configuration.headers = rules
+    }
+
+    private func rule(_ keyNode: Node, _ valueNode: Node) -> HeaderRule? {
+        guard let name = keyNode.scalar?.string else {
+            issues.add("headers: a name must be a word", at: keyNode)
+            return nil
+        }
+        let source = "\(issues.source):\(keyNode.mark?.line ?? 0)"
+        switch valueNode {
+        case .scalar(let scalar):
+            return HeaderRule(name: name, value: scalar.string, source: source)
+        default:
+            guard let map = MapReader(valueNode, prefix: "headers.\(name).", keys: ["value", "overwrite"], issues: issues)
+            else { return nil }
+            guard let value = map.string("value") else {
+                issues.add("headers.\(name) needs a value", at: keyNode)
+                return nil
+            }
+            return HeaderRule(name: name, value: value, overwrite: map.bool("overwrite") ?? false, source: source)
+        }
+    }
+
+    private func problem(_ rule: HeaderRule, among rules: [HeaderRule]) -> String? {
+        guard !rule.name.isEmpty, rule.name.utf8.allSatisfy(Octet.isToken) else {
+            return "\"\(rule.name)\" is not a header name"
+        }
+        let name = rule.name.lowercased()
+        if name == "authorization" { return "Authorization is the session's: run squire login" }
+        if Self.ownHeaders.contains(name) { return "\(rule.name) belongs to the connection and cannot be configured" }
+        if rules.contains(where: { $0.name.lowercased() == name }) { return "\(rule.name) is given twice (case does not matter)" }
+        guard rule.value.utf8.allSatisfy(Octet.isFieldContent) else {
+            return "the value of \(rule.name) holds a line break or another control character"
+        }
+        return nil
+    }
+
+    // MARK: Session
+
+    private func session(_ root: MapReader, _ session: inout SessionConfiguration) {
+        let keys = ["file", "margin", "refresh", "sign-in", "sign-out", "anonymous", "missing", "rejected"]
+        if let map = root.map("session", keys: keys) {
+            session.file = map.string("file").map { TextFile.expand($0, in: directory, environment: environment) }
+            if let margin = map.duration("margin") { session.margin = margin }
+            refresh(map, &session)
+            if let patterns = patterns(map, "sign-in") { session.signIn = patterns }
+            if let patterns = patterns(map, "sign-out") { session.signOut = patterns }
+            if let patterns = patterns(map, "anonymous") { session.anonymous = patterns }
+            if let missing = map.choice("missing", SessionConfiguration.Missing.self) { session.missing = missing }
+            rejected(map, &session)
+        }
+        if let given = overrides.session {
+            session.file = TextFile.expand(given.text, in: ".", environment: environment)
+        }
+    }
+
+    private func refresh(_ session: MapReader, _ result: inout SessionConfiguration) {
+        guard let map = session.map("refresh", keys: ["method", "path", "token", "timeout"]) else { return }
+        let base = result.refresh
+        let method = map.value("method", "an HTTP method") { text in
+            !text.isEmpty && text.utf8.allSatisfy { (0x41...0x5A).contains($0) } ? text : nil
+        }
+        let path = map.value("path", "a path that starts with /") { text in
+            text.hasPrefix("/") && text.utf8.allSatisfy(Octet.isTarget) ? text : nil
+        }
+        let token = map.value("token", "a JSON Pointer that starts with /, such as /data/token/value") { text in
+            text.hasPrefix("/") ? text : nil
+        }
+        let timeout = map.duration("timeout")
+        guard let path = path ?? base?.path else { return session.fail("refresh", "needs a path") }
+        guard let token = token ?? base?.token else { return session.fail("refresh", "needs token: where the reply holds it, such as /token") }
+        result.refresh = .init(
+            method: method ?? base?.method ?? "GET",
+            path: path,
+            token: token,
+            timeout: timeout ?? base?.timeout ?? .seconds(30)
+        )
+    }
+
+    private func patterns(_ map: MapReader, _ key: String) -> [RoutePattern]? {
+        map.list(key)?.compactMap { element in
+            guard let pattern = RoutePattern(element.text) else {
+                issues.add(
+                    "session.\(key): \"\(element.text)\" is not METHOD PATH or PATH (* is one segment, a last ** the rest)",
+                    at: element.node
+                )
+                return nil
+            }
+            return pattern
+        }
+    }
+
+    private func rejected(_ map: MapReader, _ session: inout SessionConfiguration) {
+        guard let node = map.node("rejected") else { return }
+        guard case .sequence(let sequence) = node else { return map.fail("rejected", "must be a list of statuses or maps") }
+        session.rejected = sequence.compactMap { element in
+            if case .scalar(let scalar) = element {
+                guard let status = Int(scalar.string), (400...599).contains(status) else {
+                    issues.add("session.rejected: \"\(scalar.string)\" is not a status from 400 to 599", at: element)
+                    return nil
+                }
+                return .init(status: status)
+            }
+            let keys = ["status", "pointer", "equals"]
+            guard let map = MapReader(element, prefix: "session.rejected.", keys: keys, issues: issues) else { return nil }
+            guard let status = map.count("status", 200...599) else {
+                if map.node("status") == nil { issues.add("session.rejected needs a status", at: element) }
+                return nil
+            }
+            let pointer = map.value("pointer", "a JSON Pointer that starts with /") { $0.hasPrefix("/") ? $0 : nil }
+            guard let pointer else { return .init(status: status) }
+            guard let expected = map.string("equals") else {
+                issues.add("session.rejected: a pointer needs equals", at: element)
+                return nil
+            }
+            return .init(status: status, body: .init(pointer: pointer, equals: expected))
+        }
+    }
+
+    // MARK: Connections
+
+    private func tls(_ root: MapReader, _ tls: inout TLSConfiguration) {
+        guard let map = root.map("tls", keys: ["ca", "certificate", "key"]) else { return }
+        let file = { (key: String) -> String? in
+            guard let text = map.string(key) else { return nil }
+            let path = TextFile.expand(text, in: directory, environment: environment)
+            if !TextFile.isReadable(path) { map.fail(key, "names a file that cannot be read: \(path)") }
+            return path
+        }
+        tls.authorities = file("ca")
+        tls.certificate = file("certificate")
+        tls.key = file("key")
+        if tls.key != nil, tls.certificate == nil { map.fail("key", "needs tls.certificate beside it") }
+    }
+
+    private func proxy(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
+        guard let text = map.string("proxy") else { return }
+        let schemes = ["http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"]
+        if text == "environment" {
+            configuration.proxy = .environment
+        } else if text == "none" || text == "off" {
+            configuration.proxy = .none
+        } else if schemes.contains(where: text.hasPrefix) {
+            configuration.proxy = .url(text)
+        } else {
+            map.fail("proxy", "must be a URL such as http://proxy.corp:3128, or \"environment\"")
+        }
+    }
+
+    private func access(_ root: MapReader, _ configuration: inout ProxyConfiguration) {
+        guard let map = root.map("access", keys: ["hosts", "origins", "key", "same-user", "allow-remote"]) else { return }
+        if let hosts = map.list("hosts") {
+            for host in hosts where Authority(host.text) == nil {
+                issues.add("access.hosts: \"\(host.text)\" is not a host name, with a port or without", at: host.node)
+            }
+            configuration.access.hosts = hosts.map(\.text)
+        }
+        if let origins = map.list("origins") {
+            for origin in origins where Self.origin(origin.text) == nil || origin.text.hasSuffix("/") {
+                issues.add("access.origins: \"\(origin.text)\" is not an origin such as https://app.example.com", at: origin.node)
+            }
+            configuration.access.origins = origins.map(\.text)
+        }
+        if let text = map.string("key") {
+            let path = TextFile.expand(text, in: directory, environment: environment)
+            switch TextFile.read(path, limit: 4096) {
+            case .failure(let problem): map.fail("key", "names a file that cannot be read: \(path): \(problem.text)")
+            case .success(let secret):
+                let bytes = Array(secret.utf8.reversed().drop { $0 <= 0x20 }.reversed())
+                if bytes.count < 16 { map.fail("key", "names a file with less than 16 characters: \(path)") }
+                if !bytes.allSatisfy(Octet.isFieldContent) { map.fail("key", "names a file with more than one line: \(path)") }
+                configuration.access.key = bytes
+            }
+        }
+        if let sameUser = map.bool("same-user") { configuration.access.sameUser = sameUser }
+        if let allowRemote = map.bool("allow-remote") { configuration.access.allowRemote = allowRemote }
+    }
+
+    private func limits(_ root: MapReader, _ limits: inout Limits) {
+        guard let map = root.map("limits", keys: ["head", "fields", "replay", "replay-disk", "connections"]) else { return }
+        if let head = map.size("head") {
+            if (1024...1_048_576).contains(head) { limits.head = head } else { map.fail("head", "must be from 1KiB to 1MiB") }
+        }
+        if let fields = map.count("fields", 8...1000) { limits.fields = fields }
+        if let replay = map.size("replay") { limits.replay = replay }
+        if let disk = map.size("replay-disk") { limits.replayDisk = disk }
+        if let connections = map.count("connections", 1...100_000) { limits.connections = connections }
+    }
+
+    private func timeouts(_ root: MapReader, _ timeouts: inout Timeouts) {
+        let keys = ["head", "idle", "connect", "first-byte", "body", "shutdown"]
+        guard let map = root.map("timeouts", keys: keys) else { return }
+        let positive = { (key: String) -> Duration? in
+            guard let duration = map.duration(key) else { return nil }
+            guard duration > .zero else {
+                map.fail(key, "must be more than nothing")
+                return nil
+            }
+            return duration
+        }
+        timeouts.head = positive("head") ?? timeouts.head
+        timeouts.idle = positive("idle") ?? timeouts.idle
+        timeouts.connect = positive("connect") ?? timeouts.connect
+        timeouts.firstByte = positive("first-byte") ?? timeouts.firstByte
+        timeouts.body = positive("body") ?? timeouts.body
+        timeouts.shutdown = map.duration("shutdown") ?? timeouts.shutdown
+    }
+
+    private mutating func inspector(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
+        let expected = "must be HOST:PORT, unix:PATH or \"off\""
+        if let given = overrides.inspector {
+            inspectorIsDefault = false
+            guard let address = Self.inspector(given.text) else { return issues.add(expected, source: given.source) }
+            configuration.inspector = address
+        } else if let text = map.string("inspector") {
+            inspectorIsDefault = false
+            guard let address = Self.inspector(text) else { return map.fail("inspector", expected) }
+            configuration.inspector = address
+        }
+    }
+
+    /// The inner nil is "off".
+    private static func inspector(_ text: String) -> ListenAddress?? {
+        // YAML 1.1 reads a bare `off` as false.
+        if ["off", "false", "no"].contains(text) { return .some(nil) }
+        return ListenAddress(text).map { .some($0) }
+    }
+
+    private func workers(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
+        if let given = overrides.workers {
+            guard let count = Int(given.text), (0...256).contains(count) else {
+                return issues.add("must be a number from 0 to 256", source: given.source)
+            }
+            configuration.workers = count
+        } else if let count = map.count("workers", 0...256) {
+            configuration.workers = count
+        }
+    }
+
+    // MARK: What must fit together
+
+    private func checkTogether(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
+        for address in configuration.listen where !address.isLocal {
+            if !configuration.access.allowRemote || configuration.access.key == nil {
+                let message =
+                    "\(address) can be reached from other machines, which would use your session: "
+                    + "listen on 127.0.0.1, or set access.allow-remote: true and access.key"
+                if let given = overrides.listen { issues.add(message, source: given.source) } else { map.fail("listen", message) }
+            }
+            // Users of other machines are not users of this one.
+            configuration.access.sameUser = false
+        }
+        if let address = configuration.inspector, !address.isLocal {
+            map.fail("inspector", "must be an address of this machine only")
+        }
+        for case .tcp(let host, let port) in configuration.listen where port == configuration.upstream.port {
+            let own = Authority(host: host, port: nil)
+            if own == Authority(host: configuration.upstream.authority.host, port: nil)
+                || own.isLoopback && configuration.upstream.authority.isLoopback
+            {
+                map.fail("upstream", "is this proxy's own listen address: requests would go round in circles")
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import Threads
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Writes log lines to standard error from a thread of its own: a reader that is slow, or gone, delays no exchange. What does not
+/// fit is dropped and counted.
+///
+/// *Threading*: any thread.
+package final class LogWriter: @unchecked Sendable {
+    // `@unchecked`: `pending` and `dropped` are protected by `lock`.
+    package static let standardError = LogWriter(descriptor: 2)
+
+    private static let capacity = 1 << 20
+    private let descriptor: Int32
+    private let lock = Lock()
+    private let thread = WorkThread(name: "squire-log")
+    private var pending: [UInt8] = []
+    private var dropped = 0
+
+    package init(descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
+    /// `line` without its end.
+    package func write(_ line: String) {
+        let wakes = lock.withLock { () -> Bool in
+            guard pending.count + line.utf8.count < Self.capacity else {
+                dropped += 1
+                return false
+            }
+            let wasEmpty = pending.isEmpty
+            pending.append(contentsOf: line.utf8)
+            pending.append(0x0A)
+            return wasEmpty
+        }
+        if wakes { thread.execute { self.drain() } }
+    }
+
+    /// Waits until everything is written, a second at most. For the end of the process.
+    package func finish() {
+        _ = thread.finish(timeout: .seconds(1))
+    }
+
+    private func drain() {
+        while true {
+            var bytes: [UInt8] = []
+            let lost = lock.withLock {
+                swap(&bytes, &pending)
+                defer { dropped = 0 }
+                return dropped
+            }
+            if lost > 0 { bytes += Array("(\(lost) log lines were dropped: standard error is not read)\n".utf8) }
+            guard !bytes.isEmpty else { return }
+            var offset = 0
+            while offset < bytes.count {
+                let count = bytes.withUnsafeBytes { systemWrite(descriptor, $0.baseAddress! + offset, $0.count - offset) }
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { return }
+                offset += count
+            }
+        }
+    }
+}
+
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
+    #if canImport(Glibc)
+    Glibc.write(descriptor, bytes, count)
+    #else
+    Darwin.write(descriptor, bytes, count)
+    #endif
+}

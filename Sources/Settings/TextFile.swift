@@ -1,0 +1,72 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Small files, read whole; paths as people write them.
+package enum TextFile {
+    /// Nil when it cannot be read, is larger than `limit` bytes, or is not UTF-8; the text says which.
+    package static func read(_ path: String, limit: Int = 1 << 20) -> Result<String, Problem> {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return .failure(Problem(String(cString: strerror(errno)), isMissing: errno == ENOENT)) }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16 * 1024)
+        while true {
+            let count = fill(descriptor, &chunk)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return .failure(Problem(String(cString: strerror(errno)))) }
+            if count == 0 { break }
+            bytes += chunk[..<count]
+            guard bytes.count <= limit else { return .failure(Problem("it is larger than \(limit / 1024) KiB")) }
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else { return .failure(Problem("it is not UTF-8 text")) }
+        return .success(text)
+    }
+
+    package struct Problem: Error {
+        package var text: String
+        package var isMissing = false
+
+        init(_ text: String, isMissing: Bool = false) {
+            self.text = text
+            self.isMissing = isMissing
+        }
+    }
+
+    /// `~` is the home directory; other relative paths start at `directory`.
+    package static func expand(_ path: String, in directory: String, environment: [String: String]) -> String {
+        if path == "~" || path.hasPrefix("~/") {
+            return home(environment) + path.dropFirst()
+        }
+        if path.hasPrefix("/") || directory.isEmpty || directory == "." { return path }
+        return directory + "/" + path
+    }
+
+    package static func home(_ environment: [String: String]) -> String {
+        if let home = environment["HOME"], !home.isEmpty { return home }
+        return getpwuid(geteuid()).map { String(cString: $0.pointee.pw_dir) } ?? "/"
+    }
+
+    package static func directory(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
+    package static func isReadable(_ path: String) -> Bool {
+        access(path, R_OK) == 0
+    }
+
+    private static func fill(_ descriptor: Int32, _ chunk: inout [UInt8]) -> Int {
+        chunk.withUnsafeMutableBytes { unsafeRead(descriptor, $0) }
+    }
+}
+
+private func unsafeRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
+    #if canImport(Glibc)
+    Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+    #else
+    Darwin.read(descriptor, buffer.baseAddress, buffer.count)
+    #endif
+}

@@ -1,0 +1,130 @@
+import Yams
+
+/// Collects what is wrong while a configuration file is read, so that all of it can be said at once.
+final class IssueCollector {
+    let source: String
+    private(set) var issues: [ConfigurationError.Issue] = []
+
+    init(source: String) {
+        self.source = source
+    }
+
+    func add(_ message: String, at node: Node?) {
+        issues.append(.init(source: source, line: node?.mark?.line, message: message))
+    }
+
+    func add(_ message: String, source: String) {
+        issues.append(.init(source: source, message: message))
+    }
+}
+
+/// One mapping of the file: typed access by key; what nobody asked for is an unknown key.
+struct MapReader {
+    private let entries: [(key: String, keyNode: Node, value: Node)]
+    private let issues: IssueCollector
+    /// `session.refresh.`: where it is, for messages.
+    private let prefix: String
+    let node: Node
+
+    /// Nil, with an issue, when `node` is not a mapping.
+    init?(_ node: Node, prefix: String, keys: [String], issues: IssueCollector) {
+        guard case .mapping(let mapping) = node else {
+            let name = prefix.isEmpty ? "the configuration" : "\(prefix.dropLast())"
+            issues.add("\(name) must be a map of keys and values", at: node)
+            return nil
+        }
+        self.node = node
+        self.issues = issues
+        self.prefix = prefix
+        var entries: [(key: String, keyNode: Node, value: Node)] = []
+        for (keyNode, value) in mapping {
+            guard let key = keyNode.scalar?.string else {
+                issues.add("a key must be a word", at: keyNode)
+                continue
+            }
+            guard keys.contains(key) else {
+                let hint = Spelling.nearest(to: key, among: keys).map { ": did you mean \"\($0)\"?" }
+                issues.add("unknown key \"\(prefix)\(key)\"" + (hint ?? "; known are \(keys.joined(separator: ", "))"), at: keyNode)
+                continue
+            }
+            entries.append((key, keyNode, value))
+        }
+        self.entries = entries
+    }
+
+    func node(_ key: String) -> Node? {
+        guard let value = entries.last(where: { $0.key == key })?.value else { return nil }
+        // A key with nothing behind it is as if it were not there.
+        if case .scalar(let scalar) = value, scalar.style == .plain, ["", "~", "null"].contains(scalar.string) { return nil }
+        return value
+    }
+
+    func fail(_ key: String, _ message: String) {
+        issues.add("\(prefix)\(key) \(message)", at: node(key) ?? entries.last { $0.key == key }?.keyNode ?? node)
+    }
+
+    func string(_ key: String) -> String? {
+        guard let node = node(key) else { return nil }
+        guard case .scalar(let scalar) = node else {
+            fail(key, "must be a single value")
+            return nil
+        }
+        return scalar.string
+    }
+
+    /// The value `parse` makes of the text; `expected` says what it must be.
+    func value<Value>(_ key: String, _ expected: String, _ parse: (String) -> Value?) -> Value? {
+        guard let text = string(key) else { return nil }
+        guard let value = parse(text) else {
+            fail(key, "must be \(expected), not \"\(text)\"")
+            return nil
+        }
+        return value
+    }
+
+    func bool(_ key: String) -> Bool? {
+        value(key, "true or false") { ["true": true, "false": false][$0] }
+    }
+
+    func duration(_ key: String) -> Duration? {
+        value(key, "a duration such as 500ms, 30s, 24m, 2h or 30d", Quantity.duration)
+    }
+
+    func size(_ key: String) -> Int? {
+        value(key, "a size such as 64KiB or 1MiB", Quantity.size)
+    }
+
+    func count(_ key: String, _ range: ClosedRange<Int>) -> Int? {
+        value(key, "a number from \(range.lowerBound) to \(range.upperBound)") {
+            Int($0).flatMap { range.contains($0) ? $0 : nil }
+        }
+    }
+
+    func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, _: Choice.Type) -> Choice?
+    where Choice.RawValue == String {
+        value(key, "one of " + Choice.allCases.map(\.rawValue).joined(separator: ", "), Choice.init(rawValue:))
+    }
+
+    /// A list, or a single value that stands for a list of one. Each element with its place.
+    func list(_ key: String) -> [(node: Node, text: String)]? {
+        guard let node = node(key) else { return nil }
+        switch node {
+        case .scalar(let scalar): return [(node, scalar.string)]
+        case .sequence(let sequence):
+            return sequence.compactMap { element in
+                guard case .scalar(let scalar) = element else {
+                    issues.add("\(prefix)\(key) must be a list of single values", at: element)
+                    return nil
+                }
+                return (element, scalar.string)
+            }
+        default:
+            fail(key, "must be a list")
+            return nil
+        }
+    }
+
+    func map(_ key: String, keys: [String]) -> MapReader? {
+        node(key).flatMap { MapReader($0, prefix: "\(prefix)\(key).", keys: keys, issues: issues) }
+    }
+}

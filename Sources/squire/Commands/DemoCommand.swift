@@ -1,0 +1,90 @@
+import ArgumentParser
+import Credentials
+import EventIO
+import HTTP1
+import Playground
+import ReverseProxy
+import Settings
+import Threads
+
+struct DemoCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "demo",
+        abstract: "Everything with nothing to set up: a simulated API, a customer, the proxy.",
+        discussion: """
+            Starts the playground, logs its customer in with a token that lives 60 seconds, and proxies to it on \
+            127.0.0.1:8080 (or the next free port). Nothing is written to disk. Paste the curl lines it prints, wait a \
+            minute, paste one again: the log shows the refresh and the request that was sent again.
+            """
+    )
+
+    @OptionGroup var options: ProxyOptions
+    @OptionGroup var switches: PlaygroundSwitches
+
+    func run() throws {
+        let logging = try options.logging()
+        let playground = try PlaygroundService(
+            .tcp(host: "127.0.0.1", port: 0),
+            options: try switches.options(defaultTTL: .seconds(60))
+        )
+        let service: ProxyService
+        do {
+            service = try ProxyService(
+                try configuration(playground.url),
+                logging: logging,
+                keepsSession: false,
+                takesNextPort: options.listen == nil && Environment.all["SQUIRE_LISTEN"] == nil
+            )
+        } catch {
+            playground.stop()
+            throw error
+        }
+        if let text = playground.signIn(), let token = Token(text) {
+            let latch = Latch<Bool>()
+            service.session.adopt(token, origin: .signIn) { _ in latch.set(true) }
+            _ = latch.wait()
+        }
+        for endpoint in service.endpoints { Output.line(endpoint) }
+        explain(service.url)
+        let foreground = Foreground()
+        foreground.run(timeout: service.shutdownTimeout) { completion in service.drain(completion: completion) }
+        service.stop()
+        playground.stop()
+        LogWriter.standardError.finish()
+    }
+
+    /// The menu profile, as a file would have it. Without a margin: what is to be seen is a refusal being cured.
+    private func configuration(_ upstream: String) throws -> LoadedConfiguration {
+        var overrides = options.overrides
+        overrides.upstream = overrides.upstream ?? .init(upstream, source: "demo")
+        let required = [
+            "Application: f3a90488ffee32c3acb6fcd0ca417cf6", "Api-Version: 4.38.0", "Device-UUID: 1287796",
+        ]
+        overrides.headers = required.map { .init($0, source: "demo") } + overrides.headers
+        do throws(ConfigurationError) {
+            var loaded = try ConfigurationLoader(environment: Environment.all, overrides: overrides).loadPreset("menu")
+            loaded.configuration.session.margin = .zero
+            return loaded
+        } catch {
+            throw ExitFailure.configuration(error.description)
+        }
+    }
+
+    private func explain(_ url: String) {
+        // Standard output is for endpoints alone.
+        Output.error(
+            """
+
+            A simulated API is running; john.doe@example.com is logged in, with a token that lives \
+            \(switches.tokenTtl ?? "60s"). Paste into another terminal:
+
+              curl \(url)/api/customer-accounts/me
+              curl -X POST \(url)/playground/revoke      # the API refuses the token from now on
+              curl \(url)/api/customer-accounts/me       # refreshed and sent again: still 200
+
+            Each exchange is a line below. Ctrl-C ends it.
+
+            """
+        )
+    }
+}

@@ -1,0 +1,92 @@
+import ArgumentParser
+import EventIO
+import Settings
+import Threads
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+struct ExecCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "exec",
+        abstract: "Run a command with a proxy of its own.",
+        discussion: """
+            Starts a proxy on a free port, exports its base URL as SQUIRE_URL and as each --env NAME, runs the command with \
+            signals passed on, and exits with its code.
+
+              squire exec -- sh -c 'curl $SQUIRE_URL/api/customer-accounts/me'
+              squire exec --env API_BASE -- ./legacy-tool
+            """
+    )
+
+    @Option(name: .long, help: ArgumentHelp("The configuration file.", valueName: "file"))
+    var config: String?
+
+    @OptionGroup var options: ProxyOptions
+
+    @Option(name: .long, parsing: .singleValue, help: ArgumentHelp("Export the URL under this name too; repeatable.", valueName: "name"))
+    var env: [String] = []
+
+    @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.")
+    var command: [String]
+
+    func run() throws {
+        guard !command.isEmpty else { throw ValidationError("say the command after --, such as: squire exec -- curl …") }
+        var overrides = options.overrides
+        if overrides.listen == nil { overrides.listen = .init("127.0.0.1:0", source: "exec") }
+        if overrides.inspector == nil { overrides.inspector = .init("off", source: "exec") }
+        // The command's output is what matters: exchanges are logged only when asked for.
+        var options = options
+        if options.logLevel == nil, (Environment.all["SQUIRE_LOG_LEVEL"] ?? "").isEmpty { options.logLevel = "warning" }
+        Foreground.raiseDescriptorLimit()
+        let service = try ProxyService(try Loading.load(config, overrides), logging: try options.logging())
+        defer { LogWriter.standardError.finish() }
+        let code = try runChild(service.url)
+        service.stop()
+        throw ExitCode(code)
+    }
+
+    private func runChild(_ url: String) throws -> Int32 {
+        for name in ["SQUIRE_URL"] + env { setenv(name, url, 1) }
+        var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
+        arguments.append(nil)
+        defer { for argument in arguments { free(argument) } }
+        // SIGPIPE is ignored here, and an ignored signal stays ignored in the child.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var defaults = sigset_t()
+        sigemptyset(&defaults)
+        sigaddset(&defaults, SIGPIPE)
+        posix_spawnattr_setsigdefault(&attributes, &defaults)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+        var child = pid_t()
+        let status = posix_spawnp(&child, command[0], nil, &attributes, arguments, environ)
+        guard status == 0 else {
+            Output.error("squire: cannot run \(command[0]): \(String(cString: strerror(status)))")
+            return status == ENOENT ? 127 : 126
+        }
+
+        let loop = EventLoop()
+        let process = child
+        let signals = [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2].map { signal in
+            SignalWatch(loop: loop, signal: signal) { kill(process, signal) }
+        }
+        let result = Latch<Int32>()
+        let waiter = NativeThread(name: "squire-wait") {
+            var status: Int32 = 0
+            while waitpid(process, &status, 0) < 0, errno == EINTR {}
+            result.set(status)
+            loop.stop()
+        }
+        loop.run()
+        waiter.join()
+        withExtendedLifetime(signals) {}
+        let ended = result.wait()
+        // WIFEXITED and WEXITSTATUS of wait(2).
+        return ended & 0x7F == 0 ? ended >> 8 & 0xFF : 128 + (ended & 0x7F)
+    }
+}

@@ -1,0 +1,136 @@
+import ArgumentParser
+import Credentials
+import EventIO
+import HTTP1
+import ReverseProxy
+import Settings
+
+struct ExplainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain",
+        abstract: "Print what would be sent for a request, without contacting anything.",
+        discussion: """
+            squire explain GET /api/venues
+            squire explain POST /api/orders --request-header 'Authorization: Bearer mine'
+            """
+    )
+
+    @OptionGroup var options: ConfigOption
+
+    @Argument(help: "GET, POST, …") var method: String
+    @Argument(help: "The path and query, as a client would send them.") var target: String
+
+    @Option(
+        name: .long,
+        parsing: .singleValue,
+        help: ArgumentHelp("A header the client sends; repeatable.", valueName: "'Name: value'")
+    )
+    var requestHeader: [String] = []
+
+    func run() throws {
+        let loaded = try options.load()
+        let configuration = loaded.configuration
+        var text = "\(method) \(target) HTTP/1.1\r\n"
+        if !requestHeader.contains(where: { $0.lowercased().hasPrefix("host:") }) { text += "Host: localhost\r\n" }
+        for header in requestHeader { text += header + "\r\n" }
+        let input = ByteBuffer(capacity: 4096)
+        input.append(text + "\r\n")
+        var parser = RequestParser(limits: HeadLimits(head: configuration.limits.head, fields: configuration.limits.fields))
+        var head = RequestHead()
+        switch parser.parse(input.octets.span, into: &head) {
+        case .failed(let error): return refuse(Failure(error))
+        case .incomplete: throw ExitFailure.malformed("squire: that is not a request")
+        case .complete: break
+        }
+        if head.method == .connect || head.method == .trace { return refuse(.methodNotAllowed) }
+        let access = AccessPolicy(configuration.access, upstream: configuration.upstream, ownHosts: [])
+        let value = { (id: FieldName) in head.first(id).map { input.text($0.value) } }
+        let request = AccessPolicy.Request(
+            host: value(.host),
+            targetAuthority: head.form == .absolute ? input.text(head.authority) : nil,
+            origin: value(.origin),
+            fetchSite: value(.secFetchSite),
+            key: value(.squireKey).map { Array($0.utf8) }
+        )
+        if let failure = access.refusal(request) { return refuse(failure) }
+        Output.line("access      allowed")
+        try printRequest(loaded, head, input)
+    }
+
+    private func refuse(_ failure: Failure) {
+        Output.line("access      refused: \(failure.status) \(failure.code): \(failure.detail)")
+    }
+
+    private func printRequest(_ loaded: LoadedConfiguration, _ head: RequestHead, _ input: ByteBuffer) throws {
+        let configuration = loaded.configuration
+        let bytes = input.readable
+        let match = RoutePolicy(configuration.session).match(
+            method: UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range]),
+            path: UnsafeRawBufferPointer(rebasing: bytes[head.path.range])
+        )
+        let kind = match?.kind ?? .ordinary
+        let because = match.map { ", because of \"\($0.pattern)\"" } ?? ""
+        Output.line("route       \(kind.rawValue)\(because)")
+        Output.line("upstream    \(configuration.upstream)")
+
+        let output = ByteBuffer(capacity: 4096)
+        var identifiers = IdentifierGenerator()
+        let rendered = HeaderPolicy(configuration).render(
+            head,
+            bytes,
+            route: kind,
+            keepsExpectation: false,
+            identifiers: &identifiers,
+            into: output
+        )
+        let status = try SessionAccess(loaded).cache.status
+        Output.line("token       \(Self.token(kind, rendered, status, configuration))")
+        Output.line("")
+        let sent = String(decoding: output.readable, as: UTF8.self).split(separator: "\r\n").map(String.init)
+        let given = head.fields.map { input.text($0.name).lowercased() }
+        for (index, line) in sent.enumerated() {
+            Output.line("  \(line)\(index == 0 ? "" : Self.origin(of: line, given, configuration))")
+        }
+        if kind == .ordinary || kind == .signOut, !rendered.hasAuthorization, status.state != .none {
+            Output.line("  Authorization: Bearer (the session's token)")
+        }
+        let kept = sent.dropFirst().map { $0.prefix { $0 != ":" }.lowercased() }
+        for field in head.fields where !kept.contains(input.text(field.name).lowercased()) {
+            Output.line("  removed: \(input.text(field.name))")
+        }
+    }
+
+    private static func origin(of line: String, _ given: [String], _ configuration: ProxyConfiguration) -> String {
+        let name = line.prefix { $0 != ":" }.lowercased()
+        guard let rule = configuration.headers.first(where: { $0.name.lowercased() == name }) else { return "" }
+        if given.contains(name) { return rule.overwrite ? "    (replaced: \(rule.source))" : "    (the client's)" }
+        return "    (set: \(rule.source))"
+    }
+
+    private static func token(
+        _ kind: RouteKind,
+        _ rendered: HeaderPolicy.Rendered,
+        _ status: SessionStatus,
+        _ configuration: ProxyConfiguration
+    ) -> String {
+        switch kind {
+        case .signIn, .anonymous: return "never sent on this path"
+        case .refresh: return "refreshed through the single flight; the upstream's own answer is returned"
+        case .ordinary, .signOut: break
+        }
+        if rendered.hasAuthorization { return "the client's own Authorization is sent (authorization: fill)" }
+        switch status.state {
+        case .none:
+            return configuration.session.missing == .forward
+                ? "none; sent without (session.missing: forward)" : "none: answered 401 login_needed without contacting the API"
+        case .loginNeeded: return "can no longer be refreshed: squire login"
+        case .usable, .refreshing:
+            guard let seconds = status.expiresIn else { return "of unknown life" }
+            return seconds > 0 ? "good for \(seconds) s" : "expired: refreshed first"
+        }
+    }
+}
+
+extension ByteBuffer {
+    fileprivate func text(_ range: ByteRange) -> String { String(decoding: readable[range.range], as: UTF8.self) }
+}

@@ -1,0 +1,89 @@
+import ArgumentParser
+import EventIO
+import Playground
+import ReverseProxy
+import Settings
+
+/// The switches of the simulated API.
+struct PlaygroundSwitches: ParsableArguments {
+    @Option(name: .long, help: ArgumentHelp("How long a token lives. (default: 60m)", valueName: "duration"))
+    var tokenTtl: String?
+
+    @Option(name: .long, help: ArgumentHelp("How long after the login it can be refreshed.", valueName: "duration"))
+    var refreshWindow = "30d"
+
+    @Option(name: .long, help: ArgumentHelp("A refreshed token keeps the login's iat, as the real API's does.", valueName: "true|false"))
+    var keepIat = "true"
+
+    @Option(name: .long, help: ArgumentHelp("How long a refreshed token goes on working.", valueName: "duration"))
+    var grace = "0s"
+
+    @Option(name: .long, help: ArgumentHelp("How long every answer takes.", valueName: "duration"))
+    var latency = "0ms"
+
+    @Option(name: .long, help: ArgumentHelp("The first N refreshes happen, but their replies are lost.", valueName: "n"))
+    var loseRefreshReplies = 0
+
+    @Option(name: .long, help: ArgumentHelp("Refreshes answer with this status, and do not happen.", valueName: "code"))
+    var refreshStatus: Int?
+
+    @Option(name: .long, help: ArgumentHelp("How far the API's clock is ahead; negative is behind.", valueName: "seconds"))
+    var skew = 0
+
+    func options(defaultTTL: Duration) throws -> PlaygroundOptions {
+        let duration = { (text: String, name: String) throws -> Duration in
+            guard let value = Quantity.duration(text) else {
+                throw ValidationError("\(name) must be a duration such as 500ms, 30s, 24m, 2h or 30d, not \"\(text)\"")
+            }
+            return value
+        }
+        var options = PlaygroundOptions()
+        options.tokenTTL = try tokenTtl.map { try duration($0, "--token-ttl") } ?? defaultTTL
+        guard options.tokenTTL >= .seconds(1) else { throw ValidationError("--token-ttl must be at least 1s") }
+        options.refreshWindow = try duration(refreshWindow, "--refresh-window")
+        options.grace = try duration(grace, "--grace")
+        options.latency = try duration(latency, "--latency")
+        guard let keeps = ["true": true, "false": false][keepIat] else {
+            throw ValidationError("--keep-iat must be true or false, not \"\(keepIat)\"")
+        }
+        options.keepsIssuedAt = keeps
+        guard loseRefreshReplies >= 0 else { throw ValidationError("--lose-refresh-replies must not be negative") }
+        options.loseRefreshReplies = loseRefreshReplies
+        if let refreshStatus, !(400...599).contains(refreshStatus) {
+            throw ValidationError("--refresh-status must be from 400 to 599")
+        }
+        options.refreshStatus = refreshStatus
+        options.skew = skew
+        return options
+    }
+}
+
+struct PlaygroundCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "playground",
+        abstract: "Only the simulated MENU API, for tests and demos.",
+        discussion: """
+            One customer is there: john.doe@example.com, code 1234, password playground. Beside the API's own paths there \
+            are helpers: POST /playground/revoke (the current token is refused; ?final=true also by the refresh), \
+            POST /playground/expire, GET /playground/log, ANY /playground/echo, GET /playground/bytes/N, \
+            GET /playground/stream/N, POST /playground/sink.
+            """
+    )
+
+    @Option(name: .long, help: ArgumentHelp("HOST:PORT (port 0 picks a free one) or unix:PATH.", valueName: "addr"))
+    var listen = "127.0.0.1:8090"
+
+    @OptionGroup var switches: PlaygroundSwitches
+
+    func run() throws {
+        let options = try switches.options(defaultTTL: .seconds(3600))
+        guard let address = ListenAddress(listen) else {
+            throw ValidationError("--listen must be HOST:PORT or unix:PATH, not \"\(listen)\"")
+        }
+        let service = try PlaygroundService(address, options: options)
+        Output.line("playground \(service.url)")
+        let foreground = Foreground()
+        foreground.run(timeout: .seconds(1)) { completion in completion() }
+        service.stop()
+    }
+}

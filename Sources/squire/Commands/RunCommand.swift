@@ -1,0 +1,91 @@
+import ArgumentParser
+import Credentials
+import Logging
+import Settings
+
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Listen, attach the bearer, forward, refresh, send again.",
+        discussion: """
+            Standard output has one line for each endpoint once it accepts connections; logs go to standard error.
+            SIGTERM and SIGINT finish running exchanges and exit with 0; a second one leaves at once. SIGHUP re-reads
+            the configuration.
+
+            A small squire.yaml:
+
+              profile: menu
+              upstream: https://api-public-playground.menu.app
+              headers:
+                Application: f3a90488ffee32c3acb6fcd0ca417cf6
+                Api-Version: 4.38.0
+                Device-UUID: "1287796"
+            """
+    )
+
+    @Option(
+        name: .long,
+        parsing: .singleValue,
+        help: ArgumentHelp("A configuration file; several run several independent proxies.", valueName: "file")
+    )
+    var config: [String] = []
+
+    @OptionGroup var options: ProxyOptions
+
+    func run() throws {
+        let logging = try options.logging()
+        let overrides = options.overrides
+        var problems: [String] = []
+        var loaded: [LoadedConfiguration] = []
+        for path in config.isEmpty ? [nil] : config.map(Optional.some) {
+            do throws(ConfigurationError) {
+                loaded.append(try ConfigurationLoader(environment: Environment.all, overrides: overrides).load(path))
+            } catch {
+                problems.append(error.description)
+            }
+        }
+        guard problems.isEmpty else { throw ExitFailure.configuration(problems.joined(separator: "\n")) }
+        Foreground.raiseDescriptorLimit()
+
+        var services: [ProxyService] = []
+        do {
+            for one in loaded { services.append(try ProxyService(one, logging: logging)) }
+        } catch {
+            for service in services { service.stop() }
+            throw error
+        }
+        for service in services {
+            for endpoint in service.endpoints { Output.line(endpoint) }
+            if service.session.status.state == .none {
+                logging.logger().warning("there is no session yet: run squire login")
+            }
+        }
+        let running = services
+        let foreground = Foreground()
+        foreground.run(
+            timeout: running.map(\.shutdownTimeout).max() ?? .zero,
+            hangUp: { reload(running, loaded, overrides, logging) },
+            drain: { completion in Shutdown.drain(running, completion) }
+        )
+        for service in running { service.stop() }
+        LogWriter.standardError.finish()
+    }
+
+    private func reload(
+        _ services: [ProxyService],
+        _ loaded: [LoadedConfiguration],
+        _ overrides: ConfigurationOverrides,
+        _ logging: Logging
+    ) {
+        for (service, old) in zip(services, loaded) {
+            do {
+                let loader = ConfigurationLoader(environment: Environment.all, overrides: overrides)
+                try service.reconfigure(try loader.load(old.path))
+            } catch let error as ConfigurationError {
+                logging.logger().error("the configuration was not changed: \(error.description)")
+            } catch {
+                logging.logger().error("the configuration was not changed: \(error)")
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import EventIO
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// The main thread's loop: waits for signals, and stops what runs.
+final class Foreground {
+    let loop = EventLoop()
+    private var signals: [SignalWatch] = []
+    private var timer: EventTimer?
+    private var isStopping = false
+
+    /// Runs until SIGTERM or SIGINT and a clean end. A second signal leaves at once.
+    ///
+    /// `drain` starts the end and calls its argument, on any thread, when all exchanges are done; it has `timeout`.
+    func run(
+        timeout: Duration,
+        hangUp: @escaping () -> Void = {},
+        drain: @escaping (_ completion: @escaping @Sendable () -> Void) -> Void
+    ) {
+        for signal in [SIGTERM, SIGINT] {
+            signals.append(
+                SignalWatch(loop: loop, signal: signal) { [unowned self] in
+                    guard !isStopping else { _exit(128 + signal) }
+                    isStopping = true
+                    let loop = loop
+                    timer = EventTimer(loop: loop) { loop.stop() }
+                    timer?.arm(after: timeout)
+                    drain { loop.stop() }
+                }
+            )
+        }
+        signals.append(SignalWatch(loop: loop, signal: SIGHUP, received: hangUp))
+        loop.run()
+    }
+
+    /// Room for two descriptors for each connection.
+    static func raiseDescriptorLimit() {
+        var limit = rlimit()
+        #if canImport(Glibc)
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        #else
+        let resource = RLIMIT_NOFILE
+        #endif
+        guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
+        limit.rlim_cur = min(limit.rlim_max, 65_536)
+        _ = setrlimit(resource, &limit)
+    }
+}

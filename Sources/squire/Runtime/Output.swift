@@ -1,0 +1,93 @@
+import Credentials
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// The end of a command that did not work out: what to say, and the code (sysexits(3)).
+struct ExitFailure: Error {
+    let code: Int32
+    let message: String
+
+    static func malformed(_ message: String) -> ExitFailure { ExitFailure(code: 65, message: message) }
+    static func unreachable(_ message: String) -> ExitFailure { ExitFailure(code: 69, message: message) }
+    static func notWritable(_ message: String) -> ExitFailure { ExitFailure(code: 73, message: message) }
+    static func inputOutput(_ message: String) -> ExitFailure { ExitFailure(code: 74, message: message) }
+    static func tryLater(_ message: String) -> ExitFailure { ExitFailure(code: 75, message: message) }
+    static func loginNeeded(_ message: String) -> ExitFailure { ExitFailure(code: 77, message: message) }
+    static func configuration(_ message: String) -> ExitFailure { ExitFailure(code: 78, message: message) }
+
+    /// What a session's failure means for a command.
+    init(_ failure: CredentialFailure, reason: String?) {
+        let because = reason.map { ": \($0)" } ?? ""
+        switch failure {
+        case .loginNeeded:
+            self = .loginNeeded("squire: a login is needed\(because). Run: squire login")
+        case .notRefreshable:
+            self = .loginNeeded("squire: the token does not last, and no session.refresh is configured. Run: squire login")
+        case .unavailable(let seconds, true):
+            self = .unreachable("squire: the API cannot be reached\(because). The token is kept; try again in \(seconds) s")
+        case .unavailable(let seconds, false), .paused(let seconds):
+            self = .tryLater("squire: the token cannot be refreshed now\(because). It is kept; try again in \(seconds) s")
+        case .notWritable(let text):
+            self = .notWritable("squire: nothing was refreshed, since it could not be saved: \(text)")
+        case .shuttingDown:
+            self = .tryLater("squire: stopping")
+        }
+    }
+
+    init(code: Int32, message: String) {
+        self.code = code
+        self.message = message
+    }
+}
+
+/// The three standard streams.
+enum Output {
+    /// A line on standard output, at once.
+    static func line(_ text: String) {
+        write(1, text + "\n")
+    }
+
+    static func error(_ text: String) {
+        write(2, text + "\n")
+    }
+
+    static func write(_ descriptor: Int32, _ text: String) {
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { systemWrite(descriptor, $0) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    static var isTerminal: Bool { isatty(1) == 1 }
+
+    /// One line from standard input, without its end; asks with `prompt`, and without echo, when a person is there. Nil at the end.
+    static func readSecret(prompt: String) -> String? {
+        guard isatty(0) == 1 else { return readLine(strippingNewline: true) }
+        write(2, prompt)
+        var saved = termios()
+        tcgetattr(0, &saved)
+        var silent = saved
+        silent.c_lflag &= ~tcflag_t(ECHO)
+        tcsetattr(0, TCSAFLUSH, &silent)
+        defer {
+            tcsetattr(0, TCSAFLUSH, &saved)
+            write(2, "\n")
+        }
+        return readLine(strippingNewline: true)
+    }
+}
+
+private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+    #if canImport(Glibc)
+    Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+    #else
+    Darwin.write(descriptor, bytes.baseAddress, bytes.count)
+    #endif
+}

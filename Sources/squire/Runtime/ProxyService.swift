@@ -1,0 +1,229 @@
+import Credentials
+import EventIO
+import HTTP1
+import Inspector
+import Logging
+import ReverseProxy
+import Settings
+import Synchronization
+import Threads
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// One running proxy with its session and its inspector.
+final class ProxyService {
+    let session: CredentialCache
+    private let server: ProxyServer
+    private var inspectorThread: LoopThread?
+    private let inspectorBox = InspectorBox()
+    private let refreshes = RefreshCounts()
+    private let logging: Logging
+    private var loaded: LoadedConfiguration
+    private var oldSessions: [CredentialCache] = []
+    /// `proxy http://127.0.0.1:8080` and so on: what accepts connections now.
+    private(set) var endpoints: [String] = []
+
+    private final class InspectorBox: @unchecked Sendable {
+        // `@unchecked`: made, used and released on the inspector's loop.
+        var server: InspectorServer?
+    }
+
+    /// Binds and starts. `keepsSession` false keeps the session in memory; `takesNextPort` goes on to the next port when one is taken.
+    init(
+        _ loaded: LoadedConfiguration,
+        logging: Logging,
+        keepsSession: Bool = true,
+        takesNextPort: Bool = false
+    ) throws {
+        self.loaded = loaded
+        self.logging = logging
+        let configuration = loaded.configuration
+        let sockets = try configuration.listen.map { try Self.bind($0, takesNextPort: takesNextPort) }
+        do {
+            session = try Self.makeSession(loaded, logging, refreshes, keepsSession: keepsSession)
+            let context = Self.makeContext(configuration, session, logging, sockets)
+            let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+            server = ProxyServer(
+                context: context,
+                sockets: sockets,
+                workers: configuration.workers == 0 ? max(1, cores) : configuration.workers
+            )
+        } catch {
+            for socket in sockets { socket.close() }
+            throw error
+        }
+        endpoints = server.names.map { "proxy \(Self.url(of: $0))" }
+        try startInspector()
+    }
+
+    /// The base URL of the first listener.
+    var url: String { Self.url(of: server.names[0]) }
+
+    private static func url(of name: ListeningSocket.Name) -> String {
+        switch name {
+        case .tcp(let host, let port): "http://\(SocketAddress(host: host, port: port))"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+
+    private static func bind(_ address: ListenAddress, takesNextPort: Bool) throws -> ListeningSocket {
+        var address = address
+        for _ in 0..<100 {
+            do {
+                switch address {
+                case .tcp(let host, let port): return try .tcp(host: host, port: port)
+                case .unix(let path): return try .unix(path: path)
+                }
+            } catch let error as SystemError {
+                if takesNextPort, error.code == EADDRINUSE, case .tcp(let host, let port) = address {
+                    address = .tcp(host: host, port: port + 1)
+                    continue
+                }
+                var hint = ""
+                if error.code == EADDRINUSE { hint = ". Something listens there already: choose another with --listen" }
+                if error.code == EACCES { hint = ". Ports below 1024 need privileges: choose another with --listen" }
+                throw ExitFailure.inputOutput("squire: \(error.description)\(hint)")
+            }
+        }
+        throw ExitFailure.inputOutput("squire: no free port near \(address)")
+    }
+
+    private static func makeSession(
+        _ loaded: LoadedConfiguration,
+        _ logging: Logging,
+        _ refreshes: RefreshCounts,
+        keepsSession: Bool
+    ) throws -> CredentialCache {
+        let logger = logging.logger()
+        do throws(SessionFileError) {
+            return try CredentialCache(
+                file: keepsSession ? SessionFile(path: loaded.sessionFile) : nil,
+                source: RecipeSource(loaded.configuration),
+                margin: loaded.configuration.session.margin,
+                observe: { event in
+                    refreshes.note(event)
+                    SessionLog.log(event, to: logger)
+                }
+            )
+        } catch {
+            throw ExitFailure.inputOutput("squire: \(error.description)")
+        }
+    }
+
+    private static func makeContext(
+        _ configuration: ProxyConfiguration,
+        _ session: CredentialCache,
+        _ logging: Logging,
+        _ sockets: [ListeningSocket]
+    ) -> ProxyContext {
+        ProxyContext(
+            configuration: configuration,
+            session: session,
+            observer: ExchangeLog(level: logging.level, style: logging.style),
+            ownHosts: ownHosts(sockets.map(\.name))
+        )
+    }
+
+    /// What clients may call the listeners, beside the loopback names.
+    private static func ownHosts(_ names: [ListeningSocket.Name]) -> [Authority] {
+        names.compactMap { name in
+            guard case .tcp(let host, let port) = name else { return nil }
+            return Authority(host: host, port: port)
+        }
+    }
+
+    private func startInspector() throws {
+        guard let address = loaded.configuration.inspector else { return }
+        let socket: ListeningSocket
+        do {
+            socket = try Self.bind(address, takesNextPort: loaded.inspectorIsDefault)
+        } catch {
+            stop()
+            throw error
+        }
+        let thread = LoopThread(name: "squire-inspector")
+        inspectorThread = thread
+        let (box, server, session, refreshes) = (inspectorBox, server, session, refreshes)
+        let snapshot: @Sendable () -> Counters.Snapshot = { [reference = ServerReference(server)] in
+            reference.server.snapshot()
+        }
+        let (configuration, loop) = (loaded.configuration, thread.loop)
+        let listen = server.names.map(Self.url(of:))
+        let access = AccessPolicy(configuration.access, upstream: configuration.upstream, ownHosts: Self.ownHosts([socket.name]))
+        loop.execute {
+            box.server = InspectorServer(
+                loop: loop,
+                socket: socket,
+                proxy: InspectedProxy(
+                    upstream: configuration.upstream.description,
+                    listen: listen,
+                    session: session,
+                    snapshot: snapshot
+                ),
+                refreshes: refreshes,
+                access: access,
+                version: Squire.version
+            )
+        }
+        let suffix = if case .tcp = socket.name { "/" } else { "" }
+        endpoints.append("inspector \(Self.url(of: socket.name))\(suffix)")
+    }
+
+    /// `ProxyServer.snapshot` may be called from any thread.
+    private struct ServerReference: @unchecked Sendable {
+        // `@unchecked`: only `snapshot` is called, which reads atomics.
+        let server: ProxyServer
+
+        init(_ server: ProxyServer) {
+            self.server = server
+        }
+    }
+
+    /// Puts a newly read configuration in force: everything but the listeners, the workers and the inspector.
+    func reconfigure(_ fresh: LoadedConfiguration) throws {
+        let logger = logging.logger()
+        let (old, new) = (loaded.configuration, fresh.configuration)
+        if old.listen != new.listen || old.workers != new.workers || old.inspector != new.inspector {
+            logger.warning("listen, workers and inspector change with a restart only")
+        }
+        // A new cache on the same file: an old one's refresh in flight holds the file's lock, so nothing is lost.
+        let session = try Self.makeSession(fresh, logging, refreshes, keepsSession: true)
+        oldSessions.append(session)
+        loaded = fresh
+        let context = ProxyContext(
+            configuration: new,
+            session: session,
+            observer: ExchangeLog(level: logging.level, style: logging.style),
+            ownHosts: Self.ownHosts(server.names)
+        )
+        server.reconfigure(context)
+        logger.notice("configuration re-read")
+    }
+
+    var shutdownTimeout: Duration { loaded.configuration.timeouts.shutdown }
+
+    func drain(completion: @escaping @Sendable () -> Void) {
+        server.drain(completion: completion)
+    }
+
+    /// Ends everything; a refresh in flight is waited for and saved.
+    func stop() {
+        server.stop()
+        let timeout = loaded.configuration.session.refresh?.timeout ?? .seconds(1)
+        for session in [session] + oldSessions where !session.shutdown(timeout: timeout + timeout) {
+            logging.logger().error("a refresh did not end in time; the session may need a login")
+        }
+        if let inspectorThread {
+            let box = inspectorBox
+            inspectorThread.loop.execute {
+                box.server?.stop()
+                box.server = nil
+            }
+            inspectorThread.stop()
+        }
+    }
+}

@@ -1,0 +1,85 @@
+import Credentials
+import ReverseProxy
+import Settings
+import Threads
+
+/// The session as a command uses it: opened, asked, waited for. Works beside a running `squire run` on the same file.
+struct SessionAccess {
+    let loaded: LoadedConfiguration
+    let cache: CredentialCache
+    private let reason = ReasonBox()
+
+    /// Remembers what the session's thread said about a failure.
+    private final class ReasonBox: @unchecked Sendable {
+        // `@unchecked`: protected by `lock`.
+        private let lock = Lock()
+        private var text: String?
+
+        func set(_ text: String) { lock.withLock { self.text = text } }
+        var value: String? { lock.withLock { text } }
+    }
+
+    init(_ loaded: LoadedConfiguration) throws {
+        self.loaded = loaded
+        let reason = reason
+        do throws(SessionFileError) {
+            cache = try CredentialCache(
+                file: SessionFile(path: loaded.sessionFile),
+                source: RecipeSource(loaded.configuration),
+                margin: loaded.configuration.session.margin,
+                observe: { event in
+                    switch event {
+                    case .refreshFailed(_, let text, _): reason.set(text)
+                    case .notSaved(let text):
+                        Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
+                    case .refreshed, .adopted, .loggedIn, .loggedOut: break
+                    }
+                }
+            )
+        } catch {
+            throw ExitFailure.malformed("squire: \(error.description)")
+        }
+    }
+
+    /// The current token, expired or not.
+    func token() throws -> Token {
+        guard let record = try? SessionFile(path: loaded.sessionFile).load(), let token = record.token else {
+            throw ExitFailure.loginNeeded("squire: there is no session in \(loaded.sessionFile). Run: squire login")
+        }
+        return token
+    }
+
+    /// Refreshes, or adopts what another process refreshed meanwhile.
+    func refresh(_ cause: RefreshCause) throws -> Token {
+        let latch = Latch<Result<RefreshReply, CredentialFailure>>()
+        cache.refreshNow(cause: cause) { latch.set($0) }
+        switch latch.wait() {
+        case .success(let reply): return reply.token
+        case .failure(let failure): throw ExitFailure(failure, reason: reason.value)
+        }
+    }
+
+    func adopt(_ token: Token, origin: SessionRecord.Origin) throws {
+        let latch = Latch<Result<Void, SessionFileError>>()
+        cache.adopt(token, origin: origin) { latch.set($0) }
+        try Self.check(latch.wait())
+    }
+
+    func forget() throws {
+        let latch = Latch<Result<Void, SessionFileError>>()
+        cache.forget { latch.set($0) }
+        try Self.check(latch.wait())
+    }
+
+    private static func check(_ result: Result<Void, SessionFileError>) throws {
+        if case .failure(let error) = result { throw ExitFailure.notWritable("squire: \(error.description)") }
+    }
+}
+
+extension RoutePattern {
+    /// The path, when the pattern is one `POST` to one path.
+    var postPath: String? {
+        guard description.hasPrefix("POST /"), !description.contains("*") else { return nil }
+        return String(description.dropFirst(5))
+    }
+}

@@ -1,0 +1,139 @@
+import ArgumentParser
+import Logging
+import Settings
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// The process's environment.
+enum Environment {
+    static let all: [String: String] = {
+        var result: [String: String] = [:]
+        var entry = environ
+        while let text = entry.pointee {
+            let pair = String(cString: text)
+            if let equals = pair.firstIndex(of: "=") {
+                result[String(pair[..<equals])] = String(pair[pair.index(after: equals)...])
+            }
+            entry += 1
+        }
+        return result
+    }()
+}
+
+/// Where the configuration is.
+struct ConfigOption: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The configuration file.",
+            discussion: "Default: $SQUIRE_CONFIG, ./squire.yaml, ~/.config/squire/squire.yaml.",
+            valueName: "file"
+        )
+    )
+    var config: String?
+
+    @Option(name: .long, help: ArgumentHelp("Where the session is kept (SQUIRE_SESSION).", valueName: "file"))
+    var session: String?
+
+    @Option(name: .long, help: ArgumentHelp("The API's URL (SQUIRE_UPSTREAM).", valueName: "url"))
+    var upstream: String?
+
+    func load() throws -> LoadedConfiguration {
+        var overrides = ConfigurationOverrides()
+        overrides.session = session.map { .init($0, source: "--session") }
+        overrides.upstream = upstream.map { .init($0, source: "--upstream") }
+        return try Loading.load(config, overrides)
+    }
+}
+
+enum Loading {
+    static func load(_ path: String?, _ overrides: ConfigurationOverrides) throws -> LoadedConfiguration {
+        do throws(ConfigurationError) {
+            return try ConfigurationLoader(environment: Environment.all, overrides: overrides).load(path)
+        } catch {
+            throw ExitFailure.configuration(error.description)
+        }
+    }
+}
+
+/// What `run`, `exec` and `demo` share. Each wins over its environment variable, which wins over the file.
+struct ProxyOptions: ParsableArguments {
+    @Option(
+        name: .long,
+        help: ArgumentHelp("HOST:PORT (port 0 picks a free one) or unix:PATH (SQUIRE_LISTEN).", valueName: "addr")
+    )
+    var listen: String?
+
+    @Option(name: .long, help: ArgumentHelp("The API's URL (SQUIRE_UPSTREAM).", valueName: "url"))
+    var upstream: String?
+
+    @Option(
+        name: .long,
+        parsing: .singleValue,
+        help: ArgumentHelp("A header to send when the client sent none of that name; repeatable.", valueName: "'Name: value'")
+    )
+    var header: [String] = []
+
+    @Option(name: .long, help: ArgumentHelp("Where the session is kept (SQUIRE_SESSION).", valueName: "file"))
+    var session: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Where health, metrics and status are served (SQUIRE_INSPECTOR).", valueName: "addr|off")
+    )
+    var inspector: String?
+
+    @Option(name: .long, help: ArgumentHelp("Event loops; 0 is one per core (SQUIRE_WORKERS).", valueName: "n"))
+    var workers: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("trace, debug, info, notice, warning or error (SQUIRE_LOG_LEVEL).", valueName: "level")
+    )
+    var logLevel: String?
+
+    @Option(name: .long, help: ArgumentHelp("text or json (SQUIRE_LOG_FORMAT).", valueName: "format"))
+    var logFormat: String?
+
+    var overrides: ConfigurationOverrides {
+        let value = { (text: String?, name: String) in text.map { ConfigurationOverrides.Value($0, source: name) } }
+        var result = ConfigurationOverrides()
+        result.listen = value(listen, "--listen")
+        result.upstream = value(upstream, "--upstream")
+        result.headers = header.map { .init($0, source: "--header") }
+        result.session = value(session, "--session")
+        result.inspector = value(inspector, "--inspector")
+        result.workers = value(workers, "--workers")
+        return result
+    }
+
+    /// How to log: option, environment, default.
+    func logging() throws -> Logging {
+        let level = logLevel ?? Environment.all["SQUIRE_LOG_LEVEL"].flatMap { $0.isEmpty ? nil : $0 } ?? "info"
+        let format = logFormat ?? Environment.all["SQUIRE_LOG_FORMAT"].flatMap { $0.isEmpty ? nil : $0 } ?? "text"
+        guard let parsedLevel = Logger.Level(rawValue: level) else {
+            throw ExitFailure.configuration(
+                "squire: the log level must be trace, debug, info, notice, warning or error, not \"\(level)\""
+            )
+        }
+        guard let parsedFormat = LogFormat(rawValue: format) else {
+            throw ExitFailure.configuration("squire: the log format must be text or json, not \"\(format)\"")
+        }
+        let style = LogStyle.forStandardError(parsedFormat, environment: Environment.all)
+        return Logging(level: parsedLevel, style: style)
+    }
+}
+
+/// The decided way to log.
+struct Logging: Sendable {
+    let level: Logger.Level
+    let style: LogStyle
+
+    func logger() -> Logger {
+        Logger(label: "squire") { _ in LogBackend(level: level, style: style) }
+    }
+}

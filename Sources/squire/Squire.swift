@@ -1,0 +1,50 @@
+import ArgumentParser
+import CSystem
+import Upstream
+
+/// The root command.
+@main
+struct Squire: ParsableCommand {
+    static let version = "0.1.0"
+
+    static let configuration = CommandConfiguration(
+        commandName: "squire",
+        abstract: "A local reverse proxy that carries your bearer token.",
+        discussion: """
+            Point any tool at localhost: Squire attaches the bearer and the required headers, forwards to the API, \
+            refreshes the token when the API refuses it, and sends the request again. The tool never knows.
+
+            Try it with nothing set up:      squire demo
+            With a configuration:            squire login --token -    then    squire run
+            In a script:                     squire exec -- ./my-script    or    curl -H "$(squire token --format header)" …
+
+            The configuration is --config FILE, else $SQUIRE_CONFIG, else ./squire.yaml, else \
+            ~/.config/squire/squire.yaml.
+
+            Exit codes: 0 done, 64 wrong usage, 65 malformed input, 69 the API cannot be reached, 73 the session file \
+            cannot be written, 74 I/O (a listener that cannot bind), 75 try again later, 77 a login is needed, \
+            78 configuration error.
+            """,
+        version: "squire \(version)",
+        subcommands: [
+            RunCommand.self, DemoCommand.self, PlaygroundCommand.self, LoginCommand.self, LogoutCommand.self,
+            TokenCommand.self, StatusCommand.self, ExecCommand.self, CheckCommand.self, ExplainCommand.self,
+        ]
+    )
+
+    static func main() {
+        // While the process has one thread.
+        CurlLibrary.initialize()
+        // The memory holds tokens.
+        csystem_forbid_dumps()
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let failure as ExitFailure {
+            Output.error(failure.message)
+            Self.exit(withError: ExitCode(failure.code))
+        } catch {
+            Self.exit(withError: error)
+        }
+    }
+}
