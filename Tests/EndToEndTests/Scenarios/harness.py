@@ -1,0 +1,297 @@
+"""What the scenarios share: Squire as a process, the playground, and an upstream made of raw sockets.
+
+The upstream records exact bytes and shares no code with Squire's codec, so that it can judge it. Nothing sleeps to wait: every wait
+is for a line, a byte or the end of a process, with a limit.
+"""
+import base64, contextlib, hashlib, json, os, pathlib, select, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest
+import http.client
+
+SQUIRE = os.environ.get("SQUIRE_BINARY") or str(pathlib.Path(__file__).parents[3] / ".build/debug/squire")
+LIMIT = 20
+HEADERS = {"Application": "f3a90488ffee32c3acb6fcd0ca417cf6", "Api-Version": "4.38.0", "Device-UUID": "1287796"}
+
+
+def jwt(life=3600, sub="5090976", jti="eCT4iYqVJLafvSHa", age=0):
+    """A token of the API's form; the signature means nothing."""
+    encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    now = int(time.time()) - age
+    claims = {"iss": "https://example.com/api/customers/login", "iat": now, "exp": now + life, "nbf": now, "jti": jti, "sub": sub}
+    return ".".join((encode(b'{"typ":"JWT","alg":"HS256"}'), encode(json.dumps(claims).encode()), "c2lnbmF0dXJl"))
+
+
+def clean_environment(**extra):
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("SQUIRE_") and "proxy" not in k.lower()}
+    return {**kept, **extra}
+
+
+class Process:
+    """A squire command that goes on: its endpoints, its log, its end."""
+
+    def __init__(self, *arguments, env=None, prefix=(), cwd=None):
+        self.log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen([*prefix, SQUIRE, *arguments], stdout=subprocess.PIPE, stderr=self.log,
+                                        stdin=subprocess.DEVNULL, env=clean_environment(**(env or {})), cwd=cwd)
+        self.endpoints = {}
+
+    def wait_for(self, *names):
+        deadline = time.monotonic() + LIMIT
+        pending = b""
+        while not all(name in self.endpoints for name in names):
+            ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
+            data = os.read(self.process.stdout.fileno(), 4096) if ready else b""
+            if not data:
+                raise AssertionError(f"no {names} endpoint: {self.text()}")
+            pending += data
+            *lines, pending = pending.split(b"\n")
+            for line in lines:
+                name, url = line.decode().split(" ", 1)
+                self.endpoints[name] = url
+        return self
+
+    def text(self):
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        try:
+            code = self.process.wait(LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError("did not stop: " + self.text())
+        finally:
+            self.process.stdout.close()
+        return code
+
+
+class RawUpstream:
+    """Answers each request with what `respond(request)` gives: bytes, or (bytes, "close"), or None to hang up."""
+
+    def __init__(self, respond=None, context=None):
+        self.respond = respond or (lambda request: reply(200, b"ok"))
+        self.requests, self.connections = [], 0
+        self.lock = threading.Lock()
+        self.arrived = threading.Condition(self.lock)
+        self.context = context
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self.listener.getsockname()[1]
+        self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
+        self.sockets = []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with self.lock:
+                self.connections += 1
+                self.sockets.append(connection)
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        with contextlib.suppress(OSError):
+            if self.context:
+                connection = self.context.wrap_socket(connection, server_side=True)
+            stream = connection.makefile("rb")
+            while True:
+                request = read_request(stream, connection)
+                if request is None:
+                    return connection.close()
+                with self.arrived:
+                    self.requests.append(request)
+                    self.arrived.notify_all()
+                answer = self.respond(request)
+                close = False
+                if isinstance(answer, tuple):
+                    answer, close = answer[0], True
+                if answer is None:
+                    return hang_up(connection)
+                connection.sendall(answer)
+                if close:
+                    return hang_up(connection)
+
+    def wait_for_requests(self, count):
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: len(self.requests) >= count, LIMIT), f"{len(self.requests)} of {count} requests"
+
+    def close(self):
+        self.listener.close()
+        for connection in self.sockets:
+            with contextlib.suppress(OSError):
+                connection.close()
+
+
+def hang_up(connection):
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
+
+
+class Request:
+    """A request as it came: `head` and `body` are exact bytes, `payload` is the body without chunks."""
+
+    def __init__(self, head, body, payload):
+        self.head, self.body, self.payload = head, body, payload
+        lines = head.decode("latin-1").split("\r\n")
+        self.line = lines[0]
+        self.method, self.target, _ = lines[0].split(" ", 2)
+        self.fields = [tuple(line.split(": ", 1)) for line in lines[1:] if line]
+
+    def all(self, name):
+        return [value for field, value in self.fields if field.lower() == name.lower()]
+
+    def __getitem__(self, name):
+        values = self.all(name)
+        return values[0] if values else None
+
+    @property
+    def token(self):
+        return (self["Authorization"] or "").removeprefix("Bearer ")
+
+
+def read_request(stream, connection):
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        line = stream.readline()
+        if not line:
+            return None
+        head += line
+    lower = head.lower()
+    if b"\r\nexpect: 100-continue" in lower:
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    body = payload = b""
+    if b"\r\ntransfer-encoding: chunked" in lower:
+        while True:
+            line = stream.readline()
+            body += line
+            size = int(line.split(b";")[0], 16)
+            if size == 0:
+                while line != b"\r\n":
+                    line = stream.readline()
+                    body += line
+                break
+            data = stream.read(size + 2)
+            body += data
+            payload += data[:-2]
+    elif b"\r\ncontent-length:" in lower:
+        size = int(lower.split(b"\r\ncontent-length:")[1].split(b"\r\n")[0])
+        body = payload = stream.read(size)
+        if len(body) < size:
+            return None
+    return Request(head, body, payload)
+
+
+def reply(status, body=b"", *fields, reason="X"):
+    lines = [f"HTTP/1.1 {status} {reason}", *fields, f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def token_reply(token):
+    body = json.dumps({"status": "OK", "code": 200, "data": {"customer_account": {"id": 1}, "token": {"value": token, "ttl": 60}}}).encode()
+    return reply(200, body, "Content-Type: application/json")
+
+
+class Scenario(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="squire-test-"))
+        self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
+        self.env = {"HOME": str(self.directory), "XDG_STATE_HOME": str(self.directory / "state"), "TMPDIR": str(self.directory)}
+
+    @property
+    def session_file(self):
+        return self.directory / "session.json"
+
+    def upstream(self, respond=None, context=None):
+        upstream = RawUpstream(respond, context)
+        self.addCleanup(upstream.close)
+        return upstream
+
+    def playground(self, *switches):
+        process = Process("playground", "--listen", "127.0.0.1:0", *switches, env=self.env)
+        self.addCleanup(lambda: process.stop())
+        return process.wait_for("playground").endpoints["playground"]
+
+    def config(self, upstream, extra="", session="", profile="profile: menu\n", name="squire.yaml"):
+        path = self.directory / name
+        headers = "".join(f'  {k}: "{v}"\n' for k, v in HEADERS.items())
+        path.write_text(f"{profile}upstream: {upstream}\nlisten: 127.0.0.1:0\ninspector: \"off\"\nheaders:\n{headers}"
+                        f"session:\n  file: {self.session_file}\n{session}{extra}")
+        return str(path)
+
+    def save_token(self, token, config):
+        self.command("login", "--config", config, "--token", "-", input=token + "\n")
+
+    def login(self, config):
+        """As the playground's customer."""
+        self.command("login", "--config", config, "--email", "john.doe@example.com", "--code", "1234")
+
+    def run_squire(self, config, *arguments):
+        process = Process("run", "--config", config, *arguments, env=self.env)
+        self.addCleanup(lambda: process.stop())
+        process.wait_for("proxy")
+        process.url = process.endpoints["proxy"]
+        process.port = int(process.url.rsplit(":", 1)[1]) if process.url.startswith("http") else None
+        return process
+
+    def command(self, *arguments, input="", code=0, env=None, cwd=None):
+        result = subprocess.run([SQUIRE, *arguments], input=input, capture_output=True, text=True, timeout=LIMIT,
+                                env=clean_environment(**{**self.env, **(env or {})}), cwd=cwd)
+        self.assertEqual(result.returncode, code, f"{arguments}: {result.stdout}{result.stderr}")
+        return result
+
+    def proxied(self, respond=None, extra="", session="", token=True, arguments=(), context=None, profile="profile: menu\n"):
+        """Squire in front of a raw upstream, logged in."""
+        upstream = self.upstream(respond, context)
+        config = self.config(upstream.url, extra, session, profile)
+        if token:
+            self.save_token(token if isinstance(token, str) else jwt(), config)
+        process = self.run_squire(config, *arguments)
+        process.config = config
+        return process, upstream
+
+    def fetch(self, process, method="GET", target="/api/x", body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=LIMIT)
+        connection.request(method, target, body, headers or {})
+        response = connection.getresponse()
+        response.data = response.read()
+        connection.close()
+        return response
+
+    def exchange(self, port, data, half_close=False):
+        """Sends bytes, reads until the end."""
+        with socket.create_connection(("127.0.0.1", port), LIMIT) as connection:
+            connection.sendall(data)
+            if half_close:
+                connection.shutdown(socket.SHUT_WR)
+            received = b""
+            while True:
+                part = connection.recv(65536)
+                if not part:
+                    return received
+                received += part
+
+
+def parallel(count, work):
+    """Runs `work(index)` in that many threads that start together; the results in order."""
+    results, barrier = [None] * count, threading.Barrier(count)
+
+    def run(index):
+        barrier.wait()
+        try:
+            results[index] = work(index)
+        except Exception as error:
+            results[index] = error
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    return results
+
+
+def main():
+    unittest.main(verbosity=1, warnings="ignore")

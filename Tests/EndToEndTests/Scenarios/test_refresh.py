@@ -1,0 +1,275 @@
+"""The token's life: refused, refreshed, sent again; once, for everyone."""
+import threading, hashlib, time
+from harness import *
+
+
+class Refresh(Scenario):
+    def api(self, accepted, refreshed=None):
+        """An API that accepts the tokens in `accepted`; a refresh adds and answers with the next of `refreshed`."""
+        queue = list(refreshed or [])
+        lock = threading.Lock()
+
+        def respond(request):
+            if request.target == "/api/customers/refresh":
+                with lock:
+                    if not queue:
+                        return reply(401, b"dead")
+                    accepted.add(queue[0])
+                    return token_reply(queue.pop(0))
+            return reply(200, request.payload) if request.token in accepted else reply(401, b"original refusal", "X-Mark: upstream")
+        return respond
+
+    def refreshes(self, upstream):
+        return [request for request in upstream.requests if request.target == "/api/customers/refresh"]
+
+    def test_revoked_token_is_refreshed_and_the_request_sent_again(self):
+        old, new = jwt(jti="old"), jwt(jti="new")
+        squire, upstream = self.proxied(self.api(set(), [new]), token=old)
+        response = self.fetch(squire, "POST", "/api/orders?a=b|c;d", b"{}", {"Content-Type": "application/json"})
+        self.assertEqual((response.status, response.data), (200, b"{}"))
+        first, refresh, second = upstream.requests
+        self.assertEqual([r.token for r in upstream.requests], [old, old, new])
+        self.assertEqual(first.line, second.line)
+        self.assertEqual(first.body, second.body)
+        self.assertEqual(first["X-Request-ID"], second["X-Request-ID"])
+        self.assertNotEqual(first["X-Request-ID"], refresh["X-Request-ID"])
+        self.assertEqual(len(second.all("Authorization")), 1)
+        for name, value in HEADERS.items():
+            self.assertEqual(refresh.all(name), [value])
+        self.assertEqual(json.loads(self.session_file.read_text())["token"], new)
+        self.assertEqual(self.session_file.stat().st_mode & 0o777, 0o600)
+
+    def test_200_requests_at_expiry_one_refresh(self):
+        old, new = jwt(life=3600, age=7200, jti="old"), jwt(jti="new")
+        squire, upstream = self.proxied(self.api(set(), [new]), token=old, arguments=("--workers", "2"))
+        responses = parallel(200, lambda index: self.fetch(squire, target=f"/api/{index}"))
+        self.assertEqual([getattr(r, "status", r) for r in responses], [200] * 200)
+        self.assertEqual(len(self.refreshes(upstream)), 1)
+
+    def test_200_requests_with_a_revoked_token_one_refresh(self):
+        old, new = jwt(jti="old"), jwt(jti="new")
+        squire, upstream = self.proxied(self.api(set(), [new]), token=old)
+        responses = parallel(200, lambda index: self.fetch(squire, "POST", f"/api/{index}", b"body"))
+        self.assertEqual([getattr(r, "status", r) for r in responses], [200] * 200)
+        self.assertEqual(len(self.refreshes(upstream)), 1)
+
+    def test_late_refusals_of_an_old_generation_do_not_refresh(self):
+        old, new = jwt(jti="old"), jwt(jti="new")
+        hold, answer = threading.Event(), self.api(set(), [new, jwt(jti="third")])
+
+        def respond(request):
+            if request.target == "/api/slow" and request.token == old:
+                hold.wait(LIMIT)
+            return answer(request)
+
+        squire, upstream = self.proxied(respond, token=old)
+        slow = []
+        thread = threading.Thread(target=lambda: slow.append(self.fetch(squire, target="/api/slow")))
+        thread.start()
+        upstream.wait_for_requests(1)
+        self.assertEqual(self.fetch(squire, target="/api/fast").status, 200)
+        hold.set()
+        thread.join()
+        self.assertEqual(slow[0].status, 200)
+        self.assertEqual(len(self.refreshes(upstream)), 1)
+
+    def test_two_processes_share_one_refresh(self):
+        old, new = jwt(jti="old"), jwt(jti="new")
+        first, upstream = self.proxied(self.api(set(), [new]), token=old)
+        second = self.run_squire(first.config)
+        responses = parallel(40, lambda index: self.fetch([first, second][index % 2], target=f"/api/{index}"))
+        self.assertEqual([getattr(r, "status", r) for r in responses], [200] * 40)
+        self.assertEqual(len(self.refreshes(upstream)), 1)
+
+    def test_refused_refresh_gives_the_original_answer_and_is_not_repeated(self):
+        squire, upstream = self.proxied(self.api(set()), token=jwt())
+        for _ in range(3):
+            response = self.fetch(squire)
+            self.assertEqual((response.status, response.data, response.headers["X-Mark"]), (401, b"original refusal", "upstream"))
+            self.assertIn("login needed", response.headers["Proxy-Status"])
+        self.assertEqual(len(self.refreshes(upstream)), 1)
+        status = json.loads(self.command("status", "--json", "--config", squire.config).stdout)
+        self.assertEqual(status["state"], "login_needed")
+        # Another token cures it, without a restart.
+        fresh = jwt(jti="fresh")
+        upstream.respond = self.api({fresh})
+        self.save_token(fresh, squire.config)
+        deadline = time.monotonic() + LIMIT
+        while self.fetch(squire).status != 200:
+            self.assertLess(time.monotonic(), deadline)
+
+    def test_failing_refresh_keeps_the_token_and_backs_off(self):
+        answer = self.api(set())
+        squire, upstream = self.proxied(
+            lambda r: reply(503, b"", "Retry-After: 60") if r.target == "/api/customers/refresh" else answer(r), token=jwt())
+        for _ in range(5):
+            response = self.fetch(squire)
+            self.assertEqual((response.status, response.data), (401, b"original refusal"))
+        self.assertEqual(len(self.refreshes(upstream)), 1)
+        self.assertTrue(json.loads(self.session_file.read_text())["token"])
+
+    def test_lost_reply_is_tried_once_more(self):
+        old, new = jwt(jti="old"), jwt(jti="new")
+        answer, lost = self.api(set(), [new]), []
+
+        def respond(request):
+            if request.target == "/api/customers/refresh" and not lost:
+                lost.append(1)
+                return None
+            return answer(request)
+
+        squire, upstream = self.proxied(respond, token=old)
+        self.assertEqual(self.fetch(squire).status, 200)
+        self.assertEqual([r.token for r in self.refreshes(upstream)], [old, old])
+
+    def test_second_refusal_is_the_clients(self):
+        squire, upstream = self.proxied(lambda r: token_reply(jwt(jti="new")) if "refresh" in r.target else reply(401, b"no"), token=jwt())
+        self.assertEqual(self.fetch(squire).status, 401)
+        self.assertEqual(len(upstream.requests), 3)
+        # Storm control: refreshing did not help, so it is not repeated for a while.
+        for _ in range(5):
+            self.assertEqual(self.fetch(squire).status, 401)
+        self.assertEqual(len(self.refreshes(upstream)), 1)
+
+    def test_no_session(self):
+        squire, upstream = self.proxied(token=False)
+        response = self.fetch(squire)
+        self.assertEqual(response.status, 401)
+        self.assertEqual(json.loads(response.data)["code"], "login_needed")
+        self.assertEqual(response.headers["Content-Type"], "application/problem+json")
+        self.assertEqual(upstream.requests, [])
+
+    def test_missing_forward_sends_without_bearer(self):
+        squire, upstream = self.proxied(token=False, session="  missing: forward\n")
+        self.assertEqual(self.fetch(squire).status, 200)
+        self.assertIsNone(upstream.requests[0]["Authorization"])
+
+    def test_sign_in_paths_never_refresh_and_learn_the_token(self):
+        learned = jwt(jti="learned")
+        answers = [reply(401, b'{"code":1000}'), token_reply(learned)]
+        squire, upstream = self.proxied(lambda r: answers.pop(0) if r.target.endswith("login") else reply(200))
+        response = self.fetch(squire, "POST", "/api/customers/login", b'{"email":"a"}')
+        self.assertEqual((response.status, response.data), (401, b'{"code":1000}'))
+        self.assertEqual(len(upstream.requests), 1)
+        self.assertIsNone(upstream.requests[0]["Authorization"])
+        response = self.fetch(squire, "POST", "/api/customers/login", b'{"email":"a"}')
+        self.assertEqual(json.loads(response.data)["data"]["token"]["value"], learned)
+        self.assertEqual(json.loads(self.session_file.read_text())["token"], learned)
+        self.assertEqual(self.fetch(squire).status, 200)
+        self.assertEqual(upstream.requests[-1].token, learned)
+
+    def test_anonymous_path_keeps_basic_authorization(self):
+        squire, upstream = self.proxied(lambda r: reply(401, b"no"))
+        self.assertEqual(self.fetch(squire, "POST", "/api/oauth/tokens", b"a=b", {"Authorization": "Basic eDp5"}).status, 401)
+        self.assertEqual([r.all("Authorization") for r in upstream.requests], [["Basic eDp5"]])
+
+    def test_client_calls_the_refresh_itself(self):
+        new = jwt(jti="new")
+        squire, upstream = self.proxied(lambda r: token_reply(new) if "refresh" in r.target else reply(200), token=jwt(jti="old"))
+        responses = parallel(10, lambda _: self.fetch(squire, target="/api/customers/refresh"))
+        self.assertEqual([json.loads(r.data)["data"]["token"]["value"] for r in responses], [new] * 10)
+        self.assertLessEqual(len(self.refreshes(upstream)), 10)
+        self.assertEqual(self.fetch(squire).status, 200)
+        self.assertEqual(upstream.requests[-1].token, new)
+
+    def test_logout_through_the_proxy_forgets(self):
+        squire, upstream = self.proxied()
+        self.assertEqual(self.fetch(squire, "POST", "/api/customers/logout").status, 200)
+        self.assertEqual(self.fetch(squire).status, 401)
+        self.assertNotIn("token", json.loads(self.session_file.read_text()))
+
+    def test_bodies_are_replayed_byte_for_byte(self):
+        for size in (0, 10, 16 * 1024, 100_000, 1_500_000, 5_000_000):
+            for chunked in (False, True):
+                with self.subTest(size=size, chunked=chunked):
+                    old, new = jwt(jti=f"old{size}{chunked}"), jwt(jti=f"new{size}{chunked}")
+                    squire, upstream = self.proxied(self.api(set(), [new]), token=old)
+                    body = os.urandom(size)
+                    parts = (body[i:i + 9999] for i in range(0, size, 9999)) if chunked else body
+                    headers = {"Transfer-Encoding": "chunked"} if chunked else {}
+                    connection = http.client.HTTPConnection("127.0.0.1", squire.port, timeout=LIMIT)
+                    connection.request("PUT", "/api/x", parts, headers, encode_chunked=chunked)
+                    response = connection.getresponse()
+                    self.assertEqual(response.status, 200)
+                    self.assertEqual(hashlib.sha256(response.read()).digest(), hashlib.sha256(body).digest())
+                    copies = [r for r in upstream.requests if r.target == "/api/x"]
+                    self.assertEqual([hashlib.sha256(r.payload).digest() for r in copies], [hashlib.sha256(body).digest()] * 2)
+                    squire.stop()
+
+    def test_body_too_large_to_keep(self):
+        old, new = jwt(jti="old"), jwt(jti="new")
+        squire, upstream = self.proxied(self.api(set(), [new]), token=old, extra="limits: {replay: 1KiB, replay-disk: 2KiB}\n")
+        connection = http.client.HTTPConnection("127.0.0.1", squire.port, timeout=LIMIT)
+        connection.request("PUT", "/api/x", (b"x" * 5000 for _ in range(4)), {"Transfer-Encoding": "chunked"}, encode_chunked=True)
+        response = connection.getresponse()
+        self.assertEqual((response.status, response.headers["Retry-After"]), (401, "0"))
+        self.assertIn("refreshed", response.headers["Proxy-Status"])
+        self.assertEqual(len(self.refreshes(upstream)), 1)
+        self.assertEqual(self.fetch(squire).status, 200)
+
+    def test_custom_recipe_and_rejection(self):
+        new = "second-token"
+        config = ("  refresh: {method: POST, path: /session/renew, token: /access}\n"
+                  "  rejected: [{status: 403, pointer: /error/code, equals: token_expired}]\n")
+
+        def respond(request):
+            if request.target == "/session/renew":
+                return reply(200, json.dumps({"access": new}).encode())
+            if request.token == new:
+                return reply(200, b"welcome")
+            return reply(403, b'{"error":{"code":"%s"}}' % (b"forbidden" if request.target == "/other" else b"token_expired"))
+
+        squire, upstream = self.proxied(respond, session=config, token="first-token", profile="")
+        response = self.fetch(squire, target="/other")
+        self.assertEqual((response.status, response.data), (403, b'{"error":{"code":"forbidden"}}'))
+        self.assertEqual(self.fetch(squire).data, b"welcome")
+        self.assertEqual([r.line for r in upstream.requests][2], "POST /session/renew HTTP/1.1")
+
+    def test_nothing_is_sent_when_it_could_not_be_saved(self):
+        squire, upstream = self.proxied(self.api(set(), [jwt(jti="new")]), token=jwt())
+        # A directory in the place of the lock file: nothing can be saved there, whoever runs this.
+        lock = pathlib.Path(str(self.session_file) + ".lock")
+        lock.unlink()
+        lock.mkdir()
+        self.assertEqual(self.fetch(squire).status, 401)
+        self.assertEqual(self.refreshes(upstream), [])
+
+    def test_another_customer_does_not_get_the_formers_requests(self):
+        old, other = jwt(jti="old"), jwt(jti="other", sub="7")
+        entered, proceed = threading.Event(), threading.Event()
+
+        def respond(request):
+            if request.token == old:
+                entered.set()
+                proceed.wait(LIMIT)
+                return reply(401)
+            return reply(200)
+
+        squire, upstream = self.proxied(respond, token=old)
+        result = []
+        thread = threading.Thread(target=lambda: result.append(self.fetch(squire, "POST", "/api/orders", b"1")))
+        thread.start()
+        entered.wait(LIMIT)
+        self.save_token(other, squire.config)
+        deadline = time.monotonic() + LIMIT
+        while True:
+            if self.fetch_token(squire, upstream) == other:
+                break
+            self.assertLess(time.monotonic(), deadline)
+        proceed.set()
+        thread.join()
+        self.assertEqual(result[0].status, 503)
+        self.assertEqual([r.token for r in upstream.requests if r.method == "POST"], [old])
+
+    def fetch_token(self, squire, upstream):
+        """Which token a new request carries; does not wait when it is still the old one."""
+        before = len(upstream.requests)
+        connection = socket.create_connection(("127.0.0.1", squire.port), LIMIT)
+        connection.sendall(b"GET /probe HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        upstream.wait_for_requests(before + 1)
+        connection.close()
+        return upstream.requests[-1].token
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,341 @@
+"""HTTP/1.1 on the wire: exact bytes in, exact bytes out."""
+import threading, ssl
+from harness import *
+
+
+class Wire(Scenario):
+    def open(self, squire):
+        connection = socket.create_connection(("127.0.0.1", squire.port), LIMIT)
+        self.addCleanup(connection.close)
+        return connection
+
+    def read_until(self, connection, mark):
+        received = b""
+        while mark not in received:
+            part = connection.recv(65536)
+            self.assertTrue(part, f"closed after {received!r}")
+            received += part
+        return received
+
+    def test_exact_request(self):
+        token = jwt()
+        squire, upstream = self.proxied(token=token, profile="")
+        self.exchange(squire.port, b"POST /a|b;c?x=%7e&y=|;,'\" HTTP/1.1\r\nHost: localhost\r\nX-Role-ID: \r\nX-Odd:  two  words  \r\n"
+                      b"api-version: 9\r\nAuthorization: Bearer stolen\r\nX-Squire-Key: k\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\n"
+                      b"Keep-Alive: 5\r\nProxy-Connection: x\r\nTE: trailers\r\nUpgrade: h2c\r\nProxy-Authorization: p\r\n"
+                      b"Content-Length: 4\r\nCookie: a=b\r\n\r\nbody")
+        request = upstream.requests[0]
+        expected = (f"POST /a|b;c?x=%7e&y=|;,'\" HTTP/1.1\r\nHost: 127.0.0.1:{upstream.port}\r\nX-Role-ID: \r\nX-Odd:  two  words\r\n"
+                    f"api-version: 9\r\nCookie: a=b\r\nContent-Length: 4\r\nVia: 1.1 squire\r\n"
+                    f"Application: {HEADERS['Application']}\r\nDevice-UUID: 1287796\r\nAuthorization: Bearer {token}\r\n\r\n")
+        self.assertEqual(request.head.decode(), expected)
+        self.assertEqual(request.body, b"body")
+
+    def test_exact_answer(self):
+        answer = (b"HTTP/1.1 418 I'm a teapot\r\nServer: x\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nConnection: X-Gone\r\nX-Gone: 1\r\n"
+                  b"Keep-Alive: timeout=5\r\nX-Empty:\r\nAuthorization: Bearer leaked\r\nContent-Length: 3\r\n\r\nabc")
+        squire, _ = self.proxied(lambda r: answer)
+        received = self.exchange(squire.port, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        self.assertEqual(received, b"HTTP/1.1 418 I'm a teapot\r\nServer: x\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Empty:\r\n"
+                         b"Content-Length: 3\r\nVia: 1.1 squire\r\nConnection: close\r\n\r\nabc")
+
+    def test_overwrite_fill_and_uuid(self):
+        squire, upstream = self.proxied(profile="", extra="", arguments=("--header", "X-Trace: id-{uuid}", "--header", "Device-UUID: other"))
+        self.fetch(squire, headers={"APPLICATION": "mine"})
+        self.fetch(squire)
+        first, second = upstream.requests
+        self.assertEqual(first.all("Application"), ["mine"])
+        self.assertEqual(second.all("Application"), [HEADERS["Application"]])
+        self.assertEqual(second["Device-UUID"], "other")
+        self.assertRegex(first["X-Trace"], "^id-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+        self.assertNotEqual(first["X-Trace"], second["X-Trace"])
+
+    def test_authorization_fill(self):
+        squire, upstream = self.proxied(lambda r: reply(401, b"no"), extra="authorization: fill\n")
+        self.fetch(squire, headers={"Authorization": "Bearer mine"})
+        self.assertEqual([r.all("Authorization") for r in upstream.requests], [["Bearer mine"]])
+
+    def test_methods(self):
+        squire, upstream = self.proxied()
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "REPORT"):
+            self.assertEqual(self.fetch(squire, method, "/m").status, 200)
+        self.assertEqual([r.method for r in upstream.requests], ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "REPORT"])
+        for request in (b"CONNECT example.com:443 HTTP/1.1\r\nHost: localhost\r\n\r\n", b"TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+            with self.open(squire) as connection:
+                connection.sendall(request)
+                self.assertIn(b" 405 ", self.read_until(connection, b"}\n"))
+
+    def test_get_and_delete_with_bodies(self):
+        squire, upstream = self.proxied()
+        for method in ("GET", "DELETE"):
+            self.fetch(squire, method, "/api/delivery/delivery-times", b'{"a":1}', {"Content-Type": "application/json"})
+            self.assertEqual(upstream.requests[-1].body, b'{"a":1}')
+
+    def test_answers_without_body(self):
+        answers = {
+            "/204": b"HTTP/1.1 204 No Content\r\nX: 1\r\n\r\n",
+            "/304": b"HTTP/1.1 304 Not Modified\r\nETag: x\r\nContent-Length: 99\r\n\r\n",
+            "/empty": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+        }
+        squire, upstream = self.proxied(lambda r: b"HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n" if r.method == "HEAD" else answers[r.target])
+        connection = http.client.HTTPConnection("127.0.0.1", squire.port, timeout=LIMIT)
+        for target, status in (("/204", 204), ("/304", 304), ("/empty", 200), ("/204", 204)):
+            connection.request("GET", target)
+            response = connection.getresponse()
+            self.assertEqual((response.status, response.read()), (status, b""))
+        connection.request("HEAD", "/head")
+        response = connection.getresponse()
+        self.assertEqual((response.headers["Content-Length"], response.read()), ("1234", b""))
+        self.assertEqual(upstream.connections, 1)
+        connection.close()
+
+    def test_pipelined_requests_in_order(self):
+        squire, upstream = self.proxied(lambda r: reply(200, r.target.encode() + b";"))
+        requests = b"".join(b"GET /%d HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % (i, b"Connection: close\r\n" if i == 49 else b"") for i in range(50))
+        received = self.exchange(squire.port, requests)
+        bodies = [part.split(b"\r\n\r\n")[1] for part in received.split(b"HTTP/1.1 200 X")[1:]]
+        self.assertEqual(bodies, [b"/%d;" % i for i in range(50)])
+
+    def test_half_closed_client_gets_all_answers(self):
+        squire, _ = self.proxied()
+        received = self.exchange(squire.port, b"GET /1 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /2 HTTP/1.1\r\nHost: localhost\r\n\r\n", half_close=True)
+        self.assertEqual(received.count(b"HTTP/1.1 200"), 2)
+
+    def test_byte_by_byte(self):
+        squire, upstream = self.proxied()
+        with self.open(squire) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for byte in b"POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3;e=1\r\nabc\r\n2\r\nde\r\n0\r\nX-T: 1\r\n\r\n":
+                connection.sendall(bytes([byte]))
+            self.read_until(connection, b"ok")
+        self.assertEqual(upstream.requests[0].payload, b"abcde")
+        self.assertTrue(upstream.requests[0].body.endswith(b"0\r\nX-T: 1\r\n\r\n"))
+
+    def test_chunked_answer_with_trailers(self):
+        answer = (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4;x\r\nabcd\r\n1\r\ne\r\n0\r\nX-Sum: 5\r\nContent-Length: 9\r\n\r\n")
+        squire, upstream = self.proxied(lambda r: answer)
+        received = self.exchange(squire.port, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        self.assertTrue(received.endswith(b"\r\n\r\n4\r\nabcd\r\n1\r\ne\r\n0\r\nX-Sum: 5\r\n\r\n"), received)
+        received = self.exchange(squire.port, b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        self.assertTrue(received.endswith(b"Connection: close\r\n\r\nabcde"), received)
+        self.assertNotIn(b"chunked", received)
+        self.assertEqual(upstream.connections, 1)
+
+    def test_close_delimited_answer(self):
+        squire, _ = self.proxied(lambda r: (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", "close"))
+        self.assertEqual(self.fetch(squire).data, b"until the end")
+
+    def test_http_1_0(self):
+        squire, upstream = self.proxied()
+        received = self.exchange(squire.port, b"GET /x HTTP/1.0\r\n\r\n")
+        self.assertTrue(received.startswith(b"HTTP/1.1 200"))
+        with self.open(squire) as connection:
+            for _ in range(2):
+                connection.sendall(b"GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+                self.assertIn(b"Connection: keep-alive", self.read_until(connection, b"\r\n\r\nok"))
+
+    def test_interim_answers(self):
+        answer = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + reply(200, b"end")
+        squire, _ = self.proxied(lambda r: answer)
+        received = self.exchange(squire.port, b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        self.assertTrue(received.startswith(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n"), received)
+        self.assertIn(b"HTTP/1.1 200", received)
+        self.assertNotIn(b"100 Continue", received)
+
+    def test_expect_continue(self):
+        squire, upstream = self.proxied()
+        with self.open(squire) as connection:
+            connection.sendall(b"PUT /x HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+            self.assertEqual(self.read_until(connection, b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n")
+            connection.sendall(b"body")
+            self.read_until(connection, b"ok")
+        self.assertEqual(upstream.requests[0].body, b"body")
+
+    def test_expectation_refused_without_the_body(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        config = self.config(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        self.save_token(jwt(), config)
+        squire = self.run_squire(config)
+        with self.open(squire) as connection:
+            connection.sendall(b"PUT /x HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+            upstream, _ = listener.accept()
+            self.assertIn(b"Expect: 100-continue", self.read_until(upstream, b"\r\n\r\n"))
+            upstream.sendall(reply(417, b"no"))
+            received = self.read_until(connection, b"no")
+            self.assertTrue(received.startswith(b"HTTP/1.1 417"))
+            upstream.close()
+
+    def test_locations_stay_inside(self):
+        squire, upstream = self.proxied(lambda r: reply(302, b"", f"Location: {upstream_url[0]}{r.target}"))
+        upstream_url = [upstream.url]
+        self.assertEqual(self.fetch(squire, target="/next?a=1").headers["Location"], f"http://127.0.0.1:{squire.port}/next?a=1")
+        upstream_url[0] = "https://elsewhere.example"
+        self.assertEqual(self.fetch(squire, target="/n").headers["Location"], "https://elsewhere.example/n")
+        upstream_url[0] = upstream.url + "0"
+        self.assertEqual(self.fetch(squire, target="/n").headers["Location"], upstream.url + "0/n")
+
+    def test_malformed_requests(self):
+        squire, upstream = self.proxied()
+        host = b"Host: localhost\r\n"
+        cases = {
+            b"GET / HTTP/1.1\r\n" + host + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab": 400,
+            b"GET / HTTP/1.1\r\n" + host + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\na": 400,
+            b"GET / HTTP/1.1\r\n" + host + b"Content-Length: +1\r\n\r\na": 400,
+            b"GET / HTTP/1.1\r\n" + host + b"Content-Length: 1, 1\r\n\r\na": 400,
+            b"GET / HTTP/1.1\r\n" + host + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": 400,
+            b"GET / HTTP/1.1\r\n" + host + b"Transfer-Encoding: xchunked\r\n\r\n": 400,
+            b"GET / HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked, chunked\r\n\r\n": 400,
+            b"GET / HTTP/1.0\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n": 400,
+            b"GET / HTTP/1.1\r\n" + host + b"X : 1\r\n\r\n": 400,
+            b"GET / HTTP/1.1\r\n" + host + b"X: 1\r\n folded\r\n\r\n": 400,
+            b"GET / HTTP/1.1\r\n" + host + b"X: a\x00b\r\n\r\n": 400,
+            b"GET / HTTP/1.1\r\n" + host + b"X: a\rb\r\n\r\n": 400,
+            b"GET / HTTP/1.1\nHost: localhost\n\n": 400,
+            b"GET / HTTP/1.1\r\n\r\n": 400,
+            b"GET / HTTP/1.1\r\n" + host + host + b"\r\n": 400,
+            b"GET  / HTTP/1.1\r\n" + host + b"\r\n": 400,
+            b"GET x HTTP/1.1\r\n" + host + b"\r\n": 400,
+            b"GET / HTTP/1.1 \r\n" + host + b"\r\n": 400,
+            b"GET / HTTP/2.0\r\n" + host + b"\r\n": 505,
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03": 400,
+            b"POST / HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n": 400,
+            b"POST / HTTP/1.1\r\n" + host + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n": 400,
+            b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\n" + host + b"\r\n": 414,
+            b"GET / HTTP/1.1\r\n" + host + b"X: " + b"a" * 70000 + b"\r\n\r\n": 431,
+            b"GET / HTTP/1.1\r\n" + host + b"A: b\r\n" * 200 + b"\r\n": 431,
+            b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n": 421,
+            b"GET http://evil.example/ HTTP/1.1\r\n" + host + b"\r\n": 421,
+            b"GET / HTTP/1.1\r\n" + host + b"Origin: https://evil.example\r\n\r\n": 403,
+            b"GET / HTTP/1.1\r\n" + host + b"Sec-Fetch-Site: cross-site\r\n\r\n": 403,
+            b"GET / HTTP/1.1\r\n" + host + b"Via: 1.1 other, 1.1 squire\r\n\r\n": 508,
+        }
+        for data, status in cases.items():
+            with self.subTest(data=data[:120]), self.open(squire) as connection:
+                connection.sendall(data)
+                received = self.read_until(connection, b"}\n")
+                self.assertEqual(int(received.split()[1]), status, received)
+                self.assertIn(b"Proxy-Status: squire; error=", received)
+        self.assertEqual([r.method for r in upstream.requests if r.method != "POST"], [])
+
+    def test_accepted_hosts(self):
+        squire, upstream = self.proxied(extra="access: {hosts: [api.test]}\n")
+        for host in ("localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:9", "api.test", "app.localhost", f"127.0.0.1:{upstream.port}"):
+            self.assertEqual(self.fetch(squire, headers={"Host": host}).status, 200, host)
+
+    def test_access_key(self):
+        key = self.directory / "key"
+        key.write_text("0123456789abcdef\n")
+        squire, upstream = self.proxied(extra=f"access: {{key: {key}}}\n")
+        self.assertEqual(self.fetch(squire).status, 403)
+        self.assertEqual(json.loads(self.fetch(squire, headers={"X-Squire-Key": "0123456789abcdee"}).data)["code"], "wrong_key")
+        self.assertEqual(self.fetch(squire, headers={"X-Squire-Key": "0123456789abcdef"}).status, 200)
+        self.assertIsNone(upstream.requests[0]["X-Squire-Key"])
+
+    def test_upstream_faults(self):
+        answers = {
+            "/hangup": None,
+            "/half-head": (b"HTTP/1.1 200 OK\r\nContent-", "close"),
+            "/no-http": (b"hello\r\n\r\n", "close"),
+            "/two-lengths": reply(200, b"ab", "Content-Length: 3"),
+            "/both": b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "/switch": b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n",
+        }
+        squire, _ = self.proxied(lambda r: answers[r.target])
+        for target, code in (("/hangup", "upstream_reset"), ("/half-head", "upstream_reset"), ("/no-http", "upstream_protocol"),
+                             ("/two-lengths", "upstream_protocol"), ("/both", "upstream_protocol"), ("/switch", "upstream_protocol")):
+            with self.subTest(target=target):
+                response = self.fetch(squire, "POST", target, b"x")
+                self.assertEqual((response.status, json.loads(response.data)["code"]), (502, code))
+
+    def test_truncated_answers_are_seen(self):
+        squire, _ = self.proxied(lambda r: ((b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab" if r.target == "/c"
+                                             else b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab"), "close"))
+        for target in ("/l", "/c"):
+            with self.assertRaises((http.client.IncompleteRead, ConnectionError)):
+                self.fetch(squire, target=target)
+
+    def test_unreachable(self):
+        with socket.create_server(("127.0.0.1", 0)) as placeholder:
+            port = placeholder.getsockname()[1]
+        config = self.config(f"http://127.0.0.1:{port}")
+        self.save_token(jwt(), config)
+        response = self.fetch(self.run_squire(config))
+        self.assertEqual((response.status, json.loads(response.data)["code"]), (502, "upstream_unreachable"))
+
+    def test_dead_idle_connection(self):
+        squire, upstream = self.proxied(lambda r: (reply(200, b"ok"), "close"))
+        for method in ("GET", "POST", "GET", "POST"):
+            self.assertEqual(self.fetch(squire, method).status, 200)
+        self.assertEqual(len(upstream.requests), 4)
+
+    def test_first_byte_timeout(self):
+        block = threading.Event()
+        self.addCleanup(block.set)
+        squire, _ = self.proxied(lambda r: block.wait(LIMIT) and None, extra="timeouts: {first-byte: 200ms}\n")
+        self.assertEqual(self.fetch(squire).status, 504)
+
+    def test_head_timeout(self):
+        squire, _ = self.proxied(extra="timeouts: {head: 200ms}\n")
+        self.assertIn(b" 408 ", self.exchange(squire.port, b"GET / HTTP/1.1\r\nHos"))
+
+    def test_large_answer_to_a_slow_reader_is_held_back(self):
+        size = 30_000_000
+        sent = []
+
+        def respond(request):
+            return reply(200, b"x" * size)
+
+        squire, upstream = self.proxied(respond)
+        with self.open(squire) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            self.read_until(connection, b"\r\n\r\n")
+            status = pathlib.Path(f"/proc/{squire.process.pid}/status").read_text()
+            resident = int(status.split("VmRSS:")[1].split()[0])
+            self.assertLess(resident, 60_000)
+            total = 0
+            while True:
+                part = connection.recv(1 << 20)
+                if not part: break
+                total += len(part)
+        self.assertGreater(total, size - 100_000)
+
+    def test_large_upload_streams(self):
+        squire, upstream = self.proxied(lambda r: reply(200, hashlib.sha256(r.payload).hexdigest().encode()))
+        body = os.urandom(1 << 20) * 80
+        response = self.fetch(squire, "PUT", "/x", body)
+        self.assertEqual(response.data.decode(), hashlib.sha256(body).hexdigest())
+
+    def test_tls_upstream(self):
+        certificate, key = self.directory / "cert.pem", self.directory / "key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
+                        "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        body = os.urandom(3_000_000)
+        respond = lambda r: reply(200, r.payload)
+        squire, upstream = self.proxied(respond, extra=f"tls: {{ca: {certificate}}}\n", context=context)
+        self.assertEqual(self.fetch(squire, "PUT", "/x", body).data, body)
+        self.assertEqual(self.fetch(squire).status, 200)
+        self.assertEqual(upstream.connections, 1)
+        squire.stop()
+        other = self.run_squire(self.config(upstream.url, name="other.yaml"))
+        response = self.fetch(other)
+        self.assertEqual((response.status, json.loads(response.data)["code"]), (502, "upstream_tls"))
+
+    def test_unix_socket(self):
+        path = self.directory / "s.sock"
+        squire, upstream = self.proxied(arguments=("--listen", f"unix:{path}"))
+        self.assertEqual(squire.url, f"unix:{path}")
+        self.assertEqual(path.stat().st_mode & 0o777, 0o600)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(path))
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            self.read_until(connection, b"ok")
+        squire.stop()
+        self.assertFalse(path.exists())
+
+
+if __name__ == "__main__":
+    main()
