@@ -55,7 +55,6 @@ extension ExchangeRunner {
             case .incomplete:
                 return
             case .failed(let error):
-                parser = ResponseParser(limits: parser.limits)
                 return fault(.protocolError(error))
             case .complete(let length):
                 guard responseHead.isInterim else { return finalHead(buffer, length: length) }

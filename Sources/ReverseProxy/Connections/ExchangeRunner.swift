@@ -235,6 +235,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         connection.delegate = self
         connection.uses += 1
         phase = .exchanging
+        // Half a head of an earlier exchange must leave no trace.
+        parser = ResponseParser(limits: parser.limits)
         setDeadline(now: now)
         send()
     }

@@ -27,7 +27,11 @@ struct PlaygroundSwitches: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("Refreshes answer with this status, and do not happen.", valueName: "code"))
     var refreshStatus: Int?
 
-    @Option(name: .long, help: ArgumentHelp("How far the API's clock is ahead; negative is behind.", valueName: "seconds"))
+    @Option(
+        name: .long,
+        parsing: .unconditional,  // a negative number is not an option
+        help: ArgumentHelp("How far the API's clock is ahead; negative is behind.", valueName: "seconds")
+    )
     var skew = 0
 
     func options(defaultTTL: Duration) throws -> PlaygroundOptions {

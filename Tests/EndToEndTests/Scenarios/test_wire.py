@@ -25,7 +25,7 @@ class Wire(Scenario):
                       b"Keep-Alive: 5\r\nProxy-Connection: x\r\nTE: trailers\r\nUpgrade: h2c\r\nProxy-Authorization: p\r\n"
                       b"Content-Length: 4\r\nCookie: a=b\r\n\r\nbody")
         request = upstream.requests[0]
-        expected = (f"POST /a|b;c?x=%7e&y=|;,'\" HTTP/1.1\r\nHost: 127.0.0.1:{upstream.port}\r\nX-Role-ID: \r\nX-Odd:  two  words\r\n"
+        expected = (f"POST /a|b;c?x=%7e&y=|;,'\" HTTP/1.1\r\nHost: 127.0.0.1:{upstream.port}\r\nX-Role-ID: \r\nX-Odd:  two  words  \r\n"
                     f"api-version: 9\r\nCookie: a=b\r\nContent-Length: 4\r\nVia: 1.1 squire\r\n"
                     f"Application: {HEADERS['Application']}\r\nDevice-UUID: 1287796\r\nAuthorization: Bearer {token}\r\n\r\n")
         self.assertEqual(request.head.decode(), expected)
@@ -280,26 +280,35 @@ class Wire(Scenario):
         self.assertIn(b" 408 ", self.exchange(squire.port, b"GET / HTTP/1.1\r\nHos"))
 
     def test_large_answer_to_a_slow_reader_is_held_back(self):
-        size = 30_000_000
-        sent = []
-
-        def respond(request):
-            return reply(200, b"x" * size)
-
-        squire, upstream = self.proxied(respond)
+        size = 50_000_000
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        config = self.config(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        self.save_token(jwt(), config)
+        squire = self.run_squire(config)
         with self.open(squire) as connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            self.read_until(connection, b"\r\n\r\n")
-            status = pathlib.Path(f"/proc/{squire.process.pid}/status").read_text()
-            resident = int(status.split("VmRSS:")[1].split()[0])
+            upstream, _ = listener.accept()
+            self.read_until(upstream, b"\r\n\r\n")
+            upstream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            # Nobody reads: sending must come to a stop well before the end.
+            upstream.settimeout(0.5)
+            sent, piece = 0, b"x" * 100_000
+            try:
+                while sent < size:
+                    sent += upstream.send(piece[:size - sent])
+            except TimeoutError:
+                pass
+            self.assertLess(sent, size)
+            resident = int(pathlib.Path(f"/proc/{squire.process.pid}/status").read_text().split("VmRSS:")[1].split()[0])
             self.assertLess(resident, 60_000)
+            upstream.settimeout(LIMIT)
+            threading.Thread(target=lambda: upstream.sendall(b"x" * (size - sent)), daemon=True).start()
             total = 0
-            while True:
-                part = connection.recv(1 << 20)
-                if not part: break
+            while part := connection.recv(1 << 20):
                 total += len(part)
-        self.assertGreater(total, size - 100_000)
+            upstream.close()
+        self.assertGreater(total, size)
 
     def test_large_upload_streams(self):
         squire, upstream = self.proxied(lambda r: reply(200, hashlib.sha256(r.payload).hexdigest().encode()))

@@ -1,0 +1,331 @@
+"""The command line: configuration, sessions, signals, logs, exit codes."""
+import re, threading
+from harness import *
+
+
+class Configuration(Scenario):
+    def test_all_errors_at_once_with_their_lines(self):
+        path = self.directory / "bad.yaml"
+        path.write_text("""profile: menu
+upstraem: https://api.example.com
+upstream: http://api.example.com/path
+listen: 8080
+headers:
+  Application: a
+  application: b
+  "X Y": c
+  Authorization: Bearer x
+session:
+  margin: soon
+  refesh: {}
+  sign-in: [login]
+timeouts: {idle: 5 parsecs}
+workers: many
+access: {same-user: perhaps}
+""")
+        started = time.monotonic()
+        result = self.command("run", "--config", str(path), code=78)
+        self.assertLess(time.monotonic() - started, 1)
+        self.assertEqual(result.stdout, "")
+        lines = result.stderr.splitlines()
+        for number, text in ((2, 'did you mean "upstream"'), (3, "upstream"), (4, "listen"), (5, "Api-Version"), (7, "twice"), (8, "not a header name"),
+                             (9, "squire login"), (11, "margin"), (12, 'did you mean "refresh"'), (13, "sign-in"), (14, "idle"), (15, "workers"), (16, "same-user")):
+            self.assertTrue(any(line.startswith(f"{path}:{number}: ") and text in line for line in lines), (number, text, result.stderr))
+
+    def test_single_mistakes(self):
+        base = "upstream: https://api.example.com\n"
+        for text, expected in (
+            ("upstream: [\n", ":"),
+            ("upstream: http://api.example.com\n", "allow-plain-upstream"),
+            (base + "listen: 0.0.0.0:8080\n", "allow-remote"),
+            (base + base, "twice"),
+            (base + "tls: {ca: /nonexistent}\n", "/nonexistent"),
+            (base + "inspector: 0.0.0.0:1\n", "this machine"),
+            ("upstream: http://localhost:8080\n", "circles"),
+            (base + "headers: {X: \"a\\nb\"}\n", "line break"),
+            ("listen: 127.0.0.1:1\n", "upstream is missing"),
+            ("", "upstream is missing"),
+        ):
+            path = self.directory / "c.yaml"
+            path.write_text(text)
+            result = self.command("check", "--config", str(path), code=78)
+            self.assertIn(expected, result.stderr)
+            self.assertRegex(result.stderr, rf"^{re.escape(str(path))}:\d+: ")
+
+    def test_no_configuration(self):
+        self.assertIn("--config", self.command("run", code=78, cwd=self.directory).stderr)
+        self.assertIn("cannot be read", self.command("run", "--config", "/nonexistent.yaml", code=78).stderr)
+
+    def test_precedence(self):
+        first, second, third = self.upstream(), self.upstream(), self.upstream()
+        config = self.config(first.url)
+        self.save_token(jwt(), config)
+        for env, arguments, expected in (({}, (), first), ({"SQUIRE_UPSTREAM": second.url}, (), second),
+                                         ({"SQUIRE_UPSTREAM": second.url}, ("--upstream", third.url), third)):
+            process = Process("run", "--config", config, *arguments, env={**self.env, **env}).wait_for("proxy")
+            process.port = int(process.endpoints["proxy"].rsplit(":", 1)[1])
+            self.assertEqual(self.fetch(process).status, 200)
+            self.assertEqual(process.stop(), 0)
+            self.assertEqual(len(expected.requests), 1)
+
+    def test_default_places(self):
+        config = pathlib.Path(self.config("https://api.example.com"))
+        home = self.directory / "xdg" / "squire"
+        home.mkdir(parents=True)
+        (home / "squire.yaml").write_text(config.read_text())
+        self.assertIn("xdg/squire/squire.yaml", self.command("check", env={"XDG_CONFIG_HOME": str(home.parent)}, cwd="/").stdout)
+        self.assertIn("squire.yaml", self.command("check", cwd=self.directory).stdout)
+        self.assertIn(str(config), self.command("check", env={"SQUIRE_CONFIG": str(config)}, cwd="/").stdout)
+
+    def test_several_configurations(self):
+        first, second = self.upstream(lambda r: reply(200, b"first")), self.upstream(lambda r: reply(200, b"second"))
+        paths = [self.config(first.url, name="a.yaml"), self.config(second.url, name="b.yaml")]
+        self.save_token(jwt(), paths[0])
+        process = Process("run", "--config", paths[0], "--config", paths[1], env=self.env)
+        self.addCleanup(process.stop)
+        lines = [process.process.stdout.readline().decode().split() for _ in range(2)]
+        self.assertEqual([line[0] for line in lines], ["proxy", "proxy"])
+        for line, expected in zip(lines, (b"first", b"second")):
+            process.port = int(line[1].rsplit(":", 1)[1])
+            self.assertEqual(self.fetch(process).data, expected)
+
+    def test_reload(self):
+        first, second = self.upstream(lambda r: reply(200, b"first")), self.upstream(lambda r: reply(200, b"second"))
+        config = self.config(first.url)
+        self.save_token(jwt(), config)
+        squire = self.run_squire(config)
+        self.assertEqual(self.fetch(squire).data, b"first")
+        self.config(second.url)
+        squire.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + LIMIT
+        while self.fetch(squire).data != b"second":
+            self.assertLess(time.monotonic(), deadline)
+        pathlib.Path(config).write_text("nonsense: 1\n")
+        squire.process.send_signal(signal.SIGHUP)
+        while "unknown key" not in squire.text():
+            self.assertLess(time.monotonic(), deadline)
+        self.assertEqual(self.fetch(squire).data, b"second")
+
+    def test_usage(self):
+        for arguments in (("frobnicate",), ("run", "--frobnicate"), ("login",), ("login", "--token", "secret"), ("playground", "--grace", "x"), ("exec",)):
+            self.command(*arguments, code=64)
+        self.assertIn("squire 0", self.command("--version").stdout)
+        for name in ("run", "demo", "playground", "login", "logout", "token", "status", "exec", "check", "explain"):
+            self.assertIn("OVERVIEW", self.command(name, "--help").stdout)
+            self.assertIn(name, self.command("--help").stdout)
+
+    def test_port_in_use(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            result = self.command("run", "--config", self.config("https://api.example.com"), "--listen", f"127.0.0.1:{taken.getsockname()[1]}", code=74)
+            self.assertIn("--listen", result.stderr)
+
+
+class Sessions(Scenario):
+    def test_login_token_status_logout(self):
+        playground = self.playground()
+        config = self.config(playground)
+        self.assertEqual(json.loads(self.command("status", "--json", "--config", config).stdout)["state"], "none")
+        self.command("token", "--config", config, code=77)
+        self.command("login", "--config", config, "--email", "john.doe@example.com", "--code", "9999", code=77)
+        self.command("login", "--config", config, "--email", "john.doe@example.com", "--password", "-", input="wrong\n", code=77)
+        self.command("login", "--config", config, "--email", "john.doe@example.com", "--password", "-", input="playground\n")
+        status = json.loads(self.command("status", "--json", "--config", config).stdout)
+        self.assertEqual((status["state"], status["subject"], status["refreshes"]), ("usable", "5090976", 0))
+        self.assertGreater(status["expires_in"], 3500)
+        token = self.command("token", "--config", config).stdout.strip()
+        self.assertEqual(token.count("."), 2)
+        self.assertEqual(self.command("token", "--config", config, "--format", "header").stdout, f"Authorization: Bearer {token}\n")
+        self.assertEqual(json.loads(self.command("token", "--config", config, "--format", "json").stdout)["token"], token)
+        self.assertIn(f"SQUIRE_TOKEN='{token}'", self.command("token", "--config", config, "--format", "env").stdout)
+        longer = self.command("token", "--config", config, "--min-ttl", "2h").stdout.strip()
+        self.assertNotEqual(longer, token)
+        self.assertIn("usable", self.command("status", "--config", config).stdout)
+        self.command("logout", "--config", config)
+        self.command("token", "--config", config, code=77)
+        # The code can be asked for.
+        self.command("login", "--config", config, "--email", "john.doe@example.com", input="1234\n")
+
+    def test_login_beside_a_running_proxy(self):
+        playground = self.playground()
+        config = self.config(playground)
+        squire = self.run_squire(config)
+        self.assertEqual(self.fetch(squire, target="/api/customer-accounts/me").status, 401)
+        self.login(config)
+        deadline = time.monotonic() + LIMIT
+        while self.fetch(squire, target="/api/customer-accounts/me").status != 200:
+            self.assertLess(time.monotonic(), deadline)
+        self.command("token", "--config", config, "--min-ttl", "2h")
+        self.assertEqual(self.fetch(squire, target="/api/customer-accounts/me").status, 200)
+        self.assertEqual(json.loads(self.fetch(squire, target="/playground/log").data)["refreshes"], 1)
+
+    def test_malformed_input_and_unreachable_api(self):
+        with socket.create_server(("127.0.0.1", 0)) as placeholder:
+            port = placeholder.getsockname()[1]
+        config = self.config(f"http://127.0.0.1:{port}")
+        self.command("login", "--config", config, "--token", "-", input="not a token\n", code=65)
+        self.command("login", "--config", config, "--token", "-", input="", code=65)
+        self.command("login", "--config", config, "--email", "a@b.c", "--code", "1", code=69)
+        self.save_token(jwt(life=10), config)
+        self.command("token", "--config", config, code=69)
+        self.assertIn("connection", self.command("check", "--online", "--config", config, code=69).stderr)
+        self.session_file.write_text("{broken")
+        self.assertIn("damaged", self.command("token", "--config", config, code=65).stderr)
+        # A login repairs it.
+        self.session_file.unlink()
+        self.command("login", "--config", config, "--session", "/proc/nowhere/x.json", "--token", "-", input=jwt() + "\n", code=73)
+
+    def test_unknown_members_survive(self):
+        config = self.config(self.playground())
+        self.login(config)
+        content = json.loads(self.session_file.read_text())
+        content["mine"] = {"big": 12345678901234567890, "list": [1.50, None]}
+        self.session_file.write_text(json.dumps(content))
+        self.command("token", "--config", config, "--min-ttl", "2h")
+        self.assertIn('"big": 12345678901234567890', self.session_file.read_text())
+        self.assertEqual(json.loads(self.session_file.read_text())["refreshes"], 1)
+        self.assertEqual(self.session_file.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(sorted(p.name for p in self.directory.glob("*session*")), ["session.json", "session.json.lock"])
+
+    def test_exec(self):
+        config = self.config(self.playground())
+        self.login(config)
+        result = self.command("exec", "--config", config, "--env", "API_BASE", "--", "sh", "-c",
+                              'test "$API_BASE" = "$SQUIRE_URL" && curl -fsS $SQUIRE_URL/api/customer-accounts/me; exit 7', code=7)
+        self.assertEqual(json.loads(result.stdout)["status"], "OK")
+        self.command("exec", "--config", config, "--", "/nonexistent/command", code=127)
+        self.command("exec", "--config", config, "--", "sh", "-c", "kill -TERM $$", code=143)
+
+    def test_check_and_explain(self):
+        playground = self.playground()
+        config = self.config(playground)
+        self.command("check", "--config", config, "--online", code=77)
+        self.login(config)
+        result = self.command("check", "--config", config, "--online").stdout
+        for word in ("DNS", "connection", "TLS", "clock", "API", "session"):
+            self.assertIn(word, result)
+        result = self.command("explain", "--config", config, "GET", "/api/venues?x=1", "--request-header", "Authorization: Bearer mine").stdout
+        for text in ("GET /api/venues?x=1 HTTP/1.1", "Application: " + HEADERS["Application"], "squire.yaml:6", "removed: Authorization", "the session's token"):
+            self.assertIn(text, result)
+        self.assertIn("never sent", self.command("explain", "--config", config, "POST", "/api/customers/login").stdout)
+        self.assertEqual(json.loads(self.command("status", "--json", "--config", config).stdout)["refreshes"], 0)
+
+
+class Running(Scenario):
+    def test_demo(self):
+        process = Process("demo", "--listen", "127.0.0.1:0", "--inspector", "127.0.0.1:0", env=self.env)
+        process.wait_for("proxy", "inspector")
+        process.port = int(process.endpoints["proxy"].rsplit(":", 1)[1])
+        for method, target in (("GET", "/api/customer-accounts/me"), ("POST", "/playground/revoke"), ("GET", "/api/customer-accounts/me")):
+            self.assertEqual(self.fetch(process, method, target).status, 200)
+        process.port, proxy = int(process.endpoints["inspector"].rstrip("/").rsplit(":", 1)[1]), process.port
+        self.assertEqual(self.fetch(process, target="/healthz").status, 200)
+        self.assertEqual(self.fetch(process, target="/readyz").status, 200)
+        status = json.loads(self.fetch(process, target="/api/status").data)
+        self.assertEqual((status["session"]["state"], status["session"]["last_refresh"]["cause"]), ("usable", "rejected"))
+        metrics = self.fetch(process, target="/metrics").data.decode()
+        self.assertIn('squire_requests_total{status="200"} 3', metrics)
+        self.assertIn('squire_refreshes_total{cause="rejected",outcome="refreshed"} 1', metrics)
+        self.assertIn('squire_retries_total{outcome="accepted"} 1', metrics)
+        self.assertEqual(self.fetch(process, target="/healthz", headers={"Host": "evil.example"}).status, 421)
+        self.assertEqual(process.stop(signal.SIGINT), 0)
+        self.assertIn("request sent again", process.text())
+
+    def test_no_secret_in_any_log(self):
+        playground = self.playground()
+        key = self.directory / "key"
+        key.write_text("super-secret-access-key\n")
+        config = self.config(playground, extra=f"access: {{key: {key}}}\n")
+        self.login(config)
+        for form in ("text", "json"):
+            first = json.loads(self.session_file.read_text())["token"]
+            squire = self.run_squire(config, "--log-level", "trace", "--log-format", form)
+            secrets = {"X-Squire-Key": "super-secret-access-key", "Cookie": "cookie-secret", "Authorization": "Bearer client-secret"}
+            self.fetch(squire, "POST", "/playground/revoke", headers=secrets)
+            self.assertEqual(self.fetch(squire, target="/api/customer-accounts/me?token=query-secret&x=1&api_key=other-secret", headers=secrets).status, 200)
+            self.fetch(squire, "POST", "/api/customers/login", b'{"email":"john.doe@example.com","password":"playground"}', headers=secrets)
+            second = json.loads(self.session_file.read_text())["token"]
+            squire.stop()
+            log = squire.text()
+            for secret in (first, second, first.split(".")[1], "super-secret", "cookie-secret", "client-secret", "query-secret", "other-secret", '"playground"', HEADERS["Application"]):
+                self.assertNotIn(secret, log)
+            self.assertIn("/api/customer-accounts/me?token=…&x=1&api_key=…", log)
+            if form == "json":
+                lines = [json.loads(line) for line in log.splitlines()]
+                exchange = [line for line in lines if line["message"] == "exchange" and line["attempts"] == 2]
+                self.assertEqual(len(exchange), 1)
+                for name in ("id", "method", "path", "status", "request_bytes", "response_bytes", "upstream_ms", "total_ms", "generation"):
+                    self.assertIn(name, exchange[0])
+
+    def test_shutdown_lets_exchanges_end(self):
+        release = threading.Event()
+        squire, upstream = self.proxied(lambda r: release.wait(LIMIT) and reply(200, b"late"))
+        results = []
+        thread = threading.Thread(target=lambda: results.append(self.fetch(squire)))
+        thread.start()
+        upstream.wait_for_requests(1)
+        squire.process.send_signal(signal.SIGTERM)
+        # No longer accepting: a new connection is refused.
+        deadline = time.monotonic() + LIMIT
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", squire.port), 1).close()
+            except OSError:
+                break
+            self.assertLess(time.monotonic(), deadline)
+        release.set()
+        thread.join()
+        self.assertEqual((results[0].status, results[0].data), (200, b"late"))
+        self.assertEqual(squire.stop(), 0)
+
+    def test_second_signal_leaves_at_once(self):
+        block = threading.Event()
+        self.addCleanup(block.set)
+        squire, upstream = self.proxied(lambda r: block.wait(LIMIT) and None)
+        thread = threading.Thread(target=lambda: self.exchange(squire.port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), daemon=True)
+        thread.start()
+        upstream.wait_for_requests(1)
+        squire.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + LIMIT
+        while squire.process.poll() is None:
+            squire.process.send_signal(signal.SIGTERM)
+            time.sleep(0.01)
+            self.assertLess(time.monotonic(), deadline)
+        self.assertEqual(squire.process.returncode, 143)
+
+    def test_shutdown_saves_a_running_refresh(self):
+        old, new = jwt(jti="old"), jwt(jti="new")
+        release = threading.Event()
+        squire, upstream = self.proxied(
+            lambda r: (release.wait(LIMIT) and token_reply(new)) if "refresh" in r.target else reply(401), token=old, extra="timeouts: {shutdown: 100ms}\n")
+        thread = threading.Thread(target=lambda: self.exchange(squire.port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), daemon=True)
+        thread.start()
+        upstream.wait_for_requests(2)
+        squire.process.send_signal(signal.SIGTERM)
+        threading.Timer(0.5, release.set).start()
+        self.assertEqual(squire.process.wait(LIMIT), 0)
+        self.assertEqual(json.loads(self.session_file.read_text())["token"], new)
+
+    def test_rotation_is_durable_before_use(self):
+        """write, fsync, rename, fsync of the directory; only then the new token leaves."""
+        old, new = jwt(jti="old"), jwt(jti="new")
+        trace = self.directory / "trace"
+        upstream = self.upstream(lambda r: token_reply(new) if "refresh" in r.target else reply(200 if r.token == new else 401))
+        config = self.config(upstream.url)
+        self.save_token(old, config)
+        process = Process("run", "--config", config, env=self.env, prefix=("strace", "-f", "-y", "-s", "4000", "-o", str(trace), "-e",
+                          "trace=write,pwrite64,fsync,rename,renameat,renameat2,sendto,openat")).wait_for("proxy")
+        process.port = int(process.endpoints["proxy"].rsplit(":", 1)[1])
+        self.assertEqual(self.fetch(process).status, 200)
+        process.stop()
+        marks = []
+        for line in trace.read_text(errors="replace").splitlines():
+            if "write(" in line and ".session.json." in line and new in line: marks.append("write")
+            elif "fsync(" in line and ".session.json." in line: marks.append("fsync")
+            elif "rename" in line and "session.json" in line: marks.append("rename")
+            elif "fsync(" in line and str(self.directory) + ">" in line: marks.append("fsync directory")
+            elif "sendto(" in line and f"Bearer {new}" in line: marks.append("use")
+        self.assertEqual(marks[-5:], ["write", "fsync", "rename", "fsync directory", "use"], marks)
+
+
+if __name__ == "__main__":
+    main()
