@@ -85,6 +85,21 @@ let package = Package(
             ],
             swiftSettings: common
         ),
+
+        .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: common),
+        .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "Threads"], swiftSettings: common),
+        .testTarget(
+            name: "ReverseProxyTests",
+            dependencies: ["Credentials", "EventIO", "HTTP1", "ReverseProxy"],
+            swiftSettings: common
+        ),
+        .testTarget(name: "SettingsTests", dependencies: ["ReverseProxy", "Settings"], swiftSettings: common),
+        .testTarget(
+            name: "EndToEndTests",
+            dependencies: ["squire"],
+            exclude: ["Scenarios"],
+            swiftSettings: common
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

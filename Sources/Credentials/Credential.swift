@@ -11,6 +11,14 @@ package struct Credential: Equatable, Sendable {
     package var expiresAt: Int?
     /// When it became ours, seconds since 1970.
     package var receivedAt: Int
+
+    package init(generation: Generation, token: Token, expiry: Int64?, expiresAt: Int?, receivedAt: Int) {
+        self.generation = generation
+        self.token = token
+        self.expiry = expiry
+        self.expiresAt = expiresAt
+        self.receivedAt = receivedAt
+    }
 }
 
 /// Why there is no usable token.

@@ -268,7 +268,9 @@ package final class CredentialCache: @unchecked Sendable {
                 replacement = try file.prepare()
             } catch {
                 let failure = CredentialFailure.notWritable(error.description)
-                _ = lock.withLock { state.refreshFailed(retryAfter: nil, jitter: .random(in: 0..<1), now: clock.elapsed()) }
+                _ = lock.withLock {
+                    state.refreshFailed(retryAfter: nil, jitter: .random(in: 0..<1), now: clock.elapsed())
+                }
                 observe(.refreshFailed(cause: cause, reason: error.description, failure: failure))
                 return .failure(failure)
             }

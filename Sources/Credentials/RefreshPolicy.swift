@@ -108,7 +108,12 @@ struct CredentialState: Sendable {
     }
 
     /// A refresh failed for now. `jitter` is 0..<1.
-    mutating func refreshFailed(retryAfter: Int?, isUnreachable: Bool = false, jitter: Double, now: Int64) -> CredentialFailure {
+    mutating func refreshFailed(
+        retryAfter: Int?,
+        isUnreachable: Bool = false,
+        jitter: Double,
+        now: Int64
+    ) -> CredentialFailure {
         failures += 1
         self.isUnreachable = isUnreachable
         let exponential = min(Self.firstBackOff << Int64(min(failures - 1, 6)), Self.lastBackOff)

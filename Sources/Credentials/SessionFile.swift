@@ -162,7 +162,9 @@ package struct SessionFile: Sendable {
             guard count >= 0 else { throw SessionFileError("read", path) }
             if count == 0 { break }
             bytes += chunk[..<count]
-            guard bytes.count <= Self.maxBytes else { throw SessionFileError("\(path) is too large for a session file") }
+            guard bytes.count <= Self.maxBytes else {
+                throw SessionFileError("\(path) is too large for a session file")
+            }
         }
         guard let record = SessionRecord(parsing: bytes) else {
             throw SessionFileError("\(path) is damaged: it is not a JSON object. Move it away and log in again")

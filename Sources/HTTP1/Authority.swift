@@ -31,7 +31,9 @@ package struct Authority: Equatable, Sendable {
             if digits.isEmpty {
                 port = nil
             } else {
-                guard digits.utf8.allSatisfy(Octet.isDigit), let number = Int(digits), number <= 65_535 else { return nil }
+                guard digits.utf8.allSatisfy(Octet.isDigit), let number = Int(digits), number <= 65_535 else {
+                    return nil
+                }
                 port = number
             }
         }

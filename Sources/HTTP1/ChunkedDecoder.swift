@@ -39,7 +39,9 @@ package struct ChunkedDecoder: Sendable {
             let byte = bytes[offset]
             switch state {
             case .size:
-                guard let digit = Octet.hexadecimal(byte) else { return .failed(.malformed("a chunk size is not valid")) }
+                guard let digit = Octet.hexadecimal(byte) else {
+                    return .failed(.malformed("a chunk size is not valid"))
+                }
                 remaining = UInt64(digit)
                 digits = 1
                 state = .sizeDigits
@@ -69,7 +71,9 @@ package struct ChunkedDecoder: Sendable {
                 }
                 offset &+= 1
             case .sizeLineFeed:
-                guard byte == Octet.lineFeed else { return .failed(.malformed("a chunk size is not followed by CR LF")) }
+                guard byte == Octet.lineFeed else {
+                    return .failed(.malformed("a chunk size is not followed by CR LF"))
+                }
                 state = remaining == 0 ? .trailers : .data
                 offset &+= 1
             case .data:
@@ -78,7 +82,9 @@ package struct ChunkedDecoder: Sendable {
                 if remaining == 0 { state = .dataReturn }
                 return .data(ByteRange(offset, offset &+ part))
             case .dataReturn:
-                guard byte == Octet.carriageReturn else { return .failed(.malformed("a chunk is longer than its size")) }
+                guard byte == Octet.carriageReturn else {
+                    return .failed(.malformed("a chunk is longer than its size"))
+                }
                 state = .dataLineFeed
                 offset &+= 1
             case .dataLineFeed:
@@ -128,7 +134,9 @@ package struct ChunkedDecoder: Sendable {
             case .other, .date, .retryAfter: break
             default: continue
             }
-            if trailers.span.matches(field.name, "set-cookie") || trailers.span.matches(field.name, "cookie") { continue }
+            if trailers.span.matches(field.name, "set-cookie") || trailers.span.matches(field.name, "cookie") {
+                continue
+            }
             result += trailers[field.name.range] + [Octet.colon, Octet.space] + trailers[field.value.range] + [13, 10]
         }
         return result

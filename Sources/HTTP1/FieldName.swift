@@ -20,12 +20,17 @@ package enum FieldName: UInt8, Sendable {
         case 8: bytes.matches(range, "location") ? .location : .other
         case 10: ofTen(bytes, range)
         case 11: bytes.matches(range, "retry-after") ? .retryAfter : .other
-        case 12: bytes.matches(range, "content-type") ? .contentType
-            : bytes.matches(range, "x-squire-key") ? .squireKey : .other
+        case 12:
+            bytes.matches(range, "content-type")
+                ? .contentType
+                : bytes.matches(range, "x-squire-key") ? .squireKey : .other
         case 13: bytes.matches(range, "authorization") ? .authorization : .other
-        case 14: bytes.matches(range, "content-length") ? .contentLength
-            : bytes.matches(range, "sec-fetch-site") ? .secFetchSite
-            : bytes.matches(range, "http2-settings") ? .http2Settings : .other
+        case 14:
+            bytes.matches(range, "content-length")
+                ? .contentLength
+                : bytes.matches(range, "sec-fetch-site")
+                    ? .secFetchSite
+                    : bytes.matches(range, "http2-settings") ? .http2Settings : .other
         case 15: bytes.matches(range, "accept-encoding") ? .acceptEncoding : .other
         case 16: ofSixteen(bytes, range)
         case 17: bytes.matches(range, "transfer-encoding") ? .transferEncoding : .other

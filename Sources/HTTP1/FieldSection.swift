@@ -175,7 +175,9 @@ extension Span where Element == UInt8 {
     func equalIgnoringCase(_ left: ByteRange, _ right: ByteRange) -> Bool {
         guard left.count == right.count else { return false }
         for index in 0..<left.count
-        where Octet.lowercase(self[Int(left.lowerBound) + index]) != Octet.lowercase(self[Int(right.lowerBound) + index]) {
+        where Octet.lowercase(self[Int(left.lowerBound) + index])
+            != Octet.lowercase(self[Int(right.lowerBound) + index])
+        {
             return false
         }
         return true

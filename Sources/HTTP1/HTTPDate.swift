@@ -5,7 +5,8 @@ package enum HTTPDate {
     /// Seconds since 1970; nil when `text` is not such a date.
     package static func seconds(_ text: String) -> Int? {
         let parts = text.split(separator: " ")
-        guard parts.count == 6, parts[5] == "GMT", let day = Int(parts[1]), let month = months.firstIndex(of: String(parts[2])),
+        guard parts.count == 6, parts[5] == "GMT", let day = Int(parts[1]),
+            let month = months.firstIndex(of: String(parts[2])),
             let year = Int(parts[3]), (1970...9999).contains(year), (1...31).contains(day)
         else { return nil }
         let time = parts[4].split(separator: ":").compactMap { Int($0) }

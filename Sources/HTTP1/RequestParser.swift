@@ -47,7 +47,9 @@ package struct RequestParser: Sendable {
         guard bytes[offset] == Octet.space, offset > methodStart else {
             if offset == methodStart, bytes[offset] == Octet.carriageReturn, offset &+ 1 == count { return .incomplete }
             if bytes[methodStart] == 0x16 {
-                return .failed(.malformed("this is TLS, and plain HTTP is spoken here: use http:// instead of https://"))
+                return .failed(
+                    .malformed("this is TLS, and plain HTTP is spoken here: use http:// instead of https://")
+                )
             }
             return .failed(.malformed("this is not an HTTP request"))
         }
@@ -68,7 +70,8 @@ package struct RequestParser: Sendable {
 
         // "HTTP/1.x" CR LF
         guard offset &+ 10 <= count else {
-            return isPrefixOfVersion(bytes, from: offset) ? .incomplete : .failed(.malformed("the HTTP version is not valid"))
+            return isPrefixOfVersion(bytes, from: offset)
+                ? .incomplete : .failed(.malformed("the HTTP version is not valid"))
         }
         guard bytes.matches(ByteRange(offset, offset &+ 5), "http/"), bytes[offset] == 0x48,
             Octet.isDigit(bytes[offset &+ 5]), bytes[offset &+ 6] == 0x2E, Octet.isDigit(bytes[offset &+ 7]),

@@ -156,7 +156,11 @@ package final class InspectorServer: LocalHandler {
         for (status, count) in counts.requests.sorted(by: { $0.key < $1.key }) {
             text.sample("squire_requests_total", ["status": status == 0 ? "none" : "\(status)"], "\(count)")
         }
-        text.family("squire_request_duration_seconds", "histogram", "Time from a request's head to the end of its answer.")
+        text.family(
+            "squire_request_duration_seconds",
+            "histogram",
+            "Time from a request's head to the end of its answer."
+        )
         var sum: UInt64 = 0
         for (index, count) in counts.durationBuckets.enumerated() {
             sum += count

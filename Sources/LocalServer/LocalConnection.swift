@@ -100,7 +100,8 @@ final class LocalConnection {
         case .complete(let length):
             let bytes = input.readable
             let text = { (range: ByteRange) in String(decoding: bytes[range.range], as: UTF8.self) }
-            let query = Int(head.path.upperBound) < Int(head.pathAndQuery.upperBound)
+            let query =
+                Int(head.path.upperBound) < Int(head.pathAndQuery.upperBound)
                 ? text(ByteRange(Int(head.path.upperBound) + 1, Int(head.pathAndQuery.upperBound))) : nil
             let request = LocalRequest(
                 number: server.nextRequest(),

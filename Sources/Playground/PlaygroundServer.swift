@@ -107,7 +107,9 @@ package final class PlaygroundServer: LocalHandler {
             .init("number", .integer(requestCount)), .init("method", .string(request.method)),
             .init("path", .string(request.path)), .init("status", .integer(status)),
         ]
-        if let identifier = api.identifier(Self.bearer(request)) { entry.append(.init("token_id", .string(identifier))) }
+        if let identifier = api.identifier(Self.bearer(request)) {
+            entry.append(.init("token_id", .string(identifier)))
+        }
         log.append(.object(entry))
         if log.count > Self.logLimit { log.removeFirst(log.count - Self.logLimit) }
     }
@@ -152,7 +154,9 @@ package final class PlaygroundServer: LocalHandler {
         let parts = request.path.split(separator: "/").map(String.init)
         guard parts.first == "api", parts.count >= 2 else { return SimulatedAPI.failure(404, "Not found") }
         let name = parts[1]
-        let isPersonal = ["customer-accounts", "customers", "payment-processors", "orders", "dlc-service"].contains(name)
+        let isPersonal = ["customer-accounts", "customers", "payment-processors", "orders", "dlc-service"].contains(
+            name
+        )
         if isPersonal, let refusal = api.refusal(Self.bearer(request), now: now) { return refusal }
         let action = parts.last ?? ""
         switch (request.method, name) {

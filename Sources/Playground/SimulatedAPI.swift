@@ -91,7 +91,9 @@ package struct SimulatedAPI {
 
     /// Why a token is refused; nil when it is good. `isRefresh` accepts expired and revoked ones.
     private func problem(_ claims: JSONValue?, isRefresh: Bool, now: Int) -> String? {
-        guard let claims, let identifier = claims["jti"]?.string else { return "Token Signature could not be verified." }
+        guard let claims, let identifier = claims["jti"]?.string else {
+            return "Token Signature could not be verified."
+        }
         if let until = blacklist[identifier], now >= until { return "The token has been blacklisted" }
         if isRefresh {
             let window = Int(options.refreshWindow.components.seconds)

@@ -45,7 +45,8 @@ struct TokenMint {
         guard let dot = token.lastIndex(of: ".") else { return nil }
         let signed = Array(token[..<dot].utf8)
         let expected = Self.encode(Array(HMAC<SHA256>.authenticationCode(for: signed, using: key)))
-        guard expected == token[token.index(after: dot)...], let payload = token.split(separator: ".").dropFirst().first,
+        guard expected == token[token.index(after: dot)...],
+            let payload = token.split(separator: ".").dropFirst().first,
             let bytes = Base64URL.decode(String(payload))
         else { return nil }
         return JSONValue(parsing: bytes)

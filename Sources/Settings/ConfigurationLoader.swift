@@ -62,7 +62,7 @@ package struct ConfigurationLoader {
     }
 
     private func read(_ text: String?, path: String?) throws(ConfigurationError) -> LoadedConfiguration {
-        let issues = IssueCollector(source: path ?? "squire")
+        let issues = IssueCollector(source: path ?? "squire", isFile: path != nil)
         var root: Node?
         if let text {
             do {
@@ -93,7 +93,9 @@ package struct ConfigurationLoader {
     /// `$XDG_STATE_HOME/squire/NAME.json`, NAME being the configuration file's.
     private func defaultSessionFile(_ path: String?) -> String {
         let base = environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
-        var name = path.map { $0.lastIndex(of: "/").map { index in String(path![path!.index(after: index)...]) } ?? $0 } ?? "squire"
+        var name =
+            path.map { $0.lastIndex(of: "/").map { index in String(path![path!.index(after: index)...]) } ?? $0 }
+            ?? "squire"
         if let dot = name.lastIndex(of: "."), dot != name.startIndex { name = String(name[..<dot]) }
         return (base ?? TextFile.home(environment) + "/.local/state") + "/squire/\(name).json"
     }

@@ -29,9 +29,10 @@ package struct ConfigurationOverrides: Sendable {
         }
         listen = value("SQUIRE_LISTEN")
         upstream = value("SQUIRE_UPSTREAM")
-        headers = value("SQUIRE_HEADER").map { header in
-            header.text.split(separator: "\n").map { Value(String($0), source: header.source) }
-        } ?? []
+        headers =
+            value("SQUIRE_HEADER").map { header in
+                header.text.split(separator: "\n").map { Value(String($0), source: header.source) }
+            } ?? []
         session = value("SQUIRE_SESSION")
         inspector = value("SQUIRE_INSPECTOR")
         workers = value("SQUIRE_WORKERS")

@@ -62,7 +62,9 @@ struct ConfigurationSections {
         let mayBePlain = map.bool("allow-plain-upstream") ?? false
         let given = overrides.upstream ?? map.string("upstream").map { .init($0, source: "upstream") }
         guard let given else {
-            if map.node("upstream") == nil { issues.add("upstream is missing: the URL of the API, such as https://api.example.com", at: root) }
+            if map.node("upstream") == nil {
+                issues.add("upstream is missing: the URL of the API, such as https://api.example.com", at: root)
+            }
             return nil
         }
         let fail = { (message: String) in
@@ -77,7 +79,9 @@ struct ConfigurationSections {
             return nil
         }
         if !origin.isSecure, !origin.authority.isLoopback, !mayBePlain {
-            fail("is http:// to another machine, which would send the token in the clear: use https://, or set allow-plain-upstream: true")
+            fail(
+                "is http:// to another machine, which would send the token in the clear: use https://, or set allow-plain-upstream: true"
+            )
         }
         return origin
     }
@@ -101,7 +105,9 @@ struct ConfigurationSections {
     private func listen(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
         let expected = "must be HOST:PORT (port 0 picks a free one) or unix:PATH"
         if let given = overrides.listen {
-            guard let address = ListenAddress(given.text) else { return issues.add("\(expected), not \"\(given.text)\"", source: given.source) }
+            guard let address = ListenAddress(given.text) else {
+                return issues.add("\(expected), not \"\(given.text)\"", source: given.source)
+            }
             configuration.listen = [address]
             return
         }
@@ -129,10 +135,16 @@ struct ConfigurationSections {
     private func headers(_ map: MapReader, _ profile: Profile?, _ configuration: inout ProxyConfiguration) {
         var rules: [HeaderRule] = []
         if let node = map.node("headers") {
-            guard case .mapping(let mapping) = node else { return map.fail("headers", "must be a map of names and values") }
+            guard case .mapping(let mapping) = node else {
+                return map.fail("headers", "must be a map of names and values")
+            }
             for (keyNode, valueNode) in mapping {
                 guard let rule = rule(keyNode, valueNode) else { continue }
-                if let problem = problem(rule, among: rules) { issues.add("headers: \(problem)", at: keyNode) } else { rules.append(rule) }
+                if let problem = problem(rule, among: rules) {
+                    issues.add("headers: \(problem)", at: keyNode)
+                } else {
+                    rules.append(rule)
+                }
             }
         }
         for given in overrides.headers {
@@ -143,12 +155,18 @@ struct ConfigurationSections {
             let value = given.text[given.text.index(after: colon)...].drop { $0 == " " }
             let rule = HeaderRule(name: String(given.text[..<colon]), value: String(value), source: given.source)
             rules.removeAll { $0.name.lowercased() == rule.name.lowercased() }
-            if let problem = problem(rule, among: rules) { issues.add(problem, source: given.source) } else { rules.append(rule) }
+            if let problem = problem(rule, among: rules) {
+                issues.add(problem, source: given.source)
+            } else {
+                rules.append(rule)
+            }
         }
-        for preset in profile?.headers ?? [] where !rules.contains(where: { $0.name.lowercased() == preset.name.lowercased() }) {
+        for preset in profile?.headers ?? []
+        where !rules.contains(where: { $0.name.lowercased() == preset.name.lowercased() }) {
             rules.append(preset)
         }
-        for name in profile?.requiredHeaders ?? [] where !rules.contains(where: { $0.name.lowercased() == name.lowercased() }) {
+        for name in profile?.requiredHeaders ?? []
+        where !rules.contains(where: { $0.name.lowercased() == name.lowercased() }) {
             map.fail("headers", "must name \(name): the \(profile?.rawValue ?? "") profile's API asks for it")
         }
         if rules.count > HeaderPolicy.maxRules { map.fail("headers", "may name at most \(HeaderPolicy.maxRules)") }
@@ -165,7 +183,13 @@ struct ConfigurationSections {
         case .scalar(let scalar):
             return HeaderRule(name: name, value: scalar.string, source: source)
         default:
-            guard let map = MapReader(valueNode, prefix: "headers.\(name).", keys: ["value", "overwrite"], issues: issues)
+            guard
+                let map = MapReader(
+                    valueNode,
+                    prefix: "headers.\(name).",
+                    keys: ["value", "overwrite"],
+                    issues: issues
+                )
             else { return nil }
             guard let value = map.string("value") else {
                 issues.add("headers.\(name) needs a value", at: keyNode)
@@ -182,7 +206,9 @@ struct ConfigurationSections {
         let name = rule.name.lowercased()
         if name == "authorization" { return "Authorization is the session's: run squire login" }
         if Self.ownHeaders.contains(name) { return "\(rule.name) belongs to the connection and cannot be configured" }
-        if rules.contains(where: { $0.name.lowercased() == name }) { return "\(rule.name) is given twice (case does not matter)" }
+        if rules.contains(where: { $0.name.lowercased() == name }) {
+            return "\(rule.name) is given twice (case does not matter)"
+        }
         guard rule.value.utf8.allSatisfy(Octet.isFieldContent) else {
             return "the value of \(rule.name) holds a line break or another control character"
         }
@@ -222,7 +248,9 @@ struct ConfigurationSections {
         }
         let timeout = map.duration("timeout")
         guard let path = path ?? base?.path else { return session.fail("refresh", "needs a path") }
-        guard let token = token ?? base?.token else { return session.fail("refresh", "needs token: where the reply holds it, such as /token") }
+        guard let token = token ?? base?.token else {
+            return session.fail("refresh", "needs token: where the reply holds it, such as /token")
+        }
         result.refresh = .init(
             method: method ?? base?.method ?? "GET",
             path: path,
@@ -246,7 +274,9 @@ struct ConfigurationSections {
 
     private func rejected(_ map: MapReader, _ session: inout SessionConfiguration) {
         guard let node = map.node("rejected") else { return }
-        guard case .sequence(let sequence) = node else { return map.fail("rejected", "must be a list of statuses or maps") }
+        guard case .sequence(let sequence) = node else {
+            return map.fail("rejected", "must be a list of statuses or maps")
+        }
         session.rejected = sequence.compactMap { element in
             if case .scalar(let scalar) = element {
                 guard let status = Int(scalar.string), (400...599).contains(status) else {
@@ -256,7 +286,9 @@ struct ConfigurationSections {
                 return .init(status: status)
             }
             let keys = ["status", "pointer", "equals"]
-            guard let map = MapReader(element, prefix: "session.rejected.", keys: keys, issues: issues) else { return nil }
+            guard let map = MapReader(element, prefix: "session.rejected.", keys: keys, issues: issues) else {
+                return nil
+            }
             guard let status = map.count("status", 200...599) else {
                 if map.node("status") == nil { issues.add("session.rejected needs a status", at: element) }
                 return nil
@@ -302,7 +334,9 @@ struct ConfigurationSections {
     }
 
     private func access(_ root: MapReader, _ configuration: inout ProxyConfiguration) {
-        guard let map = root.map("access", keys: ["hosts", "origins", "key", "same-user", "allow-remote"]) else { return }
+        guard let map = root.map("access", keys: ["hosts", "origins", "key", "same-user", "allow-remote"]) else {
+            return
+        }
         if let hosts = map.list("hosts") {
             for host in hosts where Authority(host.text) == nil {
                 issues.add("access.hosts: \"\(host.text)\" is not a host name, with a port or without", at: host.node)
@@ -311,7 +345,10 @@ struct ConfigurationSections {
         }
         if let origins = map.list("origins") {
             for origin in origins where Self.origin(origin.text) == nil || origin.text.hasSuffix("/") {
-                issues.add("access.origins: \"\(origin.text)\" is not an origin such as https://app.example.com", at: origin.node)
+                issues.add(
+                    "access.origins: \"\(origin.text)\" is not an origin such as https://app.example.com",
+                    at: origin.node
+                )
             }
             configuration.access.origins = origins.map(\.text)
         }
@@ -322,7 +359,9 @@ struct ConfigurationSections {
             case .success(let secret):
                 let bytes = Array(secret.utf8.reversed().drop { $0 <= 0x20 }.reversed())
                 if bytes.count < 16 { map.fail("key", "names a file with less than 16 characters: \(path)") }
-                if !bytes.allSatisfy(Octet.isFieldContent) { map.fail("key", "names a file with more than one line: \(path)") }
+                if !bytes.allSatisfy(Octet.isFieldContent) {
+                    map.fail("key", "names a file with more than one line: \(path)")
+                }
                 configuration.access.key = bytes
             }
         }
@@ -331,9 +370,15 @@ struct ConfigurationSections {
     }
 
     private func limits(_ root: MapReader, _ limits: inout Limits) {
-        guard let map = root.map("limits", keys: ["head", "fields", "replay", "replay-disk", "connections"]) else { return }
+        guard let map = root.map("limits", keys: ["head", "fields", "replay", "replay-disk", "connections"]) else {
+            return
+        }
         if let head = map.size("head") {
-            if (1024...1_048_576).contains(head) { limits.head = head } else { map.fail("head", "must be from 1KiB to 1MiB") }
+            if (1024...1_048_576).contains(head) {
+                limits.head = head
+            } else {
+                map.fail("head", "must be from 1KiB to 1MiB")
+            }
         }
         if let fields = map.count("fields", 8...1000) { limits.fields = fields }
         if let replay = map.size("replay") { limits.replay = replay }
@@ -399,7 +444,11 @@ struct ConfigurationSections {
                 let message =
                     "\(address) can be reached from other machines, which would use your session: "
                     + "listen on 127.0.0.1, or set access.allow-remote: true and access.key"
-                if let given = overrides.listen { issues.add(message, source: given.source) } else { map.fail("listen", message) }
+                if let given = overrides.listen {
+                    issues.add(message, source: given.source)
+                } else {
+                    map.fail("listen", message)
+                }
             }
             // Users of other machines are not users of this one.
             configuration.access.sameUser = false

@@ -57,7 +57,9 @@ package final class LogWriter: @unchecked Sendable {
             guard !bytes.isEmpty else { return }
             var offset = 0
             while offset < bytes.count {
-                let count = bytes.withUnsafeBytes { systemWrite(descriptor, $0.baseAddress! + offset, $0.count - offset) }
+                let count = bytes.withUnsafeBytes {
+                    systemWrite(descriptor, $0.baseAddress! + offset, $0.count - offset)
+                }
                 if count < 0, errno == EINTR { continue }
                 guard count > 0 else { return }
                 offset += count

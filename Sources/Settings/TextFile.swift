@@ -9,7 +9,9 @@ package enum TextFile {
     /// Nil when it cannot be read, is larger than `limit` bytes, or is not UTF-8; the text says which.
     package static func read(_ path: String, limit: Int = 1 << 20) -> Result<String, Problem> {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return .failure(Problem(String(cString: strerror(errno)), isMissing: errno == ENOENT)) }
+        guard descriptor >= 0 else {
+            return .failure(Problem(String(cString: strerror(errno)), isMissing: errno == ENOENT))
+        }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16 * 1024)
@@ -21,7 +23,9 @@ package enum TextFile {
             bytes += chunk[..<count]
             guard bytes.count <= limit else { return .failure(Problem("it is larger than \(limit / 1024) KiB")) }
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else { return .failure(Problem("it is not UTF-8 text")) }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            return .failure(Problem("it is not UTF-8 text"))
+        }
         return .success(text)
     }
 

@@ -3,14 +3,17 @@ import Yams
 /// Collects what is wrong while a configuration file is read, so that all of it can be said at once.
 final class IssueCollector {
     let source: String
+    /// Options alone have no lines.
+    private let isFile: Bool
     private(set) var issues: [ConfigurationError.Issue] = []
 
-    init(source: String) {
+    init(source: String, isFile: Bool) {
         self.source = source
+        self.isFile = isFile
     }
 
     func add(_ message: String, at node: Node?) {
-        issues.append(.init(source: source, line: node?.mark?.line, message: message))
+        issues.append(.init(source: source, line: node?.mark?.line ?? (isFile ? 1 : nil), message: message))
     }
 
     func add(_ message: String, source: String) {
@@ -44,7 +47,10 @@ struct MapReader {
             }
             guard keys.contains(key) else {
                 let hint = Spelling.nearest(to: key, among: keys).map { ": did you mean \"\($0)\"?" }
-                issues.add("unknown key \"\(prefix)\(key)\"" + (hint ?? "; known are \(keys.joined(separator: ", "))"), at: keyNode)
+                issues.add(
+                    "unknown key \"\(prefix)\(key)\"" + (hint ?? "; known are \(keys.joined(separator: ", "))"),
+                    at: keyNode
+                )
                 continue
             }
             entries.append((key, keyNode, value))
@@ -55,12 +61,14 @@ struct MapReader {
     func node(_ key: String) -> Node? {
         guard let value = entries.last(where: { $0.key == key })?.value else { return nil }
         // A key with nothing behind it is as if it were not there.
-        if case .scalar(let scalar) = value, scalar.style == .plain, ["", "~", "null"].contains(scalar.string) { return nil }
+        if case .scalar(let scalar) = value, scalar.style == .plain, ["", "~", "null"].contains(scalar.string) {
+            return nil
+        }
         return value
     }
 
     func fail(_ key: String, _ message: String) {
-        issues.add("\(prefix)\(key) \(message)", at: node(key) ?? entries.last { $0.key == key }?.keyNode ?? node)
+        issues.add("\(prefix)\(key) \(message)", at: entries.last { $0.key == key }?.keyNode ?? node)
     }
 
     func string(_ key: String) -> String? {

@@ -35,6 +35,7 @@ struct Squire: ParsableCommand {
     static func main() {
         // While the process has one thread.
         CurlLibrary.initialize()
+        Foreground.unblockSignals()
         // The memory holds tokens.
         csystem_forbid_dumps()
         do {

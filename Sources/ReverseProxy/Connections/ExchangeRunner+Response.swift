@@ -358,7 +358,9 @@ extension ExchangeRunner {
 
     /// Everything of this exchange went over it, both ways, and the upstream keeps it.
     private var isConnectionReusable: Bool {
-        guard responseHead.keepsAlive, !hasExtraBytes, !uploadFailed, upstreamInput?.isEmpty ?? true else { return false }
+        guard responseHead.keepsAlive, !hasExtraBytes, !uploadFailed, upstreamInput?.isEmpty ?? true else {
+            return false
+        }
         guard headSent == requestHead.count else { return false }
         return body.map { $0.isComplete && bodySent == $0.count } ?? true
     }

@@ -83,7 +83,10 @@ extension ExchangeRunner {
             }
             beginAttempt()
         case .relayRefreshed:
-            relayHeld(proxyStatus: "squire; details=\"the session was refreshed: send the request again\"", retryAfter: 0)
+            relayHeld(
+                proxyStatus: "squire; details=\"the session was refreshed: send the request again\"",
+                retryAfter: 0
+            )
         case .relayHeld(let failure):
             relayHeld(proxyStatus: Failure.proxyStatus(of: failure))
         case .refuse(let failure):

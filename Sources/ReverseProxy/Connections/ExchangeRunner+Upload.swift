@@ -105,7 +105,8 @@ extension ExchangeRunner {
     func pumpBody() {
         guard let body, let connection, !awaitsContinue, !uploadFailed, headSent == requestHead.count else { return }
         while bodySent < body.count {
-            guard let bytes = body.bytes(from: bodySent, limit: BufferPool.bufferCapacity, scratch: worker.scratch) else {
+            guard let bytes = body.bytes(from: bodySent, limit: BufferPool.bufferCapacity, scratch: worker.scratch)
+            else {
                 return fault(.bodyLost)
             }
             switch connection.send(bytes) {

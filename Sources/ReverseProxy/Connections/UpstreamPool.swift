@@ -32,7 +32,8 @@ final class UpstreamPool: UpstreamConnectionDelegate {
         return nil
     }
 
-    func connect(completion: @escaping (Result<UpstreamConnection, UpstreamError>) -> Void) -> UpstreamConnector.Attempt {
+    func connect(completion: @escaping (Result<UpstreamConnection, UpstreamError>) -> Void) -> UpstreamConnector.Attempt
+    {
         connector.connect(completion: completion)
     }
 

@@ -8,7 +8,8 @@ extension Failure {
         421,
         "misdirected_request",
         "Misdirected Request",
-        detail: "The Host is neither this proxy's nor the upstream's. Call it by a loopback name, or add the name to access.hosts.",
+        detail:
+            "The Host is neither this proxy's nor the upstream's. Call it by a loopback name, or add the name to access.hosts.",
         proxyError: "http_request_denied"
     )
     package static let forbiddenOrigin = Failure(
@@ -22,7 +23,8 @@ extension Failure {
         403,
         "forbidden_user",
         "Forbidden",
-        detail: "The connection comes from another user of this machine. Set access.same-user to false to let others in.",
+        detail:
+            "The connection comes from another user of this machine. Set access.same-user to false to let others in.",
         proxyError: "http_request_denied"
     )
     package static let wrongKey = Failure(
@@ -180,7 +182,8 @@ extension Failure {
                 503,
                 "session_unavailable",
                 "Session Unavailable",
-                detail: "The session's token has expired and cannot be refreshed right now. Trying again in \(seconds) s.",
+                detail:
+                    "The session's token has expired and cannot be refreshed right now. Trying again in \(seconds) s.",
                 proxyError: "destination_unavailable",
                 retryAfter: seconds
             )

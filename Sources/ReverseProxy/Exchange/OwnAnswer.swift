@@ -11,11 +11,12 @@ enum OwnAnswer {
         confirmsKeepAlive: Bool = false,
         to output: ByteBuffer
     ) {
-        let body = JSONValue.object([
-            .init("type", .string("about:blank")), .init("title", .string(failure.title)),
-            .init("status", .integer(failure.status)), .init("detail", .string(failure.detail)),
-            .init("code", .string(failure.code)),
-        ]).serialized() + "\n"
+        let body =
+            JSONValue.object([
+                .init("type", .string("about:blank")), .init("title", .string(failure.title)),
+                .init("status", .integer(failure.status)), .init("detail", .string(failure.detail)),
+                .init("code", .string(failure.code)),
+            ]).serialized() + "\n"
         output.append("HTTP/1.1 \(failure.status) \(failure.title)\r\n")
         output.append("Content-Type: application/problem+json\r\nContent-Length: \(body.utf8.count)\r\n")
         output.append("Cache-Control: no-store\r\n")

@@ -9,7 +9,8 @@ struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
         abstract: "Validate the configuration; with --online also the way to the API.",
-        discussion: "--online tests, in order, DNS, connection, TLS, clock, API and session; each line says what to do next."
+        discussion:
+            "--online tests, in order, DNS, connection, TLS, clock, API and session; each line says what to do next."
     )
 
     @OptionGroup var options: ConfigOption
@@ -50,7 +51,9 @@ struct CheckCommand: ParsableCommand {
         if let date = answer["Date"].flatMap(HTTPDate.seconds) {
             let skew = date - started
             if abs(skew) > 5 {
-                Output.line("warn  clock          the API's clock is \(abs(skew)) s \(skew > 0 ? "ahead of" : "behind") this machine's; tokens are judged from their receipt, so this is harmless, but check NTP")
+                Output.line(
+                    "warn  clock          the API's clock is \(abs(skew)) s \(skew > 0 ? "ahead of" : "behind") this machine's; tokens are judged from their receipt, so this is harmless, but check NTP"
+                )
             } else {
                 Output.line("ok    clock          within \(max(1, abs(skew))) s")
             }
@@ -72,9 +75,12 @@ struct CheckCommand: ParsableCommand {
         let (line, hint) =
             switch error.kind {
             case .unresolvable: ("DNS            ", "check the spelling of upstream, and the network")
-            case .unreachable: ("connection     ", "check host and port of upstream, firewalls, and whether a proxy: is needed")
-            case .tls: ("TLS            ", "a private authority is configured with tls.ca; verification cannot be turned off")
-            case .timeout: ("connection     ", "nothing answers in time: check firewalls, and whether a proxy: is needed")
+            case .unreachable:
+                ("connection     ", "check host and port of upstream, firewalls, and whether a proxy: is needed")
+            case .tls:
+                ("TLS            ", "a private authority is configured with tls.ca; verification cannot be turned off")
+            case .timeout:
+                ("connection     ", "nothing answers in time: check firewalls, and whether a proxy: is needed")
             case .reset: ("API            ", "the connection breaks: is that an HTTP server?")
             case .configuration: ("TLS            ", "check the files under tls:")
             }
@@ -85,10 +91,14 @@ struct CheckCommand: ParsableCommand {
         let status = try SessionAccess(loaded).cache.status
         switch status.state {
         case .usable, .refreshing:
-            let life = status.expiresIn.map { $0 > 0 ? "good for \($0) s" : "expired; the next request refreshes it" } ?? "of unknown life"
+            let life =
+                status.expiresIn.map { $0 > 0 ? "good for \($0) s" : "expired; the next request refreshes it" }
+                ?? "of unknown life"
             Output.line("ok    session        token \(life)")
-        case .loginNeeded: throw ExitFailure.loginNeeded("fail  session        the token can no longer be refreshed: squire login")
-        case .none: throw ExitFailure.loginNeeded("fail  session        there is none in \(loaded.sessionFile): squire login")
+        case .loginNeeded:
+            throw ExitFailure.loginNeeded("fail  session        the token can no longer be refreshed: squire login")
+        case .none:
+            throw ExitFailure.loginNeeded("fail  session        there is none in \(loaded.sessionFile): squire login")
         }
     }
 }

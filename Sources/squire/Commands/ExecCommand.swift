@@ -27,14 +27,20 @@ struct ExecCommand: ParsableCommand {
 
     @OptionGroup var options: ProxyOptions
 
-    @Option(name: .long, parsing: .singleValue, help: ArgumentHelp("Export the URL under this name too; repeatable.", valueName: "name"))
+    @Option(
+        name: .long,
+        parsing: .singleValue,
+        help: ArgumentHelp("Export the URL under this name too; repeatable.", valueName: "name")
+    )
     var env: [String] = []
 
     @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.")
     var command: [String]
 
     func run() throws {
-        guard !command.isEmpty else { throw ValidationError("say the command after --, such as: squire exec -- curl …") }
+        guard !command.isEmpty else {
+            throw ValidationError("say the command after --, such as: squire exec -- curl …")
+        }
         var overrides = options.overrides
         if overrides.listen == nil { overrides.listen = .init("127.0.0.1:0", source: "exec") }
         if overrides.inspector == nil { overrides.inspector = .init("off", source: "exec") }

@@ -35,7 +35,9 @@ struct ExplainCommand: ParsableCommand {
         for header in requestHeader { text += header + "\r\n" }
         let input = ByteBuffer(capacity: 4096)
         input.append(text + "\r\n")
-        var parser = RequestParser(limits: HeadLimits(head: configuration.limits.head, fields: configuration.limits.fields))
+        var parser = RequestParser(
+            limits: HeadLimits(head: configuration.limits.head, fields: configuration.limits.fields)
+        )
         var head = RequestHead()
         switch parser.parse(input.octets.span, into: &head) {
         case .failed(let error): return refuse(Failure(error))
@@ -122,7 +124,8 @@ struct ExplainCommand: ParsableCommand {
         switch status.state {
         case .none:
             return configuration.session.missing == .forward
-                ? "none; sent without (session.missing: forward)" : "none: answered 401 login_needed without contacting the API"
+                ? "none; sent without (session.missing: forward)"
+                : "none: answered 401 login_needed without contacting the API"
         case .loginNeeded: return "can no longer be refreshed: squire login"
         case .usable, .refreshing:
             guard let seconds = status.expiresIn else { return "of unknown life" }

@@ -56,7 +56,9 @@ struct LoginCommand: ParsableCommand {
         }
         let status = session.cache.status
         let who = status.subject.map { " as customer \($0)" } ?? ""
-        let life = status.expiresIn.map { $0 > 0 ? ", token good for \($0) s" : ", token expired (it will be refreshed)" } ?? ""
+        let life =
+            status.expiresIn.map { $0 > 0 ? ", token good for \($0) s" : ", token expired (it will be refreshed)" }
+            ?? ""
         Output.line("logged in\(who)\(life)")
     }
 
@@ -67,7 +69,9 @@ struct LoginCommand: ParsableCommand {
         text = text.trimmed
         if text.lowercased().hasPrefix("bearer ") { text = String(text.dropFirst(7)).trimmed }
         guard let token = Token(text) else {
-            throw ExitFailure.malformed("squire: that is not a bearer token: it is empty, too long or holds characters of none (RFC 6750)")
+            throw ExitFailure.malformed(
+                "squire: that is not a bearer token: it is empty, too long or holds characters of none (RFC 6750)"
+            )
         }
         return token
     }
@@ -94,9 +98,13 @@ struct LoginCommand: ParsableCommand {
         body = []
         guard (200..<300).contains(answer.status) else {
             if (400..<500).contains(answer.status) {
-                throw ExitFailure.loginNeeded("squire: the API refuses this sign-in (status \(answer.status)): check the address and the secret")
+                throw ExitFailure.loginNeeded(
+                    "squire: the API refuses this sign-in (status \(answer.status)): check the address and the secret"
+                )
             }
-            throw ExitFailure.tryLater("squire: the API answers the sign-in with status \(answer.status); try again later")
+            throw ExitFailure.tryLater(
+                "squire: the API answers the sign-in with status \(answer.status); try again later"
+            )
         }
         let pointer = configuration.session.refresh?.token ?? "/data/token/value"
         guard let text = JSONValue(parsing: answer.body)?.value(at: pointer)?.string, let token = Token(text) else {
@@ -116,16 +124,23 @@ struct LoginCommand: ParsableCommand {
         _ requests: SessionRequests,
         _ timeout: Duration
     ) throws -> String {
-        guard let path = configuration.session.anonymous.compactMap(\.postPath).first(where: { $0.hasSuffix("/passwordless-request") })
+        guard
+            let path = configuration.session.anonymous.compactMap(\.postPath).first(where: {
+                $0.hasSuffix("/passwordless-request")
+            })
         else { throw ExitFailure(code: 64, message: "squire: say --code CODE or --password -") }
         let body = JSONValue.object([.init("email", .string(email))])
         let answer = try Self.answer(requests.send("POST", path, token: nil, body: body, timeout: timeout))
         guard (200..<300).contains(answer.status) else {
-            throw ExitFailure.loginNeeded("squire: the API does not send a code (status \(answer.status)): check the address")
+            throw ExitFailure.loginNeeded(
+                "squire: the API does not send a code (status \(answer.status)): check the address"
+            )
         }
         Output.error("A code was sent to \(email).")
         guard let code = Output.readSecret(prompt: "Code: ")?.trimmed, !code.isEmpty else {
-            throw ExitFailure.malformed("squire: no code on standard input; when it is there: squire login --email \(email) --code CODE")
+            throw ExitFailure.malformed(
+                "squire: no code on standard input; when it is there: squire login --email \(email) --code CODE"
+            )
         }
         return code
     }

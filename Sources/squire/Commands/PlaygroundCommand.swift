@@ -12,7 +12,10 @@ struct PlaygroundSwitches: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("How long after the login it can be refreshed.", valueName: "duration"))
     var refreshWindow = "30d"
 
-    @Option(name: .long, help: ArgumentHelp("A refreshed token keeps the login's iat, as the real API's does.", valueName: "true|false"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("A refreshed token keeps the login's iat, as the real API's does.", valueName: "true|false")
+    )
     var keepIat = "true"
 
     @Option(name: .long, help: ArgumentHelp("How long a refreshed token goes on working.", valueName: "duration"))
@@ -21,7 +24,10 @@ struct PlaygroundSwitches: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("How long every answer takes.", valueName: "duration"))
     var latency = "0ms"
 
-    @Option(name: .long, help: ArgumentHelp("The first N refreshes happen, but their replies are lost.", valueName: "n"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The first N refreshes happen, but their replies are lost.", valueName: "n")
+    )
     var loseRefreshReplies = 0
 
     @Option(name: .long, help: ArgumentHelp("Refreshes answer with this status, and do not happen.", valueName: "code"))

@@ -48,7 +48,9 @@ struct LogoutCommand: ParsableCommand {
                 )
             }
         } else if !local {
-            Output.error("squire: no session.sign-out is configured: the token is forgotten here, but lives on at the API")
+            Output.error(
+                "squire: no session.sign-out is configured: the token is forgotten here, but lives on at the API"
+            )
         }
         try session.forget()
         Output.line("logged out")

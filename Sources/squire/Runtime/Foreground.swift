@@ -37,6 +37,13 @@ final class Foreground {
         loop.run()
     }
 
+    /// A parent may have blocked signals, as threads of some runtimes do, and children inherit that: Squire could then not be stopped.
+    static func unblockSignals() {
+        var none = sigset_t()
+        sigemptyset(&none)
+        sigprocmask(SIG_SETMASK, &none, nil)
+    }
+
     /// Room for two descriptors for each connection.
     static func raiseDescriptorLimit() {
         var limit = rlimit()

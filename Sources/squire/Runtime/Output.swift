@@ -26,11 +26,17 @@ struct ExitFailure: Error {
         case .loginNeeded:
             self = .loginNeeded("squire: a login is needed\(because). Run: squire login")
         case .notRefreshable:
-            self = .loginNeeded("squire: the token does not last, and no session.refresh is configured. Run: squire login")
+            self = .loginNeeded(
+                "squire: the token does not last, and no session.refresh is configured. Run: squire login"
+            )
         case .unavailable(let seconds, true):
-            self = .unreachable("squire: the API cannot be reached\(because). The token is kept; try again in \(seconds) s")
+            self = .unreachable(
+                "squire: the API cannot be reached\(because). The token is kept; try again in \(seconds) s"
+            )
         case .unavailable(let seconds, false), .paused(let seconds):
-            self = .tryLater("squire: the token cannot be refreshed now\(because). It is kept; try again in \(seconds) s")
+            self = .tryLater(
+                "squire: the token cannot be refreshed now\(because). It is kept; try again in \(seconds) s"
+            )
         case .notWritable(let text):
             self = .notWritable("squire: nothing was refreshed, since it could not be saved: \(text)")
         case .shuttingDown:

@@ -153,7 +153,11 @@ final class ProxyService {
         }
         let (configuration, loop) = (loaded.configuration, thread.loop)
         let listen = server.names.map(Self.url(of:))
-        let access = AccessPolicy(configuration.access, upstream: configuration.upstream, ownHosts: Self.ownHosts([socket.name]))
+        let access = AccessPolicy(
+            configuration.access,
+            upstream: configuration.upstream,
+            ownHosts: Self.ownHosts([socket.name])
+        )
         loop.execute {
             box.server = InspectorServer(
                 loop: loop,

@@ -74,7 +74,10 @@ struct ProxyOptions: ParsableArguments {
     @Option(
         name: .long,
         parsing: .singleValue,
-        help: ArgumentHelp("A header to send when the client sent none of that name; repeatable.", valueName: "'Name: value'")
+        help: ArgumentHelp(
+            "A header to send when the client sent none of that name; repeatable.",
+            valueName: "'Name: value'"
+        )
     )
     var header: [String] = []
 

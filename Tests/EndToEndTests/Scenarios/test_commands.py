@@ -275,14 +275,16 @@ class Running(Scenario):
         release.set()
         thread.join()
         self.assertEqual((results[0].status, results[0].data), (200, b"late"))
-        self.assertEqual(squire.stop(), 0)
+        # A second signal would cut the end short.
+        self.assertEqual(squire.process.wait(LIMIT), 0)
 
     def test_second_signal_leaves_at_once(self):
         block = threading.Event()
         self.addCleanup(block.set)
         squire, upstream = self.proxied(lambda r: block.wait(LIMIT) and None)
-        thread = threading.Thread(target=lambda: self.exchange(squire.port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), daemon=True)
-        thread.start()
+        connection = socket.create_connection(("127.0.0.1", squire.port), LIMIT)
+        self.addCleanup(connection.close)
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         upstream.wait_for_requests(1)
         squire.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + LIMIT
@@ -297,8 +299,9 @@ class Running(Scenario):
         release = threading.Event()
         squire, upstream = self.proxied(
             lambda r: (release.wait(LIMIT) and token_reply(new)) if "refresh" in r.target else reply(401), token=old, extra="timeouts: {shutdown: 100ms}\n")
-        thread = threading.Thread(target=lambda: self.exchange(squire.port, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), daemon=True)
-        thread.start()
+        connection = socket.create_connection(("127.0.0.1", squire.port), LIMIT)
+        self.addCleanup(connection.close)
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         upstream.wait_for_requests(2)
         squire.process.send_signal(signal.SIGTERM)
         threading.Timer(0.5, release.set).start()
@@ -312,11 +315,14 @@ class Running(Scenario):
         upstream = self.upstream(lambda r: token_reply(new) if "refresh" in r.target else reply(200 if r.token == new else 401))
         config = self.config(upstream.url)
         self.save_token(old, config)
-        process = Process("run", "--config", config, env=self.env, prefix=("strace", "-f", "-y", "-s", "4000", "-o", str(trace), "-e",
+        process = Process("run", "--config", config, env=self.env, prefix=("strace", "-D", "-f", "-y", "-s", "4000", "-o", str(trace), "-e",
                           "trace=write,pwrite64,fsync,rename,renameat,renameat2,sendto,openat")).wait_for("proxy")
         process.port = int(process.endpoints["proxy"].rsplit(":", 1)[1])
         self.assertEqual(self.fetch(process).status, 200)
         process.stop()
+        deadline = time.monotonic() + LIMIT
+        while f"{process.process.pid} +++ exited" not in trace.read_text(errors="replace"):
+            self.assertLess(time.monotonic(), deadline)
         marks = []
         for line in trace.read_text(errors="replace").splitlines():
             if "write(" in line and ".session.json." in line and new in line: marks.append("write")

@@ -1,0 +1,206 @@
+import Testing
+import Threads
+
+@testable import Credentials
+
+/// A token whose claims are given; the signature means nothing.
+func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_000, issuedAt: Int? = nil) -> Token {
+    let claims =
+        #"{"iat":\#(issuedAt ?? notBefore),"exp":\#(notBefore + life),"nbf":\#(notBefore),"jti":"\#(identifier)","sub":"7"}"#
+    let header = Base64URL.encode(Array(#"{"typ":"JWT","alg":"HS256"}"#.utf8))
+    return Token("\(header).\(Base64URL.encode(Array(claims.utf8))).c2ln")!
+}
+
+@Suite struct TokenTests {
+    @Test func claims() {
+        let token = makeToken("a", life: 3600, notBefore: 5000, issuedAt: 1000)
+        #expect(token.claims?.lifetime == 3600)  // exp - nbf, never exp - iat
+        #expect(token.claims?.subject == "7")
+        #expect(token.hasThreeSegments)
+        #expect("\(token)" == "(token)" && String(reflecting: token) == "(token)")
+        #expect(Mirror(reflecting: token).children.isEmpty)
+    }
+
+    @Test(arguments: ["", "a b", "a\r\nX: y", "ä", "a,b", String(repeating: "a", count: 17_000)])
+    func refused(_ text: String) {
+        #expect(Token(text) == nil)
+    }
+
+    @Test func base64() {
+        for count in 0..<50 {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 37) }
+            #expect(Base64URL.decode(Base64URL.encode(bytes)) == bytes)
+        }
+        #expect(Base64URL.decode("a!") == nil)
+    }
+}
+
+@Suite struct JSONValueTests {
+    @Test(arguments: [
+        #"{"a":[1,2.50,-0,1e5,12345678901234567890],"b":{"c":null,"d":true},"e":"x\"\\\n\u00e9"}"#, "[]", "{}", #""""#,
+        "0",
+    ])
+    func roundTrip(_ text: String) throws {
+        let value = try #require(JSONValue(parsing: text.utf8))
+        #expect(JSONValue(parsing: value.serialized().utf8) == value)
+        #expect(JSONValue(parsing: value.serialized(pretty: true).utf8) == value)
+    }
+
+    @Test(arguments: [
+        "", "{", "[1,]", "{\"a\":1,}", "01", "1.", "+1", "nul", "\"\u{1}\"", "[1] 2", "{a:1}", "\"\\ud800\"", "\"\\x\"",
+        "--1",
+    ])
+    func refused(_ text: String) {
+        #expect(JSONValue(parsing: text.utf8) == nil)
+    }
+
+    @Test func deepNestingIsRefused() {
+        #expect(JSONValue(parsing: String(repeating: "[", count: 100_000).utf8) == nil)
+    }
+
+    @Test func pointers() throws {
+        let value = try #require(JSONValue(parsing: #"{"a":{"b~/c":[10,{"d":"x"}]},"":1}"#.utf8))
+        #expect(value.value(at: "/a/b~0~1c/1/d")?.string == "x")
+        #expect(value.value(at: "/a/b~0~1c/0")?.integer == 10)
+        #expect(value.value(at: "/")?.integer == 1)
+        #expect(value.value(at: "") == value)
+        #expect(value.value(at: "/a/x") == nil && value.value(at: "a") == nil)
+    }
+}
+
+@Suite struct CredentialStateTests {
+    private static let second = CredentialState.second
+    private let wall = 1_000_000
+
+    private func state(life: Int = 3600, margin: Duration = .seconds(30), canRefresh: Bool = true) -> CredentialState {
+        var state = CredentialState(policy: RefreshPolicy(margin: margin, canRefresh: canRefresh))
+        publish(&state, makeToken("a", life: life), life: life, now: 0)
+        return state
+    }
+
+    private func publish(
+        _ state: inout CredentialState,
+        _ token: Token?,
+        life: Int,
+        now: Int64,
+        isRefused: Bool = false
+    ) {
+        let wallNow = wall + Int(now / Self.second)
+        state.publish(
+            token,
+            expiresAt: wallNow + life,
+            receivedAt: wallNow,
+            isRefused: isRefused,
+            now: now,
+            wall: wallNow
+        )
+    }
+
+    @Test func freshTokenIsUsed() {
+        let state = state()
+        guard case .use(let credential) = state.decide(rejected: nil, skew: nil, now: 0) else {
+            return #expect(Bool(false))
+        }
+        #expect(credential.generation == 1)
+    }
+
+    @Test func refreshAheadOfExpiry() {
+        let state = state()
+        #expect(state.isUsable(now: 3569 * Self.second))
+        #expect(state.decide(rejected: nil, skew: nil, now: 3570 * Self.second) == .wait(starts: true))
+    }
+
+    /// A margin longer than the token's life must not refresh with every request.
+    @Test func marginIsAtMostHalfTheLife() {
+        let state = state(life: 20)
+        #expect(state.isUsable(now: 9 * Self.second))
+        #expect(!state.isUsable(now: 10 * Self.second))
+    }
+
+    @Test func onlyTheHolderOfTheCurrentGenerationStarts() {
+        var state = state()
+        #expect(state.decide(rejected: 1, skew: nil, now: 0) == .wait(starts: true))
+        state.isRefreshing = true
+        #expect(state.decide(rejected: 1, skew: nil, now: 0) == .wait(starts: false))
+        state.isRefreshing = false
+        publish(&state, makeToken("b"), life: 3600, now: 0)
+        guard case .use(let credential) = state.decide(rejected: 1, skew: nil, now: 0) else {
+            return #expect(Bool(false))
+        }
+        #expect(credential.generation == 2)
+    }
+
+    @Test func refusedTokenNeedsALogin() {
+        var state = state()
+        state.refreshRefused()
+        #expect(state.decide(rejected: 1, skew: nil, now: 0) == .fail(.loginNeeded))
+        // Until it expires it may still work.
+        guard case .use = state.decide(rejected: nil, skew: nil, now: 3590 * Self.second) else {
+            return #expect(Bool(false))
+        }
+        #expect(state.decide(rejected: nil, skew: nil, now: 3600 * Self.second) == .fail(.loginNeeded))
+        publish(&state, makeToken("b"), life: 3600, now: 0)
+        #expect(state.decide(rejected: 2, skew: nil, now: 0) == .wait(starts: true))
+    }
+
+    @Test func backOffGrowsAndHonoursRetryAfter() {
+        var state = state()
+        #expect(
+            state.refreshFailed(retryAfter: nil, jitter: 1, now: 0) == .unavailable(retryAfter: 1, isUnreachable: false)
+        )
+        #expect(
+            state.decide(rejected: 1, skew: nil, now: 0) == .fail(.unavailable(retryAfter: 1, isUnreachable: false))
+        )
+        #expect(state.decide(rejected: 1, skew: nil, now: 2 * Self.second) == .wait(starts: true))
+        for _ in 0..<20 { _ = state.refreshFailed(retryAfter: nil, jitter: 1, now: 0) }
+        #expect(
+            state.refreshFailed(retryAfter: nil, jitter: 1, now: 0)
+                == .unavailable(retryAfter: 60, isUnreachable: false)
+        )
+        #expect(
+            state.refreshFailed(retryAfter: 300, jitter: 0, now: 0)
+                == .unavailable(retryAfter: 300, isUnreachable: false)
+        )
+    }
+
+    /// A refresh ahead of expiry that fails does not stop a token that still lives.
+    @Test func failedMarginRefresh() {
+        var state = state()
+        _ = state.refreshFailed(retryAfter: 300, jitter: 0, now: 3580 * Self.second)
+        guard case .use = state.decide(rejected: nil, skew: nil, now: 3590 * Self.second) else {
+            return #expect(Bool(false))
+        }
+        let failure = CredentialFailure.unavailable(retryAfter: 280, isUnreachable: false)
+        #expect(state.decide(rejected: nil, skew: nil, now: 3600 * Self.second) == .fail(failure))
+    }
+
+    @Test func stormControl() {
+        var state = state()
+        state.replayed(1, accepted: false, now: 0)
+        #expect(state.decide(rejected: 1, skew: nil, now: 0) == .fail(.paused(retryAfter: 30)))
+        #expect(state.decide(rejected: 1, skew: nil, now: 30 * Self.second) == .wait(starts: true))
+        state.replayed(1, accepted: false, now: 30 * Self.second)
+        #expect(state.decide(rejected: 1, skew: nil, now: 30 * Self.second) == .fail(.paused(retryAfter: 60)))
+        for round in 1..<20 { state.replayed(1, accepted: false, now: Int64(round) * 1000 * Self.second) }
+        #expect(state.decide(rejected: 1, skew: nil, now: 19_000 * Self.second) == .fail(.paused(retryAfter: 600)))
+        state.replayed(1, accepted: true, now: 19_000 * Self.second)
+        #expect(state.decide(rejected: 1, skew: nil, now: 19_000 * Self.second) == .wait(starts: true))
+    }
+
+    @Test func skewedUpstreamGetsTheSameTokenLater() {
+        let state = state()
+        guard case .useAfter(let pause, let credential) = state.decide(rejected: 1, skew: 2 * Self.second, now: 0)
+        else {
+            return #expect(Bool(false))
+        }
+        #expect(pause == 2 * Self.second && credential.generation == 1)
+    }
+
+    @Test func withoutARecipe() {
+        let state = state(canRefresh: false)
+        guard case .use = state.decide(rejected: nil, skew: nil, now: 9999 * Self.second) else {
+            return #expect(Bool(false))
+        }
+        #expect(state.decide(rejected: 1, skew: nil, now: 0) == .fail(.notRefreshable))
+    }
+}

@@ -1,0 +1,172 @@
+import Credentials
+import EventIO
+import HTTP1
+import ReverseProxy
+import Testing
+
+private func matches(_ pattern: String, _ method: String, _ path: String) -> Bool {
+    let pattern = RoutePattern(pattern)!
+    return Array(method.utf8).withUnsafeBytes { method in
+        Array(path.utf8).withUnsafeBytes { pattern.matches(method: method, path: $0) }
+    }
+}
+
+@Suite struct RoutePatternTests {
+    @Test(arguments: [
+        ("POST /a/b", "POST", "/a/b", true), ("POST /a/b", "GET", "/a/b", false), ("/a/b", "PUT", "/a/b", true),
+        ("/a/*", "GET", "/a/b", true), ("/a/*", "GET", "/a/", false), ("/a/*", "GET", "/a/b/c", false),
+        ("/a/*/c", "GET", "/a/b/c", true), ("/a/**", "GET", "/a/b/c", true), ("/a/**", "GET", "/a/", true),
+        ("/a/**", "GET", "/a", true), ("/a/**", "GET", "/ab", false), ("/**", "GET", "/", true),
+        ("/a", "GET", "/a/", false),
+    ])
+    func match(_ pattern: String, _ method: String, _ path: String, _ expected: Bool) {
+        #expect(matches(pattern, method, path) == expected)
+    }
+
+    @Test(arguments: ["", "a", "post /a", "POST  /a", "/a?b", "/a/**/b", "/a*", "POST"]) func refused(_ text: String) {
+        #expect(RoutePattern(text) == nil)
+    }
+
+    /// Spellings of a path that the upstream takes for the same.
+    @Test(arguments: [
+        "/api//customers/login", "/api/customers/%6Cogin", "/api/./customers/login", "/x/../api/customers/login",
+    ])
+    func disguises(_ path: String) {
+        var session = SessionConfiguration()
+        session.signIn = [RoutePattern("POST /api/customers/login")!]
+        let kind = Array("POST".utf8).withUnsafeBytes { method in
+            Array(path.utf8).withUnsafeBytes { RoutePolicy(session).kind(method: method, path: $0) }
+        }
+        #expect(kind == .signIn)
+    }
+}
+
+@Suite struct AccessPolicyTests {
+    private let policy = AccessPolicy(
+        AccessConfiguration(),
+        upstream: Origin(isSecure: true, authority: Authority(host: "api.example.com", port: nil)),
+        ownHosts: []
+    )
+
+    @Test func hosts() {
+        for host in ["localhost:8080", "127.0.0.1", "api.example.com", "api.example.com:443", ""] {
+            #expect(policy.refusal(.init(host: host)) == nil)
+        }
+        for host in ["evil.example", "api.example.com:444", "api.example.com.evil.example", "[::2]"] {
+            #expect(policy.refusal(.init(host: host))?.code == "misdirected_request")
+        }
+        #expect(policy.refusal(.init(host: "localhost", targetAuthority: "evil.example"))?.status == 421)
+    }
+
+    @Test func origins() {
+        #expect(policy.refusal(.init(host: "localhost:1", origin: "http://localhost:1")) == nil)
+        for origin in ["http://localhost:2", "https://evil.example", "null", "https://localhost:1"] {
+            #expect(policy.refusal(.init(host: "localhost:1", origin: origin))?.code == "forbidden_origin")
+        }
+        #expect(policy.refusal(.init(host: "localhost", fetchSite: "cross-site"))?.code == "forbidden_origin")
+        #expect(policy.refusal(.init(host: "localhost", fetchSite: "none")) == nil)
+    }
+}
+
+@Suite struct RedactionTests {
+    @Test func secretsGo() {
+        #expect(Redaction.target("/a?token=x&b=1&API_KEY=y&c") == "/a?token=…&b=1&API_KEY=…&c")
+        #expect(Redaction.target("/a?x=eyJhbGciOiJIUzI1NiJ9.abc.def") == "/a?x=…")
+        #expect(Redaction.target("/a\u{1B}[31m") == "/a\\x1b[31m")
+    }
+}
+
+@Suite struct ExchangeTests {
+    private func credential(_ generation: Generation) -> Credential {
+        Credential(generation: generation, token: Token("t\(generation)")!, expiry: nil, expiresAt: nil, receivedAt: 0)
+    }
+
+    private func exchange(_ route: RouteKind = .ordinary, _ method: MethodName = .post) -> Exchange {
+        Exchange(route: route, method: method, carriesCredential: route == .ordinary, missing: .refuse)
+    }
+
+    @Test func oneReplay() {
+        var exchange = exchange()
+        #expect(exchange.credentialArrived(.success(credential(1))) == .send)
+        exchange.attemptBegins()
+        #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .hold)
+        #expect(exchange.credentialArrived(.success(credential(2))) == .send)
+        exchange.attemptBegins()
+        #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .relay)
+        #expect(exchange.attempts == 2 && exchange.generation == 2)
+    }
+
+    @Test func failureRelaysTheHeldAnswer() {
+        var exchange = exchange()
+        _ = exchange.credentialArrived(.success(credential(1)))
+        exchange.attemptBegins()
+        _ = exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true)
+        #expect(exchange.credentialArrived(.failure(.loginNeeded)) == .relayHeld(.loginNeeded))
+    }
+
+    @Test func unkeptBodyIsNotSentAgain() {
+        var exchange = exchange()
+        _ = exchange.credentialArrived(.success(credential(1)))
+        exchange.attemptBegins()
+        #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: false) == .hold)
+        #expect(exchange.credentialArrived(.success(credential(2))) == .relayRefreshed)
+    }
+
+    @Test func signInNeverReplays() {
+        var exchange = exchange(.signIn)
+        exchange.attemptBegins()
+        #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .relay)
+        #expect(exchange.headArrived(status: 200, verdict: .accepted, isReplayable: true) == .collect(.signIn))
+    }
+
+    @Test func onlyIdempotentRequestsAreSentAgainAfterADeadConnection() {
+        for (method, wasReused, expected) in [
+            (MethodName.get, true, Exchange.FaultAction.sendAgain), (.get, false, .fail), (.post, true, .fail),
+            (.put, true, .sendAgain),
+        ] {
+            var exchange = exchange(.ordinary, method)
+            exchange.attemptBegins()
+            #expect(exchange.connectionBroke(wasReused: wasReused, sentNothing: false, isReplayable: true) == expected)
+            // Once at most.
+            if expected == .sendAgain {
+                #expect(exchange.connectionBroke(wasReused: true, sentNothing: false, isReplayable: true) == .fail)
+            }
+        }
+    }
+}
+
+@Suite struct RequestBodyTests {
+    /// Every way of keeping gives the same bytes back.
+    @Test(arguments: [(1 << 20, 1 << 20), (1000, 1 << 20), (0, 1 << 20)]) func kept(_ memory: Int, _ disk: Int) throws {
+        let body = RequestBody(memoryLimit: memory, fileLimit: disk)
+        let bytes = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+        for start in stride(from: 0, to: bytes.count, by: 777) {
+            bytes[start..<min(start + 777, bytes.count)].withUnsafeBytes { body.append($0) }
+        }
+        #expect(body.isReplayable && body.count == bytes.count)
+        for _ in 0..<2 { #expect(try read(body, from: 0) == bytes) }
+    }
+
+    @Test func windowOnly() throws {
+        let body = RequestBody(memoryLimit: 1000, fileLimit: 3000)
+        let bytes = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 13) }
+        var seen: [UInt8] = []
+        for start in stride(from: 0, to: bytes.count, by: 500) {
+            bytes[start..<(start + 500)].withUnsafeBytes { body.append($0) }
+            seen += try read(body, from: seen.count)
+            body.sent(upTo: seen.count)
+        }
+        #expect(!body.isReplayable)
+        #expect(seen == bytes)
+    }
+
+    private func read(_ body: RequestBody, from start: Int) throws -> [UInt8] {
+        let scratch = ByteBuffer(capacity: BufferPool.bufferCapacity)
+        var result: [UInt8] = []
+        while start + result.count < body.count {
+            let part = try #require(body.bytes(from: start + result.count, limit: 9999, scratch: scratch))
+            result += part
+        }
+        return result
+    }
+}

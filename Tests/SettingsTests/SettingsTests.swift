@@ -1,0 +1,64 @@
+import ReverseProxy
+import Testing
+
+@testable import Settings
+
+@Suite struct QuantityTests {
+    @Test(arguments: [
+        ("500ms", 0.5), ("30s", 30), ("24m", 1440), ("2h", 7200), ("30d", 2_592_000), ("1.5s", 1.5), ("0", 0),
+    ])
+    func durations(_ text: String, _ seconds: Double) {
+        #expect(Quantity.duration(text) == .milliseconds(Int64(seconds * 1000)))
+    }
+
+    @Test(arguments: ["", "s", "5", "-1s", "5 s", "5x", "1e9s"]) func notDurations(_ text: String) {
+        #expect(Quantity.duration(text) == nil)
+    }
+
+    @Test(arguments: [("512", 512), ("512B", 512), ("64KiB", 65_536), ("1MiB", 1_048_576), ("2GiB", 2_147_483_648)])
+    func sizes(_ text: String, _ bytes: Int) {
+        #expect(Quantity.size(text) == bytes)
+    }
+
+    @Test(arguments: ["", "-1", "64KB", "64 KiB", "KiB"]) func notSizes(_ text: String) {
+        #expect(Quantity.size(text) == nil)
+    }
+}
+
+@Suite struct SpellingTests {
+    @Test func nearest() {
+        let keys = ["upstream", "listen", "headers", "session"]
+        #expect(Spelling.nearest(to: "upstraem", among: keys) == "upstream")
+        #expect(Spelling.nearest(to: "Listen", among: keys) == "listen")
+        #expect(Spelling.nearest(to: "header", among: keys) == "headers")
+        #expect(Spelling.nearest(to: "frobnicate", among: keys) == nil)
+    }
+}
+
+@Suite struct ProfileTests {
+    @Test func presets() {
+        for profile in Profile.allCases {
+            let session = profile.session
+            #expect(session.refresh != nil && !session.signIn.isEmpty)
+        }
+    }
+
+    /// Options and the environment, without a file.
+    @Test func optionsAlone() throws {
+        let environment = ["HOME": "/nowhere", "SQUIRE_UPSTREAM": "https://a.example", "SQUIRE_WORKERS": "3"]
+        var options = ConfigurationOverrides()
+        options.upstream = .init("https://b.example", source: "--upstream")
+        let loaded = try ConfigurationLoader(environment: environment, overrides: options).load("/dev/null")
+        #expect(loaded.configuration.upstream.description == "https://b.example")
+        #expect(loaded.configuration.workers == 3)
+        #expect(loaded.sessionFile == "/nowhere/.local/state/squire/null.json")
+    }
+
+    @Test func sourcesAreNamed() {
+        let environment = ["HOME": "/nowhere", "SQUIRE_UPSTREAM": "ftp://a", "SQUIRE_LISTEN": "x"]
+        let error = #expect(throws: ConfigurationError.self) {
+            try ConfigurationLoader(environment: environment).load("/dev/null")
+        }
+        #expect(error?.issues.map(\.source).sorted() == ["SQUIRE_LISTEN", "SQUIRE_UPSTREAM"])
+    }
+}
