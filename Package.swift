@@ -83,7 +83,12 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
-            swiftSettings: common
+            swiftSettings: common,
+            // The parts of the standard library and Foundation that are used, not all of them: 10 MiB less resident, and
+            // a release binary that runs without a Swift installation.
+            linkerSettings: [
+                .unsafeFlags(["-static-stdlib", "-lCoreFoundation", "-l_FoundationCShims", "-l_FoundationCollections", "-l_FoundationICU", "-lstdc++"], .when(platforms: [.linux], configuration: .release))
+            ]
         ),
 
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: common),
