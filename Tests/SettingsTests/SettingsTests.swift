@@ -54,6 +54,16 @@ import Testing
         #expect(loaded.sessionFile == "/nowhere/.local/state/squire/null.json")
     }
 
+    /// What the examples show is valid.
+    @Test(arguments: ["menu", "custom-api", "locked-down"]) func example(_ name: String) throws {
+        let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
+        let loaded = try ConfigurationLoader(environment: ["HOME": "/nowhere"]).load(
+            "\(root)/config/examples/\(name).yaml"
+        )
+        #expect(loaded.configuration.session.refresh != nil)
+        #expect(loaded.sessionFile == "/nowhere/.local/state/squire/\(name).json")
+    }
+
     @Test func sourcesAreNamed() {
         let environment = ["HOME": "/nowhere", "SQUIRE_UPSTREAM": "ftp://a", "SQUIRE_LISTEN": "x"]
         let error = #expect(throws: ConfigurationError.self) {
