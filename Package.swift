@@ -11,6 +11,11 @@ let common: [SwiftSetting] = [
 /// The targets that decide and compute only: no unsafe pointer without an `unsafe` that can be searched for.
 let pure: [SwiftSetting] = common + [.strictMemorySafety()]
 
+/// What Foundation's static archives need and the linker does not find by itself, in the order it wants.
+let staticFoundation = [
+    "CoreFoundation", "_FoundationCShims", "_FoundationCollections", "_FoundationICU", "stdc++",
+]
+
 let package = Package(
     name: "squire",
     platforms: [.macOS(.v15)],
@@ -87,7 +92,10 @@ let package = Package(
             // The parts of the standard library and Foundation that are used, not all of them: 10 MiB less resident, and
             // a release binary that runs without a Swift installation.
             linkerSettings: [
-                .unsafeFlags(["-static-stdlib", "-lCoreFoundation", "-l_FoundationCShims", "-l_FoundationCollections", "-l_FoundationICU", "-lstdc++"], .when(platforms: [.linux], configuration: .release))
+                .unsafeFlags(
+                    ["-static-stdlib"] + staticFoundation.map { "-l" + $0 },
+                    .when(platforms: [.linux], configuration: .release)
+                )
             ]
         ),
 
