@@ -89,7 +89,7 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common,
-            // The parts of the standard library and Foundation that are used, not all of them: 10 MiB less resident, and
+            // The parts of the standard library and Foundation that are used, not all of them: 5 MiB less resident, and
             // a release binary that runs without a Swift installation.
             linkerSettings: [
                 .unsafeFlags(

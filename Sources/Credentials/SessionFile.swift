@@ -138,7 +138,7 @@ package struct SessionFile: Sendable {
 
     /// Nil when there is no file.
     package func load() throws(SessionFileError) -> SessionRecord? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
             throw SessionFileError("read", path)

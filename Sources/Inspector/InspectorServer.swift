@@ -86,6 +86,12 @@ package final class InspectorServer: LocalHandler {
             }
             proxy.session.refreshNow(cause: .manual) { _ in }
             return json(202, status())
+        case (_, let path) where path.hasPrefix("/api/exchanges") || path == "/api/events":
+            return problem(
+                501,
+                "not_yet",
+                "The list of exchanges is still to come; squire run's log has a line for each."
+            )
         case ("GET", "/"):
             return text(
                 200,

@@ -112,6 +112,23 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
         #expect(exchange.credentialArrived(.success(credential(2))) == .relayRefreshed)
     }
 
+    /// A dead connection and a refused token together: still two copies of the body at most.
+    @Test func aBodyIsSentTwiceAtMost() {
+        var exchange = Exchange(
+            route: .ordinary,
+            method: .put,
+            hasBody: true,
+            carriesCredential: true,
+            missing: .refuse
+        )
+        _ = exchange.credentialArrived(.success(credential(1)))
+        exchange.attemptBegins()
+        #expect(exchange.connectionBroke(wasReused: true, sentNothing: false, isReplayable: true) == .sendAgain)
+        exchange.attemptBegins()
+        #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .hold)
+        #expect(exchange.credentialArrived(.success(credential(2))) == .relayRefreshed)
+    }
+
     @Test func signInNeverReplays() {
         var exchange = exchange(.signIn)
         exchange.attemptBegins()

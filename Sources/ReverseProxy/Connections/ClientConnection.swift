@@ -107,6 +107,8 @@ final class ClientConnection {
         while let input, !input.isEmpty {
             switch state {
             case .head:
+                // Answers that the client does not take must not pile up behind each other.
+                guard pendingOutput < Self.outputWindow else { return pauseReading() }
                 guard startExchange(input) else { return }
             case .exchange:
                 guard let runner else { return }
@@ -257,7 +259,13 @@ final class ClientConnection {
 
     private func becameWritable() {
         guard flush() else { return }
-        if pendingOutput < Self.outputWindow / 2 { runner?.outputDrained() }
+        if pendingOutput < Self.outputWindow / 2 {
+            runner?.outputDrained()
+            if state == .head, !mayRead {
+                resumeReading()
+                process()
+            }
+        }
         if output == nil, state == .lingering { beginLingering() }
     }
 

@@ -240,7 +240,7 @@ extension ExchangeRunner {
             }
             bodyMode = .length(remaining - UInt64(part))
         case .chunked:
-            if relayChunks(buffer) { return finishRelay() }
+            if takeChunks(buffer, data: write) { return finishRelay() }
             guard phaseIsActive else { return }
         case .untilClose:
             write(buffer.readable)
@@ -251,14 +251,14 @@ extension ExchangeRunner {
         checkPressure()
     }
 
-    /// True when the body is complete.
-    private func relayChunks(_ buffer: ByteBuffer) -> Bool {
+    /// Takes the chunks in `buffer` apart; true when the body is complete. A faulty one ends the exchange.
+    private func takeChunks(_ buffer: ByteBuffer, data: (UnsafeRawBufferPointer) -> Void) -> Bool {
         var offset = 0
         let octets = buffer.octets
         while true {
             switch responseDecoder.next(octets.span, from: offset) {
             case .data(let range):
-                write(UnsafeRawBufferPointer(rebasing: buffer.readable[range.range]))
+                data(UnsafeRawBufferPointer(rebasing: buffer.readable[range.range]))
                 offset = Int(range.upperBound)
             case .needsMore(let end):
                 buffer.consume(end)
@@ -429,7 +429,7 @@ extension ExchangeRunner {
             bodyMode = .length(remaining - UInt64(part))
             if UInt64(part) == remaining { return collectedAll() }
         case .chunked:
-            if collectChunks(buffer) { return collectedAll() }
+            if takeChunks(buffer, data: { collected += $0 }) { return collectedAll() }
             guard phaseIsActive else { return }
         case .untilClose:
             collected += buffer.readable
@@ -438,27 +438,6 @@ extension ExchangeRunner {
         guard collected.count > Self.collectLimit else { return }
         // Too large to be what is looked for.
         relayCollected()
-    }
-
-    private func collectChunks(_ buffer: ByteBuffer) -> Bool {
-        var offset = 0
-        let octets = buffer.octets
-        while true {
-            switch responseDecoder.next(octets.span, from: offset) {
-            case .data(let range):
-                collected += buffer.readable[range.range]
-                offset = Int(range.upperBound)
-            case .needsMore(let end):
-                buffer.consume(end)
-                return false
-            case .finished(let end):
-                buffer.consume(end)
-                return true
-            case .failed(let error):
-                fault(.protocolError(error))
-                return false
-            }
-        }
     }
 
     private func collectedAll() {

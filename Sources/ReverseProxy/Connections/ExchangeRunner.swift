@@ -147,6 +147,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         exchange = Exchange(
             route: route,
             method: head.method,
+            hasBody: head.framing != .none && head.framing != .length(0),
             carriesCredential: bearerBelongs,
             missing: context.configuration.session.missing
         )

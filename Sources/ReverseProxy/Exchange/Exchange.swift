@@ -38,6 +38,7 @@ package struct Exchange: Sendable {
 
     package let route: RouteKind
     package let method: MethodName
+    private let hasBody: Bool
     /// The session's bearer goes along.
     package let carriesCredential: Bool
     package let missing: SessionConfiguration.Missing
@@ -57,11 +58,13 @@ package struct Exchange: Sendable {
     package init(
         route: RouteKind,
         method: MethodName,
+        hasBody: Bool = false,
         carriesCredential: Bool,
         missing: SessionConfiguration.Missing
     ) {
         self.route = route
         self.method = method
+        self.hasBody = hasBody
         self.carriesCredential = carriesCredential
         self.missing = missing
     }
@@ -99,7 +102,7 @@ package struct Exchange: Sendable {
         isReplayable: Bool
     ) -> HeadAction {
         if verdict != .accepted, mayReplay {
-            isBeyondReplay = !isReplayable
+            isBeyondReplay = !isReplayable || isBodySpent
             return verdict == .rejected ? .hold : .collect(.verdict)
         }
         if status >= 200, status < 300 {
@@ -109,6 +112,9 @@ package struct Exchange: Sendable {
         return .relay
     }
 
+    /// A body reaches the upstream twice at most, for whatever reason it is sent again.
+    private var isBodySpent: Bool { hasBody && attempts >= 2 }
+
     /// At most one refresh and one replay, and only of requests that carried the session's credential.
     package var mayReplay: Bool {
         carriesCredential && generation != 0 && !hasReplayed && !hasAnswered
@@ -117,7 +123,7 @@ package struct Exchange: Sendable {
     /// The connection broke before a byte of the answer. Only an idempotent request on a connection that had served others, which
     /// the upstream may close at any time, is sent again; anything else may have been acted on.
     package mutating func connectionBroke(wasReused: Bool, sentNothing: Bool, isReplayable: Bool) -> FaultAction {
-        guard !hasResent, !hasAnswered, wasReused, isReplayable, method.isIdempotent || sentNothing else {
+        guard !hasResent, !hasAnswered, !isBodySpent, wasReused, isReplayable, method.isIdempotent || sentNothing else {
             return .fail
         }
         hasResent = true

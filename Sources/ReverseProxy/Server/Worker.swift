@@ -95,6 +95,7 @@ final class Worker {
         OwnAnswer.append(failure, method: .get, closes: true, to: scratch)
         counters.finished(status: failure.status, nanoseconds: 0)
         counters.refused(failure.code)
+        recordRefusal(failure, context)
         _ = SocketIO.write(descriptor, scratch.readable)
         SocketIO.shutdownWriting(descriptor)
         // What the client already sent must be read, or closing resets the connection and takes the answer with it.

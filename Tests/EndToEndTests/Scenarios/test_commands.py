@@ -230,6 +230,14 @@ class Running(Scenario):
         self.assertEqual(process.stop(signal.SIGINT), 0)
         self.assertIn("request sent again", process.text())
 
+    def test_demo_takes_the_next_free_port(self):
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.create_server(("127.0.0.1", 8080)))
+            process = Process("demo", env=self.env).wait_for("proxy", "inspector")
+            self.assertNotEqual(process.endpoints["proxy"], "http://127.0.0.1:8080")
+            self.assertEqual(process.stop(), 0)
+
     def test_no_secret_in_any_log(self):
         playground = self.playground()
         key = self.directory / "key"

@@ -96,6 +96,23 @@ class Wire(Scenario):
         bodies = [part.split(b"\r\n\r\n")[1] for part in received.split(b"HTTP/1.1 200 X")[1:]]
         self.assertEqual(bodies, [b"/%d;" % i for i in range(50)])
 
+    def test_pipelining_client_that_does_not_read_is_held_back(self):
+        squire, upstream = self.proxied(lambda r: reply(200, b"x" * 60_000))
+        request, count = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 1000
+        with self.open(squire) as connection:
+            connection.sendall(request * count)
+            # Until nothing moves any more: what was asked upstream stays the same for a while.
+            seen = -1
+            while seen != len(upstream.requests):
+                seen = len(upstream.requests)
+                with upstream.arrived:
+                    upstream.arrived.wait_for(lambda: len(upstream.requests) > seen, 0.5)
+            self.assertLess(seen, count)
+            received = 0
+            while received < count * 60_000:
+                received += len(connection.recv(1 << 20))
+        upstream.wait_for_requests(count)
+
     def test_half_closed_client_gets_all_answers(self):
         squire, _ = self.proxied()
         received = self.exchange(squire.port, b"GET /1 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /2 HTTP/1.1\r\nHost: localhost\r\n\r\n", half_close=True)
@@ -317,9 +334,7 @@ class Wire(Scenario):
         self.assertEqual(response.data.decode(), hashlib.sha256(body).hexdigest())
 
     def test_tls_upstream(self):
-        certificate, key = self.directory / "cert.pem", self.directory / "key.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
-                        "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+        certificate, key = self.make_certificate("server", "-addext", "subjectAltName=IP:127.0.0.1")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         body = os.urandom(3_000_000)
@@ -332,6 +347,79 @@ class Wire(Scenario):
         other = self.run_squire(self.config(upstream.url, name="other.yaml"))
         response = self.fetch(other)
         self.assertEqual((response.status, json.loads(response.data)["code"]), (502, "upstream_tls"))
+
+    def make_certificate(self, name, *extra):
+        certificate, key = self.directory / f"{name}.pem", self.directory / f"{name}.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
+                        "-subj", f"/CN={name}", *extra], check=True, capture_output=True)
+        return certificate, key
+
+    def test_client_certificate(self):
+        certificate, key = self.make_certificate("server", "-addext", "subjectAltName=IP:127.0.0.1")
+        own, own_key = self.make_certificate("client")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        context.load_verify_locations(own)
+        context.verify_mode = ssl.CERT_REQUIRED
+        squire, _ = self.proxied(extra=f"tls: {{ca: {certificate}, certificate: {own}, key: {own_key}}}\n", context=context)
+        self.assertEqual(self.fetch(squire).status, 200)
+
+    def test_corporate_proxy(self):
+        """Requests and the refresh go through a tunnel that the proxy makes, with its own authentication."""
+        seen = []
+
+        def tunnel(client):
+            head = self.read_until(client, b"\r\n\r\n")
+            seen.append(head)
+            if b"Proxy-Authorization: Basic dXNlcjpwYXNz" not in head:
+                client.sendall(b"HTTP/1.1 407 Authenticate\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n")
+                return tunnel(client)
+            host, port = head.split()[1].decode().split(":")
+            server = socket.create_connection((host, int(port)))
+            client.sendall(b"HTTP/1.1 200 Established\r\n\r\n")
+            def copy(source, target):
+                while data := source.recv(65536):
+                    target.sendall(data)
+                hang_up(target)
+            threading.Thread(target=copy, args=(server, client), daemon=True).start()
+            copy(client, server)
+
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def accept():
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=tunnel, args=(listener.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        squire, upstream = self.proxied(extra=f"proxy: http://user:pass@127.0.0.1:{listener.getsockname()[1]}\n")
+        self.assertEqual(self.fetch(squire).status, 200)
+        self.assertTrue(seen[0].startswith(f"CONNECT 127.0.0.1:{upstream.port} HTTP/1.1".encode()))
+        self.assertNotIn(b"Bearer", b"".join(seen))
+        self.assertNotIn("user:pass", squire.text())
+
+    def test_too_many_connections(self):
+        squire, _ = self.proxied(extra="limits: {connections: 2}\n")
+        kept = [self.open(squire) for _ in range(2)]
+        for connection in kept:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.read_until(connection, b"ok")
+        with self.open(squire) as connection:
+            received = self.read_until(connection, b"}\n")
+        self.assertIn(b" 503 ", received)
+        self.assertIn(b"Retry-After: 1", received)
+        self.assertIn(b'"overloaded"', received)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_other_local_users_are_refused(self):
+        squire, upstream = self.proxied()
+        script = (f"import socket\ns = socket.create_connection(('127.0.0.1', {squire.port}))\n"
+                  "s.sendall(b'GET / HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n')\nprint(s.recv(65536))")
+        result = subprocess.run(["/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable, "-c", script],
+                                user=65534, capture_output=True, text=True, timeout=LIMIT, cwd="/")
+        self.assertIn("forbidden_user", result.stdout, result.stderr)
+        self.assertEqual(upstream.requests, [])
 
     def test_unix_socket(self):
         path = self.directory / "s.sock"
