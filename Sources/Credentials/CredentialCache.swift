@@ -9,8 +9,10 @@ package enum SessionEvent: Sendable {
     case refreshFailed(cause: RefreshCause, reason: String, failure: CredentialFailure)
     case loggedIn(generation: Generation)
     case loggedOut
-    /// The new token is in use but not on disk.
+    /// The new token is in use but not on disk; saving is tried again.
     case notSaved(reason: String)
+    /// What could not be saved before now is.
+    case saved
 }
 
 /// The session of one proxy: keeps the current token, hands it out, and has it refreshed, once for everyone.
@@ -18,7 +20,7 @@ package enum SessionEvent: Sendable {
 /// *Threading*: every method from any thread. Completions are called on the calling thread when the answer is known at once, else
 /// on the session's own thread, never under a lock. Blocking work (files, the refresh) is done on that thread only.
 package final class CredentialCache: @unchecked Sendable {
-    // `@unchecked`: `state`, `record`, `waiters` and `fileVersion` are protected by `lock`.
+    // `@unchecked`: everything mutable is protected by `lock`.
     package typealias Completion = @Sendable (Result<Credential, CredentialFailure>) -> Void
 
     private let file: SessionFile?
@@ -33,6 +35,8 @@ package final class CredentialCache: @unchecked Sendable {
     private var waiters: [Completion] = []
     private var replyWaiters: [@Sendable (Result<RefreshReply, CredentialFailure>) -> Void] = []
     private var fileVersion: SessionFile.Version?
+    /// The token that the file still holds instead of the current one, which could not be saved. It is dead.
+    private var unsavedOver: Token?
     private var isShutDown = false
     private let publishedGeneration = Atomic<UInt64>(0)
 
@@ -128,6 +132,9 @@ package final class CredentialCache: @unchecked Sendable {
     /// Looks whether another process replaced the file, and adopts its token. One stat(2) when nothing changed.
     package func recheckFile() {
         guard let file else { return }
+        if lock.withLock({ unsavedOver != nil && !state.isRefreshing }) {
+            return thread.execute { [self] in saveAgain(file) }
+        }
         let version = file.version()
         guard lock.withLock({ version != fileVersion && !state.isRefreshing }) else { return }
         thread.execute { [self] in reload(file, version: version) }
@@ -258,7 +265,8 @@ package final class CredentialCache: @unchecked Sendable {
             do throws(SessionFileError) {
                 handle = try file.lock()
                 if let saved = try file.load() {
-                    if saved.token != held.token {
+                    let deadToken = lock.withLock { unsavedOver }
+                    if saved.token != held.token, saved.token != deadToken {
                         publish(saved, version: file.version())
                         observe(.adopted(generation: generation))
                         return adopted()
@@ -288,14 +296,17 @@ package final class CredentialCache: @unchecked Sendable {
             base.put(reply.token, origin: .refresh, now: now)
             base.refreshes += 1
             base.lastRefresh = .init(at: now, cause: cause.rawValue, outcome: "refreshed")
+            var isSaved = true
             if let file, let replacement {
                 do throws(SessionFileError) {
                     try file.commit(base, replacement)
                 } catch {
                     // The old token is dead: keep working with the new one, and say so loudly.
-                    observe(.notSaved(reason: error.description))
+                    isSaved = saveOnceMore(base, file)
+                    if !isSaved { observe(.notSaved(reason: error.description)) }
                 }
             }
+            lock.withLock { unsavedOver = isSaved ? nil : unsavedOver ?? held.token }
             publish(base, version: file?.version())
             guard let credential = lock.withLock({ state.credential }) else { return .failure(.loginNeeded) }
             let expiresIn = credential.expiresAt.map { $0 - now }
@@ -318,6 +329,31 @@ package final class CredentialCache: @unchecked Sendable {
             base.lastRefresh = .init(at: now, cause: cause.rawValue, outcome: "lost")
             return failed(cause, reason: reason, retryAfter: nil, base, replacement)
         }
+    }
+
+    /// The file's lock is held.
+    private func saveOnceMore(_ record: SessionRecord, _ file: SessionFile) -> Bool {
+        (try? file.save(record)) != nil
+    }
+
+    /// Saves what could not be saved before, unless somebody logged in meanwhile.
+    private func saveAgain(_ file: SessionFile) {
+        guard let handle = try? file.lock() else { return }
+        defer { handle.unlock() }
+        let (dead, current) = lock.withLock { (unsavedOver, record) }
+        guard let dead else { return }
+        let onDisk = (try? file.load())?.token
+        if let onDisk, onDisk != dead {
+            lock.withLock { unsavedOver = nil }
+            return reload(file, version: file.version())
+        }
+        guard saveOnceMore(current, file) else { return }
+        let version = file.version()
+        lock.withLock {
+            unsavedOver = nil
+            fileVersion = version
+        }
+        observe(.saved)
     }
 
     private func failed(

@@ -20,7 +20,7 @@ package final class RefreshCounts: @unchecked Sendable {
         case .refreshed(let cause, _, _): key = Key(cause: cause.rawValue, outcome: "refreshed")
         case .refreshFailed(let cause, _, let failure):
             key = Key(cause: cause.rawValue, outcome: failure == .loginNeeded ? "refused" : "failed")
-        case .adopted, .loggedIn, .loggedOut, .notSaved: return
+        case .adopted, .loggedIn, .loggedOut, .notSaved, .saved: return
         }
         lock.withLock { counts[key, default: 0] += 1 }
     }

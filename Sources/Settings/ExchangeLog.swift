@@ -106,6 +106,8 @@ package enum SessionLog {
             logger.notice("logged in: generation \(generation)")
         case .loggedOut:
             logger.notice("logged out")
+        case .saved:
+            logger.notice("the token is saved now")
         case .notSaved(let reason):
             logger.error("the new token is in use but NOT SAVED, and the old one is dead: \(reason)")
         }

@@ -24,13 +24,16 @@ private final class TestSource: TokenSource, @unchecked Sendable {
     private var outcomes: [RefreshOutcome]
     private var calls: [Token] = []
     let mayAnswer = Latch<Bool>()
+    private let meanwhile: @Sendable () -> Void
 
-    init(_ outcomes: [RefreshOutcome]) {
+    init(_ outcomes: [RefreshOutcome], meanwhile: @escaping @Sendable () -> Void = {}) {
         self.outcomes = outcomes
+        self.meanwhile = meanwhile
     }
 
     func refresh(_ token: Token) -> RefreshOutcome {
         _ = mayAnswer.wait()
+        meanwhile()
         return lock.withLock {
             calls.append(token)
             return outcomes.isEmpty ? .unavailable(reason: "no more", retryAfter: nil) : outcomes.removeFirst()
@@ -38,6 +41,15 @@ private final class TestSource: TokenSource, @unchecked Sendable {
     }
 
     var received: [Token] { lock.withLock { calls } }
+}
+
+private final class Events: @unchecked Sendable {
+    // `@unchecked`: protected by `lock`.
+    private let lock = Lock()
+    private var seen: [String] = []
+
+    func note(_ event: SessionEvent) { lock.withLock { seen.append("\(event)".prefix { $0.isLetter }.description) } }
+    var texts: [String] { lock.withLock { seen } }
 }
 
 @Suite struct CredentialCacheTests {
@@ -134,6 +146,33 @@ private final class TestSource: TokenSource, @unchecked Sendable {
         #expect(throws: SessionFileError.self) {
             try CredentialCache(file: SessionFile(path: path), source: nil, margin: .zero, clock: TestClock())
         }
+    }
+
+    /// The directory goes away after the new file was begun: the token is kept in memory, and saved when that works again.
+    @Test func unsavedTokenIsSavedLater() throws {
+        let directory = directory() + "/sub"
+        let file = SessionFile(path: directory + "/s.json")
+        let (old, new) = (makeToken("a"), makeToken("b"))
+        let source = TestSource([success(new)]) {
+            rename(directory, directory + ".away")
+            // A file in the directory's place: it cannot simply be made again.
+            fclose(fopen(directory, "w"))
+        }
+        source.mayAnswer.set(true)
+        let events = Events()
+        let cache = try CredentialCache(file: file, source: source, margin: .zero, clock: TestClock()) {
+            events.note($0)
+        }
+        adopt(cache, old)
+        #expect(try wait(cache, rejecting: 1).get().token == new)
+        unlink(directory)
+        rename(directory + ".away", directory)
+        #expect(try file.load()?.token == old)
+        cache.recheckFile()
+        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(try file.load()?.token == new)
+        #expect(events.texts.contains("saved"))
+        #expect(cache.current()?.credential.token == new)
     }
 
     @Test func shutdownWaitsForTheRefresh() throws {

@@ -73,6 +73,7 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
         #expect(Redaction.target("/a?token=x&b=1&API_KEY=y&c") == "/a?token=…&b=1&API_KEY=…&c")
         #expect(Redaction.target("/a?x=eyJhbGciOiJIUzI1NiJ9.abc.def") == "/a?x=…")
         #expect(Redaction.target("/a\u{1B}[31m") == "/a\\x1b[31m")
+        #expect(Redaction.target("/a\u{9B}31m") == "/a\\x9b31m")
     }
 }
 

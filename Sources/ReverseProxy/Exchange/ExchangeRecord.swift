@@ -46,7 +46,7 @@ package enum Redaction {
         "credential",
     ]
 
-    /// Control characters and bytes beyond ASCII are escaped, so that a log line stays one line.
+    /// Control characters are escaped, those beyond ASCII too: a log line stays one line, and drives no terminal.
     package static func target(_ text: String) -> String {
         guard let question = text.firstIndex(of: "?") else { return printable(text, limit: 512) }
         let query = text[text.index(after: question)...]
@@ -65,7 +65,7 @@ package enum Redaction {
 
     private static func printable(_ text: String, limit: Int) -> String {
         let kept = text.unicodeScalars.prefix(limit).map { scalar -> String in
-            scalar.value < 0x20 || scalar.value == 0x7F ? "\\x\(String(scalar.value, radix: 16))" : String(scalar)
+            scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) ? "\\x\(String(scalar.value, radix: 16))" : String(scalar)
         }
         return kept.joined() + (text.unicodeScalars.count > limit ? "…" : "")
     }

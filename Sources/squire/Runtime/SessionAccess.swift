@@ -32,7 +32,7 @@ struct SessionAccess {
                     case .refreshFailed(_, let text, _): reason.set(text)
                     case .notSaved(let text):
                         Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
-                    case .refreshed, .adopted, .loggedIn, .loggedOut: break
+                    case .refreshed, .adopted, .loggedIn, .loggedOut, .saved: break
                     }
                 }
             )

@@ -186,6 +186,38 @@ class Sessions(Scenario):
         self.assertEqual(self.session_file.stat().st_mode & 0o777, 0o600)
         self.assertEqual(sorted(p.name for p in self.directory.glob("*session*")), ["session.json", "session.json.lock"])
 
+    def injected(self, fault, *arguments):
+        """A command whose system calls fail as `fault` says (strace(1))."""
+        return subprocess.run(["strace", "-f", "-o", "/dev/null", "-e", fault, SQUIRE, *arguments], capture_output=True, text=True,
+                              timeout=LIMIT, env=clean_environment(**self.env))
+
+    def test_full_disk_before_the_refresh(self):
+        playground = self.playground()
+        config = self.config(playground)
+        self.login(config)
+        before = self.session_file.read_bytes()
+        result = self.injected("inject=fsync:error=ENOSPC", "token", "--config", config, "--min-ttl", "2h")
+        self.assertEqual((result.returncode, result.stdout), (73, ""), result.stderr)
+        self.assertEqual(self.session_file.read_bytes(), before)
+        self.assertEqual(list(self.directory.glob(".session*")), [])
+        # Nothing was sent: the login is as good as before.
+        self.command("token", "--config", config, "--min-ttl", "2h")
+
+    def test_rename_fails_once_after_the_refresh(self):
+        config = self.config(self.playground())
+        self.login(config)
+        result = self.injected("inject=rename:error=EIO:when=1", "token", "--config", config, "--min-ttl", "2h")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(json.loads(self.session_file.read_text())["token"], result.stdout.strip())
+
+    def test_token_that_cannot_be_saved_is_given_and_said(self):
+        config = self.config(self.playground())
+        self.login(config)
+        result = self.injected("inject=rename:error=EIO", "token", "--config", config, "--min-ttl", "2h")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("NOT SAVED", result.stderr)
+        self.assertNotEqual(json.loads(self.session_file.read_text())["token"], result.stdout.strip())
+
     def test_exec(self):
         config = self.config(self.playground())
         self.login(config)
