@@ -61,7 +61,7 @@ package final class WorkThread: @unchecked Sendable {
     private let name: String
     private var queue: [@Sendable () -> Void] = []
     private var isRunning = false
-    private var hasThread = false
+    private var worker: NativeThread?
     private var isFinished = false
 
     /// The thread starts with the first item.
@@ -71,24 +71,27 @@ package final class WorkThread: @unchecked Sendable {
         pthread_cond_init(changed, nil)
     }
 
+    deinit {
+        pthread_cond_destroy(changed)
+        pthread_mutex_destroy(mutex)
+        changed.deallocate()
+        mutex.deallocate()
+    }
+
     /// Does `work` after everything handed over before. Work that comes after `finish` is dropped.
     package func execute(_ work: @escaping @Sendable () -> Void) {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         guard !isFinished else { return }
         queue.append(work)
-        if !hasThread {
-            hasThread = true
-            // The thread keeps this object for good: there is one per session, for the life of the process.
-            _ = NativeThread(name: name) { self.loop() }
-        }
+        // The thread keeps this object until `finish`.
+        if worker == nil { worker = NativeThread(name: name) { self.loop() } }
         pthread_cond_broadcast(changed)
     }
 
     /// Takes no more work and waits, up to `timeout`, until what was handed over is done; false when it is not.
     package func finish(timeout: Duration) -> Bool {
         pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
         isFinished = true
         pthread_cond_broadcast(changed)
         var deadline = timespec()
@@ -100,8 +103,15 @@ package final class WorkThread: @unchecked Sendable {
             deadline.tv_nsec -= 1_000_000_000
         }
         while isRunning || !queue.isEmpty {
-            if pthread_cond_timedwait(changed, mutex, &deadline) == ETIMEDOUT { return false }
+            if pthread_cond_timedwait(changed, mutex, &deadline) == ETIMEDOUT {
+                pthread_mutex_unlock(mutex)
+                return false
+            }
         }
+        let worker = worker
+        self.worker = nil
+        pthread_mutex_unlock(mutex)
+        worker?.join()
         return true
     }
 

@@ -65,7 +65,8 @@ package enum Redaction {
 
     private static func printable(_ text: String, limit: Int) -> String {
         let kept = text.unicodeScalars.prefix(limit).map { scalar -> String in
-            scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) ? "\\x\(String(scalar.value, radix: 16))" : String(scalar)
+            scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
+                ? "\\x\(String(scalar.value, radix: 16))" : String(scalar)
         }
         return kept.joined() + (text.unicodeScalars.count > limit ? "…" : "")
     }
