@@ -361,7 +361,7 @@ class Running(Scenario):
         self.assertEqual(self.fetch(process).status, 200)
         process.stop()
         deadline = time.monotonic() + LIMIT
-        while f"{process.process.pid} +++ exited" not in trace.read_text(errors="replace"):
+        while not trace.read_text(errors="replace").endswith("+++ exited with 0 +++\n"):
             self.assertLess(time.monotonic(), deadline)
         marks = []
         for line in trace.read_text(errors="replace").splitlines():
