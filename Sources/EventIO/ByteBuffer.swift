@@ -146,7 +146,7 @@ package final class BufferPool {
     private var free: [ByteBuffer] = []
     private let limit: Int
 
-    package init(limit: Int = 64) {
+    package init(limit: Int = 16) {
         self.limit = limit
         free.reserveCapacity(limit)
     }
