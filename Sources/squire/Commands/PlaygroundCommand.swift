@@ -6,7 +6,10 @@ import Settings
 
 /// The switches of the simulated API.
 struct PlaygroundSwitches: ParsableArguments {
-    @Option(name: .long, help: ArgumentHelp("How long a token lives. (default: 60m)", valueName: "duration"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("How long a token lives. (default: 60m; in the demo 60s)", valueName: "duration")
+    )
     var tokenTtl: String?
 
     @Option(name: .long, help: ArgumentHelp("How long after the login it can be refreshed.", valueName: "duration"))
