@@ -44,10 +44,12 @@ struct DemoCommand: ParsableCommand {
             service.session.adopt(token, origin: .signIn) { _ in latch.set(true) }
             _ = latch.wait()
         }
+        let foreground = Foreground(timeout: service.shutdownTimeout) { completion in
+            service.drain(completion: completion)
+        }
         for endpoint in service.endpoints { Output.line(endpoint) }
         explain(service.url)
-        let foreground = Foreground()
-        foreground.run(timeout: service.shutdownTimeout) { completion in service.drain(completion: completion) }
+        foreground.run()
         service.stop()
         playground.stop()
         LogWriter.standardError.finish()

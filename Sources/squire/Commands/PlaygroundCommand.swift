@@ -94,9 +94,9 @@ struct PlaygroundCommand: ParsableCommand {
             throw ValidationError("--listen must be HOST:PORT or unix:PATH, not \"\(listen)\"")
         }
         let service = try PlaygroundService(address, options: options)
+        let foreground = Foreground(timeout: .seconds(1)) { completion in completion() }
         Output.line("playground \(service.url)")
-        let foreground = Foreground()
-        foreground.run(timeout: .seconds(1)) { completion in completion() }
+        foreground.run()
         service.stop()
     }
 }

@@ -54,19 +54,19 @@ struct RunCommand: ParsableCommand {
             for service in services { service.stop() }
             throw error
         }
-        for service in services {
+        let running = services
+        let foreground = Foreground(
+            timeout: running.map(\.shutdownTimeout).max() ?? .zero,
+            hangUp: { reload(running, loaded, overrides, logging) },
+            drain: { completion in Shutdown.drain(running, completion) }
+        )
+        for service in running {
             for endpoint in service.endpoints { Output.line(endpoint) }
             if service.session.status.state == .none {
                 logging.logger().warning("there is no session yet: run squire login")
             }
         }
-        let running = services
-        let foreground = Foreground()
-        foreground.run(
-            timeout: running.map(\.shutdownTimeout).max() ?? .zero,
-            hangUp: { reload(running, loaded, overrides, logging) },
-            drain: { completion in Shutdown.drain(running, completion) }
-        )
+        foreground.run()
         for service in running { service.stop() }
         LogWriter.standardError.finish()
     }

@@ -13,10 +13,11 @@ final class Foreground {
     private var timer: EventTimer?
     private var isStopping = false
 
-    /// Runs until SIGTERM or SIGINT and a clean end. A second signal leaves at once.
+    /// Takes signals from now on: make it before anything is said to be ready. SIGTERM and SIGINT bring a clean end, a second
+    /// one leaves at once.
     ///
     /// `drain` starts the end and calls its argument, on any thread, when all exchanges are done; it has `timeout`.
-    func run(
+    init(
         timeout: Duration,
         hangUp: @escaping () -> Void = {},
         drain: @escaping (_ completion: @escaping @Sendable () -> Void) -> Void
@@ -34,6 +35,10 @@ final class Foreground {
             )
         }
         signals.append(SignalWatch(loop: loop, signal: SIGHUP, received: hangUp))
+    }
+
+    /// Runs until it is told to stop and everything has ended.
+    func run() {
         loop.run()
     }
 

@@ -318,6 +318,13 @@ class Running(Scenario):
         # A second signal would cut the end short.
         self.assertEqual(squire.process.wait(LIMIT), 0)
 
+    def test_signal_right_after_the_ready_line(self):
+        config = self.config("https://api.example.com")
+        for arguments in (("run", "--config", config), ("playground", "--listen", "127.0.0.1:0"), ("demo", "--listen", "127.0.0.1:0")) * 3:
+            process = Process(*arguments, env=self.env)
+            process.process.stdout.readline()
+            self.assertEqual(process.stop(), 0, arguments)
+
     def test_second_signal_leaves_at_once(self):
         block = threading.Event()
         self.addCleanup(block.set)
