@@ -38,20 +38,6 @@ static inline void csystem_forbid_dumps(void) {
 #endif
 }
 
-// The user at the other end of a Unix socket; 0 on success.
-static inline int csystem_peer_user(int fd, uid_t *user) {
-#ifdef __linux__
-    struct { pid_t pid; uid_t uid; gid_t gid; } peer;
-    socklen_t length = sizeof peer;
-    int status = getsockopt(fd, SOL_SOCKET, 17 /* SO_PEERCRED */, &peer, &length);
-    if (status == 0) *user = peer.uid;
-    return status;
-#else
-    gid_t group;
-    return getpeereid(fd, user, &group);
-#endif
-}
-
 // The user whose process owns the other end of a TCP connection within this machine (sock_diag(7)): 0 on success, -1 when the
 // kernel does not know it. Looks up one socket by its addresses; costs a few microseconds.
 static inline int csystem_tcp_peer_user(int fd, uid_t *user) {

@@ -97,7 +97,7 @@ package struct ListeningSocket: Sendable {
     /// Stops listening, and removes a Unix socket's file.
     package func close() {
         _ = systemClose(descriptor)
-        if case .unix(let path) = name { unlink(path) }
+        removeName()
     }
 
     /// Removes a Unix socket's file: nobody new finds it.

@@ -10,13 +10,13 @@ package enum TextFile {
     package static func read(_ path: String, limit: Int = 1 << 20) -> Result<String, Problem> {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
-            return .failure(Problem(String(cString: strerror(errno)), isMissing: errno == ENOENT))
+            return .failure(Problem(String(cString: strerror(errno))))
         }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16 * 1024)
         while true {
-            let count = fill(descriptor, &chunk)
+            let count = chunk.withUnsafeMutableBytes { systemRead(descriptor, $0) }
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { return .failure(Problem(String(cString: strerror(errno)))) }
             if count == 0 { break }
@@ -31,11 +31,9 @@ package enum TextFile {
 
     package struct Problem: Error {
         package var text: String
-        package var isMissing = false
 
-        init(_ text: String, isMissing: Bool = false) {
+        init(_ text: String) {
             self.text = text
-            self.isMissing = isMissing
         }
     }
 
@@ -61,13 +59,9 @@ package enum TextFile {
     package static func isReadable(_ path: String) -> Bool {
         access(path, R_OK) == 0
     }
-
-    private static func fill(_ descriptor: Int32, _ chunk: inout [UInt8]) -> Int {
-        chunk.withUnsafeMutableBytes { unsafeRead(descriptor, $0) }
-    }
 }
 
-private func unsafeRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
+private func systemRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
     #if canImport(Glibc)
     Glibc.read(descriptor, buffer.baseAddress, buffer.count)
     #else

@@ -26,8 +26,6 @@ package final class UpstreamConnection {
     private var staged: ByteBuffer?
     /// Who is told. Not retained, and not checked (it is read for every event): an owner that goes away clears it first.
     package unowned(unsafe) var delegate: (any UpstreamConnectionDelegate)?
-    /// How many exchanges it has served.
-    package var uses = 0
     /// When it became idle, monotonic nanoseconds.
     package var idleSince: UInt64 = 0
 

@@ -124,7 +124,7 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
         )
         _ = exchange.credentialArrived(.success(credential(1)))
         exchange.attemptBegins()
-        #expect(exchange.connectionBroke(wasReused: true, sentNothing: false, isReplayable: true) == .sendAgain)
+        #expect(exchange.connectionBroke(wasReused: true, isReplayable: true) == .sendAgain)
         exchange.attemptBegins()
         #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .hold)
         #expect(exchange.credentialArrived(.success(credential(2))) == .relayRefreshed)
@@ -144,10 +144,10 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
         ] {
             var exchange = exchange(.ordinary, method)
             exchange.attemptBegins()
-            #expect(exchange.connectionBroke(wasReused: wasReused, sentNothing: false, isReplayable: true) == expected)
+            #expect(exchange.connectionBroke(wasReused: wasReused, isReplayable: true) == expected)
             // Once at most.
             if expected == .sendAgain {
-                #expect(exchange.connectionBroke(wasReused: true, sentNothing: false, isReplayable: true) == .fail)
+                #expect(exchange.connectionBroke(wasReused: true, isReplayable: true) == .fail)
             }
         }
     }

@@ -30,7 +30,6 @@ final class ClientConnection {
     private var mayRead = true
     private var closesAfterAnswer = false
     private var isDraining = false
-    private let isUnixSocket: Bool
     /// The Host that the access policy accepted last: keep-alive connections repeat it.
     private var acceptedHost: [UInt8] = []
     /// Its number with the worker.
@@ -40,11 +39,10 @@ final class ClientConnection {
     static let outputWindow = 256 * 1024
     private static let lingerNanoseconds: UInt64 = 2_000_000_000
 
-    init(worker: Worker, descriptor: Int32, number: Int, isUnixSocket: Bool) {
+    init(worker: Worker, descriptor: Int32, number: Int) {
         self.worker = worker
         self.descriptor = descriptor
         self.number = number
-        self.isUnixSocket = isUnixSocket
         context = worker.context
         parser = RequestParser(limits: context.configuration.limits.heads)
         deadline = Deadline(loop: worker.loop) { [unowned self] in deadlinePassed() }
@@ -213,8 +211,6 @@ final class ClientConnection {
         mayRead = true
         watch?.setReading(true)
     }
-
-    var hasClientEnded: Bool { hasEnded }
 
     private func releaseInput() {
         guard let input, input.isEmpty else { return }

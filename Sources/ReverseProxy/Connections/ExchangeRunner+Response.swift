@@ -9,7 +9,7 @@ extension ExchangeRunner {
         guard connection === self.connection else { return connection.close() }
         switch phase {
         case .exchanging: readHead(connection)
-        case .collecting: readCollected(connection)
+        case .collecting: receiveBody(connection, take: collect, ended: collectedAll)
         case .relaying: readBody(connection)
         case .idle, .waiting, .connecting: connection.setReading(false)
         }
@@ -37,7 +37,6 @@ extension ExchangeRunner {
             ? .fail
             : exchange.connectionBroke(
                 wasReused: connectionWasReused,
-                sentNothing: false,
                 isReplayable: body?.isReplayable ?? true
             )
         switch action {
@@ -290,7 +289,7 @@ extension ExchangeRunner {
 
     private func readBody(_ connection: UpstreamConnection) {
         guard case .length(let remaining) = bodyMode, upstreamInput?.isEmpty ?? true else {
-            return readFramedBody(connection)
+            return receiveBody(connection, take: relayBuffered, ended: finishRelay)
         }
         // Straight into what the client gets.
         let output = client.outputBuffer()
@@ -314,17 +313,22 @@ extension ExchangeRunner {
         }
     }
 
-    private func readFramedBody(_ connection: UpstreamConnection) {
+    /// Receives more of a body and hands it to `take`; `ended` comes when the body ends with the connection.
+    private func receiveBody(
+        _ connection: UpstreamConnection,
+        take: (ByteBuffer) -> Void,
+        ended: () -> Void
+    ) {
         let buffer = upstreamInput ?? worker.buffers.take()
         upstreamInput = buffer
         switch connection.receive(into: buffer.writable(minimum: Self.smallBody)) {
         case .moved(let count):
             buffer.commit(count)
-            relayBuffered(buffer)
+            take(buffer)
         case .wouldBlock:
             break
         case .endOfStream:
-            if case .untilClose = bodyMode { finishRelay() } else { fault(.incomplete) }
+            if case .untilClose = bodyMode { ended() } else { fault(.incomplete) }
         case .failed:
             fault(.incomplete)
         }
@@ -401,22 +405,6 @@ extension ExchangeRunner {
     }
 
     // MARK: Collecting
-
-    private func readCollected(_ connection: UpstreamConnection) {
-        let buffer = upstreamInput ?? worker.buffers.take()
-        upstreamInput = buffer
-        switch connection.receive(into: buffer.writable(minimum: Self.smallBody)) {
-        case .moved(let count):
-            buffer.commit(count)
-            collect(buffer)
-        case .wouldBlock:
-            break
-        case .endOfStream:
-            if case .untilClose = bodyMode { collectedAll() } else { fault(.incomplete) }
-        case .failed:
-            fault(.incomplete)
-        }
-    }
 
     private func collect(_ buffer: ByteBuffer) {
         switch bodyMode {

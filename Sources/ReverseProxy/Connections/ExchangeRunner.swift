@@ -234,7 +234,6 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         self.connection = connection
         connectionWasReused = isReused
         connection.delegate = self
-        connection.uses += 1
         phase = .exchanging
         // Half a head of an earlier exchange must leave no trace.
         parser = ResponseParser(limits: parser.limits)

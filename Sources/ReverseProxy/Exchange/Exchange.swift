@@ -122,8 +122,8 @@ package struct Exchange: Sendable {
 
     /// The connection broke before a byte of the answer. Only an idempotent request on a connection that had served others, which
     /// the upstream may close at any time, is sent again; anything else may have been acted on.
-    package mutating func connectionBroke(wasReused: Bool, sentNothing: Bool, isReplayable: Bool) -> FaultAction {
-        guard !hasResent, !hasAnswered, !isBodySpent, wasReused, isReplayable, method.isIdempotent || sentNothing else {
+    package mutating func connectionBroke(wasReused: Bool, isReplayable: Bool) -> FaultAction {
+        guard !hasResent, !hasAnswered, !isBodySpent, wasReused, isReplayable, method.isIdempotent else {
             return .fail
         }
         hasResent = true

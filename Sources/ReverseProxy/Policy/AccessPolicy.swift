@@ -56,7 +56,7 @@ package struct AccessPolicy: Sendable {
         return nil
     }
 
-    /// Whether a request with these fields only needs no further look: the fast path remembers the Host it accepted.
+    /// Each request must show a key: the fast path, which remembers the Host it accepted last, does not apply.
     package var needsKey: Bool { key != nil }
 
     private func isOwn(_ text: String) -> Bool {

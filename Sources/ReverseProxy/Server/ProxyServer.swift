@@ -1,5 +1,4 @@
 package import EventIO
-import Synchronization
 import Threads
 
 /// One proxy: its listeners and workers.
@@ -72,30 +71,14 @@ package final class ProxyServer {
 
     /// Stops accepting and lets running exchanges end; `completion` is called, on any thread, when the last has.
     package func drain(completion: @escaping @Sendable () -> Void) {
-        for socket in sockets {
-            // A Unix socket's name goes first: nobody may connect to what nobody answers.
-            if case .unix = socket.name { socket.removeName() }
-        }
-        let remaining = Remaining(count: boxes.count, completion: completion)
+        // A Unix socket's name goes first: nobody may connect to what nobody answers.
+        for socket in sockets { socket.removeName() }
+        let remaining = Countdown(boxes.count, completion: completion)
         for (thread, box) in zip(threads, boxes) {
             thread.loop.execute {
                 box.listeners = []
                 box.worker?.drain { remaining.countDown() }
             }
-        }
-    }
-
-    private final class Remaining: Sendable {
-        private let count: Atomic<Int>
-        private let completion: @Sendable () -> Void
-
-        init(count: Int, completion: @escaping @Sendable () -> Void) {
-            self.count = Atomic(count)
-            self.completion = completion
-        }
-
-        func countDown() {
-            if count.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { completion() }
         }
     }
 

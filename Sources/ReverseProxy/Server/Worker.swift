@@ -72,12 +72,7 @@ final class Worker {
         }
         SocketIO.disableDelay(descriptor)
         lastNumber += 1
-        let connection = ClientConnection(
-            worker: self,
-            descriptor: descriptor,
-            number: lastNumber,
-            isUnixSocket: isUnixSocket
-        )
+        let connection = ClientConnection(worker: self, descriptor: descriptor, number: lastNumber)
         connections[lastNumber] = connection
         counters.set(.clients, connections.count)
         connection.start()

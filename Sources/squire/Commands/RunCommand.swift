@@ -2,6 +2,7 @@ import ArgumentParser
 import Credentials
 import Logging
 import Settings
+import Threads
 
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -58,7 +59,10 @@ struct RunCommand: ParsableCommand {
         let foreground = Foreground(
             timeout: running.map(\.shutdownTimeout).max() ?? .zero,
             hangUp: { reload(running, loaded, overrides, logging) },
-            drain: { completion in Shutdown.drain(running, completion) }
+            drain: { completion in
+                let remaining = Countdown(running.count, completion: completion)
+                for service in running { service.drain { remaining.countDown() } }
+            }
         )
         for service in running {
             for endpoint in service.endpoints { Output.line(endpoint) }

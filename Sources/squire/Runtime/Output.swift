@@ -71,8 +71,6 @@ enum Output {
         }
     }
 
-    static var isTerminal: Bool { isatty(1) == 1 }
-
     /// One line from standard input, without its end; asks with `prompt`, and without echo, when a person is there. Nil at the end.
     static func readSecret(prompt: String) -> String? {
         guard isatty(0) == 1 else { return readLine(strippingNewline: true) }
