@@ -1,6 +1,6 @@
 /// `host[:port]` as Host and absolute targets carry it (RFC 3986 section 3.2, without user information).
 package struct Authority: Equatable, Sendable {
-    /// Lower case, IPv6 addresses without brackets, without a final dot.
+    /// Lower case, IPv6 addresses without brackets.
     package var host: String
     package var port: Int?
 
@@ -20,7 +20,6 @@ package struct Authority: Equatable, Sendable {
             let end = rest.firstIndex(of: ":") ?? rest.endIndex
             host = rest[..<end].lowercased()
             rest = rest[end...]
-            if host.hasSuffix(".") { host.removeLast() }
         }
         guard !host.isEmpty else { return nil }
         if rest.isEmpty {
@@ -39,21 +38,52 @@ package struct Authority: Equatable, Sendable {
         }
     }
 
-    /// A name of this machine's loopback interface.
+    /// A name or an address of this machine's loopback interface. Names under `localhost.` never leave the machine (RFC 6761 section 6.3).
     package var isLoopback: Bool {
-        if host == "localhost" || host == "::1" || host.hasSuffix(".localhost") { return true }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+        host == "localhost" || host.hasSuffix(".localhost") || isLoopbackAddress
     }
 
-    /// Whether the bytes could be an authority at all.
+    /// `::1`, or four canonical decimal numbers of which the first is 127: no other spelling.
+    package var isLoopbackAddress: Bool {
+        if host == "::1" { return true }
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0).map(String.init) == String($0) }
+    }
+
+    /// Whether the bytes are a host and perhaps a port, as Host carries them: a name of letters, digits, `-`, `.`, `_` and `~`, or an
+    /// address in brackets. Stricter than RFC 3986 section 3.2.2, which also has percent-encoding and sub-delimiters.
     static func isValid(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
-        for offset in range.range {
-            switch bytes[offset] {
-            case 0x30...0x3A, 0x41...0x5B, 0x5D, 0x5F, 0x61...0x7A, 0x2D, 0x2E, 0x7E, 0x25: continue
-            default: return false
-            }
+        var offset = Int(range.lowerBound)
+        let end = Int(range.upperBound)
+        guard offset < end else { return false }
+        let hostStart: Int
+        if bytes[offset] == 0x5B {
+            offset += 1
+            hostStart = offset
+            while offset < end, isAddressByte(bytes[offset]) { offset += 1 }
+            guard offset < end, bytes[offset] == 0x5D, offset > hostStart else { return false }
+            offset += 1
+        } else {
+            hostStart = offset
+            while offset < end, isNameByte(bytes[offset]) { offset += 1 }
+            guard offset > hostStart else { return false }
         }
-        return true
+        if offset == end { return true }
+        guard bytes[offset] == Octet.colon else { return false }
+        offset += 1
+        guard end - offset <= 5 else { return false }
+        while offset < end, Octet.isDigit(bytes[offset]) { offset += 1 }
+        return offset == end
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: true
+        default: false
+        }
+    }
+
+    private static func isAddressByte(_ byte: UInt8) -> Bool {
+        Octet.hexadecimal(byte) != nil || byte == Octet.colon || byte == 0x2E
     }
 }

@@ -1,4 +1,4 @@
-/// Takes the chunked coding off a body (RFC 9112 section 7.1). Strict about line ends and sizes; extensions are dropped.
+/// Takes the chunked coding off a body (RFC 9112 section 7.1). Strict about sizes, extensions and line ends; extensions are dropped.
 package struct ChunkedDecoder: Sendable {
     package enum Step: Equatable, Sendable {
         /// More bytes are needed; everything before this offset is used up.
@@ -15,13 +15,15 @@ package struct ChunkedDecoder: Sendable {
         case trailers, finished
     }
 
-    private static let maxExtensionBytes = 4096
+    /// In the whole body.
+    private static let maxExtensionBytes = 16 * 1024
     private static let maxTrailerBytes = 16 * 1024
 
     private var state = State.size
     private var remaining: UInt64 = 0
     private var digits = 0
     private var extensionBytes = 0
+    private var chunkExtension = ChunkExtension()
     /// The trailer section as it was sent, without its empty line. Validated.
     package private(set) var trailers: [UInt8] = []
     private var trailerFields: [FieldLine] = []
@@ -53,7 +55,7 @@ package struct ChunkedDecoder: Sendable {
                     remaining = remaining << 4 | UInt64(digit)
                 } else if byte == Octet.carriageReturn {
                     state = .sizeLineFeed
-                } else if byte == 0x3B || Octet.isBlank(byte) {
+                } else if chunkExtension.begin(byte) {
                     state = .chunkExtension
                 } else {
                     return .failed(.malformed("a chunk size is not valid"))
@@ -64,10 +66,10 @@ package struct ChunkedDecoder: Sendable {
                 guard extensionBytes <= Self.maxExtensionBytes else {
                     return .failed(.malformed("chunk extensions are too long"))
                 }
-                if byte == Octet.carriageReturn {
-                    state = .sizeLineFeed
-                } else if !Octet.isFieldContent(byte) {
-                    return .failed(.malformed("a chunk extension holds a control character"))
+                switch chunkExtension.accept(byte) {
+                case .more: break
+                case .end: state = .sizeLineFeed
+                case .invalid: return .failed(.malformed("a chunk extension is not valid"))
                 }
                 offset &+= 1
             case .sizeLineFeed:
@@ -140,5 +142,64 @@ package struct ChunkedDecoder: Sendable {
             result += trailers[field.name.range] + [Octet.colon, Octet.space] + trailers[field.value.range] + [13, 10]
         }
         return result
+    }
+}
+
+/// The extensions behind a chunk's size, checked and not kept (RFC 9112 section 7.1.1):
+/// `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`. A line end inside quotes is how requests are smuggled.
+struct ChunkExtension: Sendable {
+    enum Verdict { case more, end, invalid }
+
+    private enum State: Sendable {
+        /// Blanks, after which only `;` may come.
+        case beforeSemicolon
+        case beforeName, name, afterName
+        case beforeValue, value, quoted, quotedPair, afterQuoted
+    }
+
+    private var state = State.beforeSemicolon
+
+    /// Whether `byte`, the first behind the size, can begin extensions.
+    mutating func begin(_ byte: UInt8) -> Bool {
+        guard byte == 0x3B || Octet.isBlank(byte) else { return false }
+        state = byte == 0x3B ? .beforeName : .beforeSemicolon
+        return true
+    }
+
+    mutating func accept(_ byte: UInt8) -> Verdict {
+        let isBlank = Octet.isBlank(byte)
+        let isToken = Octet.isToken(byte)
+        let mayEnd = state == .name || state == .value || state == .afterQuoted
+        switch state {
+        case .beforeSemicolon where isBlank, .beforeName where isBlank, .afterName where isBlank,
+            .beforeValue where isBlank, .name where isToken, .value where isToken:
+            return .more
+        case .beforeName where isToken:
+            state = .name
+        case .name where byte == 0x3D, .afterName where byte == 0x3D:
+            state = .beforeValue
+        case .beforeValue where isToken:
+            state = .value
+        case .beforeValue where byte == 0x22:
+            state = .quoted
+        case .name where isBlank:
+            state = .afterName
+        case .value where isBlank, .afterQuoted where isBlank:
+            state = .beforeSemicolon
+        case .quoted where byte == 0x22:
+            state = .afterQuoted
+        case .quoted where byte == 0x5C:
+            state = .quotedPair
+        case .quoted, .quotedPair:
+            guard Octet.isFieldContent(byte) else { return .invalid }
+            state = .quoted
+        case _ where byte == Octet.carriageReturn && mayEnd:
+            return .end
+        case .beforeSemicolon where byte == 0x3B, .afterName where byte == 0x3B, _ where byte == 0x3B && mayEnd:
+            state = .beforeName
+        default:
+            return .invalid
+        }
+        return .more
     }
 }

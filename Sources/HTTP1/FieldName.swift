@@ -5,7 +5,8 @@ package enum FieldName: UInt8, Sendable {
     case connection, contentLength, transferEncoding, te, trailer, upgrade, keepAlive, proxyConnection, http2Settings
     case proxyAuthorization, proxyAuthenticate, proxyAuthenticationInfo
     // What policy looks at.
-    case host, expect, authorization, via, origin, acceptEncoding, contentEncoding, squireKey, secFetchSite
+    case host, expect, maxForwards, accessControlRequestMethod, accessControlRequestHeaders, authorization, via, origin,
+        acceptEncoding, contentEncoding, squireKey, secFetchSite
     case location, contentLocation, date, retryAfter, contentType, wwwAuthenticate
 
     /// Classifies the name at `range`.
@@ -23,7 +24,8 @@ package enum FieldName: UInt8, Sendable {
         case 12:
             bytes.matches(range, "content-type")
                 ? .contentType
-                : bytes.matches(range, "x-squire-key") ? .squireKey : .other
+                : bytes.matches(range, "x-squire-key")
+                    ? .squireKey : bytes.matches(range, "max-forwards") ? .maxForwards : .other
         case 13: bytes.matches(range, "authorization") ? .authorization : .other
         case 14:
             bytes.matches(range, "content-length")
@@ -36,6 +38,8 @@ package enum FieldName: UInt8, Sendable {
         case 17: bytes.matches(range, "transfer-encoding") ? .transferEncoding : .other
         case 18: bytes.matches(range, "proxy-authenticate") ? .proxyAuthenticate : .other
         case 19: bytes.matches(range, "proxy-authorization") ? .proxyAuthorization : .other
+        case 29: bytes.matches(range, "access-control-request-method") ? .accessControlRequestMethod : .other
+        case 30: bytes.matches(range, "access-control-request-headers") ? .accessControlRequestHeaders : .other
         case 25: bytes.matches(range, "proxy-authentication-info") ? .proxyAuthenticationInfo : .other
         default: .other
         }

@@ -39,14 +39,13 @@ enum FieldSection {
             while offset < count, Octet.isBlank(bytes[offset]) { offset &+= 1 }
             let valueStart = offset
             while offset < count, Octet.isFieldContent(bytes[offset]) { offset &+= 1 }
-            guard offset &+ 1 < count else {
-                if offset < count, bytes[offset] != Octet.carriageReturn {
-                    return .failed(.malformed("a field value holds a control character"))
-                }
-                return .incomplete
-            }
-            guard bytes[offset] == Octet.carriageReturn, bytes[offset &+ 1] == Octet.lineFeed else {
+            guard offset < count else { return .incomplete }
+            guard bytes[offset] == Octet.carriageReturn else {
                 return .failed(.malformed("a field value holds a control character, or its line does not end in CR LF"))
+            }
+            guard offset &+ 1 < count else { return .incomplete }
+            guard bytes[offset &+ 1] == Octet.lineFeed else {
+                return .failed(.malformed("a carriage return stands alone"))
             }
             var valueEnd = offset
             while valueEnd > valueStart, Octet.isBlank(bytes[valueEnd &- 1]) { valueEnd &-= 1 }
@@ -144,7 +143,7 @@ struct FramingFields {
         }
     }
 
-    /// Digits only, no sign, no blank inside, at most 18 digits. In responses a list of equal numbers counts as one.
+    /// Digits only (RFC 9110 section 8.6), no sign, no blank inside. In responses a list of equal numbers counts as one.
     private static func length(_ bytes: Span<UInt8>, _ range: ByteRange, mayRepeat: Bool) -> UInt64? {
         var result: UInt64?
         var isValid = true
@@ -159,15 +158,17 @@ struct FramingFields {
         return isValid ? result : nil
     }
 
+    /// At most `Int64.max`; nil when it is no number or too large.
     @inline(__always)
-    private static func number(_ bytes: Span<UInt8>, _ range: ByteRange) -> UInt64? {
-        guard range.count > 0, range.count <= 18 else { return nil }
+    static func number(_ bytes: Span<UInt8>, _ range: ByteRange) -> UInt64? {
+        guard range.count > 0, range.count <= 19 else { return nil }
         var value: UInt64 = 0
         for offset in range.range {
             guard Octet.isDigit(bytes[offset]) else { return nil }
+            // 19 digits do not overflow 64 bits.
             value = value &* 10 &+ UInt64(bytes[offset] &- 0x30)
         }
-        return value
+        return value <= UInt64(Int64.max) ? value : nil
     }
 }
 

@@ -6,6 +6,10 @@ package enum HTTP1Error: Error, Equatable, Sendable {
     case tooManyFields
     case targetTooLong
     case unsupportedVersion
+    /// The body is announced as longer than `HeadLimits.maxBody`.
+    case bodyTooLarge
+    /// `Expect` says something other than `100-continue`.
+    case unknownExpectation
 
     package static func == (left: HTTP1Error, right: HTTP1Error) -> Bool { left.detail == right.detail }
 
@@ -16,6 +20,8 @@ package enum HTTP1Error: Error, Equatable, Sendable {
         case .headTooLarge: "the head is larger than the limit"
         case .tooManyFields: "the head has more fields than the limit"
         case .targetTooLong: "the request target is longer than the limit"
+        case .bodyTooLarge: "the body is larger than anything that is passed on"
+        case .unknownExpectation: "an expectation other than 100-continue is not understood"
         case .unsupportedVersion: "only HTTP/1.0 and HTTP/1.1 are spoken here"
         }
     }
@@ -28,6 +34,9 @@ package struct HeadLimits: Sendable, Equatable {
     package var fields: Int
     /// Bytes of the request target.
     package var target: Int
+
+    /// The longest body that a request may announce, in bytes: a pebibyte. Nobody sends more; waiting for it would be pointless.
+    package static let maxBody: UInt64 = 1 << 50
 
     package init(head: Int = 64 * 1024, fields: Int = 128, target: Int = 32 * 1024) {
         self.head = head

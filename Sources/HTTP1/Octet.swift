@@ -44,11 +44,11 @@ package enum Octet {
         (byte >= 0x20 && byte != 0x7F) || byte == tab
     }
 
-    /// What a request target may hold here: no control, no space, no fragment. Raw `|`, `;` and bytes beyond ASCII are
-    /// sent by real clients of the API and pass as they are.
+    /// What a request target may hold here: visible ASCII without the fragment's `#`. RFC 3986 has fewer; raw `|`, `;`, `{` and
+    /// their like are sent by real clients and pass as they are.
     @inline(__always)
     package static func isTarget(_ byte: UInt8) -> Bool {
-        byte > 0x20 && byte != 0x7F && byte != 0x23
+        byte > 0x20 && byte < 0x7F && byte != 0x23
     }
 
     @inline(__always)
@@ -115,6 +115,11 @@ extension Span where Element == UInt8 {
             if !element.isEmpty { body(element) }
             start = comma &+ 1
         }
+    }
+
+    func contains(_ byte: UInt8) -> Bool {
+        for offset in 0..<count where self[offset] == byte { return true }
+        return false
     }
 
     /// Those bytes as text.

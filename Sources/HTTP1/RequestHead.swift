@@ -61,7 +61,10 @@ package struct RequestHead: Sendable {
     package var host: ByteRange?
     package var keepsAlive = true
     package var expectsContinue = false
+    /// `Connection: upgrade` in HTTP/1.1.
     package var upgrades = false
+    /// Of OPTIONS only: how many more proxies may see it.
+    package var maxForwards: UInt64?
 
     package init() {
         fields.reserveCapacity(32)

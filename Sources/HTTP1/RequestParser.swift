@@ -1,10 +1,10 @@
 /// Parses request heads (RFC 9112 section 3). One parser for each connection.
 ///
-/// Offer all unconsumed bytes each time: a head that is whole is parsed in one pass; one that comes in pieces is searched for
-/// its end first, so that dripping bytes cost linear time.
+/// Offer all unconsumed bytes each time. The verdict does not depend on how they were split: a prefix is refused only for what
+/// no further byte can mend, and bytes beyond the limit are not looked at.
 package struct RequestParser: Sendable {
     package var limits: HeadLimits
-    private var endSearch = HeadEndSearch()
+    private var schedule = ParseSchedule()
 
     package init(limits: HeadLimits) {
         self.limits = limits
@@ -12,23 +12,20 @@ package struct RequestParser: Sendable {
 
     /// Parses the head at the start of `bytes` into `head`, whose storage is reused.
     package mutating func parse(_ bytes: Span<UInt8>, into head: inout RequestHead) -> ParseProgress {
-        guard endSearch.mayBeComplete(bytes) else { return progress(bytes) }
+        guard schedule.isDue(bytes, limit: limits.head) else { return .incomplete }
         head.fields.removeAll(keepingCapacity: true)
-        let result = Self.parse(bytes, limits: limits, into: &head)
-        switch result {
-        case .incomplete: return progress(bytes)
-        case .complete(let length):
-            endSearch = HeadEndSearch()
-            return length > limits.head ? .failed(.headTooLarge) : result
-        case .failed: return result
+        let visible = bytes.extracting(first: limits.head)
+        let result = Self.parse(visible, limits: limits, into: &head)
+        guard case .incomplete = result else {
+            schedule = ParseSchedule()
+            return result
         }
+        guard bytes.count > limits.head else { return .incomplete }
+        return .failed(visible.contains(Octet.lineFeed) ? .headTooLarge : .targetTooLong)
     }
 
-    private mutating func progress(_ bytes: Span<UInt8>) -> ParseProgress {
-        endSearch.noteIncomplete(bytes)
-        guard bytes.count > limits.head else { return .incomplete }
-        return .failed(endSearch.sawLineEnd ? .headTooLarge : .targetTooLong)
-    }
+    /// Empty lines before a request, which careless clients send after a body (RFC 9112 section 2.2): that many are skipped.
+    private static let maxEmptyLines = 8
 
     private static func parse(
         _ bytes: Span<UInt8>,
@@ -37,9 +34,9 @@ package struct RequestParser: Sendable {
     ) -> ParseProgress {
         let count = bytes.count
         var offset = 0
-        // Empty lines before a request are left over from careless clients (RFC 9112 section 2.2).
         while offset &+ 1 < count, bytes[offset] == Octet.carriageReturn, bytes[offset &+ 1] == Octet.lineFeed {
             offset &+= 2
+            guard offset <= 2 * maxEmptyLines else { return .failed(.malformed("this is not an HTTP request")) }
         }
         let methodStart = offset
         while offset < count, Octet.isToken(bytes[offset]) { offset &+= 1 }
@@ -62,21 +59,27 @@ package struct RequestParser: Sendable {
         guard offset &- targetStart <= limits.target else { return .failed(.targetTooLong) }
         guard offset < count else { return .incomplete }
         guard bytes[offset] == Octet.space, offset > targetStart else {
-            return .failed(.malformed("the request target is empty or holds a character that is not allowed"))
+            return .failed(
+                .malformed("the request target is empty or holds a character that is not allowed: percent-encode it")
+            )
         }
         head.target = ByteRange(targetStart, offset)
         if let error = readTarget(bytes, into: &head) { return .failed(error) }
         offset &+= 1
 
-        // "HTTP/1.x" CR LF
-        guard offset &+ 10 <= count else {
-            return isPrefixOfVersion(bytes, from: offset)
-                ? .incomplete : .failed(.malformed("the HTTP version is not valid"))
+        // HTTP-version and the line's end (RFC 9112 section 2.3): as much of it as there is.
+        for index in 0..<min(10, count &- offset) {
+            let byte = bytes[offset &+ index]
+            let isRight =
+                switch index {
+                case 5, 7: Octet.isDigit(byte)
+                default: unsafe byte == versionLine.utf8Start[index]
+                }
+            guard isRight else {
+                return .failed(.malformed("the HTTP version is not valid, or the request line does not end in CR LF"))
+            }
         }
-        guard bytes.matches(ByteRange(offset, offset &+ 5), "http/"), bytes[offset] == 0x48,
-            Octet.isDigit(bytes[offset &+ 5]), bytes[offset &+ 6] == 0x2E, Octet.isDigit(bytes[offset &+ 7]),
-            bytes[offset &+ 8] == Octet.carriageReturn, bytes[offset &+ 9] == Octet.lineFeed
-        else { return .failed(.malformed("the HTTP version is not valid, or the request line does not end in CR LF")) }
+        guard offset &+ 10 <= count else { return .incomplete }
         guard bytes[offset &+ 5] == 0x31, bytes[offset &+ 7] <= 0x31 else { return .failed(.unsupportedVersion) }
         head.minorVersion = Int(bytes[offset &+ 7] &- 0x30)
         offset &+= 10
@@ -133,31 +136,35 @@ package struct RequestParser: Sendable {
         return nil
     }
 
-    private static func isPrefixOfVersion(_ bytes: Span<UInt8>, from start: Int) -> Bool {
-        let expected: StaticString = "HTTP/"
-        for offset in start..<bytes.count {
-            let index = offset &- start
-            if index < 5, unsafe bytes[offset] != expected.utf8Start[index] { return false }
-            if index >= 5, bytes[offset] == Octet.lineFeed { return false }
-        }
-        return true
-    }
+    /// With digits where the dashes are.
+    private static let versionLine: StaticString = "HTTP/-.-\r\n"
 
+    /// What takes the whole head: framing (RFC 9112 section 6.3), Host (section 3.2), Expect, Max-Forwards.
     private static func finish(_ bytes: Span<UInt8>, _ head: inout RequestHead) -> HTTP1Error? {
         var framing = FramingFields()
         if let error = framing.read(bytes, &head.fields, mayRepeatLength: false) { return error }
         head.host = nil
         head.expectsContinue = false
+        head.maxForwards = nil
         for field in head.fields {
-            if field.id == .host {
+            switch field.id {
+            case .host:
+                // More than one, or one that is not valid: 400 (RFC 9112 section 3.2).
                 guard head.host == nil else { return .malformed("Host is given twice") }
                 guard Authority.isValid(bytes, field.value) else { return .malformed("Host is not valid") }
                 head.host = field.value
-            } else if field.id == .expect {
-                guard bytes.matches(field.value, "100-continue") else {
-                    return .malformed("an expectation other than 100-continue is not understood")
-                }
+            case .expect:
+                guard bytes.matches(field.value, "100-continue") else { return .unknownExpectation }
+                // An HTTP/1.0 client cannot understand the answer (RFC 9110 section 10.1.1).
                 head.expectsContinue = head.minorVersion > 0
+            case .maxForwards where head.method == .options:
+                // Means nothing with other methods (RFC 9110 section 7.6.2).
+                guard let hops = FramingFields.number(bytes, field.value), head.maxForwards == nil else {
+                    return .malformed("Max-Forwards is not a number")
+                }
+                head.maxForwards = hops
+            default:
+                continue
             }
         }
         if head.minorVersion > 0, head.host == nil { return .malformed("Host is missing") }
@@ -168,51 +175,32 @@ package struct RequestParser: Sendable {
             guard head.minorVersion > 0 else { return .malformed("HTTP/1.0 has no Transfer-Encoding") }
             head.framing = .chunked
         } else if let length = framing.contentLength {
+            guard length <= HeadLimits.maxBody else { return .bodyTooLarge }
             head.framing = .length(length)
         } else {
             head.framing = .none
         }
-        head.upgrades = framing.upgrades
-        head.keepsAlive = head.minorVersion > 0 ? !framing.closes : framing.keepsAlive && !framing.closes
+        head.upgrades = framing.upgrades && head.minorVersion > 0
+        // Persistence with HTTP/1.0 clients is not for intermediaries (RFC 9112 section 9.3).
+        head.keepsAlive = head.minorVersion > 0 && !framing.closes
         return nil
     }
 }
 
-/// Looks for the empty line that ends a head, going on where it stopped.
-struct HeadEndSearch: Sendable {
-    private var searched = 0
-    private var isSearching = false
-    private var isFound = false
-    private(set) var sawLineEnd = false
+/// When a head that comes in pieces is worth parsing again: while it is tiny, so that what is no HTTP is refused at once; then when a
+/// line has ended or the bytes have doubled. Dripped bytes cost no more than a pass for each line.
+struct ParseSchedule: Sendable {
+    private var seen = 0
+    private var parsed = 0
 
-    /// Whether parsing is worth it: always at first, and later once an empty line is there.
-    mutating func mayBeComplete(_ bytes: Span<UInt8>) -> Bool {
-        guard isSearching, !isFound else { return true }
-        search(bytes)
-        return isFound
-    }
+    private static let tiny = 64
 
-    /// Parsing found no end: from now on the empty line is looked for.
-    mutating func noteIncomplete(_ bytes: Span<UInt8>) {
-        isSearching = true
-        isFound = false
-        if searched == 0 { search(bytes) }
-        isFound = false
-    }
-
-    private mutating func search(_ bytes: Span<UInt8>) {
-        // Two line feeds with at most a carriage return between: also the end of a head that is refused later.
-        var offset = searched
-        while offset < bytes.count {
-            if bytes[offset] == Octet.lineFeed {
-                sawLineEnd = true
-                if offset >= 1, bytes[offset &- 1] == Octet.lineFeed { isFound = true }
-                if offset >= 2, bytes[offset &- 1] == Octet.carriageReturn, bytes[offset &- 2] == Octet.lineFeed {
-                    isFound = true
-                }
-            }
-            offset &+= 1
-        }
-        searched = bytes.count
+    mutating func isDue(_ bytes: Span<UInt8>, limit: Int) -> Bool {
+        let isDue =
+            bytes.count <= Self.tiny || bytes.count > limit || bytes.count >= 2 * parsed
+            || bytes.extracting(min(seen, bytes.count)...).contains(Octet.lineFeed)
+        seen = bytes.count
+        if isDue { parsed = bytes.count }
+        return isDue
     }
 }

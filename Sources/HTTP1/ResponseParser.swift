@@ -7,6 +7,8 @@ package struct ResponseHead: Sendable {
     package var framing = MessageFraming.none
     /// Whether another exchange may follow on the connection.
     package var keepsAlive = true
+    /// `Connection: upgrade`.
+    package var upgrades = false
     package var contentLength: UInt64?
 
     package init() {
@@ -24,7 +26,7 @@ package struct ResponseHead: Sendable {
 /// Parses response heads (RFC 9112 section 4). One parser for each connection.
 package struct ResponseParser: Sendable {
     package var limits: HeadLimits
-    private var endSearch = HeadEndSearch()
+    private var schedule = ParseSchedule()
 
     package init(limits: HeadLimits) {
         self.limits = limits
@@ -36,18 +38,13 @@ package struct ResponseParser: Sendable {
         answering method: MethodName,
         into head: inout ResponseHead
     ) -> ParseProgress {
-        if endSearch.mayBeComplete(bytes) {
-            head.fields.removeAll(keepingCapacity: true)
-            let result = Self.parse(bytes, limits: limits, method: method, into: &head)
-            switch result {
-            case .incomplete: break
-            case .complete(let length):
-                endSearch = HeadEndSearch()
-                return length > limits.head ? .failed(.headTooLarge) : result
-            case .failed: return result
-            }
+        guard schedule.isDue(bytes, limit: limits.head) else { return .incomplete }
+        head.fields.removeAll(keepingCapacity: true)
+        let result = Self.parse(bytes.extracting(first: limits.head), limits: limits, method: method, into: &head)
+        guard case .incomplete = result else {
+            schedule = ParseSchedule()
+            return result
         }
-        endSearch.noteIncomplete(bytes)
         return bytes.count > limits.head ? .failed(.headTooLarge) : .incomplete
     }
 
@@ -72,8 +69,12 @@ package struct ResponseParser: Sendable {
         var offset = bytes[12] == Octet.space ? 13 : 12
         let reasonStart = offset
         while offset < count, Octet.isFieldContent(bytes[offset]) { offset &+= 1 }
+        guard offset < count else { return .incomplete }
+        guard bytes[offset] == Octet.carriageReturn else {
+            return .failed(.malformed("the upstream's status line is not valid"))
+        }
         guard offset &+ 1 < count else { return .incomplete }
-        guard bytes[offset] == Octet.carriageReturn, bytes[offset &+ 1] == Octet.lineFeed else {
+        guard bytes[offset &+ 1] == Octet.lineFeed else {
             return .failed(.malformed("the upstream's status line is not valid"))
         }
         head.reason = ByteRange(reasonStart, offset)
@@ -91,12 +92,16 @@ package struct ResponseParser: Sendable {
         var framing = FramingFields()
         if let error = framing.read(bytes, &head.fields, mayRepeatLength: true) { return error }
         head.contentLength = framing.contentLength
+        head.upgrades = framing.upgrades
         head.keepsAlive = head.minorVersion > 0 ? !framing.closes : framing.keepsAlive && !framing.closes
         if framing.hasTransferEncoding, framing.contentLength != nil {
             return .malformed("the upstream sends both Content-Length and Transfer-Encoding")
         }
         if head.status < 200 || head.status == 204 || head.status == 304 || method == .head {
             head.framing = .none
+            // A body where none may be: what follows on the connection cannot be trusted (RFC 9112 section 6.3).
+            let announcesBody = framing.isChunked || framing.contentLength ?? 0 > 0
+            if announcesBody, head.status == 204 || head.status < 200, head.status != 101 { head.keepsAlive = false }
         } else if framing.isChunked {
             guard head.minorVersion > 0 else { return .malformed("the upstream sends chunks in HTTP/1.0") }
             head.framing = .chunked

@@ -58,9 +58,9 @@ package final class InspectorServer: LocalHandler {
         if let failure = access.refusal(
             AccessPolicy.Request(
                 host: request["Host"],
-                origin: request["Origin"],
-                fetchSite: request["Sec-Fetch-Site"],
-                key: request["X-Squire-Key"].map { Array($0.utf8) }
+                origin: request.joined("Origin"),
+                fetchSite: request.joined("Sec-Fetch-Site"),
+                key: request.joined("X-Squire-Key").map { Array($0.utf8) }
             )
         ) {
             return responder.send(problem(failure.status, failure.code, failure.detail))

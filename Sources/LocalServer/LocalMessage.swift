@@ -16,6 +16,13 @@ package struct LocalRequest {
         let wanted = name.lowercased()
         return fields.first { $0.name.lowercased() == wanted }?.value
     }
+
+    /// All values of that name, joined with commas (RFC 9110 section 5.3); nil without any.
+    package func joined(_ name: String) -> String? {
+        let wanted = name.lowercased()
+        let values = fields.filter { $0.name.lowercased() == wanted }.map(\.value)
+        return values.isEmpty ? nil : values.joined(separator: ", ")
+    }
 }
 
 /// An answer.

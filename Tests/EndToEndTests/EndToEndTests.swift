@@ -10,7 +10,7 @@ import Darwin
 /// nothing with the code under test.
 @Suite(.serialized)
 struct EndToEndTests {
-    @Test(arguments: ["test_refresh", "test_wire", "test_clients", "test_commands"])
+    @Test(arguments: ["test_refresh", "test_wire", "test_strictness", "test_access", "test_clients", "test_commands"])
     func scenario(_ name: String) throws {
         let directory = #filePath.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/Scenarios"
         let log = "/tmp/squire-scenario-\(getpid())-\(name).log"

@@ -46,7 +46,8 @@ private func decode(_ text: String, pieces size: Int) -> (body: String, rest: In
 
     @Test(arguments: [
         "\r\n", "g\r\n", "-1\r\n", "0x5\r\nhello\r\n0\r\n\r\n", "5\nhello\r\n0\r\n\r\n", "5\r\nhello!\r\n0\r\n\r\n",
-        "5\r\nhello\n0\r\n\r\n", "1000000000000000\r\n", "5 \u{1}\r\nhello\r\n0\r\n\r\n", "0\r\nX : 1\r\n\r\n",
+        "5\r\nhello\n0\r\n\r\n", "1000000000000000\r\n", "5 \r\nhello\r\n0\r\n\r\n", "5;\r\nhello\r\n0\r\n\r\n",
+        "5;a=\"\r\n\"\r\nhello\r\n0\r\n\r\n", "5 \u{1}\r\nhello\r\n0\r\n\r\n", "0\r\nX : 1\r\n\r\n",
         "0\r\n\n",
     ])
     func refused(_ text: String) {
@@ -59,7 +60,7 @@ private func decode(_ text: String, pieces size: Int) -> (body: String, rest: In
     @Test(
         arguments: [
             ("localhost", "localhost", nil), ("LocalHost:80", "localhost", 80), ("[::1]:9", "::1", 9),
-            ("a.b.", "a.b", nil),
+            ("a.b.", "a.b.", nil),
             ("h:", "h", nil),
         ] as [(String, String, Int?)]
     )
@@ -75,7 +76,11 @@ private func decode(_ text: String, pieces size: Int) -> (body: String, rest: In
         for name in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]", "x.localhost"] {
             #expect(Authority(name)?.isLoopback == true)
         }
-        for name in ["127.0.0.1.evil.example", "localhost.evil.example", "128.0.0.1", "127.1"] {
+        #expect(Authority("x.localhost")?.isLoopbackAddress == false)
+        for name in [
+            "127.0.0.1.evil.example", "localhost.", "127.0.0.01", "127.0.0.+1", "127.0.0.256", "localhost.evil.example",
+            "128.0.0.1", "127.1",
+        ] {
             #expect(Authority(name)?.isLoopback == false)
         }
     }

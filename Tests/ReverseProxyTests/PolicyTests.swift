@@ -49,10 +49,11 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
     )
 
     @Test func hosts() {
-        for host in ["localhost:8080", "127.0.0.1", "api.example.com", "api.example.com:443", ""] {
+        for host in ["localhost:8080", "127.0.0.1", "api.example.com", "api.example.com:443"] {
             #expect(policy.refusal(.init(host: host)) == nil)
         }
-        for host in ["evil.example", "api.example.com:444", "api.example.com.evil.example", "[::2]"] {
+        for host in ["evil.example", "api.example.com:444", "api.example.com.evil.example", "[::2]", "x.localhost", ""]
+        {
             #expect(policy.refusal(.init(host: host))?.code == "misdirected_request")
         }
         #expect(policy.refusal(.init(host: "localhost", targetAuthority: "evil.example"))?.status == 421)
@@ -63,8 +64,29 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
         for origin in ["http://localhost:2", "https://evil.example", "null", "https://localhost:1"] {
             #expect(policy.refusal(.init(host: "localhost:1", origin: origin))?.code == "forbidden_origin")
         }
-        #expect(policy.refusal(.init(host: "localhost", fetchSite: "cross-site"))?.code == "forbidden_origin")
+        for site in ["cross-site", "same-site", "something-new", "none, none"] {
+            #expect(policy.refusal(.init(host: "localhost", fetchSite: site))?.code == "forbidden_origin")
+        }
         #expect(policy.refusal(.init(host: "localhost", fetchSite: "none")) == nil)
+    }
+
+    @Test func configuredOrigins() {
+        var access = AccessConfiguration()
+        access.origins = ["http://localhost:3000"]
+        access.key = Array("secret-of-16-bytes".utf8)
+        let policy = AccessPolicy(
+            access,
+            upstream: Origin(isSecure: true, authority: Authority(host: "api.example.com", port: nil)),
+            ownHosts: []
+        )
+        let page = AccessPolicy.Request(host: "localhost", origin: "http://localhost:3000", fetchSite: "same-site")
+        #expect(policy.refusal(page)?.code == "wrong_key")
+        // A browser asks first without the key; the request itself carries it.
+        #expect(policy.refusal(page, isPreflight: true) == nil)
+        for origin in ["http://localhost:3000.evil.example", "http://localhost:3000, http://localhost:3000"] {
+            let other = AccessPolicy.Request(host: "localhost", origin: origin)
+            #expect(policy.refusal(other, isPreflight: true)?.code == "forbidden_origin")
+        }
     }
 }
 

@@ -149,7 +149,7 @@ final class ClientConnection {
             let bytes = UnsafeRawBufferPointer(rebasing: input.readable[..<length])
             let runner = worker.takeRunner()
             self.runner = runner
-            runner.begin(self, head: head, bytes: bytes, headLength: length, refusal: refusal(bytes), now: now)
+            runner.begin(self, head: head, bytes: bytes, headLength: length, admission: admission(bytes), now: now)
             return state != .closed
         }
     }
@@ -162,30 +162,20 @@ final class ClientConnection {
         acceptedHost = []
     }
 
-    /// What speaks against the request, before anything is sent for it.
-    private func refusal(_ bytes: UnsafeRawBufferPointer) -> Failure? {
-        if head.method == .connect || head.method == .trace { return .methodNotAllowed }
+    /// Decides whether the request may pass, before anything is sent for it.
+    private func admission(_ bytes: UnsafeRawBufferPointer) -> Admission {
         // The common case: the Host of the last request, and nothing that needs a look.
-        var needsLook = head.form == .absolute || context.access.needsKey
+        var needsLook =
+            head.form == .absolute || head.method == .trace || head.method == .connect || context.access.needsKey
         for field in head.fields where field.id == .origin || field.id == .secFetchSite { needsLook = true }
         if !needsLook {
-            guard let host = head.host else { return nil }
+            guard let host = head.host else { return Admission(.forward) }
             let value = UnsafeRawBufferPointer(rebasing: bytes[host.range])
-            if value.elementsEqual(acceptedHost) { return nil }
+            if value.elementsEqual(acceptedHost) { return Admission(.forward) }
         }
-        let value = { (range: ByteRange) in String(decoding: bytes[range.range], as: UTF8.self) }
-        let text = { (id: FieldName) in self.head.first(id).map { value($0.value) } }
-        let refusal = context.access.refusal(
-            AccessPolicy.Request(
-                host: head.host.map(value),
-                targetAuthority: head.form == .absolute ? value(head.authority) : nil,
-                origin: text(.origin),
-                fetchSite: text(.secFetchSite),
-                key: text(.squireKey).map { Array($0.utf8) }
-            )
-        )
-        if refusal == nil, let host = head.host { acceptedHost = Array(bytes[host.range]) }
-        return refusal
+        let admission = Admission(head, bytes, context.access)
+        if case .forward = admission.decision, let host = head.host { acceptedHost = Array(bytes[host.range]) }
+        return admission
     }
 
     /// `http://host` as the client calls this proxy.
@@ -288,6 +278,11 @@ final class ClientConnection {
     /// Whether the connection ends after this answer: the answer says so.
     var willClose: Bool { closesAfterAnswer || worker.isDraining }
 
+    /// What follows a request that was refused is not trusted: the connection ends with its answer.
+    func closeAfterAnswer() {
+        closesAfterAnswer = true
+    }
+
     /// An answer that cannot be completed: the client must see that.
     func abort() {
         guard state != .closed else { return }
@@ -301,7 +296,7 @@ final class ClientConnection {
         state = .exchange
         head.method = .get
         let buffer = outputBuffer()
-        OwnAnswer.append(failure, method: .get, closes: true, to: buffer)
+        OwnAnswer(method: .get, date: worker.date(), closes: true).append(failure, to: buffer)
         worker.counters.finished(status: failure.status, nanoseconds: 0)
         worker.counters.refused(failure.code)
         worker.recordRefusal(failure, context)

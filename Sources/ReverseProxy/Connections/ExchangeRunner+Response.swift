@@ -161,7 +161,8 @@ extension ExchangeRunner {
     private func additions(framing: MessageFraming) -> ResponsePolicy.Additions {
         let closes = client.willClose || framing == .untilClose || isBodyUnread
         var result = ResponsePolicy.Additions(framing: framing, closes: closes)
-        result.confirmsKeepAlive = clientMinorVersion == 0
+        result.pageOrigin = pageOrigin
+        if responseHead.first(.date) == nil { result.date = worker.date() }
         if responseHead.first(.location) != nil || responseHead.first(.contentLocation) != nil {
             result.ownOrigin = client.ownOrigin
         }

@@ -146,13 +146,7 @@ extension ExchangeRunner {
         responseStatus = 200
         responseBytes = UInt64(reply.body.count)
         let closes = client.willClose || isBodyUnread
-        OwnAnswer.append(
-            reply,
-            method: exchange.method,
-            closes: closes,
-            confirmsKeepAlive: clientMinorVersion == 0,
-            to: client.outputBuffer()
-        )
+        ownAnswer(closes: closes).append(reply, to: client.outputBuffer())
         guard client.flush() else { return }
         finish(.complete, closes: closes)
     }

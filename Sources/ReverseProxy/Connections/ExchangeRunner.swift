@@ -51,7 +51,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     var bodySent = 0
     var requestBytes: UInt64 = 0
     var clientMinorVersion = 1
-    var clientKeepsAlive = true
+    /// A page of a configured origin sent the request: it may read the answer.
+    var pageOrigin: [UInt8]?
     /// The client waits for "100 Continue" and has not got it.
     var clientExpects = false
     /// The body is held back until the upstream says "100 Continue", or a second has passed.
@@ -107,7 +108,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         head: RequestHead,
         bytes: UnsafeRawBufferPointer,
         headLength: Int,
-        refusal: Failure?,
+        admission: Admission,
         now: UInt64
     ) {
         self.client = client
@@ -115,9 +116,9 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         pool = worker.pool
         startedAt = now
         id = worker.nextExchange()
-        parser.limits = HeadLimits(head: max(context.configuration.limits.head, 64 * 1024), fields: 256)
+        parser.limits = HeadLimits(head: max(context.configuration.limits.head, 128 * 1024), fields: 512)
         clientMinorVersion = head.minorVersion
-        clientKeepsAlive = head.keepsAlive
+        pageOrigin = admission.pageOrigin
         phase = .waiting
 
         let method = UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range])
@@ -160,10 +161,22 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             body = makeBody()
             bodyDecoder = ChunkedDecoder()
         }
-        client.pendingInput?.consume(headLength)
-
-        if let refusal { return answer(refusal) }
-        if rendered.isLoop { return answer(.loopDetected) }
+        switch admission.decision {
+        case .refuse(let failure):
+            client.pendingInput?.consume(headLength)
+            client.closeAfterAnswer()
+            return answer(failure)
+        case .preflight:
+            return answer(status: 204, consuming: headLength) { $0.appendPreflight(head, bytes, to: $1) }
+        case .forward where head.maxForwards == 0:
+            return answer(status: 200, consuming: headLength) { $0.appendOptions(to: $1) }
+        case .forward:
+            client.pendingInput?.consume(headLength)
+        }
+        if rendered.isLoop {
+            client.closeAfterAnswer()
+            return answer(.loopDetected)
+        }
         if worker.isDraining { return answer(.shuttingDown) }
         if route == .refresh { return serveRefresh() }
         if body != nil { takeBody() }
@@ -303,18 +316,27 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         exchange.hasAnswered = true
         let closes = client.willClose || isBodyUnread
         let output = client.outputBuffer()
-        OwnAnswer.append(
-            failure,
-            method: exchange.method,
-            closes: closes,
-            confirmsKeepAlive: clientMinorVersion == 0,
-            to: output
-        )
+        ownAnswer(closes: closes).append(failure, to: output)
         responseStatus = failure.status
         ownCode = failure.code
         worker.counters.refused(failure.code)
         guard client.flush() else { return }
         finish(.refused, closes: closes)
+    }
+
+    /// An answer of Squire's own that is no failure. The head is consumed after it is written: it may be quoted from.
+    private func answer(status: Int, consuming headLength: Int, _ append: (OwnAnswer, ByteBuffer) -> Void) {
+        exchange.hasAnswered = true
+        responseStatus = status
+        let closes = client.willClose || isBodyUnread
+        append(ownAnswer(closes: closes), client.outputBuffer())
+        client.pendingInput?.consume(headLength)
+        guard client.flush() else { return }
+        finish(.complete, closes: closes)
+    }
+
+    func ownAnswer(closes: Bool) -> OwnAnswer {
+        OwnAnswer(method: exchange.method, date: worker.date(), closes: closes, pageOrigin: pageOrigin)
     }
 
     /// Some of the request's body has not been read: its connection cannot carry another request.
@@ -394,6 +416,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         responseBytes = 0
         responseStatus = 0
         ownCode = nil
+        pageOrigin = nil
         clientExpects = false
         awaitsContinue = false
         attemptStartedAt = 0

@@ -7,8 +7,6 @@ package struct Failure: Error, Sendable, Equatable {
     /// The `error` of Proxy-Status.
     package var proxyError: String
     package var retryAfter: Int?
-    /// The `Allow` field of a 405.
-    package var allow: String?
 
     package init(
         _ status: Int,

@@ -34,17 +34,13 @@ extension Failure {
         detail: "The X-Squire-Key header is missing or wrong.",
         proxyError: "http_request_denied"
     )
-    package static let methodNotAllowed: Failure = {
-        var failure = Failure(
-            405,
-            "method_not_allowed",
-            "Method Not Allowed",
-            detail: "CONNECT and TRACE are not served: this is a reverse proxy for one upstream.",
-            proxyError: "http_request_denied"
-        )
-        failure.allow = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-        return failure
-    }()
+    package static let methodNotAllowed = Failure(
+        405,
+        "method_not_allowed",
+        "Method Not Allowed",
+        detail: "CONNECT and TRACE are not served: this is a reverse proxy for one upstream.",
+        proxyError: "http_request_denied"
+    )
     package static let requestTimeout = Failure(
         408,
         "request_timeout",
@@ -122,6 +118,8 @@ extension Failure {
             case .malformed: (400, "bad_request", "Bad Request")
             case .headTooLarge, .tooManyFields: (431, "head_too_large", "Request Header Fields Too Large")
             case .targetTooLong: (414, "target_too_long", "URI Too Long")
+            case .bodyTooLarge: (413, "body_too_large", "Content Too Large")
+            case .unknownExpectation: (417, "expectation_failed", "Expectation Failed")
             case .unsupportedVersion: (505, "bad_request", "HTTP Version Not Supported")
             }
         let detail = error.detail

@@ -17,7 +17,8 @@ package struct AccessPolicy: Sendable {
         upstreamPort = upstream.port
     }
 
-    /// What a head says about who sends it. Nil values are absent fields.
+    /// What a head says about who sends it. Nil values are absent fields; a field that is given twice has its values joined with a comma
+    /// (RFC 9110 section 5.3), which none of the rules accepts.
     package struct Request {
         package var host: String?
         package var targetAuthority: String?
@@ -41,19 +42,27 @@ package struct AccessPolicy: Sendable {
     }
 
     /// Why the request is refused; nil lets it through.
-    package func refusal(_ request: Request) -> Failure? {
-        for name in [request.targetAuthority ?? request.host, request.host].compactMap(\.self) {
-            // An empty Host is what HTTP/1.0 tools and `curl -H Host:` send.
-            guard name.isEmpty || isOwn(name) else { return .misdirected }
+    ///
+    /// - Parameter isPreflight: a page's browser asks whether the page may send such a request: it carries no key (Fetch section 4.8).
+    package func refusal(_ request: Request, isPreflight: Bool = false) -> Failure? {
+        for name in [request.targetAuthority, request.host].compactMap(\.self) {
+            guard isOwn(name) else { return .misdirected }
         }
-        if let origin = request.origin, !isAllowed(origin, host: request.host) { return .forbiddenOrigin }
-        if request.origin == nil, let site = request.fetchSite {
-            guard site != "cross-site", site != "same-site" else { return .forbiddenOrigin }
+        if let origin = request.origin {
+            guard isConfigured(origin) || isServedHere(origin, host: request.host) else { return .forbiddenOrigin }
+        } else if let site = request.fetchSite {
+            // Everything else, and whatever browsers may come to say, is another site's doing.
+            guard site == "none" || site == "same-origin" else { return .forbiddenOrigin }
         }
-        if let key {
+        if let key, !isPreflight {
             guard let given = request.key, Self.areEqual(given, key) else { return .wrongKey }
         }
         return nil
+    }
+
+    /// Whether pages of `origin` are named in `access.origins`: they may read answers, too.
+    package func isConfigured(_ origin: String) -> Bool {
+        origins.contains(Array(origin.lowercased().utf8))
     }
 
     /// Each request must show a key: the fast path, which remembers the Host it accepted last, does not apply.
@@ -61,17 +70,15 @@ package struct AccessPolicy: Sendable {
 
     private func isOwn(_ text: String) -> Bool {
         guard let authority = Authority(text) else { return false }
-        if authority.isLoopback { return true }
+        // Not names under `localhost.`: that they stay on this machine is up to the browser's resolver.
+        if authority.isLoopbackAddress || authority.host == "localhost" { return true }
         if authority.host == upstream.host { return (authority.port ?? upstreamPort) == upstreamPort }
         return hosts.contains { $0.host == authority.host && ($0.port == nil || $0.port == authority.port) }
     }
 
-    private func isAllowed(_ origin: String, host: String?) -> Bool {
-        let name = Array(origin.lowercased().utf8)
-        if origins.contains(name) { return true }
-        // A page that was itself served through the proxy; its Host was checked above.
-        guard let host, !host.isEmpty else { return false }
-        return name == Array("http://\(host.lowercased())".utf8)
+    /// A page that was itself served through the proxy; its Host was checked.
+    private func isServedHere(_ origin: String, host: String?) -> Bool {
+        host.map { origin.lowercased() == "http://\($0.lowercased())" } ?? false
     }
 
     /// Takes the same time wherever the difference is.

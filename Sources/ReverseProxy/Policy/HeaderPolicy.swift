@@ -148,7 +148,10 @@ package struct HeaderPolicy: Sendable {
             let field = head.fields[index]
             var isKept = false
             switch field.id {
-            case .other, .origin, .contentType, .contentEncoding, .date, .location, .contentLocation, .retryAfter,
+            case .other:
+                isKept = !field.isNominated && !isAlias(span, field.name)
+            case .origin, .contentType, .accessControlRequestMethod, .accessControlRequestHeaders, .contentEncoding,
+                .date, .location, .contentLocation, .retryAfter,
                 .secFetchSite, .wwwAuthenticate:
                 isKept = !field.isNominated
             case .via:
@@ -157,6 +160,8 @@ package struct HeaderPolicy: Sendable {
             case .authorization:
                 isKept = keepsAuthorization && !result.hasAuthorization && !field.value.isEmpty
                 if isKept { result.hasAuthorization = true }
+            case .maxForwards:
+                isKept = !field.isNominated && head.maxForwards == nil
             case .acceptEncoding:
                 // A compressed answer could not be searched for the token.
                 isKept = route != .signIn && !field.isNominated
@@ -190,6 +195,11 @@ package struct HeaderPolicy: Sendable {
             output.append(decimal: length)
             output.append("\r\n")
         case .chunked: output.append("Transfer-Encoding: chunked\r\n")
+        }
+        if let hops = head.maxForwards, hops > 0 {
+            output.append("Max-Forwards: ")
+            output.append(decimal: hops - 1)
+            output.append("\r\n")
         }
         if route == .signIn { output.append("Accept-Encoding: identity\r\n") }
         if keepsExpectation { output.append("Expect: 100-continue\r\n") }
@@ -227,6 +237,20 @@ package struct HeaderPolicy: Sendable {
         }
         return found
     }
+
+    /// Whether a server that hands fields on as environment variables (RFC 3875 section 4.1.18) would take the name for one that decides
+    /// about the credential or the framing: `Authorization_`, `Content_Length`.
+    private func isAlias(_ bytes: Span<UInt8>, _ name: ByteRange) -> Bool {
+        guard name.range.contains(where: { bytes[$0] == 0x5F }) else { return false }
+        var hyphenated = name.range.map { bytes[$0] == 0x5F ? 0x2D : Octet.lowercase(bytes[$0]) }
+        while hyphenated.last == 0x2D { hyphenated.removeLast() }
+        return Self.aliased.contains(hyphenated)
+    }
+
+    private static let aliased = Set(
+        ["authorization", "content-length", "host", "proxy-authorization", "transfer-encoding", "x-squire-key"]
+            .map { Array($0.utf8) }
+    )
 
     @inline(__always)
     private func append(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, to output: ByteBuffer) {

@@ -14,8 +14,10 @@ package struct ResponsePolicy: Sendable {
         /// How the body goes to the client.
         package var framing: MessageFraming
         package var closes: Bool
-        /// The client speaks HTTP/1.0 and asked to keep the connection.
-        package var confirmsKeepAlive = false
+        /// The value of Date for an answer without one (RFC 9110 section 6.6.1); nil adds none.
+        package var date: String?
+        /// A page of this configured origin may read the answer.
+        package var pageOrigin: [UInt8]?
         /// `http://host` as the client calls this proxy; nil leaves locations as they are.
         package var ownOrigin: [UInt8]?
         package var proxyStatus: String?
@@ -59,6 +61,9 @@ package struct ResponsePolicy: Sendable {
                 if !field.isNominated { appendLocation(field, bytes, additions.ownOrigin, to: output) }
             case .retryAfter where additions.retryAfter != nil:
                 endPiece()
+            case .other where additions.pageOrigin != nil && isPageAccess(field, bytes):
+                // Squire answers for the origins of its own configuration.
+                endPiece()
             default:
                 guard !field.isNominated else {
                     endPiece()
@@ -77,7 +82,16 @@ package struct ResponsePolicy: Sendable {
         case .chunked: output.append("Transfer-Encoding: chunked\r\n")
         case .none, .untilClose: break
         }
+        if let date = additions.date {
+            output.append("Date: ")
+            output.append(date)
+            output.append("\r\n")
+        }
         output.append("Via: 1.1 squire\r\n")
+        if let origin = additions.pageOrigin {
+            PageAccess.append(origin: origin, to: output)
+            appendExposed(head, bytes, to: output)
+        }
         if let proxyStatus = additions.proxyStatus {
             output.append("Proxy-Status: ")
             output.append(proxyStatus)
@@ -90,8 +104,21 @@ package struct ResponsePolicy: Sendable {
         }
         if additions.closes {
             output.append("Connection: close\r\n")
-        } else if additions.confirmsKeepAlive {
-            output.append("Connection: keep-alive\r\n")
+        }
+        output.append("\r\n")
+    }
+
+    private func isPageAccess(_ field: FieldLine, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        let prefix = ByteRange(Int(field.name.lowerBound), Int(field.name.lowerBound) + min(field.name.count, 15))
+        return bytes.assumingMemoryBound(to: UInt8.self).span.matches(prefix, "access-control-")
+    }
+
+    /// `*` would mean nothing to a page that sends cookies (Fetch section 3.3.5), so each field is named.
+    private func appendExposed(_ head: ResponseHead, _ bytes: UnsafeRawBufferPointer, to output: ByteBuffer) {
+        output.append("Access-Control-Expose-Headers: Via, Proxy-Status")
+        for field in head.fields where !field.isHopByHop && !isPageAccess(field, bytes) {
+            output.append(", ")
+            output.append(UnsafeRawBufferPointer(rebasing: bytes[field.name.range]))
         }
         output.append("\r\n")
     }

@@ -30,6 +30,8 @@ final class Worker {
     private var whenEmpty: (() -> Void)?
     private var view: CredentialView?
     private var lastRecheck: UInt64 = 0
+    private var dateSeconds = Int.min
+    private var dateText = ""
 
     /// How often requests look whether another process replaced the session file.
     private static let recheckNanoseconds: UInt64 = 500_000_000
@@ -87,7 +89,7 @@ final class Worker {
     /// Says why, once, as far as it goes without waiting.
     private func refuse(_ descriptor: Int32, _ failure: Failure) {
         scratch.clear()
-        OwnAnswer.append(failure, method: .get, closes: true, to: scratch)
+        OwnAnswer(method: .get, date: date(), closes: true).append(failure, to: scratch)
         counters.finished(status: failure.status, nanoseconds: 0)
         counters.refused(failure.code)
         recordRefusal(failure, context)
@@ -120,6 +122,16 @@ final class Worker {
                 wasReplayed: false
             )
         )
+    }
+
+    /// Now, as the value of a Date field.
+    func date() -> String {
+        let seconds = context.clock.wall()
+        if seconds != dateSeconds {
+            dateSeconds = seconds
+            dateText = HTTPDate.text(seconds)
+        }
+        return dateText
     }
 
     // MARK: Runners

@@ -44,17 +44,13 @@ struct ExplainCommand: ParsableCommand {
         case .incomplete: throw ExitFailure.malformed("squire: that is not a request")
         case .complete: break
         }
-        if head.method == .connect || head.method == .trace { return refuse(.methodNotAllowed) }
         let access = AccessPolicy(configuration.access, upstream: configuration.upstream, ownHosts: [])
-        let value = { (id: FieldName) in head.first(id).map { input.text($0.value) } }
-        let request = AccessPolicy.Request(
-            host: value(.host),
-            targetAuthority: head.form == .absolute ? input.text(head.authority) : nil,
-            origin: value(.origin),
-            fetchSite: value(.secFetchSite),
-            key: value(.squireKey).map { Array($0.utf8) }
-        )
-        if let failure = access.refusal(request) { return refuse(failure) }
+        switch Admission(head, input.readable, access).decision {
+        case .refuse(let failure): return refuse(failure)
+        case .preflight:
+            return Output.line("access      answered by Squire: the origin is one of access.origins, and may send this")
+        case .forward: break
+        }
         Output.line("access      allowed")
         try printRequest(loaded, head, input)
     }

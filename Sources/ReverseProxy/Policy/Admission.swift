@@ -1,0 +1,52 @@
+package import HTTP1
+
+/// What the access policy makes of one request.
+package struct Admission {
+    package enum Decision {
+        case forward
+        case refuse(Failure)
+        /// A browser asks for a page of a configured origin: answered here.
+        case preflight
+    }
+
+    package var decision: Decision
+    /// The configured origin that asks, as it was sent.
+    package var pageOrigin: [UInt8]?
+
+    init(_ decision: Decision) {
+        self.decision = decision
+    }
+
+    /// `bytes` are what `head` was parsed from.
+    package init(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ policy: AccessPolicy) {
+        // CONNECT has an authority that is not looked at: its form counts as absolute.
+        guard head.method != .connect, head.method != .trace else {
+            decision = .refuse(.methodNotAllowed)
+            return
+        }
+        let text = { (range: ByteRange) in String(decoding: bytes[range.range], as: UTF8.self) }
+        let all = { (id: FieldName) in head.fields.filter { $0.id == id }.map { text($0.value) } }
+        let joined = { (id: FieldName) -> String? in
+            let values = all(id)
+            return values.isEmpty ? nil : values.joined(separator: ", ")
+        }
+        let origin = joined(.origin)
+        let isPreflight = head.method == .options && origin != nil && head.first(.accessControlRequestMethod) != nil
+        let refusal = policy.refusal(
+            AccessPolicy.Request(
+                host: head.host.map(text),
+                targetAuthority: head.form == .absolute ? text(head.authority) : nil,
+                origin: origin,
+                fetchSite: joined(.secFetchSite),
+                key: joined(.squireKey).map { Array($0.utf8) }
+            ),
+            isPreflight: isPreflight
+        )
+        if let origin, policy.isConfigured(origin) { pageOrigin = Array(origin.utf8) }
+        if let refusal {
+            decision = .refuse(refusal)
+        } else {
+            decision = isPreflight && pageOrigin != nil ? .preflight : .forward
+        }
+    }
+}

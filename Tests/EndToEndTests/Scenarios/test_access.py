@@ -1,0 +1,74 @@
+"""Who may use the session: not other origins' pages, not other names, not other users."""
+from harness import *
+
+PAGE = "http://localhost:3000"
+
+
+class Access(Scenario):
+    def request(self, method="GET", *fields):
+        lines = [f"{method} /t HTTP/1.1", "Host: localhost", *fields, "Connection: close", "", ""]
+        received = self.exchange(self.squire.port, "\r\n".join(lines).encode())
+        head, _, body = received.partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        return int(status.split()[1]), [tuple(line.split(": ", 1)) for line in lines], body
+
+    def values(self, fields, name):
+        return [value for field, value in fields if field.lower() == name.lower()]
+
+    def test_pages_of_other_origins_cause_nothing(self):
+        self.squire, upstream = self.proxied(extra=f"access: {{origins: [\"{PAGE}\"]}}\n")
+        for fields in (["Origin: https://evil.test"], ["Origin: null"], ["Origin: https://localhost"], ["Origin: http://localhost:3001"], ["Origin: "],
+                       [f"Origin: {PAGE}.evil.test"], [f"Origin: {PAGE}", "Origin: https://evil.test"], [f"Origin: {PAGE}, {PAGE}"],
+                       ["Sec-Fetch-Site: cross-site"], ["Sec-Fetch-Site: same-site"], ["Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"],
+                       ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"], ["Sec-Fetch-Site: "]):
+            for method in ("GET", "POST", "OPTIONS"):
+                with self.subTest(fields=fields, method=method):
+                    status, answer, body = self.request(method, *fields, "Access-Control-Request-Method: GET")
+                    self.assertEqual(status, 403)
+                    self.assertEqual(json.loads(body)["code"], "forbidden_origin")
+                    self.assertEqual(self.values(answer, "Access-Control-Allow-Origin"), [])
+        # A request hidden in the body of a refused one is not looked at.
+        hidden = b"GET /canary HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        received = self.exchange(self.squire.port, b"POST /t HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.test\r\nContent-Length: %d\r\n\r\n%s" % (len(hidden), hidden))
+        self.assertEqual(received.count(b"HTTP/1.1 "), 1)
+        self.assertEqual(upstream.requests, [])
+
+    def test_requests_of_tools_and_own_pages_pass(self):
+        self.squire, upstream = self.proxied()
+        for fields in ([], ["Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate"], ["Sec-Fetch-Site: same-origin"], ["Origin: http://localhost", "Sec-Fetch-Site: same-origin"]):
+            self.assertEqual(self.request("GET", *fields)[0], 200, fields)
+
+    def test_configured_origins_get_cors(self):
+        answers = {"/t": reply(200, b"ok", "Access-Control-Allow-Origin: https://other.test", "access-control-allow-credentials: false", "X-Total: 5", "Vary: Accept")}
+        key = self.directory / "key"
+        key.write_text("0123456789abcdef\n")
+        self.squire, upstream = self.proxied(lambda r: answers[r.target], extra=f"access: {{origins: [\"{PAGE}\"], key: {key}}}\n")
+        status, fields, body = self.request("OPTIONS", f"Origin: {PAGE}", "Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: x-squire-key,x-b",
+                                            "Access-Control-Request-Private-Network: true", "Sec-Fetch-Site: same-site")
+        self.assertEqual((status, body, upstream.requests), (204, b"", []))
+        for name, value in (("Access-Control-Allow-Origin", PAGE), ("Access-Control-Allow-Methods", "PUT"), ("Access-Control-Allow-Headers", "x-squire-key,x-b"),
+                            ("Access-Control-Allow-Credentials", "true"), ("Access-Control-Allow-Private-Network", None)):
+            self.assertEqual(self.values(fields, name), [value] if value else [], fields)
+        status, fields, body = self.request("GET", f"Origin: {PAGE}", "X-Squire-Key: 0123456789abcdef")
+        self.assertEqual((status, body), (200, b"ok"))
+        self.assertEqual(self.values(fields, "Access-Control-Allow-Origin"), [PAGE])
+        self.assertEqual(self.values(fields, "Access-Control-Allow-Credentials"), ["true"])
+        self.assertEqual(self.values(fields, "Vary"), ["Accept", "Origin"])
+        self.assertIn("X-Total", self.values(fields, "Access-Control-Expose-Headers")[0])
+        # Squire's own answers can be read, too: without that a page sees only "network error".
+        status, fields, _ = self.request("GET", f"Origin: {PAGE}", "X-Squire-Key: wrong")
+        self.assertEqual((status, self.values(fields, "Access-Control-Allow-Origin")), (403, [PAGE]))
+
+    def test_access_key(self):
+        key = self.directory / "key"
+        key.write_text("0123456789abcdef\n")
+        self.squire, upstream = self.proxied(extra=f"access: {{key: {key}}}\n")
+        for fields in ([], ["X-Squire-Key: 0123456789abcdee"], ["X-Squire-Key: 0123456789abcdef0"], ["X-Squire-Key: "], ["X-Squire-Key: 0123456789abcdef"] * 2):
+            status, _, body = self.request("GET", *fields)
+            self.assertEqual((status, json.loads(body)["code"]), (403, "wrong_key"))
+        self.assertEqual(self.request("GET", "X-Squire-Key: 0123456789abcdef")[0], 200)
+        self.assertEqual([r["X-Squire-Key"] for r in upstream.requests], [None])
+
+
+if __name__ == "__main__":
+    main()
