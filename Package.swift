@@ -107,6 +107,19 @@ let package = Package(
             swiftSettings: common
         ),
         .testTarget(name: "SettingsTests", dependencies: ["ReverseProxy", "Settings"], swiftSettings: common),
+        // What fuzzing checks; `swift test` replays the corpus. The fuzzer itself: see the end of this file.
+        .target(
+            name: "FuzzInvariants",
+            dependencies: ["Credentials", "EventIO", "HTTP1", "ReverseProxy", "Settings"],
+            path: "Tests/Fuzz/Invariants",
+            swiftSettings: common
+        ),
+        .testTarget(
+            name: "FuzzReplayTests",
+            dependencies: ["FuzzInvariants"],
+            path: "Tests/Fuzz/Replay",
+            swiftSettings: common
+        ),
         .testTarget(
             name: "EndToEndTests",
             dependencies: ["squire"],
@@ -116,3 +129,15 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// `config/fuzz` builds with libFuzzer, which only Linux toolchains have.
+if Context.environment["SQUIRE_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: ["FuzzInvariants"],
+            path: "Tests/Fuzz/Driver",
+            swiftSettings: common + [.unsafeFlags(["-parse-as-library"])]
+        )
+    )
+}

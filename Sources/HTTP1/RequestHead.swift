@@ -61,8 +61,9 @@ package struct RequestHead: Sendable {
     package var host: ByteRange?
     package var keepsAlive = true
     package var expectsContinue = false
-    /// `Connection: upgrade` in HTTP/1.1.
-    package var upgrades = false
+    /// An HTTP/1.1 GET without body whose one Upgrade is `websocket` (RFC 6455 section 4.1). Any other upgrade is ignored, which RFC 9110
+    /// section 7.8 allows: cleartext HTTP/2 would take the connection out of Squire's sight.
+    package var upgradesToWebSocket = false
     /// Of OPTIONS only: how many more proxies may see it.
     package var maxForwards: UInt64?
 

@@ -180,11 +180,23 @@ package struct RequestParser: Sendable {
         } else {
             head.framing = .none
         }
-        head.upgrades = framing.upgrades && head.minorVersion > 0
+        head.upgradesToWebSocket =
+            framing.upgrades && isWebSocket(bytes, head.fields) && head.minorVersion > 0 && head.method == .get
+            && head.framing == .none
         // Persistence with HTTP/1.0 clients is not for intermediaries (RFC 9112 section 9.3).
         head.keepsAlive = head.minorVersion > 0 && !framing.closes
         return nil
     }
+}
+
+/// Whether there is one Upgrade field, and it says `websocket`.
+func isWebSocket(_ bytes: Span<UInt8>, _ fields: [FieldLine]) -> Bool {
+    var count = 0
+    for field in fields where field.id == .upgrade {
+        count += 1
+        guard bytes.matches(field.value, "websocket") else { return false }
+    }
+    return count == 1
 }
 
 /// When a head that comes in pieces is worth parsing again: while it is tiny, so that what is no HTTP is refused at once; then when a

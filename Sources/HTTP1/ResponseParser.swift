@@ -7,8 +7,8 @@ package struct ResponseHead: Sendable {
     package var framing = MessageFraming.none
     /// Whether another exchange may follow on the connection.
     package var keepsAlive = true
-    /// `Connection: upgrade`.
-    package var upgrades = false
+    /// 101 to `websocket`: what follows is no HTTP any more.
+    package var switchesToWebSocket = false
     package var contentLength: UInt64?
 
     package init() {
@@ -92,7 +92,7 @@ package struct ResponseParser: Sendable {
         var framing = FramingFields()
         if let error = framing.read(bytes, &head.fields, mayRepeatLength: true) { return error }
         head.contentLength = framing.contentLength
-        head.upgrades = framing.upgrades
+        head.switchesToWebSocket = head.status == 101 && framing.upgrades && isWebSocket(bytes, head.fields)
         head.keepsAlive = head.minorVersion > 0 ? !framing.closes : framing.keepsAlive && !framing.closes
         if framing.hasTransferEncoding, framing.contentLength != nil {
             return .malformed("the upstream sends both Content-Length and Transfer-Encoding")

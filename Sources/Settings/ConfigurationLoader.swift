@@ -61,7 +61,8 @@ package struct ConfigurationLoader {
         try read("profile: \(profile)", path: nil)
     }
 
-    private func read(_ text: String?, path: String?) throws(ConfigurationError) -> LoadedConfiguration {
+    /// Reads `text` as if it were the file at `path`.
+    package func read(_ text: String?, path: String?) throws(ConfigurationError) -> LoadedConfiguration {
         let issues = IssueCollector(source: path ?? "squire", isFile: path != nil)
         var root: Node?
         if let text {

@@ -49,6 +49,9 @@ package final class UpstreamConnection {
 
     package var isOpen: Bool { watch != nil }
 
+    /// Nothing that counts as sent waits inside.
+    package var hasSentAll: Bool { staged == nil }
+
     /// Starts or stops hearing of readability: back-pressure. Costs a system call when it changes.
     package func setReading(_ on: Bool) {
         watch?.setReading(on)

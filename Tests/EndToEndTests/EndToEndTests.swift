@@ -10,14 +10,19 @@ import Darwin
 /// nothing with the code under test.
 @Suite(.serialized)
 struct EndToEndTests {
-    @Test(arguments: ["test_refresh", "test_wire", "test_strictness", "test_access", "test_clients", "test_commands"])
+    @Test(arguments: [
+        "test_refresh", "test_wire", "test_strictness", "test_access", "test_websocket", "test_clients",
+        "test_commands",
+    ])
     func scenario(_ name: String) throws {
         let directory = #filePath.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/Scenarios"
         let log = "/tmp/squire-scenario-\(getpid())-\(name).log"
         defer { unlink(log) }
         setenv("SQUIRE_BINARY", try binary(), 1)
         setenv("PYTHONDONTWRITEBYTECODE", "1", 1)
-        let status = run("cd '\(directory)' && exec python3 -W ignore -m unittest -v \(name) >'\(log)' 2>&1")
+        let status = run(
+            "cd '\(directory)' && exec $(command -v /usr/bin/python3 || echo python3) -W ignore -m unittest -v \(name) >'\(log)' 2>&1"
+        )
         #expect(status == 0, "\(text(log))")
     }
 

@@ -26,7 +26,8 @@ final class ClientConnection {
     private var deadline: Deadline!
     private var state = State.head
     private var isProcessing = false
-    private var hasEnded = false
+    /// The client sends nothing more.
+    private(set) var hasEnded = false
     private var mayRead = true
     private var closesAfterAnswer = false
     private var isDraining = false
@@ -196,7 +197,7 @@ final class ClientConnection {
         watch?.setReading(false)
     }
 
-    private func resumeReading() {
+    func resumeReading() {
         guard !mayRead, !hasEnded, state != .closed else { return }
         mayRead = true
         watch?.setReading(true)

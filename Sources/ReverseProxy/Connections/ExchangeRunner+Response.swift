@@ -11,6 +11,7 @@ extension ExchangeRunner {
         case .exchanging: readHead(connection)
         case .collecting: receiveBody(connection, take: collect, ended: collectedAll)
         case .relaying: readBody(connection)
+        case .tunnelling: readTunnel(connection)
         case .idle, .waiting, .connecting: connection.setReading(false)
         }
     }
@@ -57,6 +58,7 @@ extension ExchangeRunner {
                 return fault(.protocolError(error))
             case .complete(let length):
                 guard responseHead.isInterim else { return finalHead(buffer, length: length) }
+                if responseHead.switchesToWebSocket, mayTunnel { return beginTunnel(buffer, length: length) }
                 guard relayInterim(buffer, length: length) else { return }
                 if buffer.isEmpty { return }
             }
@@ -336,7 +338,7 @@ extension ExchangeRunner {
     }
 
     /// A slow client stops the upstream from being read.
-    private func checkPressure() {
+    func checkPressure() {
         guard client.pendingOutput > ClientConnection.outputWindow, !isUpstreamPaused else { return }
         isUpstreamPaused = true
         connection?.setReading(false)
@@ -344,7 +346,11 @@ extension ExchangeRunner {
 
     /// The client caught up.
     func outputDrained() {
-        guard case .relaying = phase, isUpstreamPaused else { return }
+        switch phase {
+        case .relaying, .tunnelling: break
+        case .idle, .waiting, .connecting, .exchanging, .collecting: return
+        }
+        guard isUpstreamPaused else { return }
         isUpstreamPaused = false
         connection?.setReading(true)
     }

@@ -5,10 +5,14 @@ import Upstream
 /// The request's way: from the client's input through `RequestBody` to the upstream.
 extension ExchangeRunner {
     /// The client's bytes belong to this request's body, not to the next request.
-    var wantsBody: Bool { isBodyUnread }
+    var wantsBody: Bool {
+        if case .tunnelling = phase { return true }
+        return isBodyUnread
+    }
 
     /// The client sent something of the body.
     func bodyArrived() {
+        if case .tunnelling = phase { return pumpTunnel() }
         takeBody()
         guard phaseIsActive, client != nil else { return }
         if case .waiting = phase { return }
@@ -129,6 +133,7 @@ extension ExchangeRunner {
 
     func upstreamIsWritable(_ connection: UpstreamConnection) {
         guard connection === self.connection else { return }
+        if case .tunnelling = phase { return pumpTunnel() }
         send()
         guard phaseIsActive, let body, !body.isComplete, body.count - bodySent < Self.uploadWindow / 2 else { return }
         client.resumeBody()

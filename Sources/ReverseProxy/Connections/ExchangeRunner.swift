@@ -18,6 +18,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         /// Taking an answer that is not for the client yet.
         case collecting(Exchange.Purpose)
         case relaying
+        /// WebSocket: bytes both ways, no HTTP any more.
+        case tunnelling
     }
 
     enum BodyMode {
@@ -69,6 +71,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     private var attemptStartedAt: UInt64 = 0
     var firstByteAt: UInt64 = 0
     var interimCount = 0
+    /// The request asks for a WebSocket.
+    var mayTunnel = false
 
     // The answer.
     var upstreamInput: ByteBuffer?
@@ -119,6 +123,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         parser.limits = HeadLimits(head: max(context.configuration.limits.head, 128 * 1024), fields: 512)
         clientMinorVersion = head.minorVersion
         pageOrigin = admission.pageOrigin
+        mayTunnel = head.upgradesToWebSocket
         phase = .waiting
 
         let method = UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range])
@@ -269,6 +274,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     }
 
     func deadlinePassed() {
+        if case .tunnelling = phase { return endTunnel(.complete) }
         if awaitsContinue {
             // Upstreams that do not know the expectation stay silent (RFC 9110 section 10.1.1).
             awaitsContinue = false
@@ -365,6 +371,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     /// The client sends nothing more; it may still read. Half a body can never become whole.
     func clientEnded() {
+        if case .tunnelling = phase { return pumpTunnel() }
         guard isBodyUnread else { return }
         let client = client!
         clientGone()

@@ -196,6 +196,7 @@ package struct HeaderPolicy: Sendable {
             output.append("\r\n")
         case .chunked: output.append("Transfer-Encoding: chunked\r\n")
         }
+        if head.upgradesToWebSocket { output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n") }
         if let hops = head.maxForwards, hops > 0 {
             output.append("Max-Forwards: ")
             output.append(decimal: hops - 1)

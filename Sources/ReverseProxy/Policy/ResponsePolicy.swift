@@ -102,7 +102,9 @@ package struct ResponsePolicy: Sendable {
             output.append(decimal: retryAfter)
             output.append("\r\n")
         }
-        if additions.closes {
+        if head.switchesToWebSocket {
+            output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
+        } else if additions.closes {
             output.append("Connection: close\r\n")
         }
         output.append("\r\n")

@@ -1,0 +1,34 @@
+/// What is fuzzed: one entry point each, with what must hold for any bytes.
+///
+/// The corpus of each is `Tests/Fuzz/Corpus/<name>`; `swift test` replays it, `config/fuzz` extends it.
+package enum FuzzTarget: String, CaseIterable, Sendable {
+    case requestHead = "request-head"
+    case responseHead = "response-head"
+    case chunkedBody = "chunked-body"
+    case sessionFile = "session-file"
+    case configuration
+
+    /// Throws a `Violation` when an invariant does not hold.
+    package func check(_ bytes: [UInt8]) throws {
+        switch self {
+        case .requestHead: try RequestHeadInvariants.check(bytes)
+        case .responseHead: try ResponseHeadInvariants.check(bytes)
+        case .chunkedBody: try ChunkedBodyInvariants.check(bytes)
+        case .sessionFile: try SessionFileInvariants.check(bytes)
+        case .configuration: try ConfigurationInvariants.check(bytes)
+        }
+    }
+}
+
+/// An invariant that does not hold.
+package struct Violation: Error, CustomStringConvertible {
+    package var description: String
+
+    init(_ text: String) {
+        description = text
+    }
+}
+
+func require(_ condition: Bool, _ text: @autoclosure () -> String) throws {
+    if !condition { throw Violation(text()) }
+}

@@ -1,0 +1,28 @@
+import Credentials
+
+/// Whatever a session file holds, reading it ends; what was read is written so that it reads the same, strange members included.
+enum SessionFileInvariants {
+    static func check(_ bytes: [UInt8]) throws {
+        guard let value = JSONValue(parsing: bytes) else {
+            try require(SessionRecord(parsing: bytes) == nil, "a record was read from what is no JSON")
+            return
+        }
+        let text = value.serialized()
+        try require(JSONValue(parsing: Array(text.utf8)) == value, "written, it reads differently")
+        try require(
+            JSONValue(parsing: Array(value.serialized(pretty: true).utf8)) == value,
+            "pretty, it reads differently"
+        )
+        guard var record = SessionRecord(parsing: bytes) else { return }
+        if let token = record.token {
+            for byte in token.value.utf8 where byte <= 0x20 || byte >= 0x7F {
+                throw Violation("a token that is no header value was accepted")
+            }
+            record.put(token, origin: .given, now: 1_800_000_000)
+            try require(record.token?.value == token.value, "the token changed")
+        }
+        record.refreshes = max(0, min(record.refreshes, 1000)) + 1
+        _ = record.lastRefresh
+        _ = record.expiresAt
+    }
+}
