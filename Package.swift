@@ -59,7 +59,7 @@ let package = Package(
         .target(
             name: "Settings",
             dependencies: [
-                "Credentials", "ReverseProxy", "Threads", "Upstream",
+                "Credentials", "EventIO", "ReverseProxy", "Threads", "Upstream",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ],

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #ifdef __linux__
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -14,7 +15,6 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 #endif
 
 #ifdef __linux__
@@ -35,6 +35,21 @@ static inline void csystem_name_thread(const char *name) {
 static inline void csystem_forbid_dumps(void) {
 #ifdef __linux__
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+// The user who connected a Unix socket (SO_PEERCRED, unix(7); getpeereid(3)): 0 on success.
+static inline int csystem_unix_peer_user(int fd, uid_t *user) {
+#ifdef __linux__
+    // struct ucred, which <sys/socket.h> declares under _GNU_SOURCE only.
+    struct { pid_t pid; uid_t uid; gid_t gid; } peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -1;
+    *user = peer.uid;
+    return 0;
+#else
+    gid_t group;
+    return getpeereid(fd, user, &group);
 #endif
 }
 

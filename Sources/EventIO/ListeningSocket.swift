@@ -16,6 +16,26 @@ package struct ListeningSocket: Sendable {
 
     package let descriptor: Int32
     package let name: Name
+    /// Of a Unix socket's file.
+    private var identity: FileIdentity?
+
+    private struct FileIdentity: Equatable {
+        let device: dev_t
+        let inode: ino_t
+
+        init?(_ path: String) {
+            var information = stat()
+            guard lstat(path, &information) == 0 else { return nil }
+            device = information.st_dev
+            inode = information.st_ino
+        }
+    }
+
+    private init(descriptor: Int32, name: Name) {
+        self.descriptor = descriptor
+        self.name = name
+        if case .unix(let path) = name { identity = FileIdentity(path) }
+    }
 
     /// Room for bursts of connections; the kernel caps it at `net.core.somaxconn`.
     private static let backlog: Int32 = 4096
@@ -100,9 +120,10 @@ package struct ListeningSocket: Sendable {
         removeName()
     }
 
-    /// Removes a Unix socket's file: nobody new finds it.
+    /// Removes a Unix socket's file: nobody new finds it. Not when another process has put its own there since.
     package func removeName() {
-        if case .unix(let path) = name { unlink(path) }
+        guard case .unix(let path) = name, let identity, identity == FileIdentity(path) else { return }
+        unlink(path)
     }
 
     private static func startListening(_ descriptor: Int32) throws {

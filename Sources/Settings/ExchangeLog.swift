@@ -1,11 +1,14 @@
 package import Credentials
+import EventIO
 package import Logging
 package import ReverseProxy
+import Threads
 
-/// One line for each exchange, at `info`.
+/// One line for each exchange, at `info`. Refusals, which anything on the machine can cause, are counted instead when they come fast.
 package struct ExchangeLog: ExchangeObserver {
     private let style: LogStyle
     private let writer: LogWriter
+    private let refusals = RefusalLimiter()
 
     /// Nil when the level leaves exchanges out.
     package init?(level: Logger.Level, style: LogStyle, writer: LogWriter = .standardError) {
@@ -15,6 +18,13 @@ package struct ExchangeLog: ExchangeObserver {
     }
 
     package func exchangeFinished(_ record: ExchangeRecord) {
+        if record.outcome == .refused {
+            guard let suppressed = refusals.admit(now: MonotonicClock.now()) else { return }
+            if suppressed > 0 {
+                let message = "\(suppressed) refusals were not logged"
+                writer.write(style.line(level: .info, message: message, fields: [], text: message))
+            }
+        }
         writer.write(
             style.line(level: .info, message: "exchange", fields: fields(record), text: text(record))
         )
@@ -84,6 +94,33 @@ package struct ExchangeLog: ExchangeObserver {
 
     private static func leading(_ text: String, _ width: Int) -> String {
         String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+}
+
+/// Lets some lines a second through.
+///
+/// *Threading*: any thread.
+final class RefusalLimiter: @unchecked Sendable {
+    // `@unchecked`: the counts are protected by `lock`.
+    private static let linesPerSecond = 50
+    private let lock = Lock()
+    private var second: UInt64 = 0
+    private var lines = 0
+    private var suppressed = 0
+
+    /// Nil when the line is to be left out; else how many were left out before it.
+    func admit(now: UInt64) -> Int? {
+        lock.withLock {
+            let current = now / 1_000_000_000
+            if current != second { (second, lines) = (current, 0) }
+            guard lines < Self.linesPerSecond else {
+                suppressed += 1
+                return nil
+            }
+            lines += 1
+            defer { suppressed = 0 }
+            return suppressed
+        }
     }
 }
 

@@ -178,7 +178,7 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
 @Suite struct RequestBodyTests {
     /// Every way of keeping gives the same bytes back.
     @Test(arguments: [(1 << 20, 1 << 20), (1000, 1 << 20), (0, 1 << 20)]) func kept(_ memory: Int, _ disk: Int) throws {
-        let body = RequestBody(memoryLimit: memory, fileLimit: disk)
+        let body = RequestBody(memoryLimit: memory, fileLimit: disk, budget: ReplayBudget(workers: 1))
         let bytes = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
         for start in stride(from: 0, to: bytes.count, by: 777) {
             bytes[start..<min(start + 777, bytes.count)].withUnsafeBytes { body.append($0) }
@@ -188,7 +188,7 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
     }
 
     @Test func windowOnly() throws {
-        let body = RequestBody(memoryLimit: 1000, fileLimit: 3000)
+        let body = RequestBody(memoryLimit: 1000, fileLimit: 3000, budget: ReplayBudget(workers: 1))
         let bytes = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 13) }
         var seen: [UInt8] = []
         for start in stride(from: 0, to: bytes.count, by: 500) {

@@ -36,9 +36,13 @@ final class ClientConnection {
     /// Its number with the worker.
     let number: Int
 
-    /// How much of an answer may wait for a slow client.
-    static let outputWindow = 256 * 1024
+    /// How much of an answer may wait for a slow client: the upstream is not read while more does. With another 16 KiB that may come in
+    /// at once, one buffer of the pool holds it.
+    static let outputWindow = BufferPool.bufferCapacity - 16 * 1024
     private static let lingerNanoseconds: UInt64 = 2_000_000_000
+    /// How much of what follows a head that was refused is read, so that the refusal arrives: whoever sends more is not owed it.
+    private static let lingerBytes = 64 * 1024
+    private var lingerRemaining = Int.max
 
     init(worker: Worker, descriptor: Int32, number: Int) {
         self.worker = worker
@@ -245,7 +249,9 @@ final class ClientConnection {
     }
 
     private func becameWritable() {
+        let before = pendingOutput
         guard flush() else { return }
+        if pendingOutput < before { tookBytes() }
         if pendingOutput < Self.outputWindow / 2 {
             runner?.outputDrained()
             if state == .head, !mayRead {
@@ -256,6 +262,18 @@ final class ClientConnection {
         if output == nil, state == .lingering { beginLingering() }
     }
 
+    /// A slow reader has as long again.
+    private func tookBytes() {
+        let timeouts = context.configuration.timeouts
+        let now = MonotonicClock.now()
+        switch state {
+        case .exchange: runner?.clientTookBytes()
+        case .lingering: deadline.set(at: now &+ timeouts.body.nanoseconds, now: now)
+        case .head where deadlineIsIdle: deadline.set(at: now &+ timeouts.idle.nanoseconds, now: now)
+        case .head, .closed: break
+        }
+    }
+
     // MARK: The exchange's end
 
     /// The runner is done; the answer is in `output` and flushed as far as it goes.
@@ -264,7 +282,8 @@ final class ClientConnection {
         guard state == .exchange else { return }
         if closes || closesAfterAnswer || worker.isDraining || (hasEnded && input?.isEmpty ?? true) {
             state = .lingering
-            if output == nil { beginLingering() }
+            guard flush() else { return }
+            if output == nil { beginLingering() } else { tookBytes() }
             return
         }
         state = .head
@@ -294,6 +313,7 @@ final class ClientConnection {
     /// Bytes that are no request: say so and hang up.
     private func refuse(_ failure: Failure, now: UInt64) {
         closesAfterAnswer = true
+        lingerRemaining = Self.lingerBytes
         state = .exchange
         head.method = .get
         let buffer = outputBuffer()
@@ -318,7 +338,10 @@ final class ClientConnection {
         let buffer = worker.buffers.take()
         defer { worker.buffers.give(buffer) }
         switch SocketIO.read(descriptor, into: buffer.writable(minimum: 4096)) {
-        case .moved, .wouldBlock: break
+        case .moved(let count):
+            lingerRemaining -= count
+            if lingerRemaining <= 0 { pauseReading() }
+        case .wouldBlock: break
         case .endOfStream, .failed: close()
         }
     }

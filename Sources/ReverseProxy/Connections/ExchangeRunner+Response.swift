@@ -310,7 +310,8 @@ extension ExchangeRunner {
             client.setDeadline(after: context.configuration.timeouts.body, now: MonotonicClock.now())
             checkPressure()
         case .wouldBlock:
-            break
+            // A stream that pauses holds no buffer.
+            client.flush()
         case .endOfStream, .failed:
             fault(.incomplete)
         }
@@ -335,6 +336,13 @@ extension ExchangeRunner {
         case .failed:
             fault(.incomplete)
         }
+        releaseEmptyInput()
+    }
+
+    private func releaseEmptyInput() {
+        guard let buffer = upstreamInput, buffer.isEmpty else { return }
+        upstreamInput = nil
+        worker.buffers.give(buffer)
     }
 
     /// A slow client stops the upstream from being read.

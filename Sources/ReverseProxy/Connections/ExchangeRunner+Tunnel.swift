@@ -30,7 +30,7 @@ extension ExchangeRunner {
         client.resumeBody()
     }
 
-    private func noteProgress() {
+    func noteProgress() {
         client.setDeadline(after: context.configuration.timeouts.idle, now: MonotonicClock.now())
     }
 

@@ -95,7 +95,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     var pause: EventTimer?
 
     /// What a request may be ahead of the upstream, and an answer that must be read whole at most.
-    static let uploadWindow = 256 * 1024
+    static let uploadWindow = 64 * 1024
     static let collectLimit = 256 * 1024
     static let smallBody = 16 * 1024
 
@@ -192,7 +192,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     private func makeBody() -> RequestBody {
         RequestBody(
             memoryLimit: context.configuration.limits.replay,
-            fileLimit: context.configuration.limits.replayDisk
+            fileLimit: context.configuration.limits.replayDisk,
+            budget: worker.replayBudget
         )
     }
 
@@ -282,10 +283,19 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             setDeadline(now: MonotonicClock.now())
             return pumpBody()
         }
-        if let body, !body.isComplete, body.count == bodySent || connection == nil {
-            return exchange.hasAnswered ? abort(.clientGone) : fault(.requestTimeout)
-        }
+        // It does not take what is there for it, so it would not take the rest either.
+        if exchange.hasAnswered, client.pendingOutput > 0 { return abort(.clientGone) }
+        if let body, !body.isComplete, body.count == bodySent || connection == nil { return fault(.requestTimeout) }
         fault(.firstByteTimeout)
+    }
+
+    /// The client took some of what waited for it.
+    func clientTookBytes() {
+        switch phase {
+        case .relaying: setDeadline(now: MonotonicClock.now())
+        case .tunnelling: noteProgress()
+        case .idle, .waiting, .connecting, .exchanging, .collecting: break
+        }
     }
 
     /// Lets go of the upstream connection: into the pool when nothing of this exchange is left on it.
@@ -309,11 +319,11 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     /// Something went wrong: an answer of our own when the client has none yet, else a broken connection.
     func fault(_ failure: Failure) {
         releaseConnection(isReusable: false)
-        if exchange.hasAnswered {
-            abort(.upstreamBroke)
-        } else {
-            answer(failure)
-        }
+        guard exchange.hasAnswered else { return answer(failure) }
+        // A length, or a last chunk that never comes, shows what is missing; a body that ends with the connection needs a reset.
+        if writesChunks { return finish(.upstreamBroke, closes: true) }
+        if case .length = bodyMode { return finish(.upstreamBroke, closes: true) }
+        abort(.upstreamBroke)
     }
 
     /// An answer of Squire's own ends the exchange.

@@ -20,6 +20,9 @@ package final class RequestBody {
     private var fileEnd = 0
     private let memoryLimit: Int
     private let fileLimit: Int
+    private let budget: ReplayBudget
+    /// What was taken from the budget.
+    private var taken = ReplayBudget.Amount(memory: 0, file: 0)
     /// Bytes so far, from the start of the body.
     package private(set) var count = 0
     /// Everything from the first byte on is kept.
@@ -27,21 +30,26 @@ package final class RequestBody {
     /// No more bytes will come.
     package var isComplete = false
 
-    package init(memoryLimit: Int, fileLimit: Int) {
+    package init(memoryLimit: Int, fileLimit: Int, budget: ReplayBudget) {
         self.memoryLimit = memoryLimit
         self.fileLimit = fileLimit
+        self.budget = budget
     }
 
     deinit {
         if file >= 0 { SocketIO.close(file) }
+        budget.give(\.memory, taken.memory)
+        budget.give(\.file, taken.file)
     }
 
     package func append(_ bytes: UnsafeRawBufferPointer) {
         guard !bytes.isEmpty else { return }
         defer { count += bytes.count }
-        if isReplayable, file < 0, count + bytes.count > memoryLimit { spill() }
+        if isReplayable, file < 0 {
+            if count + bytes.count > memoryLimit || !take(\.memory, bytes.count) { spill() }
+        }
         if isReplayable, file >= 0 {
-            if count + bytes.count <= fileLimit, write(bytes, at: count) {
+            if count + bytes.count <= fileLimit, take(\.file, bytes.count), write(bytes, at: count) {
                 fileEnd = count + bytes.count
                 memoryStart = fileEnd
                 return
@@ -80,7 +88,7 @@ package final class RequestBody {
 
     /// Moves what memory holds to a file. When that fails, the body is not kept any more.
     private func spill() {
-        guard fileLimit > memoryLimit, let descriptor = Self.unlinkedFile() else {
+        guard fileLimit > memoryLimit, take(\.file, count), let descriptor = Self.unlinkedFile() else {
             isReplayable = false
             return
         }
@@ -92,6 +100,14 @@ package final class RequestBody {
         fileEnd = count
         memoryStart = count
         memory.clear()
+        budget.give(\.memory, taken.memory)
+        taken.memory = 0
+    }
+
+    private func take(_ kind: WritableKeyPath<ReplayBudget.Amount, Int>, _ bytes: Int) -> Bool {
+        guard budget.take(kind, bytes) else { return false }
+        taken[keyPath: kind] += bytes
+        return true
     }
 
     private static func unlinkedFile() -> Int32? {

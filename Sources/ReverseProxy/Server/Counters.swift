@@ -21,7 +21,8 @@ package final class Counters: Sendable {
     package static let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
     static let codes = [
         "bad_request", "forbidden_origin", "forbidden_user", "wrong_key", "method_not_allowed", "request_timeout",
-        "body_too_large", "target_too_long", "head_too_large", "misdirected_request", "login_needed",
+        "body_too_large", "expectation_failed", "target_too_long", "head_too_large", "misdirected_request",
+        "login_needed",
         "upstream_unreachable", "upstream_tls", "upstream_protocol", "upstream_reset", "upstream_timeout", "overloaded",
         "shutting_down", "session_unavailable", "loop_detected",
     ]
@@ -52,6 +53,9 @@ package final class Counters: Sendable {
     func add(_ other: Other) {
         others.add(other.rawValue)
     }
+
+    /// Client connections that are open.
+    var clients: Int { Int(others[Other.clients.rawValue]) }
 
     func set(_ other: Other, _ value: Int) {
         others.set(other.rawValue, UInt64(max(0, value)))

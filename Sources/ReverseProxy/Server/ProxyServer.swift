@@ -27,8 +27,8 @@ package final class ProxyServer {
         boxes = threads.map { _ in WorkerBox() }
         counters = threads.map { _ in Counters() }
         for (index, thread) in threads.enumerated() {
-            let (loop, box, counters) = (thread.loop, boxes[index], counters[index])
-            loop.execute { box.worker = Worker(loop: loop, context: context, counters: counters) }
+            let (loop, box, counters) = (thread.loop, boxes[index], counters)
+            loop.execute { box.worker = Worker(loop: loop, context: context, counters: counters, index: index) }
         }
         startListeners()
     }

@@ -20,6 +20,9 @@ final class Worker {
     /// For the moment of one call only.
     let scratch = ByteBuffer(capacity: BufferPool.bufferCapacity)
     let counters: Counters
+    let replayBudget: ReplayBudget
+    /// The counts of all workers, this one's too.
+    private let allCounters: [Counters]
     var identifiers = IdentifierGenerator()
     private(set) var isDraining = false
     private var connections: [Int: ClientConnection] = [:]
@@ -44,10 +47,13 @@ final class Worker {
         var until: Int64
     }
 
-    init(loop: EventLoop, context: ProxyContext, counters: Counters) {
+    /// `counters` are all workers', of which this is the one at `index`.
+    init(loop: EventLoop, context: ProxyContext, counters: [Counters], index: Int) {
         self.loop = loop
         self.context = context
-        self.counters = counters
+        self.counters = counters[index]
+        allCounters = counters
+        replayBudget = ReplayBudget(workers: counters.count)
         exchangePrefix = identifiers.next() & 0xFFFF
         pool = Self.makePool(loop, context)
     }
@@ -66,10 +72,10 @@ final class Worker {
     /// Takes a connection that was accepted.
     func adopt(_ descriptor: Int32, isUnixSocket: Bool) {
         guard !isDraining else { return SocketIO.close(descriptor) }
-        guard connections.count < context.configuration.limits.connections else {
+        guard allCounters.reduce(0, { $0 + $1.clients }) < context.configuration.limits.connections else {
             return refuse(descriptor, .overloaded)
         }
-        if context.configuration.access.sameUser, !isUnixSocket, PeerUser.isOther(descriptor) {
+        if context.configuration.access.sameUser, PeerUser.isOther(descriptor, isUnixSocket: isUnixSocket) {
             return refuse(descriptor, .forbiddenUser)
         }
         SocketIO.disableDelay(descriptor)

@@ -47,7 +47,7 @@ struct ExecCommand: ParsableCommand {
         // The command's output is what matters: exchanges are logged only when asked for.
         var options = options
         if options.logLevel == nil, (Environment.all["SQUIRE_LOG_LEVEL"] ?? "").isEmpty { options.logLevel = "warning" }
-        Foreground.raiseDescriptorLimit()
+        DescriptorLimit.raise()
         let service = try ProxyService(try Loading.load(config, overrides), logging: try options.logging())
         defer { LogWriter.standardError.finish() }
         let code = try runChild(service.url)

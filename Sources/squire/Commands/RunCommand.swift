@@ -46,11 +46,11 @@ struct RunCommand: ParsableCommand {
             }
         }
         guard problems.isEmpty else { throw ExitFailure.configuration(problems.joined(separator: "\n")) }
-        Foreground.raiseDescriptorLimit()
+        DescriptorLimit.raise()
 
         var services: [ProxyService] = []
         do {
-            for one in loaded { services.append(try ProxyService(one, logging: logging)) }
+            for one in loaded { services.append(try ProxyService(one, logging: logging, proxies: loaded.count)) }
         } catch {
             for service in services { service.stop() }
             throw error

@@ -48,17 +48,4 @@ final class Foreground {
         sigemptyset(&none)
         sigprocmask(SIG_SETMASK, &none, nil)
     }
-
-    /// Room for two descriptors for each connection.
-    static func raiseDescriptorLimit() {
-        var limit = rlimit()
-        #if canImport(Glibc)
-        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-        #else
-        let resource = RLIMIT_NOFILE
-        #endif
-        guard getrlimit(resource, &limit) == 0, limit.rlim_cur < limit.rlim_max else { return }
-        limit.rlim_cur = min(limit.rlim_max, 65_536)
-        _ = setrlimit(resource, &limit)
-    }
 }

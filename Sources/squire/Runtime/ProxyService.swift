@@ -22,6 +22,7 @@ final class ProxyService {
     private let inspectorBox = InspectorBox()
     private let refreshes = RefreshCounts()
     private let logging: Logging
+    private let proxies: Int
     private var loaded: LoadedConfiguration
     private var oldSessions: [CredentialCache] = []
     /// `proxy http://127.0.0.1:8080` and so on: what accepts connections now.
@@ -32,20 +33,23 @@ final class ProxyService {
         var server: InspectorServer?
     }
 
-    /// Binds and starts. `keepsSession` false keeps the session in memory; `takesNextPort` goes on to the next port when one is taken.
+    /// Binds and starts. `keepsSession` false keeps the session in memory; `takesNextPort` goes on to the next port when one is taken;
+    /// `proxies` share this process's descriptors.
     init(
         _ loaded: LoadedConfiguration,
         logging: Logging,
         keepsSession: Bool = true,
-        takesNextPort: Bool = false
+        takesNextPort: Bool = false,
+        proxies: Int = 1
     ) throws {
         self.loaded = loaded
         self.logging = logging
+        self.proxies = proxies
         let configuration = loaded.configuration
         let sockets = try configuration.listen.map { try Self.bind($0, takesNextPort: takesNextPort) }
         do {
             session = try Self.makeSession(loaded, logging, refreshes, keepsSession: keepsSession)
-            let context = Self.makeContext(configuration, session, logging, sockets)
+            let context = Self.makeContext(configuration, session, logging, sockets.map(\.name), proxies)
             let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
             server = ProxyServer(
                 context: context,
@@ -118,20 +122,30 @@ final class ProxyService {
         _ configuration: ProxyConfiguration,
         _ session: CredentialCache,
         _ logging: Logging,
-        _ sockets: [ListeningSocket]
+        _ names: [ListeningSocket.Name],
+        _ proxies: Int
     ) -> ProxyContext {
-        ProxyContext(
+        var configuration = configuration
+        let possible = DescriptorLimit.connections(proxies: proxies)
+        if configuration.limits.connections > possible {
+            logging.logger().notice(
+                "at most \(possible) connections at a time: the limit of open files (ulimit -n) allows no more"
+            )
+            configuration.limits.connections = possible
+        }
+        return ProxyContext(
             configuration: configuration,
             session: session,
             observer: ExchangeLog(level: logging.level, style: logging.style),
-            ownHosts: ownHosts(sockets.map(\.name))
+            ownHosts: ownHosts(names)
         )
     }
 
     /// What clients may call the listeners, beside the loopback names.
     private static func ownHosts(_ names: [ListeningSocket.Name]) -> [Authority] {
         names.compactMap { name in
-            guard case .tcp(let host, let port) = name else { return nil }
+            // "Any address" is no name to call: a page could, and reach this machine by it.
+            guard case .tcp(let host, let port) = name, host != "0.0.0.0", host != "::" else { return nil }
             return Authority(host: host, port: port)
         }
     }
@@ -198,13 +212,7 @@ final class ProxyService {
         let session = try Self.makeSession(fresh, logging, refreshes, keepsSession: true)
         oldSessions.append(session)
         loaded = fresh
-        let context = ProxyContext(
-            configuration: new,
-            session: session,
-            observer: ExchangeLog(level: logging.level, style: logging.style),
-            ownHosts: Self.ownHosts(server.names)
-        )
-        server.reconfigure(context)
+        server.reconfigure(Self.makeContext(new, session, logging, server.names, proxies))
         logger.notice("configuration re-read")
     }
 

@@ -3,7 +3,7 @@
 The upstream records exact bytes and shares no code with Squire's codec, so that it can judge it. Nothing sleeps to wait: every wait
 is for a line, a byte or the end of a process, with a limit.
 """
-import base64, contextlib, hashlib, json, os, pathlib, select, shutil, signal, socket, subprocess, sys, tempfile, threading, time, unittest
+import base64, contextlib, hashlib, json, os, pathlib, select, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time, unittest
 import http.client
 
 SQUIRE = os.environ.get("SQUIRE_BINARY") or str(pathlib.Path(__file__).parents[3] / ".build/debug/squire")
@@ -166,6 +166,8 @@ def read_request(stream, connection):
     if b"\r\ntransfer-encoding: chunked" in lower:
         while True:
             line = stream.readline()
+            if not line:
+                return None
             body += line
             size = int(line.split(b";")[0], 16)
             if size == 0:

@@ -1,0 +1,40 @@
+/// How much request bodies that are kept to be sent again may take in all: one share for each worker. A body that gets nothing is
+/// forwarded all the same, but cannot be sent again.
+///
+/// *Threading*: belongs to one loop.
+package final class ReplayBudget {
+    package struct Amount {
+        /// Bytes in memory.
+        package var memory: Int
+        /// Bytes in temporary files.
+        package var file: Int
+
+        package init(memory: Int, file: Int) {
+            self.memory = memory
+            self.file = file
+        }
+    }
+
+    /// Of the whole process.
+    package static let whole = Amount(memory: 64 << 20, file: 1 << 30)
+
+    private var left: Amount
+
+    package init(_ amount: Amount) {
+        left = amount
+    }
+
+    package convenience init(workers: Int) {
+        self.init(Amount(memory: Self.whole.memory / workers, file: Self.whole.file / workers))
+    }
+
+    func take(_ kind: WritableKeyPath<Amount, Int>, _ bytes: Int) -> Bool {
+        guard bytes <= left[keyPath: kind] else { return false }
+        left[keyPath: kind] -= bytes
+        return true
+    }
+
+    func give(_ kind: WritableKeyPath<Amount, Int>, _ bytes: Int) {
+        left[keyPath: kind] += bytes
+    }
+}
