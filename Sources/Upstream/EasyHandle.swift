@@ -55,7 +55,13 @@ final class EasyHandle {
     }
 
     func error(_ code: CURLcode) -> UpstreamError {
-        UpstreamError(code: code, text: String(cString: errorBuffer))
+        var systemError = 0
+        ccurl_get_long(curl, CURLINFO_OS_ERRNO, &systemError)
+        return UpstreamError(
+            code: code,
+            text: String(cString: errorBuffer),
+            systemError: Int32(truncatingIfNeeded: systemError)
+        )
     }
 }
 

@@ -1,5 +1,11 @@
 internal import CCurl
 
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
 /// Why the upstream could not be reached, or stopped answering.
 package struct UpstreamError: Error, Equatable, Sendable {
     package enum Kind: String, Sendable {
@@ -18,16 +24,19 @@ package struct UpstreamError: Error, Equatable, Sendable {
     }
 
     package var kind: Kind
-    /// One sentence for people; holds no secret and no byte of the peer's.
+    /// One sentence for people, without its full stop; holds no secret and no byte of the peer's.
     package var detail: String
+    /// What to do about it, a sentence; nil when nobody can tell.
+    package var advice: String?
 
-    package init(kind: Kind, detail: String) {
+    package init(kind: Kind, detail: String, advice: String? = nil) {
         self.kind = kind
         self.detail = detail
+        self.advice = advice
     }
 
-    /// Translates libcurl's code; `text` is what it wrote to the error buffer.
-    init(code: CURLcode, text: String) {
+    /// Translates libcurl's code; `text` is what it wrote to the error buffer, `systemError` the `errno` of connecting, or 0.
+    init(code: CURLcode, text: String, systemError: Int32) {
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
             kind = .unresolvable
@@ -43,7 +52,28 @@ package struct UpstreamError: Error, Equatable, Sendable {
         default:
             kind = .unreachable
         }
-        let sentence = text.isEmpty ? String(cString: curl_easy_strerror(code)) : text
+        var sentence = text.isEmpty ? String(cString: curl_easy_strerror(code)) : text
+        if code == CURLE_COULDNT_CONNECT, systemError != 0 {
+            sentence += ": " + String(cString: strerror(systemError)).lowercased()
+        }
+        advice = kind == .tls ? Self.advice(code, text) : nil
         detail = String(decoding: sentence.utf8.map { $0 < 0x20 || $0 >= 0x7F ? 0x20 : $0 }, as: UTF8.self)
+    }
+
+    /// By what OpenSSL says: libcurl has one code for many failures.
+    private static func advice(_ code: CURLcode, _ text: String) -> String? {
+        func says(_ parts: String...) -> Bool { parts.contains { text.contains($0) } }
+        if says("expired", "not yet valid") {
+            return "Is this machine's clock right? If it is, the upstream needs a new certificate."
+        }
+        if says("subject name", "host name") { return "Use a name in the upstream setting that the certificate has." }
+        if says("self-signed", "self signed", "issuer") { return "Name the authority that signed it with tls.ca." }
+        if says("wrong version number", "packet length", "http request") {
+            return "It does not seem to speak TLS: try http:// in the upstream setting."
+        }
+        if says("certificate required", "handshake failure", "bad certificate") || code == CURLE_SSL_CERTPROBLEM {
+            return "If it wants a client certificate, name one with tls.certificate and tls.key."
+        }
+        return nil
     }
 }

@@ -155,7 +155,7 @@ extension Failure {
                 502,
                 "upstream_tls",
                 "Upstream TLS Failure",
-                detail: "\(error.detail). A private authority is configured with tls.ca.",
+                detail: "\(error.detail).\(error.advice.map { " \($0)" } ?? "")",
                 proxyError: "tls_protocol_error"
             )
         case .timeout:

@@ -42,6 +42,11 @@ final class Foreground {
         loop.run()
     }
 
+    /// A crash is left to the system, without a report by Swift's runtime.
+    static func crashQuietly() {
+        for number in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV] { _ = signal(number, SIG_DFL) }
+    }
+
     /// A parent may have blocked signals, as threads of some runtimes do, and children inherit that: Squire could then not be stopped.
     static func unblockSignals() {
         var none = sigset_t()
