@@ -31,22 +31,30 @@ class Process:
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen([*prefix, SQUIRE, *arguments], stdout=subprocess.PIPE, stderr=self.log,
                                         stdin=subprocess.DEVNULL, env=clean_environment(**(env or {})), cwd=cwd)
-        self.endpoints = {}
+        self.endpoints, self.lines, self.pending = {}, [], b""
 
     def wait_for(self, *names):
+        self.read_lines(lambda: all(name in self.endpoints for name in names), names)
+        return self
+
+    def wait_for_lines(self, count):
+        """The first so many lines of standard output."""
+        self.read_lines(lambda: len(self.lines) >= count, count)
+        return self.lines
+
+    def read_lines(self, is_enough, what):
         deadline = time.monotonic() + LIMIT
-        pending = b""
-        while not all(name in self.endpoints for name in names):
+        while not is_enough():
             ready, _, _ = select.select([self.process.stdout], [], [], max(0, deadline - time.monotonic()))
             data = os.read(self.process.stdout.fileno(), 4096) if ready else b""
             if not data:
-                raise AssertionError(f"no {names} endpoint: {self.text()}")
-            pending += data
-            *lines, pending = pending.split(b"\n")
+                raise AssertionError(f"no {what} endpoint: {self.text()}")
+            self.pending += data
+            *lines, self.pending = self.pending.split(b"\n")
             for line in lines:
-                name, url = line.decode().split(" ", 1)
+                self.lines.append(line.decode())
+                name, url = self.lines[-1].split(" ", 1)
                 self.endpoints[name] = url
-        return self
 
     def text(self):
         self.log.seek(0)
@@ -138,7 +146,8 @@ class Request:
         lines = head.decode("latin-1").split("\r\n")
         self.line = lines[0]
         self.method, self.target, _ = lines[0].split(" ", 2)
-        self.fields = [tuple(line.split(": ", 1)) for line in lines[1:] if line]
+        parts = [line.partition(":") for line in lines[1:] if line]
+        self.fields = [(name, value.removeprefix(" ")) for name, _, value in parts]
 
     def all(self, name):
         return [value for field, value in self.fields if field.lower() == name.lower()]
