@@ -25,6 +25,8 @@ package final class CredentialCache: @unchecked Sendable {
 
     private let file: SessionFile?
     private let source: (any TokenSource)?
+    private let upstream: String?
+    private let withheld: Token?
     private let clock: any CredentialClock
     private let observe: @Sendable (SessionEvent) -> Void
     private let lock = Lock()
@@ -38,18 +40,28 @@ package final class CredentialCache: @unchecked Sendable {
     /// The token that the file still holds instead of the current one, which could not be saved. It is dead.
     private var unsavedOver: Token?
     private var isShutDown = false
+    private var isRechecking = false
+    /// The origin of the upstream that the file's token belongs to, when that is not this one's.
+    private var foreignUpstream: String?
     private let publishedGeneration = Atomic<UInt64>(0)
 
     /// `file` nil keeps the session in memory only. Throws what reading the file throws.
+    ///
+    /// A token goes to the upstream that issued it, and to no other: `upstream` is the origin it would be sent to; `withheld` is one that
+    /// is known to be another upstream's though its record does not say so.
     package init(
         file: SessionFile?,
         source: (any TokenSource)?,
         margin: Duration,
+        upstream: String? = nil,
+        withheld: Token? = nil,
         clock: any CredentialClock = SystemClock(),
         observe: @escaping @Sendable (SessionEvent) -> Void = { _ in }
     ) throws(SessionFileError) {
         self.file = file
         self.source = source
+        self.upstream = upstream
+        self.withheld = withheld
         self.clock = clock
         self.observe = observe
         state = CredentialState(policy: RefreshPolicy(margin: margin, canRefresh: source != nil))
@@ -58,6 +70,11 @@ package final class CredentialCache: @unchecked Sendable {
             record = loaded
             publish(loaded)
         }
+    }
+
+    deinit {
+        // Nobody is left to ask: the thread may end.
+        _ = thread.finish(timeout: .zero)
     }
 
     // MARK: Handing out
@@ -129,15 +146,19 @@ package final class CredentialCache: @unchecked Sendable {
         lock.withLock { state.replayed(generation, accepted: accepted, now: clock.elapsed()) }
     }
 
-    /// Looks whether another process replaced the file, and adopts its token. One stat(2) when nothing changed.
+    /// Looks, on the session's thread, whether another process replaced the file, and adopts its token. One stat(2) when nothing changed.
     package func recheckFile() {
-        guard let file else { return }
-        if lock.withLock({ unsavedOver != nil && !state.isRefreshing }) {
-            return thread.execute { [self] in saveAgain(file) }
+        guard let file, lock.withLock({ !state.isRefreshing && !isRechecking }) else { return }
+        lock.withLock { isRechecking = true }
+        thread.execute { [self] in
+            if lock.withLock({ unsavedOver != nil }) {
+                saveAgain(file)
+            } else {
+                let version = file.version()
+                if lock.withLock({ version != fileVersion }) { reload(file, version: version) }
+            }
+            lock.withLock { isRechecking = false }
         }
-        let version = file.version()
-        guard lock.withLock({ version != fileVersion && !state.isRefreshing }) else { return }
-        thread.execute { [self] in reload(file, version: version) }
     }
 
     package var status: SessionStatus {
@@ -162,7 +183,8 @@ package final class CredentialCache: @unchecked Sendable {
                 expiresAt: state.credential?.expiresAt,
                 expiresIn: expiresIn,
                 refreshes: record.refreshes,
-                lastRefresh: record.lastRefresh
+                lastRefresh: record.lastRefresh,
+                foreignUpstream: foreignUpstream
             )
         }
     }
@@ -176,7 +198,7 @@ package final class CredentialCache: @unchecked Sendable {
         completion: @escaping @Sendable (Result<Void, SessionFileError>) -> Void
     ) {
         thread.execute { [self] in
-            let result = replace { $0.put(token, origin: origin, now: clock.wall()) }
+            let result = replace { $0.put(token, origin: origin, upstream: upstream, now: clock.wall()) }
             if case .success = result { observe(.loggedIn(generation: generation)) }
             completion(result)
         }
@@ -293,7 +315,7 @@ package final class CredentialCache: @unchecked Sendable {
         let now = clock.wall()
         switch outcome {
         case .refreshed(let reply):
-            base.put(reply.token, origin: .refresh, now: now)
+            base.put(reply.token, origin: .refresh, upstream: upstream, now: now)
             base.refreshes += 1
             base.lastRefresh = .init(at: now, cause: cause.rawValue, outcome: "refreshed")
             var isSaved = true
@@ -403,12 +425,20 @@ package final class CredentialCache: @unchecked Sendable {
         return .success(Refreshed(credential: credential, reply: reply))
     }
 
+    /// Whose token it is, when it must not be sent to this upstream.
+    private func foreign(_ record: SessionRecord) -> String? {
+        guard let token = record.token else { return nil }
+        if let owner = record.upstream, let upstream, owner != upstream { return owner }
+        return token == withheld ? "the upstream before" : nil
+    }
+
     private func publish(_ changed: SessionRecord, version: SessionFile.Version? = nil) {
         lock.withLock {
             record = changed
             if let version { fileVersion = version }
+            foreignUpstream = foreign(changed)
             state.publish(
-                changed.token,
+                foreignUpstream == nil ? changed.token : nil,
                 expiresAt: changed.expiresAt ?? changed.token?.claims?.expiresAt,
                 receivedAt: changed.receivedAt ?? clock.wall(),
                 isRefused: changed.isRefused,

@@ -45,6 +45,11 @@ package struct SessionRecord: Sendable, Equatable {
         get { document["expires_at"]?.integer }
         set { document["expires_at"] = newValue.map(JSONValue.integer) }
     }
+    /// The origin of the upstream that issued the token; nil for one given by hand, which says nothing about that.
+    package var upstream: String? {
+        get { document["upstream"]?.string }
+        set { document["upstream"] = newValue.map(JSONValue.string) }
+    }
     package var refreshes: Int {
         get { document["refreshes"]?.integer ?? 0 }
         set { document["refreshes"] = .integer(newValue) }
@@ -74,9 +79,10 @@ package struct SessionRecord: Sendable, Equatable {
     }
 
     /// Puts a new token in. A token that was made for us just now lives `exp - nbf` from its receipt, whatever the issuer's clock
-    /// says; of one given by hand only `exp` is known.
-    package mutating func put(_ token: Token, origin: Origin, now: Int) {
+    /// says; of one given by hand only `exp` is known. `upstream` is whom the session is for.
+    package mutating func put(_ token: Token, origin: Origin, upstream: String? = nil, now: Int) {
         self.token = token
+        self.upstream = origin == .given ? nil : upstream
         receivedAt = now
         isRefused = false
         let claims = token.claims

@@ -16,6 +16,8 @@ package struct SessionStatus: Sendable {
     package var expiresIn: Int?
     package var refreshes: Int
     package var lastRefresh: SessionRecord.LastRefresh?
+    /// The file holds a token, but of this other upstream: it is not sent.
+    package var foreignUpstream: String?
 
     /// The `session` object of `/api/status` and of `squire status --json`.
     package var json: JSONValue {

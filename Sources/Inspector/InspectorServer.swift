@@ -5,22 +5,23 @@ package import ReverseProxy
 
 /// What the inspector shows of one proxy. Closures are called on the inspector's loop and must not block.
 package struct InspectedProxy {
-    package var upstream: String
     package var listen: [String]
-    package var session: CredentialCache
+    /// The upstream and the session of now: a reload changes them.
+    package var current: () -> (upstream: String, session: CredentialCache)
     package var snapshot: () -> Counters.Snapshot
 
     package init(
-        upstream: String,
         listen: [String],
-        session: CredentialCache,
+        current: @escaping () -> (upstream: String, session: CredentialCache),
         snapshot: @escaping () -> Counters.Snapshot
     ) {
-        self.upstream = upstream
         self.listen = listen
-        self.session = session
+        self.current = current
         self.snapshot = snapshot
     }
+
+    var session: CredentialCache { current().session }
+    var upstream: String { current().upstream }
 }
 
 /// The second listener: health, metrics and status of a proxy, for people and machines. Never reachable through the proxy's port,

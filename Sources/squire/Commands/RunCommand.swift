@@ -66,9 +66,7 @@ struct RunCommand: ParsableCommand {
         )
         for service in running {
             for endpoint in service.endpoints { Output.line(endpoint) }
-            if service.session.status.state == .none {
-                logging.logger().warning("there is no session yet: run squire login")
-            }
+            if let problem = service.sessionProblem { logging.logger().warning("\(problem)") }
         }
         foreground.run()
         for service in running { service.stop() }

@@ -130,7 +130,9 @@ struct StatusCommand: ParsableCommand {
             case .usable: (status.expiresIn ?? 1) > 0 ? "usable" : "expired; the next request refreshes it"
             case .refreshing: "being refreshed"
             case .loginNeeded: "a login is needed: squire login"
-            case .none: "none: squire login"
+            case .none:
+                status.foreignUpstream.map { "is for \($0): squire login, or another session.file" }
+                    ?? "none: squire login"
             }
         Output.line("session     \(state)")
         Output.line("file        \(session.loaded.sessionFile)")

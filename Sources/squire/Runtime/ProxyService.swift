@@ -16,7 +16,7 @@ import Darwin
 
 /// One running proxy with its session and its inspector.
 final class ProxyService {
-    let session: CredentialCache
+    private let current: Current
     private let server: ProxyServer
     private var inspectorThread: LoopThread?
     private let inspectorBox = InspectorBox()
@@ -24,9 +24,31 @@ final class ProxyService {
     private let logging: Logging
     private let proxies: Int
     private var loaded: LoadedConfiguration
-    private var oldSessions: [CredentialCache] = []
+    private var oldSessions: [Weak] = []
     /// `proxy http://127.0.0.1:8080` and so on: what accepts connections now.
     private(set) var endpoints: [String] = []
+
+    /// What a reload changes and other threads read.
+    private final class Current: @unchecked Sendable {
+        // `@unchecked`: protected by `lock`.
+        private let lock = Lock()
+        private var value: (upstream: String, session: CredentialCache)
+
+        init(_ upstream: Origin, _ session: CredentialCache) {
+            value = (upstream.description, session)
+        }
+
+        func set(_ upstream: Origin, _ session: CredentialCache) {
+            lock.withLock { value = (upstream.description, session) }
+        }
+
+        func get() -> (upstream: String, session: CredentialCache) { lock.withLock { value } }
+    }
+
+    /// A session that exchanges from before a reload may still use.
+    private struct Weak {
+        weak var session: CredentialCache?
+    }
 
     private final class InspectorBox: @unchecked Sendable {
         // `@unchecked`: made, used and released on the inspector's loop.
@@ -48,7 +70,8 @@ final class ProxyService {
         let configuration = loaded.configuration
         let sockets = try configuration.listen.map { try Self.bind($0, takesNextPort: takesNextPort) }
         do {
-            session = try Self.makeSession(loaded, logging, refreshes, keepsSession: keepsSession)
+            let session = try Self.makeSession(loaded, logging, refreshes, keepsSession: keepsSession)
+            current = Current(configuration.upstream, session)
             let context = Self.makeContext(configuration, session, logging, sockets.map(\.name), proxies)
             let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
             server = ProxyServer(
@@ -62,6 +85,16 @@ final class ProxyService {
         }
         endpoints = server.names.map { "proxy \(Self.url(of: $0))" }
         try startInspector()
+    }
+
+    /// Why requests will be answered with `login_needed`; nil when there is a token.
+    var sessionProblem: String? {
+        let status = session.status
+        if let other = status.foreignUpstream {
+            return
+                "the session is for \(other), and is not sent to \(loaded.configuration.upstream): run squire login, or name another session.file"
+        }
+        return status.state == .none ? "there is no session yet: run squire login" : nil
     }
 
     /// The base URL of the first listener.
@@ -100,7 +133,8 @@ final class ProxyService {
         _ loaded: LoadedConfiguration,
         _ logging: Logging,
         _ refreshes: RefreshCounts,
-        keepsSession: Bool
+        keepsSession: Bool,
+        withheld: Token? = nil
     ) throws -> CredentialCache {
         let logger = logging.logger()
         do throws(SessionFileError) {
@@ -108,6 +142,8 @@ final class ProxyService {
                 file: keepsSession ? SessionFile(path: loaded.sessionFile) : nil,
                 source: RecipeSource(loaded.configuration),
                 margin: loaded.configuration.session.margin,
+                upstream: loaded.configuration.upstream.description,
+                withheld: withheld,
                 observe: { event in
                     refreshes.note(event)
                     SessionLog.log(event, to: logger)
@@ -161,7 +197,7 @@ final class ProxyService {
         }
         let thread = LoopThread(name: "squire-inspector")
         inspectorThread = thread
-        let (box, server, session, refreshes) = (inspectorBox, server, session, refreshes)
+        let (box, server, current, refreshes) = (inspectorBox, server, current, refreshes)
         let snapshot: @Sendable () -> Counters.Snapshot = { [reference = ServerReference(server)] in
             reference.server.snapshot()
         }
@@ -177,9 +213,8 @@ final class ProxyService {
                 loop: loop,
                 socket: socket,
                 proxy: InspectedProxy(
-                    upstream: configuration.upstream.description,
                     listen: listen,
-                    session: session,
+                    current: { current.get() },
                     snapshot: snapshot
                 ),
                 refreshes: refreshes,
@@ -208,13 +243,39 @@ final class ProxyService {
         if old.listen != new.listen || old.workers != new.workers || old.inspector != new.inspector {
             logger.warning("listen, workers and inspector change with a restart only")
         }
-        // A new cache on the same file: an old one's refresh in flight holds the file's lock, so nothing is lost.
-        let session = try Self.makeSession(fresh, logging, refreshes, keepsSession: true)
-        oldSessions.append(session)
+        let session = try Self.isSameSession(loaded, fresh) ? session : makeNextSession(fresh)
+        current.set(new.upstream, session)
         loaded = fresh
+        if let problem = sessionProblem { logger.warning("\(problem)") }
         server.reconfigure(Self.makeContext(new, session, logging, server.names, proxies))
         logger.notice("configuration re-read")
     }
+
+    /// Whether everything that a session is made from stays as it was.
+    private static func isSameSession(_ old: LoadedConfiguration, _ new: LoadedConfiguration) -> Bool {
+        let (before, after) = (old.configuration, new.configuration)
+        return old.sessionFile == new.sessionFile && before.session == after.session && before.headers == after.headers
+            && before.upstream == after.upstream && before.upstreamSettings == after.upstreamSettings
+    }
+
+    /// A new cache on the file: a refresh in flight in the former one holds the file's lock, so nothing is lost. A token that was used with
+    /// the former upstream does not go to another, whoever put it into the file.
+    private func makeNextSession(_ fresh: LoadedConfiguration) throws -> CredentialCache {
+        let former = session
+        let isOther = loaded.configuration.upstream != fresh.configuration.upstream
+        let next = try Self.makeSession(
+            fresh,
+            logging,
+            refreshes,
+            keepsSession: true,
+            withheld: isOther ? former.current()?.credential.token : nil
+        )
+        oldSessions.removeAll { $0.session == nil }
+        oldSessions.append(Weak(session: former))
+        return next
+    }
+
+    var session: CredentialCache { current.get().session }
 
     var shutdownTimeout: Duration { loaded.configuration.timeouts.shutdown }
 
@@ -224,9 +285,16 @@ final class ProxyService {
 
     /// Ends everything; a refresh in flight is waited for and saved.
     func stop() {
+        let open = server.snapshot().clientConnections
+        if open > 0 {
+            logging.logger().warning(
+                "\(open) connection\(open == 1 ? " was" : "s were") cut: timeouts.shutdown has passed"
+            )
+        }
         server.stop()
         let timeout = loaded.configuration.session.refresh?.timeout ?? .seconds(1)
-        for session in [session] + oldSessions where !session.shutdown(timeout: timeout + timeout) {
+        for session in [session] + oldSessions.compactMap(\.session) where !session.shutdown(timeout: timeout + timeout)
+        {
             logging.logger().error("a refresh did not end in time; the session may need a login")
         }
         if let inspectorThread {

@@ -27,6 +27,7 @@ struct SessionAccess {
                 file: SessionFile(path: loaded.sessionFile),
                 source: RecipeSource(loaded.configuration),
                 margin: loaded.configuration.session.margin,
+                upstream: loaded.configuration.upstream.description,
                 observe: { event in
                     switch event {
                     case .refreshFailed(_, let text, _): reason.set(text)
@@ -43,6 +44,11 @@ struct SessionAccess {
 
     /// The current token, expired or not.
     func token() throws -> Token {
+        if let other = cache.status.foreignUpstream {
+            throw ExitFailure.loginNeeded(
+                "squire: the session in \(loaded.sessionFile) is for \(other). Run: squire login, or name another session.file"
+            )
+        }
         guard let record = try? SessionFile(path: loaded.sessionFile).load(), let token = record.token else {
             throw ExitFailure.loginNeeded("squire: there is no session in \(loaded.sessionFile). Run: squire login")
         }

@@ -28,7 +28,8 @@ class Process:
     """A squire command that goes on: its endpoints, its log, its end."""
 
     def __init__(self, *arguments, env=None, prefix=(), cwd=None):
-        self.log = tempfile.TemporaryFile()
+        # Appended to: reading it must not move where the process writes.
+        self.log = tempfile.NamedTemporaryFile(mode="ab")
         self.process = subprocess.Popen([*prefix, SQUIRE, *arguments], stdout=subprocess.PIPE, stderr=self.log,
                                         stdin=subprocess.DEVNULL, env=clean_environment(**(env or {})), cwd=cwd)
         self.endpoints, self.lines, self.pending = {}, [], b""
@@ -57,8 +58,7 @@ class Process:
                 self.endpoints[name] = url
 
     def text(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
+        return pathlib.Path(self.log.name).read_text(errors="replace")
 
     def stop(self, how=signal.SIGTERM):
         if self.process.poll() is None:

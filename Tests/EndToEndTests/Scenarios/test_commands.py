@@ -89,23 +89,6 @@ access: {same-user: perhaps}
             process.port = int(line[1].rsplit(":", 1)[1])
             self.assertEqual(self.fetch(process).data, expected)
 
-    def test_reload(self):
-        first, second = self.upstream(lambda r: reply(200, b"first")), self.upstream(lambda r: reply(200, b"second"))
-        config = self.config(first.url)
-        self.save_token(jwt(), config)
-        squire = self.run_squire(config)
-        self.assertEqual(self.fetch(squire).data, b"first")
-        self.config(second.url)
-        squire.process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + LIMIT
-        while self.fetch(squire).data != b"second":
-            self.assertLess(time.monotonic(), deadline)
-        pathlib.Path(config).write_text("nonsense: 1\n")
-        squire.process.send_signal(signal.SIGHUP)
-        while "unknown key" not in squire.text():
-            self.assertLess(time.monotonic(), deadline)
-        self.assertEqual(self.fetch(squire).data, b"second")
-
     def test_usage(self):
         for arguments in (("frobnicate",), ("run", "--frobnicate"), ("login",), ("login", "--token", "secret"), ("playground", "--grace", "x"), ("exec",)):
             self.command(*arguments, code=64)
