@@ -110,8 +110,15 @@ package final class RequestBody {
         return true
     }
 
+    /// Written and read on the loop, so not on a disk unless TMPDIR asks for it: memory that can be swapped (tmpfs(5)) does not stall.
+    private static let directory: String = {
+        for name in ["TMPDIR", "XDG_RUNTIME_DIR"] {
+            if let value = getenv(name), value.pointee != 0 { return String(cString: value) }
+        }
+        return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
+    }()
+
     private static func unlinkedFile() -> Int32? {
-        let directory = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array("\(directory)/squire-body.XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)
         guard descriptor >= 0 else { return nil }

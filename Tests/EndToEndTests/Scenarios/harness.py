@@ -8,6 +8,8 @@ import http.client
 
 SQUIRE = os.environ.get("SQUIRE_BINARY") or str(pathlib.Path(__file__).parents[3] / ".build/debug/squire")
 LIMIT = 20
+# Sanitizers keep a multiple of the memory and the time that the program needs: with one, bounds of those are not judged.
+SANITIZER = os.environ.get("SQUIRE_SANITIZER")
 HEADERS = {"Application": "f3a90488ffee32c3acb6fcd0ca417cf6", "Api-Version": "4.38.0", "Device-UUID": "1287796"}
 
 

@@ -221,7 +221,7 @@ class Lifecycle(Scenario):
             times.append(time.monotonic() - started)
         self.assertEqual(results, [200])
         self.assertGreater(len(times), 20)
-        self.assertLess(sorted(times)[int(len(times) * 0.99)], 0.2)
+        self.assertLess(sorted(times)[int(len(times) * 0.99)], 1 if SANITIZER else 0.2)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can give a process another resolver")
     def test_a_resolver_that_is_silent_does_not_hold_up_others(self):

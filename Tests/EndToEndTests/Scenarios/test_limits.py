@@ -7,6 +7,7 @@ GET = b"GET /t HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 def memory(process, what="VmRSS"):
     """KiB."""
+    if SANITIZER: return 0
     with open(f"/proc/{process.process.pid}/status") as status:
         return int(next(line for line in status if line.startswith(what)).split()[1])
 
@@ -222,7 +223,7 @@ class Limits(Scenario):
         self.assertEqual(len([r for r in upstream.requests if r.target == "/api/customers/refresh"]), 1)
         before = processor_seconds(squire)
         select.select([], [], [], 1)
-        self.assertLess(processor_seconds(squire) - before, 0.2)
+        self.assertLess(processor_seconds(squire) - before, 2 if SANITIZER else 0.2)
         for connection in connections:
             connection.close()
         self.until(lambda: b" 200 " in self.open(squire, GET).recv(65536), "recovered")
@@ -255,7 +256,7 @@ class Limits(Scenario):
             self.assertEqual(len(connection.getresponse().read()), 10)
             times.append(time.monotonic() - started)
         connection.close()
-        self.assertLess(sorted(times)[int(len(times) * 0.99)], 0.1)
+        self.assertLess(sorted(times)[int(len(times) * 0.99)], 1 if SANITIZER else 0.1)
         self.assertLess(memory(squire, "VmHWM") - before, 64_000)
 
     def test_bodies_kept_for_a_replay_have_a_budget(self):
