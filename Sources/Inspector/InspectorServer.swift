@@ -33,6 +33,7 @@ package final class InspectorServer: LocalHandler {
     private let refreshes: RefreshCounts
     private let version: String
     private let access: AccessPolicy
+    private static let maxConnections = 64
     private var server: LocalServer?
 
     package init(
@@ -41,13 +42,21 @@ package final class InspectorServer: LocalHandler {
         proxy: InspectedProxy,
         refreshes: RefreshCounts,
         access: AccessPolicy,
+        sameUser: Bool,
         version: String
     ) {
         self.proxy = proxy
         self.refreshes = refreshes
         self.access = access
         self.version = version
-        server = LocalServer(loop: loop, socket: socket, handler: self)
+        let isUnixSocket = if case .unix = socket.name { true } else { false }
+        server = LocalServer(
+            loop: loop,
+            socket: socket,
+            handler: self,
+            maxConnections: Self.maxConnections,
+            admits: { !sameUser || !PeerUser.isOther($0, isUnixSocket: isUnixSocket) }
+        )
     }
 
     package func stop() {
@@ -113,12 +122,16 @@ package final class InspectorServer: LocalHandler {
         }
     }
 
+    private static let fields = [
+        (name: "Cache-Control", value: "no-store"), (name: "X-Content-Type-Options", value: "nosniff"),
+    ]
+
     private func text(_ status: Int, _ text: String) -> LocalResponse {
         LocalResponse(
             status,
             contentType: "text/plain; charset=utf-8",
             text,
-            fields: [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+            fields: Self.fields
         )
     }
 
@@ -127,7 +140,7 @@ package final class InspectorServer: LocalHandler {
             status,
             contentType: "application/json",
             value.serialized(pretty: true) + "\n",
-            fields: [("Cache-Control", "no-store")]
+            fields: Self.fields
         )
     }
 
@@ -136,7 +149,12 @@ package final class InspectorServer: LocalHandler {
             .init("type", .string("about:blank")), .init("title", .string(code)), .init("status", .integer(status)),
             .init("detail", .string(detail)), .init("code", .string(code)),
         ])
-        return LocalResponse(status, contentType: "application/problem+json", body.serialized() + "\n")
+        return LocalResponse(
+            status,
+            contentType: "application/problem+json",
+            body.serialized() + "\n",
+            fields: Self.fields
+        )
     }
 
     private static func reason(_ state: SessionStatus.State) -> String {

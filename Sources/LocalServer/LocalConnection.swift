@@ -24,7 +24,8 @@ final class LocalConnection {
     /// The answer is complete, but for what waits in `output` and `patternLeft`.
     private var isAnswered = false
 
-    private static let idleTime = Duration.seconds(120)
+    /// For a request's head, between requests, and for a body that does not move.
+    private static let idleTime = Duration.seconds(60)
     private static let window = 256 * 1024
     private static let pattern: [UInt8] = (0..<65_536).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
 
@@ -37,7 +38,10 @@ final class LocalConnection {
             onReadable: { [unowned self] in becameReadable() },
             onWritable: { [unowned self] in flush() }
         )
-        idle = EventTimer(loop: server.loop) { [unowned self] in if !isServing { close() } }
+        idle = EventTimer(loop: server.loop) { [unowned self] in
+            // An answer may take its time, but not a request.
+            if isServing { idle?.arm(after: Self.idleTime) } else { close() }
+        }
     }
 
     func start() {
@@ -60,7 +64,7 @@ final class LocalConnection {
         switch SocketIO.read(descriptor, into: input.writable(minimum: 16 * 1024)) {
         case .moved(let count):
             input.commit(count)
-            idle?.arm(after: Self.idleTime)
+            if request != nil { idle?.arm(after: Self.idleTime) }
             process()
         case .wouldBlock:
             break
@@ -95,7 +99,8 @@ final class LocalConnection {
         case .failed(let error):
             closes = true
             isServing = true
-            send(LocalResponse(400, contentType: "text/plain", error.detail + "\n"), isHead: false)
+            let fields = [(name: "X-Content-Type-Options", value: "nosniff")]
+            send(LocalResponse(400, contentType: "text/plain", error.detail + "\n", fields: fields), isHead: false)
             return false
         case .complete(let length):
             let bytes = input.readable
@@ -250,6 +255,7 @@ final class LocalConnection {
         isAnswered = false
         isServing = false
         if closes { return linger() }
+        idle?.arm(after: Self.idleTime)
         watch?.setReading(true)
         // Not from within the handler: answers in a row must not nest.
         server.loop.execute { [reference = ConnectionReference(self)] in reference.connection?.process() }

@@ -6,8 +6,6 @@ package import EventIO
 package final class LocalServer {
     /// What a collected body may be.
     static let maxBody = 8 << 20
-    private static let maxConnections = 4096
-
     let loop: EventLoop
     private let socket: ListeningSocket
     private var listener: SocketListener?
@@ -15,12 +13,19 @@ package final class LocalServer {
     let handler: any LocalHandler
     private var lastRequest = 0
 
-    package init(loop: EventLoop, socket: ListeningSocket, handler: any LocalHandler) {
+    /// `admits` decides about a connection that was accepted, before anything is read from it.
+    package init(
+        loop: EventLoop,
+        socket: ListeningSocket,
+        handler: any LocalHandler,
+        maxConnections: Int = 4096,
+        admits: @escaping (Int32) -> Bool = { _ in true }
+    ) {
         self.loop = loop
         self.socket = socket
         self.handler = handler
         listener = SocketListener(loop: loop, socket: socket) { [unowned self] descriptor in
-            guard connections.count < Self.maxConnections else { return SocketIO.close(descriptor) }
+            guard connections.count < maxConnections, admits(descriptor) else { return SocketIO.close(descriptor) }
             SocketIO.disableDelay(descriptor)
             let connection = LocalConnection(server: self, descriptor: descriptor)
             connections[ObjectIdentifier(connection)] = connection

@@ -7,10 +7,10 @@ import Darwin
 #endif
 
 /// Whose process is at the other end of a connection within this machine.
-enum PeerUser {
+package enum PeerUser {
     /// True only when it is certain that another user, and not root, is there. Connections from other machines have no user here:
     /// `access.allow-remote` and the key decide about them.
-    static func isOther(_ descriptor: Int32, isUnixSocket: Bool) -> Bool {
+    package static func isOther(_ descriptor: Int32, isUnixSocket: Bool) -> Bool {
         var user: uid_t = 0
         let status =
             isUnixSocket

@@ -219,6 +219,7 @@ final class ProxyService {
                 ),
                 refreshes: refreshes,
                 access: access,
+                sameUser: configuration.access.sameUser,
                 version: Squire.version
             )
         }

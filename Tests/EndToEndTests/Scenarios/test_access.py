@@ -69,6 +69,36 @@ class Access(Scenario):
         self.assertEqual(self.request("GET", "X-Squire-Key: 0123456789abcdef")[0], 200)
         self.assertEqual([r["X-Squire-Key"] for r in upstream.requests], [None])
 
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_other_local_users_are_refused(self):
+        """At every door, even a Unix socket that somebody opened to all."""
+        path = self.directory / "s.sock"
+        self.directory.chmod(0o755)
+        config = self.config(self.upstream().url, profile="")
+        text = pathlib.Path(config).read_text().replace('inspector: "off"', "inspector: 127.0.0.1:0").replace("listen: 127.0.0.1:0", f"listen: [127.0.0.1:0, 'unix:{path}']")
+        pathlib.Path(config).write_text(text)
+        process = Process("run", "--config", config, env=self.env)
+        self.addCleanup(lambda: process.stop())
+        tcp, unix, inspector = process.wait_for_lines(3)
+        path.chmod(0o666)
+        doors = [("127.0.0.1", int(tcp.rsplit(":", 1)[1])), str(path), ("127.0.0.1", int(inspector.rstrip("/").rsplit(":", 1)[1]))]
+        script = ("import socket, sys\n"
+                  f"for door in {doors!r}:\n"
+                  "    s = socket.socket(socket.AF_UNIX if isinstance(door, str) else socket.AF_INET)\n"
+                  "    s.connect(door)\n"
+                  "    try:\n"
+                  "        s.sendall(b'GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n')\n"
+                  "        print(b'forbidden_user' in s.recv(65536), flush=True)\n"
+                  "    except OSError: print('closed')\n")
+        def run(user):
+            result = subprocess.run(["/usr/bin/python3", "-c", script], user=user, capture_output=True, text=True, timeout=LIMIT, cwd="/")
+            return result.stdout.split(), result.stderr
+        answers, errors = run(65534)
+        self.assertEqual(answers[:2], ["True", "True"], errors)
+        # The inspector hangs up without a word.
+        self.assertIn(answers[2], ("False", "closed"))
+        self.assertEqual(process.text().count("forbidden_user"), 2)
+
 
 if __name__ == "__main__":
     main()
