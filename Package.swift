@@ -42,6 +42,8 @@ let package = Package(
             pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]
         ),
+        // Sign-in answers that a server compresses though it was asked not to. libcurl brings the library along.
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         // The few system calls that Swift cannot import.
         .systemLibrary(name: "CSystem"),
 
@@ -52,7 +54,7 @@ let package = Package(
         .target(name: "Credentials", dependencies: ["Threads"], swiftSettings: common),
         .target(
             name: "ReverseProxy",
-            dependencies: ["CSystem", "Credentials", "EventIO", "HTTP1", "Threads", "Upstream"],
+            dependencies: ["CSystem", "CZlib", "Credentials", "EventIO", "HTTP1", "Threads", "Upstream"],
             swiftSettings: common
         ),
         // The configuration file, its checks and its defaults; what is logged and how.

@@ -101,7 +101,7 @@ extension ExchangeRunner {
         let now = MonotonicClock.now()
         firstByteAt = now
         clientExpects = false
-        let verdict = context.rejection.verdict(status: responseHead.status)
+        let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
         if exchange.hasReplayed { reportReplay(isAccepted: verdict == .accepted) }
         let action = exchange.headArrived(
             status: responseHead.status,
@@ -127,6 +127,15 @@ extension ExchangeRunner {
             setDeadline(now: now)
             collect(buffer)
         }
+    }
+
+    private func verdict(_ head: UnsafeRawBufferPointer) -> RejectionPolicy.Verdict {
+        guard context.rejection.concerns(status: responseHead.status) else { return .accepted }
+        return context.rejection.verdict(
+            status: responseHead.status,
+            challenges: responseHead.text(of: .wwwAuthenticate, in: head),
+            isJSON: responseHead.text(of: .contentType, in: head).contains { $0.lowercased().contains("json") }
+        )
     }
 
     private func keepHead(_ buffer: ByteBuffer, length: Int) {
@@ -452,7 +461,10 @@ extension ExchangeRunner {
         client.clearDeadline()
         switch purpose {
         case .verdict:
-            if context.rejection.isRejected(status: responseHead.status, body: collected) {
+            let challenges = heldText(.wwwAuthenticate)
+            if let body = decodedBody,
+                context.rejection.isRejected(status: responseHead.status, challenges: challenges, body: body)
+            {
                 askForAnotherCredential()
             } else {
                 relayHeld(proxyStatus: nil)

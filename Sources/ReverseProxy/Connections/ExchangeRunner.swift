@@ -42,8 +42,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     // The request.
     var requestHead: ByteBuffer!
-    private var methodLength = 0
-    private var targetLength = 0
+    private(set) var methodLength = 0
+    private(set) var targetLength = 0
     /// The head up to where the credential goes.
     var prefixLength = 0
     var headSent = 0
@@ -63,6 +63,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     var uploadFailed = false
     /// `Authorization` of the current attempt.
     var credentialLine: [UInt8] = []
+    /// The refresh that this request waited for is its own doing.
+    var startedRefresh = false
 
     // The upstream.
     var connection: UpstreamConnection?
@@ -276,6 +278,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     func deadlinePassed() {
         if case .tunnelling = phase { return endTunnel(.complete) }
+        if case .waiting = phase { return waitedTooLong() }
         if awaitsContinue {
             // Upstreams that do not know the expectation stay silent (RFC 9110 section 10.1.1).
             awaitsContinue = false
@@ -439,6 +442,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         attemptStartedAt = 0
         firstByteAt = 0
         credentialLine.removeAll(keepingCapacity: true)
+        startedRefresh = false
         pause?.cancel()
         client = nil
         worker.giveRunner(self)

@@ -47,7 +47,7 @@ package struct Exchange: Sendable {
     /// Of the credential in use; zero is none.
     package private(set) var generation: Generation = 0
     /// Whom the first attempt spoke for.
-    private var subject: String?
+    package private(set) var customer: Customer?
     package private(set) var hasReplayed = false
     private var hasResent = false
     /// The request was refused and its body is no longer kept.
@@ -75,15 +75,17 @@ package struct Exchange: Sendable {
         case .success(let credential):
             if attempts > 0 {
                 if isBeyondReplay { return .relayRefreshed }
-                if let subject, subject != credential.token.claims?.subject { return .refuseSwitched }
+                if let customer, !customer.isSame(as: credential.customer) { return .refuseSwitched }
                 hasReplayed = true
             }
-            subject = credential.token.claims?.subject
+            customer = credential.customer
             generation = credential.generation
             return .send
         case .failure(let failure):
+            // The API's own refusal says less than "come again in a moment".
+            if failure == .overloaded { return .refuse(failure) }
             if attempts > 0 { return .relayHeld(failure) }
-            if failure == .loginNeeded, missing == .forward {
+            if failure.needsLogin, missing == .forward {
                 generation = 0
                 return .send
             }

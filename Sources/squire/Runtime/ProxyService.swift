@@ -97,6 +97,12 @@ final class ProxyService {
         return status.state == .none ? "there is no session yet: run squire login" : nil
     }
 
+    /// What nobody else needs to know.
+    var secrets: [String] {
+        let key = loaded.configuration.access.key.map { String(decoding: $0, as: UTF8.self) }
+        return [session.token?.value, key].compactMap { $0 }
+    }
+
     /// The base URL of the first listener.
     var url: String { Self.url(of: server.names[0]) }
 
@@ -138,7 +144,7 @@ final class ProxyService {
     ) throws -> CredentialCache {
         let logger = logging.logger()
         do throws(SessionFileError) {
-            return try CredentialCache(
+            let session = try CredentialCache(
                 file: keepsSession ? SessionFile(path: loaded.sessionFile) : nil,
                 source: RecipeSource(loaded.configuration),
                 margin: loaded.configuration.session.margin,
@@ -149,6 +155,8 @@ final class ProxyService {
                     SessionLog.log(event, to: logger)
                 }
             )
+            session.watchFile()
+            return session
         } catch {
             throw ExitFailure.inputOutput("squire: \(error.description)")
         }
@@ -269,7 +277,7 @@ final class ProxyService {
             logging,
             refreshes,
             keepsSession: true,
-            withheld: isOther ? former.current()?.credential.token : nil
+            withheld: isOther ? former.token : nil
         )
         oldSessions.removeAll { $0.session == nil }
         oldSessions.append(Weak(session: former))
