@@ -43,7 +43,7 @@ package final class CredentialCache: @unchecked Sendable {
 
     var state: CredentialState
     var record = SessionRecord()
-    private var waiters: [Completion] = []
+    private var waiters: [Waiter] = []
     private var replyWaiters: [ReplyCompletion] = []
     /// Requests that waited for a refresh which another one started.
     private var coalesced = 0
@@ -60,6 +60,12 @@ package final class CredentialCache: @unchecked Sendable {
     private var foreignUpstream: String?
     private var watch: SessionFileWatch?
     private let publishedGeneration = Atomic<UInt64>(0)
+
+    private struct Waiter {
+        /// Its attempt with the token was refused; else it has made none.
+        var wasRefused: Bool
+        var deliver: Completion
+    }
 
     /// The current token is not on disk.
     struct Unsaved {
@@ -175,7 +181,7 @@ package final class CredentialCache: @unchecked Sendable {
             if settled, state.isRefreshing { decision = .wait(starts: false) }
             guard case .wait(let starts) = decision else { return decision }
             guard waiters.count < Self.maxWaiters else { return .fail(.overloaded) }
-            waiters.append(deliver)
+            waiters.append(Waiter(wasRefused: refusal != nil, deliver: deliver))
             if !starts { coalesced += 1 }
             state.isRefreshing = true
             return decision
@@ -265,13 +271,21 @@ package final class CredentialCache: @unchecked Sendable {
     /// Ends the waiting of all who wait, with what is known now. Outside of locks.
     func resumeWaiters(_ result: Result<Credential, CredentialFailure>, reply: Result<RefreshReply, CredentialFailure>)
     {
-        var resumed: [Completion] = []
+        var resumed: [Waiter] = []
         var replied: [ReplyCompletion] = []
-        lock.withLock {
+        let living = lock.withLock { () -> Credential? in
             swap(&resumed, &waiters)
             swap(&replied, &replyWaiters)
+            return state.living(now: clock.elapsed())
         }
-        for waiter in resumed { waiter(result) }
+        for waiter in resumed {
+            // A refresh ahead of expiry failed: the token works as long as it lives.
+            if case .failure = result, !waiter.wasRefused, let living {
+                waiter.deliver(.success(living))
+            } else {
+                waiter.deliver(result)
+            }
+        }
         for waiter in replied { waiter(reply) }
     }
 

@@ -118,6 +118,12 @@ struct CredentialState: Sendable {
         return now < due
     }
 
+    /// The current credential, unless it has expired or was refused.
+    func living(now: Int64) -> Credential? {
+        guard let credential, !isRejected, credential.expiry.map({ now < $0 }) ?? true else { return nil }
+        return credential
+    }
+
     /// When a refresh ahead of expiry is due; nil when never.
     func refreshDue(_ credential: Credential) -> Int64? {
         guard policy.canRefresh, let expiry = credential.expiry else { return nil }

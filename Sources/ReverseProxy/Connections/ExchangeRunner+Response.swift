@@ -102,7 +102,7 @@ extension ExchangeRunner {
         firstByteAt = now
         clientExpects = false
         let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
-        if exchange.hasReplayed { reportReplay(isAccepted: verdict == .accepted) }
+        if exchange.hasReplayed, verdict != .needsBody { reportReplay(isAccepted: verdict == .accepted) }
         let action = exchange.headArrived(
             status: responseHead.status,
             verdict: verdict,
@@ -216,6 +216,7 @@ extension ExchangeRunner {
     /// The collected part, and from now on everything as it comes.
     private func relayCollected() {
         guard let heldHead else { return }
+        if exchange.hasReplayed { reportReplay(isAccepted: true) }
         beginRelay(heldHead.readable, additions: additions(framing: clientFraming()))
         self.heldHead = nil
         worker.buffers.give(heldHead)
@@ -462,13 +463,11 @@ extension ExchangeRunner {
         switch purpose {
         case .verdict:
             let challenges = heldText(.wwwAuthenticate)
-            if let body = decodedBody,
-                context.rejection.isRejected(status: responseHead.status, challenges: challenges, body: body)
-            {
-                askForAnotherCredential()
-            } else {
-                relayHeld(proxyStatus: nil)
+            let isRejected = decodedBody.map {
+                context.rejection.isRejected(status: responseHead.status, challenges: challenges, body: $0)
             }
+            if exchange.hasReplayed { reportReplay(isAccepted: isRejected != true) }
+            if isRejected == true, exchange.mayReplay { askForAnotherCredential() } else { relayHeld(proxyStatus: nil) }
         case .signIn: learnToken()
         case .signOut: forgetToken()
         }

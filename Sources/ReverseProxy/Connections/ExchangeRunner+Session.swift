@@ -29,15 +29,16 @@ extension ExchangeRunner {
     /// The first question: a token for this request.
     func askForCredential(now: UInt64) {
         guard exchange.carriesCredential else { return beginAttempt() }
-        if let view = worker.credential(context.session, clock: context.clock, now: now) {
+        // A sign-out must end the token that a refresh in flight brings, not the one before.
+        let isSignOut = exchange.route == .signOut
+        if !isSignOut, let view = worker.credential(context.session, clock: context.clock, now: now) {
             _ = exchange.credentialArrived(.success(view.credential))
             credentialLine.append(contentsOf: view.line)
             return beginAttempt()
         }
         waitForSession(now: now)
         let reference = RunnerReference(self)
-        // A sign-out must end the token that a refresh in flight brings, not the one before.
-        context.session.credential(settled: exchange.route == .signOut) { result in
+        context.session.credential(settled: isSignOut) { result in
             reference.resume { $0.credentialArrived(result) }
         }
     }

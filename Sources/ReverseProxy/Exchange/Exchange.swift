@@ -107,6 +107,8 @@ package struct Exchange: Sendable {
             isBeyondReplay = !isReplayable || isBodySpent
             return verdict == .rejected ? .hold : .collect(.verdict)
         }
+        // It cannot be sent again; but whether the refresh helped is to be known.
+        if verdict == .needsBody, hasReplayed, !hasAnswered { return .collect(.verdict) }
         if status >= 200, status < 300 {
             if route == .signIn { return .collect(.signIn) }
             if route == .signOut { return .collect(.signOut) }
