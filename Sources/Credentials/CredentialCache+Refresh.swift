@@ -42,7 +42,10 @@ extension CredentialCache {
         let rotation = Rotation(held: held, cause: cause, at: clock.wall(), started: clock.elapsed())
         guard let file else { return rotate(rotation, source, base: lock.withLock { record }) }
         do throws(SessionFileError) {
-            let isOver = { [self] in (try? other(in: file, than: held)) ?? nil != nil }
+            let isOver = { [self] in
+                guard file.version() != lock.withLock({ fileVersion }) else { return false }
+                return ((try? other(in: file, than: held)) ?? nil) != nil
+            }
             guard let handle = try file.lock(patience: Self.lockPatience, isOver: isOver) else {
                 if let other = try other(in: file, than: held) { return adopt(other) }
                 let reason = "another process has held the lock of the session file for \(Self.lockPatience)"

@@ -12,10 +12,16 @@ import Darwin
 
 private final class TestClock: CredentialClock {
     private let seconds = Atomic<Int>(0)
+    private let offset = Atomic<Int>(0)
 
     func advance(_ amount: Int) { seconds.add(amount, ordering: .sequentiallyConsistent) }
     func elapsed() -> Int64 { Int64(seconds.load(ordering: .sequentiallyConsistent)) * 1_000_000_000 }
-    func wall() -> Int { 1_000_000 + seconds.load(ordering: .sequentiallyConsistent) }
+    func wall() -> Int {
+        1_000_000 + seconds.load(ordering: .sequentiallyConsistent) + offset.load(ordering: .sequentiallyConsistent)
+    }
+
+    /// Somebody sets the wall clock.
+    func jump(_ amount: Int) { offset.add(amount, ordering: .sequentiallyConsistent) }
 }
 
 /// Counts calls; answers when it is let go.
@@ -136,6 +142,43 @@ private final class Events: @unchecked Sendable {
         #expect(cache.status.expiresIn == 3600)
         clock.advance(600)
         #expect(cache.status.expiresIn == 3000)
+    }
+
+    /// The wall clock may be set by a day either way: the token lives as long as it lives, and a process that starts then refreshes once.
+    @Test(arguments: [86_400, -86_400]) func wallClockJumps(_ jump: Int) throws {
+        let clock = TestClock()
+        let file = SessionFile(path: directory() + "/s.json")
+        let outcomes = (0..<3).map { success(makeToken("new\($0)")) }
+        let source = TestSource(outcomes)
+        source.mayAnswer.set(true)
+        let cache = try CredentialCache(file: file, source: source, margin: .seconds(30), clock: clock)
+        adopt(cache, makeToken("a", life: 3600))
+        clock.jump(jump)
+        #expect(cache.status.expiresIn == 3600)
+        cache.recheckNow()
+        #expect(try wait(cache, rejecting: nil).get().token == makeToken("a", life: 3600))
+        #expect(source.received.isEmpty)
+        let other = try CredentialCache(file: file, source: source, margin: .seconds(30), clock: clock)
+        for _ in 0..<3 { _ = try wait(other, rejecting: nil).get() }
+        #expect(source.received.count == (jump > 0 ? 1 : 0))
+        // One whose end seems a day further away than it is dies by being refused, as any other.
+        let current = try #require(other.token)
+        #expect(try wait(other, rejecting: other.generation).get().token != current)
+    }
+
+    @Test func failedEarlyRefreshFailsNoRequest() throws {
+        let clock = TestClock()
+        let source = TestSource([.unavailable(reason: "status 503", retryAfter: 60), .refused(status: 401)])
+        source.mayAnswer.set(true)
+        let cache = try CredentialCache(file: nil, source: source, margin: .seconds(30), clock: clock)
+        adopt(cache, makeToken("a", life: 3600))
+        clock.advance(3580)
+        #expect(try wait(cache, rejecting: nil).get().generation == 1)
+        clock.advance(15)
+        #expect(try wait(cache, rejecting: nil).get().generation == 1)
+        clock.advance(60)
+        guard case .failure(.loginNeeded(let story?)) = wait(cache, rejecting: nil) else { return #expect(Bool(false)) }
+        #expect(story.contains("refused"))
     }
 
     @Test func damagedFileIsAnErrorAndUntouched() throws {

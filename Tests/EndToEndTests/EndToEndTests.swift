@@ -11,7 +11,8 @@ import Darwin
 @Suite(.serialized)
 struct EndToEndTests {
     @Test(arguments: [
-        "test_refresh", "test_wire", "test_strictness", "test_access", "test_websocket", "test_limits", "test_faults",
+        "test_refresh", "test_session", "test_wire", "test_strictness", "test_access", "test_websocket", "test_limits",
+        "test_faults",
         "test_differential", "test_browser", "test_lifecycle", "test_clients",
         "test_commands",
     ])

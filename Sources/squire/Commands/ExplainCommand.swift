@@ -122,7 +122,7 @@ struct ExplainCommand: ParsableCommand {
             return configuration.session.missing == .forward
                 ? "none; sent without (session.missing: forward)"
                 : "none: answered 401 login_needed without contacting the API"
-        case .loginNeeded: return "can no longer be refreshed: squire login"
+        case .loginNeeded: return status.advice ?? "can no longer be refreshed: run squire login"
         case .usable, .refreshing:
             guard let seconds = status.expiresIn else { return "of unknown life" }
             return seconds > 0 ? "good for \(seconds) s" : "expired: refreshed first"

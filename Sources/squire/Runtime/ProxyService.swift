@@ -87,15 +87,8 @@ final class ProxyService {
         try startInspector()
     }
 
-    /// Why requests will be answered with `login_needed`; nil when there is a token.
-    var sessionProblem: String? {
-        let status = session.status
-        if let other = status.foreignUpstream {
-            return
-                "the session is for \(other), and is not sent to \(loaded.configuration.upstream): run squire login, or name another session.file"
-        }
-        return status.state == .none ? "there is no session yet: run squire login" : nil
-    }
+    /// What is wrong with the session and what to do about it; nil when nothing is.
+    var sessionProblem: String? { session.status.advice }
 
     /// What nobody else needs to know.
     var secrets: [String] {

@@ -1,5 +1,5 @@
 """A session that is never lost: lost answers, other hands, other APIs, the client's own sign-in and sign-out."""
-import gzip, re
+import gzip, re, stat
 from harness import *
 
 REFRESH = "/api/customers/refresh"
@@ -212,6 +212,20 @@ class OtherHands(Scenario):
         self.wait_until(lambda: json.loads((folder / "s.json").read_text())["token"] == new)
         self.wait_until(lambda: get("/readyz")[0] == 200)
 
+    def test_a_sign_in_that_cannot_be_saved_counts_all_the_same(self):
+        token = jwt(jti="learned")
+        squire, upstream = self.proxied(lambda r: token_reply(token) if r.target.endswith("login") else reply(200), token=jwt(jti="old"))
+        lock = pathlib.Path(str(self.session_file) + ".lock")
+        lock.unlink()
+        lock.mkdir()
+        response = self.fetch(squire, "POST", "/api/customers/login", b"{}")
+        self.assertEqual(response.status, 200)
+        self.assertIn("cannot be written", response.headers["Proxy-Status"])
+        self.fetch(squire)
+        self.assertEqual(upstream.requests[-1].token, token)
+        lock.rmdir()
+        self.wait_until(lambda: json.loads(self.session_file.read_text())["token"] == token)
+
     def test_what_cannot_be_read_is_neither_overwritten_nor_believed(self):
         def directory(path): path.mkdir()
         def fifo(path): os.mkfifo(path)
@@ -237,7 +251,8 @@ class OtherHands(Scenario):
                 self.assertEqual([r for r in upstream.requests if r.target == REFRESH], [])
                 self.command("login", "--config", squire.config, "--token", "-", input=jwt() + "\n", code=65)
                 after = os.lstat(self.session_file)
-                self.assertEqual((kind.st_mode, kind.st_size, kind.st_ino), (after.st_mode, after.st_size, after.st_ino))
+                # Its rights may have been narrowed, nothing else.
+                self.assertEqual((stat.S_IFMT(kind.st_mode), kind.st_size, kind.st_ino), (stat.S_IFMT(after.st_mode), after.st_size, after.st_ino))
                 self.command("run", "--config", squire.config, code=74)
                 squire.stop()
                 shutil.rmtree(self.session_file) if self.session_file.is_dir() and not self.session_file.is_symlink() else self.session_file.unlink()
