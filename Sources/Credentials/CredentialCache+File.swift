@@ -19,34 +19,41 @@ extension CredentialCache {
     func recheckNow() {
         guard let file else { return }
         var event: SessionEvent?
+        saving.withLock { event = readAgain(file) }
+        guard let event else { return }
+        observe(event)
+        guard case .adopted = event, let credential = lock.withLock({ state.credential }) else { return }
+        resumeWaiters(.success(credential), reply: .success(Self.reply(with: credential.token)))
+    }
+
+    /// Nil when nothing changed that matters. `saving` is held.
+    private func readAgain(_ file: SessionFile) -> SessionEvent? {
+        let version = file.version()
+        guard version != lock.withLock({ fileVersion }) else { return nil }
         let before = generation
-        saving.withLock {
-            let version = file.version()
-            guard version != lock.withLock({ fileVersion }) else { return }
-            do throws(SessionFileError) {
-                guard let loaded = try file.load() else { return noteMissing() }
-                let saved = loaded.record.token?.fingerprint
-                if let unsaved = lock.withLock({ unsaved }), unsaved.replaces == saved {
-                    return lock.withLock { fileVersion = loaded.version }
+        do throws(SessionFileError) {
+            guard let loaded = try file.load() else {
+                noteMissing()
+                return nil
+            }
+            let isOld = lock.withLock {
+                guard let unsaved, unsaved.replaces == loaded.record.token?.fingerprint else { return false }
+                fileVersion = loaded.version
+                return true
+            }
+            if isOld { return nil }
+            publish(loaded.record, version: loaded.version)
+            return generation == before ? nil : .adopted(generation: generation)
+        } catch {
+            // Somebody may be in the middle of writing it: what is in memory is as good as it was.
+            return lock.withLock {
+                defer {
+                    fileProblem = error.description
+                    fileVersion = version
                 }
-                publish(loaded.record, version: loaded.version)
-            } catch {
-                // Somebody may be in the middle of writing it: what is in memory is as good as it was.
-                let isNew = lock.withLock {
-                    defer {
-                        fileProblem = error.description
-                        fileVersion = version
-                    }
-                    return fileProblem != error.description
-                }
-                if isNew { event = .fileUnreadable(reason: error.description) }
+                return fileProblem == error.description ? nil : .fileUnreadable(reason: error.description)
             }
         }
-        if let event { observe(event) }
-        guard generation != before else { return }
-        observe(.adopted(generation: generation))
-        guard let credential = lock.withLock({ state.credential }) else { return }
-        resumeWaiters(.success(credential), reply: .success(Self.reply(with: credential.token)))
     }
 
     /// The file is gone, perhaps with its directory or its disk. Forgetting is what `squire logout` is for: the token is kept and saved again.
@@ -80,13 +87,15 @@ extension CredentialCache {
         guard let handle = (try? file.tryLock()) ?? nil else { return }
         defer { handle.unlock() }
         guard let unsaved = lock.withLock({ unsaved }) else { return }
-        let before = generation
-        let isSaved = saving.withLock { () -> Bool in
+        var event: SessionEvent?
+        saving.withLock {
             do throws(SessionFileError) {
                 let loaded = try file.load()
                 if let loaded, loaded.record.token?.fingerprint != unsaved.replaces {
+                    let before = generation
                     publish(loaded.record, version: loaded.version)
-                    return false
+                    if generation != before { event = .adopted(generation: generation) }
+                    return
                 }
                 let version = try file.save(lock.withLock { record })
                 lock.withLock {
@@ -95,14 +104,12 @@ extension CredentialCache {
                     fileProblem = nil
                     saveDelay = Self.firstSaveDelay
                 }
-                return true
+                event = .saved
             } catch {
                 lock.withLock { self.unsaved?.reason = error.description }
-                return false
             }
         }
-        if isSaved { observe(.saved) }
-        if generation != before { observe(.adopted(generation: generation)) }
+        if let event { observe(event) }
     }
 
     // MARK: Logins and logouts
