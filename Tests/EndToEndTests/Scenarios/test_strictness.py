@@ -74,6 +74,7 @@ HEADS = [
     ("ftp URL", line(b"GET ftp://x/ HTTP/1.1"), 400),
     ("URL without a host", line(b"GET http:///t HTTP/1.1"), 400),
     ("URL of another host", line(b"GET http://evil.test/t HTTP/1.1"), 421),
+    ("URL of another server of this machine", line(b"GET http://localhost:9/t HTTP/1.1"), 421),
     ("https URL of another host", line(b"GET https://evil.test/t HTTP/1.1"), 421),
     ("URL with user information", line(b"GET http://localhost@evil.test/t HTTP/1.1"), 421),
     ("own URL, foreign Host", b"GET http://localhost/t HTTP/1.1\r\nHost: evil.test\r\n\r\n" + CANARY, 421),
