@@ -50,7 +50,9 @@ package struct AccessPolicy: Sendable {
         if let target = request.targetAuthority, !isOwn(target, isTarget: true) { return .misdirected }
         if let host = request.host, !isOwn(host) { return .misdirected }
         if let origin = request.origin {
-            guard isConfigured(origin) || isServedHere(origin, host: request.host) else { return .forbiddenOrigin }
+            let isOwnPage =
+                isServedHere(origin, host: request.host) && request.fetchSite ?? "same-origin" == "same-origin"
+            guard isConfigured(origin) || isOwnPage else { return .forbiddenOrigin }
         } else if let site = request.fetchSite {
             // Everything else, and whatever browsers may come to say, is another site's doing.
             guard site == "none" || site == "same-origin" else { return .forbiddenOrigin }

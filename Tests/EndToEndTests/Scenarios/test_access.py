@@ -20,6 +20,7 @@ class Access(Scenario):
         for fields in (["Origin: https://evil.test"], ["Origin: null"], ["Origin: https://localhost"], ["Origin: http://localhost:3001"], ["Origin: "],
                        [f"Origin: {PAGE}.evil.test"], [f"Origin: {PAGE}", "Origin: https://evil.test"], [f"Origin: {PAGE}, {PAGE}"],
                        ["Sec-Fetch-Site: cross-site"], ["Sec-Fetch-Site: same-site"], ["Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"],
+                       ["Origin: http://localhost", "Sec-Fetch-Site: cross-site"], ["Origin: http://localhost", "Sec-Fetch-Site: same-site"], ["Sec-Fetch-Site: CROSS-SITE"],
                        ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"], ["Sec-Fetch-Site: "]):
             for method in ("GET", "POST", "OPTIONS"):
                 with self.subTest(fields=fields, method=method):

@@ -258,6 +258,10 @@ class Passing(Scenario):
             request = self.one(line(b"GET " + target.encode() + b" HTTP/1.1").replace(CANARY, b""))
             self.assertEqual((request.target, request["Host"]), (expected, f"127.0.0.1:{self.upstream_server.port}"))
 
+    def test_options_of_the_server_as_a_whole(self):
+        for target, expected in ((b"http://localhost", "*"), (b"http://localhost/", "/"), (b"http://localhost?q", "/?q"), (b"*", "*")):
+            self.assertEqual(self.one(line(b"OPTIONS " + target + b" HTTP/1.1").replace(CANARY, b"")).target, expected)
+
     def test_as_a_plain_http_proxy(self):
         for url in (self.upstream_server.url, f"http://localhost:{self.squire.port}"):
             result = subprocess.run(["curl", "-sS", "--noproxy", "", "--proxy", self.squire.url, url + "/through"], capture_output=True, text=True, timeout=LIMIT)
