@@ -100,7 +100,6 @@ extension ExchangeRunner {
     private func finalHead(_ buffer: ByteBuffer, length: Int) {
         let now = MonotonicClock.now()
         firstByteAt = now
-        clientExpects = false
         let verdict = context.rejection.verdict(status: responseHead.status)
         if exchange.hasReplayed { reportReplay(isAccepted: verdict == .accepted) }
         let action = exchange.headArrived(
@@ -175,6 +174,8 @@ extension ExchangeRunner {
 
     private func beginRelay(_ head: UnsafeRawBufferPointer, additions: ResponsePolicy.Additions) {
         exchange.hasAnswered = true
+        // Not before: an answer that is held may be followed by an attempt that does want the body.
+        clientExpects = false
         responseStatus = responseHead.status
         phase = .relaying
         writesChunks = additions.framing == .chunked
