@@ -102,6 +102,20 @@ class Access(Scenario):
         process.wait_for_text("forbidden_user", 2)
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_other_local_users_are_refused_where_other_machines_are_let_in(self):
+        key = self.directory / "key"
+        key.write_text("0123456789abcdef\n")
+        squire, upstream = self.proxied(extra=f"access: {{allow-remote: true, key: {key}}}\n", arguments=("--listen", "[::]:0"))
+        for door in ("127.0.0.1", "::1"):
+            send = (f"import socket\ns = socket.create_connection(('{door}', {squire.port}))\n"
+                    "try: s.sendall(b'GET /t HTTP/1.1\\r\\nHost: localhost\\r\\nX-Squire-Key: 0123456789abcdef\\r\\n\\r\\n')\n"
+                    "except OSError: pass\nprint(s.recv(65536).split()[1].decode())")
+            for user, status in ((65534, "403"), (0, "200")):
+                result = subprocess.run(["/usr/bin/python3", "-c", send], user=user, capture_output=True, text=True, timeout=LIMIT, cwd="/")
+                self.assertEqual(result.stdout.strip(), status, (door, result.stderr))
+        self.assertEqual(len(upstream.requests), 2)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
     def test_other_users_that_leave_at_once_are_refused(self):
         """When Squire gets to the connection, the socket that could say whose it was is closed."""
         squire, upstream = self.proxied(profile="")
