@@ -132,14 +132,21 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// `config/fuzz` builds with libFuzzer, which only Linux toolchains have.
-if Context.environment["SQUIRE_FUZZ"] != nil {
+// `config/fuzz` builds with libFuzzer, which only Linux toolchains have. Its value is what the compiler is told.
+if let options = Context.environment["SQUIRE_FUZZ"] {
+    let instrumentation = SwiftSetting.unsafeFlags(options.split(separator: " ").map(String.init))
+    // What the targets fuzz. Each input costs a look at every counter there is, so nothing else has any.
+    for target in package.targets
+    where ["HTTP1", "ReverseProxy", "Credentials", "Settings", "FuzzInvariants"].contains(target.name) {
+        target.swiftSettings = (target.swiftSettings ?? []) + [instrumentation]
+    }
     package.targets.append(
         .executableTarget(
             name: "Fuzz",
             dependencies: ["FuzzInvariants"],
             path: "Tests/Fuzz/Driver",
-            swiftSettings: common + [.unsafeFlags(["-parse-as-library"])]
+            swiftSettings: common + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(options.split(separator: " ").map(String.init))]
         )
     )
 }

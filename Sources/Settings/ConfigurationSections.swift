@@ -362,8 +362,6 @@ struct ConfigurationSections {
                     map.fail("listen", message)
                 }
             }
-            // Users of other machines are not users of this one.
-            configuration.access.sameUser = false
         }
         if let address = configuration.inspector, !address.isLocal {
             map.fail("inspector", "must be an address of this machine only")

@@ -30,6 +30,7 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
     /// Spellings of a path that the upstream takes for the same.
     @Test(arguments: [
         "/api//customers/login", "/api/customers/%6Cogin", "/api/./customers/login", "/x/../api/customers/login",
+        "/api/customers/login/", "/api/customers/login//", "/api/customers/login;x=1", "/api;x/customers/login%2F",
     ])
     func disguises(_ path: String) {
         var session = SessionConfiguration()

@@ -100,7 +100,6 @@ extension ExchangeRunner {
     private func finalHead(_ buffer: ByteBuffer, length: Int) {
         let now = MonotonicClock.now()
         firstByteAt = now
-        clientExpects = false
         let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
         if exchange.hasReplayed, verdict != .needsBody { reportReplay(isAccepted: verdict == .accepted) }
         let action = exchange.headArrived(
@@ -184,6 +183,8 @@ extension ExchangeRunner {
 
     private func beginRelay(_ head: UnsafeRawBufferPointer, additions: ResponsePolicy.Additions) {
         exchange.hasAnswered = true
+        // Not before: an answer that is held may be followed by an attempt that does want the body.
+        clientExpects = false
         responseStatus = responseHead.status
         phase = .relaying
         writesChunks = additions.framing == .chunked

@@ -14,19 +14,25 @@ package final class ProxyContext: Sendable {
     package let observer: (any ExchangeObserver)?
     let clock: any CredentialClock
 
-    /// `ownHosts` are the names of the listeners beside the loopback names.
+    /// `ownHosts` are the names of the listeners beside the loopback names, `ownPorts` their ports.
     package init(
         configuration: ProxyConfiguration,
         session: CredentialCache,
         observer: (any ExchangeObserver)?,
         ownHosts: [Authority] = [],
+        ownPorts: [Int] = [],
         clock: any CredentialClock = SystemClock()
     ) {
         self.configuration = configuration
         self.session = session
         self.observer = observer
         self.clock = clock
-        access = AccessPolicy(configuration.access, upstream: configuration.upstream, ownHosts: ownHosts)
+        access = AccessPolicy(
+            configuration.access,
+            upstream: configuration.upstream,
+            ownHosts: ownHosts,
+            ownPorts: ownPorts
+        )
         routes = RoutePolicy(configuration.session)
         headers = HeaderPolicy(configuration)
         responses = ResponsePolicy(upstream: configuration.upstream)

@@ -44,7 +44,12 @@ struct ExplainCommand: ParsableCommand {
         case .incomplete: throw ExitFailure.malformed("squire: that is not a request")
         case .complete: break
         }
-        let access = AccessPolicy(configuration.access, upstream: configuration.upstream, ownHosts: [])
+        let access = AccessPolicy(
+            configuration.access,
+            upstream: configuration.upstream,
+            ownHosts: [],
+            ownPorts: configuration.listen.compactMap { if case .tcp(_, let port) = $0 { port } else { nil } }
+        )
         switch Admission(head, input.readable, access).decision {
         case .refuse(let failure): return refuse(failure)
         case .preflight:

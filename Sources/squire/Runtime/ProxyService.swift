@@ -174,7 +174,8 @@ final class ProxyService {
             configuration: configuration,
             session: session,
             observer: ExchangeLog(level: logging.level, style: logging.style),
-            ownHosts: ownHosts(names)
+            ownHosts: ownHosts(names),
+            ownPorts: names.compactMap { if case .tcp(_, let port) = $0 { port } else { nil } }
         )
     }
 

@@ -177,6 +177,30 @@ class Wire(Scenario):
             self.assertTrue(received.startswith(b"HTTP/1.1 417"))
             upstream.close()
 
+    def test_expectation_of_a_request_that_is_sent_again(self):
+        """The token is refused before the body is sent: the client is asked for it when another one is accepted."""
+        old, new = jwt(jti="old"), jwt(jti="new")
+        class Upstream(RawUpstream):
+            def serve(self, connection):
+                with contextlib.suppress(OSError):
+                    stream = connection.makefile("rb")
+                    while head := b"".join(iter(stream.readline, b"\r\n")):
+                        if b" /api/customers/refresh " in head: connection.sendall(token_reply(new))
+                        elif new.encode() not in head: connection.sendall(reply(401, b"no"))
+                        else:
+                            if b"\r\nExpect: 100-continue\r\n" in head: connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+                            connection.sendall(reply(200, b"got " + stream.read(4)))
+        upstream = Upstream()
+        self.addCleanup(upstream.close)
+        config = self.config(upstream.url)
+        self.save_token(old, config)
+        squire = self.run_squire(config)
+        with self.open(squire) as connection:
+            connection.sendall(b"PUT /x HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
+            self.assertEqual(self.read_until(connection, b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n")
+            connection.sendall(b"body")
+            self.assertIn(b" 200 ", self.read_until(connection, b"got body"))
+
     def test_locations_stay_inside(self):
         squire, upstream = self.proxied(lambda r: reply(302, b"", f"Location: {upstream_url[0]}{r.target}"))
         upstream_url = [upstream.url]
