@@ -59,8 +59,7 @@ class Injection:
 
     def ask(self, proxy, limit=LIMIT):
         self.count += 1
-        identity = f"k{self.count}"
-        return fleet.ask(proxy, identity, "/api/orders", "POST", b'{"id": "%s"}' % identity.encode(), limit)
+        return fleet.ask(proxy, "/api/orders", "POST", b'{"id": "k%d"}' % self.count, limit)
 
     def places(self):
         """(thread, call, how often) in one rotation."""
@@ -231,10 +230,8 @@ def main(words):
             failures += inject(grace, options.calls, CALLS, say)
     if options.kills:
         failures += at_random(options.kills, seed, 10, say)
-    for failure in failures[:40]:
-        print(f"  - {failure}")
-    if len(failures) > 40:
-        print(f"  and {len(failures) - 40} more")
+    for line in fleet.summary(failures):
+        print(line)
     print(f"{'FAILED' if failures else 'passed'}: repeat with --seed {seed}", flush=True)
     return 1 if failures else 0
 

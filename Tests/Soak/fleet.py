@@ -48,6 +48,7 @@ class Session:
         self.file = self.directory / "s/session.json"
         self.config = self.directory / "squire.yaml"
         self.config.write_text(configuration.format(url=simulator.url, file=self.file))
+        self.asked = 0
 
     def command(self, *arguments, input="", prefix=()):
         return subprocess.run([*prefix, binary(), *arguments, "--config", str(self.config)], input=input, capture_output=True, text=True,
@@ -106,7 +107,8 @@ class Proxy:
                 [binary(), "run", "--config", str(self.session.config), "--header", f"X-Soak-Proxy: {self.label}", *self.arguments],
                 stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, env=environment(self.session.directory))
         output, self.endpoints = b"", {}
-        while b"proxy " not in output or not output.endswith(b"\n"):
+        lines = 1 + ("--inspector" in self.arguments)
+        while output.count(b"\n") < lines:
             poll = select.poll()
             poll.register(self.process.stdout, select.POLLIN)
             data = os.read(self.process.stdout.fileno(), 4096) if poll.poll(START_LIMIT * 1000) else b""
@@ -147,7 +149,9 @@ class Proxy:
 
     def stop(self):
         self.is_up = False
-        if self.process and self.process.poll() is None:
+        if self.process.stdout.closed:
+            return self.process.returncode
+        if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
             try:
@@ -160,6 +164,20 @@ class Proxy:
         code = self.process.wait()
         self.process.stdout.close()
         return code
+
+
+def kind(failure):
+    """What failures of one kind have in common."""
+    return re.sub(r"\w*\d[\w.]*", "#", failure.split("\n")[0].split(": ", 1)[-1] if "proxy" in failure.split(": ")[0] else failure.split("\n")[0])
+
+
+def summary(failures):
+    """Each kind of failure once, with the first example, and how often."""
+    kinds = {}
+    for failure in failures:
+        kinds.setdefault(kind(failure), []).append(failure)
+    for same in kinds.values():
+        yield f"  - {same[0]}" + (f"\n    ({len(same)} of this kind)" if len(same) > 1 else "")
 
 
 class Answer:
@@ -192,12 +210,16 @@ async def read_answer(reader):
     return Answer(int(first.split(" ")[1]), fields, body)
 
 
-def ask(proxy, identity, target=None, method="GET", body=b"", limit=ANSWER_LIMIT):
+def ask(proxy, target="/api/customer-accounts/me", method="GET", body=b"", limit=ANSWER_LIMIT, endpoint="proxy"):
     """One request on a connection of its own, from any thread but the simulator's; raises OSError or EOFError without a whole answer."""
+    proxy.session.asked += 1
+    identity = f"a{proxy.session.asked}"
+
     async def go():
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, limit=1 << 22)
+        port = int(proxy.endpoints[endpoint].rstrip("/").rsplit(":", 1)[1])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
         try:
-            writer.write(f"{method} {target or '/api/customer-accounts/' + identity} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            writer.write(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                          f"X-Request-ID: {identity}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
             return await asyncio.wait_for(read_answer(reader), limit)
         finally:
@@ -257,8 +279,10 @@ class Client:
             return fleet.count_error("its proxy was killed", outcome)
         if any(begin <= end and time.monotonic() >= start for start, end in fleet.simulator.excuses[-50:]):
             return fleet.count_error("the API refused to refresh for a while", outcome)
-        if identity in fleet.simulator.double_refusals:
+        if is_double := fleet.simulator.double_refusals.get(identity):
             return fleet.count_error("two tokens expired within it", outcome)
+        if is_double is False:
+            outcome += " (refused with a token replaced by another process, then with that one's, expired too: not refreshed)"
         fleet.failure(f"{identity} ({'POST' if is_order else 'GET'} by proxy {label}, {time.monotonic() - begin:.3f} s): {outcome}")
 
     def judge(self, answer, identity, is_order, fault, begin):
@@ -318,7 +342,7 @@ class Fleet:
         self.requests = 0
         self.open_requests = {}
         self.errors = collections.defaultdict(collections.Counter)     # reason: outcome: count
-        self.failures = []
+        self.failures, self.kinds = [], set()
         self.login_needed = False
         self.lost_sessions = 0
         self.logins = 0
@@ -336,10 +360,9 @@ class Fleet:
         self.running = [asyncio.run_coroutine_threadsafe(client.go(), self.simulator.loop) for client in self.clients]
 
     def failure(self, text):
-        self.simulator.note("FAILURE", text)
-        if len(self.failures) < 3:
-            around = list(self.simulator.log)[-12:]
-            text += "".join(f"\n      {' '.join(map(str, line))}" for line in around)
+        if kind(text) not in self.kinds:
+            self.kinds.add(kind(text))
+            text += "".join(f"\n      {' '.join(map(str, line))}" for line in list(self.simulator.log)[-8:])
         self.failures.append(text)
 
     def count_error(self, reason, outcome):
@@ -433,7 +456,7 @@ class Fleet:
                 continue
             if not refresh.is_needed and refresh.fault is None:
                 self.unneeded += 1
-                self.failures.append(f"a refresh by {refresh.label} of a token that was good")
+                self.failures.append(f"a refresh by {refresh.label} of a token that was good, {refresh.received - token.minted:.3f} s old, at {refresh.received - self.simulator.started:.3f} s")
             if refresh.is_second:
                 self.repeated += 1
                 if all(w.fault in LOST or w.received <= killed.get(w.label, 0) <= refresh.received for w in winners[id(token)]):

@@ -84,7 +84,7 @@ class Simulator:
         self.orders = collections.Counter()
         self.accepted = {}              # X-Request-ID: (when, sub), of what passed
         self.refused_once = {}          # X-Request-ID: (when, label), of requests that were refused and have not come again
-        self.double_refusals = {}       # X-Request-ID, of requests refused twice
+        self.double_refusals = {}       # X-Request-ID: whether the second token was made, and ended, after the first refusal
         self.violations = []
         self.served = collections.Counter()
         self.refresh_faults = collections.deque()
@@ -345,12 +345,12 @@ class Simulator:
             if token:
                 token.was_refused = True
                 self.uses_of_dead.append((request.label, path, time.monotonic(), token))
-            return self._refuse(request, identity, "The token has been blacklisted" if token else "Wrong number of segments")
+            return self._refuse(request, identity, "The token has been blacklisted" if token else "Wrong number of segments", token)
         if token.minted > time.monotonic() - self.skew:
-            return self._refuse(request, identity, "Not Before (nbf) timestamp cannot be in the future")
+            return self._refuse(request, identity, "Not Before (nbf) timestamp cannot be in the future", token)
         if self._is_expired(token):
             token.was_refused = True
-            return self._refuse(request, identity, "Token has expired")
+            return self._refuse(request, identity, "Token has expired", token)
         token.uses += 1
         self.refused_once.pop(identity, None)
         if identity in self.accepted and self.accepted[identity][1] != token.sub:
@@ -374,10 +374,9 @@ class Simulator:
             return None
         return self.reply(200, self.envelope(data))
 
-    def _refuse(self, request, identity, message):
-        if identity in self.refused_once:
-            self.double_refusals[identity] = time.monotonic()
-            del self.refused_once[identity]
+    def _refuse(self, request, identity, message, token=None):
+        if first := self.refused_once.pop(identity, None):
+            self.double_refusals[identity] = token is not None and token.minted > first[0]
         else:
             self.refused_once[identity] = (time.monotonic(), request.label)
         return self.refusal(message)

@@ -73,10 +73,8 @@ def run(options, is_enough, kills, stops, faults, request_faults=0.01, life=(2, 
         soak.failures.append(f"{len(simulator.refreshes)} refreshes for {simulator.needed()} rotations")
     for line in soak.figures():
         print(line)
-    for failure in soak.failures[:20]:
-        print(f"  - {failure}")
-    if len(soak.failures) > 20:
-        print(f"  and {len(soak.failures) - 20} more")
+    for line in fleet.summary(soak.failures):
+        print(line)
     print(f"{'FAILED' if soak.failures else 'passed'}: repeat with --seed {seed}", flush=True)
     if options.keep:
         print(f"logs and session file: {session.directory}")
