@@ -74,6 +74,8 @@ class Injection:
             self.simulator.expire()
             answer = self.ask(proxy)
             assert answer.status == 200, answer
+            # By now each has its own name.
+            threads = Threads(proxy.process.pid)
         finally:
             tracer.send_signal(signal.SIGINT)
             tracer.wait()
@@ -92,7 +94,11 @@ class Injection:
         before = self.session.token()
         refreshes = len(self.simulator.refreshes)
         # The thread that writes the log comes when there is something to write.
-        tid = until(lambda: Threads(proxy.process.pid).by_name.get(thread), f"a thread {thread}")
+        try:
+            tid = until(lambda: Threads(proxy.process.pid).by_name.get(thread), f"a thread {thread}", 2)
+        except RuntimeError:
+            proxy.stop()
+            return False
         tracer = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}", "-p", str(tid)],
                                   stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until(lambda: is_traced(proxy.process.pid, tid), "strace")

@@ -41,6 +41,7 @@ class Session:
     """A directory with a configuration and a session file, and the commands of one user."""
 
     def __init__(self, simulator, directory=None, configuration=CONFIGURATION):
+        """In a temporary directory, unless one is given."""
         self.simulator = simulator
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="squire-soak-"))
         (self.directory / "tmp").mkdir(exist_ok=True)
@@ -303,6 +304,10 @@ class Client:
                     fleet.login_needed = True
                     fleet.count_error("login needed, truly", str(answer))
                     return None
+            # Logged in again since; that is to be noticed within a second.
+            if time.monotonic() < fleet.logged_in + 1.2:
+                fleet.count_error("login needed, truly", str(answer))
+                return None
         return str(answer)
 
     async def exchange(self, identity, is_order):
@@ -345,7 +350,7 @@ class Fleet:
         self.failures, self.kinds = [], set()
         self.login_needed = False
         self.lost_sessions = 0
-        self.logins = 0
+        self.logged_in = -10
         self.crashes = 0
         self.delays = []            # seconds until the API took a request, for those that met a refresh: beyond the refresh itself
         self.plain = []             # the same, of the others
@@ -390,11 +395,10 @@ class Fleet:
                 proxy.start()
         if self.login_needed:
             self.lost_sessions += 1
-            self.logins += 1
             if self.simulator.grace > 0:
                 self.failure("the session was lost within the grace")
             self.session.login()
-            self.login_needed = False
+            self.logged_in, self.login_needed = time.monotonic(), False
 
     def revive(self, proxy):
         proxy.kill()
@@ -459,7 +463,7 @@ class Fleet:
                 self.failures.append(f"a refresh by {refresh.label} of a token that was good, {refresh.received - token.minted:.3f} s old, at {refresh.received - self.simulator.started:.3f} s")
             if refresh.is_second:
                 self.repeated += 1
-                if all(w.fault in LOST or w.received <= killed.get(w.label, 0) <= refresh.received for w in winners[id(token)]):
+                if all(w.fault in LOST or w.label in killed and killed[w.label] <= refresh.received for w in winners[id(token)]):
                     self.explained += 1
                 else:
                     self.failures.append(f"{refresh.label} refreshed what {winners[id(token)][-1].label} had refreshed")

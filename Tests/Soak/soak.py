@@ -1,5 +1,5 @@
 """The rotation soak: Squires on one session file, clients, rotations, kills, stops and faults of the API, in a seeded random order."""
-import argparse, os, random, sys, time
+import argparse, random, sys, tempfile, time
 
 import fleet
 from simulator import Simulator
@@ -29,6 +29,7 @@ def arguments(parser):
     parser.add_argument("--grace", type=float, default=10, metavar="S", help="seconds for which the API accepts a token after its refresh (default %(default)g)")
     parser.add_argument("--rotate", type=float, default=0.2, metavar="S", help="seconds between rotations (default %(default)g)")
     parser.add_argument("--healthy", action="store_true", help="no kills, stops or faults")
+    parser.add_argument("--directory", metavar="DIR", help="where the session file is; one in memory tells Squire's own delays from the disk's")
     parser.add_argument("--keep", action="store_true", help="keep the directory with the logs and the session file")
 
 
@@ -47,7 +48,7 @@ def run(options, is_enough, kills, stops, faults, request_faults=0.01, life=(2, 
     print(f"seed {seed}", flush=True)
     simulator = Simulator(grace=options.grace, refresh_time=0.02, margin=1, seed=seed)
     chance = random.Random(seed + 1)
-    session = fleet.Session(simulator)
+    session = fleet.Session(simulator, tempfile.mkdtemp(prefix="squire-soak-", dir=options.directory))
     session.login()
     soak = fleet.Fleet(session, options.proxies, options.clients, seed=seed, request_fault_rate=0 if options.healthy else request_faults)
     soak.start()
