@@ -30,6 +30,8 @@ package struct Credential: Equatable, Sendable {
     package var expiresAt: Int?
     /// When it became ours, seconds since 1970.
     package var receivedAt: Int
+    /// A refresh of this very process brought it: it was good a moment ago. One that another left may be dead already.
+    package var isRefreshed: Bool
 
     package init(
         generation: Generation,
@@ -37,7 +39,8 @@ package struct Credential: Equatable, Sendable {
         customer: Customer,
         expiry: Int64?,
         expiresAt: Int?,
-        receivedAt: Int
+        receivedAt: Int,
+        isRefreshed: Bool = false
     ) {
         self.generation = generation
         self.token = token
@@ -45,6 +48,7 @@ package struct Credential: Equatable, Sendable {
         self.expiry = expiry
         self.expiresAt = expiresAt
         self.receivedAt = receivedAt
+        self.isRefreshed = isRefreshed
     }
 }
 
@@ -58,6 +62,8 @@ package enum CredentialFailure: Error, Equatable, Sendable {
     case unavailable(retryAfter: Int, isUnreachable: Bool)
     /// Refreshing does not cure the refusals; paused. Seconds until the next try.
     case paused(retryAfter: Int)
+    /// A token that was just refreshed is refused, and there is no other: the refusal is the request's own.
+    case notCured
     /// The session file cannot be written, so nothing was sent.
     case notWritable(String)
     /// So many wait for the refresh in flight that no more may.

@@ -56,7 +56,13 @@ extension CredentialCache {
             if let other = try other(in: file, than: held) { return adopt(other) }
             // What could not be saved is newer than what the file says.
             let isUnsaved = lock.withLock { unsaved != nil }
-            let base = try isUnsaved ? nil : file.load()?.record
+            let loaded = try isUnsaved ? nil : file.load()
+            if let loaded, loaded.record.isRefused {
+                // Another process was told so already.
+                publish(loaded.record, version: loaded.version)
+                return .failure(.loginNeeded(lock.withLock { state.story }))
+            }
+            let base = loaded?.record
             let journal = SessionFile.Journal(fingerprint: held.token.fingerprint, at: rotation.at, cause: cause)
             let replacement = try file.prepare(journal)
             return rotate(rotation, source, base: base ?? lock.withLock { record }, file, replacement)
@@ -131,7 +137,7 @@ extension CredentialCache {
         var notSaved: String?
         let theirs = saving.withLock { () -> SessionFile.Loaded? in
             guard let file, let replacement else {
-                publish(base, version: nil)
+                publish(base, version: nil, isRefreshed: true)
                 return nil
             }
             var version: SessionFile.Version?
@@ -147,7 +153,8 @@ extension CredentialCache {
                 notSaved = error.description
             }
             let replaces = lock.withLock { unsaved?.replaces } ?? rotation.held.token.fingerprint
-            publish(base, version: version, unsaved: notSaved.map { Unsaved(replaces: replaces, reason: $0) })
+            let pending = notSaved.map { Unsaved(replaces: replaces, reason: $0) }
+            publish(base, version: version, isRefreshed: true, unsaved: pending)
             return nil
         }
         if let theirs { return adopt(theirs) }

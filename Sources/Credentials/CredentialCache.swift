@@ -153,8 +153,8 @@ package final class CredentialCache: @unchecked Sendable {
         switch decide(refusal, settled: settled, deliver) {
         case .use(let credential): deliver(.success(credential))
         case .useAfter(let pause, let credential): delay(pause, credential)
-        case .fail(.loginNeeded) where file != nil:
-            // A login that just happened must not be missed by a moment.
+        case .fail(let failure) where (failure.needsLogin || failure == .notCured) && file != nil:
+            // What another process, or a person, did just now must not be missed by a moment.
             thread.execute { [self] in
                 recheckNow()
                 switch decide(refusal, settled: settled, deliver) {
@@ -293,7 +293,12 @@ package final class CredentialCache: @unchecked Sendable {
     var waiterCount: Int { lock.withLock { waiters.count + replyWaiters.count } }
 
     /// Makes a record's token current.
-    func publish(_ changed: SessionRecord, version: SessionFile.Version?, unsaved: Unsaved? = nil) {
+    func publish(
+        _ changed: SessionRecord,
+        version: SessionFile.Version?,
+        isRefreshed: Bool = false,
+        unsaved: Unsaved? = nil
+    ) {
         lock.withLock {
             let before = state.credential?.token
             record = changed
@@ -301,7 +306,8 @@ package final class CredentialCache: @unchecked Sendable {
             fileProblem = nil
             self.unsaved = unsaved
             foreignUpstream = foreign(changed)
-            state.publish(foreignUpstream == nil ? changed : nil, now: clock.elapsed(), wall: clock.wall())
+            let ours = foreignUpstream == nil ? changed : nil
+            state.publish(ours, isRefreshed: isRefreshed, now: clock.elapsed(), wall: clock.wall())
             if changed.isRefused { state.story = changed.lastRefresh?.detail }
             if state.credential?.token != before { unaskedRetries = 0 }
             publishedGeneration.store(state.generation, ordering: .releasing)

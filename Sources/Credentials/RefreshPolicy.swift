@@ -19,11 +19,14 @@ package struct Refusal: Sendable {
     package var path: UInt64
     /// How far, in nanoseconds, the refusing upstream's clock is behind the token's making, where that shows.
     package var skew: Int64?
+    /// A refresh may be made for it: it has not had one.
+    package var mayRefresh: Bool
 
-    package init(generation: Generation, path: UInt64 = 0, skew: Int64? = nil) {
+    package init(generation: Generation, path: UInt64 = 0, skew: Int64? = nil, mayRefresh: Bool = true) {
         self.generation = generation
         self.path = path
         self.skew = skew
+        self.mayRefresh = mayRefresh
     }
 }
 
@@ -74,8 +77,8 @@ struct CredentialState: Sendable {
         self.policy = policy
     }
 
-    /// Makes the record's token current, or none.
-    mutating func publish(_ record: SessionRecord?, now: Int64, wall: Int) {
+    /// Makes the record's token current, or none. `isRefreshed`: by a refresh of this process.
+    mutating func publish(_ record: SessionRecord?, isRefreshed: Bool = false, now: Int64, wall: Int) {
         isRefused = record?.isRefused ?? false
         guard let token = record?.token, let customer = record?.customer else {
             if credential != nil { lastGeneration += 1 }
@@ -96,7 +99,8 @@ struct CredentialState: Sendable {
             customer: customer,
             expiry: expiresAt.map { now + Self.nanoseconds($0, since: wall) },
             expiresAt: expiresAt,
-            receivedAt: record?.receivedAt ?? wall
+            receivedAt: record?.receivedAt ?? wall,
+            isRefreshed: isRefreshed
         )
     }
 
@@ -143,6 +147,7 @@ struct CredentialState: Sendable {
             guard credential.generation == refusal.generation else { return .use(credential) }
             guard policy.canRefresh else { return .fail(.notRefreshable) }
             if isRefreshing { return .wait(starts: false) }
+            guard refusal.mayRefresh else { return .fail(.notCured) }
             if isRefused { return .fail(.loginNeeded(story)) }
             if let skew = refusal.skew, skew > 0, skew <= 10 * Self.second { return .useAfter(skew, credential) }
             if now < backOffUntil { return .fail(unavailable(backOffUntil - now)) }

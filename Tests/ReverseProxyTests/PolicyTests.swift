@@ -101,14 +101,20 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
 }
 
 @Suite struct ExchangeTests {
-    private func credential(_ generation: Generation, login: String = "a", subject: String? = nil) -> Credential {
+    private func credential(
+        _ generation: Generation,
+        login: String = "a",
+        subject: String? = nil,
+        isRefreshed: Bool = false
+    ) -> Credential {
         Credential(
             generation: generation,
             token: Token("t\(generation)")!,
             customer: Customer(lineage: login, subject: subject),
             expiry: nil,
             expiresAt: nil,
-            receivedAt: 0
+            receivedAt: 0,
+            isRefreshed: isRefreshed
         )
     }
 
@@ -116,15 +122,39 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
         Exchange(route: route, method: method, carriesCredential: route == .ordinary, missing: .refuse)
     }
 
-    @Test func oneReplay() {
+    /// A second refusal, of a token that was just refreshed, is the request's own: no second refresh.
+    @Test func oneRefresh() {
         var exchange = exchange()
         #expect(exchange.credentialArrived(.success(credential(1))) == .send)
         exchange.attemptBegins()
         #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .hold)
-        #expect(exchange.credentialArrived(.success(credential(2))) == .send)
+        #expect(exchange.mayRefresh)
+        #expect(exchange.credentialArrived(.success(credential(2, isRefreshed: true))) == .send)
+        exchange.attemptBegins()
+        #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .hold)
+        #expect(!exchange.mayRefresh)
+        #expect(exchange.credentialArrived(.failure(.notCured)) == .relayUncured)
+        #expect(exchange.attempts == 2 && exchange.generation == 2)
+    }
+
+    /// Other processes rotate too: what they left may be dead already.
+    @Test func aTokenOfOthersMayBeDeadToo() {
+        var exchange = Exchange(
+            route: .ordinary,
+            method: .post,
+            hasBody: true,
+            carriesCredential: true,
+            missing: .refuse
+        )
+        for generation in Generation(1)...2 {
+            #expect(exchange.credentialArrived(.success(credential(generation))) == .send)
+            exchange.attemptBegins()
+            #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .hold)
+            #expect(exchange.mayRefresh)
+        }
+        #expect(exchange.credentialArrived(.success(credential(3, isRefreshed: true))) == .send)
         exchange.attemptBegins()
         #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .relay)
-        #expect(exchange.attempts == 2 && exchange.generation == 2)
     }
 
     @Test func failureRelaysTheHeldAnswer() {

@@ -101,7 +101,7 @@ extension ExchangeRunner {
         let now = MonotonicClock.now()
         firstByteAt = now
         let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
-        if exchange.hasReplayed, verdict != .needsBody { reportReplay(isAccepted: verdict == .accepted) }
+        if exchange.hasReplayed, verdict == .accepted { reportReplay(isAccepted: true) }
         let action = exchange.headArrived(
             status: responseHead.status,
             verdict: verdict,
@@ -110,6 +110,7 @@ extension ExchangeRunner {
         setBodyMode()
         switch action {
         case .relay:
+            if exchange.hasReplayed, verdict == .rejected { reportReplay(isAccepted: false) }
             let head = UnsafeRawBufferPointer(rebasing: buffer.readable[..<length])
             beginRelay(head, additions: additions(framing: clientFraming()))
             buffer.consume(length)
@@ -467,8 +468,9 @@ extension ExchangeRunner {
             let isRejected = decodedBody.map {
                 context.rejection.isRejected(status: responseHead.status, challenges: challenges, body: $0)
             }
+            if isRejected == true, exchange.mayReplay { return askForAnotherCredential() }
             if exchange.hasReplayed { reportReplay(isAccepted: isRejected != true) }
-            if isRejected == true, exchange.mayReplay { askForAnotherCredential() } else { relayHeld(proxyStatus: nil) }
+            relayHeld(proxyStatus: nil)
         case .signIn: learnToken()
         case .signOut: forgetToken()
         }

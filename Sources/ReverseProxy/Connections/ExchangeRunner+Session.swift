@@ -47,12 +47,18 @@ extension ExchangeRunner {
     func askForAnotherCredential() {
         waitForSession(now: MonotonicClock.now())
         let reference = RunnerReference(self)
-        startedRefresh = context.session.credential(
-            rejecting: Refusal(generation: exchange.generation, path: pathMark, skew: skew()),
+        let starts = context.session.credential(
+            rejecting: Refusal(
+                generation: exchange.generation,
+                path: pathMark,
+                skew: exchange.hasReplayed ? nil : skew(),
+                mayRefresh: exchange.mayRefresh
+            ),
             cause: .rejected,
             delay: { nanoseconds, credential in sendAgain(after: nanoseconds, credential) },
             deliver: { result in reference.resume { $0.credentialArrived(result) } }
         )
+        if starts { startedRefresh = true }
     }
 
     /// Nobody waits for ever, whatever holds a refresh up.
@@ -107,6 +113,9 @@ extension ExchangeRunner {
             )
         case .relayHeld(let failure):
             relayHeld(proxyStatus: Failure.proxyStatus(of: failure))
+        case .relayUncured:
+            reportReplay(isAccepted: false)
+            relayHeld(proxyStatus: nil)
         case .refuse(let failure):
             answer(Failure(failure))
         case .refuseSwitched:
