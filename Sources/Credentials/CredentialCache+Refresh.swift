@@ -25,11 +25,11 @@ extension CredentialCache {
 
     private typealias RotationResult = Result<Refreshed, CredentialFailure>
 
-    /// Somebody has set `isRefreshing`.
+    /// `CredentialState.beginRefresh` has been called.
     func startRefresh(_ cause: RefreshCause) {
         thread.execute { [self] in
             let result = refresh(cause)
-            lock.withLock { state.isRefreshing = false }
+            lock.withLock { state.endRefresh() }
             resumeWaiters(result.map(\.credential), reply: result.map(\.reply))
         }
     }
@@ -39,6 +39,8 @@ extension CredentialCache {
         guard let source, let held = lock.withLock({ state.credential }) else {
             return .failure(.loginNeeded(lock.withLock { state.story }))
         }
+        // Another token came before this began.
+        if held.generation != lock.withLock({ state.refreshing }) { return adopted() }
         let rotation = Rotation(held: held, cause: cause, at: clock.wall(), started: clock.elapsed())
         guard let file else { return rotate(rotation, source, base: lock.withLock { record }) }
         do throws(SessionFileError) {
@@ -261,7 +263,7 @@ extension CredentialCache {
                 guard state.credential?.token == rotation.held.token, !state.isRefused, !state.isRefreshing else {
                     return false
                 }
-                state.isRefreshing = true
+                state.beginRefresh()
                 return true
             }
             if starts { startRefresh(rotation.cause) }

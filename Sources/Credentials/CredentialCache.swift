@@ -60,6 +60,7 @@ package final class CredentialCache: @unchecked Sendable {
     private var foreignUpstream: String?
     private var watch: SessionFileWatch?
     private let publishedGeneration = Atomic<UInt64>(0)
+    private let publishedStorm = Atomic<Bool>(false)
 
     private struct Waiter {
         /// Its attempt with the token was refused; else it has made none.
@@ -138,8 +139,8 @@ package final class CredentialCache: @unchecked Sendable {
 
     /// The whole interface of an exchange: a token for a request, `rejecting` the one the upstream refused, if any.
     ///
-    /// Starts a refresh, or joins the one in flight, when the token is refused or due; true when it starts one: whether that request is
-    /// accepted when it is sent again is to be told by `reportReplay`. `settled` also waits for a refresh in flight that the request could
+    /// Starts a refresh, or joins the one in flight, when the token is refused or due; true when it starts one: when that request
+    /// is refused all the same, `wasNotCured` is to be told. `settled` also waits for a refresh in flight that the request could
     /// do without: a sign-out must end the token that is to come. A token that is only ahead of its upstream's clock is handed out again
     /// after that pause, by `delay`, instead of being refreshed.
     @discardableResult
@@ -183,7 +184,7 @@ package final class CredentialCache: @unchecked Sendable {
             guard waiters.count < Self.maxWaiters else { return .fail(.overloaded) }
             waiters.append(Waiter(wasRefused: refusal != nil, deliver: deliver))
             if !starts { coalesced += 1 }
-            state.isRefreshing = true
+            state.beginRefresh()
             return decision
         }
     }
@@ -211,14 +212,28 @@ package final class CredentialCache: @unchecked Sendable {
             replyWaiters.append(deliver)
             let starts = !state.isRefreshing
             if !starts { coalesced += 1 }
-            state.isRefreshing = true
+            state.beginRefresh()
             return (nil, starts)
         }
     }
 
-    /// Tells whether the request that started a refresh was accepted when it was sent again: storm control.
-    package func reportReplay(of generation: Generation, path: UInt64, accepted: Bool) {
-        lock.withLock { state.replayed(generation, path: path, accepted: accepted, now: clock.elapsed()) }
+    /// The request that started a refresh, and was sent again with its token, was refused all the same: storm control.
+    package func wasNotCured(_ generation: Generation, path: UInt64) {
+        lock.withLock {
+            state.wasNotCured(generation, path: path, now: clock.elapsed())
+            publishedStorm.store(state.isStormy, ordering: .relaxed)
+        }
+    }
+
+    /// Whether acceptances are of interest: one load, for the fast path.
+    package var isStormy: Bool { publishedStorm.load(ordering: .relaxed) }
+
+    /// A request of that path was accepted.
+    package func accepted(path: UInt64) {
+        lock.withLock {
+            state.accepted(path: path)
+            publishedStorm.store(state.isStormy, ordering: .relaxed)
+        }
     }
 
     // MARK: Logins and logouts
@@ -311,6 +326,7 @@ package final class CredentialCache: @unchecked Sendable {
             if changed.isRefused { state.story = changed.lastRefresh?.detail }
             if state.credential?.token != before { unaskedRetries = 0 }
             publishedGeneration.store(state.generation, ordering: .releasing)
+            publishedStorm.store(state.isStormy, ordering: .relaxed)
         }
     }
 

@@ -49,7 +49,9 @@ struct CredentialState: Sendable {
 
     var policy: RefreshPolicy
     private(set) var credential: Credential?
-    var isRefreshing = false
+    private(set) var isRefreshing = false
+    /// The generation that the refresh in flight is to replace.
+    private(set) var refreshing: Generation = 0
     /// The upstream refused to refresh the current token.
     private(set) var isRefused = false
     /// It refused a request that carried it.
@@ -62,15 +64,30 @@ struct CredentialState: Sendable {
     private var storm = Storm()
     private var lastGeneration: Generation = 0
 
-    /// Refusals that refreshing did not cure. One path that refuses always, such as that of a deleted account, must neither refresh with
-    /// every request nor keep others from it; when a second path is of the kind, all wait.
+    /// Paths whose refusals refreshing did not cure. One that refuses always, such as that of a deleted account, must neither refresh with
+    /// every request nor keep others from it; when a second path is of the kind, all wait. One that accepts a token again was not.
     private struct Storm: Sendable {
-        var pause: Int64 = 0
-        var until: Int64 = .min
-        var path: UInt64 = 0
-        var hasSeveralPaths = false
+        private var pause: Int64 = 0
+        private(set) var until: Int64 = .min
+        /// The latest last.
+        private var paths: [UInt64] = []
+        private static let maxPaths = 8
 
-        func pauses(_ path: UInt64, now: Int64) -> Bool { now < until && (hasSeveralPaths || path == self.path) }
+        var isOn: Bool { !paths.isEmpty }
+
+        func pauses(_ path: UInt64, now: Int64) -> Bool { now < until && (paths.count > 1 || paths.contains(path)) }
+
+        mutating func wasNotCured(_ path: UInt64, now: Int64) {
+            guard !pauses(path, now: now) else { return }
+            paths = paths.filter { $0 != path }.suffix(Self.maxPaths - 1) + [path]
+            pause = pause == 0 ? firstStormPause : min(pause * 2, lastStormPause)
+            until = now + pause
+        }
+
+        mutating func accepts(_ path: UInt64) {
+            paths.removeAll { $0 == path }
+            if paths.isEmpty { self = Storm() }
+        }
     }
 
     init(policy: RefreshPolicy) {
@@ -114,6 +131,16 @@ struct CredentialState: Sendable {
 
     /// The current generation, which changes with every login, refresh and logout.
     var generation: Generation { lastGeneration }
+
+    mutating func beginRefresh() {
+        guard !isRefreshing else { return }
+        isRefreshing = true
+        refreshing = lastGeneration
+    }
+
+    mutating func endRefresh() {
+        isRefreshing = false
+    }
 
     /// Whether requests may use the current credential without asking, until `refreshDue`.
     func isUsable(now: Int64) -> Bool {
@@ -197,17 +224,17 @@ struct CredentialState: Sendable {
         self.story = story
     }
 
-    /// Whether the request that started a refresh was accepted when it was sent again: whether the refresh cured it. Others that were sent
-    /// again prove nothing: their tokens were refused because of the refresh.
-    mutating func replayed(_ generation: Generation, path: UInt64, accepted: Bool, now: Int64) {
-        if accepted {
-            if path == storm.path { storm = Storm() } else { storm.hasSeveralPaths = false }
-        } else if generation == lastGeneration, !storm.pauses(path, now: now) {
-            storm.hasSeveralPaths = storm.pause > 0 && (storm.hasSeveralPaths || storm.path != path)
-            storm.path = path
-            storm.pause = storm.pause == 0 ? Self.firstStormPause : min(storm.pause * 2, Self.lastStormPause)
-            storm.until = now + storm.pause
-        }
+    /// The request that started a refresh was refused all the same: it was not cured. Others that were sent again prove nothing: their
+    /// tokens were refused because of the refresh.
+    mutating func wasNotCured(_ generation: Generation, path: UInt64, now: Int64) {
+        if generation == lastGeneration { storm.wasNotCured(path, now: now) }
+    }
+
+    /// Some path is paused: acceptances are of interest.
+    var isStormy: Bool { storm.isOn }
+
+    mutating func accepted(path: UInt64) {
+        storm.accepts(path)
     }
 
     private func unavailable(_ pause: Int64) -> CredentialFailure {

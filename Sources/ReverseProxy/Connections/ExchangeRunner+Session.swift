@@ -114,7 +114,7 @@ extension ExchangeRunner {
         case .relayHeld(let failure):
             relayHeld(proxyStatus: Failure.proxyStatus(of: failure))
         case .relayUncured:
-            reportReplay(isAccepted: false)
+            noteReplay(isAccepted: false)
             relayHeld(proxyStatus: nil)
         case .refuse(let failure):
             answer(Failure(failure))
@@ -123,12 +123,17 @@ extension ExchangeRunner {
         }
     }
 
-    func reportReplay(isAccepted: Bool) {
-        if startedRefresh {
-            startedRefresh = false
-            context.session.reportReplay(of: exchange.generation, path: pathMark, accepted: isAccepted)
-        }
+    /// The answer to a request that was sent again says whether that helped.
+    func noteReplay(isAccepted: Bool) {
+        if startedRefresh, !isAccepted { context.session.wasNotCured(exchange.generation, path: pathMark) }
         worker.counters.add(isAccepted ? .replaysAccepted : .replaysRejected)
+    }
+
+    /// The token was accepted: so this path takes tokens. Of interest only while refusals are not refreshed for.
+    @inline(__always)
+    func noteAcceptance() {
+        guard context.session.isStormy, exchange.carriesCredential else { return }
+        context.session.accepted(path: pathMark)
     }
 
     // MARK: Answers that change the session
