@@ -145,11 +145,12 @@ extension CredentialCache {
             var version: SessionFile.Version?
             do throws(SessionFileError) {
                 // Who put another token in meanwhile, by hand, means it.
-                if let other = try other(in: file, than: rotation.held) {
-                    file.abandon(replacement)
-                    return other
+                var theirs: SessionFile.Loaded?
+                version = try commit(base, file, replacement) { () throws(SessionFileError) in
+                    theirs = try other(in: file, than: rotation.held)
+                    return theirs == nil
                 }
-                version = try commit(base, file, replacement)
+                if let theirs { return theirs }
             } catch {
                 // The old token is dead: keep working with the new one, and say so loudly.
                 notSaved = error.description
@@ -174,13 +175,14 @@ extension CredentialCache {
     private func commit(
         _ record: SessionRecord,
         _ file: SessionFile,
-        _ replacement: SessionFile.Replacement
-    ) throws(SessionFileError) -> SessionFile.Version {
+        _ replacement: SessionFile.Replacement,
+        mayReplace: () throws(SessionFileError) -> Bool
+    ) throws(SessionFileError) -> SessionFile.Version? {
         do throws(SessionFileError) {
-            return try file.commit(record, replacement)
+            return try file.commit(record, replacement, mayReplace: mayReplace)
         } catch {
-            if let version = try? file.save(record) { return version }
-            throw error
+            if error.isUnreadable { throw error }
+            return try file.save(record, mayReplace: mayReplace)
         }
     }
 
@@ -226,8 +228,10 @@ extension CredentialCache {
     ) {
         var version: SessionFile.Version?
         if let file, let replacement {
-            if ((try? other(in: file, than: rotation.held)) ?? nil) != nil { return file.abandon(replacement) }
-            version = try? file.commit(record, replacement)
+            version =
+                (try? file.commit(record, replacement) { () throws(SessionFileError) in
+                    try other(in: file, than: rotation.held) == nil
+                }) ?? nil
         }
         lock.withLock {
             guard state.credential?.token == rotation.held.token else { return }

@@ -102,7 +102,7 @@ extension ExchangeRunner {
         firstByteAt = now
         let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
         if verdict == .accepted {
-            noteAcceptance()
+            noteAcceptance(now: now)
             if exchange.hasReplayed { noteReplay(isAccepted: true) }
         }
         let action = exchange.headArrived(

@@ -123,17 +123,21 @@ extension ExchangeRunner {
         }
     }
 
-    /// The answer to a request that was sent again says whether that helped.
+    /// The answer to a request that was sent again says whether that helped. A path that took tokens a moment ago is not one that refuses
+    /// always: its token may have died at once, by other hands.
     func noteReplay(isAccepted: Bool) {
-        if startedRefresh, !isAccepted { context.session.wasNotCured(exchange.generation, path: pathMark) }
+        if startedRefresh, !isAccepted, !worker.forgetAcceptance(path: pathMark) {
+            context.session.wasNotCured(exchange.generation, path: pathMark)
+        }
         worker.counters.add(isAccepted ? .replaysAccepted : .replaysRejected)
     }
 
-    /// The token was accepted: so this path takes tokens. Of interest only while refusals are not refreshed for.
+    /// The token was accepted: so this path takes tokens.
     @inline(__always)
-    func noteAcceptance() {
-        guard context.session.isStormy, exchange.carriesCredential else { return }
-        context.session.accepted(path: pathMark)
+    func noteAcceptance(now: UInt64) {
+        guard exchange.carriesCredential else { return }
+        worker.noteAcceptance(now: now, path: pathMark)
+        if context.session.isStormy { context.session.accepted(path: pathMark) }
     }
 
     // MARK: Answers that change the session
