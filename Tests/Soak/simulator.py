@@ -85,6 +85,7 @@ class Simulator:
         self.accepted = {}              # X-Request-ID: (when, sub), of what passed
         self.refused_once = {}          # X-Request-ID: (when, label), of requests that were refused and have not come again
         self.double_refusals = {}       # X-Request-ID: whether the second token was made, and ended, after the first refusal
+        self.refusals = collections.defaultdict(list)   # X-Request-ID: [(when, the token's jti, why)]
         self.violations = []
         self.served = collections.Counter()
         self.refresh_faults = collections.deque()
@@ -375,6 +376,7 @@ class Simulator:
         return self.reply(200, self.envelope(data))
 
     def _refuse(self, request, identity, message, token=None):
+        self.refusals[identity].append((round(time.monotonic() - self.started, 3), token and token.jti, message))
         if first := self.refused_once.pop(identity, None):
             self.double_refusals[identity] = token is not None and token.minted > first[0]
         else:
