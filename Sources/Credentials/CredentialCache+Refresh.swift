@@ -26,12 +26,15 @@ extension CredentialCache {
     private typealias RotationResult = Result<Refreshed, CredentialFailure>
 
     /// `CredentialState.beginRefresh` has been called.
-    func startRefresh(_ cause: RefreshCause) {
-        thread.execute { [self] in
+    /// `pause` is nanoseconds to wait first.
+    func startRefresh(_ cause: RefreshCause, after pause: Int64 = 0) {
+        let work: @Sendable () -> Void = { [weak self] in
+            guard let self else { return }
             let result = refresh(cause)
             lock.withLock { state.endRefresh() }
             resumeWaiters(result.map(\.credential), reply: result.map(\.reply))
         }
+        if pause > 0 { thread.executeLater(pause, work) } else { thread.execute(work) }
     }
 
     /// Adopt what a sibling saved; make sure that the result can be saved; only then send; save; publish.
@@ -117,7 +120,8 @@ extension CredentialCache {
                     "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason)), and the API has refused the token since (status \(status))."
             }
             return failed(rotation, .refused, story, base, file, replacement)
-        case .unavailable(let reason, let retryAfter):
+        case .unavailable(let reason, let retryAfter, let mayHaveRotated):
+            if mayHaveRotated, base.unanswered == nil { base.unanswered = .init(at: rotation.at, reason: reason) }
             return failed(rotation, .unavailable, reason, retryAfter: retryAfter, base, file, replacement)
         case .unreachable(let reason):
             return failed(rotation, .unreachable, reason, base, file, replacement)

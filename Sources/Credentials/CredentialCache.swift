@@ -161,12 +161,12 @@ package final class CredentialCache: @unchecked Sendable {
                 switch decide(refusal, settled: settled, deliver) {
                 case .use(let credential), .useAfter(_, let credential): deliver(.success(credential))
                 case .fail(let failure): deliver(.failure(failure))
-                case .wait(let starts): if starts { startRefresh(cause) }
+                case .wait(let starts, let pause): if starts { startRefresh(cause, after: pause) }
                 }
             }
         case .fail(let failure): deliver(.failure(failure))
-        case .wait(let starts):
-            if starts { startRefresh(cause) }
+        case .wait(let starts, let pause):
+            if starts { startRefresh(cause, after: pause) }
             return starts
         }
         return false
@@ -180,7 +180,7 @@ package final class CredentialCache: @unchecked Sendable {
             if let refusal { state.note(refusal) }
             var decision = state.decide(refusal, now: clock.elapsed())
             if settled, state.isRefreshing { decision = .wait(starts: false) }
-            guard case .wait(let starts) = decision else { return decision }
+            guard case .wait(let starts, _) = decision else { return decision }
             guard waiters.count < Self.maxWaiters else { return .fail(.overloaded) }
             waiters.append(Waiter(wasRefused: refusal != nil, deliver: deliver))
             if !starts { coalesced += 1 }
@@ -278,6 +278,7 @@ package final class CredentialCache: @unchecked Sendable {
         lock.withLock { isShutDown = true }
         watch?.stop()
         watch = nil
+        defer { resumeWaiters(.failure(.shuttingDown), reply: .failure(.shuttingDown)) }
         return thread.finish(timeout: timeout)
     }
 

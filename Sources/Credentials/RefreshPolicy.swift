@@ -34,8 +34,8 @@ package struct Refusal: Sendable {
 struct CredentialState: Sendable {
     enum Decision: Equatable, Sendable {
         case use(Credential)
-        /// Wait for the refresh in flight, or start it.
-        case wait(starts: Bool)
+        /// Wait for the refresh in flight, or start it, after nanoseconds.
+        case wait(starts: Bool, after: Int64 = 0)
         /// The upstream's clock is behind: the same token again, after nanoseconds.
         case useAfter(Int64, Credential)
         case fail(CredentialFailure)
@@ -46,6 +46,8 @@ struct CredentialState: Sendable {
     private static let lastStormPause = 600 * second
     private static let firstBackOff = 1 * second
     private static let lastBackOff = 60 * second
+    /// A request rather waits this long for the next try than fails.
+    private static let backOffPatience = 2 * second
 
     var policy: RefreshPolicy
     private(set) var credential: Credential?
@@ -177,21 +179,22 @@ struct CredentialState: Sendable {
             guard refusal.mayRefresh else { return .fail(.notCured) }
             if isRefused { return .fail(.loginNeeded(story)) }
             if let skew = refusal.skew, skew > 0, skew <= 10 * Self.second { return .useAfter(skew, credential) }
-            if now < backOffUntil { return .fail(unavailable(backOffUntil - now)) }
             if storm.pauses(refusal.path, now: now) {
                 return .fail(.paused(retryAfter: Self.seconds(storm.until - now)))
             }
-            return .wait(starts: true)
+            return startOrFail(now: now)
         }
         guard !isUsable(now: now) else { return .use(credential) }
         if isRefreshing { return .wait(starts: false) }
         let isExpired = credential.expiry.map { now >= $0 } ?? false
         if isRefused { return isExpired ? .fail(.loginNeeded(story)) : .use(credential) }
-        if now < backOffUntil {
-            return isExpired
-                ? .fail(unavailable(backOffUntil - now)) : .use(credential)
-        }
-        return .wait(starts: true)
+        return now < backOffUntil && !isExpired ? .use(credential) : startOrFail(now: now)
+    }
+
+    /// A refresh, when the last one's failure is long enough ago, or will be in a moment.
+    private func startOrFail(now: Int64) -> Decision {
+        let left = max(backOffUntil == .min ? 0 : backOffUntil - now, 0)
+        return left <= Self.backOffPatience ? .wait(starts: true, after: left) : .fail(unavailable(left))
     }
 
     /// Why a refresh that somebody asks for by name cannot start; nil when it can.

@@ -142,11 +142,13 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
         #expect(
             state.refreshFailed(retryAfter: nil, jitter: 1, now: 0) == .unavailable(retryAfter: 1, isUnreachable: false)
         )
-        #expect(
-            state.decide(Refusal(generation: 1), now: 0) == .fail(.unavailable(retryAfter: 1, isUnreachable: false))
-        )
+        // A moment is waited for; more is not.
+        #expect(state.decide(Refusal(generation: 1), now: 0) == .wait(starts: true, after: Self.second))
         #expect(state.decide(Refusal(generation: 1), now: 2 * Self.second) == .wait(starts: true))
         for _ in 0..<20 { _ = state.refreshFailed(retryAfter: nil, jitter: 1, now: 0) }
+        #expect(
+            state.decide(Refusal(generation: 1), now: 0) == .fail(.unavailable(retryAfter: 60, isUnreachable: false))
+        )
         #expect(
             state.refreshFailed(retryAfter: nil, jitter: 1, now: 0)
                 == .unavailable(retryAfter: 60, isUnreachable: false)
