@@ -25,8 +25,7 @@ extension CredentialCache {
 
     private typealias RotationResult = Result<Refreshed, CredentialFailure>
 
-    /// `CredentialState.beginRefresh` has been called.
-    /// `pause` is nanoseconds to wait first.
+    /// Makes the refresh that `CredentialState.beginRefresh` announced, after `pause` nanoseconds, and ends the waiting of all.
     func startRefresh(_ cause: RefreshCause, after pause: Int64 = 0) {
         let work: @Sendable () -> Void = { [weak self] in
             guard let self else { return }
