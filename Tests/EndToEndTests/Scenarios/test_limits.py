@@ -238,6 +238,19 @@ class Limits(Scenario):
         config = self.config(self.playground(), "limits: {connections: 2000}\n")
         self.login(config)
         squire = self.run_squire(config)
+        def slowest():
+            """Of a good client's requests all but the slowest hundredth, seconds."""
+            times = []
+            connection = http.client.HTTPConnection("127.0.0.1", squire.port, timeout=LIMIT)
+            for _ in range(500):
+                started = time.monotonic()
+                connection.request("GET", "/playground/bytes/10")
+                self.assertEqual(len(connection.getresponse().read()), 10)
+                times.append(time.monotonic() - started)
+            connection.close()
+            return sorted(times)[int(len(times) * 0.99)]
+        # A machine that is busy with other things is slow without them, too.
+        alone = slowest()
         before = memory(squire)
         stalled = [self.open(squire, GET[:20]) for _ in range(600)]
         stalled += [self.open(squire, b"POST /playground/sink HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n" + b"x" * 1000) for _ in range(200)]
@@ -248,15 +261,7 @@ class Limits(Scenario):
             select.select([], [], [], 0.2)
             return processor_seconds(squire) - used < 0.02
         self.until(stands_still, "stalled")
-        times = []
-        connection = http.client.HTTPConnection("127.0.0.1", squire.port, timeout=LIMIT)
-        for _ in range(500):
-            started = time.monotonic()
-            connection.request("GET", "/playground/bytes/10")
-            self.assertEqual(len(connection.getresponse().read()), 10)
-            times.append(time.monotonic() - started)
-        connection.close()
-        self.assertLess(sorted(times)[int(len(times) * 0.99)], 1 if SANITIZER else 0.1)
+        self.assertLess(slowest(), 1 if SANITIZER else max(0.1, 3 * alone))
         self.assertLess(memory(squire, "VmHWM") - before, 64_000)
 
     def test_bodies_kept_for_a_replay_have_a_budget(self):
