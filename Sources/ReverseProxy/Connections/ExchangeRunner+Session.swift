@@ -31,8 +31,8 @@ extension ExchangeRunner {
         guard exchange.carriesCredential else { return beginAttempt() }
         if let view = worker.credential(context.session, clock: context.clock, now: now) {
             _ = exchange.credentialArrived(.success(view.credential))
-            credentialLine.append(contentsOf: view.line)
-            return beginAttempt()
+            credentialLine = view.line
+            return beginAttempt(now: now)
         }
         phase = .waiting
         let reference = RunnerReference(self)
@@ -77,9 +77,9 @@ extension ExchangeRunner {
         switch exchange.credentialArrived(result) {
         case .send:
             if isReplay { dropHeld() }
-            credentialLine.removeAll(keepingCapacity: true)
+            credentialLine = []
             if case .success(let credential) = result {
-                credentialLine.append(contentsOf: Worker.line(credential.token))
+                credentialLine = Worker.line(credential.token)
             }
             beginAttempt()
         case .relayRefreshed:

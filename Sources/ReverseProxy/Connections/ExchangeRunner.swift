@@ -29,7 +29,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         case untilClose
     }
 
-    unowned let worker: Worker
+    /// Holds this runner and outlives it. Not checked: it is asked for several times in each exchange.
+    unowned(unsafe) let worker: Worker
     /// Counts exchanges, so that a late answer to an earlier one is noticed.
     var serial: UInt64 = 0
     var phase = Phase.idle
@@ -210,7 +211,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     // MARK: Attempts
 
     /// Starts an attempt with the credential in `credentialLine`.
-    func beginAttempt(onFreshConnection: Bool = false) {
+    func beginAttempt(onFreshConnection: Bool = false, now: UInt64 = MonotonicClock.now()) {
         exchange.attemptBegins()
         requestHead.truncate(to: prefixLength)
         if !credentialLine.isEmpty { requestHead.append(credentialLine) }
@@ -230,7 +231,6 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             requestHead.append(bytes)
             bodySent = bytes.count
         }
-        let now = MonotonicClock.now()
         if attemptStartedAt == 0 { attemptStartedAt = now }
         if !onFreshConnection, let idle = pool.takeIdle() {
             attach(idle, isReused: true, now: now)
@@ -262,16 +262,17 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     /// What is waited for decides how long.
     func setDeadline(now: UInt64) {
-        let timeouts = context.configuration.timeouts
+        let interval: UInt64
         if awaitsContinue {
-            client.setDeadline(after: .seconds(1), now: now)
+            interval = 1_000_000_000
         } else if let body, !body.isComplete || bodySent < body.count {
-            client.setDeadline(after: timeouts.body, now: now)
+            interval = context.intervals.body
         } else if case .exchanging = phase {
-            client.setDeadline(after: timeouts.firstByte, now: now)
+            interval = context.intervals.firstByte
         } else {
-            client.setDeadline(after: timeouts.body, now: now)
+            interval = context.intervals.body
         }
+        client.setDeadline(nanoseconds: interval, now: now)
     }
 
     func deadlinePassed() {
@@ -299,14 +300,14 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     }
 
     /// Lets go of the upstream connection: into the pool when nothing of this exchange is left on it.
-    func releaseConnection(isReusable: Bool) {
+    func releaseConnection(isReusable: Bool, now: UInt64 = MonotonicClock.now()) {
         if let attempt {
             self.attempt = nil
             pool.cancel(attempt)
         }
         if let connection {
             self.connection = nil
-            if isReusable { pool.give(connection, now: MonotonicClock.now()) } else { connection.close() }
+            if isReusable { pool.give(connection, now: now) } else { connection.close() }
         }
         if let upstreamInput {
             self.upstreamInput = nil
@@ -366,10 +367,10 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         client.abort()
     }
 
-    func finish(_ outcome: ExchangeRecord.Outcome, closes: Bool) {
+    func finish(_ outcome: ExchangeRecord.Outcome, closes: Bool, now: UInt64 = MonotonicClock.now()) {
         let client = client!
-        finishQuietly(outcome)
-        client.exchangeFinished(closes: closes)
+        finishQuietly(outcome, now: now)
+        client.exchangeFinished(closes: closes, now: now)
     }
 
     /// The client is gone; its connection closes itself.
@@ -388,8 +389,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         client.close()
     }
 
-    private func finishQuietly(_ outcome: ExchangeRecord.Outcome) {
-        let now = MonotonicClock.now()
+    private func finishQuietly(_ outcome: ExchangeRecord.Outcome, now: UInt64 = MonotonicClock.now()) {
         worker.counters.finished(status: responseStatus, nanoseconds: now &- startedAt)
         if let observer = context.observer { observer.exchangeFinished(record(outcome, now: now)) }
         recycle()
@@ -438,7 +438,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         awaitsContinue = false
         attemptStartedAt = 0
         firstByteAt = 0
-        credentialLine.removeAll(keepingCapacity: true)
+        credentialLine = []
         pause?.cancel()
         client = nil
         worker.giveRunner(self)

@@ -1,6 +1,12 @@
 package import EventIO
 package import HTTP1
 
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
 /// Makes fresh UUIDs and identifiers. Not for secrets: seeded once, then arithmetic only. Belongs to one loop.
 package struct IdentifierGenerator {
     private var state: UInt64
@@ -242,7 +248,11 @@ package struct HeaderPolicy: Sendable {
     /// Whether a server that hands fields on as environment variables (RFC 3875 section 4.1.18) would take the name for one that decides
     /// about the credential or the framing: `Authorization_`, `Content_Length`.
     private func isAlias(_ bytes: Span<UInt8>, _ name: ByteRange) -> Bool {
-        guard name.range.contains(where: { bytes[$0] == 0x5F }) else { return false }
+        // Hardly any name has an underscore, and every name is looked at.
+        let hasUnderscore = bytes.withUnsafeBufferPointer {
+            memchr($0.baseAddress! + Int(name.lowerBound), 0x5F, name.count) != nil
+        }
+        guard hasUnderscore else { return false }
         var hyphenated = name.range.map { bytes[$0] == 0x5F ? 0x2D : Octet.lowercase(bytes[$0]) }
         while hyphenated.last == 0x2D { hyphenated.removeLast() }
         return Self.aliased.contains(hyphenated)
