@@ -161,10 +161,10 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         switch head.framing {
         case .none, .untilClose, .length(0): body = nil
         case .length(let length):
-            body = makeBody()
+            body = makeBody(isKept: length <= keepLimit)
             bodyRemaining = length
         case .chunked:
-            body = makeBody()
+            body = makeBody(isKept: true)
             bodyDecoder = ChunkedDecoder()
         }
         switch admission.decision {
@@ -190,18 +190,24 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         askForCredential(now: now)
     }
 
-    private func makeBody() -> RequestBody {
+    private func makeBody(isKept: Bool) -> RequestBody {
         RequestBody(
             memoryLimit: context.configuration.limits.replay,
             fileLimit: context.configuration.limits.replayDisk,
-            budget: worker.replayBudget
+            budget: worker.replayBudget,
+            isKept: isKept
         )
     }
 
     /// A body that cannot be kept: let the upstream refuse the token before it is sent.
     private func isTooLargeToKeep(_ framing: MessageFraming, _ route: RouteKind) -> Bool {
         guard case .length(let length) = framing, route == .ordinary else { return false }
-        return length > UInt64(max(context.configuration.limits.replayDisk, context.configuration.limits.replay))
+        return length > keepLimit
+    }
+
+    /// The longest body that is kept, to be sent again.
+    private var keepLimit: UInt64 {
+        UInt64(max(context.configuration.limits.replayDisk, context.configuration.limits.replay))
     }
 
     var phaseIsActive: Bool {
