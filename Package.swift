@@ -144,3 +144,15 @@ if Context.environment["SQUIRE_FUZZ"] != nil {
         )
     )
 }
+
+// `config/bench micro` measures the pure parts on their own.
+if Context.environment["SQUIRE_BENCH"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "Micro",
+            dependencies: ["Credentials", "EventIO", "HTTP1", "ReverseProxy"],
+            path: "Tests/Benchmarks/Micro",
+            swiftSettings: common
+        )
+    )
+}
