@@ -45,6 +45,8 @@ let package = Package(
             pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]
         ),
+        // Sign-in answers that a server compresses though it was asked not to. libcurl brings the library along.
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         // The few system calls that Swift cannot import.
         .systemLibrary(name: "CSystem"),
 
@@ -55,7 +57,7 @@ let package = Package(
         .target(name: "Credentials", dependencies: ["Threads"], swiftSettings: common),
         .target(
             name: "ReverseProxy",
-            dependencies: ["CSystem", "Credentials", "EventIO", "HTTP1", "Threads", "Upstream"],
+            dependencies: ["CSystem", "CZlib", "Credentials", "EventIO", "HTTP1", "Threads", "Upstream"],
             swiftSettings: common
         ),
         // The configuration file, its checks and its defaults; what is logged and how.
@@ -133,14 +135,21 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// `config/fuzz` builds with libFuzzer, which only Linux toolchains have.
-if Context.environment["SQUIRE_FUZZ"] != nil {
+// `config/fuzz` builds with libFuzzer, which only Linux toolchains have. Its value is what the compiler is told.
+if let options = Context.environment["SQUIRE_FUZZ"] {
+    let instrumentation = SwiftSetting.unsafeFlags(options.split(separator: " ").map(String.init))
+    // What the targets fuzz. Each input costs a look at every counter there is, so nothing else has any.
+    for target in package.targets
+    where ["HTTP1", "ReverseProxy", "Credentials", "Settings", "FuzzInvariants"].contains(target.name) {
+        target.swiftSettings = (target.swiftSettings ?? []) + [instrumentation]
+    }
     package.targets.append(
         .executableTarget(
             name: "Fuzz",
             dependencies: ["FuzzInvariants"],
             path: "Tests/Fuzz/Driver",
-            swiftSettings: common + [.unsafeFlags(["-parse-as-library"])]
+            swiftSettings: common + [.unsafeFlags(["-parse-as-library"])],
+            linkerSettings: [.unsafeFlags(options.split(separator: " ").map(String.init))]
         )
     )
 }

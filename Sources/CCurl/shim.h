@@ -5,6 +5,9 @@
 #include <sys/types.h>
 
 #include <curl/curl.h>
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <string.h>
 
 static inline CURLcode ccurl_set_long(CURL *easy, CURLoption option, long value) {
     return curl_easy_setopt(easy, option, value);
@@ -56,6 +59,49 @@ static inline CURLcode ccurl_get_double(CURL *easy, CURLINFO info, double *value
 
 static inline CURLcode ccurl_get_socket(CURL *easy, curl_socket_t *socket) {
     return curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, socket);
+}
+
+// Whether a TLS connection ended with close_notify or broke off (RFC 9112 section 9.8): libcurl before 8.0 calls both an end. OpenSSL
+// tells by its info callback (SSL_CTX_set_info_callback(3)), which is looked up: it is there when libcurl is linked to OpenSSL. Other TLS
+// libraries make libcurl report an error.
+//
+// What the running `ccurl_receive` notes it in; nothing is called back outside of one. Each file that includes this has its own: set and
+// used by one.
+static inline bool **ccurl_close_notify(void) {
+    static _Thread_local bool *noted;
+    return &noted;
+}
+
+static inline void ccurl_tls_event(const void *ssl, int where, int value) {
+    (void)ssl;
+    // SSL_CB_READ_ALERT, SSL_AD_CLOSE_NOTIFY.
+    bool *noted = *ccurl_close_notify();
+    if (where == 0x4004 && (value & 0xFF) == 0 && noted != NULL) *noted = true;
+}
+
+static inline CURLcode ccurl_tls_begins(CURL *easy, void *context, void *data) {
+    (void)easy;
+    (void)data;
+    void *program = dlopen(NULL, RTLD_LAZY);
+    void (*set)(void *, void (*)(const void *, int, int)) = NULL;
+    if (program != NULL) *(void **)&set = dlsym(program, "SSL_CTX_set_info_callback");
+    if (set != NULL) set(context, ccurl_tls_event);
+    return CURLE_OK;
+}
+
+// Whether ends are told apart from now on.
+static inline bool ccurl_watch_close_notify(CURL *easy) {
+    const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
+    if (version->ssl_version == NULL || strncmp(version->ssl_version, "OpenSSL/", 8) != 0) return false;
+    return curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, ccurl_tls_begins) == CURLE_OK;
+}
+
+// `curl_easy_recv` that sets `has_close_notify` when the upstream says that it ends.
+static inline CURLcode ccurl_receive(CURL *easy, void *buffer, size_t size, size_t *count, bool *has_close_notify) {
+    *ccurl_close_notify() = has_close_notify;
+    CURLcode code = curl_easy_recv(easy, buffer, size, count);
+    *ccurl_close_notify() = NULL;
+    return code;
 }
 
 // A macro of casts, which Swift does not import.

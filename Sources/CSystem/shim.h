@@ -9,11 +9,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #ifdef __linux__
+#include <elf.h>
+#include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
-#include <elf.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -82,14 +84,33 @@ static inline int csystem_unix_peer_user(int fd, uid_t *user) {
 #endif
 }
 
-// The user whose process owns the other end of a TCP connection within this machine (sock_diag(7)): 0 on success, -1 when the
-// kernel does not know it. Looks up one socket by its addresses; costs a few microseconds.
+#ifdef __linux__
+// Whether an address is 127.0.0.0/8, ::1, or the former within the latter's family.
+static inline int csystem_is_loopback(const struct sockaddr_storage *address) {
+    if (address->ss_family == AF_INET) {
+        return (ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24) == 127;
+    }
+    const struct in6_addr *ip = &((const struct sockaddr_in6 *)address)->sin6_addr;
+    return IN6_IS_ADDR_LOOPBACK(ip) || (IN6_IS_ADDR_V4MAPPED(ip) && ip->s6_addr[12] == 127);
+}
+
+// Whether the connection still has both its ends, as far as the kernel has heard.
+static inline int csystem_is_established(int fd) {
+    struct tcp_info info;
+    socklen_t length = sizeof info;
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_ESTABLISHED;
+}
+#endif
+
+// The user whose process owns the other end of a TCP connection within this machine (sock_diag(7)): 0 on success, 1 when that end is
+// closed already, so that nobody can say whose it was, -1 when the kernel does not know it. Looks up one socket by its
+// addresses; costs a few microseconds.
 static inline int csystem_tcp_peer_user(int fd, uid_t *user) {
 #ifdef __linux__
     struct sockaddr_storage own, peer;
     socklen_t own_length = sizeof own, peer_length = sizeof peer;
     if (getsockname(fd, (struct sockaddr *)&own, &own_length) != 0) return -1;
-    if (getpeername(fd, (struct sockaddr *)&peer, &peer_length) != 0) return -1;
+    if (getpeername(fd, (struct sockaddr *)&peer, &peer_length) != 0) return errno == ENOTCONN ? 1 : -1;
     struct { struct nlmsghdr header; struct inet_diag_req_v2 body; } request;
     memset(&request, 0, sizeof request);
     request.header.nlmsg_len = sizeof request;
@@ -125,8 +146,14 @@ static inline int csystem_tcp_peer_user(int fd, uid_t *user) {
         struct nlmsghdr *header = (struct nlmsghdr *)reply;
         if (count >= (ssize_t)(sizeof *header + sizeof(struct inet_diag_msg)) &&
             header->nlmsg_type == SOCK_DIAG_BY_FAMILY) {
-            *user = ((struct inet_diag_msg *)(reply + NLMSG_HDRLEN))->idiag_uid;
-            status = 0;
+            struct inet_diag_msg *message = (struct inet_diag_msg *)(reply + NLMSG_HDRLEN);
+            *user = message->idiag_uid;
+            // A socket that its process has closed belongs to root, says the kernel.
+            status = message->idiag_inode == 0 && *user == 0 ? 1 : 0;
+        } else if (count >= (ssize_t)(sizeof *header + sizeof(struct nlmsgerr)) && header->nlmsg_type == NLMSG_ERROR &&
+                   ((struct nlmsgerr *)NLMSG_DATA(header))->error == -ENOENT && csystem_is_loopback(&peer) &&
+                   !csystem_is_established(fd)) {
+            status = 1;
         }
     }
     close(netlink);

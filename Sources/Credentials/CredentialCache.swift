@@ -1,49 +1,83 @@
 import Synchronization
 import Threads
 
-/// What happened to the session, for logs and metrics. Called from the session's thread, outside of locks; holds no secret.
+/// What happened to the session, for logs and metrics. Called from the session's threads, outside of locks; holds no secret.
 package enum SessionEvent: Sendable {
     case refreshed(cause: RefreshCause, generation: Generation, expiresIn: Int?)
-    /// Another process refreshed or logged in.
+    /// Another process refreshed, logged in or logged out.
     case adopted(generation: Generation)
     case refreshFailed(cause: RefreshCause, reason: String, failure: CredentialFailure)
+    /// A process that died had written the new token, and not made it the file: it is in use now.
+    case recovered
     case loggedIn(generation: Generation)
     case loggedOut
-    /// The new token is in use but not on disk; saving is tried again.
+    /// The token is in use but not on disk; saving is tried again.
     case notSaved(reason: String)
     /// What could not be saved before now is.
     case saved
+    /// The file is there but cannot be read; what is in memory goes on being used.
+    case fileUnreadable(reason: String)
 }
 
 /// The session of one proxy: keeps the current token, hands it out, and has it refreshed, once for everyone.
 ///
-/// *Threading*: every method from any thread. Completions are called on the calling thread when the answer is known at once, else
-/// on the session's own thread, never under a lock. Blocking work (files, the refresh) is done on that thread only.
+/// The parts: this file hands out and takes in; `+Refresh` rotates the token; `+File` keeps step with the file that other processes
+/// share. *Threading*: every method from any thread. Completions are called on the calling thread when the answer is known at once,
+/// else on one of the session's own threads, never under a lock. Blocking work (files, the refresh) is done on those only.
 package final class CredentialCache: @unchecked Sendable {
     // `@unchecked`: everything mutable is protected by `lock`.
     package typealias Completion = @Sendable (Result<Credential, CredentialFailure>) -> Void
+    package typealias ReplyCompletion = @Sendable (Result<RefreshReply, CredentialFailure>) -> Void
 
-    private let file: SessionFile?
-    private let source: (any TokenSource)?
-    private let upstream: String?
+    let file: SessionFile?
+    let source: (any TokenSource)?
+    let upstream: String?
     private let withheld: Token?
-    private let clock: any CredentialClock
-    private let observe: @Sendable (SessionEvent) -> Void
-    private let lock = Lock()
-    private let thread = WorkThread(name: "squire-session")
+    let clock: any CredentialClock
+    let observe: @Sendable (SessionEvent) -> Void
+    let lock = Lock()
+    /// Held while the file and the state change together, so that nobody adopts from the file what this process is about to publish
+    /// itself. Taken before `lock`.
+    let saving = Lock()
+    let thread = WorkThread(name: "squire-session")
 
-    private var state: CredentialState
-    private var record = SessionRecord()
-    private var waiters: [Completion] = []
-    private var replyWaiters: [@Sendable (Result<RefreshReply, CredentialFailure>) -> Void] = []
-    private var fileVersion: SessionFile.Version?
-    /// The token that the file still holds instead of the current one, which could not be saved. It is dead.
-    private var unsavedOver: Token?
+    var state: CredentialState
+    var record = SessionRecord()
+    private var waiters: [Waiter] = []
+    private var replyWaiters: [ReplyCompletion] = []
+    /// Requests that waited for a refresh which another one started.
+    private var coalesced = 0
+    var fileVersion: SessionFile.Version?
+    var unsaved: Unsaved?
+    /// Why the file cannot be read.
+    var fileProblem: String?
+    var saveDelay = CredentialCache.firstSaveDelay
+    var isRechecking = false
+    /// Refreshes of the current token whose answer was lost, and that were tried again unasked.
+    var unaskedRetries = 0
     private var isShutDown = false
-    private var isRechecking = false
     /// The origin of the upstream that the file's token belongs to, when that is not this one's.
     private var foreignUpstream: String?
+    private var watch: SessionFileWatch?
     private let publishedGeneration = Atomic<UInt64>(0)
+
+    private struct Waiter {
+        /// Its attempt with the token was refused; else it has made none.
+        var wasRefused: Bool
+        var deliver: Completion
+    }
+
+    /// The current token is not on disk.
+    struct Unsaved {
+        /// The token that the file holds instead, as `Token.fingerprint`. It is dead.
+        var replaces: String?
+        var reason: String
+    }
+
+    /// So many may wait for a refresh: each holds a connection and its request.
+    private static let maxWaiters = 1024
+    static let firstSaveDelay: Int64 = 1_000_000_000
+    static let lastSaveDelay: Int64 = 30_000_000_000
 
     /// `file` nil keeps the session in memory only. Throws what reading the file throws.
     ///
@@ -65,16 +99,25 @@ package final class CredentialCache: @unchecked Sendable {
         self.clock = clock
         self.observe = observe
         state = CredentialState(policy: RefreshPolicy(margin: margin, canRefresh: source != nil))
-        fileVersion = file?.version()
-        if let loaded = try file?.load() {
-            record = loaded
-            publish(loaded)
+        guard let file else { return }
+        if file.hasLeftover, let handle = (try? file.tryLock()) ?? nil {
+            recover(file)
+            handle.unlock()
         }
+        if let loaded = try file.load() { publish(loaded.record, version: loaded.version) }
     }
 
     deinit {
+        watch?.stop()
         // Nobody is left to ask: the thread may end.
         _ = thread.finish(timeout: .zero)
+    }
+
+    /// Hears of changes of the file from now on, as they happen, where the system can tell. For programs that go on; without it, and
+    /// elsewhere, `recheckFile` looks.
+    package func watchFile() {
+        guard let file, watch == nil else { return }
+        watch = SessionFileWatch(file) { [weak self] in self?.recheckNow() }
     }
 
     // MARK: Handing out
@@ -90,128 +133,125 @@ package final class CredentialCache: @unchecked Sendable {
         }
     }
 
-    /// The whole interface of an exchange: a token for a request, `rejecting` the generation the upstream refused, if any.
+    /// The current token, however old.
+    package var token: Token? { lock.withLock { state.credential?.token } }
+
+    /// The whole interface of an exchange: a token for a request, `rejecting` the one the upstream refused, if any.
     ///
-    /// Starts a refresh, or joins the one in flight, when the token is refused or due. `skew` is how far, in nanoseconds, the
-    /// refusing upstream's clock is behind the token's making; such a token is handed out again after that pause, by
-    /// `delay`, instead of being refreshed.
+    /// Starts a refresh, or joins the one in flight, when the token is refused or due; true when it starts one: whether that request is
+    /// accepted when it is sent again is to be told by `reportReplay`. `settled` also waits for a refresh in flight that the request could
+    /// do without: a sign-out must end the token that is to come. A token that is only ahead of its upstream's clock is handed out again
+    /// after that pause, by `delay`, instead of being refreshed.
+    @discardableResult
     package func credential(
-        rejecting rejected: Generation? = nil,
+        rejecting refusal: Refusal? = nil,
         cause: RefreshCause = .expiry,
-        skew: Int64? = nil,
+        settled: Bool = false,
         delay: (Int64, Credential) -> Void = { _, _ in },
         deliver: @escaping Completion
-    ) {
-        let decision = lock.withLock { () -> CredentialState.Decision in
-            guard !isShutDown else { return .fail(.shuttingDown) }
-            let decision = state.decide(rejected: rejected, skew: skew, now: clock.elapsed())
-            if case .wait = decision {
-                waiters.append(deliver)
-                state.isRefreshing = true
-            }
-            return decision
-        }
-        switch decision {
+    ) -> Bool {
+        switch decide(refusal, settled: settled, deliver) {
         case .use(let credential): deliver(.success(credential))
         case .useAfter(let pause, let credential): delay(pause, credential)
+        case .fail(let failure) where (failure.needsLogin || failure == .notCured) && file != nil:
+            // What another process, or a person, did just now must not be missed by a moment.
+            thread.execute { [self] in
+                recheckNow()
+                switch decide(refusal, settled: settled, deliver) {
+                case .use(let credential), .useAfter(_, let credential): deliver(.success(credential))
+                case .fail(let failure): deliver(.failure(failure))
+                case .wait(let starts): if starts { startRefresh(cause) }
+                }
+            }
         case .fail(let failure): deliver(.failure(failure))
-        case .wait(let starts): if starts { startRefresh(cause) }
+        case .wait(let starts):
+            if starts { startRefresh(cause) }
+            return starts
+        }
+        return false
+    }
+
+    /// A decision that says to wait has put `deliver` among the waiting.
+    private func decide(_ refusal: Refusal?, settled: Bool, _ deliver: @escaping Completion) -> CredentialState.Decision
+    {
+        lock.withLock {
+            guard !isShutDown else { return .fail(.shuttingDown) }
+            if let refusal { state.note(refusal) }
+            var decision = state.decide(refusal, now: clock.elapsed())
+            if settled, state.isRefreshing { decision = .wait(starts: false) }
+            guard case .wait(let starts) = decision else { return decision }
+            guard waiters.count < Self.maxWaiters else { return .fail(.overloaded) }
+            waiters.append(Waiter(wasRefused: refusal != nil, deliver: deliver))
+            if !starts { coalesced += 1 }
+            state.isRefreshing = true
+            return decision
         }
     }
 
     /// Refreshes now, or joins the refresh in flight, and delivers the upstream's answer: for a client that calls the refresh path
     /// itself, and for people.
-    package func refreshNow(
-        cause: RefreshCause,
-        deliver: @escaping @Sendable (Result<RefreshReply, CredentialFailure>) -> Void
-    ) {
-        let failure = lock.withLock { () -> CredentialFailure? in
-            guard !isShutDown else { return .shuttingDown }
-            guard state.credential != nil else { return .loginNeeded }
-            guard source != nil else { return .notRefreshable }
-            if state.isRefused { return .loginNeeded }
-            replyWaiters.append(deliver)
-            return nil
-        }
-        if let failure { return deliver(.failure(failure)) }
-        let starts = lock.withLock {
-            defer { state.isRefreshing = true }
-            return !state.isRefreshing
-        }
-        if starts { startRefresh(cause) }
-    }
-
-    /// Tells whether a request that was sent again after a refresh was accepted: storm control.
-    package func reportReplay(of generation: Generation, accepted: Bool) {
-        lock.withLock { state.replayed(generation, accepted: accepted, now: clock.elapsed()) }
-    }
-
-    /// Looks, on the session's thread, whether another process replaced the file, and adopts its token. One stat(2) when nothing changed.
-    package func recheckFile() {
-        guard let file, lock.withLock({ !state.isRefreshing && !isRechecking }) else { return }
-        lock.withLock { isRechecking = true }
+    package func refreshNow(cause: RefreshCause, deliver: @escaping ReplyCompletion) {
+        let (failure, starts) = join(deliver)
+        if starts { return startRefresh(cause) }
+        guard let failure else { return }
+        guard failure.needsLogin, file != nil else { return deliver(.failure(failure)) }
         thread.execute { [self] in
-            if lock.withLock({ unsavedOver != nil }) {
-                saveAgain(file)
-            } else {
-                let version = file.version()
-                if lock.withLock({ version != fileVersion }) { reload(file, version: version) }
-            }
-            lock.withLock { isRechecking = false }
+            recheckNow()
+            let (failure, starts) = join(deliver)
+            if let failure { deliver(.failure(failure)) } else if starts { startRefresh(cause) }
         }
     }
 
-    package var status: SessionStatus {
+    /// Puts `deliver` among those who wait for a refresh, unless that fails; says whether it is to be started.
+    private func join(_ deliver: @escaping ReplyCompletion) -> (failure: CredentialFailure?, starts: Bool) {
         lock.withLock {
-            let claims = state.credential?.token.claims
-            let expiresIn = state.credential?.expiry.map { Int(($0 - clock.elapsed()) / 1_000_000_000) }
-            let kind: SessionStatus.State
-            if state.isRefreshing {
-                kind = .refreshing
-            } else if state.credential == nil {
-                kind = .none
-            } else if state.isRefused || (source == nil && (expiresIn ?? 1) <= 0) {
-                kind = .loginNeeded
-            } else {
-                kind = .usable
-            }
-            return SessionStatus(
-                state: kind,
-                generation: state.generation,
-                subject: claims?.subject,
-                issuedAt: claims?.notBefore ?? claims?.issuedAt,
-                expiresAt: state.credential?.expiresAt,
-                expiresIn: expiresIn,
-                refreshes: record.refreshes,
-                lastRefresh: record.lastRefresh,
-                foreignUpstream: foreignUpstream
-            )
+            if isShutDown { return (.shuttingDown, false) }
+            if let failure = state.refreshIsBarred(now: clock.elapsed()) { return (failure, false) }
+            guard replyWaiters.count < Self.maxWaiters else { return (.overloaded, false) }
+            replyWaiters.append(deliver)
+            let starts = !state.isRefreshing
+            if !starts { coalesced += 1 }
+            state.isRefreshing = true
+            return (nil, starts)
         }
+    }
+
+    /// Tells whether the request that started a refresh was accepted when it was sent again: storm control.
+    package func reportReplay(of generation: Generation, path: UInt64, accepted: Bool) {
+        lock.withLock { state.replayed(generation, path: path, accepted: accepted, now: clock.elapsed()) }
     }
 
     // MARK: Logins and logouts
 
-    /// Makes `token` the session's, saved first.
+    /// Makes `token` the session's, saved first. One that cannot be saved is refused, or, with `keepsUnsaved`, used from memory until
+    /// it can. `lifetime` is seconds, where the answer that brought it said so.
     package func adopt(
         _ token: Token,
         origin: SessionRecord.Origin,
+        lifetime: Int? = nil,
+        keepsUnsaved: Bool = false,
         completion: @escaping @Sendable (Result<Void, SessionFileError>) -> Void
     ) {
         thread.execute { [self] in
-            let result = replace { $0.put(token, origin: origin, upstream: upstream, now: clock.wall()) }
-            if case .success = result { observe(.loggedIn(generation: generation)) }
+            let result = replace(keepsUnsaved: keepsUnsaved) {
+                $0.put(token, origin: origin, upstream: upstream, lifetime: lifetime, now: clock.wall())
+                return true
+            }
+            if keepsUnsaved || (try? result.get()) != nil { observe(.loggedIn(generation: generation)) }
             completion(result)
         }
     }
 
-    /// Forgets the token; the file keeps everything else.
-    package func forget(completion: @escaping @Sendable (Result<Void, SessionFileError>) -> Void) {
+    /// Forgets the token; the file keeps everything else. With `customer`, only theirs: another login that came meanwhile stays.
+    package func forget(
+        _ customer: Customer? = nil,
+        completion: @escaping @Sendable (Result<Void, SessionFileError>) -> Void
+    ) {
         thread.execute { [self] in
-            let result = replace {
-                $0.token = nil
-                $0.expiresAt = nil
-                $0.receivedAt = nil
-                $0.isRefused = false
+            let result = replace(keepsUnsaved: true) { record in
+                if let customer, record.customer?.isSame(as: customer) == false { return false }
+                record.forgetToken()
+                return true
             }
             if case .success = result { observe(.loggedOut) }
             completion(result)
@@ -221,208 +261,57 @@ package final class CredentialCache: @unchecked Sendable {
     /// Takes no more work and waits until a refresh in flight is saved; false when that takes longer than `timeout`.
     package func shutdown(timeout: Duration) -> Bool {
         lock.withLock { isShutDown = true }
+        watch?.stop()
+        watch = nil
         return thread.finish(timeout: timeout)
     }
 
-    // MARK: On the session's thread
+    // MARK: What the parts share
 
-    private func replace(_ change: (inout SessionRecord) -> Void) -> Result<Void, SessionFileError> {
-        do throws(SessionFileError) {
-            guard let file else {
-                var changed = lock.withLock { record }
-                change(&changed)
-                publish(changed)
-                return .success(())
-            }
-            let handle = try file.lock()
-            defer { handle.unlock() }
-            // A damaged file is replaced: the login is what repairs it.
-            var changed = (try? file.load()) ?? SessionRecord()
-            change(&changed)
-            try file.save(changed)
-            publish(changed, version: file.version())
-            return .success(())
-        } catch {
-            return .failure(error)
+    /// Ends the waiting of all who wait, with what is known now. Outside of locks.
+    func resumeWaiters(_ result: Result<Credential, CredentialFailure>, reply: Result<RefreshReply, CredentialFailure>)
+    {
+        var resumed: [Waiter] = []
+        var replied: [ReplyCompletion] = []
+        let living = lock.withLock { () -> Credential? in
+            swap(&resumed, &waiters)
+            swap(&replied, &replyWaiters)
+            return state.living(now: clock.elapsed())
         }
-    }
-
-    private func reload(_ file: SessionFile, version: SessionFile.Version?) {
-        let loaded = (try? file.load()) ?? SessionRecord()
-        let before = generation
-        publish(loaded)
-        lock.withLock { fileVersion = version }
-        if generation != before { observe(.adopted(generation: generation)) }
-    }
-
-    private func startRefresh(_ cause: RefreshCause) {
-        thread.execute { [self] in
-            let result = refresh(cause)
-            var resumed: [Completion] = []
-            var replied: [@Sendable (Result<RefreshReply, CredentialFailure>) -> Void] = []
-            lock.withLock {
-                state.isRefreshing = false
-                swap(&resumed, &waiters)
-                swap(&replied, &replyWaiters)
-            }
-            for waiter in resumed { waiter(result.map(\.credential)) }
-            for waiter in replied { waiter(result.map(\.reply)) }
-        }
-    }
-
-    private struct Refreshed {
-        var credential: Credential
-        var reply: RefreshReply
-    }
-
-    /// The refresh, under the file's lock: adopt what a sibling saved; make sure that the result can be saved; only then send;
-    /// save; publish.
-    private func refresh(_ cause: RefreshCause) -> Result<Refreshed, CredentialFailure> {
-        guard let source, let held = lock.withLock({ state.credential }) else { return .failure(.loginNeeded) }
-        var handle: SessionFile.LockHandle?
-        var replacement: SessionFile.Replacement?
-        var base = lock.withLock { record }
-        defer { handle?.unlock() }
-        if let file {
-            do throws(SessionFileError) {
-                handle = try file.lock()
-                if let saved = try file.load() {
-                    let deadToken = lock.withLock { unsavedOver }
-                    if saved.token != held.token, saved.token != deadToken {
-                        publish(saved, version: file.version())
-                        observe(.adopted(generation: generation))
-                        return adopted()
-                    }
-                    base = saved
-                }
-                replacement = try file.prepare()
-            } catch {
-                let failure = CredentialFailure.notWritable(error.description)
-                _ = lock.withLock {
-                    state.refreshFailed(retryAfter: nil, jitter: .random(in: 0..<1), now: clock.elapsed())
-                }
-                observe(.refreshFailed(cause: cause, reason: error.description, failure: failure))
-                return .failure(failure)
+        for waiter in resumed {
+            // A refresh ahead of expiry failed: the token works as long as it lives.
+            if case .failure = result, !waiter.wasRefused, let living {
+                waiter.deliver(.success(living))
+            } else {
+                waiter.deliver(result)
             }
         }
-
-        var outcome = source.refresh(held.token)
-        if case .lost = outcome {
-            // Once more with the old token: it works if the upstream never saw the first, or within its grace.
-            outcome = source.refresh(held.token)
-        }
-
-        let now = clock.wall()
-        switch outcome {
-        case .refreshed(let reply):
-            base.put(reply.token, origin: .refresh, upstream: upstream, now: now)
-            base.refreshes += 1
-            base.lastRefresh = .init(at: now, cause: cause.rawValue, outcome: "refreshed")
-            var isSaved = true
-            if let file, let replacement {
-                do throws(SessionFileError) {
-                    try file.commit(base, replacement)
-                } catch {
-                    // The old token is dead: keep working with the new one, and say so loudly.
-                    isSaved = saveOnceMore(base, file)
-                    if !isSaved { observe(.notSaved(reason: error.description)) }
-                }
-            }
-            lock.withLock { unsavedOver = isSaved ? nil : unsavedOver ?? held.token }
-            publish(base, version: file?.version())
-            guard let credential = lock.withLock({ state.credential }) else { return .failure(.loginNeeded) }
-            let expiresIn = credential.expiresAt.map { $0 - now }
-            observe(.refreshed(cause: cause, generation: credential.generation, expiresIn: expiresIn))
-            return .success(Refreshed(credential: credential, reply: reply))
-        case .refused(let status):
-            base.isRefused = true
-            base.lastRefresh = .init(at: now, cause: cause.rawValue, outcome: "refused")
-            save(base, replacement)
-            lock.withLock { state.refreshRefused() }
-            observe(.refreshFailed(cause: cause, reason: "refused with status \(status)", failure: .loginNeeded))
-            return .failure(.loginNeeded)
-        case .unavailable(let reason, let retryAfter):
-            base.lastRefresh = .init(at: now, cause: cause.rawValue, outcome: "unavailable")
-            return failed(cause, reason: reason, retryAfter: retryAfter, base, replacement)
-        case .unreachable(let reason):
-            base.lastRefresh = .init(at: now, cause: cause.rawValue, outcome: "unreachable")
-            return failed(cause, reason: reason, retryAfter: nil, isUnreachable: true, base, replacement)
-        case .lost(let reason):
-            base.lastRefresh = .init(at: now, cause: cause.rawValue, outcome: "lost")
-            return failed(cause, reason: reason, retryAfter: nil, base, replacement)
-        }
+        for waiter in replied { waiter(reply) }
     }
 
-    /// The file's lock is held.
-    private func saveOnceMore(_ record: SessionRecord, _ file: SessionFile) -> Bool {
-        (try? file.save(record)) != nil
-    }
+    /// How many wait now.
+    var waiterCount: Int { lock.withLock { waiters.count + replyWaiters.count } }
 
-    /// Saves what could not be saved before, unless somebody logged in meanwhile.
-    private func saveAgain(_ file: SessionFile) {
-        guard let handle = try? file.lock() else { return }
-        defer { handle.unlock() }
-        let (dead, current) = lock.withLock { (unsavedOver, record) }
-        guard let dead else { return }
-        let onDisk = (try? file.load())?.token
-        if let onDisk, onDisk != dead {
-            lock.withLock { unsavedOver = nil }
-            return reload(file, version: file.version())
-        }
-        guard saveOnceMore(current, file) else { return }
-        let version = file.version()
+    /// Makes a record's token current.
+    func publish(
+        _ changed: SessionRecord,
+        version: SessionFile.Version?,
+        isRefreshed: Bool = false,
+        unsaved: Unsaved? = nil
+    ) {
         lock.withLock {
-            unsavedOver = nil
-            fileVersion = version
-        }
-        observe(.saved)
-    }
-
-    private func failed(
-        _ cause: RefreshCause,
-        reason: String,
-        retryAfter: Int?,
-        isUnreachable: Bool = false,
-        _ base: SessionRecord,
-        _ replacement: SessionFile.Replacement?
-    ) -> Result<Refreshed, CredentialFailure> {
-        save(base, replacement)
-        let failure = lock.withLock {
-            state.refreshFailed(
-                retryAfter: retryAfter,
-                isUnreachable: isUnreachable,
-                jitter: .random(in: 0..<1),
-                now: clock.elapsed()
-            )
-        }
-        observe(.refreshFailed(cause: cause, reason: reason, failure: failure))
-        return .failure(failure)
-    }
-
-    /// Saves what is only information: a failure to do so changes nothing.
-    private func save(_ changed: SessionRecord, _ replacement: SessionFile.Replacement?) {
-        guard let file, let replacement else { return }
-        try? file.commit(changed, replacement)
-        let version = file.version()
-        lock.withLock {
+            let before = state.credential?.token
             record = changed
             fileVersion = version
+            fileProblem = nil
+            self.unsaved = unsaved
+            foreignUpstream = foreign(changed)
+            let ours = foreignUpstream == nil ? changed : nil
+            state.publish(ours, isRefreshed: isRefreshed, now: clock.elapsed(), wall: clock.wall())
+            if changed.isRefused { state.story = changed.lastRefresh?.detail }
+            if state.credential?.token != before { unaskedRetries = 0 }
+            publishedGeneration.store(state.generation, ordering: .releasing)
         }
-    }
-
-    /// What a sibling process saved, as if we had refreshed.
-    private func adopted() -> Result<Refreshed, CredentialFailure> {
-        guard let credential = lock.withLock({ state.credential }) else { return .failure(.loginNeeded) }
-        let body = JSONValue.object([
-            .init("status", .string("OK")), .init("code", .integer(200)),
-            .init("data", .object([.init("token", .object([.init("value", .string(credential.token.value))]))])),
-        ])
-        let reply = RefreshReply(
-            token: credential.token,
-            body: Array(body.serialized().utf8),
-            contentType: "application/json"
-        )
-        return .success(Refreshed(credential: credential, reply: reply))
     }
 
     /// Whose token it is, when it must not be sent to this upstream.
@@ -432,20 +321,44 @@ package final class CredentialCache: @unchecked Sendable {
         return token == withheld ? "the upstream before" : nil
     }
 
-    private func publish(_ changed: SessionRecord, version: SessionFile.Version? = nil) {
+    package var status: SessionStatus {
         lock.withLock {
-            record = changed
-            if let version { fileVersion = version }
-            foreignUpstream = foreign(changed)
-            state.publish(
-                foreignUpstream == nil ? changed.token : nil,
-                expiresAt: changed.expiresAt ?? changed.token?.claims?.expiresAt,
-                receivedAt: changed.receivedAt ?? clock.wall(),
-                isRefused: changed.isRefused,
-                now: clock.elapsed(),
-                wall: clock.wall()
+            let credential = state.credential
+            let now = clock.elapsed()
+            let expiresIn = credential?.expiry.map { Int(($0 - now) / CredentialState.second) }
+            let kind: SessionStatus.State
+            if state.isRefreshing {
+                kind = .refreshing
+            } else if credential == nil {
+                kind = .none
+            } else if (state.isRefused || source == nil) && (expiresIn ?? 1) <= 0 || state.isRefused && wasRejected {
+                kind = .loginNeeded
+            } else {
+                kind = .usable
+            }
+            return SessionStatus(
+                state: kind,
+                generation: state.generation,
+                subject: credential?.token.claims?.subject,
+                issuedAt: credential?.token.claims?.start,
+                receivedAt: credential?.receivedAt,
+                age: credential.map { max(0, clock.wall() - $0.receivedAt) },
+                expiresAt: credential?.expiresAt,
+                expiresIn: expiresIn,
+                refreshes: record.refreshes,
+                lastRefresh: record.lastRefresh,
+                history: record.history,
+                failures: record.failures,
+                coalesced: coalesced,
+                retryIn: state.backOffUntil > now ? Int((state.backOffUntil - now) / CredentialState.second) + 1 : nil,
+                story: state.isRefused ? state.story : nil,
+                unsaved: unsaved?.reason,
+                fileProblem: fileProblem,
+                foreignUpstream: foreignUpstream
             )
-            publishedGeneration.store(state.generation, ordering: .releasing)
         }
     }
+
+    /// The upstream refused the current token itself, not only its refresh ahead of expiry. The lock is held.
+    private var wasRejected: Bool { state.isRejected || record.lastRefresh?.cause != .expiry }
 }

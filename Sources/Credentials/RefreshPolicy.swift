@@ -11,6 +11,25 @@ package struct RefreshPolicy: Sendable, Equatable {
     }
 }
 
+/// What a request whose attempt was refused knows of the refusal.
+package struct Refusal: Sendable {
+    /// Of the token that was refused.
+    package var generation: Generation
+    /// Stands for the request's method and path: a refusal that a refresh does not cure is the path's own.
+    package var path: UInt64
+    /// How far, in nanoseconds, the refusing upstream's clock is behind the token's making, where that shows.
+    package var skew: Int64?
+    /// A refresh may be made for it: it has not had one.
+    package var mayRefresh: Bool
+
+    package init(generation: Generation, path: UInt64 = 0, skew: Int64? = nil, mayRefresh: Bool = true) {
+        self.generation = generation
+        self.path = path
+        self.skew = skew
+        self.mayRefresh = mayRefresh
+    }
+}
+
 /// Everything that is decided about the current credential. Pure: time comes in, decisions go out.
 struct CredentialState: Sendable {
     enum Decision: Equatable, Sendable {
@@ -33,36 +52,64 @@ struct CredentialState: Sendable {
     var isRefreshing = false
     /// The upstream refused to refresh the current token.
     private(set) var isRefused = false
-    private var backOffUntil: Int64 = .min
+    /// It refused a request that carried it.
+    private(set) var isRejected = false
+    /// What happened, when only a login helps.
+    var story: String?
+    private(set) var backOffUntil: Int64 = .min
     private var failures = 0
     private var isUnreachable = false
-    private var stormPause: Int64 = 0
-    private var stormUntil: Int64 = .min
+    private var storm = Storm()
     private var lastGeneration: Generation = 0
+
+    /// Refusals that refreshing did not cure. One path that refuses always, such as that of a deleted account, must neither refresh with
+    /// every request nor keep others from it; when a second path is of the kind, all wait.
+    private struct Storm: Sendable {
+        var pause: Int64 = 0
+        var until: Int64 = .min
+        var path: UInt64 = 0
+        var hasSeveralPaths = false
+
+        func pauses(_ path: UInt64, now: Int64) -> Bool { now < until && (hasSeveralPaths || path == self.path) }
+    }
 
     init(policy: RefreshPolicy) {
         self.policy = policy
     }
 
-    /// Makes `token` current, or none.
-    mutating func publish(_ token: Token?, expiresAt: Int?, receivedAt: Int, isRefused: Bool, now: Int64, wall: Int) {
-        backOffUntil = .min
-        failures = 0
-        self.isRefused = isRefused
-        guard let token else {
+    /// Makes the record's token current, or none. `isRefreshed`: by a refresh of this process.
+    mutating func publish(_ record: SessionRecord?, isRefreshed: Bool = false, now: Int64, wall: Int) {
+        isRefused = record?.isRefused ?? false
+        guard let token = record?.token, let customer = record?.customer else {
+            if credential != nil { lastGeneration += 1 }
             credential = nil
-            lastGeneration += 1
             return
         }
+        if !isRefused { story = nil }
         if credential?.token == token { return }
+        if credential?.customer != customer { storm = Storm() }
+        isRejected = false
+        backOffUntil = .min
+        failures = 0
         lastGeneration += 1
+        let expiresAt = record?.expiresAt
         credential = Credential(
             generation: lastGeneration,
             token: token,
-            expiry: expiresAt.map { now + Int64($0 - wall) * Self.second },
+            customer: customer,
+            expiry: expiresAt.map { now + Self.nanoseconds($0, since: wall) },
             expiresAt: expiresAt,
-            receivedAt: receivedAt
+            receivedAt: record?.receivedAt ?? wall,
+            isRefreshed: isRefreshed
         )
+    }
+
+    /// What a file says may be absurd; what is judged by it must not overflow.
+    private static func nanoseconds(_ moment: Int, since wall: Int) -> Int64 {
+        let difference = moment.subtractingReportingOverflow(wall)
+        let limit = Claims.longestLife
+        let seconds = difference.overflow ? (moment < 0 ? -limit : limit) : difference.partialValue
+        return Int64(min(max(seconds, -limit), limit)) * second
     }
 
     /// The current generation, which changes with every login, refresh and logout.
@@ -75,6 +122,12 @@ struct CredentialState: Sendable {
         return now < due
     }
 
+    /// The current credential, unless it has expired or was refused.
+    func living(now: Int64) -> Credential? {
+        guard let credential, !isRejected, credential.expiry.map({ now < $0 }) ?? true else { return nil }
+        return credential
+    }
+
     /// When a refresh ahead of expiry is due; nil when never.
     func refreshDue(_ credential: Credential) -> Int64? {
         guard policy.canRefresh, let expiry = credential.expiry else { return nil }
@@ -82,29 +135,43 @@ struct CredentialState: Sendable {
         return expiry - min(policy.margin.wholeNanoseconds, life / 2)
     }
 
-    /// A credential for a request whose attempt with `rejected` was refused, or, with nil, for a first attempt.
-    /// `skew` is how far the refusing upstream's clock is behind the token's making, where it shows.
-    func decide(rejected: Generation?, skew: Int64?, now: Int64) -> Decision {
-        guard let credential else { return .fail(.loginNeeded) }
-        if let rejected {
-            guard credential.generation == rejected else { return .use(credential) }
+    /// A request was refused.
+    mutating func note(_ refusal: Refusal) {
+        if credential?.generation == refusal.generation { isRejected = true }
+    }
+
+    /// A credential for a request whose attempt was refused, or, with nil, for a first attempt.
+    func decide(_ refusal: Refusal?, now: Int64) -> Decision {
+        guard let credential else { return .fail(.loginNeeded(story)) }
+        if let refusal {
+            guard credential.generation == refusal.generation else { return .use(credential) }
             guard policy.canRefresh else { return .fail(.notRefreshable) }
             if isRefreshing { return .wait(starts: false) }
-            if isRefused { return .fail(.loginNeeded) }
-            if let skew, skew > 0, skew <= 10 * Self.second { return .useAfter(skew, credential) }
+            guard refusal.mayRefresh else { return .fail(.notCured) }
+            if isRefused { return .fail(.loginNeeded(story)) }
+            if let skew = refusal.skew, skew > 0, skew <= 10 * Self.second { return .useAfter(skew, credential) }
             if now < backOffUntil { return .fail(unavailable(backOffUntil - now)) }
-            if now < stormUntil { return .fail(.paused(retryAfter: Self.seconds(stormUntil - now))) }
+            if storm.pauses(refusal.path, now: now) {
+                return .fail(.paused(retryAfter: Self.seconds(storm.until - now)))
+            }
             return .wait(starts: true)
         }
         guard !isUsable(now: now) else { return .use(credential) }
         if isRefreshing { return .wait(starts: false) }
         let isExpired = credential.expiry.map { now >= $0 } ?? false
-        if isRefused { return isExpired ? .fail(.loginNeeded) : .use(credential) }
+        if isRefused { return isExpired ? .fail(.loginNeeded(story)) : .use(credential) }
         if now < backOffUntil {
             return isExpired
                 ? .fail(unavailable(backOffUntil - now)) : .use(credential)
         }
         return .wait(starts: true)
+    }
+
+    /// Why a refresh that somebody asks for by name cannot start; nil when it can.
+    func refreshIsBarred(now: Int64) -> CredentialFailure? {
+        if credential == nil || isRefused { return .loginNeeded(story) }
+        if !policy.canRefresh { return .notRefreshable }
+        return !isRefreshing && now < backOffUntil ? unavailable(backOffUntil - now) : nil
     }
 
     /// A refresh failed for now. `jitter` is 0..<1.
@@ -119,25 +186,27 @@ struct CredentialState: Sendable {
         let exponential = min(Self.firstBackOff << Int64(min(failures - 1, 6)), Self.lastBackOff)
         let pause = max(
             Int64(Double(exponential) * (0.5 + jitter / 2)),
-            Int64(min(retryAfter ?? 0, 3600)) * Self.second
+            Int64(min(max(retryAfter ?? 0, 0), 3600)) * Self.second
         )
         backOffUntil = now + pause
         return unavailable(pause)
     }
 
-    mutating func refreshRefused() {
+    mutating func refreshRefused(_ story: String) {
         isRefused = true
+        self.story = story
     }
 
-    /// Whether the request that was sent again after a refresh was accepted. A refusal that a refresh does not cure must not make
-    /// every further request refresh.
-    mutating func replayed(_ generation: Generation, accepted: Bool, now: Int64) {
+    /// Whether the request that started a refresh was accepted when it was sent again: whether the refresh cured it. Others that were sent
+    /// again prove nothing: their tokens were refused because of the refresh.
+    mutating func replayed(_ generation: Generation, path: UInt64, accepted: Bool, now: Int64) {
         if accepted {
-            stormPause = 0
-            stormUntil = .min
-        } else if generation == lastGeneration, now >= stormUntil {
-            stormPause = stormPause == 0 ? Self.firstStormPause : min(stormPause * 2, Self.lastStormPause)
-            stormUntil = now + stormPause
+            if path == storm.path { storm = Storm() } else { storm.hasSeveralPaths = false }
+        } else if generation == lastGeneration, !storm.pauses(path, now: now) {
+            storm.hasSeveralPaths = storm.pause > 0 && (storm.hasSeveralPaths || storm.path != path)
+            storm.path = path
+            storm.pause = storm.pause == 0 ? Self.firstStormPause : min(storm.pause * 2, Self.lastStormPause)
+            storm.until = now + storm.pause
         }
     }
 

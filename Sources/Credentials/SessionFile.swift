@@ -6,110 +6,28 @@ import Glibc
 import Darwin
 #endif
 
-/// What a session file holds. Members this version does not know are kept.
-package struct SessionRecord: Sendable, Equatable {
-    package enum Origin: String, Sendable {
-        /// Given by hand: its age is unknown.
-        case given
-        case signIn = "sign-in"
-        case refresh
-    }
-
-    package struct LastRefresh: Sendable, Equatable {
-        package var at: Int
-        package var cause: String
-        package var outcome: String
-    }
-
-    var document: JSONValue
-
-    package init() {
-        document = .object([.init("version", .integer(1))])
-    }
-
-    package init?(parsing bytes: [UInt8]) {
-        guard let value = JSONValue(parsing: bytes), case .object = value else { return nil }
-        document = value
-    }
-
-    package var token: Token? {
-        get { document["token"]?.string.flatMap(Token.init) }
-        set { document["token"] = newValue.map { .string($0.value) } }
-    }
-    package var receivedAt: Int? {
-        get { document["received_at"]?.integer }
-        set { document["received_at"] = newValue.map(JSONValue.integer) }
-    }
-    /// Seconds since 1970 by this machine's clock.
-    package var expiresAt: Int? {
-        get { document["expires_at"]?.integer }
-        set { document["expires_at"] = newValue.map(JSONValue.integer) }
-    }
-    /// The origin of the upstream that issued the token; nil for one given by hand, which says nothing about that.
-    package var upstream: String? {
-        get { document["upstream"]?.string }
-        set { document["upstream"] = newValue.map(JSONValue.string) }
-    }
-    package var refreshes: Int {
-        get { document["refreshes"]?.integer ?? 0 }
-        set { document["refreshes"] = .integer(newValue) }
-    }
-    /// The upstream refused to refresh this token.
-    package var isRefused: Bool {
-        get { document["refused"]?.bool ?? false }
-        set { document["refused"] = newValue ? .bool(true) : nil }
-    }
-    package var lastRefresh: LastRefresh? {
-        get {
-            guard let value = document["last_refresh"], let at = value["at"]?.integer else { return nil }
-            return LastRefresh(
-                at: at,
-                cause: value["cause"]?.string ?? "",
-                outcome: value["outcome"]?.string ?? ""
-            )
-        }
-        set {
-            document["last_refresh"] = newValue.map {
-                .object([
-                    .init("at", .integer($0.at)), .init("cause", .string($0.cause)),
-                    .init("outcome", .string($0.outcome)),
-                ])
-            }
-        }
-    }
-
-    /// Puts a new token in. A token that was made for us just now lives `exp - nbf` from its receipt, whatever the issuer's clock
-    /// says; of one given by hand only `exp` is known. `upstream` is whom the session is for.
-    package mutating func put(_ token: Token, origin: Origin, upstream: String? = nil, now: Int) {
-        self.token = token
-        self.upstream = origin == .given ? nil : upstream
-        receivedAt = now
-        isRefused = false
-        let claims = token.claims
-        expiresAt = origin == .given ? claims?.expiresAt : claims?.lifetime.map { now + $0 } ?? claims?.expiresAt
-        document["origin"] = .string(origin.rawValue)
-    }
-
-    func serialized() -> [UInt8] { Array((document.serialized(pretty: true) + "\n").utf8) }
-}
-
 /// A failed operation on the session file, in words for people.
 package struct SessionFileError: Error, Equatable, Sendable, CustomStringConvertible {
     package var description: String
+    /// The file is there, and is none of ours as it is: it must be moved away by hand.
+    package var isUnreadable = false
 
     init(_ action: String, _ path: String, code: Int32 = errno) {
         description = "cannot \(action) \(path): \(String(cString: strerror(code)))"
     }
 
-    init(_ description: String) {
+    init(_ description: String, isUnreadable: Bool = false) {
         self.description = description
+        self.isUnreadable = isUnreadable
     }
 }
 
 /// The session's file and its lock: what several processes share.
 ///
-/// Written as a new file that replaces the old one (write, fsync, rename, fsync of the directory), mode 0600 from its first
-/// moment. *Threading*: any thread; the lock excludes other processes and other `SessionFile`s.
+/// Written as a new file beside it that replaces it (write, fsync, rename, fsync of the directory), mode 0600 from its first moment.
+/// The new file has one name, since only the holder of the lock makes one; while a refresh is on its way it is also the journal that
+/// says so. What a process that died left there is dealt with by the next holder of the lock: see `leftover`.
+/// *Threading*: any thread; the lock excludes other processes and other `SessionFile`s.
 package struct SessionFile: Sendable {
     package let path: String
     private static let maxBytes = 256 * 1024
@@ -124,59 +42,89 @@ package struct SessionFile: Sendable {
         var size: Int64
         var seconds: Int
         var nanoseconds: Int
+
+        init(_ information: stat) {
+            #if os(Linux)
+            let time = information.st_mtim
+            #else
+            let time = information.st_mtimespec
+            #endif
+            inode = UInt64(information.st_ino)
+            size = Int64(information.st_size)
+            seconds = time.tv_sec
+            nanoseconds = Int(time.tv_nsec)
+        }
     }
 
+    /// Nil when there is no file. One stat(2).
     package func version() -> Version? {
         var information = stat()
-        guard stat(path, &information) == 0 else { return nil }
-        #if os(Linux)
-        let time = information.st_mtim
-        #else
-        let time = information.st_mtimespec
-        #endif
-        return Version(
-            inode: UInt64(information.st_ino),
-            size: Int64(information.st_size),
-            seconds: time.tv_sec,
-            nanoseconds: Int(time.tv_nsec)
-        )
+        guard lstat(path, &information) == 0 else { return nil }
+        return Version(information)
+    }
+
+    /// A record and the version of the file that it was read from.
+    package struct Loaded: Sendable {
+        package var record: SessionRecord
+        var version: Version
     }
 
     /// Nil when there is no file.
-    package func load() throws(SessionFileError) -> SessionRecord? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    package func load() throws(SessionFileError) -> Loaded? {
+        // A link is refused: replacing the file would replace the link, and leave a dead token where it points to.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
-            throw SessionFileError("read", path)
+            guard errno == ELOOP else { throw SessionFileError("read", path) }
+            throw SessionFileError(
+                "cannot use \(path): it is a symbolic link. Name the file itself in session.file",
+                isUnreadable: true
+            )
         }
         defer { close(descriptor) }
         var information = stat()
         guard fstat(descriptor, &information) == 0 else { throw SessionFileError("read", path) }
         guard information.st_mode & S_IFMT == S_IFREG else {
-            throw SessionFileError("cannot read \(path): not a regular file")
+            throw SessionFileError(
+                "cannot read \(path): not a regular file. Move it away and log in again",
+                isUnreadable: true
+            )
         }
         guard information.st_uid == geteuid() || geteuid() == 0 else {
-            throw SessionFileError("cannot use \(path): it belongs to another user")
+            throw SessionFileError("cannot use \(path): it belongs to another user", isUnreadable: true)
         }
         // A file made by hand may be open to others: close it rather than refuse.
         if information.st_mode & 0o077 != 0 { fchmod(descriptor, 0o600) }
+        guard let bytes = try Self.readAll(descriptor, path) else {
+            throw SessionFileError(
+                "\(path) is too large for a session file. Move it away and log in again",
+                isUnreadable: true
+            )
+        }
+        guard let record = SessionRecord(parsing: bytes) else {
+            throw SessionFileError(
+                "\(path) is damaged: it is not a JSON object. Move it away and log in again",
+                isUnreadable: true
+            )
+        }
+        return Loaded(record: record, version: Version(information))
+    }
+
+    /// Nil when there is more than a session file holds.
+    private static func readAll(_ descriptor: Int32, _ path: String) throws(SessionFileError) -> [UInt8]? {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16 * 1024)
         while true {
             let count = read(descriptor, &chunk, chunk.count)
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { throw SessionFileError("read", path) }
-            if count == 0 { break }
+            if count == 0 { return bytes }
             bytes += chunk[..<count]
-            guard bytes.count <= Self.maxBytes else {
-                throw SessionFileError("\(path) is too large for a session file")
-            }
+            if bytes.count > maxBytes { return nil }
         }
-        guard let record = SessionRecord(parsing: bytes) else {
-            throw SessionFileError("\(path) is damaged: it is not a JSON object. Move it away and log in again")
-        }
-        return record
     }
+
+    // MARK: The lock
 
     /// An exclusive lock on the file beside it. Held until `unlock()`; the kernel releases it when the process dies.
     package struct LockHandle: Sendable {
@@ -187,88 +135,198 @@ package struct SessionFile: Sendable {
         }
     }
 
-    /// Waits for the lock. Throws when the directory cannot be written.
-    package func lock() throws(SessionFileError) -> LockHandle {
+    /// How often a lock that another process holds is tried: those who wait for its refresh are held up no longer than this.
+    private static let lockInterval = 5_000_000
+
+    /// Waits for the lock, up to `patience`, and gives up, with nil, then or when `isOver` says that there is nothing to wait for any
+    /// more. A process that was stopped may hold it for ever. Throws when the lock file cannot be had.
+    package func lock(patience: Duration, isOver: () -> Bool = { false }) throws(SessionFileError) -> LockHandle? {
+        let deadline = Self.monotonic() + patience.wholeNanoseconds
+        while true {
+            if let handle = try tryLock() { return handle }
+            if Self.monotonic() >= deadline || isOver() { return nil }
+            var pause = timespec(tv_sec: 0, tv_nsec: Self.lockInterval)
+            nanosleep(&pause, nil)
+        }
+    }
+
+    /// The lock, if nobody has it.
+    package func tryLock() throws(SessionFileError) -> LockHandle? {
         try makeDirectory()
         let name = path + ".lock"
         let descriptor = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw SessionFileError("write", name) }
-        while flock(descriptor, LOCK_EX) != 0 {
-            guard errno == EINTR else {
-                let code = errno
-                close(descriptor)
-                throw SessionFileError("lock", name, code: code)
-            }
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            let code = errno
+            if code == EINTR { continue }
+            close(descriptor)
+            if code == EWOULDBLOCK { return nil }
+            throw SessionFileError("lock", name, code: code)
+        }
+        // Whoever removed the name would let another in beside us.
+        var (ours, named) = (stat(), stat())
+        guard fstat(descriptor, &ours) == 0, stat(name, &named) == 0, ours.st_ino == named.st_ino else {
+            close(descriptor)
+            return nil
         }
         return LockHandle(descriptor: descriptor)
+    }
+
+    private static func monotonic() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
+    // MARK: Saving
+
+    /// Says that a refresh is on its way: with which token (`Token.fingerprint`), since when, why.
+    struct Journal: Equatable, Sendable {
+        var fingerprint: String
+        var at: Int
+        var cause: RefreshCause
+
+        var bytes: [UInt8] {
+            let journal = JSONValue.object([
+                .init("refreshing", .string(fingerprint)), .init("at", .integer(at)),
+                .init("cause", .string(cause.rawValue)),
+            ])
+            return Array(journal.serialized().utf8)
+        }
+
+        init(fingerprint: String, at: Int, cause: RefreshCause) {
+            self.fingerprint = fingerprint
+            self.at = at
+            self.cause = cause
+        }
+
+        init?(_ json: JSONValue) {
+            guard let fingerprint = json["refreshing"]?.string, let at = json["at"]?.integer,
+                let cause = json["cause"]?.string.flatMap(RefreshCause.init)
+            else { return nil }
+            self.init(fingerprint: fingerprint, at: at, cause: cause)
+        }
     }
 
     /// A new version of the file in the making.
     package struct Replacement: Sendable {
         let descriptor: Int32
-        let temporaryPath: String
-        let path: String
     }
 
-    /// Makes sure that a record can be saved, before anything irrevocable is done: creates the new file and takes its space.
-    package func prepare() throws(SessionFileError) -> Replacement {
+    /// Makes sure that a record can be saved, before anything irrevocable is done: creates the new file and takes its space. With a
+    /// `journal` it says what is about to be done, durably. The lock must be held.
+    func prepare(_ journal: Journal? = nil) throws(SessionFileError) -> Replacement {
         try makeDirectory()
-        var template = Array((directory + "/." + name + ".XXXXXX").utf8CString)
-        // mkstemp(3) makes it 0600.
-        let descriptor = mkstemp(&template)
-        let temporary = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        unlink(temporaryPath)
+        let descriptor = open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw SessionFileError("write", path) }
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        let replacement = Replacement(descriptor: descriptor, temporaryPath: temporary, path: path)
-        // Real bytes, not a hole: a full disk must show now.
-        let room = [UInt8](repeating: 0x20, count: 48 * 1024)
-        guard Self.writeAll(descriptor, room), fsync(descriptor) == 0 else {
+        // Real bytes, not a hole: a full disk must show now. Blanks, so that what is written over them stays JSON.
+        var room = journal?.bytes ?? []
+        room += [UInt8](repeating: 0x20, count: max(Self.room, Int(version()?.size ?? 0) + Self.room) - room.count)
+        // The mask of the process may have taken our own rights away too.
+        guard fchmod(descriptor, 0o600) == 0, Self.writeAll(descriptor, room), fsync(descriptor) == 0 else {
             let code = errno
-            abandon(replacement)
+            abandon(Replacement(descriptor: descriptor))
             throw SessionFileError("write", path, code: code)
         }
-        return replacement
+        return Replacement(descriptor: descriptor)
     }
 
+    /// A token of the largest size and everything said beside it.
+    private static let room = 48 * 1024
+
     /// Writes `record`, and makes it the file, durably.
-    package func commit(_ record: SessionRecord, _ replacement: Replacement) throws(SessionFileError) {
+    @discardableResult
+    func commit(_ record: SessionRecord, _ replacement: Replacement) throws(SessionFileError) -> Version {
         let bytes = record.serialized()
+        var information = stat()
         guard lseek(replacement.descriptor, 0, SEEK_SET) == 0, Self.writeAll(replacement.descriptor, bytes),
             ftruncate(replacement.descriptor, off_t(bytes.count)) == 0, fsync(replacement.descriptor) == 0,
-            rename(replacement.temporaryPath, path) == 0
+            fstat(replacement.descriptor, &information) == 0, rename(temporaryPath, path) == 0
         else {
             let code = errno
             abandon(replacement)
             throw SessionFileError("write", path, code: code)
         }
         close(replacement.descriptor)
+        try synchronizeDirectory()
+        return Version(information)
+    }
+
+    private func synchronizeDirectory() throws(SessionFileError) {
         let handle = open(directory, O_RDONLY | O_CLOEXEC)
         guard handle >= 0 else { throw SessionFileError("open", directory) }
         defer { close(handle) }
         guard fsync(handle) == 0 else { throw SessionFileError("save", directory) }
     }
 
-    package func abandon(_ replacement: Replacement) {
+    func abandon(_ replacement: Replacement) {
         close(replacement.descriptor)
-        unlink(replacement.temporaryPath)
+        unlink(temporaryPath)
     }
 
     /// `prepare` and `commit` in one.
-    package func save(_ record: SessionRecord) throws(SessionFileError) {
+    @discardableResult
+    package func save(_ record: SessionRecord) throws(SessionFileError) -> Version {
         try commit(record, try prepare())
     }
 
-    private var directory: String {
+    // MARK: What a process that died left
+
+    enum Leftover {
+        /// A whole record that was not made the file yet.
+        case record(SessionRecord)
+        /// A refresh was on its way.
+        case journal(Journal)
+        case rubbish
+    }
+
+    /// What lies where the new file is made, nil when nothing does. Meaningful while the lock is held.
+    func leftover() -> Leftover? {
+        let descriptor = open(temporaryPath, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+        guard descriptor >= 0 else { return errno == ENOENT ? nil : .rubbish }
+        defer { close(descriptor) }
+        guard let bytes = (try? Self.readAll(descriptor, temporaryPath)) ?? nil,
+            let record = SessionRecord(parsing: bytes)
+        else { return .rubbish }
+        if let journal = Journal(record.document) { return .journal(journal) }
+        return record.token == nil ? .rubbish : .record(record)
+    }
+
+    /// Whether something may lie there: one stat(2), without the lock.
+    var hasLeftover: Bool {
+        var information = stat()
+        return lstat(temporaryPath, &information) == 0
+    }
+
+    /// Makes a leftover record the file, durably.
+    func completeLeftover() throws(SessionFileError) {
+        let descriptor = open(temporaryPath, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else { throw SessionFileError("read", temporaryPath) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0, rename(temporaryPath, path) == 0 else { throw SessionFileError("write", path) }
+        try synchronizeDirectory()
+    }
+
+    func removeLeftover() {
+        unlink(temporaryPath)
+    }
+
+    // MARK: Names
+
+    private var temporaryPath: String { directory + "/." + name + ".new" }
+
+    var directory: String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    private var name: String {
+    var name: String {
         path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
     }
 
     /// Makes the directory and its parents, 0700.
-    private func makeDirectory() throws(SessionFileError) {
+    func makeDirectory() throws(SessionFileError) {
         let directory = directory
         var information = stat()
         if stat(directory, &information) == 0 { return }

@@ -11,29 +11,78 @@ package struct SessionStatus: Sendable {
     package var subject: String?
     /// Seconds since 1970, by the issuer's clock.
     package var issuedAt: Int?
+    /// When the token became ours, seconds since 1970 by this machine's clock, and how many seconds ago that is.
+    package var receivedAt: Int?
+    package var age: Int?
     /// Seconds since 1970, by this machine's clock.
     package var expiresAt: Int?
     package var expiresIn: Int?
     package var refreshes: Int
-    package var lastRefresh: SessionRecord.LastRefresh?
+    package var lastRefresh: RefreshEntry?
+    /// The last refreshes, oldest first.
+    package var history: [RefreshEntry]
+    /// Refreshes that failed, by outcome.
+    package var failures: [(outcome: String, count: Int)]
+    /// Requests that waited for a refresh which another request had started.
+    package var coalesced: Int
+    /// Seconds until a refresh that failed is tried again.
+    package var retryIn: Int?
+    /// What happened, when the upstream refused to refresh the token.
+    package var story: String?
+    /// Why the token is in use but not on disk.
+    package var unsaved: String?
+    /// Why the session file cannot be read.
+    package var fileProblem: String?
     /// The file holds a token, but of this other upstream: it is not sent.
     package var foreignUpstream: String?
+
+    /// Requests can be served now, and nothing is in danger.
+    package var isReady: Bool {
+        guard unsaved == nil, fileProblem == nil else { return false }
+        switch state {
+        case .refreshing: return true
+        case .usable: return retryIn == nil || (expiresIn ?? 1) > 0
+        case .loginNeeded, .none: return false
+        }
+    }
+
+    /// What is wrong and what to do about it, in a sentence or two; nil when nothing is.
+    package var advice: String? {
+        if let foreignUpstream {
+            return
+                "The session is for \(foreignUpstream) and is not sent elsewhere: run squire login, or name another session.file."
+        }
+        if let unsaved {
+            return
+                "The token is in use but not saved (\(unsaved)): make room or give back the rights; until then a crash costs the login. Saving is tried again by itself."
+        }
+        switch state {
+        case .none:
+            if let fileProblem { return "The session file cannot be used: \(fileProblem)." }
+            return "There is no session: run squire login."
+        case .loginNeeded:
+            return "\(story ?? "The token has expired, and no way to refresh it is configured.") Run squire login."
+        case .usable, .refreshing: break
+        }
+        if let fileProblem { return "The session file cannot be used, the token in memory can: \(fileProblem)." }
+        if let story { return "\(story) The token works until it expires: run squire login before." }
+        guard let retryIn, let detail = lastRefresh?.detail else { return nil }
+        return "The last refresh failed (\(detail)); the token is kept, and the next try is due in \(retryIn) s."
+    }
 
     /// The `session` object of `/api/status` and of `squire status --json`.
     package var json: JSONValue {
         let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
-        let last: JSONValue =
-            lastRefresh.map {
-                .object([
-                    .init("at", .integer($0.at)), .init("cause", .string($0.cause)),
-                    .init("outcome", .string($0.outcome)),
-                ])
-            } ?? .null
         return .object([
             .init("state", .string(state.rawValue)), .init("generation", .number("\(generation)")),
             .init("subject", subject.map(JSONValue.string) ?? .null), .init("issued_at", number(issuedAt)),
+            .init("received_at", number(receivedAt)), .init("age", number(age)),
             .init("expires_at", number(expiresAt)), .init("expires_in", number(expiresIn)),
-            .init("refreshes", .integer(refreshes)), .init("last_refresh", last),
+            .init("refreshes", .integer(refreshes)), .init("last_refresh", lastRefresh?.json ?? .null),
+            .init("history", .array(history.map(\.json))),
+            .init("failures", .object(failures.map { .init($0.outcome, .integer($0.count)) })),
+            .init("coalesced", .integer(coalesced)), .init("saved", .bool(unsaved == nil)),
+            .init("advice", advice.map(JSONValue.string) ?? .null),
         ])
     }
 }

@@ -21,6 +21,17 @@ package struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugS
         return segments.count == 3 && segments.allSatisfy { !$0.isEmpty }
     }
 
+    /// Tells tokens apart without being one: 64 bits of FNV-1a, in hexadecimal.
+    package var fingerprint: String {
+        let digits = String(Self.hash(value), radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    /// FNV-1a: tells texts apart, hides nothing.
+    static func hash(_ text: String) -> UInt64 {
+        text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+
     package var description: String { "(token)" }
     package var debugDescription: String { "(token)" }
     package var customMirror: Mirror { Mirror(self, children: []) }
@@ -48,14 +59,33 @@ package struct Claims: Equatable, Sendable {
             let json = JSONValue(parsing: payload), case .object = json
         else { return nil }
         subject = json["sub"]?.string ?? json["sub"]?.integer.map(String.init)
-        issuedAt = json["iat"]?.integer
-        notBefore = json["nbf"]?.integer
-        expiresAt = json["exp"]?.integer
+        issuedAt = json["iat"]?.numericDate
+        notBefore = json["nbf"]?.numericDate
+        expiresAt = json["exp"]?.numericDate
     }
 
-    /// How long the token lives from its making, seconds: `exp - nbf`. Not `exp - iat`: `iat` is that of the first login.
+    /// When the token's life began.
+    var start: Int? { notBefore ?? issuedAt }
+
+    /// Seconds; what claims to live longer lives this long here. Keeps absurd claims out of arithmetic.
+    static let longestLife = 100 * 365 * 86_400
+
+    /// How long the token lives from its making, seconds: `exp - nbf`. Not `exp - iat`: `iat` is that of the first login. Nil when
+    /// the token does not say, or says that it was dead when it was made.
     package var lifetime: Int? {
-        guard let expiresAt, let start = notBefore ?? issuedAt, expiresAt > start else { return nil }
-        return expiresAt - start
+        guard let expiresAt, let start, expiresAt > start else { return nil }
+        return min(expiresAt - start, Self.longestLife)
     }
+}
+
+extension JSONValue {
+    /// A NumericDate (RFC 7519 section 2): seconds since 1970, perhaps with a fraction. What lies beyond the year 10000 or before 1970
+    /// is no date, but far away.
+    fileprivate var numericDate: Int? {
+        guard case .number(let text) = self, let number = Double(text), number.isFinite else { return nil }
+        return Int(min(max(number, 0), 253_402_300_800))
+    }
+
+    /// The same of a file of ours, in which there are no fractions.
+    var moment: Int? { integer.map { min(max($0, 0), 253_402_300_800) } }
 }

@@ -43,6 +43,15 @@ package enum SocketIO {
         }
     }
 
+    /// Whether there is nothing to read, and the peer has not closed either: no byte is taken.
+    package static func isQuiet(_ descriptor: Int32) -> Bool {
+        var byte: UInt8 = 0
+        while true {
+            if recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) >= 0 { return false }
+            if errno != EINTR { return errno == EAGAIN || errno == EWOULDBLOCK }
+        }
+    }
+
     /// Small writes leave at once instead of waiting for an acknowledgement (Nagle); nothing to do on a Unix socket.
     package static func disableDelay(_ descriptor: Int32) {
         var on: Int32 = 1

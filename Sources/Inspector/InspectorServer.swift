@@ -84,8 +84,8 @@ package final class InspectorServer: LocalHandler {
             return text(200, "ok\n")
         case ("GET", "/readyz"), ("HEAD", "/readyz"):
             let status = proxy.session.status
-            let isReady = status.state == .usable || status.state == .refreshing
-            return isReady ? text(200, "ready\n") : text(503, "not ready: \(Self.reason(status.state))\n")
+            guard !status.isReady else { return text(200, "ready\n") }
+            return text(503, "not ready: \(status.advice ?? "the token has expired")\n")
         case ("GET", "/metrics"):
             return LocalResponse(200, contentType: "text/plain; version=0.0.4; charset=utf-8", metrics())
         case ("GET", "/api/status"):
@@ -157,14 +157,6 @@ package final class InspectorServer: LocalHandler {
         )
     }
 
-    private static func reason(_ state: SessionStatus.State) -> String {
-        switch state {
-        case .usable, .refreshing: "ready"
-        case .loginNeeded: "the session needs a login: run squire login"
-        case .none: "there is no session: run squire login"
-        }
-    }
-
     // MARK: Documents
 
     private func status() -> JSONValue {
@@ -201,10 +193,7 @@ package final class InspectorServer: LocalHandler {
         text.family("squire_retries_total", "counter", "Requests sent again with a new token, by outcome.")
         text.sample("squire_retries_total", ["outcome": "accepted"], "\(counts.replaysAccepted)")
         text.sample("squire_retries_total", ["outcome": "rejected"], "\(counts.replaysRejected)")
-        text.family("squire_token_expires_seconds", "gauge", "Seconds until the token expires.")
-        if let seconds = proxy.session.status.expiresIn {
-            text.sample("squire_token_expires_seconds", [:], "\(seconds)")
-        }
+        sessionMetrics(proxy.session.status, &text)
         text.family("squire_client_connections", "gauge", "Open client connections.")
         text.sample("squire_client_connections", [:], "\(counts.clientConnections)")
         text.family("squire_upstream_connections", "gauge", "Open upstream connections.")
@@ -214,6 +203,30 @@ package final class InspectorServer: LocalHandler {
             text.sample("squire_refused_total", ["reason": code], "\(count)")
         }
         return text.text
+    }
+}
+
+extension InspectorServer {
+    private func sessionMetrics(_ session: SessionStatus, _ text: inout Exposition) {
+        text.family("squire_refresh_failures_total", "counter", "Refreshes of this session that failed, by class.")
+        for outcome in RefreshEntry.Outcome.allCases where outcome != .refreshed {
+            let count = session.failures.first { $0.outcome == outcome.rawValue }?.count ?? 0
+            text.sample("squire_refresh_failures_total", ["class": outcome.rawValue], "\(count)")
+        }
+        text.family(
+            "squire_refresh_waiters_total",
+            "counter",
+            "Requests that waited for a refresh another one started."
+        )
+        text.sample("squire_refresh_waiters_total", [:], "\(session.coalesced)")
+        text.family("squire_session_ready", "gauge", "1 with a usable session that is saved.")
+        text.sample("squire_session_ready", [:], session.isReady ? "1" : "0")
+        text.family("squire_session_generation", "gauge", "Counts the tokens this process has had.")
+        text.sample("squire_session_generation", [:], "\(session.generation)")
+        text.family("squire_token_age_seconds", "gauge", "Seconds since the token became ours.")
+        if let age = session.age { text.sample("squire_token_age_seconds", [:], "\(age)") }
+        text.family("squire_token_expires_seconds", "gauge", "Seconds until the token expires.")
+        if let seconds = session.expiresIn { text.sample("squire_token_expires_seconds", [:], "\(seconds)") }
     }
 }
 

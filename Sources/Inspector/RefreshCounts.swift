@@ -19,8 +19,8 @@ package final class RefreshCounts: @unchecked Sendable {
         switch event {
         case .refreshed(let cause, _, _): key = Key(cause: cause.rawValue, outcome: "refreshed")
         case .refreshFailed(let cause, _, let failure):
-            key = Key(cause: cause.rawValue, outcome: failure == .loginNeeded ? "refused" : "failed")
-        case .adopted, .loggedIn, .loggedOut, .notSaved, .saved: return
+            key = Key(cause: cause.rawValue, outcome: failure.needsLogin ? "refused" : "failed")
+        case .adopted, .recovered, .loggedIn, .loggedOut, .notSaved, .saved, .fileUnreadable: return
         }
         lock.withLock { counts[key, default: 0] += 1 }
     }

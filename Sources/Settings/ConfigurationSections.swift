@@ -173,7 +173,7 @@ struct ConfigurationSections {
         configuration.headers = rules
     }
 
-    private func rule(_ keyNode: Node, _ valueNode: Node) -> HeaderRule? {
+    func rule(_ keyNode: Node, _ valueNode: Node) -> HeaderRule? {
         guard let name = keyNode.scalar?.string else {
             issues.add("headers: a name must be a word", at: keyNode)
             return nil
@@ -213,94 +213,6 @@ struct ConfigurationSections {
             return "the value of \(rule.name) holds a line break or another control character"
         }
         return nil
-    }
-
-    // MARK: Session
-
-    private func session(_ root: MapReader, _ session: inout SessionConfiguration) {
-        let keys = ["file", "margin", "refresh", "sign-in", "sign-out", "anonymous", "missing", "rejected"]
-        if let map = root.map("session", keys: keys) {
-            session.file = map.string("file").map { TextFile.expand($0, in: directory, environment: environment) }
-            if let margin = map.duration("margin") { session.margin = margin }
-            refresh(map, &session)
-            if let patterns = patterns(map, "sign-in") { session.signIn = patterns }
-            if let patterns = patterns(map, "sign-out") { session.signOut = patterns }
-            if let patterns = patterns(map, "anonymous") { session.anonymous = patterns }
-            if let missing = map.choice("missing", SessionConfiguration.Missing.self) { session.missing = missing }
-            rejected(map, &session)
-        }
-        if let given = overrides.session {
-            session.file = TextFile.expand(given.text, in: ".", environment: environment)
-        }
-    }
-
-    private func refresh(_ session: MapReader, _ result: inout SessionConfiguration) {
-        guard let map = session.map("refresh", keys: ["method", "path", "token", "timeout"]) else { return }
-        let base = result.refresh
-        let method = map.value("method", "an HTTP method") { text in
-            !text.isEmpty && text.utf8.allSatisfy { (0x41...0x5A).contains($0) } ? text : nil
-        }
-        let path = map.value("path", "a path that starts with /") { text in
-            text.hasPrefix("/") && text.utf8.allSatisfy(Octet.isTarget) ? text : nil
-        }
-        let token = map.value("token", "a JSON Pointer that starts with /, such as /data/token/value") { text in
-            text.hasPrefix("/") ? text : nil
-        }
-        let timeout = map.duration("timeout")
-        guard let path = path ?? base?.path else { return session.fail("refresh", "needs a path") }
-        guard let token = token ?? base?.token else {
-            return session.fail("refresh", "needs token: where the reply holds it, such as /token")
-        }
-        result.refresh = .init(
-            method: method ?? base?.method ?? "GET",
-            path: path,
-            token: token,
-            timeout: timeout ?? base?.timeout ?? .seconds(30)
-        )
-    }
-
-    private func patterns(_ map: MapReader, _ key: String) -> [RoutePattern]? {
-        map.list(key)?.compactMap { element in
-            guard let pattern = RoutePattern(element.text) else {
-                issues.add(
-                    "session.\(key): \"\(element.text)\" is not METHOD PATH or PATH (* is one segment, a last ** the rest)",
-                    at: element.node
-                )
-                return nil
-            }
-            return pattern
-        }
-    }
-
-    private func rejected(_ map: MapReader, _ session: inout SessionConfiguration) {
-        guard let node = map.node("rejected") else { return }
-        guard case .sequence(let sequence) = node else {
-            return map.fail("rejected", "must be a list of statuses or maps")
-        }
-        session.rejected = sequence.compactMap { element in
-            if case .scalar(let scalar) = element {
-                guard let status = Int(scalar.string), (400...599).contains(status) else {
-                    issues.add("session.rejected: \"\(scalar.string)\" is not a status from 400 to 599", at: element)
-                    return nil
-                }
-                return .init(status: status)
-            }
-            let keys = ["status", "pointer", "equals"]
-            guard let map = MapReader(element, prefix: "session.rejected.", keys: keys, issues: issues) else {
-                return nil
-            }
-            guard let status = map.count("status", 200...599) else {
-                if map.node("status") == nil { issues.add("session.rejected needs a status", at: element) }
-                return nil
-            }
-            let pointer = map.value("pointer", "a JSON Pointer that starts with /") { $0.hasPrefix("/") ? $0 : nil }
-            guard let pointer else { return .init(status: status) }
-            guard let expected = map.string("equals") else {
-                issues.add("session.rejected: a pointer needs equals", at: element)
-                return nil
-            }
-            return .init(status: status, body: .init(pointer: pointer, equals: expected))
-        }
     }
 
     // MARK: Connections
@@ -450,8 +362,6 @@ struct ConfigurationSections {
                     map.fail("listen", message)
                 }
             }
-            // Users of other machines are not users of this one.
-            configuration.access.sameUser = false
         }
         if let address = configuration.inspector, !address.isLocal {
             map.fail("inspector", "must be an address of this machine only")

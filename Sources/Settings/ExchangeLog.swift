@@ -134,11 +134,15 @@ package enum SessionLog {
         case .adopted(let generation):
             logger.notice("another process changed the session: generation \(generation)")
         case .refreshFailed(let cause, let reason, .loginNeeded):
-            logger.error("token not refreshed (\(cause.rawValue)): \(reason). Run: squire login")
+            logger.error("token not refreshed (\(cause.rawValue)): \(reason) Run: squire login")
         case .refreshFailed(let cause, let reason, let failure):
             var pause = ""
             if case .unavailable(let seconds, _) = failure { pause = "; next try in \(seconds) s" }
             logger.warning("token not refreshed (\(cause.rawValue)): \(reason)\(pause)")
+        case .recovered:
+            logger.notice("a token was recovered that a squire which was killed had not put in place yet")
+        case .fileUnreadable(let reason):
+            logger.error("the session file cannot be used; what is in memory goes on being used: \(reason)")
         case .loggedIn(let generation):
             logger.notice("logged in: generation \(generation)")
         case .loggedOut:

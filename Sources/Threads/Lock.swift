@@ -21,7 +21,7 @@ package final class Lock: @unchecked Sendable {
     }
 
     /// Runs `body` while no other thread runs a body under this lock. Keep it short; call nobody's callback in it.
-    package func withLock<Result>(_ body: () throws -> Result) rethrows -> Result {
+    package func withLock<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return try body()

@@ -43,6 +43,13 @@ package struct NativeThread: @unchecked Sendable {
         pthread_join(identifier, nil)
     }
 
+    /// Nobody will join it.
+    package func detach() {
+        pthread_detach(identifier)
+    }
+
+    package var isCurrent: Bool { pthread_equal(identifier, pthread_self()) != 0 }
+
     private static func enter(_ context: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
         let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
         csystem_name_thread(body.name)
@@ -53,13 +60,15 @@ package struct NativeThread: @unchecked Sendable {
 
 /// One thread that does blocking work, item after item, in order.
 ///
-/// *Threading*: `execute` from any thread; `finish` once.
+/// *Threading*: `execute` and `executeLater` from any thread; `finish` once.
 package final class WorkThread: @unchecked Sendable {
     // `@unchecked`: everything mutable is protected by `mutex`.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let name: String
     private var queue: [@Sendable () -> Void] = []
+    /// What waits for its time, by `now()`.
+    private var delayed: [(due: Int64, work: @Sendable () -> Void)] = []
     private var isRunning = false
     private var worker: NativeThread?
     private var isFinished = false
@@ -68,7 +77,16 @@ package final class WorkThread: @unchecked Sendable {
     package init(name: String) {
         self.name = name
         pthread_mutex_init(mutex, nil)
+        #if os(Linux)
+        // A wall clock that jumps must not move what waits.
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(changed, &attributes)
+        pthread_condattr_destroy(&attributes)
+        #else
         pthread_cond_init(changed, nil)
+        #endif
     }
 
     deinit {
@@ -80,10 +98,29 @@ package final class WorkThread: @unchecked Sendable {
 
     /// Does `work` after everything handed over before. Work that comes after `finish` is dropped.
     package func execute(_ work: @escaping @Sendable () -> Void) {
+        locked {
+            guard !isFinished else { return }
+            queue.append(work)
+            wake()
+        }
+    }
+
+    /// Does `work` when `delay` nanoseconds have passed and nothing else is being done. Dropped by `finish`.
+    package func executeLater(_ delay: Int64, _ work: @escaping @Sendable () -> Void) {
+        locked {
+            guard !isFinished else { return }
+            delayed.append((Self.now() + max(delay, 0), work))
+            wake()
+        }
+    }
+
+    private func locked(_ body: () -> Void) {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        guard !isFinished else { return }
-        queue.append(work)
+        body()
+    }
+
+    private func wake() {
         // The thread keeps this object until `finish`.
         if worker == nil { worker = NativeThread(name: name) { self.loop() } }
         pthread_cond_broadcast(changed)
@@ -93,17 +130,12 @@ package final class WorkThread: @unchecked Sendable {
     package func finish(timeout: Duration) -> Bool {
         pthread_mutex_lock(mutex)
         isFinished = true
+        delayed = []
         pthread_cond_broadcast(changed)
-        var deadline = timespec()
-        clock_gettime(CLOCK_REALTIME, &deadline)
-        deadline.tv_sec += Int(timeout.components.seconds)
-        deadline.tv_nsec += Int(timeout.components.attoseconds / 1_000_000_000)
-        if deadline.tv_nsec >= 1_000_000_000 {
-            deadline.tv_sec += 1
-            deadline.tv_nsec -= 1_000_000_000
-        }
+        let (seconds, attoseconds) = timeout.components
+        let deadline = Self.now() + seconds * 1_000_000_000 + attoseconds / 1_000_000_000
         while isRunning || !queue.isEmpty {
-            if pthread_cond_timedwait(changed, mutex, &deadline) == ETIMEDOUT {
+            guard wait(until: deadline) else {
                 pthread_mutex_unlock(mutex)
                 return false
             }
@@ -123,7 +155,15 @@ package final class WorkThread: @unchecked Sendable {
                     pthread_mutex_unlock(mutex)
                     return
                 }
-                pthread_cond_wait(changed, mutex)
+                guard let next = delayed.indices.min(by: { delayed[$0].due < delayed[$1].due }) else {
+                    pthread_cond_wait(changed, mutex)
+                    continue
+                }
+                if delayed[next].due <= Self.now() {
+                    queue.append(delayed.remove(at: next).work)
+                } else {
+                    _ = wait(until: delayed[next].due)
+                }
             }
             let work = queue.removeFirst()
             isRunning = true
@@ -133,5 +173,22 @@ package final class WorkThread: @unchecked Sendable {
             isRunning = false
             pthread_cond_broadcast(changed)
         }
+    }
+
+    /// Waits for a change; false when `deadline` has passed.
+    private func wait(until deadline: Int64) -> Bool {
+        var time = timespec(tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
+        return pthread_cond_timedwait(changed, mutex, &time) != ETIMEDOUT
+    }
+
+    /// The clock of `changed`.
+    private static func now() -> Int64 {
+        var time = timespec()
+        #if os(Linux)
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        #else
+        clock_gettime(CLOCK_REALTIME, &time)
+        #endif
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 }

@@ -54,6 +54,23 @@ final class EasyHandle {
         if let key = settings.key { set(CURLOPT_SSLKEY, key) }
     }
 
+    /// Ends of TLS connections are told apart, where the TLS library tells.
+    private var watchesEnd = false
+    private var hasCloseNotify = false
+
+    /// Before connecting: from now on an end without close_notify is an error (RFC 9112 section 9.8).
+    func watchEnd() {
+        watchesEnd = ccurl_watch_close_notify(curl)
+    }
+
+    /// Receives what is there, after `CURLOPT_CONNECT_ONLY`.
+    func receive(into buffer: UnsafeMutableRawBufferPointer) -> (code: CURLcode, count: Int) {
+        var count = 0
+        let code = ccurl_receive(curl, buffer.baseAddress, buffer.count, &count, &hasCloseNotify)
+        if code == CURLE_OK, count == 0, watchesEnd, !hasCloseNotify { return (CURLE_RECV_ERROR, 0) }
+        return (code, count)
+    }
+
     func error(_ code: CURLcode) -> UpstreamError {
         var systemError = 0
         ccurl_get_long(curl, CURLINFO_OS_ERRNO, &systemError)

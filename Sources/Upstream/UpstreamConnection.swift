@@ -50,6 +50,9 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
 
     package var isOpen: Bool { watch != nil }
 
+    /// Nothing came from the upstream that was not received yet, its end neither.
+    package var isQuiet: Bool { watch.map { SocketIO.isQuiet($0.descriptor) } ?? false }
+
     /// Nothing that counts as sent waits inside.
     package var hasSentAll: Bool { staged == nil }
 
@@ -62,8 +65,7 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
     /// library, where the loop would not see it.
     package func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         if isDirect { return SocketIO.read(descriptor, into: buffer) }
-        var count = 0
-        let code = curl_easy_recv(easy.curl, buffer.baseAddress, buffer.count, &count)
+        let (code, count) = easy.receive(into: buffer)
         switch code {
         case CURLE_OK: return count > 0 ? .moved(count) : .endOfStream
         case CURLE_AGAIN: return .wouldBlock
@@ -100,6 +102,12 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
             connector.giveStaging(staging)
             return .failed(0)
         }
+    }
+
+    /// Tells the upstream that nothing more is sent; it can still be received from. Through TLS it looks like a connection that broke
+    /// off: libcurl has no way to say it there.
+    package func shutdownWriting() {
+        if let watch { SocketIO.shutdownWriting(watch.descriptor) }
     }
 
     /// Ends the connection at once; no callback comes afterwards.

@@ -12,10 +12,16 @@ import Darwin
 
 private final class TestClock: CredentialClock {
     private let seconds = Atomic<Int>(0)
+    private let offset = Atomic<Int>(0)
 
     func advance(_ amount: Int) { seconds.add(amount, ordering: .sequentiallyConsistent) }
     func elapsed() -> Int64 { Int64(seconds.load(ordering: .sequentiallyConsistent)) * 1_000_000_000 }
-    func wall() -> Int { 1_000_000 + seconds.load(ordering: .sequentiallyConsistent) }
+    func wall() -> Int {
+        1_000_000 + seconds.load(ordering: .sequentiallyConsistent) + offset.load(ordering: .sequentiallyConsistent)
+    }
+
+    /// Somebody sets the wall clock.
+    func jump(_ amount: Int) { offset.add(amount, ordering: .sequentiallyConsistent) }
 }
 
 /// Counts calls; answers when it is let go.
@@ -64,7 +70,7 @@ private final class Events: @unchecked Sendable {
 
     private func wait(_ cache: CredentialCache, rejecting: Generation?) -> Result<Credential, CredentialFailure> {
         let latch = Latch<Result<Credential, CredentialFailure>>()
-        cache.credential(rejecting: rejecting) { latch.set($0) }
+        cache.credential(rejecting: rejecting.map { Refusal(generation: $0) }, cause: .rejected) { latch.set($0) }
         return latch.wait()
     }
 
@@ -80,7 +86,7 @@ private final class Events: @unchecked Sendable {
         let cache = try CredentialCache(file: nil, source: source, margin: .seconds(30), clock: TestClock())
         adopt(cache, old)
         let latches = (0..<1000).map { _ in Latch<Result<Credential, CredentialFailure>>() }
-        for latch in latches { cache.credential(rejecting: cache.generation) { latch.set($0) } }
+        for latch in latches { cache.credential(rejecting: Refusal(generation: cache.generation)) { latch.set($0) } }
         source.mayAnswer.set(true)
         for latch in latches { #expect(try latch.wait().get().token == new) }
         #expect(source.received == [old])
@@ -99,9 +105,9 @@ private final class Events: @unchecked Sendable {
         let cache = try CredentialCache(file: file, source: source, margin: .seconds(30), clock: TestClock())
         adopt(cache, old)
         let saved = Latch<Token?>()
-        cache.credential(rejecting: 1) { _ in saved.set((try? file.load())?.token) }
+        cache.credential(rejecting: Refusal(generation: 1)) { _ in saved.set((try? file.load())?.record.token) }
         #expect(saved.wait() == new)
-        #expect(try file.load()?.refreshes == 1)
+        #expect(try file.load()?.record.refreshes == 1)
     }
 
     @Test func siblingsTokenIsAdopted() throws {
@@ -111,7 +117,7 @@ private final class Events: @unchecked Sendable {
         source.mayAnswer.set(true)
         let cache = try CredentialCache(file: file, source: source, margin: .seconds(30), clock: TestClock())
         adopt(cache, old)
-        var record = try #require(try file.load())
+        var record = try #require(try file.load()).record
         record.put(new, origin: .refresh, now: 1_000_000)
         try file.save(record)
         #expect(try wait(cache, rejecting: 1).get().token == new)
@@ -136,6 +142,43 @@ private final class Events: @unchecked Sendable {
         #expect(cache.status.expiresIn == 3600)
         clock.advance(600)
         #expect(cache.status.expiresIn == 3000)
+    }
+
+    /// The wall clock may be set by a day either way: the token lives as long as it lives, and a process that starts then refreshes once.
+    @Test(arguments: [86_400, -86_400]) func wallClockJumps(_ jump: Int) throws {
+        let clock = TestClock()
+        let file = SessionFile(path: directory() + "/s.json")
+        let outcomes = (0..<3).map { success(makeToken("new\($0)")) }
+        let source = TestSource(outcomes)
+        source.mayAnswer.set(true)
+        let cache = try CredentialCache(file: file, source: source, margin: .seconds(30), clock: clock)
+        adopt(cache, makeToken("a", life: 3600))
+        clock.jump(jump)
+        #expect(cache.status.expiresIn == 3600)
+        cache.recheckNow()
+        #expect(try wait(cache, rejecting: nil).get().token == makeToken("a", life: 3600))
+        #expect(source.received.isEmpty)
+        let other = try CredentialCache(file: file, source: source, margin: .seconds(30), clock: clock)
+        for _ in 0..<3 { _ = try wait(other, rejecting: nil).get() }
+        #expect(source.received.count == (jump > 0 ? 1 : 0))
+        // One whose end seems a day further away than it is dies by being refused, as any other.
+        let current = try #require(other.token)
+        #expect(try wait(other, rejecting: other.generation).get().token != current)
+    }
+
+    @Test func failedEarlyRefreshFailsNoRequest() throws {
+        let clock = TestClock()
+        let source = TestSource([.unavailable(reason: "status 503", retryAfter: 60), .refused(status: 401)])
+        source.mayAnswer.set(true)
+        let cache = try CredentialCache(file: nil, source: source, margin: .seconds(30), clock: clock)
+        adopt(cache, makeToken("a", life: 3600))
+        clock.advance(3580)
+        #expect(try wait(cache, rejecting: nil).get().generation == 1)
+        clock.advance(15)
+        #expect(try wait(cache, rejecting: nil).get().generation == 1)
+        clock.advance(60)
+        guard case .failure(.loginNeeded(let story?)) = wait(cache, rejecting: nil) else { return #expect(Bool(false)) }
+        #expect(story.contains("refused"))
     }
 
     @Test func damagedFileIsAnErrorAndUntouched() throws {
@@ -167,10 +210,10 @@ private final class Events: @unchecked Sendable {
         #expect(try wait(cache, rejecting: 1).get().token == new)
         unlink(directory)
         rename(directory + ".away", directory)
-        #expect(try file.load()?.token == old)
+        #expect(try file.load()?.record.token == old)
         cache.recheckFile()
         #expect(cache.shutdown(timeout: .seconds(10)))
-        #expect(try file.load()?.token == new)
+        #expect(try file.load()?.record.token == new)
         #expect(events.texts.contains("saved"))
         #expect(cache.current()?.credential.token == new)
     }
@@ -181,10 +224,198 @@ private final class Events: @unchecked Sendable {
         let source = TestSource([success(new)])
         let cache = try CredentialCache(file: file, source: source, margin: .zero, clock: TestClock())
         adopt(cache, makeToken("a"))
-        cache.credential(rejecting: 1) { _ in }
+        cache.credential(rejecting: Refusal(generation: 1)) { _ in }
         #expect(!cache.shutdown(timeout: .zero))
         source.mayAnswer.set(true)
         #expect(cache.shutdown(timeout: .seconds(10)))
-        #expect(try file.load()?.token == new)
+        #expect(try file.load()?.record.token == new)
+    }
+
+    // MARK: What is there before and after
+
+    @Test(
+        arguments: [
+            (Int.max, 0), (Int.max, nil), (Int.min, nil), (0, 0), (5, 10), (1_000_000, 1_000_000),
+        ] as [(Int, Int?)]
+    )
+    func absurdClaims(_ expiry: Int, _ notBefore: Int?) throws {
+        let start = notBefore.map { #""nbf":\#($0),"# } ?? ""
+        let claims = Base64URL.encode(Array(#"{\#(start)"exp":\#(expiry),"iat":1e300,"sub":"7"}"#.utf8))
+        let token = try #require(Token("e30.\(claims).c2ln"))
+        for origin in [SessionRecord.Origin.given, .signIn, .refresh] {
+            var record = SessionRecord()
+            record.put(token, origin: origin, now: 1_000_000)
+            var state = CredentialState(policy: RefreshPolicy())
+            state.publish(record, now: 0, wall: 1_000_000)
+            _ = state.decide(nil, now: .max / 2)
+            // One that was just made is used, whatever it says of itself.
+            if origin != .given { #expect(state.isUsable(now: 0)) }
+        }
+    }
+
+    /// An editor replaced the token alone: what is said beside it belongs to the former one.
+    @Test func tokenPutInByHand() throws {
+        var record = SessionRecord()
+        record.put(makeToken("a"), origin: .signIn, upstream: "https://a.example", now: 1_000_000)
+        record.isRefused = true
+        let text = String(decoding: record.serialized(), as: UTF8.self)
+        let other = makeToken("b", notBefore: 2_000_000)
+        let edited = try #require(
+            SessionRecord(parsing: Array(text.replacing(makeToken("a").value, with: other.value).utf8))
+        )
+        #expect(edited.token == other && !edited.isRefused && edited.upstream == nil)
+        #expect(edited.expiresAt == 2_003_600)
+        #expect(edited.lineage != record.lineage)
+        var refreshed = edited
+        refreshed.put(makeToken("c"), origin: .refresh, now: 1_000_000)
+        #expect(refreshed.lineage == edited.lineage)
+    }
+
+    @Test func leftoverRecordIsTakenUp() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        var record = SessionRecord()
+        record.put(makeToken("a"), origin: .signIn, now: 1_000_000)
+        try file.save(record)
+        // As a process leaves it that dies between writing and renaming.
+        record.put(makeToken("b"), origin: .refresh, now: 1_000_000)
+        try leave(record.serialized() + [UInt8](repeating: 0x20, count: 1000), file)
+        let cache = try CredentialCache(file: file, source: nil, margin: .zero, clock: TestClock())
+        #expect(cache.token == makeToken("b"))
+        #expect(try file.load()?.record.token == makeToken("b"))
+        #expect(!file.hasLeftover)
+    }
+
+    @Test(arguments: ["rubbish", "", #"{"token":"x"}"#]) func otherLeftoversGo(_ text: String) throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        var record = SessionRecord()
+        record.put(makeToken("a"), origin: .signIn, now: 1_000_000)
+        try file.save(record)
+        try leave(Array(text.utf8), file)
+        let cache = try CredentialCache(file: file, source: nil, margin: .zero, clock: TestClock())
+        #expect(cache.token == makeToken("a"))
+        #expect(!file.hasLeftover)
+    }
+
+    /// The journal tells an answer that was lost in a crash from a plain refusal.
+    @Test func crashDuringARefresh() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        let old = makeToken("a")
+        var record = SessionRecord()
+        record.put(old, origin: .signIn, now: 1_000_000)
+        try file.save(record)
+        _ = try file.prepare(.init(fingerprint: old.fingerprint, at: 999_000, cause: .rejected))
+        let source = TestSource([.refused(status: 401)])
+        source.mayAnswer.set(true)
+        let cache = try CredentialCache(file: file, source: source, margin: .zero, clock: TestClock())
+        #expect(cache.status.lastRefresh?.outcome == .interrupted && !file.hasLeftover)
+        guard case .failure(.loginNeeded(let story?)) = wait(cache, rejecting: 1) else { return #expect(Bool(false)) }
+        #expect(story.contains("\(UTCTime.text(999_000)) was lost (Squire was stopped"))
+        // It is remembered.
+        let next = try CredentialCache(file: file, source: source, margin: .zero, clock: TestClock())
+        #expect(next.status.advice?.contains("was lost") == true && next.status.state == .loginNeeded)
+    }
+
+    private func leave(_ bytes: [UInt8], _ file: SessionFile) throws {
+        let handle = try #require(fopen(file.directory + "/.s.json.new", "w"))
+        fwrite(bytes, 1, bytes.count, handle)
+        fclose(handle)
+    }
+
+    @Test func unreadableFileIsNeitherOverwrittenNorBelieved() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        let source = TestSource([])
+        source.mayAnswer.set(true)
+        let cache = try CredentialCache(file: file, source: source, margin: .zero, clock: TestClock())
+        adopt(cache, makeToken("a"))
+        try rubbish(file)
+        cache.recheckNow()
+        #expect(cache.token == makeToken("a") && !cache.status.isReady)
+        guard case .failure(.notWritable) = wait(cache, rejecting: 1) else { return #expect(Bool(false)) }
+        #expect(source.received.isEmpty)
+        let latch = Latch<Bool>()
+        cache.adopt(makeToken("b"), origin: .given) {
+            if case .failure = $0 { latch.set(true) } else { latch.set(false) }
+        }
+        #expect(latch.wait())
+        #expect(try String(decoding: #require(content(file)), as: UTF8.self) == "{rubbish")
+    }
+
+    private func rubbish(_ file: SessionFile) throws {
+        let handle = try #require(fopen(file.path, "w"))
+        fputs("{rubbish", handle)
+        fclose(handle)
+    }
+
+    private func content(_ file: SessionFile) -> [UInt8]? {
+        guard let handle = fopen(file.path, "r") else { return nil }
+        defer { fclose(handle) }
+        var bytes = [UInt8](repeating: 0, count: 100)
+        return Array(bytes[..<fread(&bytes, 1, 100, handle)])
+    }
+
+    /// A file that is gone is not a logout.
+    @Test func missingFileIsWrittenAgain() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        let cache = try CredentialCache(file: file, source: nil, margin: .zero, clock: TestClock())
+        adopt(cache, makeToken("a"))
+        unlink(file.path)
+        cache.recheckNow()
+        #expect(cache.token == makeToken("a") && cache.status.unsaved != nil)
+        cache.recheckFile()
+        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(try file.load()?.record.token == makeToken("a") && cache.status.isReady)
+    }
+
+    // MARK: Others
+
+    /// Whoever put a token in while a refresh was on its way means it, and those who wait have it at once.
+    @Test func tokenPutInDuringARefreshWins() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        let byHand = makeToken("hand")
+        let source = TestSource([success(makeToken("refreshed"))])
+        let cache = try CredentialCache(file: file, source: source, margin: .zero, clock: TestClock())
+        adopt(cache, makeToken("a"))
+        let latch = Latch<Result<Credential, CredentialFailure>>()
+        cache.credential(rejecting: Refusal(generation: 1)) { latch.set($0) }
+        var record = SessionRecord()
+        record.put(byHand, origin: .given, now: 1_000_000)
+        // As an editor does: without the lock.
+        let other = SessionFile(path: file.directory + "/other")
+        try other.save(record)
+        rename(other.path, file.path)
+        cache.recheckNow()
+        #expect(try latch.wait().get().token == byHand)
+        source.mayAnswer.set(true)
+        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(cache.token == byHand)
+        #expect(try file.load()?.record.token == byHand)
+    }
+
+    @Test func changesAreHeardOf() throws {
+        #if os(Linux)
+        let file = SessionFile(path: directory() + "/sub/s.json")
+        let adopted = Latch<Bool>()
+        let cache = try CredentialCache(file: file, source: nil, margin: .zero, clock: TestClock()) { event in
+            if case .adopted = event { adopted.set(true) }
+        }
+        cache.watchFile()
+        var record = SessionRecord()
+        record.put(makeToken("hand"), origin: .given, now: 1_000_000)
+        try file.save(record)
+        #expect(adopted.wait())
+        #expect(cache.token == makeToken("hand"))
+        #expect(cache.shutdown(timeout: .seconds(10)))
+        #endif
+    }
+
+    @Test func logoutOfOneCustomerKeepsAnother() throws {
+        let cache = try CredentialCache(file: nil, source: nil, margin: .zero, clock: TestClock())
+        adopt(cache, Token("opaque-a")!)
+        let former = try #require(cache.current()).credential.customer
+        adopt(cache, Token("opaque-b")!)
+        let latch = Latch<Bool>()
+        cache.forget(former) { _ in latch.set(true) }
+        _ = latch.wait()
+        #expect(cache.token == Token("opaque-b"))
     }
 }

@@ -80,25 +80,19 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
 
     private func publish(
         _ state: inout CredentialState,
-        _ token: Token?,
+        _ token: Token,
         life: Int,
-        now: Int64,
-        isRefused: Bool = false
+        now: Int64
     ) {
         let wallNow = wall + Int(now / Self.second)
-        state.publish(
-            token,
-            expiresAt: wallNow + life,
-            receivedAt: wallNow,
-            isRefused: isRefused,
-            now: now,
-            wall: wallNow
-        )
+        var record = SessionRecord()
+        record.put(token, origin: .signIn, lifetime: life, now: wallNow)
+        state.publish(record, now: now, wall: wallNow)
     }
 
     @Test func freshTokenIsUsed() {
         let state = state()
-        guard case .use(let credential) = state.decide(rejected: nil, skew: nil, now: 0) else {
+        guard case .use(let credential) = state.decide(nil, now: 0) else {
             return #expect(Bool(false))
         }
         #expect(credential.generation == 1)
@@ -107,7 +101,7 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
     @Test func refreshAheadOfExpiry() {
         let state = state()
         #expect(state.isUsable(now: 3569 * Self.second))
-        #expect(state.decide(rejected: nil, skew: nil, now: 3570 * Self.second) == .wait(starts: true))
+        #expect(state.decide(nil, now: 3570 * Self.second) == .wait(starts: true))
     }
 
     /// A margin longer than the token's life must not refresh with every request.
@@ -119,12 +113,12 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
 
     @Test func onlyTheHolderOfTheCurrentGenerationStarts() {
         var state = state()
-        #expect(state.decide(rejected: 1, skew: nil, now: 0) == .wait(starts: true))
+        #expect(state.decide(Refusal(generation: 1), now: 0) == .wait(starts: true))
         state.isRefreshing = true
-        #expect(state.decide(rejected: 1, skew: nil, now: 0) == .wait(starts: false))
+        #expect(state.decide(Refusal(generation: 1), now: 0) == .wait(starts: false))
         state.isRefreshing = false
         publish(&state, makeToken("b"), life: 3600, now: 0)
-        guard case .use(let credential) = state.decide(rejected: 1, skew: nil, now: 0) else {
+        guard case .use(let credential) = state.decide(Refusal(generation: 1), now: 0) else {
             return #expect(Bool(false))
         }
         #expect(credential.generation == 2)
@@ -132,15 +126,15 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
 
     @Test func refusedTokenNeedsALogin() {
         var state = state()
-        state.refreshRefused()
-        #expect(state.decide(rejected: 1, skew: nil, now: 0) == .fail(.loginNeeded))
+        state.refreshRefused("So it was.")
+        #expect(state.decide(Refusal(generation: 1), now: 0) == .fail(.loginNeeded("So it was.")))
         // Until it expires it may still work.
-        guard case .use = state.decide(rejected: nil, skew: nil, now: 3590 * Self.second) else {
+        guard case .use = state.decide(nil, now: 3590 * Self.second) else {
             return #expect(Bool(false))
         }
-        #expect(state.decide(rejected: nil, skew: nil, now: 3600 * Self.second) == .fail(.loginNeeded))
+        #expect(state.decide(nil, now: 3600 * Self.second) == .fail(.loginNeeded("So it was.")))
         publish(&state, makeToken("b"), life: 3600, now: 0)
-        #expect(state.decide(rejected: 2, skew: nil, now: 0) == .wait(starts: true))
+        #expect(state.decide(Refusal(generation: 2), now: 0) == .wait(starts: true))
     }
 
     @Test func backOffGrowsAndHonoursRetryAfter() {
@@ -149,9 +143,9 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
             state.refreshFailed(retryAfter: nil, jitter: 1, now: 0) == .unavailable(retryAfter: 1, isUnreachable: false)
         )
         #expect(
-            state.decide(rejected: 1, skew: nil, now: 0) == .fail(.unavailable(retryAfter: 1, isUnreachable: false))
+            state.decide(Refusal(generation: 1), now: 0) == .fail(.unavailable(retryAfter: 1, isUnreachable: false))
         )
-        #expect(state.decide(rejected: 1, skew: nil, now: 2 * Self.second) == .wait(starts: true))
+        #expect(state.decide(Refusal(generation: 1), now: 2 * Self.second) == .wait(starts: true))
         for _ in 0..<20 { _ = state.refreshFailed(retryAfter: nil, jitter: 1, now: 0) }
         #expect(
             state.refreshFailed(retryAfter: nil, jitter: 1, now: 0)
@@ -167,29 +161,48 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
     @Test func failedMarginRefresh() {
         var state = state()
         _ = state.refreshFailed(retryAfter: 300, jitter: 0, now: 3580 * Self.second)
-        guard case .use = state.decide(rejected: nil, skew: nil, now: 3590 * Self.second) else {
+        guard case .use = state.decide(nil, now: 3590 * Self.second) else {
             return #expect(Bool(false))
         }
         let failure = CredentialFailure.unavailable(retryAfter: 280, isUnreachable: false)
-        #expect(state.decide(rejected: nil, skew: nil, now: 3600 * Self.second) == .fail(failure))
+        #expect(state.decide(nil, now: 3600 * Self.second) == .fail(failure))
     }
 
     @Test func stormControl() {
         var state = state()
-        state.replayed(1, accepted: false, now: 0)
-        #expect(state.decide(rejected: 1, skew: nil, now: 0) == .fail(.paused(retryAfter: 30)))
-        #expect(state.decide(rejected: 1, skew: nil, now: 30 * Self.second) == .wait(starts: true))
-        state.replayed(1, accepted: false, now: 30 * Self.second)
-        #expect(state.decide(rejected: 1, skew: nil, now: 30 * Self.second) == .fail(.paused(retryAfter: 60)))
-        for round in 1..<20 { state.replayed(1, accepted: false, now: Int64(round) * 1000 * Self.second) }
-        #expect(state.decide(rejected: 1, skew: nil, now: 19_000 * Self.second) == .fail(.paused(retryAfter: 600)))
-        state.replayed(1, accepted: true, now: 19_000 * Self.second)
-        #expect(state.decide(rejected: 1, skew: nil, now: 19_000 * Self.second) == .wait(starts: true))
+        let decide = { (state: CredentialState, path: UInt64, seconds: Int64) in
+            state.decide(Refusal(generation: 1, path: path), now: seconds * Self.second)
+        }
+        state.replayed(1, path: 7, accepted: false, now: 0)
+        #expect(decide(state, 7, 0) == .fail(.paused(retryAfter: 30)))
+        // One path's own refusals keep no other from a refresh.
+        #expect(decide(state, 8, 0) == .wait(starts: true))
+        #expect(decide(state, 7, 30) == .wait(starts: true))
+        state.replayed(1, path: 7, accepted: false, now: 30 * Self.second)
+        #expect(decide(state, 7, 30) == .fail(.paused(retryAfter: 60)))
+        #expect(decide(state, 8, 30) == .wait(starts: true))
+        // A second one does.
+        state.replayed(1, path: 8, accepted: false, now: 31 * Self.second)
+        for path in UInt64(7)...9 { #expect(decide(state, path, 31) == .fail(.paused(retryAfter: 120))) }
+        for round in 1..<20 {
+            state.replayed(1, path: UInt64(round), accepted: false, now: Int64(round) * 1000 * Self.second)
+        }
+        #expect(decide(state, 1, 19_000) == .fail(.paused(retryAfter: 600)))
+        // A refresh that cures shows that tokens do die; the path that it did not cure stays known.
+        state.replayed(1, path: 3, accepted: true, now: 19_000 * Self.second)
+        #expect(decide(state, 3, 19_000) == .wait(starts: true))
+        #expect(decide(state, 19, 19_000) == .fail(.paused(retryAfter: 600)))
+        state.replayed(1, path: 19, accepted: true, now: 19_000 * Self.second)
+        #expect(decide(state, 19, 19_000) == .wait(starts: true))
     }
 
     @Test func skewedUpstreamGetsTheSameTokenLater() {
         let state = state()
-        guard case .useAfter(let pause, let credential) = state.decide(rejected: 1, skew: 2 * Self.second, now: 0)
+        guard
+            case .useAfter(let pause, let credential) = state.decide(
+                Refusal(generation: 1, skew: 2 * Self.second),
+                now: 0
+            )
         else {
             return #expect(Bool(false))
         }
@@ -198,9 +211,9 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
 
     @Test func withoutARecipe() {
         let state = state(canRefresh: false)
-        guard case .use = state.decide(rejected: nil, skew: nil, now: 9999 * Self.second) else {
+        guard case .use = state.decide(nil, now: 9999 * Self.second) else {
             return #expect(Bool(false))
         }
-        #expect(state.decide(rejected: 1, skew: nil, now: 0) == .fail(.notRefreshable))
+        #expect(state.decide(Refusal(generation: 1), now: 0) == .fail(.notRefreshable))
     }
 }

@@ -11,9 +11,10 @@ import Darwin
 @Suite(.serialized)
 struct EndToEndTests {
     @Test(arguments: [
-        "test_refresh", "test_wire", "test_strictness", "test_access", "test_websocket", "test_limits", "test_faults",
+        "test_refresh", "test_session", "test_wire", "test_strictness", "test_access", "test_websocket", "test_limits",
+        "test_faults",
         "test_differential", "test_browser", "test_lifecycle", "test_clients",
-        "test_commands",
+        "test_commands", "test_disk", "test_never_lost",
     ])
     func scenario(_ name: String) throws {
         let directory = #filePath.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/Scenarios"

@@ -30,6 +30,7 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
     /// Spellings of a path that the upstream takes for the same.
     @Test(arguments: [
         "/api//customers/login", "/api/customers/%6Cogin", "/api/./customers/login", "/x/../api/customers/login",
+        "/api/customers/login/", "/api/customers/login//", "/api/customers/login;x=1", "/api;x/customers/login%2F",
     ])
     func disguises(_ path: String) {
         var session = SessionConfiguration()
@@ -100,23 +101,60 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
 }
 
 @Suite struct ExchangeTests {
-    private func credential(_ generation: Generation) -> Credential {
-        Credential(generation: generation, token: Token("t\(generation)")!, expiry: nil, expiresAt: nil, receivedAt: 0)
+    private func credential(
+        _ generation: Generation,
+        login: String = "a",
+        subject: String? = nil,
+        isRefreshed: Bool = false
+    ) -> Credential {
+        Credential(
+            generation: generation,
+            token: Token("t\(generation)")!,
+            customer: Customer(lineage: login, subject: subject),
+            expiry: nil,
+            expiresAt: nil,
+            receivedAt: 0,
+            isRefreshed: isRefreshed
+        )
     }
 
     private func exchange(_ route: RouteKind = .ordinary, _ method: MethodName = .post) -> Exchange {
         Exchange(route: route, method: method, carriesCredential: route == .ordinary, missing: .refuse)
     }
 
-    @Test func oneReplay() {
+    /// A second refusal, of a token that was just refreshed, is the request's own: no second refresh.
+    @Test func oneRefresh() {
         var exchange = exchange()
         #expect(exchange.credentialArrived(.success(credential(1))) == .send)
         exchange.attemptBegins()
         #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .hold)
-        #expect(exchange.credentialArrived(.success(credential(2))) == .send)
+        #expect(exchange.mayRefresh)
+        #expect(exchange.credentialArrived(.success(credential(2, isRefreshed: true))) == .send)
+        exchange.attemptBegins()
+        #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .hold)
+        #expect(!exchange.mayRefresh)
+        #expect(exchange.credentialArrived(.failure(.notCured)) == .relayUncured)
+        #expect(exchange.attempts == 2 && exchange.generation == 2)
+    }
+
+    /// Other processes rotate too: what they left may be dead already.
+    @Test func aTokenOfOthersMayBeDeadToo() {
+        var exchange = Exchange(
+            route: .ordinary,
+            method: .post,
+            hasBody: true,
+            carriesCredential: true,
+            missing: .refuse
+        )
+        for generation in Generation(1)...2 {
+            #expect(exchange.credentialArrived(.success(credential(generation))) == .send)
+            exchange.attemptBegins()
+            #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .hold)
+            #expect(exchange.mayRefresh)
+        }
+        #expect(exchange.credentialArrived(.success(credential(3, isRefreshed: true))) == .send)
         exchange.attemptBegins()
         #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .relay)
-        #expect(exchange.attempts == 2 && exchange.generation == 2)
     }
 
     @Test func failureRelaysTheHeldAnswer() {
@@ -124,7 +162,31 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
         _ = exchange.credentialArrived(.success(credential(1)))
         exchange.attemptBegins()
         _ = exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true)
-        #expect(exchange.credentialArrived(.failure(.loginNeeded)) == .relayHeld(.loginNeeded))
+        #expect(exchange.credentialArrived(.failure(.loginNeeded())) == .relayHeld(.loginNeeded()))
+    }
+
+    /// Who must wait and cannot is told to come again, not that the login is gone.
+    @Test func tooManyWaitingIsNotTheApisRefusal() {
+        var exchange = exchange()
+        _ = exchange.credentialArrived(.success(credential(1)))
+        exchange.attemptBegins()
+        _ = exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true)
+        #expect(exchange.credentialArrived(.failure(.overloaded)) == .refuse(.overloaded))
+    }
+
+    @Test(
+        arguments: [
+            ("b", nil, nil, Exchange.CredentialAction.refuseSwitched), ("b", "7", "7", .send),
+            ("b", "7", "8", .refuseSwitched),
+            ("a", nil, nil, .send),
+        ] as [(String, String?, String?, Exchange.CredentialAction)]
+    )
+    func anotherCustomer(_ login: String, _ first: String?, _ second: String?, _ expected: Exchange.CredentialAction) {
+        var exchange = exchange()
+        _ = exchange.credentialArrived(.success(credential(1, subject: first)))
+        exchange.attemptBegins()
+        _ = exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true)
+        #expect(exchange.credentialArrived(.success(credential(2, login: login, subject: second))) == expected)
     }
 
     @Test func unkeptBodyIsNotSentAgain() {
@@ -171,6 +233,73 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
             if expected == .sendAgain {
                 #expect(exchange.connectionBroke(wasReused: true, isReplayable: true) == .fail)
             }
+        }
+    }
+}
+
+@Suite struct RejectionTests {
+    private typealias Rule = SessionConfiguration.Rejection
+
+    /// A 401 by default: whose challenge it is decides.
+    @Test(
+        arguments: [
+            ([], RejectionPolicy.Verdict.rejected), (["jwt-auth"], .rejected), (["Bearer realm=\"x\""], .rejected),
+            (["Bearer error=\"invalid_token\", error_description=\"a, b\""], .rejected),
+            (["Basic realm=\"x\""], .accepted),
+            (["Basic realm=\"a, Bearer b\", charset=\"UTF-8\""], .accepted), (["NTLM", "Negotiate YII=="], .accepted),
+            (["Basic realm=x, Bearer"], .rejected), (["Basic realm=x", "Bearer realm=y"], .rejected),
+            (["Bearer error=insufficient_scope"], .accepted),
+            (["Bearer realm=\"a\\\"b\", error=\"insufficient_scope\""], .accepted),
+            (["=,=\"", "\"", ",,,"], .rejected),
+        ] as [([String], RejectionPolicy.Verdict)]
+    )
+    func challenges(_ challenges: [String], _ expected: RejectionPolicy.Verdict) {
+        let policy = RejectionPolicy([Rule(status: 401)])
+        #expect(policy.verdict(status: 401, challenges: challenges, isJSON: true) == expected)
+        #expect(policy.verdict(status: 403, challenges: challenges, isJSON: true) == .accepted)
+    }
+
+    @Test func configuredErrors() {
+        let policy = RejectionPolicy([
+            Rule(status: 401, challenge: "invalid_token"),
+            Rule(status: 200, body: .init(pointer: "/ok", equals: "false")),
+        ])
+        #expect(policy.concerns(status: 200) && policy.concerns(status: 401) && !policy.concerns(status: 403))
+        #expect(policy.verdict(status: 401, challenges: [], isJSON: false) == .accepted)
+        #expect(policy.verdict(status: 401, challenges: ["Bearer error=\"invalid_token\""], isJSON: false) == .rejected)
+        // Downloads are not held up to look for an error in them.
+        #expect(policy.verdict(status: 200, challenges: [], isJSON: false) == .accepted)
+        #expect(policy.verdict(status: 200, challenges: [], isJSON: true) == .needsBody)
+        #expect(policy.isRejected(status: 200, challenges: [], body: Array(#"{"ok":false}"#.utf8)))
+        #expect(!policy.isRejected(status: 200, challenges: [], body: Array(#"{"ok":true}"#.utf8)))
+        #expect(!policy.isRejected(status: 200, challenges: [], body: Array("{".utf8)))
+    }
+}
+
+@Suite struct TokenFinderTests {
+    private func find(_ body: String) -> (token: Token, lifetime: Int?)? {
+        var recipe = SessionConfiguration.Refresh(method: "POST", path: "/", token: "/t")
+        recipe.expiresIn = "/in"
+        recipe.expiresAt = "/at"
+        return TokenFinder(recipe).find(in: Array(body.utf8), wall: 1000)
+    }
+
+    @Test(
+        arguments: [
+            (#""in":3600"#, 3600), (#""in":"3600""#, 3600), (#""in":3600.5"#, 3600), (#""in":null"#, nil),
+            (#""in":0"#, nil),
+            (#""in":-1"#, nil), (#""in":"zzz""#, nil), (#""in":false"#, nil), (#""in":{}"#, nil), (#""at":1500"#, 500),
+            (#""at":900"#, nil), (#""in":1e300"#, 100_000_000_000), (#""in":1e999"#, nil),
+        ] as [(String, Int?)]
+    )
+    func lifetimes(_ member: String, _ expected: Int?) throws {
+        let found = try #require(find(#"{"t":"abc",\#(member)}"#))
+        #expect(found.token == Token("abc") && found.lifetime == expected)
+    }
+
+    @Test func noToken() {
+        for body in ["", "{}", #"{"t":1}"#, #"{"t":"a b"}"#, #"{"error":"invalid_grant"}"#] {
+            #expect(find(body) == nil)
         }
     }
 }

@@ -167,15 +167,27 @@ package struct SessionConfiguration: Sendable, Equatable {
         case refuse, forward
     }
 
-    /// How a token is refreshed: one request.
+    /// How a token is refreshed: one request, and where its answer holds the new token.
     package struct Refresh: Sendable, Equatable {
         package var method: String
+        /// Of the upstream; with `url`, of that.
         package var path: String
-        /// A JSON Pointer into the reply.
+        /// Another server than the upstream, which the token then goes to as well.
+        package var origin: Origin?
+        /// Win over the configured headers. `{token}` stands for the current token. An empty value means "not at all", so that an empty
+        /// Authorization keeps the bearer out.
+        package var headers: [HeaderRule] = []
+        /// `{token}` stands for the current token, percent-encoded when the headers say that this is a form.
+        package var body: String?
+        /// A JSON Pointer into the answer.
         package var token: String
+        /// The same for how many seconds the token lives.
+        package var expiresIn: String?
+        /// The same for when it ends, seconds since 1970 by the issuer's clock.
+        package var expiresAt: String?
         package var timeout: Duration
 
-        package init(method: String, path: String, token: String, timeout: Duration) {
+        package init(method: String, path: String, token: String, timeout: Duration = .seconds(30)) {
             self.method = method
             self.path = path
             self.token = token
@@ -186,7 +198,9 @@ package struct SessionConfiguration: Sendable, Equatable {
     /// What counts as "token rejected".
     package struct Rejection: Sendable, Equatable {
         package var status: Int
-        /// A JSON Pointer into the answer and the value it must have there; nil when the status alone says it.
+        /// The `error` that `WWW-Authenticate` must name (RFC 6750 section 3.1), such as `invalid_token`; nil for any or none.
+        package var challenge: String?
+        /// A JSON Pointer into the answer and the value it must have there; nil when the head alone says it.
         package var body: Body?
 
         package struct Body: Sendable, Equatable {
@@ -199,8 +213,9 @@ package struct SessionConfiguration: Sendable, Equatable {
             }
         }
 
-        package init(status: Int, body: Body? = nil) {
+        package init(status: Int, challenge: String? = nil, body: Body? = nil) {
             self.status = status
+            self.challenge = challenge
             self.body = body
         }
     }
@@ -215,4 +230,10 @@ package struct SessionConfiguration: Sendable, Equatable {
     package var rejected = [Rejection(status: 401)]
 
     package init() {}
+
+    /// How long a request may wait for the session: a refresh that is tried twice, after another process's.
+    var patience: Duration {
+        guard let timeout = refresh?.timeout else { return .seconds(20) }
+        return timeout + timeout + .seconds(20)
+    }
 }

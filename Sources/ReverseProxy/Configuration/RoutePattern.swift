@@ -1,3 +1,5 @@
+import HTTP1
+
 /// `METHOD PATH` or `PATH`; in the path `*` stands for one segment and a last `**` for the rest.
 package struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
     private enum Segment: Sendable, Equatable {
@@ -27,6 +29,8 @@ package struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
         guard path.hasPrefix("/"), !path.utf8.contains(where: { $0 <= 0x20 || $0 == 0x3F || $0 == 0x23 }) else {
             return nil
         }
+        // A slash at the end says nothing: paths are compared without it.
+        while path.hasSuffix("/"), path.utf8.count > 1 { path = path.dropLast() }
         let parts = path.dropFirst().utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         var segments: [Segment] = []
         for (index, part) in parts.enumerated() {
@@ -76,19 +80,19 @@ package struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
     }
 }
 
-/// A path as most servers understand it: percent-encoded letters decoded, `//` and dot segments resolved. Only for deciding; what
-/// is forwarded is what the client sent.
+/// A path as most servers understand it: percent-encoded letters decoded, `//`, dot segments and a slash at the end resolved, parameters
+/// of segments (`;name=value`, RFC 3986 section 3.3) left out. Only for deciding; what is forwarded is what the client sent.
 package enum PlainPath {
     /// Whether `path` is plain as it is.
     package static func isPlain(_ path: UnsafeRawBufferPointer) -> Bool {
         var wasSlash = false
         for byte in path {
-            if byte == UInt8(ascii: "%") { return false }
+            if byte == UInt8(ascii: "%") || byte == UInt8(ascii: ";") { return false }
             let isSlash = byte == UInt8(ascii: "/")
             if wasSlash, isSlash || byte == UInt8(ascii: ".") { return false }
             wasSlash = isSlash
         }
-        return true
+        return !wasSlash || path.count == 1
     }
 
     package static func plain(_ path: some Collection<UInt8>) -> [UInt8] {
@@ -96,16 +100,18 @@ package enum PlainPath {
         var rest = Array(path)[...]
         while let byte = rest.popFirst() {
             if byte == UInt8(ascii: "%"), rest.count >= 2,
-                let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+                let high = Octet.hexadecimal(rest[rest.startIndex]),
+                let low = Octet.hexadecimal(rest[rest.startIndex + 1])
             {
-                decoded.append(code)
+                decoded.append(UInt8(high << 4 | low))
                 rest = rest.dropFirst(2)
             } else {
                 decoded.append(byte)
             }
         }
         var segments: [ArraySlice<UInt8>] = []
-        for segment in decoded.split(separator: UInt8(ascii: "/")) {
+        for part in decoded.split(separator: UInt8(ascii: "/")) {
+            let segment = part.prefix { $0 != UInt8(ascii: ";") }
             if segment.elementsEqual(".".utf8) { continue }
             if segment.elementsEqual("..".utf8) {
                 _ = segments.popLast()

@@ -33,6 +33,8 @@ final class ClientConnection: DescriptorWatchDelegate {
     private var deadline: Deadline!
     private var state = State.head
     private var isProcessing = false
+    /// Body bytes were asked for again while they were processed.
+    private var hasResumed = false
     /// The client sends nothing more.
     private(set) var hasEnded = false
     private var mayRead = true
@@ -123,8 +125,10 @@ final class ClientConnection: DescriptorWatchDelegate {
                     return
                 }
                 let before = input.count
+                hasResumed = false
                 runner.bodyArrived()
-                guard input.count < before, state != .closed else { return }
+                // It may have had enough, made room at once and asked for more, all in that call.
+                guard input.count < before || hasResumed, state != .closed else { return }
             case .lingering, .closed:
                 return
             }
@@ -198,6 +202,7 @@ final class ClientConnection: DescriptorWatchDelegate {
 
     /// The runner takes body bytes again after it had enough.
     func resumeBody() {
+        hasResumed = true
         resumeReading()
         process()
     }

@@ -100,9 +100,8 @@ extension ExchangeRunner {
     private func finalHead(_ buffer: ByteBuffer, length: Int) {
         let now = MonotonicClock.now()
         firstByteAt = now
-        clientExpects = false
-        let verdict = context.rejection.verdict(status: responseHead.status)
-        if exchange.hasReplayed { reportReplay(isAccepted: verdict == .accepted) }
+        let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
+        if exchange.hasReplayed, verdict == .accepted { reportReplay(isAccepted: true) }
         let action = exchange.headArrived(
             status: responseHead.status,
             verdict: verdict,
@@ -111,6 +110,7 @@ extension ExchangeRunner {
         setBodyMode()
         switch action {
         case .relay:
+            if exchange.hasReplayed, verdict == .rejected { reportReplay(isAccepted: false) }
             let head = UnsafeRawBufferPointer(rebasing: buffer.readable[..<length])
             beginRelay(head, additions: additions(framing: clientFraming()))
             buffer.consume(length)
@@ -127,6 +127,15 @@ extension ExchangeRunner {
             setDeadline(now: now)
             collect(buffer)
         }
+    }
+
+    private func verdict(_ head: UnsafeRawBufferPointer) -> RejectionPolicy.Verdict {
+        guard context.rejection.concerns(status: responseHead.status) else { return .accepted }
+        return context.rejection.verdict(
+            status: responseHead.status,
+            challenges: responseHead.text(of: .wwwAuthenticate, in: head),
+            isJSON: responseHead.text(of: .contentType, in: head).contains { $0.lowercased().contains("json") }
+        )
     }
 
     private func keepHead(_ buffer: ByteBuffer, length: Int) {
@@ -175,6 +184,8 @@ extension ExchangeRunner {
 
     private func beginRelay(_ head: UnsafeRawBufferPointer, additions: ResponsePolicy.Additions) {
         exchange.hasAnswered = true
+        // Not before: an answer that is held may be followed by an attempt that does want the body.
+        clientExpects = false
         responseStatus = responseHead.status
         phase = .relaying
         writesChunks = additions.framing == .chunked
@@ -207,6 +218,7 @@ extension ExchangeRunner {
     /// The collected part, and from now on everything as it comes.
     private func relayCollected() {
         guard let heldHead else { return }
+        if exchange.hasReplayed { reportReplay(isAccepted: true) }
         beginRelay(heldHead.readable, additions: additions(framing: clientFraming()))
         self.heldHead = nil
         worker.buffers.give(heldHead)
@@ -453,11 +465,13 @@ extension ExchangeRunner {
         client.clearDeadline()
         switch purpose {
         case .verdict:
-            if context.rejection.isRejected(status: responseHead.status, body: collected) {
-                askForAnotherCredential()
-            } else {
-                relayHeld(proxyStatus: nil)
+            let challenges = heldText(.wwwAuthenticate)
+            let isRejected = decodedBody.map {
+                context.rejection.isRejected(status: responseHead.status, challenges: challenges, body: $0)
             }
+            if isRejected == true, exchange.mayReplay { return askForAnotherCredential() }
+            if exchange.hasReplayed { reportReplay(isAccepted: isRejected != true) }
+            relayHeld(proxyStatus: nil)
         case .signIn: learnToken()
         case .signOut: forgetToken()
         }

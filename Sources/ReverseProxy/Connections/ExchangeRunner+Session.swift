@@ -29,30 +29,56 @@ extension ExchangeRunner {
     /// The first question: a token for this request.
     func askForCredential(now: UInt64) {
         guard exchange.carriesCredential else { return beginAttempt() }
-        if let view = worker.credential(context.session, clock: context.clock, now: now) {
+        // A sign-out must end the token that a refresh in flight brings, not the one before.
+        let isSignOut = exchange.route == .signOut
+        if !isSignOut, let view = worker.credential(context.session, clock: context.clock, now: now) {
             _ = exchange.credentialArrived(.success(view.credential))
             credentialLine = view.line
             return beginAttempt(now: now)
         }
-        phase = .waiting
+        waitForSession(now: now)
         let reference = RunnerReference(self)
-        context.session.credential { result in
+        context.session.credential(settled: isSignOut) { result in
             reference.resume { $0.credentialArrived(result) }
         }
     }
 
     /// The upstream refused the token: the answer is held until it is known whether there is another.
     func askForAnotherCredential() {
-        phase = .waiting
-        client.clearDeadline()
+        waitForSession(now: MonotonicClock.now())
         let reference = RunnerReference(self)
-        context.session.credential(
-            rejecting: exchange.generation,
+        let starts = context.session.credential(
+            rejecting: Refusal(
+                generation: exchange.generation,
+                path: pathMark,
+                skew: exchange.hasReplayed ? nil : skew(),
+                mayRefresh: exchange.mayRefresh
+            ),
             cause: .rejected,
-            skew: skew(),
             delay: { nanoseconds, credential in sendAgain(after: nanoseconds, credential) },
             deliver: { result in reference.resume { $0.credentialArrived(result) } }
         )
+        if starts { startedRefresh = true }
+    }
+
+    /// Nobody waits for ever, whatever holds a refresh up.
+    private func waitForSession(now: UInt64) {
+        phase = .waiting
+        client.setDeadline(nanoseconds: context.intervals.patience, now: now)
+    }
+
+    /// The wait was too long. The client's own retry finds the session as it is then.
+    func waitedTooLong() {
+        dropHeld()
+        answer(.sessionBusy)
+    }
+
+    /// Stands for the request's method and path, without the query.
+    private var pathMark: UInt64 {
+        let line = UnsafeRawBufferPointer(rebasing: requestHead.readable[..<(methodLength + 1 + targetLength)])
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in line.prefix(while: { $0 != UInt8(ascii: "?") }) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        return hash
     }
 
     /// The upstream's own clock is behind the token's making: it will accept the token when it gets there.
@@ -65,10 +91,8 @@ extension ExchangeRunner {
     /// How far the refusing server's `Date` is before the token's `nbf`, in nanoseconds.
     private func skew() -> Int64? {
         guard let notBefore = worker.notBefore(context.session, generation: exchange.generation),
-            let heldHead, let field = responseHead.first(.date)
+            let text = heldText(.date).first, let date = HTTPDate.seconds(text), date < notBefore
         else { return nil }
-        let text = String(decoding: heldHead.readable[field.value.range], as: UTF8.self)
-        guard let date = HTTPDate.seconds(text), date < notBefore else { return nil }
         return Int64(notBefore - date) * 1_000_000_000
     }
 
@@ -89,6 +113,9 @@ extension ExchangeRunner {
             )
         case .relayHeld(let failure):
             relayHeld(proxyStatus: Failure.proxyStatus(of: failure))
+        case .relayUncured:
+            reportReplay(isAccepted: false)
+            relayHeld(proxyStatus: nil)
         case .refuse(let failure):
             answer(Failure(failure))
         case .refuseSwitched:
@@ -97,7 +124,10 @@ extension ExchangeRunner {
     }
 
     func reportReplay(isAccepted: Bool) {
-        context.session.reportReplay(of: exchange.generation, accepted: isAccepted)
+        if startedRefresh {
+            startedRefresh = false
+            context.session.reportReplay(of: exchange.generation, path: pathMark, accepted: isAccepted)
+        }
         worker.counters.add(isAccepted ? .replaysAccepted : .replaysRejected)
     }
 
@@ -105,12 +135,12 @@ extension ExchangeRunner {
 
     /// A sign-in succeeded: its token becomes the session's, saved before the client hears of it.
     func learnToken() {
-        let pointer = context.configuration.session.refresh?.token ?? "/data/token/value"
-        guard let json = JSONValue(parsing: collected), let text = json.value(at: pointer)?.string,
-            let token = Token(text)
-        else { return relayHeld(proxyStatus: nil) }
+        let finder = TokenFinder(context.configuration.session.refresh)
+        guard let body = decodedBody, let (token, lifetime) = finder.find(in: body, wall: context.clock.wall()) else {
+            return relayHeld(proxyStatus: nil)
+        }
         let reference = RunnerReference(self)
-        context.session.adopt(token, origin: .signIn) { result in
+        context.session.adopt(token, origin: .signIn, lifetime: lifetime, keepsUnsaved: true) { result in
             reference.resume { runner in
                 var note: String?
                 if case .failure = result {
@@ -121,15 +151,27 @@ extension ExchangeRunner {
         }
     }
 
+    /// What was collected, readable; nil when it is of a coding that is not known.
+    var decodedBody: [UInt8]? {
+        ContentDecoding.decode(collected, encoding: heldText(.contentEncoding).first)
+    }
+
+    /// The values of a field of the answer that is held.
+    func heldText(_ id: FieldName) -> [String] {
+        guard let heldHead else { return [] }
+        return responseHead.text(of: id, in: heldHead.readable)
+    }
+
     func forgetToken() {
         let reference = RunnerReference(self)
-        context.session.forget { _ in
+        context.session.forget(exchange.customer) { _ in
             reference.resume { $0.relayHeld(proxyStatus: nil) }
         }
     }
 
     /// A client calls the refresh path itself: one refresh for everyone, and the upstream's own answer.
     func serveRefresh() {
+        waitForSession(now: MonotonicClock.now())
         let reference = RunnerReference(self)
         context.session.refreshNow(cause: .client) { result in
             reference.resume { runner in
@@ -149,5 +191,12 @@ extension ExchangeRunner {
         ownAnswer(closes: closes).append(reply, to: client.outputBuffer())
         guard client.flush() else { return }
         finish(.complete, closes: closes)
+    }
+}
+
+extension ResponseHead {
+    /// The values of all fields of that name, as text. `bytes` are what the head was parsed from. Not for every answer: it allocates.
+    func text(of id: FieldName, in bytes: UnsafeRawBufferPointer) -> [String] {
+        fields.filter { $0.id == id }.map { String(decoding: bytes[$0.value.range], as: UTF8.self) }
     }
 }

@@ -2,7 +2,8 @@ import EventIO
 import HTTP1
 import Upstream
 
-/// A WebSocket: after the upstream's 101, bytes both ways as they come, until either side ends or nothing moves for `timeouts.idle`.
+/// A WebSocket: after the upstream's 101, bytes both ways as they come, until the upstream ends or nothing moves for `timeouts.idle`. The
+/// client's end is passed on: it may still get an answer to its last words.
 extension ExchangeRunner {
     /// The upstream switched protocols; `buffer` begins with its head, and may hold what it already says.
     func beginTunnel(_ buffer: ByteBuffer, length: Int) {
@@ -50,7 +51,7 @@ extension ExchangeRunner {
             }
         }
         if client.hasEnded {
-            if connection.hasSentAll { endTunnel(.complete) }
+            if connection.hasSentAll { connection.shutdownWriting() }
         } else {
             client.resumeReading()
         }

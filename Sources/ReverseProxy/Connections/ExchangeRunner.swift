@@ -43,8 +43,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     // The request.
     var requestHead: ByteBuffer!
-    private var methodLength = 0
-    private var targetLength = 0
+    private(set) var methodLength = 0
+    private(set) var targetLength = 0
     /// The head up to where the credential goes.
     var prefixLength = 0
     var headSent = 0
@@ -64,6 +64,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     var uploadFailed = false
     /// `Authorization` of the current attempt.
     var credentialLine: [UInt8] = []
+    /// The refresh that this request waited for is its own doing.
+    var startedRefresh = false
 
     // The upstream.
     var connection: UpstreamConnection?
@@ -283,6 +285,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     func deadlinePassed() {
         if case .tunnelling = phase { return endTunnel(.complete) }
+        if case .waiting = phase { return waitedTooLong() }
         if awaitsContinue {
             // Upstreams that do not know the expectation stay silent (RFC 9110 section 10.1.1).
             awaitsContinue = false
@@ -445,6 +448,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         attemptStartedAt = 0
         firstByteAt = 0
         credentialLine = []
+        startedRefresh = false
         pause?.cancel()
         client = nil
         worker.giveRunner(self)

@@ -24,10 +24,12 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 
     var connectionCount: Int { connector.connectionCount }
 
-    /// An idle connection; nil when a new one must be made.
+    /// An idle connection; nil when a new one must be made. One that was closed, or on which something came, is of no use: the loop may not
+    /// have got to it yet, and an answer that nobody asked for would be taken for the next one.
     func takeIdle() -> UpstreamConnection? {
         while let connection = idle.popLast() {
-            if connection.isOpen { return connection }
+            if connection.isQuiet { return connection }
+            connection.close()
         }
         return nil
     }

@@ -26,6 +26,8 @@ package struct Exchange: Sendable {
         case relayRefreshed
         /// The answer that was held goes to the client after all, with this Proxy-Status.
         case relayHeld(CredentialFailure)
+        /// The answer that was held is the request's own.
+        case relayUncured
         case refuse(CredentialFailure)
         /// Another customer's session: the request is not theirs.
         case refuseSwitched
@@ -47,8 +49,11 @@ package struct Exchange: Sendable {
     /// Of the credential in use; zero is none.
     package private(set) var generation: Generation = 0
     /// Whom the first attempt spoke for.
-    private var subject: String?
-    package private(set) var hasReplayed = false
+    package private(set) var customer: Customer?
+    /// How often it was sent again with another token: once, or twice when the first was another process's and dead already.
+    private var replays = 0
+    /// The token in use came from a refresh of this process.
+    private var isRefreshed = false
     private var hasResent = false
     /// The request was refused and its body is no longer kept.
     private var isBeyondReplay = false
@@ -75,15 +80,19 @@ package struct Exchange: Sendable {
         case .success(let credential):
             if attempts > 0 {
                 if isBeyondReplay { return .relayRefreshed }
-                if let subject, subject != credential.token.claims?.subject { return .refuseSwitched }
-                hasReplayed = true
+                if let customer, !customer.isSame(as: credential.customer) { return .refuseSwitched }
+                replays += 1
             }
-            subject = credential.token.claims?.subject
+            isRefreshed = credential.isRefreshed
+            customer = credential.customer
             generation = credential.generation
             return .send
         case .failure(let failure):
+            // The API's own refusal says less than "come again in a moment".
+            if failure == .overloaded { return .refuse(failure) }
+            if failure == .notCured { return .relayUncured }
             if attempts > 0 { return .relayHeld(failure) }
-            if failure == .loginNeeded, missing == .forward {
+            if failure.needsLogin, missing == .forward {
                 generation = 0
                 return .send
             }
@@ -102,9 +111,11 @@ package struct Exchange: Sendable {
         isReplayable: Bool
     ) -> HeadAction {
         if verdict != .accepted, mayReplay {
-            isBeyondReplay = !isReplayable || isBodySpent
+            isBeyondReplay = !isReplayable || isBodySpent(most: hasReplayed ? 3 : 2)
             return verdict == .rejected ? .hold : .collect(.verdict)
         }
+        // It cannot be sent again; but whether the refresh helped is to be known.
+        if verdict == .needsBody, hasReplayed, !hasAnswered { return .collect(.verdict) }
         if status >= 200, status < 300 {
             if route == .signIn { return .collect(.signIn) }
             if route == .signOut { return .collect(.signOut) }
@@ -112,18 +123,25 @@ package struct Exchange: Sendable {
         return .relay
     }
 
-    /// A body reaches the upstream twice at most, for whatever reason it is sent again.
-    private var isBodySpent: Bool { hasBody && attempts >= 2 }
+    package var hasReplayed: Bool { replays > 0 }
 
-    /// At most one refresh and one replay, and only of requests that carried the session's credential.
+    /// A body reaches the upstream twice at most, for whatever reason it is sent again; three times when it was refused, each time before
+    /// it was acted on, for two tokens that others had replaced.
+    private func isBodySpent(most: Int) -> Bool { hasBody && attempts >= most }
+
+    /// Only requests that carried the session's credential are sent again.
     package var mayReplay: Bool {
-        carriesCredential && generation != 0 && !hasReplayed && !hasAnswered
+        carriesCredential && generation != 0 && replays < 2 && !hasAnswered
     }
+
+    /// At most one refresh for one request: a token that this process has just been given, and that is refused, was not at fault. It is
+    /// still sent again when there is another token by now.
+    package var mayRefresh: Bool { replays == 0 || !isRefreshed }
 
     /// The connection broke before a byte of the answer. Only an idempotent request on a connection that had served others, which
     /// the upstream may close at any time, is sent again; anything else may have been acted on.
     package mutating func connectionBroke(wasReused: Bool, isReplayable: Bool) -> FaultAction {
-        guard !hasResent, !hasAnswered, !isBodySpent, wasReused, isReplayable, method.isIdempotent else {
+        guard !hasResent, !hasAnswered, !isBodySpent(most: 2), wasReused, isReplayable, method.isIdempotent else {
             return .fail
         }
         hasResent = true

@@ -55,13 +55,16 @@ extension Failure {
         detail: "The request has passed this proxy before: the upstream setting points at Squire itself.",
         proxyError: "proxy_loop_detected"
     )
-    package static let loginNeeded = Failure(
-        401,
-        "login_needed",
-        "Login Needed",
-        detail: "There is no usable session. Run: squire login",
-        proxyError: "http_request_denied"
-    )
+    /// `story` is what happened, as a sentence.
+    package static func loginNeeded(_ story: String? = nil) -> Failure {
+        Failure(
+            401,
+            "login_needed",
+            "Login Needed",
+            detail: "\(story ?? "There is no usable session.") Run: squire login",
+            proxyError: "http_request_denied"
+        )
+    }
     package static let overloaded = Failure(
         503,
         "overloaded",
@@ -99,6 +102,16 @@ extension Failure {
         detail: "Another customer logged in while this request waited; it was not sent again on their behalf.",
         proxyError: "http_request_denied",
         retryAfter: 0
+    )
+
+    package static let sessionBusy = Failure(
+        503,
+        "session_unavailable",
+        "Session Unavailable",
+        detail:
+            "The token is being refreshed, and that takes too long, or too many wait for it. Try again in a moment.",
+        proxyError: "connection_limit_reached",
+        retryAfter: 1
     )
 
     package static func protocolError(_ error: HTTP1Error) -> Failure {
@@ -173,8 +186,12 @@ extension Failure {
 
     package init(_ failure: CredentialFailure) {
         switch failure {
-        case .loginNeeded, .notRefreshable:
-            self = .loginNeeded
+        case .loginNeeded(let story):
+            self = .loginNeeded(story)
+        case .notRefreshable, .notCured:
+            self = .loginNeeded("The token has expired, and no way to refresh it is configured.")
+        case .overloaded:
+            self = .sessionBusy
         case .unavailable(let seconds, _), .paused(let seconds):
             self.init(
                 503,
@@ -204,8 +221,9 @@ extension Failure {
         switch failure {
         case .loginNeeded: "squire; error=http_request_denied; details=\"login needed\""
         case .notRefreshable: "squire; error=http_request_denied; details=\"no way to refresh is configured\""
+        case .overloaded: "squire; error=connection_limit_reached; details=\"too many wait for a refresh\""
         case .unavailable: "squire; error=destination_unavailable; details=\"the refresh failed, try again later\""
-        case .paused: "squire; error=http_request_denied; details=\"refreshing does not help; paused\""
+        case .paused, .notCured: "squire; error=http_request_denied; details=\"refreshing does not help; paused\""
         case .notWritable: "squire; error=proxy_internal_error; details=\"the session file cannot be written\""
         case .shuttingDown: "squire; error=proxy_internal_error; details=\"shutting down\""
         }

@@ -7,14 +7,16 @@ package struct AccessPolicy: Sendable {
     private let key: [UInt8]?
     private let upstream: Authority
     private let upstreamPort: Int
+    private let ownPorts: [Int]
 
-    /// `ownHosts` are the names of the listeners, beside the loopback names, which are always accepted.
-    package init(_ access: AccessConfiguration, upstream: Origin, ownHosts: [Authority]) {
+    /// `ownHosts` are the names of the listeners, beside the loopback names, which are always accepted; `ownPorts` their ports.
+    package init(_ access: AccessConfiguration, upstream: Origin, ownHosts: [Authority], ownPorts: [Int] = []) {
         hosts = access.hosts.compactMap(Authority.init) + ownHosts
         origins = access.origins.map { Array($0.lowercased().utf8) }
         key = access.key
         self.upstream = upstream.authority
         upstreamPort = upstream.port
+        self.ownPorts = ownPorts
     }
 
     /// What a head says about who sends it. Nil values are absent fields; a field that is given twice has its values joined with a comma
@@ -45,11 +47,12 @@ package struct AccessPolicy: Sendable {
     ///
     /// - Parameter isPreflight: a page's browser asks whether the page may send such a request: it carries no key (Fetch section 4.8).
     package func refusal(_ request: Request, isPreflight: Bool = false) -> Failure? {
-        for name in [request.targetAuthority, request.host].compactMap(\.self) {
-            guard isOwn(name) else { return .misdirected }
-        }
+        if let target = request.targetAuthority, !isOwn(target, isTarget: true) { return .misdirected }
+        if let host = request.host, !isOwn(host) { return .misdirected }
         if let origin = request.origin {
-            guard isConfigured(origin) || isServedHere(origin, host: request.host) else { return .forbiddenOrigin }
+            let isOwnPage =
+                isServedHere(origin, host: request.host) && request.fetchSite ?? "same-origin" == "same-origin"
+            guard isConfigured(origin) || isOwnPage else { return .forbiddenOrigin }
         } else if let site = request.fetchSite {
             // Everything else, and whatever browsers may come to say, is another site's doing.
             guard site == "none" || site == "same-origin" else { return .forbiddenOrigin }
@@ -68,11 +71,15 @@ package struct AccessPolicy: Sendable {
     /// Each request must show a key: the fast path, which remembers the Host it accepted last, does not apply.
     package var needsKey: Bool { key != nil }
 
-    private func isOwn(_ text: String) -> Bool {
+    /// - Parameter isTarget: the authority of an absolute-form target. There another port of this machine is another server, which a
+    ///   client that takes Squire for its HTTP proxy means. In Host it may be what a port was forwarded from.
+    private func isOwn(_ text: String, isTarget: Bool = false) -> Bool {
         guard let authority = Authority(text) else { return false }
+        if authority.host == upstream.host, (authority.port ?? upstreamPort) == upstreamPort { return true }
         // Not names under `localhost.`: that they stay on this machine is up to the browser's resolver.
-        if authority.isLoopbackAddress || authority.host == "localhost" { return true }
-        if authority.host == upstream.host { return (authority.port ?? upstreamPort) == upstreamPort }
+        if authority.isLoopbackAddress || authority.host == "localhost" {
+            return !isTarget || authority.port.map(ownPorts.contains) ?? true
+        }
         return hosts.contains { $0.host == authority.host && ($0.port == nil || $0.port == authority.port) }
     }
 

@@ -132,7 +132,12 @@ package struct HeaderPolicy: Sendable {
         let span = bytes.assumingMemoryBound(to: UInt8.self).span
         append(bytes, head.methodRange.range, to: output)
         output.append(0x20)
-        if head.pathAndQuery.isEmpty || bytes[Int(head.pathAndQuery.lowerBound)] == 0x3F { output.append(0x2F) }
+        if head.pathAndQuery.isEmpty {
+            // OPTIONS of a URL without a path asks about the server as a whole (RFC 9112 section 3.2.4).
+            output.append(head.method == .options ? 0x2A : 0x2F)
+        } else if bytes[Int(head.pathAndQuery.lowerBound)] == 0x3F {
+            output.append(0x2F)
+        }
         append(bytes, head.pathAndQuery.range, to: output)
         output.append(" HTTP/1.1\r\n")
         output.append(hostLine)

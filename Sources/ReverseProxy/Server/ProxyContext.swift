@@ -22,8 +22,11 @@ package final class ProxyContext: Sendable {
         let idle: UInt64
         let firstByte: UInt64
         let body: UInt64
+        let patience: UInt64
 
-        init(_ timeouts: Timeouts) {
+        init(_ configuration: ProxyConfiguration) {
+            let timeouts = configuration.timeouts
+            patience = configuration.session.patience.nanoseconds
             head = timeouts.head.nanoseconds
             idle = timeouts.idle.nanoseconds
             firstByte = timeouts.firstByte.nanoseconds
@@ -31,20 +34,26 @@ package final class ProxyContext: Sendable {
         }
     }
 
-    /// `ownHosts` are the names of the listeners beside the loopback names.
+    /// `ownHosts` are the names of the listeners beside the loopback names, `ownPorts` their ports.
     package init(
         configuration: ProxyConfiguration,
         session: CredentialCache,
         observer: (any ExchangeObserver)?,
         ownHosts: [Authority] = [],
+        ownPorts: [Int] = [],
         clock: any CredentialClock = SystemClock()
     ) {
         self.configuration = configuration
         self.session = session
         self.observer = observer
         self.clock = clock
-        intervals = Intervals(configuration.timeouts)
-        access = AccessPolicy(configuration.access, upstream: configuration.upstream, ownHosts: ownHosts)
+        intervals = Intervals(configuration)
+        access = AccessPolicy(
+            configuration.access,
+            upstream: configuration.upstream,
+            ownHosts: ownHosts,
+            ownPorts: ownPorts
+        )
         routes = RoutePolicy(configuration.session)
         headers = HeaderPolicy(configuration)
         responses = ResponsePolicy(upstream: configuration.upstream)

@@ -14,7 +14,7 @@ package struct SessionRequests: Sendable {
     /// An answer, or why there is none.
     package typealias Reply = Result<WholeRequest.Answer, WholeRequest.Failure>
 
-    /// Sends `method path` with the configured headers, the bearer if there is one, and a JSON body if there is one.
+    /// Sends `method path` to the upstream with the configured headers, the bearer if there is one, and a JSON body if there is one.
     package func send(
         _ method: String,
         _ path: String,
@@ -22,22 +22,63 @@ package struct SessionRequests: Sendable {
         body: JSONValue? = nil,
         timeout: Duration
     ) -> Reply {
-        var identifiers = IdentifierGenerator()
-        var fields = configuration.headers.map { rule in
-            (name: rule.name, value: Self.expand(rule.value, &identifiers))
+        perform(
+            WholeRequest(
+                method: method,
+                url: configuration.upstream.description + path,
+                fields: fields(token: token, overriding: []),
+                body: body.map { Array($0.serialized().utf8) },
+                timeout: timeout
+            )
+        )
+    }
+
+    /// Sends the refresh of `token`, as the recipe has it.
+    func send(_ recipe: SessionConfiguration.Refresh, token: Token) -> Reply {
+        let fields = fields(token: token, overriding: recipe.headers)
+        let isForm = fields.contains {
+            $0.name.lowercased() == "content-type"
+                && $0.value.lowercased().hasPrefix("application/x-www-form-urlencoded")
         }
+        let body = recipe.body?.replacing(
+            "{token}",
+            with: isForm ? Self.percentEncoded(token.value) : token.value
+        )
+        return perform(
+            WholeRequest(
+                method: recipe.method,
+                url: (recipe.origin ?? configuration.upstream).description + recipe.path,
+                fields: fields,
+                body: body.map { Array($0.utf8) },
+                timeout: recipe.timeout
+            )
+        )
+    }
+
+    private func fields(token: Token?, overriding rules: [HeaderRule]) -> [(name: String, value: String)] {
+        var identifiers = IdentifierGenerator()
+        var fields = configuration.headers.map { (name: $0.name, value: $0.value) }
+        let names = Set(fields.map { $0.name.lowercased() })
         for (name, value) in [("Accept", "application/json"), ("Content-Type", "application/json")]
-        where !fields.contains(where: { $0.name.lowercased() == name.lowercased() }) {
+        where !names.contains(name.lowercased()) {
             fields.append((name, value))
         }
-        if let token { fields.append(("Authorization", "Bearer \(token.value)")) }
-        let request = WholeRequest(
-            method: method,
-            url: configuration.upstream.description + path,
-            fields: fields,
-            body: body.map { Array($0.serialized().utf8) },
-            timeout: timeout
-        )
+        if token != nil { fields.append(("Authorization", "Bearer {token}")) }
+        for rule in rules {
+            fields.removeAll { $0.name.lowercased() == rule.name.lowercased() }
+            if !rule.value.isEmpty { fields.append((rule.name, rule.value)) }
+        }
+        return fields.map { field in
+            var value = field.value
+            if value.contains("{uuid}") { value = value.replacing("{uuid}", with: identifiers.uuid()) }
+            // In configured values of other requests the word means itself.
+            let isOurs = field.name == "Authorization" || rules.contains { $0.name == field.name }
+            if isOurs, let token { value = value.replacing("{token}", with: token.value) }
+            return (field.name, value)
+        }
+    }
+
+    private func perform(_ request: WholeRequest) -> Reply {
         do throws(WholeRequest.Failure) {
             return .success(try request.perform(settings))
         } catch {
@@ -45,21 +86,63 @@ package struct SessionRequests: Sendable {
         }
     }
 
-    private static func expand(_ value: String, _ identifiers: inout IdentifierGenerator) -> String {
-        guard value.contains("{uuid}") else { return value }
-        var result = ""
-        var rest = Substring(value)
-        while let open = rest.firstIndex(of: "{") {
-            result += rest[..<open]
-            if rest[open...].hasPrefix("{uuid}") {
-                result += identifiers.uuid()
-                rest = rest[open...].dropFirst(6)
+    /// A bearer token's characters that mean something in a form (WHATWG URL section 5.1).
+    private static func percentEncoded(_ text: String) -> String {
+        text.replacing("+", with: "%2B").replacing("/", with: "%2F").replacing("=", with: "%3D")
+    }
+}
+
+extension String {
+    /// Every `mark` replaced; on bytes, so that no Unicode table is loaded.
+    fileprivate func replacing(_ mark: String, with text: String) -> String {
+        let wanted = Array(mark.utf8)
+        var result: [UInt8] = []
+        var rest = Array(utf8)[...]
+        while !rest.isEmpty {
+            if rest.starts(with: wanted) {
+                result += Array(text.utf8)
+                rest = rest.dropFirst(wanted.count)
             } else {
-                result += "{"
-                rest = rest[open...].dropFirst()
+                result.append(rest.removeFirst())
             }
         }
-        return result + rest
+        return String(decoding: result, as: UTF8.self)
+    }
+}
+
+/// Finds a token, and how long it lives, in an answer of the API.
+package struct TokenFinder: Sendable {
+    /// A JSON Pointer.
+    package let token: String
+    private let expiresIn: String?
+    private let expiresAt: String?
+
+    /// The recipe says where a refresh's answer holds them; a sign-in's answer has the same form.
+    package init(_ recipe: SessionConfiguration.Refresh?) {
+        token = recipe?.token ?? "/data/token/value"
+        expiresIn = recipe?.expiresIn
+        expiresAt = recipe?.expiresAt
+    }
+
+    /// `wall` is now, seconds since 1970.
+    package func find(in body: [UInt8], wall: Int) -> (token: Token, lifetime: Int?)? {
+        guard let json = JSONValue(parsing: body), let text = json.value(at: token)?.string, let found = Token(text)
+        else { return nil }
+        if let expiresIn, let seconds = Self.seconds(json.value(at: expiresIn)) { return (found, seconds) }
+        if let expiresAt, let end = Self.seconds(json.value(at: expiresAt)), end > wall { return (found, end - wall) }
+        return (found, nil)
+    }
+
+    /// A positive number of seconds, also as a string, as some APIs have it; anything else says nothing. Absurdly large ones are cut.
+    private static func seconds(_ value: JSONValue?) -> Int? {
+        let text: String
+        switch value {
+        case .number(let number): text = number
+        case .string(let digits): text = digits
+        default: return nil
+        }
+        guard let number = Double(text), number >= 1, number.isFinite else { return nil }
+        return Int(min(number, 1e11))
     }
 }
 
@@ -76,7 +159,7 @@ package struct RecipeSource: TokenSource {
     }
 
     package func refresh(_ token: Token) -> RefreshOutcome {
-        switch requests.send(recipe.method, recipe.path, token: token, timeout: recipe.timeout) {
+        switch requests.send(recipe, token: token) {
         case .failure(.notSent(let error)): .unreachable(reason: error.detail)
         case .failure(.noAnswer(let error)): .lost(reason: error.detail)
         case .success(let answer): outcome(answer, old: token)
@@ -91,16 +174,19 @@ package struct RecipeSource: TokenSource {
         case 400..<500: return .refused(status: answer.status)
         default: return .unavailable(reason: "status \(answer.status)", retryAfter: retryAfter)
         }
-        guard let text = JSONValue(parsing: answer.body)?.value(at: recipe.token)?.string, let token = Token(text),
+        guard let (token, lifetime) = TokenFinder(recipe).find(in: answer.body, wall: SystemClock().wall()),
             token != old, token.hasThreeSegments || !old.hasThreeSegments
         else {
-            return .unavailable(
-                reason: "the answer holds no new token at \(recipe.token)",
-                retryAfter: retryAfter
-            )
+            // It may have rotated the token all the same.
+            return .lost(reason: "the answer holds no new token at \(recipe.token)")
         }
         return .refreshed(
-            RefreshReply(token: token, body: answer.body, contentType: answer["Content-Type"] ?? "application/json")
+            RefreshReply(
+                token: token,
+                lifetime: lifetime,
+                body: answer.body,
+                contentType: answer["Content-Type"] ?? "application/json"
+            )
         )
     }
 }

@@ -95,10 +95,10 @@ struct CheckCommand: ParsableCommand {
                 status.expiresIn.map { $0 > 0 ? "good for \($0) s" : "expired; the next request refreshes it" }
                 ?? "of unknown life"
             Output.line("ok    session        token \(life)")
-        case .loginNeeded:
-            throw ExitFailure.loginNeeded("fail  session        the token can no longer be refreshed: squire login")
-        case .none:
-            throw ExitFailure.loginNeeded("fail  session        there is none in \(loaded.sessionFile): squire login")
+            if let advice = status.advice { Output.line("warn  session        \(advice)") }
+        case .loginNeeded, .none:
+            let advice = status.advice ?? "Run squire login."
+            throw ExitFailure.loginNeeded("fail  session        \(advice) (\(loaded.sessionFile))")
         }
     }
 }

@@ -15,7 +15,7 @@ struct ExecCommand: ParsableCommand {
         abstract: "Run a command with a proxy of its own.",
         discussion: """
             Starts a proxy on a free port, exports its base URL as SQUIRE_URL and as each --env NAME, runs the command with \
-            signals passed on, and exits with its code.
+            signals passed on, and exits with its code. Variables that hold the token or the access key are not passed on.
 
               squire exec -- sh -c 'curl $SQUIRE_URL/api/customer-accounts/me'
               squire exec --env API_BASE -- ./legacy-tool
@@ -50,9 +50,20 @@ struct ExecCommand: ParsableCommand {
         DescriptorLimit.raise()
         let service = try ProxyService(try Loading.load(config, overrides), logging: try options.logging())
         defer { LogWriter.standardError.finish() }
+        scrubEnvironment(service)
         let code = try runChild(service.url)
         service.stop()
         throw ExitCode(code)
+    }
+
+    /// The command needs no secret of the session, and what it prints or passes on must not give one away: the variables that are
+    /// Squire's own to hold some, and any other that holds the token or the access key.
+    private func scrubEnvironment(_ service: ProxyService) {
+        let secrets = service.secrets.filter { $0.utf8.count >= 8 }
+        for (name, value) in Environment.all
+        where ["SQUIRE_TOKEN", "SQUIRE_HEADER"].contains(name) || secrets.contains(where: value.contains) {
+            unsetenv(name)
+        }
     }
 
     private func runChild(_ url: String) throws -> Int32 {

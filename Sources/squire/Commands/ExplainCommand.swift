@@ -44,7 +44,12 @@ struct ExplainCommand: ParsableCommand {
         case .incomplete: throw ExitFailure.malformed("squire: that is not a request")
         case .complete: break
         }
-        let access = AccessPolicy(configuration.access, upstream: configuration.upstream, ownHosts: [])
+        let access = AccessPolicy(
+            configuration.access,
+            upstream: configuration.upstream,
+            ownHosts: [],
+            ownPorts: configuration.listen.compactMap { if case .tcp(_, let port) = $0 { port } else { nil } }
+        )
         switch Admission(head, input.readable, access).decision {
         case .refuse(let failure): return refuse(failure)
         case .preflight:
@@ -122,7 +127,7 @@ struct ExplainCommand: ParsableCommand {
             return configuration.session.missing == .forward
                 ? "none; sent without (session.missing: forward)"
                 : "none: answered 401 login_needed without contacting the API"
-        case .loginNeeded: return "can no longer be refreshed: squire login"
+        case .loginNeeded: return status.advice ?? "can no longer be refreshed: run squire login"
         case .usable, .refreshing:
             guard let seconds = status.expiresIn else { return "of unknown life" }
             return seconds > 0 ? "good for \(seconds) s" : "expired: refreshed first"

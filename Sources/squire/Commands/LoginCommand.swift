@@ -50,7 +50,8 @@ struct LoginCommand: ParsableCommand {
     func run() throws {
         let session = try SessionAccess(try options.load())
         if let email {
-            try session.adopt(try signIn(email, session.loaded.configuration), origin: .signIn)
+            let (token, lifetime) = try signIn(email, session.loaded.configuration)
+            try session.adopt(token, origin: .signIn, lifetime: lifetime)
         } else {
             try session.adopt(try readToken(), origin: .given)
         }
@@ -78,7 +79,10 @@ struct LoginCommand: ParsableCommand {
 
     // MARK: Signing in at the API
 
-    private func signIn(_ email: String, _ configuration: ProxyConfiguration) throws -> Token {
+    private func signIn(
+        _ email: String,
+        _ configuration: ProxyConfiguration
+    ) throws -> (token: Token, lifetime: Int?) {
         guard let path = configuration.session.signIn.compactMap(\.postPath).first else {
             throw ExitFailure.configuration("squire: no session.sign-in is configured: use --token -, or profile: menu")
         }
@@ -106,11 +110,11 @@ struct LoginCommand: ParsableCommand {
                 "squire: the API answers the sign-in with status \(answer.status); try again later"
             )
         }
-        let pointer = configuration.session.refresh?.token ?? "/data/token/value"
-        guard let text = JSONValue(parsing: answer.body)?.value(at: pointer)?.string, let token = Token(text) else {
-            throw ExitFailure.malformed("squire: the API's answer holds no token at \(pointer)")
+        let finder = TokenFinder(configuration.session.refresh)
+        guard let found = finder.find(in: answer.body, wall: SystemClock().wall()) else {
+            throw ExitFailure.malformed("squire: the API's answer holds no token at \(finder.token)")
         }
-        return token
+        return found
     }
 
     /// The API's documents have the code as a number.

@@ -23,8 +23,8 @@ struct ExitFailure: Error {
     init(_ failure: CredentialFailure, reason: String?) {
         let because = reason.map { ": \($0)" } ?? ""
         switch failure {
-        case .loginNeeded:
-            self = .loginNeeded("squire: a login is needed\(because). Run: squire login")
+        case .loginNeeded(let story):
+            self = .loginNeeded("squire: \(story ?? "A login is needed\(because).") Run: squire login")
         case .notRefreshable:
             self = .loginNeeded(
                 "squire: the token does not last, and no session.refresh is configured. Run: squire login"
@@ -39,8 +39,8 @@ struct ExitFailure: Error {
             )
         case .notWritable(let text):
             self = .notWritable("squire: nothing was refreshed, since it could not be saved: \(text)")
-        case .shuttingDown:
-            self = .tryLater("squire: stopping")
+        case .overloaded, .notCured, .shuttingDown:
+            self = .tryLater("squire: too much is under way; try again in a moment")
         }
     }
 

@@ -87,14 +87,13 @@ final class ProxyService {
         try startInspector()
     }
 
-    /// Why requests will be answered with `login_needed`; nil when there is a token.
-    var sessionProblem: String? {
-        let status = session.status
-        if let other = status.foreignUpstream {
-            return
-                "the session is for \(other), and is not sent to \(loaded.configuration.upstream): run squire login, or name another session.file"
-        }
-        return status.state == .none ? "there is no session yet: run squire login" : nil
+    /// What is wrong with the session and what to do about it; nil when nothing is.
+    var sessionProblem: String? { session.status.advice }
+
+    /// What nobody else needs to know.
+    var secrets: [String] {
+        let key = loaded.configuration.access.key.map { String(decoding: $0, as: UTF8.self) }
+        return [session.token?.value, key].compactMap { $0 }
     }
 
     /// The base URL of the first listener.
@@ -138,7 +137,7 @@ final class ProxyService {
     ) throws -> CredentialCache {
         let logger = logging.logger()
         do throws(SessionFileError) {
-            return try CredentialCache(
+            let session = try CredentialCache(
                 file: keepsSession ? SessionFile(path: loaded.sessionFile) : nil,
                 source: RecipeSource(loaded.configuration),
                 margin: loaded.configuration.session.margin,
@@ -149,6 +148,8 @@ final class ProxyService {
                     SessionLog.log(event, to: logger)
                 }
             )
+            session.watchFile()
+            return session
         } catch {
             throw ExitFailure.inputOutput("squire: \(error.description)")
         }
@@ -173,7 +174,8 @@ final class ProxyService {
             configuration: configuration,
             session: session,
             observer: ExchangeLog(level: logging.level, style: logging.style),
-            ownHosts: ownHosts(names)
+            ownHosts: ownHosts(names),
+            ownPorts: names.compactMap { if case .tcp(_, let port) = $0 { port } else { nil } }
         )
     }
 
@@ -269,7 +271,7 @@ final class ProxyService {
             logging,
             refreshes,
             keepsSession: true,
-            withheld: isOther ? former.current()?.credential.token : nil
+            withheld: isOther ? former.token : nil
         )
         oldSessions.removeAll { $0.session == nil }
         oldSessions.append(Weak(session: former))

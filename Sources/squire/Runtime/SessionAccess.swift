@@ -33,7 +33,7 @@ struct SessionAccess {
                     case .refreshFailed(_, let text, _): reason.set(text)
                     case .notSaved(let text):
                         Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
-                    case .refreshed, .adopted, .loggedIn, .loggedOut, .saved: break
+                    case .refreshed, .adopted, .recovered, .loggedIn, .loggedOut, .saved, .fileUnreadable: break
                     }
                 }
             )
@@ -49,7 +49,7 @@ struct SessionAccess {
                 "squire: the session in \(loaded.sessionFile) is for \(other). Run: squire login, or name another session.file"
             )
         }
-        guard let record = try? SessionFile(path: loaded.sessionFile).load(), let token = record.token else {
+        guard let file = try? SessionFile(path: loaded.sessionFile).load(), let token = file.record.token else {
             throw ExitFailure.loginNeeded("squire: there is no session in \(loaded.sessionFile). Run: squire login")
         }
         return token
@@ -65,9 +65,10 @@ struct SessionAccess {
         }
     }
 
-    func adopt(_ token: Token, origin: SessionRecord.Origin) throws {
+    /// `lifetime` is seconds, where the API's answer says so beside the token.
+    func adopt(_ token: Token, origin: SessionRecord.Origin, lifetime: Int? = nil) throws {
         let latch = Latch<Result<Void, SessionFileError>>()
-        cache.adopt(token, origin: origin) { latch.set($0) }
+        cache.adopt(token, origin: origin, lifetime: lifetime) { latch.set($0) }
         try Self.check(latch.wait())
     }
 

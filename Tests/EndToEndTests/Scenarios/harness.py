@@ -62,6 +62,22 @@ class Process:
     def text(self):
         return pathlib.Path(self.log.name).read_text(errors="replace")
 
+    def wait_for_text(self, text, count=1):
+        """In the log, which is written a moment later, exactly that often."""
+        deadline = time.monotonic() + LIMIT
+        while self.text().count(text) < count:
+            assert time.monotonic() < deadline, self.text()
+            select.select([], [], [], 0.01)
+        assert self.text().count(text) == count, self.text()
+
+    def hold(self):
+        """Stops all threads, until SIGCONT."""
+        self.process.send_signal(signal.SIGSTOP)
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        deadline = time.monotonic() + LIMIT
+        while any((task / "stat").read_text().rsplit(")", 1)[1].split()[0] != "T" for task in tasks.iterdir()):
+            assert time.monotonic() < deadline, "does not stop"
+
     def stop(self, how=signal.SIGTERM):
         if self.process.poll() is None:
             self.process.send_signal(how)

@@ -20,6 +20,7 @@ class Access(Scenario):
         for fields in (["Origin: https://evil.test"], ["Origin: null"], ["Origin: https://localhost"], ["Origin: http://localhost:3001"], ["Origin: "],
                        [f"Origin: {PAGE}.evil.test"], [f"Origin: {PAGE}", "Origin: https://evil.test"], [f"Origin: {PAGE}, {PAGE}"],
                        ["Sec-Fetch-Site: cross-site"], ["Sec-Fetch-Site: same-site"], ["Sec-Fetch-Site: none", "Sec-Fetch-Site: cross-site"],
+                       ["Origin: http://localhost", "Sec-Fetch-Site: cross-site"], ["Origin: http://localhost", "Sec-Fetch-Site: same-site"], ["Sec-Fetch-Site: CROSS-SITE"],
                        ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"], ["Sec-Fetch-Site: "]):
             for method in ("GET", "POST", "OPTIONS"):
                 with self.subTest(fields=fields, method=method):
@@ -86,9 +87,10 @@ class Access(Scenario):
                   f"for door in {doors!r}:\n"
                   "    s = socket.socket(socket.AF_UNIX if isinstance(door, str) else socket.AF_INET)\n"
                   "    s.connect(door)\n"
-                  "    try:\n"
-                  "        s.sendall(b'GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n')\n"
-                  "        print(b'forbidden_user' in s.recv(65536), flush=True)\n"
+                  # The refusal may come before the request is sent, and the connection be closed by then.
+                  "    try: s.sendall(b'GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n')\n"
+                  "    except OSError: pass\n"
+                  "    try: print(b'forbidden_user' in s.recv(65536), flush=True)\n"
                   "    except OSError: print('closed')\n")
         def run(user):
             result = subprocess.run(["/usr/bin/python3", "-c", script], user=user, capture_output=True, text=True, timeout=LIMIT, cwd="/")
@@ -97,7 +99,37 @@ class Access(Scenario):
         self.assertEqual(answers[:2], ["True", "True"], errors)
         # The inspector hangs up without a word.
         self.assertIn(answers[2], ("False", "closed"))
-        self.assertEqual(process.text().count("forbidden_user"), 2)
+        process.wait_for_text("forbidden_user", 2)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_other_local_users_are_refused_where_other_machines_are_let_in(self):
+        key = self.directory / "key"
+        key.write_text("0123456789abcdef\n")
+        squire, upstream = self.proxied(extra=f"access: {{allow-remote: true, key: {key}}}\n", arguments=("--listen", "[::]:0"))
+        for door in ("127.0.0.1", "::1"):
+            send = (f"import socket\ns = socket.create_connection(('{door}', {squire.port}))\n"
+                    "try: s.sendall(b'GET /t HTTP/1.1\\r\\nHost: localhost\\r\\nX-Squire-Key: 0123456789abcdef\\r\\n\\r\\n')\n"
+                    "except OSError: pass\nprint(s.recv(65536).split()[1].decode())")
+            for user, status in ((65534, "403"), (0, "200")):
+                result = subprocess.run(["/usr/bin/python3", "-c", send], user=user, capture_output=True, text=True, timeout=LIMIT, cwd="/")
+                self.assertEqual(result.stdout.strip(), status, (door, result.stderr))
+        self.assertEqual(len(upstream.requests), 2)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_other_users_that_leave_at_once_are_refused(self):
+        """When Squire gets to the connection, the socket that could say whose it was is closed."""
+        squire, upstream = self.proxied(profile="")
+        self.fetch(squire)
+        send = (f"import socket, struct\ns = socket.create_connection(('127.0.0.1', {squire.port}))\n"
+                "s.sendall(b'POST /t HTTP/1.1\\r\\nHost: localhost\\r\\nContent-Length: 0\\r\\n\\r\\n')\n")
+        for end in ("s.close()", "s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); s.close()"):
+            squire.hold()
+            subprocess.run(["/usr/bin/python3", "-c", send + end], user=65534, check=True, timeout=LIMIT, cwd="/")
+            squire.process.send_signal(signal.SIGCONT)
+            # Behind it in the queue: when this is answered, that has been looked at.
+            self.assertEqual(self.fetch(squire).status, 200)
+        self.assertEqual({request.method for request in upstream.requests}, {"GET"})
+        squire.wait_for_text("forbidden_user", 2)
 
 
 if __name__ == "__main__":

@@ -185,6 +185,23 @@ class Faults(Scenario):
         received, _ = self.tries(GET)
         self.assertNotIn(b"POISON", received)
 
+    def test_idle_connection_that_ends_or_speaks_unasked_as_a_request_comes(self):
+        """Both are there when Squire looks: the request goes elsewhere, POST too."""
+        upstream = self.start()
+        for ends in (True, False):
+            for method in (b"GET", b"POST"):
+                with self.subTest(ends=ends, method=method), socket.create_connection(("127.0.0.1", self.squire.port), LIMIT) as client:
+                    client.sendall(b"GET /t HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    self.assertIn(b" 200 ", client.recv(65536))
+                    self.squire.hold()
+                    client.sendall(method + b" /t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+                    with upstream.lock:
+                        idle = upstream.sockets[-1]
+                    idle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    hang_up(idle) if ends else idle.sendall(b"HTTP/1.1 200 POISON\r\nContent-Length: 0\r\n\r\n")
+                    self.squire.process.send_signal(signal.SIGCONT)
+                    self.assertIn(b" 200 X\r\n", client.recv(65536))
+
     def test_answer_before_the_upload_ends(self):
         """The client can read it, whole, however much it still sends; and the request was not taken for complete."""
         upstream = socket.create_server(("127.0.0.1", 0))
@@ -328,6 +345,30 @@ class Faults(Scenario):
         received, count = self.tries(POST)
         self.assertEqual((received[9:12], count), (b"502", 1))
         self.recovers()
+
+    def test_tls_that_breaks_off_is_no_end(self):
+        """Without close_notify anybody on the way may have cut it (RFC 9112 section 9.8)."""
+        good, key = certificate(self.directory, "good", "-addext", "subjectAltName=IP:127.0.0.1")
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(good, key)
+            context.maximum_version = version
+            listener = socket.create_server(("127.0.0.1", 0))
+            self.addCleanup(listener.close)
+            def serve():
+                for says_so in (False, True):
+                    with context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+                        connection.recv(65536)
+                        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\npart")
+                        with contextlib.suppress(OSError):
+                            if says_so: connection.unwrap()
+            threading.Thread(target=serve, daemon=True).start()
+            config = self.config(f"https://127.0.0.1:{listener.getsockname()[1]}", f"tls: {{ca: {good}}}\n")
+            self.save_token(jwt(), config)
+            squire = self.run_squire(config)
+            for end in (b"\r\n4\r\npart\r\n", b"\r\n4\r\npart\r\n0\r\n\r\n"):
+                with self.subTest(version=version, end=end):
+                    self.assertTrue(self.exchange(squire.port, GET).endswith(end))
 
     # The surroundings
 

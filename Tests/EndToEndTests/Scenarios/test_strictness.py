@@ -74,6 +74,7 @@ HEADS = [
     ("ftp URL", line(b"GET ftp://x/ HTTP/1.1"), 400),
     ("URL without a host", line(b"GET http:///t HTTP/1.1"), 400),
     ("URL of another host", line(b"GET http://evil.test/t HTTP/1.1"), 421),
+    ("URL of another server of this machine", line(b"GET http://localhost:9/t HTTP/1.1"), 421),
     ("https URL of another host", line(b"GET https://evil.test/t HTTP/1.1"), 421),
     ("URL with user information", line(b"GET http://localhost@evil.test/t HTTP/1.1"), 421),
     ("own URL, foreign Host", b"GET http://localhost/t HTTP/1.1\r\nHost: evil.test\r\n\r\n" + CANARY, 421),
@@ -256,6 +257,10 @@ class Passing(Scenario):
         for target, expected in ((own + "/x?y", "/x?y"), (theirs + "/x", "/x"), (own, "/"), (own + "?q", "/?q"), ("HTTP://LOCALHOST/x", "/x")):
             request = self.one(line(b"GET " + target.encode() + b" HTTP/1.1").replace(CANARY, b""))
             self.assertEqual((request.target, request["Host"]), (expected, f"127.0.0.1:{self.upstream_server.port}"))
+
+    def test_options_of_the_server_as_a_whole(self):
+        for target, expected in ((b"http://localhost", "*"), (b"http://localhost/", "/"), (b"http://localhost?q", "/?q"), (b"*", "*")):
+            self.assertEqual(self.one(line(b"OPTIONS " + target + b" HTTP/1.1").replace(CANARY, b"")).target, expected)
 
     def test_as_a_plain_http_proxy(self):
         for url in (self.upstream_server.url, f"http://localhost:{self.squire.port}"):

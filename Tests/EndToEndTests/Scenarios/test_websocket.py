@@ -178,6 +178,18 @@ class WebSockets(Scenario):
         self.head(connection)
         self.assertEqual(self.until_end(connection), b"last words")
 
+    def test_the_clients_end_leaves_the_upstream_its_last_words(self):
+        def talk(connection, stream):
+            said = stream.read()
+            connection.sendall(b"heard " + said)
+            hang_up(connection)
+        squire, _ = self.switching(talk=talk)
+        connection = self.open(squire, UPGRADE + b"\r\n")
+        self.head(connection)
+        connection.sendall(b"bye")
+        connection.shutdown(socket.SHUT_WR)
+        self.assertEqual(self.until_end(connection), b"heard bye")
+
     @unittest.skipUnless(websockets, "the Python module websockets is not installed")
     def test_real_client_and_server(self):
         async def run():

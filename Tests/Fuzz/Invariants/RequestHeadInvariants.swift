@@ -81,9 +81,10 @@ enum RequestHeadInvariants {
         try require(forwarded.framing == head.framing || head.framing == .untilClose, "the framing changed")
         try require(forwarded.expectsContinue == head.expectsContinue, "the expectation changed")
         var target = forwarded.target
-        // A URL without a path means "/".
+        // A URL without a path means "/", of OPTIONS "*".
         if head.pathAndQuery.isEmpty || bytes[head.pathAndQuery.range.lowerBound] == 0x3F {
-            try require(span[Int(target.lowerBound)] == 0x2F, "the target has no path")
+            let path: UInt8 = head.pathAndQuery.isEmpty && head.method == .options ? 0x2A : 0x2F
+            try require(span[Int(target.lowerBound)] == path, "the target has no path")
             target.lowerBound += 1
         }
         try require(span.equals(target, original, head.pathAndQuery), "the target changed")

@@ -21,8 +21,21 @@ enum SessionFileInvariants {
             record.put(token, origin: .given, now: 1_800_000_000)
             try require(record.token?.value == token.value, "the token changed")
         }
-        record.refreshes = max(0, min(record.refreshes, 1000)) + 1
-        _ = record.lastRefresh
-        _ = record.expiresAt
+        let entry = RefreshEntry(
+            at: 1_800_000_000,
+            cause: .rejected,
+            outcome: .refused,
+            detail: "status 401",
+            waiters: 3
+        )
+        for _ in 0..<2 {
+            record.note(entry)
+            record.note(RefreshEntry(at: 1_800_000_000, cause: .expiry, outcome: .refreshed))
+        }
+        try require(record.history.contains(entry) && record.refreshes > 0, "a refresh is not remembered")
+        // Whatever it says of times, they can be reckoned with.
+        for moment in [record.expiresAt, record.receivedAt, record.unanswered?.at, record.lastRefresh?.at] {
+            try require((0...253_402_300_800).contains(moment ?? 0), "a moment is out of all bounds")
+        }
     }
 }

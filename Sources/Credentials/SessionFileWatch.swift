@@ -1,0 +1,107 @@
+import Threads
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Tells when the session file changes, by whomever: inotify(7) on its directory, on a thread of its own that sleeps until then.
+///
+/// Linux only; elsewhere nothing is told, and `CredentialCache.recheckFile` is what finds changes. *Threading*: `changed` is called on that thread;
+/// `stop` from any that holds no lock which `changed` takes.
+final class SessionFileWatch: Sendable {
+    #if os(Linux)
+    private let thread: NativeThread
+    /// Closing it ends the thread.
+    private let bell: Int32
+
+    /// A directory that is gone, or that cannot be watched, is looked for at this interval, milliseconds.
+    private static let lookInterval: Int32 = 1000
+
+    /// Nil when the system has no more watches; then changes are found by looking.
+    init?(_ file: SessionFile, changed: @escaping @Sendable () -> Void) {
+        let notify = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
+        guard notify >= 0 else { return nil }
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else {
+            close(notify)
+            return nil
+        }
+        let (hears, bell) = (ends[0], ends[1])
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        self.bell = bell
+        try? file.makeDirectory()
+        thread = NativeThread(name: "squire-watch") {
+            Self.run(notify: notify, bell: hears, file, changed)
+            close(notify)
+            close(hears)
+        }
+    }
+
+    /// Ends the thread, and waits for its end unless it is the one that calls. Once only.
+    func stop() {
+        close(bell)
+        if thread.isCurrent { thread.detach() } else { thread.join() }
+    }
+
+    private static func run(notify: Int32, bell: Int32, _ file: SessionFile, _ changed: () -> Void) {
+        let mask = UInt32(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
+        var isWatching = false
+        var events = [UInt8](repeating: 0, count: 4096)
+        while true {
+            if !isWatching {
+                isWatching = inotify_add_watch(notify, file.directory, mask) >= 0
+                // What happened before the watch began.
+                if isWatching { changed() }
+            }
+            var polled = [
+                pollfd(fd: notify, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: bell, events: Int16(POLLIN), revents: 0),
+            ]
+            guard poll(&polled, 2, isWatching ? -1 : lookInterval) >= 0 || errno == EINTR else { return }
+            if polled[1].revents != 0 { return }
+            let count = read(notify, &events, events.count)
+            guard count > 0 else { continue }
+            let seen = parse(events[..<count], name: Array(file.name.utf8))
+            if seen.hasLostDirectory {
+                _ = inotify_rm_watch(notify, seen.watch)
+                isWatching = false
+            }
+            if seen.concernsFile || seen.hasLostDirectory { changed() }
+        }
+    }
+
+    private struct Seen {
+        var concernsFile = false
+        var hasLostDirectory = false
+        var watch: Int32 = 0
+    }
+
+    /// `struct inotify_event`: descriptor, mask, cookie, length of the name that follows, padded with zeros.
+    private static func parse(_ bytes: ArraySlice<UInt8>, name: [UInt8]) -> Seen {
+        var result = Seen()
+        bytes.withUnsafeBytes { bytes in
+            var offset = 0
+            while offset + 16 <= bytes.count {
+                let mask = bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
+                let length = Int(bytes.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self))
+                let text = bytes[min(offset + 16, bytes.count)..<min(offset + 16 + length, bytes.count)].prefix {
+                    $0 != 0
+                }
+                if text.elementsEqual(name) || mask & UInt32(IN_Q_OVERFLOW) != 0 { result.concernsFile = true }
+                if mask & UInt32(IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED) != 0 {
+                    result.hasLostDirectory = true
+                    result.watch = bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)
+                }
+                offset += 16 + length
+            }
+        }
+        return result
+    }
+    #else
+    init?(_ file: SessionFile, changed: @escaping @Sendable () -> Void) { return nil }
+
+    func stop() {}
+    #endif
+}

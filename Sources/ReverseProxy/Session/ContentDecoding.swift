@@ -1,0 +1,43 @@
+internal import CZlib
+
+/// Reads what a server compressed though it was asked not to: an answer in which a token, or the word that a token was refused, is
+/// looked for. What the client gets stays as it came.
+enum ContentDecoding {
+    /// More than any such answer has; a small one may unpack to much.
+    private static let maxBytes = 1 << 20
+
+    /// The content of a body, by the value of its Content-Encoding (RFC 9110 section 8.4), nil for none. Nil when the coding is not
+    /// known, the body is not of it, or it unpacks to more than 1 MiB.
+    static func decode(_ body: [UInt8], encoding: String?) -> [UInt8]? {
+        switch encoding?.lowercased() ?? "" {
+        case "", "identity": return body
+        case "gzip", "x-gzip", "deflate": return inflate(body)
+        default: return nil
+        }
+    }
+
+    private static func inflate(_ body: [UInt8]) -> [UInt8]? {
+        var stream = z_stream()
+        guard czlib_inflate_init(&stream) == Z_OK else { return nil }
+        defer { inflateEnd(&stream) }
+        var input = body
+        var result: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16 * 1024)
+        return input.withUnsafeMutableBufferPointer { input -> [UInt8]? in
+            stream.next_in = input.baseAddress
+            stream.avail_in = uInt(input.count)
+            while true {
+                let (status, count) = chunk.withUnsafeMutableBufferPointer { chunk in
+                    stream.next_out = chunk.baseAddress
+                    stream.avail_out = uInt(chunk.count)
+                    let status = CZlib.inflate(&stream, Z_NO_FLUSH)
+                    return (status, chunk.count - Int(stream.avail_out))
+                }
+                result += chunk[..<count]
+                guard result.count <= maxBytes else { return nil }
+                if status == Z_STREAM_END { return result }
+                guard status == Z_OK, count > 0 || stream.avail_in > 0 else { return nil }
+            }
+        }
+    }
+}

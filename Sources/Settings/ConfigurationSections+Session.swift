@@ -1,0 +1,159 @@
+import HTTP1
+import ReverseProxy
+import Yams
+
+/// `session`: where the token is kept, how it is refreshed, and what is about it.
+extension ConfigurationSections {
+    func session(_ root: MapReader, _ session: inout SessionConfiguration) {
+        let keys = ["file", "margin", "refresh", "sign-in", "sign-out", "anonymous", "missing", "rejected"]
+        if let map = root.map("session", keys: keys) {
+            session.file = map.string("file").map { TextFile.expand($0, in: directory, environment: environment) }
+            if let margin = map.duration("margin") { session.margin = margin }
+            refresh(map, &session)
+            if let patterns = patterns(map, "sign-in") { session.signIn = patterns }
+            if let patterns = patterns(map, "sign-out") { session.signOut = patterns }
+            if let patterns = patterns(map, "anonymous") { session.anonymous = patterns }
+            if let missing = map.choice("missing", SessionConfiguration.Missing.self) { session.missing = missing }
+            rejected(map, &session)
+        }
+        if let given = overrides.session {
+            session.file = TextFile.expand(given.text, in: ".", environment: environment)
+        }
+    }
+
+    private static let refreshKeys = [
+        "method", "path", "url", "headers", "body", "token", "expires-in", "expires-at", "timeout",
+    ]
+
+    private func refresh(_ session: MapReader, _ result: inout SessionConfiguration) {
+        guard let map = session.map("refresh", keys: Self.refreshKeys) else { return }
+        let base = result.refresh
+        let method = map.value("method", "an HTTP method") { text in
+            !text.isEmpty && text.utf8.allSatisfy { (0x41...0x5A).contains($0) } ? text : nil
+        }
+        let place = place(map)
+        guard let path = place?.path ?? base?.path else {
+            if map.node("path") == nil, map.node("url") == nil { session.fail("refresh", "needs a path, or a url") }
+            return
+        }
+        guard let token = pointer(map, "token") ?? base?.token else {
+            return session.fail("refresh", "needs token: where the reply holds it, such as /token")
+        }
+        var recipe = base ?? .init(method: "GET", path: path, token: token)
+        recipe.method = method ?? recipe.method
+        recipe.path = path
+        if let place { recipe.origin = place.origin }
+        recipe.token = token
+        recipe.expiresIn = pointer(map, "expires-in") ?? recipe.expiresIn
+        recipe.expiresAt = pointer(map, "expires-at") ?? recipe.expiresAt
+        recipe.timeout = map.duration("timeout") ?? recipe.timeout
+        recipe.body = map.string("body") ?? recipe.body
+        if map.node("headers") != nil { recipe.headers = recipeHeaders(map) }
+        result.refresh = recipe
+    }
+
+    private func pointer(_ map: MapReader, _ key: String) -> String? {
+        map.value(key, "a JSON Pointer that starts with /, such as /data/token/value") { text in
+            text.hasPrefix("/") ? text : nil
+        }
+    }
+
+    /// `path` of the upstream, or `url` of whatever server makes the tokens.
+    private func place(_ map: MapReader) -> (origin: Origin?, path: String)? {
+        let isPath = { (text: String) in text.hasPrefix("/") && text.utf8.allSatisfy(Octet.isTarget) }
+        if map.node("url") == nil {
+            return map.value("path", "a path that starts with /") { isPath($0) ? (nil, $0) : nil }
+        }
+        if map.node("path") != nil { map.fail("url", "and path cannot both be given") }
+        return map.value("url", "a URL with a path, https:// unless it is of this machine") { text in
+            guard let scheme = text.range(ofScheme: "://") else { return nil }
+            let rest = text[scheme...]
+            let slash = rest.firstIndex(of: "/") ?? rest.endIndex
+            let path = rest[slash...].isEmpty ? "/" : String(rest[slash...])
+            guard let origin = Self.origin(String(text[..<slash])), isPath(path),
+                origin.isSecure || origin.authority.isLoopback
+            else { return nil }
+            return (origin, path)
+        }
+    }
+
+    /// Beside the configured headers; an empty value keeps one of them out, the bearer too.
+    private func recipeHeaders(_ map: MapReader) -> [HeaderRule] {
+        guard case .mapping(let mapping) = map.node("headers") else {
+            map.fail("headers", "must be a map of names and values")
+            return []
+        }
+        return mapping.compactMap { keyNode, valueNode in
+            guard let rule = rule(keyNode, valueNode) else { return nil }
+            guard !rule.name.isEmpty, rule.name.utf8.allSatisfy(Octet.isToken),
+                rule.value.utf8.allSatisfy(Octet.isFieldContent)
+            else {
+                issues.add("session.refresh.headers: \"\(rule.name)\" is no header, or its value no line", at: keyNode)
+                return nil
+            }
+            return rule
+        }
+    }
+
+    private func patterns(_ map: MapReader, _ key: String) -> [RoutePattern]? {
+        map.list(key)?.compactMap { element in
+            guard let pattern = RoutePattern(element.text) else {
+                issues.add(
+                    "session.\(key): \"\(element.text)\" is not METHOD PATH or PATH (* is one segment, a last ** the rest)",
+                    at: element.node
+                )
+                return nil
+            }
+            return pattern
+        }
+    }
+
+    private func rejected(_ map: MapReader, _ session: inout SessionConfiguration) {
+        guard let node = map.node("rejected") else { return }
+        guard case .sequence(let sequence) = node else {
+            return map.fail("rejected", "must be a list of statuses or maps")
+        }
+        session.rejected = sequence.compactMap { element in
+            if case .scalar(let scalar) = element {
+                guard let status = Int(scalar.string), (400...599).contains(status) else {
+                    issues.add("session.rejected: \"\(scalar.string)\" is not a status from 400 to 599", at: element)
+                    return nil
+                }
+                return .init(status: status)
+            }
+            let keys = ["status", "www-authenticate", "pointer", "equals"]
+            guard let map = MapReader(element, prefix: "session.rejected.", keys: keys, issues: issues) else {
+                return nil
+            }
+            guard let status = map.count("status", 200...599) else {
+                if map.node("status") == nil { issues.add("session.rejected needs a status", at: element) }
+                return nil
+            }
+            let pointer = map.value("pointer", "a JSON Pointer that starts with /") { $0.hasPrefix("/") ? $0 : nil }
+            let challenge = map.string("www-authenticate")
+            guard let pointer else {
+                if map.node("equals") != nil { issues.add("session.rejected: equals needs a pointer", at: element) }
+                if status < 300 {
+                    issues.add(
+                        "session.rejected: a success means something else by its body only: give a pointer",
+                        at: element
+                    )
+                }
+                return .init(status: status, challenge: challenge)
+            }
+            guard let expected = map.string("equals") else {
+                issues.add("session.rejected: a pointer needs equals", at: element)
+                return nil
+            }
+            return .init(status: status, challenge: challenge, body: .init(pointer: pointer, equals: expected))
+        }
+    }
+}
+
+extension String {
+    /// Where what follows the scheme begins; nil without one.
+    fileprivate func range(ofScheme mark: String) -> Index? {
+        for index in indices where self[index...].hasPrefix(mark) { return self.index(index, offsetBy: mark.count) }
+        return nil
+    }
+}

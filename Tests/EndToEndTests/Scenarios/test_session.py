@@ -1,0 +1,578 @@
+"""A session that is never lost: lost answers, other hands, other APIs, the client's own sign-in and sign-out."""
+import gzip, re, stat
+from harness import *
+
+REFRESH = "/api/customers/refresh"
+EXAMPLES = pathlib.Path(__file__).parents[3] / "config" / "examples"
+
+
+class Rotating:
+    """The API as its documents have it: a token dies the moment it is refreshed; sign-in and sign-out. `faults` are answers to the next
+    refreshes, given after the rotation was made: a function of the new token's answer."""
+
+    def __init__(self, *tokens, grace=False):
+        self.live, self.dead, self.grace = set(tokens), set(), grace
+        self.faults, self.lock, self.count = [], threading.Lock(), 0
+
+    def __call__(self, request):
+        with self.lock:
+            token, known = request.token, request.token in self.live
+            usable = known or (self.grace and token in self.dead)
+            if request.target == REFRESH:
+                if not usable:
+                    return reply(401, b'{"status":"Unauthenticated."}')
+                self.count += 1
+                new = jwt(jti=f"new{self.count}")
+                self.live.discard(token)
+                self.dead.add(token)
+                self.live.add(new)
+                fault = self.faults.pop(0) if self.faults else None
+                return fault(token_reply(new)) if fault else token_reply(new)
+            if request.target == "/api/customers/logout":
+                self.live.discard(token)
+                return reply(200, b'{"status":"OK"}') if known else reply(401)
+            return reply(200, request.payload) if usable else reply(401, b"original refusal")
+
+
+class LostReplies(Scenario):
+    FAULTS = {
+        "nothing": lambda answer: None,
+        "truncated": lambda answer: (answer[:-20], "close"),
+        "garbage": lambda answer: reply(200, b"<html>Gateway</html>"),
+        "no token": lambda answer: reply(200, b'{"status":"OK","code":200,"data":{}}'),
+        "not HTTP": lambda answer: (b"nonsense\r\n\r\n", "close"),
+    }
+
+    def test_lost_within_the_grace_costs_nothing(self):
+        for name, fault in self.FAULTS.items():
+            with self.subTest(name):
+                old = jwt(jti="old" + name.replace(" ", ""))
+                api = Rotating(old, grace=True)
+                api.dead.add(old), api.live.discard(old)
+                api.grace = False
+                squire, upstream = self.proxied(lambda r: api(r), token=old)
+                # Refused for requests, accepted for the refresh, once more within the grace.
+                api.live.add(old)
+                api.faults.append(fault)
+                first = [True]
+                def respond(request):
+                    if request.target != REFRESH and request.token == old: return reply(401)
+                    if request.target == REFRESH: api.grace = True
+                    return api(request)
+                upstream.respond = respond
+                self.assertEqual(self.fetch(squire, "POST", body=b"order").status, 200)
+                self.assertEqual([r.token for r in upstream.requests if r.target == REFRESH], [old, old])
+                squire.stop()
+
+    def test_lost_without_grace_says_what_happened(self):
+        old = jwt(jti="old")
+        squire, upstream = self.proxied(token=old)
+        api = Rotating(old)
+        api.faults.append(self.FAULTS["nothing"])
+        upstream.respond = lambda r: reply(401, b"original refusal") if r.target != REFRESH and r.token == old else api(r)
+        response = self.fetch(squire)
+        self.assertEqual((response.status, response.data), (401, b"original refusal"))
+        self.assertIn("login needed", response.headers["Proxy-Status"])
+        self.assertEqual(len([r for r in upstream.requests if r.target == REFRESH]), 2)
+        status = json.loads(self.command("status", "--json", "--config", squire.config).stdout)
+        self.assertEqual(status["state"], "login_needed")
+        self.assertRegex(status["advice"], r"The answer to the refresh of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC was lost .*refused the token since \(status 401\)\. Run squire login")
+        self.assertIn("was lost", self.command("status", "--config", squire.config).stdout)
+        self.assertIn("was lost", self.command("token", "--config", squire.config, "--min-ttl", "2h", code=77).stderr)
+        self.assertIn("was lost", squire.text())
+
+    def test_an_old_token_goes_on_being_used_while_it_works(self):
+        """A refresh ahead of expiry was refused: the token still has a while."""
+        old = jwt(life=6, jti="old")
+        squire, upstream = self.proxied(lambda r: reply(401) if r.target == REFRESH else reply(200), token=old, session="  margin: 1h\n")
+        # A margin is half of the token's life at most.
+        deadline = time.monotonic() + LIMIT
+        while not any(r.target == REFRESH for r in upstream.requests):
+            self.assertEqual(self.fetch(squire).status, 200)
+            self.assertLess(time.monotonic(), deadline)
+        for _ in range(5): self.assertEqual(self.fetch(squire).status, 200)
+        self.assertEqual(len([r for r in upstream.requests if r.target == REFRESH]), 1)
+
+    def test_a_lost_answer_is_tried_again_unasked(self):
+        """The upstream's grace does not wait for the next request."""
+        old = jwt(jti="old")
+        squire, upstream = self.proxied(token=old)
+        api = Rotating(old, grace=True)
+        api.faults += [self.FAULTS["nothing"]] * 2
+        upstream.respond = lambda r: reply(401) if r.target != REFRESH and r.token == old else api(r)
+        self.assertEqual(self.fetch(squire).status, 401)
+        deadline = time.monotonic() + LIMIT
+        while json.loads(self.session_file.read_text())["token"] == old:
+            self.assertLess(time.monotonic(), deadline)
+            select.select([], [], [], 0.02)
+        self.assertEqual(self.fetch(squire).status, 200)
+
+
+class OtherHands(Scenario):
+    def wait_until(self, check):
+        deadline = time.monotonic() + LIMIT
+        while not check():
+            self.assertLess(time.monotonic(), deadline)
+            select.select([], [], [], 0.005)
+
+    def inspected(self, squire):
+        port = int(squire.endpoints["inspector"].rstrip("/").rsplit(":", 1)[1])
+        def get(path):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=LIMIT)
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+        return get
+
+    def test_a_token_put_in_by_hand_is_adopted_within_a_second(self):
+        """By login, by an editor that writes in place, by one that renames; without any request that could make Squire look."""
+        squire, upstream = self.proxied(token=jwt(jti="first"), arguments=("--inspector", "127.0.0.1:0"))
+        squire.wait_for("inspector")
+        get = self.inspected(squire)
+        def generation(): return json.loads(get("/api/status")[1])["session"]["generation"]
+        def in_place(text): self.session_file.write_text(text)
+        def renamed(text):
+            (self.directory / "new").write_text(text)
+            (self.directory / "new").rename(self.session_file)
+        for index, how in enumerate((in_place, renamed, lambda text: self.save_token(json.loads(text)["token"], squire.config))):
+            before, token = generation(), jwt(jti=f"hand{index}")
+            content = json.loads(self.session_file.read_text())
+            content["token"] = token
+            how(json.dumps(content))
+            started = time.monotonic()
+            self.wait_until(lambda: generation() > before)
+            self.assertLess(time.monotonic() - started, 1)
+            self.assertEqual(self.fetch(squire).status, 200)
+            self.assertEqual(upstream.requests[-1].token, token)
+
+    def test_a_token_put_in_during_a_refresh_wins(self):
+        old, byhand = jwt(jti="old"), jwt(jti="hand")
+        hold, entered = threading.Event(), threading.Event()
+        self.addCleanup(hold.set)
+        def respond(request):
+            if request.target == REFRESH:
+                entered.set()
+                hold.wait(LIMIT)
+                return token_reply(jwt(jti="refreshed"))
+            return reply(401) if request.token == old else reply(200)
+        squire, upstream = self.proxied(respond, token=old)
+        results = []
+        waiting = threading.Thread(target=lambda: results.append(self.fetch(squire).status))
+        waiting.start()
+        self.assertTrue(entered.wait(LIMIT))
+        content = json.loads(self.session_file.read_text())
+        content["token"] = byhand
+        self.session_file.write_text(json.dumps(content))
+        # Who waits need not wait for the refresh any more.
+        waiting.join(LIMIT)
+        self.assertEqual(results, [200])
+        hold.set()
+        self.assertEqual(self.fetch(squire).status, 200)
+        self.assertEqual(squire.stop(), 0)
+        self.assertEqual(json.loads(self.session_file.read_text())["token"], byhand)
+
+    def test_a_first_login_counts_from_the_next_request_on(self):
+        squire, upstream = self.proxied(token=False)
+        self.assertEqual(self.fetch(squire).status, 401)
+        self.save_token(jwt(), squire.config)
+        self.assertEqual(self.fetch(squire).status, 200)
+
+    def test_readiness_and_saving_again(self):
+        """The directory goes read-only in effect after the refresh was sent: used from memory, said, and saved when that works again."""
+        old, new = jwt(jti="old"), jwt(jti="new")
+        folder = self.directory / "state"
+        folder.mkdir(exist_ok=True)
+        away = self.directory / "away"
+        def respond(request):
+            if request.target == REFRESH:
+                folder.rename(away)
+                folder.write_text("not a directory")
+                return token_reply(new)
+            return reply(200) if request.token == new else reply(401)
+        upstream = self.upstream(respond)
+        config = self.config(upstream.url, session="")
+        pathlib.Path(config).write_text(pathlib.Path(config).read_text().replace(str(self.session_file), str(folder / "s.json")))
+        self.save_token(old, config)
+        squire = self.run_squire(config, "--inspector", "127.0.0.1:0")
+        squire.wait_for("inspector")
+        get = self.inspected(squire)
+        self.assertEqual(get("/readyz")[0], 200)
+        self.assertEqual(self.fetch(squire).status, 200)
+        status, text = get("/readyz")
+        self.assertEqual(status, 503)
+        self.assertIn("not saved", text)
+        self.assertIn("NOT SAVED", squire.text())
+        session = json.loads(get("/api/status")[1])["session"]
+        self.assertEqual((session["saved"], session["state"]), (False, "usable"))
+        self.assertIn("squire_session_ready 0", get("/metrics")[1])
+        self.assertEqual(self.fetch(squire).status, 200)
+        folder.unlink()
+        away.rename(folder)
+        # By itself: no request is needed.
+        self.wait_until(lambda: json.loads((folder / "s.json").read_text())["token"] == new)
+        self.wait_until(lambda: get("/readyz")[0] == 200)
+
+    def test_a_sign_in_that_cannot_be_saved_counts_all_the_same(self):
+        token = jwt(jti="learned")
+        squire, upstream = self.proxied(lambda r: token_reply(token) if r.target.endswith("login") else reply(200), token=jwt(jti="old"))
+        lock = pathlib.Path(str(self.session_file) + ".lock")
+        lock.unlink()
+        lock.mkdir()
+        response = self.fetch(squire, "POST", "/api/customers/login", b"{}")
+        self.assertEqual(response.status, 200)
+        self.assertIn("cannot be written", response.headers["Proxy-Status"])
+        self.fetch(squire)
+        self.assertEqual(upstream.requests[-1].token, token)
+        lock.rmdir()
+        self.wait_until(lambda: json.loads(self.session_file.read_text())["token"] == token)
+
+    def test_what_cannot_be_read_is_neither_overwritten_nor_believed(self):
+        def directory(path): path.mkdir()
+        def fifo(path): os.mkfifo(path)
+        def link(path):
+            (self.directory / "elsewhere").write_text(json.dumps({"token": jwt(jti="elsewhere")}))
+            path.symlink_to(self.directory / "elsewhere")
+        def large(path): path.write_bytes(b"x" * (10 << 20))
+        def empty(path): path.write_text("")
+        def nuls(path): path.write_bytes(bytes(4096))
+        for make in (directory, fifo, link, large, empty, nuls):
+            with self.subTest(make.__name__):
+                token = jwt(jti=make.__name__)
+                accepted = {token}
+                squire, upstream = self.proxied(lambda r: reply(200) if r.token in accepted and r.target != REFRESH else reply(401), token=token)
+                self.assertEqual(self.fetch(squire).status, 200)
+                self.session_file.unlink()
+                make(self.session_file)
+                kind = os.lstat(self.session_file)
+                self.assertEqual(self.fetch(squire).status, 200)
+                # Refreshing could not be saved, so nothing is sent.
+                accepted.clear()
+                self.assertEqual(self.fetch(squire).status, 401)
+                self.assertEqual([r for r in upstream.requests if r.target == REFRESH], [])
+                self.command("login", "--config", squire.config, "--token", "-", input=jwt() + "\n", code=65)
+                after = os.lstat(self.session_file)
+                # Its rights may have been narrowed, nothing else.
+                self.assertEqual((stat.S_IFMT(kind.st_mode), kind.st_size, kind.st_ino), (stat.S_IFMT(after.st_mode), after.st_size, after.st_ino))
+                self.command("run", "--config", squire.config, code=74)
+                squire.stop()
+                shutil.rmtree(self.session_file) if self.session_file.is_dir() and not self.session_file.is_symlink() else self.session_file.unlink()
+
+
+class ClientsOwnDoings(Scenario):
+    def sign_in_reply(self, token, form):
+        body = token_reply(token).split(b"\r\n\r\n", 1)[1]
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        if "gzip" in form:
+            body, head = gzip.compress(body), head + b"Content-Encoding: gzip\r\n"
+        if "chunked" in form:
+            chunks = b"".join(b"%x\r\n%s\r\n" % (len(body[i:i + 50]), body[i:i + 50]) for i in range(0, len(body), 50))
+            return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n", body
+        return head + b"Content-Length: %d\r\n\r\n" % len(body) + body, body
+
+    def test_sign_in_teaches_the_token_however_it_is_sent(self):
+        for form in ("plain", "chunked", "gzip", "gzip chunked"):
+            for path in ("login", "register", "social-sign-up"):
+                with self.subTest(form=form, path=path):
+                    token = jwt(jti=f"{form.replace(' ', '')}{path}", sub=path)
+                    answer, body = self.sign_in_reply(token, form)
+                    squire, upstream = self.proxied(lambda r: answer if "/customers/" in r.target else reply(200), token=jwt())
+                    response = self.fetch(squire, "POST", f"/api/customers/{path}", b"{}", {"Accept-Encoding": "gzip", "Authorization": "Bearer stale"})
+                    # The client has what the API sent, byte for byte.
+                    self.assertEqual((response.status, response.data), (200, body))
+                    self.assertNotIn(jwt(), upstream.requests[0]["Authorization"] or "")
+                    self.assertEqual(json.loads(self.session_file.read_text())["token"], token)
+                    self.fetch(squire)
+                    self.assertEqual(upstream.requests[-1].token, token)
+                    squire.stop()
+
+    def test_decoys_are_never_adopted(self):
+        token, decoy = jwt(jti="mine"), jwt(jti="decoy")
+        squire, upstream = self.proxied(lambda r: token_reply(decoy) if r.method == "POST" else reply(200), token=token)
+        for target in ("/api/payment-processors/generate-tokens", "/api/oauth/tokens", "/api/customers/login/else", "/api/orders"):
+            self.fetch(squire, "POST", target, b"{}")
+        self.fetch(squire)
+        self.assertEqual(upstream.requests[-1].token, token)
+
+    def test_the_clients_own_refresh_never_rotates_behind_our_back(self):
+        old = jwt(jti="old")
+        squire, upstream = self.proxied(token=old)
+        upstream.respond = api = Rotating(old)
+        response = self.fetch(squire, target=REFRESH, headers={"Authorization": "Bearer " + jwt(jti="stale")})
+        new = json.loads(response.data)["data"]["token"]["value"]
+        self.assertEqual([r.token for r in upstream.requests], [old])
+        self.assertEqual(json.loads(self.session_file.read_text())["token"], new)
+        self.assertIn(new, api.live)
+        self.assertEqual(self.fetch(squire).status, 200)
+
+    def test_logout_with_an_expired_token_refreshes_first(self):
+        old = jwt(life=3600, age=7200, jti="old")
+        squire, upstream = self.proxied(token=old)
+        upstream.respond = api = Rotating(old)
+        self.assertEqual(self.fetch(squire, "POST", "/api/customers/logout").status, 200)
+        self.assertEqual([r.target for r in upstream.requests], [REFRESH, "/api/customers/logout"])
+        self.assertEqual(api.live, set())
+        self.assertNotIn("token", json.loads(self.session_file.read_text()))
+        self.assertEqual(self.fetch(squire).status, 401)
+        # The same by command.
+        old = jwt(life=3600, age=7200, jti="older")
+        upstream.respond = api = Rotating(old)
+        self.save_token(old, squire.config)
+        self.command("logout", "--config", squire.config)
+        self.assertEqual((api.count, api.live), (1, set()))
+
+    def test_a_running_refresh_does_not_bring_back_what_was_logged_out(self):
+        old = jwt(jti="old")
+        hold, entered = threading.Event(), threading.Event()
+        self.addCleanup(hold.set)
+        squire, upstream = self.proxied(token=old)
+        api = Rotating(old)
+        def respond(request):
+            if request.target == "/api/first" and request.token == old: return reply(401)
+            if request.target == REFRESH:
+                entered.set()
+                hold.wait(LIMIT)
+            return api(request)
+        upstream.respond = respond
+        results = {}
+        def run(name, *arguments): results[name] = self.fetch(squire, *arguments).status
+        first = threading.Thread(target=run, args=("first", "GET", "/api/first"))
+        first.start()
+        self.assertTrue(entered.wait(LIMIT))
+        logout = threading.Thread(target=run, args=("logout", "POST", "/api/customers/logout"))
+        logout.start()
+        # It waits for the token that is to come, to end that one.
+        self.assertEqual(self.fetch(squire, target="/api/other").status, 200)
+        self.assertNotIn("/api/customers/logout", [r.target for r in upstream.requests])
+        hold.set()
+        first.join(), logout.join()
+        self.assertEqual(results["logout"], 200)
+        self.assertEqual(api.live, set())
+        self.assertNotIn("token", json.loads(self.session_file.read_text()))
+
+    def test_opaque_tokens_of_two_customers(self):
+        """Nothing in them says whose they are: a login between a request and its replay is another customer's."""
+        entered, proceed = threading.Event(), threading.Event()
+        self.addCleanup(proceed.set)
+        def respond(request):
+            if request.token == "opaque-first":
+                entered.set()
+                proceed.wait(LIMIT)
+                return reply(401)
+            return reply(200)
+        squire, upstream = self.proxied(respond, token="opaque-first")
+        result = []
+        thread = threading.Thread(target=lambda: result.append(self.fetch(squire, "POST", "/api/orders", b"1").status))
+        thread.start()
+        self.assertTrue(entered.wait(LIMIT))
+        self.save_token("opaque-second", squire.config)
+        deadline = time.monotonic() + LIMIT
+        while "generation 2" not in squire.text(): self.assertLess(time.monotonic(), deadline)
+        proceed.set()
+        thread.join()
+        self.assertEqual(result, [503])
+        self.assertEqual([r.token for r in upstream.requests], ["opaque-first"])
+
+
+class Load(Scenario):
+    def test_a_thousand_requests_during_a_slow_refresh(self):
+        old, new = jwt(jti="old"), jwt(jti="new")
+        hold = threading.Event()
+        self.addCleanup(hold.set)
+        def respond(request):
+            if request.target == REFRESH:
+                hold.wait(LIMIT)
+                return token_reply(new)
+            return reply(200) if request.token == new else reply(401)
+        squire, upstream = self.proxied(respond, token=old)
+        before = resident(squire)
+        connections = [socket.create_connection(("127.0.0.1", squire.port), LIMIT) for _ in range(1000)]
+        for index, connection in enumerate(connections):
+            self.addCleanup(connection.close)
+            connection.sendall(b"GET /api/%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % index)
+        upstream.wait_for_requests(1001)
+        grown = resident(squire) - before
+        hold.set()
+        released = time.monotonic()
+        statuses = [connection.recv(65536).split(b" ", 2)[1] for connection in connections]
+        self.assertEqual(statuses, [b"200"] * 1000)
+        self.assertEqual(len([r for r in upstream.requests if r.target == REFRESH]), 1)
+        if not SANITIZER: self.assertLess(grown, 64 << 10, "KiB")
+        self.assertLess(time.monotonic() - released, LIMIT)
+
+    def test_more_than_may_wait_are_told_to_come_again(self):
+        old = jwt(life=3600, age=7200, jti="old")
+        hold, entered = threading.Event(), threading.Event()
+        self.addCleanup(hold.set)
+        def respond(request):
+            if request.target == REFRESH:
+                entered.set()
+                hold.wait(LIMIT)
+                return token_reply(jwt(jti="new"))
+            return reply(200)
+        squire, upstream = self.proxied(respond, token=old, extra="limits: {connections: 3000}\n")
+        connections = [socket.create_connection(("127.0.0.1", squire.port), LIMIT) for _ in range(1100)]
+        for connection in connections:
+            self.addCleanup(connection.close)
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        refused = []
+        deadline = time.monotonic() + LIMIT
+        while len(refused) < 76:
+            poller = select.poll()
+            lookup = {c.fileno(): c for c in connections if c not in refused}
+            for descriptor in lookup: poller.register(descriptor, select.POLLIN)
+            refused += [lookup[descriptor] for descriptor, _ in poller.poll(100)]
+            self.assertLess(time.monotonic(), deadline, len(refused))
+        answers = [c.recv(65536) for c in refused]
+        self.assertEqual({a.split(b" ", 2)[1] for a in answers}, {b"503"})
+        for answer in answers: self.assertIn(b"\r\nRetry-After: 1\r\n", answer)
+        hold.set()
+        statuses = [c.recv(65536).split(b" ", 2)[1] for c in connections if c not in refused]
+        self.assertEqual(statuses, [b"200"] * 1024)
+
+    def test_an_endpoint_that_always_refuses(self):
+        """Few refreshes, no slower answers, and no harm to others: neither their requests nor their refreshes."""
+        api = Rotating(jwt(jti="old"))
+        squire, upstream = self.proxied(token=jwt(jti="old"))
+        upstream.respond = lambda r: reply(401, b"never") if r.target == "/api/never" else api(r)
+        times = []
+        for _ in range(150):
+            started = time.monotonic()
+            self.assertEqual(self.fetch(squire, target="/api/never").status, 401)
+            times.append(time.monotonic() - started)
+            self.assertEqual(self.fetch(squire).status, 200)
+        self.assertEqual(api.count, 1)
+        self.assertLess(sorted(times)[140], 1 if SANITIZER else 0.1)
+        # A token that really dies is refreshed meanwhile.
+        api.dead.update(api.live)
+        dead = api.live.pop()
+        upstream.respond = lambda r: reply(401, b"never") if r.target == "/api/never" or r.target != REFRESH and r.token == dead else (
+            api.live.add(dead) if r.token == dead else None, api(r))[1]
+        self.assertEqual(self.fetch(squire).status, 200)
+        self.assertEqual(api.count, 2)
+
+    def test_large_and_endless_refusals(self):
+        old, new = jwt(jti="old"), jwt(jti="new")
+        for body in (b"x" * (10 << 20), None):
+            with self.subTest(body is None):
+                def respond(request):
+                    if request.target == REFRESH: return token_reply(new)
+                    if request.token == new: return reply(200)
+                    if body: return reply(401, body)
+                    return b"HTTP/1.1 401 X\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nendle\r\n"
+                squire, upstream = self.proxied(respond, token=old)
+                before, started = resident(squire), time.monotonic()
+                self.assertEqual(self.fetch(squire).status, 200)
+                self.assertLess(time.monotonic() - started, 5)
+                if not SANITIZER: self.assertLess(resident(squire) - before, 8 << 10)
+                squire.stop()
+
+    def test_other_refusals_never_refresh(self):
+        squire, upstream = self.proxied(lambda r: reply(int(r.target.split("/")[2]), b"no", *(["WWW-Authenticate: Basic realm=x"] if r.target.endswith("basic") else [])))
+        for status in ("403", "422", "407", "419", "401/basic"):
+            self.assertEqual(self.fetch(squire, target="/api/" + status).status, int(status[:3]))
+        self.assertEqual([r for r in upstream.requests if r.target == REFRESH], [])
+
+
+def resident(squire):
+    """KiB."""
+    return int(pathlib.Path(f"/proc/{squire.process.pid}/statm").read_text().split()[1]) * 4
+
+
+class AnotherAPI(Scenario):
+    """An invented one, as config/examples/custom-api.yaml has it."""
+
+    def invented(self):
+        tokens = iter(f"opaque+{n}/=" for n in range(1, 100))
+        state = {"live": "opaque+0/=", "renewed": []}
+        def renew(request):
+            state["renewed"].append(request)
+            state["live"] = next(tokens)
+            return reply(200, json.dumps({"access": state["live"], "expires_in": "900"}).encode(), "Content-Type: application/json")
+        def api(request):
+            if request.token == state["live"]: return reply(200, b'{"ok":true}', "Content-Type: application/json")
+            if request.target == "/soft": return reply(200, b'{"error":{"code":"token_expired"}}', "Content-Type: application/json; charset=utf-8")
+            if request.target == "/challenge": return reply(401, b"", 'WWW-Authenticate: Bearer realm="x", error="invalid_token"')
+            return reply(419, b"Page Expired")
+        return self.upstream(api), self.upstream(renew), state
+
+    def test_the_example(self):
+        api, login, state = self.invented()
+        text = (EXAMPLES / "custom-api.yaml").read_text()
+        text = text.replace("https://api.example.com", api.url).replace("https://login.example.com", login.url)
+        text = re.sub(r"^listen:.*$", f"listen: 127.0.0.1:0\ninspector: \"off\"", text, flags=re.M).replace("session:\n", f"session:\n  file: {self.session_file}\n")
+        config = self.directory / "custom.yaml"
+        config.write_text(text)
+        self.save_token("opaque+0/=", str(config))
+        squire = self.run_squire(str(config))
+        for target in ("/page", "/soft", "/challenge"):
+            with self.subTest(target):
+                state["live"] = "revoked"
+                response = self.fetch(squire, "POST", target, b"body")
+                self.assertEqual((response.status, response.data), (200, b'{"ok":true}'))
+        self.assertEqual(len(state["renewed"]), 3)
+        first = state["renewed"][0]
+        self.assertEqual((first.line, first["Authorization"]), ("POST /v2/renew HTTP/1.1", None))
+        self.assertEqual(first.payload, b"grant=renew&token=opaque%2B0%2F%3D")
+        self.assertEqual((first["Content-Type"], first["X-Client"], first["User-Agent"]), ("application/x-www-form-urlencoded", "squire", "my-tool/1.0"))
+        self.assertRegex(first["X-Trace-ID"], r"^[0-9a-f-]{36}$")
+        status = json.loads(self.command("status", "--json", "--config", str(config)).stdout)
+        self.assertTrue(800 < status["expires_in"] <= 900, status)
+        # A 401 that names another error is the client's.
+        api.respond = lambda r: reply(401, b"", 'WWW-Authenticate: Bearer error="insufficient_scope"')
+        self.assertEqual(self.fetch(squire).status, 401)
+        self.assertEqual(len(state["renewed"]), 3)
+
+    def test_mistakes_in_the_recipe(self):
+        base = "upstream: https://api.example.com\nsession:\n"
+        for text, expected in (
+            ("  refresh: {token: /t}\n", "needs a path, or a url"),
+            ("  refresh: {path: /r}\n", "needs token"),
+            ("  refresh: {url: 'http://login.example.com/r', token: /t}\n", "https://"),
+            ("  refresh: {url: 'https://login.example.com/r', path: /r, token: /t}\n", "both"),
+            ("  refresh: {path: /r, token: t}\n", "JSON Pointer"),
+            ("  refresh: {path: /r, token: /t, expires: /x}\n", 'unknown key "session.refresh.expires"'),
+            ("  refresh: {path: /r, token: /t, headers: {'A B': c}}\n", "no header"),
+            ("  rejected: [200]\n", "400 to 599"),
+            ("  rejected: [{status: 200}]\n", "pointer"),
+            ("  rejected: [{status: 403, equals: x}]\n", "pointer"),
+            ("  rejected: [{status: 403, pointer: /x}]\n", "equals"),
+        ):
+            path = self.directory / "c.yaml"
+            path.write_text(base + text)
+            self.assertIn(expected, self.command("check", "--config", str(path), code=78).stderr, text)
+
+
+class Commands(Scenario):
+    def test_exec_keeps_secrets_from_its_child(self):
+        upstream = self.upstream()
+        token = jwt(life=3600, age=7200)
+        key = self.directory / "key"
+        key.write_text("a-secret-access-key\n")
+        config = self.config(upstream.url, extra=f"access: {{key: {key}}}\n")
+        self.save_token(token, config)
+        result = self.command("exec", "--config", config, "--", "env", env={
+            "SQUIRE_TOKEN": "stale", "SQUIRE_HEADER": "X-Secret: s", "AUTH": f"Bearer {token}", "KEY": "a-secret-access-key", "OTHER": "kept"})
+        lines = result.stdout.splitlines()
+        names = {line.split("=", 1)[0] for line in lines}
+        self.assertIn("OTHER=kept", lines)
+        self.assertIn("SQUIRE_URL", names)
+        for name in ("SQUIRE_TOKEN", "SQUIRE_HEADER", "AUTH", "KEY"): self.assertNotIn(name, names)
+        self.assertNotIn(token, result.stdout)
+
+    def test_status_tells_a_person_what_happened_and_what_to_do(self):
+        answers = [reply(503, b""), token_reply(jwt(jti="new")), reply(401)]
+        squire, upstream = self.proxied(lambda r: answers.pop(0) if r.target == REFRESH else reply(200), token=jwt(life=30))
+        for code in (75, 0, 77):
+            deadline = time.monotonic() + LIMIT
+            while True:
+                result = subprocess.run([SQUIRE, "token", "--config", squire.config, "--min-ttl", "2h"], capture_output=True, env=clean_environment(**self.env))
+                if result.returncode == code: break
+                self.assertLess(time.monotonic(), deadline, result)
+        text = self.command("status", "--config", squire.config).stdout
+        for expected in ("session ", "customer    5090976", "age ", "expires     in 59 min", "refreshes   1, and failed: 1 unavailable, 1 refused",
+                         "refreshed (expiry), ", "unavailable (expiry), ", "status 503", "The API refused to refresh the token (status 401) at ", "run squire login"):
+            self.assertIn(expected, text)
+
+
+if __name__ == "__main__":
+    main()
