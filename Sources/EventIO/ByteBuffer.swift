@@ -91,7 +91,7 @@ package final class ByteBuffer {
         bytes.withUnsafeBytes { append($0) }
     }
 
-    /// Disfavoured, or literals would be taken for strings rather than for static ones: 60 instructions more for each.
+    /// Disfavoured, or literals would be taken for strings rather than for static ones, which costs half as much again.
     @_disfavoredOverload
     package func append(_ text: String) {
         var text = text

@@ -188,7 +188,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         return admission
     }
 
-    /// With memcmp(3): a comparison of sequences took 340 instructions, a tenth of what parsing the whole head does.
+    /// With memcmp(3): comparing the same 15 bytes as sequences took 340 instructions.
     private func isAccepted(_ host: UnsafeRawBufferPointer) -> Bool {
         host.count == acceptedHost.count
             && acceptedHost.withUnsafeBytes { memcmp($0.baseAddress!, host.baseAddress!, host.count) == 0 }

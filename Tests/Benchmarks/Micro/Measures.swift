@@ -150,14 +150,23 @@ struct Measure {
 
     private static var exchange: Measure {
         let token = Token("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI1MDkwOTc2In0.c2lnbmF0dXJl")!
-        let first = Credential(generation: 1, token: token, expiry: nil, expiresAt: nil, receivedAt: 0)
-        let second = Credential(generation: 2, token: token, expiry: nil, expiresAt: nil, receivedAt: 0)
+        let customer = Customer(lineage: "login", subject: "5090976")
+        let credentials = [1, 2].map { number in
+            Credential(
+                generation: number,
+                token: token,
+                customer: customer,
+                expiry: nil,
+                expiresAt: nil,
+                receivedAt: 0
+            )
+        }
         return Measure(name: "exchange", summary: "decide an exchange: refused, refreshed, sent again, relayed") {
             var exchange = Exchange(route: .ordinary, method: .get, carriesCredential: true, missing: .refuse)
-            check(exchange.credentialArrived(.success(first)) == .send)
+            check(exchange.credentialArrived(.success(credentials[0])) == .send)
             exchange.attemptBegins()
             check(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .hold)
-            check(exchange.credentialArrived(.success(second)) == .send)
+            check(exchange.credentialArrived(.success(credentials[1])) == .send)
             exchange.attemptBegins()
             check(exchange.headArrived(status: 200, verdict: .accepted, isReplayable: true) == .relay)
         }

@@ -6,7 +6,7 @@ sys.dont_write_bytecode = True
 import distance, idle, inside, micro, rotation, startup, throughput, transfer
 from rig import ROOT, Failure
 
-SCENARIOS = {"plain": throughput.plain, "tls": throughput.tls, "others": throughput.others, "workers": throughput.workers,
+SCENARIOS = {"plain": throughput.plain, "tls": throughput.tls, "others": throughput.others, "logged": throughput.logged, "workers": throughput.workers,
              "download": transfer.download, "upload": transfer.upload, "idle-clients": idle.clients, "idle": idle.process,
              "start": startup.start, "token": startup.token, "distance": distance.distance, "rotation": rotation.rotation,
              "calls": inside.system_calls, "allocations": inside.allocations, "micro": micro.micro}

@@ -3,7 +3,7 @@
 The distance is 20 ms each way between two network namespaces of the benchmark's own: tc-netem(8) where the kernel has it, else a
 wire made of two TUN devices and a process that holds every packet back.
 """
-import fcntl, heapq, os, select, struct, subprocess, sys, time
+import ctypes, fcntl, heapq, os, select, struct, subprocess, sys, time
 
 from rig import Failure, Rig, figure, free_port, needs
 
@@ -71,11 +71,12 @@ class Distance:
 
 def carry(near, far):
     """The wire: takes packets from either device and gives them to the other one later."""
+    libc = ctypes.CDLL(None)
     devices = []
     for name in (near, far):
         with open(f"/run/netns/{name}") as namespace:
-            if os.setns(namespace.fileno(), 0) != 0 if hasattr(os, "setns") else libc_setns(namespace.fileno()):
-                raise OSError("setns")
+            if libc.setns(namespace.fileno(), 0) != 0:
+                raise OSError(f"no way into {name}")
         device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         # TUNSETIFF: IFF_TUN, IFF_NO_PI.
         fcntl.ioctl(device, 0x400454CA, struct.pack("16sH22x", b"wire", 0x1001))
@@ -103,11 +104,6 @@ def carry(near, far):
                     heapq.heappush(held, (time.monotonic() + ONE_WAY_MS / 1e3, count, other, packet))
             except BlockingIOError:
                 pass
-
-
-def libc_setns(descriptor):
-    import ctypes
-    return ctypes.CDLL(None, use_errno=True).setns(descriptor, 0)
 
 
 def distance(options):

@@ -11,22 +11,23 @@ ENVOY = os.environ.get("BENCH_ENVOY", "envoy")
 MITMDUMP = os.environ.get("BENCH_MITMDUMP", "mitmdump")
 
 
-def start(rig, name, port, tls, large=False):
-    """`large`: for bodies of any size, passed on as they come."""
-    return {"nginx": nginx, "haproxy": haproxy, "caddy": caddy, "envoy": envoy, "mitmproxy": mitmproxy}[name](rig, port, tls, large)
+def start(rig, name, port, tls, **options):
+    return {"nginx": nginx, "haproxy": haproxy, "caddy": caddy, "envoy": envoy, "mitmproxy": mitmproxy}[name](rig, port, tls, **options)
 
 
-def nginx(rig, port, tls, large):
+def nginx(rig, port, tls, large=False, logs=False):
+    """`large`: for bodies of any size, passed on as they come. `logs`: a line for each request."""
     fields = "".join(f'proxy_set_header {name} "{value}";' for name, value in HEADERS.items())
     scheme, upstream_port = ("https", rig.secure) if tls else ("http", rig.plain)
     streaming = "proxy_buffering off; proxy_request_buffering off; client_max_body_size 0;" if large else ""
-    return rig.nginx("nginx", f"""upstream u {{ server 127.0.0.1:{upstream_port}; keepalive 256; keepalive_requests 1000000000; }}
+    log = f"access_log {rig.path('access.log')};" if logs else ""
+    return rig.nginx("nginx", f"""{log} upstream u {{ server 127.0.0.1:{upstream_port}; keepalive 256; keepalive_requests 1000000000; }}
  server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ proxy_pass {scheme}://u; proxy_http_version 1.1; {streaming}
   proxy_ssl_verify on; proxy_ssl_trusted_certificate {rig.path('cert.pem')}; proxy_ssl_name localhost; proxy_ssl_session_reuse on;
   proxy_set_header Connection ""; proxy_set_header Authorization "Bearer {rig.token}"; {fields} }} }}""")
 
 
-def haproxy(rig, port, tls, large):
+def haproxy(rig, port, tls):
     needs("haproxy")
     fields = "".join(f"  http-request set-header {name} {value}\n" for name, value in HEADERS.items())
     server = f"127.0.0.1:{rig.plain}"
@@ -50,7 +51,7 @@ backend b
 """)])
 
 
-def caddy(rig, port, tls, large):
+def caddy(rig, port, tls):
     needs("caddy")
     fields = "".join(f"header_up {name} {value}\n" for name, value in HEADERS.items())
     transport = f"transport http {{\n tls_trusted_ca_certs {rig.path('cert.pem')}\n }}" if tls else ""
@@ -68,7 +69,7 @@ http://127.0.0.1:{port} {{
 """)], GOMAXPROCS="1")
 
 
-def envoy(rig, port, tls, large):
+def envoy(rig, port, tls):
     if not shutil.which(ENVOY):
         raise Failure("Envoy is not here: see README.md, and name it with BENCH_ENVOY")
     fields = "".join(f'            - header: {{key: {name}, value: "{value}"}}\n' for name, value in HEADERS.items())
@@ -114,7 +115,7 @@ static_resources:
 """)])
 
 
-def mitmproxy(rig, port, tls, large):
+def mitmproxy(rig, port, tls):
     if not shutil.which(MITMDUMP):
         raise Failure("mitmproxy is not here: see README.md, and name mitmdump with BENCH_MITMDUMP")
     fields = "".join(f"        flow.request.headers[{name!r}] = {value!r}\n" for name, value in HEADERS.items())

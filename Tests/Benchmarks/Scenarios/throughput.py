@@ -80,6 +80,20 @@ def others(options):
         figure(f"CPU per request against {name}", value, "", AGAINST_OTHERS.get(name), spread)
 
 
+def logged(options):
+    """CPU per request with a log line for each, as it is by default, against nginx with its access log"""
+    rows = {"nginx": [], "squire": []}
+    with Rig(options.squire) as rig:
+        rig.upstream()
+        ports = {name: free_port() for name in rows}
+        peers.start(rig, "nginx", ports["nginx"], tls=False, logs=True)
+        rig.start_squire(ports["squire"], tls=False, log_level="info")
+        rows = rounds_of(rig, ports, options)
+    value, spread = ratio(rows, "cpu", "nginx")
+    ours, theirs = (median(r["cpu"] for r in rows[name]) for name in ("squire", "nginx"))
+    figure("CPU per request against nginx, both with a log", value, "", None, f"{ours:.1f} against {theirs:.1f} us, {spread}")
+
+
 def workers(options):
     """Two workers against one: CPU per request, requests a second"""
     rows = {1: [], 2: []}
