@@ -99,8 +99,8 @@ package enum RefreshOutcome: Sendable {
     case refreshed(RefreshReply)
     /// The upstream refuses this token for good (4xx).
     case refused(status: Int)
-    /// Not now: 5xx or 429. Seconds asked for, where known.
-    case unavailable(reason: String, retryAfter: Int?)
+    /// Not now: 5xx or 429. Seconds asked for, where known; whether the upstream may have rotated the token before it failed.
+    case unavailable(reason: String, retryAfter: Int?, mayHaveRotated: Bool = false)
     /// Nothing was sent.
     case unreachable(reason: String)
     /// Sent, and no answer that holds a token: the upstream may have rotated it.

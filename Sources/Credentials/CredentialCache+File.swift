@@ -90,14 +90,18 @@ extension CredentialCache {
         var event: SessionEvent?
         saving.withLock {
             do throws(SessionFileError) {
-                let loaded = try file.load()
-                if let loaded, loaded.record.token?.fingerprint != unsaved.replaces {
+                var theirs: SessionFile.Loaded?
+                let version = try file.save(lock.withLock { record }) { () throws(SessionFileError) in
+                    theirs = try file.load()
+                    if theirs?.record.token?.fingerprint == unsaved.replaces { theirs = nil }
+                    return theirs == nil
+                }
+                if let theirs {
                     let before = generation
-                    publish(loaded.record, version: loaded.version)
+                    publish(theirs.record, version: theirs.version)
                     if generation != before { event = .adopted(generation: generation) }
                     return
                 }
-                let version = try file.save(lock.withLock { record })
                 lock.withLock {
                     self.unsaved = nil
                     fileVersion = version
@@ -153,14 +157,21 @@ extension CredentialCache {
         }
         defer { handle.unlock() }
         recover(file)
-        // Nothing unreadable is overwritten, not even by what is newer.
-        let loaded = try file.load()
-        var changed = loaded?.record ?? SessionRecord()
-        lock.withLock { if unsaved != nil { changed = record } }
-        guard change(&changed) else { return }
-        try saving.withLock { () throws(SessionFileError) -> Void in
-            let version = try file.save(changed)
-            publish(changed, version: version)
+        while true {
+            // Nothing unreadable is overwritten, not even by what is newer.
+            let loaded = try file.load()
+            var changed = loaded?.record ?? SessionRecord()
+            lock.withLock { if unsaved != nil { changed = record } }
+            guard change(&changed) else { return }
+            let isSaved = try saving.withLock { () throws(SessionFileError) -> Bool in
+                guard let version = try file.save(changed, mayReplace: { file.version() == loaded?.version }) else {
+                    return false
+                }
+                publish(changed, version: version)
+                return true
+            }
+            // Else somebody without the lock was quicker: what they wrote counts too.
+            if isSaved { return }
         }
     }
 

@@ -25,13 +25,15 @@ extension CredentialCache {
 
     private typealias RotationResult = Result<Refreshed, CredentialFailure>
 
-    /// Somebody has set `isRefreshing`.
-    func startRefresh(_ cause: RefreshCause) {
-        thread.execute { [self] in
+    /// Makes the refresh that `CredentialState.beginRefresh` announced, after `pause` nanoseconds, and ends the waiting of all.
+    func startRefresh(_ cause: RefreshCause, after pause: Int64 = 0) {
+        let work: @Sendable () -> Void = { [weak self] in
+            guard let self else { return }
             let result = refresh(cause)
-            lock.withLock { state.isRefreshing = false }
+            lock.withLock { state.endRefresh() }
             resumeWaiters(result.map(\.credential), reply: result.map(\.reply))
         }
+        if pause > 0 { thread.executeLater(pause, work) } else { thread.execute(work) }
     }
 
     /// Adopt what a sibling saved; make sure that the result can be saved; only then send; save; publish.
@@ -39,6 +41,8 @@ extension CredentialCache {
         guard let source, let held = lock.withLock({ state.credential }) else {
             return .failure(.loginNeeded(lock.withLock { state.story }))
         }
+        // Another token came before this began.
+        if held.generation != lock.withLock({ state.refreshing }) { return adopted() }
         let rotation = Rotation(held: held, cause: cause, at: clock.wall(), started: clock.elapsed())
         guard let file else { return rotate(rotation, source, base: lock.withLock { record }) }
         do throws(SessionFileError) {
@@ -115,7 +119,8 @@ extension CredentialCache {
                     "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason)), and the API has refused the token since (status \(status))."
             }
             return failed(rotation, .refused, story, base, file, replacement)
-        case .unavailable(let reason, let retryAfter):
+        case .unavailable(let reason, let retryAfter, let mayHaveRotated):
+            if mayHaveRotated, base.unanswered == nil { base.unanswered = .init(at: rotation.at, reason: reason) }
             return failed(rotation, .unavailable, reason, retryAfter: retryAfter, base, file, replacement)
         case .unreachable(let reason):
             return failed(rotation, .unreachable, reason, base, file, replacement)
@@ -143,11 +148,12 @@ extension CredentialCache {
             var version: SessionFile.Version?
             do throws(SessionFileError) {
                 // Who put another token in meanwhile, by hand, means it.
-                if let other = try other(in: file, than: rotation.held) {
-                    file.abandon(replacement)
-                    return other
+                var theirs: SessionFile.Loaded?
+                version = try commit(base, file, replacement) { () throws(SessionFileError) in
+                    theirs = try other(in: file, than: rotation.held)
+                    return theirs == nil
                 }
-                version = try commit(base, file, replacement)
+                if let theirs { return theirs }
             } catch {
                 // The old token is dead: keep working with the new one, and say so loudly.
                 notSaved = error.description
@@ -172,13 +178,14 @@ extension CredentialCache {
     private func commit(
         _ record: SessionRecord,
         _ file: SessionFile,
-        _ replacement: SessionFile.Replacement
-    ) throws(SessionFileError) -> SessionFile.Version {
+        _ replacement: SessionFile.Replacement,
+        mayReplace: () throws(SessionFileError) -> Bool
+    ) throws(SessionFileError) -> SessionFile.Version? {
         do throws(SessionFileError) {
-            return try file.commit(record, replacement)
+            return try file.commit(record, replacement, mayReplace: mayReplace)
         } catch {
-            if let version = try? file.save(record) { return version }
-            throw error
+            if error.isUnreadable { throw error }
+            return try file.save(record, mayReplace: mayReplace)
         }
     }
 
@@ -224,8 +231,10 @@ extension CredentialCache {
     ) {
         var version: SessionFile.Version?
         if let file, let replacement {
-            if ((try? other(in: file, than: rotation.held)) ?? nil) != nil { return file.abandon(replacement) }
-            version = try? file.commit(record, replacement)
+            version =
+                (try? file.commit(record, replacement) { () throws(SessionFileError) in
+                    try other(in: file, than: rotation.held) == nil
+                }) ?? nil
         }
         lock.withLock {
             guard state.credential?.token == rotation.held.token else { return }
@@ -261,7 +270,7 @@ extension CredentialCache {
                 guard state.credential?.token == rotation.held.token, !state.isRefused, !state.isRefreshing else {
                     return false
                 }
-                state.isRefreshing = true
+                state.beginRefresh()
                 return true
             }
             if starts { startRefresh(rotation.cause) }

@@ -60,6 +60,7 @@ package final class CredentialCache: @unchecked Sendable {
     private var foreignUpstream: String?
     private var watch: SessionFileWatch?
     private let publishedGeneration = Atomic<UInt64>(0)
+    private let publishedStorm = Atomic<Bool>(false)
 
     private struct Waiter {
         /// Its attempt with the token was refused; else it has made none.
@@ -138,8 +139,8 @@ package final class CredentialCache: @unchecked Sendable {
 
     /// The whole interface of an exchange: a token for a request, `rejecting` the one the upstream refused, if any.
     ///
-    /// Starts a refresh, or joins the one in flight, when the token is refused or due; true when it starts one: whether that request is
-    /// accepted when it is sent again is to be told by `reportReplay`. `settled` also waits for a refresh in flight that the request could
+    /// Starts a refresh, or joins the one in flight, when the token is refused or due; true when it starts one: when that request
+    /// is refused all the same, `wasNotCured` is to be told. `settled` also waits for a refresh in flight that the request could
     /// do without: a sign-out must end the token that is to come. A token that is only ahead of its upstream's clock is handed out again
     /// after that pause, by `delay`, instead of being refreshed.
     @discardableResult
@@ -160,12 +161,12 @@ package final class CredentialCache: @unchecked Sendable {
                 switch decide(refusal, settled: settled, deliver) {
                 case .use(let credential), .useAfter(_, let credential): deliver(.success(credential))
                 case .fail(let failure): deliver(.failure(failure))
-                case .wait(let starts): if starts { startRefresh(cause) }
+                case .wait(let starts, let pause): if starts { startRefresh(cause, after: pause) }
                 }
             }
         case .fail(let failure): deliver(.failure(failure))
-        case .wait(let starts):
-            if starts { startRefresh(cause) }
+        case .wait(let starts, let pause):
+            if starts { startRefresh(cause, after: pause) }
             return starts
         }
         return false
@@ -179,11 +180,11 @@ package final class CredentialCache: @unchecked Sendable {
             if let refusal { state.note(refusal) }
             var decision = state.decide(refusal, now: clock.elapsed())
             if settled, state.isRefreshing { decision = .wait(starts: false) }
-            guard case .wait(let starts) = decision else { return decision }
+            guard case .wait(let starts, _) = decision else { return decision }
             guard waiters.count < Self.maxWaiters else { return .fail(.overloaded) }
             waiters.append(Waiter(wasRefused: refusal != nil, deliver: deliver))
             if !starts { coalesced += 1 }
-            state.isRefreshing = true
+            state.beginRefresh()
             return decision
         }
     }
@@ -211,14 +212,28 @@ package final class CredentialCache: @unchecked Sendable {
             replyWaiters.append(deliver)
             let starts = !state.isRefreshing
             if !starts { coalesced += 1 }
-            state.isRefreshing = true
+            state.beginRefresh()
             return (nil, starts)
         }
     }
 
-    /// Tells whether the request that started a refresh was accepted when it was sent again: storm control.
-    package func reportReplay(of generation: Generation, path: UInt64, accepted: Bool) {
-        lock.withLock { state.replayed(generation, path: path, accepted: accepted, now: clock.elapsed()) }
+    /// The request that started a refresh, and was sent again with its token, was refused all the same: storm control.
+    package func wasNotCured(_ generation: Generation, path: UInt64) {
+        lock.withLock {
+            state.wasNotCured(generation, path: path, now: clock.elapsed())
+            publishedStorm.store(state.isStormy, ordering: .relaxed)
+        }
+    }
+
+    /// Whether acceptances are of interest: one load, for the fast path.
+    package var isStormy: Bool { publishedStorm.load(ordering: .relaxed) }
+
+    /// A request of that path was accepted.
+    package func accepted(path: UInt64) {
+        lock.withLock {
+            state.accepted(path: path)
+            publishedStorm.store(state.isStormy, ordering: .relaxed)
+        }
     }
 
     // MARK: Logins and logouts
@@ -263,6 +278,7 @@ package final class CredentialCache: @unchecked Sendable {
         lock.withLock { isShutDown = true }
         watch?.stop()
         watch = nil
+        defer { resumeWaiters(.failure(.shuttingDown), reply: .failure(.shuttingDown)) }
         return thread.finish(timeout: timeout)
     }
 
@@ -311,6 +327,7 @@ package final class CredentialCache: @unchecked Sendable {
             if changed.isRefused { state.story = changed.lastRefresh?.detail }
             if state.credential?.token != before { unaskedRetries = 0 }
             publishedGeneration.store(state.generation, ordering: .releasing)
+            publishedStorm.store(state.isStormy, ordering: .relaxed)
         }
     }
 

@@ -34,8 +34,8 @@ package struct Refusal: Sendable {
 struct CredentialState: Sendable {
     enum Decision: Equatable, Sendable {
         case use(Credential)
-        /// Wait for the refresh in flight, or start it.
-        case wait(starts: Bool)
+        /// Wait for the refresh in flight, or start it, after nanoseconds.
+        case wait(starts: Bool, after: Int64 = 0)
         /// The upstream's clock is behind: the same token again, after nanoseconds.
         case useAfter(Int64, Credential)
         case fail(CredentialFailure)
@@ -46,10 +46,14 @@ struct CredentialState: Sendable {
     private static let lastStormPause = 600 * second
     private static let firstBackOff = 1 * second
     private static let lastBackOff = 60 * second
+    /// A request rather waits this long for the next try than fails.
+    private static let backOffPatience = 2 * second
 
     var policy: RefreshPolicy
     private(set) var credential: Credential?
-    var isRefreshing = false
+    private(set) var isRefreshing = false
+    /// The generation that the refresh in flight is to replace.
+    private(set) var refreshing: Generation = 0
     /// The upstream refused to refresh the current token.
     private(set) var isRefused = false
     /// It refused a request that carried it.
@@ -62,15 +66,30 @@ struct CredentialState: Sendable {
     private var storm = Storm()
     private var lastGeneration: Generation = 0
 
-    /// Refusals that refreshing did not cure. One path that refuses always, such as that of a deleted account, must neither refresh with
-    /// every request nor keep others from it; when a second path is of the kind, all wait.
+    /// Paths whose refusals refreshing did not cure. One that refuses always, such as that of a deleted account, must neither refresh with
+    /// every request nor keep others from it; when a second path is of the kind, all wait. One that accepts a token again was not.
     private struct Storm: Sendable {
-        var pause: Int64 = 0
-        var until: Int64 = .min
-        var path: UInt64 = 0
-        var hasSeveralPaths = false
+        private var pause: Int64 = 0
+        private(set) var until: Int64 = .min
+        /// The latest last.
+        private var paths: [UInt64] = []
+        private static let maxPaths = 8
 
-        func pauses(_ path: UInt64, now: Int64) -> Bool { now < until && (hasSeveralPaths || path == self.path) }
+        var isOn: Bool { !paths.isEmpty }
+
+        func pauses(_ path: UInt64, now: Int64) -> Bool { now < until && (paths.count > 1 || paths.contains(path)) }
+
+        mutating func wasNotCured(_ path: UInt64, now: Int64) {
+            guard !pauses(path, now: now) else { return }
+            paths = paths.filter { $0 != path }.suffix(Self.maxPaths - 1) + [path]
+            pause = pause == 0 ? firstStormPause : min(pause * 2, lastStormPause)
+            until = now + pause
+        }
+
+        mutating func accepts(_ path: UInt64) {
+            paths.removeAll { $0 == path }
+            if paths.isEmpty { self = Storm() }
+        }
     }
 
     init(policy: RefreshPolicy) {
@@ -115,6 +134,16 @@ struct CredentialState: Sendable {
     /// The current generation, which changes with every login, refresh and logout.
     var generation: Generation { lastGeneration }
 
+    mutating func beginRefresh() {
+        guard !isRefreshing else { return }
+        isRefreshing = true
+        refreshing = lastGeneration
+    }
+
+    mutating func endRefresh() {
+        isRefreshing = false
+    }
+
     /// Whether requests may use the current credential without asking, until `refreshDue`.
     func isUsable(now: Int64) -> Bool {
         guard let credential else { return false }
@@ -150,21 +179,22 @@ struct CredentialState: Sendable {
             guard refusal.mayRefresh else { return .fail(.notCured) }
             if isRefused { return .fail(.loginNeeded(story)) }
             if let skew = refusal.skew, skew > 0, skew <= 10 * Self.second { return .useAfter(skew, credential) }
-            if now < backOffUntil { return .fail(unavailable(backOffUntil - now)) }
             if storm.pauses(refusal.path, now: now) {
                 return .fail(.paused(retryAfter: Self.seconds(storm.until - now)))
             }
-            return .wait(starts: true)
+            return startOrFail(now: now)
         }
         guard !isUsable(now: now) else { return .use(credential) }
         if isRefreshing { return .wait(starts: false) }
         let isExpired = credential.expiry.map { now >= $0 } ?? false
         if isRefused { return isExpired ? .fail(.loginNeeded(story)) : .use(credential) }
-        if now < backOffUntil {
-            return isExpired
-                ? .fail(unavailable(backOffUntil - now)) : .use(credential)
-        }
-        return .wait(starts: true)
+        return now < backOffUntil && !isExpired ? .use(credential) : startOrFail(now: now)
+    }
+
+    /// A refresh, when the last one's failure is long enough ago, or will be in a moment.
+    private func startOrFail(now: Int64) -> Decision {
+        let left = max(backOffUntil == .min ? 0 : backOffUntil - now, 0)
+        return left <= Self.backOffPatience ? .wait(starts: true, after: left) : .fail(unavailable(left))
     }
 
     /// Why a refresh that somebody asks for by name cannot start; nil when it can.
@@ -197,17 +227,17 @@ struct CredentialState: Sendable {
         self.story = story
     }
 
-    /// Whether the request that started a refresh was accepted when it was sent again: whether the refresh cured it. Others that were sent
-    /// again prove nothing: their tokens were refused because of the refresh.
-    mutating func replayed(_ generation: Generation, path: UInt64, accepted: Bool, now: Int64) {
-        if accepted {
-            if path == storm.path { storm = Storm() } else { storm.hasSeveralPaths = false }
-        } else if generation == lastGeneration, !storm.pauses(path, now: now) {
-            storm.hasSeveralPaths = storm.pause > 0 && (storm.hasSeveralPaths || storm.path != path)
-            storm.path = path
-            storm.pause = storm.pause == 0 ? Self.firstStormPause : min(storm.pause * 2, Self.lastStormPause)
-            storm.until = now + storm.pause
-        }
+    /// The request that started a refresh was refused all the same: it was not cured. Others that were sent again prove nothing: their
+    /// tokens were refused because of the refresh.
+    mutating func wasNotCured(_ generation: Generation, path: UInt64, now: Int64) {
+        if generation == lastGeneration { storm.wasNotCured(path, now: now) }
+    }
+
+    /// Some path is paused: acceptances are of interest.
+    var isStormy: Bool { storm.isOn }
+
+    mutating func accepted(path: UInt64) {
+        storm.accepts(path)
     }
 
     private func unavailable(_ pause: Int64) -> CredentialFailure {

@@ -235,22 +235,39 @@ package struct SessionFile: Sendable {
     /// A token of the largest size and everything said beside it.
     private static let room = 48 * 1024
 
-    /// Writes `record`, and makes it the file, durably.
+    /// Writes `record`, and makes it the file, durably. `mayReplace` is asked at the last moment: what takes no lock may have changed the
+    /// file while the disk was busy. When it says no, or throws, nothing is replaced; nil then.
     @discardableResult
-    func commit(_ record: SessionRecord, _ replacement: Replacement) throws(SessionFileError) -> Version {
+    func commit(
+        _ record: SessionRecord,
+        _ replacement: Replacement,
+        mayReplace: () throws(SessionFileError) -> Bool = { true }
+    ) throws(SessionFileError) -> Version? {
         let bytes = record.serialized()
         var information = stat()
         guard lseek(replacement.descriptor, 0, SEEK_SET) == 0, Self.writeAll(replacement.descriptor, bytes),
             ftruncate(replacement.descriptor, off_t(bytes.count)) == 0, fsync(replacement.descriptor) == 0,
-            fstat(replacement.descriptor, &information) == 0, rename(temporaryPath, path) == 0
-        else {
-            let code = errno
+            fstat(replacement.descriptor, &information) == 0
+        else { throw failure(of: replacement) }
+        do throws(SessionFileError) {
+            guard try mayReplace() else {
+                abandon(replacement)
+                return nil
+            }
+        } catch {
             abandon(replacement)
-            throw SessionFileError("write", path, code: code)
+            throw error
         }
+        guard rename(temporaryPath, path) == 0 else { throw failure(of: replacement) }
         close(replacement.descriptor)
         try synchronizeDirectory()
         return Version(information)
+    }
+
+    private func failure(of replacement: Replacement) -> SessionFileError {
+        let code = errno
+        abandon(replacement)
+        return SessionFileError("write", path, code: code)
     }
 
     private func synchronizeDirectory() throws(SessionFileError) {
@@ -267,8 +284,11 @@ package struct SessionFile: Sendable {
 
     /// `prepare` and `commit` in one.
     @discardableResult
-    package func save(_ record: SessionRecord) throws(SessionFileError) -> Version {
-        try commit(record, try prepare())
+    package func save(
+        _ record: SessionRecord,
+        mayReplace: () throws(SessionFileError) -> Bool = { true }
+    ) throws(SessionFileError) -> Version? {
+        try commit(record, try prepare(), mayReplace: mayReplace)
     }
 
     // MARK: What a process that died left

@@ -16,6 +16,8 @@ package enum CurlLibrary {
         precondition(status == CURLE_OK, "libcurl cannot be initialised")
         // A peer that closes must be an error value, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        // So must a limit on the size of files (ulimit -f), which the session file or a kept body may meet.
+        signal(SIGXFSZ, SIG_IGN)
     }
 
     /// For `--version`: libcurl and the TLS library it uses.

@@ -3,7 +3,7 @@
 After each kill the session file is a whole old or a whole new one, of mode 0600; a Squire started again works, or, without a grace and
 with the answer lost, says truthfully that a login is needed; and nothing is left behind beside the file.
 """
-import argparse, asyncio, collections, os, pathlib, random, re, signal, subprocess, sys, time
+import argparse, collections, os, pathlib, random, re, signal, subprocess, sys, time
 
 import fleet
 from simulator import Simulator
@@ -11,7 +11,6 @@ from simulator import Simulator
 # What touches the file, its lock, its directory or a socket. SIGKILL comes before the call, so that each state between two is met.
 CALLS = ("openat", "read", "write", "pwrite64", "fsync", "fdatasync", "rename", "renameat", "renameat2", "ftruncate", "fallocate", "lseek", "unlink",
          "unlinkat", "flock", "fcntl", "fchmod", "mkdir", "close", "connect", "sendto", "recvfrom", "newfstatat", "futex")
-QUICK = ("write", "fsync", "rename", "renameat", "flock", "unlink", "ftruncate", "sendto", "recvfrom")
 LIMIT = 20
 
 
@@ -37,7 +36,11 @@ class Threads:
 
 
 def is_traced(pid, tid):
-    return "TracerPid:\t0\n" not in pathlib.Path(f"/proc/{pid}/task/{tid}/status").read_text()
+    """Or gone: killed at a call that came by itself."""
+    try:
+        return "TracerPid:\t0\n" not in pathlib.Path(f"/proc/{pid}/task/{tid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 class Injection:

@@ -3,7 +3,7 @@
 Every client knows its proxy, every request has a number (`X-Request-ID`) and every life of a proxy a label (`X-Soak-Proxy: INDEX.LIFE`,
 a configured header, so that the refresh carries it too): each error can be put down to a kill, to a fault of the API, or to Squire.
 """
-import asyncio, collections, contextlib, json, os, pathlib, random, re, select, shutil, signal, subprocess, tempfile, threading, time
+import asyncio, collections, contextlib, json, math, os, pathlib, random, re, select, shutil, signal, subprocess, tempfile, threading, time
 
 from simulator import KEPT, LOST, OUTAGES, Simulator
 
@@ -284,7 +284,8 @@ class Client:
             return fleet.count_error("two tokens expired within it", outcome)
         if is_double is False:
             outcome += " (refused with a token replaced by another process, then with that one's, expired too: not refreshed)"
-        fleet.failure(f"{identity} ({'POST' if is_order else 'GET'} by proxy {label}, {time.monotonic() - begin:.3f} s): {outcome}")
+        fleet.failure(f"{identity} ({'POST' if is_order else 'GET'} by proxy {label}, {time.monotonic() - begin:.3f} s): {outcome}",
+                      [(when, identity, "refused:", jti, why) for when, jti, why in fleet.simulator.refusals[identity]])
 
     def judge(self, answer, identity, is_order, fault, begin):
         """Nil when the answer is what it should be."""
@@ -364,10 +365,10 @@ class Fleet:
         self.begun = time.monotonic()
         self.running = [asyncio.run_coroutine_threadsafe(client.go(), self.simulator.loop) for client in self.clients]
 
-    def failure(self, text):
+    def failure(self, text, details=()):
         if kind(text) not in self.kinds:
             self.kinds.add(kind(text))
-            text += "".join(f"\n      {' '.join(map(str, line))}" for line in list(self.simulator.log)[-8:])
+            text += "".join(f"\n      {' '.join(map(str, line))}" for line in sorted([*list(self.simulator.log)[-8:], *details], key=lambda line: line[0]))
         self.failures.append(text)
 
     def count_error(self, reason, outcome):
@@ -397,6 +398,7 @@ class Fleet:
             self.lost_sessions += 1
             if self.simulator.grace > 0:
                 self.failure("the session was lost within the grace")
+            self.logged_in = math.inf
             self.session.login()
             self.logged_in, self.login_needed = time.monotonic(), False
 

@@ -83,8 +83,9 @@ class Simulator:
         self.uses_of_dead = []          # (label, path, time, token): refused and past the grace
         self.orders = collections.Counter()
         self.accepted = {}              # X-Request-ID: (when, sub), of what passed
-        self.refused_once = {}          # X-Request-ID: (when, label), of requests that were refused and have not come again
+        self.refused_once = {}          # X-Request-ID: (when, label), of requests whose last try was refused
         self.double_refusals = {}       # X-Request-ID: whether the second token was made, and ended, after the first refusal
+        self.refusals = collections.defaultdict(list)   # X-Request-ID: [(when, the token's jti, why)]
         self.violations = []
         self.served = collections.Counter()
         self.refresh_faults = collections.deque()
@@ -375,10 +376,11 @@ class Simulator:
         return self.reply(200, self.envelope(data))
 
     def _refuse(self, request, identity, message, token=None):
-        if first := self.refused_once.pop(identity, None):
-            self.double_refusals[identity] = token is not None and token.minted > first[0]
-        else:
-            self.refused_once[identity] = (time.monotonic(), request.label)
+        self.refusals[identity].append((round(time.monotonic() - self.started, 3), token and token.jti, message))
+        history = self.refusals[identity]
+        if len(history) > 1:
+            self.double_refusals[identity] = token is not None and token.minted - self.started > history[0][0]
+        self.refused_once[identity] = (time.monotonic(), request.label)
         return self.refusal(message)
 
     # Refreshing

@@ -101,7 +101,10 @@ extension ExchangeRunner {
         let now = MonotonicClock.now()
         firstByteAt = now
         let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
-        if exchange.hasReplayed, verdict == .accepted { reportReplay(isAccepted: true) }
+        if verdict == .accepted {
+            noteAcceptance(now: now)
+            if exchange.hasReplayed { noteReplay(isAccepted: true) }
+        }
         let action = exchange.headArrived(
             status: responseHead.status,
             verdict: verdict,
@@ -110,7 +113,7 @@ extension ExchangeRunner {
         setBodyMode()
         switch action {
         case .relay:
-            if exchange.hasReplayed, verdict == .rejected { reportReplay(isAccepted: false) }
+            if exchange.hasReplayed, verdict == .rejected { noteReplay(isAccepted: false) }
             let head = UnsafeRawBufferPointer(rebasing: buffer.readable[..<length])
             beginRelay(head, additions: additions(framing: clientFraming()))
             buffer.consume(length)
@@ -218,7 +221,7 @@ extension ExchangeRunner {
     /// The collected part, and from now on everything as it comes.
     private func relayCollected() {
         guard let heldHead else { return }
-        if exchange.hasReplayed { reportReplay(isAccepted: true) }
+        if exchange.hasReplayed { noteReplay(isAccepted: true) }
         beginRelay(heldHead.readable, additions: additions(framing: clientFraming()))
         self.heldHead = nil
         worker.buffers.give(heldHead)
@@ -470,7 +473,7 @@ extension ExchangeRunner {
                 context.rejection.isRejected(status: responseHead.status, challenges: challenges, body: $0)
             }
             if isRejected == true, exchange.mayReplay { return askForAnotherCredential() }
-            if exchange.hasReplayed { reportReplay(isAccepted: isRejected != true) }
+            if exchange.hasReplayed { noteReplay(isAccepted: isRejected != true) }
             relayHeld(proxyStatus: nil)
         case .signIn: learnToken()
         case .signOut: forgetToken()

@@ -114,7 +114,7 @@ extension ExchangeRunner {
         case .relayHeld(let failure):
             relayHeld(proxyStatus: Failure.proxyStatus(of: failure))
         case .relayUncured:
-            reportReplay(isAccepted: false)
+            noteReplay(isAccepted: false)
             relayHeld(proxyStatus: nil)
         case .refuse(let failure):
             answer(Failure(failure))
@@ -123,12 +123,21 @@ extension ExchangeRunner {
         }
     }
 
-    func reportReplay(isAccepted: Bool) {
-        if startedRefresh {
-            startedRefresh = false
-            context.session.reportReplay(of: exchange.generation, path: pathMark, accepted: isAccepted)
+    /// The answer to a request that was sent again says whether that helped. A path that took tokens a moment ago is not one that refuses
+    /// always: its token may have died at once, by other hands.
+    func noteReplay(isAccepted: Bool) {
+        if startedRefresh, !isAccepted, !worker.forgetAcceptance(path: pathMark) {
+            context.session.wasNotCured(exchange.generation, path: pathMark)
         }
         worker.counters.add(isAccepted ? .replaysAccepted : .replaysRejected)
+    }
+
+    /// The token was accepted: so this path takes tokens.
+    @inline(__always)
+    func noteAcceptance(now: UInt64) {
+        guard exchange.carriesCredential else { return }
+        worker.noteAcceptance(now: now, path: pathMark)
+        if context.session.isStormy { context.session.accepted(path: pathMark) }
     }
 
     // MARK: Answers that change the session

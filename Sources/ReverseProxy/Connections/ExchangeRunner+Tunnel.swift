@@ -8,7 +8,7 @@ extension ExchangeRunner {
     /// The upstream switched protocols; `buffer` begins with its head, and may hold what it already says.
     func beginTunnel(_ buffer: ByteBuffer, length: Int) {
         firstByteAt = MonotonicClock.now()
-        if exchange.hasReplayed { reportReplay(isAccepted: true) }
+        if exchange.hasReplayed { noteReplay(isAccepted: true) }
         exchange.hasAnswered = true
         responseStatus = responseHead.status
         phase = .tunnelling

@@ -32,6 +32,8 @@ final class Worker {
     private let exchangePrefix: UInt64
     private var whenEmpty: (() -> Void)?
     private var view: CredentialView?
+    /// What `pathMark` stands for them.
+    private var acceptedPaths = [UInt64](repeating: 0, count: Worker.maxAcceptedPaths)
     private var lastRecheck: UInt64 = 0
     private var dateSeconds = Int.min
     private var dateText = ""
@@ -45,6 +47,8 @@ final class Worker {
         var line: [UInt8]
         /// On the session's clock.
         var until: Int64
+        /// On `MonotonicClock`.
+        var youngUntil: UInt64
     }
 
     /// `counters` are all workers', of which this is the one at `index`.
@@ -178,8 +182,33 @@ final class Worker {
             view = nil
             return nil
         }
-        view = CredentialView(credential: credential, line: Self.line(credential.token), until: until)
+        view = CredentialView(
+            credential: credential,
+            line: Self.line(credential.token),
+            until: until,
+            youngUntil: now &+ Self.youth
+        )
         return view
+    }
+
+    /// How long a token is young, nanoseconds: its being refused then is no matter of age.
+    private static let youth: UInt64 = 30_000_000_000
+    private static let maxAcceptedPaths = 64
+
+    /// Remembers that a path takes tokens, while the token is young: an hour later nobody asks.
+    @inline(__always)
+    func noteAcceptance(now: UInt64, path: @autoclosure () -> UInt64) {
+        guard let view, now < view.youngUntil else { return }
+        let mark = path()
+        acceptedPaths[Int(mark % UInt64(Self.maxAcceptedPaths))] = mark
+    }
+
+    /// Whether that path took a token lately; forgets it.
+    func forgetAcceptance(path: UInt64) -> Bool {
+        let index = Int(path % UInt64(Self.maxAcceptedPaths))
+        guard acceptedPaths[index] == path else { return false }
+        acceptedPaths[index] = 0
+        return true
     }
 
     /// When the token of that generation began to be valid by its issuer's clock.

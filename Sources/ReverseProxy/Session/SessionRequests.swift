@@ -172,7 +172,14 @@ package struct RecipeSource: TokenSource {
         case 200..<300: break
         case 408, 425, 429: return .unavailable(reason: "status \(answer.status)", retryAfter: retryAfter)
         case 400..<500: return .refused(status: answer.status)
-        default: return .unavailable(reason: "status \(answer.status)", retryAfter: retryAfter)
+        default:
+            // A gateway in between gave up waiting, or the API fell over its own answer: who knows.
+            let isDoubtful = [500, 502, 504].contains(answer.status)
+            return .unavailable(
+                reason: "status \(answer.status)",
+                retryAfter: retryAfter,
+                mayHaveRotated: isDoubtful
+            )
         }
         guard let (token, lifetime) = TokenFinder(recipe).find(in: answer.body, wall: SystemClock().wall()),
             token != old, token.hasThreeSegments || !old.hasThreeSegments

@@ -99,7 +99,7 @@ struct ExplainCommand: ParsableCommand {
         }
         let kept = sent.dropFirst().map { $0.prefix { $0 != ":" }.lowercased() }
         for field in head.fields where !kept.contains(input.text(field.name).lowercased()) {
-            Output.line("  removed: \(input.text(field.name))")
+            Output.line("  removed: \(input.text(field.name))    (\(Self.reason(field, kind)))")
         }
     }
 
@@ -108,6 +108,21 @@ struct ExplainCommand: ParsableCommand {
         guard let rule = configuration.headers.first(where: { $0.name.lowercased() == name }) else { return "" }
         if given.contains(name) { return rule.overwrite ? "    (replaced: \(rule.source))" : "    (the client's)" }
         return "    (set: \(rule.source))"
+    }
+
+    /// Why a field of the client does not go along.
+    private static func reason(_ field: FieldLine, _ kind: RouteKind) -> String {
+        if field.isNominated { return "named in Connection: for this hop only" }
+        switch field.id {
+        case .authorization: return "authorization: replace"
+        case .squireKey: return "access.key is for Squire only"
+        case .acceptEncoding where kind == .signIn: return "the answer is searched for a token"
+        case .connection, .keepAlive, .proxyConnection, .te, .trailer, .transferEncoding, .upgrade, .http2Settings,
+            .proxyAuthorization, .proxyAuthenticate, .proxyAuthenticationInfo:
+            return "for this hop only, RFC 9110 section 7.6.1"
+        case .expect, .contentLength, .maxForwards: return "made anew for each request"
+        default: return "another spelling of a field that decides about the credential or the length"
+        }
     }
 
     private static func token(

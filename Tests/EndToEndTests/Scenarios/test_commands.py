@@ -219,7 +219,7 @@ class Sessions(Scenario):
         for word in ("DNS", "connection", "TLS", "clock", "API", "session"):
             self.assertIn(word, result)
         result = self.command("explain", "--config", config, "GET", "/api/venues?x=1", "--request-header", "Authorization: Bearer mine").stdout
-        for text in ("GET /api/venues?x=1 HTTP/1.1", "Application: " + HEADERS["Application"], "squire.yaml:6", "removed: Authorization", "the session's token"):
+        for text in ("GET /api/venues?x=1 HTTP/1.1", "Application: " + HEADERS["Application"], "squire.yaml:6", "removed: Authorization    (authorization: replace)", "the session's token"):
             self.assertIn(text, result)
         self.assertIn("never sent", self.command("explain", "--config", config, "POST", "/api/customers/login").stdout)
         self.assertEqual(json.loads(self.command("status", "--json", "--config", config).stdout)["refreshes"], 0)

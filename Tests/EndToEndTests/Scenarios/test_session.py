@@ -450,6 +450,15 @@ class Load(Scenario):
         self.assertEqual(self.fetch(squire).status, 200)
         self.assertEqual(api.count, 2)
 
+    def test_a_moment_of_outage_is_waited_for(self):
+        """The refresh fails once: the next request waits for the next try, rather than fail."""
+        old, new = jwt(jti="old"), jwt(jti="new")
+        answers = [reply(503), token_reply(new)]
+        squire, upstream = self.proxied(lambda r: answers.pop(0) if r.target == REFRESH else reply(200 if r.token == new else 401), token=old)
+        self.assertEqual(self.fetch(squire).status, 401)
+        self.assertEqual([getattr(r, "status", r) for r in parallel(20, lambda _: self.fetch(squire, "POST", body=b"x"))], [200] * 20)
+        self.assertEqual(len([r for r in upstream.requests if r.target == REFRESH]), 2)
+
     def test_large_and_endless_refusals(self):
         old, new = jwt(jti="old"), jwt(jti="new")
         for body in (b"x" * (10 << 20), None):
