@@ -9,13 +9,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #ifdef __linux__
+#include <elf.h>
+#include <errno.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #endif
 
@@ -37,6 +40,32 @@ static inline void csystem_name_thread(const char *name) {
 static inline void csystem_forbid_dumps(void) {
 #ifdef __linux__
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+#ifdef __linux__
+#if __SIZEOF_POINTER__ == 8
+typedef Elf64_Phdr csystem_program_header;
+#else
+typedef Elf32_Phdr csystem_program_header;
+#endif
+#endif
+
+// Lets go of the program's own code and constants that only starting took (madvise(2)): relocations, command line, configuration. They
+// stay in the page cache, and come back from there when they are touched. What may have been written to is left alone. Finds itself by
+// its program headers (getauxval(3)).
+static inline void csystem_release_startup_pages(void) {
+#ifdef __linux__
+    const csystem_program_header *headers = (const csystem_program_header *)getauxval(AT_PHDR);
+    unsigned long count = getauxval(AT_PHNUM), page = getauxval(AT_PAGESZ);
+    if (!headers || !page || headers[0].p_type != PT_PHDR) return;  // PT_PHDR comes first where there is one (elf(5))
+    unsigned long base = (unsigned long)headers - headers[0].p_vaddr;
+    for (unsigned long i = 0; i < count; i++) {
+        if (headers[i].p_type != PT_LOAD || (headers[i].p_flags & PF_W)) continue;
+        unsigned long start = (base + headers[i].p_vaddr + page - 1) & ~(page - 1);
+        unsigned long end = (base + headers[i].p_vaddr + headers[i].p_filesz) & ~(page - 1);
+        if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
+    }
 #endif
 }
 

@@ -91,6 +91,8 @@ package final class ByteBuffer {
         bytes.withUnsafeBytes { append($0) }
     }
 
+    /// Disfavoured, or literals would be taken for strings rather than for static ones, which costs half as much again.
+    @_disfavoredOverload
     package func append(_ text: String) {
         var text = text
         text.withUTF8 { append(UnsafeRawBufferPointer($0)) }

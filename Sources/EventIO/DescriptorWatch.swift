@@ -1,9 +1,15 @@
 internal import CLibevent
 
+/// Hears from a `DescriptorWatch`. Called on the loop.
+package protocol DescriptorWatchDelegate: AnyObject {
+    func descriptorIsReadable(_ watch: DescriptorWatch)
+    func descriptorIsWritable(_ watch: DescriptorWatch)
+}
+
 /// Calls back when a descriptor can be read or written. Level-triggered.
 ///
 /// *Ownership*: owns two libevent events (unretained pointers to this object), not the descriptor. `close()` must come
-/// before the descriptor is closed, since descriptors are reused at once.
+/// before the descriptor is closed, since descriptors are reused at once; and before the delegate goes away.
 /// *Threading*: made and used on its loop.
 package final class DescriptorWatch {
     private var readEvent: OpaquePointer?
@@ -11,23 +17,17 @@ package final class DescriptorWatch {
     /// Keeps the `event_base` alive while events are registered with it.
     private let loop: EventLoop
     package let descriptor: Int32
-    private var onReadable: (() -> Void)?
-    private var onWritable: (() -> Void)?
+    /// Not retained, and not checked, since it is read for every event: the delegate closes the watch before it goes.
+    private unowned(unsafe) let delegate: any DescriptorWatchDelegate
+    private var isClosed = false
     /// Whether the descriptor is watched for reading. Changing it costs a system call; leave it on in steady state.
     package private(set) var isReading = false
     package private(set) var isWriting = false
 
-    /// The closures should capture their owner weakly or unowned; `close()` releases them.
-    package init(
-        loop: EventLoop,
-        descriptor: Int32,
-        onReadable: @escaping () -> Void,
-        onWritable: @escaping () -> Void
-    ) {
+    package init(loop: EventLoop, descriptor: Int32, delegate: any DescriptorWatchDelegate) {
         self.loop = loop
         self.descriptor = descriptor
-        self.onReadable = onReadable
-        self.onWritable = onWritable
+        self.delegate = delegate
         let context = Unmanaged.passUnretained(self).toOpaque()
         readEvent = clibevent_new(
             loop.base,
@@ -35,17 +35,7 @@ package final class DescriptorWatch {
             EV_READ | EV_PERSIST,
             { _, _, context in
                 let watch = Unmanaged<DescriptorWatch>.fromOpaque(context!).takeUnretainedValue()
-                withExtendedLifetime(watch) { watch.onReadable?() }
-            },
-            context
-        )
-        writeEvent = clibevent_new(
-            loop.base,
-            descriptor,
-            EV_WRITE | EV_PERSIST,
-            { _, _, context in
-                let watch = Unmanaged<DescriptorWatch>.fromOpaque(context!).takeUnretainedValue()
-                withExtendedLifetime(watch) { watch.onWritable?() }
+                if !watch.isClosed { watch.delegate.descriptorIsReadable(watch) }
             },
             context
         )
@@ -62,9 +52,25 @@ package final class DescriptorWatch {
     }
 
     package func setWriting(_ on: Bool) {
-        guard on != isWriting, let writeEvent else { return }
+        guard on != isWriting, !isClosed else { return }
         isWriting = on
-        _ = on ? event_add(writeEvent, nil) : event_del(writeEvent)
+        let event = writeEvent ?? makeWriteEvent()
+        _ = on ? event_add(event, nil) : event_del(event)
+    }
+
+    /// Made when it is first needed: most connections never have to wait before they write, and idle ones are many.
+    private func makeWriteEvent() -> OpaquePointer? {
+        writeEvent = clibevent_new(
+            loop.base,
+            descriptor,
+            EV_WRITE | EV_PERSIST,
+            { _, _, context in
+                let watch = Unmanaged<DescriptorWatch>.fromOpaque(context!).takeUnretainedValue()
+                if !watch.isClosed { watch.delegate.descriptorIsWritable(watch) }
+            },
+            Unmanaged.passUnretained(self).toOpaque()
+        )
+        return writeEvent
     }
 
     /// Forgets the descriptor; no callback comes afterwards.
@@ -75,7 +81,6 @@ package final class DescriptorWatch {
         writeEvent = nil
         isReading = false
         isWriting = false
-        onReadable = nil
-        onWritable = nil
+        isClosed = true
     }
 }

@@ -64,6 +64,23 @@ package enum FieldName: UInt8, Sendable {
     }
 }
 
+/// Which of the known names a head has, one bit each: a question about fields that are not there costs no search.
+package struct FieldNames: Sendable {
+    private var bits: UInt64 = 0
+
+    package init() {}
+
+    @inline(__always)
+    package mutating func insert(_ name: FieldName) {
+        bits |= 1 << UInt64(name.rawValue)
+    }
+
+    @inline(__always)
+    package func contains(_ name: FieldName) -> Bool {
+        bits >> UInt64(name.rawValue) & 1 == 1
+    }
+}
+
 /// One field of a head, as a place in the buffer that the head was parsed from.
 package struct FieldLine: Sendable {
     package var name: ByteRange

@@ -28,7 +28,7 @@ enum FieldSection {
             }
             // The name.
             let nameStart = offset
-            while offset < count, Octet.isToken(bytes[offset]) { offset &+= 1 }
+            offset = bytes.endOfToken(from: offset)
             guard offset < count else { return .incomplete }
             guard bytes[offset] == Octet.colon, offset > nameStart else {
                 return .failed(badName(bytes[offset], isFirst: offset == nameStart))
@@ -38,7 +38,7 @@ enum FieldSection {
             // The value: to the end of the line.
             while offset < count, Octet.isBlank(bytes[offset]) { offset &+= 1 }
             let valueStart = offset
-            while offset < count, Octet.isFieldContent(bytes[offset]) { offset &+= 1 }
+            offset = bytes.endOfFieldContent(from: offset)
             guard offset < count else { return .incomplete }
             guard bytes[offset] == Octet.carriageReturn else {
                 return .failed(.malformed("a field value holds a control character, or its line does not end in CR LF"))
@@ -85,7 +85,9 @@ struct FramingFields {
     var closes = false
     var keepsAlive = false
     var upgrades = false
-    var hasNominations = false
+    /// The known names that are there.
+    var names = FieldNames()
+    private var hasNominations = false
 
     /// Reads every field that matters, marks nominated ones. Nil when all is well.
     mutating func read(
@@ -94,6 +96,7 @@ struct FramingFields {
         mayRepeatLength: Bool
     ) -> HTTP1Error? {
         for field in fields {
+            names.insert(field.id)
             switch field.id {
             case .contentLength:
                 guard let length = Self.length(bytes, field.value, mayRepeat: mayRepeatLength) else {

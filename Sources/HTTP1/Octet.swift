@@ -76,10 +76,28 @@ extension Span where Element == UInt8 {
     /// Whether the bytes of `range` are `lowercase`, without regard to case.
     @inline(__always)
     package func matches(_ range: ByteRange, _ lowercase: StaticString) -> Bool {
-        guard range.count == lowercase.utf8CodeUnitCount else { return false }
-        for index in 0..<range.count
-        where unsafe Octet.lowercase(self[Int(range.lowerBound) &+ index]) != lowercase.utf8Start[index] {
-            return false
+        let length = range.count
+        guard length == lowercase.utf8CodeUnitCount else { return false }
+        var index = 0
+        // Eight octets at a time, the last eight once more: names with a meaning are long.
+        while length >= 8 {
+            let place = Swift.min(index, length &- 8)
+            let word = unsafe bytes.unsafeLoadUnaligned(
+                fromByteOffset: Int(range.lowerBound) &+ place,
+                as: UInt64.self
+            )
+            let wanted = unsafe UnsafeRawPointer(lowercase.utf8Start)
+                .loadUnaligned(fromByteOffset: place, as: UInt64.self)
+            // An octet may differ in the case bit, where the wanted one is a letter.
+            guard (word ^ wanted) & ~OctetRun.caseBits(ofLowercase: wanted) == 0 else { return false }
+            index = place &+ 8
+            if index == length { return true }
+        }
+        while index < length {
+            guard unsafe Octet.lowercase(self[Int(range.lowerBound) &+ index]) == lowercase.utf8Start[index] else {
+                return false
+            }
+            index &+= 1
         }
         return true
     }

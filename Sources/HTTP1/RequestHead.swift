@@ -56,6 +56,8 @@ package struct RequestHead: Sendable {
     /// 0 or 1.
     package var minorVersion = 1
     package var fields: [FieldLine] = []
+    /// The known names among them.
+    package var names = FieldNames()
     package var framing = MessageFraming.none
     /// The value of Host, nil without one.
     package var host: ByteRange?
@@ -73,6 +75,6 @@ package struct RequestHead: Sendable {
 
     /// The first field of that name.
     package func first(_ id: FieldName) -> FieldLine? {
-        fields.first { $0.id == id }
+        names.contains(id) ? fields.first { $0.id == id } : nil
     }
 }

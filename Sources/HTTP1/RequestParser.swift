@@ -39,7 +39,7 @@ package struct RequestParser: Sendable {
             guard offset <= 2 * maxEmptyLines else { return .failed(.malformed("this is not an HTTP request")) }
         }
         let methodStart = offset
-        while offset < count, Octet.isToken(bytes[offset]) { offset &+= 1 }
+        offset = bytes.endOfToken(from: offset)
         guard offset < count else { return .incomplete }
         guard bytes[offset] == Octet.space, offset > methodStart else {
             if offset == methodStart, bytes[offset] == Octet.carriageReturn, offset &+ 1 == count { return .incomplete }
@@ -55,7 +55,7 @@ package struct RequestParser: Sendable {
         offset &+= 1
 
         let targetStart = offset
-        while offset < count, Octet.isTarget(bytes[offset]) { offset &+= 1 }
+        offset = bytes.endOfTarget(from: offset)
         guard offset &- targetStart <= limits.target else { return .failed(.targetTooLong) }
         guard offset < count else { return .incomplete }
         guard bytes[offset] == Octet.space, offset > targetStart else {
@@ -143,6 +143,7 @@ package struct RequestParser: Sendable {
     private static func finish(_ bytes: Span<UInt8>, _ head: inout RequestHead) -> HTTP1Error? {
         var framing = FramingFields()
         if let error = framing.read(bytes, &head.fields, mayRepeatLength: false) { return error }
+        head.names = framing.names
         head.host = nil
         head.expectsContinue = false
         head.maxForwards = nil

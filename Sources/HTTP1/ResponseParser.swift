@@ -4,6 +4,8 @@ package struct ResponseHead: Sendable {
     package var reason = ByteRange.empty
     package var minorVersion = 1
     package var fields: [FieldLine] = []
+    /// The known names among them.
+    package var names = FieldNames()
     package var framing = MessageFraming.none
     /// Whether another exchange may follow on the connection.
     package var keepsAlive = true
@@ -19,7 +21,7 @@ package struct ResponseHead: Sendable {
 
     /// The first field of that name.
     package func first(_ id: FieldName) -> FieldLine? {
-        fields.first { $0.id == id }
+        names.contains(id) ? fields.first { $0.id == id } : nil
     }
 }
 
@@ -68,7 +70,7 @@ package struct ResponseParser: Sendable {
         head.status = Int(bytes[9] &- 0x30) * 100 + Int(bytes[10] &- 0x30) * 10 + Int(bytes[11] &- 0x30)
         var offset = bytes[12] == Octet.space ? 13 : 12
         let reasonStart = offset
-        while offset < count, Octet.isFieldContent(bytes[offset]) { offset &+= 1 }
+        offset = bytes.endOfFieldContent(from: offset)
         guard offset < count else { return .incomplete }
         guard bytes[offset] == Octet.carriageReturn else {
             return .failed(.malformed("the upstream's status line is not valid"))
@@ -91,6 +93,7 @@ package struct ResponseParser: Sendable {
     private static func finish(_ bytes: Span<UInt8>, method: MethodName, _ head: inout ResponseHead) -> HTTP1Error? {
         var framing = FramingFields()
         if let error = framing.read(bytes, &head.fields, mayRepeatLength: true) { return error }
+        head.names = framing.names
         head.contentLength = framing.contentLength
         head.switchesToWebSocket = head.status == 101 && framing.upgrades && isWebSocket(bytes, head.fields)
         head.keepsAlive = head.minorVersion > 0 ? !framing.closes : framing.keepsAlive && !framing.closes

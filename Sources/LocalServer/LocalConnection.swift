@@ -2,7 +2,7 @@ import EventIO
 import HTTP1
 
 /// One client of a `LocalServer`: one request after the other.
-final class LocalConnection {
+final class LocalConnection: DescriptorWatchDelegate {
     private unowned let server: LocalServer
     private let descriptor: Int32
     private var watch: DescriptorWatch?
@@ -32,12 +32,7 @@ final class LocalConnection {
     init(server: LocalServer, descriptor: Int32) {
         self.server = server
         self.descriptor = descriptor
-        watch = DescriptorWatch(
-            loop: server.loop,
-            descriptor: descriptor,
-            onReadable: { [unowned self] in becameReadable() },
-            onWritable: { [unowned self] in flush() }
-        )
+        watch = DescriptorWatch(loop: server.loop, descriptor: descriptor, delegate: self)
         idle = EventTimer(loop: server.loop) { [unowned self] in
             // An answer may take its time, but not a request.
             if isServing { idle?.arm(after: Self.idleTime) } else { close() }
@@ -60,7 +55,7 @@ final class LocalConnection {
 
     // MARK: Reading
 
-    private func becameReadable() {
+    func descriptorIsReadable(_ watch: DescriptorWatch) {
         switch SocketIO.read(descriptor, into: input.writable(minimum: 16 * 1024)) {
         case .moved(let count):
             input.commit(count)
@@ -72,7 +67,7 @@ final class LocalConnection {
             // A client that has said everything may still wait for its answer.
             if isServing {
                 closes = true
-                watch?.setReading(false)
+                watch.setReading(false)
             } else {
                 close()
             }
@@ -265,6 +260,10 @@ final class LocalConnection {
     private func linger() {
         SocketIO.shutdownWriting(descriptor)
         idle?.arm(after: .seconds(1))
+    }
+
+    func descriptorIsWritable(_ watch: DescriptorWatch) {
+        flush()
     }
 
     private func flush() {

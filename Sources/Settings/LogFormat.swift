@@ -40,7 +40,7 @@ package struct LogStyle: Sendable {
     func line(
         level: Logger.Level,
         message: String,
-        fields: [JSONValue.Member],
+        fields: @autoclosure () -> [JSONValue.Member],
         text: @autoclosure () -> String
     ) -> String {
         switch format {
@@ -49,7 +49,7 @@ package struct LogStyle: Sendable {
                 .init("time", .string(Timestamp.now().iso)), .init("level", .string(level.rawValue)),
                 .init("message", .string(message)),
             ]
-            return JSONValue.object(usual + fields).serialized()
+            return JSONValue.object(usual + fields()).serialized()
         case .text:
             let name = level.rawValue + String(repeating: " ", count: max(0, 7 - level.rawValue.count))
             let colour: Colour =

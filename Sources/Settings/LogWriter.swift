@@ -45,8 +45,13 @@ package final class LogWriter: @unchecked Sendable {
         _ = thread.finish(timeout: .seconds(1))
     }
 
+    /// How long lines gather before they are written, in microseconds. Nobody notices; but a busy proxy would otherwise wake this thread
+    /// and write for each line, which took as long as the request.
+    private static let gathering: UInt32 = 2000
+
     private func drain() {
         while true {
+            usleep(Self.gathering)
             var bytes: [UInt8] = []
             let lost = lock.withLock {
                 swap(&bytes, &pending)

@@ -14,14 +14,18 @@ package protocol UpstreamConnectionDelegate: AnyObject {
 /// *Ownership*: owns the easy handle, which stays in the connector's multi handle for the connection's life (libcurl
 /// finds the connection through it). `close()` ends both.
 /// *Threading*: belongs to its connector's loop.
-package final class UpstreamConnection {
+package final class UpstreamConnection: DescriptorWatchDelegate {
     /// One TLS record's worth.
     static let stagingCapacity = 16 * 1024
 
     private let connector: UpstreamConnector
     private let easy: EasyHandle
     private var watch: DescriptorWatch?
+    private let descriptor: Int32
     private let isSecure: Bool
+    /// Nothing but the kernel is between the upstream and us: bytes need not pass through libcurl, which looks the connection up in a
+    /// list for each send and receive. 4 % of the CPU time of a request.
+    private let isDirect: Bool
     /// Bytes a TLS send could not finish; they must be offered again from the same address.
     private var staged: ByteBuffer?
     /// Who is told. Not retained, and not checked (it is read for every event): an owner that goes away clears it first.
@@ -32,13 +36,10 @@ package final class UpstreamConnection {
     init(connector: UpstreamConnector, loop: EventLoop, easy: EasyHandle, descriptor: Int32) {
         self.connector = connector
         self.easy = easy
+        self.descriptor = descriptor
         isSecure = connector.settings.isSecure
-        watch = DescriptorWatch(
-            loop: loop,
-            descriptor: descriptor,
-            onReadable: { [unowned self] in delegate?.upstreamIsReadable(self) },
-            onWritable: { [unowned self] in becameWritable() }
-        )
+        isDirect = !isSecure && connector.settings.proxy == .none
+        watch = DescriptorWatch(loop: loop, descriptor: descriptor, delegate: self)
         // The socket stays registered between requests: an idle connection that becomes readable is dead or misbehaving.
         watch?.setReading(true)
     }
@@ -63,6 +64,7 @@ package final class UpstreamConnection {
     /// Receives what is there. Offer room for a whole TLS record (16 KiB) each time: then nothing stays behind inside the TLS
     /// library, where the loop would not see it.
     package func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
+        if isDirect { return SocketIO.read(descriptor, into: buffer) }
         let (code, count) = easy.receive(into: buffer)
         switch code {
         case CURLE_OK: return count > 0 ? .moved(count) : .endOfStream
@@ -120,6 +122,7 @@ package final class UpstreamConnection {
     }
 
     private func offer(_ bytes: UnsafeRawBufferPointer) -> IOResult {
+        if isDirect { return SocketIO.write(descriptor, bytes) }
         var count = 0
         let code = curl_easy_send(easy.curl, bytes.baseAddress, bytes.count, &count)
         switch code {
@@ -129,7 +132,11 @@ package final class UpstreamConnection {
         }
     }
 
-    private func becameWritable() {
+    package func descriptorIsReadable(_ watch: DescriptorWatch) {
+        delegate?.upstreamIsReadable(self)
+    }
+
+    package func descriptorIsWritable(_ watch: DescriptorWatch) {
         if let staging = staged {
             switch offer(staging.readable) {
             case .moved(let count):
@@ -143,7 +150,7 @@ package final class UpstreamConnection {
             staged = nil
             connector.giveStaging(staging)
         }
-        watch?.setWriting(false)
+        watch.setWriting(false)
         delegate?.upstreamIsWritable(self)
     }
 }

@@ -8,7 +8,7 @@ package import EventIO
 ///
 /// *Ownership*: owns the `CURLM`; its callbacks hold an unretained pointer to this object. Connections hold it.
 /// *Threading*: made and used on its loop. libcurl is never called from one of its own callbacks.
-package final class UpstreamConnector {
+package final class UpstreamConnector: DescriptorWatchDelegate {
     let multi: UnsafeMutableRawPointer
     private let share: UnsafeMutableRawPointer
     private let loop: EventLoop
@@ -131,12 +131,7 @@ package final class UpstreamConnector {
         if let existing {
             watch = Unmanaged<DescriptorWatch>.fromOpaque(existing).takeUnretainedValue()
         } else {
-            watch = DescriptorWatch(
-                loop: loop,
-                descriptor: descriptor,
-                onReadable: { [unowned self] in act(on: descriptor, events: CURL_CSELECT_IN) },
-                onWritable: { [unowned self] in act(on: descriptor, events: CURL_CSELECT_OUT) }
-            )
+            watch = DescriptorWatch(loop: loop, descriptor: descriptor, delegate: self)
             // Retained by libcurl's table; released on CURL_POLL_REMOVE.
             curl_multi_assign(multi, descriptor, Unmanaged.passRetained(watch).toOpaque())
         }
@@ -151,6 +146,14 @@ package final class UpstreamConnector {
         } else {
             timer?.arm(nanoseconds: UInt64(milliseconds) * 1_000_000)
         }
+    }
+
+    package func descriptorIsReadable(_ watch: DescriptorWatch) {
+        act(on: watch.descriptor, events: CURL_CSELECT_IN)
+    }
+
+    package func descriptorIsWritable(_ watch: DescriptorWatch) {
+        act(on: watch.descriptor, events: CURL_CSELECT_OUT)
     }
 
     private func act(on descriptor: curl_socket_t, events: Int32) {

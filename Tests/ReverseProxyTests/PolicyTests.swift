@@ -316,6 +316,19 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
         for _ in 0..<2 { #expect(try read(body, from: 0) == bytes) }
     }
 
+    /// A body too large to keep is here whole until some of it is sent: no file, no budget.
+    @Test func notKept() throws {
+        let budget = ReplayBudget(ReplayBudget.Amount(memory: 0, file: 0))
+        let body = RequestBody(memoryLimit: 10, fileLimit: 100, budget: budget, isKept: false)
+        let bytes = [UInt8](repeating: 7, count: 1000)
+        bytes.withUnsafeBytes { body.append($0) }
+        #expect(body.isReplayable)
+        #expect(try read(body, from: 0) == bytes)
+        body.sent(upTo: 400)
+        #expect(!body.isReplayable)
+        #expect(try read(body, from: 400).count == 600)
+    }
+
     @Test func windowOnly() throws {
         let body = RequestBody(memoryLimit: 1000, fileLimit: 3000, budget: ReplayBudget(workers: 1))
         let bytes = (0..<10_000).map { UInt8(truncatingIfNeeded: $0 &* 13) }

@@ -176,8 +176,8 @@ extension ExchangeRunner {
         let closes = client.willClose || framing == .untilClose || isBodyUnread
         var result = ResponsePolicy.Additions(framing: framing, closes: closes)
         result.pageOrigin = pageOrigin
-        if responseHead.first(.date) == nil { result.date = worker.date() }
-        if responseHead.first(.location) != nil || responseHead.first(.contentLocation) != nil {
+        if !responseHead.names.contains(.date) { result.date = worker.date() }
+        if responseHead.names.contains(.location) || responseHead.names.contains(.contentLocation) {
             result.ownOrigin = client.ownOrigin
         }
         return result
@@ -322,7 +322,7 @@ extension ExchangeRunner {
                 return finishRelay()
             }
             guard client.flush() else { return }
-            client.setDeadline(after: context.configuration.timeouts.body, now: MonotonicClock.now())
+            client.setDeadline(nanoseconds: context.intervals.body, now: MonotonicClock.now())
             checkPressure()
         case .wouldBlock:
             // A stream that pauses holds no buffer.
@@ -386,8 +386,9 @@ extension ExchangeRunner {
             output.append("\r\n")
         }
         guard client.flush() else { return }
-        releaseConnection(isReusable: isConnectionReusable)
-        finish(.complete, closes: announcesClose || isBodyUnread)
+        let now = MonotonicClock.now()
+        releaseConnection(isReusable: isConnectionReusable, now: now)
+        finish(.complete, closes: announcesClose || isBodyUnread, now: now)
     }
 
     /// Everything of this exchange went over it, both ways, and the upstream keeps it.

@@ -33,8 +33,8 @@ extension ExchangeRunner {
         let isSignOut = exchange.route == .signOut
         if !isSignOut, let view = worker.credential(context.session, clock: context.clock, now: now) {
             _ = exchange.credentialArrived(.success(view.credential))
-            credentialLine.append(contentsOf: view.line)
-            return beginAttempt()
+            credentialLine = view.line
+            return beginAttempt(now: now)
         }
         waitForSession(now: now)
         let reference = RunnerReference(self)
@@ -64,7 +64,7 @@ extension ExchangeRunner {
     /// Nobody waits for ever, whatever holds a refresh up.
     private func waitForSession(now: UInt64) {
         phase = .waiting
-        client.setDeadline(after: context.configuration.session.patience, now: now)
+        client.setDeadline(nanoseconds: context.intervals.patience, now: now)
     }
 
     /// The wait was too long. The client's own retry finds the session as it is then.
@@ -101,9 +101,9 @@ extension ExchangeRunner {
         switch exchange.credentialArrived(result) {
         case .send:
             if isReplay { dropHeld() }
-            credentialLine.removeAll(keepingCapacity: true)
+            credentialLine = []
             if case .success(let credential) = result {
-                credentialLine.append(contentsOf: Worker.line(credential.token))
+                credentialLine = Worker.line(credential.token)
             }
             beginAttempt()
         case .relayRefreshed:

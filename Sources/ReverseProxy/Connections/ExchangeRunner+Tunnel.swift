@@ -32,7 +32,7 @@ extension ExchangeRunner {
     }
 
     func noteProgress() {
-        client.setDeadline(after: context.configuration.timeouts.idle, now: MonotonicClock.now())
+        client.setDeadline(nanoseconds: context.intervals.idle, now: MonotonicClock.now())
     }
 
     /// From the client to the upstream; the client is not read while the upstream does not take it.

@@ -29,7 +29,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         case untilClose
     }
 
-    unowned let worker: Worker
+    /// Holds this runner and outlives it. Not checked: it is asked for several times in each exchange.
+    unowned(unsafe) let worker: Worker
     /// Counts exchanges, so that a late answer to an earlier one is noticed.
     var serial: UInt64 = 0
     var phase = Phase.idle
@@ -162,10 +163,10 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         switch head.framing {
         case .none, .untilClose, .length(0): body = nil
         case .length(let length):
-            body = makeBody()
+            body = makeBody(isKept: length <= keepLimit)
             bodyRemaining = length
         case .chunked:
-            body = makeBody()
+            body = makeBody(isKept: true)
             bodyDecoder = ChunkedDecoder()
         }
         switch admission.decision {
@@ -191,18 +192,24 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         askForCredential(now: now)
     }
 
-    private func makeBody() -> RequestBody {
+    private func makeBody(isKept: Bool) -> RequestBody {
         RequestBody(
             memoryLimit: context.configuration.limits.replay,
             fileLimit: context.configuration.limits.replayDisk,
-            budget: worker.replayBudget
+            budget: worker.replayBudget,
+            isKept: isKept
         )
     }
 
     /// A body that cannot be kept: let the upstream refuse the token before it is sent.
     private func isTooLargeToKeep(_ framing: MessageFraming, _ route: RouteKind) -> Bool {
         guard case .length(let length) = framing, route == .ordinary else { return false }
-        return length > UInt64(max(context.configuration.limits.replayDisk, context.configuration.limits.replay))
+        return length > keepLimit
+    }
+
+    /// The longest body that is kept, to be sent again.
+    private var keepLimit: UInt64 {
+        UInt64(max(context.configuration.limits.replayDisk, context.configuration.limits.replay))
     }
 
     var phaseIsActive: Bool {
@@ -212,7 +219,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     // MARK: Attempts
 
     /// Starts an attempt with the credential in `credentialLine`.
-    func beginAttempt(onFreshConnection: Bool = false) {
+    func beginAttempt(onFreshConnection: Bool = false, now: UInt64 = MonotonicClock.now()) {
         exchange.attemptBegins()
         requestHead.truncate(to: prefixLength)
         if !credentialLine.isEmpty { requestHead.append(credentialLine) }
@@ -232,7 +239,6 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             requestHead.append(bytes)
             bodySent = bytes.count
         }
-        let now = MonotonicClock.now()
         if attemptStartedAt == 0 { attemptStartedAt = now }
         if !onFreshConnection, let idle = pool.takeIdle() {
             attach(idle, isReused: true, now: now)
@@ -264,16 +270,17 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     /// What is waited for decides how long.
     func setDeadline(now: UInt64) {
-        let timeouts = context.configuration.timeouts
+        let interval: UInt64
         if awaitsContinue {
-            client.setDeadline(after: .seconds(1), now: now)
+            interval = 1_000_000_000
         } else if let body, !body.isComplete || bodySent < body.count {
-            client.setDeadline(after: timeouts.body, now: now)
+            interval = context.intervals.body
         } else if case .exchanging = phase {
-            client.setDeadline(after: timeouts.firstByte, now: now)
+            interval = context.intervals.firstByte
         } else {
-            client.setDeadline(after: timeouts.body, now: now)
+            interval = context.intervals.body
         }
+        client.setDeadline(nanoseconds: interval, now: now)
     }
 
     func deadlinePassed() {
@@ -302,14 +309,14 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     }
 
     /// Lets go of the upstream connection: into the pool when nothing of this exchange is left on it.
-    func releaseConnection(isReusable: Bool) {
+    func releaseConnection(isReusable: Bool, now: UInt64 = MonotonicClock.now()) {
         if let attempt {
             self.attempt = nil
             pool.cancel(attempt)
         }
         if let connection {
             self.connection = nil
-            if isReusable { pool.give(connection, now: MonotonicClock.now()) } else { connection.close() }
+            if isReusable { pool.give(connection, now: now) } else { connection.close() }
         }
         if let upstreamInput {
             self.upstreamInput = nil
@@ -369,10 +376,10 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         client.abort()
     }
 
-    func finish(_ outcome: ExchangeRecord.Outcome, closes: Bool) {
+    func finish(_ outcome: ExchangeRecord.Outcome, closes: Bool, now: UInt64 = MonotonicClock.now()) {
         let client = client!
-        finishQuietly(outcome)
-        client.exchangeFinished(closes: closes)
+        finishQuietly(outcome, now: now)
+        client.exchangeFinished(closes: closes, now: now)
     }
 
     /// The client is gone; its connection closes itself.
@@ -391,8 +398,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         client.close()
     }
 
-    private func finishQuietly(_ outcome: ExchangeRecord.Outcome) {
-        let now = MonotonicClock.now()
+    private func finishQuietly(_ outcome: ExchangeRecord.Outcome, now: UInt64 = MonotonicClock.now()) {
         worker.counters.finished(status: responseStatus, nanoseconds: now &- startedAt)
         if let observer = context.observer { observer.exchangeFinished(record(outcome, now: now)) }
         recycle()
@@ -441,7 +447,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         awaitsContinue = false
         attemptStartedAt = 0
         firstByteAt = 0
-        credentialLine.removeAll(keepingCapacity: true)
+        credentialLine = []
         startedRefresh = false
         pause?.cancel()
         client = nil

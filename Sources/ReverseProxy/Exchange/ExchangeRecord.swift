@@ -64,6 +64,8 @@ package enum Redaction {
     }
 
     private static func printable(_ text: String, limit: Int) -> String {
+        // Nearly all: nothing to escape.
+        if text.utf8.count <= limit, text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
         let kept = text.unicodeScalars.prefix(limit).map { scalar -> String in
             scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
                 ? "\\x\(String(scalar.value, radix: 16))" : String(scalar)

@@ -25,12 +25,16 @@ package final class RequestBody {
     private var taken = ReplayBudget.Amount(memory: 0, file: 0)
     /// Bytes so far, from the start of the body.
     package private(set) var count = 0
-    /// Everything from the first byte on is kept.
+    /// What is sent is kept, as far as the limits go.
+    private var isKept: Bool
+    /// Everything from the first byte on is here.
     package private(set) var isReplayable = true
     /// No more bytes will come.
     package var isComplete = false
 
-    package init(memoryLimit: Int, fileLimit: Int, budget: ReplayBudget) {
+    /// `isKept` false forgets what is sent from the start: of a body that is known to be too large, the first part is of no use.
+    package init(memoryLimit: Int, fileLimit: Int, budget: ReplayBudget, isKept: Bool = true) {
+        self.isKept = isKept
         self.memoryLimit = memoryLimit
         self.fileLimit = fileLimit
         self.budget = budget
@@ -45,15 +49,16 @@ package final class RequestBody {
     package func append(_ bytes: UnsafeRawBufferPointer) {
         guard !bytes.isEmpty else { return }
         defer { count += bytes.count }
-        if isReplayable, file < 0 {
+        if isKept, file < 0 {
             if count + bytes.count > memoryLimit || !take(\.memory, bytes.count) { spill() }
         }
-        if isReplayable, file >= 0 {
+        if isKept, file >= 0 {
             if count + bytes.count <= fileLimit, take(\.file, bytes.count), write(bytes, at: count) {
                 fileEnd = count + bytes.count
                 memoryStart = fileEnd
                 return
             }
+            isKept = false
             isReplayable = false
         }
         memory.append(bytes)
@@ -81,7 +86,8 @@ package final class RequestBody {
 
     /// Everything before `offset` was sent: forget it if it cannot be sent again anyway.
     package func sent(upTo offset: Int) {
-        guard !isReplayable, offset > memoryStart else { return }
+        guard !isKept, offset > memoryStart else { return }
+        isReplayable = false
         memory.consume(offset - memoryStart)
         memoryStart = offset
     }
@@ -89,11 +95,13 @@ package final class RequestBody {
     /// Moves what memory holds to a file. When that fails, the body is not kept any more.
     private func spill() {
         guard fileLimit > memoryLimit, take(\.file, count), let descriptor = Self.unlinkedFile() else {
+            isKept = false
             isReplayable = false
             return
         }
         file = descriptor
         guard write(memory.readable, at: 0) else {
+            isKept = false
             isReplayable = false
             return
         }

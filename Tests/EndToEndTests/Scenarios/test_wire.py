@@ -314,6 +314,54 @@ class Wire(Scenario):
         response = self.fetch(other)
         self.assertEqual((response.status, json.loads(response.data)["code"]), (502, "upstream_tls"))
 
+    def test_a_body_that_came_while_connecting_goes_on(self):
+        """What is more than the window when the connection is there, behind an expectation that nobody answers."""
+        certificate, key = self.make_certificate("server", "-addext", "subjectAltName=IP:127.0.0.1")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        accepted, shake_hands, has_head = threading.Event(), threading.Event(), threading.Event()
+        window, rest = 65_536, 10_000
+
+        class Slow(RawUpstream):
+            def serve(self, connection):
+                accepted.set()
+                shake_hands.wait(LIMIT)
+                with context.wrap_socket(connection, server_side=True) as connection, connection.makefile("rb") as stream:
+                    while stream.readline() != b"\r\n":
+                        pass
+                    has_head.set()
+                    connection.sendall(reply(200, str(len(stream.read(window + rest))).encode()))
+
+        upstream = Slow()
+        self.addCleanup(upstream.close)
+        config = self.config(f"https://127.0.0.1:{upstream.port}", f"tls: {{ca: {certificate}}}\n")
+        self.save_token(jwt(), config)
+        squire = self.run_squire(config)
+        with socket.create_connection(("127.0.0.1", squire.port), LIMIT) as client:
+            client.sendall(b"PUT /x HTTP/1.1\r\nHost: 127.0.0.1\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % (window + rest))
+            self.assertTrue(accepted.wait(LIMIT))
+            client.sendall(b"x" * window)
+            self.wait_until_read(client)
+            shake_hands.set()
+            self.assertTrue(has_head.wait(LIMIT))
+            client.sendall(b"x" * rest)
+            answer = b""
+            while not answer.endswith(str(window + rest).encode()):
+                part = client.recv(65536)
+                self.assertTrue(part, answer)
+                answer += part
+
+    def wait_until_read(self, client):
+        """Until nothing that the client sent waits in the kernel (proc(5), /proc/net/tcp)."""
+        address = lambda pair: f"{int.from_bytes(socket.inet_aton(pair[0]), 'little'):08X}:{pair[1]:04X}"
+        wanted = [address(client.getpeername()), address(client.getsockname())]
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline:
+            rows = [line.split() for line in open("/proc/net/tcp")]
+            if any(row[1:3] == wanted and row[4].endswith(":00000000") for row in rows):
+                return
+        self.fail("not all was read")
+
     def make_certificate(self, name, *extra):
         certificate, key = self.directory / f"{name}.pem", self.directory / f"{name}.key"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",

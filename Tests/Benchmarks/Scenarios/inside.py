@@ -1,0 +1,71 @@
+"""What one request costs inside: system calls, and calls of the memory allocator."""
+import os, pathlib, re, shutil, signal, socket, struct, subprocess, time
+
+from rig import Failure, Rig, answer, figure, free_port, needs, request
+
+REQUESTS = 2000
+
+
+def ask(connection, port, count):
+    message = request(port)
+    for _ in range(count):
+        connection.sendall(message)
+        if answer(connection) != 200:
+            raise Failure("a request was not answered well")
+
+
+def system_calls(options):
+    """System calls per request on a kept connection, plain and TLS, and what they are"""
+    needs("strace")
+    for tls in (False, True):
+        with Rig(options.squire) as rig:
+            rig.upstream()
+            port = free_port()
+            pid = rig.start_squire(port, tls)
+            rig.wait(port, "squire")
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                ask(connection, port, 100)
+                tracer = subprocess.Popen(["strace", "-f", "-c", "-o", rig.path("calls"), "-p", str(pid)], stderr=subprocess.PIPE, text=True)
+                tracer.stderr.readline()  # "attached"
+                ask(connection, port, REQUESTS)
+                tracer.send_signal(signal.SIGINT)
+                tracer.wait(10)
+                tracer.stderr.close()
+            counts = {m[1]: int(m[0]) for m in re.findall(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?([a-z_0-9]+)$",
+                                                          pathlib.Path(rig.path("calls")).read_text(), re.M)}
+        counts.pop("total", None)
+        kind = "TLS" if tls else "plain"
+        shown = ", ".join(f"{name} {count / REQUESTS:.2f}" for name, count in sorted(counts.items(), key=lambda x: -x[1]) if count >= REQUESTS / 100)
+        figure(f"system calls per request, {kind} upstream", sum(counts.values()) / REQUESTS, "", None if tls else 7, shown)
+        figure(f"epoll_ctl per request, {kind} upstream", counts.get("epoll_ctl", 0) / REQUESTS, "", 0)
+
+
+def allocations(options):
+    """Calls of the allocator per request, by Squire itself and by its libraries"""
+    if not shutil.which("cc"):
+        raise Failure("this needs a C compiler: apt-get install -y gcc")
+    source = pathlib.Path(__file__).parent / "allocations.c"
+    for tls in (False, True):
+        with Rig(options.squire) as rig:
+            rig.upstream()
+            subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", rig.path("allocations.so"), str(source)], check=True)
+            counts_file = pathlib.Path(rig.path("counts"))
+            counts_file.write_bytes(bytes(64 * 64))
+            port = free_port()
+            config = rig.configure(rig.origin(tls), port)
+            rig.start("squire", [rig.squire, "run", "--config", config, "--log-level", "warning"], LD_PRELOAD=rig.path("allocations.so"),
+                      BENCH_ALLOCATIONS=str(counts_file))
+            rig.wait(port, "squire")
+
+            def read():
+                entries = struct.iter_unpack("56sQ", counts_file.read_bytes())
+                return {name.rstrip(b"\0").decode(): count for name, count in entries if name.rstrip(b"\0")}
+
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                ask(connection, port, 500)
+                before = read()
+                ask(connection, port, REQUESTS)
+                after = read()
+        made = {name: (after[name] - before[name]) / REQUESTS for name in after}
+        others = ", ".join(f"{name} {count:.2f}" for name, count in made.items() if name != "squire" and count >= 0.01)
+        figure(f"allocations per request by Squire, {'TLS' if tls else 'plain'} upstream", made["squire"], "", 0, others or "none by its libraries")
