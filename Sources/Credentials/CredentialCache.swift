@@ -279,6 +279,8 @@ package final class CredentialCache: @unchecked Sendable {
         watch?.stop()
         watch = nil
         defer { resumeWaiters(.failure(.shuttingDown), reply: .failure(.shuttingDown)) }
+        // The last chance: the token in the file is dead.
+        if let file { thread.execute { [self] in saveAgain(file) } }
         return thread.finish(timeout: timeout)
     }
 
@@ -375,6 +377,7 @@ package final class CredentialCache: @unchecked Sendable {
                 history: record.history,
                 failures: record.failures,
                 coalesced: coalesced,
+                isRejected: state.isRejected,
                 retryIn: state.backOffUntil > now ? Int((state.backOffUntil - now) / CredentialState.second) + 1 : nil,
                 story: state.isRefused ? state.story : nil,
                 unsaved: unsaved?.reason,
