@@ -80,7 +80,7 @@ class Injection:
             # By now each has its own name.
             threads = Threads(proxy.process.pid)
         finally:
-            tracer.send_signal(signal.SIGINT)
+            tracer.terminate()
             tracer.wait()
             tracer.stderr.close()
             proxy.stop()
@@ -117,7 +117,7 @@ class Injection:
                 proxy.process.wait(0.05)
                 is_dead = True
             except subprocess.TimeoutExpired:
-                tracer.send_signal(signal.SIGINT)
+                tracer.terminate()
         tracer.wait()
         proxy.kill()
         self.judge(f"{thread} before {call} {number}", proxy, before, refreshes)

@@ -98,8 +98,9 @@ class Bench:
         try:
             yield
         finally:
-            tracer.send_signal(signal.SIGINT)
-            tracer.wait()
+            # Not SIGINT: it may be ignored here, as in any job that a script puts into the background, and strace inherits that.
+            tracer.terminate()
+            tracer.wait(LIMIT)
 
     def fill(self):
         with open(self.directory / "filler", "ab", 0) as filler:

@@ -83,7 +83,7 @@ class Lifecycle(Scenario):
                 self.assertEqual(self.fetch(squire, target=target).data, b"first")
                 self.config(second.url)
                 self.reload(squire)
-                self.assertIn("is not sent to", squire.text())
+                self.assertIn("is not sent elsewhere", squire.text())
                 answer = self.fetch(squire)
                 self.assertEqual((answer.status, json.loads(answer.data)["code"]), (401, "login_needed"))
                 self.assertEqual(second.requests, [])

@@ -79,6 +79,7 @@ class LostReplies(Scenario):
         self.assertRegex(status["advice"], r"The answer to the refresh of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC was lost .*refused the token since \(status 401\)\. Run squire login")
         self.assertIn("was lost", self.command("status", "--config", squire.config).stdout)
         self.assertIn("was lost", self.command("token", "--config", squire.config, "--min-ttl", "2h", code=77).stderr)
+        squire.stop()
         self.assertIn("was lost", squire.text())
 
     def test_an_old_token_goes_on_being_used_while_it_works(self):
@@ -201,7 +202,7 @@ class OtherHands(Scenario):
         status, text = get("/readyz")
         self.assertEqual(status, 503)
         self.assertIn("not saved", text)
-        self.assertIn("NOT SAVED", squire.text())
+        self.wait_until(lambda: "NOT SAVED" in squire.text())
         session = json.loads(get("/api/status")[1])["session"]
         self.assertEqual((session["saved"], session["state"]), (False, "usable"))
         self.assertIn("squire_session_ready 0", get("/metrics")[1])
