@@ -83,7 +83,7 @@ extension CredentialCache {
     }
 
     /// Saves what could not be saved before, unless somebody logged in meanwhile.
-    private func saveAgain(_ file: SessionFile) {
+    func saveAgain(_ file: SessionFile) {
         guard let handle = (try? file.tryLock()) ?? nil else { return }
         defer { handle.unlock() }
         guard let unsaved = lock.withLock({ unsaved }) else { return }

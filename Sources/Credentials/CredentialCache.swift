@@ -63,8 +63,8 @@ package final class CredentialCache: @unchecked Sendable {
     private let publishedStorm = Atomic<Bool>(false)
 
     private struct Waiter {
-        /// Its attempt with the token was refused; else it has made none.
-        var wasRefused: Bool
+        /// Its attempt with a token was refused; else it has made none.
+        var refusal: Refusal?
         var deliver: Completion
     }
 
@@ -182,7 +182,7 @@ package final class CredentialCache: @unchecked Sendable {
             if settled, state.isRefreshing { decision = .wait(starts: false) }
             guard case .wait(let starts, _) = decision else { return decision }
             guard waiters.count < Self.maxWaiters else { return .fail(.overloaded) }
-            waiters.append(Waiter(wasRefused: refusal != nil, deliver: deliver))
+            waiters.append(Waiter(refusal: refusal, deliver: deliver))
             if !starts { coalesced += 1 }
             state.beginRefresh()
             return decision
@@ -279,6 +279,8 @@ package final class CredentialCache: @unchecked Sendable {
         watch?.stop()
         watch = nil
         defer { resumeWaiters(.failure(.shuttingDown), reply: .failure(.shuttingDown)) }
+        // The last chance: the token in the file is dead.
+        if let file { thread.execute { [self] in saveAgain(file) } }
         return thread.finish(timeout: timeout)
     }
 
@@ -296,8 +298,16 @@ package final class CredentialCache: @unchecked Sendable {
         }
         for waiter in resumed {
             // A refresh ahead of expiry failed: the token works as long as it lives.
-            if case .failure = result, !waiter.wasRefused, let living {
+            if case .failure = result, waiter.refusal == nil, let living {
                 waiter.deliver(.success(living))
+            } else if let refusal = waiter.refusal, refusal.generation == (try? result.get())?.generation {
+                // It was used, and refused, as soon as it was there: this one waits for the next.
+                credential(
+                    rejecting: refusal,
+                    cause: .rejected,
+                    delay: { _, same in waiter.deliver(.success(same)) },
+                    deliver: waiter.deliver
+                )
             } else {
                 waiter.deliver(result)
             }
@@ -367,6 +377,7 @@ package final class CredentialCache: @unchecked Sendable {
                 history: record.history,
                 failures: record.failures,
                 coalesced: coalesced,
+                isRejected: state.isRejected,
                 retryIn: state.backOffUntil > now ? Int((state.backOffUntil - now) / CredentialState.second) + 1 : nil,
                 story: state.isRefused ? state.story : nil,
                 unsaved: unsaved?.reason,

@@ -72,7 +72,7 @@ package struct SessionFile: Sendable {
     /// Nil when there is no file.
     package func load() throws(SessionFileError) -> Loaded? {
         // A link is refused: replacing the file would replace the link, and leave a dead token where it points to.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+        let descriptor = Self.retrying { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) }
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
             guard errno == ELOOP else { throw SessionFileError("read", path) }
@@ -154,7 +154,7 @@ package struct SessionFile: Sendable {
     package func tryLock() throws(SessionFileError) -> LockHandle? {
         try makeDirectory()
         let name = path + ".lock"
-        let descriptor = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let descriptor = Self.retrying { open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600) }
         guard descriptor >= 0 else { throw SessionFileError("write", name) }
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             let code = errno
@@ -218,13 +218,16 @@ package struct SessionFile: Sendable {
     func prepare(_ journal: Journal? = nil) throws(SessionFileError) -> Replacement {
         try makeDirectory()
         unlink(temporaryPath)
-        let descriptor = open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        let descriptor = Self.retrying {
+            open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        }
         guard descriptor >= 0 else { throw SessionFileError("write", path) }
         // Real bytes, not a hole: a full disk must show now. Blanks, so that what is written over them stays JSON.
         var room = journal?.bytes ?? []
         room += [UInt8](repeating: 0x20, count: max(Self.room, Int(version()?.size ?? 0) + Self.room) - room.count)
         // The mask of the process may have taken our own rights away too.
-        guard fchmod(descriptor, 0o600) == 0, Self.writeAll(descriptor, room), fsync(descriptor) == 0 else {
+        guard fchmod(descriptor, 0o600) == 0, Self.writeAll(descriptor, room), Self.retrying({ fsync(descriptor) }) == 0
+        else {
             let code = errno
             abandon(Replacement(descriptor: descriptor))
             throw SessionFileError("write", path, code: code)
@@ -246,7 +249,8 @@ package struct SessionFile: Sendable {
         let bytes = record.serialized()
         var information = stat()
         guard lseek(replacement.descriptor, 0, SEEK_SET) == 0, Self.writeAll(replacement.descriptor, bytes),
-            ftruncate(replacement.descriptor, off_t(bytes.count)) == 0, fsync(replacement.descriptor) == 0,
+            ftruncate(replacement.descriptor, off_t(bytes.count)) == 0,
+            Self.retrying({ fsync(replacement.descriptor) }) == 0,
             fstat(replacement.descriptor, &information) == 0
         else { throw failure(of: replacement) }
         do throws(SessionFileError) {
@@ -271,10 +275,10 @@ package struct SessionFile: Sendable {
     }
 
     private func synchronizeDirectory() throws(SessionFileError) {
-        let handle = open(directory, O_RDONLY | O_CLOEXEC)
+        let handle = Self.retrying { open(directory, O_RDONLY | O_CLOEXEC) }
         guard handle >= 0 else { throw SessionFileError("open", directory) }
         defer { close(handle) }
-        guard fsync(handle) == 0 else { throw SessionFileError("save", directory) }
+        guard Self.retrying({ fsync(handle) }) == 0 else { throw SessionFileError("save", directory) }
     }
 
     func abandon(_ replacement: Replacement) {
@@ -303,7 +307,7 @@ package struct SessionFile: Sendable {
 
     /// What lies where the new file is made, nil when nothing does. Meaningful while the lock is held.
     func leftover() -> Leftover? {
-        let descriptor = open(temporaryPath, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW)
+        let descriptor = Self.retrying { open(temporaryPath, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) }
         guard descriptor >= 0 else { return errno == ENOENT ? nil : .rubbish }
         defer { close(descriptor) }
         guard let bytes = (try? Self.readAll(descriptor, temporaryPath)) ?? nil,
@@ -321,10 +325,12 @@ package struct SessionFile: Sendable {
 
     /// Makes a leftover record the file, durably.
     func completeLeftover() throws(SessionFileError) {
-        let descriptor = open(temporaryPath, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+        let descriptor = Self.retrying { open(temporaryPath, O_RDWR | O_CLOEXEC | O_NOFOLLOW) }
         guard descriptor >= 0 else { throw SessionFileError("read", temporaryPath) }
         defer { close(descriptor) }
-        guard fsync(descriptor) == 0, rename(temporaryPath, path) == 0 else { throw SessionFileError("write", path) }
+        guard Self.retrying({ fsync(descriptor) }) == 0, rename(temporaryPath, path) == 0 else {
+            throw SessionFileError("write", path)
+        }
         try synchronizeDirectory()
     }
 
@@ -354,6 +360,14 @@ package struct SessionFile: Sendable {
         for component in directory.split(separator: "/") {
             partial += "/" + component
             if mkdir(partial, 0o700) != 0, errno != EEXIST { throw SessionFileError("make the directory", partial) }
+        }
+    }
+
+    /// A system call, again when a signal interrupted it: some file systems let that happen.
+    private static func retrying(_ call: () -> Int32) -> Int32 {
+        while true {
+            let result = call()
+            if result >= 0 || errno != EINTR { return result }
         }
     }
 

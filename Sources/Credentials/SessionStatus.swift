@@ -25,6 +25,8 @@ package struct SessionStatus: Sendable {
     package var failures: [(outcome: String, count: Int)]
     /// Requests that waited for a refresh which another request had started.
     package var coalesced: Int
+    /// The upstream refused the token.
+    package var isRejected: Bool
     /// Seconds until a refresh that failed is tried again.
     package var retryIn: Int?
     /// What happened, when the upstream refused to refresh the token.
@@ -41,7 +43,7 @@ package struct SessionStatus: Sendable {
         guard unsaved == nil, fileProblem == nil else { return false }
         switch state {
         case .refreshing: return true
-        case .usable: return retryIn == nil || (expiresIn ?? 1) > 0
+        case .usable: return retryIn == nil || !isRejected && (expiresIn ?? 1) > 0
         case .loginNeeded, .none: return false
         }
     }

@@ -126,11 +126,18 @@ package final class WorkThread: @unchecked Sendable {
         pthread_cond_broadcast(changed)
     }
 
-    /// Takes no more work and waits, up to `timeout`, until what was handed over is done; false when it is not.
+    /// Takes no more work and waits, up to `timeout`, until what was handed over is done; false when it is not. Called by work of this very
+    /// thread it does not wait: what is left is done, and the thread ends.
     package func finish(timeout: Duration) -> Bool {
         pthread_mutex_lock(mutex)
         isFinished = true
         delayed = []
+        if let worker, worker.isCurrent {
+            self.worker = nil
+            pthread_mutex_unlock(mutex)
+            worker.detach()
+            return true
+        }
         pthread_cond_broadcast(changed)
         let (seconds, attoseconds) = timeout.components
         let deadline = Self.now() + seconds * 1_000_000_000 + attoseconds / 1_000_000_000
