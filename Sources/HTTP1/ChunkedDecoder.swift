@@ -94,6 +94,13 @@ package struct ChunkedDecoder: Sendable {
                 state = .size
                 offset &+= 1
             case .trailers:
+                // Hardly any body has trailers: without, nothing is stored, and nothing allocated.
+                if trailers.isEmpty, byte == Octet.carriageReturn, offset &+ 1 < count,
+                    bytes[offset &+ 1] == Octet.lineFeed
+                {
+                    state = .finished
+                    return .finished(offset &+ 2)
+                }
                 trailers.append(byte)
                 offset &+= 1
                 guard trailers.count <= Self.maxTrailerBytes else { return .failed(.headTooLarge) }
