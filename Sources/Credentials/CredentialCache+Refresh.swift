@@ -30,7 +30,10 @@ extension CredentialCache {
         let work: @Sendable () -> Void = { [weak self] in
             guard let self else { return }
             let result = refresh(cause)
-            lock.withLock { state.endRefresh() }
+            lock.withLock {
+                state.endRefresh()
+                announce()
+            }
             resumeWaiters(result.map(\.credential), reply: result.map(\.reply))
         }
         if pause > 0 { thread.executeLater(pause, work) } else { thread.execute(work) }
@@ -271,6 +274,7 @@ extension CredentialCache {
                     return false
                 }
                 state.beginRefresh()
+                announce()
                 return true
             }
             if starts { startRefresh(rotation.cause) }

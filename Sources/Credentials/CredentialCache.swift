@@ -60,6 +60,7 @@ package final class CredentialCache: @unchecked Sendable {
     private var foreignUpstream: String?
     private var watch: SessionFileWatch?
     private let publishedGeneration = Atomic<UInt64>(0)
+    private let publishedUsable = Atomic<UInt64>(0)
     private let publishedStorm = Atomic<Bool>(false)
 
     private struct Waiter {
@@ -123,13 +124,18 @@ package final class CredentialCache: @unchecked Sendable {
 
     // MARK: Handing out
 
-    /// The current generation: one load, for the fast path.
+    /// The current generation.
     package var generation: Generation { publishedGeneration.load(ordering: .acquiring) }
+
+    /// The same while requests may be sent with it, else zero: one load, for the fast path.
+    package var usableGeneration: Generation { publishedUsable.load(ordering: .acquiring) }
 
     /// The current credential and the moment on `CredentialClock.elapsed()` until which it may be used without asking again.
     package func current() -> (credential: Credential, until: Int64)? {
         lock.withLock {
-            guard let credential = state.credential, state.isUsable(now: clock.elapsed()) else { return nil }
+            guard let credential = state.credential, !state.isHeld, state.isUsable(now: clock.elapsed()) else {
+                return nil
+            }
             return (credential, state.refreshDue(credential) ?? .max)
         }
     }
@@ -185,6 +191,7 @@ package final class CredentialCache: @unchecked Sendable {
             waiters.append(Waiter(refusal: refusal, deliver: deliver))
             if !starts { coalesced += 1 }
             state.beginRefresh()
+            announce()
             return decision
         }
     }
@@ -213,6 +220,7 @@ package final class CredentialCache: @unchecked Sendable {
             let starts = !state.isRefreshing
             if !starts { coalesced += 1 }
             state.beginRefresh()
+            announce()
             return (nil, starts)
         }
     }
@@ -221,7 +229,7 @@ package final class CredentialCache: @unchecked Sendable {
     package func wasNotCured(_ generation: Generation, path: UInt64) {
         lock.withLock {
             state.wasNotCured(generation, path: path, now: clock.elapsed())
-            publishedStorm.store(state.isStormy, ordering: .relaxed)
+            announce()
         }
     }
 
@@ -232,7 +240,7 @@ package final class CredentialCache: @unchecked Sendable {
     package func accepted(path: UInt64) {
         lock.withLock {
             state.accepted(path: path)
-            publishedStorm.store(state.isStormy, ordering: .relaxed)
+            announce()
         }
     }
 
@@ -336,9 +344,15 @@ package final class CredentialCache: @unchecked Sendable {
             state.publish(ours, isRefreshed: isRefreshed, now: clock.elapsed(), wall: clock.wall())
             if changed.isRefused { state.story = changed.lastRefresh?.detail }
             if state.credential?.token != before { unaskedRetries = 0 }
-            publishedGeneration.store(state.generation, ordering: .releasing)
-            publishedStorm.store(state.isStormy, ordering: .relaxed)
+            announce()
         }
+    }
+
+    /// Tells the fast path how things are. The lock is held.
+    func announce() {
+        publishedGeneration.store(state.generation, ordering: .releasing)
+        publishedUsable.store(state.isHeld ? 0 : state.generation, ordering: .releasing)
+        publishedStorm.store(state.isStormy, ordering: .relaxed)
     }
 
     /// Whose token it is, when it must not be sent to this upstream.

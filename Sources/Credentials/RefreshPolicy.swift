@@ -134,6 +134,9 @@ struct CredentialState: Sendable {
     /// The current generation, which changes with every login, refresh and logout.
     var generation: Generation { lastGeneration }
 
+    /// The token was refused, and another is on its way: who has not been sent yet had better wait for that one.
+    var isHeld: Bool { isRefreshing && isRejected }
+
     mutating func beginRefresh() {
         guard !isRefreshing else { return }
         isRefreshing = true
@@ -151,9 +154,9 @@ struct CredentialState: Sendable {
         return now < due
     }
 
-    /// The current credential, unless it has expired or was refused.
+    /// The current credential, unless it has expired.
     func living(now: Int64) -> Credential? {
-        guard let credential, !isRejected, credential.expiry.map({ now < $0 }) ?? true else { return nil }
+        guard let credential, credential.expiry.map({ now < $0 }) ?? true else { return nil }
         return credential
     }
 
@@ -184,6 +187,7 @@ struct CredentialState: Sendable {
             }
             return startOrFail(now: now)
         }
+        if isHeld { return .wait(starts: false) }
         guard !isUsable(now: now) else { return .use(credential) }
         if isRefreshing { return .wait(starts: false) }
         let isExpired = credential.expiry.map { now >= $0 } ?? false

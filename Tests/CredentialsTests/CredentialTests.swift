@@ -124,6 +124,20 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
         #expect(credential.generation == 2)
     }
 
+    /// Once a token was refused, who has not been sent yet waits for the next one; when that does not come, the old one is all there is.
+    @Test func newRequestsWaitForWhatComesAfterARefusedToken() {
+        var state = state()
+        let refusal = Refusal(generation: 1)
+        state.note(refusal)
+        #expect(state.decide(refusal, now: 0) == .wait(starts: true))
+        state.beginRefresh()
+        #expect(state.decide(nil, now: 0) == .wait(starts: false))
+        _ = state.refreshFailed(retryAfter: 60, jitter: 0, now: 0)
+        state.endRefresh()
+        guard case .use = state.decide(nil, now: 0) else { return #expect(Bool(false)) }
+        #expect(state.living(now: 0)?.generation == 1)
+    }
+
     @Test func refusedTokenNeedsALogin() {
         var state = state()
         state.refreshRefused("So it was.")

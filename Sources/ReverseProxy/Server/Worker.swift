@@ -174,7 +174,7 @@ final class Worker {
             lastRecheck = now
             session.recheckFile()
         }
-        if let view, view.credential.generation == session.generation {
+        if let view, view.credential.generation == session.usableGeneration {
             if view.until == .max || clock.elapsed() < view.until { return view }
             return nil
         }
