@@ -13,6 +13,10 @@ SANITIZER = os.environ.get("SQUIRE_SANITIZER")
 HEADERS = {"Application": "f3a90488ffee32c3acb6fcd0ca417cf6", "Api-Version": "4.38.0", "Device-UUID": "1287796"}
 
 
+# What runs the tests may have blocked signals, as threads of some runtimes do, and children inherit that: strace could not be ended.
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
 def jwt(life=3600, sub="5090976", jti="eCT4iYqVJLafvSHa", age=0):
     """A token of the API's form; the signature means nothing."""
     encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode()
