@@ -84,9 +84,8 @@ extension CredentialCache {
 
     /// Saves what could not be saved before, unless somebody logged in meanwhile.
     func saveAgain(_ file: SessionFile) {
-        guard let handle = (try? file.tryLock()) ?? nil else { return }
+        guard let unsaved = lock.withLock({ unsaved }), let handle = (try? file.tryLock()) ?? nil else { return }
         defer { handle.unlock() }
-        guard let unsaved = lock.withLock({ unsaved }) else { return }
         var event: SessionEvent?
         saving.withLock {
             do throws(SessionFileError) {

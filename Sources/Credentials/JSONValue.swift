@@ -66,7 +66,9 @@ package enum JSONValue: Equatable, Sendable {
         guard pointer.hasPrefix("/") else { return nil }
         var current = self
         for part in pointer.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-            let name = String(part).replacingAll("~1", with: "/").replacingAll("~0", with: "~")
+            let isEscaped = part.utf8.contains(UInt8(ascii: "~"))
+            let name =
+                isEscaped ? String(part).replacingAll("~1", with: "/").replacingAll("~0", with: "~") : String(part)
             switch current {
             case .object:
                 guard let next = current[name] else { return nil }
@@ -135,8 +137,7 @@ package enum JSONValue: Equatable, Sendable {
 
 extension String {
     /// Every `part` replaced; on bytes, so that no Unicode table is loaded.
-    fileprivate func replacingAll(_ part: String, with other: String) -> String {
-        guard contains("~") else { return self }
+    package func replacingAll(_ part: String, with other: String) -> String {
         var result: [UInt8] = []
         var rest = Array(utf8)[...]
         let wanted = Array(part.utf8)

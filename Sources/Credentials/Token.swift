@@ -27,10 +27,7 @@ package struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugS
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
-    /// FNV-1a: tells texts apart, hides nothing.
-    static func hash(_ text: String) -> UInt64 {
-        text.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-    }
+    static func hash(_ text: String) -> UInt64 { FNV.hash(text.utf8) }
 
     package var description: String { "(token)" }
     package var debugDescription: String { "(token)" }
@@ -88,4 +85,13 @@ extension JSONValue {
 
     /// The same of a file of ours, in which there are no fractions.
     var moment: Int? { integer.map { min(max($0, 0), 253_402_300_800) } }
+}
+
+/// FNV-1a, 64 bits: tells octets apart, hides nothing.
+package enum FNV {
+    // Inlinable: while a token is young it is called for each answer.
+    @inlinable
+    package static func hash(_ octets: some Sequence<UInt8>) -> UInt64 {
+        octets.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
 }

@@ -76,9 +76,7 @@ extension ExchangeRunner {
     /// Stands for the request's method and path, without the query.
     private var pathMark: UInt64 {
         let line = UnsafeRawBufferPointer(rebasing: requestHead.readable[..<(methodLength + 1 + targetLength)])
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in line.prefix(while: { $0 != UInt8(ascii: "?") }) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-        return hash
+        return FNV.hash(line.prefix { $0 != UInt8(ascii: "?") })
     }
 
     /// The upstream's own clock is behind the token's making: it will accept the token when it gets there.

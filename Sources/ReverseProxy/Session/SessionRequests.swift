@@ -40,7 +40,7 @@ package struct SessionRequests: Sendable {
             $0.name.lowercased() == "content-type"
                 && $0.value.lowercased().hasPrefix("application/x-www-form-urlencoded")
         }
-        let body = recipe.body?.replacing(
+        let body = recipe.body?.replacingAll(
             "{token}",
             with: isForm ? Self.percentEncoded(token.value) : token.value
         )
@@ -70,10 +70,10 @@ package struct SessionRequests: Sendable {
         }
         return fields.map { field in
             var value = field.value
-            if value.contains("{uuid}") { value = value.replacing("{uuid}", with: identifiers.uuid()) }
+            if value.contains("{uuid}") { value = value.replacingAll("{uuid}", with: identifiers.uuid()) }
             // In configured values of other requests the word means itself.
             let isOurs = field.name == "Authorization" || rules.contains { $0.name == field.name }
-            if isOurs, let token { value = value.replacing("{token}", with: token.value) }
+            if isOurs, let token { value = value.replacingAll("{token}", with: token.value) }
             return (field.name, value)
         }
     }
@@ -88,25 +88,7 @@ package struct SessionRequests: Sendable {
 
     /// A bearer token's characters that mean something in a form (WHATWG URL section 5.1).
     private static func percentEncoded(_ text: String) -> String {
-        text.replacing("+", with: "%2B").replacing("/", with: "%2F").replacing("=", with: "%3D")
-    }
-}
-
-extension String {
-    /// Every `mark` replaced; on bytes, so that no Unicode table is loaded.
-    fileprivate func replacing(_ mark: String, with text: String) -> String {
-        let wanted = Array(mark.utf8)
-        var result: [UInt8] = []
-        var rest = Array(utf8)[...]
-        while !rest.isEmpty {
-            if rest.starts(with: wanted) {
-                result += Array(text.utf8)
-                rest = rest.dropFirst(wanted.count)
-            } else {
-                result.append(rest.removeFirst())
-            }
-        }
-        return String(decoding: result, as: UTF8.self)
+        text.replacingAll("+", with: "%2B").replacingAll("/", with: "%2F").replacingAll("=", with: "%3D")
     }
 }
 
