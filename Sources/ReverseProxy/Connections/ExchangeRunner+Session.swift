@@ -75,8 +75,9 @@ extension ExchangeRunner {
 
     /// Stands for the request's method and path, without the query.
     private var pathMark: UInt64 {
-        let line = UnsafeRawBufferPointer(rebasing: requestHead.readable[..<(methodLength + 1 + targetLength)])
-        return FNV.hash(line.prefix { $0 != UInt8(ascii: "?") })
+        let line = requestHead.readable[..<(methodLength + 1 + targetLength)]
+        let end = line.firstIndex(of: UInt8(ascii: "?")) ?? line.endIndex
+        return FNV.hash(UnsafeRawBufferPointer(rebasing: line[..<end]))
     }
 
     /// The upstream's own clock is behind the token's making: it will accept the token when it gets there.
