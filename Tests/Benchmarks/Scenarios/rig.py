@@ -27,7 +27,7 @@ class Failure(Exception):
 
 
 def needs(*commands):
-    packages = {"ip": "iproute2", "nginx": "nginx-light", "objcopy": "binutils"}
+    packages = {"ip": "iproute2", "nginx": "nginx-light", "objcopy": "binutils", "cc": "gcc"}
     missing = [packages.get(c, c) for c in commands if not shutil.which(c)]
     if missing:
         raise Failure(f"this needs {', '.join(missing)}: apt-get install -y {' '.join(missing)}")

@@ -3,10 +3,10 @@
 The upstream is nginx, which asks the file system whether a token lives; its refresh takes 100 ms. Clients send on schedule whatever
 happens to earlier requests (an open loop), so that a pause shows in all requests that fall into it.
 """
-import collections, gc, http.server, os, pathlib, select, socket, sys, time
+import http.server, os, pathlib, subprocess, sys, time
 
 import rig as bench
-from rig import Failure, Rig, accepts, figure, free_port, percentile, request, token
+from rig import Failure, Rig, accepts, figure, free_port, needs, request, token
 
 RATE = 5000
 REFRESH_MS = 100
@@ -44,50 +44,27 @@ def serve(port, directory):
     http.server.ThreadingHTTPServer(("127.0.0.1", port), Refresh).serve_forever()
 
 
-def load(port, seconds, at_half):
+def compiled(rig):
+    """The load, see load.c."""
+    needs("cc")
+    source = pathlib.Path(__file__).parent / "load.c"
+    subprocess.run(["cc", "-O2", "-o", rig.path("load"), str(source)], check=True)
+
+
+def load(rig, port, seconds, at_half=None):
     """Sends RATE requests a second for so long, calls `at_half` on the way: (when due, ms from then to the answer), all of them."""
-    poll, sockets, message = select.epoll(), {}, request(port)
-    for _ in range(CONNECTIONS):
-        connection = socket.create_connection(("127.0.0.1", port), 10)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setblocking(False)
-        sockets[connection.fileno()] = connection
-        poll.register(connection.fileno(), select.EPOLLIN)
-    free, due_of, partial, results = collections.deque(sockets), {}, {}, []
-    total, sent, tail, waiting = int(RATE * seconds), 0, bench.BODY[-20:].encode(), collections.deque()
-    gc.disable()
-    start = time.perf_counter()
-    while len(results) < total:
-        now = time.perf_counter() - start
-        if at_half and now > seconds / 2:
-            at_half()
-            at_half = None
-        due = min(total, int(now * RATE))
-        while sent < due:
-            waiting.append(sent / RATE)
-            sent += 1
-        while waiting and free:
-            # The connection that answered last: fewer of them are touched, as a pool of clients would do.
-            descriptor = free.pop()
-            due_of[descriptor] = waiting.popleft()
-            sockets[descriptor].send(message)
-        for descriptor, _ in poll.poll(0.001):
-            data = partial.pop(descriptor, b"") + sockets[descriptor].recv(65536)
-            if not data.endswith(tail):
-                if not data or (b"\r\n\r\n" in data and not data.startswith(b"HTTP/1.1 200")):
-                    raise Failure(f"a request was not answered well: {data[:300]!r}")
-                partial[descriptor] = data
-                continue
-            if not data.startswith(b"HTTP/1.1 200"):
-                raise Failure(f"a request was not answered well: {data[:300]!r}")
-            due = due_of.pop(descriptor)
-            results.append((due, (time.perf_counter() - start - due) * 1e3))
-            free.append(descriptor)
-        if now > seconds + 20:
-            raise Failure(f"{total - len(results)} requests were not answered")
-    for connection in sockets.values():
-        connection.close()
-    return results
+    command = [rig.path("load"), str(port), str(RATE), str(seconds), str(CONNECTIONS), bench.BODY[-20:]]
+    with open(rig.path("request"), "w+b") as message:
+        message.write(request(port))
+        message.seek(0)
+        process = subprocess.Popen(command, stdin=message, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    if at_half:
+        at_half()
+    output, errors = process.communicate()
+    if process.returncode:
+        raise Failure(errors.strip())
+    return [(float(due) / 1e3, float(ms)) for due, ms in (line.split() for line in output.splitlines())]
 
 
 def rotation(options):
@@ -112,8 +89,9 @@ def rotation(options):
             rig.start("squire", [rig.squire, "run", "--config", config, "--log-level", "notice"])
             accepts(refresh)
             rig.wait(port, "squire")
-            load(port, 0.5, None)
-            results = load(port, options.seconds, lambda: os.unlink(tokens / "first"))
+            compiled(rig)
+            load(rig, port, 0.5)
+            results = load(rig, port, options.seconds, lambda: os.unlink(tokens / "first"))
             refreshes = [float(line.split()[1]) for line in rig.log("refresh").splitlines() if line.startswith("refresh ")]
             if len(refreshes) != 1:
                 raise Failure(f"there were {len(refreshes)} refreshes instead of one:\n{rig.log('squire')}")
