@@ -70,7 +70,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     // The upstream.
     var connection: UpstreamConnection?
     var connectionWasReused = false
-    var attempt: UpstreamConnector.Attempt?
+    private var waiter: UpstreamPool.Waiter?
     private var attemptStartedAt: UInt64 = 0
     var firstByteAt: UInt64 = 0
     var interimCount = 0
@@ -246,12 +246,10 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         }
         phase = .connecting
         client.clearDeadline()
-        let expected = serial
-        attempt = pool.connect { [unowned self] result in
-            guard serial == expected else { return }
-            attempt = nil
+        waiter = pool.wait(needsNew: onFreshConnection) { [unowned self] result in
+            waiter = nil
             switch result {
-            case .success(let connection): attach(connection, isReused: false, now: MonotonicClock.now())
+            case .success(let got): attach(got.connection, isReused: got.isReused, now: MonotonicClock.now())
             case .failure(let error): fault(Failure(error))
             }
         }
@@ -310,9 +308,9 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     /// Lets go of the upstream connection: into the pool when nothing of this exchange is left on it.
     func releaseConnection(isReusable: Bool, now: UInt64 = MonotonicClock.now()) {
-        if let attempt {
-            self.attempt = nil
-            pool.cancel(attempt)
+        if let waiter {
+            self.waiter = nil
+            pool.cancel(waiter)
         }
         if let connection {
             self.connection = nil
