@@ -61,9 +61,15 @@ static inline CURLcode ccurl_get_socket(CURL *easy, curl_socket_t *socket) {
     return curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, socket);
 }
 
+// What libcurl has no option for is asked of OpenSSL, where libcurl is linked to it: its functions are looked up. With another TLS library,
+// or none of these functions, connections work, and each reads more often.
+static inline void *ccurl_tls_function(const char *name) {
+    void *program = dlopen(NULL, RTLD_LAZY);
+    return program == NULL ? NULL : dlsym(program, name);
+}
+
 // Whether a TLS connection ended with close_notify or broke off (RFC 9112 section 9.8): libcurl before 8.0 calls both an end. OpenSSL
-// tells by its info callback (SSL_CTX_set_info_callback(3)), which is looked up: it is there when libcurl is linked to OpenSSL. Other TLS
-// libraries make libcurl report an error.
+// tells by its info callback (SSL_CTX_set_info_callback(3)). Other TLS libraries make libcurl report an error.
 //
 // What the running `ccurl_receive` notes it in; nothing is called back outside of one. Each file that includes this has its own: set and
 // used by one.
@@ -82,18 +88,38 @@ static inline void ccurl_tls_event(const void *ssl, int where, int value) {
 static inline CURLcode ccurl_tls_begins(CURL *easy, void *context, void *data) {
     (void)easy;
     (void)data;
-    void *program = dlopen(NULL, RTLD_LAZY);
-    void (*set)(void *, void (*)(const void *, int, int)) = NULL;
-    if (program != NULL) *(void **)&set = dlsym(program, "SSL_CTX_set_info_callback");
-    if (set != NULL) set(context, ccurl_tls_event);
+    void (*watch)(void *, void (*)(const void *, int, int));
+    long (*control)(void *, int, long, void *);
+    *(void **)&watch = ccurl_tls_function("SSL_CTX_set_info_callback");
+    *(void **)&control = ccurl_tls_function("SSL_CTX_ctrl");
+    if (watch != NULL) watch(context, ccurl_tls_event);
+    if (control == NULL) return CURLE_OK;
+    // SSL_CTX_set_read_ahead(3): a record in one read instead of two. Whoever receives asks `ccurl_holds_bytes` afterwards.
+    control(context, 41, 1, NULL);
+    // SSL_CTX_clear_mode(3), SSL_MODE_RELEASE_BUFFERS: libcurl has 34 KiB given back and allocated again for each answer.
+    control(context, 78, 0x10, NULL);
     return CURLE_OK;
 }
 
-// Whether ends are told apart from now on.
-static inline bool ccurl_watch_close_notify(CURL *easy) {
+// Before connecting: from now on ends are told apart, and records are read ahead. Whether the first of it works.
+static inline bool ccurl_prepare_tls(CURL *easy) {
     const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
     if (version->ssl_version == NULL || strncmp(version->ssl_version, "OpenSSL/", 8) != 0) return false;
     return curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, ccurl_tls_begins) == CURLE_OK;
+}
+
+// The connection's `SSL *`, borrowed from it, after it was received from; NULL where there is none or it cannot be known.
+static inline void *ccurl_tls_session(CURL *easy) {
+    struct curl_tlssessioninfo *info = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || info == NULL) return NULL;
+    return info->backend == CURLSSLBACKEND_OPENSSL ? info->internals : NULL;
+}
+
+// SSL_has_pending(3): bytes that were read from the socket and not received yet, whole records or not. True where it cannot be known.
+static inline bool ccurl_holds_bytes(const void *session) {
+    static _Thread_local int (*pending)(const void *);
+    if (pending == NULL) *(void **)&pending = ccurl_tls_function("SSL_has_pending");
+    return pending == NULL || session == NULL || pending(session) != 0;
 }
 
 // `curl_easy_recv` that sets `has_close_notify` when the upstream says that it ends.

@@ -51,6 +51,12 @@ package final class DescriptorWatch {
         _ = on ? event_add(readEvent, nil) : event_del(readEvent)
     }
 
+    /// Calls back as if the descriptor were readable, in the loop's next turn; nothing unless it is watched for reading.
+    package func announceReading() {
+        guard isReading, let readEvent else { return }
+        event_active(readEvent, Int32(EV_READ), 0)
+    }
+
     package func setWriting(_ on: Bool) {
         guard on != isWriting, !isClosed else { return }
         isWriting = on

@@ -57,10 +57,13 @@ final class EasyHandle {
     /// Ends of TLS connections are told apart, where the TLS library tells.
     private var watchesEnd = false
     private var hasCloseNotify = false
+    /// The TLS library's object, libcurl's.
+    private var session: UnsafeMutableRawPointer?
 
-    /// Before connecting: from now on an end without close_notify is an error (RFC 9112 section 9.8).
-    func watchEnd() {
-        watchesEnd = ccurl_watch_close_notify(curl)
+    /// Before connecting through TLS: from now on an end without close_notify is an error (RFC 9112 section 9.8), and `holdsBytes` has
+    /// to be asked.
+    func prepareTLS() {
+        watchesEnd = ccurl_prepare_tls(curl)
     }
 
     /// Receives what is there, after `CURLOPT_CONNECT_ONLY`.
@@ -69,6 +72,12 @@ final class EasyHandle {
         let code = ccurl_receive(curl, buffer.baseAddress, buffer.count, &count, &hasCloseNotify)
         if code == CURLE_OK, count == 0, watchesEnd, !hasCloseNotify { return (CURLE_RECV_ERROR, 0) }
         return (code, count)
+    }
+
+    /// Whether bytes of the upstream wait inside the TLS library, where the loop does not see them. After `receive`.
+    var holdsBytes: Bool {
+        if session == nil { session = ccurl_tls_session(curl) }
+        return ccurl_holds_bytes(session)
     }
 
     func error(_ code: CURLcode) -> UpstreamError {

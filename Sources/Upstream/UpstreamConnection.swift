@@ -26,6 +26,10 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
     /// Nothing but the kernel is between the upstream and us: bytes need not pass through libcurl, which looks the connection up in a
     /// list for each send and receive. 4 % of the CPU time of a request.
     private let isDirect: Bool
+    /// A TLS connection to the proxy may hold bytes too, and nothing tells.
+    private let mayHoldUnseen: Bool
+    /// Bytes wait in the TLS library: the loop will not say so.
+    private var holdsBytes = false
     /// Bytes a TLS send could not finish; they must be offered again from the same address.
     private var staged: ByteBuffer?
     /// Who is told. Not retained, and not checked (it is read for every event): an owner that goes away clears it first.
@@ -39,6 +43,7 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
         self.descriptor = descriptor
         isSecure = connector.settings.isSecure
         isDirect = !isSecure && connector.settings.proxy == .none
+        mayHoldUnseen = connector.settings.proxy.mayBeSecure
         watch = DescriptorWatch(loop: loop, descriptor: descriptor, delegate: self)
         // The socket stays registered between requests: an idle connection that becomes readable is dead or misbehaving.
         watch?.setReading(true)
@@ -50,8 +55,17 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
 
     package var isOpen: Bool { watch != nil }
 
-    /// Nothing came from the upstream that was not received yet, its end neither.
-    package var isQuiet: Bool { watch.map { SocketIO.isQuiet($0.descriptor) } ?? false }
+    /// Between two exchanges: nothing came from the upstream, its end neither. A connection that is not quiet is of no use any more: what
+    /// came may have been taken from it.
+    package var isQuiet: Bool {
+        guard isOpen else { return false }
+        if !holdsBytes, SocketIO.isQuiet(descriptor) { return true }
+        // It may be for the TLS library: a server sends session tickets when it likes (RFC 8446 section 4.6.1). Nobody knows what half a
+        // record is.
+        return isSecure
+            && withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { receive(into: $0) == .wouldBlock }
+            && !easy.holdsBytes
+    }
 
     /// Nothing that counts as sent waits inside.
     package var hasSentAll: Bool { staged == nil }
@@ -59,13 +73,15 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
     /// Starts or stops hearing of readability: back-pressure. Costs a system call when it changes.
     package func setReading(_ on: Bool) {
         watch?.setReading(on)
+        if holdsBytes { watch?.announceReading() }
     }
 
-    /// Receives what is there. Offer room for a whole TLS record (16 KiB) each time: then nothing stays behind inside the TLS
-    /// library, where the loop would not see it.
+    /// Receives what is there, a TLS record at most. What more there is is announced again.
     package func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         if isDirect { return SocketIO.read(descriptor, into: buffer) }
         let (code, count) = easy.receive(into: buffer)
+        // After anything else than bytes there is nothing to be had before the socket has more.
+        holdsBytes = code == CURLE_OK && count > 0 && (mayHoldUnseen || isSecure && easy.holdsBytes)
         switch code {
         case CURLE_OK: return count > 0 ? .moved(count) : .endOfStream
         case CURLE_AGAIN: return .wouldBlock
@@ -134,6 +150,7 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
 
     package func descriptorIsReadable(_ watch: DescriptorWatch) {
         delegate?.upstreamIsReadable(self)
+        if holdsBytes { self.watch?.announceReading() }
     }
 
     package func descriptorIsWritable(_ watch: DescriptorWatch) {

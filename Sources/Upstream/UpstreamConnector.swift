@@ -87,7 +87,7 @@ package final class UpstreamConnector: DescriptorWatchDelegate {
         easy.set(CURLOPT_TCP_NODELAY, 1)
         easy.set(CURLOPT_TCP_KEEPALIVE, 1)
         easy.apply(settings)
-        if settings.isSecure { easy.watchEnd() }
+        if settings.isSecure { easy.prepareTLS() }
         ccurl_set_share(easy.curl, share)
         connectionCount += 1
         pending[easy.curl] = Pending(easy: easy, completion: completion)

@@ -7,6 +7,15 @@ package struct UpstreamSettings: Sendable, Equatable {
         case environment
         /// An explicit proxy, `http://`, `https://`, `socks5://` or `socks5h://`, with credentials where it needs them.
         case url(String)
+
+        /// Whether connections to it may be TLS: for `environment` it is not looked up.
+        var mayBeSecure: Bool {
+            switch self {
+            case .none: false
+            case .environment: true
+            case .url(let text): text.hasPrefix("https:")
+            }
+        }
     }
 
     /// `https://host[:port]`, without a path.

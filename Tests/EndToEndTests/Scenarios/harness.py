@@ -3,7 +3,7 @@
 The upstream records exact bytes and shares no code with Squire's codec, so that it can judge it. Nothing sleeps to wait: every wait
 is for a line, a byte or the end of a process, with a limit.
 """
-import base64, contextlib, hashlib, json, os, pathlib, select, shutil, signal, socket, struct, subprocess, sys, tempfile, threading, time, unittest
+import base64, contextlib, hashlib, json, os, pathlib, select, shutil, signal, socket, ssl, struct, subprocess, sys, tempfile, threading, time, unittest
 import http.client
 
 SQUIRE = os.environ.get("SQUIRE_BINARY") or str(pathlib.Path(__file__).parents[3] / ".build/debug/squire")
@@ -123,8 +123,7 @@ class RawUpstream:
 
     def serve(self, connection):
         with contextlib.suppress(OSError):
-            if self.context:
-                connection = self.context.wrap_socket(connection, server_side=True)
+            connection = self.secured(connection)
             stream = connection.makefile("rb")
             while True:
                 request = read_request(stream, connection)
@@ -142,6 +141,9 @@ class RawUpstream:
                 connection.sendall(answer)
                 if close:
                     return hang_up(connection)
+
+    def secured(self, connection):
+        return self.context.wrap_socket(connection, server_side=True) if self.context else connection
 
     def wait_for_requests(self, count):
         with self.arrived:
@@ -227,6 +229,21 @@ def token_reply(token):
     return reply(200, body, "Content-Type: application/json")
 
 
+def certificate(directory, name, *extra, days=2):
+    certificate, key = directory / f"{name}.pem", directory / f"{name}.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", str(days),
+                    "-subj", f"/CN={name}", *extra], check=True, capture_output=True)
+    return certificate, key
+
+
+def secure_context(directory):
+    """A TLS server of 127.0.0.1, and the setting that makes Squire trust it."""
+    good, key = certificate(directory, "good", "-addext", "subjectAltName=IP:127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(good, key)
+    return context, f"tls: {{ca: {good}}}\n"
+
+
 class Scenario(unittest.TestCase):
     maxDiff = None
 
@@ -307,6 +324,17 @@ class Scenario(unittest.TestCase):
                 if not part:
                     return received
                 received += part
+
+    def until(self, condition, what):
+        """Looks every 10 ms: for what the other process does by itself, and nothing announces."""
+        deadline = time.monotonic() + LIMIT
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, what)
+            select.select([], [], [], 0.01)
+
+
+def descriptors(process):
+    return len(os.listdir(f"/proc/{process.process.pid}/fd"))
 
 
 def parallel(count, work):

@@ -1,5 +1,4 @@
 """An upstream that fails in every way: one clear answer, nothing sent twice that must not be, and the next request works."""
-import ssl
 from harness import *
 
 GET = b"GET /t HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -19,8 +18,7 @@ class ScriptedUpstream(RawUpstream):
 
     def serve(self, connection):
         with contextlib.suppress(OSError):
-            if self.context:
-                connection = self.context.wrap_socket(connection, server_side=True)
+            connection = self.secured(connection)
             stream = connection.makefile("rb")
             position = 0
             while request := read_request(stream, connection):
@@ -36,13 +34,6 @@ class ScriptedUpstream(RawUpstream):
                     return connection.close()
                 if end == CLOSE:
                     return hang_up(connection)
-
-
-def certificate(directory, name, *extra, days=2):
-    certificate, key = directory / f"{name}.pem", directory / f"{name}.key"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", str(days),
-                    "-subj", f"/CN={name}", *extra], check=True, capture_output=True)
-    return certificate, key
 
 
 class Faults(Scenario):
@@ -333,10 +324,7 @@ class Faults(Scenario):
         self.assertIn("http://", json.loads(answer.data)["detail"])
 
     def test_faults_through_tls(self):
-        good, key = certificate(self.directory, "good", "-addext", "subjectAltName=IP:127.0.0.1")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(good, key)
-        upstream = self.start(context, f"tls: {{ca: {good}}}\n")
+        upstream = self.start(*secure_context(self.directory))
         upstream.script = lambda request, position: (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", CLOSE)
         received, _ = self.tries(GET)
         self.assertTrue(received.endswith(b"half"), received)

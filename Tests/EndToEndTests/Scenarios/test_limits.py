@@ -12,10 +12,6 @@ def memory(process, what="VmRSS"):
         return int(next(line for line in status if line.startswith(what)).split()[1])
 
 
-def descriptors(process):
-    return len(os.listdir(f"/proc/{process.process.pid}/fd"))
-
-
 def processor_seconds(process):
     with open(f"/proc/{process.process.pid}/stat") as stat:
         fields = stat.read().rsplit(")", 1)[1].split()
@@ -40,13 +36,6 @@ class Limits(Scenario):
             while part := connection.recv(65536):
                 received += part
         return received
-
-    def until(self, condition, what):
-        """Looks every 10 ms: for what the other process does by itself, and nothing announces."""
-        deadline = time.monotonic() + LIMIT
-        while not condition():
-            self.assertLess(time.monotonic(), deadline, what)
-            select.select([], [], [], 0.01)
 
     # Sizes
 
