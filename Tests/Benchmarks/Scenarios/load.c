@@ -5,6 +5,7 @@
 // Every answer must be a 200 that ends with END-OF-BODY. Says "half" when half the time is over; at the end one line for each request:
 // when it was due, and what it took from then to the end of its answer, both in milliseconds. In C, because a client that takes as long
 // for a request as the proxy does would measure itself.
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -81,7 +82,7 @@ int main(int count, char **arguments) {
     while (done < total) {
         double time = now() - start;
         if (!told && time > seconds * 500) {
-            told = puts("half") > 0 && fflush(stdout) == 0;
+            told = puts("half") >= 0 && fflush(stdout) == 0;
         }
         if (time > (seconds + 20) * 1e3) fail("requests were not answered", "after 20 seconds");
         // The connection that answered last: fewer of them are touched, as a pool of clients would do.
@@ -92,7 +93,11 @@ int main(int count, char **arguments) {
             if (send(client->descriptor, message, length, MSG_NOSIGNAL) != (ssize_t)length) fail("send", strerror(errno));
         }
         struct epoll_event events[EVENTS];
-        int ready = epoll_wait(poll, events, EVENTS, 1);
+        // Until the next one is due; where none can be sent, until one is answered.
+        double until = available > 0 && sent < total ? sent / rate * 1e3 - (now() - start) : 1000;
+        if (until < 0) until = 0;
+        struct timespec timeout = {.tv_sec = (time_t)(until / 1e3), .tv_nsec = (long)(until * 1e6) % 1000000000};
+        int ready = epoll_pwait2(poll, events, EVENTS, &timeout, NULL);
         for (int i = 0; i < ready; i++) {
             struct client *client = events[i].data.ptr;
             if (!receive(client, tail, strlen(tail))) continue;

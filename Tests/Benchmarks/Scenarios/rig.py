@@ -253,6 +253,24 @@ def measure(rig, name, port, seconds, connections=32, threads=1):
     return result
 
 
+def load(rig, port, rate, seconds, connections, at_half=None):
+    """Sends `rate` requests a second on schedule, calls `at_half` on the way: (when due in s, ms from then to the answer), all of them."""
+    needs("cc")
+    if not os.path.exists(rig.path("load")):
+        subprocess.run(["cc", "-O2", "-o", rig.path("load"), str(pathlib.Path(__file__).parent / "load.c")], check=True)
+    pathlib.Path(rig.path("request")).write_bytes(request(port))
+    with open(rig.path("request"), "rb") as message:
+        process = subprocess.Popen([rig.path("load"), str(port), str(rate), str(seconds), str(connections), BODY[-20:]],
+                                   stdin=message, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    if at_half:
+        at_half()
+    output, errors = process.communicate()
+    if process.returncode:
+        raise Failure(errors.strip())
+    return [(float(due) / 1e3, float(ms)) for due, ms in (line.split() for line in output.splitlines())]
+
+
 median = statistics.median
 
 

@@ -3,10 +3,10 @@
 The upstream is nginx, which asks the file system whether a token lives; its refresh takes 100 ms. Clients send on schedule whatever
 happens to earlier requests (an open loop), so that a pause shows in all requests that fall into it.
 """
-import http.server, os, pathlib, subprocess, sys, time
+import http.server, os, pathlib, sys, time
 
 import rig as bench
-from rig import Failure, Rig, accepts, figure, free_port, needs, request, token
+from rig import Failure, Rig, accepts, figure, free_port, load, token
 
 RATE = 5000
 REFRESH_MS = 100
@@ -44,29 +44,6 @@ def serve(port, directory):
     http.server.ThreadingHTTPServer(("127.0.0.1", port), Refresh).serve_forever()
 
 
-def compiled(rig):
-    """The load, see load.c."""
-    needs("cc")
-    source = pathlib.Path(__file__).parent / "load.c"
-    subprocess.run(["cc", "-O2", "-o", rig.path("load"), str(source)], check=True)
-
-
-def load(rig, port, seconds, at_half=None):
-    """Sends RATE requests a second for so long, calls `at_half` on the way: (when due, ms from then to the answer), all of them."""
-    command = [rig.path("load"), str(port), str(RATE), str(seconds), str(CONNECTIONS), bench.BODY[-20:]]
-    with open(rig.path("request"), "w+b") as message:
-        message.write(request(port))
-        message.seek(0)
-        process = subprocess.Popen(command, stdin=message, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    process.stdout.readline()
-    if at_half:
-        at_half()
-    output, errors = process.communicate()
-    if process.returncode:
-        raise Failure(errors.strip())
-    return [(float(due) / 1e3, float(ms)) for due, ms in (line.split() for line in output.splitlines())]
-
-
 def rotation(options):
     """The token dies under 5,000 requests/s: the slowest request"""
     worst, quiet = [], []
@@ -89,9 +66,8 @@ def rotation(options):
             rig.start("squire", [rig.squire, "run", "--config", config, "--log-level", "notice"])
             accepts(refresh)
             rig.wait(port, "squire")
-            compiled(rig)
-            load(rig, port, 0.5)
-            results = load(rig, port, options.seconds, lambda: os.unlink(tokens / "first"))
+            load(rig, port, RATE, 0.5, CONNECTIONS)
+            results = load(rig, port, RATE, options.seconds, CONNECTIONS, lambda: os.unlink(tokens / "first"))
             refreshes = [float(line.split()[1]) for line in rig.log("refresh").splitlines() if line.startswith("refresh ")]
             if len(refreshes) != 1:
                 raise Failure(f"there were {len(refreshes)} refreshes instead of one:\n{rig.log('squire')}")
