@@ -146,20 +146,23 @@ package final class BufferPool {
     /// What a buffer starts with: one TLS record (16 KiB) and a head fit several times.
     package static let bufferCapacity = 64 * 1024
     private var free: [ByteBuffer] = []
+    private let capacity: Int
     private let limit: Int
 
-    package init(limit: Int = 16) {
+    /// Keeps `limit` buffers of `capacity` bytes.
+    package init(capacity: Int = BufferPool.bufferCapacity, limit: Int = 16) {
+        self.capacity = capacity
         self.limit = limit
         free.reserveCapacity(limit)
     }
 
     package func take() -> ByteBuffer {
-        free.popLast() ?? ByteBuffer(capacity: Self.bufferCapacity)
+        free.popLast() ?? ByteBuffer(capacity: capacity)
     }
 
     /// Gives `buffer` back; one that has grown, or that is one too many, is freed instead.
     package func give(_ buffer: ByteBuffer) {
-        guard buffer.capacity == Self.bufferCapacity, free.count < limit else { return }
+        guard buffer.capacity == capacity, free.count < limit else { return }
         buffer.clear()
         free.append(buffer)
     }

@@ -58,8 +58,7 @@ package final class UpstreamConnector: DescriptorWatchDelegate {
 
     deinit {
         timer?.cancel()
-        for (_, entry) in pending { curl_multi_remove_handle(multi, entry.easy.curl) }
-        pending = [:]
+        cancelAll()
         curl_multi_cleanup(multi)
         curl_share_cleanup(share)
     }
@@ -101,6 +100,13 @@ package final class UpstreamConnector: DescriptorWatchDelegate {
         guard let entry = pending.removeValue(forKey: attempt.curl) else { return }
         curl_multi_remove_handle(multi, entry.easy.curl)
         connectionCount -= 1
+    }
+
+    /// Gives up all attempts.
+    package func cancelAll() {
+        for (_, entry) in pending { curl_multi_remove_handle(multi, entry.easy.curl) }
+        connectionCount -= pending.count
+        pending = [:]
     }
 
     // MARK: Staging of TLS sends

@@ -136,7 +136,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         clientExpects = head.expectsContinue && !hasBodyAlready && head.framing != .none && head.framing != .length(0)
         sendsExpectation = clientExpects || isTooLargeToKeep(head.framing, route)
 
-        requestHead = worker.buffers.take()
+        requestHead = worker.requestBuffers.take()
         let rendered = context.headers.render(
             head,
             bytes,
@@ -428,7 +428,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     private func recycle() {
         serial &+= 1
         phase = .idle
-        worker.buffers.give(requestHead)
+        worker.requestBuffers.give(requestHead)
         requestHead = nil
         if let heldHead { worker.buffers.give(heldHead) }
         heldHead = nil

@@ -63,6 +63,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 
     deinit {
         for connection in idle { connection.close() }
+        connector.cancelAll()
     }
 
     var connectionCount: Int { connector.connectionCount }
@@ -110,18 +111,17 @@ final class UpstreamPool: UpstreamConnectionDelegate {
     }
 
     private func start(_ waiter: Waiter) {
-        waiter.attempt = connector.connect { [weak self] result in
+        // `deinit` ends what was begun: nothing calls back later. Not weak, which would make each use of this object slower for ever.
+        waiter.attempt = connector.connect { [unowned self] result in
             waiter.attempt = nil
             switch result {
             case .failure(let error): waiter.complete(.failure(error))
             case .success(let connection):
                 if waiter.isWaiting {
                     waiter.complete(.success(Acquired(connection: connection, isReused: false)))
-                } else if let self {
+                } else {
                     // The waiter got another one meanwhile.
                     passOn(connection, isReused: false, now: MonotonicClock.now())
-                } else {
-                    connection.close()
                 }
             }
         }

@@ -17,6 +17,9 @@ final class Worker {
     private(set) var context: ProxyContext
     private(set) var pool: UpstreamPool
     let buffers = BufferPool()
+    /// For requests on their way: each holds one until its answer is through, however many there are. A head and a small body fit; what is
+    /// not written to takes no memory.
+    let requestBuffers = BufferPool(capacity: 24 * 1024, limit: Worker.maxIdleRunners)
     /// For the moment of one call only.
     let scratch = ByteBuffer(capacity: BufferPool.bufferCapacity)
     let counters: Counters
@@ -37,6 +40,8 @@ final class Worker {
     private var lastRecheck: UInt64 = 0
     private var dateSeconds = Int.min
     private var dateText = ""
+
+    private static let maxIdleRunners = 256
 
     /// How often requests look whether another process replaced the session file.
     private static let recheckNanoseconds: UInt64 = 500_000_000
@@ -151,7 +156,7 @@ final class Worker {
     }
 
     func giveRunner(_ runner: ExchangeRunner) {
-        if runners.count < 64 { runners.append(runner) }
+        if runners.count < Self.maxIdleRunners { runners.append(runner) }
         counters.set(.upstreams, pool.connectionCount)
     }
 
