@@ -25,9 +25,11 @@ package struct ExchangeLog: ExchangeObserver {
                 writer.write(style.line(level: .info, message: message, fields: [], text: message))
             }
         }
-        writer.write(
-            style.line(level: .info, message: "exchange", fields: fields(record), text: text(record))
-        )
+        writer.write(line(record, at: .now()))
+    }
+
+    func line(_ record: ExchangeRecord, at time: Timestamp) -> String {
+        style.line(level: .info, message: "exchange", at: time, fields: fields(record), text: text(record))
     }
 
     private func fields(_ record: ExchangeRecord) -> [JSONValue.Member] {

@@ -40,13 +40,14 @@ package struct LogStyle: Sendable {
     func line(
         level: Logger.Level,
         message: String,
+        at time: Timestamp = .now(),
         fields: @autoclosure () -> [JSONValue.Member],
         text: @autoclosure () -> String
     ) -> String {
         switch format {
         case .json:
             let usual: [JSONValue.Member] = [
-                .init("time", .string(Timestamp.now().iso)), .init("level", .string(level.rawValue)),
+                .init("time", .string(time.iso)), .init("level", .string(level.rawValue)),
                 .init("message", .string(message)),
             ]
             return JSONValue.object(usual + fields()).serialized()
@@ -59,15 +60,15 @@ package struct LogStyle: Sendable {
                 case .warning: .yellow
                 case .error, .critical: .red
                 }
-            return "\(paint(Timestamp.now().clock, .dim)) \(paint(name, colour)) \(text())"
+            return "\(paint(time.clock, .dim)) \(paint(name, colour)) \(text())"
         }
     }
 }
 
 /// The time of a log line.
 struct Timestamp {
-    private let seconds: Int
-    private let milliseconds: Int
+    let seconds: Int
+    let milliseconds: Int
 
     static func now() -> Timestamp {
         var time = timespec()
