@@ -27,7 +27,10 @@ package struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugS
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 
-    static func hash(_ text: String) -> UInt64 { FNV.hash(text.utf8) }
+    static func hash(_ text: String) -> UInt64 {
+        var text = text
+        return text.withUTF8 { FNV.hash(UnsafeRawBufferPointer($0)[...]) }
+    }
 
     package var description: String { "(token)" }
     package var debugDescription: String { "(token)" }
@@ -89,9 +92,9 @@ extension JSONValue {
 
 /// FNV-1a, 64 bits: tells octets apart, hides nothing.
 package enum FNV {
-    // Inlinable: while a token is young it is called for each answer.
-    @inlinable
-    package static func hash(_ octets: some Sequence<UInt8>) -> UInt64 {
+    // Of one type: while a token is young it is called for each answer, and a generic one, which another module calls unspecialized,
+    // allocated three times for each octet.
+    package static func hash(_ octets: Slice<UnsafeRawBufferPointer>) -> UInt64 {
         octets.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
 }
