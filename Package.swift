@@ -113,7 +113,7 @@ let package = Package(
         ),
         .testTarget(
             name: "SettingsTests",
-            dependencies: ["ReverseProxy", "Settings", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["EventIO", "ReverseProxy", "Settings", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common
         ),
         // What fuzzing checks; `swift test` replays the corpus. The fuzzer itself: see the end of this file.

@@ -122,7 +122,10 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
     }
 
     private func redacted(_ target: String) -> String {
-        Redaction.target(target)
+        let scratch = ByteBuffer(capacity: 64)
+        return Array(target.utf8).withUnsafeBufferPointer {
+            String(decoding: Redaction.target($0, scratch: scratch), as: UTF8.self)
+        }
     }
 }
 

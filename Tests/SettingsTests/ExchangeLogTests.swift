@@ -1,3 +1,4 @@
+import EventIO
 import Logging
 import Testing
 
@@ -152,8 +153,45 @@ import Darwin
     }
 
     @Test func identifier() {
-        #expect(line(.text) { $0.id = "ffff-18446744073709551615" }.contains("[ffff-18446744073709551615]"))
+        #expect(
+            line(.text) { $0.id = ExchangeID(prefix: 0xFFFF, number: .max) }.contains("[ffff-18446744073709551615]")
+        )
     }
+
+    /// Lines that are about no exchange.
+    @Test(
+        arguments: [
+            (.text, false, "CLOCK warning a \"b\" c=\\ d=e"),
+            (.text, true, "\u{1B}[2mCLOCK\u{1B}[0m \u{1B}[33mwarning\u{1B}[0m a \"b\" c=\\ d=e"),
+            (
+                .json, false,
+                #"{"time":"2026-11-24T08:15:02.007Z","level":"warning","message":"a \"b\"","c":"\\","d":"e"}"#
+            ),
+        ] as [(LogFormat, Bool, String)]
+    )
+    func messages(_ format: LogFormat, _ isColoured: Bool, _ expected: String) {
+        let line = ByteBuffer(capacity: 16)
+        LogStyle(format: format, isColoured: isColoured)
+            .write(.warning, #"a "b""#, [("c", #"\"#), ("d", "e")], at: time, to: line)
+        #expect(String(decoding: line.readable, as: UTF8.self) == expected.replacing("CLOCK", with: clock))
+    }
+
+    /// The text of the second that is kept is not taken for another one's.
+    @Test func timePasses() {
+        let clock = LogClock(.json)
+        let line = ByteBuffer(capacity: 16)
+        for (seconds, milliseconds) in [(0, 0), (0, 999), (1, 10), (951_782_399, 1), (951_782_400, 0)] {
+            clock.append(Timestamp(seconds: seconds, milliseconds: milliseconds), to: line)
+            line.append(" ")
+        }
+        #expect(
+            String(decoding: line.readable, as: UTF8.self)
+                == "1970-01-01T00:00:00.000Z 1970-01-01T00:00:00.999Z 1970-01-01T00:00:01.010Z "
+                + "2000-02-28T23:59:59.001Z 2000-02-29T00:00:00.000Z "
+        )
+    }
+
+    private let time = Timestamp(seconds: Self.seconds, milliseconds: 7)
 
     /// 24 November 2026, 08:15:02 UTC.
     private static let seconds = 1_795_508_102
@@ -175,9 +213,7 @@ import Darwin
         change: (inout ExchangeRecord) -> Void = { _ in }
     ) -> String {
         var record = ExchangeRecord(
-            id: "00a7-12",
-            method: method,
-            target: Redaction.target(target),
+            id: ExchangeID(prefix: 0xA7, number: 12),
             status: 200,
             outcome: .complete,
             code: nil,
@@ -191,6 +227,17 @@ import Darwin
         )
         change(&record)
         let log = ExchangeLog(level: .info, style: LogStyle(format: format, isColoured: isColoured))!
-        return log.line(record, at: Timestamp(seconds: Self.seconds, milliseconds: 7))
+        let buffer = ByteBuffer(capacity: 64)
+        let scratch = ByteBuffer(capacity: 64)
+        Array(target.utf8).withUnsafeBufferPointer { target in
+            log.write(
+                record,
+                Array(method.utf8).span,
+                Redaction.target(target, scratch: scratch).span,
+                at: time,
+                to: buffer
+            )
+        }
+        return String(decoding: buffer.readable, as: UTF8.self)
     }
 }
