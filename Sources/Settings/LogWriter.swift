@@ -12,7 +12,7 @@ import Darwin
 ///
 /// *Threading*: any thread.
 package final class LogWriter: @unchecked Sendable {
-    // `@unchecked`: `pending` and `dropped` are protected by `lock`.
+    // `@unchecked`: `pending`, `dropped` and `isWriting` are protected by `lock`.
     package static let standardError = LogWriter(descriptor: 2)
 
     private static let capacity = 1 << 20
@@ -21,6 +21,8 @@ package final class LogWriter: @unchecked Sendable {
     private let thread = WorkThread(name: "squire-log")
     private var pending = ByteBuffer(capacity: 4096)
     private var dropped = 0
+    /// The thread writes, or was told to: it need not be told again.
+    private var isWriting = false
     /// What is being written: the thread's own. It and `pending` change places, so that neither has to grow again.
     private var leaving = ByteBuffer(capacity: 4096)
 
@@ -35,10 +37,10 @@ package final class LogWriter: @unchecked Sendable {
                 dropped += 1
                 return false
             }
-            let wasEmpty = pending.isEmpty
             pending.append(line)
             pending.append("\n")
-            return wasEmpty
+            defer { isWriting = true }
+            return !isWriting
         }
         if wakes { thread.execute { self.drain() } }
     }
@@ -58,6 +60,7 @@ package final class LogWriter: @unchecked Sendable {
             leaving.clear()
             let lost = lock.withLock {
                 swap(&leaving, &pending)
+                isWriting = !leaving.isEmpty || dropped > 0
                 defer { dropped = 0 }
                 return dropped
             }
@@ -67,7 +70,14 @@ package final class LogWriter: @unchecked Sendable {
                 let bytes = leaving.readable
                 let count = systemWrite(descriptor, bytes.baseAddress!, bytes.count)
                 if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return }
+                if count < 0, errno == EAGAIN {
+                    // Whoever shares it made it non-blocking.
+                    var writable = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                    poll(&writable, 1, -1)
+                    continue
+                }
+                // Nobody reads any more.
+                guard count > 0 else { break }
                 leaving.consume(count)
             }
         }
