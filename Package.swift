@@ -111,7 +111,11 @@ let package = Package(
             dependencies: ["Credentials", "EventIO", "HTTP1", "ReverseProxy"],
             swiftSettings: common
         ),
-        .testTarget(name: "SettingsTests", dependencies: ["ReverseProxy", "Settings"], swiftSettings: common),
+        .testTarget(
+            name: "SettingsTests",
+            dependencies: ["EventIO", "ReverseProxy", "Settings", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: common
+        ),
         // What fuzzing checks; `swift test` replays the corpus. The fuzzer itself: see the end of this file.
         .target(
             name: "FuzzInvariants",

@@ -117,21 +117,37 @@ package enum JSONValue: Equatable, Sendable {
     }
 
     private static func write(_ text: String, to result: inout String) {
+        var text = text
         result += "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-                let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
+        text.withUTF8 { escape(UnsafeRawBufferPointer($0)) { result += String(decoding: $0, as: UTF8.self) } }
+        result += "\""
+    }
+
+    /// Hands over, piece by piece, what stands between a string's quotes for `text`, which is UTF-8 (RFC 8259 section 7).
+    package static func escape(_ text: UnsafeRawBufferPointer, _ append: (UnsafeRawBufferPointer) -> Void) {
+        func add(_ escape: StaticString) {
+            append(UnsafeRawBufferPointer(start: escape.utf8Start, count: escape.utf8CodeUnitCount))
+        }
+        let digit = { (value: UInt8) in value < 10 ? 0x30 + value : 0x57 + value }
+        var start = 0
+        for (index, byte) in text.enumerated() {
+            guard byte < 0x20 || byte == 0x7F || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
+                continue
+            }
+            append(UnsafeRawBufferPointer(rebasing: text[start..<index]))
+            start = index + 1
+            switch byte {
+            case UInt8(ascii: "\""): add("\\\"")
+            case UInt8(ascii: "\\"): add("\\\\")
+            case UInt8(ascii: "\n"): add("\\n")
+            case UInt8(ascii: "\r"): add("\\r")
+            case UInt8(ascii: "\t"): add("\\t")
+            default:
+                add("\\u00")
+                withUnsafeBytes(of: (digit(byte >> 4), digit(byte & 0xF)), append)
             }
         }
-        result += "\""
+        append(UnsafeRawBufferPointer(rebasing: text[start...]))
     }
 }
 

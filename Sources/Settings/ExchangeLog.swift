@@ -1,5 +1,5 @@
 package import Credentials
-import EventIO
+package import EventIO
 package import Logging
 package import ReverseProxy
 import Threads
@@ -17,38 +17,82 @@ package struct ExchangeLog: ExchangeObserver {
         self.writer = writer
     }
 
-    package func exchangeFinished(_ record: ExchangeRecord) {
+    package func exchangeFinished(
+        _ record: ExchangeRecord,
+        method: Span<UInt8>,
+        target: Span<UInt8>,
+        scratch line: ByteBuffer
+    ) {
         if record.outcome == .refused {
             guard let suppressed = refusals.admit(now: MonotonicClock.now()) else { return }
             if suppressed > 0 {
-                let message = "\(suppressed) refusals were not logged"
-                writer.write(style.line(level: .info, message: message, fields: [], text: message))
+                style.write(.info, "\(suppressed) refusals were not logged", to: line)
+                writer.write(line.readable)
             }
         }
-        writer.write(
-            style.line(level: .info, message: "exchange", fields: fields(record), text: text(record))
-        )
+        write(record, method, target, at: .now(), to: line)
+        writer.write(line.readable)
     }
 
-    private func fields(_ record: ExchangeRecord) -> [JSONValue.Member] {
-        var result: [JSONValue.Member] = [
-            .init("id", .string(record.id)), .init("method", .string(record.method)),
-            .init("path", .string(record.target)), .init("status", .integer(record.status)),
-            .init("outcome", .string(record.outcome.rawValue)),
-            .init("request_bytes", .number("\(record.requestBytes)")),
-            .init("response_bytes", .number("\(record.responseBytes)")),
-            .init("total_ms", .number(Self.milliseconds(record.totalNanoseconds))),
-            .init("attempts", .integer(record.attempts)), .init("generation", .number("\(record.generation)")),
-            .init("replayed", .bool(record.wasReplayed)),
-        ]
-        if let upstream = record.upstreamNanoseconds {
-            result.append(.init("upstream_ms", .number(Self.milliseconds(upstream))))
+    func write(
+        _ record: ExchangeRecord,
+        _ method: Span<UInt8>,
+        _ target: Span<UInt8>,
+        at time: Timestamp,
+        to line: ByteBuffer
+    ) {
+        style.begin(.info, "exchange", at: time, to: line)
+        switch style.format {
+        case .text: writeText(record, method, target, to: line)
+        case .json: writeMembers(record, method, target, to: line)
         }
-        if let code = record.code { result.append(.init("code", .string(code))) }
-        return result
+        style.end(line)
     }
 
-    private func text(_ record: ExchangeRecord) -> String {
+    private func writeMembers(
+        _ record: ExchangeRecord,
+        _ method: Span<UInt8>,
+        _ target: Span<UInt8>,
+        to line: ByteBuffer
+    ) {
+        line.append(#","id":""#)
+        record.id.append(to: line)
+        line.append(#"","method":"#)
+        line.append(quoted: method)
+        line.append(#","path":"#)
+        line.append(quoted: target)
+        line.append(#","status":"#)
+        line.append(decimal: record.status)
+        line.append(#","outcome":""#)
+        line.append(record.outcome.rawValue)
+        line.append(#"","request_bytes":"#)
+        line.append(decimal: record.requestBytes)
+        line.append(#","response_bytes":"#)
+        line.append(decimal: record.responseBytes)
+        line.append(#","total_ms":"#)
+        line.append(milliseconds: record.totalNanoseconds)
+        line.append(#","attempts":"#)
+        line.append(decimal: record.attempts)
+        line.append(#","generation":"#)
+        line.append(decimal: record.generation)
+        line.append(#","replayed":"#)
+        line.append(record.wasReplayed ? "true" : "false")
+        if let upstream = record.upstreamNanoseconds {
+            line.append(#","upstream_ms":"#)
+            line.append(milliseconds: upstream)
+        }
+        if let code = record.code {
+            line.append(#","code":"#)
+            line.append(quoted: code)
+        }
+    }
+
+    private func writeText(
+        _ record: ExchangeRecord,
+        _ method: Span<UInt8>,
+        _ target: Span<UInt8>,
+        to line: ByteBuffer
+    ) {
         let colour: LogStyle.Colour =
             switch record.status {
             case ..<300: .green
@@ -56,44 +100,62 @@ package struct ExchangeLog: ExchangeObserver {
             case ..<500: .yellow
             default: .red
             }
-        var line = Self.padded(record.method, 6) + " " + style.paint("\(record.status)", colour)
-        line += " " + Self.leading(Self.milliseconds(record.totalNanoseconds) + " ms", 11)
-        line += " " + Self.leading(Self.size(record.responseBytes), 9) + "  \(record.target)"
-        var notes: [String] = []
-        if let code = record.code { notes.append(code) }
-        if record.outcome == .clientGone || record.outcome == .upstreamBroke { notes.append(record.outcome.rawValue) }
-        if record.requestBytes > 0 { notes.append("sent \(Self.size(record.requestBytes))") }
-        if record.wasReplayed { notes.append(style.paint("token refreshed, request sent again", .cyan)) }
-        if record.attempts > 1 { notes.append("\(record.attempts) attempts") }
-        if let upstream = record.upstreamNanoseconds { notes.append("upstream \(Self.milliseconds(upstream)) ms") }
-        if record.generation > 0 { notes.append("generation \(record.generation)") }
-        return line + style.paint("  [\(record.id)] ", .dim) + notes.joined(separator: ", ")
-    }
-
-    private static func milliseconds(_ nanoseconds: UInt64) -> String {
-        let tenths = nanoseconds / 100_000
-        return "\(tenths / 10).\(tenths % 10)"
-    }
-
-    static func size(_ bytes: UInt64) -> String {
-        if bytes < 1024 { return "\(bytes) B" }
-        let units = ["KiB", "MiB", "GiB", "TiB"]
-        var value = Double(bytes) / 1024
-        var unit = 0
-        while value >= 1024, unit < units.count - 1 {
-            value /= 1024
-            unit += 1
+        line.append(width: 6) { line.append(method) }
+        line.append(" ")
+        style.paint(colour, in: line) { line.append(decimal: record.status) }
+        line.append(" ")
+        line.append(width: 11, isRightAligned: true) {
+            line.append(milliseconds: record.totalNanoseconds)
+            line.append(" ms")
         }
-        let tenths = Int(value * 10)
-        return "\(tenths / 10).\(tenths % 10) \(units[unit])"
+        line.append(" ")
+        line.append(width: 9, isRightAligned: true) { line.append(size: record.responseBytes) }
+        line.append("  ")
+        line.append(target)
+        style.paint(.dim, in: line) {
+            line.append("  [")
+            record.id.append(to: line)
+            line.append("] ")
+        }
+        writeNotes(record, to: line)
     }
 
-    private static func padded(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - text.count))
-    }
-
-    private static func leading(_ text: String, _ width: Int) -> String {
-        String(repeating: " ", count: max(0, width - text.count)) + text
+    /// What is out of the ordinary, and what the upstream took.
+    private func writeNotes(_ record: ExchangeRecord, to line: ByteBuffer) {
+        let start = line.count
+        func separate() {
+            if line.count > start { line.append(", ") }
+        }
+        if let code = record.code { line.append(code) }
+        if record.outcome == .clientGone || record.outcome == .upstreamBroke {
+            separate()
+            line.append(record.outcome.rawValue)
+        }
+        if record.requestBytes > 0 {
+            separate()
+            line.append("sent ")
+            line.append(size: record.requestBytes)
+        }
+        if record.wasReplayed {
+            separate()
+            style.paint(.cyan, in: line) { line.append("token refreshed, request sent again") }
+        }
+        if record.attempts > 1 {
+            separate()
+            line.append(decimal: record.attempts)
+            line.append(" attempts")
+        }
+        if let upstream = record.upstreamNanoseconds {
+            separate()
+            line.append("upstream ")
+            line.append(milliseconds: upstream)
+            line.append(" ms")
+        }
+        if record.generation > 0 {
+            separate()
+            line.append("generation ")
+            line.append(decimal: record.generation)
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-import Credentials
+import EventIO
 package import Logging
 
 #if canImport(Glibc)
@@ -14,12 +14,14 @@ package enum LogFormat: String, CaseIterable, Sendable {
 
 /// How lines look: for people (aligned, coloured on a terminal) or machines (one JSON object a line).
 package struct LogStyle: Sendable {
-    package var format: LogFormat
-    package var isColoured: Bool
+    package let format: LogFormat
+    package let isColoured: Bool
+    private let clock: LogClock
 
     package init(format: LogFormat, isColoured: Bool) {
         self.format = format
         self.isColoured = isColoured
+        clock = LogClock(format)
     }
 
     /// Colours on a terminal only, and not when NO_COLOR asks for none (no-color.org).
@@ -32,26 +34,28 @@ package struct LogStyle: Sendable {
         case red = 31, green = 32, yellow = 33, blue = 34, cyan = 36, dim = 2
     }
 
-    func paint(_ text: String, _ colour: Colour) -> String {
-        isColoured ? "\u{1B}[\(colour.rawValue)m\(text)\u{1B}[0m" : text
+    /// What `write` appends, in that colour.
+    func paint(_ colour: Colour, in line: ByteBuffer, _ write: () -> Void) {
+        guard isColoured else { return write() }
+        line.append("\u{1B}[")
+        line.append(decimal: colour.rawValue)
+        line.append("m")
+        write()
+        line.append("\u{1B}[0m")
     }
 
-    /// A line of text, or a JSON object with `fields` behind the usual members.
-    func line(
-        level: Logger.Level,
-        message: String,
-        fields: @autoclosure () -> [JSONValue.Member],
-        text: @autoclosure () -> String
-    ) -> String {
+    /// Begins a line with what every line has. In JSON its other members follow, each behind a comma, then `end`; as text, anything.
+    func begin(_ level: Logger.Level, _ message: String, at time: Timestamp, to line: ByteBuffer) {
+        line.clear()
         switch format {
         case .json:
-            let usual: [JSONValue.Member] = [
-                .init("time", .string(Timestamp.now().iso)), .init("level", .string(level.rawValue)),
-                .init("message", .string(message)),
-            ]
-            return JSONValue.object(usual + fields()).serialized()
+            line.append(#"{"time":""#)
+            clock.append(time, to: line)
+            line.append(#"","level":""#)
+            line.append(level.rawValue)
+            line.append(#"","message":"#)
+            line.append(quoted: message)
         case .text:
-            let name = level.rawValue + String(repeating: " ", count: max(0, 7 - level.rawValue.count))
             let colour: Colour =
                 switch level {
                 case .trace, .debug: .dim
@@ -59,45 +63,40 @@ package struct LogStyle: Sendable {
                 case .warning: .yellow
                 case .error, .critical: .red
                 }
-            return "\(paint(Timestamp.now().clock, .dim)) \(paint(name, colour)) \(text())"
+            paint(.dim, in: line) { clock.append(time, to: line) }
+            line.append(" ")
+            paint(colour, in: line) { line.append(width: 7) { line.append(level.rawValue) } }
+            line.append(" ")
         }
     }
-}
 
-/// The time of a log line.
-struct Timestamp {
-    private let seconds: Int
-    private let milliseconds: Int
-
-    static func now() -> Timestamp {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(seconds: time.tv_sec, milliseconds: Int(time.tv_nsec) / 1_000_000)
+    func end(_ line: ByteBuffer) {
+        if format == .json { line.append("}") }
     }
 
-    /// `2026-11-24T08:15:02.123Z`
-    var iso: String {
-        var parts = tm()
-        var time = time_t(seconds)
-        gmtime_r(&time, &parts)
-        return "\(Int(parts.tm_year) + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(hours(parts))Z"
+    /// A whole line: a message, and names and values.
+    func write(
+        _ level: Logger.Level,
+        _ message: String,
+        _ fields: [(name: String, value: String)] = [],
+        at time: Timestamp = .now(),
+        to line: ByteBuffer
+    ) {
+        begin(level, message, at: time, to: line)
+        switch format {
+        case .json:
+            for field in fields {
+                line.append(",")
+                line.append(quoted: field.name)
+                line.append(":")
+                line.append(quoted: field.value)
+            }
+        case .text:
+            line.append(message)
+            for field in fields { line.append(" \(field.name)=\(field.value)") }
+        }
+        end(line)
     }
-
-    /// `08:15:02.123`, local.
-    var clock: String {
-        var parts = tm()
-        var time = time_t(seconds)
-        localtime_r(&time, &parts)
-        return hours(parts)
-    }
-
-    private func hours(_ parts: tm) -> String {
-        let fraction = String(milliseconds)
-        return "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))."
-            + String(repeating: "0", count: 3 - fraction.count) + fraction
-    }
-
-    private func two(_ value: Int32) -> String { value < 10 ? "0\(value)" : "\(value)" }
 }
 
 /// swift-log's backend.
@@ -120,14 +119,8 @@ package struct LogBackend: LogHandler {
 
     package func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
-        let text = "\(event.message)" + all.map { " \($0.key)=\($0.value)" }.joined()
-        writer.write(
-            style.line(
-                level: event.level,
-                message: "\(event.message)",
-                fields: all.map { .init($0.key, .string("\($0.value)")) },
-                text: text
-            )
-        )
+        let line = ByteBuffer(capacity: 1024)
+        style.write(event.level, "\(event.message)", all.map { ($0.key, "\($0.value)") }, to: line)
+        writer.write(line.readable)
     }
 }

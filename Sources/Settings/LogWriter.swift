@@ -1,3 +1,4 @@
+import EventIO
 import Threads
 
 #if canImport(Glibc)
@@ -11,31 +12,35 @@ import Darwin
 ///
 /// *Threading*: any thread.
 package final class LogWriter: @unchecked Sendable {
-    // `@unchecked`: `pending` and `dropped` are protected by `lock`.
+    // `@unchecked`: `pending`, `dropped` and `isWriting` are protected by `lock`.
     package static let standardError = LogWriter(descriptor: 2)
 
     private static let capacity = 1 << 20
     private let descriptor: Int32
     private let lock = Lock()
     private let thread = WorkThread(name: "squire-log")
-    private var pending: [UInt8] = []
+    private var pending = ByteBuffer(capacity: 4096)
     private var dropped = 0
+    /// The thread writes, or was told to: it need not be told again.
+    private var isWriting = false
+    /// What is being written: the thread's own. It and `pending` change places, so that neither has to grow again.
+    private var leaving = ByteBuffer(capacity: 4096)
 
     package init(descriptor: Int32) {
         self.descriptor = descriptor
     }
 
     /// `line` without its end.
-    package func write(_ line: String) {
+    package func write(_ line: UnsafeRawBufferPointer) {
         let wakes = lock.withLock { () -> Bool in
-            guard pending.count + line.utf8.count < Self.capacity else {
+            guard pending.count + line.count < Self.capacity else {
                 dropped += 1
                 return false
             }
-            let wasEmpty = pending.isEmpty
-            pending.append(contentsOf: line.utf8)
-            pending.append(0x0A)
-            return wasEmpty
+            pending.append(line)
+            pending.append("\n")
+            defer { isWriting = true }
+            return !isWriting
         }
         if wakes { thread.execute { self.drain() } }
     }
@@ -52,22 +57,28 @@ package final class LogWriter: @unchecked Sendable {
     private func drain() {
         while true {
             usleep(Self.gathering)
-            var bytes: [UInt8] = []
+            leaving.clear()
             let lost = lock.withLock {
-                swap(&bytes, &pending)
+                swap(&leaving, &pending)
+                isWriting = !leaving.isEmpty || dropped > 0
                 defer { dropped = 0 }
                 return dropped
             }
-            if lost > 0 { bytes += Array("(\(lost) log lines were dropped: standard error is not read)\n".utf8) }
-            guard !bytes.isEmpty else { return }
-            var offset = 0
-            while offset < bytes.count {
-                let count = bytes.withUnsafeBytes {
-                    systemWrite(descriptor, $0.baseAddress! + offset, $0.count - offset)
-                }
+            if lost > 0 { leaving.append("(\(lost) log lines were dropped: standard error is not read)\n") }
+            guard !leaving.isEmpty else { return }
+            while !leaving.isEmpty {
+                let bytes = leaving.readable
+                let count = systemWrite(descriptor, bytes.baseAddress!, bytes.count)
                 if count < 0, errno == EINTR { continue }
-                guard count > 0 else { return }
-                offset += count
+                if count < 0, errno == EAGAIN {
+                    // Whoever shares it made it non-blocking.
+                    var writable = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                    poll(&writable, 1, -1)
+                    continue
+                }
+                // Nobody reads any more.
+                guard count > 0 else { break }
+                leaving.consume(count)
             }
         }
     }

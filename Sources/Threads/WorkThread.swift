@@ -66,12 +66,17 @@ package final class WorkThread: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let name: String
-    private var queue: [@Sendable () -> Void] = []
+    private var queue: [Work] = []
     /// What waits for its time, by `now()`.
-    private var delayed: [(due: Int64, work: @Sendable () -> Void)] = []
+    private var delayed: [(due: Int64, work: Work)] = []
     private var isRunning = false
     private var worker: NativeThread?
     private var isFinished = false
+
+    /// A closure that lies in an array by itself takes an allocation; in a structure it takes none.
+    private struct Work {
+        let run: @Sendable () -> Void
+    }
 
     /// The thread starts with the first item.
     package init(name: String) {
@@ -100,7 +105,7 @@ package final class WorkThread: @unchecked Sendable {
     package func execute(_ work: @escaping @Sendable () -> Void) {
         locked {
             guard !isFinished else { return }
-            queue.append(work)
+            queue.append(Work(run: work))
             wake()
         }
     }
@@ -109,7 +114,7 @@ package final class WorkThread: @unchecked Sendable {
     package func executeLater(_ delay: Int64, _ work: @escaping @Sendable () -> Void) {
         locked {
             guard !isFinished else { return }
-            delayed.append((Self.now() + max(delay, 0), work))
+            delayed.append((Self.now() + max(delay, 0), Work(run: work)))
             wake()
         }
     }
@@ -175,7 +180,7 @@ package final class WorkThread: @unchecked Sendable {
             let work = queue.removeFirst()
             isRunning = true
             pthread_mutex_unlock(mutex)
-            work()
+            work.run()
             pthread_mutex_lock(mutex)
             isRunning = false
             pthread_cond_broadcast(changed)

@@ -398,18 +398,21 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     private func finishQuietly(_ outcome: ExchangeRecord.Outcome, now: UInt64 = MonotonicClock.now()) {
         worker.counters.finished(status: responseStatus, nanoseconds: now &- startedAt)
-        if let observer = context.observer { observer.exchangeFinished(record(outcome, now: now)) }
+        if let observer = context.observer {
+            let line = requestHead.octets
+            worker.tell(
+                observer,
+                record(outcome, now: now),
+                method: UnsafeBufferPointer(rebasing: line[..<methodLength]),
+                target: UnsafeBufferPointer(rebasing: line[(methodLength + 1)...].prefix(targetLength))
+            )
+        }
         recycle()
     }
 
     private func record(_ outcome: ExchangeRecord.Outcome, now: UInt64) -> ExchangeRecord {
-        let line = requestHead.readable
-        let method = String(decoding: line[..<methodLength], as: UTF8.self)
-        let target = String(decoding: line[(methodLength + 1)..<(methodLength + 1 + targetLength)], as: UTF8.self)
-        return ExchangeRecord(
-            id: worker.text(ofExchange: id),
-            method: method,
-            target: Redaction.target(target),
+        ExchangeRecord(
+            id: worker.id(ofExchange: id),
             status: responseStatus,
             outcome: outcome,
             code: ownCode,

@@ -1,7 +1,6 @@
-import Credentials
-import HTTP1
+package import EventIO
 
-/// What is told about a finished exchange. Already redacted: observers can neither leak nor delay anything.
+/// What is told about a finished exchange, beside its method and target.
 package struct ExchangeRecord: Sendable {
     package enum Outcome: String, Sendable {
         /// The answer reached the client whole.
@@ -14,13 +13,10 @@ package struct ExchangeRecord: Sendable {
         case upstreamBroke = "upstream-broke"
     }
 
-    package var id: String
-    package var method: String
-    /// Without the values of parameters that look like secrets.
-    package var target: String
+    package var id: ExchangeID
     package var status: Int
     package var outcome: Outcome
-    /// The `code` of Squire's own answer.
+    /// The `code` of Squire's own answer: a literal, which costs nothing to carry.
     package var code: String?
     package var requestBytes: UInt64
     package var responseBytes: UInt64
@@ -34,42 +30,35 @@ package struct ExchangeRecord: Sendable {
     package var wasReplayed: Bool
 }
 
-/// Hears of every finished exchange, on the worker's thread. Must not block.
-package protocol ExchangeObserver: Sendable {
-    func exchangeFinished(_ record: ExchangeRecord)
+/// Names an exchange: unique in this process, short enough to be read out.
+package struct ExchangeID: Equatable, Sendable {
+    /// Random, of its worker.
+    package var prefix: UInt16
+    package var number: UInt64
+
+    /// Appends it as `00a7-12`.
+    package func append(to output: ByteBuffer) {
+        var unit: UInt16 = 0x1000
+        while unit > 1, prefix < unit {
+            output.append("0")
+            unit /= 16
+        }
+        output.append(hexadecimal: Int(prefix))
+        output.append("-")
+        output.append(decimal: number)
+    }
 }
 
-/// Takes the values of secret-looking query parameters out of a request target.
-package enum Redaction {
-    private static let words = [
-        "token", "secret", "password", "passwd", "pwd", "key", "auth", "code", "signature", "sig", "session", "jwt",
-        "credential",
-    ]
-
-    /// Control characters are escaped, those beyond ASCII too: a log line stays one line, and drives no terminal.
-    package static func target(_ text: String) -> String {
-        guard let question = text.firstIndex(of: "?") else { return printable(text, limit: 512) }
-        let query = text[text.index(after: question)...]
-        let parts = query.split(separator: "&", omittingEmptySubsequences: false).map { part -> String in
-            guard let equals = part.firstIndex(of: "=") else { return String(part) }
-            let name = part[..<equals].lowercased()
-            let isSecret = words.contains { name.contains($0) } || looksLikeToken(part[part.index(after: equals)...])
-            return isSecret ? "\(part[..<equals])=…" : String(part)
-        }
-        return printable("\(text[...question])\(parts.joined(separator: "&"))", limit: 512)
-    }
-
-    private static func looksLikeToken(_ value: Substring) -> Bool {
-        value.hasPrefix("eyJ") && value.utf8.count > 20
-    }
-
-    private static func printable(_ text: String, limit: Int) -> String {
-        // Nearly all: nothing to escape.
-        if text.utf8.count <= limit, text.utf8.allSatisfy({ (0x20..<0x7F).contains($0) }) { return text }
-        let kept = text.unicodeScalars.prefix(limit).map { scalar -> String in
-            scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value)
-                ? "\\x\(String(scalar.value, radix: 16))" : String(scalar)
-        }
-        return kept.joined() + (text.unicodeScalars.count > limit ? "…" : "")
-    }
+/// Hears of every finished exchange, on the worker's thread. Must not block.
+package protocol ExchangeObserver: Sendable {
+    /// What is told is redacted already: observers can neither leak nor delay anything.
+    ///
+    /// `method` and `target` are good during the call only, as their type ensures. So is `scratch`, the worker's own: what is written
+    /// there takes no memory and no lock of the observer, which workers share.
+    func exchangeFinished(
+        _ record: ExchangeRecord,
+        method: Span<UInt8>,
+        target: Span<UInt8>,
+        scratch: ByteBuffer
+    )
 }

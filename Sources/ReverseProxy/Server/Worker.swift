@@ -22,6 +22,9 @@ final class Worker {
     let requestBuffers = BufferPool(capacity: 24 * 1024, limit: Worker.maxIdleRunners)
     /// For the moment of one call only.
     let scratch = ByteBuffer(capacity: BufferPool.bufferCapacity)
+    /// The target as observers hear of it, and room for them to write in: for the moment of telling them.
+    private let shownTarget = ByteBuffer(capacity: 4096)
+    private let observerScratch = ByteBuffer(capacity: 4096)
     let counters: Counters
     let replayBudget: ReplayBudget
     /// The counts of all workers, this one's too.
@@ -32,7 +35,7 @@ final class Worker {
     private var runners: [ExchangeRunner] = []
     private var lastNumber = 0
     private var lastExchange: UInt64 = 0
-    private let exchangePrefix: UInt64
+    private let exchangePrefix: UInt16
     private var whenEmpty: (() -> Void)?
     private var view: CredentialView?
     /// What `pathMark` stands for them.
@@ -63,7 +66,7 @@ final class Worker {
         self.counters = counters[index]
         allCounters = counters
         replayBudget = ReplayBudget(workers: counters.count)
-        exchangePrefix = identifiers.next() & 0xFFFF
+        exchangePrefix = UInt16(truncatingIfNeeded: identifiers.next())
         pool = Self.makePool(loop, context)
     }
 
@@ -120,11 +123,12 @@ final class Worker {
     /// Bytes that were no request: there is nothing to log but the refusal.
     func recordRefusal(_ failure: Failure, _ context: ProxyContext) {
         guard let observer = context.observer else { return }
-        observer.exchangeFinished(
+        let unknown: StaticString = "-"
+        let octets = UnsafeBufferPointer(start: unknown.utf8Start, count: unknown.utf8CodeUnitCount)
+        tell(
+            observer,
             ExchangeRecord(
-                id: text(ofExchange: nextExchange()),
-                method: "-",
-                target: "-",
+                id: id(ofExchange: nextExchange()),
                 status: failure.status,
                 outcome: .refused,
                 code: failure.code,
@@ -135,8 +139,21 @@ final class Worker {
                 attempts: 0,
                 generation: 0,
                 wasReplayed: false
-            )
+            ),
+            method: octets,
+            target: octets
         )
+    }
+
+    /// Tells of an exchange that ended, without what is secret in `target`.
+    func tell(
+        _ observer: any ExchangeObserver,
+        _ record: ExchangeRecord,
+        method: UnsafeBufferPointer<UInt8>,
+        target: UnsafeBufferPointer<UInt8>
+    ) {
+        let shown = Redaction.target(target, scratch: shownTarget)
+        observer.exchangeFinished(record, method: method.span, target: shown.span, scratch: observerScratch)
     }
 
     /// Now, as the value of a Date field.
@@ -165,10 +182,8 @@ final class Worker {
         return lastExchange
     }
 
-    /// Unique in this process, short enough to be read out.
-    func text(ofExchange number: UInt64) -> String {
-        let prefix = String(exchangePrefix, radix: 16)
-        return String(repeating: "0", count: 4 - prefix.count) + prefix + "-" + String(number)
+    func id(ofExchange number: UInt64) -> ExchangeID {
+        ExchangeID(prefix: exchangePrefix, number: number)
     }
 
     // MARK: The credential

@@ -45,7 +45,8 @@ def allocations(options):
     if not shutil.which("cc"):
         raise Failure("this needs a C compiler: apt-get install -y gcc")
     source = pathlib.Path(__file__).parent / "allocations.c"
-    for tls in (False, True):
+    for kind, tls, log in (("plain upstream", False, ["warning"]), ("TLS upstream", True, ["warning"]), ("with a log line", False, ["info"]),
+                           ("with one in JSON", False, ["info", "--log-format", "json"])):
         with Rig(options.squire) as rig:
             rig.upstream()
             subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", rig.path("allocations.so"), str(source)], check=True)
@@ -53,7 +54,7 @@ def allocations(options):
             counts_file.write_bytes(bytes(64 * 64))
             port = free_port()
             config = rig.configure(rig.origin(tls), port)
-            rig.start("squire", [rig.squire, "run", "--config", config, "--log-level", "warning"], LD_PRELOAD=rig.path("allocations.so"),
+            rig.start("squire", [rig.squire, "run", "--config", config, "--log-level", *log], LD_PRELOAD=rig.path("allocations.so"),
                       BENCH_ALLOCATIONS=str(counts_file))
             rig.wait(port, "squire")
 
@@ -66,6 +67,8 @@ def allocations(options):
                 before = read()
                 ask(connection, port, REQUESTS)
                 after = read()
+            if ("/api/x" in rig.log("squire")) != (log != ["warning"]):
+                raise Failure("the log is not what was asked for")
         made = {name: (after[name] - before[name]) / REQUESTS for name in after}
         others = ", ".join(f"{name} {count:.2f}" for name, count in made.items() if name != "squire" and count >= 0.01)
-        figure(f"allocations per request by Squire, {'TLS' if tls else 'plain'} upstream", made["squire"], "", 0, others or "none by its libraries")
+        figure(f"allocations per request by Squire, {kind}", made["squire"], "", 0, others or "none by its libraries")

@@ -1,0 +1,71 @@
+import EventIO
+import Threads
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// The moment of a log line.
+struct Timestamp {
+    /// Since 1970.
+    var seconds: Int
+    var milliseconds: Int
+
+    static func now() -> Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(seconds: time.tv_sec, milliseconds: Int(time.tv_nsec) / 1_000_000)
+    }
+}
+
+/// Moments as log lines have them: `08:15:02.123`, local, as text; `2026-11-24T08:15:02.123Z` in JSON. All but the milliseconds is
+/// made once a second.
+///
+/// *Threading*: any thread.
+final class LogClock: @unchecked Sendable {
+    // `@unchecked`: `second` and `text` are protected by `lock`.
+    private let format: LogFormat
+    private let lock = Lock()
+    private var second = Int.min
+    private let text = ByteBuffer(capacity: 64)
+
+    init(_ format: LogFormat) {
+        self.format = format
+    }
+
+    func append(_ time: Timestamp, to line: ByteBuffer) {
+        lock.withLock {
+            if time.seconds != second { write(time.seconds) }
+            line.append(text.readable)
+        }
+        line.append(".")
+        line.append(time.milliseconds, digits: 3)
+        if format == .json { line.append("Z") }
+    }
+
+    private func write(_ seconds: Int) {
+        second = seconds
+        var moment = time_t(seconds)
+        var parts = tm()
+        text.clear()
+        switch format {
+        case .text:
+            localtime_r(&moment, &parts)
+        case .json:
+            gmtime_r(&moment, &parts)
+            text.append(Int(parts.tm_year) + 1900, digits: 4)
+            text.append("-")
+            text.append(Int(parts.tm_mon) + 1, digits: 2)
+            text.append("-")
+            text.append(Int(parts.tm_mday), digits: 2)
+            text.append("T")
+        }
+        text.append(Int(parts.tm_hour), digits: 2)
+        text.append(":")
+        text.append(Int(parts.tm_min), digits: 2)
+        text.append(":")
+        text.append(Int(parts.tm_sec), digits: 2)
+    }
+}

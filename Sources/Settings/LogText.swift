@@ -1,0 +1,84 @@
+import Credentials
+import EventIO
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// What log lines are made of. Nothing here allocates.
+extension ByteBuffer {
+    func append(_ octets: Span<UInt8>) {
+        octets.withUnsafeBytes { append($0) }
+    }
+
+    /// A JSON string.
+    func append(quoted text: UnsafeRawBufferPointer) {
+        append("\"")
+        JSONValue.escape(text) { append($0) }
+        append("\"")
+    }
+
+    func append(quoted octets: Span<UInt8>) {
+        octets.withUnsafeBytes { append(quoted: $0) }
+    }
+
+    func append(quoted text: String) {
+        var text = text
+        text.withUTF8 { append(quoted: UnsafeRawBufferPointer($0)) }
+    }
+
+    /// With leading zeros.
+    func append(_ number: Int, digits: Int) {
+        var unit = 1
+        for _ in 1..<digits { unit *= 10 }
+        while unit > 0 {
+            append(UInt8(0x30 + number / unit % 10))
+            unit /= 10
+        }
+    }
+
+    /// Whole tenths, rounded down.
+    private func append(tenths: UInt64) {
+        append(decimal: tenths / 10)
+        append(".")
+        append(decimal: tenths % 10)
+    }
+
+    /// `12.3`
+    func append(milliseconds nanoseconds: UInt64) {
+        append(tenths: nanoseconds / 100_000)
+    }
+
+    /// `498 B`, `1.5 MiB`
+    func append(size bytes: UInt64) {
+        guard bytes >= 1024 else {
+            append(decimal: bytes)
+            return append(" B")
+        }
+        var value = Double(bytes) / 1024
+        var unit = 0
+        while value >= 1024, unit < binaryUnits.count - 1 {
+            value /= 1024
+            unit += 1
+        }
+        append(tenths: UInt64(value * 10))
+        append(binaryUnits[unit])
+    }
+
+    /// What `write` appends, made `width` octets long with blanks: behind it, or before it.
+    func append(width: Int, isRightAligned: Bool = false, _ write: () -> Void) {
+        let start = count
+        write()
+        let length = count - start
+        guard length < width else { return }
+        for _ in length..<width { append(0x20) }
+        guard isRightAligned else { return }
+        let field = UnsafeMutableRawBufferPointer(rebasing: mutableReadable[start...]).baseAddress!
+        memmove(field + width - length, field, length)
+        memset(field, 0x20, width - length)
+    }
+}
+
+private let binaryUnits: [StaticString] = [" KiB", " MiB", " GiB", " TiB"]

@@ -1,0 +1,70 @@
+import Testing
+
+@testable import Settings
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+@Suite struct LogWriterTests {
+    /// However many lines came while it wrote, the thread is done when they are written.
+    @Test func nothingIsLeftToDoWhenAllIsWritten() {
+        let pipe = Pipe()
+        let writer = LogWriter(descriptor: pipe.writing)
+        let clock = ContinuousClock()
+        let writing = clock.measure {
+            for number in 0..<100 {
+                Array("line \(number)".utf8).withUnsafeBytes { writer.write($0) }
+                #expect(pipe.read() == "line \(number)\n")
+            }
+        }
+        #expect(clock.measure { writer.finish() } < writing / 4)
+    }
+
+    /// A terminal or pipe that others made non-blocking and that is full for a while.
+    @Test func waitsForASlowReader() {
+        let pipe = Pipe()
+        let writer = LogWriter(descriptor: pipe.writing)
+        _ = fcntl(pipe.writing, F_SETFL, O_NONBLOCK)
+        let line = String(repeating: "x", count: 99)
+        for _ in 0..<5000 { Array(line.utf8).withUnsafeBytes { writer.write($0) } }
+        var count = 0
+        while count < 500_000 {
+            let part = pipe.read()
+            guard !part.isEmpty else { break }
+            count += part.utf8.count
+        }
+        #expect(count == 500_000)
+    }
+}
+
+private final class Pipe {
+    private let reading: Int32
+    let writing: Int32
+
+    init() {
+        var ends: [Int32] = [0, 0]
+        precondition(pipe(&ends) == 0)
+        (reading, writing) = (ends[0], ends[1])
+    }
+
+    deinit {
+        close(reading)
+        close(writing)
+    }
+
+    /// What is there, as soon as something is; nothing after five seconds.
+    func read() -> String {
+        var ready = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
+        guard poll(&ready, 1, 5000) == 1 else { return "" }
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        #if canImport(Glibc)
+        let count = Glibc.read(reading, &bytes, bytes.count)
+        #else
+        let count = Darwin.read(reading, &bytes, bytes.count)
+        #endif
+        return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    }
+}
