@@ -1,8 +1,8 @@
 /// base64url without padding (RFC 4648 section 5), as JSON Web Tokens are written.
-package enum Base64URL {
+public enum Base64URL {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
-    package static func encode(_ bytes: [UInt8]) -> String {
+    public static func encode(_ bytes: [UInt8]) -> String {
         var result: [UInt8] = []
         var bits: UInt32 = 0
         var count = 0
@@ -19,7 +19,7 @@ package enum Base64URL {
     }
 
     /// Nil when a character does not belong there. The alphabet of plain base64, and padding, are accepted too.
-    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
+    public static func decode(_ text: some StringProtocol) -> [UInt8]? {
         var result: [UInt8] = []
         var bits: UInt32 = 0
         var count = 0

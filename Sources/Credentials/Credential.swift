@@ -1,39 +1,39 @@
 /// Counts tokens: each one that becomes current gets the next number. Zero means none.
-package typealias Generation = UInt64
+public typealias Generation = UInt64
 
 /// For whom a token speaks, as far as can be told. Small: it goes with every request.
-package struct Customer: Equatable, Sendable {
+public struct Customer: Equatable, Sendable {
     /// Stands for the login that the token descends from: the same through refreshes.
     private let login: UInt64
     /// Stands for the subject that the token names; zero is none.
     private let subject: UInt64
 
-    package init(lineage: String, subject: String?) {
+    public init(lineage: String, subject: String?) {
         login = Token.hash(lineage)
         self.subject = subject.map(Token.hash) ?? 0
     }
 
     /// Whether both are one customer: of one login, or with one subject.
-    package func isSame(as other: Customer) -> Bool {
+    public func isSame(as other: Customer) -> Bool {
         login == other.login || subject != 0 && subject == other.subject
     }
 }
 
 /// The current token, as requests use it.
-package struct Credential: Equatable, Sendable {
-    package var generation: Generation
-    package var token: Token
-    package var customer: Customer
+public struct Credential: Equatable, Sendable {
+    public var generation: Generation
+    public var token: Token
+    public var customer: Customer
     /// When it stops being accepted, on `CredentialClock.elapsed()`; nil when it does not say.
-    package var expiry: Int64?
+    public var expiry: Int64?
     /// The same, seconds since 1970 by this machine's clock.
-    package var expiresAt: Int?
+    public var expiresAt: Int?
     /// When it became ours, seconds since 1970.
-    package var receivedAt: Int
+    public var receivedAt: Int
     /// A refresh of this very process brought it: it was good a moment ago. One that another left may be dead already.
-    package var isRefreshed: Bool
+    public var isRefreshed: Bool
 
-    package init(
+    public init(
         generation: Generation,
         token: Token,
         customer: Customer,
@@ -53,7 +53,7 @@ package struct Credential: Equatable, Sendable {
 }
 
 /// Why there is no usable token.
-package enum CredentialFailure: Error, Equatable, Sendable {
+public enum CredentialFailure: Error, Equatable, Sendable {
     /// No token, or one that can no longer be refreshed: only a login helps. What happened, as a sentence, where there is a story.
     case loginNeeded(String? = nil)
     /// Nothing is known about how to refresh.
@@ -70,23 +70,23 @@ package enum CredentialFailure: Error, Equatable, Sendable {
     case overloaded
     case shuttingDown
 
-    package var needsLogin: Bool { if case .loginNeeded = self { true } else { false } }
+    public var needsLogin: Bool { if case .loginNeeded = self { true } else { false } }
 }
 
-package enum RefreshCause: String, Sendable {
+public enum RefreshCause: String, Sendable {
     case expiry, rejected, manual, client
 }
 
 /// What a successful refresh brought.
-package struct RefreshReply: Sendable {
-    package var token: Token
+public struct RefreshReply: Sendable {
+    public var token: Token
     /// Seconds that the token lives from now, where the answer says it beside the token.
-    package var lifetime: Int?
+    public var lifetime: Int?
     /// The upstream's answer as it came, for a client that called the refresh path itself.
-    package var body: [UInt8]
-    package var contentType: String
+    public var body: [UInt8]
+    public var contentType: String
 
-    package init(token: Token, lifetime: Int? = nil, body: [UInt8], contentType: String) {
+    public init(token: Token, lifetime: Int? = nil, body: [UInt8], contentType: String) {
         self.token = token
         self.lifetime = lifetime
         self.body = body
@@ -95,7 +95,7 @@ package struct RefreshReply: Sendable {
 }
 
 /// How one attempt to refresh ended.
-package enum RefreshOutcome: Sendable {
+public enum RefreshOutcome: Sendable {
     case refreshed(RefreshReply)
     /// The upstream refuses this token for good (4xx).
     case refused(status: Int)
@@ -108,6 +108,6 @@ package enum RefreshOutcome: Sendable {
 }
 
 /// Gets tokens. Blocking; called from one thread at a time. It only *gets* one: the cache keeps it, the exchange applies it.
-package protocol TokenSource: Sendable {
+public protocol TokenSource: Sendable {
     func refresh(_ token: Token) -> RefreshOutcome
 }

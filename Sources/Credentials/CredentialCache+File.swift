@@ -6,7 +6,7 @@ extension CredentialCache {
     private static let changePatience = Duration.seconds(75)
 
     /// Looks, on the session's thread, whether another process replaced the file, and adopts its token. One stat(2) when nothing changed.
-    package func recheckFile() {
+    public func recheckFile() {
         guard let file, lock.withLock({ !isRechecking }) else { return }
         lock.withLock { isRechecking = true }
         thread.execute { [self] in

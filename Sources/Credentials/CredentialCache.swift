@@ -2,7 +2,7 @@ import Synchronization
 import Threads
 
 /// What happened to the session, for logs and metrics. Called from the session's threads, outside of locks; holds no secret.
-package enum SessionEvent: Sendable {
+public enum SessionEvent: Sendable {
     case refreshed(cause: RefreshCause, generation: Generation, expiresIn: Int?)
     /// Another process refreshed, logged in or logged out.
     case adopted(generation: Generation)
@@ -24,10 +24,10 @@ package enum SessionEvent: Sendable {
 /// The parts: this file hands out and takes in; `+Refresh` rotates the token; `+File` keeps step with the file that other processes
 /// share. *Threading*: every method from any thread. Completions are called on the calling thread when the answer is known at once,
 /// else on one of the session's own threads, never under a lock. Blocking work (files, the refresh) is done on those only.
-package final class CredentialCache: @unchecked Sendable {
+public final class CredentialCache: @unchecked Sendable {
     // `@unchecked`: everything mutable is protected by `lock`.
-    package typealias Completion = @Sendable (Result<Credential, CredentialFailure>) -> Void
-    package typealias ReplyCompletion = @Sendable (Result<RefreshReply, CredentialFailure>) -> Void
+    public typealias Completion = @Sendable (Result<Credential, CredentialFailure>) -> Void
+    public typealias ReplyCompletion = @Sendable (Result<RefreshReply, CredentialFailure>) -> Void
 
     let file: SessionFile?
     let source: (any TokenSource)?
@@ -85,7 +85,7 @@ package final class CredentialCache: @unchecked Sendable {
     ///
     /// A token goes to the upstream that issued it, and to no other: `upstream` is the origin it would be sent to; `withheld` is one that
     /// is known to be another upstream's though its record does not say so.
-    package init(
+    public init(
         file: SessionFile?,
         source: (any TokenSource)?,
         margin: Duration,
@@ -117,7 +117,7 @@ package final class CredentialCache: @unchecked Sendable {
 
     /// Hears of changes of the file from now on, as they happen, where the system can tell. For programs that go on; without it, and
     /// elsewhere, `recheckFile` looks.
-    package func watchFile() {
+    public func watchFile() {
         guard let file, watch == nil else { return }
         watch = SessionFileWatch(file) { [weak self] in self?.recheckNow() }
     }
@@ -125,13 +125,13 @@ package final class CredentialCache: @unchecked Sendable {
     // MARK: Handing out
 
     /// The current generation.
-    package var generation: Generation { publishedGeneration.load(ordering: .acquiring) }
+    public var generation: Generation { publishedGeneration.load(ordering: .acquiring) }
 
     /// The same while requests may be sent with it, else zero: one load, for the fast path.
-    package var usableGeneration: Generation { publishedUsable.load(ordering: .acquiring) }
+    public var usableGeneration: Generation { publishedUsable.load(ordering: .acquiring) }
 
     /// The current credential and the moment on `CredentialClock.elapsed()` until which it may be used without asking again.
-    package func current() -> (credential: Credential, until: Int64)? {
+    public func current() -> (credential: Credential, until: Int64)? {
         lock.withLock {
             guard let credential = state.credential, !state.isHeld, state.isUsable(now: clock.elapsed()) else {
                 return nil
@@ -141,7 +141,7 @@ package final class CredentialCache: @unchecked Sendable {
     }
 
     /// The current token, however old.
-    package var token: Token? { lock.withLock { state.credential?.token } }
+    public var token: Token? { lock.withLock { state.credential?.token } }
 
     /// The whole interface of an exchange: a token for a request, `rejecting` the one the upstream refused, if any.
     ///
@@ -150,7 +150,7 @@ package final class CredentialCache: @unchecked Sendable {
     /// do without: a sign-out must end the token that is to come. A token that is only ahead of its upstream's clock is handed out again
     /// after that pause, by `delay`, instead of being refreshed.
     @discardableResult
-    package func credential(
+    public func credential(
         rejecting refusal: Refusal? = nil,
         cause: RefreshCause = .expiry,
         settled: Bool = false,
@@ -198,7 +198,7 @@ package final class CredentialCache: @unchecked Sendable {
 
     /// Refreshes now, or joins the refresh in flight, and delivers the upstream's answer: for a client that calls the refresh path
     /// itself, and for people.
-    package func refreshNow(cause: RefreshCause, deliver: @escaping ReplyCompletion) {
+    public func refreshNow(cause: RefreshCause, deliver: @escaping ReplyCompletion) {
         let (failure, starts) = join(deliver)
         if starts { return startRefresh(cause) }
         guard let failure else { return }
@@ -226,7 +226,7 @@ package final class CredentialCache: @unchecked Sendable {
     }
 
     /// The request that started a refresh, and was sent again with its token, was refused all the same: storm control.
-    package func wasNotCured(_ generation: Generation, path: UInt64) {
+    public func wasNotCured(_ generation: Generation, path: UInt64) {
         lock.withLock {
             state.wasNotCured(generation, path: path, now: clock.elapsed())
             announce()
@@ -234,10 +234,10 @@ package final class CredentialCache: @unchecked Sendable {
     }
 
     /// Whether acceptances are of interest: one load, for the fast path.
-    package var isStormy: Bool { publishedStorm.load(ordering: .relaxed) }
+    public var isStormy: Bool { publishedStorm.load(ordering: .relaxed) }
 
     /// A request of that path was accepted.
-    package func accepted(path: UInt64) {
+    public func accepted(path: UInt64) {
         lock.withLock {
             state.accepted(path: path)
             announce()
@@ -248,7 +248,7 @@ package final class CredentialCache: @unchecked Sendable {
 
     /// Makes `token` the session's, saved first. One that cannot be saved is refused, or, with `keepsUnsaved`, used from memory until
     /// it can. `lifetime` is seconds, where the answer that brought it said so.
-    package func adopt(
+    public func adopt(
         _ token: Token,
         origin: SessionRecord.Origin,
         lifetime: Int? = nil,
@@ -266,7 +266,7 @@ package final class CredentialCache: @unchecked Sendable {
     }
 
     /// Forgets the token; the file keeps everything else. With `customer`, only theirs: another login that came meanwhile stays.
-    package func forget(
+    public func forget(
         _ customer: Customer? = nil,
         completion: @escaping @Sendable (Result<Void, SessionFileError>) -> Void
     ) {
@@ -282,7 +282,7 @@ package final class CredentialCache: @unchecked Sendable {
     }
 
     /// Takes no more work and waits until a refresh in flight is saved; false when that takes longer than `timeout`.
-    package func shutdown(timeout: Duration) -> Bool {
+    public func shutdown(timeout: Duration) -> Bool {
         lock.withLock { isShutDown = true }
         watch?.stop()
         watch = nil
@@ -362,7 +362,7 @@ package final class CredentialCache: @unchecked Sendable {
         return token == withheld ? "the upstream before" : nil
     }
 
-    package var status: SessionStatus {
+    public var status: SessionStatus {
         lock.withLock {
             let credential = state.credential
             let now = clock.elapsed()

@@ -5,17 +5,17 @@ import Darwin
 #endif
 
 /// The two clocks a token's life is judged by. Injected: tests own theirs.
-package protocol CredentialClock: Sendable {
+public protocol CredentialClock: Sendable {
     /// Nanoseconds that go on while the machine sleeps and never jump.
     func elapsed() -> Int64
     /// Seconds since 1970.
     func wall() -> Int
 }
 
-package struct SystemClock: CredentialClock {
-    package init() {}
+public struct SystemClock: CredentialClock {
+    public init() {}
 
-    package func elapsed() -> Int64 {
+    public func elapsed() -> Int64 {
         var time = timespec()
         #if os(Linux)
         clock_gettime(CLOCK_BOOTTIME, &time)
@@ -25,7 +25,7 @@ package struct SystemClock: CredentialClock {
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
-    package func wall() -> Int {
+    public func wall() -> Int {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return time.tv_sec

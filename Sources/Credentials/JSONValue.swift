@@ -1,7 +1,7 @@
 /// A JSON text (RFC 8259), read and written without loss: numbers keep their spelling, objects their order.
 ///
 /// Own code because the session file must survive unknown members exactly, and Foundation's parser costs 20 MiB.
-package enum JSONValue: Equatable, Sendable {
+public enum JSONValue: Equatable, Sendable {
     case null
     case bool(Bool)
     /// As it was spelled.
@@ -10,24 +10,24 @@ package enum JSONValue: Equatable, Sendable {
     case array([JSONValue])
     case object([Member])
 
-    package struct Member: Equatable, Sendable {
-        package var name: String
-        package var value: JSONValue
+    public struct Member: Equatable, Sendable {
+        public var name: String
+        public var value: JSONValue
 
-        package init(_ name: String, _ value: JSONValue) {
+        public init(_ name: String, _ value: JSONValue) {
             self.name = name
             self.value = value
         }
     }
 
     /// Nil when `bytes` are not one JSON text, or nest deeper than 64.
-    package init?(parsing bytes: some Collection<UInt8>) {
+    public init?(parsing bytes: some Collection<UInt8>) {
         var parser = JSONParser(Array(bytes))
         guard let value = parser.document() else { return nil }
         self = value
     }
 
-    package subscript(name: String) -> JSONValue? {
+    public subscript(name: String) -> JSONValue? {
         get {
             guard case .object(let members) = self else { return nil }
             return members.last { $0.name == name }?.value
@@ -43,25 +43,25 @@ package enum JSONValue: Equatable, Sendable {
         }
     }
 
-    package var string: String? {
+    public var string: String? {
         if case .string(let text) = self { text } else { nil }
     }
 
-    package var integer: Int? {
+    public var integer: Int? {
         guard case .number(let text) = self else { return nil }
         if let whole = Int(text) { return whole }
         guard let number = Double(text), number.magnitude < 1e15 else { return nil }
         return Int(number)
     }
 
-    package var bool: Bool? {
+    public var bool: Bool? {
         if case .bool(let value) = self { value } else { nil }
     }
 
-    package static func integer(_ value: Int) -> JSONValue { .number(String(value)) }
+    public static func integer(_ value: Int) -> JSONValue { .number(String(value)) }
 
     /// Follows a JSON Pointer (RFC 6901).
-    package func value(at pointer: String) -> JSONValue? {
+    public func value(at pointer: String) -> JSONValue? {
         guard !pointer.isEmpty else { return self }
         guard pointer.hasPrefix("/") else { return nil }
         var current = self
@@ -84,7 +84,7 @@ package enum JSONValue: Equatable, Sendable {
     }
 
     /// The text: without blanks, or for people (`indent` is the depth it starts at).
-    package func serialized(pretty: Bool = false) -> String {
+    public func serialized(pretty: Bool = false) -> String {
         var result = ""
         write(to: &result, pretty: pretty, depth: 0)
         return result
@@ -124,7 +124,7 @@ package enum JSONValue: Equatable, Sendable {
     }
 
     /// Hands over, piece by piece, what stands between a string's quotes for `text`, which is UTF-8 (RFC 8259 section 7).
-    package static func escape(_ text: UnsafeRawBufferPointer, _ append: (UnsafeRawBufferPointer) -> Void) {
+    public static func escape(_ text: UnsafeRawBufferPointer, _ append: (UnsafeRawBufferPointer) -> Void) {
         func add(_ escape: StaticString) {
             append(UnsafeRawBufferPointer(start: escape.utf8Start, count: escape.utf8CodeUnitCount))
         }
@@ -153,7 +153,7 @@ package enum JSONValue: Equatable, Sendable {
 
 extension String {
     /// Every `part` replaced; on bytes, so that no Unicode table is loaded.
-    package func replacingAll(_ part: String, with other: String) -> String {
+    public func replacingAll(_ part: String, with other: String) -> String {
         var result: [UInt8] = []
         var rest = Array(utf8)[...]
         let wanted = Array(part.utf8)

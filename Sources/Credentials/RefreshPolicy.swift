@@ -1,28 +1,28 @@
 /// The numbers of refreshing.
-package struct RefreshPolicy: Sendable, Equatable {
+public struct RefreshPolicy: Sendable, Equatable {
     /// Refresh ahead of expiry by this much, at most half of the token's life.
-    package var margin: Duration
+    public var margin: Duration
     /// Whether a way to refresh is known.
-    package var canRefresh: Bool
+    public var canRefresh: Bool
 
-    package init(margin: Duration = .seconds(30), canRefresh: Bool = true) {
+    public init(margin: Duration = .seconds(30), canRefresh: Bool = true) {
         self.margin = margin
         self.canRefresh = canRefresh
     }
 }
 
 /// What a request whose attempt was refused knows of the refusal.
-package struct Refusal: Sendable {
+public struct Refusal: Sendable {
     /// Of the token that was refused.
-    package var generation: Generation
+    public var generation: Generation
     /// Stands for the request's method and path: a refusal that a refresh does not cure is the path's own.
-    package var path: UInt64
+    public var path: UInt64
     /// How far, in nanoseconds, the refusing upstream's clock is behind the token's making, where that shows.
-    package var skew: Int64?
+    public var skew: Int64?
     /// A refresh may be made for it: it has not had one.
-    package var mayRefresh: Bool
+    public var mayRefresh: Bool
 
-    package init(generation: Generation, path: UInt64 = 0, skew: Int64? = nil, mayRefresh: Bool = true) {
+    public init(generation: Generation, path: UInt64 = 0, skew: Int64? = nil, mayRefresh: Bool = true) {
         self.generation = generation
         self.path = path
         self.skew = skew

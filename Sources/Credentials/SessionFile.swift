@@ -7,10 +7,10 @@ import Darwin
 #endif
 
 /// A failed operation on the session file, in words for people.
-package struct SessionFileError: Error, Equatable, Sendable, CustomStringConvertible {
-    package var description: String
+public struct SessionFileError: Error, Equatable, Sendable, CustomStringConvertible {
+    public var description: String
     /// The file is there, and is none of ours as it is: it must be moved away by hand.
-    package var isUnreadable = false
+    public var isUnreadable = false
 
     init(_ action: String, _ path: String, code: Int32 = errno) {
         description = "cannot \(action) \(path): \(String(cString: strerror(code)))"
@@ -28,16 +28,16 @@ package struct SessionFileError: Error, Equatable, Sendable, CustomStringConvert
 /// The new file has one name, since only the holder of the lock makes one; while a refresh is on its way it is also the journal that
 /// says so. What a process that died left there is dealt with by the next holder of the lock: see `leftover`.
 /// *Threading*: any thread; the lock excludes other processes and other `SessionFile`s.
-package struct SessionFile: Sendable {
-    package let path: String
+public struct SessionFile: Sendable {
+    public let path: String
     private static let maxBytes = 256 * 1024
 
-    package init(path: String) {
+    public init(path: String) {
         self.path = path
     }
 
     /// What changes when another process replaces the file.
-    package struct Version: Equatable, Sendable {
+    public struct Version: Equatable, Sendable {
         var inode: UInt64
         var size: Int64
         var seconds: Int
@@ -57,20 +57,20 @@ package struct SessionFile: Sendable {
     }
 
     /// Nil when there is no file. One stat(2).
-    package func version() -> Version? {
+    public func version() -> Version? {
         var information = stat()
         guard lstat(path, &information) == 0 else { return nil }
         return Version(information)
     }
 
     /// A record and the version of the file that it was read from.
-    package struct Loaded: Sendable {
-        package var record: SessionRecord
+    public struct Loaded: Sendable {
+        public var record: SessionRecord
         var version: Version
     }
 
     /// Nil when there is no file.
-    package func load() throws(SessionFileError) -> Loaded? {
+    public func load() throws(SessionFileError) -> Loaded? {
         // A link is refused: replacing the file would replace the link, and leave a dead token where it points to.
         let descriptor = Self.retrying { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) }
         guard descriptor >= 0 else {
@@ -127,10 +127,10 @@ package struct SessionFile: Sendable {
     // MARK: The lock
 
     /// An exclusive lock on the file beside it. Held until `unlock()`; the kernel releases it when the process dies.
-    package struct LockHandle: Sendable {
+    public struct LockHandle: Sendable {
         let descriptor: Int32
 
-        package func unlock() {
+        public func unlock() {
             close(descriptor)
         }
     }
@@ -140,7 +140,7 @@ package struct SessionFile: Sendable {
 
     /// Waits for the lock, up to `patience`, and gives up, with nil, then or when `isOver` says that there is nothing to wait for any
     /// more. A process that was stopped may hold it for ever. Throws when the lock file cannot be had.
-    package func lock(patience: Duration, isOver: () -> Bool = { false }) throws(SessionFileError) -> LockHandle? {
+    public func lock(patience: Duration, isOver: () -> Bool = { false }) throws(SessionFileError) -> LockHandle? {
         let deadline = Self.monotonic() + patience.wholeNanoseconds
         while true {
             if let handle = try tryLock() { return handle }
@@ -151,7 +151,7 @@ package struct SessionFile: Sendable {
     }
 
     /// The lock, if nobody has it.
-    package func tryLock() throws(SessionFileError) -> LockHandle? {
+    public func tryLock() throws(SessionFileError) -> LockHandle? {
         try makeDirectory()
         let name = path + ".lock"
         let descriptor = Self.retrying { open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600) }
@@ -209,7 +209,7 @@ package struct SessionFile: Sendable {
     }
 
     /// A new version of the file in the making.
-    package struct Replacement: Sendable {
+    public struct Replacement: Sendable {
         let descriptor: Int32
     }
 
@@ -288,7 +288,7 @@ package struct SessionFile: Sendable {
 
     /// `prepare` and `commit` in one.
     @discardableResult
-    package func save(
+    public func save(
         _ record: SessionRecord,
         mayReplace: () throws(SessionFileError) -> Bool = { true }
     ) throws(SessionFileError) -> Version? {

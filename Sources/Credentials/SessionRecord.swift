@@ -1,6 +1,6 @@
 /// What a session file holds. Members this version does not know are kept.
-package struct SessionRecord: Sendable, Equatable {
-    package enum Origin: String, Sendable {
+public struct SessionRecord: Sendable, Equatable {
+    public enum Origin: String, Sendable {
         /// Given by hand: its age is unknown.
         case given
         case signIn = "sign-in"
@@ -8,12 +8,12 @@ package struct SessionRecord: Sendable, Equatable {
     }
 
     /// A refresh was sent with the current token, and no answer came: the upstream may have rotated it.
-    package struct Unanswered: Sendable, Equatable {
+    public struct Unanswered: Sendable, Equatable {
         /// Seconds since 1970.
-        package var at: Int
-        package var reason: String
+        public var at: Int
+        public var reason: String
 
-        package init(at: Int, reason: String) {
+        public init(at: Int, reason: String) {
             self.at = at
             self.reason = reason
         }
@@ -21,39 +21,39 @@ package struct SessionRecord: Sendable, Equatable {
 
     private(set) var document: JSONValue
 
-    package init() {
+    public init() {
         document = .object([.init("version", .integer(1))])
     }
 
-    package init?(parsing bytes: [UInt8]) {
+    public init?(parsing bytes: [UInt8]) {
         guard let value = JSONValue(parsing: bytes), case .object = value else { return nil }
         document = value
     }
 
-    package private(set) var token: Token? {
+    public private(set) var token: Token? {
         get { document["token"]?.string.flatMap(Token.init) }
         set { document["token"] = newValue.map { .string($0.value) } }
     }
-    package private(set) var receivedAt: Int? {
+    public private(set) var receivedAt: Int? {
         get { isOurs ? document["received_at"]?.moment : nil }
         set { document["received_at"] = newValue.map(JSONValue.integer) }
     }
     /// Seconds since 1970 by this machine's clock; nil when the token does not say, or says what cannot be.
-    package private(set) var expiresAt: Int? {
+    public private(set) var expiresAt: Int? {
         get { isOurs ? document["expires_at"]?.moment : token?.claims?.expiresAt }
         set { document["expires_at"] = newValue.map(JSONValue.integer) }
     }
     /// The origin of the upstream that issued the token; nil for one given by hand, which says nothing about that.
-    package private(set) var upstream: String? {
+    public private(set) var upstream: String? {
         get { isOurs ? document["upstream"]?.string : nil }
         set { document["upstream"] = newValue.map(JSONValue.string) }
     }
     /// The upstream refused to refresh this token.
-    package var isRefused: Bool {
+    public var isRefused: Bool {
         get { isOurs && document["refused"]?.bool ?? false }
         set { document["refused"] = newValue ? .bool(true) : nil }
     }
-    package var unanswered: Unanswered? {
+    public var unanswered: Unanswered? {
         get {
             guard isOurs, let value = document["unanswered"], let at = value["at"]?.moment else { return nil }
             return Unanswered(at: at, reason: value["reason"]?.string ?? "")
@@ -77,20 +77,20 @@ package struct SessionRecord: Sendable, Equatable {
     }
 
     /// Names the login that the token descends from: it stays through refreshes and changes with every login. Nil without a token.
-    package var lineage: String? {
+    public var lineage: String? {
         guard let token else { return nil }
         if document["fingerprint"]?.string == token.fingerprint, let known = document["login"]?.string { return known }
         return token.fingerprint
     }
 
-    package var customer: Customer? { lineage.map { Customer(lineage: $0, subject: token?.claims?.subject) } }
+    public var customer: Customer? { lineage.map { Customer(lineage: $0, subject: token?.claims?.subject) } }
 
     // MARK: Changes
 
     /// Puts a new token in. A token that was made for us just now lives `lifetime`, else `exp - nbf`, from its receipt, whatever the
     /// issuer's clock says; of one given by hand only `exp` is known. One that was made dead by its own word has no known end: the
     /// upstream decides. `upstream` is whom the session is for; `lifetime` is seconds, where the answer said so.
-    package mutating func put(
+    public mutating func put(
         _ token: Token,
         origin: Origin,
         upstream: String? = nil,
@@ -118,7 +118,7 @@ package struct SessionRecord: Sendable, Equatable {
         return end
     }
 
-    package mutating func forgetToken() {
+    public mutating func forgetToken() {
         token = nil
         replaced = nil
         for name in [
@@ -130,25 +130,25 @@ package struct SessionRecord: Sendable, Equatable {
 
     // MARK: Refreshes
 
-    package private(set) var refreshes: Int {
+    public private(set) var refreshes: Int {
         get { document["refreshes"]?.integer ?? 0 }
         set { document["refreshes"] = .integer(newValue) }
     }
     /// Refreshes that failed, by outcome.
-    package var failures: [(outcome: String, count: Int)] {
+    public var failures: [(outcome: String, count: Int)] {
         guard case .object(let members) = document["failures"] else { return [] }
         return members.compactMap { member in member.value.integer.map { (member.name, $0) } }
     }
-    package var lastRefresh: RefreshEntry? { document["last_refresh"].flatMap(RefreshEntry.init) }
+    public var lastRefresh: RefreshEntry? { document["last_refresh"].flatMap(RefreshEntry.init) }
     /// The last refreshes, oldest first.
-    package var history: [RefreshEntry] {
+    public var history: [RefreshEntry] {
         guard case .array(let entries) = document["history"] else { return [] }
         return entries.compactMap(RefreshEntry.init)
     }
 
     private static let maxHistory = 10
 
-    package mutating func note(_ entry: RefreshEntry) {
+    public mutating func note(_ entry: RefreshEntry) {
         document["last_refresh"] = entry.json
         document["history"] = .array((history + [entry]).suffix(Self.maxHistory).map(\.json))
         if entry.outcome == .refreshed {
@@ -167,8 +167,8 @@ package struct SessionRecord: Sendable, Equatable {
 }
 
 /// One refresh, as it is remembered and shown.
-package struct RefreshEntry: Sendable, Equatable {
-    package enum Outcome: String, Sendable, CaseIterable {
+public struct RefreshEntry: Sendable, Equatable {
+    public enum Outcome: String, Sendable, CaseIterable {
         case refreshed
         /// The upstream refuses this token (4xx).
         case refused
@@ -185,16 +185,16 @@ package struct RefreshEntry: Sendable, Equatable {
     }
 
     /// Seconds since 1970.
-    package var at: Int
-    package var cause: RefreshCause
-    package var outcome: Outcome
+    public var at: Int
+    public var cause: RefreshCause
+    public var outcome: Outcome
     /// What went wrong.
-    package var detail: String?
-    package var milliseconds: Int?
+    public var detail: String?
+    public var milliseconds: Int?
     /// The requests that waited for it.
-    package var waiters: Int?
+    public var waiters: Int?
 
-    package init(
+    public init(
         at: Int,
         cause: RefreshCause,
         outcome: Outcome,
@@ -224,7 +224,7 @@ package struct RefreshEntry: Sendable, Equatable {
         )
     }
 
-    package var json: JSONValue {
+    public var json: JSONValue {
         var members: [JSONValue.Member] = [
             .init("at", .integer(at)), .init("cause", .string(cause.rawValue)),
             .init("outcome", .string(outcome.rawValue)),

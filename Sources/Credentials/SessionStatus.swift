@@ -1,45 +1,45 @@
 /// Who the session is and how it does; never the token.
-package struct SessionStatus: Sendable {
-    package enum State: String, Sendable {
+public struct SessionStatus: Sendable {
+    public enum State: String, Sendable {
         case usable, refreshing
         case loginNeeded = "login_needed"
         case none
     }
 
-    package var state: State
-    package var generation: Generation
-    package var subject: String?
+    public var state: State
+    public var generation: Generation
+    public var subject: String?
     /// Seconds since 1970, by the issuer's clock.
-    package var issuedAt: Int?
+    public var issuedAt: Int?
     /// When the token became ours, seconds since 1970 by this machine's clock, and how many seconds ago that is.
-    package var receivedAt: Int?
-    package var age: Int?
+    public var receivedAt: Int?
+    public var age: Int?
     /// Seconds since 1970, by this machine's clock.
-    package var expiresAt: Int?
-    package var expiresIn: Int?
-    package var refreshes: Int
-    package var lastRefresh: RefreshEntry?
+    public var expiresAt: Int?
+    public var expiresIn: Int?
+    public var refreshes: Int
+    public var lastRefresh: RefreshEntry?
     /// The last refreshes, oldest first.
-    package var history: [RefreshEntry]
+    public var history: [RefreshEntry]
     /// Refreshes that failed, by outcome.
-    package var failures: [(outcome: String, count: Int)]
+    public var failures: [(outcome: String, count: Int)]
     /// Requests that waited for a refresh which another request had started.
-    package var coalesced: Int
+    public var coalesced: Int
     /// The upstream refused the token.
-    package var isRejected: Bool
+    public var isRejected: Bool
     /// Seconds until a refresh that failed is tried again.
-    package var retryIn: Int?
+    public var retryIn: Int?
     /// What happened, when the upstream refused to refresh the token.
-    package var story: String?
+    public var story: String?
     /// Why the token is in use but not on disk.
-    package var unsaved: String?
+    public var unsaved: String?
     /// Why the session file cannot be read.
-    package var fileProblem: String?
+    public var fileProblem: String?
     /// The file holds a token, but of this other upstream: it is not sent.
-    package var foreignUpstream: String?
+    public var foreignUpstream: String?
 
     /// Requests can be served now, and nothing is in danger.
-    package var isReady: Bool {
+    public var isReady: Bool {
         guard unsaved == nil, fileProblem == nil else { return false }
         switch state {
         case .refreshing: return true
@@ -49,7 +49,7 @@ package struct SessionStatus: Sendable {
     }
 
     /// What is wrong and what to do about it, in a sentence or two; nil when nothing is.
-    package var advice: String? {
+    public var advice: String? {
         if let foreignUpstream {
             return
                 "The session is for \(foreignUpstream) and is not sent elsewhere: run squire login, or name another session.file."
@@ -73,7 +73,7 @@ package struct SessionStatus: Sendable {
     }
 
     /// The `session` object of `/api/status` and of `squire status --json`.
-    package var json: JSONValue {
+    public var json: JSONValue {
         let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
         return .object([
             .init("state", .string(state.rawValue)), .init("generation", .number("\(generation)")),

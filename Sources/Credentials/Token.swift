@@ -1,14 +1,14 @@
 /// A bearer token (RFC 6750). Never printed: descriptions and mirrors show a placeholder.
-package struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// The secret itself.
-    package let value: String
+    public let value: String
     /// What the token says about itself, when it is a JSON Web Token.
-    package let claims: Claims?
+    public let claims: Claims?
 
-    package static let maxBytes = 16 * 1024
+    public static let maxBytes = 16 * 1024
 
     /// Nil when `value` is empty, longer than 16 KiB, or holds a character that RFC 6750 section 2.1 does not allow.
-    package init?(_ value: String) {
+    public init?(_ value: String) {
         let bytes = value.utf8
         guard !bytes.isEmpty, bytes.count <= Self.maxBytes, bytes.allSatisfy(Self.isAllowed) else { return nil }
         self.value = value
@@ -16,13 +16,13 @@ package struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugS
     }
 
     /// Three segments, as a JSON Web Token has.
-    package var hasThreeSegments: Bool {
+    public var hasThreeSegments: Bool {
         let segments = value.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         return segments.count == 3 && segments.allSatisfy { !$0.isEmpty }
     }
 
     /// Tells tokens apart without being one: 64 bits of FNV-1a, in hexadecimal.
-    package var fingerprint: String {
+    public var fingerprint: String {
         let digits = String(Self.hash(value), radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
@@ -32,9 +32,9 @@ package struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugS
         return text.withUTF8 { FNV.hash(UnsafeRawBufferPointer($0)) }
     }
 
-    package var description: String { "(token)" }
-    package var debugDescription: String { "(token)" }
-    package var customMirror: Mirror { Mirror(self, children: []) }
+    public var description: String { "(token)" }
+    public var debugDescription: String { "(token)" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
 
     /// `b64token`: letters, digits, `-._~+/` and `=`.
     private static func isAllowed(_ byte: UInt8) -> Bool {
@@ -47,11 +47,11 @@ package struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugS
 
 /// The registered claims that matter here, seconds since 1970 by the issuer's clock (RFC 7519 section 4.1). Not verified:
 /// only the issuer can.
-package struct Claims: Equatable, Sendable {
-    package var subject: String?
-    package var issuedAt: Int?
-    package var notBefore: Int?
-    package var expiresAt: Int?
+public struct Claims: Equatable, Sendable {
+    public var subject: String?
+    public var issuedAt: Int?
+    public var notBefore: Int?
+    public var expiresAt: Int?
 
     init?(token: String) {
         let segments = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
@@ -72,7 +72,7 @@ package struct Claims: Equatable, Sendable {
 
     /// How long the token lives from its making, seconds: `exp - nbf`. Not `exp - iat`: `iat` is that of the first login. Nil when
     /// the token does not say, or says that it was dead when it was made.
-    package var lifetime: Int? {
+    public var lifetime: Int? {
         guard let expiresAt, let start, expiresAt > start else { return nil }
         return min(expiresAt - start, Self.longestLife)
     }
@@ -91,10 +91,10 @@ extension JSONValue {
 }
 
 /// FNV-1a, 64 bits: tells octets apart, hides nothing.
-package enum FNV {
+public enum FNV {
     /// Of raw octets, not of any sequence: while a token is young it is called for each answer, and a generic one, not specialised in
     /// another module, allocated three times for each octet.
-    package static func hash(_ octets: UnsafeRawBufferPointer) -> UInt64 {
+    public static func hash(_ octets: UnsafeRawBufferPointer) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         for octet in octets { hash = (hash ^ UInt64(octet)) &* 0x100_0000_01B3 }
         return hash

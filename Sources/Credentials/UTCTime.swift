@@ -5,9 +5,9 @@ import Darwin
 #endif
 
 /// Moments as people read them.
-package enum UTCTime {
+public enum UTCTime {
     /// `2026-11-24 10:02:11 UTC`. `seconds` since 1970.
-    package static func text(_ seconds: Int) -> String {
+    public static func text(_ seconds: Int) -> String {
         var moment = time_t(seconds)
         var parts = tm()
         guard gmtime_r(&moment, &parts) != nil else { return "an unknown time" }

@@ -7,13 +7,13 @@ import Darwin
 /// Bytes on their way: written at the end, read from the start, grown on demand.
 ///
 /// Pointers handed out are good until the next mutation. Not thread-safe; belongs to one loop.
-package final class ByteBuffer {
+public final class ByteBuffer {
     private var base: UnsafeMutableRawPointer
-    package private(set) var capacity: Int
+    public private(set) var capacity: Int
     private var start = 0
     private var end = 0
 
-    package init(capacity: Int) {
+    public init(capacity: Int) {
         self.capacity = capacity
         base = malloc(capacity)!  // malloc(3) of a few KiB fails only when the process is lost anyway
     }
@@ -22,52 +22,52 @@ package final class ByteBuffer {
         free(base)
     }
 
-    package var isEmpty: Bool { count == 0 }
-    package var count: Int { end &- start }
+    public var isEmpty: Bool { count == 0 }
+    public var count: Int { end &- start }
 
     /// The bytes not consumed yet.
-    package var readable: UnsafeRawBufferPointer {
+    public var readable: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(start: base + start, count: end &- start)
     }
 
     /// The same bytes, for parsers.
-    package var octets: UnsafeBufferPointer<UInt8> { readable.assumingMemoryBound(to: UInt8.self) }
+    public var octets: UnsafeBufferPointer<UInt8> { readable.assumingMemoryBound(to: UInt8.self) }
 
     /// The same bytes, for work in place.
-    package var mutableReadable: UnsafeMutableRawBufferPointer {
+    public var mutableReadable: UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(start: base + start, count: end &- start)
     }
 
     /// Room of at least `minimum` bytes behind the readable ones; `commit` makes what was written there readable.
-    package func writable(minimum: Int) -> UnsafeMutableRawBufferPointer {
+    public func writable(minimum: Int) -> UnsafeMutableRawBufferPointer {
         if capacity &- end < minimum { makeRoom(minimum) }
         return UnsafeMutableRawBufferPointer(start: base + end, count: capacity &- end)
     }
 
-    package func commit(_ count: Int) {
+    public func commit(_ count: Int) {
         precondition(count >= 0 && count <= capacity &- end)
         end &+= count
     }
 
-    package func consume(_ count: Int) {
+    public func consume(_ count: Int) {
         precondition(count >= 0 && count <= end &- start)
         start &+= count
         if start == end { clear() }
     }
 
     /// Forgets readable bytes from `count` on.
-    package func truncate(to count: Int) {
+    public func truncate(to count: Int) {
         precondition(count >= 0 && count <= end &- start)
         end = start &+ count
     }
 
-    package func clear() {
+    public func clear() {
         start = 0
         end = 0
     }
 
     @inline(__always)
-    package func append(_ bytes: UnsafeRawBufferPointer) {
+    public func append(_ bytes: UnsafeRawBufferPointer) {
         let count = bytes.count
         guard count > 0, let source = bytes.baseAddress else { return }
         if capacity &- end < count { makeRoom(count) }
@@ -76,37 +76,37 @@ package final class ByteBuffer {
     }
 
     @inline(__always)
-    package func append(_ byte: UInt8) {
+    public func append(_ byte: UInt8) {
         if capacity == end { makeRoom(1) }
         base.storeBytes(of: byte, toByteOffset: end, as: UInt8.self)
         end &+= 1
     }
 
     @inline(__always)
-    package func append(_ text: StaticString) {
+    public func append(_ text: StaticString) {
         append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    package func append(_ bytes: [UInt8]) {
+    public func append(_ bytes: [UInt8]) {
         bytes.withUnsafeBytes { append($0) }
     }
 
     /// Disfavoured, or literals would be taken for strings rather than for static ones, which costs half as much again.
     @_disfavoredOverload
-    package func append(_ text: String) {
+    public func append(_ text: String) {
         var text = text
         text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
     }
 
-    package func append(decimal number: Int) {
+    public func append(decimal number: Int) {
         append(number: UInt64(max(0, number)), radix: 10)
     }
 
-    package func append(decimal number: UInt64) {
+    public func append(decimal number: UInt64) {
         append(number: number, radix: 10)
     }
 
-    package func append(hexadecimal number: Int) {
+    public func append(hexadecimal number: Int) {
         append(number: UInt64(max(0, number)), radix: 16)
     }
 
@@ -142,26 +142,26 @@ package final class ByteBuffer {
 }
 
 /// Buffers of one size, kept for reuse: idle connections hold none, busy ones allocate none.
-package final class BufferPool {
+public final class BufferPool {
     /// What a buffer starts with: one TLS record (16 KiB) and a head fit several times.
-    package static let bufferCapacity = 64 * 1024
+    public static let bufferCapacity = 64 * 1024
     private var free: [ByteBuffer] = []
     private let capacity: Int
     private let limit: Int
 
     /// Keeps `limit` buffers of `capacity` bytes.
-    package init(capacity: Int = BufferPool.bufferCapacity, limit: Int = 16) {
+    public init(capacity: Int = BufferPool.bufferCapacity, limit: Int = 16) {
         self.capacity = capacity
         self.limit = limit
         free.reserveCapacity(limit)
     }
 
-    package func take() -> ByteBuffer {
+    public func take() -> ByteBuffer {
         free.popLast() ?? ByteBuffer(capacity: capacity)
     }
 
     /// Gives `buffer` back; one that has grown, or that is one too many, is freed instead.
-    package func give(_ buffer: ByteBuffer) {
+    public func give(_ buffer: ByteBuffer) {
         guard buffer.capacity == capacity, free.count < limit else { return }
         buffer.clear()
         free.append(buffer)

@@ -1,7 +1,7 @@
 internal import CLibevent
 
 /// Hears from a `DescriptorWatch`. Called on the loop.
-package protocol DescriptorWatchDelegate: AnyObject {
+public protocol DescriptorWatchDelegate: AnyObject {
     func descriptorIsReadable(_ watch: DescriptorWatch)
     func descriptorIsWritable(_ watch: DescriptorWatch)
 }
@@ -11,20 +11,20 @@ package protocol DescriptorWatchDelegate: AnyObject {
 /// *Ownership*: owns two libevent events (unretained pointers to this object), not the descriptor. `close()` must come
 /// before the descriptor is closed, since descriptors are reused at once; and before the delegate goes away.
 /// *Threading*: made and used on its loop.
-package final class DescriptorWatch {
+public final class DescriptorWatch {
     private var readEvent: OpaquePointer?
     private var writeEvent: OpaquePointer?
     /// Keeps the `event_base` alive while events are registered with it.
     private let loop: EventLoop
-    package let descriptor: Int32
+    public let descriptor: Int32
     /// Not retained, and not checked, since it is read for every event: the delegate closes the watch before it goes.
     private unowned(unsafe) let delegate: any DescriptorWatchDelegate
     private var isClosed = false
     /// Whether the descriptor is watched for reading. Changing it costs a system call; leave it on in steady state.
-    package private(set) var isReading = false
-    package private(set) var isWriting = false
+    public private(set) var isReading = false
+    public private(set) var isWriting = false
 
-    package init(loop: EventLoop, descriptor: Int32, delegate: any DescriptorWatchDelegate) {
+    public init(loop: EventLoop, descriptor: Int32, delegate: any DescriptorWatchDelegate) {
         self.loop = loop
         self.descriptor = descriptor
         self.delegate = delegate
@@ -45,19 +45,19 @@ package final class DescriptorWatch {
         close()
     }
 
-    package func setReading(_ on: Bool) {
+    public func setReading(_ on: Bool) {
         guard on != isReading, let readEvent else { return }
         isReading = on
         _ = on ? event_add(readEvent, nil) : event_del(readEvent)
     }
 
     /// Calls back as if the descriptor were readable, in the loop's next turn; nothing unless it is watched for reading.
-    package func announceReading() {
+    public func announceReading() {
         guard isReading, let readEvent else { return }
         event_active(readEvent, Int32(EV_READ), 0)
     }
 
-    package func setWriting(_ on: Bool) {
+    public func setWriting(_ on: Bool) {
         guard on != isWriting, !isClosed else { return }
         isWriting = on
         let event = writeEvent ?? makeWriteEvent()
@@ -80,7 +80,7 @@ package final class DescriptorWatch {
     }
 
     /// Forgets the descriptor; no callback comes afterwards.
-    package func close() {
+    public func close() {
         if let readEvent { event_free(readEvent) }
         if let writeEvent { event_free(writeEvent) }
         readEvent = nil

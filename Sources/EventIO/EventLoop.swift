@@ -12,7 +12,7 @@ import Darwin
 /// *Ownership*: owns the `event_base`, freed in `deinit`, after every timer and watch on it is gone (they hold the loop).
 /// *Threading*: `execute` and `stop` may be called from any thread. Everything else belongs to the thread that
 /// calls `run()`; classes bound to a loop are not `Sendable` and never leave it.
-package final class EventLoop: @unchecked Sendable {
+public final class EventLoop: @unchecked Sendable {
     // `@unchecked`: `base` is set once; `inbox` is protected by `lock`; the rest is touched on the loop only.
     let base: OpaquePointer
     private var wakeUp: OpaquePointer?
@@ -27,7 +27,7 @@ package final class EventLoop: @unchecked Sendable {
     private static let threadsAreEnabled: Bool = evthread_use_pthreads() == 0
 
     /// Makes a loop that runs when some thread calls `run()`.
-    package init() {
+    public init() {
         precondition(Self.threadsAreEnabled, "libevent was built without thread support")
         guard let base = event_base_new() else { fatalError("libevent found no way to wait for events") }
         self.base = base
@@ -50,7 +50,7 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     /// Runs callbacks until `stop()`. Blocks the calling thread, which becomes the loop's.
-    package func run() {
+    public func run() {
         isStopped = false
         drainInbox()
         while !isStopped {
@@ -61,7 +61,7 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     /// Makes `run()` return after the callbacks that are due now. Any thread.
-    package func stop() {
+    public func stop() {
         execute { [self] in
             isStopped = true
             event_base_loopbreak(base)
@@ -69,7 +69,7 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     /// Runs `work` on the loop, in the order of the calls. Any thread; never runs it before returning.
-    package func execute(_ work: @escaping @Sendable () -> Void) {
+    public func execute(_ work: @escaping @Sendable () -> Void) {
         let mustWake = lock.withLock {
             inbox.append(work)
             defer { isWakeUpPending = true }
@@ -89,8 +89,8 @@ package final class EventLoop: @unchecked Sendable {
 }
 
 /// The clock of timeouts: `CLOCK_MONOTONIC`, nanoseconds. Goes forward only; stands still while the machine sleeps.
-package enum MonotonicClock {
-    package static func now() -> UInt64 {
+public enum MonotonicClock {
+    public static func now() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
@@ -99,7 +99,7 @@ package enum MonotonicClock {
 
 extension Duration {
     /// Whole nanoseconds, clamped to what a timer can hold.
-    package var nanoseconds: UInt64 {
+    public var nanoseconds: UInt64 {
         let (seconds, attoseconds) = components
         guard seconds >= 0 else { return 0 }
         guard seconds < 9_000_000_000 else { return 9_000_000_000 * 1_000_000_000 }

@@ -10,15 +10,15 @@ import Darwin
 ///
 /// *Ownership*: owns its libevent event, which holds an unretained pointer to this object; freed in `deinit`.
 /// *Threading*: made, armed, cancelled and released on its loop.
-package final class EventTimer {
+public final class EventTimer {
     private let loop: EventLoop
     private var event: OpaquePointer?
     private let fire: () -> Void
     /// Whether a firing is to come.
-    package private(set) var isArmed = false
+    public private(set) var isArmed = false
 
     /// `fire` should capture its owner weakly or unowned: the timer keeps the closure.
-    package init(loop: EventLoop, fire: @escaping () -> Void) {
+    public init(loop: EventLoop, fire: @escaping () -> Void) {
         self.loop = loop
         self.fire = fire
         let context = Unmanaged.passUnretained(self).toOpaque()
@@ -38,7 +38,7 @@ package final class EventTimer {
     }
 
     /// Fires `nanoseconds` from now, instead of any earlier arrangement.
-    package func arm(nanoseconds: UInt64) {
+    public func arm(nanoseconds: UInt64) {
         var interval = timeval()
         interval.tv_sec = .init(nanoseconds / 1_000_000_000)
         interval.tv_usec = .init((nanoseconds % 1_000_000_000 + 999) / 1_000)
@@ -51,11 +51,11 @@ package final class EventTimer {
     }
 
     /// Fires `duration` from now, instead of any earlier arrangement.
-    package func arm(after duration: Duration) {
+    public func arm(after duration: Duration) {
         arm(nanoseconds: duration.nanoseconds)
     }
 
-    package func cancel() {
+    public func cancel() {
         guard isArmed else { return }
         isArmed = false
         event_del(event)

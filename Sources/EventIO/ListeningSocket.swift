@@ -7,15 +7,15 @@ import Darwin
 /// A bound, listening, non-blocking descriptor, and what it is bound to.
 ///
 /// *Ownership*: whoever holds the value closes it, through `close()`; a Unix socket's path is removed then.
-package struct ListeningSocket: Sendable {
-    package enum Name: Sendable, Equatable {
+public struct ListeningSocket: Sendable {
+    public enum Name: Sendable, Equatable {
         /// The numeric address and the port that was really bound.
         case tcp(host: String, port: Int)
         case unix(path: String)
     }
 
-    package let descriptor: Int32
-    package let name: Name
+    public let descriptor: Int32
+    public let name: Name
     /// Of a Unix socket's file.
     private var identity: FileIdentity?
 
@@ -41,7 +41,7 @@ package struct ListeningSocket: Sendable {
     private static let backlog: Int32 = 4096
 
     /// Binds `host:port`; port 0 takes a free one. Throws `SystemError`.
-    package static func tcp(host: String, port: Int) throws -> ListeningSocket {
+    public static func tcp(host: String, port: Int) throws -> ListeningSocket {
         var hints = addrinfo()
         hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
         hints.ai_family = AF_UNSPEC
@@ -85,7 +85,7 @@ package struct ListeningSocket: Sendable {
     /// Binds a Unix socket that only this user can open (0600 from its first moment).
     ///
     /// A stale socket at the path is replaced; a live one, or anything that is not a socket, is left alone.
-    package static func unix(path: String) throws -> ListeningSocket {
+    public static func unix(path: String) throws -> ListeningSocket {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let capacity = MemoryLayout.size(ofValue: address.sun_path)
@@ -115,13 +115,13 @@ package struct ListeningSocket: Sendable {
     }
 
     /// Stops listening, and removes a Unix socket's file.
-    package func close() {
+    public func close() {
         _ = systemClose(descriptor)
         removeName()
     }
 
     /// Removes a Unix socket's file: nobody new finds it. Not when another process has put its own there since.
-    package func removeName() {
+    public func removeName() {
         guard case .unix(let path) = name, let identity, identity == FileIdentity(path) else { return }
         unlink(path)
     }

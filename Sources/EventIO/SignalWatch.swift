@@ -3,12 +3,12 @@ internal import CLibevent
 /// Calls back on the loop when the process gets a signal.
 ///
 /// *Ownership*: owns its libevent event (unretained pointer to this object). One loop per process may watch signals.
-package final class SignalWatch {
+public final class SignalWatch {
     private let loop: EventLoop
     private var event: OpaquePointer?
     private let received: () -> Void
 
-    package init(loop: EventLoop, signal: Int32, received: @escaping () -> Void) {
+    public init(loop: EventLoop, signal: Int32, received: @escaping () -> Void) {
         self.loop = loop
         self.received = received
         let context = Unmanaged.passUnretained(self).toOpaque()

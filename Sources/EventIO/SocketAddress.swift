@@ -5,24 +5,24 @@ import Darwin
 #endif
 
 /// A numeric host and port, for people and logs.
-package struct SocketAddress: Sendable, Equatable, CustomStringConvertible {
-    package var host: String
-    package var port: Int
+public struct SocketAddress: Sendable, Equatable, CustomStringConvertible {
+    public var host: String
+    public var port: Int
 
-    package init(host: String, port: Int) {
+    public init(host: String, port: Int) {
         self.host = host
         self.port = port
     }
 
-    package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
     /// What `descriptor` is bound to; nil for a Unix socket.
-    package static func local(of descriptor: Int32) -> SocketAddress? {
+    public static func local(of descriptor: Int32) -> SocketAddress? {
         read { getsockname(descriptor, $0, $1) }
     }
 
     /// Who is at the other end of `descriptor`; nil for a Unix socket.
-    package static func peer(of descriptor: Int32) -> SocketAddress? {
+    public static func peer(of descriptor: Int32) -> SocketAddress? {
         read { getpeername(descriptor, $0, $1) }
     }
 

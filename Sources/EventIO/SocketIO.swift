@@ -5,7 +5,7 @@ import Darwin
 #endif
 
 /// What a read or write on a non-blocking socket came to.
-package enum IOResult: Equatable, Sendable {
+public enum IOResult: Equatable, Sendable {
     /// That many bytes, at least one.
     case moved(Int)
     /// Try again when the loop says so.
@@ -17,9 +17,9 @@ package enum IOResult: Equatable, Sendable {
 }
 
 /// `recv(2)` and `send(2)` on a non-blocking socket, with EINTR retried and without SIGPIPE.
-package enum SocketIO {
+public enum SocketIO {
     @inline(__always)
-    package static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
+    public static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         while true {
             let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
             if count > 0 { return .moved(count) }
@@ -30,7 +30,7 @@ package enum SocketIO {
     }
 
     @inline(__always)
-    package static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> IOResult {
+    public static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> IOResult {
         while true {
             #if canImport(Glibc)
             let count = send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
@@ -44,7 +44,7 @@ package enum SocketIO {
     }
 
     /// Whether there is nothing to read, and the peer has not closed either: no byte is taken.
-    package static func isQuiet(_ descriptor: Int32) -> Bool {
+    public static func isQuiet(_ descriptor: Int32) -> Bool {
         var byte: UInt8 = 0
         while true {
             if recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) >= 0 { return false }
@@ -53,24 +53,24 @@ package enum SocketIO {
     }
 
     /// Small writes leave at once instead of waiting for an acknowledgement (Nagle); nothing to do on a Unix socket.
-    package static func disableDelay(_ descriptor: Int32) {
+    public static func disableDelay(_ descriptor: Int32) {
         var on: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     }
 
     /// Says "nothing more from here" while the peer can still be read.
-    package static func shutdownWriting(_ descriptor: Int32) {
+    public static func shutdownWriting(_ descriptor: Int32) {
         shutdown(descriptor, Int32(SHUT_WR))
     }
 
     /// Closes so that the peer sees a reset: for a message that cannot be completed.
-    package static func reset(_ descriptor: Int32) {
+    public static func reset(_ descriptor: Int32) {
         var linger = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
         close(descriptor)
     }
 
-    package static func close(_ descriptor: Int32) {
+    public static func close(_ descriptor: Int32) {
         #if canImport(Glibc)
         _ = Glibc.close(descriptor)
         #else

@@ -11,7 +11,7 @@ import Darwin
 /// *Ownership*: owns the `evconnlistener` (unretained pointer to this object), not the listening socket. The accepted
 /// descriptor belongs to `accepted`.
 /// *Threading*: made and used on its loop.
-package final class SocketListener {
+public final class SocketListener {
     private let loop: EventLoop
     private var listener: OpaquePointer?
     private let accepted: (Int32) -> Void
@@ -21,7 +21,7 @@ package final class SocketListener {
     private static let pause = Duration.milliseconds(100)
 
     /// `accepted` gets each new descriptor, non-blocking and close-on-exec.
-    package init(loop: EventLoop, socket: ListeningSocket, accepted: @escaping (Int32) -> Void) {
+    public init(loop: EventLoop, socket: ListeningSocket, accepted: @escaping (Int32) -> Void) {
         self.loop = loop
         self.accepted = accepted
         let context = Unmanaged.passUnretained(self).toOpaque()
@@ -46,18 +46,18 @@ package final class SocketListener {
     }
 
     /// Stops accepting for good; connections in the kernel's queue stay there.
-    package func stop() {
+    public func stop() {
         if let listener { evconnlistener_free(listener) }
         listener = nil
         retry = nil
     }
 
     /// Stops accepting for a while; `resume()` goes on.
-    package func suspend() {
+    public func suspend() {
         if let listener { evconnlistener_disable(listener) }
     }
 
-    package func resume() {
+    public func resume() {
         if let listener { evconnlistener_enable(listener) }
     }
 

@@ -1,21 +1,21 @@
 #if canImport(Glibc)
-import Glibc
+public import Glibc
 #else
-import Darwin
+public import Darwin
 #endif
 
 /// A failed system call: what was attempted, and `errno`.
-package struct SystemError: Error, CustomStringConvertible, Sendable {
-    package var action: String
-    package var code: Int32
+public struct SystemError: Error, CustomStringConvertible, Sendable {
+    public var action: String
+    public var code: Int32
 
-    package init(_ action: String, code: Int32 = errno) {
+    public init(_ action: String, code: Int32 = errno) {
         self.action = action
         self.code = code
     }
 
     /// The C library's sentence for the code.
-    package var reason: String { String(cString: strerror(code)) }
+    public var reason: String { String(cString: strerror(code)) }
 
-    package var description: String { "\(action): \(reason)" }
+    public var description: String { "\(action): \(reason)" }
 }

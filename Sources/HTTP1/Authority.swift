@@ -1,16 +1,16 @@
 /// `host[:port]` as Host and absolute targets carry it (RFC 3986 section 3.2, without user information).
-package struct Authority: Equatable, Sendable {
+public struct Authority: Equatable, Sendable {
     /// Lower case, IPv6 addresses without brackets.
-    package var host: String
-    package var port: Int?
+    public var host: String
+    public var port: Int?
 
-    package init(host: String, port: Int?) {
+    public init(host: String, port: Int?) {
         self.host = host
         self.port = port
     }
 
     /// Nil when `text` is not an authority.
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         var rest = Substring(text)
         if rest.hasPrefix("[") {
             guard let close = rest.firstIndex(of: "]") else { return nil }
@@ -39,12 +39,12 @@ package struct Authority: Equatable, Sendable {
     }
 
     /// A name or an address of this machine's loopback interface. Names under `localhost.` never leave the machine (RFC 6761 section 6.3).
-    package var isLoopback: Bool {
+    public var isLoopback: Bool {
         host == "localhost" || host.hasSuffix(".localhost") || isLoopbackAddress
     }
 
     /// `::1`, or four canonical decimal numbers of which the first is 127: no other spelling.
-    package var isLoopbackAddress: Bool {
+    public var isLoopbackAddress: Bool {
         if host == "::1" { return true }
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0).map(String.init) == String($0) }

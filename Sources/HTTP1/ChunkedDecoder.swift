@@ -1,6 +1,6 @@
 /// Takes the chunked coding off a body (RFC 9112 section 7.1). Strict about sizes, extensions and line ends; extensions are dropped.
-package struct ChunkedDecoder: Sendable {
-    package enum Step: Equatable, Sendable {
+public struct ChunkedDecoder: Sendable {
+    public enum Step: Equatable, Sendable {
         /// More bytes are needed; everything before this offset is used up.
         case needsMore(Int)
         /// Body bytes, to be used before the next call; go on behind them.
@@ -25,16 +25,16 @@ package struct ChunkedDecoder: Sendable {
     private var extensionBytes = 0
     private var chunkExtension = ChunkExtension()
     /// The trailer section as it was sent, without its empty line. Validated.
-    package private(set) var trailers: [UInt8] = []
+    public private(set) var trailers: [UInt8] = []
     private var trailerFields: [FieldLine] = []
 
-    package init() {}
+    public init() {}
 
     /// Whether some of the body is still to come.
-    package var isFinished: Bool { state == .finished }
+    public var isFinished: Bool { state == .finished }
 
     /// Goes on at `start`. Call again after `data`, at its upper bound.
-    package mutating func next(_ bytes: Span<UInt8>, from start: Int) -> Step {
+    public mutating func next(_ bytes: Span<UInt8>, from start: Int) -> Step {
         var offset = start
         let count = bytes.count
         while offset < count {
@@ -135,7 +135,7 @@ package struct ChunkedDecoder: Sendable {
 
     /// The trailer lines that may pass a proxy, each with its CR LF: nothing about framing, routing, authentication or the
     /// connection (RFC 9110 section 6.5.1).
-    package func forwardableTrailers() -> [UInt8] {
+    public func forwardableTrailers() -> [UInt8] {
         guard !trailerFields.isEmpty else { return [] }
         var result: [UInt8] = []
         for field in trailerFields {

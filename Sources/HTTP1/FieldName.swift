@@ -1,5 +1,5 @@
 /// The field names that something here decides on; all others are `other`.
-package enum FieldName: UInt8, Sendable {
+public enum FieldName: UInt8, Sendable {
     case other
     // Framing and connection management: one hop only (RFC 9110 section 7.6.1).
     case connection, contentLength, transferEncoding, te, trailer, upgrade, keepAlive, proxyConnection, http2Settings
@@ -58,39 +58,39 @@ package enum FieldName: UInt8, Sendable {
 
     /// Fields that say something about one connection only, and never pass a proxy.
     @inline(__always)
-    package var isHopByHop: Bool {
+    public var isHopByHop: Bool {
         rawValue >= FieldName.connection.rawValue && rawValue <= FieldName.proxyAuthenticationInfo.rawValue
             && self != .contentLength
     }
 }
 
 /// Which of the known names a head has, one bit each: a question about fields that are not there costs no search.
-package struct FieldNames: Sendable {
+public struct FieldNames: Sendable {
     private var bits: UInt64 = 0
 
-    package init() {}
+    public init() {}
 
     @inline(__always)
-    package mutating func insert(_ name: FieldName) {
+    public mutating func insert(_ name: FieldName) {
         bits |= 1 << UInt64(name.rawValue)
     }
 
     @inline(__always)
-    package func contains(_ name: FieldName) -> Bool {
+    public func contains(_ name: FieldName) -> Bool {
         bits >> UInt64(name.rawValue) & 1 == 1
     }
 }
 
 /// One field of a head, as a place in the buffer that the head was parsed from.
-package struct FieldLine: Sendable {
-    package var name: ByteRange
+public struct FieldLine: Sendable {
+    public var name: ByteRange
     /// Without blanks at its ends.
-    package var value: ByteRange
-    package var id: FieldName
+    public var value: ByteRange
+    public var id: FieldName
     /// Named by a `Connection` field: for this hop only.
-    package var isNominated = false
+    public var isNominated = false
 
     /// Whether the field must not pass a proxy.
     @inline(__always)
-    package var isHopByHop: Bool { id.isHopByHop || isNominated }
+    public var isHopByHop: Bool { id.isHopByHop || isNominated }
 }

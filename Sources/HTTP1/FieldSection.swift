@@ -69,7 +69,7 @@ enum FieldSection {
 }
 
 /// How the end of a message's body is found (RFC 9112 section 6).
-package enum MessageFraming: Equatable, Sendable {
+public enum MessageFraming: Equatable, Sendable {
     case none
     case length(UInt64)
     case chunked

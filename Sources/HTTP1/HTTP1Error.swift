@@ -1,5 +1,5 @@
 /// Why bytes are not a message that can be passed on.
-package enum HTTP1Error: Error, Equatable, Sendable {
+public enum HTTP1Error: Error, Equatable, Sendable {
     /// Not HTTP, ambiguous, or an attempt to smuggle; the text says what is wrong and quotes nothing.
     case malformed(StaticString)
     case headTooLarge
@@ -11,10 +11,10 @@ package enum HTTP1Error: Error, Equatable, Sendable {
     /// `Expect` says something other than `100-continue`.
     case unknownExpectation
 
-    package static func == (left: HTTP1Error, right: HTTP1Error) -> Bool { left.detail == right.detail }
+    public static func == (left: HTTP1Error, right: HTTP1Error) -> Bool { left.detail == right.detail }
 
     /// One sentence for people.
-    package var detail: String {
+    public var detail: String {
         switch self {
         case .malformed(let text): "\(text)"
         case .headTooLarge: "the head is larger than the limit"
@@ -28,17 +28,17 @@ package enum HTTP1Error: Error, Equatable, Sendable {
 }
 
 /// What a head may be at most.
-package struct HeadLimits: Sendable, Equatable {
+public struct HeadLimits: Sendable, Equatable {
     /// Bytes, from the start line to the empty line.
-    package var head: Int
-    package var fields: Int
+    public var head: Int
+    public var fields: Int
     /// Bytes of the request target.
-    package var target: Int
+    public var target: Int
 
     /// The longest body that a request may announce, in bytes: a pebibyte. Nobody sends more; waiting for it would be pointless.
-    package static let maxBody: UInt64 = 1 << 50
+    public static let maxBody: UInt64 = 1 << 50
 
-    package init(head: Int = 64 * 1024, fields: Int = 128, target: Int = 32 * 1024) {
+    public init(head: Int = 64 * 1024, fields: Int = 128, target: Int = 32 * 1024) {
         self.head = head
         self.fields = fields
         self.target = target
@@ -46,7 +46,7 @@ package struct HeadLimits: Sendable, Equatable {
 }
 
 /// How far parsing got.
-package enum ParseProgress: Equatable, Sendable {
+public enum ParseProgress: Equatable, Sendable {
     case incomplete
     /// The head is complete and this many bytes long.
     case complete(Int)

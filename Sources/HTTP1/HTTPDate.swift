@@ -1,9 +1,9 @@
 /// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7), the one form that is still sent.
-package enum HTTPDate {
+public enum HTTPDate {
     private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
     /// Seconds since 1970; nil when `text` is not such a date.
-    package static func seconds(_ text: String) -> Int? {
+    public static func seconds(_ text: String) -> Int? {
         let parts = text.split(separator: " ")
         guard parts.count == 6, parts[5] == "GMT", let day = Int(parts[1]),
             let month = months.firstIndex(of: String(parts[2])),
@@ -14,7 +14,7 @@ package enum HTTPDate {
         return days(year: year, month: month + 1, day: day) * 86_400 + time[0] * 3_600 + time[1] * 60 + time[2]
     }
 
-    package static func text(_ seconds: Int) -> String {
+    public static func text(_ seconds: Int) -> String {
         let (year, month, day) = date(days: seconds / 86_400)
         let rest = seconds % 86_400
         let names = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]

@@ -1,35 +1,35 @@
 /// A part of a buffer, by offsets. Small, so that an index of a head stays in a few cache lines.
-package struct ByteRange: Equatable, Sendable {
-    package var lowerBound: Int32
-    package var upperBound: Int32
+public struct ByteRange: Equatable, Sendable {
+    public var lowerBound: Int32
+    public var upperBound: Int32
 
     @inline(__always)
-    package init(_ lower: Int, _ upper: Int) {
+    public init(_ lower: Int, _ upper: Int) {
         lowerBound = Int32(truncatingIfNeeded: lower)
         upperBound = Int32(truncatingIfNeeded: upper)
     }
 
-    package static let empty = ByteRange(0, 0)
+    public static let empty = ByteRange(0, 0)
 
     @inline(__always)
-    package var count: Int { Int(upperBound &- lowerBound) }
+    public var count: Int { Int(upperBound &- lowerBound) }
     @inline(__always)
-    package var isEmpty: Bool { lowerBound == upperBound }
+    public var isEmpty: Bool { lowerBound == upperBound }
     @inline(__always)
-    package var range: Range<Int> { Int(lowerBound)..<Int(upperBound) }
+    public var range: Range<Int> { Int(lowerBound)..<Int(upperBound) }
 }
 
 /// Classes of octets in HTTP/1.1 (RFC 9110 section 5.6, RFC 9112).
-package enum Octet {
-    package static let carriageReturn: UInt8 = 0x0D
-    package static let lineFeed: UInt8 = 0x0A
-    package static let space: UInt8 = 0x20
-    package static let tab: UInt8 = 0x09
-    package static let colon: UInt8 = 0x3A
+public enum Octet {
+    public static let carriageReturn: UInt8 = 0x0D
+    public static let lineFeed: UInt8 = 0x0A
+    public static let space: UInt8 = 0x20
+    public static let tab: UInt8 = 0x09
+    public static let colon: UInt8 = 0x3A
 
     /// `tchar`: what method and field names are made of.
     @inline(__always)
-    package static func isToken(_ byte: UInt8) -> Bool {
+    public static func isToken(_ byte: UInt8) -> Bool {
         // One bit for each of the 128 ASCII characters.
         let low: UInt64 = 0x03FF_6CFA_0000_0000
         let high: UInt64 = 0x57FF_FFFF_C7FF_FFFE
@@ -40,29 +40,29 @@ package enum Octet {
 
     /// What a field value may hold: no control character but tab.
     @inline(__always)
-    package static func isFieldContent(_ byte: UInt8) -> Bool {
+    public static func isFieldContent(_ byte: UInt8) -> Bool {
         (byte >= 0x20 && byte != 0x7F) || byte == tab
     }
 
     /// What a request target may hold here: visible ASCII without the fragment's `#`. RFC 3986 has fewer; raw `|`, `;`, `{` and
     /// their like are sent by real clients and pass as they are.
     @inline(__always)
-    package static func isTarget(_ byte: UInt8) -> Bool {
+    public static func isTarget(_ byte: UInt8) -> Bool {
         byte > 0x20 && byte < 0x7F && byte != 0x23
     }
 
     @inline(__always)
-    package static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
+    public static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
 
     @inline(__always)
-    package static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
+    public static func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
 
     @inline(__always)
-    package static func lowercase(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
+    public static func lowercase(_ byte: UInt8) -> UInt8 { byte &- 0x41 < 26 ? byte | 0x20 : byte }
 
     /// The value of a hexadecimal digit, or nil.
     @inline(__always)
-    package static func hexadecimal(_ byte: UInt8) -> Int? {
+    public static func hexadecimal(_ byte: UInt8) -> Int? {
         switch byte {
         case 0x30...0x39: Int(byte &- 0x30)
         case 0x41...0x46: Int(byte &- 0x37)
@@ -75,7 +75,7 @@ package enum Octet {
 extension Span where Element == UInt8 {
     /// Whether the bytes of `range` are `lowercase`, without regard to case.
     @inline(__always)
-    package func matches(_ range: ByteRange, _ lowercase: StaticString) -> Bool {
+    public func matches(_ range: ByteRange, _ lowercase: StaticString) -> Bool {
         let length = range.count
         guard length == lowercase.utf8CodeUnitCount else { return false }
         var index = 0
@@ -103,7 +103,7 @@ extension Span where Element == UInt8 {
     }
 
     /// Whether the bytes of `range` are `lowercase`, without regard to case.
-    package func matches(_ range: ByteRange, _ lowercase: [UInt8]) -> Bool {
+    public func matches(_ range: ByteRange, _ lowercase: [UInt8]) -> Bool {
         guard range.count == lowercase.count else { return false }
         for index in 0..<lowercase.count
         where Octet.lowercase(self[Int(range.lowerBound) + index]) != lowercase[index] {
@@ -114,7 +114,7 @@ extension Span where Element == UInt8 {
 
     /// `range` without the blanks at its ends.
     @inline(__always)
-    package func trimmed(_ range: ByteRange) -> ByteRange {
+    public func trimmed(_ range: ByteRange) -> ByteRange {
         var lower = Int(range.lowerBound)
         var upper = Int(range.upperBound)
         while lower < upper, Octet.isBlank(self[lower]) { lower &+= 1 }
@@ -123,7 +123,7 @@ extension Span where Element == UInt8 {
     }
 
     /// The elements of a comma-separated list, trimmed, empty ones left out (RFC 9110 section 5.6.1).
-    package func listElements(_ range: ByteRange, _ body: (ByteRange) -> Void) {
+    public func listElements(_ range: ByteRange, _ body: (ByteRange) -> Void) {
         var start = Int(range.lowerBound)
         let end = Int(range.upperBound)
         while start < end {
@@ -141,7 +141,7 @@ extension Span where Element == UInt8 {
     }
 
     /// Those bytes as text.
-    package func text(_ range: ByteRange) -> String {
+    public func text(_ range: ByteRange) -> String {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(range.count)
         for offset in range.range { bytes.append(self[offset]) }

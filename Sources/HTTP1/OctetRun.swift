@@ -8,19 +8,19 @@
 extension Span where Element == UInt8 {
     /// The offset, from `start` on, of the first octet that no method or field name has; `count` when there is none.
     @inline(__always)
-    package func endOfToken(from start: Int) -> Int {
+    public func endOfToken(from start: Int) -> Int {
         endOfRun(from: start, marks: OctetRun.unusualInToken, belongs: Octet.isToken)
     }
 
     /// The same of a request target.
     @inline(__always)
-    package func endOfTarget(from start: Int) -> Int {
+    public func endOfTarget(from start: Int) -> Int {
         endOfRun(from: start, marks: OctetRun.notInTarget, belongs: Octet.isTarget)
     }
 
     /// The same of a field value.
     @inline(__always)
-    package func endOfFieldContent(from start: Int) -> Int {
+    public func endOfFieldContent(from start: Int) -> Int {
         endOfRun(from: start, marks: OctetRun.controls, belongs: Octet.isFieldContent)
     }
 

@@ -1,5 +1,5 @@
 /// The methods that something here decides on.
-package enum MethodName: UInt8, Sendable {
+public enum MethodName: UInt8, Sendable {
     case other, get, head, post, put, delete, patch, options, trace, connect
 
     static func of(_ bytes: Span<UInt8>, _ range: ByteRange) -> MethodName {
@@ -23,7 +23,7 @@ package enum MethodName: UInt8, Sendable {
     }
 
     /// Sending it twice does what sending it once does (RFC 9110 section 9.2.2).
-    package var isIdempotent: Bool {
+    public var isIdempotent: Bool {
         switch self {
         case .get, .head, .put, .delete, .options, .trace: true
         case .post, .patch, .connect, .other: false
@@ -32,8 +32,8 @@ package enum MethodName: UInt8, Sendable {
 }
 
 /// A request's head: places in the buffer it was parsed from. Good until that buffer changes.
-package struct RequestHead: Sendable {
-    package enum TargetForm: Sendable {
+public struct RequestHead: Sendable {
+    public enum TargetForm: Sendable {
         /// `/path?query`
         case origin
         /// `http://authority/path`
@@ -42,39 +42,39 @@ package struct RequestHead: Sendable {
         case asterisk
     }
 
-    package var method = MethodName.other
-    package var methodRange = ByteRange.empty
+    public var method = MethodName.other
+    public var methodRange = ByteRange.empty
     /// The whole request target as it was sent.
-    package var target = ByteRange.empty
-    package var form = TargetForm.origin
+    public var target = ByteRange.empty
+    public var form = TargetForm.origin
     /// What is forwarded: path and query. Empty for `http://authority` alone, which means `/`.
-    package var pathAndQuery = ByteRange.empty
+    public var pathAndQuery = ByteRange.empty
     /// The path alone.
-    package var path = ByteRange.empty
+    public var path = ByteRange.empty
     /// The authority of an absolute-form target.
-    package var authority = ByteRange.empty
+    public var authority = ByteRange.empty
     /// 0 or 1.
-    package var minorVersion = 1
-    package var fields: [FieldLine] = []
+    public var minorVersion = 1
+    public var fields: [FieldLine] = []
     /// The known names among them.
-    package var names = FieldNames()
-    package var framing = MessageFraming.none
+    public var names = FieldNames()
+    public var framing = MessageFraming.none
     /// The value of Host, nil without one.
-    package var host: ByteRange?
-    package var keepsAlive = true
-    package var expectsContinue = false
+    public var host: ByteRange?
+    public var keepsAlive = true
+    public var expectsContinue = false
     /// An HTTP/1.1 GET without body whose one Upgrade is `websocket` (RFC 6455 section 4.1). Any other upgrade is ignored, which RFC 9110
     /// section 7.8 allows: cleartext HTTP/2 would take the connection out of Squire's sight.
-    package var upgradesToWebSocket = false
+    public var upgradesToWebSocket = false
     /// Of OPTIONS only: how many more proxies may see it.
-    package var maxForwards: UInt64?
+    public var maxForwards: UInt64?
 
-    package init() {
+    public init() {
         fields.reserveCapacity(32)
     }
 
     /// The first field of that name.
-    package func first(_ id: FieldName) -> FieldLine? {
+    public func first(_ id: FieldName) -> FieldLine? {
         names.contains(id) ? fields.first { $0.id == id } : nil
     }
 }

@@ -2,16 +2,16 @@
 ///
 /// Offer all unconsumed bytes each time. The verdict does not depend on how they were split: a prefix is refused only for what
 /// no further byte can mend, and bytes beyond the limit are not looked at.
-package struct RequestParser: Sendable {
-    package var limits: HeadLimits
+public struct RequestParser: Sendable {
+    public var limits: HeadLimits
     private var schedule = ParseSchedule()
 
-    package init(limits: HeadLimits) {
+    public init(limits: HeadLimits) {
         self.limits = limits
     }
 
     /// Parses the head at the start of `bytes` into `head`, whose storage is reused.
-    package mutating func parse(_ bytes: Span<UInt8>, into head: inout RequestHead) -> ParseProgress {
+    public mutating func parse(_ bytes: Span<UInt8>, into head: inout RequestHead) -> ParseProgress {
         guard schedule.isDue(bytes, limit: limits.head) else { return .incomplete }
         head.fields.removeAll(keepingCapacity: true)
         let visible = bytes.extracting(first: limits.head)

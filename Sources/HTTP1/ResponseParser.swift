@@ -1,41 +1,41 @@
 /// A response's head: places in the buffer it was parsed from. Good until that buffer changes.
-package struct ResponseHead: Sendable {
-    package var status = 0
-    package var reason = ByteRange.empty
-    package var minorVersion = 1
-    package var fields: [FieldLine] = []
+public struct ResponseHead: Sendable {
+    public var status = 0
+    public var reason = ByteRange.empty
+    public var minorVersion = 1
+    public var fields: [FieldLine] = []
     /// The known names among them.
-    package var names = FieldNames()
-    package var framing = MessageFraming.none
+    public var names = FieldNames()
+    public var framing = MessageFraming.none
     /// Whether another exchange may follow on the connection.
-    package var keepsAlive = true
+    public var keepsAlive = true
     /// 101 to `websocket`: what follows is no HTTP any more.
-    package var switchesToWebSocket = false
-    package var contentLength: UInt64?
+    public var switchesToWebSocket = false
+    public var contentLength: UInt64?
 
-    package init() {
+    public init() {
         fields.reserveCapacity(32)
     }
 
-    package var isInterim: Bool { status < 200 }
+    public var isInterim: Bool { status < 200 }
 
     /// The first field of that name.
-    package func first(_ id: FieldName) -> FieldLine? {
+    public func first(_ id: FieldName) -> FieldLine? {
         names.contains(id) ? fields.first { $0.id == id } : nil
     }
 }
 
 /// Parses response heads (RFC 9112 section 4). One parser for each connection.
-package struct ResponseParser: Sendable {
-    package var limits: HeadLimits
+public struct ResponseParser: Sendable {
+    public var limits: HeadLimits
     private var schedule = ParseSchedule()
 
-    package init(limits: HeadLimits) {
+    public init(limits: HeadLimits) {
         self.limits = limits
     }
 
     /// Parses the head at the start of `bytes`. `method` is that of the request it answers: it decides about the body.
-    package mutating func parse(
+    public mutating func parse(
         _ bytes: Span<UInt8>,
         answering method: MethodName,
         into head: inout ResponseHead

@@ -1,16 +1,16 @@
-package import Credentials
-package import EventIO
-package import LocalServer
-package import ReverseProxy
+public import Credentials
+public import EventIO
+public import LocalServer
+public import ReverseProxy
 
 /// What the inspector shows of one proxy. Closures are called on the inspector's loop and must not block.
-package struct InspectedProxy {
-    package var listen: [String]
+public struct InspectedProxy {
+    public var listen: [String]
     /// The upstream and the session of now: a reload changes them.
-    package var current: () -> (upstream: String, session: CredentialCache)
-    package var snapshot: () -> Counters.Snapshot
+    public var current: () -> (upstream: String, session: CredentialCache)
+    public var snapshot: () -> Counters.Snapshot
 
-    package init(
+    public init(
         listen: [String],
         current: @escaping () -> (upstream: String, session: CredentialCache),
         snapshot: @escaping () -> Counters.Snapshot
@@ -28,7 +28,7 @@ package struct InspectedProxy {
 /// never shows a token.
 ///
 /// *Threading*: made and used on its loop.
-package final class InspectorServer: LocalHandler {
+public final class InspectorServer: LocalHandler {
     private let proxy: InspectedProxy
     private let refreshes: RefreshCounts
     private let version: String
@@ -36,7 +36,7 @@ package final class InspectorServer: LocalHandler {
     private static let maxConnections = 64
     private var server: LocalServer?
 
-    package init(
+    public init(
         loop: EventLoop,
         socket: ListeningSocket,
         proxy: InspectedProxy,
@@ -59,12 +59,12 @@ package final class InspectorServer: LocalHandler {
         )
     }
 
-    package func stop() {
+    public func stop() {
         server?.stop()
         server = nil
     }
 
-    package func serve(_ request: LocalRequest, _ responder: LocalResponder) {
+    public func serve(_ request: LocalRequest, _ responder: LocalResponder) {
         if let failure = access.refusal(
             AccessPolicy.Request(
                 host: request["Host"],

@@ -1,20 +1,20 @@
-package import Credentials
+public import Credentials
 import Threads
 
 /// Counts refreshes by cause and outcome. Any thread.
-package final class RefreshCounts: @unchecked Sendable {
+public final class RefreshCounts: @unchecked Sendable {
     // `@unchecked`: `counts` is protected by `lock`.
-    package struct Key: Hashable {
-        package var cause: String
-        package var outcome: String
+    public struct Key: Hashable {
+        public var cause: String
+        public var outcome: String
     }
 
     private let lock = Lock()
     private var counts: [Key: Int] = [:]
 
-    package init() {}
+    public init() {}
 
-    package func note(_ event: SessionEvent) {
+    public func note(_ event: SessionEvent) {
         let key: Key
         switch event {
         case .refreshed(let cause, _, _): key = Key(cause: cause.rawValue, outcome: "refreshed")
@@ -26,7 +26,7 @@ package final class RefreshCounts: @unchecked Sendable {
     }
 
     /// In a fixed order.
-    package func snapshot() -> [(key: Key, value: Int)] {
+    public func snapshot() -> [(key: Key, value: Int)] {
         lock.withLock { counts }.map { ($0.key, $0.value) }
             .sorted { ($0.0.cause, $0.0.outcome) < ($1.0.cause, $1.0.outcome) }
             .map { (key: $0.0, value: $0.1) }

@@ -1,9 +1,9 @@
-package import EventIO
+public import EventIO
 
 /// A small HTTP/1.1 server for what this program serves itself: the playground and the inspector. Never on the data path.
 ///
 /// *Threading*: made and used on its loop. *Ownership*: owns the listening socket.
-package final class LocalServer {
+public final class LocalServer {
     /// What a collected body may be.
     static let maxBody = 8 << 20
     let loop: EventLoop
@@ -14,7 +14,7 @@ package final class LocalServer {
     private var lastRequest = 0
 
     /// `admits` decides about a connection that was accepted, before anything is read from it.
-    package init(
+    public init(
         loop: EventLoop,
         socket: ListeningSocket,
         handler: any LocalHandler,
@@ -43,7 +43,7 @@ package final class LocalServer {
     }
 
     /// Stops accepting and ends all connections.
-    package func stop() {
+    public func stop() {
         listener = nil
         for connection in Array(connections.values) { connection.close() }
         socket.close()

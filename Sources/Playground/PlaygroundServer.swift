@@ -1,13 +1,13 @@
-import Credentials
+public import Credentials
 import Crypto
-package import EventIO
+public import EventIO
 import HTTP1
-package import LocalServer
+public import LocalServer
 
 /// The simulated MENU API over HTTP: routes, helpers, and the log of what was seen.
 ///
 /// *Threading*: made and used on its loop.
-package final class PlaygroundServer: LocalHandler {
+public final class PlaygroundServer: LocalHandler {
     private let loop: EventLoop
     private let options: PlaygroundOptions
     private var api: SimulatedAPI
@@ -26,7 +26,7 @@ package final class PlaygroundServer: LocalHandler {
         var count = 0
     }
 
-    package init(
+    public init(
         loop: EventLoop,
         socket: ListeningSocket,
         options: PlaygroundOptions,
@@ -39,14 +39,14 @@ package final class PlaygroundServer: LocalHandler {
         server = LocalServer(loop: loop, socket: socket, handler: self)
     }
 
-    package func stop() {
+    public func stop() {
         server?.stop()
         server = nil
         timers = [:]
     }
 
     /// Logs the seeded customer in, as a client would, and gives the token.
-    package func signInSeededCustomer(host: String) -> String? {
+    public func signInSeededCustomer(host: String) -> String? {
         api.signIn(email: SimulatedAPI.email, host: host, path: "/api/customers/login", now: now)
             .json.value(at: "/data/token/value")?.string
     }
@@ -55,7 +55,7 @@ package final class PlaygroundServer: LocalHandler {
 
     // MARK: Serving
 
-    package func bodyConsumer(for request: LocalRequest) -> ((UnsafeRawBufferPointer) -> Void)? {
+    public func bodyConsumer(for request: LocalRequest) -> ((UnsafeRawBufferPointer) -> Void)? {
         guard request.path == "/playground/sink" else { return nil }
         let upload = Upload()
         uploads[request.number] = upload
@@ -65,7 +65,7 @@ package final class PlaygroundServer: LocalHandler {
         }
     }
 
-    package func serve(_ request: LocalRequest, _ responder: LocalResponder) {
+    public func serve(_ request: LocalRequest, _ responder: LocalResponder) {
         guard options.latency > .zero else { return answer(request, responder) }
         after(options.latency) { [unowned self] in answer(request, responder) }
     }

@@ -1,29 +1,29 @@
-package import Credentials
+public import Credentials
 
 /// The MENU customer API's behaviour, without HTTP: who is logged in, which tokens live. Time comes in.
-package struct SimulatedAPI {
+public struct SimulatedAPI {
     /// An answer's status and its JSON envelope.
-    package struct Answer {
-        package var status: Int
-        package var json: JSONValue
+    public struct Answer {
+        public var status: Int
+        public var json: JSONValue
         /// More fields, such as `WWW-Authenticate`.
-        package var fields: [(name: String, value: String)] = []
+        public var fields: [(name: String, value: String)] = []
         /// Do it, but lose the answer.
-        package var isLost = false
+        public var isLost = false
     }
 
-    package struct Counts {
-        package var refreshes = 0
-        package var refusedRefreshes = 0
-        package var logins = 0
-        package var logouts = 0
-        package var refusals = 0
+    public struct Counts {
+        public var refreshes = 0
+        public var refusedRefreshes = 0
+        public var logins = 0
+        public var logouts = 0
+        public var refusals = 0
     }
 
     /// The seeded customer. The address and the numbers are examples.
-    package static let email = "john.doe@example.com"
-    package static let code = "1234"
-    package static let password = "playground"
+    public static let email = "john.doe@example.com"
+    public static let code = "1234"
+    public static let password = "playground"
 
     private var options: PlaygroundOptions
     private let mint = TokenMint()
@@ -35,9 +35,9 @@ package struct SimulatedAPI {
     private var lostReplies: Int
     private var nextSession = 28_350
     private var customers: [String: JSONValue] = [:]
-    package private(set) var counts = Counts()
+    public private(set) var counts = Counts()
 
-    package init(_ options: PlaygroundOptions) {
+    public init(_ options: PlaygroundOptions) {
         self.options = options
         lostReplies = options.loseRefreshReplies
         customers[Self.email] = Self.customer(email: Self.email, first: "John", last: "Doe")
@@ -59,13 +59,13 @@ package struct SimulatedAPI {
 
     // MARK: Envelopes
 
-    package static func success(_ data: JSONValue?) -> Answer {
+    public static func success(_ data: JSONValue?) -> Answer {
         var members: [JSONValue.Member] = [.init("status", .string("OK")), .init("code", .integer(200))]
         if let data { members.append(.init("data", data)) }
         return Answer(status: 200, json: .object(members))
     }
 
-    package static func failure(
+    public static func failure(
         _ status: Int,
         code: Int? = nil,
         _ message: String,
@@ -109,7 +109,7 @@ package struct SimulatedAPI {
     }
 
     /// An answer that refuses; nil when `token` may act.
-    package mutating func refusal(_ token: String?, now: Int) -> Answer? {
+    public mutating func refusal(_ token: String?, now: Int) -> Answer? {
         guard let token else {
             counts.refusals += 1
             return Self.unauthenticated("The token could not be parsed from the request")
@@ -120,7 +120,7 @@ package struct SimulatedAPI {
     }
 
     /// A short name of a token for the log; nothing of it can be used.
-    package func identifier(_ token: String?) -> String? {
+    public func identifier(_ token: String?) -> String? {
         token.flatMap { mint.claims($0)?["jti"]?.string }
     }
 
@@ -141,7 +141,7 @@ package struct SimulatedAPI {
     }
 
     /// A new session for a customer.
-    package mutating func signIn(email: String, host: String, path: String, now: Int) -> Answer {
+    public mutating func signIn(email: String, host: String, path: String, now: Int) -> Answer {
         counts.logins += 1
         nextSession += 1
         let lifetime = Int(options.tokenTTL.components.seconds)
@@ -164,18 +164,18 @@ package struct SimulatedAPI {
 
     // MARK: Calls
 
-    package func checkEmail(_ body: JSONValue?) -> Answer {
+    public func checkEmail(_ body: JSONValue?) -> Answer {
         guard let email = body?["email"]?.string else { return Self.failure(422, "The email field is required.") }
         return Self.success(
             .object([.init("exists", .bool(customers[email] != nil)), .init("is_social", .bool(false))])
         )
     }
 
-    package func requestCode(_ body: JSONValue?) -> Answer {
+    public func requestCode(_ body: JSONValue?) -> Answer {
         body?["email"]?.string == nil ? Self.failure(422, "The email field is required.") : Self.success(nil)
     }
 
-    package mutating func register(_ body: JSONValue?, host: String, now: Int) -> Answer {
+    public mutating func register(_ body: JSONValue?, host: String, now: Int) -> Answer {
         guard let body, let email = body["passwordless_email"]?.string else {
             return Self.failure(422, "The passwordless email field is required.")
         }
@@ -190,7 +190,7 @@ package struct SimulatedAPI {
         return signIn(email: email, host: host, path: "/api/customers/register", now: now)
     }
 
-    package mutating func login(_ body: JSONValue?, host: String, now: Int) -> Answer {
+    public mutating func login(_ body: JSONValue?, host: String, now: Int) -> Answer {
         let email = body?["passwordless_email"]?.string ?? body?["email"]?.string
         let isRight =
             body?["passwordless_email"] != nil
@@ -208,7 +208,7 @@ package struct SimulatedAPI {
         }
     }
 
-    package mutating func refresh(_ token: String?, host: String, now: Int) -> Answer {
+    public mutating func refresh(_ token: String?, host: String, now: Int) -> Answer {
         if let status = options.refreshStatus {
             counts.refusedRefreshes += 1
             return Self.failure(status, "This playground refuses to refresh (--refresh-status).")
@@ -249,7 +249,7 @@ package struct SimulatedAPI {
         return answer
     }
 
-    package mutating func logout(_ token: String?, now: Int) -> Answer {
+    public mutating func logout(_ token: String?, now: Int) -> Answer {
         if let refusal = refusal(token, now: now) { return refusal }
         if let identifier = identifier(token) { blacklist[identifier] = now }
         counts.logouts += 1
@@ -259,11 +259,11 @@ package struct SimulatedAPI {
     // MARK: Helpers under /playground/
 
     /// The current token is refused from now on; a refresh still accepts it, unless `forGood`.
-    package mutating func revoke(forGood: Bool, now: Int) -> Answer {
+    public mutating func revoke(forGood: Bool, now: Int) -> Answer {
         guard let identifier = newest?["jti"]?.string else { return Self.failure(404, "There is no token yet.") }
         if forGood { blacklist[identifier] = now } else { revoked.insert(identifier) }
         return Self.success(.object([.init("revoked", .string(identifier))]))
     }
 
-    package func account(_ email: String = SimulatedAPI.email) -> JSONValue { customers[email] ?? .null }
+    public func account(_ email: String = SimulatedAPI.email) -> JSONValue { customers[email] ?? .null }
 }

@@ -1,33 +1,33 @@
 import HTTP1
 import Logging
-package import ReverseProxy
+public import ReverseProxy
 import Upstream
 import Yams
 
 /// A configuration, checked, and where it came from.
-package struct LoadedConfiguration: Sendable {
-    package var configuration: ProxyConfiguration
+public struct LoadedConfiguration: Sendable {
+    public var configuration: ProxyConfiguration
     /// The file; nil when everything came from options.
-    package var path: String?
+    public var path: String?
     /// Where the session is kept.
-    package var sessionFile: String
+    public var sessionFile: String
     /// Nobody asked for that address: when it is taken, another will do.
-    package var inspectorIsDefault: Bool
+    public var inspectorIsDefault: Bool
 }
 
 /// Reads, checks and merges configuration: option > environment > file > profile > default.
-package struct ConfigurationLoader {
+public struct ConfigurationLoader {
     private let environment: [String: String]
     private let overrides: ConfigurationOverrides
 
     /// `overrides` are the options; the environment's twins are read from `environment`.
-    package init(environment: [String: String], overrides: ConfigurationOverrides = ConfigurationOverrides()) {
+    public init(environment: [String: String], overrides: ConfigurationOverrides = ConfigurationOverrides()) {
         self.environment = environment
         self.overrides = overrides.over(ConfigurationOverrides(environment: environment))
     }
 
     /// The file that is used when none is named: `SQUIRE_CONFIG`, `./squire.yaml`, `$XDG_CONFIG_HOME/squire/squire.yaml`.
-    package func discover() -> String? {
+    public func discover() -> String? {
         if let named = environment["SQUIRE_CONFIG"], !named.isEmpty { return named }
         return defaultPaths.first(where: TextFile.isReadable)
     }
@@ -38,7 +38,7 @@ package struct ConfigurationLoader {
     }
 
     /// Loads `path`, or what is discovered, or options alone.
-    package func load(_ path: String? = nil) throws(ConfigurationError) -> LoadedConfiguration {
+    public func load(_ path: String? = nil) throws(ConfigurationError) -> LoadedConfiguration {
         guard let path = path ?? discover() else {
             guard overrides.upstream != nil else {
                 let message =
@@ -57,12 +57,12 @@ package struct ConfigurationLoader {
     }
 
     /// A profile and options, without a file.
-    package func loadPreset(_ profile: String) throws(ConfigurationError) -> LoadedConfiguration {
+    public func loadPreset(_ profile: String) throws(ConfigurationError) -> LoadedConfiguration {
         try read("profile: \(profile)", path: nil)
     }
 
     /// Reads `text` as if it were the file at `path`.
-    package func read(_ text: String?, path: String?) throws(ConfigurationError) -> LoadedConfiguration {
+    public func read(_ text: String?, path: String?) throws(ConfigurationError) -> LoadedConfiguration {
         let issues = IssueCollector(source: path ?? "squire", isFile: path != nil)
         var root: Node?
         if let text {

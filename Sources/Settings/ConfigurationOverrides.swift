@@ -1,29 +1,29 @@
 /// What options and the environment say. Each wins over the file; options win over the environment.
-package struct ConfigurationOverrides: Sendable {
+public struct ConfigurationOverrides: Sendable {
     /// A value and where it was given: `--listen`, `SQUIRE_LISTEN`.
-    package struct Value: Sendable {
-        package var text: String
-        package var source: String
+    public struct Value: Sendable {
+        public var text: String
+        public var source: String
 
-        package init(_ text: String, source: String) {
+        public init(_ text: String, source: String) {
             self.text = text
             self.source = source
         }
     }
 
-    package var listen: Value?
-    package var upstream: Value?
-    package var headers: [Value] = []
-    package var session: Value?
-    package var inspector: Value?
-    package var workers: Value?
-    package var logLevel: Value?
-    package var logFormat: Value?
+    public var listen: Value?
+    public var upstream: Value?
+    public var headers: [Value] = []
+    public var session: Value?
+    public var inspector: Value?
+    public var workers: Value?
+    public var logLevel: Value?
+    public var logFormat: Value?
 
-    package init() {}
+    public init() {}
 
     /// The twins in the environment. An empty variable counts as unset.
-    package init(environment: [String: String]) {
+    public init(environment: [String: String]) {
         let value = { (name: String) in
             environment[name].flatMap { $0.isEmpty ? nil : Value($0, source: name) }
         }
@@ -41,7 +41,7 @@ package struct ConfigurationOverrides: Sendable {
     }
 
     /// These, and `other` where these say nothing.
-    package func over(_ other: ConfigurationOverrides) -> ConfigurationOverrides {
+    public func over(_ other: ConfigurationOverrides) -> ConfigurationOverrides {
         var result = self
         result.listen = listen ?? other.listen
         result.upstream = upstream ?? other.upstream

@@ -1,23 +1,23 @@
-package import Credentials
-package import EventIO
-package import Logging
-package import ReverseProxy
+public import Credentials
+public import EventIO
+public import Logging
+public import ReverseProxy
 import Threads
 
 /// One line for each exchange, at `info`. Refusals, which anything on the machine can cause, are counted instead when they come fast.
-package struct ExchangeLog: ExchangeObserver {
+public struct ExchangeLog: ExchangeObserver {
     private let style: LogStyle
     private let writer: LogWriter
     private let refusals = RefusalLimiter()
 
     /// Nil when the level leaves exchanges out.
-    package init?(level: Logger.Level, style: LogStyle, writer: LogWriter = .standardError) {
+    public init?(level: Logger.Level, style: LogStyle, writer: LogWriter = .standardError) {
         guard level <= .info else { return nil }
         self.style = style
         self.writer = writer
     }
 
-    package func exchangeFinished(
+    public func exchangeFinished(
         _ record: ExchangeRecord,
         method: Span<UInt8>,
         target: Span<UInt8>,
@@ -187,8 +187,8 @@ final class RefusalLimiter: @unchecked Sendable {
 }
 
 /// Words for what happens to the session.
-package enum SessionLog {
-    package static func log(_ event: SessionEvent, to logger: Logger) {
+public enum SessionLog {
+    public static func log(_ event: SessionEvent, to logger: Logger) {
         switch event {
         case .refreshed(let cause, let generation, let expiresIn):
             let life = expiresIn.map { ", good for \($0) s" } ?? ""

@@ -1,5 +1,5 @@
 import EventIO
-package import Logging
+public import Logging
 
 #if canImport(Glibc)
 import Glibc
@@ -8,24 +8,24 @@ import Darwin
 #endif
 
 /// `--log-format`.
-package enum LogFormat: String, CaseIterable, Sendable {
+public enum LogFormat: String, CaseIterable, Sendable {
     case text, json
 }
 
 /// How lines look: for people (aligned, coloured on a terminal) or machines (one JSON object a line).
-package struct LogStyle: Sendable {
-    package let format: LogFormat
-    package let isColoured: Bool
+public struct LogStyle: Sendable {
+    public let format: LogFormat
+    public let isColoured: Bool
     private let clock: LogClock
 
-    package init(format: LogFormat, isColoured: Bool) {
+    public init(format: LogFormat, isColoured: Bool) {
         self.format = format
         self.isColoured = isColoured
         clock = LogClock(format)
     }
 
     /// Colours on a terminal only, and not when NO_COLOR asks for none (no-color.org).
-    package static func forStandardError(_ format: LogFormat, environment: [String: String]) -> LogStyle {
+    public static func forStandardError(_ format: LogFormat, environment: [String: String]) -> LogStyle {
         let wantsNone = environment["NO_COLOR"].map { !$0.isEmpty } ?? false
         return LogStyle(format: format, isColoured: isatty(2) == 1 && !wantsNone)
     }
@@ -100,24 +100,24 @@ package struct LogStyle: Sendable {
 }
 
 /// swift-log's backend.
-package struct LogBackend: LogHandler {
-    package var logLevel: Logger.Level
-    package var metadata: Logger.Metadata = [:]
+public struct LogBackend: LogHandler {
+    public var logLevel: Logger.Level
+    public var metadata: Logger.Metadata = [:]
     private let style: LogStyle
     private let writer: LogWriter
 
-    package init(level: Logger.Level, style: LogStyle, writer: LogWriter = .standardError) {
+    public init(level: Logger.Level, style: LogStyle, writer: LogWriter = .standardError) {
         logLevel = level
         self.style = style
         self.writer = writer
     }
 
-    package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { metadata[key] }
         set { metadata[key] = newValue }
     }
 
-    package func log(event: LogEvent) {
+    public func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
         let line = ByteBuffer(capacity: 1024)
         style.write(event.level, "\(event.message)", all.map { ($0.key, "\($0.value)") }, to: line)

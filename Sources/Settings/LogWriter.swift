@@ -11,9 +11,9 @@ import Darwin
 /// fit is dropped and counted.
 ///
 /// *Threading*: any thread.
-package final class LogWriter: @unchecked Sendable {
+public final class LogWriter: @unchecked Sendable {
     // `@unchecked`: `pending`, `dropped` and `isWriting` are protected by `lock`.
-    package static let standardError = LogWriter(descriptor: 2)
+    public static let standardError = LogWriter(descriptor: 2)
 
     private static let capacity = 1 << 20
     private let descriptor: Int32
@@ -26,12 +26,12 @@ package final class LogWriter: @unchecked Sendable {
     /// What is being written: the thread's own. It and `pending` change places, so that neither has to grow again.
     private var leaving = ByteBuffer(capacity: 4096)
 
-    package init(descriptor: Int32) {
+    public init(descriptor: Int32) {
         self.descriptor = descriptor
     }
 
     /// `line` without its end.
-    package func write(_ line: UnsafeRawBufferPointer) {
+    public func write(_ line: UnsafeRawBufferPointer) {
         let wakes = lock.withLock { () -> Bool in
             guard pending.count + line.count < Self.capacity else {
                 dropped += 1
@@ -46,7 +46,7 @@ package final class LogWriter: @unchecked Sendable {
     }
 
     /// Waits until everything is written, a second at most. For the end of the process.
-    package func finish() {
+    public func finish() {
         _ = thread.finish(timeout: .seconds(1))
     }
 

@@ -1,7 +1,7 @@
 /// Durations and sizes as people write them.
-package enum Quantity {
+public enum Quantity {
     /// `500ms`, `30s`, `24m`, `2h`, `30d`, or `0`. Nil when `text` is none of these.
-    package static func duration(_ text: String) -> Duration? {
+    public static func duration(_ text: String) -> Duration? {
         if text == "0" { return .zero }
         guard let (number, unit) = split(text) else { return nil }
         let milliseconds: [String: Double] = [
@@ -12,7 +12,7 @@ package enum Quantity {
     }
 
     /// Bytes: `64KiB`, `1MiB`, `2GiB`, `512B`, `512`. Nil when `text` is none of these.
-    package static func size(_ text: String) -> Int? {
+    public static func size(_ text: String) -> Int? {
         if let bytes = Int(text) { return bytes >= 0 ? bytes : nil }
         guard let (number, unit) = split(text) else { return nil }
         let factors: [String: Double] = ["B": 1, "KiB": 1024, "MiB": 1_048_576, "GiB": 1_073_741_824]
@@ -28,9 +28,9 @@ package enum Quantity {
 }
 
 /// Finds what a misspelt word was meant to be.
-package enum Spelling {
+public enum Spelling {
     /// The candidate nearest to `word`, if it is near.
-    package static func nearest(to word: String, among candidates: [String]) -> String? {
+    public static func nearest(to word: String, among candidates: [String]) -> String? {
         let scored = candidates.map { (candidate: $0, distance: distance(word.lowercased(), $0.lowercased())) }
         guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
         return best.distance <= max(1, min(3, word.count / 3)) ? best.candidate : nil

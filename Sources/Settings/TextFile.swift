@@ -5,9 +5,9 @@ import Darwin
 #endif
 
 /// Small files, read whole; paths as people write them.
-package enum TextFile {
+public enum TextFile {
     /// Nil when it cannot be read, is larger than `limit` bytes, or is not UTF-8; the text says which.
-    package static func read(_ path: String, limit: Int = 1 << 20) -> Result<String, Problem> {
+    public static func read(_ path: String, limit: Int = 1 << 20) -> Result<String, Problem> {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             return .failure(Problem(String(cString: strerror(errno))))
@@ -29,8 +29,8 @@ package enum TextFile {
         return .success(text)
     }
 
-    package struct Problem: Error {
-        package var text: String
+    public struct Problem: Error {
+        public var text: String
 
         init(_ text: String) {
             self.text = text
@@ -38,7 +38,7 @@ package enum TextFile {
     }
 
     /// `~` is the home directory; other relative paths start at `directory`.
-    package static func expand(_ path: String, in directory: String, environment: [String: String]) -> String {
+    public static func expand(_ path: String, in directory: String, environment: [String: String]) -> String {
         if path == "~" || path.hasPrefix("~/") {
             return home(environment) + path.dropFirst()
         }
@@ -46,17 +46,17 @@ package enum TextFile {
         return directory + "/" + path
     }
 
-    package static func home(_ environment: [String: String]) -> String {
+    public static func home(_ environment: [String: String]) -> String {
         if let home = environment["HOME"], !home.isEmpty { return home }
         return getpwuid(geteuid()).map { String(cString: $0.pointee.pw_dir) } ?? "/"
     }
 
-    package static func directory(of path: String) -> String {
+    public static func directory(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    package static func isReadable(_ path: String) -> Bool {
+    public static func isReadable(_ path: String) -> Bool {
         access(path, R_OK) == 0
     }
 }

@@ -1,17 +1,17 @@
 import Synchronization
 
 /// Calls back when a number of things have happened. Any thread.
-package final class Countdown: Sendable {
+public final class Countdown: Sendable {
     private let remaining: Atomic<Int>
     private let completion: @Sendable () -> Void
 
-    package init(_ count: Int, completion: @escaping @Sendable () -> Void) {
+    public init(_ count: Int, completion: @escaping @Sendable () -> Void) {
         remaining = Atomic(count)
         self.completion = completion
     }
 
     /// One of them has; `completion` is called by whoever says so last.
-    package func countDown() {
+    public func countDown() {
         if remaining.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { completion() }
     }
 }

@@ -5,13 +5,13 @@ import Darwin
 #endif
 
 /// One value that one thread sets and another waits for.
-package final class Latch<Value: Sendable>: @unchecked Sendable {
+public final class Latch<Value: Sendable>: @unchecked Sendable {
     // `@unchecked`: `value` is protected by `mutex`.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let isSet = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var value: Value?
 
-    package init() {
+    public init() {
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(isSet, nil)
     }
@@ -23,14 +23,14 @@ package final class Latch<Value: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    package func set(_ value: Value) {
+    public func set(_ value: Value) {
         pthread_mutex_lock(mutex)
         if self.value == nil { self.value = value }
         pthread_cond_broadcast(isSet)
         pthread_mutex_unlock(mutex)
     }
 
-    package func wait() -> Value {
+    public func wait() -> Value {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while true {

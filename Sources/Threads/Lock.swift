@@ -7,11 +7,11 @@ import Darwin
 /// A mutual exclusion lock over `pthread_mutex_t`.
 ///
 /// Not `Synchronization.Mutex`: on Linux ThreadSanitizer cannot see its futex and reports the state it guards as raced.
-package final class Lock: @unchecked Sendable {
+public final class Lock: @unchecked Sendable {
     // `@unchecked`: the mutex is what makes sharing safe.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
-    package init() {
+    public init() {
         pthread_mutex_init(mutex, nil)
     }
 
@@ -21,7 +21,7 @@ package final class Lock: @unchecked Sendable {
     }
 
     /// Runs `body` while no other thread runs a body under this lock. Keep it short; call nobody's callback in it.
-    package func withLock<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    public func withLock<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return try body()

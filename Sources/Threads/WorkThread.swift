@@ -9,7 +9,7 @@ import Darwin
 /// Starts a joinable POSIX thread.
 ///
 /// Not `Foundation.Thread`: Foundation costs start-up time and memory that this program does not spend.
-package struct NativeThread: @unchecked Sendable {
+public struct NativeThread: @unchecked Sendable {
     // `@unchecked`: a `pthread_t` is an opaque value any thread may join once.
     private let identifier: pthread_t
 
@@ -24,7 +24,7 @@ package struct NativeThread: @unchecked Sendable {
     }
 
     /// `name` is shown by `ps -T` and debuggers; 15 bytes at most on Linux.
-    package init(name: String, run: @escaping @Sendable () -> Void) {
+    public init(name: String, run: @escaping @Sendable () -> Void) {
         let body = Unmanaged.passRetained(Body(name: name, run: run)).toOpaque()
         #if canImport(Glibc)
         var thread = pthread_t()
@@ -39,16 +39,16 @@ package struct NativeThread: @unchecked Sendable {
     }
 
     /// Waits until the thread's body has returned. Once only.
-    package func join() {
+    public func join() {
         pthread_join(identifier, nil)
     }
 
     /// Nobody will join it.
-    package func detach() {
+    public func detach() {
         pthread_detach(identifier)
     }
 
-    package var isCurrent: Bool { pthread_equal(identifier, pthread_self()) != 0 }
+    public var isCurrent: Bool { pthread_equal(identifier, pthread_self()) != 0 }
 
     private static func enter(_ context: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
         let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
@@ -61,7 +61,7 @@ package struct NativeThread: @unchecked Sendable {
 /// One thread that does blocking work, item after item, in order.
 ///
 /// *Threading*: `execute` and `executeLater` from any thread; `finish` once.
-package final class WorkThread: @unchecked Sendable {
+public final class WorkThread: @unchecked Sendable {
     // `@unchecked`: everything mutable is protected by `mutex`.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -79,7 +79,7 @@ package final class WorkThread: @unchecked Sendable {
     }
 
     /// The thread starts with the first item.
-    package init(name: String) {
+    public init(name: String) {
         self.name = name
         pthread_mutex_init(mutex, nil)
         #if os(Linux)
@@ -102,7 +102,7 @@ package final class WorkThread: @unchecked Sendable {
     }
 
     /// Does `work` after everything handed over before. Work that comes after `finish` is dropped.
-    package func execute(_ work: @escaping @Sendable () -> Void) {
+    public func execute(_ work: @escaping @Sendable () -> Void) {
         locked {
             guard !isFinished else { return }
             queue.append(Work(run: work))
@@ -111,7 +111,7 @@ package final class WorkThread: @unchecked Sendable {
     }
 
     /// Does `work` when `delay` nanoseconds have passed and nothing else is being done. Dropped by `finish`.
-    package func executeLater(_ delay: Int64, _ work: @escaping @Sendable () -> Void) {
+    public func executeLater(_ delay: Int64, _ work: @escaping @Sendable () -> Void) {
         locked {
             guard !isFinished else { return }
             delayed.append((Self.now() + max(delay, 0), Work(run: work)))
@@ -133,7 +133,7 @@ package final class WorkThread: @unchecked Sendable {
 
     /// Takes no more work and waits, up to `timeout`, until what was handed over is done; false when it is not. Called by work of this very
     /// thread it does not wait: what is left is done, and the thread ends.
-    package func finish(timeout: Duration) -> Bool {
+    public func finish(timeout: Duration) -> Bool {
         pthread_mutex_lock(mutex)
         isFinished = true
         delayed = []

@@ -7,9 +7,9 @@ import Darwin
 #endif
 
 /// libcurl's process-wide state.
-package enum CurlLibrary {
+public enum CurlLibrary {
     /// Prepares libcurl. Call first thing, while the process has one thread (curl_global_init(3)).
-    package static func initialize() {
+    public static func initialize() {
         // libcurl's TLS backend would write session keys to the file this names.
         unsetenv("SSLKEYLOGFILE")
         let status = curl_global_init(Int(CURL_GLOBAL_DEFAULT))
@@ -21,5 +21,5 @@ package enum CurlLibrary {
     }
 
     /// For `--version`: libcurl and the TLS library it uses.
-    package static var version: String { String(cString: curl_version()) }
+    public static var version: String { String(cString: curl_version()) }
 }

@@ -1,8 +1,8 @@
 internal import CCurl
-package import EventIO
+public import EventIO
 
 /// Hears from an upstream connection. Called on the loop.
-package protocol UpstreamConnectionDelegate: AnyObject {
+public protocol UpstreamConnectionDelegate: AnyObject {
     /// Bytes, or the end of the stream, can be received.
     func upstreamIsReadable(_ connection: UpstreamConnection)
     /// A `send` that would have blocked can be tried again.
@@ -14,7 +14,7 @@ package protocol UpstreamConnectionDelegate: AnyObject {
 /// *Ownership*: owns the easy handle, which stays in the connector's multi handle for the connection's life (libcurl
 /// finds the connection through it). `close()` ends both.
 /// *Threading*: belongs to its connector's loop.
-package final class UpstreamConnection: DescriptorWatchDelegate {
+public final class UpstreamConnection: DescriptorWatchDelegate {
     /// One TLS record's worth.
     static let stagingCapacity = 16 * 1024
 
@@ -33,9 +33,9 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
     /// Bytes a TLS send could not finish; they must be offered again from the same address.
     private var staged: ByteBuffer?
     /// Who is told. Not retained, and not checked (it is read for every event): an owner that goes away clears it first.
-    package unowned(unsafe) var delegate: (any UpstreamConnectionDelegate)?
+    public unowned(unsafe) var delegate: (any UpstreamConnectionDelegate)?
     /// When it became idle, monotonic nanoseconds.
-    package var idleSince: UInt64 = 0
+    public var idleSince: UInt64 = 0
 
     init(connector: UpstreamConnector, loop: EventLoop, easy: EasyHandle, descriptor: Int32) {
         self.connector = connector
@@ -53,11 +53,11 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
         close()
     }
 
-    package var isOpen: Bool { watch != nil }
+    public var isOpen: Bool { watch != nil }
 
     /// Between two exchanges: nothing came from the upstream, its end neither. A connection that is not quiet is of no use any more: what
     /// came may have been taken from it.
-    package var isQuiet: Bool {
+    public var isQuiet: Bool {
         guard isOpen else { return false }
         if !holdsBytes, SocketIO.isQuiet(descriptor) { return true }
         // It may be for the TLS library: a server sends session tickets when it likes (RFC 8446 section 4.6.1). Nobody knows what half a
@@ -68,16 +68,16 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
     }
 
     /// Nothing that counts as sent waits inside.
-    package var hasSentAll: Bool { staged == nil }
+    public var hasSentAll: Bool { staged == nil }
 
     /// Starts or stops hearing of readability: back-pressure. Costs a system call when it changes.
-    package func setReading(_ on: Bool) {
+    public func setReading(_ on: Bool) {
         watch?.setReading(on)
         if holdsBytes { watch?.announceReading() }
     }
 
     /// Receives what is there, a TLS record at most. What more there is is announced again.
-    package func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
+    public func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         if isDirect { return SocketIO.read(descriptor, into: buffer) }
         let (code, count) = easy.receive(into: buffer)
         // After anything else than bytes there is nothing to be had before the socket has more.
@@ -93,7 +93,7 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
     ///
     /// A TLS library that could not finish must be offered the same bytes from the same address again
     /// (SSL_write(3)), so TLS sends go through a buffer of the connection's that counts as sent and is finished first.
-    package func send(_ bytes: UnsafeRawBufferPointer) -> IOResult {
+    public func send(_ bytes: UnsafeRawBufferPointer) -> IOResult {
         guard staged == nil else { return .wouldBlock }
         guard isSecure else {
             let result = offer(bytes)
@@ -122,12 +122,12 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
 
     /// Tells the upstream that nothing more is sent; it can still be received from. Through TLS it looks like a connection that broke
     /// off: libcurl has no way to say it there.
-    package func shutdownWriting() {
+    public func shutdownWriting() {
         if let watch { SocketIO.shutdownWriting(watch.descriptor) }
     }
 
     /// Ends the connection at once; no callback comes afterwards.
-    package func close() {
+    public func close() {
         guard let watch else { return }
         // Before libcurl closes the descriptor: it may be reused at once.
         watch.close()
@@ -148,12 +148,12 @@ package final class UpstreamConnection: DescriptorWatchDelegate {
         }
     }
 
-    package func descriptorIsReadable(_ watch: DescriptorWatch) {
+    public func descriptorIsReadable(_ watch: DescriptorWatch) {
         delegate?.upstreamIsReadable(self)
         if holdsBytes { self.watch?.announceReading() }
     }
 
-    package func descriptorIsWritable(_ watch: DescriptorWatch) {
+    public func descriptorIsWritable(_ watch: DescriptorWatch) {
         if let staging = staged {
             switch offer(staging.readable) {
             case .moved(let count):

@@ -1,5 +1,5 @@
 internal import CCurl
-package import EventIO
+public import EventIO
 
 /// Makes connections to the upstream on one event loop.
 ///
@@ -8,24 +8,24 @@ package import EventIO
 ///
 /// *Ownership*: owns the `CURLM`; its callbacks hold an unretained pointer to this object. Connections hold it.
 /// *Threading*: made and used on its loop. libcurl is never called from one of its own callbacks.
-package final class UpstreamConnector: DescriptorWatchDelegate {
+public final class UpstreamConnector: DescriptorWatchDelegate {
     let multi: UnsafeMutableRawPointer
     private let share: UnsafeMutableRawPointer
     private let loop: EventLoop
-    package let settings: UpstreamSettings
+    public let settings: UpstreamSettings
     private var timer: EventTimer?
     private var pending: [UnsafeMutableRawPointer: Pending] = [:]
     /// Where TLS sends are offered from; see `UpstreamConnection.send`.
     private var stagingBuffer: ByteBuffer?
     /// Connections that exist, connecting ones included.
-    package internal(set) var connectionCount = 0
+    public internal(set) var connectionCount = 0
 
     private struct Pending {
         let easy: EasyHandle
         let completion: (Result<UpstreamConnection, UpstreamError>) -> Void
     }
 
-    package init(loop: EventLoop, settings: UpstreamSettings) {
+    public init(loop: EventLoop, settings: UpstreamSettings) {
         self.loop = loop
         self.settings = settings
         guard let multi = curl_multi_init(), let share = curl_share_init() else {
@@ -64,12 +64,12 @@ package final class UpstreamConnector: DescriptorWatchDelegate {
     }
 
     /// A connection attempt that can be given up.
-    package struct Attempt {
+    public struct Attempt {
         let curl: UnsafeMutableRawPointer
     }
 
     /// Starts connecting; `completion` is called once, later, from the loop, unless the attempt is cancelled.
-    package func connect(
+    public func connect(
         completion: @escaping (Result<UpstreamConnection, UpstreamError>) -> Void
     ) -> Attempt {
         let easy = EasyHandle()
@@ -96,14 +96,14 @@ package final class UpstreamConnector: DescriptorWatchDelegate {
     }
 
     /// Gives up; the completion is not called.
-    package func cancel(_ attempt: Attempt) {
+    public func cancel(_ attempt: Attempt) {
         guard let entry = pending.removeValue(forKey: attempt.curl) else { return }
         curl_multi_remove_handle(multi, entry.easy.curl)
         connectionCount -= 1
     }
 
     /// Gives up all attempts.
-    package func cancelAll() {
+    public func cancelAll() {
         for (_, entry) in pending { curl_multi_remove_handle(multi, entry.easy.curl) }
         connectionCount -= pending.count
         pending = [:]
@@ -154,11 +154,11 @@ package final class UpstreamConnector: DescriptorWatchDelegate {
         }
     }
 
-    package func descriptorIsReadable(_ watch: DescriptorWatch) {
+    public func descriptorIsReadable(_ watch: DescriptorWatch) {
         act(on: watch.descriptor, events: CURL_CSELECT_IN)
     }
 
-    package func descriptorIsWritable(_ watch: DescriptorWatch) {
+    public func descriptorIsWritable(_ watch: DescriptorWatch) {
         act(on: watch.descriptor, events: CURL_CSELECT_OUT)
     }
 

@@ -7,8 +7,8 @@ import Darwin
 #endif
 
 /// Why the upstream could not be reached, or stopped answering.
-package struct UpstreamError: Error, Equatable, Sendable {
-    package enum Kind: String, Sendable {
+public struct UpstreamError: Error, Equatable, Sendable {
+    public enum Kind: String, Sendable {
         /// The name does not resolve.
         case unresolvable
         /// Nothing accepts connections there, or the configured proxy refused.
@@ -23,13 +23,13 @@ package struct UpstreamError: Error, Equatable, Sendable {
         case configuration
     }
 
-    package var kind: Kind
+    public var kind: Kind
     /// One sentence for people, without its full stop; holds no secret and no byte of the peer's.
-    package var detail: String
+    public var detail: String
     /// What to do about it, a sentence; nil when nobody can tell.
-    package var advice: String?
+    public var advice: String?
 
-    package init(kind: Kind, detail: String, advice: String? = nil) {
+    public init(kind: Kind, detail: String, advice: String? = nil) {
         self.kind = kind
         self.detail = detail
         self.advice = advice

@@ -1,6 +1,6 @@
 /// How connections to the one upstream are made and secured.
-package struct UpstreamSettings: Sendable, Equatable {
-    package enum Proxy: Sendable, Equatable {
+public struct UpstreamSettings: Sendable, Equatable {
+    public enum Proxy: Sendable, Equatable {
         /// Connect directly, whatever the environment says.
         case none
         /// `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, as curl(1) reads them.
@@ -19,17 +19,17 @@ package struct UpstreamSettings: Sendable, Equatable {
     }
 
     /// `https://host[:port]`, without a path.
-    package var origin: String
-    package var isSecure: Bool
-    package var connectTimeout: Duration
-    package var proxy: Proxy
+    public var origin: String
+    public var isSecure: Bool
+    public var connectTimeout: Duration
+    public var proxy: Proxy
     /// A PEM file of certificate authorities that replaces the system's.
-    package var authorities: String?
+    public var authorities: String?
     /// A PEM file of the client certificate, and one of its key.
-    package var certificate: String?
-    package var key: String?
+    public var certificate: String?
+    public var key: String?
 
-    package init(
+    public init(
         origin: String,
         connectTimeout: Duration = .seconds(10),
         proxy: Proxy = .none,

@@ -4,18 +4,18 @@ internal import CCurl
 ///
 /// Blocking, on libcurl's own HTTP engine and a connection of its own that is not kept: a credential request must never be
 /// resent behind our back, and libcurl does so only on reused connections. Call from a thread that may wait.
-package struct WholeRequest: Sendable {
-    package var method: String
+public struct WholeRequest: Sendable {
+    public var method: String
     /// Absolute, `https://host/path`.
-    package var url: String
+    public var url: String
     /// Sent as they are, in order.
-    package var fields: [(name: String, value: String)]
-    package var body: [UInt8]?
-    package var timeout: Duration
+    public var fields: [(name: String, value: String)]
+    public var body: [UInt8]?
+    public var timeout: Duration
     /// Larger answers are refused.
-    package var maxAnswerBytes = 1 << 20
+    public var maxAnswerBytes = 1 << 20
 
-    package init(
+    public init(
         method: String,
         url: String,
         fields: [(name: String, value: String)],
@@ -29,20 +29,20 @@ package struct WholeRequest: Sendable {
         self.timeout = timeout
     }
 
-    package struct Answer: Sendable {
-        package var status: Int
-        package var fields: [(name: String, value: String)]
-        package var body: [UInt8]
+    public struct Answer: Sendable {
+        public var status: Int
+        public var fields: [(name: String, value: String)]
+        public var body: [UInt8]
         /// Seconds, each from the start: name resolved, connected, TLS done, first byte.
-        package var timing: (resolved: Double, connected: Double, secured: Double, firstByte: Double)
+        public var timing: (resolved: Double, connected: Double, secured: Double, firstByte: Double)
 
         /// The first field of that name, compared without regard to case.
-        package subscript(name: String) -> String? {
+        public subscript(name: String) -> String? {
             fields.first { $0.name.lowercased() == name.lowercased() }?.value
         }
     }
 
-    package enum Failure: Error, Sendable {
+    public enum Failure: Error, Sendable {
         /// Nothing of the request left: the upstream cannot have acted on it.
         case notSent(UpstreamError)
         /// It was sent, in part at least, and no whole answer came: the upstream may have acted on it.
@@ -50,7 +50,7 @@ package struct WholeRequest: Sendable {
     }
 
     /// Sends it and waits. Redirects are answers, not followed.
-    package func perform(_ settings: UpstreamSettings) throws(Failure) -> Answer {
+    public func perform(_ settings: UpstreamSettings) throws(Failure) -> Answer {
         let easy = EasyHandle()
         easy.apply(settings)
         easy.set(CURLOPT_URL, url)

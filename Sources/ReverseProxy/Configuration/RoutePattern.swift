@@ -1,7 +1,7 @@
 import HTTP1
 
 /// `METHOD PATH` or `PATH`; in the path `*` stands for one segment and a last `**` for the rest.
-package struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
+public struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
     private enum Segment: Sendable, Equatable {
         case literal([UInt8])
         case one
@@ -12,10 +12,10 @@ package struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
     private let segments: [Segment]
     /// The path, when it holds no wildcard: the common case is one comparison.
     private let literal: [UInt8]?
-    package let description: String
+    public let description: String
 
     /// Nil when `text` is not a pattern.
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         description = text
         var path = Substring(text)
         if let space = text.firstIndex(of: " ") {
@@ -50,7 +50,7 @@ package struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
     }
 
     /// Whether a request is meant. `path` must be plain, see `PlainPath`.
-    package func matches(method name: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> Bool {
+    public func matches(method name: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> Bool {
         if let literal {
             guard path.count == literal.count, path.elementsEqual(literal) else { return false }
             return matches(method: name)
@@ -82,9 +82,9 @@ package struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
 
 /// A path as most servers understand it: percent-encoded letters decoded, `//`, dot segments and a slash at the end resolved, parameters
 /// of segments (`;name=value`, RFC 3986 section 3.3) left out. Only for deciding; what is forwarded is what the client sent.
-package enum PlainPath {
+public enum PlainPath {
     /// Whether `path` is plain as it is.
-    package static func isPlain(_ path: UnsafeRawBufferPointer) -> Bool {
+    public static func isPlain(_ path: UnsafeRawBufferPointer) -> Bool {
         var wasSlash = false
         for byte in path {
             if byte == UInt8(ascii: "%") || byte == UInt8(ascii: ";") { return false }
@@ -95,7 +95,7 @@ package enum PlainPath {
         return !wasSlash || path.count == 1
     }
 
-    package static func plain(_ path: some Collection<UInt8>) -> [UInt8] {
+    public static func plain(_ path: some Collection<UInt8>) -> [UInt8] {
         var decoded: [UInt8] = []
         var rest = Array(path)[...]
         while let byte = rest.popFirst() {

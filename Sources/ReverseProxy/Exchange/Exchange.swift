@@ -1,9 +1,9 @@
-package import Credentials
-package import HTTP1
+public import Credentials
+public import HTTP1
 
 /// One client request and its answer: one or two attempts. Pure: events in, actions out; the runner obeys.
-package struct Exchange: Sendable {
-    package enum HeadAction: Equatable, Sendable {
+public struct Exchange: Sendable {
+    public enum HeadAction: Equatable, Sendable {
         case relay
         /// Hold the answer and ask for another credential.
         case hold
@@ -11,7 +11,7 @@ package struct Exchange: Sendable {
         case collect(Purpose)
     }
 
-    package enum Purpose: Equatable, Sendable {
+    public enum Purpose: Equatable, Sendable {
         /// Whether it means "token rejected".
         case verdict
         /// A token to learn.
@@ -20,7 +20,7 @@ package struct Exchange: Sendable {
         case signOut
     }
 
-    package enum CredentialAction: Equatable, Sendable {
+    public enum CredentialAction: Equatable, Sendable {
         case send
         /// The request cannot be sent again, but the session was refreshed: the client's own retry will work.
         case relayRefreshed
@@ -33,23 +33,23 @@ package struct Exchange: Sendable {
         case refuseSwitched
     }
 
-    package enum FaultAction: Equatable, Sendable {
+    public enum FaultAction: Equatable, Sendable {
         case sendAgain
         case fail
     }
 
-    package let route: RouteKind
-    package let method: MethodName
+    public let route: RouteKind
+    public let method: MethodName
     private let hasBody: Bool
     /// The session's bearer goes along.
-    package let carriesCredential: Bool
-    package let missing: SessionConfiguration.Missing
+    public let carriesCredential: Bool
+    public let missing: SessionConfiguration.Missing
     /// Attempts that were begun.
-    package private(set) var attempts = 0
+    public private(set) var attempts = 0
     /// Of the credential in use; zero is none.
-    package private(set) var generation: Generation = 0
+    public private(set) var generation: Generation = 0
     /// Whom the first attempt spoke for.
-    package private(set) var customer: Customer?
+    public private(set) var customer: Customer?
     /// How often it was sent again with another token: once, or twice when the first was another process's and dead already.
     private var replays = 0
     /// The token in use came from a refresh of this process.
@@ -58,9 +58,9 @@ package struct Exchange: Sendable {
     /// The request was refused and its body is no longer kept.
     private var isBeyondReplay = false
     /// A final answer has begun to reach the client: no way back.
-    package var hasAnswered = false
+    public var hasAnswered = false
 
-    package init(
+    public init(
         route: RouteKind,
         method: MethodName,
         hasBody: Bool = false,
@@ -75,7 +75,7 @@ package struct Exchange: Sendable {
     }
 
     /// An answer to the question for a credential: the first, or the one after a rejection.
-    package mutating func credentialArrived(_ result: Result<Credential, CredentialFailure>) -> CredentialAction {
+    public mutating func credentialArrived(_ result: Result<Credential, CredentialFailure>) -> CredentialAction {
         switch result {
         case .success(let credential):
             if attempts > 0 {
@@ -100,12 +100,12 @@ package struct Exchange: Sendable {
         }
     }
 
-    package mutating func attemptBegins() {
+    public mutating func attemptBegins() {
         attempts += 1
     }
 
     /// The head of a final answer is here. `isReplayable`: the request can be sent again, byte for byte.
-    package mutating func headArrived(
+    public mutating func headArrived(
         status: Int,
         verdict: RejectionPolicy.Verdict,
         isReplayable: Bool
@@ -123,24 +123,24 @@ package struct Exchange: Sendable {
         return .relay
     }
 
-    package var hasReplayed: Bool { replays > 0 }
+    public var hasReplayed: Bool { replays > 0 }
 
     /// A body reaches the upstream twice at most, for whatever reason it is sent again; three times when it was refused, each time before
     /// it was acted on, for two tokens that others had replaced.
     private func isBodySpent(most: Int) -> Bool { hasBody && attempts >= most }
 
     /// Only requests that carried the session's credential are sent again.
-    package var mayReplay: Bool {
+    public var mayReplay: Bool {
         carriesCredential && generation != 0 && replays < 2 && !hasAnswered
     }
 
     /// At most one refresh for one request: a token that this process has just been given, and that is refused, was not at fault. It is
     /// still sent again when there is another token by now.
-    package var mayRefresh: Bool { replays == 0 || !isRefreshed }
+    public var mayRefresh: Bool { replays == 0 || !isRefreshed }
 
     /// The connection broke before a byte of the answer. Only an idempotent request on a connection that had served others, which
     /// the upstream may close at any time, is sent again; anything else may have been acted on.
-    package mutating func connectionBroke(wasReused: Bool, isReplayable: Bool) -> FaultAction {
+    public mutating func connectionBroke(wasReused: Bool, isReplayable: Bool) -> FaultAction {
         guard !hasResent, !hasAnswered, !isBodySpent(most: 2), wasReused, isReplayable, method.isIdempotent else {
             return .fail
         }

@@ -1,8 +1,8 @@
-package import EventIO
+public import EventIO
 
 /// What is told about a finished exchange, beside its method and target.
-package struct ExchangeRecord: Sendable {
-    package enum Outcome: String, Sendable {
+public struct ExchangeRecord: Sendable {
+    public enum Outcome: String, Sendable {
         /// The answer reached the client whole.
         case complete
         /// Squire answered itself.
@@ -13,31 +13,31 @@ package struct ExchangeRecord: Sendable {
         case upstreamBroke = "upstream-broke"
     }
 
-    package var id: ExchangeID
-    package var status: Int
-    package var outcome: Outcome
+    public var id: ExchangeID
+    public var status: Int
+    public var outcome: Outcome
     /// The `code` of Squire's own answer: a literal, which costs nothing to carry.
-    package var code: String?
-    package var requestBytes: UInt64
-    package var responseBytes: UInt64
+    public var code: String?
+    public var requestBytes: UInt64
+    public var responseBytes: UInt64
     /// Nanoseconds from the request's first attempt to the answer's first byte; nil when the upstream was not asked.
-    package var upstreamNanoseconds: UInt64?
-    package var totalNanoseconds: UInt64
-    package var attempts: Int
+    public var upstreamNanoseconds: UInt64?
+    public var totalNanoseconds: UInt64
+    public var attempts: Int
     /// Of the token in the last attempt; zero is none.
-    package var generation: UInt64
+    public var generation: UInt64
     /// It was sent again with another token.
-    package var wasReplayed: Bool
+    public var wasReplayed: Bool
 }
 
 /// Names an exchange: unique in this process, short enough to be read out.
-package struct ExchangeID: Equatable, Sendable {
+public struct ExchangeID: Equatable, Sendable {
     /// Random, of its worker.
-    package var prefix: UInt16
-    package var number: UInt64
+    public var prefix: UInt16
+    public var number: UInt64
 
     /// Appends it as `00a7-12`.
-    package func append(to output: ByteBuffer) {
+    public func append(to output: ByteBuffer) {
         var unit: UInt16 = 0x1000
         while unit > 1, prefix < unit {
             output.append("0")
@@ -50,7 +50,7 @@ package struct ExchangeID: Equatable, Sendable {
 }
 
 /// Hears of every finished exchange, on the worker's thread. Must not block.
-package protocol ExchangeObserver: Sendable {
+public protocol ExchangeObserver: Sendable {
     /// What is told is redacted already: observers can neither leak nor delay anything.
     ///
     /// `method` and `target` are good during the call only, as their type ensures. So is `scratch`, the worker's own: what is written

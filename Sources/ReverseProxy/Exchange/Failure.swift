@@ -1,14 +1,14 @@
 /// An answer that Squire gives itself (RFC 9457 problem details, RFC 9209 Proxy-Status).
-package struct Failure: Error, Sendable, Equatable {
-    package var status: Int
-    package var code: String
-    package var title: String
-    package var detail: String
+public struct Failure: Error, Sendable, Equatable {
+    public var status: Int
+    public var code: String
+    public var title: String
+    public var detail: String
     /// The `error` of Proxy-Status.
-    package var proxyError: String
-    package var retryAfter: Int?
+    public var proxyError: String
+    public var retryAfter: Int?
 
-    package init(
+    public init(
         _ status: Int,
         _ code: String,
         _ title: String,

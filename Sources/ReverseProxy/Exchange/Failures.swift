@@ -1,10 +1,10 @@
-package import Credentials
-package import HTTP1
-package import Upstream
+public import Credentials
+public import HTTP1
+public import Upstream
 
 /// Every answer of Squire's own.
 extension Failure {
-    package static let misdirected = Failure(
+    public static let misdirected = Failure(
         421,
         "misdirected_request",
         "Misdirected Request",
@@ -12,14 +12,14 @@ extension Failure {
             "The Host is neither this proxy's nor the upstream's. Call it by a loopback name, or add the name to access.hosts.",
         proxyError: "http_request_denied"
     )
-    package static let forbiddenOrigin = Failure(
+    public static let forbiddenOrigin = Failure(
         403,
         "forbidden_origin",
         "Forbidden",
         detail: "A web page of another origin may not use this session. Add its origin to access.origins to let it.",
         proxyError: "http_request_denied"
     )
-    package static let forbiddenUser = Failure(
+    public static let forbiddenUser = Failure(
         403,
         "forbidden_user",
         "Forbidden",
@@ -27,28 +27,28 @@ extension Failure {
             "The connection comes from another user of this machine. Set access.same-user to false to let others in.",
         proxyError: "http_request_denied"
     )
-    package static let wrongKey = Failure(
+    public static let wrongKey = Failure(
         403,
         "wrong_key",
         "Forbidden",
         detail: "The X-Squire-Key header is missing or wrong.",
         proxyError: "http_request_denied"
     )
-    package static let methodNotAllowed = Failure(
+    public static let methodNotAllowed = Failure(
         405,
         "method_not_allowed",
         "Method Not Allowed",
         detail: "CONNECT and TRACE are not served: this is a reverse proxy for one upstream.",
         proxyError: "http_request_denied"
     )
-    package static let requestTimeout = Failure(
+    public static let requestTimeout = Failure(
         408,
         "request_timeout",
         "Request Timeout",
         detail: "The request did not arrive in time.",
         proxyError: "http_request_error"
     )
-    package static let loopDetected = Failure(
+    public static let loopDetected = Failure(
         508,
         "loop_detected",
         "Loop Detected",
@@ -56,7 +56,7 @@ extension Failure {
         proxyError: "proxy_loop_detected"
     )
     /// `story` is what happened, as a sentence.
-    package static func loginNeeded(_ story: String? = nil) -> Failure {
+    public static func loginNeeded(_ story: String? = nil) -> Failure {
         Failure(
             401,
             "login_needed",
@@ -65,7 +65,7 @@ extension Failure {
             proxyError: "http_request_denied"
         )
     }
-    package static let overloaded = Failure(
+    public static let overloaded = Failure(
         503,
         "overloaded",
         "Overloaded",
@@ -73,7 +73,7 @@ extension Failure {
         proxyError: "connection_limit_reached",
         retryAfter: 1
     )
-    package static let shuttingDown = Failure(
+    public static let shuttingDown = Failure(
         503,
         "shutting_down",
         "Shutting Down",
@@ -81,21 +81,21 @@ extension Failure {
         proxyError: "proxy_internal_error",
         retryAfter: 1
     )
-    package static let incomplete = Failure(
+    public static let incomplete = Failure(
         502,
         "upstream_reset",
         "Upstream Reset",
         detail: "The upstream closed the connection before it answered.",
         proxyError: "connection_terminated"
     )
-    package static let firstByteTimeout = Failure(
+    public static let firstByteTimeout = Failure(
         504,
         "upstream_timeout",
         "Upstream Timeout",
         detail: "The upstream did not answer in time (timeouts.first-byte).",
         proxyError: "http_response_timeout"
     )
-    package static let sessionSwitched = Failure(
+    public static let sessionSwitched = Failure(
         503,
         "session_unavailable",
         "Session Changed",
@@ -104,7 +104,7 @@ extension Failure {
         retryAfter: 0
     )
 
-    package static let sessionBusy = Failure(
+    public static let sessionBusy = Failure(
         503,
         "session_unavailable",
         "Session Unavailable",
@@ -114,7 +114,7 @@ extension Failure {
         retryAfter: 1
     )
 
-    package static func protocolError(_ error: HTTP1Error) -> Failure {
+    public static func protocolError(_ error: HTTP1Error) -> Failure {
         Failure(
             502,
             "upstream_protocol",
@@ -125,7 +125,7 @@ extension Failure {
     }
 
     /// Bytes of a client that are not a request.
-    package init(_ error: HTTP1Error) {
+    public init(_ error: HTTP1Error) {
         let (status, code, title) =
             switch error {
             case .malformed: (400, "bad_request", "Bad Request")
@@ -145,7 +145,7 @@ extension Failure {
         )
     }
 
-    package init(_ error: UpstreamError) {
+    public init(_ error: UpstreamError) {
         switch error.kind {
         case .unresolvable:
             self.init(
@@ -184,7 +184,7 @@ extension Failure {
         }
     }
 
-    package init(_ failure: CredentialFailure) {
+    public init(_ failure: CredentialFailure) {
         switch failure {
         case .loginNeeded(let story):
             self = .loginNeeded(story)

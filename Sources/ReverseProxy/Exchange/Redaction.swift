@@ -1,8 +1,8 @@
-package import EventIO
+public import EventIO
 import HTTP1
 
 /// Takes the values of secret-looking query parameters out of a request target.
-package enum Redaction {
+public enum Redaction {
     private static let words: [StaticString] = [
         "token", "secret", "password", "passwd", "pwd", "key", "auth", "code", "signature", "sig", "session", "jwt",
         "credential",
@@ -13,7 +13,7 @@ package enum Redaction {
     /// What may be shown of `target`, in UTF-8: nearly always those very bytes, else others in `scratch`. Good until either changes.
     ///
     /// Control characters are escaped, those beyond ASCII too: a log line stays one line, and drives no terminal.
-    package static func target(
+    public static func target(
         _ target: UnsafeBufferPointer<UInt8>,
         scratch: ByteBuffer
     ) -> UnsafeBufferPointer<UInt8> {

@@ -2,29 +2,29 @@
 /// forwarded all the same, but cannot be sent again.
 ///
 /// *Threading*: belongs to one loop.
-package final class ReplayBudget {
-    package struct Amount {
+public final class ReplayBudget {
+    public struct Amount: Sendable {
         /// Bytes in memory.
-        package var memory: Int
+        public var memory: Int
         /// Bytes in temporary files.
-        package var file: Int
+        public var file: Int
 
-        package init(memory: Int, file: Int) {
+        public init(memory: Int, file: Int) {
             self.memory = memory
             self.file = file
         }
     }
 
     /// Of the whole process.
-    package static let whole = Amount(memory: 64 << 20, file: 1 << 30)
+    public static let whole = Amount(memory: 64 << 20, file: 1 << 30)
 
     private var left: Amount
 
-    package init(_ amount: Amount) {
+    public init(_ amount: Amount) {
         left = amount
     }
 
-    package convenience init(workers: Int) {
+    public convenience init(workers: Int) {
         self.init(Amount(memory: Self.whole.memory / workers, file: Self.whole.file / workers))
     }
 

@@ -1,4 +1,4 @@
-package import EventIO
+public import EventIO
 
 #if canImport(Glibc)
 import Glibc
@@ -10,7 +10,7 @@ import Darwin
 ///
 /// In memory up to a limit, then in an unlinked temporary file, then only as a window of what is not sent yet: from then on it
 /// cannot be sent again. *Ownership*: owns the file. *Threading*: belongs to one loop.
-package final class RequestBody {
+public final class RequestBody {
     /// Bytes [fileEnd or memoryStart, count).
     private let memory = ByteBuffer(capacity: 4096)
     /// The offset of the first byte that `memory` holds.
@@ -24,16 +24,16 @@ package final class RequestBody {
     /// What was taken from the budget.
     private var taken = ReplayBudget.Amount(memory: 0, file: 0)
     /// Bytes so far, from the start of the body.
-    package private(set) var count = 0
+    public private(set) var count = 0
     /// What is sent is kept, as far as the limits go.
     private var isKept: Bool
     /// Everything from the first byte on is here.
-    package private(set) var isReplayable = true
+    public private(set) var isReplayable = true
     /// No more bytes will come.
-    package var isComplete = false
+    public var isComplete = false
 
     /// `isKept` false forgets what is sent from the start: of a body that is known to be too large, the first part is of no use.
-    package init(memoryLimit: Int, fileLimit: Int, budget: ReplayBudget, isKept: Bool = true) {
+    public init(memoryLimit: Int, fileLimit: Int, budget: ReplayBudget, isKept: Bool = true) {
         self.isKept = isKept
         self.memoryLimit = memoryLimit
         self.fileLimit = fileLimit
@@ -46,7 +46,7 @@ package final class RequestBody {
         budget.give(\.file, taken.file)
     }
 
-    package func append(_ bytes: UnsafeRawBufferPointer) {
+    public func append(_ bytes: UnsafeRawBufferPointer) {
         guard !bytes.isEmpty else { return }
         defer { count += bytes.count }
         if isKept, file < 0 {
@@ -64,12 +64,12 @@ package final class RequestBody {
         memory.append(bytes)
     }
 
-    package func append(_ text: StaticString) {
+    public func append(_ text: StaticString) {
         append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
     /// Bytes from `offset` on, at most `limit`; `scratch` is where those of a file are read to. Nil when the file cannot be read.
-    package func bytes(from offset: Int, limit: Int, scratch: ByteBuffer) -> UnsafeRawBufferPointer? {
+    public func bytes(from offset: Int, limit: Int, scratch: ByteBuffer) -> UnsafeRawBufferPointer? {
         let wanted = min(limit, count - offset)
         guard wanted > 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         if offset >= memoryStart {
@@ -85,7 +85,7 @@ package final class RequestBody {
     }
 
     /// Everything before `offset` was sent: forget it if it cannot be sent again anyway.
-    package func sent(upTo offset: Int) {
+    public func sent(upTo offset: Int) {
         guard !isKept, offset > memoryStart else { return }
         isReplayable = false
         memory.consume(offset - memoryStart)

@@ -1,7 +1,7 @@
-package import HTTP1
+public import HTTP1
 
 /// Decides who may use the proxy: the credential must not serve web pages, other users or rebound names.
-package struct AccessPolicy: Sendable {
+public final class AccessPolicy: Sendable {
     private let hosts: [Authority]
     private let origins: [[UInt8]]
     private let key: [UInt8]?
@@ -10,7 +10,7 @@ package struct AccessPolicy: Sendable {
     private let ownPorts: [Int]
 
     /// `ownHosts` are the names of the listeners, beside the loopback names, which are always accepted; `ownPorts` their ports.
-    package init(_ access: AccessConfiguration, upstream: Origin, ownHosts: [Authority], ownPorts: [Int] = []) {
+    public init(_ access: AccessConfiguration, upstream: Origin, ownHosts: [Authority], ownPorts: [Int] = []) {
         hosts = access.hosts.compactMap(Authority.init) + ownHosts
         origins = access.origins.map { Array($0.lowercased().utf8) }
         key = access.key
@@ -21,14 +21,14 @@ package struct AccessPolicy: Sendable {
 
     /// What a head says about who sends it. Nil values are absent fields; a field that is given twice has its values joined with a comma
     /// (RFC 9110 section 5.3), which none of the rules accepts.
-    package struct Request {
-        package var host: String?
-        package var targetAuthority: String?
-        package var origin: String?
-        package var fetchSite: String?
-        package var key: [UInt8]?
+    public struct Request {
+        public var host: String?
+        public var targetAuthority: String?
+        public var origin: String?
+        public var fetchSite: String?
+        public var key: [UInt8]?
 
-        package init(
+        public init(
             host: String?,
             targetAuthority: String? = nil,
             origin: String? = nil,
@@ -46,7 +46,7 @@ package struct AccessPolicy: Sendable {
     /// Why the request is refused; nil lets it through.
     ///
     /// - Parameter isPreflight: a page's browser asks whether the page may send such a request: it carries no key (Fetch section 4.8).
-    package func refusal(_ request: Request, isPreflight: Bool = false) -> Failure? {
+    public func refusal(_ request: Request, isPreflight: Bool = false) -> Failure? {
         if let target = request.targetAuthority, !isOwn(target, isTarget: true) { return .misdirected }
         if let host = request.host, !isOwn(host) { return .misdirected }
         if let origin = request.origin {
@@ -64,12 +64,12 @@ package struct AccessPolicy: Sendable {
     }
 
     /// Whether pages of `origin` are named in `access.origins`: they may read answers, too.
-    package func isConfigured(_ origin: String) -> Bool {
+    public func isConfigured(_ origin: String) -> Bool {
         origins.contains(Array(origin.lowercased().utf8))
     }
 
     /// Each request must show a key: the fast path, which remembers the Host it accepted last, does not apply.
-    package var needsKey: Bool { key != nil }
+    public var needsKey: Bool { key != nil }
 
     /// - Parameter isTarget: the authority of an absolute-form target. There another port of this machine is another server, which a
     ///   client that takes Squire for its HTTP proxy means. In Host it may be what a port was forwarded from.

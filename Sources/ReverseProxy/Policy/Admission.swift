@@ -1,24 +1,24 @@
-package import HTTP1
+public import HTTP1
 
 /// What the access policy makes of one request.
-package struct Admission {
-    package enum Decision {
+public struct Admission {
+    public enum Decision {
         case forward
         case refuse(Failure)
         /// A browser asks for a page of a configured origin: answered here.
         case preflight
     }
 
-    package var decision: Decision
+    public var decision: Decision
     /// The configured origin that asks, as it was sent.
-    package var pageOrigin: [UInt8]?
+    public var pageOrigin: [UInt8]?
 
     init(_ decision: Decision) {
         self.decision = decision
     }
 
     /// `bytes` are what `head` was parsed from.
-    package init(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ policy: AccessPolicy) {
+    public init(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ policy: AccessPolicy) {
         // CONNECT has an authority that is not looked at: its form counts as absolute.
         guard head.method != .connect, head.method != .trace else {
             decision = .refuse(.methodNotAllowed)

@@ -1,5 +1,5 @@
-package import EventIO
-package import HTTP1
+public import EventIO
+public import HTTP1
 
 #if canImport(Glibc)
 import Glibc
@@ -8,15 +8,15 @@ import Darwin
 #endif
 
 /// Makes fresh UUIDs and identifiers. Not for secrets: seeded once, then arithmetic only. Belongs to one loop.
-package struct IdentifierGenerator {
+public struct IdentifierGenerator {
     private var state: UInt64
 
-    package init(seed: UInt64 = .random(in: .min ... .max)) {
+    public init(seed: UInt64 = .random(in: .min ... .max)) {
         state = seed
     }
 
     /// SplitMix64.
-    package mutating func next() -> UInt64 {
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var value = state
         value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -25,7 +25,7 @@ package struct IdentifierGenerator {
     }
 
     /// A random UUID (RFC 9562 version 4), lower case.
-    package mutating func appendUUID(to buffer: ByteBuffer) {
+    public mutating func appendUUID(to buffer: ByteBuffer) {
         let high = next() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
         let low = next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
         // Appended in one piece, which saves a third.
@@ -46,7 +46,7 @@ package struct IdentifierGenerator {
     }
 
     /// The same as text.
-    package mutating func uuid() -> String {
+    public mutating func uuid() -> String {
         let buffer = ByteBuffer(capacity: 36)
         appendUUID(to: buffer)
         return String(decoding: buffer.readable, as: UTF8.self)
@@ -59,7 +59,7 @@ package struct IdentifierGenerator {
 ///
 /// The order is the safety rule: fields for one hop go first, then those a client may not set, then the configured ones, the
 /// credential last.
-package struct HeaderPolicy: Sendable {
+public final class HeaderPolicy: Sendable {
     private struct Rule: Sendable {
         var lowercaseName: [UInt8]
         /// The whole line around each `{uuid}`, its end included.
@@ -76,9 +76,9 @@ package struct HeaderPolicy: Sendable {
     private let authorization: AuthorizationRule
 
     /// How many rules there may be: one bit each.
-    package static let maxRules = 64
+    public static let maxRules = 64
 
-    package init(_ configuration: ProxyConfiguration) {
+    public init(_ configuration: ProxyConfiguration) {
         rules = configuration.headers.prefix(Self.maxRules).map { rule in
             Rule(
                 lowercaseName: Array(rule.name.lowercased().utf8),
@@ -108,19 +108,19 @@ package struct HeaderPolicy: Sendable {
     }
 
     /// What became of a request's head.
-    package struct Rendered {
+    public struct Rendered {
         /// The client's own Authorization went along (`authorization: fill`, or a path without bearer).
-        package var hasAuthorization = false
+        public var hasAuthorization = false
         /// Squire's name is in `Via`: the request has been here before.
-        package var isLoop = false
+        public var isLoop = false
     }
 
-    package static let pseudonym: StaticString = "squire"
+    public static let pseudonym: StaticString = "squire"
 
     /// Appends the head for the upstream up to where the credential goes; `finish` ends it.
     ///
     /// `bytes` are what `head` was parsed from. `keepsExpectation` sends the client's `Expect` along.
-    package func render(
+    public func render(
         _ head: RequestHead,
         _ bytes: UnsafeRawBufferPointer,
         route: RouteKind,

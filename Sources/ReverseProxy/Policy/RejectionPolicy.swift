@@ -1,8 +1,8 @@
 import Credentials
 
 /// Decides whether an answer means "token rejected".
-package struct RejectionPolicy: Sendable {
-    package enum Verdict: Equatable, Sendable {
+public final class RejectionPolicy: Sendable {
+    public enum Verdict: Equatable, Sendable {
         case accepted
         case rejected
         /// The body decides.
@@ -11,19 +11,19 @@ package struct RejectionPolicy: Sendable {
 
     private let rules: [SessionConfiguration.Rejection]
 
-    package init(_ rules: [SessionConfiguration.Rejection]) {
+    public init(_ rules: [SessionConfiguration.Rejection]) {
         self.rules = rules
     }
 
     /// Whether any rule is about this status: the common answer is no, and then nothing else of the head is looked at.
     @inline(__always)
-    package func concerns(status: Int) -> Bool {
+    public func concerns(status: Int) -> Bool {
         for rule in rules where rule.status == status { return true }
         return false
     }
 
     /// `challenges` are the values of WWW-Authenticate; `isJSON` what Content-Type says of the body.
-    package func verdict(status: Int, challenges: [String], isJSON: Bool) -> Verdict {
+    public func verdict(status: Int, challenges: [String], isJSON: Bool) -> Verdict {
         let challenges = challenges.flatMap(AuthenticationChallenge.parse)
         var verdict = Verdict.accepted
         for rule in rules where rule.status == status {
@@ -49,7 +49,7 @@ package struct RejectionPolicy: Sendable {
         }
     }
 
-    package func isRejected(status: Int, challenges: [String], body: [UInt8]) -> Bool {
+    public func isRejected(status: Int, challenges: [String], body: [UInt8]) -> Bool {
         guard let json = JSONValue(parsing: body) else { return false }
         let challenges = challenges.flatMap(AuthenticationChallenge.parse)
         return rules.contains { rule in

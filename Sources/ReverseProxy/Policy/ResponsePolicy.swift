@@ -1,36 +1,36 @@
-package import EventIO
-package import HTTP1
+public import EventIO
+public import HTTP1
 
 /// Renders the head of an answer for the client.
-package struct ResponsePolicy: Sendable {
+public final class ResponsePolicy: Sendable {
     private let upstream: Origin
 
-    package init(upstream: Origin) {
+    public init(upstream: Origin) {
         self.upstream = upstream
     }
 
     /// What the client's side adds to the upstream's head.
-    package struct Additions {
+    public struct Additions {
         /// How the body goes to the client.
-        package var framing: MessageFraming
-        package var closes: Bool
+        public var framing: MessageFraming
+        public var closes: Bool
         /// The value of Date for an answer without one (RFC 9110 section 6.6.1); nil adds none.
-        package var date: String?
+        public var date: String?
         /// A page of this configured origin may read the answer.
-        package var pageOrigin: [UInt8]?
+        public var pageOrigin: [UInt8]?
         /// `http://host` as the client calls this proxy; nil leaves locations as they are.
-        package var ownOrigin: [UInt8]?
-        package var proxyStatus: String?
-        package var retryAfter: Int?
+        public var ownOrigin: [UInt8]?
+        public var proxyStatus: String?
+        public var retryAfter: Int?
 
-        package init(framing: MessageFraming, closes: Bool) {
+        public init(framing: MessageFraming, closes: Bool) {
             self.framing = framing
             self.closes = closes
         }
     }
 
     /// `bytes` are what `head` was parsed from.
-    package func render(
+    public func render(
         _ head: ResponseHead,
         _ bytes: UnsafeRawBufferPointer,
         _ additions: Additions,

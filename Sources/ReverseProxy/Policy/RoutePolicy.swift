@@ -1,5 +1,5 @@
 /// What kind of request it is to the session.
-package enum RouteKind: String, Sendable {
+public enum RouteKind: String, Sendable {
     /// Carries the bearer; a refusal refreshes.
     case ordinary
     /// Never carries the bearer; a token in the answer becomes the session's.
@@ -13,10 +13,10 @@ package enum RouteKind: String, Sendable {
 }
 
 /// Decides the kind of a request from its method and path.
-package struct RoutePolicy: Sendable {
+public final class RoutePolicy: Sendable {
     private let routes: [(kind: RouteKind, pattern: RoutePattern)]
 
-    package init(_ session: SessionConfiguration) {
+    public init(_ session: SessionConfiguration) {
         var routes: [(kind: RouteKind, pattern: RoutePattern)] = []
         if let refresh = session.refresh {
             let path = refresh.path.prefix { $0 != "?" }
@@ -28,12 +28,12 @@ package struct RoutePolicy: Sendable {
         self.routes = routes
     }
 
-    package func kind(method: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> RouteKind {
+    public func kind(method: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> RouteKind {
         match(method: method, path: path)?.kind ?? .ordinary
     }
 
     /// The first pattern that matches, and its kind.
-    package func match(
+    public func match(
         method: UnsafeRawBufferPointer,
         path: UnsafeRawBufferPointer
     ) -> (kind: RouteKind, pattern: RoutePattern)? {

@@ -1,24 +1,24 @@
 import Synchronization
 
 /// What one worker counts. Written by its thread only, read by any: no locked instruction on the data path.
-package final class Counters: Sendable {
-    package struct Snapshot: Sendable {
+public final class Counters: Sendable {
+    public struct Snapshot: Sendable {
         /// By status code.
-        package var requests: [Int: UInt64] = [:]
-        package var durationBuckets: [UInt64] = Array(repeating: 0, count: Counters.bounds.count + 1)
-        package var durationNanoseconds: UInt64 = 0
-        package var clientConnections: UInt64 = 0
-        package var upstreamConnections: UInt64 = 0
-        package var replaysAccepted: UInt64 = 0
-        package var replaysRejected: UInt64 = 0
+        public var requests: [Int: UInt64] = [:]
+        public var durationBuckets: [UInt64] = Array(repeating: 0, count: Counters.bounds.count + 1)
+        public var durationNanoseconds: UInt64 = 0
+        public var clientConnections: UInt64 = 0
+        public var upstreamConnections: UInt64 = 0
+        public var replaysAccepted: UInt64 = 0
+        public var replaysRejected: UInt64 = 0
         /// By the `code` of Squire's own answers.
-        package var refused: [String: UInt64] = [:]
+        public var refused: [String: UInt64] = [:]
 
-        package init() {}
+        public init() {}
     }
 
     /// Upper bounds of the histogram's buckets, seconds.
-    package static let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+    public static let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
     static let codes = [
         "bad_request", "forbidden_origin", "forbidden_user", "wrong_key", "method_not_allowed", "request_timeout",
         "body_too_large", "expectation_failed", "target_too_long", "head_too_large", "misdirected_request",
@@ -61,7 +61,7 @@ package final class Counters: Sendable {
         others.set(other.rawValue, UInt64(max(0, value)))
     }
 
-    package func snapshot() -> Snapshot {
+    public func snapshot() -> Snapshot {
         var result = Snapshot()
         for status in 0..<600 where statuses[status] > 0 { result.requests[status] = statuses[status] }
         for index in result.durationBuckets.indices { result.durationBuckets[index] = durations[index] }
@@ -77,7 +77,7 @@ package final class Counters: Sendable {
 
 extension Counters.Snapshot {
     /// Adds another worker's.
-    package mutating func add(_ other: Counters.Snapshot) {
+    public mutating func add(_ other: Counters.Snapshot) {
         requests.merge(other.requests, uniquingKeysWith: +)
         refused.merge(other.refused, uniquingKeysWith: +)
         for index in durationBuckets.indices { durationBuckets[index] += other.durationBuckets[index] }

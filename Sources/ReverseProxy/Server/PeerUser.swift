@@ -7,11 +7,11 @@ import Darwin
 #endif
 
 /// Whose process is at the other end of a connection within this machine.
-package enum PeerUser {
+public enum PeerUser {
     /// True when another user, and not root, is there; or when whoever was there has gone before it could be asked, which a foreign
     /// process would do on purpose: nobody waits for the answer. Connections from other machines have no user here:
     /// `access.allow-remote` and the key decide about them.
-    package static func isOther(_ descriptor: Int32, isUnixSocket: Bool) -> Bool {
+    public static func isOther(_ descriptor: Int32, isUnixSocket: Bool) -> Bool {
         var user: uid_t = 0
         let status =
             isUnixSocket

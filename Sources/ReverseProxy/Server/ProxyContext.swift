@@ -1,18 +1,18 @@
-package import Credentials
+public import Credentials
 import EventIO
-package import HTTP1
+public import HTTP1
 
 /// What one configuration comes to: everything that exchanges ask, shared by all workers. Immutable; a reload makes a new one, and
 /// exchanges that run keep theirs.
-package final class ProxyContext: Sendable {
-    package let configuration: ProxyConfiguration
-    package let access: AccessPolicy
-    package let routes: RoutePolicy
-    package let headers: HeaderPolicy
-    package let responses: ResponsePolicy
-    package let rejection: RejectionPolicy
-    package let session: CredentialCache
-    package let observer: (any ExchangeObserver)?
+public final class ProxyContext: Sendable {
+    public let configuration: ProxyConfiguration
+    public let access: AccessPolicy
+    public let routes: RoutePolicy
+    public let headers: HeaderPolicy
+    public let responses: ResponsePolicy
+    public let rejection: RejectionPolicy
+    public let session: CredentialCache
+    public let observer: (any ExchangeObserver)?
     let clock: any CredentialClock
     let intervals: Intervals
 
@@ -35,7 +35,7 @@ package final class ProxyContext: Sendable {
     }
 
     /// `ownHosts` are the names of the listeners beside the loopback names, `ownPorts` their ports.
-    package init(
+    public init(
         configuration: ProxyConfiguration,
         session: CredentialCache,
         observer: (any ExchangeObserver)?,

@@ -1,16 +1,16 @@
-package import EventIO
+public import EventIO
 import Threads
 
 /// One proxy: its listeners and workers.
 ///
 /// *Threading*: methods from the thread that made it; the workers run on threads of their own.
-package final class ProxyServer {
+public final class ProxyServer {
     private let threads: [LoopThread]
     private let boxes: [WorkerBox]
     private let counters: [Counters]
     private let sockets: [ListeningSocket]
     /// What the listeners are really bound to.
-    package let names: [ListeningSocket.Name]
+    public let names: [ListeningSocket.Name]
 
     /// Lets a worker be named on other threads; it is touched on its loop only.
     private final class WorkerBox: @unchecked Sendable {
@@ -20,7 +20,7 @@ package final class ProxyServer {
     }
 
     /// Starts accepting on `sockets`, which it owns from now on.
-    package init(context: ProxyContext, sockets: [ListeningSocket], workers: Int) {
+    public init(context: ProxyContext, sockets: [ListeningSocket], workers: Int) {
         self.sockets = sockets
         names = sockets.map(\.name)
         threads = (0..<max(1, workers)).map { LoopThread(name: "squire-worker\($0)") }
@@ -58,19 +58,19 @@ package final class ProxyServer {
     }
 
     /// From now on new exchanges follow `context`; running ones end as they began.
-    package func reconfigure(_ context: ProxyContext) {
+    public func reconfigure(_ context: ProxyContext) {
         for (thread, box) in zip(threads, boxes) {
             thread.loop.execute { box.worker?.reconfigure(context) }
         }
     }
 
     /// All workers' counts. Any thread.
-    package func snapshot() -> Counters.Snapshot {
+    public func snapshot() -> Counters.Snapshot {
         counters.reduce(into: Counters.Snapshot()) { $0.add($1.snapshot()) }
     }
 
     /// Stops accepting and lets running exchanges end; `completion` is called, on any thread, when the last has.
-    package func drain(completion: @escaping @Sendable () -> Void) {
+    public func drain(completion: @escaping @Sendable () -> Void) {
         // A Unix socket's name goes first: nobody may connect to what nobody answers.
         for socket in sockets { socket.removeName() }
         let remaining = Countdown(boxes.count, completion: completion)
@@ -83,7 +83,7 @@ package final class ProxyServer {
     }
 
     /// Ends everything that is left, and the threads.
-    package func stop() {
+    public func stop() {
         for (thread, box) in zip(threads, boxes) {
             thread.loop.execute {
                 box.listeners = []

@@ -1,21 +1,21 @@
-package import Credentials
-package import Upstream
+public import Credentials
+public import Upstream
 
 /// The few whole requests that concern the session: refresh, sign-in, sign-out. Blocking; not for event loops.
-package struct SessionRequests: Sendable {
+public struct SessionRequests: Sendable {
     private let configuration: ProxyConfiguration
     private let settings: UpstreamSettings
 
-    package init(_ configuration: ProxyConfiguration) {
+    public init(_ configuration: ProxyConfiguration) {
         self.configuration = configuration
         settings = configuration.upstreamSettings
     }
 
     /// An answer, or why there is none.
-    package typealias Reply = Result<WholeRequest.Answer, WholeRequest.Failure>
+    public typealias Reply = Result<WholeRequest.Answer, WholeRequest.Failure>
 
     /// Sends `method path` to the upstream with the configured headers, the bearer if there is one, and a JSON body if there is one.
-    package func send(
+    public func send(
         _ method: String,
         _ path: String,
         token: Token?,
@@ -93,21 +93,21 @@ package struct SessionRequests: Sendable {
 }
 
 /// Finds a token, and how long it lives, in an answer of the API.
-package struct TokenFinder: Sendable {
+public struct TokenFinder: Sendable {
     /// A JSON Pointer.
-    package let token: String
+    public let token: String
     private let expiresIn: String?
     private let expiresAt: String?
 
     /// The recipe says where a refresh's answer holds them; a sign-in's answer has the same form.
-    package init(_ recipe: SessionConfiguration.Refresh?) {
+    public init(_ recipe: SessionConfiguration.Refresh?) {
         token = recipe?.token ?? "/data/token/value"
         expiresIn = recipe?.expiresIn
         expiresAt = recipe?.expiresAt
     }
 
     /// `wall` is now, seconds since 1970.
-    package func find(in body: [UInt8], wall: Int) -> (token: Token, lifetime: Int?)? {
+    public func find(in body: [UInt8], wall: Int) -> (token: Token, lifetime: Int?)? {
         guard let json = JSONValue(parsing: body), let text = json.value(at: token)?.string, let found = Token(text)
         else { return nil }
         if let expiresIn, let seconds = Self.seconds(json.value(at: expiresIn)) { return (found, seconds) }
@@ -129,18 +129,18 @@ package struct TokenFinder: Sendable {
 }
 
 /// A token source that follows the configured recipe: one request that answers with a new token.
-package struct RecipeSource: TokenSource {
+public struct RecipeSource: TokenSource {
     private let requests: SessionRequests
     private let recipe: SessionConfiguration.Refresh
 
     /// Nil when no refresh is configured.
-    package init?(_ configuration: ProxyConfiguration) {
+    public init?(_ configuration: ProxyConfiguration) {
         guard let recipe = configuration.session.refresh else { return nil }
         self.recipe = recipe
         requests = SessionRequests(configuration)
     }
 
-    package func refresh(_ token: Token) -> RefreshOutcome {
+    public func refresh(_ token: Token) -> RefreshOutcome {
         switch requests.send(recipe, token: token) {
         case .failure(.notSent(let error)): .unreachable(reason: error.detail)
         case .failure(.noAnswer(let error)): .lost(reason: error.detail)

@@ -1,7 +1,7 @@
 /// What is fuzzed: one entry point each, with what must hold for any bytes.
 ///
 /// The corpus of each is `Tests/Fuzz/Corpus/<name>`; `swift test` replays it, `config/fuzz` extends it.
-package enum FuzzTarget: String, CaseIterable, Sendable {
+public enum FuzzTarget: String, CaseIterable, Sendable {
     case requestHead = "request-head"
     case responseHead = "response-head"
     case chunkedBody = "chunked-body"
@@ -9,7 +9,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case configuration
 
     /// Throws a `Violation` when an invariant does not hold.
-    package func check(_ bytes: [UInt8]) throws {
+    public func check(_ bytes: [UInt8]) throws {
         switch self {
         case .requestHead: try RequestHeadInvariants.check(bytes)
         case .responseHead: try ResponseHeadInvariants.check(bytes)
@@ -21,8 +21,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
 }
 
 /// An invariant that does not hold.
-package struct Violation: Error, CustomStringConvertible {
-    package var description: String
+public struct Violation: Error, CustomStringConvertible {
+    public var description: String
 
     init(_ text: String) {
         description = text
