@@ -9,7 +9,6 @@
 
 #include <event2/event.h>
 #include <event2/listener.h>
-#include <event2/thread.h>
 
 // Swift imports the flag macros as Int32 while the functions take `short`.
 static inline struct event *clibevent_new(struct event_base *base, evutil_socket_t fd, int flags,

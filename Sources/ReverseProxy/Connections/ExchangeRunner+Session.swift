@@ -32,7 +32,7 @@ extension ExchangeRunner {
         // A sign-out must end the token that a refresh in flight brings, not the one before.
         let isSignOut = exchange.route == .signOut
         if !isSignOut, let view = worker.credential(context.session, clock: context.clock, now: now) {
-            _ = exchange.credentialArrived(.success(view.credential))
+            _ = exchange.credentialArrived(view.credential)
             credentialLine = view.line
             return beginAttempt(now: now)
         }

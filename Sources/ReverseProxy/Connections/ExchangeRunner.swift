@@ -118,8 +118,10 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         admission: Admission,
         now: UInt64
     ) {
+        // Asked once: each look at a property that is an object counts its references up and down.
+        let context = client.context
         self.client = client
-        context = client.context
+        self.context = context
         pool = worker.pool
         startedAt = now
         id = worker.nextExchange()
@@ -136,16 +138,17 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         clientExpects = head.expectsContinue && !hasBodyAlready && head.framing != .none && head.framing != .length(0)
         sendsExpectation = clientExpects || isTooLargeToKeep(head.framing, route)
 
-        requestHead = worker.requestBuffers.take()
+        let output = worker.requestBuffers.take()
+        requestHead = output
         let rendered = context.headers.render(
             head,
             bytes,
             route: route,
             keepsExpectation: sendsExpectation,
             identifiers: &worker.identifiers,
-            into: requestHead
+            into: output
         )
-        prefixLength = requestHead.count
+        prefixLength = output.count
         methodLength = head.methodRange.count
         targetLength = max(head.pathAndQuery.count, 1)
         let bearerBelongs: Bool
@@ -221,9 +224,10 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     /// Starts an attempt with the credential in `credentialLine`.
     func beginAttempt(onFreshConnection: Bool = false, now: UInt64 = MonotonicClock.now()) {
         exchange.attemptBegins()
-        requestHead.truncate(to: prefixLength)
-        if !credentialLine.isEmpty { requestHead.append(credentialLine) }
-        requestHead.append("\r\n")
+        let head = requestHead!
+        head.truncate(to: prefixLength)
+        if !credentialLine.isEmpty { head.append(credentialLine) }
+        head.append("\r\n")
         headSent = 0
         bodySent = 0
         uploadFailed = false
@@ -236,7 +240,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             let bytes = body.bytes(from: 0, limit: Self.smallBody, scratch: worker.scratch)
         {
             // Head and body in one segment.
-            requestHead.append(bytes)
+            head.append(bytes)
             bodySent = bytes.count
         }
         if attemptStartedAt == 0 { attemptStartedAt = now }

@@ -78,15 +78,7 @@ public struct Exchange: Sendable {
     public mutating func credentialArrived(_ result: Result<Credential, CredentialFailure>) -> CredentialAction {
         switch result {
         case .success(let credential):
-            if attempts > 0 {
-                if isBeyondReplay { return .relayRefreshed }
-                if let customer, !customer.isSame(as: credential.customer) { return .refuseSwitched }
-                replays += 1
-            }
-            isRefreshed = credential.isRefreshed
-            customer = credential.customer
-            generation = credential.generation
-            return .send
+            return credentialArrived(credential)
         case .failure(let failure):
             // The API's own refusal says less than "come again in a moment".
             if failure == .overloaded { return .refuse(failure) }
@@ -98,6 +90,18 @@ public struct Exchange: Sendable {
             }
             return .refuse(failure)
         }
+    }
+
+    public mutating func credentialArrived(_ credential: Credential) -> CredentialAction {
+        if attempts > 0 {
+            if isBeyondReplay { return .relayRefreshed }
+            if let customer, !customer.isSame(as: credential.customer) { return .refuseSwitched }
+            replays += 1
+        }
+        isRefreshed = credential.isRefreshed
+        customer = credential.customer
+        generation = credential.generation
+        return .send
     }
 
     public mutating func attemptBegins() {

@@ -49,14 +49,21 @@ final class Worker {
     /// How often requests look whether another process replaced the session file.
     private static let recheckNanoseconds: UInt64 = 500_000_000
 
-    /// The current credential as requests carry it.
-    struct CredentialView {
-        var credential: Credential
-        var line: [UInt8]
+    /// The current credential as requests carry it. An object: each request asks for it.
+    final class CredentialView {
+        let credential: Credential
+        let line: [UInt8]
         /// On the session's clock.
-        var until: Int64
+        let until: Int64
         /// On `MonotonicClock`.
-        var youngUntil: UInt64
+        let youngUntil: UInt64
+
+        init(_ credential: Credential, until: Int64, youngUntil: UInt64) {
+            self.credential = credential
+            line = Worker.line(credential.token)
+            self.until = until
+            self.youngUntil = youngUntil
+        }
     }
 
     /// `counters` are all workers', of which this is the one at `index`.
@@ -202,12 +209,7 @@ final class Worker {
             view = nil
             return nil
         }
-        view = CredentialView(
-            credential: credential,
-            line: Self.line(credential.token),
-            until: until,
-            youngUntil: now &+ Self.youth
-        )
+        view = CredentialView(credential, until: until, youngUntil: now &+ Self.youth)
         return view
     }
 

@@ -23,7 +23,7 @@ def nginx(rig, port, tls, large=False, logs=False):
     log = f"access_log {rig.path('access.log')};" if logs else ""
     return rig.nginx("nginx", f"""{log} upstream u {{ server 127.0.0.1:{upstream_port}; keepalive 256; keepalive_requests 1000000000; }}
  server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ proxy_pass {scheme}://u; proxy_http_version 1.1; {streaming}
-  proxy_ssl_verify on; proxy_ssl_trusted_certificate {rig.path('cert.pem')}; proxy_ssl_name localhost; proxy_ssl_session_reuse on;
+  proxy_ssl_protocols TLSv1.2 TLSv1.3; proxy_ssl_verify on; proxy_ssl_trusted_certificate {rig.path('cert.pem')}; proxy_ssl_name localhost; proxy_ssl_session_reuse on;
   proxy_set_header Connection ""; proxy_set_header Authorization "Bearer {rig.token}"; {fields} }} }}""")
 
 
