@@ -173,14 +173,14 @@ extension ExchangeRunner {
     }
 
     private func additions(framing: MessageFraming) -> ResponsePolicy.Additions {
-        let closes = client.willClose || framing == .untilClose || isBodyUnread
-        var result = ResponsePolicy.Additions(framing: framing, closes: closes)
-        result.pageOrigin = pageOrigin
-        if !responseHead.names.contains(.date) { result.date = worker.date() }
-        if responseHead.names.contains(.location) || responseHead.names.contains(.contentLocation) {
-            result.ownOrigin = client.ownOrigin
-        }
-        return result
+        let names = responseHead.names
+        return ResponsePolicy.Additions(
+            framing: framing,
+            closes: client.willClose || framing == .untilClose || isBodyUnread,
+            date: names.contains(.date) ? nil : worker.date(),
+            pageOrigin: pageOrigin,
+            ownOrigin: names.contains(.location) || names.contains(.contentLocation) ? client.ownOrigin : nil
+        )
     }
 
     // MARK: Relaying

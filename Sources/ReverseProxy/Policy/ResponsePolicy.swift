@@ -23,9 +23,18 @@ public final class ResponsePolicy: Sendable {
         public var proxyStatus: String?
         public var retryAfter: Int?
 
-        public init(framing: MessageFraming, closes: Bool) {
+        public init(
+            framing: MessageFraming,
+            closes: Bool,
+            date: String? = nil,
+            pageOrigin: [UInt8]? = nil,
+            ownOrigin: [UInt8]? = nil
+        ) {
             self.framing = framing
             self.closes = closes
+            self.date = date
+            self.pageOrigin = pageOrigin
+            self.ownOrigin = ownOrigin
         }
     }
 

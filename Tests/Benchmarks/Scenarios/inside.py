@@ -1,5 +1,5 @@
 """What one request costs inside: system calls, and calls of the memory allocator."""
-import os, pathlib, re, shutil, signal, socket, struct, subprocess, time
+import contextlib, os, pathlib, re, shutil, signal, socket, struct, subprocess, time
 
 from rig import Failure, Rig, answer, figure, free_port, needs, request
 
@@ -12,6 +12,17 @@ def ask(connection, port, count):
         connection.sendall(message)
         if answer(connection) != 200:
             raise Failure("a request was not answered well")
+
+
+def together(connections, port, count):
+    """So many requests in all, each time one on every connection before the first answer is read."""
+    message = request(port)
+    for _ in range(0, count, len(connections)):
+        for connection in connections:
+            connection.sendall(message)
+        for connection in connections:
+            if answer(connection) != 200:
+                raise Failure("a request was not answered well")
 
 
 def system_calls(options):
@@ -45,8 +56,9 @@ def allocations(options):
     if not shutil.which("cc"):
         raise Failure("this needs a C compiler: apt-get install -y gcc")
     source = pathlib.Path(__file__).parent / "allocations.c"
-    for kind, tls, log in (("plain upstream", False, ["warning"]), ("TLS upstream", True, ["warning"]), ("with a log line", False, ["info"]),
-                           ("with one in JSON", False, ["info", "--log-format", "json"])):
+    for kind, tls, log, clients in (("plain upstream", False, ["warning"], 1), ("TLS upstream", True, ["warning"], 1),
+                                    ("with a log line", False, ["info"], 1), ("with one in JSON", False, ["info", "--log-format", "json"], 1),
+                                    ("32 clients at once", False, ["warning"], 32)):
         with Rig(options.squire) as rig:
             rig.upstream()
             subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", rig.path("allocations.so"), str(source)], check=True)
@@ -62,10 +74,11 @@ def allocations(options):
                 entries = struct.iter_unpack("56sQ", counts_file.read_bytes())
                 return {name.rstrip(b"\0").decode(): count for name, count in entries if name.rstrip(b"\0")}
 
-            with socket.create_connection(("127.0.0.1", port)) as connection:
-                ask(connection, port, 500)
+            with contextlib.ExitStack() as stack:
+                connections = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(clients)]
+                together(connections, port, 500)
                 before = read()
-                ask(connection, port, REQUESTS)
+                together(connections, port, REQUESTS)
                 after = read()
             if ("/api/x" in rig.log("squire")) != (log != ["warning"]):
                 raise Failure("the log is not what was asked for")
