@@ -57,7 +57,9 @@ public final class EventLoop: @unchecked Sendable {
 
     private static func makePipe() -> (read: Int32, write: Int32) {
         var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { fatalError(SystemError("a pipe to wake an event loop cannot be made").description) }
+        guard pipe(&ends) == 0 else {
+            fatalError(SystemError("a pipe to wake an event loop cannot be made").description)
+        }
         for end in ends {
             _ = fcntl(end, F_SETFD, FD_CLOEXEC)
             _ = fcntl(end, F_SETFL, O_NONBLOCK)
