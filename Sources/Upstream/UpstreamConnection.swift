@@ -28,6 +28,8 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
     private let isDirect: Bool
     /// A TLS connection to the proxy may hold bytes too, and nothing tells.
     private let mayHoldUnseen: Bool
+    /// Where bytes need not pass through libcurl, see there.
+    private var session: TLSSession?
     /// Bytes wait in the TLS library: the loop will not say so.
     private var holdsBytes = false
     /// Bytes a TLS send could not finish; they must be offered again from the same address.
@@ -64,7 +66,7 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
         // record is.
         return isSecure
             && withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { receive(into: $0) == .wouldBlock }
-            && !easy.holdsBytes
+            && !(session?.holdsBytes ?? easy.holdsBytes)
     }
 
     /// Nothing that counts as sent waits inside.
@@ -79,6 +81,11 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
     /// Receives what is there, a TLS record at most. What more there is is announced again.
     public func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         if isDirect { return SocketIO.read(descriptor, into: buffer) }
+        if let session {
+            let result = session.receive(into: buffer)
+            holdsBytes = if case .moved = result { session.holdsBytes } else { false }
+            return result
+        }
         let (code, count) = easy.receive(into: buffer)
         // After anything else than bytes there is nothing to be had before the socket has more.
         holdsBytes = code == CURLE_OK && count > 0 && (mayHoldUnseen || isSecure && easy.holdsBytes)
@@ -139,10 +146,16 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
 
     private func offer(_ bytes: UnsafeRawBufferPointer) -> IOResult {
         if isDirect { return SocketIO.write(descriptor, bytes) }
+        if let session { return session.send(bytes) }
         var count = 0
         let code = curl_easy_send(easy.curl, bytes.baseAddress, bytes.count, &count)
         switch code {
-        case CURLE_OK: return count > 0 ? .moved(count) : .wouldBlock
+        case CURLE_OK:
+            // From the second message on: libcurl tells its session once it was used.
+            if count == bytes.count, connector.settings.proxy == .none {
+                session = TLSSession(easy, descriptor: descriptor)
+            }
+            return count > 0 ? .moved(count) : .wouldBlock
         case CURLE_AGAIN: return .wouldBlock
         default: return .failed(Int32(bitPattern: code.rawValue))
         }

@@ -1,0 +1,94 @@
+internal import CCurl
+import EventIO
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// What is called of OpenSSL itself, where libcurl is linked to it.
+private struct OpenSSL: Sendable {
+    let setDescriptor: @convention(c) (UnsafeMutableRawPointer, Int32) -> Int32
+    let read: @convention(c) (UnsafeMutableRawPointer, UnsafeMutableRawPointer?, Int32) -> Int32
+    let write: @convention(c) (UnsafeMutableRawPointer, UnsafeRawPointer?, Int32) -> Int32
+    let error: @convention(c) (UnsafeMutableRawPointer, Int32) -> Int32
+    let hasPending: @convention(c) (UnsafeMutableRawPointer) -> Int32
+    let peekError: @convention(c) () -> UInt
+    let clearErrors: @convention(c) () -> Void
+
+    /// Nil where one of the functions is not there.
+    static let shared = OpenSSL()
+
+    private init?() {
+        func find<T>(_ name: String, _: T.Type) -> T? {
+            ccurl_tls_function(name).map { unsafeBitCast($0, to: T.self) }
+        }
+        guard
+            let setDescriptor = find("SSL_set_fd", (@convention(c) (UnsafeMutableRawPointer, Int32) -> Int32).self),
+            let read = find(
+                "SSL_read",
+                (@convention(c) (UnsafeMutableRawPointer, UnsafeMutableRawPointer?, Int32) -> Int32).self
+            ),
+            let write = find(
+                "SSL_write",
+                (@convention(c) (UnsafeMutableRawPointer, UnsafeRawPointer?, Int32) -> Int32).self
+            ),
+            let error = find("SSL_get_error", (@convention(c) (UnsafeMutableRawPointer, Int32) -> Int32).self),
+            let hasPending = find("SSL_has_pending", (@convention(c) (UnsafeMutableRawPointer) -> Int32).self),
+            let peekError = find("ERR_peek_error", (@convention(c) () -> UInt).self),
+            let clearErrors = find("ERR_clear_error", (@convention(c) () -> Void).self)
+        else { return nil }
+        self.setDescriptor = setDescriptor
+        self.read = read
+        self.write = write
+        self.error = error
+        self.hasPending = hasPending
+        self.peekError = peekError
+        self.clearErrors = clearErrors
+    }
+}
+
+/// The TLS session of a connection that libcurl made and will end; in between, bytes go straight through it.
+///
+/// *Ownership*: the session is libcurl's, good until the connection is closed. *Threading*: its connection's loop.
+struct TLSSession {
+    private let ssl: UnsafeMutableRawPointer
+    private let library: OpenSSL
+
+    init?(_ easy: EasyHandle, descriptor: Int32) {
+        guard let library = OpenSSL.shared, let ssl = ccurl_tls_session(easy.curl) else { return nil }
+        guard library.setDescriptor(ssl, descriptor) == 1 else { return nil }
+        self.library = library
+        self.ssl = ssl
+    }
+
+    var holdsBytes: Bool { library.hasPending(ssl) != 0 }
+
+    func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
+        forgetErrors()
+        let count = library.read(ssl, buffer.baseAddress, Int32(clamping: buffer.count))
+        return count > 0 ? .moved(Int(count)) : result(count)
+    }
+
+    func send(_ bytes: UnsafeRawBufferPointer) -> IOResult {
+        forgetErrors()
+        let count = library.write(ssl, bytes.baseAddress, Int32(clamping: bytes.count))
+        return count > 0 ? .moved(Int(count)) : result(count)
+    }
+
+    /// What others left in this thread's queue would be taken for ours (SSL_get_error(3)).
+    private func forgetErrors() {
+        if library.peekError() != 0 { library.clearErrors() }
+    }
+
+    private func result(_ count: Int32) -> IOResult {
+        switch library.error(ssl, count) {
+        // SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE
+        case 2, 3: .wouldBlock
+        // SSL_ERROR_ZERO_RETURN: the upstream said that it ends (close_notify). Anything else broke off (RFC 9112 section 9.8).
+        case 6: .endOfStream
+        default: .failed(0)
+        }
+    }
+}
