@@ -54,8 +54,8 @@ final class EasyHandle {
         if let key = settings.key { set(CURLOPT_SSLKEY, key) }
     }
 
-    /// Ends of TLS connections are told apart, where the TLS library tells.
-    private var watchesEnd = false
+    /// libcurl uses OpenSSL for this connection: then ends of it are told apart.
+    private(set) var usesOpenSSL = false
     private var hasCloseNotify = false
     /// The TLS library's object, libcurl's.
     private var session: UnsafeMutableRawPointer?
@@ -63,14 +63,14 @@ final class EasyHandle {
     /// Before connecting through TLS: from now on an end without close_notify is an error (RFC 9112 section 9.8), and `holdsBytes` has
     /// to be asked.
     func prepareTLS() {
-        watchesEnd = ccurl_prepare_tls(curl)
+        usesOpenSSL = ccurl_prepare_tls(curl)
     }
 
     /// Receives what is there, after `CURLOPT_CONNECT_ONLY`.
     func receive(into buffer: UnsafeMutableRawBufferPointer) -> (code: CURLcode, count: Int) {
         var count = 0
         let code = ccurl_receive(curl, buffer.baseAddress, buffer.count, &count, &hasCloseNotify)
-        if code == CURLE_OK, count == 0, watchesEnd, !hasCloseNotify { return (CURLE_RECV_ERROR, 0) }
+        if code == CURLE_OK, count == 0, usesOpenSSL, !hasCloseNotify { return (CURLE_RECV_ERROR, 0) }
         return (code, count)
     }
 

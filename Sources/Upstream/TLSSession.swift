@@ -56,8 +56,9 @@ struct TLSSession {
     private let ssl: UnsafeMutableRawPointer
     private let library: OpenSSL
 
+    /// Nil when libcurl was not used to send or receive on the connection yet, or uses another TLS library.
     init?(_ easy: EasyHandle, descriptor: Int32) {
-        guard let library = OpenSSL.shared, let ssl = ccurl_tls_session(easy.curl) else { return nil }
+        guard easy.usesOpenSSL, let library = OpenSSL.shared, let ssl = ccurl_tls_session(easy.curl) else { return nil }
         guard library.setDescriptor(ssl, descriptor) == 1 else { return nil }
         self.library = library
         self.ssl = ssl

@@ -64,12 +64,14 @@ class RecordUpstream(RawUpstream):
         connection.close()
 
 
-class SecureProxy(RecordUpstream):
-    """A proxy that is spoken to through TLS, and the upstream behind it: all records of an answer are in one of the proxy's."""
+class Proxy(RecordUpstream):
+    """A proxy, and the upstream behind it. `isSecure`: it is spoken to through TLS, and all records of an answer are in one of its own."""
+
+    isSecure = False
 
     def serve(self, connection):
         with contextlib.suppress(OSError):
-            outer = self.context.wrap_socket(connection, server_side=True)
+            outer = self.context.wrap_socket(connection, server_side=True) if self.isSecure else connection
             head = b""
             while not head.endswith(b"\r\n\r\n"):
                 head += outer.recv(65536)
@@ -242,12 +244,24 @@ class Upstream(Scenario):
         answer = self.fetch(squire)
         self.assertEqual((answer.status, answer.data), (401, b"refused ever"))
 
+    def test_records_through_a_proxy(self):
+        context, trust = secure_context(self.directory)
+        proxy = Proxy(lambda request: [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"one ", b"two ", b"3"], context)
+        self.addCleanup(proxy.close)
+        config = self.config("https://127.0.0.1:9", f"proxy: http://127.0.0.1:{proxy.port}\n{trust}")
+        self.save_token(jwt(), config)
+        squire = self.run_squire(config)
+        for _ in range(2):
+            self.assertEqual(self.fetch(squire).data, b"one two 3")
+        self.assertEqual(proxy.connections, 1)
+
     @unittest.skipUnless(subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0,
                          "only root can give a process other system certificates")
     def test_records_within_a_record_of_the_proxy(self):
         context, trust = secure_context(self.directory)
         records = [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"one ", b"two ", b"3"]
-        proxy = SecureProxy(lambda request: records, context)
+        proxy = Proxy(lambda request: records, context)
+        proxy.isSecure = True
         self.addCleanup(proxy.close)
         config = self.config("https://127.0.0.1:9", f"proxy: https://127.0.0.1:{proxy.port}\n{trust}")
         self.save_token(jwt(), config)
