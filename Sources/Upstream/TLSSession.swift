@@ -1,43 +1,37 @@
 internal import CCurl
 import EventIO
 
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
-
 /// What is called of OpenSSL itself, where libcurl is linked to it.
 private struct OpenSSL: Sendable {
-    let setDescriptor: @convention(c) (UnsafeMutableRawPointer, Int32) -> Int32
-    let read: @convention(c) (UnsafeMutableRawPointer, UnsafeMutableRawPointer?, Int32) -> Int32
-    let write: @convention(c) (UnsafeMutableRawPointer, UnsafeRawPointer?, Int32) -> Int32
-    let error: @convention(c) (UnsafeMutableRawPointer, Int32) -> Int32
-    let hasPending: @convention(c) (UnsafeMutableRawPointer) -> Int32
-    let peekError: @convention(c) () -> UInt
-    let clearErrors: @convention(c) () -> Void
+    /// `SSL *`
+    typealias Session = UnsafeMutableRawPointer
+    typealias SetDescriptor = @convention(c) (Session, Int32) -> Int32
+    typealias Read = @convention(c) (Session, UnsafeMutableRawPointer?, Int32) -> Int32
+    typealias Write = @convention(c) (Session, UnsafeRawPointer?, Int32) -> Int32
+    typealias ErrorOf = @convention(c) (Session, Int32) -> Int32
+    typealias HasPending = @convention(c) (Session) -> Int32
+    typealias PeekError = @convention(c) () -> UInt
+    typealias ClearErrors = @convention(c) () -> Void
+
+    let setDescriptor: SetDescriptor
+    let read: Read
+    let write: Write
+    let error: ErrorOf
+    let hasPending: HasPending
+    let peekError: PeekError
+    let clearErrors: ClearErrors
 
     /// Nil where one of the functions is not there.
     static let shared = OpenSSL()
 
     private init?() {
-        func find<T>(_ name: String, _: T.Type) -> T? {
-            ccurl_tls_function(name).map { unsafeBitCast($0, to: T.self) }
+        func find<Function>(_ name: String) -> Function? {
+            ccurl_tls_function(name).map { unsafeBitCast($0, to: Function.self) }
         }
-        guard
-            let setDescriptor = find("SSL_set_fd", (@convention(c) (UnsafeMutableRawPointer, Int32) -> Int32).self),
-            let read = find(
-                "SSL_read",
-                (@convention(c) (UnsafeMutableRawPointer, UnsafeMutableRawPointer?, Int32) -> Int32).self
-            ),
-            let write = find(
-                "SSL_write",
-                (@convention(c) (UnsafeMutableRawPointer, UnsafeRawPointer?, Int32) -> Int32).self
-            ),
-            let error = find("SSL_get_error", (@convention(c) (UnsafeMutableRawPointer, Int32) -> Int32).self),
-            let hasPending = find("SSL_has_pending", (@convention(c) (UnsafeMutableRawPointer) -> Int32).self),
-            let peekError = find("ERR_peek_error", (@convention(c) () -> UInt).self),
-            let clearErrors = find("ERR_clear_error", (@convention(c) () -> Void).self)
+        guard let setDescriptor: SetDescriptor = find("SSL_set_fd"), let read: Read = find("SSL_read"),
+            let write: Write = find("SSL_write"), let error: ErrorOf = find("SSL_get_error"),
+            let hasPending: HasPending = find("SSL_has_pending"), let peekError: PeekError = find("ERR_peek_error"),
+            let clearErrors: ClearErrors = find("ERR_clear_error")
         else { return nil }
         self.setDescriptor = setDescriptor
         self.read = read
@@ -49,11 +43,12 @@ private struct OpenSSL: Sendable {
     }
 }
 
-/// The TLS session of a connection that libcurl made and will end; in between, bytes go straight through it.
+/// The TLS session of a connection that libcurl made and will end; in between, bytes go straight through it, to and from the socket
+/// (SSL_set_fd(3)) rather than through libcurl's own layer.
 ///
 /// *Ownership*: the session is libcurl's, good until the connection is closed. *Threading*: its connection's loop.
 struct TLSSession {
-    private let ssl: UnsafeMutableRawPointer
+    private let ssl: OpenSSL.Session
     private let library: OpenSSL
 
     /// Nil when libcurl was not used to send or receive on the connection yet, or uses another TLS library.

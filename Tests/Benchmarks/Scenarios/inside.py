@@ -76,7 +76,8 @@ def allocations(options):
 
             with contextlib.ExitStack() as stack:
                 connections = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(clients)]
-                together(connections, port, 500)
+                # Long enough that all upstream connections are made that so many clients come to need.
+                together(connections, port, 500 if clients == 1 else 10 * REQUESTS)
                 before = read()
                 together(connections, port, REQUESTS)
                 after = read()
