@@ -100,7 +100,7 @@ class RawUpstream:
 
     def __init__(self, respond=None, context=None):
         self.respond = respond or (lambda request: reply(200, b"ok"))
-        self.requests, self.connections = [], 0
+        self.requests, self.connections, self.hung_up = [], 0, 0
         self.lock = threading.Lock()
         self.arrived = threading.Condition(self.lock)
         self.context = context
@@ -140,7 +140,11 @@ class RawUpstream:
                     return hang_up(connection)
                 connection.sendall(answer)
                 if close:
-                    return hang_up(connection)
+                    hang_up(connection)
+                    with self.arrived:
+                        self.hung_up += 1
+                        self.arrived.notify_all()
+                    return
 
     def secured(self, connection):
         return self.context.wrap_socket(connection, server_side=True) if self.context else connection
@@ -148,6 +152,10 @@ class RawUpstream:
     def wait_for_requests(self, count):
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.requests) >= count, LIMIT), f"{len(self.requests)} of {count} requests"
+
+    def wait_for_hang_ups(self, count):
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: self.hung_up >= count, LIMIT), f"{self.hung_up} of {count} connections ended"
 
     def close(self):
         self.listener.close()
