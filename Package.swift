@@ -109,7 +109,7 @@ let package = Package(
         .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "Threads"], swiftSettings: common),
         .testTarget(
             name: "ReverseProxyTests",
-            dependencies: ["Credentials", "EventIO", "HTTP1", "ReverseProxy"],
+            dependencies: ["Credentials", "EventIO", "HTTP1", "ReverseProxy", "Upstream"],
             swiftSettings: common
         ),
         .testTarget(

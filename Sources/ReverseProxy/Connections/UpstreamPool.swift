@@ -23,13 +23,13 @@ final class UpstreamPool: UpstreamConnectionDelegate {
         /// The connection that is being made for it.
         fileprivate var attempt: UpstreamConnector.Attempt?
 
-        fileprivate init(_ completion: @escaping (Result<Acquired, UpstreamError>) -> Void) {
+        init(_ completion: @escaping (Result<Acquired, UpstreamError>) -> Void) {
             self.completion = completion
         }
 
         fileprivate var isWaiting: Bool { completion != nil }
 
-        fileprivate func complete(_ result: Result<Acquired, UpstreamError>) {
+        func complete(_ result: Result<Acquired, UpstreamError>) {
             let completion = completion
             self.completion = nil
             completion?(result)
@@ -179,25 +179,31 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 }
 
 /// First come, first served; who waits no more is passed over.
-private struct WaitingLine {
-    private var waiters: [UpstreamPool.Waiter] = []
+struct WaitingLine {
+    private(set) var waiters: [UpstreamPool.Waiter] = []
     private var first = 0
 
-    /// Whether nobody waits. Forgets those who wait no more.
+    /// Whether nobody waits.
     var isEmpty: Bool {
         mutating get {
-            while first < waiters.count, !waiters[first].isWaiting { first += 1 }
-            // Not one by one: taking from the front moves all the others.
-            if first == waiters.count || first >= 64 {
-                waiters.removeFirst(first)
-                first = 0
-            }
+            forgetServed()
             return waiters.isEmpty
         }
     }
 
+    /// Also when nobody takes from the line: those in it may all be served otherwise.
     mutating func append(_ waiter: UpstreamPool.Waiter) {
+        forgetServed()
         waiters.append(waiter)
+    }
+
+    private mutating func forgetServed() {
+        while first < waiters.count, !waiters[first].isWaiting { first += 1 }
+        // Not one by one: taking from the front moves all the others.
+        if first == waiters.count || first >= 64 {
+            waiters.removeFirst(first)
+            first = 0
+        }
     }
 
     mutating func popFirst() -> UpstreamPool.Waiter? {
