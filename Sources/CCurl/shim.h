@@ -94,7 +94,7 @@ static inline CURLcode ccurl_tls_begins(CURL *easy, void *context, void *data) {
     *(void **)&control = ccurl_tls_function("SSL_CTX_ctrl");
     if (watch != NULL) watch(context, ccurl_tls_event);
     if (control == NULL) return CURLE_OK;
-    // SSL_CTX_set_read_ahead(3): a record in one read instead of two. Whoever receives asks `ccurl_holds_bytes` afterwards.
+    // SSL_CTX_set_read_ahead(3): a record in one read instead of two. Whoever receives asks SSL_has_pending(3) afterwards.
     control(context, 41, 1, NULL);
     // SSL_CTX_clear_mode(3), SSL_MODE_RELEASE_BUFFERS: libcurl has 34 KiB given back and allocated again for each answer.
     control(context, 78, 0x10, NULL);
@@ -113,13 +113,6 @@ static inline void *ccurl_tls_session(CURL *easy) {
     struct curl_tlssessioninfo *info = NULL;
     if (curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || info == NULL) return NULL;
     return info->backend == CURLSSLBACKEND_OPENSSL ? info->internals : NULL;
-}
-
-// SSL_has_pending(3): bytes that were read from the socket and not received yet, whole records or not. True where it cannot be known.
-static inline bool ccurl_holds_bytes(const void *session) {
-    static _Thread_local int (*pending)(const void *);
-    if (pending == NULL) *(void **)&pending = ccurl_tls_function("SSL_has_pending");
-    return pending == NULL || session == NULL || pending(session) != 0;
 }
 
 // `curl_easy_recv` that sets `has_close_notify` when the upstream says that it ends.

@@ -57,8 +57,6 @@ final class EasyHandle {
     /// libcurl uses OpenSSL for this connection: then ends of it are told apart.
     private(set) var usesOpenSSL = false
     private var hasCloseNotify = false
-    /// The TLS library's object, libcurl's.
-    private var session: UnsafeMutableRawPointer?
 
     /// Before connecting through TLS: from now on an end without close_notify is an error (RFC 9112 section 9.8), and `holdsBytes` has
     /// to be asked.
@@ -72,12 +70,6 @@ final class EasyHandle {
         let code = ccurl_receive(curl, buffer.baseAddress, buffer.count, &count, &hasCloseNotify)
         if code == CURLE_OK, count == 0, usesOpenSSL, !hasCloseNotify { return (CURLE_RECV_ERROR, 0) }
         return (code, count)
-    }
-
-    /// Whether bytes of the upstream wait inside the TLS library, where the loop does not see them. After `receive`.
-    var holdsBytes: Bool {
-        if session == nil { session = ccurl_tls_session(curl) }
-        return ccurl_holds_bytes(session)
     }
 
     func error(_ code: CURLcode) -> UpstreamError {

@@ -41,6 +41,16 @@ private struct OpenSSL: Sendable {
         self.peekError = peekError
         self.clearErrors = clearErrors
     }
+
+    func holdsBytes(_ session: Session) -> Bool { hasPending(session) != 0 }
+}
+
+extension EasyHandle {
+    /// The same as a session's, where bytes pass through libcurl; true where it cannot be known.
+    var holdsBytes: Bool {
+        guard let library = OpenSSL.shared, let session = ccurl_tls_session(curl) else { return true }
+        return library.holdsBytes(session)
+    }
 }
 
 /// The TLS session of a connection that libcurl made and will end; in between, bytes go straight through it, to and from the socket
@@ -59,7 +69,8 @@ struct TLSSession {
         self.ssl = ssl
     }
 
-    var holdsBytes: Bool { library.hasPending(ssl) != 0 }
+    /// Whether bytes of the upstream wait inside the TLS library, whole records or not, where the loop does not see them. After `receive`.
+    var holdsBytes: Bool { library.holdsBytes(ssl) }
 
     func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         forgetErrors()
