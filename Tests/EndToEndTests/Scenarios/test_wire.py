@@ -302,12 +302,10 @@ class Wire(Scenario):
         self.assertEqual(response.data.decode(), hashlib.sha256(body).hexdigest())
 
     def test_tls_upstream(self):
-        certificate, key = self.make_certificate("server", "-addext", "subjectAltName=IP:127.0.0.1")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
+        context, trust = secure_context(self.directory)
         body = os.urandom(3_000_000)
         respond = lambda r: reply(200, r.payload)
-        squire, upstream = self.proxied(respond, extra=f"tls: {{ca: {certificate}}}\n", context=context)
+        squire, upstream = self.proxied(respond, extra=trust, context=context)
         self.assertEqual(self.fetch(squire, "PUT", "/x", body).data, body)
         self.assertEqual(self.fetch(squire).status, 200)
         self.assertEqual(upstream.connections, 1)
@@ -318,9 +316,7 @@ class Wire(Scenario):
 
     def test_a_body_that_came_while_connecting_goes_on(self):
         """What is more than the window when the connection is there, behind an expectation that nobody answers."""
-        certificate, key = self.make_certificate("server", "-addext", "subjectAltName=IP:127.0.0.1")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
+        context, trust = secure_context(self.directory)
         accepted, shake_hands, has_head = threading.Event(), threading.Event(), threading.Event()
         window, rest = 65_536, 10_000
 
@@ -336,7 +332,7 @@ class Wire(Scenario):
 
         upstream = Slow()
         self.addCleanup(upstream.close)
-        config = self.config(f"https://127.0.0.1:{upstream.port}", f"tls: {{ca: {certificate}}}\n")
+        config = self.config(f"https://127.0.0.1:{upstream.port}", trust)
         self.save_token(jwt(), config)
         squire = self.run_squire(config)
         with socket.create_connection(("127.0.0.1", squire.port), LIMIT) as client:
@@ -364,20 +360,14 @@ class Wire(Scenario):
                 return
         self.fail("not all was read")
 
-    def make_certificate(self, name, *extra):
-        certificate, key = self.directory / f"{name}.pem", self.directory / f"{name}.key"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate, "-days", "2",
-                        "-subj", f"/CN={name}", *extra], check=True, capture_output=True)
-        return certificate, key
-
     def test_client_certificate(self):
-        certificate, key = self.make_certificate("server", "-addext", "subjectAltName=IP:127.0.0.1")
-        own, own_key = self.make_certificate("client")
+        server, key = certificate(self.directory, "server", "-addext", "subjectAltName=IP:127.0.0.1")
+        own, own_key = certificate(self.directory, "client")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
+        context.load_cert_chain(server, key)
         context.load_verify_locations(own)
         context.verify_mode = ssl.CERT_REQUIRED
-        squire, _ = self.proxied(extra=f"tls: {{ca: {certificate}, certificate: {own}, key: {own_key}}}\n", context=context)
+        squire, _ = self.proxied(extra=f"tls: {{ca: {server}, certificate: {own}, key: {own_key}}}\n", context=context)
         self.assertEqual(self.fetch(squire).status, 200)
 
     def test_corporate_proxy(self):
