@@ -145,12 +145,14 @@ public final class ByteBuffer {
 public final class BufferPool {
     /// What a buffer starts with: one TLS record (16 KiB) and a head fit several times.
     public static let bufferCapacity = 64 * 1024
+    /// How many are kept, if nothing else is said.
+    public static let defaultLimit = 16
     private var free: [ByteBuffer] = []
     private let capacity: Int
     private let limit: Int
 
     /// Keeps `limit` buffers of `capacity` bytes.
-    public init(capacity: Int = BufferPool.bufferCapacity, limit: Int = 16) {
+    public init(capacity: Int = BufferPool.bufferCapacity, limit: Int = BufferPool.defaultLimit) {
         self.capacity = capacity
         self.limit = limit
         free.reserveCapacity(limit)

@@ -24,6 +24,9 @@ public final class EventLoop: @unchecked Sendable {
     /// Whether something was written to the pipe since the inbox was last emptied. Protected by `lock`.
     private var isWakeUpPending = false
     private var isStopped = false
+    /// Called when everything that one look at descriptors and timers found is dealt with, before the next look. Its setter takes it back
+    /// before what it needs is gone.
+    public var turnEnded: (() -> Void)?
 
     /// Makes a loop that runs when some thread calls `run()`.
     public init() {
@@ -73,7 +76,8 @@ public final class EventLoop: @unchecked Sendable {
         drainInbox()
         while !isStopped {
             // Without the flag the loop ends at once when only the wake-up event is registered.
-            if event_base_loop(base, Int32(EVLOOP_NO_EXIT_ON_EMPTY)) != 0 { break }
+            if event_base_loop(base, Int32(EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY)) != 0 { break }
+            turnEnded?()
         }
         drainInbox()
     }

@@ -385,7 +385,7 @@ extension ExchangeRunner {
             if case .chunked = bodyMode { output.append(responseDecoder.forwardableTrailers()) }
             output.append("\r\n")
         }
-        guard client.flush() else { return }
+        guard client.flushAtTurnEnd() else { return }
         let now = MonotonicClock.now()
         releaseConnection(isReusable: isConnectionReusable, now: now)
         finish(.complete, closes: announcesClose || isBodyUnread, now: now)

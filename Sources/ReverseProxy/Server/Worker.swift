@@ -32,6 +32,8 @@ final class Worker {
     var identifiers = IdentifierGenerator()
     private(set) var isDraining = false
     private var connections: [Int: ClientConnection] = [:]
+    /// Whose answers are written when the loop's turn ends.
+    private var unflushed: [ClientConnection] = []
     private var runners: [ExchangeRunner] = []
     private var lastNumber = 0
     private var lastExchange: UInt64 = 0
@@ -75,6 +77,12 @@ final class Worker {
         replayBudget = ReplayBudget(workers: counters.count)
         exchangePrefix = UInt16(truncatingIfNeeded: identifiers.next())
         pool = Self.makePool(loop, context)
+        unflushed.reserveCapacity(BufferPool.defaultLimit)
+        loop.turnEnded = { [unowned self] in flushAll() }
+    }
+
+    deinit {
+        loop.turnEnded = nil
     }
 
     private static func makePool(_ loop: EventLoop, _ context: ProxyContext) -> UpstreamPool {
@@ -171,6 +179,19 @@ final class Worker {
             dateText = HTTPDate.text(seconds)
         }
         return dateText
+    }
+
+    // MARK: Answers
+
+    /// Lets `connection` write its answer when the loop's turn ends. As many wait at most as there are buffers kept.
+    func flushAtTurnEnd(_ connection: ClientConnection) {
+        unflushed.append(connection)
+        if unflushed.count == BufferPool.defaultLimit { flushAll() }
+    }
+
+    private func flushAll() {
+        for connection in unflushed { connection.flushDue() }
+        unflushed.removeAll(keepingCapacity: true)
     }
 
     // MARK: Runners

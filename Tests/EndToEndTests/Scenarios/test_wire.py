@@ -9,6 +9,12 @@ class Wire(Scenario):
         self.addCleanup(connection.close)
         return connection
 
+    def refuses(self, port):
+        try:
+            socket.create_connection(("127.0.0.1", port), LIMIT).close()
+        except OSError:
+            return True
+
     def read_until(self, connection, mark):
         received = b""
         while mark not in received:
@@ -115,6 +121,50 @@ class Wire(Scenario):
         squire, _ = self.proxied()
         received = self.exchange(squire.port, b"GET /1 HTTP/1.1\r\nHost: localhost\r\n\r\nGET /2 HTTP/1.1\r\nHost: localhost\r\n\r\n", half_close=True)
         self.assertEqual(received.count(b"HTTP/1.1 200"), 2)
+
+    def test_answers_on_their_way_survive_the_end_of_the_requests(self):
+        """All requests are done, but a part of their answers still waits for the client when it says that it sends nothing more, or when
+        Squire is told to stop."""
+        request, answer = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", reply(200, b"x" * 30_000)
+
+        def stalled(connection, upstream, requests):
+            connection.sendall(requests)
+            seen = -1
+            while seen != len(upstream.requests):
+                seen = len(upstream.requests)
+                with upstream.arrived:
+                    upstream.arrived.wait_for(lambda: len(upstream.requests) > seen, 0.3)
+            return seen
+
+        def connect(squire):
+            connection = socket.socket()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+            connection.settimeout(LIMIT)
+            connection.connect(("127.0.0.1", squire.port))
+            self.addCleanup(connection.close)
+            return connection
+
+        squire, upstream = self.proxied(lambda r: answer)
+        most = stalled(connect(squire), upstream, request * 1000)
+        # How much the kernel takes differs a little each time: some of these end with a part in Squire.
+        for count in range(most - 2, most + 1):
+            for end in ("half-close", "half-close after Connection: close", "SIGTERM"):
+                with self.subTest(count=count, end=end):
+                    squire, upstream = self.proxied(lambda r: answer)
+                    connection = connect(squire)
+                    last = request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") if "after" in end else request
+                    stalled(connection, upstream, request * (count - 1) + last)
+                    if end == "SIGTERM":
+                        squire.process.send_signal(signal.SIGTERM)
+                        self.until(lambda: self.refuses(squire.port), "it still accepts connections")
+                    else:
+                        connection.shutdown(socket.SHUT_WR)
+                        # Another client is served after the end was seen.
+                        self.fetch(squire)
+                    received = 0
+                    while part := connection.recv(1 << 20):
+                        received += part.count(b"x")
+                    self.assertEqual(received, count * 30_000)
 
     def test_byte_by_byte(self):
         squire, upstream = self.proxied()
