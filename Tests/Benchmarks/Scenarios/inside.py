@@ -46,8 +46,11 @@ def system_calls(options):
                                                           pathlib.Path(rig.path("calls")).read_text(), re.M)}
         counts.pop("total", None)
         kind = "TLS" if tls else "plain"
-        shown = ", ".join(f"{name} {count / REQUESTS:.2f}" for name, count in sorted(counts.items(), key=lambda x: -x[1]) if count >= REQUESTS / 100)
-        figure(f"system calls per request, {kind} upstream", sum(counts.values()) / REQUESTS, "", None if tls else 7, shown)
+        # Twice a second a request has the session file looked at: calls that come by the clock are told apart.
+        regular = {name: count for name, count in counts.items() if count >= REQUESTS / 100}
+        shown = ", ".join(f"{name} {count / REQUESTS:.2f}" for name, count in sorted(regular.items(), key=lambda x: -x[1]))
+        shown += f"; by the clock, in all {REQUESTS} requests: {sum(counts.values()) - sum(regular.values())}"
+        figure(f"system calls per request, {kind} upstream", sum(regular.values()) / REQUESTS, "", None if tls else 7, shown)
         figure(f"epoll_ctl per request, {kind} upstream", counts.get("epoll_ctl", 0) / REQUESTS, "", 0)
 
 
