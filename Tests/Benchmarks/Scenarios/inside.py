@@ -47,7 +47,7 @@ def system_calls(options):
         counts.pop("total", None)
         kind = "TLS" if tls else "plain"
         # Twice a second a request has the session file looked at: calls that come by the clock are told apart.
-        regular = {name: count for name, count in counts.items() if count >= REQUESTS / 100}
+        regular = {name: count for name, count in counts.items() if count >= REQUESTS / 200}
         shown = ", ".join(f"{name} {count / REQUESTS:.2f}" for name, count in sorted(regular.items(), key=lambda x: -x[1]))
         shown += f"; by the clock, in all {REQUESTS} requests: {sum(counts.values()) - sum(regular.values())}"
         figure(f"system calls per request, {kind} upstream", sum(regular.values()) / REQUESTS, "", None if tls else 7, shown)

@@ -17,6 +17,15 @@ class Wire(Scenario):
             received += part
         return received
 
+    def stalled(self, upstream):
+        """Waits until what was asked upstream stays the same for a while; how many requests that is."""
+        seen = -1
+        while seen != len(upstream.requests):
+            seen = len(upstream.requests)
+            with upstream.arrived:
+                upstream.arrived.wait_for(lambda: len(upstream.requests) > seen, 0.5)
+        return seen
+
     def test_exact_request(self):
         token = jwt()
         squire, upstream = self.proxied(token=token, profile="")
@@ -101,13 +110,7 @@ class Wire(Scenario):
         request, count = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", 1000
         with self.open(squire) as connection:
             connection.sendall(request * count)
-            # Until nothing moves any more: what was asked upstream stays the same for a while.
-            seen = -1
-            while seen != len(upstream.requests):
-                seen = len(upstream.requests)
-                with upstream.arrived:
-                    upstream.arrived.wait_for(lambda: len(upstream.requests) > seen, 0.5)
-            self.assertLess(seen, count)
+            self.assertLess(self.stalled(upstream), count)
             while len(upstream.requests) < count:
                 self.assertTrue(connection.recv(1 << 20))
 
@@ -121,33 +124,26 @@ class Wire(Scenario):
         Squire is told to stop."""
         request, answer = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", reply(200, b"x" * 30_000)
 
-        def stalled(connection, upstream, requests):
-            connection.sendall(requests)
-            seen = -1
-            while seen != len(upstream.requests):
-                seen = len(upstream.requests)
-                with upstream.arrived:
-                    upstream.arrived.wait_for(lambda: len(upstream.requests) > seen, 0.3)
-            return seen
-
-        def connect(squire):
+        def ask(squire, requests):
             connection = socket.socket()
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
             connection.settimeout(LIMIT)
             connection.connect(("127.0.0.1", squire.port))
             self.addCleanup(connection.close)
+            connection.sendall(requests)
             return connection
 
         squire, upstream = self.proxied(lambda r: answer)
-        most = stalled(connect(squire), upstream, request * 1000)
+        ask(squire, request * 1000)
+        most = self.stalled(upstream)
         # How much the kernel takes differs a little each time: some of these end with a part in Squire.
         for count in range(most - 2, most + 1):
             for end in ("half-close", "half-close after Connection: close", "SIGTERM"):
                 with self.subTest(count=count, end=end):
                     squire, upstream = self.proxied(lambda r: answer, extra="timeouts: {shutdown: 20s}\n")
-                    connection = connect(squire)
                     last = request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") if "after" in end else request
-                    stalled(connection, upstream, request * (count - 1) + last)
+                    connection = ask(squire, request * (count - 1) + last)
+                    self.stalled(upstream)
                     if end == "SIGTERM":
                         # An idle connection is closed in the same step.
                         with self.open(squire) as idle:
