@@ -87,12 +87,14 @@ extension ExchangeRunner {
         timer.arm(nanoseconds: UInt64(nanoseconds))
     }
 
-    /// How far the refusing server's `Date` is before the token's `nbf`, in nanoseconds.
+    /// How far the refusing server's `Date` is before the token's `nbf`, in nanoseconds. Beyond an hour it is not the clock: the token
+    /// says something else there, such as milliseconds.
     private func skew() -> Int64? {
         guard let notBefore = worker.notBefore(context.session, generation: exchange.generation),
             let text = heldText(.date).first, let date = HTTPDate.seconds(text), date < notBefore
         else { return nil }
-        return Int64(notBefore - date) * 1_000_000_000
+        let (seconds, overflows) = notBefore.subtractingReportingOverflow(date)
+        return overflows || seconds > 3_600 ? nil : Int64(seconds) * 1_000_000_000
     }
 
     private func credentialArrived(_ result: Result<Credential, CredentialFailure>) {
@@ -197,7 +199,7 @@ extension ExchangeRunner {
         responseBytes = UInt64(reply.body.count)
         let closes = client.willClose || isBodyUnread
         ownAnswer(closes: closes).append(reply, to: client.outputBuffer())
-        guard client.flush() else { return }
+        client.flush()
         finish(.complete, closes: closes)
     }
 }

@@ -588,5 +588,31 @@ class Commands(Scenario):
             self.assertIn(expected, text)
 
 
+class Clocks(Scenario):
+    """What a token and an answer say of the time is only somebody's word."""
+
+    def test_no_number_of_a_token_or_an_answer_ends_the_process(self):
+        now = int(time.time())
+        dates = [time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())]
+        numbers = [2 ** 31, -2 ** 31 - 1, 2 ** 53, 2 ** 63 - 1, -2 ** 63, 2 ** 64, now * 1000, -1, 0, 1e30, 253402300800, 13569465600]
+        dates += [f"Sun, 06 Nov 1994 {number}:00:00 GMT" for number in numbers] + [f"Sun, {number} Nov {number} 00:{number}:00 GMT" for number in numbers]
+        dates += ["Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:60 GMT", "", "x"]
+        said = {}
+
+        def respond(request):
+            if request.target.endswith("/refresh"): return reply(503, b"")
+            return reply(401, b"{}", f"Date: {said['date']}", "Content-Type: application/json")
+
+        squire, upstream = self.proxied(respond)
+        encode = lambda data: base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+        for claim in numbers:
+            claims = {"iss": "x", "sub": "1", "jti": str(claim), "iat": claim, "nbf": claim, "exp": claim if claim > now else now + 3600}
+            token = ".".join((encode(b'{"typ":"JWT","alg":"HS256"}'), encode(json.dumps(claims).encode()), "c2lnbmF0dXJl"))
+            self.save_token(token, squire.config)
+            for said["date"] in dates if claim == now * 1000 else dates[:1] + dates[-4:]:
+                self.assertIn(self.fetch(squire).status, (401, 503))
+        self.assertIsNone(squire.process.poll())
+
+
 if __name__ == "__main__":
     main()
