@@ -31,7 +31,10 @@ public struct Admission {
             return values.isEmpty ? nil : values.joined(separator: ", ")
         }
         let origin = joined(.origin)
-        let isPreflight = head.method == .options && origin != nil && head.first(.accessControlRequestMethod) != nil
+        if let origin, policy.isConfigured(origin) { pageOrigin = Array(origin.utf8) }
+        // Exactly what Squire answers itself is not asked for the key; Squire's own pages have no preflights.
+        let isPreflight =
+            head.method == .options && pageOrigin != nil && head.first(.accessControlRequestMethod) != nil
         let refusal = policy.refusal(
             AccessPolicy.Request(
                 host: head.host.map(text),
@@ -42,11 +45,10 @@ public struct Admission {
             ),
             isPreflight: isPreflight
         )
-        if let origin, policy.isConfigured(origin) { pageOrigin = Array(origin.utf8) }
         if let refusal {
             decision = .refuse(refusal)
         } else {
-            decision = isPreflight && pageOrigin != nil ? .preflight : .forward
+            decision = isPreflight ? .preflight : .forward
         }
     }
 }
