@@ -49,7 +49,7 @@ let package = Package(
         // Sign-in answers that a server compresses though it was asked not to. libcurl brings the library along.
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         // The few system calls that Swift cannot import.
-        .systemLibrary(name: "CSystem"),
+        .target(name: "CSystem"),
 
         .target(name: "Threads", dependencies: ["CSystem"], swiftSettings: common),
         .target(name: "HTTP1", swiftSettings: pure),

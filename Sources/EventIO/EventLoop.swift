@@ -90,6 +90,11 @@ public final class EventLoop: @unchecked Sendable {
         }
     }
 
+    /// Ends the turn after the callback that runs: `turnEnded` is called, and what else was found comes in the next turn. On the loop.
+    public func endTurn() {
+        event_base_loopbreak(base)
+    }
+
     /// Runs `work` on the loop, in the order of the calls. Any thread; never runs it before returning.
     public func execute(_ work: @escaping @Sendable () -> Void) {
         let mustWake = lock.withLock {

@@ -55,7 +55,7 @@ public final class InspectorServer: LocalHandler {
             socket: socket,
             handler: self,
             maxConnections: Self.maxConnections,
-            admits: { !sameUser || !PeerUser.isOther($0, isUnixSocket: isUnixSocket) }
+            admits: { !sameUser || PeerUsers.shared.peer(of: $0, isUnixSocket: isUnixSocket).refusal == nil }
         )
     }
 

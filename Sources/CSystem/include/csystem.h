@@ -1,6 +1,6 @@
 // System calls that Swift cannot import: variadic ones and GNU extensions.
-#ifndef SQUIRE_CSYSTEM_SHIM_H
-#define SQUIRE_CSYSTEM_SHIM_H
+#ifndef SQUIRE_CSYSTEM_H
+#define SQUIRE_CSYSTEM_H
 
 #include <sys/types.h>
 
@@ -10,13 +10,6 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <elf.h>
-#include <errno.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -70,99 +63,24 @@ static inline void csystem_release_startup_pages(void) {
 }
 
 // The user who connected a Unix socket (SO_PEERCRED, unix(7); getpeereid(3)): 0 on success.
-static inline int csystem_unix_peer_user(int fd, uid_t *user) {
-#ifdef __linux__
-    // struct ucred, which <sys/socket.h> declares under _GNU_SOURCE only.
-    struct { pid_t pid; uid_t uid; gid_t gid; } peer;
-    socklen_t length = sizeof peer;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -1;
-    *user = peer.uid;
-    return 0;
-#else
-    gid_t group;
-    return getpeereid(fd, user, &group);
-#endif
-}
+int csystem_unix_peer_user(int fd, uid_t *user);
 
-#ifdef __linux__
-// Whether an address is 127.0.0.0/8, ::1, or the former within the latter's family.
-static inline int csystem_is_loopback(const struct sockaddr_storage *address) {
-    if (address->ss_family == AF_INET) {
-        return (ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24) == 127;
-    }
-    const struct in6_addr *ip = &((const struct sockaddr_in6 *)address)->sin6_addr;
-    return IN6_IS_ADDR_LOOPBACK(ip) || (IN6_IS_ADDR_V4MAPPED(ip) && ip->s6_addr[12] == 127);
-}
+// Who is at the other end of a TCP connection.
+typedef enum {
+    // A process of `user`.
+    CSYSTEM_PEER_USER,
+    // It closed its end before it could be asked: nobody can say whose it was.
+    CSYSTEM_PEER_GONE,
+    // Another machine.
+    CSYSTEM_PEER_REMOTE,
+    // Somebody on this machine, and the system does not say who.
+    CSYSTEM_PEER_UNKNOWN,
+} csystem_peer;
 
-// Whether the connection still has both its ends, as far as the kernel has heard.
-static inline int csystem_is_established(int fd) {
-    struct tcp_info info;
-    socklen_t length = sizeof info;
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 && info.tcpi_state == TCP_ESTABLISHED;
-}
-#endif
+// A socket to ask the kernel about other sockets (sock_diag(7)); -1 and `errno` where there is none to be had.
+int csystem_open_diagnosis(void);
 
-// The user whose process owns the other end of a TCP connection within this machine (sock_diag(7)): 0 on success, 1 when that end is
-// closed already, so that nobody can say whose it was, -1 when the kernel does not know it. Looks up one socket by its
-// addresses; costs a few microseconds.
-static inline int csystem_tcp_peer_user(int fd, uid_t *user) {
-#ifdef __linux__
-    struct sockaddr_storage own, peer;
-    socklen_t own_length = sizeof own, peer_length = sizeof peer;
-    if (getsockname(fd, (struct sockaddr *)&own, &own_length) != 0) return -1;
-    if (getpeername(fd, (struct sockaddr *)&peer, &peer_length) != 0) return errno == ENOTCONN ? 1 : -1;
-    struct { struct nlmsghdr header; struct inet_diag_req_v2 body; } request;
-    memset(&request, 0, sizeof request);
-    request.header.nlmsg_len = sizeof request;
-    request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-    request.header.nlmsg_flags = NLM_F_REQUEST;
-    request.body.sdiag_family = (unsigned char)own.ss_family;
-    request.body.sdiag_protocol = IPPROTO_TCP;
-    request.body.idiag_states = ~0u;
-    request.body.id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
-    request.body.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
-    // The peer's socket: its source is our peer.
-    if (own.ss_family == AF_INET) {
-        struct sockaddr_in *source = (struct sockaddr_in *)&peer, *target = (struct sockaddr_in *)&own;
-        request.body.id.idiag_sport = source->sin_port;
-        request.body.id.idiag_dport = target->sin_port;
-        memcpy(request.body.id.idiag_src, &source->sin_addr, 4);
-        memcpy(request.body.id.idiag_dst, &target->sin_addr, 4);
-    } else if (own.ss_family == AF_INET6) {
-        struct sockaddr_in6 *source = (struct sockaddr_in6 *)&peer, *target = (struct sockaddr_in6 *)&own;
-        request.body.id.idiag_sport = source->sin6_port;
-        request.body.id.idiag_dport = target->sin6_port;
-        memcpy(request.body.id.idiag_src, &source->sin6_addr, 16);
-        memcpy(request.body.id.idiag_dst, &target->sin6_addr, 16);
-    } else {
-        return -1;
-    }
-    int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    if (netlink < 0) return -1;
-    int status = -1;
-    char reply[1024];
-    if (send(netlink, &request, sizeof request, 0) == (ssize_t)sizeof request) {
-        ssize_t count = recv(netlink, reply, sizeof reply, 0);
-        struct nlmsghdr *header = (struct nlmsghdr *)reply;
-        if (count >= (ssize_t)(sizeof *header + sizeof(struct inet_diag_msg)) &&
-            header->nlmsg_type == SOCK_DIAG_BY_FAMILY) {
-            struct inet_diag_msg *message = (struct inet_diag_msg *)(reply + NLMSG_HDRLEN);
-            *user = message->idiag_uid;
-            // A socket that its process has closed belongs to root, says the kernel.
-            status = message->idiag_inode == 0 && *user == 0 ? 1 : 0;
-        } else if (count >= (ssize_t)(sizeof *header + sizeof(struct nlmsgerr)) && header->nlmsg_type == NLMSG_ERROR &&
-                   ((struct nlmsgerr *)NLMSG_DATA(header))->error == -ENOENT && csystem_is_loopback(&peer) &&
-                   !csystem_is_established(fd)) {
-            status = 1;
-        }
-    }
-    close(netlink);
-    return status;
-#else
-    (void)fd;
-    (void)user;
-    return -1;
-#endif
-}
+// Asks the kernel, through `diagnosis` (-1: not that way), then the tables in /proc/net (proc(5)). One caller at a time per `diagnosis`.
+csystem_peer csystem_tcp_peer(int fd, int diagnosis, uid_t *user);
 
 #endif

@@ -91,7 +91,7 @@ extension ExchangeRunner {
                 ResponsePolicy.Additions(framing: .none, closes: false),
                 into: client.outputBuffer()
             )
-            guard client.flush() else { return false }
+            client.flush()
         }
         buffer.consume(length)
         return true
@@ -227,7 +227,7 @@ extension ExchangeRunner {
         worker.buffers.give(heldHead)
         collected.withUnsafeBytes { write($0) }
         collected = []
-        guard client.flush() else { return }
+        client.flush()
     }
 
     private func resumeRelay() {
@@ -263,7 +263,7 @@ extension ExchangeRunner {
             write(buffer.readable)
             buffer.clear()
         }
-        guard client.flush() else { return }
+        client.flush()
         setDeadline(now: MonotonicClock.now())
         checkPressure()
     }
@@ -321,7 +321,7 @@ extension ExchangeRunner {
                 hasExtraBytes = count > part
                 return finishRelay()
             }
-            guard client.flush() else { return }
+            client.flush()
             client.setDeadline(nanoseconds: context.intervals.body, now: MonotonicClock.now())
             checkPressure()
         case .wouldBlock:
@@ -385,7 +385,7 @@ extension ExchangeRunner {
             if case .chunked = bodyMode { output.append(responseDecoder.forwardableTrailers()) }
             output.append("\r\n")
         }
-        guard client.flushAtTurnEnd() else { return }
+        client.flushAtTurnEnd()
         let now = MonotonicClock.now()
         releaseConnection(isReusable: isConnectionReusable, now: now)
         finish(.complete, closes: announcesClose || isBodyUnread, now: now)

@@ -27,7 +27,7 @@ extension ExchangeRunner {
         upstreamInput = nil
         worker.buffers.give(buffer)
         noteProgress()
-        guard client.flush() else { return }
+        client.flush()
         client.resumeBody()
     }
 
@@ -65,7 +65,7 @@ extension ExchangeRunner {
             output.commit(count)
             responseBytes += UInt64(count)
             noteProgress()
-            guard client.flush() else { return }
+            client.flush()
             checkPressure()
         case .wouldBlock:
             // An idle tunnel holds no buffer.
@@ -80,7 +80,7 @@ extension ExchangeRunner {
     /// What is still on its way to the client is delivered; then its connection closes.
     func endTunnel(_ outcome: ExchangeRecord.Outcome) {
         releaseConnection(isReusable: false)
-        guard client.flush() else { return }
+        client.flush()
         finish(outcome, closes: true)
     }
 }

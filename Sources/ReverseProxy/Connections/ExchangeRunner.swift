@@ -348,7 +348,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         responseStatus = failure.status
         ownCode = failure.code
         worker.counters.refused(failure.code)
-        guard client.flush() else { return }
+        client.flush()
         finish(.refused, closes: closes)
     }
 
@@ -359,7 +359,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let closes = client.willClose || isBodyUnread
         append(ownAnswer(closes: closes), client.outputBuffer())
         client.pendingInput?.consume(headLength)
-        guard client.flush() else { return }
+        client.flush()
         finish(.complete, closes: closes)
     }
 

@@ -27,6 +27,14 @@ extension Failure {
             "The connection comes from another user of this machine. Set access.same-user to false to let others in.",
         proxyError: "http_request_denied"
     )
+    public static let unknownUser = Failure(
+        403,
+        "forbidden_user",
+        "Forbidden",
+        detail:
+            "The system does not say whose connection this is, neither by AF_NETLINK nor by /proc/net/tcp. Allow one of them, listen on a Unix socket, or set access.same-user to false to let everybody in.",
+        proxyError: "http_request_denied"
+    )
     public static let wrongKey = Failure(
         403,
         "wrong_key",

@@ -1,4 +1,5 @@
 import CSystem
+import Threads
 
 #if canImport(Glibc)
 import Glibc
@@ -6,18 +7,105 @@ import Glibc
 import Darwin
 #endif
 
-/// Whose process is at the other end of a connection within this machine.
-public enum PeerUser {
-    /// True when another user, and not root, is there; or when whoever was there has gone before it could be asked, which a foreign
-    /// process would do on purpose: nobody waits for the answer. Connections from other machines have no user here:
-    /// `access.allow-remote` and the key decide about them.
-    public static func isOther(_ descriptor: Int32, isUnixSocket: Bool) -> Bool {
-        var user: uid_t = 0
-        let status =
-            isUnixSocket
-            ? csystem_unix_peer_user(descriptor, &user) : csystem_tcp_peer_user(descriptor, &user)
-        guard status >= 0 else { return false }
-        guard status == 0 else { return true }
-        return user != geteuid() && user != 0
+/// Who is at the other end of a connection.
+public enum PeerUser: Equatable, Sendable {
+    case user(UInt32)
+    /// Whoever was there has gone before the system could be asked, which a foreign process would do on purpose: nobody waits for the answer.
+    case gone
+    /// Another machine: there are no users of it here. `access.allow-remote` and the key decide about it.
+    case remote
+    /// Somebody on this machine, and the system does not say who.
+    case unknown
+
+    /// Why `access.same-user` turns the connection away; nil lets it in. What is not known to be this user, root or another machine is not.
+    public var refusal: Failure? {
+        switch self {
+        case .user(let user): user == geteuid() || user == 0 ? nil : .forbiddenUser
+        case .remote: nil
+        case .gone: .forbiddenUser
+        case .unknown: .unknownUser
+        }
     }
+}
+
+/// Asks the system whose connections are. One for the process, with its socket to the kernel open from the start: later there may be no
+/// descriptor left, or none allowed.
+///
+/// *Threading*: any thread; a question takes a few microseconds.
+public final class PeerUsers: Sendable {
+    public static let shared = PeerUsers()
+
+    private let lock = Lock()
+    /// A socket to the kernel's socket table (sock_diag(7)); -1 without one: then /proc/net is read for each connection.
+    private let diagnosis: Int32
+    /// Why nobody's TCP connections can be told apart here; nil when they can.
+    public let problem: String?
+
+    private init() {
+        #if os(Linux)
+        let socket = csystem_open_diagnosis()
+        let reason = socket < 0 ? "AF_NETLINK: \(String(cString: strerror(errno)))" : "AF_NETLINK: no answer"
+        if socket >= 0 {
+            if Self.knowsThisProcess(socket) {
+                (diagnosis, problem) = (socket, nil)
+                return
+            }
+            _ = close(socket)
+        }
+        diagnosis = -1
+        problem = Self.knowsThisProcess(-1) ? nil : "\(reason); /proc/net/tcp: no answer"
+        #else
+        (diagnosis, problem) = (-1, nil)
+        #endif
+    }
+
+    /// Who connected `descriptor`, an accepted socket.
+    public func peer(of descriptor: Int32, isUnixSocket: Bool) -> PeerUser {
+        if isUnixSocket {
+            var user: uid_t = 0
+            return csystem_unix_peer_user(descriptor, &user) == 0 ? .user(user) : .unknown
+        }
+        #if os(Linux)
+        return lock.withLock { Self.ask(descriptor, diagnosis) }
+        #else
+        // There is no way to ask: Unix sockets tell, TCP does not.
+        return .remote
+        #endif
+    }
+
+    private static func ask(_ descriptor: Int32, _ diagnosis: Int32) -> PeerUser {
+        var user: uid_t = 0
+        switch csystem_tcp_peer(descriptor, diagnosis, &user) {
+        case CSYSTEM_PEER_USER: return .user(user)
+        case CSYSTEM_PEER_GONE: return .gone
+        case CSYSTEM_PEER_REMOTE: return .remote
+        default: return .unknown
+        }
+    }
+
+    #if os(Linux)
+    /// Tries it: connects to itself and asks who that was.
+    private static func knowsThisProcess(_ diagnosis: Int32) -> Bool {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        let (listener, client) = (socket(AF_INET, kind, 0), socket(AF_INET, kind, 0))
+        defer { for descriptor in [listener, client] where descriptor >= 0 { _ = close(descriptor) } }
+        guard listener >= 0, client >= 0 else { return false }
+        let isConnected = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, length) == 0 && listen(listener, 1) == 0 && getsockname(listener, $0, &length) == 0
+                    && connect(client, $0, length) == 0
+            }
+        }
+        guard isConnected else { return false }
+        // Not accept4(2), which Swift cannot see; this runs before anything else is started.
+        let accepted = accept(listener, nil, nil)
+        guard accepted >= 0 else { return false }
+        defer { _ = close(accepted) }
+        return ask(accepted, diagnosis) == .user(geteuid())
+    }
+    #endif
 }

@@ -1,4 +1,3 @@
-import CSystem
 import Credentials
 import EventIO
 import HTTP1
@@ -32,8 +31,8 @@ final class Worker {
     var identifiers = IdentifierGenerator()
     private(set) var isDraining = false
     private var connections: [Int: ClientConnection] = [:]
-    /// Whose answers are written when the loop's turn ends.
-    private var unflushed: [ClientConnection] = []
+    /// Those that have something to do when the loop's turn ends.
+    private var due: [ClientConnection] = []
     private var runners: [ExchangeRunner] = []
     private var lastNumber = 0
     private var lastExchange: UInt64 = 0
@@ -77,8 +76,8 @@ final class Worker {
         replayBudget = ReplayBudget(workers: counters.count)
         exchangePrefix = UInt16(truncatingIfNeeded: identifiers.next())
         pool = Self.makePool(loop, context)
-        unflushed.reserveCapacity(BufferPool.defaultLimit)
-        loop.turnEnded = { [unowned self] in flushAll() }
+        due.reserveCapacity(BufferPool.defaultLimit)
+        loop.turnEnded = { [unowned self] in turnEnded() }
     }
 
     deinit {
@@ -102,8 +101,10 @@ final class Worker {
         guard allCounters.reduce(0, { $0 + $1.clients }) < context.configuration.limits.connections else {
             return refuse(descriptor, .overloaded)
         }
-        if context.configuration.access.sameUser, PeerUser.isOther(descriptor, isUnixSocket: isUnixSocket) {
-            return refuse(descriptor, .forbiddenUser)
+        if context.configuration.access.sameUser,
+            let refusal = PeerUsers.shared.peer(of: descriptor, isUnixSocket: isUnixSocket).refusal
+        {
+            return refuse(descriptor, refusal)
         }
         SocketIO.disableDelay(descriptor)
         lastNumber += 1
@@ -183,15 +184,21 @@ final class Worker {
 
     // MARK: Answers
 
-    /// Lets `connection` write its answer when the loop's turn ends. As many wait at most as there are buffers kept.
-    func flushAtTurnEnd(_ connection: ClientConnection) {
-        unflushed.append(connection)
-        if unflushed.count == BufferPool.defaultLimit { flushAll() }
+    /// Has `connection` write its answer, or see that its client is gone, when the loop's turn ends. The turn ends early when as many wait
+    /// as there are buffers kept; never within this call.
+    func callAtTurnEnd(_ connection: ClientConnection) {
+        due.append(connection)
+        if due.count == BufferPool.defaultLimit { loop.endTurn() }
     }
 
-    private func flushAll() {
-        for connection in unflushed { connection.flushDue() }
-        unflushed.removeAll(keepingCapacity: true)
+    private func turnEnded() {
+        // What ends may let others go on, who may have something to do then.
+        var next = 0
+        while next < due.count {
+            due[next].turnEnded()
+            next += 1
+        }
+        due.removeAll(keepingCapacity: true)
     }
 
     // MARK: Runners

@@ -3,6 +3,23 @@ from harness import *
 
 PAGE = "http://localhost:3000"
 
+# Runs a command in which socket(2) fails with EAFNOSUPPORT for the address families that are named before `--` (seccomp(2)).
+WITHOUT_FAMILIES = r"""
+import ctypes, os, struct, sys
+split = sys.argv.index("--")
+families = [int(word) for word in sys.argv[1:split]]
+if families:
+    number = {"x86_64": 41, "aarch64": 198}[os.uname().machine]
+    code = [(0x20, 0, 0, 0), (0x15, 0, 1 + 2 * len(families), number), (0x20, 0, 0, 16)]
+    for family in families: code += [(0x15, 0, 1, family), (0x06, 0, 0, 0x00050000 | 97)]
+    code.append((0x06, 0, 0, 0x7FFF0000))
+    instructions = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *one) for one in code))
+    libc = ctypes.CDLL(None, use_errno=True)
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code), ctypes.addressof(instructions)))
+    assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, program, 0, 0) == 0, ctypes.get_errno()
+os.execv(sys.argv[split + 1], sys.argv[split + 1:])
+"""
+
 
 class Access(Scenario):
     def request(self, method="GET", *fields):
@@ -38,6 +55,22 @@ class Access(Scenario):
         self.squire, upstream = self.proxied()
         for fields in ([], ["Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate"], ["Sec-Fetch-Site: same-origin"], ["Origin: http://localhost", "Sec-Fetch-Site: same-origin"]):
             self.assertEqual(self.request("GET", *fields)[0], 200, fields)
+
+    def test_the_key_is_asked_for_whatever_a_request_looks_like(self):
+        """But of a preflight of a configured origin, which Squire answers itself."""
+        key = self.directory / "key"
+        key.write_text("0123456789abcdef\n")
+        self.squire, upstream = self.proxied(extra=f"access: {{origins: [\"{PAGE}\"], key: {key}}}\n")
+        own = f"http://localhost"
+        for origin in ([], [f"Origin: {own}"], [f"Origin: {PAGE}"], [f"Origin: http://127.0.0.1:{self.squire.port}"], ["Origin: null"], [f"Origin: {PAGE}", f"Origin: {PAGE}"]):
+            for site in ([], ["Sec-Fetch-Site: same-origin"], ["Sec-Fetch-Site: none"]):
+                for asked in ([], ["Access-Control-Request-Method: GET"], ["Access-Control-Request-Method: GET", "Access-Control-Request-Headers: x-squire-key"]):
+                    for shown in ([], ["X-Squire-Key: wrong"], ["X-Squire-Key: "], ["X-Squire-Key: 0123456789abcdef", "X-Squire-Key: 0123456789abcdef"]):
+                        for method in ("GET", "OPTIONS", "HEAD", "POST"):
+                            status, _, _ = self.request(method, *origin, *site, *asked, *shown, "Content-Length: 0")
+                            is_preflight = method == "OPTIONS" and origin == [f"Origin: {PAGE}"] and asked
+                            self.assertEqual(status, 204 if is_preflight else 403, (method, origin, site, asked, shown))
+        self.assertEqual(upstream.requests, [])
 
     def test_configured_origins_get_cors(self):
         answers = {"/t": reply(200, b"ok", "Access-Control-Allow-Origin: https://other.test", "access-control-allow-credentials: false", "X-Total: 5", "Vary: Accept")}
@@ -114,6 +147,34 @@ class Access(Scenario):
                 result = subprocess.run(["/usr/bin/python3", "-c", send], user=user, capture_output=True, text=True, timeout=LIMIT, cwd="/")
                 self.assertEqual(result.stdout.strip(), status, (door, result.stderr))
         self.assertEqual(len(upstream.requests), 2)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_whose_connection_it_is_is_known_without_netlink_or_nobody_is_let_in(self):
+        """A sandbox may allow no AF_NETLINK (systemd's RestrictAddressFamilies); then /proc/net tells; and without that, nobody is trusted."""
+        ask = ("import socket, sys\ns = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
+               "try: s.sendall(b'GET /healthz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n')\n"
+               "except OSError: pass\ntry: print((s.recv(65536).split() or [b'closed', b'closed'])[1].decode())\nexcept OSError: print('closed')")
+        no_tables = "mount -t tmpfs none /proc/$$/net && exec \"$0\" \"$@\""
+        for name, forbidden, prefix, own, door in (
+                ("netlink", (), (), "200", "127.0.0.1"), ("no netlink", (16,), (), "200", "127.0.0.1"), ("no netlink, IPv6", (16,), (), "200", "::1"),
+                ("nothing", (16,), ("unshare", "-m", "sh", "-c", no_tables), "403", "127.0.0.1")):
+            with self.subTest(name):
+                upstream = self.upstream()
+                config = self.config(upstream.url)
+                text = pathlib.Path(config).read_text().replace("inspector: \"off\"", "inspector: 127.0.0.1:0")
+                pathlib.Path(config).write_text(text.replace("listen: 127.0.0.1:0", "listen: \"[::1]:0\"" if ":" in door else "listen: 127.0.0.1:0"))
+                self.save_token(jwt(), config)
+                process = Process("run", "--config", config, env=self.env, prefix=(*prefix, sys.executable, "-c", WITHOUT_FAMILIES, *map(str, forbidden), "--"))
+                self.addCleanup(lambda: process.stop())
+                process.wait_for("proxy", "inspector")
+                ports = [process.endpoints[one].rstrip("/").rsplit(":", 1)[1] for one in ("proxy", "inspector")]
+                for user, expected in ((65534, ["403", "closed"]), (0, [own, "200" if own == "200" else "closed"])):
+                    answers = [subprocess.run(["/usr/bin/python3", "-c", ask, host, port], user=user, capture_output=True, text=True, timeout=LIMIT, cwd="/").stdout.strip()
+                               for host, port in zip((door, "127.0.0.1"), ports)]
+                    self.assertEqual(answers, expected, process.text())
+                self.assertEqual(len(upstream.requests), 1 if own == "200" else 0)
+                self.assertEqual("the system does not say whose" in process.text(), own != "200", process.text())
+                process.stop()
 
     @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
     def test_other_users_that_leave_at_once_are_refused(self):

@@ -304,5 +304,61 @@ class Limits(Scenario):
         self.fetch(squire)
 
 
+class GoneClients(Scenario):
+    """Clients that are gone when their answers are written, many within one turn of the loop."""
+
+    def together(self, count, request, answer):
+        """So many requests of clients that say that they send no more, and reset before the answers come, all at once."""
+        go = threading.Event()
+
+        def respond(_):
+            go.wait(LIMIT)
+            return answer
+
+        squire, upstream = self.proxied(respond)
+        clients = []
+        for _ in range(count):
+            # After a half-close Squire does not watch for the client's end.
+            client = socket.create_connection(("127.0.0.1", squire.port), LIMIT)
+            client.sendall(request)
+            client.shutdown(socket.SHUT_WR)
+            clients.append(client)
+        upstream.wait_for_requests(count)
+        for client in clients:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        squire.hold()
+        go.set()
+        # Each answer has arrived when the socket it came from holds no byte that its peer has not.
+        self.until(lambda: waiting_answers(upstream.port) >= count, "the answers arrive")
+        squire.process.send_signal(signal.SIGCONT)
+        upstream.respond = lambda _: reply(200, b"ok")
+        self.assertEqual(self.fetch(squire).data, b"ok")
+        squire.wait_for_text(" 200 ", count + 1)
+        self.assertEqual(squire.stop(), 0)
+
+    def test_sixteen_answers_for_clients_that_are_gone(self):
+        self.together(16, b"GET /t HTTP/1.1\r\nHost: localhost\r\n\r\n", reply(200, b"ok"))
+
+    def test_forty_answers_for_clients_that_are_gone(self):
+        self.together(40, b"GET /t HTTP/1.1\r\nHost: localhost\r\n\r\n", reply(200, b"ok"))
+
+    def test_long_answers_for_clients_that_are_gone(self):
+        self.together(20, b"GET /t HTTP/1.1\r\nHost: localhost\r\n\r\n", reply(200, b"x" * 40_000))
+
+    def test_interim_answers_for_clients_that_are_gone(self):
+        self.together(20, b"GET /t HTTP/1.1\r\nHost: localhost\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 3 + reply(200, b"ok"))
+
+
+def waiting_answers(port):
+    """How many connections to that port have received something that their process has not read."""
+    count = 0
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        if words[2].endswith(f":{port:04X}") and int(words[4].split(":")[1], 16) > 0:
+            count += 1
+    return count
+
+
 if __name__ == "__main__":
     main()
