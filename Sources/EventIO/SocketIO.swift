@@ -58,6 +58,12 @@ public enum SocketIO {
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     }
 
+    /// Another descriptor of the same socket, close-on-exec; nil when the process may have no more.
+    public static func duplicate(_ descriptor: Int32) -> Int32? {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
+        return copy >= 0 ? copy : nil
+    }
+
     /// Says "nothing more from here" while the peer can still be read.
     public static func shutdownWriting(_ descriptor: Int32) {
         shutdown(descriptor, Int32(SHUT_WR))

@@ -52,6 +52,8 @@ final class EasyHandle {
         }
         if let certificate = settings.certificate { set(CURLOPT_SSLCERT, certificate) }
         if let key = settings.key { set(CURLOPT_SSLKEY, key) }
+        // A protected key without a pass phrase is an error, not a question at the terminal.
+        set(CURLOPT_KEYPASSWD, "")
     }
 
     /// libcurl uses OpenSSL for this connection: then ends of it are told apart.

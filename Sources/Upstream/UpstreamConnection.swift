@@ -11,24 +11,31 @@ public protocol UpstreamConnectionDelegate: AnyObject {
 
 /// An established connection to the upstream that carries bytes, through TLS where there is any.
 ///
-/// *Ownership*: owns the easy handle, which stays in the connector's multi handle for the connection's life (libcurl
-/// finds the connection through it). `close()` ends both.
+/// *Ownership*: owns its descriptor, or the libcurl transport that does; nobody else can close either. `close()` ends it.
 /// *Threading*: belongs to its connector's loop.
 public final class UpstreamConnection: DescriptorWatchDelegate {
+    /// What carries the bytes.
+    enum Carrier {
+        /// A socket of this connection's own: nothing but the kernel is between the upstream and us, and libcurl, which looks a connection
+        /// up in a list for each send and receive (4 % of the CPU time of a request), has no part in it any more.
+        case socket(Int32)
+        /// libcurl, for TLS to the upstream or to a proxy; the descriptor is the transport's.
+        case library(CurlTransport, descriptor: Int32)
+    }
+
     /// One TLS record's worth.
     static let stagingCapacity = 16 * 1024
 
     private let connector: UpstreamConnector
-    private let easy: EasyHandle
+    private let carrier: Carrier
+    /// Nil once nothing can be done with the connection any more.
     private var watch: DescriptorWatch?
+    private var isClosed = false
     private let descriptor: Int32
     private let isSecure: Bool
-    /// Nothing but the kernel is between the upstream and us: bytes need not pass through libcurl, which looks the connection up in a
-    /// list for each send and receive. 4 % of the CPU time of a request.
-    private let isDirect: Bool
     /// A TLS connection to the proxy may hold bytes too, and nothing tells.
     private let mayHoldUnseen: Bool
-    /// TLS without a proxy, once the first message is sent: the same, 6 to 10 %.
+    /// TLS without a proxy, once the first message is sent: bytes need not pass through libcurl there either, 6 to 10 %.
     private var session: TLSSession?
     /// Bytes wait in the TLS library: the loop will not say so.
     private var holdsBytes = false
@@ -39,16 +46,19 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
     /// When it became idle, monotonic nanoseconds.
     public var idleSince: UInt64 = 0
 
-    init(connector: UpstreamConnector, loop: EventLoop, easy: EasyHandle, descriptor: Int32) {
+    init(_ connector: UpstreamConnector, _ loop: EventLoop, _ carrier: Carrier) {
         self.connector = connector
-        self.easy = easy
-        self.descriptor = descriptor
+        self.carrier = carrier
+        switch carrier {
+        case .socket(let own): descriptor = own
+        case .library(_, let theirs): descriptor = theirs
+        }
         isSecure = connector.settings.isSecure
-        isDirect = !isSecure && connector.settings.proxy == .none
         mayHoldUnseen = connector.settings.proxy.mayBeSecure
         watch = DescriptorWatch(loop: loop, descriptor: descriptor, delegate: self)
         // The socket stays registered between requests: an idle connection that becomes readable is dead or misbehaving.
         watch?.setReading(true)
+        if case .library(let transport, _) = carrier { transport.guardDescriptor { [unowned self] in lost() } }
     }
 
     deinit {
@@ -66,7 +76,7 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
         // record is.
         return isSecure
             && withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { receive(into: $0) == .wouldBlock }
-            && !(session?.holdsBytes ?? easy.holdsBytes)
+            && !(session?.holdsBytes ?? libraryHoldsBytes)
     }
 
     /// Nothing that counts as sent waits inside.
@@ -81,12 +91,13 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
     /// Receives what is there, a TLS record at most. What more there is is announced again.
     public func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         guard isOpen else { return .failed(0) }
-        if isDirect { return SocketIO.read(descriptor, into: buffer) }
+        guard case .library(let transport, _) = carrier else { return SocketIO.read(descriptor, into: buffer) }
         if let session {
             let result = session.receive(into: buffer)
             holdsBytes = if case .moved = result { session.holdsBytes } else { false }
             return result
         }
+        let easy = transport.easy
         let (code, count) = easy.receive(into: buffer)
         // After anything else than bytes there is nothing to be had before the socket has more.
         holdsBytes = code == CURLE_OK && count > 0 && (mayHoldUnseen || isSecure && easy.holdsBytes)
@@ -135,28 +146,41 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
         if let watch { SocketIO.shutdownWriting(watch.descriptor) }
     }
 
+    /// libcurl is about to close the descriptor, which it must not: whatever is done with the connection from now on fails.
+    private func lost() {
+        watch?.close()
+        watch = nil
+        session = nil
+    }
+
     /// Ends the connection at once; no callback comes afterwards.
     public func close() {
-        guard let watch else { return }
-        // Before libcurl closes the descriptor: it may be reused at once.
-        watch.close()
-        self.watch = nil
-        session = nil
+        guard !isClosed else { return }
+        isClosed = true
+        // Before the descriptor is closed: it may be reused at once.
+        lost()
         delegate = nil
-        curl_multi_remove_handle(connector.multi, easy.curl)
         connector.connectionCount -= 1
+        switch carrier {
+        case .socket(let own): SocketIO.close(own)
+        case .library(let transport, _): transport.end()
+        }
+    }
+
+    private var libraryHoldsBytes: Bool {
+        if case .library(let transport, _) = carrier { transport.easy.holdsBytes } else { false }
     }
 
     private func offer(_ bytes: UnsafeRawBufferPointer) -> IOResult {
-        if isDirect { return SocketIO.write(descriptor, bytes) }
+        guard case .library(let transport, _) = carrier else { return SocketIO.write(descriptor, bytes) }
         if let session { return session.send(bytes) }
         var count = 0
-        let code = curl_easy_send(easy.curl, bytes.baseAddress, bytes.count, &count)
+        let code = curl_easy_send(transport.easy.curl, bytes.baseAddress, bytes.count, &count)
         switch code {
         case CURLE_OK:
             // Not before: libcurl tells its session once it was used.
             if count == bytes.count, connector.settings.proxy == .none {
-                session = TLSSession(easy, descriptor: descriptor)
+                session = TLSSession(transport.easy, descriptor: descriptor)
             }
             return count > 0 ? .moved(count) : .wouldBlock
         case CURLE_AGAIN: return .wouldBlock

@@ -21,6 +21,8 @@ public struct UpstreamSettings: Sendable, Equatable {
     /// `https://host[:port]`, without a path.
     public var origin: String
     public var isSecure: Bool
+    /// Nothing but the kernel is between the upstream and whoever has the connected socket.
+    var isBare: Bool { !isSecure && !proxy.mayBeSecure }
     public var connectTimeout: Duration
     public var proxy: Proxy
     /// A PEM file of certificate authorities that replaces the system's.
