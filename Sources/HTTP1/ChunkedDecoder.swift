@@ -30,9 +30,6 @@ public struct ChunkedDecoder: Sendable {
 
     public init() {}
 
-    /// Whether some of the body is still to come.
-    public var isFinished: Bool { state == .finished }
-
     /// Goes on at `start`. Call again after `data`, at its upper bound.
     public mutating func next(_ bytes: Span<UInt8>, from start: Int) -> Step {
         var offset = start
