@@ -221,7 +221,7 @@ final class LocalConnection: DescriptorWatchDelegate {
     }
 
     private func writeHead(_ status: Int, _ fields: [(name: String, value: String)]) {
-        output.append("HTTP/1.1 \(status) \(Self.reason(status))\r\n")
+        output.append("HTTP/1.1 \(status) \(StatusPhrase.of(status))\r\n")
         for field in fields { output.append("\(field.name): \(field.value)\r\n") }
     }
 
@@ -269,29 +269,6 @@ final class LocalConnection: DescriptorWatchDelegate {
         }
         watch?.setWriting(false)
         if isAnswered, watch != nil { answered() }
-    }
-
-    static func reason(_ status: Int) -> String {
-        switch status {
-        case 200: "OK"
-        case 201: "Created"
-        case 202: "Accepted"
-        case 204: "No Content"
-        case 304: "Not Modified"
-        case 400: "Bad Request"
-        case 401: "Unauthorized"
-        case 403: "Forbidden"
-        case 404: "Not Found"
-        case 405: "Method Not Allowed"
-        case 413: "Content Too Large"
-        case 415: "Unsupported Media Type"
-        case 422: "Unprocessable Content"
-        case 429: "Too Many Requests"
-        case 500: "Internal Server Error"
-        case 502: "Bad Gateway"
-        case 503: "Service Unavailable"
-        default: "Status"
-        }
     }
 }
 

@@ -40,7 +40,7 @@ struct ExplainCommand: ParsableCommand {
         )
         var head = RequestHead()
         switch parser.parse(input.octets.span, into: &head) {
-        case .failed(let error): return refuse(Failure(error))
+        case .failed(let error): return refuse(Problem(error))
         case .incomplete: throw ExitFailure.malformed("squire: that is not a request")
         case .complete: break
         }
@@ -51,7 +51,7 @@ struct ExplainCommand: ParsableCommand {
             ownPorts: configuration.listen.compactMap { if case .tcp(_, let port) = $0 { port } else { nil } }
         )
         switch Admission(head, input.readable, access).decision {
-        case .refuse(let failure): return refuse(failure)
+        case .refuse(let problem): return refuse(problem)
         case .preflight:
             return Output.line("access      answered by Squire: the origin is one of access.origins, and may send this")
         case .forward: break
@@ -60,8 +60,8 @@ struct ExplainCommand: ParsableCommand {
         try printRequest(loaded, head, input)
     }
 
-    private func refuse(_ failure: Failure) {
-        Output.line("access      refused: \(failure.status) \(failure.code): \(failure.detail)")
+    private func refuse(_ problem: Problem) {
+        Output.line("access      refused: \(problem.status) \(problem.code.rawValue): \(problem.detail)")
     }
 
     private func printRequest(_ loaded: LoadedConfiguration, _ head: RequestHead, _ input: ByteBuffer) throws {
