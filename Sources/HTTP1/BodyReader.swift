@@ -110,8 +110,8 @@ public struct BodyReader: Sendable {
         }
     }
 
-    /// The trailer lines that may pass a proxy, each with its CR LF. Empty until the body is complete, and for most bodies afterwards.
-    public func forwardableTrailers() -> [UInt8] {
-        isFinished ? chunks.forwardableTrailers() : []
+    /// The trailer lines that pass `filter`, each with its CR LF. Empty until the body is complete, and for most bodies afterwards.
+    public func forwardableTrailers(_ filter: TrailerFilter = TrailerFilter()) -> [UInt8] {
+        isFinished ? chunks.forwardableTrailers(filter) : []
     }
 }

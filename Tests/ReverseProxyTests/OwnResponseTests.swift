@@ -1,3 +1,4 @@
+import Credentials
 import EventIO
 import HTTP1
 import Testing
@@ -34,5 +35,27 @@ import Testing
     @Test func statusesWithAFieldOfTheirOwnHaveIt() {
         #expect(render(.methodNotAllowed).contains("Allow: GET, "))
         #expect(render(.loginNeeded()).contains("WWW-Authenticate: Bearer "))
+    }
+
+    private func render(refreshed contentType: String) -> String {
+        let output = ByteBuffer(capacity: 16)
+        let reply = RefreshReply(token: Token("t")!, body: Array("{}".utf8), contentType: contentType)
+        OwnResponse(method: .get, date: "now", closes: false).append(reply, to: output)
+        return String(decoding: output.readable, as: UTF8.self)
+    }
+
+    @Test func theRefreshsTypeIsPassedOn() {
+        #expect(
+            render(refreshed: "application/json; charset=utf-8").contains(
+                "\r\nContent-Type: application/json; charset=utf-8\r\n"
+            )
+        )
+    }
+
+    @Test(arguments: ["a\rSet-Cookie: x=1", "a\nb", "a\r\nX-B: 1", "a\u{0}", "a\u{7F}", "\u{1B}[2J", ""])
+    func aTypeThatIsNoFieldValueIsLeftOut(_ contentType: String) {
+        let text = render(refreshed: contentType)
+        #expect(!text.contains("Content-Type"))
+        #expect(text.split(separator: "\r\n", omittingEmptySubsequences: false).count == 7, "\(text.debugDescription)")
     }
 }

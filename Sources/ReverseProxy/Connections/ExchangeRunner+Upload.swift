@@ -82,7 +82,7 @@ extension ExchangeRunner {
         }
         if isFinished {
             body.append("0\r\n")
-            bodyDecoder!.forwardableTrailers().withUnsafeBytes { body.append($0) }
+            bodyDecoder!.forwardableTrailers(context.headers.trailers).withUnsafeBytes { body.append($0) }
             body.append("\r\n")
             body.isComplete = true
         }

@@ -39,8 +39,15 @@ struct OwnResponse {
     /// The upstream's response to a refresh, for the client that called the refresh path.
     func append(_ reply: RefreshReply, to output: ByteBuffer) {
         begin(200, to: output)
-        output.append("Content-Type: \(reply.contentType)\r\nContent-Length: \(reply.body.count)\r\n")
-        output.append("Cache-Control: no-store\r\nVia: 1.1 squire\r\n")
+        // What is no field value says nothing about the body's type.
+        if !reply.contentType.isEmpty, reply.contentType.utf8.allSatisfy(Octet.isFieldContent) {
+            output.append("Content-Type: ")
+            output.append(reply.contentType)
+            output.append("\r\n")
+        }
+        output.append("Content-Length: ")
+        output.append(decimal: reply.body.count)
+        output.append("\r\nCache-Control: no-store\r\nVia: 1.1 squire\r\n")
         end(to: output)
         if method != .head { output.append(reply.body) }
     }

@@ -113,15 +113,15 @@ struct ExplainCommand: ParsableCommand {
     /// Why a field of the client does not go along.
     private static func reason(_ field: FieldLine, _ kind: RouteKind) -> String {
         if field.isNominated { return "named in Connection: for this hop only" }
-        switch field.id {
+        guard let row = FieldTable.row(of: field.id) else {
+            return "another spelling of a header that Squire sets or decides on"
+        }
+        if row.traits.contains(.hopByHop) { return "for this hop only, \(row.source)" }
+        switch row.id {
         case .authorization: return "authorization: replace"
         case .squireKey: return "access.key is for Squire only"
-        case .acceptEncoding where kind == .signIn: return "the answer is searched for a token"
-        case .connection, .keepAlive, .proxyConnection, .te, .trailer, .transferEncoding, .upgrade, .http2Settings,
-            .proxyAuthorization, .proxyAuthenticate, .proxyAuthenticationInfo:
-            return "for this hop only, RFC 9110 section 7.6.1"
-        case .expect, .contentLength, .maxForwards: return "made anew for each request"
-        default: return "another spelling of a field that decides about the credential or the length"
+        case .acceptEncoding where kind == .signIn: return "the response is searched for a token"
+        default: return "made anew for each request, \(row.source)"
         }
     }
 

@@ -307,6 +307,13 @@ class Passing(Scenario):
                                b"Upgrade: foo", b"Proxy-Authorization: Basic eA==", b"Cookie: a=b", b"HTTP2-Settings: x", b"Trailer: x", b"X-Bar: 1"))
         self.assertEqual([name for name, _ in request.fields], ["Host", "X-Bar", "Via", *HEADERS, "Authorization"])
 
+    def test_other_spellings_of_what_squire_sets_stay(self):
+        """Servers that hand fields on as environment variables read them as the same."""
+        request = self.one(b"POST /t HTTP/1.1\r\n" + H + b"Authorization_: x\r\nDevice_UUID: 9\r\nX.Squire.Key: x\r\nMy_Own: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+                           b"0\r\nAuthorization_: x\r\nDevice-UUID: 9\r\nContent.Length: 9\r\nX-Sum: 1\r\n\r\n")
+        self.assertEqual([name for name, _ in request.fields], ["Host", "My_Own", "Transfer-Encoding", "Via", *HEADERS, "Authorization"])
+        self.assertTrue(request.body.endswith(b"0\r\nX-Sum: 1\r\n\r\n"), request.body)
+
     def test_cleartext_http2_is_not_spoken(self):
         request = self.one(get(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAAP__"))
         self.assertEqual((request.all("Upgrade"), request.all("HTTP2-Settings"), request.all("Connection")), ([], [], []))
