@@ -47,7 +47,8 @@ struct OwnResponse {
         }
         output.append("Content-Length: ")
         output.append(decimal: reply.body.count)
-        output.append("\r\nCache-Control: no-store\r\nVia: 1.1 squire\r\n")
+        output.append("\r\nCache-Control: no-store\r\n")
+        output.append(Pseudonym.ofThisProcess.line(receivedAs: 1))
         end(to: output)
         if method != .head { output.append(reply.body) }
     }

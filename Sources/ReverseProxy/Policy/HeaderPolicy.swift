@@ -32,11 +32,13 @@ public final class HeaderPolicy: Sendable {
     private let protected = FieldTable.rows.filter { !$0.traits.isDisjoint(with: [.hopByHop, .reserved]) }
     private let hostLine: [UInt8]
     private let authorization: AuthorizationRule
+    private let pseudonym: Pseudonym
 
     /// How many rules there may be: one bit each.
     public static let maxRules = 64
 
-    public init(_ configuration: ProxyConfiguration) {
+    public init(_ configuration: ProxyConfiguration, pseudonym: Pseudonym = .ofThisProcess) {
+        self.pseudonym = pseudonym
         let rules = configuration.headers.prefix(Self.maxRules).map { rule in
             Rule(
                 lowercaseName: Array(rule.name.lowercased().utf8),
@@ -77,11 +79,9 @@ public final class HeaderPolicy: Sendable {
     public struct Rendered {
         /// The client's own Authorization went along (`authorization: fill`, or a path without bearer).
         public var hasAuthorization = false
-        /// Squire's name is in `Via`: the request has been here before.
+        /// This process's name is in `Via`: the request has been here before.
         public var isLoop = false
     }
-
-    public static let pseudonym: StaticString = "squire"
 
     /// Appends the head for the upstream up to where the credential goes. The caller appends that, and the empty line.
     ///
@@ -128,7 +128,7 @@ public final class HeaderPolicy: Sendable {
                 isKept = keepsAuthorization && !result.hasAuthorization && !field.value.isEmpty
                 if isKept { result.hasAuthorization = true }
             case .via:
-                if mentionsSquire(span, field.value) { result.isLoop = true }
+                if pseudonym.isNamed(in: span, field.value) { result.isLoop = true }
             case .other:
                 // Hardly any name is odd, and every name is looked at.
                 if isKept, span.isOddName(field.name), isImitation(span, field.name) { isKept = false }
@@ -171,7 +171,7 @@ public final class HeaderPolicy: Sendable {
         }
         if route == .signIn { output.append("Accept-Encoding: identity\r\n") }
         if keepsExpectation { output.append("Expect: 100-continue\r\n") }
-        output.append(head.minorVersion > 0 ? "Via: 1.1 squire\r\n" : "Via: 1.0 squire\r\n")
+        output.append(pseudonym.line(receivedAs: head.minorVersion))
         appendRules(present, identifiers: &identifiers, to: output)
         return result
     }
@@ -185,22 +185,6 @@ public final class HeaderPolicy: Sendable {
                 output.append(part)
             }
         }
-    }
-
-    /// Whether an element of a `Via` field says that this very program forwarded the message.
-    private func mentionsSquire(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
-        var found = false
-        bytes.listElements(range) { element in
-            // protocol, blank, received-by, perhaps a comment
-            var start = Int(element.lowerBound)
-            let end = Int(element.upperBound)
-            while start < end, !Octet.isBlank(bytes[start]) { start += 1 }
-            while start < end, Octet.isBlank(bytes[start]) { start += 1 }
-            var stop = start
-            while stop < end, !Octet.isBlank(bytes[stop]) { stop += 1 }
-            if bytes.matches(ByteRange(start, stop), Self.pseudonym) { found = true }
-        }
-        return found
     }
 
     /// The rule that the field's name belongs to, or is read as by some servers. The exact name goes first.

@@ -4,10 +4,12 @@ public import HTTP1
 /// Renders the head of an answer for the client.
 public final class ResponsePolicy: Sendable {
     private let upstream: Origin
+    private let pseudonym: Pseudonym
     private let dropped = FieldNames(having: .dropInResponse)
 
-    public init(upstream: Origin) {
+    public init(upstream: Origin, pseudonym: Pseudonym = .ofThisProcess) {
         self.upstream = upstream
+        self.pseudonym = pseudonym
     }
 
     /// What the client's side adds to the upstream's head.
@@ -93,7 +95,7 @@ public final class ResponsePolicy: Sendable {
             output.append(date)
             output.append("\r\n")
         }
-        output.append("Via: 1.1 squire\r\n")
+        output.append(pseudonym.line(receivedAs: head.minorVersion))
         if let origin = additions.pageOrigin {
             PageAccess.append(origin: origin, to: output)
             appendExposed(head, bytes, to: output)
