@@ -114,7 +114,9 @@ let package = Package(
         ),
         .testTarget(
             name: "SettingsTests",
-            dependencies: ["EventIO", "ReverseProxy", "Settings", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "EventIO", "HTTP1", "ReverseProxy", "Settings", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: common
         ),
         // What fuzzing checks; `swift test` replays the corpus. The fuzzer itself: see the end of this file.

@@ -30,9 +30,6 @@ public struct ChunkedDecoder: Sendable {
 
     public init() {}
 
-    /// Whether some of the body is still to come.
-    public var isFinished: Bool { state == .finished }
-
     /// Goes on at `start`. Call again after `data`, at its upper bound.
     public mutating func next(_ bytes: Span<UInt8>, from start: Int) -> Step {
         var offset = start
@@ -133,19 +130,11 @@ public struct ChunkedDecoder: Sendable {
         return FieldSection.read(copy.span, from: 0, limit: 64, into: &trailerFields)
     }
 
-    /// The trailer lines that may pass a proxy, each with its CR LF: nothing about framing, routing, authentication or the
-    /// connection (RFC 9110 section 6.5.1).
-    public func forwardableTrailers() -> [UInt8] {
+    /// The trailer lines that pass `filter`, each with its CR LF.
+    public func forwardableTrailers(_ filter: TrailerFilter = TrailerFilter()) -> [UInt8] {
         guard !trailerFields.isEmpty else { return [] }
         var result: [UInt8] = []
-        for field in trailerFields {
-            switch field.id {
-            case .other, .date, .retryAfter: break
-            default: continue
-            }
-            if trailers.span.matches(field.name, "set-cookie") || trailers.span.matches(field.name, "cookie") {
-                continue
-            }
+        for field in trailerFields where filter.passes(field.name, field.id, trailers.span) {
             result += trailers[field.name.range] + [Octet.colon, Octet.space] + trailers[field.value.range] + [13, 10]
         }
         return result

@@ -1,12 +1,12 @@
-/// The field names that something here decides on; all others are `other`.
-public enum FieldName: UInt8, Sendable {
+/// The field names that something here decides on; all others are `other`. What is true of each: `FieldTable`.
+public enum FieldName: UInt8, CaseIterable, Sendable {
     case other
     // Framing and connection management: one hop only (RFC 9110 section 7.6.1).
     case connection, contentLength, transferEncoding, te, trailer, upgrade, keepAlive, proxyConnection, http2Settings
     case proxyAuthorization, proxyAuthenticate, proxyAuthenticationInfo
     // What policy looks at.
     case host, expect, maxForwards, accessControlRequestMethod, accessControlRequestHeaders, authorization, via, origin,
-        acceptEncoding, contentEncoding, squireKey, secFetchSite
+        acceptEncoding, contentEncoding, squireKey, secFetchSite, secPurpose, purpose, userAgent
     case location, contentLocation, date, retryAfter, contentType, wwwAuthenticate
 
     /// Classifies the name at `range`.
@@ -17,10 +17,16 @@ public enum FieldName: UInt8, Sendable {
         case 3: bytes.matches(range, "via") ? .via : .other
         case 4: bytes.matches(range, "host") ? .host : bytes.matches(range, "date") ? .date : .other
         case 6: bytes.matches(range, "expect") ? .expect : bytes.matches(range, "origin") ? .origin : .other
-        case 7: bytes.matches(range, "upgrade") ? .upgrade : bytes.matches(range, "trailer") ? .trailer : .other
+        case 7:
+            bytes.matches(range, "upgrade")
+                ? .upgrade
+                : bytes.matches(range, "trailer")
+                    ? .trailer : bytes.matches(range, "purpose") ? .purpose : .other
         case 8: bytes.matches(range, "location") ? .location : .other
         case 10: ofTen(bytes, range)
-        case 11: bytes.matches(range, "retry-after") ? .retryAfter : .other
+        case 11:
+            bytes.matches(range, "retry-after")
+                ? .retryAfter : bytes.matches(range, "sec-purpose") ? .secPurpose : .other
         case 12:
             bytes.matches(range, "content-type")
                 ? .contentType
@@ -46,7 +52,9 @@ public enum FieldName: UInt8, Sendable {
     }
 
     private static func ofTen(_ bytes: Span<UInt8>, _ range: ByteRange) -> FieldName {
-        bytes.matches(range, "connection") ? .connection : bytes.matches(range, "keep-alive") ? .keepAlive : .other
+        if bytes.matches(range, "connection") { return .connection }
+        if bytes.matches(range, "user-agent") { return .userAgent }
+        return bytes.matches(range, "keep-alive") ? .keepAlive : .other
     }
 
     private static func ofSixteen(_ bytes: Span<UInt8>, _ range: ByteRange) -> FieldName {
@@ -55,13 +63,6 @@ public enum FieldName: UInt8, Sendable {
         if bytes.matches(range, "www-authenticate") { return .wwwAuthenticate }
         return bytes.matches(range, "proxy-connection") ? .proxyConnection : .other
     }
-
-    /// Fields that say something about one connection only, and never pass a proxy.
-    @inline(__always)
-    public var isHopByHop: Bool {
-        rawValue >= FieldName.connection.rawValue && rawValue <= FieldName.proxyAuthenticationInfo.rawValue
-            && self != .contentLength
-    }
 }
 
 /// Which of the known names a head has, one bit each: a question about fields that are not there costs no search.
@@ -69,6 +70,11 @@ public struct FieldNames: Sendable {
     private var bits: UInt64 = 0
 
     public init() {}
+
+    /// Every name whose row in `FieldTable` has one of `traits`.
+    public init(having traits: FieldTraits) {
+        for row in FieldTable.rows where row.id != .other && !row.traits.isDisjoint(with: traits) { insert(row.id) }
+    }
 
     @inline(__always)
     public mutating func insert(_ name: FieldName) {
@@ -79,6 +85,10 @@ public struct FieldNames: Sendable {
     public func contains(_ name: FieldName) -> Bool {
         bits >> UInt64(name.rawValue) & 1 == 1
     }
+
+    /// Whether both have a name in common.
+    @inline(__always)
+    public func intersects(_ other: FieldNames) -> Bool { bits & other.bits != 0 }
 }
 
 /// One field of a head, as a place in the buffer that the head was parsed from.
@@ -91,6 +101,5 @@ public struct FieldLine: Sendable {
     public var isNominated = false
 
     /// Whether the field must not pass a proxy.
-    @inline(__always)
-    public var isHopByHop: Bool { id.isHopByHop || isNominated }
+    public var isHopByHop: Bool { isNominated || FieldTable.hopByHop.contains(id) }
 }

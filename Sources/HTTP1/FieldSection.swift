@@ -132,14 +132,13 @@ struct FramingFields {
         return nil
     }
 
-    /// Marks the fields that `Connection` names. Framing, Host and the credential cannot be removed that way: a client could
+    /// Marks the fields that `Connection` names. Those with `FieldTraits.unremovable` cannot be removed that way: a client could
     /// otherwise strip what was added for it (hop-by-hop abuse).
     private func nominate(_ bytes: Span<UInt8>, _ fields: inout [FieldLine]) {
         for connection in fields where connection.id == .connection {
             bytes.listElements(connection.value) { element in
                 for index in fields.indices where fields[index].name.count == element.count {
-                    let id = fields[index].id
-                    guard id != .contentLength, id != .host, id != .authorization else { continue }
+                    guard !FieldTable.unremovable.contains(fields[index].id) else { continue }
                     if bytes.equalIgnoringCase(fields[index].name, element) { fields[index].isNominated = true }
                 }
             }

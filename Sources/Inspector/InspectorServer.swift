@@ -65,7 +65,7 @@ public final class InspectorServer: LocalHandler {
     }
 
     public func serve(_ request: LocalRequest, _ responder: LocalResponder) {
-        if let failure = access.refusal(
+        if let problem = access.refusal(
             AccessPolicy.Request(
                 host: request["Host"],
                 origin: request.joined("Origin"),
@@ -73,7 +73,7 @@ public final class InspectorServer: LocalHandler {
                 key: request.joined("X-Squire-Key").map { Array($0.utf8) }
             )
         ) {
-            return responder.send(problem(failure.status, failure.code, failure.detail))
+            return responder.send(response(to: problem))
         }
         responder.send(answer(request))
     }
@@ -92,16 +92,12 @@ public final class InspectorServer: LocalHandler {
             return json(200, status())
         case ("POST", "/api/session/refresh"):
             guard request["X-Squire-Inspector"] == "1" else {
-                return problem(403, "forbidden_origin", "Changing requests need the header X-Squire-Inspector: 1.")
+                return response(to: .headerRequired)
             }
             proxy.session.refreshNow(cause: .manual) { _ in }
             return json(202, status())
         case (_, let path) where path.hasPrefix("/api/exchanges") || path == "/api/events":
-            return problem(
-                501,
-                "not_yet",
-                "The list of exchanges is still to come; squire run's log has a line for each."
-            )
+            return response(to: .notYet)
         case ("GET", "/"):
             return text(
                 200,
@@ -118,7 +114,7 @@ public final class InspectorServer: LocalHandler {
                 """
             )
         default:
-            return problem(404, "not_found", "See / for what is here.")
+            return response(to: .notFound)
         }
     }
 
@@ -144,16 +140,11 @@ public final class InspectorServer: LocalHandler {
         )
     }
 
-    private func problem(_ status: Int, _ code: String, _ detail: String) -> LocalResponse {
-        let body = JSONValue.object([
-            .init("type", .string("about:blank")), .init("title", .string(code)), .init("status", .integer(status)),
-            .init("detail", .string(detail)), .init("code", .string(code)),
-        ])
-        return LocalResponse(
-            status,
-            contentType: "application/problem+json",
-            body.serialized() + "\n",
-            fields: Self.fields
+    private func response(to problem: Problem) -> LocalResponse {
+        LocalResponse(
+            problem.status,
+            fields: [("Content-Type", "\(ProblemWriter.contentType)")] + Self.fields,
+            body: .bytes(ProblemWriter(problem).body)
         )
     }
 
@@ -199,8 +190,8 @@ public final class InspectorServer: LocalHandler {
         text.family("squire_upstream_connections", "gauge", "Open upstream connections.")
         text.sample("squire_upstream_connections", [:], "\(counts.upstreamConnections)")
         text.family("squire_refused_total", "counter", "Answers of Squire's own, by code.")
-        for (code, count) in counts.refused.sorted(by: { $0.key < $1.key }) {
-            text.sample("squire_refused_total", ["reason": code], "\(count)")
+        for (code, count) in counts.refused.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            text.sample("squire_refused_total", ["reason": code.rawValue], "\(count)")
         }
         return text.text
     }
@@ -228,6 +219,18 @@ extension InspectorServer {
         text.family("squire_token_expires_seconds", "gauge", "Seconds until the token expires.")
         if let seconds = session.expiresIn { text.sample("squire_token_expires_seconds", [:], "\(seconds)") }
     }
+}
+
+extension Problem {
+    fileprivate static let headerRequired = Problem(
+        .headerRequired,
+        detail: "Changing requests need the header X-Squire-Inspector: 1."
+    )
+    fileprivate static let notFound = Problem(.notFound, detail: "See / for what is here.")
+    fileprivate static let notYet = Problem(
+        .notYet,
+        detail: "The list of exchanges is still to come; squire run's log has a line for each."
+    )
 }
 
 /// Prometheus' text format (exposition format 0.0.4).

@@ -12,10 +12,8 @@ final class LocalConnection: DescriptorWatchDelegate {
     private var head = RequestHead()
     private var idle: EventTimer?
 
-    private var request: LocalRequest?
-    private var consumer: ((UnsafeRawBufferPointer) -> Void)?
-    private var remaining: UInt64 = 0
-    private var decoder: ChunkedDecoder?
+    /// The request whose body is being read.
+    private var incoming: Incoming?
     /// The request is complete and not answered yet.
     private var isServing = false
     private var closes = false
@@ -59,7 +57,7 @@ final class LocalConnection: DescriptorWatchDelegate {
         switch SocketIO.read(descriptor, into: input.writable(minimum: 16 * 1024)) {
         case .moved(let count):
             input.commit(count)
-            if request != nil { idle?.arm(after: Self.idleTime) }
+            if incoming != nil { idle?.arm(after: Self.idleTime) }
             process()
         case .wouldBlock:
             break
@@ -78,7 +76,7 @@ final class LocalConnection: DescriptorWatchDelegate {
 
     private func process() {
         while watch != nil, !isServing {
-            if request == nil {
+            if incoming == nil {
                 guard !input.isEmpty, parseHead() else { return }
             }
             guard takeBody() else { return }
@@ -112,16 +110,12 @@ final class LocalConnection: DescriptorWatchDelegate {
                 fields: head.fields.map { (text($0.name), text($0.value)) }
             )
             closes = !head.keepsAlive
-            decoder = nil
-            remaining = 0
-            switch head.framing {
-            case .none, .untilClose: break
-            case .length(let count): remaining = count
-            case .chunked: decoder = ChunkedDecoder()
-            }
             input.consume(length)
-            self.request = request
-            consumer = server.handler.bodyConsumer(for: request)
+            incoming = Incoming(
+                request: request,
+                body: BodyReader(head.framing),
+                consumer: server.handler.bodyConsumer(for: request)
+            )
             if head.expectsContinue, input.isEmpty {
                 output.append("HTTP/1.1 100 Continue\r\n\r\n")
                 flush()
@@ -130,21 +124,12 @@ final class LocalConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// True when the body is complete.
+    /// Takes what is there of the body; true when it is complete.
     private func takeBody() -> Bool {
-        if decoder != nil { return takeChunks() }
-        let part = Int(min(UInt64(input.count), remaining))
-        guard take(UnsafeRawBufferPointer(rebasing: input.readable[..<part])) else { return false }
-        input.consume(part)
-        remaining -= UInt64(part)
-        return remaining == 0
-    }
-
-    private func takeChunks() -> Bool {
         var offset = 0
         let octets = input.octets
-        while true {
-            switch decoder!.next(octets.span, from: offset) {
+        while let step = incoming?.body.next(octets.span, from: offset) {
+            switch step {
             case .data(let range):
                 guard take(UnsafeRawBufferPointer(rebasing: input.readable[range.range])) else { return false }
                 offset = Int(range.upperBound)
@@ -159,27 +144,27 @@ final class LocalConnection: DescriptorWatchDelegate {
                 return false
             }
         }
+        return false
     }
 
     private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        if let consumer {
+        if let consumer = incoming?.consumer {
             consumer(bytes)
             return true
         }
-        guard (request?.body.count ?? 0) + bytes.count <= LocalServer.maxBody else {
+        guard (incoming?.request.body.count ?? 0) + bytes.count <= LocalServer.maxBody else {
             closes = true
             isServing = true
             send(LocalResponse(413, contentType: "text/plain", "the body is too large\n"), isHead: false)
             return false
         }
-        request?.body.append(contentsOf: bytes)
+        incoming?.request.body.append(contentsOf: bytes)
         return true
     }
 
     private func serve() {
-        guard let request else { return }
-        self.request = nil
-        consumer = nil
+        guard let request = incoming?.request else { return }
+        incoming = nil
         isServing = true
         server.handler.serve(request, LocalResponder(connection: self, isHead: request.method == "HEAD"))
     }
@@ -236,7 +221,7 @@ final class LocalConnection: DescriptorWatchDelegate {
     }
 
     private func writeHead(_ status: Int, _ fields: [(name: String, value: String)]) {
-        output.append("HTTP/1.1 \(status) \(Self.reason(status))\r\n")
+        output.append("HTTP/1.1 \(status) \(StatusPhrase.of(status))\r\n")
         for field in fields { output.append("\(field.name): \(field.value)\r\n") }
     }
 
@@ -285,29 +270,14 @@ final class LocalConnection: DescriptorWatchDelegate {
         watch?.setWriting(false)
         if isAnswered, watch != nil { answered() }
     }
+}
 
-    static func reason(_ status: Int) -> String {
-        switch status {
-        case 200: "OK"
-        case 201: "Created"
-        case 202: "Accepted"
-        case 204: "No Content"
-        case 304: "Not Modified"
-        case 400: "Bad Request"
-        case 401: "Unauthorized"
-        case 403: "Forbidden"
-        case 404: "Not Found"
-        case 405: "Method Not Allowed"
-        case 413: "Content Too Large"
-        case 415: "Unsupported Media Type"
-        case 422: "Unprocessable Content"
-        case 429: "Too Many Requests"
-        case 500: "Internal Server Error"
-        case 502: "Bad Gateway"
-        case 503: "Service Unavailable"
-        default: "Status"
-        }
-    }
+/// A request whose head is here and whose body is on its way.
+private struct Incoming {
+    var request: LocalRequest
+    var body: BodyReader
+    /// Takes the body piece by piece; nil has it collected in `request`.
+    let consumer: ((UnsafeRawBufferPointer) -> Void)?
 }
 
 /// Lets a connection be named in work for its own loop.

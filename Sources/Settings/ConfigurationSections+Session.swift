@@ -88,7 +88,18 @@ extension ConfigurationSections {
             guard !rule.name.isEmpty, rule.name.utf8.allSatisfy(Octet.isToken),
                 rule.value.utf8.allSatisfy(Octet.isFieldContent)
             else {
-                issues.add("session.refresh.headers: \"\(rule.name)\" is no header, or its value no line", at: keyNode)
+                issues.add(
+                    "session.refresh.headers: \"\(rule.name)\" is not a valid header name or value",
+                    at: keyNode
+                )
+                return nil
+            }
+            // The recipe may say how the token goes along, or that it does not.
+            if Self.isReserved(rule.name), rule.name.lowercased() != "authorization" {
+                issues.add(
+                    "session.refresh.headers: \(rule.name) belongs to the connection and cannot be configured",
+                    at: keyNode
+                )
                 return nil
             }
             return rule

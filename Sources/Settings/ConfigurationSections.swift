@@ -127,11 +127,6 @@ struct ConfigurationSections {
 
     // MARK: Headers
 
-    private static let ownHeaders = [
-        "host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "keep-alive",
-        "proxy-connection", "proxy-authorization", "expect", "via", "x-squire-key",
-    ]
-
     private func headers(_ map: MapReader, _ profile: Profile?, _ configuration: inout ProxyConfiguration) {
         var rules: [HeaderRule] = []
         if let node = map.node("headers") {
@@ -205,14 +200,22 @@ struct ConfigurationSections {
         }
         let name = rule.name.lowercased()
         if name == "authorization" { return "Authorization is the session's: run squire login" }
-        if Self.ownHeaders.contains(name) { return "\(rule.name) belongs to the connection and cannot be configured" }
-        if rules.contains(where: { $0.name.lowercased() == name }) {
-            return "\(rule.name) is given twice (case does not matter)"
+        if Self.isReserved(rule.name) { return "\(rule.name) belongs to the connection and cannot be configured" }
+        let folded = FoldedName(name.utf8)
+        if let other = rules.first(where: { FoldedName($0.name.utf8) == folded }) {
+            return other.name.lowercased() == name
+                ? "\(rule.name) is given twice (case does not matter)"
+                : "\(rule.name) and \(other.name) are one header to some servers"
         }
         guard rule.value.utf8.allSatisfy(Octet.isFieldContent) else {
             return "the value of \(rule.name) holds a line break or another control character"
         }
         return nil
+    }
+
+    /// Whether Squire sets the header itself, or some servers would read it as one of those.
+    static func isReserved(_ name: String) -> Bool {
+        FieldTable.row(imitatedBy: name.utf8)?.traits.contains(.notConfigurable) ?? false
     }
 
     // MARK: Connections

@@ -83,7 +83,7 @@ public struct ExchangeLog: ExchangeObserver {
         }
         if let code = record.code {
             line.append(#","code":"#)
-            line.append(quoted: code)
+            line.append(quoted: code.rawValue)
         }
     }
 
@@ -126,7 +126,7 @@ public struct ExchangeLog: ExchangeObserver {
         func separate() {
             if line.count > start { line.append(", ") }
         }
-        if let code = record.code { line.append(code) }
+        if let code = record.code { line.append(code.rawValue) }
         if record.outcome == .clientGone || record.outcome == .upstreamBroke {
             separate()
             line.append(record.outcome.rawValue)

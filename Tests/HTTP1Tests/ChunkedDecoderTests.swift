@@ -31,7 +31,7 @@ private func decode(_ text: String, pieces size: Int) -> (body: String, rest: In
 }
 
 @Suite struct ChunkedDecoderTests {
-    @Test(arguments: 1...40) func pieces(_ size: Int) {
+    @Test(arguments: 1...40) func anySplitGivesTheSameBody(_ size: Int) {
         let text =
             "5\r\nhello\r\n1;name=\"value\"\r\n \r\n00A ;x\r\n0123456789\r\n0\r\nX-A: 1\r\nContent-Length: 5\r\nHost: x\r\n\r\nnext"
         let result = decode(text, pieces: size)
@@ -40,7 +40,7 @@ private func decode(_ text: String, pieces size: Int) -> (body: String, rest: In
         if size > text.utf8.count { #expect(result?.rest == 4) }
     }
 
-    @Test func empty() {
+    @Test func lastChunkAloneIsAnEmptyBody() {
         #expect(decode("0\r\n\r\n", pieces: 99)?.body == "")
     }
 
@@ -50,38 +50,8 @@ private func decode(_ text: String, pieces size: Int) -> (body: String, rest: In
         "5;a=\"\r\n\"\r\nhello\r\n0\r\n\r\n", "5 \u{1}\r\nhello\r\n0\r\n\r\n", "0\r\nX : 1\r\n\r\n",
         "0\r\n\n",
     ])
-    func refused(_ text: String) {
+    func malformedChunksFailHoweverTheyAreSplit(_ text: String) {
         #expect(decode(text, pieces: 99) == nil)
         #expect(decode(text, pieces: 1) == nil)
-    }
-}
-
-@Suite struct AuthorityTests {
-    @Test(
-        arguments: [
-            ("localhost", "localhost", nil), ("LocalHost:80", "localhost", 80), ("[::1]:9", "::1", 9),
-            ("a.b.", "a.b.", nil),
-            ("h:", "h", nil),
-        ] as [(String, String, Int?)]
-    )
-    func valid(_ text: String, _ host: String, _ port: Int?) {
-        #expect(Authority(text) == Authority(host: host, port: port))
-    }
-
-    @Test(arguments: ["", ":80", "[::1", "h:x", "h:99999", "h:1:2", "[::1]x"]) func invalid(_ text: String) {
-        #expect(Authority(text) == nil)
-    }
-
-    @Test func loopback() {
-        for name in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]", "x.localhost"] {
-            #expect(Authority(name)?.isLoopback == true)
-        }
-        #expect(Authority("x.localhost")?.isLoopbackAddress == false)
-        for name in [
-            "127.0.0.1.evil.example", "localhost.", "127.0.0.01", "127.0.0.+1", "127.0.0.256", "localhost.evil.example",
-            "128.0.0.1", "127.1",
-        ] {
-            #expect(Authority(name)?.isLoopback == false)
-        }
     }
 }

@@ -27,7 +27,7 @@ private func parse(_ text: String, cuts: [Int] = [], limits: HeadLimits = HeadLi
     ]
 
     /// Whole, byte by byte, and cut in two anywhere: always the same.
-    @Test(arguments: valid) func parity(_ text: String) {
+    @Test(arguments: valid) func anySplitGivesTheSameVerdict(_ text: String) {
         let (whole, head) = parse(text)
         #expect(whole == .complete(text.utf8.count))
         let count = text.utf8.count
@@ -43,7 +43,7 @@ private func parse(_ text: String, cuts: [Int] = [], limits: HeadLimits = HeadLi
         }
     }
 
-    @Test func meaning() {
+    @Test func fieldsMeanWhatTheySay() {
         var (_, head) = parse(Self.valid[2])
         #expect(head.method == .post && head.framing == .length(5) && head.keepsAlive)
         #expect(head.fields[2].value.isEmpty)
@@ -92,7 +92,7 @@ private func parse(_ text: String, cuts: [Int] = [], limits: HeadLimits = HeadLi
         #expect(bytewise == progress)
     }
 
-    @Test func limits() {
+    @Test func headBeyondALimitFails() {
         let limits = HeadLimits(head: 200, fields: 3, target: 50)
         let host = "Host: a\r\n"
         #expect(
@@ -112,7 +112,7 @@ private func parse(_ text: String, cuts: [Int] = [], limits: HeadLimits = HeadLi
     }
 
     /// Framing, Host and the credential cannot be taken away by naming them in `Connection`.
-    @Test func nominationProtectsFraming() {
+    @Test func connectionCannotRemoveFraming() {
         let (_, head) = parse(
             "POST / HTTP/1.1\r\nHost: a\r\nConnection: Content-Length, Host, Authorization, X\r\nContent-Length: 1\r\nX: 1\r\n\r\n"
         )
@@ -138,7 +138,7 @@ private func parse(_ text: String, cuts: [Int] = [], limits: HeadLimits = HeadLi
         return (whole, head)
     }
 
-    @Test func framing() {
+    @Test func bodyLengthFollowsStatusAndFields() {
         #expect(parse("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n").1.framing == .length(3))
         #expect(parse("HTTP/1.1 200 OK\r\nContent-Length: 3, 3\r\nContent-Length: 3\r\n\r\n").1.framing == .length(3))
         #expect(parse("HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n").1.framing == .chunked)

@@ -33,7 +33,7 @@ import Darwin
     private func everything(_ record: inout ExchangeRecord) {
         record.status = 502
         record.outcome = .upstreamBroke
-        record.code = "upstream_protocol"
+        record.code = .upstreamProtocol
         record.requestBytes = 5 << 20
         record.responseBytes = 1024
         record.totalNanoseconds = 61_000_000_000
@@ -76,7 +76,7 @@ import Darwin
     private func nothing(_ record: inout ExchangeRecord) {
         record.status = 400
         record.outcome = .refused
-        record.code = "bad_request"
+        record.code = .badRequest
         record.responseBytes = 0
         record.totalNanoseconds = 99_999
         record.upstreamNanoseconds = nil

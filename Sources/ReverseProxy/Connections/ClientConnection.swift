@@ -155,7 +155,7 @@ final class ClientConnection: DescriptorWatchDelegate {
             if hasEnded { endAfterOutput() }
             return false
         case .failed(let error):
-            refuse(Failure(error), now: now)
+            refuse(Problem(error), now: now)
             return false
         case .complete(let length):
             deadline.clear()
@@ -345,16 +345,16 @@ final class ClientConnection: DescriptorWatchDelegate {
     }
 
     /// Bytes that are no request: say so and hang up.
-    private func refuse(_ failure: Failure, now: UInt64) {
+    private func refuse(_ problem: Problem, now: UInt64) {
         closesAfterAnswer = true
         lingerRemaining = Self.lingerBytes
         state = .exchange
         head.method = .get
         let buffer = outputBuffer()
-        OwnAnswer(method: .get, date: worker.date(), closes: true).append(failure, to: buffer)
-        worker.counters.finished(status: failure.status, nanoseconds: 0)
-        worker.counters.refused(failure.code)
-        worker.recordRefusal(failure, context)
+        OwnResponse(method: .get, date: worker.date(), closes: true).append(problem, to: buffer)
+        worker.counters.finished(status: problem.status, nanoseconds: 0)
+        worker.counters.refused(problem.code)
+        worker.recordRefusal(problem, context)
         flush()
         exchangeFinished(closes: true)
     }

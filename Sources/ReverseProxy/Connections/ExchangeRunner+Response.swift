@@ -45,7 +45,7 @@ extension ExchangeRunner {
             releaseConnection(isReusable: false)
             beginAttempt(onFreshConnection: true)
         case .fail:
-            fault(.incomplete)
+            fault(.upstreamReset)
         }
     }
 
@@ -198,7 +198,7 @@ extension ExchangeRunner {
 
     /// An answer that was held goes to the client after all.
     func relayHeld(proxyStatus: String?, retryAfter: Int? = nil) {
-        guard let heldHead else { return fault(.incomplete) }
+        guard let heldHead else { return fault(.internalError) }
         var additions = additions(
             framing: hasWholeBody && exchange.method != .head ? .length(UInt64(collected.count)) : clientFraming()
         )
@@ -328,7 +328,7 @@ extension ExchangeRunner {
             // A stream that pauses holds no buffer.
             client.flush()
         case .endOfStream, .failed:
-            fault(.incomplete)
+            fault(.upstreamReset)
         }
     }
 
@@ -347,9 +347,9 @@ extension ExchangeRunner {
         case .wouldBlock:
             break
         case .endOfStream:
-            if case .untilClose = bodyMode { ended() } else { fault(.incomplete) }
+            if case .untilClose = bodyMode { ended() } else { fault(.upstreamReset) }
         case .failed:
-            fault(.incomplete)
+            fault(.upstreamReset)
         }
         releaseEmptyInput()
     }

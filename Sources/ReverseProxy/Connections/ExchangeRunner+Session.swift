@@ -113,12 +113,12 @@ extension ExchangeRunner {
                 retryAfter: 0
             )
         case .relayHeld(let failure):
-            relayHeld(proxyStatus: Failure.proxyStatus(of: failure))
+            relayHeld(proxyStatus: Problem.proxyStatus(of: failure))
         case .relayUncured:
             noteReplay(isAccepted: false)
             relayHeld(proxyStatus: nil)
         case .refuse(let failure):
-            answer(Failure(failure))
+            answer(Problem(failure))
         case .refuseSwitched:
             answer(.sessionSwitched)
         }
@@ -187,7 +187,7 @@ extension ExchangeRunner {
             reference.resume { runner in
                 switch result {
                 case .success(let reply): runner.answer(reply)
-                case .failure(let failure): runner.answer(Failure(failure))
+                case .failure(let failure): runner.answer(Problem(failure))
                 }
             }
         }

@@ -39,7 +39,7 @@ extension ExchangeRunner {
                 requestBytes += UInt64(part)
                 body.isComplete = bodyRemaining == 0
             } else if let failure = takeChunks(body, input) {
-                return fault(Failure(failure))
+                return fault(Problem(failure))
             }
         }
     }
@@ -82,7 +82,7 @@ extension ExchangeRunner {
         }
         if isFinished {
             body.append("0\r\n")
-            bodyDecoder!.forwardableTrailers().withUnsafeBytes { body.append($0) }
+            bodyDecoder!.forwardableTrailers(context.headers.trailers).withUnsafeBytes { body.append($0) }
             body.append("\r\n")
             body.isComplete = true
         }
@@ -146,14 +146,4 @@ extension ExchangeRunner {
         client.outputBuffer().append("HTTP/1.1 100 Continue\r\n\r\n")
         client.flush()
     }
-}
-
-extension Failure {
-    static let bodyLost = Failure(
-        502,
-        "upstream_reset",
-        "Body Lost",
-        detail: "The temporary copy of the request's body cannot be read.",
-        proxyError: "proxy_internal_error"
-    )
 }

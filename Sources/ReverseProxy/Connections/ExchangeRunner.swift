@@ -92,7 +92,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     var hasExtraBytes = false
     var responseStatus = 0
     var responseBytes: UInt64 = 0
-    var ownCode: String?
+    var ownCode: Problem.Code?
     /// The answer said that the client's connection closes.
     var announcesClose = false
     var pause: EventTimer?
@@ -173,10 +173,10 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             bodyDecoder = ChunkedDecoder()
         }
         switch admission.decision {
-        case .refuse(let failure):
+        case .refuse(let problem):
             client.pendingInput?.consume(headLength)
             client.closeAfterAnswer()
-            return answer(failure)
+            return answer(problem)
         case .preflight:
             return answer(status: 204, consuming: headLength) { $0.appendPreflight(head, bytes, to: $1) }
         case .forward where head.maxForwards == 0:
@@ -254,7 +254,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             waiter = nil
             switch result {
             case .success(let got): attach(got.connection, isReused: got.isReused, now: MonotonicClock.now())
-            case .failure(let error): fault(Failure(error))
+            case .failure(let error): fault(Problem(error))
             }
         }
     }
@@ -329,9 +329,9 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     // MARK: Ending
 
     /// Something went wrong: an answer of our own when the client has none yet, else a broken connection.
-    func fault(_ failure: Failure) {
+    func fault(_ problem: Problem) {
         releaseConnection(isReusable: false)
-        guard exchange.hasAnswered else { return answer(failure) }
+        guard exchange.hasAnswered else { return answer(problem) }
         // A length, or a last chunk that never comes, shows what is missing; a body that ends with the connection needs a reset.
         if writesChunks { return finish(.upstreamBroke, closes: true) }
         if case .length = bodyMode { return finish(.upstreamBroke, closes: true) }
@@ -339,21 +339,21 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     }
 
     /// An answer of Squire's own ends the exchange.
-    func answer(_ failure: Failure) {
+    func answer(_ problem: Problem) {
         releaseConnection(isReusable: false)
         exchange.hasAnswered = true
         let closes = client.willClose || isBodyUnread
         let output = client.outputBuffer()
-        ownAnswer(closes: closes).append(failure, to: output)
-        responseStatus = failure.status
-        ownCode = failure.code
-        worker.counters.refused(failure.code)
+        ownAnswer(closes: closes).append(problem, to: output)
+        responseStatus = problem.status
+        ownCode = problem.code
+        worker.counters.refused(problem.code)
         client.flush()
         finish(.refused, closes: closes)
     }
 
     /// An answer of Squire's own that is no failure. The head is consumed after it is written: it may be quoted from.
-    private func answer(status: Int, consuming headLength: Int, _ append: (OwnAnswer, ByteBuffer) -> Void) {
+    private func answer(status: Int, consuming headLength: Int, _ append: (OwnResponse, ByteBuffer) -> Void) {
         exchange.hasAnswered = true
         responseStatus = status
         let closes = client.willClose || isBodyUnread
@@ -363,8 +363,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         finish(.complete, closes: closes)
     }
 
-    func ownAnswer(closes: Bool) -> OwnAnswer {
-        OwnAnswer(method: exchange.method, date: worker.date(), closes: closes, pageOrigin: pageOrigin)
+    func ownAnswer(closes: Bool) -> OwnResponse {
+        OwnResponse(method: exchange.method, date: worker.date(), closes: closes, pageOrigin: pageOrigin)
     }
 
     /// Some of the request's body has not been read: its connection cannot carry another request.

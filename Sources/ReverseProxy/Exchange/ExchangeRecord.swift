@@ -16,8 +16,8 @@ public struct ExchangeRecord: Sendable {
     public var id: ExchangeID
     public var status: Int
     public var outcome: Outcome
-    /// The `code` of Squire's own answer: a literal, which costs nothing to carry.
-    public var code: String?
+    /// The problem that Squire answered with; nil for a response of the upstream's.
+    public var code: Problem.Code?
     public var requestBytes: UInt64
     public var responseBytes: UInt64
     /// Nanoseconds from the request's first attempt to the answer's first byte; nil when the upstream was not asked.

@@ -46,7 +46,7 @@ public final class AccessPolicy: Sendable {
     /// Why the request is refused; nil lets it through.
     ///
     /// - Parameter isPreflight: a page's browser asks whether the page may send such a request: it carries no key (Fetch section 4.8).
-    public func refusal(_ request: Request, isPreflight: Bool = false) -> Failure? {
+    public func refusal(_ request: Request, isPreflight: Bool = false) -> Problem? {
         if let target = request.targetAuthority, !isOwn(target, isTarget: true) { return .misdirected }
         if let host = request.host, !isOwn(host) { return .misdirected }
         if let origin = request.origin {

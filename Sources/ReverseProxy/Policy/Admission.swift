@@ -4,7 +4,7 @@ public import HTTP1
 public struct Admission {
     public enum Decision {
         case forward
-        case refuse(Failure)
+        case refuse(Problem)
         /// A browser asks for a page of a configured origin: answered here.
         case preflight
     }

@@ -1,60 +1,6 @@
 public import EventIO
 public import HTTP1
 
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
-
-/// Makes fresh UUIDs and identifiers. Not for secrets: seeded once, then arithmetic only. Belongs to one loop.
-public struct IdentifierGenerator {
-    private var state: UInt64
-
-    public init(seed: UInt64 = .random(in: .min ... .max)) {
-        state = seed
-    }
-
-    /// SplitMix64.
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-
-    /// A random UUID (RFC 9562 version 4), lower case.
-    public mutating func appendUUID(to buffer: ByteBuffer) {
-        let high = next() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
-        let low = next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-        // Appended in one piece, which saves a third.
-        withUnsafeTemporaryAllocation(byteCount: 36, alignment: 1) { text in
-            var place = 0
-            for index in 0..<16 {
-                if index == 4 || index == 6 || index == 8 || index == 10 {
-                    text[place] = 0x2D
-                    place &+= 1
-                }
-                let byte = UInt8(truncatingIfNeeded: (index < 8 ? high : low) >> UInt64(56 &- index % 8 &* 8))
-                text[place] = Self.digit(byte >> 4)
-                text[place &+ 1] = Self.digit(byte & 15)
-                place &+= 2
-            }
-            buffer.append(UnsafeRawBufferPointer(text))
-        }
-    }
-
-    /// The same as text.
-    public mutating func uuid() -> String {
-        let buffer = ByteBuffer(capacity: 36)
-        appendUUID(to: buffer)
-        return String(decoding: buffer.readable, as: UTF8.self)
-    }
-
-    private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
-}
-
 /// Decides, field by field, what is sent upstream and what the client gets.
 ///
 /// The order is the safety rule: fields for one hop go first, then those a client may not set, then the configured ones, the
@@ -62,6 +8,9 @@ public struct IdentifierGenerator {
 public final class HeaderPolicy: Sendable {
     private struct Rule: Sendable {
         var lowercaseName: [UInt8]
+        /// What other spellings of the name are read as by some servers.
+        var folded: FoldedName
+        var isReplacedOnSignIn: Bool
         /// The whole line around each `{uuid}`, its end included.
         var parts: [[UInt8]]
         var overwrite: Bool
@@ -70,23 +19,42 @@ public final class HeaderPolicy: Sendable {
     private let rules: [Rule]
     /// One bit for each length of a configured name (modulo 64): most fields need no further comparison.
     private let lengths: UInt64
-    /// All rules rendered, when no value changes from request to request and the client sent none of the names.
+    /// All rules rendered, if no value changes from request to request and the client sent none of the names.
     private let staticBlock: [UInt8]?
+    /// The rules that a sign-in goes without, one bit each.
+    private let replacedOnSignIn: UInt64
+    /// Which trailers of a request pass.
+    public let trailers: TrailerFilter
+    /// What is dropped of a client's fields.
+    private let dropped = FieldNames(having: [.hopByHop, .reserved])
+    private let droppedOnSignIn = FieldNames(having: [.hopByHop, .reserved, .replacedOnSignIn])
+    /// What no field may be read as that is spelt in another way.
+    private let protected = FieldTable.rows.filter { !$0.traits.isDisjoint(with: [.hopByHop, .reserved]) }
     private let hostLine: [UInt8]
     private let authorization: AuthorizationRule
+    private let pseudonym: Pseudonym
 
     /// How many rules there may be: one bit each.
     public static let maxRules = 64
 
-    public init(_ configuration: ProxyConfiguration) {
-        rules = configuration.headers.prefix(Self.maxRules).map { rule in
+    public init(_ configuration: ProxyConfiguration, pseudonym: Pseudonym = .ofThisProcess) {
+        self.pseudonym = pseudonym
+        let rules = configuration.headers.prefix(Self.maxRules).map { rule in
             Rule(
                 lowercaseName: Array(rule.name.lowercased().utf8),
+                folded: FoldedName(rule.name.utf8),
+                isReplacedOnSignIn: FieldTable.row(imitatedBy: rule.name.utf8)?.traits.contains(.replacedOnSignIn)
+                    ?? false,
                 parts: Self.split("\(rule.name): \(rule.value)\r\n"),
                 overwrite: rule.overwrite
             )
         }
-        lengths = rules.reduce(0) { $0 | 1 << UInt64($1.lowercaseName.count & 63) }
+        self.rules = rules
+        lengths = rules.reduce(0) {
+            $0 | 1 << UInt64($1.lowercaseName.count & 63) | 1 << UInt64($1.folded.octets.count & 63)
+        }
+        replacedOnSignIn = rules.indices.reduce(0) { $0 | (rules[$1].isReplacedOnSignIn ? 1 << UInt64($1) : 0) }
+        trailers = TrailerFilter(dropping: rules.map(\.folded))
         hostLine = Array("Host: \(configuration.upstream.host)\r\n".utf8)
         authorization = configuration.authorization
         staticBlock = rules.allSatisfy { $0.parts.count == 1 } ? rules.flatMap { $0.parts[0] } : nil
@@ -111,13 +79,11 @@ public final class HeaderPolicy: Sendable {
     public struct Rendered {
         /// The client's own Authorization went along (`authorization: fill`, or a path without bearer).
         public var hasAuthorization = false
-        /// Squire's name is in `Via`: the request has been here before.
+        /// This process's name is in `Via`: the request has been here before.
         public var isLoop = false
     }
 
-    public static let pseudonym: StaticString = "squire"
-
-    /// Appends the head for the upstream up to where the credential goes; `finish` ends it.
+    /// Appends the head for the upstream up to where the credential goes. The caller appends that, and the empty line.
     ///
     /// `bytes` are what `head` was parsed from. `keepsExpectation` sends the client's `Expect` along.
     public func render(
@@ -147,40 +113,34 @@ public final class HeaderPolicy: Sendable {
         case .signIn, .anonymous: keepsAuthorization = true
         case .ordinary, .signOut, .refresh: keepsAuthorization = authorization == .fill
         }
-        var present: UInt64 = 0
+        var dropped = route == .signIn ? droppedOnSignIn : dropped
+        if head.maxForwards != nil { dropped.insert(.maxForwards) }
+        // A rule whose bit is set does not apply.
+        var present: UInt64 = route == .signIn ? replacedOnSignIn : 0
         // Kept fields that follow each other are copied in one piece.
         var pieceStart = -1
         var pieceEnd = -1
         for index in head.fields.indices {
             let field = head.fields[index]
-            var isKept = false
+            var isKept = !field.isNominated && !dropped.contains(field.id)
             switch field.id {
-            case .other:
-                isKept = !field.isNominated && !isAlias(span, field.name)
-            case .origin, .contentType, .accessControlRequestMethod, .accessControlRequestHeaders, .contentEncoding,
-                .date, .location, .contentLocation, .retryAfter,
-                .secFetchSite, .wwwAuthenticate:
-                isKept = !field.isNominated
-            case .via:
-                isKept = !field.isNominated
-                if mentionsSquire(span, field.value) { result.isLoop = true }
             case .authorization:
                 isKept = keepsAuthorization && !result.hasAuthorization && !field.value.isEmpty
                 if isKept { result.hasAuthorization = true }
-            case .maxForwards:
-                isKept = !field.isNominated && head.maxForwards == nil
-            case .acceptEncoding:
-                // A compressed answer could not be searched for the token.
-                isKept = route != .signIn && !field.isNominated
-            case .expect, .host, .contentLength, .squireKey, .connection, .transferEncoding, .te, .trailer, .upgrade,
-                .keepAlive, .proxyConnection, .http2Settings, .proxyAuthorization, .proxyAuthenticate,
-                .proxyAuthenticationInfo:
-                isKept = false
+            case .via:
+                if pseudonym.isNamed(in: span, field.value) { result.isLoop = true }
+            case .other:
+                // Hardly any name is odd, and every name is looked at.
+                if isKept, span.isOddName(field.name), isImitation(span, field.name) { isKept = false }
+            default:
+                break
             }
-            if isKept, lengths >> UInt64(field.name.count & 63) & 1 == 1,
-                let rule = rules.firstIndex(where: { span.matches(field.name, $0.lowercaseName) })
-            {
-                if rules[rule].overwrite { isKept = false } else { present |= 1 << UInt64(rule) }
+            if isKept, lengths >> UInt64(field.name.count & 63) & 1 == 1, let rule = rule(span, field.name) {
+                if rules[rule].overwrite || !span.matches(field.name, rules[rule].lowercaseName) {
+                    isKept = false
+                } else {
+                    present |= 1 << UInt64(rule)
+                }
             }
             if isKept {
                 if pieceStart < 0 { pieceStart = Int(field.name.lowerBound) }
@@ -211,7 +171,7 @@ public final class HeaderPolicy: Sendable {
         }
         if route == .signIn { output.append("Accept-Encoding: identity\r\n") }
         if keepsExpectation { output.append("Expect: 100-continue\r\n") }
-        output.append(head.minorVersion > 0 ? "Via: 1.1 squire\r\n" : "Via: 1.0 squire\r\n")
+        output.append(pseudonym.line(receivedAs: head.minorVersion))
         appendRules(present, identifiers: &identifiers, to: output)
         return result
     }
@@ -227,39 +187,22 @@ public final class HeaderPolicy: Sendable {
         }
     }
 
-    /// Whether an element of a `Via` field says that this very program forwarded the message.
-    private func mentionsSquire(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
-        var found = false
-        bytes.listElements(range) { element in
-            // protocol, blank, received-by, perhaps a comment
-            var start = Int(element.lowerBound)
-            let end = Int(element.upperBound)
-            while start < end, !Octet.isBlank(bytes[start]) { start += 1 }
-            while start < end, Octet.isBlank(bytes[start]) { start += 1 }
-            var stop = start
-            while stop < end, !Octet.isBlank(bytes[stop]) { stop += 1 }
-            if bytes.matches(ByteRange(start, stop), Self.pseudonym) { found = true }
-        }
-        return found
+    /// The rule that the field's name belongs to, or is read as by some servers. The exact name goes first.
+    private func rule(_ bytes: Span<UInt8>, _ name: ByteRange) -> Int? {
+        for index in rules.indices where bytes.matches(name, rules[index].lowercaseName) { return index }
+        for index in rules.indices where bytes.folds(name, to: rules[index].folded.octets) { return index }
+        return nil
     }
 
-    /// Whether a server that hands fields on as environment variables (RFC 3875 section 4.1.18) would take the name for one that decides
-    /// about the credential or the framing: `Authorization_`, `Content_Length`.
-    private func isAlias(_ bytes: Span<UInt8>, _ name: ByteRange) -> Bool {
-        // Hardly any name has an underscore, and every name is looked at.
-        let hasUnderscore = bytes.withUnsafeBufferPointer {
-            memchr($0.baseAddress! + Int(name.lowerBound), 0x5F, name.count) != nil
+    /// Whether some servers read the name as one that decides about the credential, the framing or the connection, or as a configured
+    /// one: `Authorization_`, `Content_Length`, `Device_UUID`.
+    private func isImitation(_ bytes: Span<UInt8>, _ name: ByteRange) -> Bool {
+        if bytes.folds(name, toAnyOf: protected) { return true }
+        for rule in rules where !bytes.matches(name, rule.lowercaseName) && bytes.folds(name, to: rule.folded.octets) {
+            return true
         }
-        guard hasUnderscore else { return false }
-        var hyphenated = name.range.map { bytes[$0] == 0x5F ? 0x2D : Octet.lowercase(bytes[$0]) }
-        while hyphenated.last == 0x2D { hyphenated.removeLast() }
-        return Self.aliased.contains(hyphenated)
+        return false
     }
-
-    private static let aliased = Set(
-        ["authorization", "content-length", "host", "proxy-authorization", "transfer-encoding", "x-squire-key"]
-            .map { Array($0.utf8) }
-    )
 
     @inline(__always)
     private func append(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, to output: ByteBuffer) {

@@ -4,9 +4,12 @@ public import HTTP1
 /// Renders the head of an answer for the client.
 public final class ResponsePolicy: Sendable {
     private let upstream: Origin
+    private let pseudonym: Pseudonym
+    private let dropped = FieldNames(having: .dropInResponse)
 
-    public init(upstream: Origin) {
+    public init(upstream: Origin, pseudonym: Pseudonym = .ofThisProcess) {
         self.upstream = upstream
+        self.pseudonym = pseudonym
     }
 
     /// What the client's side adds to the upstream's head.
@@ -60,24 +63,20 @@ public final class ResponsePolicy: Sendable {
             pieceStart = -1
         }
         for field in head.fields {
-            switch field.id {
-            case .contentLength, .authorization, .transferEncoding, .connection, .keepAlive, .te, .trailer, .upgrade,
-                .proxyConnection, .http2Settings, .proxyAuthorization, .proxyAuthenticate, .proxyAuthenticationInfo:
-                // `Authorization` is no response field; some servers leak a rotated token in it.
+            guard !field.isNominated, !dropped.contains(field.id) else {
                 endPiece()
+                continue
+            }
+            switch field.id {
             case .location, .contentLocation:
                 endPiece()
-                if !field.isNominated { appendLocation(field, bytes, additions.ownOrigin, to: output) }
+                appendLocation(field, bytes, additions.ownOrigin, to: output)
             case .retryAfter where additions.retryAfter != nil:
                 endPiece()
             case .other where additions.pageOrigin != nil && isPageAccess(field, bytes):
                 // Squire answers for the origins of its own configuration.
                 endPiece()
             default:
-                guard !field.isNominated else {
-                    endPiece()
-                    continue
-                }
                 if pieceStart < 0 { pieceStart = Int(field.name.lowerBound) }
                 pieceEnd = Int(field.value.upperBound)
             }
@@ -96,7 +95,7 @@ public final class ResponsePolicy: Sendable {
             output.append(date)
             output.append("\r\n")
         }
-        output.append("Via: 1.1 squire\r\n")
+        output.append(pseudonym.line(receivedAs: head.minorVersion))
         if let origin = additions.pageOrigin {
             PageAccess.append(origin: origin, to: output)
             appendExposed(head, bytes, to: output)
@@ -127,7 +126,8 @@ public final class ResponsePolicy: Sendable {
     /// `*` would mean nothing to a page that sends cookies (Fetch section 3.3.5), so each field is named.
     private func appendExposed(_ head: ResponseHead, _ bytes: UnsafeRawBufferPointer, to output: ByteBuffer) {
         output.append("Access-Control-Expose-Headers: Via, Proxy-Status")
-        for field in head.fields where !field.isHopByHop && !isPageAccess(field, bytes) {
+        for field in head.fields
+        where !field.isNominated && !dropped.contains(field.id) && !isPageAccess(field, bytes) {
             output.append(", ")
             output.append(UnsafeRawBufferPointer(rebasing: bytes[field.name.range]))
         }

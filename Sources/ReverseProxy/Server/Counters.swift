@@ -11,21 +11,15 @@ public final class Counters: Sendable {
         public var upstreamConnections: UInt64 = 0
         public var replaysAccepted: UInt64 = 0
         public var replaysRejected: UInt64 = 0
-        /// By the `code` of Squire's own answers.
-        public var refused: [String: UInt64] = [:]
+        /// Responses of Squire's own, by their problem.
+        public var refused: [Problem.Code: UInt64] = [:]
 
         public init() {}
     }
 
     /// Upper bounds of the histogram's buckets, seconds.
     public static let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
-    static let codes = [
-        "bad_request", "forbidden_origin", "forbidden_user", "wrong_key", "method_not_allowed", "request_timeout",
-        "body_too_large", "expectation_failed", "target_too_long", "head_too_large", "misdirected_request",
-        "login_needed",
-        "upstream_unreachable", "upstream_tls", "upstream_protocol", "upstream_reset", "upstream_timeout", "overloaded",
-        "shutting_down", "session_unavailable", "loop_detected",
-    ]
+    private static let codes = Problem.Code.allCases
 
     private let statuses = AtomicArray(count: 600)
     private let durations = AtomicArray(count: Counters.bounds.count + 1)
@@ -46,8 +40,9 @@ public final class Counters: Sendable {
         others.add(Other.duration.rawValue, nanoseconds)
     }
 
-    func refused(_ code: String) {
-        if let index = Self.codes.firstIndex(of: code) { refused.add(index) }
+    func refused(_ code: Problem.Code) {
+        // Every code is in the list of all codes.
+        refused.add(Self.codes.firstIndex(of: code)!)
     }
 
     func add(_ other: Other) {

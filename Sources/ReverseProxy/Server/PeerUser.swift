@@ -18,7 +18,7 @@ public enum PeerUser: Equatable, Sendable {
     case unknown
 
     /// Why `access.same-user` turns the connection away; nil lets it in. What is not known to be this user, root or another machine is not.
-    public var refusal: Failure? {
+    public var refusal: Problem? {
         switch self {
         case .user(let user): user == geteuid() || user == 0 ? nil : .forbiddenUser
         case .remote: nil

@@ -121,12 +121,12 @@ final class Worker {
     }
 
     /// Says why, once, as far as it goes without waiting.
-    private func refuse(_ descriptor: Int32, _ failure: Failure) {
+    private func refuse(_ descriptor: Int32, _ problem: Problem) {
         scratch.clear()
-        OwnAnswer(method: .get, date: date(), closes: true).append(failure, to: scratch)
-        counters.finished(status: failure.status, nanoseconds: 0)
-        counters.refused(failure.code)
-        recordRefusal(failure, context)
+        OwnResponse(method: .get, date: date(), closes: true).append(problem, to: scratch)
+        counters.finished(status: problem.status, nanoseconds: 0)
+        counters.refused(problem.code)
+        recordRefusal(problem, context)
         _ = SocketIO.write(descriptor, scratch.readable)
         SocketIO.shutdownWriting(descriptor)
         // What the client already sent must be read, or closing resets the connection and takes the answer with it.
@@ -137,7 +137,7 @@ final class Worker {
     }
 
     /// Bytes that were no request: there is nothing to log but the refusal.
-    func recordRefusal(_ failure: Failure, _ context: ProxyContext) {
+    func recordRefusal(_ problem: Problem, _ context: ProxyContext) {
         guard let observer = context.observer else { return }
         let unknown: StaticString = "-"
         let octets = UnsafeBufferPointer(start: unknown.utf8Start, count: unknown.utf8CodeUnitCount)
@@ -145,9 +145,9 @@ final class Worker {
             observer,
             ExchangeRecord(
                 id: id(ofExchange: nextExchange()),
-                status: failure.status,
+                status: problem.status,
                 outcome: .refused,
-                code: failure.code,
+                code: problem.code,
                 requestBytes: 0,
                 responseBytes: 0,
                 upstreamNanoseconds: nil,

@@ -40,7 +40,7 @@ struct ExplainCommand: ParsableCommand {
         )
         var head = RequestHead()
         switch parser.parse(input.octets.span, into: &head) {
-        case .failed(let error): return refuse(Failure(error))
+        case .failed(let error): return refuse(Problem(error))
         case .incomplete: throw ExitFailure.malformed("squire: that is not a request")
         case .complete: break
         }
@@ -51,7 +51,7 @@ struct ExplainCommand: ParsableCommand {
             ownPorts: configuration.listen.compactMap { if case .tcp(_, let port) = $0 { port } else { nil } }
         )
         switch Admission(head, input.readable, access).decision {
-        case .refuse(let failure): return refuse(failure)
+        case .refuse(let problem): return refuse(problem)
         case .preflight:
             return Output.line("access      answered by Squire: the origin is one of access.origins, and may send this")
         case .forward: break
@@ -60,8 +60,8 @@ struct ExplainCommand: ParsableCommand {
         try printRequest(loaded, head, input)
     }
 
-    private func refuse(_ failure: Failure) {
-        Output.line("access      refused: \(failure.status) \(failure.code): \(failure.detail)")
+    private func refuse(_ problem: Problem) {
+        Output.line("access      refused: \(problem.status) \(problem.code.rawValue): \(problem.detail)")
     }
 
     private func printRequest(_ loaded: LoadedConfiguration, _ head: RequestHead, _ input: ByteBuffer) throws {
@@ -113,15 +113,15 @@ struct ExplainCommand: ParsableCommand {
     /// Why a field of the client does not go along.
     private static func reason(_ field: FieldLine, _ kind: RouteKind) -> String {
         if field.isNominated { return "named in Connection: for this hop only" }
-        switch field.id {
+        guard let row = FieldTable.row(of: field.id) else {
+            return "another spelling of a header that Squire sets or decides on"
+        }
+        if row.traits.contains(.hopByHop) { return "for this hop only, \(row.source)" }
+        switch row.id {
         case .authorization: return "authorization: replace"
         case .squireKey: return "access.key is for Squire only"
-        case .acceptEncoding where kind == .signIn: return "the answer is searched for a token"
-        case .connection, .keepAlive, .proxyConnection, .te, .trailer, .transferEncoding, .upgrade, .http2Settings,
-            .proxyAuthorization, .proxyAuthenticate, .proxyAuthenticationInfo:
-            return "for this hop only, RFC 9110 section 7.6.1"
-        case .expect, .contentLength, .maxForwards: return "made anew for each request"
-        default: return "another spelling of a field that decides about the credential or the length"
+        case .acceptEncoding where kind == .signIn: return "the response is searched for a token"
+        default: return "made anew for each request, \(row.source)"
         }
     }
 

@@ -3,7 +3,7 @@
 The upstream records exact bytes and shares no code with Squire's codec, so that it can judge it. Nothing sleeps to wait: every wait
 is for a line, a byte or the end of a process, with a limit.
 """
-import base64, contextlib, hashlib, json, os, pathlib, select, shutil, signal, socket, ssl, struct, subprocess, sys, tempfile, threading, time, unittest
+import base64, contextlib, hashlib, json, os, pathlib, re, select, shutil, signal, socket, ssl, struct, subprocess, sys, tempfile, threading, time, unittest
 import http.client
 
 SQUIRE = os.environ.get("SQUIRE_BINARY") or str(pathlib.Path(__file__).parents[3] / ".build/debug/squire")
@@ -225,6 +225,11 @@ def read_request(stream, connection):
         if len(body) < size:
             return None
     return Request(head, body, payload)
+
+
+def without_pseudonym(data):
+    """The same bytes with the process's random name in Via left out."""
+    return re.sub(rb"(Via: 1\.[01] squire)-[0-9a-f]{8}\r\n", rb"\1\r\n", data)
 
 
 def reply(status, body=b"", *fields, reason="X"):

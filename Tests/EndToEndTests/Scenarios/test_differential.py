@@ -51,9 +51,14 @@ def nominated(data):
     return {name.strip().lower() for value in re.findall(r"(?im)^connection:(.*)$", data.decode("latin-1")) for name in value.split(",")}
 
 
+def folded(name):
+    """The name as servers see it that hand fields on as environment variables: Squire drops imitations of its own."""
+    return re.sub(r"[^a-z0-9]", "-", name.lower()).rstrip("-")
+
+
 def meaning(request, nominated):
     """Method, target, the fields that neither touches, and the body."""
-    fields = [(name, value.strip(" \t")) for name, value in request.fields if name.lower() not in OWN | nominated]
+    fields = [(name, value.strip(" \t")) for name, value in request.fields if name.lower() not in nominated and folded(name) not in OWN]
     return request.method, request.target, fields, request.payload
 
 

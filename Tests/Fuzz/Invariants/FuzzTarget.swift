@@ -13,7 +13,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         switch self {
         case .requestHead: try RequestHeadInvariants.check(bytes)
         case .responseHead: try ResponseHeadInvariants.check(bytes)
-        case .chunkedBody: try ChunkedBodyInvariants.check(bytes)
+        case .chunkedBody: try BodyInvariants.check(bytes)
         case .sessionFile: try SessionFileInvariants.check(bytes)
         case .configuration: try ConfigurationInvariants.check(bytes)
         }

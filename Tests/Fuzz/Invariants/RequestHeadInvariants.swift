@@ -119,7 +119,7 @@ enum RequestHeadInvariants {
         var next = 0
         for field in head.fields where field.id == .other && !field.isNominated {
             let original = bytes.span
-            if bytes[field.name.range].contains(0x5F) || original.matches(field.name, "application")
+            if original.isOddName(field.name) || original.matches(field.name, "application")
                 || original.matches(field.name, "x-trace")
             {
                 continue

@@ -1,0 +1,228 @@
+/// What is true of a field, whoever asks.
+public struct FieldTraits: OptionSet, Sendable {
+    public let rawValue: UInt16
+
+    public init(rawValue: UInt16) {
+        self.rawValue = rawValue
+    }
+
+    /// For one connection only: never passes, either way (RFC 9110 section 7.6.1).
+    public static let hopByHop = FieldTraits(rawValue: 1)
+    /// Squire says it to the upstream itself, or keeps it to itself: the client's does not pass as it is.
+    public static let reserved = FieldTraits(rawValue: 2)
+    /// An upstream's does not reach the client as it is.
+    public static let dropInResponse = FieldTraits(rawValue: 4)
+    /// A sign-in goes without the client's, and without a configured one.
+    public static let replacedOnSignIn = FieldTraits(rawValue: 8)
+    /// Decides about the message, so it comes too late behind a body (RFC 9110 section 6.5.1).
+    public static let notInTrailer = FieldTraits(rawValue: 16)
+    /// Belongs to the connection: no configuration may set it.
+    public static let notConfigurable = FieldTraits(rawValue: 32)
+    /// `Connection` cannot name it away.
+    public static let unremovable = FieldTraits(rawValue: 64)
+}
+
+/// The one list of fields with rules of their own. Requests, responses, trailers, configuration and `explain` all read it.
+///
+/// Policies turn it into `FieldNames` when they are made, so that a field of a message costs one test of a mask.
+public enum FieldTable {
+    public struct Row: Sendable {
+        /// `other` if nothing but the traits depends on the name.
+        public let id: FieldName
+        /// In lower case.
+        public let spelling: StaticString
+        public let traits: FieldTraits
+        /// Where the field is defined.
+        public let source: StaticString
+
+        init(_ id: FieldName, _ spelling: StaticString, _ traits: FieldTraits, _ source: StaticString) {
+            self.id = id
+            self.spelling = spelling
+            self.traits = traits
+            self.source = source
+        }
+    }
+
+    public static let rows: [Row] = [
+        // One connection only.
+        Row(.connection, "connection", oneHop, "RFC 9110 section 7.6.1"),
+        Row(.keepAlive, "keep-alive", oneHop, "RFC 9110 section 7.6.1"),
+        Row(.proxyConnection, "proxy-connection", oneHop, "RFC 9110 section 7.6.1"),
+        Row(.te, "te", oneHop, "RFC 9110 section 10.1.4"),
+        Row(.trailer, "trailer", oneHop, "RFC 9110 section 6.6.2"),
+        Row(.transferEncoding, "transfer-encoding", oneHop, "RFC 9112 section 6.1"),
+        Row(.upgrade, "upgrade", oneHop, "RFC 9110 section 7.8"),
+        Row(.http2Settings, "http2-settings", oneHop, "RFC 7540 section 3.2.1"),
+        Row(.proxyAuthorization, "proxy-authorization", oneHop, "RFC 9110 section 11.7.2"),
+        Row(.proxyAuthenticate, "proxy-authenticate", oneHop, "RFC 9110 section 11.7.1"),
+        Row(.proxyAuthenticationInfo, "proxy-authentication-info", oneHop, "RFC 9110 section 11.7.3"),
+
+        // Made anew for each message.
+        Row(
+            .contentLength,
+            "content-length",
+            [.reserved, .dropInResponse, .notInTrailer, .notConfigurable, .unremovable],
+            "RFC 9110 section 8.6"
+        ),
+        Row(.host, "host", [.reserved, .notInTrailer, .notConfigurable, .unremovable], "RFC 9110 section 7.2"),
+        Row(.expect, "expect", [.reserved, .notInTrailer, .notConfigurable], "RFC 9110 section 10.1.1"),
+        Row(.maxForwards, "max-forwards", [.notInTrailer, .notConfigurable], "RFC 9110 section 7.6.2"),
+        Row(.via, "via", [.notInTrailer, .notConfigurable], "RFC 9110 section 7.6.3"),
+
+        // Secrets. `Authorization` is no response field; some servers leak a rotated token in it.
+        Row(
+            .authorization,
+            "authorization",
+            [.reserved, .dropInResponse, .notInTrailer, .notConfigurable, .unremovable],
+            "RFC 9110 section 11.6.2"
+        ),
+        Row(.squireKey, "x-squire-key", [.reserved, .dropInResponse, .notInTrailer, .notConfigurable], "access.key"),
+
+        // What policy looks at.
+        Row(.acceptEncoding, "accept-encoding", [.replacedOnSignIn, .notInTrailer], "RFC 9110 section 12.5.3"),
+        Row(.origin, "origin", [.notInTrailer], "Fetch section 3.2"),
+        Row(.secFetchSite, "sec-fetch-site", [.notInTrailer], "Fetch Metadata section 2.4"),
+        Row(.secPurpose, "sec-purpose", [.notInTrailer], "Fetch section 3.7"),
+        Row(.purpose, "purpose", [.notInTrailer], "Fetch section 3.7"),
+        Row(.userAgent, "user-agent", [.notInTrailer], "RFC 9110 section 10.1.5"),
+        Row(.accessControlRequestMethod, "access-control-request-method", [.notInTrailer], "Fetch section 3.3"),
+        Row(.accessControlRequestHeaders, "access-control-request-headers", [.notInTrailer], "Fetch section 3.3"),
+        Row(.contentEncoding, "content-encoding", [.notInTrailer], "RFC 9110 section 8.4"),
+        Row(.contentType, "content-type", [.notInTrailer], "RFC 9110 section 8.3"),
+        Row(.contentLocation, "content-location", [.notInTrailer], "RFC 9110 section 8.7"),
+        Row(.location, "location", [.notInTrailer], "RFC 9110 section 10.2.2"),
+        Row(.date, "date", [.notInTrailer], "RFC 9110 section 6.6.1"),
+        Row(.retryAfter, "retry-after", [.notInTrailer], "RFC 9110 section 10.2.3"),
+        Row(.wwwAuthenticate, "www-authenticate", [.notInTrailer], "RFC 9110 section 11.6.1"),
+
+        // Too late in a trailer section, and nothing else.
+        Row(.other, "age", [.notInTrailer], "RFC 9111 section 5.1"),
+        Row(.other, "cache-control", [.notInTrailer], "RFC 9111 section 5.2"),
+        Row(.other, "expires", [.notInTrailer], "RFC 9111 section 5.3"),
+        Row(.other, "pragma", [.notInTrailer], "RFC 9111 section 5.4"),
+        Row(.other, "vary", [.notInTrailer], "RFC 9110 section 12.5.5"),
+        Row(.other, "range", [.notInTrailer], "RFC 9110 section 14.2"),
+        Row(.other, "content-range", [.notInTrailer], "RFC 9110 section 14.4"),
+        Row(.other, "if-match", [.notInTrailer], "RFC 9110 section 13.1.1"),
+        Row(.other, "if-none-match", [.notInTrailer], "RFC 9110 section 13.1.2"),
+        Row(.other, "if-modified-since", [.notInTrailer], "RFC 9110 section 13.1.3"),
+        Row(.other, "if-unmodified-since", [.notInTrailer], "RFC 9110 section 13.1.4"),
+        Row(.other, "if-range", [.notInTrailer], "RFC 9110 section 13.1.5"),
+        Row(.other, "cookie", [.notInTrailer], "RFC 6265 section 5.4"),
+        Row(.other, "set-cookie", [.notInTrailer], "RFC 6265 section 4.1"),
+        Row(.other, "forwarded", [.notInTrailer], "RFC 7239 section 4"),
+        Row(.other, "x-forwarded-for", [.notInTrailer], "RFC 7239 section 7.4"),
+        Row(.other, "x-forwarded-host", [.notInTrailer], "RFC 7239 section 7.4"),
+        Row(.other, "x-forwarded-proto", [.notInTrailer], "RFC 7239 section 7.4"),
+        Row(.other, "proxy-status", [.notInTrailer], "RFC 9209 section 2"),
+    ]
+
+    private static let oneHop: FieldTraits = [.hopByHop, .dropInResponse, .notInTrailer, .notConfigurable]
+
+    public static let hopByHop = FieldNames(having: .hopByHop)
+    static let unremovable = FieldNames(having: .unremovable)
+    static let notInTrailer = FieldNames(having: .notInTrailer)
+
+    /// The row of a known name; nil for `other`.
+    public static func row(of id: FieldName) -> Row? {
+        id == .other ? nil : rows.first { $0.id == id }
+    }
+
+    /// The row that a field name is read as, whatever its case and its odd octets (see `FoldedName`).
+    public static func row(imitatedBy name: some Collection<UInt8>) -> Row? {
+        let folded = FoldedName(name)
+        return rows.first { unsafe folded.octets.elementsEqual(FoldedName.octets(of: $0.spelling)) }
+    }
+}
+
+/// A field name as servers see it that hand fields on as environment variables (RFC 3875 section 4.1.18): without case, and with every
+/// octet that is neither letter nor digit read as a hyphen, those at the end left out. `Authorization_` and `Content_Length` are other
+/// names on the wire, and the same names there.
+public struct FoldedName: Equatable, Sendable {
+    public let octets: [UInt8]
+
+    public init(_ name: some Collection<UInt8>) {
+        var octets = name.map(Self.fold)
+        while octets.last == 0x2D { octets.removeLast() }
+        self.octets = octets
+    }
+
+    @inline(__always)
+    static func fold(_ byte: UInt8) -> UInt8 {
+        let lowercase = Octet.lowercase(byte)
+        return lowercase &- 0x61 < 26 || Octet.isDigit(byte) ? lowercase : 0x2D
+    }
+
+    static func octets(of text: StaticString) -> UnsafeBufferPointer<UInt8> {
+        unsafe UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// Whether the name at `range` holds an octet other than letters, digits and hyphens, or ends in a hyphen: only such a name can be
+    /// read as another one.
+    @inline(__always)
+    public func isOddName(_ range: ByteRange) -> Bool {
+        let end = Int(range.upperBound)
+        var offset = Int(range.lowerBound)
+        guard offset < end else { return false }
+        if self[end &- 1] == 0x2D { return true }
+        while offset < end {
+            guard offset &+ 8 <= end else {
+                if isOdd(self[offset]) { return true }
+                offset &+= 1
+                continue
+            }
+            let word = unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            let found = OctetRun.unusualInToken(UInt64(littleEndian: word))
+            guard found != 0 else {
+                offset &+= 8
+                continue
+            }
+            offset &+= found.trailingZeroBitCount &>> 3
+            if isOdd(self[offset]) { return true }
+            offset &+= 1
+        }
+        return false
+    }
+
+    @inline(__always)
+    private func isOdd(_ byte: UInt8) -> Bool { byte != 0x2D && FoldedName.fold(byte) == 0x2D }
+
+    /// Whether the name at `range` is read as `folded`. Allocates nothing.
+    public func folds(_ range: ByteRange, to folded: some Collection<UInt8>) -> Bool {
+        var end = Int(range.upperBound)
+        let start = Int(range.lowerBound)
+        while end > start, FoldedName.fold(self[end &- 1]) == 0x2D { end &-= 1 }
+        guard end &- start == folded.count else { return false }
+        var offset = start
+        for byte in folded {
+            guard FoldedName.fold(self[offset]) == byte else { return false }
+            offset &+= 1
+        }
+        return true
+    }
+
+    /// Whether the name at `range` is read as one of `rows`.
+    public func folds(_ range: ByteRange, toAnyOf rows: [FieldTable.Row]) -> Bool {
+        for row in rows where unsafe folds(range, to: FoldedName.octets(of: row.spelling)) { return true }
+        return false
+    }
+}
+
+/// Decides which trailer fields pass: none that decides about the message (RFC 9110 section 6.5.1), and none of `names`, however spelt.
+public struct TrailerFilter: Sendable {
+    private static let rows = FieldTable.rows.filter { $0.traits.contains(.notInTrailer) }
+    private let names: [FoldedName]
+
+    /// Drops `names`, too.
+    public init(dropping names: [FoldedName] = []) {
+        self.names = names
+    }
+
+    func passes(_ name: ByteRange, _ id: FieldName, _ bytes: Span<UInt8>) -> Bool {
+        guard !FieldTable.notInTrailer.contains(id), !bytes.folds(name, toAnyOf: Self.rows) else { return false }
+        for dropped in names where bytes.folds(name, to: dropped.octets) { return false }
+        return true
+    }
+}

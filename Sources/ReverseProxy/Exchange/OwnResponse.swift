@@ -1,0 +1,108 @@
+import Credentials
+import EventIO
+import HTTP1
+
+/// Writes responses of Squire's own.
+struct OwnResponse {
+    /// The method of the request it answers.
+    var method: MethodName
+    /// The value of Date.
+    var date: String
+    /// The connection ends after it.
+    var closes: Bool
+    /// A page of a configured origin asks: it may read the response.
+    var pageOrigin: [UInt8]?
+
+    /// Reports a problem: fixed text, nothing of the request.
+    func append(_ problem: Problem, to output: ByteBuffer) {
+        let writer = ProblemWriter(problem)
+        begin(problem.status, to: output)
+        output.append("Content-Type: ")
+        output.append(ProblemWriter.contentType)
+        output.append("\r\nContent-Length: ")
+        output.append(decimal: writer.count)
+        output.append("\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n")
+        output.append("Proxy-Status: squire; error=")
+        output.append(problem.proxyError.rawValue)
+        output.append("\r\n")
+        if let seconds = problem.retryAfter {
+            output.append("Retry-After: ")
+            output.append(decimal: seconds)
+            output.append("\r\n")
+        }
+        if problem.status == 405 { output.append(Self.allow) }
+        if problem.status == 401 { output.append("WWW-Authenticate: Bearer realm=\"squire\"\r\n") }
+        end(to: output)
+        if method != .head { writer.append(to: output) }
+    }
+
+    /// The upstream's response to a refresh, for the client that called the refresh path.
+    func append(_ reply: RefreshReply, to output: ByteBuffer) {
+        begin(200, to: output)
+        // What is no field value says nothing about the body's type.
+        if !reply.contentType.isEmpty, reply.contentType.utf8.allSatisfy(Octet.isFieldContent) {
+            output.append("Content-Type: ")
+            output.append(reply.contentType)
+            output.append("\r\n")
+        }
+        output.append("Content-Length: ")
+        output.append(decimal: reply.body.count)
+        output.append("\r\nCache-Control: no-store\r\n")
+        output.append(Pseudonym.ofThisProcess.line(receivedAs: 1))
+        end(to: output)
+        if method != .head { output.append(reply.body) }
+    }
+
+    /// Answers OPTIONS that may go no further (RFC 9110 section 7.6.2).
+    func appendOptions(to output: ByteBuffer) {
+        begin(200, to: output)
+        output.append(Self.allow)
+        output.append("Content-Length: 0\r\n")
+        end(to: output)
+    }
+
+    /// Answers a browser's question before a page's request (Fetch section 4.8): yes to what it asks for. `bytes` are what `head` was
+    /// parsed from.
+    func appendPreflight(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, to output: ByteBuffer) {
+        begin(204, to: output)
+        for (id, name) in [
+            (FieldName.accessControlRequestMethod, "Access-Control-Allow-Methods: " as StaticString),
+            (.accessControlRequestHeaders, "Access-Control-Allow-Headers: "),
+        ] {
+            guard let field = head.first(id) else { continue }
+            output.append(name)
+            output.append(UnsafeRawBufferPointer(rebasing: bytes[field.value.range]))
+            output.append("\r\n")
+        }
+        output.append("Access-Control-Max-Age: 600\r\n")
+        output.append("Vary: Access-Control-Request-Method, Access-Control-Request-Headers\r\n")
+        end(to: output)
+    }
+
+    private static let allow: StaticString = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
+
+    private func begin(_ status: Int, to output: ByteBuffer) {
+        output.append("HTTP/1.1 ")
+        output.append(decimal: status)
+        output.append(" ")
+        output.append(StatusPhrase.of(status))
+        output.append("\r\nDate: ")
+        output.append(date)
+        output.append("\r\n")
+    }
+
+    private func end(to output: ByteBuffer) {
+        if let pageOrigin { PageAccess.append(origin: pageOrigin, to: output) }
+        if closes { output.append("Connection: close\r\n") }
+        output.append("\r\n")
+    }
+}
+
+/// The fields that let a page of a configured origin read a response (Fetch section 3.3).
+enum PageAccess {
+    static func append(origin: [UInt8], to output: ByteBuffer) {
+        output.append("Access-Control-Allow-Origin: ")
+        output.append(origin)
+        output.append("\r\nAccess-Control-Allow-Credentials: true\r\nVary: Origin\r\n")
+    }
+}

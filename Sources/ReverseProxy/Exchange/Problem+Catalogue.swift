@@ -1,0 +1,71 @@
+/// The problems whose words do not depend on what happened.
+extension Problem {
+    public static let misdirected = Problem(
+        .misdirectedRequest,
+        detail: "The Host is neither this proxy's nor the upstream's. "
+            + "Use localhost or 127.0.0.1, or list the name in access.hosts."
+    )
+    public static let forbiddenOrigin = Problem(
+        .forbiddenOrigin,
+        detail: "A web page of another origin may not use this session. Add its origin to access.origins to let it."
+    )
+    public static let forbiddenUser = Problem(
+        .forbiddenUser,
+        detail: "The connection comes from another user of this machine. "
+            + "Set access.same-user to false to let others in."
+    )
+    /// Nobody says whose connection it is, so that it may be anybody's.
+    public static let unknownUser = Problem(
+        .forbiddenUser,
+        detail: "The system does not say whose connection this is, neither by AF_NETLINK nor by /proc/net/tcp. "
+            + "Allow one of them, listen on a Unix socket, or set access.same-user to false to let everybody in."
+    )
+    public static let wrongKey = Problem(.wrongKey, detail: "The X-Squire-Key header is missing or wrong.")
+    public static let methodNotAllowed = Problem(
+        .methodNotAllowed,
+        detail: "CONNECT and TRACE are not served: this is a reverse proxy for one upstream."
+    )
+    public static let requestTimeout = Problem(.requestTimeout, detail: "The request did not arrive in time.")
+    public static let loopDetected = Problem(
+        .loopDetected,
+        detail: "The request has passed this proxy before: the upstream setting points at Squire itself."
+    )
+    public static let overloaded = Problem(
+        .overloaded,
+        detail: "Too many connections are open (limits.connections).",
+        retryAfter: 1
+    )
+    public static let shuttingDown = Problem(.shuttingDown, detail: "Squire is stopping.", retryAfter: 1)
+    public static let upstreamReset = Problem(
+        .upstreamReset,
+        detail: "The upstream closed the connection before it answered."
+    )
+    public static let firstByteTimeout = Problem(
+        .upstreamTimeout,
+        detail: "The upstream did not answer in time (timeouts.first-byte)."
+    )
+    public static let sessionSwitched = Problem(
+        .sessionUnavailable,
+        detail: "Another customer logged in while this request waited; it was not sent again on their behalf.",
+        proxyError: .httpRequestDenied,
+        retryAfter: 0
+    )
+    public static let sessionBusy = Problem(
+        .sessionUnavailable,
+        detail: "The token refresh is taking too long or has too many requests waiting. Retry shortly.",
+        proxyError: .connectionLimitReached,
+        retryAfter: 1
+    )
+    /// The copy of a request's body that was kept on disk cannot be read back.
+    public static let bodyLost = Problem(
+        .internalError,
+        detail: "The temporary copy of the request's body cannot be read."
+    )
+    /// A fault of Squire's own that ended the exchange.
+    public static let internalError = Problem(.internalError, detail: "Squire failed to handle the request.")
+
+    /// `explanation` is what happened to the session, as a sentence.
+    public static func loginNeeded(_ explanation: String? = nil) -> Problem {
+        Problem(.loginNeeded, detail: "\(explanation ?? "There is no usable session.") Run: squire login")
+    }
+}

@@ -1,0 +1,100 @@
+public import Credentials
+public import HTTP1
+public import Upstream
+
+/// What other modules' errors become for a client.
+extension Problem {
+    /// A client's bytes that are not a request which can be passed on.
+    public init(_ error: HTTP1Error) {
+        let detail = error.detail.prefix(1).uppercased() + error.detail.dropFirst() + "."
+        switch error {
+        case .malformed: self.init(.badRequest, detail: detail)
+        case .headTooLarge, .tooManyFields: self.init(.headTooLarge, detail: detail)
+        case .targetTooLong: self.init(.targetTooLong, detail: detail)
+        case .bodyTooLarge: self.init(.bodyTooLarge, detail: detail)
+        case .unknownExpectation: self.init(.expectationFailed, detail: detail)
+        case .unsupportedVersion: self.init(.badRequest, status: 505, detail: detail)
+        }
+    }
+
+    /// An upstream's bytes that are not a response which can be passed on.
+    public static func protocolError(_ error: HTTP1Error) -> Problem {
+        Problem(.upstreamProtocol, detail: "The upstream's response cannot be passed on: \(error.detail).")
+    }
+
+    /// No connection to the upstream.
+    public init(_ error: UpstreamError) {
+        let detail = "\(error.detail)."
+        switch error.kind {
+        case .unresolvable:
+            self.init(
+                .upstreamUnreachable,
+                detail: "\(detail) Check the upstream setting and the network.",
+                proxyError: .dnsError
+            )
+        case .unreachable:
+            self.init(.upstreamUnreachable, detail: detail, proxyError: .connectionRefused)
+        case .tls, .configuration:
+            self.init(.upstreamTLS, detail: error.advice.map { "\(detail) \($0)" } ?? detail)
+        case .timeout:
+            self.init(.upstreamTimeout, detail: detail, proxyError: .connectionTimeout)
+        case .reset:
+            self = .upstreamReset
+        }
+    }
+
+    /// No token for a request that needs one.
+    public init(_ failure: CredentialFailure) {
+        switch failure {
+        case .loginNeeded(let explanation):
+            self = .loginNeeded(explanation)
+        case .notRefreshable:
+            self = .loginNeeded("The token has expired, and no way to refresh it is configured.")
+        case .notCured:
+            self.init(
+                .sessionUnavailable,
+                detail: "The API rejects a token that was refreshed a moment ago.",
+                proxyError: .httpRequestDenied,
+                retryAfter: 1
+            )
+        case .overloaded:
+            self = .sessionBusy
+        case .unavailable(let seconds, _):
+            self.init(
+                .sessionUnavailable,
+                detail: "The session's token has expired and cannot be refreshed right now. "
+                    + "Trying again in \(seconds) s.",
+                retryAfter: seconds
+            )
+        case .paused(let seconds):
+            self.init(
+                .sessionUnavailable,
+                detail: "The API rejects tokens that were just refreshed, so refreshing is paused for \(seconds) s.",
+                proxyError: .httpRequestDenied,
+                retryAfter: seconds
+            )
+        case .notWritable(let reason):
+            self.init(
+                .sessionUnavailable,
+                detail: "The token was not refreshed because the result could not be saved: \(reason).",
+                proxyError: .proxyInternalError,
+                retryAfter: 5
+            )
+        case .shuttingDown:
+            self = .shuttingDown
+        }
+    }
+
+    /// The Proxy-Status of an upstream's own 401 that refreshing did not help against.
+    public static func proxyStatus(of failure: CredentialFailure) -> String {
+        switch failure {
+        case .loginNeeded: "squire; error=http_request_denied; details=\"login needed\""
+        case .notRefreshable: "squire; error=http_request_denied; details=\"no way to refresh is configured\""
+        case .overloaded: "squire; error=connection_limit_reached; details=\"too many wait for a refresh\""
+        case .unavailable: "squire; error=destination_unavailable; details=\"the refresh failed, try again later\""
+        case .paused, .notCured: "squire; error=http_request_denied; details=\"refreshing does not help; paused\""
+        case .notWritable: "squire; error=proxy_internal_error; details=\"the session file cannot be written\""
+        case .shuttingDown: "squire; error=proxy_internal_error; details=\"shutting down\""
+        }
+    }
+}

@@ -1,0 +1,120 @@
+/// A failure that Squire reports in a response of its own (RFC 9457 problem details, RFC 9209 Proxy-Status).
+public struct Problem: Error, Sendable, Equatable {
+    /// What clients, logs and metrics call a problem. The list is closed: each is counted, and none can be misspelt.
+    public enum Code: String, CaseIterable, Sendable {
+        // The client's request.
+        case badRequest = "bad_request"
+        case forbiddenOrigin = "forbidden_origin"
+        case forbiddenUser = "forbidden_user"
+        case wrongKey = "wrong_key"
+        case methodNotAllowed = "method_not_allowed"
+        case requestTimeout = "request_timeout"
+        case bodyTooLarge = "body_too_large"
+        case targetTooLong = "target_too_long"
+        case expectationFailed = "expectation_failed"
+        case misdirectedRequest = "misdirected_request"
+        case headTooLarge = "head_too_large"
+        // The session.
+        case loginNeeded = "login_needed"
+        case sessionUnavailable = "session_unavailable"
+        // The upstream.
+        case upstreamUnreachable = "upstream_unreachable"
+        case upstreamTLS = "upstream_tls"
+        case upstreamProtocol = "upstream_protocol"
+        case upstreamReset = "upstream_reset"
+        case upstreamTimeout = "upstream_timeout"
+        // Squire itself.
+        case overloaded
+        case shuttingDown = "shutting_down"
+        case loopDetected = "loop_detected"
+        case internalError = "internal_error"
+        // The inspector's own.
+        case notFound = "not_found"
+        case notYet = "not_yet"
+        case headerRequired = "header_required"
+    }
+
+    /// The `error` of a Proxy-Status field (RFC 9209 section 2.3).
+    public enum ProxyError: String, Sendable {
+        case dnsError = "dns_error"
+        case destinationUnavailable = "destination_unavailable"
+        case connectionRefused = "connection_refused"
+        case connectionTerminated = "connection_terminated"
+        case connectionTimeout = "connection_timeout"
+        case connectionLimitReached = "connection_limit_reached"
+        case tlsProtocolError = "tls_protocol_error"
+        case httpRequestError = "http_request_error"
+        case httpRequestDenied = "http_request_denied"
+        case httpProtocolError = "http_protocol_error"
+        case httpResponseTimeout = "http_response_timeout"
+        case proxyInternalError = "proxy_internal_error"
+        case proxyLoopDetected = "proxy_loop_detected"
+    }
+
+    public var code: Code
+    public var status: Int
+    /// Sentences for people: what is wrong, and what to do. Holds no secret and nothing of the request.
+    public var detail: String
+    public var proxyError: ProxyError
+    /// Seconds after which another try is worth it; nil says nothing about it.
+    public var retryAfter: Int?
+
+    /// `status` and `proxyError` are the code's own unless given.
+    public init(
+        _ code: Code,
+        status: Int? = nil,
+        detail: String,
+        proxyError: ProxyError? = nil,
+        retryAfter: Int? = nil
+    ) {
+        self.code = code
+        self.status = status ?? code.status
+        self.detail = detail
+        self.proxyError = proxyError ?? code.proxyError
+        self.retryAfter = retryAfter
+    }
+}
+
+extension Problem.Code {
+    /// The status code of a response with this problem, unless the problem says otherwise.
+    public var status: Int {
+        switch self {
+        case .badRequest: 400
+        case .loginNeeded: 401
+        case .forbiddenOrigin, .forbiddenUser, .wrongKey, .headerRequired: 403
+        case .notFound: 404
+        case .methodNotAllowed: 405
+        case .requestTimeout: 408
+        case .bodyTooLarge: 413
+        case .targetTooLong: 414
+        case .expectationFailed: 417
+        case .misdirectedRequest: 421
+        case .headTooLarge: 431
+        case .internalError: 500
+        case .notYet: 501
+        case .upstreamUnreachable, .upstreamTLS, .upstreamProtocol, .upstreamReset: 502
+        case .sessionUnavailable, .overloaded, .shuttingDown: 503
+        case .upstreamTimeout: 504
+        case .loopDetected: 508
+        }
+    }
+
+    /// What Proxy-Status calls it, unless the problem says otherwise.
+    var proxyError: Problem.ProxyError {
+        switch self {
+        case .badRequest, .requestTimeout, .bodyTooLarge, .targetTooLong, .expectationFailed, .headTooLarge:
+            .httpRequestError
+        case .forbiddenOrigin, .forbiddenUser, .wrongKey, .methodNotAllowed, .misdirectedRequest, .loginNeeded,
+            .notFound, .notYet, .headerRequired:
+            .httpRequestDenied
+        case .sessionUnavailable, .upstreamUnreachable: .destinationUnavailable
+        case .upstreamTLS: .tlsProtocolError
+        case .upstreamProtocol: .httpProtocolError
+        case .upstreamReset: .connectionTerminated
+        case .upstreamTimeout: .httpResponseTimeout
+        case .overloaded: .connectionLimitReached
+        case .shuttingDown, .internalError: .proxyInternalError
+        case .loopDetected: .proxyLoopDetected
+        }
+    }
+}

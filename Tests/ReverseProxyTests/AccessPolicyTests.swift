@@ -1,0 +1,52 @@
+import HTTP1
+import ReverseProxy
+import Testing
+
+@Suite struct AccessPolicyTests {
+    private let policy = AccessPolicy(
+        AccessConfiguration(),
+        upstream: Origin(isSecure: true, authority: Authority(host: "api.example.com", port: nil)),
+        ownHosts: []
+    )
+
+    @Test func hostOfAnotherNameIs421() {
+        for host in ["localhost:8080", "127.0.0.1", "api.example.com", "api.example.com:443"] {
+            #expect(policy.refusal(.init(host: host)) == nil)
+        }
+        for host in ["evil.example", "api.example.com:444", "api.example.com.evil.example", "[::2]", "x.localhost", ""]
+        {
+            #expect(policy.refusal(.init(host: host))?.code == .misdirectedRequest)
+        }
+        #expect(policy.refusal(.init(host: "localhost", targetAuthority: "evil.example"))?.status == 421)
+    }
+
+    @Test func pagesOfOtherOriginsAre403() {
+        #expect(policy.refusal(.init(host: "localhost:1", origin: "http://localhost:1")) == nil)
+        for origin in ["http://localhost:2", "https://evil.example", "null", "https://localhost:1"] {
+            #expect(policy.refusal(.init(host: "localhost:1", origin: origin))?.code == .forbiddenOrigin)
+        }
+        for site in ["cross-site", "same-site", "something-new", "none, none"] {
+            #expect(policy.refusal(.init(host: "localhost", fetchSite: site))?.code == .forbiddenOrigin)
+        }
+        #expect(policy.refusal(.init(host: "localhost", fetchSite: "none")) == nil)
+    }
+
+    @Test func configuredOriginsStillNeedTheKey() {
+        var access = AccessConfiguration()
+        access.origins = ["http://localhost:3000"]
+        access.key = Array("secret-of-16-bytes".utf8)
+        let policy = AccessPolicy(
+            access,
+            upstream: Origin(isSecure: true, authority: Authority(host: "api.example.com", port: nil)),
+            ownHosts: []
+        )
+        let page = AccessPolicy.Request(host: "localhost", origin: "http://localhost:3000", fetchSite: "same-site")
+        #expect(policy.refusal(page)?.code == .wrongKey)
+        // A browser asks first without the key; the request itself carries it.
+        #expect(policy.refusal(page, isPreflight: true) == nil)
+        for origin in ["http://localhost:3000.evil.example", "http://localhost:3000, http://localhost:3000"] {
+            let other = AccessPolicy.Request(host: "localhost", origin: origin)
+            #expect(policy.refusal(other, isPreflight: true)?.code == .forbiddenOrigin)
+        }
+    }
+}

@@ -1,0 +1,107 @@
+import EventIO
+import HTTP1
+import ReverseProxy
+import Testing
+
+@Suite struct HeaderPolicyTests {
+    private func policy(
+        _ rules: [HeaderRule] = [],
+        authorization: AuthorizationRule = .replace
+    ) -> HeaderPolicy {
+        let authority = Authority(host: "up.example", port: nil)
+        var configuration = ProxyConfiguration(upstream: Origin(isSecure: true, authority: authority))
+        configuration.headers = rules
+        configuration.authorization = authorization
+        return HeaderPolicy(configuration)
+    }
+
+    /// The lines that go upstream, without the request line.
+    private func lines(
+        _ policy: HeaderPolicy,
+        _ fields: [String],
+        method: String = "GET",
+        route: RouteKind = .ordinary
+    ) throws -> [String] {
+        let text = ["\(method) / HTTP/1.1", "Host: h"] + fields + ["", ""]
+        let bytes = Array(text.joined(separator: "\r\n").utf8)
+        var parser = RequestParser(limits: HeadLimits())
+        var head = RequestHead()
+        #expect(parser.parse(bytes.span, into: &head) == .complete(bytes.count))
+        let output = ByteBuffer(capacity: 64)
+        var identifiers = IdentifierGenerator()
+        _ = bytes.withUnsafeBytes {
+            policy.render(
+                head,
+                $0,
+                route: route,
+                keepsExpectation: false,
+                identifiers: &identifiers,
+                into: output
+            )
+        }
+        let rendered = String(decoding: output.readable, as: UTF8.self)
+        return Array(rendered.split(separator: "\r\n").map(String.init).dropFirst())
+    }
+
+    private func names(_ lines: [String]) -> [String] { lines.map { $0.prefix { $0 != ":" }.lowercased() } }
+
+    /// Every row of the table that a request may hold without being refused.
+    private static let droppable = FieldTable.rows.filter {
+        !$0.traits.isDisjoint(with: [.hopByHop, .reserved])
+            && ![.host, .contentLength, .transferEncoding, .expect].contains($0.id)
+    }.map { "\($0.spelling)" }
+
+    @Test(arguments: droppable) func fieldsForOneHopAndReservedOnesDoNotPass(_ name: String) throws {
+        let sent = names(try lines(policy(), ["X-A: 1", "\(name): x", "X-B: 2"]))
+        #expect(!sent.contains(name) && sent.contains("x-a") && sent.contains("x-b"))
+    }
+
+    @Test(arguments: [
+        "Authorization_", "authorization-", "Content_Length", "TRANSFER.ENCODING", "Proxy_Authorization",
+        "X_Squire-Key", "Host_", "Connection!", "Upgrade-_-",
+    ])
+    func imitationsOfProtectedNamesDoNotPass(_ name: String) throws {
+        for authorization in AuthorizationRule.allCases {
+            let policy = policy(authorization: authorization)
+            #expect(!names(try lines(policy, ["\(name): x"])).contains(name.lowercased()))
+        }
+    }
+
+    @Test(arguments: ["X_Own", "my_header", "a.b", "x-trace-"]) func otherOddNamesPass(_ name: String) throws {
+        #expect(names(try lines(policy(), ["\(name): x"])).contains(name.lowercased()))
+    }
+
+    @Test(arguments: [true, false]) func imitationsOfConfiguredNamesDoNotPass(_ overwrite: Bool) throws {
+        let policy = policy([HeaderRule(name: "Device-UUID", value: "1", overwrite: overwrite)])
+        for name in ["Device_UUID", "DEVICE.UUID", "device-uuid_"] {
+            let sent = try lines(policy, ["\(name): 2"])
+            #expect(sent.contains("Device-UUID: 1") && !names(sent).contains(name.lowercased()), "\(name)")
+        }
+        #expect(try lines(policy, ["device-uuid: 2"]).contains("device-uuid: 2") == !overwrite)
+    }
+
+    @Test func aConfiguredNameWithAnUnderscoreIsNotImitatedEither() throws {
+        let sent = try lines(policy([HeaderRule(name: "Device_UUID", value: "1", overwrite: true)]), ["Device-UUID: 2"])
+        #expect(sent.contains("Device_UUID: 1") && !sent.contains("Device-UUID: 2"))
+    }
+
+    @Test func aSignInHasOneAcceptEncoding() throws {
+        let policy = policy([
+            HeaderRule(name: "Accept-Encoding", value: "gzip"), HeaderRule(name: "X-A", value: "1"),
+        ])
+        for fields in [[], ["Accept-Encoding: br"]] {
+            let sent = try lines(policy, fields, method: "POST", route: .signIn)
+            #expect(sent.filter { $0.lowercased().hasPrefix("accept-encoding") } == ["Accept-Encoding: identity"])
+            #expect(sent.contains("X-A: 1"))
+        }
+        #expect(try lines(policy, []).contains("Accept-Encoding: gzip"))
+    }
+
+    @Test func configuredNamesDoNotComeInTrailers() {
+        let policy = policy([HeaderRule(name: "X-Api-Key", value: "1")])
+        let body = Array("0\r\nX-Api_Key: 2\r\nX-Sum: 3\r\n\r\n".utf8)
+        var reader = BodyReader(.chunked)
+        guard case .finished = reader.next(body.span, from: 0) else { return #expect(Bool(false)) }
+        #expect(reader.forwardableTrailers(policy.trailers) == Array("X-Sum: 3\r\n".utf8))
+    }
+}

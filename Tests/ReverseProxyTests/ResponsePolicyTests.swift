@@ -1,0 +1,106 @@
+import EventIO
+import HTTP1
+import ReverseProxy
+import Testing
+
+@Suite struct ResponsePolicyTests {
+    private let policy = ResponsePolicy(
+        upstream: Origin(isSecure: true, authority: Authority(host: "up.example", port: nil))
+    )
+
+    /// What the client gets of the upstream's `fields`.
+    private func lines(
+        _ fields: [String],
+        status: String = "200 OK",
+        framing: MessageFraming = .none,
+        _ change: (inout ResponsePolicy.Additions) -> Void = { _ in }
+    ) throws -> [String] {
+        let text = (["HTTP/1.1 \(status)"] + fields + ["", ""]).joined(separator: "\r\n")
+        let bytes = Array(text.utf8)
+        var parser = ResponseParser(limits: HeadLimits())
+        var head = ResponseHead()
+        #expect(parser.parse(bytes.span, answering: .get, into: &head) == .complete(bytes.count))
+        var additions = ResponsePolicy.Additions(framing: framing, closes: false)
+        change(&additions)
+        let output = ByteBuffer(capacity: 64)
+        bytes.withUnsafeBytes { policy.render(head, $0, additions, into: output) }
+        let rendered = String(decoding: output.readable, as: UTF8.self)
+        #expect(rendered.hasSuffix("\r\n\r\n"))
+        return rendered.split(separator: "\r\n").map(String.init)
+    }
+
+    private static let dropped = FieldTable.rows.filter {
+        $0.traits.contains(.dropInResponse) && $0.id != .contentLength && $0.id != .transferEncoding
+    }.map { "\($0.spelling)" }
+
+    @Test(arguments: dropped) func fieldsForOneHopAndSecretsDoNotPass(_ name: String) throws {
+        let sent = try lines(["X-A: 1", "\(name): x", "X-B: 2"])
+        #expect(!sent.contains { $0.lowercased().hasPrefix(name + ":") })
+        #expect(sent.contains("X-A: 1") && sent.contains("X-B: 2"))
+    }
+
+    @Test func theStatusLineIsTheUpstreams() throws {
+        #expect(try lines([], status: "299 Fine, really").first == "HTTP/1.1 299 Fine, really")
+        #expect(try lines([], status: "404 ").first == "HTTP/1.1 404 ")
+    }
+
+    @Test func fieldsKeepTheirOrderAndSpelling() throws {
+        let sent = try lines(["b: 1", "Connection: close, x-hop", "A: 2", "X-Hop: 3", "b:  4 "])
+        #expect(sent.dropFirst().prefix(3) == ["b: 1", "A: 2", "b:  4"])
+    }
+
+    @Test(
+        arguments: [
+            (.length(7), ["Content-Length: 7"]), (.chunked, ["Transfer-Encoding: chunked"]), (.none, []),
+            (.untilClose, []),
+        ] as [(MessageFraming, [String])]
+    )
+    func theFramingIsTheOneThatWasAskedFor(_ framing: MessageFraming, _ expected: [String]) throws {
+        let sent = try lines(["Content-Length: 99"], framing: framing)
+        #expect(sent.filter { $0.hasPrefix("Content-Length") || $0.hasPrefix("Transfer-Encoding") } == expected)
+    }
+
+    @Test(arguments: [
+        ("https://up.example/a?b#c", "http://localhost:8080/a?b#c"),
+        ("https://UP.example:443", "http://localhost:8080"),
+        ("//up.example/a", "http://localhost:8080/a"), ("HTTPS://up.example?q", "http://localhost:8080?q"),
+        ("http://up.example/a", "http://up.example/a"), ("https://up.example:444/", "https://up.example:444/"),
+        ("https://up.example.evil.test/", "https://up.example.evil.test/"), ("/a", "/a"),
+        ("a//up.example", "a//up.example"),
+        ("https://user@up.example/", "https://user@up.example/"), ("", ""), ("https://", "https://"),
+    ])
+    func locationsAtTheUpstreamStayInside(_ location: String, _ expected: String) throws {
+        for name in ["Location", "content-location"] {
+            let sent = try lines(["\(name): \(location)"]) { $0.ownOrigin = Array("http://localhost:8080".utf8) }
+            #expect(sent.contains("\(name): \(expected)"))
+            #expect(try lines(["\(name): \(location)"]).contains("\(name): \(location)"))
+        }
+    }
+
+    @Test func aPageOfAConfiguredOriginMayReadTheResponse() throws {
+        let fields = ["Access-Control-Allow-Origin: *", "access-control-max-age: 1", "X-Total: 5", "Keep-Alive: 5"]
+        let sent = try lines(fields) { $0.pageOrigin = Array("http://localhost:3000".utf8) }
+        #expect(
+            sent.filter { $0.hasPrefix("Access-Control-Allow-Origin") } == [
+                "Access-Control-Allow-Origin: http://localhost:3000"
+            ]
+        )
+        #expect(sent.contains("Access-Control-Expose-Headers: Via, Proxy-Status, X-Total"))
+        #expect(!sent.contains { $0.hasPrefix("access-control-max-age") })
+        #expect(try lines(fields).contains("Access-Control-Allow-Origin: *"))
+    }
+
+    @Test func additionsReplaceWhatTheUpstreamSays() throws {
+        let sent = try lines(["Retry-After: 100", "Connection: close"]) {
+            $0.retryAfter = 0
+            $0.proxyStatus = "squire; error=http_request_denied"
+            $0.date = "now"
+            $0.closes = true
+        }
+        #expect(sent.filter { $0.hasPrefix("Retry-After") } == ["Retry-After: 0"])
+        for line in ["Proxy-Status: squire; error=http_request_denied", "Date: now", "Connection: close"] {
+            #expect(sent.filter { $0 == line }.count == 1, "\(line)")
+        }
+        #expect(try lines(["Retry-After: 100"]).contains("Retry-After: 100"))
+    }
+}
