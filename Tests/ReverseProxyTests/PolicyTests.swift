@@ -139,7 +139,7 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
         Credential(
             generation: generation,
             token: Token("t\(generation)")!,
-            customer: Customer(lineage: login, subject: subject),
+            principal: Principal(lineage: login, subject: subject),
             expiry: nil,
             expiresAt: nil,
             receivedAt: 0,
@@ -162,7 +162,7 @@ private func matches(_ pattern: String, _ method: String, _ path: String) -> Boo
         exchange.attemptBegins()
         #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .hold)
         #expect(!exchange.mayRefresh)
-        #expect(exchange.credentialArrived(.failure(.notCured)) == .relayUncured)
+        #expect(exchange.credentialArrived(.failure(.refreshDidNotHelp)) == .relayUncured)
         #expect(exchange.attempts == 2 && exchange.generation == 2)
     }
 

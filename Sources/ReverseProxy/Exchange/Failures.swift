@@ -196,7 +196,7 @@ extension Failure {
         switch failure {
         case .loginNeeded(let story):
             self = .loginNeeded(story)
-        case .notRefreshable, .notCured:
+        case .notRefreshable, .refreshDidNotHelp:
             self = .loginNeeded("The token has expired, and no way to refresh it is configured.")
         case .overloaded:
             self = .sessionBusy
@@ -231,7 +231,8 @@ extension Failure {
         case .notRefreshable: "squire; error=http_request_denied; details=\"no way to refresh is configured\""
         case .overloaded: "squire; error=connection_limit_reached; details=\"too many wait for a refresh\""
         case .unavailable: "squire; error=destination_unavailable; details=\"the refresh failed, try again later\""
-        case .paused, .notCured: "squire; error=http_request_denied; details=\"refreshing does not help; paused\""
+        case .paused, .refreshDidNotHelp:
+            "squire; error=http_request_denied; details=\"refreshing does not help; paused\""
         case .notWritable: "squire; error=proxy_internal_error; details=\"the session file cannot be written\""
         case .shuttingDown: "squire; error=proxy_internal_error; details=\"shutting down\""
         }

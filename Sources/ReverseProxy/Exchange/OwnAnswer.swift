@@ -33,7 +33,7 @@ struct OwnAnswer {
     }
 
     /// The upstream's answer to a refresh, for the client that called the refresh path.
-    func append(_ reply: RefreshReply, to output: ByteBuffer) {
+    func append(_ reply: RefreshResponse, to output: ByteBuffer) {
         begin(200, "OK", to: output)
         output.append("Content-Type: \(reply.contentType)\r\nContent-Length: \(reply.body.count)\r\n")
         output.append("Cache-Control: no-store\r\nVia: 1.1 squire\r\n")

@@ -170,7 +170,7 @@ public struct RecipeSource: TokenSource {
             return .lost(reason: "the answer holds no new token at \(recipe.token)")
         }
         return .refreshed(
-            RefreshReply(
+            RefreshResponse(
                 token: token,
                 lifetime: lifetime,
                 body: answer.body,

@@ -51,9 +51,9 @@ struct LoginCommand: ParsableCommand {
         let session = try SessionAccess(try options.load())
         if let email {
             let (token, lifetime) = try signIn(email, session.loaded.configuration)
-            try session.adopt(token, origin: .signIn, lifetime: lifetime)
+            try session.adopt(token, source: .signIn, lifetime: lifetime)
         } else {
-            try session.adopt(try readToken(), origin: .given)
+            try session.adopt(try readToken(), source: .given)
         }
         let status = session.cache.status
         let who = status.subject.map { " as customer \($0)" } ?? ""

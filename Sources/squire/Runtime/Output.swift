@@ -39,7 +39,7 @@ struct ExitFailure: Error {
             )
         case .notWritable(let text):
             self = .notWritable("squire: nothing was refreshed, since it could not be saved: \(text)")
-        case .overloaded, .notCured, .shuttingDown:
+        case .overloaded, .refreshDidNotHelp, .shuttingDown:
             self = .tryLater("squire: too much is under way; try again in a moment")
         }
     }
