@@ -54,7 +54,7 @@ let package = Package(
         .target(name: "Threads", dependencies: ["CSystem"], swiftSettings: common),
         .target(name: "HTTP1", swiftSettings: pure),
         .target(name: "EventIO", dependencies: ["CLibevent", "CSystem", "Threads"], swiftSettings: common),
-        .target(name: "Upstream", dependencies: ["CCurl", "EventIO"], swiftSettings: common),
+        .target(name: "Upstream", dependencies: ["CCurl", "EventIO", "Threads"], swiftSettings: common),
         .target(name: "Credentials", dependencies: ["Threads"], swiftSettings: common),
         .target(
             name: "ReverseProxy",
@@ -106,6 +106,7 @@ let package = Package(
         ),
 
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: common),
+        .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
         .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "Threads"], swiftSettings: common),
         .testTarget(
             name: "ReverseProxyTests",

@@ -1,11 +1,13 @@
+import Threads
+
 /// Counts tokens: each one that becomes current gets the next number. Zero means none.
 public typealias Generation = UInt64
 
-/// For whom a token speaks, as far as can be told. Small: it goes with every request.
-public struct Customer: Equatable, Sendable {
-    /// Stands for the login that the token descends from: the same through refreshes.
+/// The principal that a token speaks for, as far as can be told. Small: it goes with every request.
+public struct Principal: Equatable, Sendable {
+    /// Hash of the login that the token descends from. It stays through refreshes.
     private let login: UInt64
-    /// Stands for the subject that the token names; zero is none.
+    /// Hash of the subject that the token names; zero for none.
     private let subject: UInt64
 
     public init(lineage: String, subject: String?) {
@@ -13,8 +15,8 @@ public struct Customer: Equatable, Sendable {
         self.subject = subject.map(Token.hash) ?? 0
     }
 
-    /// Whether both are one customer: of one login, or with one subject.
-    public func isSame(as other: Customer) -> Bool {
+    /// Whether both are one principal: of one login, or with one subject.
+    public func isSame(as other: Principal) -> Bool {
         login == other.login || subject != 0 && subject == other.subject
     }
 }
@@ -23,20 +25,20 @@ public struct Customer: Equatable, Sendable {
 public struct Credential: Equatable, Sendable {
     public var generation: Generation
     public var token: Token
-    public var customer: Customer
+    public var principal: Principal
     /// When it stops being accepted, on `CredentialClock.elapsed()`; nil when it does not say.
     public var expiry: Int64?
     /// The same, seconds since 1970 by this machine's clock.
     public var expiresAt: Int?
     /// When it became ours, seconds since 1970.
     public var receivedAt: Int
-    /// A refresh of this very process brought it: it was good a moment ago. One that another left may be dead already.
+    /// A refresh of this process brought it, so it was good a moment ago. One that another process left may be dead already.
     public var isRefreshed: Bool
 
     public init(
         generation: Generation,
         token: Token,
-        customer: Customer,
+        principal: Principal,
         expiry: Int64?,
         expiresAt: Int?,
         receivedAt: Int,
@@ -44,7 +46,7 @@ public struct Credential: Equatable, Sendable {
     ) {
         self.generation = generation
         self.token = token
-        self.customer = customer
+        self.principal = principal
         self.expiry = expiry
         self.expiresAt = expiresAt
         self.receivedAt = receivedAt
@@ -52,21 +54,37 @@ public struct Credential: Equatable, Sendable {
     }
 }
 
+extension Credential {
+    /// How long the token lives in all, nanoseconds: by its own claims, else from its receipt to its end, else an hour.
+    var life: Int64 {
+        let known = token.claims?.lifetime ?? expiresAt.map { $0.subtracting(saturating: receivedAt) } ?? 3600
+        return Int64(min(max(known, 0), Claims.longestLife)) * 1_000_000_000
+    }
+}
+
+/// What a request that asked for a credential gets. Every request gets exactly one.
+public enum Grant: Equatable, Sendable {
+    case use(Credential)
+    /// The upstream's clock is behind: the same token, but not before so many nanoseconds.
+    case useAfter(nanoseconds: Int64, Credential)
+    case failed(CredentialFailure)
+}
+
 /// Why there is no usable token.
 public enum CredentialFailure: Error, Equatable, Sendable {
-    /// No token, or one that can no longer be refreshed: only a login helps. What happened, as a sentence, where there is a story.
+    /// There is no token, or one that can no longer be refreshed: only a login helps. The sentence says what happened, if that is known.
     case loginNeeded(String? = nil)
-    /// Nothing is known about how to refresh.
+    /// No way to refresh is configured.
     case notRefreshable
-    /// The refresh failed for now. Seconds until another try is worth it; whether the API could not even be reached.
+    /// The refresh failed for now. Seconds until another try is worth it, and whether the API could not even be reached.
     case unavailable(retryAfter: Int, isUnreachable: Bool)
-    /// Refreshing does not cure the refusals; paused. Seconds until the next try.
+    /// Refreshing does not cure the rejections of this route; paused. Seconds until the next try.
     case paused(retryAfter: Int)
-    /// A token that was just refreshed is refused, and there is no other: the refusal is the request's own.
-    case notCured
+    /// A token that was just refreshed is rejected, and there is no other: the rejection is about the request.
+    case refreshDidNotHelp
     /// The session file cannot be written, so nothing was sent.
     case notWritable(String)
-    /// So many wait for the refresh in flight that no more may.
+    /// Too many requests wait for the refresh in flight.
     case overloaded
     case shuttingDown
 
@@ -77,12 +95,12 @@ public enum RefreshCause: String, Sendable {
     case expiry, rejected, manual, client
 }
 
-/// What a successful refresh brought.
-public struct RefreshReply: Sendable {
+/// The response to a successful refresh.
+public struct RefreshResponse: Sendable {
     public var token: Token
-    /// Seconds that the token lives from now, where the answer says it beside the token.
+    /// Seconds that the token lives from now, where the response says so beside the token.
     public var lifetime: Int?
-    /// The upstream's answer as it came, for a client that called the refresh path itself.
+    /// The upstream's response as it came, for a client that called the refresh path itself.
     public var body: [UInt8]
     public var contentType: String
 
@@ -96,18 +114,20 @@ public struct RefreshReply: Sendable {
 
 /// How one attempt to refresh ended.
 public enum RefreshOutcome: Sendable {
-    case refreshed(RefreshReply)
-    /// The upstream refuses this token for good (4xx).
+    case refreshed(RefreshResponse)
+    /// The upstream refuses to refresh this token, for good.
     case refused(status: Int)
-    /// Not now: 5xx or 429. Seconds asked for, where known; whether the upstream may have rotated the token before it failed.
+    /// Not now. `retryAfter` is the seconds that the upstream asked for; `mayHaveRotated` says that it may have rotated the token before
+    /// it failed.
     case unavailable(reason: String, retryAfter: Int?, mayHaveRotated: Bool = false)
     /// Nothing was sent.
     case unreachable(reason: String)
-    /// Sent, and no answer that holds a token: the upstream may have rotated it.
-    case lost(reason: String)
+    /// Sent, and no response that holds a token came: the upstream may have rotated it. `response` is the body of one that came whole and
+    /// cannot be read, to be kept for a person.
+    case lost(reason: String, response: [UInt8]? = nil)
 }
 
-/// Gets tokens. Blocking; called from one thread at a time. It only *gets* one: the cache keeps it, the exchange applies it.
+/// Gets tokens. Blocking; called from one thread at a time. It only gets one: the session keeps it, and the exchange applies it.
 public protocol TokenSource: Sendable {
     func refresh(_ token: Token) -> RefreshOutcome
 }

@@ -20,10 +20,21 @@ public enum JSONValue: Equatable, Sendable {
         }
     }
 
-    /// Nil when `bytes` are not one JSON text, or nest deeper than 64.
+    /// Nil when `bytes` are not one JSON text, or nest deeper than 64. A byte order mark before it is ignored (RFC 8259 section 8.1).
     public init?(parsing bytes: some Collection<UInt8>) {
-        var parser = JSONParser(Array(bytes))
+        var parser = JSONParser(Array(bytes), isLenient: false)
         guard let value = parser.document() else { return nil }
+        self = value
+    }
+
+    /// Reads what an API answered, of which one member is wanted: a fault elsewhere must not cost it.
+    ///
+    /// Forgiven are UTF-16 with a byte order mark, octets that are no UTF-8, halves of surrogate pairs, unknown escapes, control
+    /// characters in strings, misspelt numbers and words, commas too many, deep nesting (what lies below is null), and anything after
+    /// the value. Nil when there is no object or array, or it does not end: that is a response that was cut.
+    public init?(lenient bytes: some Collection<UInt8>) {
+        var parser = JSONParser(UnicodeText.utf8(Array(bytes)), isLenient: true)
+        guard let value = parser.lenientDocument() else { return nil }
         self = value
     }
 
@@ -169,19 +180,54 @@ extension String {
     }
 }
 
+/// Encodings of text that people and servers write though UTF-8 was meant.
+enum UnicodeText {
+    /// `bytes` as UTF-8: decoded when a byte order mark says that they are UTF-16, else as they are.
+    static func utf8(_ bytes: [UInt8]) -> [UInt8] {
+        let isLittleEndian: Bool
+        switch (bytes.first, bytes.dropFirst().first) {
+        case (0xFF, 0xFE): isLittleEndian = true
+        case (0xFE, 0xFF): isLittleEndian = false
+        default: return bytes
+        }
+        var units: [UInt16] = []
+        units.reserveCapacity(bytes.count / 2)
+        for index in stride(from: 2, to: bytes.count - 1, by: 2) {
+            let (first, second) = (UInt16(bytes[index]), UInt16(bytes[index + 1]))
+            units.append(isLittleEndian ? second << 8 | first : first << 8 | second)
+        }
+        return Array(String(decoding: units, as: UTF16.self).utf8)
+    }
+}
+
 private struct JSONParser {
     private let bytes: [UInt8]
+    private let isLenient: Bool
     private var offset = 0
-    private static let maxDepth = 64
+    private static let maximumDepth = 64
 
-    init(_ bytes: [UInt8]) {
+    init(_ bytes: [UInt8], isLenient: Bool) {
         self.bytes = bytes
+        self.isLenient = isLenient
+        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { offset = 3 }
     }
 
     mutating func document() -> JSONValue? {
         guard let result = value(depth: 0) else { return nil }
         skipBlanks()
         return offset == bytes.count ? result : nil
+    }
+
+    mutating func lenientDocument() -> JSONValue? {
+        skipBlanks()
+        // What some APIs write so that no page can read the response as a script.
+        if take(word: ")]}'") {
+            skipBlanks()
+            _ = take(UInt8(ascii: ","))
+            skipBlanks()
+        }
+        guard current == UInt8(ascii: "{") || current == UInt8(ascii: "[") else { return nil }
+        return value(depth: 0)
     }
 
     private var current: UInt8? { offset < bytes.count ? bytes[offset] : nil }
@@ -204,12 +250,13 @@ private struct JSONParser {
     }
 
     private mutating func value(depth: Int) -> JSONValue? {
-        guard depth < Self.maxDepth else { return nil }
+        guard depth < Self.maximumDepth else { return isLenient ? skipNested() : nil }
         skipBlanks()
         switch current {
         case UInt8(ascii: "{"): return object(depth: depth)
         case UInt8(ascii: "["): return array(depth: depth)
         case UInt8(ascii: "\""): return string().map(JSONValue.string)
+        case _ where isLenient: return word()
         case UInt8(ascii: "t"): return take(word: "true") ? .bool(true) : nil
         case UInt8(ascii: "f"): return take(word: "false") ? .bool(false) : nil
         case UInt8(ascii: "n"): return take(word: "null") ? .null : nil
@@ -220,32 +267,90 @@ private struct JSONParser {
     private mutating func object(depth: Int) -> JSONValue? {
         offset += 1
         var members: [JSONValue.Member] = []
-        skipBlanks()
+        skipSeparators()
         if take(UInt8(ascii: "}")) { return .object([]) }
         while true {
-            skipBlanks()
+            skipSeparators()
+            if isLenient, take(UInt8(ascii: "}")) { return .object(members) }
             guard current == UInt8(ascii: "\""), let name = string() else { return nil }
             skipBlanks()
             guard take(UInt8(ascii: ":")), let member = value(depth: depth + 1) else { return nil }
             members.append(.init(name, member))
             skipBlanks()
             if take(UInt8(ascii: "}")) { return .object(members) }
-            guard take(UInt8(ascii: ",")) else { return nil }
+            guard take(UInt8(ascii: ",")) || isLenient && current == UInt8(ascii: "\"") else { return nil }
         }
     }
 
     private mutating func array(depth: Int) -> JSONValue? {
         offset += 1
         var elements: [JSONValue] = []
-        skipBlanks()
+        skipSeparators()
         if take(UInt8(ascii: "]")) { return .array([]) }
         while true {
+            skipSeparators()
+            if isLenient, take(UInt8(ascii: "]")) { return .array(elements) }
             guard let element = value(depth: depth + 1) else { return nil }
             elements.append(element)
             skipBlanks()
             if take(UInt8(ascii: "]")) { return .array(elements) }
             guard take(UInt8(ascii: ",")) else { return nil }
         }
+    }
+
+    /// Blanks, and commas too many where they are forgiven.
+    private mutating func skipSeparators() {
+        skipBlanks()
+        while isLenient, take(UInt8(ascii: ",")) { skipBlanks() }
+    }
+
+    /// Passes over a value that nests too deep, without recursion. Null stands for it; nil when it does not end.
+    private mutating func skipNested() -> JSONValue? {
+        var depth = 0
+        while let byte = current {
+            switch byte {
+            case UInt8(ascii: "\""):
+                guard string() != nil else { return nil }
+                if depth == 0 { return .null }
+                continue
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                if depth == 0 { return .null }
+                depth -= 1
+                if depth == 0 {
+                    offset += 1
+                    return .null
+                }
+            case UInt8(ascii: ",") where depth == 0:
+                return .null
+            default:
+                break
+            }
+            offset += 1
+        }
+        return nil
+    }
+
+    /// A number or a word up to whatever ends it. What is none counts as a number when it begins like one, else as null.
+    private mutating func word() -> JSONValue? {
+        let start = offset
+        while let byte = current, !" \t\r\n,:]}[{\"".utf8.contains(byte) { offset += 1 }
+        guard offset > start else {
+            // A value that is missing.
+            return current.map { ",]}".utf8.contains($0) } == true ? .null : nil
+        }
+        let text = String(decoding: bytes[start..<offset], as: UTF8.self)
+        switch text {
+        case "true": return .bool(true)
+        case "false": return .bool(false)
+        default: break
+        }
+        let digits = text.utf8.first == UInt8(ascii: "+") ? String(text.dropFirst()) : text
+        guard let first = digits.utf8.first, "-.0123456789".utf8.contains(first), Double(digits) != nil else {
+            return .null
+        }
+        return .number(digits)
     }
 
     private mutating func number() -> JSONValue? {
@@ -276,11 +381,11 @@ private struct JSONParser {
             offset += 1
             switch byte {
             case UInt8(ascii: "\""):
-                return String(validating: result, as: UTF8.self)
+                return isLenient ? String(decoding: result, as: UTF8.self) : String(validating: result, as: UTF8.self)
             case UInt8(ascii: "\\"):
                 guard let escaped = escape() else { return nil }
                 result += escaped
-            case 0..<0x20:
+            case 0..<0x20 where !isLenient:
                 return nil
             default:
                 result.append(byte)
@@ -300,17 +405,24 @@ private struct JSONParser {
         case UInt8(ascii: "r"): return [0x0D]
         case UInt8(ascii: "t"): return [0x09]
         case UInt8(ascii: "u"):
-            guard var code = fourDigits() else { return nil }
-            if code >= 0xD800, code < 0xDC00 {
-                guard take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")), let low = fourDigits(),
-                    low >= 0xDC00, low < 0xE000
-                else { return nil }
-                code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
-            }
-            guard let scalar = Unicode.Scalar(code) else { return nil }
-            return Array(String(scalar).utf8)
-        default: return nil
+            if let scalar = escapedScalar() { return Array(String(scalar).utf8) }
+            return isLenient ? Array("\u{FFFD}".utf8) : nil
+        default:
+            return isLenient ? [UInt8(ascii: "\\"), byte] : nil
         }
+    }
+
+    /// What follows `\u`: four digits, or two halves of a surrogate pair. Nil, having read as little as it may, for half a pair.
+    private mutating func escapedScalar() -> Unicode.Scalar? {
+        guard let high = fourDigits() else { return nil }
+        guard high >= 0xD800, high < 0xDC00 else { return Unicode.Scalar(high) }
+        let start = offset
+        guard take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")), let low = fourDigits(), low >= 0xDC00, low < 0xE000
+        else {
+            offset = start
+            return nil
+        }
+        return Unicode.Scalar(0x10000 + (high - 0xD800) << 10 + (low - 0xDC00))
     }
 
     private mutating func fourDigits() -> UInt32? {

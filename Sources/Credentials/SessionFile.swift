@@ -9,7 +9,7 @@ import Darwin
 /// A failed operation on the session file, in words for people.
 public struct SessionFileError: Error, Equatable, Sendable, CustomStringConvertible {
     public var description: String
-    /// The file is there, and is none of ours as it is: it must be moved away by hand.
+    /// The file exists but is not a usable session file: it must be moved away by hand.
     public var isUnreadable = false
 
     init(_ action: String, _ path: String, code: Int32 = errno) {
@@ -30,7 +30,7 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
 /// *Threading*: any thread; the lock excludes other processes and other `SessionFile`s.
 public struct SessionFile: Sendable {
     public let path: String
-    private static let maxBytes = 256 * 1024
+    private static let maximumBytes = 256 * 1024
 
     public init(path: String) {
         self.path = path
@@ -82,17 +82,7 @@ public struct SessionFile: Sendable {
             )
         }
         defer { close(descriptor) }
-        var information = stat()
-        guard fstat(descriptor, &information) == 0 else { throw SessionFileError("read", path) }
-        guard information.st_mode & S_IFMT == S_IFREG else {
-            throw SessionFileError(
-                "cannot read \(path): not a regular file. Move it away and log in again",
-                isUnreadable: true
-            )
-        }
-        guard information.st_uid == geteuid() || geteuid() == 0 else {
-            throw SessionFileError("cannot use \(path): it belongs to another user", isUnreadable: true)
-        }
+        let information = try look(at: descriptor)
         // A file made by hand may be open to others: close it rather than refuse.
         if information.st_mode & 0o077 != 0 { fchmod(descriptor, 0o600) }
         guard let bytes = try Self.readAll(descriptor, path) else {
@@ -107,7 +97,29 @@ public struct SessionFile: Sendable {
                 isUnreadable: true
             )
         }
+        guard !record.hasBadToken else {
+            throw SessionFileError(
+                "\(path) is damaged: what stands at \"token\" is no bearer token. Correct it, or move the file away and log in again",
+                isUnreadable: true
+            )
+        }
         return Loaded(record: record, version: Version(information))
+    }
+
+    /// What an open session file is, if it may be used: a regular file of this user, or of anybody for the superuser.
+    private func look(at descriptor: Int32) throws(SessionFileError) -> stat {
+        var information = stat()
+        guard fstat(descriptor, &information) == 0 else { throw SessionFileError("read", path) }
+        guard information.st_mode & S_IFMT == S_IFREG else {
+            throw SessionFileError(
+                "cannot read \(path): not a regular file. Move it away and log in again",
+                isUnreadable: true
+            )
+        }
+        guard information.st_uid == geteuid() || geteuid() == 0 else {
+            throw SessionFileError("cannot use \(path): it belongs to another user", isUnreadable: true)
+        }
+        return information
     }
 
     /// Nil when there is more than a session file holds.
@@ -120,7 +132,7 @@ public struct SessionFile: Sendable {
             guard count >= 0 else { throw SessionFileError("read", path) }
             if count == 0 { return bytes }
             bytes += chunk[..<count]
-            if bytes.count > maxBytes { return nil }
+            if bytes.count > maximumBytes { return nil }
         }
     }
 
@@ -138,10 +150,10 @@ public struct SessionFile: Sendable {
     /// How often a lock that another process holds is tried: those who wait for its refresh are held up no longer than this.
     private static let lockInterval = 5_000_000
 
-    /// Waits for the lock, up to `patience`, and gives up, with nil, then or when `isOver` says that there is nothing to wait for any
-    /// more. A process that was stopped may hold it for ever. Throws when the lock file cannot be had.
-    public func lock(patience: Duration, isOver: () -> Bool = { false }) throws(SessionFileError) -> LockHandle? {
-        let deadline = Self.monotonic() + patience.wholeNanoseconds
+    /// Waits for the lock, up to `waitLimit`. Nil when it did not come by then, or when `isOver` says that there is nothing left to wait
+    /// for. A process that was stopped may hold it for ever. Throws when the lock file cannot be opened.
+    public func lock(waitLimit: Duration, isOver: () -> Bool = { false }) throws(SessionFileError) -> LockHandle? {
+        let deadline = Self.monotonic().adding(saturating: waitLimit.wholeNanoseconds)
         while true {
             if let handle = try tryLock() { return handle }
             if Self.monotonic() >= deadline || isOver() { return nil }
@@ -154,7 +166,7 @@ public struct SessionFile: Sendable {
     public func tryLock() throws(SessionFileError) -> LockHandle? {
         try makeDirectory()
         let name = path + ".lock"
-        let descriptor = Self.retrying { open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600) }
+        let descriptor = Self.retrying { open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0o600) }
         guard descriptor >= 0 else { throw SessionFileError("write", name) }
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             let code = errno
@@ -175,7 +187,7 @@ public struct SessionFile: Sendable {
     private static func monotonic() -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        return Int64(time.tv_sec).multiplied(saturating: 1_000_000_000).adding(saturating: Int64(time.tv_nsec))
     }
 
     // MARK: Saving
@@ -201,7 +213,7 @@ public struct SessionFile: Sendable {
         }
 
         init?(_ json: JSONValue) {
-            guard let fingerprint = json["refreshing"]?.string, let at = json["at"]?.integer,
+            guard let fingerprint = json["refreshing"]?.string, let at = json["at"]?.moment,
                 let cause = json["cause"]?.string.flatMap(RefreshCause.init)
             else { return nil }
             self.init(fingerprint: fingerprint, at: at, cause: cause)
@@ -224,7 +236,8 @@ public struct SessionFile: Sendable {
         guard descriptor >= 0 else { throw SessionFileError("write", path) }
         // Real bytes, not a hole: a full disk must show now. Blanks, so that what is written over them stays JSON.
         var room = journal?.bytes ?? []
-        room += [UInt8](repeating: 0x20, count: max(Self.room, Int(version()?.size ?? 0) + Self.room) - room.count)
+        let size = min(max(Int(version()?.size ?? 0), 0), Self.maximumBytes) + Self.room
+        room += [UInt8](repeating: 0x20, count: size - room.count)
         // The mask of the process may have taken our own rights away too.
         guard fchmod(descriptor, 0o600) == 0, Self.writeAll(descriptor, room), Self.retrying({ fsync(descriptor) }) == 0
         else {
@@ -307,14 +320,28 @@ public struct SessionFile: Sendable {
 
     /// What lies where the new file is made, nil when nothing does. Meaningful while the lock is held.
     func leftover() -> Leftover? {
-        let descriptor = Self.retrying { open(temporaryPath, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) }
+        let descriptor = openLeftover(O_RDONLY)
         guard descriptor >= 0 else { return errno == ENOENT ? nil : .rubbish }
         defer { close(descriptor) }
-        guard let bytes = (try? Self.readAll(descriptor, temporaryPath)) ?? nil,
+        guard isOurs(descriptor), let bytes = (try? Self.readAll(descriptor, temporaryPath)) ?? nil,
             let record = SessionRecord(parsing: bytes)
         else { return .rubbish }
         if let journal = Journal(record.document) { return .journal(journal) }
         return record.token == nil ? .rubbish : .record(record)
+    }
+
+    private func openLeftover(_ access: Int32) -> Int32 {
+        Self.retrying { open(temporaryPath, access | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) }
+    }
+
+    /// Whether a leftover is one of a process that could write the session file: a regular file of this user, or, for the superuser, of
+    /// the session file's owner. Anybody can put one into a directory that others write to.
+    private func isOurs(_ descriptor: Int32) -> Bool {
+        var (leftover, file) = (stat(), stat())
+        guard fstat(descriptor, &leftover) == 0, leftover.st_mode & S_IFMT == S_IFREG else { return false }
+        if leftover.st_uid == geteuid() { return true }
+        return geteuid() == 0 && lstat(path, &file) == 0 && file.st_mode & S_IFMT == S_IFREG
+            && file.st_uid == leftover.st_uid
     }
 
     /// Whether something may lie there: one stat(2), without the lock.
@@ -325,9 +352,10 @@ public struct SessionFile: Sendable {
 
     /// Makes a leftover record the file, durably.
     func completeLeftover() throws(SessionFileError) {
-        let descriptor = Self.retrying { open(temporaryPath, O_RDWR | O_CLOEXEC | O_NOFOLLOW) }
+        let descriptor = openLeftover(O_RDWR)
         guard descriptor >= 0 else { throw SessionFileError("read", temporaryPath) }
         defer { close(descriptor) }
+        guard isOurs(descriptor) else { throw SessionFileError("\(temporaryPath) belongs to another user") }
         guard Self.retrying({ fsync(descriptor) }) == 0, rename(temporaryPath, path) == 0 else {
             throw SessionFileError("write", path)
         }
@@ -336,6 +364,39 @@ public struct SessionFile: Sendable {
 
     func removeLeftover() {
         unlink(temporaryPath)
+    }
+
+    // MARK: A response that could not be read
+
+    /// Where the response to a refresh is kept that came whole and held no token: it may name the only token that lives.
+    public var answerPath: String { path + ".answer" }
+
+    private static let maximumAnswerBytes = 64 * 1024
+
+    /// Keeps what fits of `bytes`, readable to this user only, in place of one that was kept before. False when that fails.
+    func keepAnswer(_ bytes: [UInt8]) -> Bool {
+        unlink(answerPath)
+        let descriptor = Self.retrying {
+            open(answerPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        }
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        let isKept =
+            fchmod(descriptor, 0o600) == 0
+            && Self.writeAll(descriptor, Array(bytes.prefix(Self.maximumAnswerBytes)))
+            && Self.retrying { fsync(descriptor) } == 0
+        if !isKept { unlink(answerPath) }
+        return isKept
+    }
+
+    /// A token was saved, or the session was forgotten: nobody needs it any more.
+    func removeAnswer() {
+        unlink(answerPath)
+    }
+
+    var hasAnswer: Bool {
+        var information = stat()
+        return lstat(answerPath, &information) == 0
     }
 
     // MARK: Names

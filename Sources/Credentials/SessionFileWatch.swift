@@ -8,7 +8,7 @@ import Darwin
 
 /// Tells when the session file changes, by whomever: inotify(7) on its directory, on a thread of its own that sleeps until then.
 ///
-/// Linux only; elsewhere nothing is told, and `CredentialCache.recheckFile` is what finds changes. *Threading*: `changed` is called on that thread;
+/// Linux only; elsewhere nothing is told, and `Session.recheckFile` is what finds changes. *Threading*: `changed` is called on that thread;
 /// `stop` from any that holds no lock which `changed` takes.
 final class SessionFileWatch: Sendable {
     #if os(Linux)

@@ -1,7 +1,8 @@
 /// What a session file holds. Members this version does not know are kept.
 public struct SessionRecord: Sendable, Equatable {
-    public enum Origin: String, Sendable {
-        /// Given by hand: its age is unknown.
+    /// How the current token came.
+    public enum Source: String, Sendable {
+        /// Given by hand, so that its age is unknown.
         case given
         case signIn = "sign-in"
         case refresh
@@ -30,9 +31,17 @@ public struct SessionRecord: Sendable, Equatable {
         document = value
     }
 
+    /// Nil when there is none, and when `hasBadToken`.
     public private(set) var token: Token? {
-        get { document["token"]?.string.flatMap(Token.init) }
+        get { document["token"]?.string.flatMap { Token($0) ?? (try? Token(pasted: $0)) } }
         set { document["token"] = newValue.map { .string($0.value) } }
+    }
+    /// Something stands where the token belongs that is none: not a logout, but damage.
+    var hasBadToken: Bool {
+        switch document["token"] {
+        case nil, .null: false
+        default: token == nil
+        }
     }
     public private(set) var receivedAt: Int? {
         get { isOurs ? document["received_at"]?.moment : nil }
@@ -49,7 +58,7 @@ public struct SessionRecord: Sendable, Equatable {
         set { document["upstream"] = newValue.map(JSONValue.string) }
     }
     /// The upstream refused to refresh this token.
-    public var isRefused: Bool {
+    public var isRefreshDenied: Bool {
         get { isOurs && document["refused"]?.bool ?? false }
         set { document["refused"] = newValue ? .bool(true) : nil }
     }
@@ -83,7 +92,7 @@ public struct SessionRecord: Sendable, Equatable {
         return token.fingerprint
     }
 
-    public var customer: Customer? { lineage.map { Customer(lineage: $0, subject: token?.claims?.subject) } }
+    public var principal: Principal? { lineage.map { Principal(lineage: $0, subject: token?.claims?.subject) } }
 
     // MARK: Changes
 
@@ -92,28 +101,29 @@ public struct SessionRecord: Sendable, Equatable {
     /// upstream decides. `upstream` is whom the session is for; `lifetime` is seconds, where the answer said so.
     public mutating func put(
         _ token: Token,
-        origin: Origin,
+        source: Source,
         upstream: String? = nil,
         lifetime: Int? = nil,
         now: Int
     ) {
-        let login = origin == .refresh ? lineage : nil
+        let now = UTCTime.clamped(now)
+        let login = source == .refresh ? lineage : nil
         replaced = self.token?.fingerprint
         self.token = token
         document["fingerprint"] = .string(token.fingerprint)
         document["login"] = .string(login ?? token.fingerprint)
-        self.upstream = origin == .given ? nil : upstream
+        self.upstream = source == .given ? nil : upstream
         receivedAt = now
-        isRefused = false
+        isRefreshDenied = false
         unanswered = nil
-        expiresAt = Self.expiry(of: token, origin: origin, lifetime: lifetime, now: now)
-        document["origin"] = .string(origin.rawValue)
+        expiresAt = Self.expiry(of: token, source: source, lifetime: lifetime, now: now)
+        document["origin"] = .string(source.rawValue)
     }
 
-    private static func expiry(of token: Token, origin: Origin, lifetime: Int?, now: Int) -> Int? {
+    private static func expiry(of token: Token, source: Source, lifetime: Int?, now: Int) -> Int? {
         let claims = token.claims
-        if origin == .given { return claims?.expiresAt }
-        if let life = lifetime ?? claims?.lifetime { return now + min(life, Claims.longestLife) }
+        if source == .given { return claims?.expiresAt }
+        if let life = lifetime ?? claims?.lifetime { return now + min(max(life, 0), Claims.longestLife) }
         guard let end = claims?.expiresAt, claims?.start == nil, end > now else { return nil }
         return end
     }
@@ -148,7 +158,7 @@ public struct SessionRecord: Sendable, Equatable {
 
     private static let maxHistory = 10
 
-    public mutating func note(_ entry: RefreshEntry) {
+    public mutating func record(_ entry: RefreshEntry) {
         document["last_refresh"] = entry.json
         document["history"] = .array((history + [entry]).suffix(Self.maxHistory).map(\.json))
         if entry.outcome == .refreshed {

@@ -25,18 +25,20 @@ public struct SessionStatus: Sendable {
     public var failures: [(outcome: String, count: Int)]
     /// Requests that waited for a refresh which another request had started.
     public var coalesced: Int
-    /// The upstream refused the token.
+    /// The upstream rejected the token.
     public var isRejected: Bool
     /// Seconds until a refresh that failed is tried again.
     public var retryIn: Int?
-    /// What happened, when the upstream refused to refresh the token.
-    public var story: String?
+    /// What happened, when the upstream refuses to refresh the token.
+    public var explanation: String?
     /// Why the token is in use but not on disk.
     public var unsaved: String?
     /// Why the session file cannot be read.
     public var fileProblem: String?
     /// The file holds a token, but of this other upstream: it is not sent.
     public var foreignUpstream: String?
+    /// Where a response to a refresh is kept that could not be read: it may name the only token that lives.
+    public var keptAnswer: String?
 
     /// Requests can be served now, and nothing is in danger.
     public var isReady: Bool {
@@ -50,24 +52,33 @@ public struct SessionStatus: Sendable {
 
     /// What is wrong and what to do about it, in a sentence or two; nil when nothing is.
     public var advice: String? {
+        guard let keptAnswer else { return problem }
+        let note = "An answer to a refresh that could not be read is kept in \(keptAnswer): it may hold the new token."
+        return problem.map { "\($0) \(note)" } ?? note
+    }
+
+    private var problem: String? {
         if let foreignUpstream {
-            return
-                "The session is for \(foreignUpstream) and is not sent elsewhere: run squire login, or name another session.file."
+            return "The session is for \(foreignUpstream) and is not sent elsewhere: run squire login, "
+                + "or name another session.file."
         }
         if let unsaved {
-            return
-                "The token is in use but not saved (\(unsaved)): make room or give back the rights; until then a crash costs the login. Saving is tried again by itself."
+            return "The token is in use but not saved (\(unsaved)): make room or give back the rights; "
+                + "until then a crash costs the login. Saving is tried again by itself."
         }
         switch state {
         case .none:
             if let fileProblem { return "The session file cannot be used: \(fileProblem)." }
             return "There is no session: run squire login."
         case .loginNeeded:
-            return "\(story ?? "The token has expired, and no way to refresh it is configured.") Run squire login."
+            let what = explanation ?? "The token has expired, and no way to refresh it is configured."
+            return "\(what) Run squire login."
         case .usable, .refreshing: break
         }
         if let fileProblem { return "The session file cannot be used, the token in memory can: \(fileProblem)." }
-        if let story { return "\(story) The token works until it expires: run squire login before." }
+        if let explanation {
+            return "\(explanation) The token works until it expires: run squire login before."
+        }
         guard let retryIn, let detail = lastRefresh?.detail else { return nil }
         return "The last refresh failed (\(detail)); the token is kept, and the next try is due in \(retryIn) s."
     }

@@ -4,8 +4,16 @@ import Glibc
 import Darwin
 #endif
 
-/// Moments as people read them.
+/// Moments in seconds since 1970, and as people read them.
 public enum UTCTime {
+    /// From 1970 to the end of the year 9999. Everything read from outside is brought into it, so that sums of moments cannot overflow.
+    public static let range = 0...253_402_300_799
+
+    /// The moment in `range` that is nearest to `seconds`.
+    public static func clamped(_ seconds: Int) -> Int {
+        min(max(seconds, range.lowerBound), range.upperBound)
+    }
+
     /// `2026-11-24 10:02:11 UTC`. `seconds` since 1970.
     public static func text(_ seconds: Int) -> String {
         var moment = time_t(seconds)

@@ -133,9 +133,6 @@ public enum MonotonicClock {
 extension Duration {
     /// Whole nanoseconds, clamped to what a timer can hold.
     public var nanoseconds: UInt64 {
-        let (seconds, attoseconds) = components
-        guard seconds >= 0 else { return 0 }
-        guard seconds < 9_000_000_000 else { return 9_000_000_000 * 1_000_000_000 }
-        return UInt64(seconds) * 1_000_000_000 + UInt64(max(0, attoseconds) / 1_000_000_000)
+        UInt64(min(max(wholeNanoseconds, 0), 9_000_000_000 * 1_000_000_000))
     }
 }

@@ -7,12 +7,12 @@ public import ReverseProxy
 public struct InspectedProxy {
     public var listen: [String]
     /// The upstream and the session of now: a reload changes them.
-    public var current: () -> (upstream: String, session: CredentialCache)
+    public var current: () -> (upstream: String, session: Session)
     public var snapshot: () -> Counters.Snapshot
 
     public init(
         listen: [String],
-        current: @escaping () -> (upstream: String, session: CredentialCache),
+        current: @escaping () -> (upstream: String, session: Session),
         snapshot: @escaping () -> Counters.Snapshot
     ) {
         self.listen = listen
@@ -20,7 +20,7 @@ public struct InspectedProxy {
         self.snapshot = snapshot
     }
 
-    var session: CredentialCache { current().session }
+    var session: Session { current().session }
     var upstream: String { current().upstream }
 }
 

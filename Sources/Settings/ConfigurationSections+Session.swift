@@ -1,3 +1,4 @@
+import Credentials
 import HTTP1
 import ReverseProxy
 import Yams
@@ -8,13 +9,13 @@ extension ConfigurationSections {
         let keys = ["file", "margin", "refresh", "sign-in", "sign-out", "anonymous", "missing", "rejected"]
         if let map = root.map("session", keys: keys) {
             session.file = map.string("file").map { TextFile.expand($0, in: directory, environment: environment) }
-            if let margin = map.duration("margin") { session.margin = margin }
+            if let margin = map.duration("margin", .zero...Self.longestTimeout) { session.margin = margin }
             refresh(map, &session)
             if let patterns = patterns(map, "sign-in") { session.signIn = patterns }
             if let patterns = patterns(map, "sign-out") { session.signOut = patterns }
             if let patterns = patterns(map, "anonymous") { session.anonymous = patterns }
             if let missing = map.choice("missing", SessionConfiguration.Missing.self) { session.missing = missing }
-            rejected(map, &session)
+            if let rules = rejections(map, "rejected", of: "session.rejected") { session.rejected = rules }
         }
         if let given = overrides.session {
             session.file = TextFile.expand(given.text, in: ".", environment: environment)
@@ -23,7 +24,9 @@ extension ConfigurationSections {
 
     private static let refreshKeys = [
         "method", "path", "url", "headers", "body", "token", "expires-in", "expires-at", "timeout",
+        "refused",
     ]
+    private static let refreshTimeouts = Duration.seconds(1)...Duration.seconds(600)
 
     private func refresh(_ session: MapReader, _ result: inout SessionConfiguration) {
         guard let map = session.map("refresh", keys: Self.refreshKeys) else { return }
@@ -46,9 +49,10 @@ extension ConfigurationSections {
         recipe.token = token
         recipe.expiresIn = pointer(map, "expires-in") ?? recipe.expiresIn
         recipe.expiresAt = pointer(map, "expires-at") ?? recipe.expiresAt
-        recipe.timeout = map.duration("timeout") ?? recipe.timeout
+        recipe.timeout = map.duration("timeout", Self.refreshTimeouts) ?? recipe.timeout
         recipe.body = map.string("body") ?? recipe.body
         if map.node("headers") != nil { recipe.headers = recipeHeaders(map) }
+        recipe.refused = rejections(map, "refused", of: "session.refresh.refused") ?? recipe.refused
         result.refresh = recipe
     }
 
@@ -62,10 +66,14 @@ extension ConfigurationSections {
     private func place(_ map: MapReader) -> (origin: Origin?, path: String)? {
         let isPath = { (text: String) in text.hasPrefix("/") && text.utf8.allSatisfy(Octet.isTarget) }
         if map.node("url") == nil {
-            return map.value("path", "a path that starts with /") { isPath($0) ? (nil, $0) : nil }
+            let place: (Origin?, String)? = map.value("path", "a path that starts with /") {
+                isPath($0) ? (nil, $0) : nil
+            }
+            return checked(place, map, "path")
         }
         if map.node("path") != nil { map.fail("url", "and path cannot both be given") }
-        return map.value("url", "a URL with a path, https:// unless it is of this machine") { text in
+        let place: (Origin?, String)? = map.value("url", "a URL with a path, https:// unless it is of this machine") {
+            text in
             guard let scheme = text.range(ofScheme: "://") else { return nil }
             let rest = text[scheme...]
             let slash = rest.firstIndex(of: "/") ?? rest.endIndex
@@ -75,6 +83,23 @@ extension ConfigurationSections {
             else { return nil }
             return (origin, path)
         }
+        return checked(place, map, "url")
+    }
+
+    /// A misspelt placeholder would go out as it stands, and cost the token.
+    private func checked(
+        _ place: (origin: Origin?, path: String)?,
+        _ map: MapReader,
+        _ key: String
+    )
+        -> (origin: Origin?, path: String)?
+    {
+        guard let place else { return nil }
+        let rest = place.path.replacingAll("{token}", with: "")
+        guard let start = rest.firstIndex(where: { $0 == "{" || $0 == "}" }) else { return place }
+        let end = rest[start...].firstIndex(of: "}").map { rest.index(after: $0) } ?? rest.endIndex
+        map.fail(key, "holds an unknown placeholder, \"\(rest[start..<end])\": only {token} is filled in")
+        return nil
     }
 
     /// Beside the configured headers; an empty value keeps one of them out, the bearer too.
@@ -119,45 +144,47 @@ extension ConfigurationSections {
         }
     }
 
-    private func rejected(_ map: MapReader, _ session: inout SessionConfiguration) {
-        guard let node = map.node("rejected") else { return }
+    /// Rules on responses, each a status or a map; nil without any. `name` is the key's whole name, for messages.
+    private func rejections(_ map: MapReader, _ key: String, of name: String) -> [SessionConfiguration.Rejection]? {
+        guard let node = map.node(key) else { return nil }
         guard case .sequence(let sequence) = node else {
-            return map.fail("rejected", "must be a list of statuses or maps")
+            map.fail(key, "must be a list of statuses or maps")
+            return nil
         }
-        session.rejected = sequence.compactMap { element in
-            if case .scalar(let scalar) = element {
-                guard let status = Int(scalar.string), (400...599).contains(status) else {
-                    issues.add("session.rejected: \"\(scalar.string)\" is not a status from 400 to 599", at: element)
-                    return nil
-                }
-                return .init(status: status)
-            }
-            let keys = ["status", "www-authenticate", "pointer", "equals"]
-            guard let map = MapReader(element, prefix: "session.rejected.", keys: keys, issues: issues) else {
+        return sequence.compactMap { rejection($0, name) }
+    }
+
+    private func rejection(_ element: Node, _ name: String) -> SessionConfiguration.Rejection? {
+        if case .scalar(let scalar) = element {
+            guard let status = Int(scalar.string), (400...599).contains(status) else {
+                issues.add("\(name): \"\(scalar.string)\" is not a status from 400 to 599", at: element)
                 return nil
             }
-            guard let status = map.count("status", 200...599) else {
-                if map.node("status") == nil { issues.add("session.rejected needs a status", at: element) }
-                return nil
-            }
-            let pointer = map.value("pointer", "a JSON Pointer that starts with /") { $0.hasPrefix("/") ? $0 : nil }
-            let challenge = map.string("www-authenticate")
-            guard let pointer else {
-                if map.node("equals") != nil { issues.add("session.rejected: equals needs a pointer", at: element) }
-                if status < 300 {
-                    issues.add(
-                        "session.rejected: a success means something else by its body only: give a pointer",
-                        at: element
-                    )
-                }
-                return .init(status: status, challenge: challenge)
-            }
-            guard let expected = map.string("equals") else {
-                issues.add("session.rejected: a pointer needs equals", at: element)
-                return nil
-            }
-            return .init(status: status, challenge: challenge, body: .init(pointer: pointer, equals: expected))
+            return .init(status: status)
         }
+        let keys = ["status", "www-authenticate", "pointer", "equals"]
+        guard let map = MapReader(element, prefix: name + ".", keys: keys, issues: issues) else { return nil }
+        guard let status = map.count("status", 200...599) else {
+            if map.node("status") == nil { issues.add("\(name) needs a status", at: element) }
+            return nil
+        }
+        let pointer = map.value("pointer", "a JSON Pointer that starts with /") { $0.hasPrefix("/") ? $0 : nil }
+        let challenge = map.string("www-authenticate")
+        guard let pointer else {
+            if map.node("equals") != nil { issues.add("\(name): equals needs a pointer", at: element) }
+            if status < 300 {
+                issues.add(
+                    "\(name): a success means something else by its body only: give a pointer",
+                    at: element
+                )
+            }
+            return .init(status: status, challenge: challenge)
+        }
+        guard let expected = map.string("equals") else {
+            issues.add("\(name): a pointer needs equals", at: element)
+            return nil
+        }
+        return .init(status: status, challenge: challenge, body: .init(pointer: pointer, equals: expected))
     }
 }
 

@@ -225,7 +225,9 @@ struct ConfigurationSections {
         let file = { (key: String) -> String? in
             guard let text = map.string(key) else { return nil }
             let path = TextFile.expand(text, in: directory, environment: environment)
-            if !TextFile.isReadable(path) { map.fail(key, "names a file that cannot be read: \(path)") }
+            if let problem = TextFile.problem(path) {
+                map.fail(key, "names a file that cannot be read: \(path): \(problem.text)")
+            }
             return path
         }
         tls.authorities = file("ca")
@@ -288,37 +290,30 @@ struct ConfigurationSections {
         guard let map = root.map("limits", keys: ["head", "fields", "replay", "replay-disk", "connections"]) else {
             return
         }
-        if let head = map.size("head") {
-            if (1024...1_048_576).contains(head) {
-                limits.head = head
-            } else {
-                map.fail("head", "must be from 1KiB to 1MiB")
-            }
-        }
+        if let head = map.size("head", 1024...1_048_576) { limits.head = head }
         if let fields = map.count("fields", 8...1000) { limits.fields = fields }
-        if let replay = map.size("replay") { limits.replay = replay }
-        if let disk = map.size("replay-disk") { limits.replayDisk = disk }
+        // Nothing of either means that no body is kept there.
+        if let replay = map.size("replay", 0...Quantity.maximumSize) { limits.replay = replay }
+        if let disk = map.size("replay-disk", 0...Quantity.maximumSize) { limits.replayDisk = disk }
         if let connections = map.count("connections", 1...100_000) { limits.connections = connections }
     }
 
     private func timeouts(_ root: MapReader, _ timeouts: inout Timeouts) {
         let keys = ["head", "idle", "connect", "first-byte", "body", "shutdown"]
         guard let map = root.map("timeouts", keys: keys) else { return }
-        let positive = { (key: String) -> Duration? in
-            guard let duration = map.duration(key) else { return nil }
-            guard duration > .zero else {
-                map.fail(key, "must be more than nothing")
-                return nil
-            }
-            return duration
-        }
-        timeouts.head = positive("head") ?? timeouts.head
-        timeouts.idle = positive("idle") ?? timeouts.idle
-        timeouts.connect = positive("connect") ?? timeouts.connect
-        timeouts.firstByte = positive("first-byte") ?? timeouts.firstByte
-        timeouts.body = positive("body") ?? timeouts.body
-        timeouts.shutdown = map.duration("shutdown") ?? timeouts.shutdown
+        // Nothing would mean "for ever" to a timer, but not to the end of the process.
+        let range = Self.shortestTimeout...Self.longestTimeout
+        timeouts.head = map.duration("head", range) ?? timeouts.head
+        timeouts.idle = map.duration("idle", range) ?? timeouts.idle
+        timeouts.connect = map.duration("connect", range) ?? timeouts.connect
+        timeouts.firstByte = map.duration("first-byte", range) ?? timeouts.firstByte
+        timeouts.body = map.duration("body", range) ?? timeouts.body
+        timeouts.shutdown = map.duration("shutdown", .zero...Self.longestTimeout) ?? timeouts.shutdown
     }
+
+    private static let shortestTimeout = Duration.milliseconds(1)
+    static let longestTimeout = Duration.seconds(30 * 86_400)
+    private static let maximumWorkers = 64
 
     private mutating func inspector(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
         let expected = "must be HOST:PORT, unix:PATH or \"off\""
@@ -342,11 +337,11 @@ struct ConfigurationSections {
 
     private func workers(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
         if let given = overrides.workers {
-            guard let count = Int(given.text), (0...256).contains(count) else {
-                return issues.add("must be a number from 0 to 256", source: given.source)
+            guard let count = Int(given.text), (0...Self.maximumWorkers).contains(count) else {
+                return issues.add("must be a number from 0 to \(Self.maximumWorkers)", source: given.source)
             }
             configuration.workers = count
-        } else if let count = map.count("workers", 0...256) {
+        } else if let count = map.count("workers", 0...Self.maximumWorkers) {
             configuration.workers = count
         }
     }

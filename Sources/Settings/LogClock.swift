@@ -16,7 +16,9 @@ struct Timestamp {
     static func now() -> Timestamp {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(seconds: time.tv_sec, milliseconds: Int(time.tv_nsec) / 1_000_000)
+        // Whatever the clock was set to, the year has four digits.
+        let seconds = min(max(time.tv_sec, 0), 253_402_300_799)
+        return Timestamp(seconds: seconds, milliseconds: Int(time.tv_nsec) / 1_000_000)
     }
 }
 

@@ -42,7 +42,8 @@ public final class LogWriter: @unchecked Sendable {
             defer { isWriting = true }
             return !isWriting
         }
-        if wakes { thread.execute { self.drain() } }
+        // After `finish` the process ends: nobody reads the log then.
+        if wakes { _ = thread.execute { self.drain() } }
     }
 
     /// Waits until everything is written, a second at most. For the end of the process.

@@ -1,29 +1,61 @@
 /// Durations and sizes as people write them.
 public enum Quantity {
-    /// `500ms`, `30s`, `24m`, `2h`, `30d`, or `0`. Nil when `text` is none of these.
+    /// No duration is longer: in nanoseconds it must fit into 64 bits, and the sum of two as well.
+    public static let maximumDuration = Duration.seconds(100 * 365 * 86_400)
+    /// No size is larger: 1 TiB.
+    public static let maximumSize = 1 << 40
+
+    private static let durationUnits: [(name: String, milliseconds: Int64)] = [
+        ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1),
+    ]
+    private static let sizeUnits: [(name: String, bytes: Int)] = [
+        ("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1),
+    ]
+
+    /// `500ms`, `30s`, `24m`, `2h`, `30d`, or `0`. Nil when `text` is none of these, or longer than `maximumDuration`.
     public static func duration(_ text: String) -> Duration? {
         if text == "0" { return .zero }
-        guard let (number, unit) = split(text) else { return nil }
-        let milliseconds: [String: Double] = [
-            "ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000,
-        ]
-        guard let factor = milliseconds[unit], number * factor <= 1e14 else { return nil }
-        return .milliseconds(Int64(number * factor))
+        guard let (number, unit) = split(text), let factor = durationUnits.first(where: { $0.name == unit }) else {
+            return nil
+        }
+        let milliseconds = number * Double(factor.milliseconds)
+        guard milliseconds <= Double(maximumDuration.components.seconds) * 1000 else { return nil }
+        return .milliseconds(Int64(milliseconds))
     }
 
-    /// Bytes: `64KiB`, `1MiB`, `2GiB`, `512B`, `512`. Nil when `text` is none of these.
+    /// Bytes: `64KiB`, `1MiB`, `2GiB`, `512B`, `512`. Nil when `text` is none of these, or more than `maximumSize`.
     public static func size(_ text: String) -> Int? {
-        if let bytes = Int(text) { return bytes >= 0 ? bytes : nil }
-        guard let (number, unit) = split(text) else { return nil }
-        let factors: [String: Double] = ["B": 1, "KiB": 1024, "MiB": 1_048_576, "GiB": 1_073_741_824]
-        guard let factor = factors[unit], number * factor <= 1e15 else { return nil }
-        return Int(number * factor)
+        if let bytes = Int(text) { return (0...maximumSize).contains(bytes) ? bytes : nil }
+        guard let (number, unit) = split(text), let factor = sizeUnits.first(where: { $0.name == unit }) else {
+            return nil
+        }
+        let bytes = number * Double(factor.bytes)
+        return bytes <= Double(maximumSize) ? Int(bytes) : nil
     }
 
+    /// A duration as `duration` reads it, in the largest unit that says it exactly.
+    static func text(_ duration: Duration) -> String {
+        let (seconds, attoseconds) = duration.components
+        let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
+        guard milliseconds != 0 else { return "0" }
+        let unit = durationUnits.first { milliseconds % $0.milliseconds == 0 } ?? ("ms", 1)
+        return "\(milliseconds / unit.milliseconds)\(unit.name)"
+    }
+
+    /// A size as `size` reads it, in the largest unit that says it exactly.
+    static func text(bytes: Int) -> String {
+        guard bytes != 0 else { return "0" }
+        let unit = sizeUnits.first { bytes % $0.bytes == 0 } ?? ("B", 1)
+        return "\(bytes / unit.bytes)\(unit.name)"
+    }
+
+    /// A number of digits, perhaps with a fraction, and what follows it.
     private static func split(_ text: String) -> (Double, String)? {
-        let digits = text.prefix { ("0"..."9").contains($0) || $0 == "." }
-        guard let number = Double(digits), !digits.isEmpty else { return nil }
-        return (number, String(text[digits.endIndex...]))
+        let digits = text.utf8.prefix { (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }
+        guard digits.first.map({ $0 != UInt8(ascii: ".") }) == true, let spelled = String(digits),
+            let number = Double(spelled), number.isFinite, let unit = String(text.utf8[digits.endIndex...])
+        else { return nil }
+        return (number, unit)
     }
 }
 

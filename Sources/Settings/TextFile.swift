@@ -6,11 +6,13 @@ import Darwin
 
 /// Small files, read whole; paths as people write them.
 public enum TextFile {
-    /// Nil when it cannot be read, is larger than `limit` bytes, or is not UTF-8; the text says which.
+    /// The text of a file that somebody named. The problem says why there is none: it cannot be read, is no regular file, is larger than
+    /// `limit` bytes, or is not UTF-8. Never waits, whatever the name stands for.
     public static func read(_ path: String, limit: Int = 1 << 20) -> Result<String, Problem> {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            return .failure(Problem(String(cString: strerror(errno))))
+        let descriptor: Int32
+        switch openLooking(path) {
+        case .failure(let problem): return .failure(problem)
+        case .success(let opened): descriptor = opened
         }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
@@ -27,6 +29,38 @@ public enum TextFile {
             return .failure(Problem("it is not UTF-8 text"))
         }
         return .success(text)
+    }
+
+    /// Why a file that another library is to open cannot be used; nil when it can.
+    static func problem(_ path: String) -> Problem? {
+        switch openLooking(path) {
+        case .failure(let problem): return problem
+        case .success(let descriptor):
+            close(descriptor)
+            return nil
+        }
+    }
+
+    /// Opens without waiting for the other end of a FIFO, and looks at what it is: a regular file, or a device such as /dev/null, whose
+    /// reads do not wait either.
+    private static func openLooking(_ path: String) -> Result<Int32, Problem> {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+        guard descriptor >= 0 else { return .failure(Problem(String(cString: strerror(errno)))) }
+        var information = stat()
+        guard fstat(descriptor, &information) == 0 else {
+            let problem = Problem(String(cString: strerror(errno)))
+            close(descriptor)
+            return .failure(problem)
+        }
+        switch information.st_mode & S_IFMT {
+        case S_IFREG, S_IFCHR: return .success(descriptor)
+        case S_IFDIR:
+            close(descriptor)
+            return .failure(Problem("it is a directory"))
+        default:
+            close(descriptor)
+            return .failure(Problem("it is not a regular file"))
+        }
     }
 
     public struct Problem: Error {

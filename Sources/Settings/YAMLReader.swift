@@ -94,12 +94,26 @@ struct MapReader {
         value(key, "true or false") { ["true": true, "false": false][$0] }
     }
 
-    func duration(_ key: String) -> Duration? {
-        value(key, "a duration such as 500ms, 30s, 24m, 2h or 30d", Quantity.duration)
+    func duration(_ key: String, _ range: ClosedRange<Duration>) -> Duration? {
+        let expected = "a duration such as 500ms, 30s, 24m, 2h or 30d"
+        guard let duration = value(key, expected, Quantity.duration) else { return nil }
+        guard range.contains(duration) else {
+            fail(key, "must be from \(Quantity.text(range.lowerBound)) to \(Quantity.text(range.upperBound))")
+            return nil
+        }
+        return duration
     }
 
-    func size(_ key: String) -> Int? {
-        value(key, "a size such as 64KiB or 1MiB", Quantity.size)
+    func size(_ key: String, _ range: ClosedRange<Int>) -> Int? {
+        guard let size = value(key, "a size such as 64KiB or 1MiB", Quantity.size) else { return nil }
+        guard range.contains(size) else {
+            fail(
+                key,
+                "must be from \(Quantity.text(bytes: range.lowerBound)) to \(Quantity.text(bytes: range.upperBound))"
+            )
+            return nil
+        }
+        return size
     }
 
     func count(_ key: String, _ range: ClosedRange<Int>) -> Int? {

@@ -101,28 +101,31 @@ public final class WorkThread: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Does `work` after everything handed over before. Work that comes after `finish` is dropped.
-    public func execute(_ work: @escaping @Sendable () -> Void) {
+    /// Does `work` after everything handed over before. False, and `work` is not done, after `finish`: whoever hands over work that
+    /// somebody waits for must answer them then.
+    public func execute(_ work: @escaping @Sendable () -> Void) -> Bool {
         locked {
-            guard !isFinished else { return }
+            guard !isFinished else { return false }
             queue.append(Work(run: work))
             wake()
+            return true
         }
     }
 
-    /// Does `work` when `delay` nanoseconds have passed and nothing else is being done. Dropped by `finish`.
+    /// Does `work` when `delay` nanoseconds have passed and nothing else is being done. `finish` drops it: nobody may wait for it who
+    /// is not answered otherwise.
     public func executeLater(_ delay: Int64, _ work: @escaping @Sendable () -> Void) {
         locked {
             guard !isFinished else { return }
-            delayed.append((Self.now() + max(delay, 0), Work(run: work)))
+            delayed.append((Self.now().adding(saturating: max(delay, 0)), Work(run: work)))
             wake()
         }
     }
 
-    private func locked(_ body: () -> Void) {
+    private func locked<Result>(_ body: () -> Result) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        body()
+        return body()
     }
 
     private func wake() {
@@ -131,8 +134,8 @@ public final class WorkThread: @unchecked Sendable {
         pthread_cond_broadcast(changed)
     }
 
-    /// Takes no more work and waits, up to `timeout`, until what was handed over is done; false when it is not. Called by work of this very
-    /// thread it does not wait: what is left is done, and the thread ends.
+    /// Takes no more work and waits, up to `timeout`, until what was handed over is done; false when it is not. Called by work of
+    /// this very thread it does not wait: what is left is done, and the thread ends.
     public func finish(timeout: Duration) -> Bool {
         pthread_mutex_lock(mutex)
         isFinished = true
@@ -144,8 +147,7 @@ public final class WorkThread: @unchecked Sendable {
             return true
         }
         pthread_cond_broadcast(changed)
-        let (seconds, attoseconds) = timeout.components
-        let deadline = Self.now() + seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+        let deadline = Self.now().adding(saturating: timeout.wholeNanoseconds)
         while isRunning || !queue.isEmpty {
             guard wait(until: deadline) else {
                 pthread_mutex_unlock(mutex)
@@ -189,6 +191,7 @@ public final class WorkThread: @unchecked Sendable {
 
     /// Waits for a change; false when `deadline` has passed.
     private func wait(until deadline: Int64) -> Bool {
+        let deadline = max(deadline, 0)
         var time = timespec(tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
         return pthread_cond_timedwait(changed, mutex, &time) != ETIMEDOUT
     }

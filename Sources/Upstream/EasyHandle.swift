@@ -1,4 +1,5 @@
 internal import CCurl
+import Threads
 
 /// A `CURL *` and the memory it points to.
 ///
@@ -30,9 +31,14 @@ final class EasyHandle {
         ccurl_set_string(curl, option, value)
     }
 
+    /// A timeout in milliseconds. Never 0, which means "for ever", nor more than libcurl takes: it ignores what does not fit.
+    func set(_ option: CURLoption, _ timeout: Duration) {
+        set(option, Int(min(max(timeout.wholeMilliseconds, 1), Int64(Int32.max) - 1)))
+    }
+
     /// What every use of the upstream has in common.
     func apply(_ settings: UpstreamSettings) {
-        set(CURLOPT_CONNECTTIMEOUT_MS, Int(settings.connectTimeout.milliseconds))
+        set(CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeout)
         switch settings.proxy {
         case .none:
             // The empty string, not NULL: NULL means "look into the environment".
@@ -82,14 +88,5 @@ final class EasyHandle {
             text: String(cString: errorBuffer),
             systemError: Int32(truncatingIfNeeded: systemError)
         )
-    }
-}
-
-extension Duration {
-    /// Whole milliseconds, at least 1 for anything above zero.
-    var milliseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let value = seconds * 1_000 + attoseconds / 1_000_000_000_000_000
-        return value == 0 && self > .zero ? 1 : value
     }
 }

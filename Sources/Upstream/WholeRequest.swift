@@ -55,7 +55,7 @@ public struct WholeRequest: Sendable {
         easy.apply(settings)
         easy.set(CURLOPT_URL, url)
         easy.set(CURLOPT_CUSTOMREQUEST, method)
-        easy.set(CURLOPT_TIMEOUT_MS, Int(timeout.milliseconds))
+        easy.set(CURLOPT_TIMEOUT_MS, timeout)
         easy.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         easy.set(CURLOPT_FRESH_CONNECT, 1)
         easy.set(CURLOPT_FORBID_REUSE, 1)

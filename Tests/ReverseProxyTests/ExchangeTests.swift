@@ -13,7 +13,7 @@ import Testing
         Credential(
             generation: generation,
             token: Token("t\(generation)")!,
-            customer: Customer(lineage: login, subject: subject),
+            principal: Principal(lineage: login, subject: subject),
             expiry: nil,
             expiresAt: nil,
             receivedAt: 0,
@@ -36,7 +36,7 @@ import Testing
         exchange.attemptBegins()
         #expect(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .hold)
         #expect(!exchange.mayRefresh)
-        #expect(exchange.credentialArrived(.failure(.notCured)) == .relayUncured)
+        #expect(exchange.credentialArrived(.failure(.refreshDidNotHelp)) == .relayUncured)
         #expect(exchange.attempts == 2 && exchange.generation == 2)
     }
 

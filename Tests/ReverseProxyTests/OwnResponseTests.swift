@@ -39,7 +39,7 @@ import Testing
 
     private func render(refreshed contentType: String) -> String {
         let output = ByteBuffer(capacity: 16)
-        let reply = RefreshReply(token: Token("t")!, body: Array("{}".utf8), contentType: contentType)
+        let reply = RefreshResponse(token: Token("t")!, body: Array("{}".utf8), contentType: contentType)
         OwnResponse(method: .get, date: "now", closes: false).append(reply, to: output)
         return String(decoding: output.readable, as: UTF8.self)
     }

@@ -60,7 +60,7 @@ import Upstream
         arguments: [
             (.loginNeeded("It is over."), 401, .loginNeeded, nil), (.notRefreshable, 401, .loginNeeded, nil),
             (.unavailable(retryAfter: 7, isUnreachable: true), 503, .sessionUnavailable, 7),
-            (.paused(retryAfter: 9), 503, .sessionUnavailable, 9), (.notCured, 503, .sessionUnavailable, 1),
+            (.paused(retryAfter: 9), 503, .sessionUnavailable, 9), (.refreshDidNotHelp, 503, .sessionUnavailable, 1),
             (.notWritable("full"), 503, .sessionUnavailable, 5), (.overloaded, 503, .sessionUnavailable, 1),
             (.shuttingDown, 503, .shuttingDown, 1),
         ] as [(CredentialFailure, Int, Problem.Code, Int?)]
@@ -73,7 +73,7 @@ import Upstream
 
     @Test func noWayToRefreshIsSaidOnlyWhenThereIsNone() {
         #expect(Problem(CredentialFailure.notRefreshable).detail.contains("no way to refresh"))
-        #expect(!Problem(CredentialFailure.notCured).detail.contains("no way to refresh"))
+        #expect(!Problem(CredentialFailure.refreshDidNotHelp).detail.contains("no way to refresh"))
     }
 
     @Test func aBodyLostBySquireIsNotTheUpstreamsFault() {

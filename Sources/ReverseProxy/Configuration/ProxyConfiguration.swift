@@ -170,7 +170,7 @@ public struct SessionConfiguration: Sendable, Equatable {
     /// How a token is refreshed: one request, and where its answer holds the new token.
     public struct Refresh: Sendable, Equatable {
         public var method: String
-        /// Of the upstream; with `url`, of that.
+        /// Of the upstream; with `url`, of that. `{token}` stands for the current token, percent-encoded.
         public var path: String
         /// Another server than the upstream, which the token then goes to as well.
         public var origin: Origin?
@@ -186,6 +186,8 @@ public struct SessionConfiguration: Sendable, Equatable {
         /// The same for when it ends, seconds since 1970 by the issuer's clock.
         public var expiresAt: String?
         public var timeout: Duration
+        /// Which responses say that the token can never be refreshed; nil for the usual ones. See `RecipeSource`.
+        public var refused: [Rejection]?
 
         public init(method: String, path: String, token: String, timeout: Duration = .seconds(30)) {
             self.method = method

@@ -38,8 +38,8 @@ extension ExchangeRunner {
         }
         waitForSession(now: now)
         let reference = RunnerReference(self)
-        context.session.credential(settled: isSignOut) { result in
-            reference.resume { $0.credentialArrived(result) }
+        context.session.credential(settled: isSignOut) { grant in
+            reference.resume { $0.grantArrived(grant) }
         }
     }
 
@@ -48,16 +48,16 @@ extension ExchangeRunner {
         waitForSession(now: MonotonicClock.now())
         let reference = RunnerReference(self)
         let starts = context.session.credential(
-            rejecting: Refusal(
+            rejecting: Rejection(
                 generation: exchange.generation,
                 path: pathMark,
                 skew: exchange.hasReplayed ? nil : skew(),
                 mayRefresh: exchange.mayRefresh
             ),
-            cause: .rejected,
-            delay: { nanoseconds, credential in sendAgain(after: nanoseconds, credential) },
-            deliver: { result in reference.resume { $0.credentialArrived(result) } }
-        )
+            cause: .rejected
+        ) { grant in
+            reference.resume { $0.grantArrived(grant) }
+        }
         if starts { startedRefresh = true }
     }
 
@@ -97,6 +97,14 @@ extension ExchangeRunner {
         return overflows || seconds > 3_600 ? nil : Int64(seconds) * 1_000_000_000
     }
 
+    private func grantArrived(_ grant: Grant) {
+        switch grant {
+        case .use(let credential): credentialArrived(.success(credential))
+        case .useAfter(let nanoseconds, let credential): sendAgain(after: nanoseconds, credential)
+        case .failed(let failure): credentialArrived(.failure(failure))
+        }
+    }
+
     private func credentialArrived(_ result: Result<Credential, CredentialFailure>) {
         let isReplay = exchange.attempts > 0
         switch exchange.credentialArrived(result) {
@@ -128,7 +136,7 @@ extension ExchangeRunner {
     /// always: its token may have died at once, by other hands.
     func noteReplay(isAccepted: Bool) {
         if startedRefresh, !isAccepted, !worker.forgetAcceptance(path: pathMark) {
-            context.session.wasNotCured(exchange.generation, path: pathMark)
+            context.session.refreshDidNotHelp(exchange.generation, path: pathMark)
         }
         worker.counters.add(isAccepted ? .replaysAccepted : .replaysRejected)
     }
@@ -150,7 +158,7 @@ extension ExchangeRunner {
             return relayHeld(proxyStatus: nil)
         }
         let reference = RunnerReference(self)
-        context.session.adopt(token, origin: .signIn, lifetime: lifetime, keepsUnsaved: true) { result in
+        context.session.adopt(token, source: .signIn, lifetime: lifetime, keepsUnsaved: true) { result in
             reference.resume { runner in
                 var note: String?
                 if case .failure = result {
@@ -174,7 +182,7 @@ extension ExchangeRunner {
 
     func forgetToken() {
         let reference = RunnerReference(self)
-        context.session.forget(exchange.customer) { _ in
+        context.session.forget(exchange.principal) { _ in
             reference.resume { $0.relayHeld(proxyStatus: nil) }
         }
     }
@@ -193,7 +201,7 @@ extension ExchangeRunner {
         }
     }
 
-    private func answer(_ reply: RefreshReply) {
+    private func answer(_ reply: RefreshResponse) {
         exchange.hasAnswered = true
         responseStatus = 200
         responseBytes = UInt64(reply.body.count)

@@ -29,7 +29,7 @@ public struct Exchange: Sendable {
         /// The answer that was held is the request's own.
         case relayUncured
         case refuse(CredentialFailure)
-        /// Another customer's session: the request is not theirs.
+        /// Another principal's session: the request is not theirs.
         case refuseSwitched
     }
 
@@ -49,7 +49,7 @@ public struct Exchange: Sendable {
     /// Of the credential in use; zero is none.
     public private(set) var generation: Generation = 0
     /// Whom the first attempt spoke for.
-    public private(set) var customer: Customer?
+    public private(set) var principal: Principal?
     /// How often it was sent again with another token: once, or twice when the first was another process's and dead already.
     private var replays = 0
     /// The token in use came from a refresh of this process.
@@ -82,7 +82,7 @@ public struct Exchange: Sendable {
         case .failure(let failure):
             // The API's own refusal says less than "come again in a moment".
             if failure == .overloaded { return .refuse(failure) }
-            if failure == .notCured { return .relayUncured }
+            if failure == .refreshDidNotHelp { return .relayUncured }
             if attempts > 0 { return .relayHeld(failure) }
             if failure.needsLogin, missing == .forward {
                 generation = 0
@@ -95,11 +95,11 @@ public struct Exchange: Sendable {
     public mutating func credentialArrived(_ credential: Credential) -> CredentialAction {
         if attempts > 0 {
             if isBeyondReplay { return .relayRefreshed }
-            if let customer, !customer.isSame(as: credential.customer) { return .refuseSwitched }
+            if let principal, !principal.isSame(as: credential.principal) { return .refuseSwitched }
             replays += 1
         }
         isRefreshed = credential.isRefreshed
-        customer = credential.customer
+        principal = credential.principal
         generation = credential.generation
         return .send
     }

@@ -37,7 +37,7 @@ struct OwnResponse {
     }
 
     /// The upstream's response to a refresh, for the client that called the refresh path.
-    func append(_ reply: RefreshReply, to output: ByteBuffer) {
+    func append(_ reply: RefreshResponse, to output: ByteBuffer) {
         begin(200, to: output)
         // What is no field value says nothing about the body's type.
         if !reply.contentType.isEmpty, reply.contentType.utf8.allSatisfy(Octet.isFieldContent) {

@@ -50,7 +50,7 @@ public final class RejectionPolicy: Sendable {
     }
 
     public func isRejected(status: Int, challenges: [String], body: [UInt8]) -> Bool {
-        guard let json = JSONValue(parsing: body) else { return false }
+        guard let json = JSONValue(lenient: body) else { return false }
         let challenges = challenges.flatMap(AuthenticationChallenge.parse)
         return rules.contains { rule in
             guard rule.status == status, let expected = rule.body else { return false }

@@ -11,7 +11,7 @@ public final class ProxyContext: Sendable {
     public let headers: HeaderPolicy
     public let responses: ResponsePolicy
     public let rejection: RejectionPolicy
-    public let session: CredentialCache
+    public let session: Session
     public let observer: (any ExchangeObserver)?
     let clock: any CredentialClock
     let intervals: Intervals
@@ -37,7 +37,7 @@ public final class ProxyContext: Sendable {
     /// `ownHosts` are the names of the listeners beside the loopback names, `ownPorts` their ports.
     public init(
         configuration: ProxyConfiguration,
-        session: CredentialCache,
+        session: Session,
         observer: (any ExchangeObserver)?,
         ownHosts: [Authority] = [],
         ownPorts: [Int] = [],

@@ -224,7 +224,7 @@ final class Worker {
     // MARK: The credential
 
     /// The current credential when it can be used without asking; a few comparisons in the common case.
-    func credential(_ session: CredentialCache, clock: any CredentialClock, now: UInt64) -> CredentialView? {
+    func credential(_ session: Session, clock: any CredentialClock, now: UInt64) -> CredentialView? {
         if now &- lastRecheck > Self.recheckNanoseconds {
             lastRecheck = now
             session.recheckFile()
@@ -262,7 +262,7 @@ final class Worker {
     }
 
     /// When the token of that generation began to be valid by its issuer's clock.
-    func notBefore(_ session: CredentialCache, generation: Generation) -> Int? {
+    func notBefore(_ session: Session, generation: Generation) -> Int? {
         if let view, view.credential.generation == generation { return view.credential.token.claims?.notBefore }
         guard let (credential, _) = session.current(), credential.generation == generation else { return nil }
         return credential.token.claims?.notBefore

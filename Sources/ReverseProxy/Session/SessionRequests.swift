@@ -1,7 +1,7 @@
 public import Credentials
 public import Upstream
 
-/// The few whole requests that concern the session: refresh, sign-in, sign-out. Blocking; not for event loops.
+/// Sends the few whole requests that concern the session: refresh, sign-in, sign-out. Blocking; not for event loops.
 public struct SessionRequests: Sendable {
     private let configuration: ProxyConfiguration
     private let settings: UpstreamSettings
@@ -11,7 +11,7 @@ public struct SessionRequests: Sendable {
         settings = configuration.upstreamSettings
     }
 
-    /// An answer, or why there is none.
+    /// A response, or why there is none.
     public typealias Reply = Result<WholeRequest.Answer, WholeRequest.Failure>
 
     /// Sends `method path` to the upstream with the configured headers, the bearer if there is one, and a JSON body if there is one.
@@ -40,14 +40,13 @@ public struct SessionRequests: Sendable {
             $0.name.lowercased() == "content-type"
                 && $0.value.lowercased().hasPrefix("application/x-www-form-urlencoded")
         }
-        let body = recipe.body?.replacingAll(
-            "{token}",
-            with: isForm ? Self.percentEncoded(token.value) : token.value
-        )
+        let encoded = Self.percentEncoded(token.value)
+        let body = recipe.body?.replacingAll("{token}", with: isForm ? encoded : token.value)
+        let path = recipe.path.replacingAll("{token}", with: encoded)
         return perform(
             WholeRequest(
                 method: recipe.method,
-                url: (recipe.origin ?? configuration.upstream).description + recipe.path,
+                url: (recipe.origin ?? configuration.upstream).description + path,
                 fields: fields,
                 body: body.map { Array($0.utf8) },
                 timeout: recipe.timeout
@@ -86,96 +85,16 @@ public struct SessionRequests: Sendable {
         }
     }
 
-    /// A bearer token's characters that mean something in a form (WHATWG URL section 5.1).
-    private static func percentEncoded(_ text: String) -> String {
-        text.replacingAll("+", with: "%2B").replacingAll("/", with: "%2F").replacingAll("=", with: "%3D")
-    }
-}
-
-/// Finds a token, and how long it lives, in an answer of the API.
-public struct TokenFinder: Sendable {
-    /// A JSON Pointer.
-    public let token: String
-    private let expiresIn: String?
-    private let expiresAt: String?
-
-    /// The recipe says where a refresh's answer holds them; a sign-in's answer has the same form.
-    public init(_ recipe: SessionConfiguration.Refresh?) {
-        token = recipe?.token ?? "/data/token/value"
-        expiresIn = recipe?.expiresIn
-        expiresAt = recipe?.expiresAt
-    }
-
-    /// `wall` is now, seconds since 1970.
-    public func find(in body: [UInt8], wall: Int) -> (token: Token, lifetime: Int?)? {
-        guard let json = JSONValue(parsing: body), let text = json.value(at: token)?.string, let found = Token(text)
-        else { return nil }
-        if let expiresIn, let seconds = Self.seconds(json.value(at: expiresIn)) { return (found, seconds) }
-        if let expiresAt, let end = Self.seconds(json.value(at: expiresAt)), end > wall { return (found, end - wall) }
-        return (found, nil)
-    }
-
-    /// A positive number of seconds, also as a string, as some APIs have it; anything else says nothing. Absurdly large ones are cut.
-    private static func seconds(_ value: JSONValue?) -> Int? {
-        let text: String
-        switch value {
-        case .number(let number): text = number
-        case .string(let digits): text = digits
-        default: return nil
+    /// Everything but the unreserved characters (RFC 3986 section 2.3): right in a path, a query and a form alike.
+    static func percentEncoded(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var result: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: result.append(byte)
+            default: result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 0xF)]]
+            }
         }
-        guard let number = Double(text), number >= 1, number.isFinite else { return nil }
-        return Int(min(number, 1e11))
-    }
-}
-
-/// A token source that follows the configured recipe: one request that answers with a new token.
-public struct RecipeSource: TokenSource {
-    private let requests: SessionRequests
-    private let recipe: SessionConfiguration.Refresh
-
-    /// Nil when no refresh is configured.
-    public init?(_ configuration: ProxyConfiguration) {
-        guard let recipe = configuration.session.refresh else { return nil }
-        self.recipe = recipe
-        requests = SessionRequests(configuration)
-    }
-
-    public func refresh(_ token: Token) -> RefreshOutcome {
-        switch requests.send(recipe, token: token) {
-        case .failure(.notSent(let error)): .unreachable(reason: error.detail)
-        case .failure(.noAnswer(let error)): .lost(reason: error.detail)
-        case .success(let answer): outcome(answer, old: token)
-        }
-    }
-
-    private func outcome(_ answer: WholeRequest.Answer, old: Token) -> RefreshOutcome {
-        let retryAfter = answer["Retry-After"].flatMap { Int($0) }
-        switch answer.status {
-        case 200..<300: break
-        case 408, 425, 429: return .unavailable(reason: "status \(answer.status)", retryAfter: retryAfter)
-        case 400..<500: return .refused(status: answer.status)
-        default:
-            // A gateway in between gave up waiting, or the API fell over its own answer: who knows.
-            let isDoubtful = [500, 502, 504].contains(answer.status)
-            return .unavailable(
-                reason: "status \(answer.status)",
-                retryAfter: retryAfter,
-                mayHaveRotated: isDoubtful
-            )
-        }
-        guard let (token, lifetime) = TokenFinder(recipe).find(in: answer.body, wall: SystemClock().wall()),
-            token != old, token.hasThreeSegments || !old.hasThreeSegments
-        else {
-            // It may have rotated the token all the same.
-            return .lost(reason: "the answer holds no new token at \(recipe.token)")
-        }
-        return .refreshed(
-            RefreshReply(
-                token: token,
-                lifetime: lifetime,
-                body: answer.body,
-                contentType: answer["Content-Type"] ?? "application/json"
-            )
-        )
+        return String(decoding: result, as: UTF8.self)
     }
 }

@@ -41,7 +41,7 @@ struct DemoCommand: ParsableCommand {
         }
         if let text = playground.signIn(), let token = Token(text) {
             let latch = Latch<Bool>()
-            service.session.adopt(token, origin: .signIn) { _ in latch.set(true) }
+            service.session.adopt(token, source: .signIn) { _ in latch.set(true) }
             _ = latch.wait()
         }
         let foreground = Foreground(timeout: service.shutdownTimeout) { completion in

@@ -51,9 +51,9 @@ struct LoginCommand: ParsableCommand {
         let session = try SessionAccess(try options.load())
         if let email {
             let (token, lifetime) = try signIn(email, session.loaded.configuration)
-            try session.adopt(token, origin: .signIn, lifetime: lifetime)
+            try session.adopt(token, source: .signIn, lifetime: lifetime)
         } else {
-            try session.adopt(try readToken(), origin: .given)
+            try session.adopt(try readToken(), source: .given)
         }
         let status = session.cache.status
         let who = status.subject.map { " as customer \($0)" } ?? ""
@@ -64,17 +64,14 @@ struct LoginCommand: ParsableCommand {
     }
 
     private func readToken() throws -> Token {
-        guard var text = Output.readSecret(prompt: "Token: ") else {
+        guard let text = Output.readSecret(prompt: "Token: ") else {
             throw ExitFailure.malformed("squire: standard input is empty: one line with the token was expected")
         }
-        text = text.trimmed
-        if text.lowercased().hasPrefix("bearer ") { text = String(text.dropFirst(7)).trimmed }
-        guard let token = Token(text) else {
-            throw ExitFailure.malformed(
-                "squire: that is not a bearer token: it is empty, too long or holds characters of none (RFC 6750)"
-            )
+        do throws(TokenProblem) {
+            return try Token(pasted: text)
+        } catch {
+            throw ExitFailure.malformed("squire: that is not a bearer token: \(error)")
         }
-        return token
     }
 
     // MARK: Signing in at the API

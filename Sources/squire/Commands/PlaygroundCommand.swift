@@ -66,6 +66,10 @@ struct PlaygroundSwitches: ParsableArguments {
             throw ValidationError("--refresh-status must be from 400 to 599")
         }
         options.refreshStatus = refreshStatus
+        let maximumSkew = Int(Quantity.maximumDuration.components.seconds)
+        guard (-maximumSkew...maximumSkew).contains(skew) else {
+            throw ValidationError("--skew must be from -\(maximumSkew) to \(maximumSkew)")
+        }
         options.skew = skew
         return options
     }

@@ -39,7 +39,7 @@ struct ExitFailure: Error {
             )
         case .notWritable(let text):
             self = .notWritable("squire: nothing was refreshed, since it could not be saved: \(text)")
-        case .overloaded, .notCured, .shuttingDown:
+        case .overloaded, .refreshDidNotHelp, .shuttingDown:
             self = .tryLater("squire: too much is under way; try again in a moment")
         }
     }
@@ -71,9 +71,10 @@ enum Output {
         }
     }
 
-    /// One line from standard input, without its end; asks with `prompt`, and without echo, when a person is there. Nil at the end.
+    /// One line from standard input, without its end; asks with `prompt`, and without echo, when a person is there. Nil at the end. A line
+    /// is cut at 64 KiB, which is more than any secret has.
     static func readSecret(prompt: String) -> String? {
-        guard isatty(0) == 1 else { return readLine(strippingNewline: true) }
+        guard isatty(0) == 1 else { return readLine() }
         write(2, prompt)
         var saved = termios()
         tcgetattr(0, &saved)
@@ -84,7 +85,22 @@ enum Output {
             tcsetattr(0, TCSAFLUSH, &saved)
             write(2, "\n")
         }
-        return readLine(strippingNewline: true)
+        return readLine()
+    }
+
+    private static let maximumLine = 64 * 1024
+
+    private static func readLine() -> String? {
+        var line: [UInt8] = []
+        var byte: UInt8 = 0
+        while line.count < maximumLine {
+            let count = read(0, &byte, 1)
+            if count < 0, errno == EINTR { continue }
+            if count <= 0 { return line.isEmpty ? nil : String(decoding: line, as: UTF8.self) }
+            if byte == UInt8(ascii: "\n") { break }
+            line.append(byte)
+        }
+        return String(decoding: line, as: UTF8.self)
     }
 }
 

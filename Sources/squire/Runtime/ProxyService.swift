@@ -29,25 +29,23 @@ final class ProxyService {
     private(set) var endpoints: [String] = []
 
     /// What a reload changes and other threads read.
-    private final class Current: @unchecked Sendable {
-        // `@unchecked`: protected by `lock`.
-        private let lock = Lock()
-        private var value: (upstream: String, session: CredentialCache)
+    private final class Current: Sendable {
+        private let value: Guarded<(upstream: String, session: Session)>
 
-        init(_ upstream: Origin, _ session: CredentialCache) {
-            value = (upstream.description, session)
+        init(_ upstream: Origin, _ session: Session) {
+            value = Guarded((upstream.description, session))
         }
 
-        func set(_ upstream: Origin, _ session: CredentialCache) {
-            lock.withLock { value = (upstream.description, session) }
+        func set(_ upstream: Origin, _ session: Session) {
+            value.with { $0 = (upstream.description, session) }
         }
 
-        func get() -> (upstream: String, session: CredentialCache) { lock.withLock { value } }
+        func get() -> (upstream: String, session: Session) { value.with { $0 } }
     }
 
     /// A session that exchanges from before a reload may still use.
     private struct Weak {
-        weak var session: CredentialCache?
+        weak var session: Session?
     }
 
     private final class InspectorBox: @unchecked Sendable {
@@ -139,17 +137,17 @@ final class ProxyService {
         _ refreshes: RefreshCounts,
         keepsSession: Bool,
         withheld: Token? = nil
-    ) throws -> CredentialCache {
+    ) throws -> Session {
         let logger = logging.logger()
         do throws(SessionFileError) {
-            let session = try CredentialCache(
+            let session = try Session(
                 file: keepsSession ? SessionFile(path: loaded.sessionFile) : nil,
                 source: RecipeSource(loaded.configuration),
                 margin: loaded.configuration.session.margin,
                 upstream: loaded.configuration.upstream.description,
                 withheld: withheld,
-                observe: { event in
-                    refreshes.note(event)
+                emit: { event in
+                    refreshes.record(event)
                     SessionLog.log(event, to: logger)
                 }
             )
@@ -162,7 +160,7 @@ final class ProxyService {
 
     private static func makeContext(
         _ configuration: ProxyConfiguration,
-        _ session: CredentialCache,
+        _ session: Session,
         _ logging: Logging,
         _ names: [ListeningSocket.Name],
         _ proxies: Int
@@ -268,7 +266,7 @@ final class ProxyService {
 
     /// A new cache on the file: a refresh in flight in the former one holds the file's lock, so nothing is lost. A token that was used with
     /// the former upstream does not go to another, whoever put it into the file.
-    private func makeNextSession(_ fresh: LoadedConfiguration) throws -> CredentialCache {
+    private func makeNextSession(_ fresh: LoadedConfiguration) throws -> Session {
         let former = session
         let isOther = loaded.configuration.upstream != fresh.configuration.upstream
         let next = try Self.makeSession(
@@ -283,7 +281,7 @@ final class ProxyService {
         return next
     }
 
-    var session: CredentialCache { current.get().session }
+    var session: Session { current.get().session }
 
     var shutdownTimeout: Duration { loaded.configuration.timeouts.shutdown }
 

@@ -6,31 +6,22 @@ import Threads
 /// The session as a command uses it: opened, asked, waited for. Works beside a running `squire run` on the same file.
 struct SessionAccess {
     let loaded: LoadedConfiguration
-    let cache: CredentialCache
-    private let reason = ReasonBox()
-
-    /// Remembers what the session's thread said about a failure.
-    private final class ReasonBox: @unchecked Sendable {
-        // `@unchecked`: protected by `lock`.
-        private let lock = Lock()
-        private var text: String?
-
-        func set(_ text: String) { lock.withLock { self.text = text } }
-        var value: String? { lock.withLock { text } }
-    }
+    let cache: Session
+    /// What the session's thread said about a failure.
+    private let reason = Guarded<String?>(nil)
 
     init(_ loaded: LoadedConfiguration) throws {
         self.loaded = loaded
         let reason = reason
         do throws(SessionFileError) {
-            cache = try CredentialCache(
+            cache = try Session(
                 file: SessionFile(path: loaded.sessionFile),
                 source: RecipeSource(loaded.configuration),
                 margin: loaded.configuration.session.margin,
                 upstream: loaded.configuration.upstream.description,
-                observe: { event in
+                emit: { event in
                     switch event {
-                    case .refreshFailed(_, let text, _): reason.set(text)
+                    case .refreshFailed(_, let text, _): reason.with { $0 = text }
                     case .notSaved(let text):
                         Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
                     case .refreshed, .adopted, .recovered, .loggedIn, .loggedOut, .saved, .fileUnreadable: break
@@ -57,18 +48,18 @@ struct SessionAccess {
 
     /// Refreshes, or adopts what another process refreshed meanwhile.
     func refresh(_ cause: RefreshCause) throws -> Token {
-        let latch = Latch<Result<RefreshReply, CredentialFailure>>()
+        let latch = Latch<Result<RefreshResponse, CredentialFailure>>()
         cache.refreshNow(cause: cause) { latch.set($0) }
         switch latch.wait() {
         case .success(let reply): return reply.token
-        case .failure(let failure): throw ExitFailure(failure, reason: reason.value)
+        case .failure(let failure): throw ExitFailure(failure, reason: reason.with { $0 })
         }
     }
 
     /// `lifetime` is seconds, where the API's answer says so beside the token.
-    func adopt(_ token: Token, origin: SessionRecord.Origin, lifetime: Int? = nil) throws {
+    func adopt(_ token: Token, source: SessionRecord.Source, lifetime: Int? = nil) throws {
         let latch = Latch<Result<Void, SessionFileError>>()
-        cache.adopt(token, origin: origin, lifetime: lifetime) { latch.set($0) }
+        cache.adopt(token, source: source, lifetime: lifetime) { latch.set($0) }
         try Self.check(latch.wait())
     }
 

@@ -150,12 +150,12 @@ struct Measure {
 
     private static var exchange: Measure {
         let token = Token("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI1MDkwOTc2In0.c2lnbmF0dXJl")!
-        let customer = Customer(lineage: "login", subject: "5090976")
+        let principal = Principal(lineage: "login", subject: "5090976")
         let credentials = [1, 2].map { number in
             Credential(
                 generation: number,
                 token: token,
-                customer: customer,
+                principal: principal,
                 expiry: nil,
                 expiresAt: nil,
                 receivedAt: 0

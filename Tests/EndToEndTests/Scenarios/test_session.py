@@ -86,7 +86,7 @@ class LostReplies(Scenario):
         """A refresh ahead of expiry was refused: the token still has a while."""
         old = jwt(life=6, jti="old")
         squire, upstream = self.proxied(lambda r: reply(401) if r.target == REFRESH else reply(200), token=old, session="  margin: 1h\n")
-        # A margin is half of the token's life at most.
+        # A margin is a third of the token's life at most.
         deadline = time.monotonic() + LIMIT
         while not any(r.target == REFRESH for r in upstream.requests):
             self.assertEqual(self.fetch(squire).status, 200)

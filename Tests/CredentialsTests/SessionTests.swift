@@ -25,42 +25,48 @@ private final class TestClock: CredentialClock {
 }
 
 /// Counts calls; answers when it is let go.
-private final class TestSource: TokenSource, @unchecked Sendable {
-    private let lock = Lock()
-    private var outcomes: [RefreshOutcome]
-    private var calls: [Token] = []
+private final class TestSource: TokenSource {
+    private let shared: Guarded<(outcomes: [RefreshOutcome], calls: [Token])>
     let mayAnswer = Latch<Bool>()
     private let meanwhile: @Sendable () -> Void
 
     init(_ outcomes: [RefreshOutcome], meanwhile: @escaping @Sendable () -> Void = {}) {
-        self.outcomes = outcomes
+        shared = Guarded((outcomes, []))
         self.meanwhile = meanwhile
     }
 
     func refresh(_ token: Token) -> RefreshOutcome {
         _ = mayAnswer.wait()
         meanwhile()
-        return lock.withLock {
-            calls.append(token)
-            return outcomes.isEmpty ? .unavailable(reason: "no more", retryAfter: nil) : outcomes.removeFirst()
+        return shared.with { shared in
+            shared.calls.append(token)
+            return shared.outcomes.isEmpty
+                ? .unavailable(reason: "no more", retryAfter: nil) : shared.outcomes.removeFirst()
         }
     }
 
-    var received: [Token] { lock.withLock { calls } }
+    var received: [Token] { shared.with { $0.calls } }
 }
 
-private final class Events: @unchecked Sendable {
-    // `@unchecked`: protected by `lock`.
-    private let lock = Lock()
-    private var seen: [String] = []
+private final class Events: Sendable {
+    private let seen = Guarded<[String]>([])
 
-    func note(_ event: SessionEvent) { lock.withLock { seen.append("\(event)".prefix { $0.isLetter }.description) } }
-    var texts: [String] { lock.withLock { seen } }
+    func note(_ event: SessionEvent) { seen.with { $0.append("\(event)".prefix { $0.isLetter }.description) } }
+    var texts: [String] { seen.with { $0 } }
 }
 
-@Suite struct CredentialCacheTests {
+extension Grant {
+    fileprivate var result: Result<Credential, CredentialFailure> {
+        switch self {
+        case .use(let credential), .useAfter(_, let credential): .success(credential)
+        case .failed(let failure): .failure(failure)
+        }
+    }
+}
+
+@Suite struct SessionTests {
     private func success(_ token: Token) -> RefreshOutcome {
-        .refreshed(RefreshReply(token: token, body: [], contentType: "application/json"))
+        .refreshed(RefreshResponse(token: token, body: [], contentType: "application/json"))
     }
 
     private func directory() -> String {
@@ -68,25 +74,29 @@ private final class Events: @unchecked Sendable {
         return String(cString: mkdtemp(&template))
     }
 
-    private func wait(_ cache: CredentialCache, rejecting: Generation?) -> Result<Credential, CredentialFailure> {
+    private func wait(_ cache: Session, rejecting: Generation?) -> Result<Credential, CredentialFailure> {
         let latch = Latch<Result<Credential, CredentialFailure>>()
-        cache.credential(rejecting: rejecting.map { Refusal(generation: $0) }, cause: .rejected) { latch.set($0) }
+        cache.credential(rejecting: rejecting.map { Rejection(generation: $0) }, cause: .rejected) {
+            latch.set($0.result)
+        }
         return latch.wait()
     }
 
-    private func adopt(_ cache: CredentialCache, _ token: Token) {
+    private func adopt(_ cache: Session, _ token: Token) {
         let latch = Latch<Bool>()
-        cache.adopt(token, origin: .signIn) { _ in latch.set(true) }
+        cache.adopt(token, source: .signIn) { _ in latch.set(true) }
         _ = latch.wait()
     }
 
     @Test func oneRefreshForEveryone() throws {
         let (old, new) = (makeToken("a"), makeToken("b"))
         let source = TestSource([success(new)])
-        let cache = try CredentialCache(file: nil, source: source, margin: .seconds(30), clock: TestClock())
+        let cache = try Session(file: nil, source: source, margin: .seconds(30), clock: TestClock())
         adopt(cache, old)
         let latches = (0..<1000).map { _ in Latch<Result<Credential, CredentialFailure>>() }
-        for latch in latches { cache.credential(rejecting: Refusal(generation: cache.generation)) { latch.set($0) } }
+        for latch in latches {
+            cache.credential(rejecting: Rejection(generation: cache.generation)) { latch.set($0.result) }
+        }
         source.mayAnswer.set(true)
         for latch in latches { #expect(try latch.wait().get().token == new) }
         #expect(source.received == [old])
@@ -102,10 +112,10 @@ private final class Events: @unchecked Sendable {
         let (old, new) = (makeToken("a"), makeToken("b"))
         let source = TestSource([success(new)])
         source.mayAnswer.set(true)
-        let cache = try CredentialCache(file: file, source: source, margin: .seconds(30), clock: TestClock())
+        let cache = try Session(file: file, source: source, margin: .seconds(30), clock: TestClock())
         adopt(cache, old)
         let saved = Latch<Token?>()
-        cache.credential(rejecting: Refusal(generation: 1)) { _ in saved.set((try? file.load())?.record.token) }
+        cache.credential(rejecting: Rejection(generation: 1)) { _ in saved.set((try? file.load())?.record.token) }
         #expect(saved.wait() == new)
         #expect(try file.load()?.record.refreshes == 1)
     }
@@ -115,10 +125,10 @@ private final class Events: @unchecked Sendable {
         let (old, new) = (makeToken("a"), makeToken("b"))
         let source = TestSource([])
         source.mayAnswer.set(true)
-        let cache = try CredentialCache(file: file, source: source, margin: .seconds(30), clock: TestClock())
+        let cache = try Session(file: file, source: source, margin: .seconds(30), clock: TestClock())
         adopt(cache, old)
         var record = try #require(try file.load()).record
-        record.put(new, origin: .refresh, now: 1_000_000)
+        record.put(new, source: .refresh, now: 1_000_000)
         try file.save(record)
         #expect(try wait(cache, rejecting: 1).get().token == new)
         #expect(source.received.isEmpty)
@@ -128,7 +138,7 @@ private final class Events: @unchecked Sendable {
         let (old, new) = (makeToken("a"), makeToken("b"))
         let source = TestSource([.lost(reason: ""), success(new)])
         source.mayAnswer.set(true)
-        let cache = try CredentialCache(file: nil, source: source, margin: .seconds(30), clock: TestClock())
+        let cache = try Session(file: nil, source: source, margin: .seconds(30), clock: TestClock())
         adopt(cache, old)
         #expect(try wait(cache, rejecting: 1).get().token == new)
         #expect(source.received == [old, old])
@@ -136,7 +146,7 @@ private final class Events: @unchecked Sendable {
 
     @Test func expiryIsJudgedFromReceipt() throws {
         let clock = TestClock()
-        let cache = try CredentialCache(file: nil, source: TestSource([]), margin: .seconds(30), clock: clock)
+        let cache = try Session(file: nil, source: TestSource([]), margin: .seconds(30), clock: clock)
         // The issuer's clock is a day ahead, and iat is that of an old login.
         adopt(cache, makeToken("a", life: 3600, notBefore: 1_086_400, issuedAt: 5))
         #expect(cache.status.expiresIn == 3600)
@@ -151,14 +161,14 @@ private final class Events: @unchecked Sendable {
         let outcomes = (0..<3).map { success(makeToken("new\($0)")) }
         let source = TestSource(outcomes)
         source.mayAnswer.set(true)
-        let cache = try CredentialCache(file: file, source: source, margin: .seconds(30), clock: clock)
+        let cache = try Session(file: file, source: source, margin: .seconds(30), clock: clock)
         adopt(cache, makeToken("a", life: 3600))
         clock.jump(jump)
         #expect(cache.status.expiresIn == 3600)
         cache.recheckNow()
         #expect(try wait(cache, rejecting: nil).get().token == makeToken("a", life: 3600))
         #expect(source.received.isEmpty)
-        let other = try CredentialCache(file: file, source: source, margin: .seconds(30), clock: clock)
+        let other = try Session(file: file, source: source, margin: .seconds(30), clock: clock)
         for _ in 0..<3 { _ = try wait(other, rejecting: nil).get() }
         #expect(source.received.count == (jump > 0 ? 1 : 0))
         // One whose end seems a day further away than it is dies by being refused, as any other.
@@ -170,7 +180,7 @@ private final class Events: @unchecked Sendable {
         let clock = TestClock()
         let source = TestSource([.unavailable(reason: "status 503", retryAfter: 60), .refused(status: 401)])
         source.mayAnswer.set(true)
-        let cache = try CredentialCache(file: nil, source: source, margin: .seconds(30), clock: clock)
+        let cache = try Session(file: nil, source: source, margin: .seconds(30), clock: clock)
         adopt(cache, makeToken("a", life: 3600))
         clock.advance(3580)
         #expect(try wait(cache, rejecting: nil).get().generation == 1)
@@ -187,7 +197,7 @@ private final class Events: @unchecked Sendable {
         fputs("{broken", file)
         fclose(file)
         #expect(throws: SessionFileError.self) {
-            try CredentialCache(file: SessionFile(path: path), source: nil, margin: .zero, clock: TestClock())
+            try Session(file: SessionFile(path: path), source: nil, margin: .zero, clock: TestClock())
         }
     }
 
@@ -203,7 +213,7 @@ private final class Events: @unchecked Sendable {
         }
         source.mayAnswer.set(true)
         let events = Events()
-        let cache = try CredentialCache(file: file, source: source, margin: .zero, clock: TestClock()) {
+        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock()) {
             events.note($0)
         }
         adopt(cache, old)
@@ -222,9 +232,9 @@ private final class Events: @unchecked Sendable {
         let new = makeToken("b")
         let file = SessionFile(path: directory() + "/s.json")
         let source = TestSource([success(new)])
-        let cache = try CredentialCache(file: file, source: source, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
         adopt(cache, makeToken("a"))
-        cache.credential(rejecting: Refusal(generation: 1)) { _ in }
+        cache.credential(rejecting: Rejection(generation: 1)) { _ in }
         #expect(!cache.shutdown(timeout: .zero))
         source.mayAnswer.set(true)
         #expect(cache.shutdown(timeout: .seconds(10)))
@@ -242,44 +252,44 @@ private final class Events: @unchecked Sendable {
         let start = notBefore.map { #""nbf":\#($0),"# } ?? ""
         let claims = Base64URL.encode(Array(#"{\#(start)"exp":\#(expiry),"iat":1e300,"sub":"7"}"#.utf8))
         let token = try #require(Token("e30.\(claims).c2ln"))
-        for origin in [SessionRecord.Origin.given, .signIn, .refresh] {
+        for source in [SessionRecord.Source.given, .signIn, .refresh] {
             var record = SessionRecord()
-            record.put(token, origin: origin, now: 1_000_000)
+            record.put(token, source: source, now: 1_000_000)
             var state = CredentialState(policy: RefreshPolicy())
-            state.publish(record, now: 0, wall: 1_000_000)
+            state.publish(record, now: Instant(elapsed: 0, wall: 1_000_000))
             _ = state.decide(nil, now: .max / 2)
             // One that was just made is used, whatever it says of itself.
-            if origin != .given { #expect(state.isUsable(now: 0)) }
+            if source != .given { #expect(state.isUsable(now: 0)) }
         }
     }
 
     /// An editor replaced the token alone: what is said beside it belongs to the former one.
     @Test func tokenPutInByHand() throws {
         var record = SessionRecord()
-        record.put(makeToken("a"), origin: .signIn, upstream: "https://a.example", now: 1_000_000)
-        record.isRefused = true
+        record.put(makeToken("a"), source: .signIn, upstream: "https://a.example", now: 1_000_000)
+        record.isRefreshDenied = true
         let text = String(decoding: record.serialized(), as: UTF8.self)
         let other = makeToken("b", notBefore: 2_000_000)
         let edited = try #require(
             SessionRecord(parsing: Array(text.replacing(makeToken("a").value, with: other.value).utf8))
         )
-        #expect(edited.token == other && !edited.isRefused && edited.upstream == nil)
+        #expect(edited.token == other && !edited.isRefreshDenied && edited.upstream == nil)
         #expect(edited.expiresAt == 2_003_600)
         #expect(edited.lineage != record.lineage)
         var refreshed = edited
-        refreshed.put(makeToken("c"), origin: .refresh, now: 1_000_000)
+        refreshed.put(makeToken("c"), source: .refresh, now: 1_000_000)
         #expect(refreshed.lineage == edited.lineage)
     }
 
     @Test func leftoverRecordIsTakenUp() throws {
         let file = SessionFile(path: directory() + "/s.json")
         var record = SessionRecord()
-        record.put(makeToken("a"), origin: .signIn, now: 1_000_000)
+        record.put(makeToken("a"), source: .signIn, now: 1_000_000)
         try file.save(record)
         // As a process leaves it that dies between writing and renaming.
-        record.put(makeToken("b"), origin: .refresh, now: 1_000_000)
+        record.put(makeToken("b"), source: .refresh, now: 1_000_000)
         try leave(record.serialized() + [UInt8](repeating: 0x20, count: 1000), file)
-        let cache = try CredentialCache(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
         #expect(cache.token == makeToken("b"))
         #expect(try file.load()?.record.token == makeToken("b"))
         #expect(!file.hasLeftover)
@@ -288,10 +298,10 @@ private final class Events: @unchecked Sendable {
     @Test(arguments: ["rubbish", "", #"{"token":"x"}"#]) func otherLeftoversGo(_ text: String) throws {
         let file = SessionFile(path: directory() + "/s.json")
         var record = SessionRecord()
-        record.put(makeToken("a"), origin: .signIn, now: 1_000_000)
+        record.put(makeToken("a"), source: .signIn, now: 1_000_000)
         try file.save(record)
         try leave(Array(text.utf8), file)
-        let cache = try CredentialCache(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
         #expect(cache.token == makeToken("a"))
         #expect(!file.hasLeftover)
     }
@@ -301,17 +311,17 @@ private final class Events: @unchecked Sendable {
         let file = SessionFile(path: directory() + "/s.json")
         let old = makeToken("a")
         var record = SessionRecord()
-        record.put(old, origin: .signIn, now: 1_000_000)
+        record.put(old, source: .signIn, now: 1_000_000)
         try file.save(record)
         _ = try file.prepare(.init(fingerprint: old.fingerprint, at: 999_000, cause: .rejected))
         let source = TestSource([.refused(status: 401)])
         source.mayAnswer.set(true)
-        let cache = try CredentialCache(file: file, source: source, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
         #expect(cache.status.lastRefresh?.outcome == .interrupted && !file.hasLeftover)
         guard case .failure(.loginNeeded(let story?)) = wait(cache, rejecting: 1) else { return #expect(Bool(false)) }
         #expect(story.contains("\(UTCTime.text(999_000)) was lost (Squire was stopped"))
         // It is remembered.
-        let next = try CredentialCache(file: file, source: source, margin: .zero, clock: TestClock())
+        let next = try Session(file: file, source: source, margin: .zero, clock: TestClock())
         #expect(next.status.advice?.contains("was lost") == true && next.status.state == .loginNeeded)
     }
 
@@ -325,7 +335,7 @@ private final class Events: @unchecked Sendable {
         let file = SessionFile(path: directory() + "/s.json")
         let source = TestSource([])
         source.mayAnswer.set(true)
-        let cache = try CredentialCache(file: file, source: source, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
         adopt(cache, makeToken("a"))
         try rubbish(file)
         cache.recheckNow()
@@ -333,7 +343,7 @@ private final class Events: @unchecked Sendable {
         guard case .failure(.notWritable) = wait(cache, rejecting: 1) else { return #expect(Bool(false)) }
         #expect(source.received.isEmpty)
         let latch = Latch<Bool>()
-        cache.adopt(makeToken("b"), origin: .given) {
+        cache.adopt(makeToken("b"), source: .given) {
             if case .failure = $0 { latch.set(true) } else { latch.set(false) }
         }
         #expect(latch.wait())
@@ -356,7 +366,7 @@ private final class Events: @unchecked Sendable {
     /// A file that is gone is not a logout.
     @Test func missingFileIsWrittenAgain() throws {
         let file = SessionFile(path: directory() + "/s.json")
-        let cache = try CredentialCache(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
         adopt(cache, makeToken("a"))
         unlink(file.path)
         cache.recheckNow()
@@ -373,12 +383,12 @@ private final class Events: @unchecked Sendable {
         let file = SessionFile(path: directory() + "/s.json")
         let byHand = makeToken("hand")
         let source = TestSource([success(makeToken("refreshed"))])
-        let cache = try CredentialCache(file: file, source: source, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
         adopt(cache, makeToken("a"))
         let latch = Latch<Result<Credential, CredentialFailure>>()
-        cache.credential(rejecting: Refusal(generation: 1)) { latch.set($0) }
+        cache.credential(rejecting: Rejection(generation: 1)) { latch.set($0.result) }
         var record = SessionRecord()
-        record.put(byHand, origin: .given, now: 1_000_000)
+        record.put(byHand, source: .given, now: 1_000_000)
         // As an editor does: without the lock.
         let other = SessionFile(path: file.directory + "/other")
         try other.save(record)
@@ -395,12 +405,12 @@ private final class Events: @unchecked Sendable {
         #if os(Linux)
         let file = SessionFile(path: directory() + "/sub/s.json")
         let adopted = Latch<Bool>()
-        let cache = try CredentialCache(file: file, source: nil, margin: .zero, clock: TestClock()) { event in
+        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock()) { event in
             if case .adopted = event { adopted.set(true) }
         }
         cache.watchFile()
         var record = SessionRecord()
-        record.put(makeToken("hand"), origin: .given, now: 1_000_000)
+        record.put(makeToken("hand"), source: .given, now: 1_000_000)
         try file.save(record)
         #expect(adopted.wait())
         #expect(cache.token == makeToken("hand"))
@@ -409,9 +419,9 @@ private final class Events: @unchecked Sendable {
     }
 
     @Test func logoutOfOneCustomerKeepsAnother() throws {
-        let cache = try CredentialCache(file: nil, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: nil, source: nil, margin: .zero, clock: TestClock())
         adopt(cache, Token("opaque-a")!)
-        let former = try #require(cache.current()).credential.customer
+        let former = try #require(cache.current()).credential.principal
         adopt(cache, Token("opaque-b")!)
         let latch = Latch<Bool>()
         cache.forget(former) { _ in latch.set(true) }

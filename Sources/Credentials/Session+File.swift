@@ -1,0 +1,260 @@
+import Threads
+
+/// Keeping step with the file, which other processes and people change too.
+extension Session {
+    /// How long a login or logout waits for another process's refresh: two tries of half a minute, and a moment.
+    private static let changeWaitLimit = Duration.seconds(75)
+
+    /// Looks, on the session's thread, whether another process replaced the file, and adopts its token. One stat(2) when nothing changed.
+    public func recheckFile() {
+        guard let file, update({ shared, _ in shared.queueRecheck() }) else { return }
+        _ = thread.execute { [self] in
+            let isUnsaved = update { shared, _ in
+                shared.beginRecheck()
+                return shared.persistence.unsaved != nil
+            }
+            if isUnsaved { saveAgain(file) } else { recheckNow() }
+        }
+    }
+
+    /// Blocking variant. Waiters are resumed if the file holds a newer token.
+    func recheckNow() {
+        guard let file, let event = saving.withLock({ readAgain(file) }) else { return }
+        emit(event)
+        guard case .adopted = event else { return }
+        let (waiters, credential) = update { shared, _ in (shared.takeWaiters(), shared.machine.credential) }
+        for waiter in waiters {
+            if let credential {
+                resume(waiter, with: credential, Self.response(with: credential.token))
+            } else {
+                waiter.fail(.loginNeeded())
+            }
+        }
+    }
+
+    /// Nil when nothing changed that matters. `saving` is held.
+    private func readAgain(_ file: SessionFile) -> SessionEvent? {
+        let version = file.version()
+        guard version != snapshot.persistence.version else { return nil }
+        do throws(SessionFileError) {
+            guard let loaded = try file.load() else {
+                if let delay = update({ $0.loseFile(now: $1) }) { tryAgain(file, after: delay) }
+                return nil
+            }
+            let isOld = update { shared, _ in shared.recognizes(loaded) }
+            guard !isOld, publish(loaded.record, .saved(loaded.version)) else { return nil }
+            return .adopted(generation: generation)
+        } catch {
+            // Somebody may be in the middle of writing it: what is in memory is as good as it was.
+            let isNews = update { shared, _ in shared.cannotRead(version, error.description) }
+            return isNews ? .fileUnreadable(reason: error.description) : nil
+        }
+    }
+
+    // MARK: Saving what could not be saved
+
+    /// The token is in use and not on disk. Says so, and tries again by itself, at growing intervals.
+    func reportUnsaved(_ reason: String) {
+        emit(.notSaved(reason: reason))
+        guard let file else { return }
+        if let delay = update({ $0.scheduleSave(now: $1) }) { tryAgain(file, after: delay) }
+    }
+
+    private func tryAgain(_ file: SessionFile, after delay: (nanoseconds: Int64, due: Int64)) {
+        thread.executeLater(delay.nanoseconds) { [weak self] in
+            guard let self, snapshot.persistence.unsaved?.nextTry == delay.due else { return }
+            saveAgain(file)
+            if let next = update({ $0.scheduleSave(now: $1) }) { tryAgain(file, after: next) }
+        }
+    }
+
+    /// Saves what could not be saved before, unless somebody logged in meanwhile.
+    func saveAgain(_ file: SessionFile) {
+        guard snapshot.persistence.unsaved != nil, let handle = (try? file.tryLock()) ?? nil else { return }
+        defer { handle.unlock() }
+        if let event = saving.withLock({ saveUnsaved(file) }) { emit(event) }
+    }
+
+    /// `saving` and the file's lock are held.
+    private func saveUnsaved(_ file: SessionFile) -> SessionEvent? {
+        let before = snapshot
+        guard let unsaved = before.persistence.unsaved else { return nil }
+        do throws(SessionFileError) {
+            var theirs: SessionFile.Loaded?
+            let version = try file.save(before.record) { () throws(SessionFileError) in
+                theirs = try file.load()
+                if theirs?.record.token?.fingerprint == unsaved.replacing { theirs = nil }
+                return theirs == nil
+            }
+            if let theirs {
+                return publish(theirs.record, .saved(theirs.version)) ? .adopted(generation: generation) : nil
+            }
+            guard let version else { return nil }
+            update { shared, _ in shared.persistence = .saved(version) }
+            file.removeAnswer()
+            return .saved
+        } catch {
+            update { shared, _ in shared.explainUnsaved(error.description) }
+            return nil
+        }
+    }
+
+    // MARK: Logins and logouts
+
+    /// Changes the record and what is in use with it. `change` gets the record and the wall clock, and says whether there is anything to
+    /// change.
+    typealias Change = (inout SessionRecord, Int) -> Bool
+
+    /// Changes the record in the file, and what is in use with it. With `keepsUnsaved` a change that cannot be saved holds in memory
+    /// until it can.
+    func replace(keepsUnsaved: Bool, _ change: Change) -> Result<Void, SessionFileError> {
+        guard let file else {
+            saving.withLock { replaceInMemory(because: nil, change) }
+            return .success(())
+        }
+        do throws(SessionFileError) {
+            try replace(file, change)
+            return .success(())
+        } catch {
+            guard keepsUnsaved else { return .failure(error) }
+            saving.withLock { replaceInMemory(because: error, change) }
+            reportUnsaved(error.description)
+            return .failure(error)
+        }
+    }
+
+    private func replaceInMemory(because problem: SessionFileError?, _ change: Change) {
+        let before = snapshot
+        var changed = before.record
+        guard change(&changed, clock.now.wall) else { return }
+        guard let problem else {
+            publish(changed, before.persistence)
+            return
+        }
+        publish(changed, before.unsaved(replacing: before.record.token?.fingerprint, problem.description))
+    }
+
+    private func replace(_ file: SessionFile, _ change: Change) throws(SessionFileError) {
+        guard let handle = try file.lock(waitLimit: Self.changeWaitLimit) else {
+            throw SessionFileError(
+                "another process has held \(file.path).lock for \(Self.changeWaitLimit). Is a squire stopped?"
+            )
+        }
+        defer { handle.unlock() }
+        recover(file)
+        while true {
+            // Nothing unreadable is overwritten, not even by what is newer.
+            let loaded = try file.load()
+            let before = snapshot
+            var changed = before.persistence.unsaved != nil ? before.record : loaded?.record ?? SessionRecord()
+            guard change(&changed, clock.now.wall) else { return }
+            let isSaved = try saving.withLock { () throws(SessionFileError) -> Bool in
+                guard let version = try file.save(changed, mayReplace: { file.version() == loaded?.version }) else {
+                    return false
+                }
+                publish(changed, .saved(version))
+                return true
+            }
+            // Else somebody without the lock was quicker: what they wrote counts too.
+            if isSaved { return file.removeAnswer() }
+        }
+    }
+
+    // MARK: After a crash
+
+    /// Recovers from a crash during a save or a refresh. The file's lock is held.
+    func recover(_ file: SessionFile) {
+        guard let leftover = file.leftover() else { return }
+        // What cannot be read now may be readable later: nothing is thrown away.
+        let current: SessionRecord?
+        do { current = try file.load()?.record } catch { return }
+        switch leftover {
+        case .record(let record) where record.token != current?.token && record.replaced == current?.token?.fingerprint:
+            // It had the new token, and nobody else has: the old one is dead.
+            guard (try? file.completeLeftover()) != nil else { return }
+            file.removeAnswer()
+            emit(.recovered)
+        case .journal(let journal):
+            guard var record = current, record.token?.fingerprint == journal.fingerprint else {
+                return file.removeLeftover()
+            }
+            record.unanswered = .init(at: journal.at, reason: "Squire was stopped before it came")
+            record.record(
+                RefreshEntry(
+                    at: journal.at,
+                    cause: journal.cause,
+                    outcome: .interrupted,
+                    detail: "Squire was stopped before the answer came; the API may have rotated the token"
+                )
+            )
+            _ = try? file.save(record)
+        case .record, .rubbish:
+            file.removeLeftover()
+        }
+    }
+}
+
+extension Session.Shared {
+    /// The file is gone, perhaps with its directory or its disk. Forgetting is what `squire logout` is for: the token is kept and saved
+    /// again. Gives when that is tried; nil when there is nothing to save, or it is waiting already.
+    mutating func loseFile(now: Instant) -> (nanoseconds: Int64, due: Int64)? {
+        switch persistence {
+        case .unsaved(var unsaved):
+            unsaved.seen = nil
+            persistence = .unsaved(unsaved)
+            return nil
+        case .memoryOnly, .absent, .saved, .unreadable:
+            guard machine.credential != nil else {
+                persistence = .absent
+                return nil
+            }
+            persistence = .unsaved(.init(replacing: nil, seen: nil, reason: "the session file is gone"))
+            return scheduleSave(now: now)
+        }
+    }
+
+    /// Whether `loaded` is what this process could not replace: its token is dead.
+    mutating func recognizes(_ loaded: SessionFile.Loaded) -> Bool {
+        guard case .unsaved(var unsaved) = persistence, unsaved.replacing == loaded.record.token?.fingerprint else {
+            return false
+        }
+        unsaved.seen = loaded.version
+        persistence = .unsaved(unsaved)
+        return true
+    }
+
+    /// The file cannot be used. True when that, or the reason, is new.
+    mutating func cannotRead(_ version: SessionFile.Version?, _ reason: String) -> Bool {
+        if case .unsaved(var unsaved) = persistence {
+            // Still unsaved, and for this reason now.
+            defer { persistence = .unsaved(unsaved) }
+            unsaved.seen = version
+            guard unsaved.reason != reason else { return false }
+            unsaved.reason = reason
+            return true
+        }
+        defer { persistence = .unreadable(version, reason: reason) }
+        return persistence.problem != reason
+    }
+
+    /// The persistence of a change that could not be saved. What the file holds stays what it was before the first such change.
+    func unsaved(replacing fingerprint: String?, _ reason: String) -> Persistence {
+        var unsaved = persistence.unsaved ?? .init(replacing: fingerprint, seen: persistence.version, reason: reason)
+        unsaved.reason = reason
+        return .unsaved(unsaved)
+    }
+
+    mutating func explainUnsaved(_ reason: String) {
+        guard case .unsaved(var unsaved) = persistence else { return }
+        unsaved.reason = reason
+        persistence = .unsaved(unsaved)
+    }
+
+    /// Settles when saving is tried next, in nanoseconds from now and on the clock. Nil when nothing is unsaved.
+    mutating func scheduleSave(now: Instant) -> (nanoseconds: Int64, due: Int64)? {
+        guard case .unsaved(var unsaved) = persistence else { return nil }
+        let delay = unsaved.schedule(now: now.elapsed)
+        persistence = .unsaved(unsaved)
+        return (delay, unsaved.nextTry)
+    }
+}

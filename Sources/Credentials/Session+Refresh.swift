@@ -1,0 +1,348 @@
+import Threads
+
+/// The rotation: on the session's thread, under the file's lock.
+extension Session {
+    /// How long another process may hold the file's lock before those who wait here are told to come again: it may have been stopped.
+    private static let lockWaitLimit = Duration.seconds(15)
+    /// How often a refresh whose response was lost is tried again without being asked: a grace at the upstream does not wait for the next
+    /// request.
+    private static let maximumUnaskedRetries = 5
+
+    /// A refresh in the making.
+    private struct Rotation {
+        let old: Credential
+        let cause: RefreshCause
+        let begun: Instant
+        /// The record that the result is put into.
+        var base: SessionRecord
+        /// Where it is saved; nil without a file.
+        var target: (file: SessionFile, replacement: SessionFile.Replacement)?
+    }
+
+    /// How a refresh ended.
+    private enum Ending {
+        /// The token of this response is current.
+        case refreshed(RefreshResponse)
+        /// Somebody else's token is current.
+        case adopted
+        /// There is nothing to refresh, or the file says that the upstream refuses to.
+        case loginNeeded
+        case failed(RefreshEntry.Outcome, detail: String, retryAfter: Int?, isUnanswered: Bool)
+    }
+
+    /// Makes the refresh that was begun as `flight`, and answers all who wait for it.
+    func startRefresh(_ flight: Flight, _ cause: RefreshCause) {
+        let work: @Sendable () -> Void = { [weak self] in
+            guard let self else { return }
+            end(flight, cause, refresh(flight, cause))
+        }
+        if flight.pause > 0 {
+            // Dropped by `shutdown`, which answers the waiters.
+            thread.executeLater(flight.pause, work)
+        } else if !thread.execute(work) {
+            for waiter in update({ shared, _ in shared.takeWaiters() }) { waiter.fail(.shuttingDown) }
+        }
+    }
+
+    // MARK: The end
+
+    /// One event: the flight ends, and those who waited are taken out, with what they are told.
+    private func end(_ flight: Flight, _ cause: RefreshCause, _ ending: Ending) {
+        let jitter = Double.random(in: 0..<1)
+        let (failure, waiters, credential, unexpired) = update { shared, now in
+            let failure = shared.machine.endRefresh(
+                replacing: flight.replacing,
+                Self.verdict(of: ending, jitter: jitter),
+                now: now.elapsed
+            )
+            return (
+                Self.failure(of: ending, failure, shared.machine), shared.takeWaiters(), shared.machine.credential,
+                shared.machine.unexpired(now: now.elapsed)
+            )
+        }
+        if case .failed(_, let detail, _, let isUnanswered) = ending, let failure = failure?.state {
+            emit(.refreshFailed(cause: cause, reason: detail, failure: failure))
+            if isUnanswered, !failure.needsLogin { scheduleRetry(flight, cause) }
+        }
+        for waiter in waiters {
+            switch (waiter, failure?.told, credential) {
+            case (.request(nil, let deliver), _?, _) where unexpired != nil:
+                // A refresh ahead of expiry failed: the token works as long as it lives.
+                deliver(unexpired.map(Grant.use) ?? .failed(.loginNeeded()))
+            case (_, let failure?, _):
+                waiter.fail(failure)
+            case (_, nil, let credential?):
+                resume(waiter, with: credential, Self.response(of: ending, credential.token))
+            case (_, nil, nil):
+                waiter.fail(.loginNeeded())
+            }
+        }
+    }
+
+    /// Hands a new credential to a waiter.
+    func resume(_ waiter: Waiter, with credential: Credential, _ response: @autoclosure () -> RefreshResponse) {
+        switch waiter {
+        case .request(let rejection?, let deliver) where rejection.generation == credential.generation:
+            // It was used, and rejected, as soon as it was there: this one waits for the next.
+            self.credential(rejecting: rejection, cause: .rejected, deliver: deliver)
+        case .request(_, let deliver):
+            deliver(.use(credential))
+        case .response(let deliver):
+            deliver(.success(response()))
+        }
+    }
+
+    private static func verdict(of ending: Ending, jitter: Double) -> CredentialState.Verdict {
+        switch ending {
+        case .refreshed, .adopted, .loginNeeded: .settled
+        case .failed(.refused, let detail, _, _): .denied(explanation: detail)
+        case .failed(let outcome, _, let retryAfter, _):
+            .failed(retryAfter: retryAfter, isUnreachable: outcome == .unreachable, jitter: jitter)
+        }
+    }
+
+    /// What the state made of the ending, and what the waiters are told; nil when they get the current token.
+    private static func failure(
+        of ending: Ending,
+        _ state: CredentialFailure?,
+        _ machine: CredentialState
+    ) -> (state: CredentialFailure, told: CredentialFailure)? {
+        if case .loginNeeded = ending {
+            let failure = CredentialFailure.loginNeeded(machine.explanation)
+            return (failure, failure)
+        }
+        guard let state else { return nil }
+        if case .failed(.notWritable, let detail, _, _) = ending { return (state, .notWritable(detail)) }
+        return (state, state)
+    }
+
+    private static func response(of ending: Ending, _ token: Token) -> RefreshResponse {
+        if case .refreshed(let response) = ending, response.token == token { return response }
+        return response(with: token)
+    }
+
+    /// The response to a refresh that somebody else made, in the form of the API's own.
+    static func response(with token: Token) -> RefreshResponse {
+        let body = JSONValue.object([
+            .init("status", .string("OK")), .init("code", .integer(200)),
+            .init("data", .object([.init("token", .object([.init("value", .string(token.value))]))])),
+        ])
+        return RefreshResponse(token: token, body: Array(body.serialized().utf8), contentType: "application/json")
+    }
+
+    /// A response was lost, and the second try brought nothing certain: the upstream's grace, if it has one, runs.
+    private func scheduleRetry(_ flight: Flight, _ cause: RefreshCause) {
+        let pause = update { shared, now in
+            shared.machine.nextUnaskedRetry(limit: Self.maximumUnaskedRetries, now: now.elapsed)
+        }
+        guard let pause else { return }
+        thread.executeLater(pause) { [weak self] in
+            guard let self else { return }
+            let next = update { shared, _ in
+                shared.machine.generation == flight.replacing ? shared.machine.beginRefresh() : nil
+            }
+            if let next { startRefresh(Flight(replacing: next), cause) }
+        }
+    }
+
+    // MARK: The refresh
+
+    /// Adopt what a sibling saved; make sure that the result can be saved; only then send; save; publish.
+    private func refresh(_ flight: Flight, _ cause: RefreshCause) -> Ending {
+        let before = snapshot
+        guard let source, let old = before.machine.credential else { return .loginNeeded }
+        // Another token came before this began.
+        if old.generation != flight.replacing { return .adopted }
+        var rotation = Rotation(old: old, cause: cause, begun: clock.now, base: before.record)
+        guard let file else { return rotate(rotation, source) }
+        do throws(SessionFileError) {
+            let isOver = { [self] in
+                guard file.version() != snapshot.persistence.version else { return false }
+                return ((try? isReplaced(old, in: file)) ?? false)
+            }
+            guard let handle = try file.lock(waitLimit: Self.lockWaitLimit, isOver: isOver) else {
+                if try isReplaced(old, in: file) { return adoptFile() }
+                let reason = "another process has held the lock of the session file for \(Self.lockWaitLimit)"
+                return failed(rotation, .unavailable, reason)
+            }
+            defer { handle.unlock() }
+            recover(file)
+            if try isReplaced(old, in: file) { return adoptFile() }
+            // What could not be saved is newer than what the file says.
+            if snapshot.persistence.unsaved == nil, let loaded = try file.load() {
+                if loaded.record.isRefreshDenied {
+                    // Another process was told so already.
+                    recheckNow()
+                    return .loginNeeded
+                }
+                rotation.base = loaded.record
+            } else {
+                rotation.base = snapshot.record
+            }
+            let journal = SessionFile.Journal(
+                fingerprint: old.token.fingerprint,
+                at: rotation.begun.wall,
+                cause: cause
+            )
+            rotation.target = (file, try file.prepare(journal))
+            return rotate(rotation, source)
+        } catch {
+            return failed(rotation, .notWritable, error.description)
+        }
+    }
+
+    /// Whether the file holds something else than the token that is to be refreshed, or the dead one that could not be replaced: another
+    /// process, or a person, was here.
+    private func isReplaced(_ old: Credential, in file: SessionFile) throws(SessionFileError) -> Bool {
+        guard let loaded = try file.load(), loaded.record.token != old.token else { return false }
+        guard let unsaved = snapshot.persistence.unsaved else { return true }
+        return unsaved.replacing != loaded.record.token?.fingerprint
+    }
+
+    private func adoptFile() -> Ending {
+        recheckNow()
+        return .adopted
+    }
+
+    private func rotate(_ rotation: Rotation, _ source: any TokenSource) -> Ending {
+        var rotation = rotation
+        var outcome = source.refresh(rotation.old.token)
+        if case .lost(let reason, let response) = outcome {
+            rotation.base.unanswered = .init(at: rotation.begun.wall, reason: keep(response, of: rotation, reason))
+            // Once more with the old token: it works if the upstream never saw the first, or within its grace.
+            outcome = source.refresh(rotation.old.token)
+        }
+        switch outcome {
+        case .refreshed(let response):
+            return succeeded(rotation, response)
+        case .refused(let status):
+            return failed(rotation, .refused, explanation(rotation, status))
+        case .unavailable(let reason, let retryAfter, let mayHaveRotated):
+            if mayHaveRotated, rotation.base.unanswered == nil {
+                rotation.base.unanswered = .init(at: rotation.begun.wall, reason: reason)
+            }
+            return failed(rotation, .unavailable, reason, retryAfter: retryAfter)
+        case .unreachable(let reason):
+            return failed(rotation, .unreachable, reason)
+        case .lost(let reason, let response):
+            return failed(rotation, .lost, keep(response, of: rotation, reason))
+        }
+    }
+
+    /// Why only a login helps, as a sentence.
+    private func explanation(_ rotation: Rotation, _ status: Int) -> String {
+        guard let lost = rotation.base.unanswered else {
+            return "The API refused to refresh the token (status \(status)) at \(UTCTime.text(clock.now.wall))."
+        }
+        return "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason)), "
+            + "and the API has refused the token since (status \(status))."
+    }
+
+    /// Keeps a response that cannot be read for a person. Gives the reason, with where it is.
+    private func keep(_ response: [UInt8]?, of rotation: Rotation, _ reason: String) -> String {
+        guard let response, !response.isEmpty, let file = rotation.target?.file, file.keepAnswer(response) else {
+            return reason
+        }
+        return "\(reason); it is kept in \(file.answerPath)"
+    }
+
+    private func succeeded(_ rotation: Rotation, _ response: RefreshResponse) -> Ending {
+        var record = rotation.base
+        record.put(
+            response.token,
+            source: .refresh,
+            upstream: upstream,
+            lifetime: response.lifetime,
+            now: clock.now.wall
+        )
+        record.record(entry(rotation, .refreshed))
+        guard saving.withLock({ save(record, rotation) }) else { return adoptFile() }
+        let (persistence, current) = { ($0.persistence, $0.machine.credential) }(snapshot)
+        if let unsaved = persistence.unsaved { reportUnsaved(unsaved.reason) }
+        if let current {
+            let expiresIn = current.expiresAt.map { $0.subtracting(saturating: clock.now.wall) }
+            emit(.refreshed(cause: rotation.cause, generation: current.generation, expiresIn: expiresIn))
+        }
+        return .refreshed(response)
+    }
+
+    /// Saves a new token, and makes it current, saved or not: the old one is dead. False when somebody put another token in meanwhile,
+    /// by hand, and means it. `saving` is held.
+    private func save(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
+        guard let (file, replacement) = rotation.target else {
+            publish(record, .memoryOnly, isRefreshed: true)
+            return true
+        }
+        do throws(SessionFileError) {
+            let version = try commit(record, file, replacement) { () throws(SessionFileError) in
+                try !isReplaced(rotation.old, in: file)
+            }
+            guard let version else { return false }
+            publish(record, .saved(version), isRefreshed: true)
+            file.removeAnswer()
+        } catch {
+            // Keep working with the new one, and say so loudly.
+            let persistence = snapshot.unsaved(replacing: rotation.old.token.fingerprint, error.description)
+            publish(record, persistence, isRefreshed: true)
+        }
+        return true
+    }
+
+    /// Once more when it fails, as a new file: one that could not be synchronized must not be trusted.
+    private func commit(
+        _ record: SessionRecord,
+        _ file: SessionFile,
+        _ replacement: SessionFile.Replacement,
+        mayReplace: () throws(SessionFileError) -> Bool
+    ) throws(SessionFileError) -> SessionFile.Version? {
+        do throws(SessionFileError) {
+            return try file.commit(record, replacement, mayReplace: mayReplace)
+        } catch {
+            if error.isUnreadable { throw error }
+            return try file.save(record, mayReplace: mayReplace)
+        }
+    }
+
+    /// Records a failure, in the file too.
+    private func failed(
+        _ rotation: Rotation,
+        _ outcome: RefreshEntry.Outcome,
+        _ detail: String,
+        retryAfter: Int? = nil
+    ) -> Ending {
+        var record = rotation.base
+        record.record(entry(rotation, outcome, detail: detail))
+        if outcome == .refused { record.isRefreshDenied = true }
+        saving.withLock { keep(record, rotation) }
+        let isUnanswered = record.unanswered != nil
+        return .failed(outcome, detail: detail, retryAfter: retryAfter, isUnanswered: isUnanswered)
+    }
+
+    /// Saves what is only information: a failure to do so changes nothing. `saving` is held.
+    private func keep(_ record: SessionRecord, _ rotation: Rotation) {
+        var version: SessionFile.Version?
+        if let (file, replacement) = rotation.target {
+            version =
+                (try? file.commit(record, replacement) { () throws(SessionFileError) in
+                    try !isReplaced(rotation.old, in: file)
+                }) ?? nil
+        }
+        update { shared, _ in
+            // Somebody may have put another token in, which this says nothing about.
+            guard shared.machine.credential?.token == rotation.old.token else { return }
+            shared.record = record
+            if let version { shared.persistence = .saved(version) }
+        }
+    }
+
+    private func entry(_ rotation: Rotation, _ outcome: RefreshEntry.Outcome, detail: String? = nil) -> RefreshEntry {
+        RefreshEntry(
+            at: rotation.begun.wall,
+            cause: rotation.cause,
+            outcome: outcome,
+            detail: detail,
+            milliseconds: Int(clock.now.elapsed.subtracting(saturating: rotation.begun.elapsed) / 1_000_000),
+            waiters: snapshot.waiters.count
+        )
+    }
+}

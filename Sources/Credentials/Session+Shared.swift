@@ -1,0 +1,180 @@
+import Threads
+
+/// What the session's threads share. One value behind one lock: see `Session.update`.
+extension Session {
+    struct Shared: Sendable {
+        var machine: CredentialState
+        /// What the file holds, or would if it could be written.
+        var record = SessionRecord()
+        var persistence: Persistence
+        var waiters: [Waiter] = []
+        private var lifecycle = Lifecycle.open(watch: nil)
+        /// Requests that waited for a refresh which another one started.
+        private var coalesced = 0
+        /// A look at the file is queued: another one would find nothing more.
+        private var isRecheckQueued = false
+
+        /// Each waiter holds a connection and its request.
+        private static let maximumWaiters = 1024
+
+        init(machine: CredentialState, persistence: Persistence) {
+            self.machine = machine
+            self.persistence = persistence
+        }
+    }
+
+    enum Lifecycle: Sendable {
+        case open(watch: SessionFileWatch?)
+        /// Takes no more work.
+        case closed
+    }
+
+    /// Somebody who waits for the refresh in flight. Answered exactly once: whoever takes it out of `Shared.waiters` answers it.
+    enum Waiter: Sendable {
+        /// A request, and the rejection of its first attempt; nil for one that has made none.
+        case request(Rejection?, Completion)
+        case response(RefreshCompletion)
+
+        func fail(_ failure: CredentialFailure) {
+            switch self {
+            case .request(_, let deliver): deliver(.failed(failure))
+            case .response(let deliver): deliver(.failure(failure))
+            }
+        }
+    }
+
+    /// A refresh that `CredentialState.beginRefresh` announced, and that must be made.
+    struct Flight: Sendable {
+        let replacing: Generation
+        /// Nanoseconds to wait before.
+        var pause: Int64 = 0
+    }
+
+    enum Answer: Sendable {
+        case granted(Grant)
+        /// The request is among the waiters. The flight is one that the caller must start.
+        case waits(Flight?)
+    }
+
+    enum JoinAnswer: Sendable {
+        case failed(CredentialFailure)
+        case waits(Flight?)
+    }
+}
+
+extension Session.Shared {
+    // MARK: Lifecycle
+
+    private var isClosed: Bool { if case .closed = lifecycle { true } else { false } }
+
+    /// Gives the watch that is to be stopped.
+    mutating func close() -> SessionFileWatch? {
+        defer { lifecycle = .closed }
+        if case .open(let watch) = lifecycle { return watch }
+        return nil
+    }
+
+    /// Keeps `watch` for `close`, or gives it back when there is one already or the session is closed.
+    mutating func adopt(_ watch: SessionFileWatch) -> SessionFileWatch? {
+        guard case .open(nil) = lifecycle else { return watch }
+        lifecycle = .open(watch: watch)
+        return nil
+    }
+
+    // MARK: Requests
+
+    mutating func ask(
+        _ rejection: Rejection?,
+        settled: Bool,
+        now: Instant,
+        _ deliver: @escaping Session.Completion
+    ) -> Session.Answer {
+        guard !isClosed else { return .granted(.failed(.shuttingDown)) }
+        if let rejection { machine.record(rejection) }
+        var decision = machine.decide(rejection, now: now.elapsed)
+        if settled, machine.isRefreshing { decision = .join }
+        switch decision {
+        case .use(let credential): return .granted(.use(credential))
+        case .useAfter(let pause, let credential): return .granted(.useAfter(nanoseconds: pause, credential))
+        case .fail(let failure): return .granted(.failed(failure))
+        case .join where isCrowded, .start where isCrowded: return .granted(.failed(.overloaded))
+        case .join: return .waits(wait(.request(rejection, deliver), startsAfter: nil))
+        case .start(let pause): return .waits(wait(.request(rejection, deliver), startsAfter: pause))
+        }
+    }
+
+    mutating func join(now: Instant, _ deliver: @escaping Session.RefreshCompletion) -> Session.JoinAnswer {
+        guard !isClosed else { return .failed(.shuttingDown) }
+        if let failure = machine.refreshIsBarred(now: now.elapsed) { return .failed(failure) }
+        guard !isCrowded else { return .failed(.overloaded) }
+        return .waits(wait(.response(deliver), startsAfter: 0))
+    }
+
+    private var isCrowded: Bool { waiters.count >= Self.maximumWaiters }
+
+    /// Adds a waiter. Begins a refresh, for the caller to make, unless `pause` is nil or one is in flight already.
+    private mutating func wait(_ waiter: Session.Waiter, startsAfter pause: Int64?) -> Session.Flight? {
+        waiters.append(waiter)
+        guard let pause, let replacing = machine.beginRefresh() else {
+            coalesced = coalesced.adding(saturating: 1)
+            return nil
+        }
+        return Session.Flight(replacing: replacing, pause: pause)
+    }
+
+    mutating func takeWaiters() -> [Session.Waiter] {
+        defer { waiters = [] }
+        return waiters
+    }
+
+    // MARK: The file
+
+    /// False when a look at the file is queued already.
+    mutating func queueRecheck() -> Bool {
+        defer { isRecheckQueued = true }
+        return !isRecheckQueued && !isClosed
+    }
+
+    mutating func beginRecheck() {
+        isRecheckQueued = false
+    }
+
+    // MARK: Status
+
+    func status(now: Instant) -> SessionStatus {
+        let credential = machine.credential
+        let expiresIn = credential?.expiry.map {
+            Int($0.subtracting(saturating: now.elapsed) / CredentialState.second)
+        }
+        return SessionStatus(
+            state: state(expiresIn: expiresIn),
+            generation: machine.generation,
+            subject: credential?.token.claims?.subject,
+            issuedAt: credential?.token.claims?.start,
+            receivedAt: credential?.receivedAt,
+            age: credential.map { max(0, now.wall - UTCTime.clamped($0.receivedAt)) },
+            expiresAt: credential?.expiresAt,
+            expiresIn: expiresIn,
+            refreshes: record.refreshes,
+            lastRefresh: record.lastRefresh,
+            history: record.history,
+            failures: record.failures,
+            coalesced: coalesced,
+            isRejected: machine.wasRejected,
+            retryIn: machine.backOffLeft(now: now.elapsed).map { Int($0 / CredentialState.second) + 1 },
+            explanation: machine.explanation,
+            unsaved: persistence.unsaved?.reason,
+            fileProblem: persistence.problem
+        )
+    }
+
+    private func state(expiresIn: Int?) -> SessionStatus.State {
+        if machine.isRefreshing { return .refreshing }
+        guard machine.credential != nil else { return .none }
+        let isExpired = (expiresIn ?? 1) <= 0
+        if isExpired, machine.isRefused || !machine.policy.canRefresh { return .loginNeeded }
+        // The upstream rejected the token itself, not only its refresh ahead of expiry.
+        let wasRejected = machine.wasRejected || record.lastRefresh?.cause != .expiry
+        return machine.isRefused && wasRejected ? .loginNeeded : .usable
+    }
+}

@@ -1,0 +1,282 @@
+import Synchronization
+import Threads
+
+/// The session of one proxy: keeps the current token, hands it out, and has it refreshed, once for everyone.
+///
+/// This file hands out and takes in; `+Refresh` rotates the token; `+File` keeps step with the file that other processes share;
+/// `+Shared` holds what they have in common. *Threading*: every method from any thread. A completion is called exactly once: on the
+/// calling thread when the answer is known at once, else on one of the session's own threads; never under a lock, and at the latest by
+/// `shutdown` or when the session is released. Blocking work (files, the refresh) is done on the session's threads only.
+public final class Session: Sendable {
+    public typealias Completion = @Sendable (Grant) -> Void
+    public typealias RefreshCompletion = @Sendable (Result<RefreshResponse, CredentialFailure>) -> Void
+    public typealias ChangeCompletion = @Sendable (Result<Void, SessionFileError>) -> Void
+
+    let file: SessionFile?
+    let source: (any TokenSource)?
+    let upstream: String?
+    private let withheld: Token?
+    let clock: any CredentialClock
+    let emit: @Sendable (SessionEvent) -> Void
+    /// Held while the file and the state change together, so that nobody adopts from the file what this process is about to publish
+    /// itself. Taken before the lock of `shared`.
+    let saving = Lock()
+    let thread = WorkThread(name: "squire-session")
+
+    private let shared: Guarded<Shared>
+    private let publishedGeneration = Atomic<UInt64>(0)
+    private let publishedUsable = Atomic<UInt64>(0)
+    private let publishedStorm = Atomic<Bool>(false)
+
+    /// `file` nil keeps the session in memory only. Throws what reading the file throws.
+    ///
+    /// A token goes to the upstream that issued it, and to no other: `upstream` is the origin it would be sent to; `withheld` is one that
+    /// is known to be another upstream's though its record does not say so.
+    public init(
+        file: SessionFile?,
+        source: (any TokenSource)?,
+        margin: Duration,
+        upstream: String? = nil,
+        withheld: Token? = nil,
+        clock: any CredentialClock = SystemClock(),
+        emit: @escaping @Sendable (SessionEvent) -> Void = { _ in }
+    ) throws(SessionFileError) {
+        self.file = file
+        self.source = source
+        self.upstream = upstream
+        self.withheld = withheld
+        self.clock = clock
+        self.emit = emit
+        shared = Guarded(
+            Shared(
+                machine: CredentialState(policy: RefreshPolicy(margin: margin, canRefresh: source != nil)),
+                persistence: file == nil ? .memoryOnly : .absent
+            )
+        )
+        guard let file else { return }
+        if file.hasLeftover, let handle = (try? file.tryLock()) ?? nil {
+            recover(file)
+            handle.unlock()
+        }
+        if let loaded = try file.load() { publish(loaded.record, .saved(loaded.version)) }
+    }
+
+    deinit {
+        let (waiters, watch) = update { shared, _ in (shared.takeWaiters(), shared.close()) }
+        watch?.stop()
+        // Nobody is left to ask: the thread may end.
+        _ = thread.finish(timeout: .zero)
+        for waiter in waiters { waiter.fail(.shuttingDown) }
+    }
+
+    /// The one way to what is mutable: one call is one event. `now` is read under the lock, so that a decision and the numbers it uses
+    /// are of one moment. Publishes the flags of the fast path.
+    func update<Result>(_ body: (inout Shared, Instant) -> Result) -> Result {
+        shared.with { shared in
+            let result = body(&shared, clock.now)
+            let machine = shared.machine
+            publishedGeneration.store(machine.generation, ordering: .releasing)
+            publishedUsable.store(machine.isHeld ? 0 : machine.generation, ordering: .releasing)
+            publishedStorm.store(machine.isStormy, ordering: .relaxed)
+            return result
+        }
+    }
+
+    /// A copy of what is shared now, to look at. Decide nothing by it that another thread may have changed meanwhile.
+    var snapshot: Shared { shared.with { $0 } }
+
+    /// Starts to watch the session file, where the system can tell of changes (inotify on Linux). For programs that keep running; without
+    /// it, and elsewhere, `recheckFile` polls.
+    public func watchFile() {
+        guard let file, let watch = SessionFileWatch(file, changed: { [weak self] in self?.recheckNow() }) else {
+            return
+        }
+        if let surplus = update({ shared, _ in shared.adopt(watch) }) { surplus.stop() }
+    }
+
+    // MARK: Handing out
+
+    /// The current generation.
+    public var generation: Generation { publishedGeneration.load(ordering: .acquiring) }
+
+    /// The same while requests may be sent with it, else zero: one load, for the fast path.
+    public var usableGeneration: Generation { publishedUsable.load(ordering: .acquiring) }
+
+    /// The current credential, and the moment on `CredentialClock.elapsed()` until which it may be used without asking again.
+    public func current() -> (credential: Credential, until: Int64)? {
+        shared.with { shared in
+            let machine = shared.machine
+            guard let credential = machine.credential, !machine.isHeld, machine.isUsable(now: clock.elapsed()) else {
+                return nil
+            }
+            return (credential, machine.refreshDue(credential) ?? .max)
+        }
+    }
+
+    /// The current token, however old.
+    public var token: Token? { snapshot.machine.credential?.token }
+
+    /// The whole interface of an exchange: a token for a request, `rejecting` the one that the upstream rejected, if any.
+    ///
+    /// Starts a refresh, or joins the one in flight, when the token is rejected or due; true when it starts one. When that request is
+    /// rejected all the same, call `refreshDidNotHelp`. `settled` also waits for a refresh in flight that the request could do without:
+    /// a sign-out must end the token that is to come.
+    @discardableResult
+    public func credential(
+        rejecting rejection: Rejection? = nil,
+        cause: RefreshCause = .expiry,
+        settled: Bool = false,
+        deliver: @escaping Completion
+    ) -> Bool {
+        let ask: @Sendable () -> Answer = { [self] in
+            update { $0.ask(rejection, settled: settled, now: $1, deliver) }
+        }
+        let answer = ask()
+        guard case .granted(.failed(let failure)) = answer, file != nil,
+            failure.needsLogin || failure == .refreshDidNotHelp
+        else { return act(on: answer, cause, deliver) }
+        // What another process, or a person, did just now must not be missed by a moment.
+        let isTaken = thread.execute { [self] in
+            recheckNow()
+            act(on: ask(), cause, deliver)
+        }
+        if !isTaken { deliver(.failed(.shuttingDown)) }
+        return false
+    }
+
+    /// True when it starts a refresh.
+    @discardableResult
+    private func act(on answer: Answer, _ cause: RefreshCause, _ deliver: Completion) -> Bool {
+        switch answer {
+        case .granted(let grant): deliver(grant)
+        case .waits(nil): break
+        case .waits(let flight?):
+            startRefresh(flight, cause)
+            return true
+        }
+        return false
+    }
+
+    /// Refreshes now, or joins the refresh in flight, and delivers the upstream's response: for a client that calls the refresh path
+    /// itself, and for people.
+    public func refreshNow(cause: RefreshCause, deliver: @escaping RefreshCompletion) {
+        let join: @Sendable () -> JoinAnswer = { [self] in update { $0.join(now: $1, deliver) } }
+        let answer = join()
+        guard case .failed(let failure) = answer, file != nil, failure.needsLogin else {
+            return act(on: answer, cause, deliver)
+        }
+        let isTaken = thread.execute { [self] in
+            recheckNow()
+            act(on: join(), cause, deliver)
+        }
+        if !isTaken { deliver(.failure(.shuttingDown)) }
+    }
+
+    private func act(on answer: JoinAnswer, _ cause: RefreshCause, _ deliver: RefreshCompletion) {
+        switch answer {
+        case .failed(let failure): deliver(.failure(failure))
+        case .waits(nil): break
+        case .waits(let flight?): startRefresh(flight, cause)
+        }
+    }
+
+    /// The request that started a refresh was sent again with its token and rejected all the same: storm control.
+    public func refreshDidNotHelp(_ generation: Generation, path: UInt64) {
+        update { $0.machine.refreshDidNotHelp(generation, path: path, now: $1.elapsed) }
+    }
+
+    /// Whether acceptances are of interest: one load, for the fast path.
+    public var isStormy: Bool { publishedStorm.load(ordering: .relaxed) }
+
+    /// A request of that route was accepted.
+    public func accepted(path: UInt64) {
+        update { shared, _ in shared.machine.accepted(path: path) }
+    }
+
+    // MARK: Logins and logouts
+
+    /// Makes `token` the session's, saved first. One that cannot be saved is refused, or, with `keepsUnsaved`, used from memory until
+    /// it can. `lifetime` is seconds, where the response that brought it said so.
+    public func adopt(
+        _ token: Token,
+        source: SessionRecord.Source,
+        lifetime: Int? = nil,
+        keepsUnsaved: Bool = false,
+        completion: @escaping ChangeCompletion
+    ) {
+        change(completion) { [self] in
+            let result = replace(keepsUnsaved: keepsUnsaved) { record, wall in
+                record.put(token, source: source, upstream: upstream, lifetime: lifetime, now: wall)
+                return true
+            }
+            if keepsUnsaved || (try? result.get()) != nil { emit(.loggedIn(generation: generation)) }
+            return result
+        }
+    }
+
+    /// Forgets the token; the file keeps everything else. With `principal`, only theirs: another login that came meanwhile stays.
+    public func forget(_ principal: Principal? = nil, completion: @escaping ChangeCompletion) {
+        change(completion) { [self] in
+            let result = replace(keepsUnsaved: true) { record, _ in
+                if let principal, record.principal?.isSame(as: principal) == false { return false }
+                record.forgetToken()
+                return true
+            }
+            if case .success = result { emit(.loggedOut) }
+            return result
+        }
+    }
+
+    private func change(
+        _ completion: @escaping ChangeCompletion,
+        _ body: @escaping @Sendable () -> Result<Void, SessionFileError>
+    ) {
+        if !thread.execute({ completion(body()) }) {
+            completion(.failure(SessionFileError("Squire is shutting down: the session was not changed")))
+        }
+    }
+
+    /// Takes no more work, and waits until a refresh in flight is saved; false when that takes longer than `timeout`. Whoever still waits
+    /// then is told that Squire is shutting down.
+    public func shutdown(timeout: Duration) -> Bool {
+        let watch = update { shared, _ in shared.close() }
+        watch?.stop()
+        // The last chance: the token in the file is dead.
+        if let file { _ = thread.execute { [self] in saveAgain(file) } }
+        let isDone = thread.finish(timeout: timeout)
+        for waiter in update({ shared, _ in shared.takeWaiters() }) { waiter.fail(.shuttingDown) }
+        return isDone
+    }
+
+    // MARK: What the parts share
+
+    /// Makes a record's token current. True when that is another one than before.
+    @discardableResult
+    func publish(_ record: SessionRecord, _ persistence: Persistence, isRefreshed: Bool = false) -> Bool {
+        let isForeign = foreignUpstream(record) != nil
+        return update { shared, now in
+            let before = shared.machine.generation
+            shared.record = record
+            shared.persistence = persistence
+            shared.machine.publish(isForeign ? nil : record, isRefreshed: isRefreshed, now: now)
+            return shared.machine.generation != before
+        }
+    }
+
+    /// The origin of the upstream that the record's token belongs to, when it must not be sent to this one.
+    private func foreignUpstream(_ record: SessionRecord) -> String? {
+        guard let token = record.token else { return nil }
+        if let owner = record.upstream, let upstream, owner != upstream { return owner }
+        return token == withheld ? "the upstream before" : nil
+    }
+
+    public var status: SessionStatus {
+        let keptAnswer = file.flatMap { $0.hasAnswer ? $0.answerPath : nil }
+        return update { shared, now in
+            var status = shared.status(now: now)
+            status.foreignUpstream = foreignUpstream(shared.record)
+            status.keptAnswer = keptAnswer
+            return status
+        }
+    }
+}

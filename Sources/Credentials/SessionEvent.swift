@@ -1,0 +1,17 @@
+/// What happened to the session, for logs and metrics. Emitted from the session's threads, outside of locks; holds no secret.
+public enum SessionEvent: Sendable {
+    case refreshed(cause: RefreshCause, generation: Generation, expiresIn: Int?)
+    /// Another process refreshed, logged in or logged out.
+    case adopted(generation: Generation)
+    case refreshFailed(cause: RefreshCause, reason: String, failure: CredentialFailure)
+    /// A process that died had written the new token and not put it in place; it is in use now.
+    case recovered
+    case loggedIn(generation: Generation)
+    case loggedOut
+    /// The token is in use but not on disk; saving is tried again.
+    case notSaved(reason: String)
+    /// What could not be saved before is saved now.
+    case saved
+    /// The session file exists but cannot be used; the token in memory stays in use.
+    case fileUnreadable(reason: String)
+}

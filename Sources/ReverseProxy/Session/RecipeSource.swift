@@ -1,0 +1,126 @@
+public import Credentials
+import Upstream
+
+/// A token source that follows the configured recipe: one request whose response holds a new token.
+public struct RecipeSource: TokenSource {
+    private let requests: SessionRequests
+    private let judge: RefreshJudge
+
+    /// Nil when no refresh is configured.
+    public init?(_ configuration: ProxyConfiguration) {
+        guard let recipe = configuration.session.refresh else { return nil }
+        judge = RefreshJudge(recipe)
+        requests = SessionRequests(configuration)
+    }
+
+    public func refresh(_ token: Token) -> RefreshOutcome {
+        switch requests.send(judge.recipe, token: token) {
+        case .failure(.notSent(let error)): .unreachable(reason: error.detail)
+        case .failure(.noAnswer(let error)): .lost(reason: error.detail)
+        case .success(let answer):
+            judge.outcome(
+                RefreshJudge.Response(status: answer.status, fields: answer.fields, body: answer.body),
+                old: token,
+                wall: SystemClock().wall()
+            )
+        }
+    }
+}
+
+/// Decides what the response to a refresh means. Pure.
+///
+/// | response | outcome |
+/// |---|---|
+/// | 2xx with a new token | `refreshed` |
+/// | 2xx without one | `lost`: the token may have been rotated |
+/// | 407, 408, 421, 425, 429 | `unavailable` |
+/// | 403, 404, 405, 451 that a proxy or a firewall wrote | `unavailable` |
+/// | 4xx else, or what `session.refresh.refused` lists | `refused` |
+/// | 500, 502, 504 | `unavailable`, and the token may have been rotated |
+/// | anything else | `unavailable` |
+struct RefreshJudge: Sendable {
+    let recipe: SessionConfiguration.Refresh
+
+    struct Response: Sendable {
+        var status: Int
+        var fields: [(name: String, value: String)]
+        var body: [UInt8]
+
+        /// The first field of that name.
+        subscript(name: String) -> String? {
+            fields.first { $0.name.lowercased() == name.lowercased() }?.value
+        }
+    }
+
+    init(_ recipe: SessionConfiguration.Refresh) {
+        self.recipe = recipe
+    }
+
+    /// `wall` is now, seconds since 1970.
+    func outcome(_ response: Response, old: Token, wall: Int) -> RefreshOutcome {
+        if isRefused(response) { return .refused(status: response.status) }
+        if (200..<300).contains(response.status) { return token(in: response, old: old, wall: wall) }
+        return .unavailable(
+            reason: "status \(response.status)",
+            retryAfter: RetryAfter.seconds(response["Retry-After"], date: response["Date"], wall: wall),
+            // A gateway in between gave up waiting, or the API fell over its own response: who knows.
+            mayHaveRotated: [500, 502, 504].contains(response.status)
+        )
+    }
+
+    private func token(in response: Response, old: Token, wall: Int) -> RefreshOutcome {
+        guard let json = JSONValue(lenient: response.body) else {
+            return .lost(reason: "the answer is not JSON", response: response.body)
+        }
+        guard let (token, lifetime) = TokenFinder(recipe).find(in: json, wall: wall), token != old,
+            token.hasThreeSegments || !old.hasThreeSegments
+        else {
+            // It may have rotated the token all the same.
+            return .lost(reason: "the answer holds no new token at \(recipe.token)", response: response.body)
+        }
+        return .refreshed(
+            RefreshResponse(
+                token: token,
+                lifetime: lifetime,
+                body: response.body,
+                contentType: response["Content-Type"] ?? "application/json"
+            )
+        )
+    }
+
+    // MARK: Refused
+
+    private func isRefused(_ response: Response) -> Bool {
+        if let rules = recipe.refused { return rules.contains { Self.matches($0, response) } }
+        switch response.status {
+        case 407, 408, 421, 425, 429: return false
+        case 403, 404, 405, 451: return !Self.isOfAnIntermediary(response)
+        default: return (400..<500).contains(response.status)
+        }
+    }
+
+    private static func matches(_ rule: SessionConfiguration.Rejection, _ response: Response) -> Bool {
+        guard rule.status == response.status else { return false }
+        if let error = rule.challenge {
+            let challenges = response.fields.filter { $0.name.lowercased() == "www-authenticate" }.map(\.value)
+            guard challenges.flatMap(AuthenticationChallenge.parse).contains(where: { $0.error == error }) else {
+                return false
+            }
+        }
+        guard let expected = rule.body else { return true }
+        switch JSONValue(lenient: response.body)?.value(at: expected.pointer) {
+        case .string(let text), .number(let text): return text == expected.equals
+        case .bool(let value): return String(value) == expected.equals
+        case .null, .array, .object, nil: return false
+        }
+    }
+
+    /// An API says in JSON, or not at all, that it refuses; a page for people comes from what stands before it.
+    private static func isOfAnIntermediary(_ response: Response) -> Bool {
+        if response["Proxy-Status"] != nil || response["Proxy-Authenticate"] != nil { return true }
+        let type = response["Content-Type"]?.lowercased() ?? ""
+        if type.hasPrefix("text/html") || type.hasPrefix("application/xhtml") { return true }
+        let start = response.body.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        return response.body[start...].first { $0 > 0x20 } == UInt8(ascii: "<")
+    }
+}

@@ -1,0 +1,25 @@
+import Credentials
+import HTTP1
+
+/// `Retry-After` (RFC 9110 section 10.2.3): a number of seconds, or a date of any of the three forms.
+public enum RetryAfter {
+    /// Longer waits are cut to this, in seconds.
+    static let maximum = 3600
+
+    /// Seconds from now, from 0 to an hour; nil when `value` says nothing. A date is judged by the response's own `Date`, whatever this
+    /// machine's clock says, or by `wall`, seconds since 1970, when there is none.
+    public static func seconds(_ value: String?, date: String?, wall: Int) -> Int? {
+        guard let value = value.map(trimmed), !value.isEmpty else { return nil }
+        if value.utf8.allSatisfy(Octet.isDigit) { return Int(value).map { min($0, maximum) } ?? maximum }
+        guard let end = HTTPDate.seconds(value) else { return nil }
+        let now = date.flatMap { HTTPDate.seconds(trimmed($0)) } ?? wall
+        return min(max(UTCTime.clamped(end) - UTCTime.clamped(now), 0), maximum)
+    }
+
+    private static func trimmed(_ text: String) -> String {
+        String(
+            decoding: text.utf8.drop(while: Octet.isBlank).reversed().drop(while: Octet.isBlank).reversed(),
+            as: UTF8.self
+        )
+    }
+}

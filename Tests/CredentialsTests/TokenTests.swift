@@ -1,0 +1,36 @@
+import Testing
+import Threads
+
+@testable import Credentials
+
+/// A token whose claims are given; the signature means nothing.
+func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_000, issuedAt: Int? = nil) -> Token {
+    let claims =
+        #"{"iat":\#(issuedAt ?? notBefore),"exp":\#(notBefore + life),"nbf":\#(notBefore),"jti":"\#(identifier)","sub":"7"}"#
+    let header = Base64URL.encode(Array(#"{"typ":"JWT","alg":"HS256"}"#.utf8))
+    return Token("\(header).\(Base64URL.encode(Array(claims.utf8))).c2ln")!
+}
+
+@Suite struct TokenTests {
+    @Test func claims() {
+        let token = makeToken("a", life: 3600, notBefore: 5000, issuedAt: 1000)
+        #expect(token.claims?.lifetime == 3600)  // exp - nbf, never exp - iat
+        #expect(token.claims?.subject == "7")
+        #expect(token.hasThreeSegments)
+        #expect("\(token)" == "(token)" && String(reflecting: token) == "(token)")
+        #expect(Mirror(reflecting: token).children.isEmpty)
+    }
+
+    @Test(arguments: ["", "a b", "a\r\nX: y", "ä", "a,b", String(repeating: "a", count: 17_000)])
+    func refused(_ text: String) {
+        #expect(Token(text) == nil)
+    }
+
+    @Test func base64() {
+        for count in 0..<50 {
+            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 37) }
+            #expect(Base64URL.decode(Base64URL.encode(bytes)) == bytes)
+        }
+        #expect(Base64URL.decode("a!") == nil)
+    }
+}
