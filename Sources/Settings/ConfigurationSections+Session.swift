@@ -133,14 +133,12 @@ extension ConfigurationSections {
 
     private func patterns(_ map: MapReader, _ key: String) -> [RoutePattern]? {
         map.list(key)?.compactMap { element in
-            guard let pattern = RoutePattern(element.text) else {
-                issues.add(
-                    "session.\(key): \"\(element.text)\" is not METHOD PATH or PATH (* is one segment, a last ** the rest)",
-                    at: element.node
-                )
+            do throws(RoutePattern.Malformed) {
+                return try RoutePattern(parsing: element.text)
+            } catch {
+                issues.add("session.\(key): \"\(element.text)\" \(error.reason)", at: element.node)
                 return nil
             }
-            return pattern
         }
     }
 

@@ -1,124 +1,135 @@
 import HTTP1
 
 /// `METHOD PATH` or `PATH`; in the path `*` stands for one segment and a last `**` for the rest.
+///
+/// A pattern says what it means: a path with more than one usual reading is refused, percent-encoding is decoded. Compared without
+/// case, as some servers do; `GET` means HEAD, too.
 public struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
+    /// Why a text is no pattern, as the end of a sentence about it.
+    public struct Malformed: Error, Equatable {
+        public let reason: String
+
+        init(_ reason: String) {
+            self.reason = reason
+        }
+    }
+
     private enum Segment: Sendable, Equatable {
+        /// In lower case.
         case literal([UInt8])
         case one
         case rest
     }
 
+    /// Nil stands for every method.
     private let method: [UInt8]?
     private let segments: [Segment]
-    /// The path, when it holds no wildcard: the common case is one comparison.
-    private let literal: [UInt8]?
     public let description: String
 
-    /// Nil when `text` is not a pattern.
+    /// Nil if `text` is no pattern.
     public init?(_ text: String) {
+        do { try self.init(parsing: text) } catch { return nil }
+    }
+
+    public init(parsing text: String) throws(Malformed) {
         description = text
         var path = Substring(text)
         if let space = text.firstIndex(of: " ") {
             let name = text[..<space]
-            guard !name.isEmpty, name.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else { return nil }
+            guard !name.isEmpty, name.utf8.allSatisfy({ (0x41...0x5A).contains($0) }) else {
+                throw Malformed("is not METHOD PATH or PATH (* is one segment, a last ** the rest)")
+            }
             method = Array(name.utf8)
             path = text[text.index(after: space)...]
         } else {
             method = nil
         }
-        guard path.hasPrefix("/"), !path.utf8.contains(where: { $0 <= 0x20 || $0 == 0x3F || $0 == 0x23 }) else {
-            return nil
+        guard !path.hasSuffix("//") else { throw Malformed("has an empty segment, which servers may leave out") }
+        guard path.hasPrefix("/"), !path.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else {
+            throw Malformed("is not METHOD PATH or PATH (* is one segment, a last ** the rest)")
         }
         // A slash at the end says nothing: paths are compared without it.
-        while path.hasSuffix("/"), path.utf8.count > 1 { path = path.dropLast() }
-        let parts = path.dropFirst().utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        if path.utf8.count > 1, path.hasSuffix("/") { path = path.dropLast() }
         var segments: [Segment] = []
-        for (index, part) in parts.enumerated() {
-            if part.elementsEqual("**".utf8) {
-                guard index == parts.count - 1 else { return nil }
+        let parts = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+        for (index, part) in parts.enumerated() where path.utf8.count > 1 {
+            switch part {
+            case "**":
+                guard index == parts.count - 1 else { throw Malformed("has ** before its end") }
                 segments.append(.rest)
-            } else if part.elementsEqual("*".utf8) {
-                segments.append(.one)
-            } else {
-                guard !part.contains(UInt8(ascii: "*")) else { return nil }
-                segments.append(.literal(Array(part)))
+            case "*": segments.append(.one)
+            default: segments.append(.literal(try Self.literal(part)))
             }
         }
         self.segments = segments
-        let isLiteral = segments.allSatisfy { if case .literal = $0 { true } else { false } }
-        literal = isLiteral ? Array(path.utf8) : nil
     }
 
-    /// Whether a request is meant. `path` must be plain, see `PlainPath`.
-    public func matches(method name: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> Bool {
-        if let literal {
-            guard path.count == literal.count, path.elementsEqual(literal) else { return false }
-            return matches(method: name)
+    /// The one path that is `path` in its plainest reading.
+    init(method: String, exactly path: some Collection<UInt8>) {
+        self.method = Array(method.utf8)
+        let plain = PathReadings.plainest(Array(path))
+        segments = plain.split(separator: UInt8(ascii: "/")).map { .literal(PathReadings.lowercase(Array($0))) }
+        description = "\(method) \(String(decoding: plain, as: UTF8.self))"
+    }
+
+    private static func literal(_ part: Substring) throws(Malformed) -> [UInt8] {
+        guard !part.utf8.contains(UInt8(ascii: "*")) else {
+            throw Malformed("has a * that is not a whole segment: write %2A for the character itself")
         }
-        guard matches(method: name), path.first == UInt8(ascii: "/") else { return false }
-        var rest = path.dropFirst()[...]
-        for (index, segment) in segments.enumerated() {
+        let written = Array(part.utf8)
+        let decoded = PathReadings.decoded(written) ?? written
+        if decoded.isEmpty { throw Malformed("has an empty segment, which servers may leave out") }
+        if decoded == [0x2E] || decoded == [0x2E, 0x2E] { throw Malformed("has a . or .. segment") }
+        let escapes = written.filter { $0 == UInt8(ascii: "%") }.count
+        guard decoded.count == written.count - 2 * escapes else {
+            throw Malformed("has a % that is not followed by two hexadecimal digits")
+        }
+        let isPlain = decoded.allSatisfy { $0 > 0x20 && $0 != 0x7F && !"%;\\/?#".utf8.contains($0) }
+        guard isPlain else {
+            throw Malformed("holds a character that servers read in different ways: one of %;\\?#, a blank or a slash")
+        }
+        return PathReadings.lowercase(decoded)
+    }
+
+    /// Whether a request is meant. `path` is one reading of its path.
+    func matches(method name: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> Bool {
+        guard matches(method: name) else { return false }
+        let octets = path.assumingMemoryBound(to: UInt8.self).span
+        var end = octets.count
+        // A slash at the end says nothing.
+        if end > 0, octets[end - 1] == UInt8(ascii: "/") { end -= 1 }
+        guard end == 0 || octets[0] == UInt8(ascii: "/") else { return false }
+        var offset = 0
+        for segment in segments {
             if segment == .rest { return true }
-            let end = rest.firstIndex(of: UInt8(ascii: "/")) ?? rest.endIndex
-            let part = rest[rest.startIndex..<end]
+            guard offset < end else { return false }
+            offset += 1
+            let start = offset
+            while offset < end, octets[offset] != UInt8(ascii: "/") { offset += 1 }
             switch segment {
-            case .literal(let bytes): guard part.elementsEqual(bytes) else { return false }
-            case .one: guard !part.isEmpty else { return false }
+            case .literal(let bytes): guard octets.matches(ByteRange(start, offset), bytes) else { return false }
+            case .one: guard offset > start else { return false }
             case .rest: return true
             }
-            let isLast = index == segments.count - 1
-            if end == rest.endIndex { return isLast || (index == segments.count - 2 && segments[index + 1] == .rest) }
-            rest = rest[(end + 1)...]
-            if isLast { return false }
         }
-        return rest.isEmpty
+        return offset == end
     }
 
+    /// Method names have case (RFC 9110 section 9.1), which not all servers know.
     private func matches(method name: UnsafeRawBufferPointer) -> Bool {
         guard let method else { return true }
-        return name.count == method.count && name.elementsEqual(method)
-    }
-}
-
-/// A path as most servers understand it: percent-encoded letters decoded, `//`, dot segments and a slash at the end resolved, parameters
-/// of segments (`;name=value`, RFC 3986 section 3.3) left out. Only for deciding; what is forwarded is what the client sent.
-public enum PlainPath {
-    /// Whether `path` is plain as it is.
-    public static func isPlain(_ path: UnsafeRawBufferPointer) -> Bool {
-        var wasSlash = false
-        for byte in path {
-            if byte == UInt8(ascii: "%") || byte == UInt8(ascii: ";") { return false }
-            let isSlash = byte == UInt8(ascii: "/")
-            if wasSlash, isSlash || byte == UInt8(ascii: ".") { return false }
-            wasSlash = isSlash
-        }
-        return !wasSlash || path.count == 1
+        if Self.equal(name, method) { return true }
+        return Self.equal(name, Self.head) && method == Self.get
     }
 
-    public static func plain(_ path: some Collection<UInt8>) -> [UInt8] {
-        var decoded: [UInt8] = []
-        var rest = Array(path)[...]
-        while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2,
-                let high = Octet.hexadecimal(rest[rest.startIndex]),
-                let low = Octet.hexadecimal(rest[rest.startIndex + 1])
-            {
-                decoded.append(UInt8(high << 4 | low))
-                rest = rest.dropFirst(2)
-            } else {
-                decoded.append(byte)
-            }
+    private static func equal(_ name: UnsafeRawBufferPointer, _ method: [UInt8]) -> Bool {
+        guard name.count == method.count else { return false }
+        for index in method.indices where Octet.lowercase(name[index]) != Octet.lowercase(method[index]) {
+            return false
         }
-        var segments: [ArraySlice<UInt8>] = []
-        for part in decoded.split(separator: UInt8(ascii: "/")) {
-            let segment = part.prefix { $0 != UInt8(ascii: ";") }
-            if segment.elementsEqual(".".utf8) { continue }
-            if segment.elementsEqual("..".utf8) {
-                _ = segments.popLast()
-            } else {
-                segments.append(segment)
-            }
-        }
-        return segments.reduce(into: []) { $0 += [UInt8(ascii: "/")] + $1 }
+        return true
     }
+
+    private static let get = Array("GET".utf8)
+    private static let head = Array("HEAD".utf8)
 }

@@ -13,40 +13,62 @@ public enum RouteKind: String, Sendable {
 }
 
 /// Decides the kind of a request from its method and path.
+///
+/// A path may be read in several ways (see `PathReadings`). If any of them is a sign-in or anonymous path, the bearer stays here: whoever
+/// reads it so must not get it. A sign-out is what its plainest reading is.
 public final class RoutePolicy: Sendable {
-    private let routes: [(kind: RouteKind, pattern: RoutePattern)]
+    /// Why a request is of its kind.
+    public struct Match: Sendable {
+        public let kind: RouteKind
+        /// Nil if the path has so many readings that it is given no bearer for that alone.
+        public let pattern: RoutePattern?
+    }
+
+    /// What decides by any reading: the refresh, then what goes without the bearer.
+    private let guarded: [Match]
+    private let signOut: [RoutePattern]
 
     public init(_ session: SessionConfiguration) {
-        var routes: [(kind: RouteKind, pattern: RoutePattern)] = []
+        var guarded: [Match] = []
         if let refresh = session.refresh {
-            let path = refresh.path.prefix { $0 != "?" }
-            RoutePattern("\(refresh.method) \(path)").map { routes.append((.refresh, $0)) }
+            let path = refresh.path.utf8.prefix { $0 != UInt8(ascii: "?") }
+            let pattern = RoutePattern(method: refresh.method, exactly: path)
+            guarded.append(Match(kind: .refresh, pattern: pattern))
         }
-        routes += session.signIn.map { (.signIn, $0) }
-        routes += session.signOut.map { (.signOut, $0) }
-        routes += session.anonymous.map { (.anonymous, $0) }
-        self.routes = routes
+        guarded += session.signIn.map { Match(kind: .signIn, pattern: $0) }
+        guarded += session.anonymous.map { Match(kind: .anonymous, pattern: $0) }
+        self.guarded = guarded
+        signOut = session.signOut
     }
 
     public func kind(method: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> RouteKind {
         match(method: method, path: path)?.kind ?? .ordinary
     }
 
-    /// The first pattern that matches, and its kind.
-    public func match(
-        method: UnsafeRawBufferPointer,
-        path: UnsafeRawBufferPointer
-    ) -> (kind: RouteKind, pattern: RoutePattern)? {
-        guard !routes.isEmpty else { return nil }
-        if PlainPath.isPlain(path) { return find(method, path) }
-        return PlainPath.plain(path).withUnsafeBytes { find(method, $0) }
+    /// The first pattern that matches, and its kind; nil for an ordinary request.
+    public func match(method: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> Match? {
+        if PathReadings.isPlain(path) { return guarded(method, path) ?? signOut(method, path) }
+        guard !guarded.isEmpty || !signOut.isEmpty else { return nil }
+        let readings = PathReadings(path)
+        for match in guarded {
+            for reading in readings.all
+            where reading.withUnsafeBytes({ match.pattern?.matches(method: method, path: $0) == true }) {
+                return match
+            }
+        }
+        guard readings.isComplete else { return Match(kind: .anonymous, pattern: nil) }
+        return PathReadings.plainest(Array(path)).withUnsafeBytes { signOut(method, $0) }
     }
 
-    private func find(
-        _ method: UnsafeRawBufferPointer,
-        _ path: UnsafeRawBufferPointer
-    ) -> (kind: RouteKind, pattern: RoutePattern)? {
-        for route in routes where route.pattern.matches(method: method, path: path) { return route }
+    private func guarded(_ method: UnsafeRawBufferPointer, _ path: UnsafeRawBufferPointer) -> Match? {
+        for match in guarded where match.pattern?.matches(method: method, path: path) == true { return match }
+        return nil
+    }
+
+    private func signOut(_ method: UnsafeRawBufferPointer, _ path: UnsafeRawBufferPointer) -> Match? {
+        for pattern in signOut where pattern.matches(method: method, path: path) {
+            return Match(kind: .signOut, pattern: pattern)
+        }
         return nil
     }
 }

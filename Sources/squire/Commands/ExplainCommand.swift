@@ -72,8 +72,10 @@ struct ExplainCommand: ParsableCommand {
             path: UnsafeRawBufferPointer(rebasing: bytes[head.path.range])
         )
         let kind = match?.kind ?? .ordinary
-        let because = match.map { ", because of \"\($0.pattern)\"" } ?? ""
-        Output.line("route       \(kind.rawValue)\(because)")
+        let because = match.map { match in
+            match.pattern.map { ", because of \"\($0)\"" } ?? ", because the path can be read in too many ways"
+        }
+        Output.line("route       \(kind.rawValue)\(because ?? "")")
         Output.line("upstream    \(configuration.upstream)")
 
         let output = ByteBuffer(capacity: 4096)
