@@ -81,6 +81,13 @@ public struct BodyReader: Sendable {
         }
     }
 
+    /// Counts `count` body bytes that were used without `next`, of those that `remaining` announces.
+    @inline(__always)
+    public mutating func skip(_ count: Int) {
+        guard case .length(let remaining) = state, count > 0 else { return }
+        state = UInt64(count) < remaining ? .length(remaining &- UInt64(count)) : .finished
+    }
+
     @inline(never)
     private mutating func nextChunk(_ bytes: Span<UInt8>, from start: Int) -> Step {
         switch chunks.next(bytes, from: start) {

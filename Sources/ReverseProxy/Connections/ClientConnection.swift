@@ -7,189 +7,165 @@ import Glibc
 import Darwin
 #endif
 
-/// One client's connection: reads requests, one exchange at a time, and writes answers in their order.
+/// One client's connection: reads requests, has one exchange at a time carried out, and keeps their order.
 ///
-/// *Ownership*: owns the descriptor; the worker holds the connection. Idle connections hold no buffer. *Threading*: its loop only.
+/// It calls the runner, never the other way round: what the runner has to say, that its exchange has ended and how, is read when the loop's
+/// turn ends. So no call ends what its caller works on.
+///
+/// *Ownership*: the worker holds it; it holds its stream. *Threading*: its loop only.
 final class ClientConnection: DescriptorWatchDelegate {
     private enum State {
-        /// Waiting for a request, or in the middle of its head.
-        case head
-        case exchange
-        /// The last answer is written; what the client still sends is thrown away, so that it can read the answer.
-        case lingering
+        /// A request, or the rest of its head, is waited for.
+        case awaitingRequest(Wait)
+        case exchanging(ExchangeRunner)
+        /// The last response is written, or about to be. What the client still sends is thrown away, up to so many bytes, so that it can read
+        /// the response: closing at once would reset the connection.
+        case lingering(budget: Int)
         case closed
     }
 
-    /// Holds this connection and outlives it. Not checked: it is asked for several times in each request.
-    unowned(unsafe) let worker: Worker
-    private(set) var context: ProxyContext
-    private let descriptor: Int32
-    private var watch: DescriptorWatch?
-    private var input: ByteBuffer?
-    private(set) var output: ByteBuffer?
+    private enum Wait {
+        /// Nothing of it has come, after an earlier request: an end is no fault.
+        case idle
+        /// The first request, or part of one: too long a wait is answered.
+        case head
+    }
+
+    private let resources: WorkerResources
+    private var context: WorkerContext
+    private let stream: ClientStream
     private var parser: RequestParser
-    private(set) var head = RequestHead()
-    private var runner: ExchangeRunner?
-    private var deadline: Deadline!
-    private var state = State.head
-    private var isProcessing = false
-    /// Body bytes were asked for again while they were processed.
-    private var hasResumed = false
-    /// The client sends nothing more.
-    private(set) var hasEnded = false
-    private var mayRead = true
-    private var closesAfterAnswer = false
-    private var isDraining = false
-    /// The worker has it among those to see when the loop's turn ends.
-    private var isDue = false
-    /// A write failed: the client is gone. What is written from then on goes nowhere; the exchange ends when the loop's turn does, never
-    /// within the call that wrote.
-    private var isBroken = false
+    private var head = RequestHead()
+    private var state = State.awaitingRequest(.head)
     /// The Host that the access policy accepted last: keep-alive connections repeat it.
     private var acceptedHost: [UInt8] = []
-    /// Its number with the worker.
-    let number: Int
+    /// Looks whether a client that said its last word is still there.
+    private var presence: EventTimer?
 
-    /// How much of an answer may wait for a slow client: the upstream is not read while more does. With another 16 KiB that may come in
-    /// at once, one buffer of the pool holds it.
-    static let outputWindow = BufferPool.bufferCapacity - 16 * 1024
-    private static let smallAnswer = 16 * 1024
     private static let lingerNanoseconds: UInt64 = 2_000_000_000
-    /// How much of what follows a head that was refused is read, so that the refusal arrives: whoever sends more is not owed it.
+    /// Bytes drained after a rejected head so that the response is not lost to a TCP reset.
     private static let lingerBytes = 64 * 1024
-    private var lingerRemaining = Int.max
+    private static let presenceNanoseconds: UInt64 = 1_000_000_000
 
-    init(worker: Worker, descriptor: Int32, number: Int) {
-        self.worker = worker
-        self.descriptor = descriptor
-        self.number = number
-        context = worker.context
-        parser = RequestParser(limits: context.configuration.limits.heads)
-        deadline = Deadline(loop: worker.loop) { [unowned self] in deadlinePassed() }
-        watch = DescriptorWatch(loop: worker.loop, descriptor: descriptor, delegate: self)
+    init(_ descriptor: Int32, isUnixSocket: Bool, slot: Int, resources: WorkerResources, context: WorkerContext) {
+        self.resources = resources
+        self.context = context
+        parser = RequestParser(limits: context.proxy.configuration.limits.heads)
+        var passed: () -> Void = {}
+        stream = ClientStream(descriptor, isUnixSocket: isUnixSocket, slot: slot, resources: resources) { passed() }
+        passed = { [unowned self] in deadlinePassed() }
     }
 
     func start() {
-        watch?.setReading(true)
-        let now = MonotonicClock.now()
-        deadline.set(at: now &+ context.intervals.head, now: now)
+        stream.start(delegate: self)
+        stream.setDeadline(nanoseconds: context.proxy.intervals.head, now: MonotonicClock.now())
+    }
+
+    var isClosed: Bool { if case .closed = state { true } else { false } }
+
+    /// From now on new requests follow `context`.
+    func reconfigure(_ context: WorkerContext) {
+        self.context = context
+        parser.limits = context.proxy.configuration.limits.heads
+        acceptedHost = []
     }
 
     // MARK: Reading
 
     func descriptorIsReadable(_ watch: DescriptorWatch) {
         switch state {
-        case .head, .exchange: read()
-        case .lingering: discard()
+        case .awaitingRequest, .exchanging: read()
+        case .lingering(let budget): discard(budget)
         case .closed: break
         }
     }
 
     private func read() {
-        let buffer = input ?? worker.buffers.take()
-        input = buffer
+        var limit = BufferPool.bufferCapacity
         // A head may be as large as its limit; a body is taken piece by piece.
-        let most = max(BufferPool.bufferCapacity, state == .head ? context.configuration.limits.head + 1 : 0)
-        guard buffer.count < most else { return pauseReading() }
-        let room = buffer.writable(minimum: 4096)
-        switch SocketIO.read(descriptor, into: room) {
-        case .moved(let count):
-            buffer.commit(count)
-            process()
-        case .wouldBlock:
-            releaseInput()
-        case .endOfStream:
-            hasEnded = true
-            watch?.setReading(false)
-            if state == .head {
-                // Nothing, or half a head: there is nothing more to answer.
-                endAfterOutput()
-            } else {
-                runner?.clientEnded()
-            }
-        case .failed:
-            state == .exchange ? clientGone() : close()
+        if case .awaitingRequest = state { limit = max(limit, context.proxy.configuration.limits.head + 1) }
+        switch stream.read(limit: limit) {
+        case .moved: process()
+        case .wouldBlock: stream.releaseInput()
+        case .endOfStream: clientEnded()
+        case .failed: clientGone()
         }
     }
 
-    /// Starts what can be started with the bytes that are here.
+    /// The client sends nothing more; it may still read.
+    private func clientEnded() {
+        switch state {
+        case .awaitingRequest: endAfterOutput()
+        case .exchanging(let runner):
+            runner.clientEnded()
+            watchPresence()
+        case .lingering, .closed: break
+        }
+    }
+
+    /// Uses what was read, as far as it goes.
     private func process() {
-        guard !isProcessing else { return }
-        isProcessing = true
-        defer { isProcessing = false }
-        while let input, !input.isEmpty {
-            switch state {
-            case .head:
-                // Answers that the client does not take must not pile up behind each other.
-                guard pendingOutput < Self.outputWindow else { return pauseReading() }
-                guard startExchange(input) else { return }
-            case .exchange:
-                guard let runner else { return }
-                guard runner.wantsBody else {
-                    // The next request: it waits. One buffer of them is enough.
-                    if input.count >= BufferPool.bufferCapacity / 2 { pauseReading() }
-                    return
-                }
-                let before = input.count
-                hasResumed = false
-                runner.bodyArrived()
-                // It may have had enough, made room at once and asked for more, all in that call.
-                guard input.count < before || hasResumed, state != .closed else { return }
-            case .lingering, .closed:
-                return
+        switch state {
+        case .awaitingRequest(let wait):
+            guard let input = stream.input, !input.isEmpty else { return stream.releaseInput() }
+            // Responses that the client does not take must not pile up behind each other.
+            guard stream.pendingOutput < ClientStream.outputWindow else { return stream.pauseReading() }
+            startExchange(input, wait)
+        case .exchanging(let runner):
+            if runner.wantsInput {
+                runner.inputArrived()
+            } else if let input = stream.input, input.count >= BufferPool.bufferCapacity / 2 {
+                // The next request: it waits. One buffer of them is enough.
+                stream.pauseReading()
             }
+        case .lingering, .closed:
+            return
         }
-        releaseInput()
+        stream.releaseInput()
     }
 
-    /// Parses a head and begins its exchange. False when more bytes are needed, or the connection is done.
-    private func startExchange(_ input: ByteBuffer) -> Bool {
+    /// Parses a head and begins its exchange.
+    private func startExchange(_ input: ByteBuffer, _ wait: Wait) {
         let result = parser.parse(input.octets.span, into: &head)
         let now = MonotonicClock.now()
         switch result {
         case .incomplete:
-            if deadlineIsIdle {
-                deadlineIsIdle = false
-                deadline.set(at: now &+ context.intervals.head, now: now)
-            }
-            if hasEnded { endAfterOutput() }
-            return false
+            if stream.hasEnded { return endAfterOutput() }
+            guard case .idle = wait else { return }
+            state = .awaitingRequest(.head)
+            stream.setDeadline(nanoseconds: context.proxy.intervals.head, now: now)
         case .failed(let error):
             refuse(Problem(error), now: now)
-            return false
         case .complete(let length):
-            deadline.clear()
-            deadlineIsIdle = false
-            state = .exchange
-            if context !== worker.context { reconfigure() }
-            closesAfterAnswer = !head.keepsAlive || isDraining
+            stream.clearDeadline()
             let bytes = UnsafeRawBufferPointer(rebasing: input.readable[..<length])
-            let runner = worker.takeRunner()
-            self.runner = runner
-            runner.begin(self, head: head, bytes: bytes, headLength: length, admission: admission(bytes), now: now)
-            return state != .closed
+            let admission = admission(bytes)
+            let runner = resources.takeRunner()
+            state = .exchanging(runner)
+            runner.begin(
+                stream,
+                context: context,
+                head: head,
+                bytes: bytes,
+                admission: admission,
+                acceptedHost: acceptedHost,
+                now: now
+            )
         }
-    }
-
-    private var deadlineIsIdle = false
-
-    private func reconfigure() {
-        context = worker.context
-        parser.limits = context.configuration.limits.heads
-        acceptedHost = []
     }
 
     /// Decides whether the request may pass, before anything is sent for it.
     private func admission(_ bytes: UnsafeRawBufferPointer) -> Admission {
+        let access = context.proxy.access
         // The common case: the Host of the last request, and nothing that needs a look.
         let needsLook =
-            head.form == .absolute || head.method == .trace || head.method == .connect || context.access.needsKey
+            head.form == .absolute || head.method == .trace || head.method == .connect || access.needsKey
             || head.names.contains(.origin) || head.names.contains(.secFetchSite)
         if !needsLook {
             guard let host = head.host else { return Admission(.forward) }
             if isAccepted(UnsafeRawBufferPointer(rebasing: bytes[host.range])) { return Admission(.forward) }
         }
-        let admission = Admission(head, bytes, context.access)
+        let admission = Admission(head, bytes, access)
         if case .forward = admission.decision, let host = head.host { acceptedHost = Array(bytes[host.range]) }
         return admission
     }
@@ -200,252 +176,158 @@ final class ClientConnection: DescriptorWatchDelegate {
             && acceptedHost.withUnsafeBytes { memcmp($0.baseAddress!, host.baseAddress!, host.count) == 0 }
     }
 
-    /// `http://host` as the client calls this proxy.
-    var ownOrigin: [UInt8]? { acceptedHost.isEmpty ? nil : Array("http://".utf8) + acceptedHost }
-
-    /// The bytes that were read and not used yet.
-    var pendingInput: ByteBuffer? { input }
-
-    /// The runner takes body bytes again after it had enough.
-    func resumeBody() {
-        hasResumed = true
-        resumeReading()
-        process()
-    }
-
-    func pauseReading() {
-        guard mayRead else { return }
-        mayRead = false
-        watch?.setReading(false)
-    }
-
-    func resumeReading() {
-        guard !mayRead, !hasEnded, state != .closed else { return }
-        mayRead = true
-        watch?.setReading(true)
-    }
-
-    private func releaseInput() {
-        guard let input, input.isEmpty else { return }
-        self.input = nil
-        worker.buffers.give(input)
-    }
-
     // MARK: Writing
 
-    /// Where an answer is written to; `flush` sends it.
-    func outputBuffer() -> ByteBuffer {
-        if let output { return output }
-        let buffer = worker.buffers.take()
-        output = buffer
-        return buffer
-    }
-
-    var pendingOutput: Int { output?.count ?? 0 }
-
-    /// Sends what goes now. Ends nothing, not even when the client turns out to be gone.
-    func flush() {
-        guard let output else { return }
-        guard !isBroken else { return output.clear() }
-        while !output.isEmpty {
-            switch SocketIO.write(descriptor, output.readable) {
-            case .moved(let count):
-                output.consume(count)
-            case .wouldBlock:
-                watch?.setWriting(true)
-                return
-            case .failed, .endOfStream:
-                output.clear()
-                watch?.setWriting(false)
-                isBroken = true
-                return callAtTurnEnd()
-            }
-        }
-        self.output = nil
-        worker.buffers.give(output)
-        watch?.setWriting(false)
-    }
-
-    /// The same for what ends an answer: a small one goes out with those of the other exchanges that end in this turn of the loop. Clients are
-    /// then woken once for many answers, not once for each: with 32 of them through TLS, 8 to 11 % off the median latency where waking is
-    /// cheap, and 2 to 3 % off the CPU time where it is not.
-    func flushAtTurnEnd() {
-        if pendingOutput <= Self.smallAnswer { callAtTurnEnd() } else { flush() }
-    }
-
-    private func callAtTurnEnd() {
-        guard !isDue else { return }
-        isDue = true
-        worker.callAtTurnEnd(self)
-    }
-
-    /// The turn is over, and nothing else runs: what was put off is done.
-    func turnEnded() {
-        isDue = false
-        flush()
-        if isBroken { clientGone() }
-    }
-
     func descriptorIsWritable(_ watch: DescriptorWatch) {
-        let before = pendingOutput
-        flush()
-        guard !isBroken else { return }
-        if pendingOutput < before { tookBytes() }
-        if pendingOutput < Self.outputWindow / 2 {
-            runner?.outputDrained()
-            if state == .head, !mayRead {
-                resumeReading()
-                process()
-            }
+        let before = stream.pendingOutput
+        stream.flush()
+        guard !stream.isBroken else { return }
+        if stream.pendingOutput < before { clientTookBytes() }
+        guard stream.pendingOutput < ClientStream.outputWindow / 2 else { return }
+        switch state {
+        case .exchanging(let runner): runner.outputDrained()
+        case .awaitingRequest:
+            stream.resumeReading()
+            process()
+        case .lingering where stream.pendingOutput == 0: beginLingering()
+        case .lingering, .closed: break
         }
-        if output == nil, state == .lingering { beginLingering() }
     }
 
     /// A slow reader has as long again.
-    private func tookBytes() {
+    private func clientTookBytes() {
         let now = MonotonicClock.now()
         switch state {
-        case .exchange: runner?.clientTookBytes()
-        case .lingering: deadline.set(at: now &+ context.intervals.body, now: now)
-        case .head where deadlineIsIdle: deadline.set(at: now &+ context.intervals.idle, now: now)
-        case .head, .closed: break
+        case .exchanging(let runner): runner.clientTookBytes(now: now)
+        case .lingering: stream.setDeadline(nanoseconds: context.proxy.intervals.body, now: now)
+        case .awaitingRequest(.idle): stream.setDeadline(nanoseconds: context.proxy.intervals.idle, now: now)
+        case .awaitingRequest(.head), .closed: break
         }
     }
 
-    // MARK: The exchange's end
+    // MARK: The turn's end
 
-    /// The runner is done; the answer is in `output` and flushed as far as it goes.
-    func exchangeFinished(closes: Bool, now: UInt64 = MonotonicClock.now()) {
-        runner = nil
-        guard state == .exchange else { return }
-        if closes || closesAfterAnswer || worker.isDraining || (hasEnded && input?.isEmpty ?? true) {
-            return lingerAfterOutput()
+    /// The loop's turn is over, and nothing else runs: what was put off is done.
+    func turnEnded() {
+        stream.turnEnded()
+        stream.flush()
+        if stream.isBroken { return clientGone() }
+        if case .exchanging(let runner) = state, let ending = runner.ending { exchangeEnded(runner, ending) }
+    }
+
+    private func exchangeEnded(_ runner: ExchangeRunner, _ ending: ExchangeRunner.Ending) {
+        let now = MonotonicClock.now()
+        runner.conclude(now: now)
+        presence = nil
+        switch ending {
+        case .reset:
+            state = .closed
+            return stream.reset()
+        case .keepAlive where !resources.isDraining && !(stream.hasEnded && stream.input?.isEmpty ?? true):
+            state = .awaitingRequest(.idle)
+            stream.resumeReading()
+            stream.setDeadline(nanoseconds: context.proxy.intervals.idle, now: now)
+            process()
+        case .keepAlive, .close:
+            lingerAfterOutput(budget: .max)
         }
-        state = .head
-        resumeReading()
-        deadlineIsIdle = true
-        deadline.set(at: now &+ context.intervals.idle, now: now)
-        if isProcessing { return }
-        if let input, !input.isEmpty { process() } else { releaseInput() }
     }
 
-    /// Whether the connection ends after this answer: the answer says so.
-    var willClose: Bool { closesAfterAnswer || worker.isDraining }
+    // MARK: Ending
 
-    /// What follows a request that was refused is not trusted: the connection ends with its answer.
-    func closeAfterAnswer() {
-        closesAfterAnswer = true
-    }
-
-    /// An answer that cannot be completed: the client must see that.
-    func abort() {
-        guard state != .closed else { return }
-        detach()
-        SocketIO.reset(descriptor)
-    }
-
-    /// Bytes that are no request: say so and hang up.
+    /// Bytes that are no request: says so and hangs up. What follows them is not trusted.
     private func refuse(_ problem: Problem, now: UInt64) {
-        closesAfterAnswer = true
-        lingerRemaining = Self.lingerBytes
-        state = .exchange
-        head.method = .get
-        let buffer = outputBuffer()
-        OwnResponse(method: .get, date: worker.date(), closes: true).append(problem, to: buffer)
-        worker.counters.finished(status: problem.status, nanoseconds: 0)
-        worker.counters.refused(problem.code)
-        worker.recordRefusal(problem, context)
-        flush()
-        exchangeFinished(closes: true)
+        let date = resources.date(context.proxy.clock)
+        OwnResponse(method: .get, date: date, closes: true).append(problem, to: stream.outputBuffer())
+        resources.reportRefusal(problem, to: context.proxy.observer)
+        lingerAfterOutput(budget: Self.lingerBytes)
     }
 
-    /// No request will follow. Earlier answers, or the end of one, may still be on their way.
+    /// No request will follow. Earlier responses, or the end of one, may still be on their way.
     private func endAfterOutput() {
-        if output == nil { close() } else { lingerAfterOutput() }
+        if stream.pendingOutput == 0 { close() } else { lingerAfterOutput(budget: .max) }
     }
 
-    private func lingerAfterOutput() {
-        state = .lingering
-        flush()
-        if output == nil { beginLingering() } else { tookBytes() }
+    private func lingerAfterOutput(budget: Int) {
+        state = .lingering(budget: budget)
+        stream.flush()
+        if stream.pendingOutput == 0 { beginLingering() } else { clientTookBytes() }
     }
 
     private func beginLingering() {
-        SocketIO.shutdownWriting(descriptor)
-        if hasEnded { return close() }
-        let now = MonotonicClock.now()
-        deadline.set(at: now &+ Self.lingerNanoseconds, now: now)
-        input?.clear()
-        releaseInput()
-        resumeReading()
+        stream.shutdownWriting()
+        if stream.hasEnded { return close() }
+        stream.setDeadline(nanoseconds: Self.lingerNanoseconds, now: MonotonicClock.now())
+        stream.dropInput()
+        stream.resumeReading()
     }
 
-    private func discard() {
-        let buffer = worker.buffers.take()
-        defer { worker.buffers.give(buffer) }
-        switch SocketIO.read(descriptor, into: buffer.writable(minimum: 4096)) {
+    private func discard(_ budget: Int) {
+        switch stream.discard() {
         case .moved(let count):
-            lingerRemaining -= count
-            if lingerRemaining <= 0 { pauseReading() }
+            state = .lingering(budget: max(0, budget &- count))
+            if count >= budget { stream.pauseReading() }
         case .wouldBlock: break
-        case .endOfStream where output != nil:
-            hasEnded = true
-            watch?.setReading(false)
+        case .endOfStream where stream.pendingOutput > 0: break
         case .endOfStream, .failed: close()
         }
     }
 
+    /// The client takes nothing more either.
     private func clientGone() {
-        runner?.clientGone()
-        runner = nil
+        if case .exchanging(let runner) = state {
+            runner.clientGone()
+            runner.conclude(now: MonotonicClock.now())
+        }
         close()
     }
 
-    func close() {
-        guard state != .closed else { return }
-        detach()
-        SocketIO.close(descriptor)
+    private func close() {
+        presence = nil
+        state = .closed
+        stream.close()
     }
 
-    private func detach() {
+    /// Ends what runs, at once.
+    func stop() {
+        guard !isClosed else { return }
+        presence = nil
+        if case .exchanging(let runner) = state {
+            runner.stop()
+            runner.conclude(now: MonotonicClock.now())
+        }
         state = .closed
-        runner = nil
-        deadline.cancel()
-        watch?.close()
-        watch = nil
-        if let input { worker.buffers.give(input) }
-        if let output { worker.buffers.give(output) }
-        input = nil
-        output = nil
-        worker.connectionClosed(self)
+        stream.reset()
+    }
+
+    /// The worker stops: an idle connection goes at once, a busy one after its response.
+    func drain() {
+        if case .awaitingRequest = state { endAfterOutput() }
     }
 
     // MARK: Time
 
-    /// The runner's deadlines: it hears `deadlinePassed`.
-    func setDeadline(nanoseconds: UInt64, now: UInt64) {
-        deadline.set(at: now &+ nanoseconds, now: now)
-    }
-
-    func clearDeadline() {
-        deadline.clear()
-    }
-
     private func deadlinePassed() {
         switch state {
-        case .head:
-            if deadlineIsIdle || input == nil { return close() }
-            refuse(.requestTimeout, now: MonotonicClock.now())
-        case .exchange: runner?.deadlinePassed()
+        case .awaitingRequest(.idle): close()
+        case .awaitingRequest(.head):
+            if stream.input == nil { close() } else { refuse(.requestTimeout, now: MonotonicClock.now()) }
+        case .exchanging(let runner): runner.deadlinePassed(now: MonotonicClock.now())
         case .lingering: close()
         case .closed: break
         }
     }
 
-    /// The worker stops: idle connections go at once, busy ones after their answer.
-    func drain() {
-        isDraining = true
-        closesAfterAnswer = true
-        if state == .head { endAfterOutput() }
+    /// A client that ended may have closed its connection, or only its own direction: nothing more is heard from it in either case. So it is
+    /// looked for, or a stream of events would go on for somebody who has left.
+    private func watchPresence() {
+        guard case .exchanging = state else { return }
+        guard !stream.isAbandoned else {
+            // Not within the runner's call: when the turn ends.
+            return stream.markAbandoned()
+        }
+        let timer = presence ?? EventTimer(loop: resources.loop) { [unowned self] in watchPresence() }
+        presence = timer
+        timer.arm(nanoseconds: Self.presenceNanoseconds)
     }
 }

@@ -3,132 +3,136 @@ import EventIO
 import HTTP1
 import Upstream
 
-/// The answer's way: from the upstream, perhaps held or collected, to the client.
+/// The response's way: from the upstream, perhaps held or collected, to the client.
 extension ExchangeRunner {
     func upstreamIsReadable(_ connection: UpstreamConnection) {
-        guard connection === self.connection else { return connection.close() }
-        switch phase {
-        case .exchanging: readHead(connection)
-        case .collecting: receiveBody(connection, take: collect, ended: collectedAll)
-        case .relaying: readBody(connection)
+        guard connection === attempt?.connection else { return connection.close() }
+        switch exchange.state {
+        case .sending: readHead(connection)
+        case .collecting: readBody(connection, deliver: collect)
+        case .relaying: relay(connection)
         case .tunnelling: readTunnel(connection)
-        case .idle, .waiting, .connecting: connection.setReading(false)
+        // What follows stays with the upstream until it is decided what becomes of it.
+        case .awaitingCredential, .holding, .settling, .finished: pauseUpstream()
         }
+    }
+
+    /// Where the upstream's bytes are received into.
+    private func inputBuffer() -> ByteBuffer {
+        if let input = attempt!.input { return input }
+        let buffer = resources.buffers.take()
+        attempt!.input = buffer
+        return buffer
+    }
+
+    private func releaseEmptyInput() {
+        guard let input = attempt?.input, input.isEmpty else { return }
+        attempt!.input = nil
+        resources.buffers.give(input)
     }
 
     // MARK: The head
 
     private func readHead(_ connection: UpstreamConnection) {
-        let buffer = upstreamInput ?? worker.buffers.take()
-        upstreamInput = buffer
+        let buffer = inputBuffer()
         switch connection.receive(into: buffer.writable(minimum: Self.smallBody)) {
         case .moved(let count):
             buffer.commit(count)
             parseHead(buffer)
         case .wouldBlock:
-            break
+            releaseEmptyInput()
         case .endOfStream, .failed:
             connectionBroke(hadBytes: !buffer.isEmpty)
         }
     }
 
     private func connectionBroke(hadBytes: Bool) {
-        let action =
-            hadBytes || interimCount > 0
-            ? .fail
-            : exchange.connectionBroke(
-                wasReused: connectionWasReused,
-                isReplayable: body?.isReplayable ?? true
-            )
-        switch action {
+        if hadBytes || attempt!.interimResponses > 0 { return fail(.upstreamReset) }
+        switch exchange.connectionBroke(wasReused: attempt!.isReused, isReplayable: request.isReplayable) {
         case .sendAgain:
-            releaseConnection(isReusable: false)
-            beginAttempt(onFreshConnection: true)
-        case .fail:
-            fault(.upstreamReset)
+            let now = MonotonicClock.now()
+            releaseAttempt(now: now)
+            connect(onFreshConnection: true, now: now)
+        case .fail: fail(.upstreamReset)
+        case .ignore: break
         }
     }
 
     private func parseHead(_ buffer: ByteBuffer) {
         while true {
-            switch parser.parse(buffer.octets.span, answering: exchange.method, into: &responseHead) {
+            switch parser.parse(buffer.octets.span, answering: exchange.rules.method, into: &responseHead) {
             case .incomplete:
                 return
             case .failed(let error):
-                return fault(.protocolError(error))
+                return fail(.protocolError(error))
             case .complete(let length):
-                guard responseHead.isInterim else { return finalHead(buffer, length: length) }
-                if responseHead.switchesToWebSocket, mayTunnel { return beginTunnel(buffer, length: length) }
-                guard relayInterim(buffer, length: length) else { return }
-                if buffer.isEmpty { return }
+                guard responseHead.isInterim else { return headArrived(buffer, length: length) }
+                if responseHead.switchesToWebSocket, request.mayTunnel, exchange.upstreamSwitched() {
+                    return beginTunnel(buffer, length: length)
+                }
+                relayInterim(buffer, length: length)
+                if exchange.isFinished || buffer.isEmpty { return }
             }
         }
     }
 
-    /// 1xx: false when the exchange ended here.
-    private func relayInterim(_ buffer: ByteBuffer, length: Int) -> Bool {
-        interimCount += 1
-        guard responseHead.status != 101, interimCount <= 32 else {
-            fault(.protocolError(.malformed("it switches protocols, or sends interim answers without end")))
-            return false
+    /// Of interim responses, so many bytes may wait for the client: they are hints, and a slow client does without.
+    private static let interimWindow = 8 * 1024
+    private static let maximumInterimResponses = 32
+
+    private func relayInterim(_ buffer: ByteBuffer, length: Int) {
+        attempt!.interimResponses += 1
+        guard responseHead.status != 101, attempt!.interimResponses <= Self.maximumInterimResponses else {
+            return fail(.protocolError(.malformed("unexpected 101, or more than 32 interim responses")))
         }
         if responseHead.status == 100 {
             buffer.consume(length)
             tellToContinue()
-            guard phaseIsActive else { return false }
-            if awaitsContinue {
-                awaitsContinue = false
-                setDeadline(now: MonotonicClock.now())
-                pumpBody()
-            }
-            return phaseIsActive
+            return continueUpload(now: MonotonicClock.now())
         }
-        if clientMinorVersion > 0 {
-            let bytes = UnsafeRawBufferPointer(rebasing: buffer.readable[..<length])
+        if request.minorVersion > 0, client.pendingOutput + length <= Self.interimWindow {
             context.responses.render(
                 responseHead,
-                bytes,
+                UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]),
                 ResponsePolicy.Additions(framing: .none, closes: false),
                 into: client.outputBuffer()
             )
             client.flush()
         }
         buffer.consume(length)
-        return true
     }
 
-    private func finalHead(_ buffer: ByteBuffer, length: Int) {
+    private func headArrived(_ buffer: ByteBuffer, length: Int) {
         let now = MonotonicClock.now()
-        firstByteAt = now
+        request.firstByteAt = now
         let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
-        if verdict == .accepted {
-            noteAcceptance(now: now)
-            if exchange.hasReplayed { noteReplay(isAccepted: true) }
+        if verdict == .accepted, exchange.rules.carriesCredential {
+            request.context.session.recordAcceptance(now: now, route: routeHash)
         }
         let action = exchange.headArrived(
             status: responseHead.status,
             verdict: verdict,
-            isReplayable: body?.isReplayable ?? true
+            isReplayable: request.isReplayable
         )
-        setBodyMode()
+        response = Response(reader: BodyReader(responseHead.framing))
         switch action {
         case .relay:
-            if exchange.hasReplayed, verdict == .rejected { noteReplay(isAccepted: false) }
+            if exchange.hasReplayed { recordReplay(isAccepted: verdict != .rejected) }
             let head = UnsafeRawBufferPointer(rebasing: buffer.readable[..<length])
-            beginRelay(head, additions: additions(framing: clientFraming()))
+            beginRelay(head, additions(framing: clientFraming))
             buffer.consume(length)
             relayBuffered(buffer)
         case .hold:
             keepHead(buffer, length: length)
-            // What follows stays with the upstream until it is decided what becomes of it.
-            connection?.setReading(false)
-            isUpstreamPaused = true
-            askForAnotherCredential()
-        case .collect(let purpose):
+            pauseUpstream()
+            askForAnotherCredential(now: now)
+        case .collect:
+            if exchange.hasReplayed, verdict == .accepted { recordReplay(isAccepted: true) }
             keepHead(buffer, length: length)
-            phase = .collecting(purpose)
             setDeadline(now: now)
             collect(buffer)
+        case .ignore:
+            break
         }
     }
 
@@ -142,160 +146,124 @@ extension ExchangeRunner {
     }
 
     private func keepHead(_ buffer: ByteBuffer, length: Int) {
-        let held = heldHead ?? worker.buffers.take()
-        held.clear()
+        let held = resources.buffers.take()
         held.append(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
-        heldHead = held
+        response!.head = held
         buffer.consume(length)
     }
 
-    private func setBodyMode() {
-        switch responseHead.framing {
-        case .none, .length(0): bodyMode = .none
-        case .length(let length): bodyMode = .length(length)
-        case .chunked:
-            bodyMode = .chunked
-            responseDecoder = ChunkedDecoder()
-        case .untilClose: bodyMode = .untilClose
-        }
-    }
-
     /// How the client gets the body's length.
-    private func clientFraming() -> MessageFraming {
+    private var clientFraming: MessageFraming {
         switch responseHead.framing {
         case .none:
-            // The length that GET would have had is part of the answer to HEAD, and of 304.
-            let saysLength = exchange.method == .head || responseHead.status == 304
+            // The length that GET would have had is part of the response to HEAD, and of 304.
+            let saysLength = exchange.rules.method == .head || responseHead.status == 304
             return saysLength ? responseHead.contentLength.map(MessageFraming.length) ?? .none : .none
         case .length(let length): return .length(length)
-        case .chunked, .untilClose: return clientMinorVersion > 0 ? .chunked : .untilClose
+        case .chunked, .untilClose: return request.minorVersion > 0 ? .chunked : .untilClose
         }
     }
 
     private func additions(framing: MessageFraming) -> ResponsePolicy.Additions {
         let names = responseHead.names
+        let mapsLocation = names.contains(.location) || names.contains(.contentLocation)
+        let hasOwnOrigin = mapsLocation && !request.acceptedHost.isEmpty
         return ResponsePolicy.Additions(
             framing: framing,
-            closes: client.willClose || framing == .untilClose || isBodyUnread,
-            date: names.contains(.date) ? nil : worker.date(),
-            pageOrigin: pageOrigin,
-            ownOrigin: names.contains(.location) || names.contains(.contentLocation) ? client.ownOrigin : nil
+            closes: framing == .untilClose || responseCloses,
+            date: names.contains(.date) ? nil : resources.date(context.clock),
+            pageOrigin: request.pageOrigin,
+            ownOrigin: hasOwnOrigin ? Array("http://".utf8) + request.acceptedHost : nil
         )
     }
 
     // MARK: Relaying
 
-    private func beginRelay(_ head: UnsafeRawBufferPointer, additions: ResponsePolicy.Additions) {
-        exchange.hasAnswered = true
-        // Not before: an answer that is held may be followed by an attempt that does want the body.
-        clientExpects = false
-        responseStatus = responseHead.status
-        phase = .relaying
-        writesChunks = additions.framing == .chunked
-        announcesClose = additions.closes
+    private func beginRelay(_ head: UnsafeRawBufferPointer, _ additions: ResponsePolicy.Additions) {
+        // Not before: a response that is held may be followed by an attempt that does want the body.
+        request.expectation = .none
+        outcome.status = responseHead.status
+        response!.writesChunks = additions.framing == .chunked
+        response!.endsWithConnection = additions.framing == .untilClose
+        if additions.closes { request.closes = true }
         context.responses.render(responseHead, head, additions, into: client.outputBuffer())
     }
 
-    /// An answer that was held goes to the client after all.
+    /// The response that was held goes to the client after all: what there is of it, and then the rest as it comes.
     func relayHeld(proxyStatus: String?, retryAfter: Int? = nil) {
-        guard let heldHead else { return fault(.internalError) }
-        var additions = additions(
-            framing: hasWholeBody && exchange.method != .head ? .length(UInt64(collected.count)) : clientFraming()
-        )
+        guard let head = response?.head else { return fail(.internalError) }
+        response!.head = nil
+        let collected = response!.collected
+        response!.collected = []
+        var framing = clientFraming
+        if response!.reader.isFinished, exchange.rules.method != .head, framing != .none {
+            framing = .length(UInt64(collected.count))
+        }
+        var additions = additions(framing: framing)
         additions.proxyStatus = proxyStatus
         additions.retryAfter = retryAfter
-        beginRelay(heldHead.readable, additions: additions)
-        self.heldHead = nil
-        worker.buffers.give(heldHead)
-        if hasWholeBody {
-            bodyMode = .none
-            if exchange.method != .head {
-                responseBytes += UInt64(collected.count)
-                client.outputBuffer().append(collected)
-            }
-            return finishRelay()
-        }
-        resumeRelay()
-    }
-
-    /// The collected part, and from now on everything as it comes.
-    private func relayCollected() {
-        guard let heldHead else { return }
-        if exchange.hasReplayed { noteReplay(isAccepted: true) }
-        beginRelay(heldHead.readable, additions: additions(framing: clientFraming()))
-        self.heldHead = nil
-        worker.buffers.give(heldHead)
+        beginRelay(head.readable, additions)
+        resources.buffers.give(head)
         collected.withUnsafeBytes { write($0) }
-        collected = []
-        client.flush()
-    }
-
-    private func resumeRelay() {
-        isUpstreamPaused = false
+        if response!.reader.isFinished { return finishRelay() }
         setDeadline(now: MonotonicClock.now())
-        let buffer = upstreamInput ?? worker.buffers.take()
-        upstreamInput = buffer
-        let serial = serial
-        relayBuffered(buffer)
-        guard self.serial == serial, phaseIsActive else { return }
-        connection?.setReading(true)
+        resumeUpstream()
+        if let input = attempt?.input { relayBuffered(input) } else { client.flush() }
     }
 
-    /// Relays body bytes that came with the head.
+    /// What was collected is not what was looked for, or took too long.
+    func relayCollected() {
+        if case .collecting(.verdict, _) = exchange.state, exchange.hasReplayed { recordReplay(isAccepted: true) }
+        guard exchange.relayCollected() else { return }
+        relayHeld(proxyStatus: nil)
+    }
+
+    /// Relays body bytes that were received.
     private func relayBuffered(_ buffer: ByteBuffer) {
-        switch bodyMode {
-        case .none:
-            hasExtraBytes = !buffer.isEmpty
-            return finishRelay()
-        case .length(let remaining):
-            let part = Int(min(UInt64(buffer.count), remaining))
-            write(UnsafeRawBufferPointer(rebasing: buffer.readable[..<part]))
-            buffer.consume(part)
-            if UInt64(part) == remaining {
-                hasExtraBytes = !buffer.isEmpty
-                return finishRelay()
-            }
-            bodyMode = .length(remaining - UInt64(part))
-        case .chunked:
-            if takeChunks(buffer, data: write) { return finishRelay() }
-            guard phaseIsActive else { return }
-        case .untilClose:
-            write(buffer.readable)
-            buffer.clear()
+        switch readBody(of: buffer, write) {
+        case .complete: return finishRelay()
+        case .partial: break
+        case .failed(let error): return fail(.protocolError(error))
         }
         client.flush()
         setDeadline(now: MonotonicClock.now())
         checkPressure()
     }
 
-    /// Takes the chunks in `buffer` apart; true when the body is complete. A faulty one ends the exchange.
-    private func takeChunks(_ buffer: ByteBuffer, data: (UnsafeRawBufferPointer) -> Void) -> Bool {
+    private enum Progress {
+        case complete
+        case partial
+        case failed(HTTP1Error)
+    }
+
+    /// Takes the body out of `buffer` as far as it goes.
+    @inline(__always)
+    private func readBody(of buffer: ByteBuffer, _ deliver: (UnsafeRawBufferPointer) -> Void) -> Progress {
         var offset = 0
         let octets = buffer.octets
         while true {
-            switch responseDecoder.next(octets.span, from: offset) {
+            switch response!.reader.next(octets.span, from: offset) {
             case .data(let range):
-                data(UnsafeRawBufferPointer(rebasing: buffer.readable[range.range]))
+                deliver(UnsafeRawBufferPointer(rebasing: buffer.readable[range.range]))
                 offset = Int(range.upperBound)
             case .needsMore(let end):
                 buffer.consume(end)
-                return false
+                return .partial
             case .finished(let end):
                 buffer.consume(end)
-                hasExtraBytes = !buffer.isEmpty
-                return true
+                response!.hasSurplus = !buffer.isEmpty
+                return .complete
             case .failed(let error):
-                fault(.protocolError(error))
-                return false
+                return .failed(error)
             }
         }
     }
 
     private func write(_ bytes: UnsafeRawBufferPointer) {
         guard !bytes.isEmpty else { return }
-        responseBytes += UInt64(bytes.count)
+        outcome.bytes += UInt64(bytes.count)
         let output = client.outputBuffer()
-        if writesChunks {
+        if response!.writesChunks {
             output.append(hexadecimal: bytes.count)
             output.append("\r\n")
             output.append(bytes)
@@ -305,9 +273,10 @@ extension ExchangeRunner {
         }
     }
 
-    private func readBody(_ connection: UpstreamConnection) {
-        guard case .length(let remaining) = bodyMode, upstreamInput?.isEmpty ?? true else {
-            return receiveBody(connection, take: relayBuffered, ended: finishRelay)
+    private func relay(_ connection: UpstreamConnection) {
+        guard let remaining = response!.reader.remaining, attempt!.input?.isEmpty ?? true, !response!.writesChunks
+        else {
+            return readBody(connection, deliver: relayBuffered)
         }
         // Straight into what the client gets.
         let output = client.outputBuffer()
@@ -315,168 +284,126 @@ extension ExchangeRunner {
         case .moved(let count):
             let part = Int(min(UInt64(count), remaining))
             output.commit(part)
-            responseBytes += UInt64(part)
-            bodyMode = .length(remaining - UInt64(part))
-            if UInt64(part) == remaining {
-                hasExtraBytes = count > part
+            outcome.bytes += UInt64(part)
+            response!.reader.skip(part)
+            if response!.reader.isFinished {
+                response!.hasSurplus = count > part
                 return finishRelay()
             }
             client.flush()
-            client.setDeadline(nanoseconds: context.intervals.body, now: MonotonicClock.now())
+            setDeadline(now: MonotonicClock.now())
             checkPressure()
         case .wouldBlock:
             // A stream that pauses holds no buffer.
             client.flush()
         case .endOfStream, .failed:
-            fault(.upstreamReset)
+            fail(.upstreamReset)
         }
     }
 
-    /// Receives more of a body and hands it to `take`; `ended` comes when the body ends with the connection.
-    private func receiveBody(
-        _ connection: UpstreamConnection,
-        take: (ByteBuffer) -> Void,
-        ended: () -> Void
-    ) {
-        let buffer = upstreamInput ?? worker.buffers.take()
-        upstreamInput = buffer
+    /// Receives more of a body and hands it to `deliver`.
+    private func readBody(_ connection: UpstreamConnection, deliver: (ByteBuffer) -> Void) {
+        let buffer = inputBuffer()
         switch connection.receive(into: buffer.writable(minimum: Self.smallBody)) {
         case .moved(let count):
             buffer.commit(count)
-            take(buffer)
+            deliver(buffer)
         case .wouldBlock:
             break
         case .endOfStream:
-            if case .untilClose = bodyMode { ended() } else { fault(.upstreamReset) }
+            if case .finished = response!.reader.end() { deliver(buffer) } else { fail(.upstreamReset) }
         case .failed:
-            fault(.upstreamReset)
+            fail(.upstreamReset)
         }
         releaseEmptyInput()
     }
 
-    private func releaseEmptyInput() {
-        guard let buffer = upstreamInput, buffer.isEmpty else { return }
-        upstreamInput = nil
-        worker.buffers.give(buffer)
-    }
-
-    /// A slow client stops the upstream from being read.
-    func checkPressure() {
-        guard client.pendingOutput > ClientConnection.outputWindow, !isUpstreamPaused else { return }
-        isUpstreamPaused = true
-        connection?.setReading(false)
-    }
-
-    /// The client caught up.
-    func outputDrained() {
-        switch phase {
-        case .relaying, .tunnelling: break
-        case .idle, .waiting, .connecting, .exchanging, .collecting: return
-        }
-        guard isUpstreamPaused else { return }
-        isUpstreamPaused = false
-        connection?.setReading(true)
-    }
-
     private func finishRelay() {
-        if writesChunks {
+        if response!.writesChunks {
             let output = client.outputBuffer()
             output.append("0\r\n")
-            if case .chunked = bodyMode { output.append(responseDecoder.forwardableTrailers()) }
+            if case .chunked = responseHead.framing { output.append(response!.reader.forwardableTrailers()) }
             output.append("\r\n")
         }
-        client.flushAtTurnEnd()
-        let now = MonotonicClock.now()
-        releaseConnection(isReusable: isConnectionReusable, now: now)
-        finish(.complete, closes: announcesClose || isBodyUnread, now: now)
+        noteReusability()
+        end(.complete, request.closes || request.isBodyUnread ? .close : .keepAlive)
     }
 
-    /// Everything of this exchange went over it, both ways, and the upstream keeps it.
-    private var isConnectionReusable: Bool {
-        guard responseHead.keepsAlive, !hasExtraBytes, !uploadFailed, upstreamInput?.isEmpty ?? true else {
-            return false
-        }
-        guard headSent == requestHead.count else { return false }
-        return body.map { $0.isComplete && bodySent == $0.count } ?? true
+    /// The response is whole. If everything of this exchange went over the connection, both ways, and the upstream keeps it, others may use it.
+    private func noteReusability() {
+        guard responseHead.keepsAlive, response?.hasSurplus == false, let attempt, !attempt.uploadFailed,
+            attempt.input?.isEmpty ?? true, attempt.headSent == request.head.count,
+            request.upload.map({ $0.body.isComplete && attempt.bodySent == $0.body.count }) ?? true
+        else { return }
+        self.attempt!.isReusable = true
     }
 
-    /// Gives the held answer up, to send the request again: its connection is kept when the whole answer is here.
-    func dropHeld() {
-        var isWhole = hasWholeBody
-        if !isWhole, let buffer = upstreamInput {
-            switch bodyMode {
-            case .none: isWhole = buffer.isEmpty
-            case .length(let remaining):
-                isWhole = UInt64(buffer.count) == remaining
-            case .chunked:
-                isWhole = skipChunks(buffer)
-            case .untilClose: break
-            }
-            if isWhole { buffer.clear() }
+    /// Gives the held response up, to send the request again: its connection is kept if the whole response is here.
+    func dropHeld(now: UInt64) {
+        if let input = attempt?.input, response?.reader.isFinished == false {
+            if case .complete = readBody(of: input, { _ in }) {}
         }
-        let isReusable = isWhole && isConnectionReusable
-        releaseConnection(isReusable: isReusable)
-        if let heldHead { worker.buffers.give(heldHead) }
-        heldHead = nil
-        collected = []
-        hasWholeBody = false
-    }
-
-    /// Whether `buffer` holds the rest of a chunked body, and nothing else.
-    private func skipChunks(_ buffer: ByteBuffer) -> Bool {
-        var offset = 0
-        let octets = buffer.octets
-        while true {
-            switch responseDecoder.next(octets.span, from: offset) {
-            case .data(let range): offset = Int(range.upperBound)
-            case .finished(let end): return end == buffer.count
-            case .needsMore, .failed: return false
-            }
-        }
+        if response?.reader.isFinished ?? false { noteReusability() }
+        releaseAttempt(now: now)
+        dropResponse()
     }
 
     // MARK: Collecting
 
+    private static let collectLimit = 256 * 1024
+    /// A rejection is short.
+    private static let verdictLimit = 64 * 1024
+
     private func collect(_ buffer: ByteBuffer) {
-        switch bodyMode {
-        case .none:
-            return collectedAll()
-        case .length(let remaining):
-            let part = Int(min(UInt64(buffer.count), remaining))
-            collected += buffer.readable[..<part]
-            buffer.consume(part)
-            bodyMode = .length(remaining - UInt64(part))
-            if UInt64(part) == remaining { return collectedAll() }
-        case .chunked:
-            if takeChunks(buffer, data: { collected += $0 }) { return collectedAll() }
-            guard phaseIsActive else { return }
-        case .untilClose:
-            collected += buffer.readable
-            buffer.clear()
+        switch readBody(of: buffer, { response!.collected += $0 }) {
+        case .complete: return collectedAll()
+        case .partial: break
+        case .failed(let error): return fail(.protocolError(error))
         }
-        guard collected.count > Self.collectLimit else { return }
-        // Too large to be what is looked for.
-        relayCollected()
+        if case .collecting(.verdict, _) = exchange.state {
+            if response!.collected.count > Self.verdictLimit { relayCollected() }
+        } else {
+            if response!.collected.count > Self.collectLimit { return relayCollected() }
+            setDeadline(now: MonotonicClock.now())
+        }
     }
 
     private func collectedAll() {
-        guard case .collecting(let purpose) = phase else { return }
-        hasWholeBody = true
-        hasExtraBytes = !(upstreamInput?.isEmpty ?? true)
-        bodyMode = .none
-        phase = .waiting
         client.clearDeadline()
-        switch purpose {
-        case .verdict:
-            let challenges = heldText(.wwwAuthenticate)
-            let isRejected = decodedBody.map {
-                context.rejection.isRejected(status: responseHead.status, challenges: challenges, body: $0)
-            }
-            if isRejected == true, exchange.mayReplay { return askForAnotherCredential() }
-            if exchange.hasReplayed { noteReplay(isAccepted: isRejected != true) }
-            relayHeld(proxyStatus: nil)
-        case .signIn: learnToken()
-        case .signOut: forgetToken()
+        var isRejection = false
+        if case .collecting(.verdict, _) = exchange.state, let body = decodedBody {
+            isRejection = context.rejection.isRejected(
+                status: responseHead.status,
+                challenges: heldText(.wwwAuthenticate),
+                body: body
+            )
         }
+        switch exchange.bodyCollected(isRejection: isRejection) {
+        case .hold: askForAnotherCredential(now: MonotonicClock.now())
+        case .relay:
+            if exchange.hasReplayed { recordReplay(isAccepted: !isRejection) }
+            relayHeld(proxyStatus: nil)
+        case .learnToken: learnToken()
+        case .forgetToken: forgetToken()
+        case .ignore: break
+        }
+    }
+
+    /// What was collected, readable; nil if it is of a coding that is not known.
+    var decodedBody: [UInt8]? {
+        ContentDecoding.decode(response!.collected, encoding: heldText(.contentEncoding).first)
+    }
+
+    /// The values of a field of the response that is held.
+    func heldText(_ id: FieldName) -> [String] {
+        guard let head = response?.head else { return [] }
+        return responseHead.text(of: id, in: head.readable)
+    }
+}
+
+extension ResponseHead {
+    /// The values of all fields of that name, as text. `bytes` are what the head was parsed from. Not for every response: it allocates.
+    func text(of id: FieldName, in bytes: UnsafeRawBufferPointer) -> [String] {
+        fields.filter { $0.id == id }.map { String(decoding: bytes[$0.value.range], as: UTF8.self) }
     }
 }

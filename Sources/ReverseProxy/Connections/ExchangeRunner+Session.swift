@@ -2,119 +2,68 @@ import Credentials
 import EventIO
 import HTTP1
 
-/// Lets a runner be named in work for another thread; used again on the runner's own loop only.
-private struct RunnerReference: @unchecked Sendable {
-    // `@unchecked`: nothing but `resume` touches the runner, and that runs on its loop.
-    let runner: ExchangeRunner
-    let serial: UInt64
-    let loop: EventLoop
-
-    init(_ runner: ExchangeRunner) {
-        self.runner = runner
-        serial = runner.serial
-        loop = runner.worker.loop
-    }
-
-    /// Calls `body` on the loop, if the runner still serves the same exchange.
-    func resume(_ body: @escaping @Sendable (ExchangeRunner) -> Void) {
-        loop.execute { [self] in
-            guard runner.serial == serial else { return }
-            body(runner)
-        }
-    }
-}
-
 /// The exchange's dealings with the session.
 extension ExchangeRunner {
-    /// The first question: a token for this request.
-    func askForCredential(now: UInt64) {
-        guard exchange.carriesCredential else { return beginAttempt() }
-        // A sign-out must end the token that a refresh in flight brings, not the one before.
-        let isSignOut = exchange.route == .signOut
-        if !isSignOut, let view = worker.credential(context.session, clock: context.clock, now: now) {
-            _ = exchange.credentialArrived(view.credential)
-            credentialLine = view.line
-            return beginAttempt(now: now)
+    /// The first question: a credential for this request.
+    func askForCredential(settled: Bool, now: UInt64) {
+        if !settled, let current = request.context.session.credential(now: now) {
+            _ = exchange.use(current.credential)
+            return beginAttempt(credential: current.line, now: now)
         }
-        waitForSession(now: now)
-        let reference = RunnerReference(self)
-        context.session.credential(settled: isSignOut) { grant in
-            reference.resume { $0.grantArrived(grant) }
+        let ticket = waitForSession(now: now)
+        let waiting = resources.waiting
+        context.session.credential(settled: settled) { grant in
+            waiting.resume(ticket) { $0.granted(grant) }
         }
     }
 
-    /// The upstream refused the token: the answer is held until it is known whether there is another.
-    func askForAnotherCredential() {
-        waitForSession(now: MonotonicClock.now())
-        let reference = RunnerReference(self)
-        let starts = context.session.credential(
-            rejecting: Rejection(
-                generation: exchange.generation,
-                path: pathMark,
-                skew: exchange.hasReplayed ? nil : skew(),
-                mayRefresh: exchange.mayRefresh
-            ),
-            cause: .rejected
-        ) { grant in
-            reference.resume { $0.grantArrived(grant) }
+    /// The upstream rejected the credential: the response is held until it is known whether there is another one.
+    func askForAnotherCredential(now: UInt64) {
+        let ticket = waitForSession(now: now)
+        let waiting = resources.waiting
+        let rejection = Rejection(
+            generation: exchange.generation,
+            path: routeHash,
+            skew: exchange.hasReplayed ? nil : skew,
+            mayRefresh: exchange.mayRefresh
+        )
+        let starts = context.session.credential(rejecting: rejection, cause: .rejected) { grant in
+            waiting.resume(ticket) { $0.granted(grant) }
         }
-        if starts { startedRefresh = true }
+        if starts { request.startedRefresh = true }
     }
 
     /// Nobody waits for ever, whatever holds a refresh up.
-    private func waitForSession(now: UInt64) {
-        phase = .waiting
+    private func waitForSession(now: UInt64) -> WaitingExchanges.Ticket {
+        let ticket = resources.waiting.add(self)
+        wait = .session(ticket)
         client.setDeadline(nanoseconds: context.intervals.patience, now: now)
+        return ticket
     }
 
-    /// The wait was too long. The client's own retry finds the session as it is then.
-    func waitedTooLong() {
-        dropHeld()
-        answer(.sessionBusy)
-    }
-
-    /// Stands for the request's method and path, without the query.
-    private var pathMark: UInt64 {
-        let line = requestHead.readable[..<(methodLength + 1 + targetLength)]
-        let end = line.firstIndex(of: UInt8(ascii: "?")) ?? line.endIndex
-        return FNV.hash(UnsafeRawBufferPointer(rebasing: line[..<end]))
-    }
-
-    /// The upstream's own clock is behind the token's making: it will accept the token when it gets there.
-    private func sendAgain(after nanoseconds: Int64, _ credential: Credential) {
-        let timer = EventTimer(loop: worker.loop) { [unowned self] in credentialArrived(.success(credential)) }
-        pause = timer
-        timer.arm(nanoseconds: UInt64(nanoseconds))
-    }
-
-    /// How far the refusing server's `Date` is before the token's `nbf`, in nanoseconds. Beyond an hour it is not the clock: the token
-    /// says something else there, such as milliseconds.
-    private func skew() -> Int64? {
-        guard let notBefore = worker.notBefore(context.session, generation: exchange.generation),
-            let text = heldText(.date).first, let date = HTTPDate.seconds(text), date < notBefore
-        else { return nil }
-        let (seconds, overflows) = notBefore.subtractingReportingOverflow(date)
-        return overflows || seconds > 3_600 ? nil : Int64(seconds) * 1_000_000_000
-    }
-
-    private func grantArrived(_ grant: Grant) {
+    private func granted(_ grant: Grant) {
+        wait = .nothing
         switch grant {
         case .use(let credential): credentialArrived(.success(credential))
-        case .useAfter(let nanoseconds, let credential): sendAgain(after: nanoseconds, credential)
         case .failed(let failure): credentialArrived(.failure(failure))
+        case .useAfter(let nanoseconds, let credential):
+            // The upstream's own clock is behind the token's making: it will accept the token when it gets there.
+            let timer = EventTimer(loop: resources.loop) { [unowned self] in
+                wait = .nothing
+                credentialArrived(.success(credential))
+            }
+            wait = .clock(timer)
+            timer.arm(nanoseconds: UInt64(max(nanoseconds, 0)))
         }
     }
 
     private func credentialArrived(_ result: Result<Credential, CredentialFailure>) {
-        let isReplay = exchange.attempts > 0
+        let now = MonotonicClock.now()
         switch exchange.credentialArrived(result) {
         case .send:
-            if isReplay { dropHeld() }
-            credentialLine = []
-            if case .success(let credential) = result {
-                credentialLine = Worker.line(credential.token)
-            }
-            beginAttempt()
+            if response != nil { dropHeld(now: now) }
+            let line = (try? result.get()).map { request.context.session.line(of: $0, now: now) }
+            beginAttempt(credential: line, now: now)
         case .relayRefreshed:
             relayHeld(
                 proxyStatus: "squire; details=\"the session was refreshed: send the request again\"",
@@ -123,98 +72,93 @@ extension ExchangeRunner {
         case .relayHeld(let failure):
             relayHeld(proxyStatus: Problem.proxyStatus(of: failure))
         case .relayUncured:
-            noteReplay(isAccepted: false)
+            recordReplay(isAccepted: false)
             relayHeld(proxyStatus: nil)
-        case .refuse(let failure):
-            answer(Problem(failure))
-        case .refuseSwitched:
-            answer(.sessionSwitched)
+        case .fail(let failure):
+            fail(Problem(failure))
+        case .failSwitched:
+            fail(.sessionSwitched)
+        case .ignore:
+            break
         }
     }
 
-    /// The answer to a request that was sent again says whether that helped. A path that took tokens a moment ago is not one that refuses
-    /// always: its token may have died at once, by other hands.
-    func noteReplay(isAccepted: Bool) {
-        if startedRefresh, !isAccepted, !worker.forgetAcceptance(path: pathMark) {
-            context.session.refreshDidNotHelp(exchange.generation, path: pathMark)
+    /// Stands for the request's method and path, without the query.
+    var routeHash: UInt64 {
+        let line = request.head.readable[..<(request.methodLength + 1 + request.targetLength)]
+        let end = line.firstIndex(of: UInt8(ascii: "?")) ?? line.endIndex
+        return FNV.hash(UnsafeRawBufferPointer(rebasing: line[..<end]))
+    }
+
+    /// How far the rejecting server's `Date` is before the token's `nbf`, in nanoseconds. Beyond an hour it is not the clock: the token says
+    /// something else there, such as milliseconds.
+    private var skew: Int64? {
+        guard let notBefore = request.context.session.notBefore(generation: exchange.generation),
+            let text = heldText(.date).first, let date = HTTPDate.seconds(text), date < notBefore
+        else { return nil }
+        let (seconds, overflows) = notBefore.subtractingReportingOverflow(date)
+        return overflows || seconds > 3_600 ? nil : Int64(seconds) * 1_000_000_000
+    }
+
+    /// The response to a request that was sent again says whether that helped.
+    func recordReplay(isAccepted: Bool) {
+        if request.startedRefresh, !isAccepted {
+            request.context.session.refreshDidNotHelp(exchange.generation, route: routeHash)
         }
-        worker.counters.add(isAccepted ? .replaysAccepted : .replaysRejected)
+        resources.counters.add(isAccepted ? .replaysAccepted : .replaysRejected)
     }
 
-    /// The token was accepted: so this path takes tokens.
-    @inline(__always)
-    func noteAcceptance(now: UInt64) {
-        guard exchange.carriesCredential else { return }
-        worker.noteAcceptance(now: now, path: pathMark)
-        if context.session.isStormy { context.session.accepted(path: pathMark) }
-    }
-
-    // MARK: Answers that change the session
+    // MARK: Responses that change the session
 
     /// A sign-in succeeded: its token becomes the session's, saved before the client hears of it.
     func learnToken() {
+        let now = MonotonicClock.now()
         let finder = TokenFinder(context.configuration.session.refresh)
         guard let body = decodedBody, let (token, lifetime) = finder.find(in: body, wall: context.clock.wall()) else {
-            return relayHeld(proxyStatus: nil)
+            return relayCollected()
         }
-        let reference = RunnerReference(self)
+        let ticket = waitForSession(now: now)
+        let waiting = resources.waiting
         context.session.adopt(token, source: .signIn, lifetime: lifetime, keepsUnsaved: true) { result in
-            reference.resume { runner in
+            waiting.resume(ticket) { runner in
                 var note: String?
                 if case .failure = result {
                     note = "squire; error=proxy_internal_error; details=\"the session file cannot be written\""
                 }
-                runner.relayHeld(proxyStatus: note)
+                runner.sessionChanged(note)
             }
         }
     }
 
-    /// What was collected, readable; nil when it is of a coding that is not known.
-    var decodedBody: [UInt8]? {
-        ContentDecoding.decode(collected, encoding: heldText(.contentEncoding).first)
-    }
-
-    /// The values of a field of the answer that is held.
-    func heldText(_ id: FieldName) -> [String] {
-        guard let heldHead else { return [] }
-        return responseHead.text(of: id, in: heldHead.readable)
-    }
-
+    /// A sign-out succeeded: the session's token is forgotten before the client hears of it.
     func forgetToken() {
-        let reference = RunnerReference(self)
+        let ticket = waitForSession(now: MonotonicClock.now())
+        let waiting = resources.waiting
         context.session.forget(exchange.principal) { _ in
-            reference.resume { $0.relayHeld(proxyStatus: nil) }
+            waiting.resume(ticket) { $0.sessionChanged(nil) }
         }
     }
 
-    /// A client calls the refresh path itself: one refresh for everyone, and the upstream's own answer.
-    func serveRefresh() {
-        waitForSession(now: MonotonicClock.now())
-        let reference = RunnerReference(self)
+    private func sessionChanged(_ proxyStatus: String?) {
+        wait = .nothing
+        guard exchange.relayCollected() else { return }
+        relayHeld(proxyStatus: proxyStatus)
+    }
+
+    /// A client calls the refresh path itself: one refresh for everyone, and the upstream's own response.
+    func serveRefresh(now: UInt64) {
+        let ticket = waitForSession(now: now)
+        let waiting = resources.waiting
         context.session.refreshNow(cause: .client) { result in
-            reference.resume { runner in
-                switch result {
-                case .success(let reply): runner.answer(reply)
-                case .failure(let failure): runner.answer(Problem(failure))
-                }
-            }
+            waiting.resume(ticket) { $0.refreshed(result) }
         }
     }
 
-    private func answer(_ reply: RefreshResponse) {
-        exchange.hasAnswered = true
-        responseStatus = 200
-        responseBytes = UInt64(reply.body.count)
-        let closes = client.willClose || isBodyUnread
-        ownAnswer(closes: closes).append(reply, to: client.outputBuffer())
-        client.flush()
-        finish(.complete, closes: closes)
-    }
-}
-
-extension ResponseHead {
-    /// The values of all fields of that name, as text. `bytes` are what the head was parsed from. Not for every answer: it allocates.
-    func text(of id: FieldName, in bytes: UnsafeRawBufferPointer) -> [String] {
-        fields.filter { $0.id == id }.map { String(decoding: bytes[$0.value.range], as: UTF8.self) }
+    private func refreshed(_ result: Result<RefreshResponse, CredentialFailure>) {
+        wait = .nothing
+        switch result {
+        case .success(let reply): respond(reply)
+        case .failure(let failure): fail(Problem(failure))
+        }
     }
 }

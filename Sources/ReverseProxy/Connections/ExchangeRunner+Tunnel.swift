@@ -7,43 +7,37 @@ import Upstream
 extension ExchangeRunner {
     /// The upstream switched protocols; `buffer` begins with its head, and may hold what it already says.
     func beginTunnel(_ buffer: ByteBuffer, length: Int) {
-        firstByteAt = MonotonicClock.now()
-        if exchange.hasReplayed { noteReplay(isAccepted: true) }
-        exchange.hasAnswered = true
-        responseStatus = responseHead.status
-        phase = .tunnelling
+        let now = MonotonicClock.now()
+        request.firstByteAt = now
+        if exchange.hasReplayed { recordReplay(isAccepted: true) }
+        outcome.status = responseHead.status
         let output = client.outputBuffer()
-        let head = UnsafeRawBufferPointer(rebasing: buffer.readable[..<length])
         context.responses.render(
             responseHead,
-            head,
+            UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]),
             ResponsePolicy.Additions(framing: .none, closes: false),
             into: output
         )
         buffer.consume(length)
-        responseBytes += UInt64(buffer.count)
+        outcome.bytes += UInt64(buffer.count)
         output.append(buffer.readable)
         buffer.clear()
-        upstreamInput = nil
-        worker.buffers.give(buffer)
-        noteProgress()
+        attempt!.input = nil
+        resources.buffers.give(buffer)
+        setDeadline(now: now)
         client.flush()
-        client.resumeBody()
-    }
-
-    func noteProgress() {
-        client.setDeadline(nanoseconds: context.intervals.idle, now: MonotonicClock.now())
+        pumpTunnel()
     }
 
     /// From the client to the upstream; the client is not read while the upstream does not take it.
     func pumpTunnel() {
-        guard let connection else { return }
-        while let input = client.pendingInput, !input.isEmpty {
+        guard let connection = attempt?.connection else { return }
+        while let input = client.input, !input.isEmpty {
             switch connection.send(input.readable) {
             case .moved(let count):
-                requestBytes += UInt64(count)
+                request.bytes += UInt64(count)
                 input.consume(count)
-                noteProgress()
+                setDeadline(now: MonotonicClock.now())
             case .wouldBlock:
                 return client.pauseReading()
             case .failed, .endOfStream:
@@ -57,14 +51,14 @@ extension ExchangeRunner {
         }
     }
 
-    /// From the upstream to the client, which slows it down when it does not keep up.
+    /// From the upstream to the client, which slows it down if it does not keep up.
     func readTunnel(_ connection: UpstreamConnection) {
         let output = client.outputBuffer()
         switch connection.receive(into: output.writable(minimum: Self.smallBody)) {
         case .moved(let count):
             output.commit(count)
-            responseBytes += UInt64(count)
-            noteProgress()
+            outcome.bytes += UInt64(count)
+            setDeadline(now: MonotonicClock.now())
             client.flush()
             checkPressure()
         case .wouldBlock:
@@ -79,8 +73,6 @@ extension ExchangeRunner {
 
     /// What is still on its way to the client is delivered; then its connection closes.
     func endTunnel(_ outcome: ExchangeRecord.Outcome) {
-        releaseConnection(isReusable: false)
-        client.flush()
-        finish(outcome, closes: true)
+        end(outcome, .close)
     }
 }

@@ -4,87 +4,74 @@ import Upstream
 
 /// The request's way: from the client's input through `RequestBody` to the upstream.
 extension ExchangeRunner {
-    /// The client's bytes belong to this request's body, not to the next request.
-    var wantsBody: Bool {
-        if case .tunnelling = phase { return true }
-        return isBodyUnread
-    }
-
     /// The client sent something of the body.
     func bodyArrived() {
-        if case .tunnelling = phase { return pumpTunnel() }
+        if case .client = request.expectation {
+            // It did not wait; neither does Squire.
+            request.expectation = .none
+            attempt?.awaitsContinue = false
+        }
         takeBody()
-        guard phaseIsActive, client != nil else { return }
-        if case .waiting = phase { return }
-        if case .connecting = phase { return }
-        if awaitsContinue, (body?.count ?? 0) > 0 {
-            // It did not wait; neither do we.
-            awaitsContinue = false
+        switch exchange.state {
+        case .sending, .collecting, .relaying:
+            guard let attempt else { return }
+            let now = MonotonicClock.now()
+            if !attempt.awaitsContinue { setDeadline(now: now) }
+            pumpBody(now: now)
+        case .awaitingCredential, .holding, .settling, .tunnelling, .finished:
+            break
         }
-        setDeadline(now: MonotonicClock.now())
-        pumpBody()
     }
 
-    /// Moves body bytes from the client's input into `body`, reframed, as far as the window allows.
+    /// Moves body bytes from the client's input into the upload, reframed, as far as the window allows.
     func takeBody() {
-        guard let body, let input = client.pendingInput else { return }
-        if !input.isEmpty { clientExpects = false }
+        guard let body = request.upload?.body, let input = client.input else { return }
         while !input.isEmpty, !body.isComplete {
-            guard body.count - bodySent < Self.uploadWindow else { return client.pauseReading() }
-            if bodyDecoder == nil {
-                let part = Int(min(UInt64(input.count), bodyRemaining))
-                body.append(UnsafeRawBufferPointer(rebasing: input.readable[..<part]))
-                input.consume(part)
-                bodyRemaining -= UInt64(part)
-                requestBytes += UInt64(part)
-                body.isComplete = bodyRemaining == 0
-            } else if let failure = takeChunks(body, input) {
-                return fault(Problem(failure))
-            }
+            guard body.count - (attempt?.bodySent ?? 0) < Self.uploadWindow else { return client.pauseReading() }
+            if let error = takePart(body, input) { return fail(Problem(error)) }
         }
     }
 
-    /// Decodes all chunks that are in `input` and frames their data as one chunk.
-    private func takeChunks(_ body: RequestBody, _ input: ByteBuffer) -> HTTP1Error? {
-        let data = worker.scratch
+    /// Takes the body bytes in `input`; those of several chunks become one.
+    private func takePart(_ body: RequestBody, _ input: ByteBuffer) -> HTTP1Error? {
+        let isChunked = request.upload!.isChunked
+        let data = resources.scratch
         data.clear()
         var offset = 0
-        var isFinished = false
-        var error: HTTP1Error?
         let octets = input.octets
-        decoding: while true {
-            switch bodyDecoder!.next(octets.span, from: offset) {
+        reading: while true {
+            switch request.upload!.reader.next(octets.span, from: offset) {
             case .data(let range):
-                data.append(UnsafeRawBufferPointer(rebasing: input.readable[range.range]))
+                let bytes = UnsafeRawBufferPointer(rebasing: input.readable[range.range])
+                request.bytes += UInt64(bytes.count)
+                if isChunked { data.append(bytes) } else { body.append(bytes) }
                 offset = Int(range.upperBound)
             case .needsMore(let end):
                 offset = end
-                break decoding
+                break reading
             case .finished(let end):
                 offset = end
-                isFinished = true
-                break decoding
-            case .failed(let failure):
-                error = failure
-                break decoding
+                body.isComplete = true
+                break reading
+            case .failed(let error):
+                return error
             }
         }
-        if let error { return error }
-        if !data.isEmpty {
-            requestBytes += UInt64(data.count)
-            let frame = worker.buffers.take()
-            frame.append(hexadecimal: data.count)
-            frame.append("\r\n")
-            body.append(frame.readable)
-            worker.buffers.give(frame)
-            body.append(data.readable)
-            body.append("\r\n")
-        }
-        if isFinished {
-            body.append("0\r\n")
-            bodyDecoder!.forwardableTrailers(context.headers.trailers).withUnsafeBytes { body.append($0) }
-            body.append("\r\n")
-            body.isComplete = true
+        if isChunked {
+            if !data.isEmpty {
+                let frame = resources.buffers.take()
+                frame.append(hexadecimal: data.count)
+                frame.append("\r\n")
+                body.append(frame.readable)
+                resources.buffers.give(frame)
+                body.append(data.readable)
+                body.append("\r\n")
+            }
+            if body.isComplete {
+                body.append("0\r\n")
+                request.upload!.reader.forwardableTrailers(context.headers.trailers).withUnsafeBytes { body.append($0) }
+                body.append("\r\n")
+            }
         }
         input.consume(offset)
         return nil
@@ -92,57 +79,80 @@ extension ExchangeRunner {
 
     /// Sends the head, then as much of the body as there is.
     func send() {
-        guard let connection else { return }
-        while headSent < requestHead.count {
-            switch connection.send(UnsafeRawBufferPointer(rebasing: requestHead.readable[headSent...])) {
-            case .moved(let count): headSent += count
+        guard case .sending = exchange.state, let connection = attempt?.connection else { return }
+        let head = request.head
+        while attempt!.headSent < head.count {
+            switch connection.send(UnsafeRawBufferPointer(rebasing: head.readable[attempt!.headSent...])) {
+            case .moved(let count): attempt!.headSent += count
             case .wouldBlock: return
             case .failed, .endOfStream:
-                // The answer, or the end of the connection, is there to be read.
-                uploadFailed = true
+                // The response, or the end of the connection, is there to be read.
+                attempt!.uploadFailed = true
                 return
             }
         }
-        pumpBody()
+        if request.upload != nil { pumpBody(now: MonotonicClock.now()) }
     }
 
-    func pumpBody() {
-        guard let body, let connection, !awaitsContinue, !uploadFailed, headSent == requestHead.count else { return }
-        while bodySent < body.count {
-            guard let bytes = body.bytes(from: bodySent, limit: BufferPool.bufferCapacity, scratch: worker.scratch)
-            else {
-                return fault(.bodyLost)
+    /// Sends what there is of the body, and takes more from the client as it goes.
+    private func pumpBody(now: UInt64) {
+        guard let body = request.upload?.body, let connection = attempt?.connection, !attempt!.awaitsContinue,
+            !attempt!.uploadFailed, attempt!.headSent == request.head.count
+        else { return }
+        var hasMoved = false
+        pumping: while true {
+            while attempt!.bodySent < body.count {
+                let limit = BufferPool.bufferCapacity
+                guard let bytes = body.bytes(from: attempt!.bodySent, limit: limit, scratch: resources.scratch) else {
+                    return fail(.bodyLost)
+                }
+                switch connection.send(bytes) {
+                case .moved(let count):
+                    attempt!.bodySent += count
+                    body.sent(upTo: attempt!.bodySent)
+                    hasMoved = true
+                case .wouldBlock:
+                    break pumping
+                case .failed, .endOfStream:
+                    attempt!.uploadFailed = true
+                    return
+                }
             }
-            switch connection.send(bytes) {
-            case .moved(let count):
-                bodySent += count
-                body.sent(upTo: bodySent)
-            case .wouldBlock:
-                return
-            case .failed, .endOfStream:
-                uploadFailed = true
-                return
-            }
+            guard !body.isComplete, let input = client.input, !input.isEmpty else { break }
+            takeBody()
+            if exchange.isFinished { return }
         }
-        if body.isComplete {
-            setDeadline(now: MonotonicClock.now())
-        } else {
-            client.resumeBody()
-        }
+        // Whatever moves has as long again; what is through waits for its response. Waiting for a credential is another matter.
+        if hasMoved, !isHolding { setDeadline(now: now) }
+        if !body.isComplete, body.count - attempt!.bodySent < Self.uploadWindow { client.resumeReading() }
     }
 
     func upstreamIsWritable(_ connection: UpstreamConnection) {
-        guard connection === self.connection else { return }
-        if case .tunnelling = phase { return pumpTunnel() }
-        send()
-        guard phaseIsActive, let body, !body.isComplete, body.count - bodySent < Self.uploadWindow / 2 else { return }
-        client.resumeBody()
+        guard connection === attempt?.connection else { return }
+        switch exchange.state {
+        case .sending: send()
+        // A response came before the request was through: the rest is sent all the same.
+        case .relaying, .collecting, .holding: pumpBody(now: MonotonicClock.now())
+        case .tunnelling: pumpTunnel()
+        case .awaitingCredential, .settling, .finished: break
+        }
+    }
+
+    private var isHolding: Bool { if case .holding = exchange.state { true } else { false } }
+
+    /// The upstream says "100 Continue", or has had its time to.
+    func continueUpload(now: UInt64) {
+        guard attempt?.awaitsContinue ?? false else { return }
+        attempt?.awaitsContinue = false
+        tellToContinue()
+        setDeadline(now: now)
+        pumpBody(now: now)
     }
 
     /// Passes "100 Continue" on to a client that waits for it.
     func tellToContinue() {
-        guard clientExpects, clientMinorVersion > 0 else { return }
-        clientExpects = false
+        guard case .client = request.expectation, request.minorVersion > 0 else { return }
+        request.expectation = .none
         client.outputBuffer().append("HTTP/1.1 100 Continue\r\n\r\n")
         client.flush()
     }

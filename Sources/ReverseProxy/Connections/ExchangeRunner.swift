@@ -3,459 +3,475 @@ import EventIO
 import HTTP1
 import Upstream
 
-/// Carries out one exchange at a time: the I/O around the pure `Exchange`. Reused for the next one.
+/// Carries out one exchange: the I/O that obeys the pure `Exchange`. Used again for the next one.
 ///
-/// The parts: this file begins and ends exchanges; `+Upload` sends the request, `+Response` takes the answer, `+Session` deals
-/// with credentials. *Threading*: belongs to its worker's loop; what comes back from other threads is matched by `serial`.
+/// What lasts as long as the request, an attempt or a response is a value of its own, and goes with it. The exchange's state says what an
+/// event means; one that comes late finds it finished and changes nothing. An end is only noted here (`ending`): the connection concludes
+/// it when the loop's turn ends, so no call takes anything away from its caller.
+///
+/// The parts: this file begins, connects and ends; `+Upload` sends the request, `+Response` takes the response, `+Session` deals with
+/// credentials, `+Tunnel` with WebSockets. *Threading*: belongs to its worker's loop; other threads hold a ticket (`WaitingExchanges`).
 final class ExchangeRunner: UpstreamConnectionDelegate {
-    enum Phase {
-        case idle
-        /// Waiting for a credential, a refresh or a session to be saved.
-        case waiting
-        case connecting
-        /// Sending, and waiting for the answer's head.
-        case exchanging
-        /// Taking an answer that is not for the client yet.
-        case collecting(Exchange.Purpose)
-        case relaying
-        /// WebSocket: bytes both ways, no HTTP any more.
-        case tunnelling
+    /// How the client's connection goes on.
+    enum Ending {
+        case keepAlive
+        case close
+        /// The client must see that the response is not complete.
+        case reset
     }
 
-    enum BodyMode {
-        case none
-        case length(UInt64)
-        case chunked
-        case untilClose
+    /// What is waited for, beside bytes.
+    enum Wait {
+        case nothing
+        case connection(UpstreamPool.Waiter)
+        /// An answer from another thread.
+        case session(WaitingExchanges.Ticket)
+        /// The upstream's clock, to get to the credential's beginning.
+        case clock(EventTimer)
     }
 
-    /// Holds this runner and outlives it. Not checked: it is asked for several times in each exchange.
-    unowned(unsafe) let worker: Worker
-    /// Counts exchanges, so that a late answer to an earlier one is noticed.
-    var serial: UInt64 = 0
-    var phase = Phase.idle
-    var client: ClientConnection!
-    var context: ProxyContext!
-    var pool: UpstreamPool!
-    var exchange: Exchange!
-    private var id: UInt64 = 0
-    private var startedAt: UInt64 = 0
+    let resources: WorkerResources
+    var exchange = Exchange(Exchange.Rules(route: .ordinary, method: .get, carriesCredential: false, missing: .refuse))
+    var request: Request!
+    var attempt: Attempt?
+    var response: Response?
+    var outcome = Outcome()
+    var wait = Wait.nothing
+    /// How the exchange has ended; nil while it lasts.
+    private(set) var ending: Ending?
 
-    // The request.
-    var requestHead: ByteBuffer!
-    private(set) var methodLength = 0
-    private(set) var targetLength = 0
-    /// The head up to where the credential goes.
-    var prefixLength = 0
-    var headSent = 0
-    var body: RequestBody?
-    var bodyRemaining: UInt64 = 0
-    var bodyDecoder: ChunkedDecoder?
-    var bodySent = 0
-    var requestBytes: UInt64 = 0
-    var clientMinorVersion = 1
-    /// A page of a configured origin sent the request: it may read the answer.
-    var pageOrigin: [UInt8]?
-    /// The client waits for "100 Continue" and has not got it.
-    var clientExpects = false
-    /// The body is held back until the upstream says "100 Continue", or a second has passed.
-    var awaitsContinue = false
-    private var sendsExpectation = false
-    var uploadFailed = false
-    /// `Authorization` of the current attempt.
-    var credentialLine: [UInt8] = []
-    /// The refresh that this request waited for is its own doing.
-    var startedRefresh = false
-
-    // The upstream.
-    var connection: UpstreamConnection?
-    var connectionWasReused = false
-    private var waiter: UpstreamPool.Waiter?
-    private var attemptStartedAt: UInt64 = 0
-    var firstByteAt: UInt64 = 0
-    var interimCount = 0
-    /// The request asks for a WebSocket.
-    var mayTunnel = false
-
-    // The answer.
-    var upstreamInput: ByteBuffer?
-    var parser: ResponseParser
+    /// Storage of the response's head, used again: its fields mean something while there is a `response`, or its head is parsed.
     var responseHead = ResponseHead()
-    /// The head of an answer that is held or collected.
-    var heldHead: ByteBuffer?
-    var collected: [UInt8] = []
-    var hasWholeBody = false
-    var bodyMode = BodyMode.none
-    var responseDecoder = ChunkedDecoder()
-    var writesChunks = false
-    var isUpstreamPaused = false
-    var hasExtraBytes = false
-    var responseStatus = 0
-    var responseBytes: UInt64 = 0
-    var ownCode: Problem.Code?
-    /// The answer said that the client's connection closes.
-    var announcesClose = false
-    var pause: EventTimer?
+    var parser = ResponseParser(limits: HeadLimits())
 
-    /// What a request may be ahead of the upstream, and an answer that must be read whole at most.
+    /// What a request may be ahead of the upstream.
     static let uploadWindow = 64 * 1024
-    static let collectLimit = 256 * 1024
     static let smallBody = 16 * 1024
 
-    init(worker: Worker) {
-        self.worker = worker
-        parser = ResponseParser(limits: HeadLimits())
+    init(_ resources: WorkerResources) {
+        self.resources = resources
     }
+
+    var client: ClientStream { request.client }
+    var context: ProxyContext { request.context.proxy }
 
     // MARK: Beginning
 
-    /// Begins the exchange of a request whose head lies at the start of the client's input; takes it from there.
+    /// Begins the exchange of a request whose head, `bytes`, lies at the start of the client's input; takes it from there.
     func begin(
-        _ client: ClientConnection,
+        _ client: ClientStream,
+        context: WorkerContext,
         head: RequestHead,
         bytes: UnsafeRawBufferPointer,
-        headLength: Int,
         admission: Admission,
+        acceptedHost: [UInt8],
         now: UInt64
     ) {
-        // Asked once: each look at a property that is an object counts its references up and down.
-        let context = client.context
-        self.client = client
-        self.context = context
-        pool = worker.pool
-        startedAt = now
-        id = worker.nextExchange()
-        parser.limits = HeadLimits(head: max(context.configuration.limits.head, 128 * 1024), fields: 512)
-        clientMinorVersion = head.minorVersion
-        pageOrigin = admission.pageOrigin
-        mayTunnel = head.upgradesToWebSocket
-        phase = .waiting
-
+        let proxy = context.proxy
         let method = UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range])
         let path = UnsafeRawBufferPointer(rebasing: bytes[head.path.range])
-        let route = context.routes.kind(method: method, path: path)
-        let hasBodyAlready = (client.pendingInput?.count ?? 0) > headLength
-        clientExpects = head.expectsContinue && !hasBodyAlready && head.framing != .none && head.framing != .length(0)
-        sendsExpectation = clientExpects || isTooLargeToKeep(head.framing, route)
-
-        let output = worker.requestBuffers.take()
-        requestHead = output
-        let rendered = context.headers.render(
+        let route = proxy.routes.kind(method: method, path: path)
+        let hasBody = head.framing != .none && head.framing != .length(0)
+        var request = Request(
+            client: client,
+            context: context,
+            id: resources.nextExchange(),
+            startedAt: now,
+            minorVersion: head.minorVersion,
+            head: resources.requestBuffers.take(),
+            mayTunnel: head.upgradesToWebSocket,
+            pageOrigin: admission.pageOrigin,
+            acceptedHost: acceptedHost,
+            closes: !head.keepsAlive || resources.isDraining
+        )
+        if hasBody {
+            let isKept = Self.isKept(head.framing, proxy.configuration.limits)
+            let hasBodyAlready = client.input.map { $0.count > bytes.count } ?? false
+            if !isKept, route == .ordinary {
+                request.expectation = .own
+            } else if head.expectsContinue, !hasBodyAlready {
+                request.expectation = .client
+            }
+            request.upload = Upload(
+                body: RequestBody(
+                    memoryLimit: proxy.configuration.limits.replay,
+                    fileLimit: proxy.configuration.limits.replayDisk,
+                    budget: resources.replayBudget,
+                    isKept: isKept
+                ),
+                reader: BodyReader(head.framing),
+                isChunked: head.framing == .chunked
+            )
+        }
+        let rendered = proxy.headers.render(
             head,
             bytes,
             route: route,
-            keepsExpectation: sendsExpectation,
-            identifiers: &worker.identifiers,
-            into: output
+            keepsExpectation: request.expectation != .none,
+            identifiers: &resources.identifiers,
+            into: request.head
         )
-        prefixLength = output.count
-        methodLength = head.methodRange.count
-        targetLength = max(head.pathAndQuery.count, 1)
-        let bearerBelongs: Bool
-        switch route {
-        case .ordinary, .signOut: bearerBelongs = !rendered.hasAuthorization
-        case .signIn, .anonymous, .refresh: bearerBelongs = false
-        }
+        request.prefixLength = request.head.count
+        request.methodLength = head.methodRange.count
+        request.targetLength = max(head.pathAndQuery.count, 1)
+        let carriesCredential =
+            switch route {
+            case .ordinary, .signOut: !rendered.hasAuthorization
+            case .signIn, .anonymous, .refresh: false
+            }
         exchange = Exchange(
-            route: route,
-            method: head.method,
-            hasBody: head.framing != .none && head.framing != .length(0),
-            carriesCredential: bearerBelongs,
-            missing: context.configuration.session.missing
+            Exchange.Rules(
+                route: route,
+                method: head.method,
+                hasBody: hasBody,
+                carriesCredential: carriesCredential,
+                missing: proxy.configuration.session.missing
+            )
         )
-        switch head.framing {
-        case .none, .untilClose, .length(0): body = nil
-        case .length(let length):
-            body = makeBody(isKept: length <= keepLimit)
-            bodyRemaining = length
-        case .chunked:
-            body = makeBody(isKept: true)
-            bodyDecoder = ChunkedDecoder()
-        }
+        self.request = request
+        ending = nil
         switch admission.decision {
-        case .refuse(let problem):
-            client.pendingInput?.consume(headLength)
-            client.closeAfterAnswer()
-            return answer(problem)
-        case .preflight:
-            return answer(status: 204, consuming: headLength) { $0.appendPreflight(head, bytes, to: $1) }
         case .forward where head.maxForwards == 0:
-            return answer(status: 200, consuming: headLength) { $0.appendOptions(to: $1) }
+            respond(status: 200) { $0.appendOptions(to: $1) }
+        case .preflight:
+            respond(status: 204) { $0.appendPreflight(head, bytes, to: $1) }
+        case .refuse(let problem):
+            // What follows a request that was refused is not trusted.
+            self.request.closes = true
+            respond(problem)
+        case .forward where rendered.isLoop:
+            self.request.closes = true
+            respond(.loopDetected)
+        case .forward where resources.isDraining:
+            respond(.shuttingDown)
         case .forward:
-            client.pendingInput?.consume(headLength)
+            client.input?.consume(bytes.count)
+            return start(now: now)
         }
-        if rendered.isLoop {
-            client.closeAfterAnswer()
-            return answer(.loopDetected)
+        client.input?.consume(bytes.count)
+    }
+
+    private static func isKept(_ framing: MessageFraming, _ limits: Limits) -> Bool {
+        guard case .length(let length) = framing else { return true }
+        return length <= UInt64(max(limits.replayDisk, limits.replay))
+    }
+
+    private func start(now: UInt64) {
+        if request.upload != nil {
+            takeBody()
+            if exchange.isFinished { return }
         }
-        if worker.isDraining { return answer(.shuttingDown) }
-        if route == .refresh { return serveRefresh() }
-        if body != nil { takeBody() }
-        guard phaseIsActive else { return }
-        askForCredential(now: now)
-    }
-
-    private func makeBody(isKept: Bool) -> RequestBody {
-        RequestBody(
-            memoryLimit: context.configuration.limits.replay,
-            fileLimit: context.configuration.limits.replayDisk,
-            budget: worker.replayBudget,
-            isKept: isKept
-        )
-    }
-
-    /// A body that cannot be kept: let the upstream refuse the token before it is sent.
-    private func isTooLargeToKeep(_ framing: MessageFraming, _ route: RouteKind) -> Bool {
-        guard case .length(let length) = framing, route == .ordinary else { return false }
-        return length > keepLimit
-    }
-
-    /// The longest body that is kept, to be sent again.
-    private var keepLimit: UInt64 {
-        UInt64(max(context.configuration.limits.replayDisk, context.configuration.limits.replay))
-    }
-
-    var phaseIsActive: Bool {
-        if case .idle = phase { false } else { true }
+        switch exchange.start() {
+        case .send: beginAttempt(credential: nil, now: now)
+        case .refresh: serveRefresh(now: now)
+        case .askForCredential(let settled): askForCredential(settled: settled, now: now)
+        }
     }
 
     // MARK: Attempts
 
-    /// Starts an attempt with the credential in `credentialLine`.
-    func beginAttempt(onFreshConnection: Bool = false, now: UInt64 = MonotonicClock.now()) {
-        exchange.attemptBegins()
-        let head = requestHead!
-        head.truncate(to: prefixLength)
-        if !credentialLine.isEmpty { head.append(credentialLine) }
+    /// Begins an attempt with the credential in that field line, or with none.
+    func beginAttempt(credential line: [UInt8]?, now: UInt64) {
+        let head = request.head
+        head.truncate(to: request.prefixLength)
+        if let line { head.append(line) }
         head.append("\r\n")
-        headSent = 0
-        bodySent = 0
-        uploadFailed = false
-        interimCount = 0
-        isUpstreamPaused = false
-        hasExtraBytes = false
-        hasWholeBody = false
-        awaitsContinue = sendsExpectation && body?.count == 0
-        if let body, !awaitsContinue, body.count > 0, body.count <= Self.smallBody,
-            let bytes = body.bytes(from: 0, limit: Self.smallBody, scratch: worker.scratch)
-        {
-            // Head and body in one segment.
-            head.append(bytes)
-            bodySent = bytes.count
-        }
-        if attemptStartedAt == 0 { attemptStartedAt = now }
-        if !onFreshConnection, let idle = pool.takeIdle() {
-            attach(idle, isReused: true, now: now)
-            return
-        }
-        phase = .connecting
+        request.headLength = head.count
+        connect(onFreshConnection: false, now: now)
+    }
+
+    /// Gets a connection, and sends what `request.head` holds over it.
+    func connect(onFreshConnection: Bool, now: UInt64) {
+        if request.sentAt == 0 { request.sentAt = now }
+        let pool = request.context.pool
+        if !onFreshConnection, let idle = pool.takeIdle() { return attach(idle, isReused: true, now: now) }
         client.clearDeadline()
-        waiter = pool.wait(needsNew: onFreshConnection) { [unowned self] result in
-            waiter = nil
-            switch result {
-            case .success(let got): attach(got.connection, isReused: got.isReused, now: MonotonicClock.now())
-            case .failure(let error): fault(Problem(error))
+        wait = .connection(
+            pool.wait(needsNew: onFreshConnection) { [unowned self] result in
+                wait = .nothing
+                switch result {
+                case .success(let got): attach(got.connection, isReused: got.isReused, now: MonotonicClock.now())
+                case .failure(let error): fail(Problem(error))
+                }
             }
-        }
+        )
     }
 
     private func attach(_ connection: UpstreamConnection, isReused: Bool, now: UInt64) {
-        self.connection = connection
-        connectionWasReused = isReused
+        var attempt = Attempt(connection: connection, isReused: isReused)
+        attempt.awaitsContinue = request.expectation != .none && (request.upload?.body.count ?? 1) == 0
+        if case .own = request.expectation { attempt.awaitsContinue = true }
+        // Head and a small body in one segment.
+        request.head.truncate(to: request.headLength)
+        if !attempt.awaitsContinue, let body = request.upload?.body, body.count > 0, body.count <= Self.smallBody,
+            let bytes = body.bytes(from: 0, limit: Self.smallBody, scratch: resources.scratch)
+        {
+            request.head.append(bytes)
+            attempt.bodySent = bytes.count
+        }
+        self.attempt = attempt
         connection.delegate = self
-        phase = .exchanging
         // Half a head of an earlier exchange must leave no trace.
-        parser = ResponseParser(limits: parser.limits)
+        parser = ResponseParser(
+            limits: HeadLimits(head: max(context.configuration.limits.head, 128 * 1024), fields: 512)
+        )
         setDeadline(now: now)
         send()
     }
 
     /// What is waited for decides how long.
     func setDeadline(now: UInt64) {
-        let interval: UInt64
-        if awaitsContinue {
-            interval = 1_000_000_000
-        } else if let body, !body.isComplete || bodySent < body.count {
-            interval = context.intervals.body
-        } else if case .exchanging = phase {
-            interval = context.intervals.firstByte
-        } else {
-            interval = context.intervals.body
+        let intervals = context.intervals
+        let nanoseconds: UInt64
+        switch exchange.state {
+        case .awaitingCredential, .holding, .settling: nanoseconds = intervals.patience
+        case .sending:
+            if let attempt, attempt.awaitsContinue {
+                nanoseconds = Self.continueNanoseconds
+            } else if let upload = request.upload,
+                !upload.body.isComplete || attempt.map({ $0.bodySent < upload.body.count }) ?? true
+            {
+                nanoseconds = intervals.body
+            } else {
+                nanoseconds = intervals.firstByte
+            }
+        case .collecting(.verdict, _): nanoseconds = min(intervals.body, Self.verdictNanoseconds)
+        case .collecting, .relaying: nanoseconds = intervals.body
+        case .tunnelling: nanoseconds = intervals.idle
+        case .finished: return
         }
-        client.setDeadline(nanoseconds: interval, now: now)
+        client.setDeadline(nanoseconds: nanoseconds, now: now)
     }
 
-    func deadlinePassed() {
-        if case .tunnelling = phase { return endTunnel(.complete) }
-        if case .waiting = phase { return waitedTooLong() }
-        if awaitsContinue {
-            // Upstreams that do not know the expectation stay silent (RFC 9110 section 10.1.1).
-            awaitsContinue = false
-            tellToContinue()
-            setDeadline(now: MonotonicClock.now())
-            return pumpBody()
-        }
-        // It does not take what is there for it, so it would not take the rest either.
-        if exchange.hasAnswered, client.pendingOutput > 0 { return abort(.clientGone) }
-        if let body, !body.isComplete, body.count == bodySent || connection == nil { return fault(.requestTimeout) }
-        fault(.firstByteTimeout)
-    }
+    /// Upstreams that do not know the expectation stay silent (RFC 9110 section 10.1.1).
+    private static let continueNanoseconds: UInt64 = 1_000_000_000
+    /// A rejection is short and whole at once; what takes longer is something else.
+    private static let verdictNanoseconds: UInt64 = 2_000_000_000
 
-    /// The client took some of what waited for it.
-    func clientTookBytes() {
-        switch phase {
-        case .relaying: setDeadline(now: MonotonicClock.now())
-        case .tunnelling: noteProgress()
-        case .idle, .waiting, .connecting, .exchanging, .collecting: break
-        }
-    }
-
-    /// Lets go of the upstream connection: into the pool when nothing of this exchange is left on it.
-    func releaseConnection(isReusable: Bool, now: UInt64 = MonotonicClock.now()) {
-        if let waiter {
-            self.waiter = nil
-            pool.cancel(waiter)
-        }
-        if let connection {
-            self.connection = nil
-            if isReusable { pool.give(connection, now: now) } else { connection.close() }
-        }
-        if let upstreamInput {
-            self.upstreamInput = nil
-            worker.buffers.give(upstreamInput)
+    func deadlinePassed(now: UInt64) {
+        switch exchange.state {
+        case .awaitingCredential, .holding:
+            // The client's own retry finds the session as it is then.
+            return fail(.sessionBusy)
+        case .settling, .collecting:
+            // A response that has begun is not replaced by a problem.
+            return relayCollected()
+        case .sending where attempt?.awaitsContinue ?? false:
+            return continueUpload(now: now)
+        case .sending where isWaitingForClient:
+            return fail(.requestTimeout)
+        case .sending:
+            return fail(.firstByteTimeout)
+        case .relaying:
+            // A client that does not take what is there for it would not take the rest either.
+            return client.pendingOutput > 0 ? end(.clientGone, .reset) : fail(.firstByteTimeout)
+        case .tunnelling:
+            return endTunnel(.complete)
+        case .finished:
+            return
         }
     }
 
-    // MARK: Ending
-
-    /// Something went wrong: an answer of our own when the client has none yet, else a broken connection.
-    func fault(_ problem: Problem) {
-        releaseConnection(isReusable: false)
-        guard exchange.hasAnswered else { return answer(problem) }
-        // A length, or a last chunk that never comes, shows what is missing; a body that ends with the connection needs a reset.
-        if writesChunks { return finish(.upstreamBroke, closes: true) }
-        if case .length = bodyMode { return finish(.upstreamBroke, closes: true) }
-        abort(.upstreamBroke)
+    /// All that came of the body is sent, and more has to come.
+    private var isWaitingForClient: Bool {
+        guard let body = request.upload?.body, !body.isComplete else { return false }
+        return attempt.map { $0.bodySent == body.count } ?? true
     }
 
-    /// An answer of Squire's own ends the exchange.
-    func answer(_ problem: Problem) {
-        releaseConnection(isReusable: false)
-        exchange.hasAnswered = true
-        let closes = client.willClose || isBodyUnread
-        let output = client.outputBuffer()
-        ownAnswer(closes: closes).append(problem, to: output)
-        responseStatus = problem.status
-        ownCode = problem.code
-        worker.counters.refused(problem.code)
-        client.flush()
-        finish(.refused, closes: closes)
+    // MARK: The client
+
+    /// The client's bytes belong to this exchange, not to the next request.
+    var wantsInput: Bool {
+        switch exchange.state {
+        case .finished: false
+        case .tunnelling: true
+        case .awaitingCredential, .sending, .holding, .collecting, .settling, .relaying: request.isBodyUnread
+        }
     }
 
-    /// An answer of Squire's own that is no failure. The head is consumed after it is written: it may be quoted from.
-    private func answer(status: Int, consuming headLength: Int, _ append: (OwnResponse, ByteBuffer) -> Void) {
-        exchange.hasAnswered = true
-        responseStatus = status
-        let closes = client.willClose || isBodyUnread
-        append(ownAnswer(closes: closes), client.outputBuffer())
-        client.pendingInput?.consume(headLength)
-        client.flush()
-        finish(.complete, closes: closes)
-    }
-
-    func ownAnswer(closes: Bool) -> OwnResponse {
-        OwnResponse(method: exchange.method, date: worker.date(), closes: closes, pageOrigin: pageOrigin)
-    }
-
-    /// Some of the request's body has not been read: its connection cannot carry another request.
-    var isBodyUnread: Bool { body.map { !$0.isComplete } ?? false }
-
-    /// The client must see that the answer is not whole.
-    func abort(_ outcome: ExchangeRecord.Outcome) {
-        let client = client!
-        releaseConnection(isReusable: false)
-        finishQuietly(outcome)
-        client.abort()
-    }
-
-    func finish(_ outcome: ExchangeRecord.Outcome, closes: Bool, now: UInt64 = MonotonicClock.now()) {
-        let client = client!
-        finishQuietly(outcome, now: now)
-        client.exchangeFinished(closes: closes, now: now)
-    }
-
-    /// The client is gone; its connection closes itself.
-    func clientGone() {
-        guard phaseIsActive else { return }
-        releaseConnection(isReusable: false)
-        finishQuietly(.clientGone)
+    /// The client sent some of them.
+    func inputArrived() {
+        switch exchange.state {
+        case .finished: break
+        case .tunnelling: pumpTunnel()
+        case .awaitingCredential, .sending, .holding, .collecting, .settling, .relaying: bodyArrived()
+        }
     }
 
     /// The client sends nothing more; it may still read. Half a body can never become whole.
     func clientEnded() {
-        if case .tunnelling = phase { return pumpTunnel() }
-        guard isBodyUnread else { return }
-        let client = client!
-        clientGone()
-        client.close()
-    }
-
-    private func finishQuietly(_ outcome: ExchangeRecord.Outcome, now: UInt64 = MonotonicClock.now()) {
-        worker.counters.finished(status: responseStatus, nanoseconds: now &- startedAt)
-        if let observer = context.observer {
-            let line = requestHead.octets
-            worker.tell(
-                observer,
-                record(outcome, now: now),
-                method: UnsafeBufferPointer(rebasing: line[..<methodLength]),
-                target: UnsafeBufferPointer(rebasing: line[(methodLength + 1)...].prefix(targetLength))
-            )
+        switch exchange.state {
+        case .finished: break
+        case .tunnelling: pumpTunnel()
+        case .awaitingCredential, .sending, .holding, .collecting, .settling, .relaying:
+            if request.isBodyUnread { end(.clientGone, .close) }
         }
-        recycle()
     }
 
-    private func record(_ outcome: ExchangeRecord.Outcome, now: UInt64) -> ExchangeRecord {
-        ExchangeRecord(
-            id: worker.id(ofExchange: id),
-            status: responseStatus,
-            outcome: outcome,
-            code: ownCode,
-            requestBytes: requestBytes,
-            responseBytes: responseBytes,
-            upstreamNanoseconds: attemptStartedAt == 0
-                ? nil : (firstByteAt == 0 ? now : firstByteAt) &- attemptStartedAt,
-            totalNanoseconds: now &- startedAt,
+    /// The client took some of what waited for it.
+    func clientTookBytes(now: UInt64) {
+        switch exchange.state {
+        case .relaying, .tunnelling: setDeadline(now: now)
+        case .awaitingCredential, .sending, .holding, .collecting, .settling, .finished: break
+        }
+    }
+
+    /// The client caught up.
+    func outputDrained() {
+        switch exchange.state {
+        case .relaying, .tunnelling: resumeUpstream()
+        case .awaitingCredential, .sending, .holding, .collecting, .settling, .finished: break
+        }
+    }
+
+    /// A slow client stops the upstream from being read.
+    func checkPressure() {
+        if client.pendingOutput > ClientStream.outputWindow { pauseUpstream() }
+    }
+
+    func pauseUpstream() {
+        guard let attempt, !attempt.isPaused else { return }
+        self.attempt?.isPaused = true
+        attempt.connection.setReading(false)
+    }
+
+    func resumeUpstream() {
+        guard let attempt, attempt.isPaused else { return }
+        self.attempt?.isPaused = false
+        attempt.connection.setReading(true)
+    }
+
+    // MARK: Ending
+
+    /// Something went wrong: the client gets a problem if it has heard nothing yet, else a broken connection.
+    func fail(_ problem: Problem) {
+        switch exchange.failed() {
+        case .respond: respond(problem)
+        case .cut:
+            // A length, or a last chunk that never comes, shows what is missing; a body that ends with the connection needs a reset.
+            let isVisible = response.map { $0.writesChunks || !$0.endsWithConnection } ?? false
+            end(.upstreamBroke, isVisible ? .close : .reset)
+        case .ignore: break
+        }
+    }
+
+    /// A problem of Squire's own ends the exchange.
+    func respond(_ problem: Problem) {
+        ownResponse.append(problem, to: client.outputBuffer())
+        outcome.status = problem.status
+        outcome.code = problem.code
+        resources.counters.refused(problem.code)
+        end(.refused, responseCloses ? .close : .keepAlive)
+    }
+
+    /// A response of Squire's own that is no problem.
+    private func respond(status: Int, _ append: (OwnResponse, ByteBuffer) -> Void) {
+        append(ownResponse, client.outputBuffer())
+        outcome.status = status
+        end(.complete, responseCloses ? .close : .keepAlive)
+    }
+
+    func respond(_ reply: RefreshResponse) {
+        ownResponse.append(reply, to: client.outputBuffer())
+        outcome.status = 200
+        outcome.bytes = UInt64(reply.body.count)
+        end(.complete, responseCloses ? .close : .keepAlive)
+    }
+
+    private var ownResponse: OwnResponse {
+        OwnResponse(
+            method: exchange.rules.method,
+            date: resources.date(context.clock),
+            closes: responseCloses,
+            pageOrigin: request.pageOrigin
+        )
+    }
+
+    /// The client's connection ends after the response.
+    var responseCloses: Bool { request.closes || resources.isDraining || request.isBodyUnread }
+
+    /// The client is gone; its connection closes itself.
+    func clientGone() {
+        exchange.clientMissedResponse()
+        end(.clientGone, .reset)
+    }
+
+    /// Squire stops.
+    func stop() {
+        end(.shutDown, .reset)
+    }
+
+    /// Notes the end. Nothing is taken away before the loop's turn ends: who called this goes on with what is there.
+    func end(_ outcome: ExchangeRecord.Outcome, _ ending: Ending) {
+        guard exchange.finish(outcome) else { return }
+        self.ending = ending
+        stopWaiting()
+        client.flushAtTurnEnd()
+        client.callAtTurnEnd()
+    }
+
+    /// What comes of what was waited for is not wanted any more.
+    func stopWaiting() {
+        switch wait {
+        case .nothing: break
+        case .connection(let waiter): request.context.pool.cancel(waiter)
+        case .session(let ticket): resources.waiting.remove(ticket)
+        case .clock(let timer): timer.cancel()
+        }
+        wait = .nothing
+    }
+
+    /// The exchange has ended and nothing works on it any more: tells of it, lets go of everything, and is free for another one.
+    func conclude(now: UInt64) {
+        resources.counters.finished(status: outcome.status, nanoseconds: now &- request.startedAt)
+        if let observer = context.observer { report(to: observer, now: now) }
+        releaseAttempt(now: now)
+        dropResponse()
+        resources.requestBuffers.give(request.head)
+        request = nil
+        outcome = Outcome()
+        resources.giveRunner(self)
+    }
+
+    private func report(to observer: any ExchangeObserver, now: UInt64) {
+        guard case .finished(let result) = exchange.state else { return }
+        let line = request.head.octets
+        let record = ExchangeRecord(
+            id: request.id,
+            status: outcome.status,
+            outcome: result,
+            code: outcome.code,
+            requestBytes: request.bytes,
+            responseBytes: outcome.bytes,
+            upstreamNanoseconds: request.sentAt == 0
+                ? nil : (request.firstByteAt == 0 ? now : request.firstByteAt) &- request.sentAt,
+            totalNanoseconds: now &- request.startedAt,
             attempts: exchange.attempts,
             generation: exchange.generation,
             wasReplayed: exchange.hasReplayed
         )
+        resources.report(
+            record,
+            to: observer,
+            method: UnsafeBufferPointer(rebasing: line[..<request.methodLength]),
+            target: UnsafeBufferPointer(rebasing: line[(request.methodLength + 1)...].prefix(request.targetLength))
+        )
     }
 
-    /// Forgets everything and goes back to the worker.
-    private func recycle() {
-        serial &+= 1
-        phase = .idle
-        worker.requestBuffers.give(requestHead)
-        requestHead = nil
-        if let heldHead { worker.buffers.give(heldHead) }
-        heldHead = nil
-        collected = []
-        body = nil
-        bodyDecoder = nil
-        bodyRemaining = 0
-        requestBytes = 0
-        responseBytes = 0
-        responseStatus = 0
-        ownCode = nil
-        pageOrigin = nil
-        clientExpects = false
-        awaitsContinue = false
-        attemptStartedAt = 0
-        firstByteAt = 0
-        credentialLine = []
-        startedRefresh = false
-        pause?.cancel()
-        client = nil
-        worker.giveRunner(self)
+    /// Lets go of the upstream connection: into the pool if nothing of this exchange is left on it.
+    func releaseAttempt(now: UInt64) {
+        guard let attempt else { return }
+        self.attempt = nil
+        if let input = attempt.input { resources.buffers.give(input) }
+        if attempt.isReusable {
+            request.context.pool.give(attempt.connection, now: now)
+        } else {
+            attempt.connection.close()
+        }
+    }
+
+    func dropResponse() {
+        if let head = response?.head { resources.buffers.give(head) }
+        response = nil
     }
 }

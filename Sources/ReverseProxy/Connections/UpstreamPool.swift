@@ -40,12 +40,15 @@ final class UpstreamPool: UpstreamConnectionDelegate {
     private static let startsPerTurn = 8
     private static let turnNanoseconds: UInt64 = 2_000_000
 
+    private let resources: WorkerResources
     private let connector: UpstreamConnector
+    /// Somebody may be served when the loop's turn ends.
+    private var isDue = false
     private var idle: [UpstreamConnection] = []
     private let maxIdle: Int
     private let maxIdleNanoseconds: UInt64
     private var sweep: EventTimer?
-    /// Who may take a connection that is given back, the oldest first. Those that wait no more are passed over.
+    /// Waiters in FIFO order. Cancelled or already served ones are skipped.
     private var waiting = WaitingLine()
     /// Whose own connection has not been begun.
     private var unstarted = WaitingLine()
@@ -53,12 +56,13 @@ final class UpstreamPool: UpstreamConnectionDelegate {
     private var turnStartedAt: UInt64 = 0
     private var startsLeft = 0
 
-    init(loop: EventLoop, settings: UpstreamSettings, maxIdle: Int, maxIdleTime: Duration) {
-        connector = UpstreamConnector(loop: loop, settings: settings)
+    init(_ resources: WorkerResources, settings: UpstreamSettings, maxIdle: Int, maxIdleTime: Duration) {
+        self.resources = resources
+        connector = UpstreamConnector(loop: resources.loop, settings: settings)
         self.maxIdle = maxIdle
         maxIdleNanoseconds = maxIdleTime.nanoseconds
-        sweep = EventTimer(loop: loop) { [unowned self] in closeOld() }
-        turn = EventTimer(loop: loop) { [unowned self] in startWaiting() }
+        sweep = EventTimer(loop: resources.loop) { [unowned self] in closeOld() }
+        turn = EventTimer(loop: resources.loop) { [unowned self] in startWaiting() }
     }
 
     deinit {
@@ -70,9 +74,13 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 
     // MARK: Taking
 
-    /// An idle connection; nil when one must be waited for. One that was closed, or on which something came, is of no use: the loop may
-    /// not have got to it yet, and an answer that nobody asked for would be taken for the next one.
+    /// An idle connection; nil when one must be waited for, behind those that wait already. One that was closed, or on which something came,
+    /// is of no use: the loop may not have got to it yet, and a response that nobody asked for would be taken for the next one.
     func takeIdle() -> UpstreamConnection? {
+        waiting.isEmpty ? popIdle() : nil
+    }
+
+    private func popIdle() -> UpstreamConnection? {
         while let connection = idle.popLast() {
             if connection.isQuiet { return connection }
             connection.close()
@@ -86,8 +94,25 @@ final class UpstreamPool: UpstreamConnectionDelegate {
         let waiter = Waiter(completion)
         if !needsNew { waiting.append(waiter) }
         unstarted.append(waiter)
-        if turn?.isArmed == false { startWaiting() }
+        // Others may give theirs back in this turn.
+        callAtTurnEnd()
         return waiter
+    }
+
+    private func callAtTurnEnd() {
+        guard !isDue else { return }
+        isDue = true
+        resources.callAtTurnEnd(self)
+    }
+
+    /// The loop's turn is over: those who wait get what was given back, oldest first; for the others connections are begun.
+    func turnEnded() {
+        isDue = false
+        while !waiting.isEmpty, let connection = popIdle() {
+            guard let waiter = waiting.popFirst() else { break }
+            waiter.complete(.success(Acquired(connection: connection, isReused: connection.hasServed)))
+        }
+        if turn?.isArmed == false { startWaiting() }
     }
 
     func cancel(_ waiter: Waiter) {
@@ -121,7 +146,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
                     waiter.complete(.success(Acquired(connection: connection, isReused: false)))
                 } else {
                     // The waiter got another one meanwhile.
-                    passOn(connection, isReused: false, now: MonotonicClock.now())
+                    keep(connection, now: MonotonicClock.now())
                 }
             }
         }
@@ -129,24 +154,19 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 
     // MARK: Giving back
 
-    /// Takes back a connection whose exchange is complete on both sides. A waiter may go on with it within this call.
+    /// Takes back a connection whose exchange is complete on both sides.
     func give(_ connection: UpstreamConnection, now: UInt64) {
-        passOn(connection, isReused: true, now: now)
+        connection.hasServed = true
+        keep(connection, now: now)
     }
 
-    private func passOn(_ connection: UpstreamConnection, isReused: Bool, now: UInt64) {
-        guard connection.isOpen else { return }
-        connection.setReading(true)
-        if !waiting.isEmpty {
-            guard connection.isQuiet else { return connection.close() }
-            if let waiter = waiting.popFirst() {
-                return waiter.complete(.success(Acquired(connection: connection, isReused: isReused)))
-            }
-        }
-        guard idle.count < maxIdle else { return connection.close() }
+    private func keep(_ connection: UpstreamConnection, now: UInt64) {
+        guard connection.isOpen, idle.count < maxIdle || !waiting.isEmpty else { return connection.close() }
         connection.delegate = self
+        connection.setReading(true)
         connection.idleSince = now
         idle.append(connection)
+        if !waiting.isEmpty { callAtTurnEnd() }
         if sweep?.isArmed == false { sweep?.arm(nanoseconds: maxIdleNanoseconds) }
     }
 
@@ -178,7 +198,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
     }
 }
 
-/// First come, first served; who waits no more is passed over.
+/// A FIFO queue that skips cancelled waiters.
 struct WaitingLine {
     private(set) var waiters: [UpstreamPool.Waiter] = []
     private var first = 0

@@ -11,6 +11,8 @@ public struct ExchangeRecord: Sendable {
         case clientGone = "client-gone"
         /// The upstream broke off in the middle of the answer.
         case upstreamBroke = "upstream-broke"
+        /// Squire stopped before it was complete.
+        case shutDown = "shut-down"
     }
 
     public var id: ExchangeID

@@ -17,6 +17,12 @@ public final class ProxyServer {
         // `@unchecked`: `worker` and `listeners` are made, used and released on the worker's loop.
         var worker: Worker?
         var listeners: [SocketListener] = []
+
+        func adopt(_ descriptor: Int32, isUnixSocket: Bool) {
+            // It may have been dealt to a worker that has stopped meanwhile.
+            guard let worker else { return SocketIO.close(descriptor) }
+            worker.adopt(descriptor, isUnixSocket: isUnixSocket)
+        }
     }
 
     /// Starts accepting on `sockets`, which it owns from now on.
@@ -47,9 +53,9 @@ public final class ProxyServer {
                         next = (next + 1) % boxes.count
                         let box = boxes[index]
                         if index == 0 {
-                            box.worker?.adopt(descriptor, isUnixSocket: isUnixSocket)
+                            box.adopt(descriptor, isUnixSocket: isUnixSocket)
                         } else {
-                            loops[index].execute { box.worker?.adopt(descriptor, isUnixSocket: isUnixSocket) }
+                            loops[index].execute { box.adopt(descriptor, isUnixSocket: isUnixSocket) }
                         }
                     }
                 )
@@ -87,7 +93,7 @@ public final class ProxyServer {
         for (thread, box) in zip(threads, boxes) {
             thread.loop.execute {
                 box.listeners = []
-                box.worker?.closeAll()
+                box.worker?.stop()
                 box.worker = nil
             }
             thread.stop()

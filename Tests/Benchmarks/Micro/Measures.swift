@@ -162,12 +162,10 @@ struct Measure {
             )
         }
         return Measure(name: "exchange", summary: "decide an exchange: refused, refreshed, sent again, relayed") {
-            var exchange = Exchange(route: .ordinary, method: .get, carriesCredential: true, missing: .refuse)
+            var exchange = Exchange(.init(route: .ordinary, method: .get, carriesCredential: true, missing: .refuse))
             check(exchange.credentialArrived(.success(credentials[0])) == .send)
-            exchange.attemptBegins()
             check(exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true) == .hold)
             check(exchange.credentialArrived(.success(credentials[1])) == .send)
-            exchange.attemptBegins()
             check(exchange.headArrived(status: 200, verdict: .accepted, isReplayable: true) == .relay)
         }
     }

@@ -1,0 +1,103 @@
+import EventIO
+import HTTP1
+import Upstream
+
+/// A request while its exchange lasts.
+struct Request {
+    let client: ClientStream
+    let context: WorkerContext
+    let id: ExchangeID
+    /// Monotonic nanoseconds.
+    let startedAt: UInt64
+    let minorVersion: Int
+    /// The head for the upstream up to `prefixLength`, then up to `headLength` the present attempt's credential and the end, and behind that
+    /// perhaps the body, if it is small.
+    let head: ByteBuffer
+    var prefixLength = 0
+    var headLength = 0
+    var methodLength = 0
+    var targetLength = 0
+    /// The request asks for a WebSocket.
+    let mayTunnel: Bool
+    /// A page of this configured origin sent the request: it may read the response.
+    let pageOrigin: [UInt8]?
+    /// The Host that the client calls this proxy by; empty without one.
+    let acceptedHost: [UInt8]
+    /// The client's connection ends after the response, and the response says so.
+    var closes: Bool
+    var upload: Upload?
+    var expectation = Expectation.none
+    /// Body bytes from the client.
+    var bytes: UInt64 = 0
+    /// When the first attempt began, monotonic nanoseconds; 0 before.
+    var sentAt: UInt64 = 0
+    /// When the head of the last response came; 0 before.
+    var firstByteAt: UInt64 = 0
+    /// This exchange started the refresh that it waits for.
+    var startedRefresh = false
+
+    /// Some of the body has not been read: the client's connection cannot carry another request.
+    var isBodyUnread: Bool { upload.map { !$0.body.isComplete } ?? false }
+    var isReplayable: Bool { upload?.body.isReplayable ?? true }
+}
+
+/// Who waits for "100 Continue" before the body is sent (RFC 9110 section 10.1.1).
+enum Expectation {
+    case none
+    /// The client does, until it gets it or sends anyway.
+    case client
+    /// Squire does: a body that is too large to be kept had better not be sent with a credential that is refused.
+    case own
+}
+
+/// A request's body on its way from the client.
+struct Upload {
+    /// As it goes upstream, framing included.
+    let body: RequestBody
+    /// Takes it out of the client's bytes.
+    var reader: BodyReader
+    let isChunked: Bool
+}
+
+/// One try to get a response, on one connection; never outlives its use of it.
+struct Attempt {
+    let connection: UpstreamConnection
+    /// It served other exchanges before, so the upstream may have closed it.
+    let isReused: Bool
+    var headSent = 0
+    var bodySent = 0
+    /// Nothing more can be sent; the response, or the end of the connection, is there to be read.
+    var uploadFailed = false
+    /// The body is held back until the upstream says "100 Continue", or a second has passed.
+    var awaitsContinue = false
+    var interimResponses = 0
+    /// The client does not keep up, or it is not decided who takes the response: the upstream is not read.
+    var isPaused = false
+    /// Bytes that were received and not used yet; nil without any.
+    var input: ByteBuffer?
+    /// Everything of the exchange went over the connection, both ways, and the upstream keeps it.
+    var isReusable = false
+}
+
+/// A response from its head on.
+struct Response {
+    var reader: BodyReader
+    /// The head while it is held.
+    var head: ByteBuffer?
+    /// The body so far, while it is held.
+    var collected: [UInt8] = []
+    /// The body goes to the client in chunks.
+    var writesChunks = false
+    /// The body goes to the client until the connection ends.
+    var endsWithConnection = false
+    /// More came than belongs to it.
+    var hasSurplus = false
+}
+
+/// What is told of a response when the exchange has ended.
+struct Outcome {
+    var status = 0
+    /// Body bytes for the client.
+    var bytes: UInt64 = 0
+    var code: Problem.Code?
+}

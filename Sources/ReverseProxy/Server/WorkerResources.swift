@@ -1,0 +1,185 @@
+import Credentials
+import EventIO
+import HTTP1
+
+/// What the connections and exchanges of one worker share. Knows none of them.
+///
+/// *Ownership*: held by all of them, and gone with the last. *Threading*: made and used on its loop, but for `counters`.
+final class WorkerResources {
+    let loop: EventLoop
+    let buffers = BufferPool()
+    /// For requests on their way: each holds one until its response is through, however many there are. A head and a small body fit; what is
+    /// not written to takes no memory.
+    let requestBuffers = BufferPool(capacity: 24 * 1024, limit: WorkerResources.maximumIdleRunners)
+    /// For the moment of one call only.
+    let scratch = ByteBuffer(capacity: BufferPool.bufferCapacity)
+    let counters: Counters
+    let replayBudget: ReplayBudget
+    let waiting: WaitingExchanges
+    var identifiers = IdentifierGenerator()
+    /// The worker is to stop: connections end after their response.
+    var isDraining = false
+
+    /// The target as observers hear of it, and room for them to write in: for the moment of telling them.
+    private let shownTarget = ByteBuffer(capacity: 4096)
+    private let observerScratch = ByteBuffer(capacity: 4096)
+    private var lastExchange: UInt64 = 0
+    private let exchangePrefix: UInt16
+    private var dateSeconds = Int.min
+    private var dateText = ""
+    private var runners: [ExchangeRunner] = []
+    /// Slots of the connections that have something to do when the loop's turn ends.
+    private(set) var dueConnections: [Int] = []
+    /// The pools that have.
+    private(set) var duePools: [UpstreamPool] = []
+
+    private static let maximumIdleRunners = 256
+
+    init(loop: EventLoop, counters: Counters, workers: Int) {
+        self.loop = loop
+        self.counters = counters
+        replayBudget = ReplayBudget(workers: workers)
+        waiting = WaitingExchanges(loop: loop)
+        exchangePrefix = UInt16(truncatingIfNeeded: identifiers.next())
+        dueConnections.reserveCapacity(64)
+    }
+
+    // MARK: The turn's end
+
+    /// Has the connection in `slot` called when the loop's turn ends. The turn ends early if as many wait as there are buffers kept; never
+    /// within this call.
+    func callAtTurnEnd(slot: Int) {
+        dueConnections.append(slot)
+        if dueConnections.count == BufferPool.defaultLimit { loop.endTurn() }
+    }
+
+    /// Has `pool` called when the loop's turn ends.
+    func callAtTurnEnd(_ pool: UpstreamPool) {
+        duePools.append(pool)
+    }
+
+    /// Everybody who was due has been called.
+    func clearDueConnections() {
+        dueConnections.removeAll(keepingCapacity: true)
+    }
+
+    func takeDuePools() -> [UpstreamPool] {
+        defer { duePools.removeAll(keepingCapacity: true) }
+        return duePools
+    }
+
+    // MARK: Exchanges
+
+    func takeRunner() -> ExchangeRunner {
+        runners.popLast() ?? ExchangeRunner(self)
+    }
+
+    func giveRunner(_ runner: ExchangeRunner) {
+        if runners.count < Self.maximumIdleRunners { runners.append(runner) }
+    }
+
+    /// Lets go of runners that are kept: they hold these resources.
+    func dropRunners() {
+        runners = []
+    }
+
+    func nextExchange() -> ExchangeID {
+        lastExchange &+= 1
+        return ExchangeID(prefix: exchangePrefix, number: lastExchange)
+    }
+
+    /// Now, as the value of a Date field. `clock` is the wall clock.
+    func date(_ clock: any CredentialClock) -> String {
+        let seconds = clock.wall()
+        if seconds != dateSeconds {
+            dateSeconds = seconds
+            dateText = HTTPDate.text(seconds)
+        }
+        return dateText
+    }
+
+    // MARK: Telling
+
+    /// Tells of an exchange that ended, without what is secret in `target`.
+    func report(
+        _ record: ExchangeRecord,
+        to observer: any ExchangeObserver,
+        method: UnsafeBufferPointer<UInt8>,
+        target: UnsafeBufferPointer<UInt8>
+    ) {
+        let shown = Redaction.target(target, scratch: shownTarget)
+        observer.exchangeFinished(record, method: method.span, target: shown.span, scratch: observerScratch)
+    }
+
+    /// Counts and tells of bytes that were no request: there is nothing to log but the problem.
+    func reportRefusal(_ problem: Problem, to observer: (any ExchangeObserver)?) {
+        counters.finished(status: problem.status, nanoseconds: 0)
+        counters.refused(problem.code)
+        guard let observer else { return }
+        let unknown: StaticString = "-"
+        let octets = UnsafeBufferPointer(start: unknown.utf8Start, count: unknown.utf8CodeUnitCount)
+        let record = ExchangeRecord(
+            id: nextExchange(),
+            status: problem.status,
+            outcome: .refused,
+            code: problem.code,
+            requestBytes: 0,
+            responseBytes: 0,
+            upstreamNanoseconds: nil,
+            totalNanoseconds: 0,
+            attempts: 0,
+            generation: 0,
+            wasReplayed: false
+        )
+        report(record, to: observer, method: octets, target: octets)
+    }
+}
+
+/// What one worker has of one configuration: its connections to the upstream, and its view of the session. A reload makes another one;
+/// exchanges keep theirs, and with the last of them it goes.
+final class WorkerContext {
+    let proxy: ProxyContext
+    let pool: UpstreamPool
+    let session: SessionView
+
+    init(_ proxy: ProxyContext, pool: UpstreamPool) {
+        self.proxy = proxy
+        self.pool = pool
+        session = SessionView(proxy.session, clock: proxy.clock)
+    }
+}
+
+/// Exchanges that wait for an answer from another thread. Other threads hold a ticket, never the exchange: an answer that comes after the
+/// exchange has ended finds nobody.
+final class WaitingExchanges: @unchecked Sendable {
+    // `@unchecked`: `runners` and `lastTicket` are touched on the loop only, `loop` is constant.
+    typealias Ticket = UInt64
+
+    private let loop: EventLoop
+    private var runners: [Ticket: ExchangeRunner] = [:]
+    private var lastTicket: Ticket = 0
+
+    init(loop: EventLoop) {
+        self.loop = loop
+    }
+
+    /// On the loop.
+    func add(_ runner: ExchangeRunner) -> Ticket {
+        lastTicket &+= 1
+        runners[lastTicket] = runner
+        return lastTicket
+    }
+
+    /// On the loop. What comes for the ticket later finds nobody.
+    func remove(_ ticket: Ticket) {
+        runners[ticket] = nil
+    }
+
+    /// Any thread: calls `body` on the loop, if the ticket still stands. Once.
+    func resume(_ ticket: Ticket, _ body: @escaping @Sendable (ExchangeRunner) -> Void) {
+        loop.execute { [self] in
+            guard let runner = runners.removeValue(forKey: ticket) else { return }
+            body(runner)
+        }
+    }
+}
