@@ -31,15 +31,24 @@ public enum TextFile {
         return .success(text)
     }
 
-    /// Why a file that another library is to open cannot be used; nil when it can.
+    /// Why a file that another library is to read, as it likes, cannot be used; nil when it can: it is a regular file, and no larger
+    /// than such files are.
     static func problem(_ path: String) -> Problem? {
         switch openLooking(path) {
         case .failure(let problem): return problem
         case .success(let descriptor):
-            close(descriptor)
+            defer { close(descriptor) }
+            var information = stat()
+            guard fstat(descriptor, &information) == 0 else { return Problem(String(cString: strerror(errno))) }
+            guard information.st_mode & S_IFMT == S_IFREG else { return Problem("it is not a regular file") }
+            guard information.st_size <= maximumForeignSize else {
+                return Problem("it is larger than \(maximumForeignSize >> 20) MiB")
+            }
             return nil
         }
     }
+
+    private static let maximumForeignSize = 16 << 20
 
     /// Opens without waiting for the other end of a FIFO, and looks at what it is: a regular file, or a device such as /dev/null, whose
     /// reads do not wait either.
@@ -47,14 +56,10 @@ public enum TextFile {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { return .failure(Problem(String(cString: strerror(errno)))) }
         var information = stat()
-        guard fstat(descriptor, &information) == 0 else {
-            let problem = Problem(String(cString: strerror(errno)))
-            close(descriptor)
-            return .failure(problem)
-        }
+        let isKnown = fstat(descriptor, &information) == 0
         switch information.st_mode & S_IFMT {
-        case S_IFREG, S_IFCHR: return .success(descriptor)
-        case S_IFDIR:
+        case S_IFREG where isKnown, S_IFCHR where isKnown: return .success(descriptor)
+        case S_IFDIR where isKnown:
             close(descriptor)
             return .failure(Problem("it is a directory"))
         default:
