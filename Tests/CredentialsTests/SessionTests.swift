@@ -154,7 +154,8 @@ extension Grant {
         #expect(cache.status.expiresIn == 3000)
     }
 
-    /// The wall clock may be set by a day either way: the token lives as long as it lives, and a process that starts then refreshes once.
+    /// The wall clock may be set by a day either way: the token lives as long as it lives, and a process that starts
+    /// then refreshes once.
     @Test(arguments: [86_400, -86_400]) func wallClockJumps(_ jump: Int) throws {
         let clock = TestClock()
         let file = SessionFile(path: directory() + "/s.json")
@@ -201,7 +202,8 @@ extension Grant {
         }
     }
 
-    /// The directory goes away after the new file was begun: the token is kept in memory, and saved when that works again.
+    /// The directory goes away after the new file was begun: the token is kept in memory, and saved when that works
+    /// again.
     @Test func unsavedTokenIsSavedLater() throws {
         let directory = directory() + "/sub"
         let file = SessionFile(path: directory + "/s.json")
@@ -477,6 +479,32 @@ extension Grant {
         cache.recheckFile()
         #expect(cache.shutdown(timeout: .seconds(10)))
         #expect(try file.load()?.record.token == makeToken("a") && cache.status.isReady)
+    }
+
+    /// A file that was gone comes back after its token was refreshed: it holds a dead one, which nobody may adopt.
+    @Test func fileThatComesBackIsOld() throws {
+        let directory = directory() + "/sub"
+        let file = SessionFile(path: directory + "/s.json")
+        let (old, new) = (makeToken("a"), makeToken("b"))
+        let source = TestSource([success(new)]) {
+            rename(directory, directory + ".away")
+            fclose(fopen(directory, "w"))
+        }
+        source.mayAnswer.set(true)
+        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
+        adopt(cache, old)
+        rename(file.path, file.path + ".away")
+        cache.recheckNow()
+        #expect(cache.status.unsaved != nil)
+        #expect(try wait(cache, rejecting: 1).get().token == new)
+        unlink(directory)
+        rename(directory + ".away", directory)
+        rename(file.path + ".away", file.path)
+        #expect(try file.load()?.record.token == old)
+        cache.recheckNow()
+        #expect(cache.token == new)
+        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(try file.load()?.record.token == new)
     }
 
     // MARK: Others
