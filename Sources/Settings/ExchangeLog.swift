@@ -4,7 +4,8 @@ public import Logging
 public import ReverseProxy
 import Threads
 
-/// One line for each exchange, at `info`. Refusals, which anything on the machine can cause, are counted instead when they come fast.
+/// One line for each exchange, at `info`. Refusals, which anything on the machine can cause, are counted instead when
+/// they come fast.
 public struct ExchangeLog: ExchangeObserver {
     private let style: LogStyle
     private let writer: LogWriter

@@ -3,7 +3,8 @@ import Threads
 
 @testable import Credentials
 
-/// Every number and date that others write: tokens, session files, clocks. None traps, and whatever is believed can be reckoned with.
+/// Every number and date that others write: tokens, session files, clocks. None traps, and whatever is believed can be
+/// reckoned with.
 @Suite struct HostileNumberTests {
     static let numbers = [
         "0", "-0", "1", "-1", "2147483647", "2147483648", "-2147483648", "-2147483649", "9007199254740992",

@@ -9,7 +9,8 @@ import Glibc
 import Darwin
 #endif
 
-/// Every number of the configuration: what is accepted lies within its bounds, and everything else is an error with a line.
+/// Every number of the configuration: what is accepted lies within its bounds, and everything else is an error with a
+/// line.
 @Suite struct BoundsTests {
     private static let durations = [
         "timeouts.head", "timeouts.idle", "timeouts.connect", "timeouts.first-byte", "timeouts.body",

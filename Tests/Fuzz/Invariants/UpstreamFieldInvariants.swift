@@ -4,8 +4,8 @@ import ReverseProxy
 
 /// What an upstream says of times and tokens: whatever it is, nothing traps, and what is believed lies within bounds.
 ///
-/// The input is a line for each of `Date`, `Retry-After` and `WWW-Authenticate`, and then a body: the claims of a token, and the response
-/// to a refresh. Its first byte chooses what this machine's clock says.
+/// The input is a line for each of `Date`, `Retry-After` and `WWW-Authenticate`, and then a body: the claims of a
+/// token, and the response to a refresh. Its first byte chooses what this machine's clock says.
 enum UpstreamFieldInvariants {
     private static let walls = [Int.min, -1, 0, 784_111_777, 1_800_000_000, 1 << 31, 1 << 53, .max]
     private static let finder: TokenFinder = {
