@@ -203,9 +203,9 @@ public enum SessionLog {
             if case .unavailable(let seconds, _) = failure { pause = "; next try in \(seconds) s" }
             logger.warning("token not refreshed (\(cause.rawValue)): \(reason)\(pause)")
         case .recovered:
-            logger.notice("a token was recovered that a squire which was killed had not put in place yet")
+            logger.notice("recovered a token written by a squire process that was killed")
         case .fileUnreadable(let reason):
-            logger.error("the session file cannot be used; what is in memory goes on being used: \(reason)")
+            logger.error("session file unusable, continuing with the token in memory: \(reason)")
         case .loggedIn(let generation):
             logger.notice("logged in: generation \(generation)")
         case .loggedOut:
