@@ -169,16 +169,16 @@ extension Session {
             defer { handle.unlock() }
             recover(file)
             if try isReplaced(old, in: file) { return adoptFile() }
-            // What could not be saved is newer than what the file says.
-            if snapshot.persistence.unsaved == nil, let loaded = try file.load() {
+            let current = snapshot
+            rotation.base = current.record
+            // A record that could not be saved is newer than the file.
+            if current.persistence.unsaved == nil, let loaded = try file.load() {
                 if loaded.record.isRefreshDenied {
                     // Another process was told so already.
                     recheckNow()
                     return .loginNeeded
                 }
                 rotation.base = loaded.record
-            } else {
-                rotation.base = snapshot.record
             }
             let journal = SessionFile.Journal(
                 fingerprint: old.token.fingerprint,

@@ -40,7 +40,7 @@ extension ConfigurationSections {
             return
         }
         guard let token = pointer(map, "token") ?? base?.token else {
-            return session.fail("refresh", "needs token: where the reply holds it, such as /token")
+            return session.fail("refresh", "needs token: where the response holds it, such as /token")
         }
         var recipe = base ?? .init(method: "GET", path: path, token: token)
         recipe.method = method ?? recipe.method
