@@ -1,4 +1,4 @@
-/// base64url without padding (RFC 4648 section 5), as JSON Web Tokens are written.
+/// base64url without padding (RFC 4648 section 5), which JSON Web Tokens use.
 public enum Base64URL {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
@@ -18,7 +18,7 @@ public enum Base64URL {
         return String(decoding: result, as: UTF8.self)
     }
 
-    /// Nil when a character does not belong there. The alphabet of plain base64, and padding, are accepted too.
+    /// Nil if a character is not in the alphabet. Accepts plain base64 and padding too.
     public static func decode(_ text: some StringProtocol) -> [UInt8]? {
         var result: [UInt8] = []
         var bits: UInt32 = 0

@@ -6,9 +6,9 @@ import Glibc
 import Darwin
 #endif
 
-/// The two clocks a token's life is judged by. Injected: tests own theirs.
+/// The two clocks that a token's life is judged by. Injected, so that tests can use their own.
 public protocol CredentialClock: Sendable {
-    /// Nanoseconds that go on while the machine sleeps and never jump.
+    /// Nanoseconds. Advances while the machine sleeps, and never jumps.
     func elapsed() -> Int64
     /// Seconds since 1970. May jump, and may be absurd.
     func wall() -> Int
@@ -46,7 +46,7 @@ struct Instant: Sendable {
         self.wall = UTCTime.clamped(wall)
     }
 
-    /// When `moment`, seconds since 1970, comes, on `CredentialClock.elapsed()`. What is further away than any life is brought nearer.
+    /// Converts `moment`, seconds since 1970, to `CredentialClock.elapsed()`. Clamped to the longest life from now.
     func elapsed(at moment: Int) -> Int64 {
         let limit = Claims.longestLife
         let seconds = min(max(moment.subtracting(saturating: wall), -limit), limit)

@@ -2,8 +2,8 @@ import Threads
 
 /// Everything that is decided about the current credential. Pure: events and times come in, decisions go out.
 ///
-/// Two values say all there is: the token (`current`) and what is known about refreshing it (`refresh`). `publish` sets both, so that
-/// neither can outlive the token it is about.
+/// Two values say all there is: the token (`current`) and what is known about refreshing it (`refresh`). `publish` sets
+/// both, so that neither can outlive the token it is about.
 struct CredentialState: Sendable {
     /// The token and what happened to it. Dies with the token.
     struct Current: Sendable {
@@ -18,8 +18,8 @@ struct CredentialState: Sendable {
     enum Refresh: Equatable, Sendable {
         /// Nothing speaks against a refresh. Left by `beginRefresh` and `publish`.
         case idle
-        /// A refresh is under way, and `endRefresh` must follow. `failures` are those before it. A token that is published meanwhile
-        /// does not end it: the session's thread still works.
+        /// A refresh is under way, and `endRefresh` must follow. `failures` are those before it. A token that is
+        /// published meanwhile does not end it: the session's thread still works.
         case inFlight(replacing: Generation, failures: Int)
         /// The last refresh failed for now. Left by `beginRefresh` and by `publish` of another token.
         case backingOff(until: Int64, failures: Int, isUnreachable: Bool)
@@ -232,8 +232,8 @@ struct CredentialState: Sendable {
         return generation
     }
 
-    /// The refresh that was to replace `replaced` has ended. Gives what those who waited for it are told; nil when it settled, or says
-    /// nothing about the token that is current now.
+    /// The refresh that was to replace `replaced` has ended. Gives what those who waited for it are told; nil when it
+    /// settled, or says nothing about the token that is current now.
     mutating func endRefresh(replacing replaced: Generation, _ verdict: Verdict, now: Int64) -> CredentialFailure? {
         var failures = 0
         switch refresh {
@@ -273,7 +273,8 @@ struct CredentialState: Sendable {
         return max(Int64(Double(exponential) * (0.5 + jitter / 2)), asked)
     }
 
-    /// A refresh whose answer was lost may be tried again unasked: the nanoseconds until then. Nil when that was done `limit` times.
+    /// A refresh whose answer was lost may be tried again unasked: the nanoseconds until then. Nil when that was done
+    /// `limit` times.
     mutating func nextUnaskedRetry(limit: Int, now: Int64) -> Int64? {
         guard let retries = current?.unaskedRetries, retries < limit, case .backingOff = refresh else { return nil }
         current?.unaskedRetries = retries + 1
@@ -288,8 +289,9 @@ struct CredentialState: Sendable {
 
     /// Routes whose rejections a refresh did not cure.
     ///
-    /// A route that always rejects, such as one of a deleted account, must neither refresh with every request nor keep other routes from
-    /// refreshing. When a second route is of the kind, all wait. A route that accepts a token again is struck off.
+    /// A route that always rejects, such as one of a deleted account, must neither refresh with every request nor keep
+    /// other routes from refreshing. When a second route is of the kind, all wait. A route that accepts a token again
+    /// is struck off.
     private struct Storm: Sendable {
         private var pause: Int64 = 0
         private(set) var until: Int64 = .min
@@ -316,8 +318,8 @@ struct CredentialState: Sendable {
         }
     }
 
-    /// The request that started a refresh was rejected with the new token too. Others that were sent again prove nothing: their tokens
-    /// were rejected because of the refresh.
+    /// The request that started a refresh was rejected with the new token too. Others that were sent again prove
+    /// nothing: their tokens were rejected because of the refresh.
     mutating func refreshDidNotHelp(_ generation: Generation, path: UInt64, now: Int64) {
         if generation == self.generation { storm.refreshDidNotHelp(path, now: now) }
     }

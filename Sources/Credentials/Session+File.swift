@@ -5,7 +5,8 @@ extension Session {
     /// How long a login or logout waits for another process's refresh: two tries of half a minute, and a moment.
     private static let changeWaitLimit = Duration.seconds(75)
 
-    /// Looks, on the session's thread, whether another process replaced the file, and adopts its token. One stat(2) when nothing changed.
+    /// Looks, on the session's thread, whether another process replaced the file, and adopts its token. One stat(2)
+    /// when nothing changed.
     public func recheckFile() {
         guard let file, update({ shared, _ in shared.queueRecheck() }) else { return }
         _ = thread.execute { [self] in
@@ -101,12 +102,12 @@ extension Session {
 
     // MARK: Logins and logouts
 
-    /// Changes the record and what is in use with it. `change` gets the record and the wall clock, and says whether there is anything to
-    /// change.
+    /// Changes the record and what is in use with it. `change` gets the record and the wall clock, and says whether
+    /// there is anything to change.
     typealias Change = (inout SessionRecord, Int) -> Bool
 
-    /// Changes the record in the file, and what is in use with it. With `keepsUnsaved` a change that cannot be saved holds in memory
-    /// until it can.
+    /// Changes the record in the file, and what is in use with it. With `keepsUnsaved` a change that cannot be saved
+    /// holds in memory until it can.
     func replace(keepsUnsaved: Bool, _ change: Change) -> Result<Void, SessionFileError> {
         guard let file else {
             saving.withLock { replaceInMemory(because: nil, change) }
@@ -195,8 +196,8 @@ extension Session {
 }
 
 extension Session.Shared {
-    /// The file is gone, perhaps with its directory or its disk. Forgetting is what `squire logout` is for: the token is kept and saved
-    /// again. Gives when that is tried; nil when there is nothing to save, or it is waiting already.
+    /// The file is gone, perhaps with its directory or its disk. Forgetting is what `squire logout` is for: the token
+    /// is kept and saved again. Gives when that is tried; nil when there is nothing to save, or it is waiting already.
     mutating func loseFile(now: Instant) -> (nanoseconds: Int64, due: Int64)? {
         switch persistence {
         case .unsaved(var unsaved):
@@ -237,9 +238,12 @@ extension Session.Shared {
         return persistence.problem != reason
     }
 
-    /// The persistence of a change that could not be saved. What the file holds stays what it was before the first such change.
+    /// The persistence of a change that could not be saved. What the file holds stays what it was before the first such
+    /// change.
     func unsaved(replacing fingerprint: String?, _ reason: String) -> Persistence {
-        var unsaved = persistence.unsaved ?? .init(replacing: fingerprint, seen: persistence.version, reason: reason)
+        var unsaved = persistence.unsaved ?? .init(seen: persistence.version, reason: reason)
+        // A file that was gone may come back with the token that has died since.
+        unsaved.replacing = unsaved.replacing ?? fingerprint
         unsaved.reason = reason
         return .unsaved(unsaved)
     }

@@ -2,10 +2,11 @@ import Threads
 
 /// The rotation: on the session's thread, under the file's lock.
 extension Session {
-    /// How long another process may hold the file's lock before those who wait here are told to come again: it may have been stopped.
+    /// How long another process may hold the file's lock before those who wait here are told to come again: it may have
+    /// been stopped.
     private static let lockWaitLimit = Duration.seconds(15)
-    /// How often a refresh whose response was lost is tried again without being asked: a grace at the upstream does not wait for the next
-    /// request.
+    /// How often a refresh whose response was lost is tried again without being asked: a grace at the upstream does not
+    /// wait for the next request.
     private static let maximumUnaskedRetries = 5
 
     /// A refresh in the making.
@@ -168,16 +169,16 @@ extension Session {
             defer { handle.unlock() }
             recover(file)
             if try isReplaced(old, in: file) { return adoptFile() }
-            // What could not be saved is newer than what the file says.
-            if snapshot.persistence.unsaved == nil, let loaded = try file.load() {
+            let current = snapshot
+            rotation.base = current.record
+            // A record that could not be saved is newer than the file.
+            if current.persistence.unsaved == nil, let loaded = try file.load() {
                 if loaded.record.isRefreshDenied {
                     // Another process was told so already.
                     recheckNow()
                     return .loginNeeded
                 }
                 rotation.base = loaded.record
-            } else {
-                rotation.base = snapshot.record
             }
             let journal = SessionFile.Journal(
                 fingerprint: old.token.fingerprint,
@@ -191,8 +192,8 @@ extension Session {
         }
     }
 
-    /// Whether the file holds something else than the token that is to be refreshed, or the dead one that could not be replaced: another
-    /// process, or a person, was here.
+    /// Whether the file holds something else than the token that is to be refreshed, or the dead one that could not be
+    /// replaced: another process, or a person, was here.
     private func isReplaced(_ old: Credential, in file: SessionFile) throws(SessionFileError) -> Bool {
         guard let loaded = try file.load(), loaded.record.token != old.token else { return false }
         guard let unsaved = snapshot.persistence.unsaved else { return true }
@@ -266,8 +267,8 @@ extension Session {
         return .refreshed(response)
     }
 
-    /// Saves a new token, and makes it current, saved or not: the old one is dead. False when somebody put another token in meanwhile,
-    /// by hand, and means it. `saving` is held.
+    /// Saves a new token, and makes it current, saved or not: the old one is dead. False when somebody put another
+    /// token in meanwhile, by hand, and means it. `saving` is held.
     private func save(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
         guard let (file, replacement) = rotation.target else {
             publish(record, .memoryOnly, isRefreshed: true)

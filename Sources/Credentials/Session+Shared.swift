@@ -29,7 +29,8 @@ extension Session {
         case closed
     }
 
-    /// Somebody who waits for the refresh in flight. Answered exactly once: whoever takes it out of `Shared.waiters` answers it.
+    /// Somebody who waits for the refresh in flight. Answered exactly once: whoever takes it out of `Shared.waiters`
+    /// answers it.
     enum Waiter: Sendable {
         /// A request, and the rejection of its first attempt; nil for one that has made none.
         case request(Rejection?, Completion)

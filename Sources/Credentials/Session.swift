@@ -3,10 +3,11 @@ import Threads
 
 /// The session of one proxy: keeps the current token, hands it out, and has it refreshed, once for everyone.
 ///
-/// This file hands out and takes in; `+Refresh` rotates the token; `+File` keeps step with the file that other processes share;
-/// `+Shared` holds what they have in common. *Threading*: every method from any thread. A completion is called exactly once: on the
-/// calling thread when the answer is known at once, else on one of the session's own threads; never under a lock, and at the latest by
-/// `shutdown` or when the session is released. Blocking work (files, the refresh) is done on the session's threads only.
+/// This file hands out and takes in; `+Refresh` rotates the token; `+File` keeps step with the file that other
+/// processes share; `+Shared` holds what they have in common. *Threading*: every method from any thread. A completion
+/// is called exactly once: on the calling thread when the answer is known at once, else on one of the session's own
+/// threads; never under a lock, and at the latest by `shutdown` or when the session is released. Blocking work (files,
+/// the refresh) is done on the session's threads only.
 public final class Session: Sendable {
     public typealias Completion = @Sendable (Grant) -> Void
     public typealias RefreshCompletion = @Sendable (Result<RefreshResponse, CredentialFailure>) -> Void
@@ -18,8 +19,8 @@ public final class Session: Sendable {
     private let withheld: Token?
     let clock: any CredentialClock
     let emit: @Sendable (SessionEvent) -> Void
-    /// Held while the file and the state change together, so that nobody adopts from the file what this process is about to publish
-    /// itself. Taken before the lock of `shared`.
+    /// Held while the file and the state change together, so that nobody adopts from the file what this process is
+    /// about to publish itself. Taken before the lock of `shared`.
     let saving = Lock()
     let thread = WorkThread(name: "squire-session")
 
@@ -30,8 +31,8 @@ public final class Session: Sendable {
 
     /// `file` nil keeps the session in memory only. Throws what reading the file throws.
     ///
-    /// A token goes to the upstream that issued it, and to no other: `upstream` is the origin it would be sent to; `withheld` is one that
-    /// is known to be another upstream's though its record does not say so.
+    /// A token goes to the upstream that issued it, and to no other: `upstream` is the origin it would be sent to;
+    /// `withheld` is one that is known to be another upstream's though its record does not say so.
     public init(
         file: SessionFile?,
         source: (any TokenSource)?,
@@ -69,8 +70,8 @@ public final class Session: Sendable {
         for waiter in waiters { waiter.fail(.shuttingDown) }
     }
 
-    /// The one way to what is mutable: one call is one event. `now` is read under the lock, so that a decision and the numbers it uses
-    /// are of one moment. Publishes the flags of the fast path.
+    /// The one way to what is mutable: one call is one event. `now` is read under the lock, so that a decision and the
+    /// numbers it uses are of one moment. Publishes the flags of the fast path.
     func update<Result>(_ body: (inout Shared, Instant) -> Result) -> Result {
         shared.with { shared in
             let result = body(&shared, clock.now)
@@ -85,8 +86,8 @@ public final class Session: Sendable {
     /// A copy of what is shared now, to look at. Decide nothing by it that another thread may have changed meanwhile.
     var snapshot: Shared { shared.with { $0 } }
 
-    /// Starts to watch the session file, where the system can tell of changes (inotify on Linux). For programs that keep running; without
-    /// it, and elsewhere, `recheckFile` polls.
+    /// Starts to watch the session file, where the system can tell of changes (inotify on Linux). For programs that
+    /// keep running; without it, and elsewhere, `recheckFile` polls.
     public func watchFile() {
         guard let file, let watch = SessionFileWatch(file, changed: { [weak self] in self?.recheckNow() }) else {
             return
@@ -102,7 +103,8 @@ public final class Session: Sendable {
     /// The same while requests may be sent with it, else zero: one load, for the fast path.
     public var usableGeneration: Generation { publishedUsable.load(ordering: .acquiring) }
 
-    /// The current credential, and the moment on `CredentialClock.elapsed()` until which it may be used without asking again.
+    /// The current credential, and the moment on `CredentialClock.elapsed()` until which it may be used without asking
+    /// again.
     public func current() -> (credential: Credential, until: Int64)? {
         shared.with { shared in
             let machine = shared.machine
@@ -116,11 +118,12 @@ public final class Session: Sendable {
     /// The current token, however old.
     public var token: Token? { snapshot.machine.credential?.token }
 
-    /// The whole interface of an exchange: a token for a request, `rejecting` the one that the upstream rejected, if any.
+    /// The whole interface of an exchange: a token for a request, `rejecting` the one that the upstream rejected, if
+    /// any.
     ///
-    /// Starts a refresh, or joins the one in flight, when the token is rejected or due; true when it starts one. When that request is
-    /// rejected all the same, call `refreshDidNotHelp`. `settled` also waits for a refresh in flight that the request could do without:
-    /// a sign-out must end the token that is to come.
+    /// Starts a refresh, or joins the one in flight, when the token is rejected or due; true when it starts one. When
+    /// that request is rejected all the same, call `refreshDidNotHelp`. `settled` also waits for a refresh in flight
+    /// that the request could do without: a sign-out must end the token that is to come.
     @discardableResult
     public func credential(
         rejecting rejection: Rejection? = nil,
@@ -157,8 +160,8 @@ public final class Session: Sendable {
         return false
     }
 
-    /// Refreshes now, or joins the refresh in flight, and delivers the upstream's response: for a client that calls the refresh path
-    /// itself, and for people.
+    /// Refreshes now, or joins the refresh in flight, and delivers the upstream's response: for a client that calls the
+    /// refresh path itself, and for people.
     public func refreshNow(cause: RefreshCause, deliver: @escaping RefreshCompletion) {
         let join: @Sendable () -> JoinAnswer = { [self] in update { $0.join(now: $1, deliver) } }
         let answer = join()
@@ -195,8 +198,8 @@ public final class Session: Sendable {
 
     // MARK: Logins and logouts
 
-    /// Makes `token` the session's, saved first. One that cannot be saved is refused, or, with `keepsUnsaved`, used from memory until
-    /// it can. `lifetime` is seconds, where the response that brought it said so.
+    /// Makes `token` the session's, saved first. One that cannot be saved is refused, or, with `keepsUnsaved`, used
+    /// from memory until it can. `lifetime` is seconds, where the response that brought it said so.
     public func adopt(
         _ token: Token,
         source: SessionRecord.Source,
@@ -214,7 +217,8 @@ public final class Session: Sendable {
         }
     }
 
-    /// Forgets the token; the file keeps everything else. With `principal`, only theirs: another login that came meanwhile stays.
+    /// Forgets the token; the file keeps everything else. With `principal`, only theirs: another login that came
+    /// meanwhile stays.
     public func forget(_ principal: Principal? = nil, completion: @escaping ChangeCompletion) {
         change(completion) { [self] in
             let result = replace(keepsUnsaved: true) { record, _ in
@@ -236,8 +240,8 @@ public final class Session: Sendable {
         }
     }
 
-    /// Takes no more work, and waits until a refresh in flight is saved; false when that takes longer than `timeout`. Whoever still waits
-    /// then is told that Squire is shutting down.
+    /// Takes no more work, and waits until a refresh in flight is saved; false when that takes longer than `timeout`.
+    /// Whoever still waits then is told that Squire is shutting down.
     public func shutdown(timeout: Duration) -> Bool {
         let watch = update { shared, _ in shared.close() }
         watch?.stop()

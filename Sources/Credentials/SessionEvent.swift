@@ -1,4 +1,5 @@
-/// What happened to the session, for logs and metrics. Emitted from the session's threads, outside of locks; holds no secret.
+/// What happened to the session, for logs and metrics. Emitted from the session's threads, outside of locks; holds no
+/// secret.
 public enum SessionEvent: Sendable {
     case refreshed(cause: RefreshCause, generation: Generation, expiresIn: Int?)
     /// Another process refreshed, logged in or logged out.

@@ -6,20 +6,20 @@ import Glibc
 import Darwin
 #endif
 
-/// Tells when the session file changes, by whomever: inotify(7) on its directory, on a thread of its own that sleeps until then.
+/// Watches the session file for changes by anybody: inotify(7) on its directory, on a thread of its own.
 ///
-/// Linux only; elsewhere nothing is told, and `Session.recheckFile` is what finds changes. *Threading*: `changed` is called on that thread;
-/// `stop` from any that holds no lock which `changed` takes.
+/// Linux only; elsewhere there is no watch, and `Session.recheckFile` polls. *Threading*: calls `changed` on its own
+/// thread. Call `stop` from any thread that holds no lock which `changed` takes.
 final class SessionFileWatch: Sendable {
     #if os(Linux)
     private let thread: NativeThread
-    /// Closing it ends the thread.
-    private let bell: Int32
+    /// The writing end of a pipe. Closing it ends the thread.
+    private let stopWriter: Int32
 
-    /// A directory that is gone, or that cannot be watched, is looked for at this interval, milliseconds.
+    /// How often a missing directory is looked for, in milliseconds.
     private static let lookInterval: Int32 = 1000
 
-    /// Nil when the system has no more watches; then changes are found by looking.
+    /// Nil if the system has no more watches.
     init?(_ file: SessionFile, changed: @escaping @Sendable () -> Void) {
         let notify = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
         guard notify >= 0 else { return nil }
@@ -28,36 +28,36 @@ final class SessionFileWatch: Sendable {
             close(notify)
             return nil
         }
-        let (hears, bell) = (ends[0], ends[1])
+        let stopReader = ends[0]
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        self.bell = bell
+        stopWriter = ends[1]
         try? file.makeDirectory()
         thread = NativeThread(name: "squire-watch") {
-            Self.run(notify: notify, bell: hears, file, changed)
+            Self.run(notify: notify, stop: stopReader, file, changed)
             close(notify)
-            close(hears)
+            close(stopReader)
         }
     }
 
-    /// Ends the thread, and waits for its end unless it is the one that calls. Once only.
+    /// Ends the thread and waits for it, unless it is the calling thread. Call once.
     func stop() {
-        close(bell)
+        close(stopWriter)
         if thread.isCurrent { thread.detach() } else { thread.join() }
     }
 
-    private static func run(notify: Int32, bell: Int32, _ file: SessionFile, _ changed: () -> Void) {
+    private static func run(notify: Int32, stop: Int32, _ file: SessionFile, _ changed: () -> Void) {
         let mask = UInt32(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
         var isWatching = false
         var events = [UInt8](repeating: 0, count: 4096)
         while true {
             if !isWatching {
                 isWatching = inotify_add_watch(notify, file.directory, mask) >= 0
-                // What happened before the watch began.
+                // Something may have changed before the watch began.
                 if isWatching { changed() }
             }
             var polled = [
                 pollfd(fd: notify, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: bell, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: stop, events: Int16(POLLIN), revents: 0),
             ]
             guard poll(&polled, 2, isWatching ? -1 : lookInterval) >= 0 || errno == EINTR else { return }
             if polled[1].revents != 0 { return }

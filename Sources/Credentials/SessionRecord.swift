@@ -1,4 +1,4 @@
-/// What a session file holds. Members this version does not know are kept.
+/// The contents of a session file. Keeps members that this version does not know.
 public struct SessionRecord: Sendable, Equatable {
     /// How the current token came.
     public enum Source: String, Sendable {
@@ -8,7 +8,7 @@ public struct SessionRecord: Sendable, Equatable {
         case refresh
     }
 
-    /// A refresh was sent with the current token, and no answer came: the upstream may have rotated it.
+    /// A refresh of the current token got no usable response, so the upstream may have rotated it.
     public struct Unanswered: Sendable, Equatable {
         /// Seconds since 1970.
         public var at: Int
@@ -31,12 +31,12 @@ public struct SessionRecord: Sendable, Equatable {
         document = value
     }
 
-    /// Nil when there is none, and when `hasBadToken`.
+    /// Nil if there is none, and if `hasBadToken`.
     public private(set) var token: Token? {
         get { document["token"]?.string.flatMap { Token($0) ?? (try? Token(pasted: $0)) } }
         set { document["token"] = newValue.map { .string($0.value) } }
     }
-    /// Something stands where the token belongs that is none: not a logout, but damage.
+    /// True if the member `token` holds something else than a token: the file is damaged, and that is no logout.
     var hasBadToken: Bool {
         switch document["token"] {
         case nil, .null: false
@@ -47,17 +47,17 @@ public struct SessionRecord: Sendable, Equatable {
         get { isOurs ? document["received_at"]?.moment : nil }
         set { document["received_at"] = newValue.map(JSONValue.integer) }
     }
-    /// Seconds since 1970 by this machine's clock; nil when the token does not say, or says what cannot be.
+    /// Seconds since 1970 by this machine's clock; nil if the token does not say, or cannot be right.
     public private(set) var expiresAt: Int? {
         get { isOurs ? document["expires_at"]?.moment : token?.claims?.expiresAt }
         set { document["expires_at"] = newValue.map(JSONValue.integer) }
     }
-    /// The origin of the upstream that issued the token; nil for one given by hand, which says nothing about that.
+    /// The origin of the upstream that issued the token; nil for a token given by hand.
     public private(set) var upstream: String? {
         get { isOurs ? document["upstream"]?.string : nil }
         set { document["upstream"] = newValue.map(JSONValue.string) }
     }
-    /// The upstream refused to refresh this token.
+    /// True if the upstream refused to refresh this token.
     public var isRefreshDenied: Bool {
         get { isOurs && document["refused"]?.bool ?? false }
         set { document["refused"] = newValue ? .bool(true) : nil }
@@ -79,13 +79,14 @@ public struct SessionRecord: Sendable, Equatable {
         set { document["replaced"] = newValue.map(JSONValue.string) }
     }
 
-    /// What is said beside the token belongs to it. An editor, or another tool, may have replaced the token alone.
+    /// True if the other members describe this token. An editor or another tool may have replaced the token alone.
     private var isOurs: Bool {
         guard let known = document["fingerprint"]?.string else { return true }
         return known == token?.fingerprint
     }
 
-    /// Names the login that the token descends from: it stays through refreshes and changes with every login. Nil without a token.
+    /// Identifies the login that the token descends from. Refreshes keep it; every login changes it. Nil without a
+    /// token.
     public var lineage: String? {
         guard let token else { return nil }
         if document["fingerprint"]?.string == token.fingerprint, let known = document["login"]?.string { return known }
@@ -96,9 +97,9 @@ public struct SessionRecord: Sendable, Equatable {
 
     // MARK: Changes
 
-    /// Puts a new token in. A token that was made for us just now lives `lifetime`, else `exp - nbf`, from its receipt, whatever the
-    /// issuer's clock says; of one given by hand only `exp` is known. One that was made dead by its own word has no known end: the
-    /// upstream decides. `upstream` is whom the session is for; `lifetime` is seconds, where the answer said so.
+    /// Replaces the token. A token that was just issued lives `lifetime` seconds from its receipt, else `exp - nbf`,
+    /// whatever the issuer's clock says. Of a token given by hand only `exp` is known. A token that claims to be
+    /// expired already has no known end: the upstream decides. `upstream` is the origin that issued it.
     public mutating func put(
         _ token: Token,
         source: Source,
@@ -170,78 +171,8 @@ public struct SessionRecord: Sendable, Equatable {
         }
     }
 
-    /// A file may say anything.
+    /// The next count after one that a file said, which may be absurd.
     private static func next(_ count: Int) -> Int { min(max(count, 0), Int.max - 1) + 1 }
 
     func serialized() -> [UInt8] { Array((document.serialized(pretty: true) + "\n").utf8) }
-}
-
-/// One refresh, as it is remembered and shown.
-public struct RefreshEntry: Sendable, Equatable {
-    public enum Outcome: String, Sendable, CaseIterable {
-        case refreshed
-        /// The upstream refuses this token (4xx).
-        case refused
-        /// Not now (5xx, 429), or no token in the answer.
-        case unavailable
-        /// Nothing was sent.
-        case unreachable
-        /// Sent, and no whole answer came, twice.
-        case lost
-        /// This program ended before the answer came.
-        case interrupted
-        /// The result could not have been saved: nothing was sent.
-        case notWritable = "not_writable"
-    }
-
-    /// Seconds since 1970.
-    public var at: Int
-    public var cause: RefreshCause
-    public var outcome: Outcome
-    /// What went wrong.
-    public var detail: String?
-    public var milliseconds: Int?
-    /// The requests that waited for it.
-    public var waiters: Int?
-
-    public init(
-        at: Int,
-        cause: RefreshCause,
-        outcome: Outcome,
-        detail: String? = nil,
-        milliseconds: Int? = nil,
-        waiters: Int? = nil
-    ) {
-        self.at = at
-        self.cause = cause
-        self.outcome = outcome
-        self.detail = detail
-        self.milliseconds = milliseconds
-        self.waiters = waiters
-    }
-
-    init?(_ json: JSONValue) {
-        guard let at = json["at"]?.moment, let cause = json["cause"]?.string.flatMap(RefreshCause.init),
-            let outcome = json["outcome"]?.string.flatMap(Outcome.init)
-        else { return nil }
-        self.init(
-            at: at,
-            cause: cause,
-            outcome: outcome,
-            detail: json["detail"]?.string,
-            milliseconds: json["milliseconds"]?.integer,
-            waiters: json["waiters"]?.integer
-        )
-    }
-
-    public var json: JSONValue {
-        var members: [JSONValue.Member] = [
-            .init("at", .integer(at)), .init("cause", .string(cause.rawValue)),
-            .init("outcome", .string(outcome.rawValue)),
-        ]
-        if let detail { members.append(.init("detail", .string(detail))) }
-        if let milliseconds { members.append(.init("milliseconds", .integer(milliseconds))) }
-        if let waiters { members.append(.init("waiters", .integer(waiters))) }
-        return .object(members)
-    }
 }

@@ -1,4 +1,4 @@
-/// Who the session is and how it does; never the token.
+/// A snapshot of the session for people and metrics. Never holds the token.
 public struct SessionStatus: Sendable {
     public enum State: String, Sendable {
         case usable, refreshing
@@ -11,11 +11,13 @@ public struct SessionStatus: Sendable {
     public var subject: String?
     /// Seconds since 1970, by the issuer's clock.
     public var issuedAt: Int?
-    /// When the token became ours, seconds since 1970 by this machine's clock, and how many seconds ago that is.
+    /// When the token was received, seconds since 1970 by this machine's clock.
     public var receivedAt: Int?
+    /// Seconds since the token was received.
     public var age: Int?
     /// Seconds since 1970, by this machine's clock.
     public var expiresAt: Int?
+    /// Seconds until the token expires; negative once it has.
     public var expiresIn: Int?
     public var refreshes: Int
     public var lastRefresh: RefreshEntry?
@@ -25,9 +27,9 @@ public struct SessionStatus: Sendable {
     public var failures: [(outcome: String, count: Int)]
     /// Requests that waited for a refresh which another request had started.
     public var coalesced: Int
-    /// The upstream rejected the token.
+    /// True if the upstream rejected the token.
     public var isRejected: Bool
-    /// Seconds until a refresh that failed is tried again.
+    /// Seconds until a failed refresh is tried again.
     public var retryIn: Int?
     /// What happened, when the upstream refuses to refresh the token.
     public var explanation: String?
@@ -35,12 +37,12 @@ public struct SessionStatus: Sendable {
     public var unsaved: String?
     /// Why the session file cannot be read.
     public var fileProblem: String?
-    /// The file holds a token, but of this other upstream: it is not sent.
+    /// The upstream that the token in the file belongs to, if that is another one: the token is not sent.
     public var foreignUpstream: String?
-    /// Where a response to a refresh is kept that could not be read: it may name the only token that lives.
+    /// The file with a response to a refresh in which no token was found; nil if there is none.
     public var keptAnswer: String?
 
-    /// Requests can be served now, and nothing is in danger.
+    /// True if requests can be served and the token is safe on disk.
     public var isReady: Bool {
         guard unsaved == nil, fileProblem == nil else { return false }
         switch state {
@@ -50,7 +52,7 @@ public struct SessionStatus: Sendable {
         }
     }
 
-    /// What is wrong and what to do about it, in a sentence or two; nil when nothing is.
+    /// What is wrong and what to do about it, in a sentence or two; nil if all is well.
     public var advice: String? {
         guard let keptAnswer else { return problem }
         let note = "An answer to a refresh that could not be read is kept in \(keptAnswer): it may hold the new token."

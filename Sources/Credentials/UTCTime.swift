@@ -4,9 +4,10 @@ import Glibc
 import Darwin
 #endif
 
-/// Moments in seconds since 1970, and as people read them.
+/// Moments in seconds since 1970, and their text for people.
 public enum UTCTime {
-    /// From 1970 to the end of the year 9999. Everything read from outside is brought into it, so that sums of moments cannot overflow.
+    /// From 1970 to the end of the year 9999. Every moment from outside is clamped to it, so that sums of moments
+    /// cannot overflow.
     public static let range = 0...253_402_300_799
 
     /// The moment in `range` that is nearest to `seconds`.

@@ -1,9 +1,9 @@
-/// Everything that is wrong with a configuration, in one go.
+/// All the mistakes in a configuration.
 public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
     public struct Issue: Sendable, Equatable {
-        /// The file, or the option or variable that was wrong.
+        /// The file, option or variable with the mistake.
         public var source: String
-        /// From 1; nil for options and variables.
+        /// Counted from 1; nil for options and variables.
         public var line: Int?
         public var message: String
 
@@ -20,7 +20,7 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
         self.issues = issues
     }
 
-    /// One issue a line: `FILE:LINE: message`.
+    /// One issue per line: `FILE:LINE: message`.
     public var description: String {
         issues.map { issue in
             issue.line.map { "\(issue.source):\($0): \(issue.message)" } ?? "\(issue.source): \(issue.message)"

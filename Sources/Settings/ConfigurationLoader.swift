@@ -4,14 +4,14 @@ public import ReverseProxy
 import Upstream
 import Yams
 
-/// A configuration, checked, and where it came from.
+/// A checked configuration and where it came from.
 public struct LoadedConfiguration: Sendable {
     public var configuration: ProxyConfiguration
-    /// The file; nil when everything came from options.
+    /// The file; nil if everything came from options.
     public var path: String?
-    /// Where the session is kept.
+    /// The path of the session file.
     public var sessionFile: String
-    /// Nobody asked for that address: when it is taken, another will do.
+    /// True if nobody configured the inspector's address, so that another port will do if it is taken.
     public var inspectorIsDefault: Bool
 }
 
@@ -20,13 +20,13 @@ public struct ConfigurationLoader {
     private let environment: [String: String]
     private let overrides: ConfigurationOverrides
 
-    /// `overrides` are the options; the environment's twins are read from `environment`.
+    /// `overrides` are the options. `environment` may hold the same as variables.
     public init(environment: [String: String], overrides: ConfigurationOverrides = ConfigurationOverrides()) {
         self.environment = environment
         self.overrides = overrides.over(ConfigurationOverrides(environment: environment))
     }
 
-    /// The file that is used when none is named: `SQUIRE_CONFIG`, `./squire.yaml`, `$XDG_CONFIG_HOME/squire/squire.yaml`.
+    /// The file to use if none is named: `SQUIRE_CONFIG`, `./squire.yaml`, `$XDG_CONFIG_HOME/squire/squire.yaml`.
     public func discover() -> String? {
         if let named = environment["SQUIRE_CONFIG"], !named.isEmpty { return named }
         return defaultPaths.first(where: TextFile.isReadable)
@@ -37,7 +37,7 @@ public struct ConfigurationLoader {
         return ["squire.yaml", (base ?? TextFile.home(environment) + "/.config") + "/squire/squire.yaml"]
     }
 
-    /// Loads `path`, or what is discovered, or options alone.
+    /// Loads `path`, else the discovered file, else options alone.
     public func load(_ path: String? = nil) throws(ConfigurationError) -> LoadedConfiguration {
         guard let path = path ?? discover() else {
             guard overrides.upstream != nil else {
@@ -56,7 +56,7 @@ public struct ConfigurationLoader {
         }
     }
 
-    /// A profile and options, without a file.
+    /// Loads a profile and options, without a file.
     public func loadPreset(_ profile: String) throws(ConfigurationError) -> LoadedConfiguration {
         try read("profile: \(profile)", path: nil)
     }
@@ -91,7 +91,7 @@ public struct ConfigurationLoader {
         )
     }
 
-    /// `$XDG_STATE_HOME/squire/NAME.json`, NAME being the configuration file's.
+    /// `$XDG_STATE_HOME/squire/NAME.json`, where NAME is the configuration file's.
     private func defaultSessionFile(_ path: String?) -> String {
         let base = environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
         var name =

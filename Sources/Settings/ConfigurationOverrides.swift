@@ -1,6 +1,6 @@
-/// What options and the environment say. Each wins over the file; options win over the environment.
+/// Settings from options and the environment. Both win over the file; options win over the environment.
 public struct ConfigurationOverrides: Sendable {
-    /// A value and where it was given: `--listen`, `SQUIRE_LISTEN`.
+    /// A value and its option or variable, such as `--listen` or `SQUIRE_LISTEN`.
     public struct Value: Sendable {
         public var text: String
         public var source: String
@@ -22,7 +22,7 @@ public struct ConfigurationOverrides: Sendable {
 
     public init() {}
 
-    /// The twins in the environment. An empty variable counts as unset.
+    /// Reads the variables. An empty one counts as unset.
     public init(environment: [String: String]) {
         let value = { (name: String) in
             environment[name].flatMap { $0.isEmpty ? nil : Value($0, source: name) }
@@ -40,7 +40,7 @@ public struct ConfigurationOverrides: Sendable {
         logFormat = value("SQUIRE_LOG_FORMAT")
     }
 
-    /// These, and `other` where these say nothing.
+    /// These settings, completed by `other`.
     public func over(_ other: ConfigurationOverrides) -> ConfigurationOverrides {
         var result = self
         result.listen = listen ?? other.listen

@@ -3,7 +3,7 @@ import HTTP1
 import ReverseProxy
 import Yams
 
-/// `session`: where the token is kept, how it is refreshed, and what is about it.
+/// Reads `session`: where the token is kept, how it is refreshed, and which requests are about it.
 extension ConfigurationSections {
     func session(_ root: MapReader, _ session: inout SessionConfiguration) {
         let keys = ["file", "margin", "refresh", "sign-in", "sign-out", "anonymous", "missing", "rejected"]
@@ -40,7 +40,7 @@ extension ConfigurationSections {
             return
         }
         guard let token = pointer(map, "token") ?? base?.token else {
-            return session.fail("refresh", "needs token: where the reply holds it, such as /token")
+            return session.fail("refresh", "needs token: where the response holds it, such as /token")
         }
         var recipe = base ?? .init(method: "GET", path: path, token: token)
         recipe.method = method ?? recipe.method
@@ -62,7 +62,7 @@ extension ConfigurationSections {
         }
     }
 
-    /// `path` of the upstream, or `url` of whatever server makes the tokens.
+    /// Reads `path`, on the upstream, or `url`, on the server that issues tokens.
     private func place(_ map: MapReader) -> (origin: Origin?, path: String)? {
         let isPath = { (text: String) in text.hasPrefix("/") && text.utf8.allSatisfy(Octet.isTarget) }
         if map.node("url") == nil {
@@ -86,7 +86,7 @@ extension ConfigurationSections {
         return checked(place, map, "url")
     }
 
-    /// A misspelt placeholder would go out as it stands, and cost the token.
+    /// Refuses unknown placeholders: they would be sent literally, and the refresh would fail.
     private func checked(
         _ place: (origin: Origin?, path: String)?,
         _ map: MapReader,
@@ -102,7 +102,7 @@ extension ConfigurationSections {
         return nil
     }
 
-    /// Beside the configured headers; an empty value keeps one of them out, the bearer too.
+    /// Headers in addition to the configured ones. An empty value removes one of those, or the bearer.
     private func recipeHeaders(_ map: MapReader) -> [HeaderRule] {
         guard case .mapping(let mapping) = map.node("headers") else {
             map.fail("headers", "must be a map of names and values")
@@ -142,7 +142,8 @@ extension ConfigurationSections {
         }
     }
 
-    /// Rules on responses, each a status or a map; nil without any. `name` is the key's whole name, for messages.
+    /// Reads a list of rules on responses, each a status or a map; nil if the key is missing. `name` is the whole key
+    /// for messages.
     private func rejections(_ map: MapReader, _ key: String, of name: String) -> [SessionConfiguration.Rejection]? {
         guard let node = map.node(key) else { return nil }
         guard case .sequence(let sequence) = node else {
@@ -172,7 +173,7 @@ extension ConfigurationSections {
             if map.node("equals") != nil { issues.add("\(name): equals needs a pointer", at: element) }
             if status < 300 {
                 issues.add(
-                    "\(name): a success means something else by its body only: give a pointer",
+                    "\(name): a 2xx status needs `pointer` and `equals`",
                     at: element
                 )
             }
@@ -187,7 +188,7 @@ extension ConfigurationSections {
 }
 
 extension String {
-    /// Where what follows the scheme begins; nil without one.
+    /// The index after the scheme; nil if there is none.
     fileprivate func range(ofScheme mark: String) -> Index? {
         for index in indices where self[index...].hasPrefix(mark) { return self.index(index, offsetBy: mark.count) }
         return nil

@@ -3,13 +3,13 @@ import ReverseProxy
 import Upstream
 import Yams
 
-/// Turns the file's tree into a `ProxyConfiguration`, section by section, and collects what is wrong.
+/// Turns the file's tree into a `ProxyConfiguration`, section by section, and collects the mistakes.
 struct ConfigurationSections {
     let root: Node
     let issues: IssueCollector
     let overrides: ConfigurationOverrides
     let environment: [String: String]
-    /// What relative paths in the file start at.
+    /// The directory that relative paths in the file start at.
     let directory: String
     private(set) var inspectorIsDefault = true
 
@@ -32,7 +32,7 @@ struct ConfigurationSections {
         self.directory = directory
     }
 
-    /// Nil when even the upstream is missing; look at `issues` either way.
+    /// Nil if the upstream is missing or wrong. Check `issues` in any case.
     mutating func read() -> ProxyConfiguration? {
         guard let map = MapReader(root, prefix: "", keys: Self.keys, issues: issues) else { return nil }
         let profile = map.choice("profile", Profile.self)
@@ -292,7 +292,7 @@ struct ConfigurationSections {
         }
         if let head = map.size("head", 1024...1_048_576) { limits.head = head }
         if let fields = map.count("fields", 8...1000) { limits.fields = fields }
-        // Nothing of either means that no body is kept there.
+        // Zero means that no body is kept there.
         if let replay = map.size("replay", 0...Quantity.maximumSize) { limits.replay = replay }
         if let disk = map.size("replay-disk", 0...Quantity.maximumSize) { limits.replayDisk = disk }
         if let connections = map.count("connections", 1...100_000) { limits.connections = connections }
@@ -301,7 +301,7 @@ struct ConfigurationSections {
     private func timeouts(_ root: MapReader, _ timeouts: inout Timeouts) {
         let keys = ["head", "idle", "connect", "first-byte", "body", "shutdown"]
         guard let map = root.map("timeouts", keys: keys) else { return }
-        // Nothing would mean "for ever" to a timer, but not to the end of the process.
+        // A timer would take zero for "for ever"; at the end of the process it means "at once".
         let range = Self.shortestTimeout...Self.longestTimeout
         timeouts.head = map.duration("head", range) ?? timeouts.head
         timeouts.idle = map.duration("idle", range) ?? timeouts.idle
@@ -328,7 +328,7 @@ struct ConfigurationSections {
         }
     }
 
-    /// The inner nil is "off".
+    /// The inner nil means "off".
     private static func inspector(_ text: String) -> ListenAddress?? {
         // YAML 1.1 reads a bare `off` as false.
         if ["off", "false", "no"].contains(text) { return .some(nil) }

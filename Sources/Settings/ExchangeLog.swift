@@ -4,7 +4,8 @@ public import Logging
 public import ReverseProxy
 import Threads
 
-/// One line for each exchange, at `info`. Refusals, which anything on the machine can cause, are counted instead when they come fast.
+/// One line for each exchange, at `info`. Refusals, which anything on the machine can cause, are counted instead when
+/// they come fast.
 public struct ExchangeLog: ExchangeObserver {
     private let style: LogStyle
     private let writer: LogWriter
@@ -202,9 +203,9 @@ public enum SessionLog {
             if case .unavailable(let seconds, _) = failure { pause = "; next try in \(seconds) s" }
             logger.warning("token not refreshed (\(cause.rawValue)): \(reason)\(pause)")
         case .recovered:
-            logger.notice("a token was recovered that a squire which was killed had not put in place yet")
+            logger.notice("recovered a token written by a squire process that was killed")
         case .fileUnreadable(let reason):
-            logger.error("the session file cannot be used; what is in memory goes on being used: \(reason)")
+            logger.error("session file unusable, continuing with the token in memory: \(reason)")
         case .loggedIn(let generation):
             logger.notice("logged in: generation \(generation)")
         case .loggedOut:

@@ -22,8 +22,8 @@ struct Timestamp {
     }
 }
 
-/// Moments as log lines have them: `08:15:02.123`, local, as text; `2026-11-24T08:15:02.123Z` in JSON. All but the milliseconds is
-/// made once a second.
+/// Moments as log lines have them: `08:15:02.123`, local, as text; `2026-11-24T08:15:02.123Z` in JSON. All but the
+/// milliseconds is made once a second.
 ///
 /// *Threading*: any thread.
 final class LogClock: @unchecked Sendable {

@@ -44,7 +44,8 @@ public struct LogStyle: Sendable {
         line.append("\u{1B}[0m")
     }
 
-    /// Begins a line with what every line has. In JSON its other members follow, each behind a comma, then `end`; as text, anything.
+    /// Begins a line with what every line has. In JSON its other members follow, each behind a comma, then `end`; as
+    /// text, anything.
     func begin(_ level: Logger.Level, _ message: String, at time: Timestamp, to line: ByteBuffer) {
         line.clear()
         switch format {

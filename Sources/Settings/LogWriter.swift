@@ -7,8 +7,8 @@ import Glibc
 import Darwin
 #endif
 
-/// Writes log lines to standard error from a thread of its own: a reader that is slow, or gone, delays no exchange. What does not
-/// fit is dropped and counted.
+/// Writes log lines to standard error from a thread of its own: a reader that is slow, or gone, delays no exchange.
+/// What does not fit is dropped and counted.
 ///
 /// *Threading*: any thread.
 public final class LogWriter: @unchecked Sendable {
@@ -51,8 +51,8 @@ public final class LogWriter: @unchecked Sendable {
         _ = thread.finish(timeout: .seconds(1))
     }
 
-    /// How long lines gather before they are written, in microseconds. Nobody notices; but a busy proxy would otherwise wake this thread
-    /// and write for each line, which took as long as the request.
+    /// How long lines gather before they are written, in microseconds. Nobody notices; but a busy proxy would otherwise
+    /// wake this thread and write for each line, which took as long as the request.
     private static let gathering: UInt32 = 2000
 
     private func drain() {

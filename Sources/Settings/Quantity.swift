@@ -1,8 +1,8 @@
 /// Durations and sizes as people write them.
 public enum Quantity {
-    /// No duration is longer: in nanoseconds it must fit into 64 bits, and the sum of two as well.
+    /// Longest duration: 100 years. The nanoseconds of two of them fit into 64 bits.
     public static let maximumDuration = Duration.seconds(100 * 365 * 86_400)
-    /// No size is larger: 1 TiB.
+    /// Largest size: 1 TiB.
     public static let maximumSize = 1 << 40
 
     private static let durationUnits: [(name: String, milliseconds: Int64)] = [
@@ -12,7 +12,7 @@ public enum Quantity {
         ("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1),
     ]
 
-    /// `500ms`, `30s`, `24m`, `2h`, `30d`, or `0`. Nil when `text` is none of these, or longer than `maximumDuration`.
+    /// `500ms`, `30s`, `24m`, `2h`, `30d`, or `0`. Nil if `text` is none of these, or longer than `maximumDuration`.
     public static func duration(_ text: String) -> Duration? {
         if text == "0" { return .zero }
         guard let (number, unit) = split(text), let factor = durationUnits.first(where: { $0.name == unit }) else {
@@ -23,7 +23,7 @@ public enum Quantity {
         return .milliseconds(Int64(milliseconds))
     }
 
-    /// Bytes: `64KiB`, `1MiB`, `2GiB`, `512B`, `512`. Nil when `text` is none of these, or more than `maximumSize`.
+    /// Bytes: `64KiB`, `1MiB`, `2GiB`, `512B`, `512`. Nil if `text` is none of these, or more than `maximumSize`.
     public static func size(_ text: String) -> Int? {
         if let bytes = Int(text) { return (0...maximumSize).contains(bytes) ? bytes : nil }
         guard let (number, unit) = split(text), let factor = sizeUnits.first(where: { $0.name == unit }) else {
@@ -49,41 +49,12 @@ public enum Quantity {
         return "\(bytes / unit.bytes)\(unit.name)"
     }
 
-    /// A number of digits, perhaps with a fraction, and what follows it.
+    /// Splits a decimal number from its unit.
     private static func split(_ text: String) -> (Double, String)? {
         let digits = text.utf8.prefix { (0x30...0x39).contains($0) || $0 == UInt8(ascii: ".") }
         guard digits.first.map({ $0 != UInt8(ascii: ".") }) == true, let spelled = String(digits),
             let number = Double(spelled), number.isFinite, let unit = String(text.utf8[digits.endIndex...])
         else { return nil }
         return (number, unit)
-    }
-}
-
-/// Finds what a misspelt word was meant to be.
-public enum Spelling {
-    /// The candidate nearest to `word`, if it is near.
-    public static func nearest(to word: String, among candidates: [String]) -> String? {
-        let scored = candidates.map { (candidate: $0, distance: distance(word.lowercased(), $0.lowercased())) }
-        guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
-        return best.distance <= max(1, min(3, word.count / 3)) ? best.candidate : nil
-    }
-
-    /// Insertions, removals, substitutions and swaps of neighbours between the two (optimal string alignment).
-    static func distance(_ left: String, _ right: String) -> Int {
-        let a = Array(left.utf8)
-        let b = Array(right.utf8)
-        var rows = [[Int]](repeating: [Int](repeating: 0, count: b.count + 1), count: a.count + 1)
-        for i in 0...a.count { rows[i][0] = i }
-        for j in 0...b.count { rows[0][j] = j }
-        guard !a.isEmpty, !b.isEmpty else { return max(a.count, b.count) }
-        for i in 1...a.count {
-            for j in 1...b.count {
-                let cost = a[i - 1] == b[j - 1] ? 0 : 1
-                var best = min(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + cost)
-                if i > 1, j > 1, a[i - 1] == b[j - 2], a[i - 2] == b[j - 1] { best = min(best, rows[i - 2][j - 2] + 1) }
-                rows[i][j] = best
-            }
-        }
-        return rows[a.count][b.count]
     }
 }

@@ -4,10 +4,10 @@ import Glibc
 import Darwin
 #endif
 
-/// Small files, read whole; paths as people write them.
+/// Reads small files, and expands paths as people write them.
 public enum TextFile {
-    /// The text of a file that somebody named. The problem says why there is none: it cannot be read, is no regular file, is larger than
-    /// `limit` bytes, or is not UTF-8. Never waits, whatever the name stands for.
+    /// Reads a file that a user named. Fails if it is no regular file, larger than `limit` bytes, or not UTF-8. Never
+    /// blocks, whatever kind of file it is.
     public static func read(_ path: String, limit: Int = 1 << 20) -> Result<String, Problem> {
         let descriptor: Int32
         switch openLooking(path) {
@@ -31,30 +31,35 @@ public enum TextFile {
         return .success(text)
     }
 
-    /// Why a file that another library is to open cannot be used; nil when it can.
+    /// Why a file that another library will read cannot be used; nil if it can. It must be a regular file of at most 16
+    /// MiB, because the library may block on anything else, or read without end.
     static func problem(_ path: String) -> Problem? {
         switch openLooking(path) {
         case .failure(let problem): return problem
         case .success(let descriptor):
-            close(descriptor)
+            defer { close(descriptor) }
+            var information = stat()
+            guard fstat(descriptor, &information) == 0 else { return Problem(String(cString: strerror(errno))) }
+            guard information.st_mode & S_IFMT == S_IFREG else { return Problem("it is not a regular file") }
+            guard information.st_size <= maximumForeignSize else {
+                return Problem("it is larger than \(maximumForeignSize >> 20) MiB")
+            }
             return nil
         }
     }
 
-    /// Opens without waiting for the other end of a FIFO, and looks at what it is: a regular file, or a device such as /dev/null, whose
-    /// reads do not wait either.
+    private static let maximumForeignSize = 16 << 20
+
+    /// Opens a file without waiting for the other end of a FIFO. Accepts regular files, and devices such as /dev/null,
+    /// which do not block either.
     private static func openLooking(_ path: String) -> Result<Int32, Problem> {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { return .failure(Problem(String(cString: strerror(errno)))) }
         var information = stat()
-        guard fstat(descriptor, &information) == 0 else {
-            let problem = Problem(String(cString: strerror(errno)))
-            close(descriptor)
-            return .failure(problem)
-        }
+        let isKnown = fstat(descriptor, &information) == 0
         switch information.st_mode & S_IFMT {
-        case S_IFREG, S_IFCHR: return .success(descriptor)
-        case S_IFDIR:
+        case S_IFREG where isKnown, S_IFCHR where isKnown: return .success(descriptor)
+        case S_IFDIR where isKnown:
             close(descriptor)
             return .failure(Problem("it is a directory"))
         default:
@@ -71,7 +76,7 @@ public enum TextFile {
         }
     }
 
-    /// `~` is the home directory; other relative paths start at `directory`.
+    /// Expands `~` to the home directory, and resolves other relative paths in `directory`.
     public static func expand(_ path: String, in directory: String, environment: [String: String]) -> String {
         if path == "~" || path.hasPrefix("~/") {
             return home(environment) + path.dropFirst()

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Calls back when a number of things have happened. Any thread.
+/// Calls back after a given number of events. Any thread.
 public final class Countdown: Sendable {
     private let remaining: Atomic<Int>
     private let completion: @Sendable () -> Void
@@ -10,7 +10,7 @@ public final class Countdown: Sendable {
         self.completion = completion
     }
 
-    /// One of them has; `completion` is called by whoever says so last.
+    /// Counts one event. The last one calls `completion`, on its own thread.
     public func countDown() {
         if remaining.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { completion() }
     }

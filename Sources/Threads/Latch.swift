@@ -4,7 +4,7 @@ import Glibc
 import Darwin
 #endif
 
-/// One value that one thread sets and another waits for.
+/// A value that one thread sets, once, and others wait for.
 public final class Latch<Value: Sendable>: @unchecked Sendable {
     // `@unchecked`: `value` is protected by `mutex`.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)

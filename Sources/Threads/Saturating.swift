@@ -29,7 +29,8 @@ extension Duration {
         return seconds.multiplied(saturating: 1_000_000_000).adding(saturating: attoseconds / 1_000_000_000)
     }
 
-    /// Whole milliseconds, rounded towards zero, but at least 1 for anything above zero: to C libraries 0 means "for ever".
+    /// Whole milliseconds, rounded towards zero, but at least 1 for anything above zero: to C libraries 0 means "for
+    /// ever".
     public var wholeMilliseconds: Int64 {
         let (seconds, attoseconds) = components
         let value = seconds.multiplied(saturating: 1_000).adding(saturating: attoseconds / 1_000_000_000_000_000)

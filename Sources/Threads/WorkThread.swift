@@ -1,64 +1,10 @@
-internal import CSystem
-
 #if canImport(Glibc)
 import Glibc
 #else
 import Darwin
 #endif
 
-/// Starts a joinable POSIX thread.
-///
-/// Not `Foundation.Thread`: Foundation costs start-up time and memory that this program does not spend.
-public struct NativeThread: @unchecked Sendable {
-    // `@unchecked`: a `pthread_t` is an opaque value any thread may join once.
-    private let identifier: pthread_t
-
-    private final class Body {
-        let name: String
-        let run: @Sendable () -> Void
-
-        init(name: String, run: @escaping @Sendable () -> Void) {
-            self.name = name
-            self.run = run
-        }
-    }
-
-    /// `name` is shown by `ps -T` and debuggers; 15 bytes at most on Linux.
-    public init(name: String, run: @escaping @Sendable () -> Void) {
-        let body = Unmanaged.passRetained(Body(name: name, run: run)).toOpaque()
-        #if canImport(Glibc)
-        var thread = pthread_t()
-        let status = pthread_create(&thread, nil, { NativeThread.enter($0!) }, body)
-        #else
-        var created: pthread_t?
-        let status = pthread_create(&created, nil, { NativeThread.enter($0) }, body)
-        let thread = created!
-        #endif
-        precondition(status == 0, "the system refuses to start a thread")
-        identifier = thread
-    }
-
-    /// Waits until the thread's body has returned. Once only.
-    public func join() {
-        pthread_join(identifier, nil)
-    }
-
-    /// Nobody will join it.
-    public func detach() {
-        pthread_detach(identifier)
-    }
-
-    public var isCurrent: Bool { pthread_equal(identifier, pthread_self()) != 0 }
-
-    private static func enter(_ context: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
-        let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
-        csystem_name_thread(body.name)
-        body.run()
-        return nil
-    }
-}
-
-/// One thread that does blocking work, item after item, in order.
+/// A thread that runs blocking work items one after another, in order.
 ///
 /// *Threading*: `execute` and `executeLater` from any thread; `finish` once.
 public final class WorkThread: @unchecked Sendable {
@@ -67,18 +13,18 @@ public final class WorkThread: @unchecked Sendable {
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let name: String
     private var queue: [Work] = []
-    /// What waits for its time, by `now()`.
+    /// Work that is due later, by `now()`.
     private var delayed: [(due: Int64, work: Work)] = []
     private var isRunning = false
     private var worker: NativeThread?
     private var isFinished = false
 
-    /// A closure that lies in an array by itself takes an allocation; in a structure it takes none.
+    /// Wraps the closure: an array of bare closures allocates for each element.
     private struct Work {
         let run: @Sendable () -> Void
     }
 
-    /// The thread starts with the first item.
+    /// The thread starts when the first item arrives.
     public init(name: String) {
         self.name = name
         pthread_mutex_init(mutex, nil)
@@ -101,8 +47,8 @@ public final class WorkThread: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Does `work` after everything handed over before. False, and `work` is not done, after `finish`: whoever hands over work that
-    /// somebody waits for must answer them then.
+    /// Does `work` after everything handed over before. False, and `work` is not done, after `finish`: whoever hands
+    /// over work that somebody waits for must answer them then.
     public func execute(_ work: @escaping @Sendable () -> Void) -> Bool {
         locked {
             guard !isFinished else { return false }
@@ -112,8 +58,8 @@ public final class WorkThread: @unchecked Sendable {
         }
     }
 
-    /// Does `work` when `delay` nanoseconds have passed and nothing else is being done. `finish` drops it: nobody may wait for it who
-    /// is not answered otherwise.
+    /// Does `work` when `delay` nanoseconds have passed and nothing else is being done. `finish` drops it: nobody may
+    /// wait for it who is not answered otherwise.
     public func executeLater(_ delay: Int64, _ work: @escaping @Sendable () -> Void) {
         locked {
             guard !isFinished else { return }
@@ -134,8 +80,8 @@ public final class WorkThread: @unchecked Sendable {
         pthread_cond_broadcast(changed)
     }
 
-    /// Takes no more work and waits, up to `timeout`, until what was handed over is done; false when it is not. Called by work of
-    /// this very thread it does not wait: what is left is done, and the thread ends.
+    /// Takes no more work and waits, up to `timeout`, until what was handed over is done; false when it is not. Called
+    /// by work of this very thread it does not wait: what is left is done, and the thread ends.
     public func finish(timeout: Duration) -> Bool {
         pthread_mutex_lock(mutex)
         isFinished = true

@@ -70,7 +70,8 @@ import Testing
         #expect(credential.generation == 2)
     }
 
-    /// Once a token was refused, who has not been sent yet waits for the next one; when that does not come, the old one is all there is.
+    /// Once a token was refused, who has not been sent yet waits for the next one; when that does not come, the old one
+    /// is all there is.
     @Test func newRequestsWaitForWhatComesAfterARefusedToken() {
         var state = state()
         let rejection = Rejection(generation: 1)

@@ -154,7 +154,8 @@ extension Grant {
         #expect(cache.status.expiresIn == 3000)
     }
 
-    /// The wall clock may be set by a day either way: the token lives as long as it lives, and a process that starts then refreshes once.
+    /// The wall clock may be set by a day either way: the token lives as long as it lives, and a process that starts
+    /// then refreshes once.
     @Test(arguments: [86_400, -86_400]) func wallClockJumps(_ jump: Int) throws {
         let clock = TestClock()
         let file = SessionFile(path: directory() + "/s.json")
@@ -201,7 +202,8 @@ extension Grant {
         }
     }
 
-    /// The directory goes away after the new file was begun: the token is kept in memory, and saved when that works again.
+    /// The directory goes away after the new file was begun: the token is kept in memory, and saved when that works
+    /// again.
     @Test func unsavedTokenIsSavedLater() throws {
         let directory = directory() + "/sub"
         let file = SessionFile(path: directory + "/s.json")
@@ -363,6 +365,109 @@ extension Grant {
         return Array(bytes[..<fread(&bytes, 1, 100, handle)])
     }
 
+    /// What `login` trims is trimmed in the file too.
+    @Test(arguments: ["Bearer hand", " hand\\n", "\\ufeffhand"]) func tokenPastedIntoTheFile(_ text: String) throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        adopt(cache, makeToken("a"))
+        try write(#"{"token":"\#(text)"}"#, file.path)
+        cache.recheckNow()
+        #expect(cache.token == Token("hand") && cache.status.isReady)
+        #expect(cache.shutdown(timeout: .seconds(10)))
+    }
+
+    /// Something that is no token is no logout either: memory goes on, and the file is left as it is.
+    @Test(arguments: ["\"two words\"", "\"\"", "5", "{}", "[\"x\"]", "true", "\"\\\"x\\\"\""]) func badTokenIsDamage(
+        _ token: String
+    ) throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        adopt(cache, makeToken("a"))
+        try write("{\"token\":\(token)}", file.path)
+        cache.recheckNow()
+        #expect(cache.token == makeToken("a") && cache.status.fileProblem?.contains("no bearer token") == true)
+        #expect(throws: SessionFileError.self) {
+            try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        }
+        // A token that was taken out is a logout.
+        try write(#"{"token":null}"#, file.path)
+        cache.recheckNow()
+        #expect(cache.token == nil && cache.status.state == .none)
+        #expect(cache.shutdown(timeout: .seconds(10)))
+    }
+
+    /// In place, as an editor may do; with another size, so that it shows.
+    private func write(_ text: String, _ path: String) throws {
+        let handle = try #require(fopen(path, "w"))
+        fputs(text, handle)
+        fclose(handle)
+    }
+
+    // MARK: Responses that cannot be read
+
+    @Test func unreadableResponseIsKept() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        let body = Array("<html>eyJ".utf8) + [UInt8](repeating: 0x78, count: 100_000)
+        let source = TestSource([
+            .lost(reason: "the answer is not JSON", response: body), .unreachable(reason: "gone"),
+            success(makeToken("b")),
+        ])
+        source.mayAnswer.set(true)
+        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
+        adopt(cache, makeToken("a"))
+        _ = wait(cache, rejecting: 1)
+        var information = stat()
+        #expect(stat(file.answerPath, &information) == 0)
+        #expect(information.st_mode & 0o777 == 0o600 && information.st_size == 64 * 1024)
+        #expect(cache.status.advice?.contains(file.answerPath) == true)
+        #expect(try file.load()?.record.unanswered?.reason.contains(file.answerPath) == true)
+        #expect(try wait(cache, rejecting: 1).get().token == makeToken("b"))
+        #expect(stat(file.answerPath, &information) != 0 && cache.status.keptAnswer == nil)
+        #expect(cache.shutdown(timeout: .seconds(10)))
+    }
+
+    @Test func logoutRemovesTheKeptResponse() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        adopt(cache, makeToken("a"))
+        #expect(file.keepAnswer([0x78]) && file.hasAnswer)
+        let latch = Latch<Bool>()
+        cache.forget { _ in latch.set(true) }
+        #expect(latch.wait() && !file.hasAnswer)
+    }
+
+    // MARK: Plants
+
+    /// Anybody can put a file into a directory that others write to.
+    @Test(.enabled(if: geteuid() == 0)) func othersLeftoversAreNotTakenUp() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        var record = SessionRecord()
+        record.put(makeToken("planted"), source: .signIn, now: 1_000_000)
+        try leave(record.serialized(), file)
+        chown(file.directory + "/.s.json.new", 12_345, 12_345)
+        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        #expect(cache.token == nil && !file.hasLeftover)
+        // The superuser may deal with what the owner of the session left.
+        adopt(cache, makeToken("a"))
+        chown(file.path, 12_345, 12_345)
+        record = try #require(try file.load()).record
+        record.put(makeToken("b"), source: .refresh, now: 1_000_000)
+        try leave(record.serialized(), file)
+        chown(file.directory + "/.s.json.new", 12_345, 12_345)
+        #expect(try Session(file: file, source: nil, margin: .zero, clock: TestClock()).token == makeToken("b"))
+        #expect(cache.shutdown(timeout: .seconds(10)))
+    }
+
+    @Test func aFIFOIsNoSession() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        mkfifo(file.path, 0o600)
+        mkfifo(file.directory + "/.s.json.new", 0o600)
+        #expect(throws: SessionFileError.self) {
+            try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        }
+        #expect(file.hasLeftover, "what cannot be judged yet is left")
+    }
+
     /// A file that is gone is not a logout.
     @Test func missingFileIsWrittenAgain() throws {
         let file = SessionFile(path: directory() + "/s.json")
@@ -374,6 +479,32 @@ extension Grant {
         cache.recheckFile()
         #expect(cache.shutdown(timeout: .seconds(10)))
         #expect(try file.load()?.record.token == makeToken("a") && cache.status.isReady)
+    }
+
+    /// A file that was gone comes back after its token was refreshed: it holds a dead one, which nobody may adopt.
+    @Test func fileThatComesBackIsOld() throws {
+        let directory = directory() + "/sub"
+        let file = SessionFile(path: directory + "/s.json")
+        let (old, new) = (makeToken("a"), makeToken("b"))
+        let source = TestSource([success(new)]) {
+            rename(directory, directory + ".away")
+            fclose(fopen(directory, "w"))
+        }
+        source.mayAnswer.set(true)
+        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
+        adopt(cache, old)
+        rename(file.path, file.path + ".away")
+        cache.recheckNow()
+        #expect(cache.status.unsaved != nil)
+        #expect(try wait(cache, rejecting: 1).get().token == new)
+        unlink(directory)
+        rename(directory + ".away", directory)
+        rename(file.path + ".away", file.path)
+        #expect(try file.load()?.record.token == old)
+        cache.recheckNow()
+        #expect(cache.token == new)
+        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(try file.load()?.record.token == new)
     }
 
     // MARK: Others

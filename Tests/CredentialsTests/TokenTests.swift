@@ -26,6 +26,29 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
         #expect(Token(text) == nil)
     }
 
+    @Test(arguments: [
+        "abc", " abc\r\n", "\u{FEFF}abc", "Bearer abc", "bearer\t abc ", "\u{FEFF} BEARER abc\u{FEFF}",
+        "\u{A0}abc\u{2003}",
+    ])
+    func pasted(_ text: String) throws {
+        #expect(try Token(pasted: text) == Token("abc"))
+    }
+
+    @Test(
+        arguments: [
+            ("", "empty"), ("\u{FEFF} \n", "empty"), ("\"abc\"", "jq needs -r"), ("'abc'", "quoted"),
+            ("\u{201C}abc\u{201D}", "quotation mark"), ("abc def", "character 4 is a blank"), ("{\"token\":1}", "JSON"),
+            ("<html>", "HTML"), ("\u{FFFD}\u{FFFD}a\0b\0", "UTF-16"), ("a\0", "zero byte"), ("ab\u{1B}[31m", "U+001B"),
+            ("ab\u{E9}", "character 3 is U+00E9"), ("a,b", "','"), (String(repeating: "a", count: 20_000), "16 KiB"),
+        ]
+    )
+    func whatIsWrongIsNamed(_ text: String, _ words: String) {
+        let problem = #expect(throws: TokenProblem.self) { try Token(pasted: text) }
+        let description = problem?.description ?? ""
+        #expect(description.contains(words))
+        #expect(description.unicodeScalars.allSatisfy { ("\u{20}"..."~").contains($0) })
+    }
+
     @Test func base64() {
         for count in 0..<50 {
             let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 * 37) }

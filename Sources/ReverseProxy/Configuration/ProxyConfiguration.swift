@@ -234,7 +234,7 @@ public struct SessionConfiguration: Sendable, Equatable {
     public init() {}
 
     /// How long a request may wait for the session: a refresh that is tried twice, after another process's.
-    var patience: Duration {
+    var waitLimit: Duration {
         guard let timeout = refresh?.timeout else { return .seconds(20) }
         return timeout + timeout + .seconds(20)
     }

@@ -26,7 +26,7 @@ public final class ProxyContext: Sendable {
 
         init(_ configuration: ProxyConfiguration) {
             let timeouts = configuration.timeouts
-            patience = configuration.session.patience.nanoseconds
+            patience = configuration.session.waitLimit.nanoseconds
             head = timeouts.head.nanoseconds
             idle = timeouts.idle.nanoseconds
             firstByte = timeouts.firstByte.nanoseconds

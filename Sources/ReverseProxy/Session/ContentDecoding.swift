@@ -1,13 +1,13 @@
 internal import CZlib
 
-/// Reads what a server compressed though it was asked not to: an answer in which a token, or the word that a token was refused, is
-/// looked for. What the client gets stays as it came.
+/// Decompresses a response in which a token or a rejection is looked for, if the server compressed it without being
+/// asked. The client gets the response as it came.
 enum ContentDecoding {
-    /// More than any such answer has; a small one may unpack to much.
+    /// Bytes. Larger than any such response; bounds what a small one may unpack to.
     private static let maxBytes = 1 << 20
 
-    /// The content of a body, by the value of its Content-Encoding (RFC 9110 section 8.4), nil for none. Nil when the coding is not
-    /// known, the body is not of it, or it unpacks to more than 1 MiB.
+    /// Decodes a body by the value of its Content-Encoding (RFC 9110 section 8.4), which is nil for none. Nil if the
+    /// coding is unknown, the body is malformed, or it unpacks to more than 1 MiB.
     static func decode(_ body: [UInt8], encoding: String?) -> [UInt8]? {
         switch encoding?.lowercased() ?? "" {
         case "", "identity": return body

@@ -3,11 +3,11 @@ import HTTP1
 
 /// `Retry-After` (RFC 9110 section 10.2.3): a number of seconds, or a date of any of the three forms.
 public enum RetryAfter {
-    /// Longer waits are cut to this, in seconds.
+    /// Longest wait in seconds. Longer ones are cut to it.
     static let maximum = 3600
 
-    /// Seconds from now, from 0 to an hour; nil when `value` says nothing. A date is judged by the response's own `Date`, whatever this
-    /// machine's clock says, or by `wall`, seconds since 1970, when there is none.
+    /// The seconds to wait, from 0 to an hour; nil if `value` is malformed. A date is compared with the response's own
+    /// `Date`, or with `wall`, seconds since 1970, if that is missing.
     public static func seconds(_ value: String?, date: String?, wall: Int) -> Int? {
         guard let value = value.map(trimmed), !value.isEmpty else { return nil }
         if value.utf8.allSatisfy(Octet.isDigit) { return Int(value).map { min($0, maximum) } ?? maximum }

@@ -14,7 +14,8 @@ public struct SessionRequests: Sendable {
     /// A response, or why there is none.
     public typealias Reply = Result<WholeRequest.Answer, WholeRequest.Failure>
 
-    /// Sends `method path` to the upstream with the configured headers, the bearer if there is one, and a JSON body if there is one.
+    /// Sends `method path` to the upstream with the configured headers, the bearer if there is one, and a JSON body if
+    /// there is one.
     public func send(
         _ method: String,
         _ path: String,
@@ -33,7 +34,7 @@ public struct SessionRequests: Sendable {
         )
     }
 
-    /// Sends the refresh of `token`, as the recipe has it.
+    /// Sends the refresh of `token` that the recipe describes.
     func send(_ recipe: SessionConfiguration.Refresh, token: Token) -> Reply {
         let fields = fields(token: token, overriding: recipe.headers)
         let isForm = fields.contains {
@@ -70,7 +71,7 @@ public struct SessionRequests: Sendable {
         return fields.map { field in
             var value = field.value
             if value.contains("{uuid}") { value = value.replacingAll("{uuid}", with: identifiers.uuid()) }
-            // In configured values of other requests the word means itself.
+            // Elsewhere in the configuration the placeholder is literal text.
             let isOurs = field.name == "Authorization" || rules.contains { $0.name == field.name }
             if isOurs, let token { value = value.replacingAll("{token}", with: token.value) }
             return (field.name, value)

@@ -14,8 +14,7 @@ public struct TokenFinder: Sendable {
         expiresAt = recipe?.expiresAt
     }
 
-    /// `wall` is now, seconds since 1970. Faults of the response that are not about the token are forgiven: it may be the only one that
-    /// lives.
+    /// Finds the token, leniently: it may be the only valid one. `wall` is now, seconds since 1970.
     public func find(in body: [UInt8], wall: Int) -> (token: Token, lifetime: Int?)? {
         JSONValue(lenient: body).flatMap { find(in: $0, wall: wall) }
     }
@@ -30,7 +29,8 @@ public struct TokenFinder: Sendable {
         return (found, nil)
     }
 
-    /// A positive number of seconds, also as a string, as some APIs have it; anything else says nothing. Absurdly large ones are cut.
+    /// A positive number of seconds, which some APIs write as a string. Nil for anything else; absurdly large numbers
+    /// are clamped.
     private static func seconds(_ value: JSONValue?) -> Int? {
         let text: String
         switch value {

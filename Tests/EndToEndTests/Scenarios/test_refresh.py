@@ -271,5 +271,143 @@ class Refresh(Scenario):
         return upstream.requests[-1].token
 
 
+class Leniency(Scenario):
+    """What is not about the token costs no token."""
+
+    def rotating(self, body, kind="Content-Type: application/json"):
+        """An API whose first refresh rotates the token and answers with `body(new)`, and which refuses the old one from then on."""
+        state = {"live": "nobody's", "new": jwt(jti="new")}
+
+        def respond(request):
+            if request.target == "/api/customers/refresh":
+                if state["live"] == state["new"]: return reply(401, b"dead", "Content-Type: application/json")
+                state["live"] = state["new"]
+                return reply(200, body(state["new"]), kind)
+            return reply(200, b"welcome") if request.token == state["live"] else reply(401, b"no")
+        return respond, state
+
+    def test_faults_beside_the_token(self):
+        for name, body in (
+            ("byte order mark", lambda token: b'\xef\xbb\xbf{"data":{"token":{"value":"%s"}}}' % token.encode()),
+            ("half a pair", lambda token: b'{"name":"Jo\\ud83d","data":{"token":{"value":"%s"}}}' % token.encode()),
+            ("latin-1", lambda token: b'{"name":"Jo\xe9","data":{"token":{"value":"%s"}}}' % token.encode()),
+            ("comma", lambda token: b'{"data":{"token":{"value":"%s",},},}\n' % token.encode()),
+        ):
+            with self.subTest(name):
+                respond, state = self.rotating(body)
+                squire, upstream = self.proxied(respond, token=jwt(jti="old"))
+                self.assertEqual(self.fetch(squire).data, b"welcome")
+                self.assertEqual(json.loads(self.session_file.read_text())["token"], state["new"])
+                squire.stop()
+                # A sign-in through the proxy, and one by command.
+                for by_command in (False, True):
+                    self.session_file.unlink()
+                    respond = lambda r: reply(200, body(state["new"]), "Content-Type: application/json")
+                    squire, upstream = self.proxied(respond, token=False)
+                    if by_command: self.command("login", "--config", squire.config, "--email", "a@b.example", "--code", "1")
+                    else: self.fetch(squire, "POST", "/api/customers/login", b"{}", {"Content-Type": "application/json"})
+                    self.assertEqual(json.loads(self.session_file.read_text())["token"], state["new"])
+                    squire.stop()
+
+    def test_what_is_no_json_is_kept_for_a_person(self):
+        respond, state = self.rotating(lambda token: b"<html>token: " + token.encode() + b"x" * (100 << 10), "Content-Type: text/html")
+        squire, upstream = self.proxied(respond, token=jwt(jti="old"))
+        self.assertEqual(self.fetch(squire).status, 401)
+        kept = pathlib.Path(f"{self.session_file}.answer")
+        self.assertEqual((kept.stat().st_mode & 0o777, kept.stat().st_size), (0o600, 64 << 10))
+        self.assertIn(state["new"].encode(), kept.read_bytes())
+        squire.wait_for_text(str(kept))
+        self.assertNotIn(state["new"], squire.text())
+        self.assertIn(str(kept), self.command("status", "--config", squire.config).stdout)
+        # The person reads it, and logs in with it: then it goes.
+        self.save_token(state["new"], squire.config)
+        self.assertFalse(kept.exists())
+        self.assertEqual(self.fetch(squire).data, b"welcome")
+        kept.write_bytes(b"x")
+        self.command("logout", "--local", "--config", squire.config)
+        self.assertFalse(kept.exists())
+
+    def test_a_page_of_a_firewall_ends_no_login(self):
+        page = {"served": True}
+
+        def respond(request):
+            if request.target == "/api/customers/refresh":
+                if page["served"]: return reply(403, b"<html>Request blocked</html>", "Content-Type: text/html")
+                return token_reply(new)
+            return reply(200, b"welcome") if request.token == new else reply(401, b"no")
+        new = jwt(jti="new")
+        squire, upstream = self.proxied(respond, token=jwt(jti="old"))
+        self.assertEqual(self.fetch(squire).status, 401)
+        self.assertEqual(json.loads(self.command("status", "--json", "--config", squire.config).stdout)["last_refresh"]["outcome"], "unavailable")
+        page["served"] = False
+        self.assertEqual(self.fetch(squire).data, b"welcome")
+
+    def test_retry_after_as_a_date(self):
+        import email.utils
+        def respond(request):
+            if request.target != "/api/customers/refresh": return reply(401, b"no")
+            # Its clock is a day behind.
+            now = time.time() - 86_400
+            date = lambda moment: email.utils.formatdate(moment, usegmt=True)
+            return reply(503, b"", f"Date: {date(now)}\r\nRetry-After: {date(now + 20)}")
+        squire, upstream = self.proxied(respond, token=jwt())
+        for _ in range(3): self.assertEqual(self.fetch(squire).status, 401)
+        self.assertEqual(len([r for r in upstream.requests if r.target == "/api/customers/refresh"]), 1)
+        advice = json.loads(self.command("status", "--json", "--config", squire.config).stdout)["last_refresh"]
+        self.assertEqual(advice["outcome"], "unavailable")
+        squire.wait_for_text("next try in 20 s")
+
+    def test_token_in_the_path(self):
+        def respond(request):
+            if request.target.startswith("/renew"): return reply(200, b'{"t":"new"}')
+            return reply(200, b"welcome") if request.token == "new" else reply(401, b"no")
+        squire, upstream = self.proxied(respond, session='  refresh: {path: "/renew/{token}?token={token}", token: /t}\n', token="a+b/c=", profile="")
+        self.assertEqual(self.fetch(squire).data, b"welcome")
+        self.assertEqual(upstream.requests[1].target, "/renew/a%2Bb%2Fc%3D?token=a%2Bb%2Fc%3D")
+
+    def test_token_pasted_into_the_session_file(self):
+        accepted = {jwt(jti="a")}
+        squire, upstream = self.proxied(lambda r: reply(200) if r.token in accepted else reply(401), token=next(iter(accepted)))
+        self.assertEqual(self.fetch(squire).status, 200)
+        # What is no token is damage, and memory goes on.
+        self.session_file.write_text(json.dumps({"token": "two words"}))
+        squire.wait_for_text("no bearer token")
+        self.assertEqual(self.fetch(squire).status, 200)
+        other = jwt(jti="b")
+        accepted.add(other)
+        self.session_file.write_text(json.dumps({"token": f"Bearer {other}\n"}))
+        squire.wait_for_text("another process changed the session")
+        self.assertEqual(self.fetch(squire).status, 200)
+        self.assertEqual(upstream.requests[-1].token, other)
+
+    def test_token_files(self):
+        config = self.config("https://api.example.com")
+        token = jwt()
+        for text in ("\ufeff" + token + "\n", f" Bearer {token} \r\n"):
+            self.command("login", "--config", config, "--token", "-", input=text)
+            self.assertEqual(json.loads(self.session_file.read_text())["token"], token)
+        for text, cause in ((f'"{token}"\n', "jq needs -r"), (f"{token[:9]} {token[9:]}\n", "character 10 is a blank"),
+                            ("\n", "it is empty"), ("a" * 20_000, "16 KiB"), ("\x1b[31m\n", "U+001B")):
+            error = self.command("login", "--config", config, "--token", "-", input=text, code=65).stderr
+            self.assertIn(cause, error)
+            self.assertNotIn(token, error)
+            self.assertNotIn("\x1b", error)
+
+    def test_a_fifo_holds_nothing_up(self):
+        squire, upstream = self.proxied()
+        path = pathlib.Path(squire.config)
+        text = path.read_text()
+        path.unlink()
+        os.mkfifo(path)
+        squire.process.send_signal(signal.SIGHUP)
+        squire.wait_for_text("it is not a regular file")
+        self.command("check", "--config", str(path), code=78)
+        path.unlink()
+        path.write_text(text)
+        squire.process.send_signal(signal.SIGHUP)
+        squire.wait_for_text("configuration re-read")
+        self.assertEqual(self.fetch(squire).status, 200)
+
+
 if __name__ == "__main__":
     main()

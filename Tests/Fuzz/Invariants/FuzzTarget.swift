@@ -7,6 +7,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case chunkedBody = "chunked-body"
     case sessionFile = "session-file"
     case configuration
+    case upstreamFields = "upstream-fields"
 
     /// Throws a `Violation` when an invariant does not hold.
     public func check(_ bytes: [UInt8]) throws {
@@ -16,6 +17,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .chunkedBody: try BodyInvariants.check(bytes)
         case .sessionFile: try SessionFileInvariants.check(bytes)
         case .configuration: try ConfigurationInvariants.check(bytes)
+        case .upstreamFields: try UpstreamFieldInvariants.check(bytes)
         }
     }
 }

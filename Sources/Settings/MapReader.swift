@@ -1,35 +1,14 @@
 import Yams
 
-/// Collects what is wrong while a configuration file is read, so that all of it can be said at once.
-final class IssueCollector {
-    let source: String
-    /// Options alone have no lines.
-    private let isFile: Bool
-    private(set) var issues: [ConfigurationError.Issue] = []
-
-    init(source: String, isFile: Bool) {
-        self.source = source
-        self.isFile = isFile
-    }
-
-    func add(_ message: String, at node: Node?) {
-        issues.append(.init(source: source, line: node?.mark?.line ?? (isFile ? 1 : nil), message: message))
-    }
-
-    func add(_ message: String, source: String) {
-        issues.append(.init(source: source, message: message))
-    }
-}
-
-/// One mapping of the file: typed access by key; what nobody asked for is an unknown key.
+/// Typed access to one mapping of the file. Reports unknown keys.
 struct MapReader {
     private let entries: [(key: String, keyNode: Node, value: Node)]
     private let issues: IssueCollector
-    /// `session.refresh.`: where it is, for messages.
+    /// The path of the mapping for messages, such as `session.refresh.`.
     private let prefix: String
     let node: Node
 
-    /// Nil, with an issue, when `node` is not a mapping.
+    /// Nil, with an issue, if `node` is not a mapping.
     init?(_ node: Node, prefix: String, keys: [String], issues: IssueCollector) {
         guard case .mapping(let mapping) = node else {
             let name = prefix.isEmpty ? "the configuration" : "\(prefix.dropLast())"
@@ -60,7 +39,7 @@ struct MapReader {
 
     func node(_ key: String) -> Node? {
         guard let value = entries.last(where: { $0.key == key })?.value else { return nil }
-        // A key with nothing behind it is as if it were not there.
+        // A key without a value counts as missing.
         if case .scalar(let scalar) = value, scalar.style == .plain, ["", "~", "null"].contains(scalar.string) {
             return nil
         }
@@ -80,7 +59,7 @@ struct MapReader {
         return scalar.string
     }
 
-    /// The value `parse` makes of the text; `expected` says what it must be.
+    /// The value that `parse` makes of the text. `expected` describes it in the error.
     func value<Value>(_ key: String, _ expected: String, _ parse: (String) -> Value?) -> Value? {
         guard let text = string(key) else { return nil }
         guard let value = parse(text) else {
@@ -127,7 +106,7 @@ struct MapReader {
         value(key, "one of " + Choice.allCases.map(\.rawValue).joined(separator: ", "), Choice.init(rawValue:))
     }
 
-    /// A list, or a single value that stands for a list of one. Each element with its place.
+    /// The elements of a list, with their nodes. A single value counts as a list of one.
     func list(_ key: String) -> [(node: Node, text: String)]? {
         guard let node = node(key) else { return nil }
         switch node {

@@ -1,0 +1,30 @@
+/// The response to a request for a credential. Every request gets exactly one.
+public enum Grant: Equatable, Sendable {
+    case use(Credential)
+    /// The upstream's clock is behind: use the same token after this many nanoseconds.
+    case useAfter(nanoseconds: Int64, Credential)
+    case failed(CredentialFailure)
+}
+
+/// Why there is no usable token.
+public enum CredentialFailure: Error, Equatable, Sendable {
+    /// Only a login helps: there is no token, or it can no longer be refreshed. The sentence says what happened, if
+    /// that is known.
+    case loginNeeded(String? = nil)
+    /// No way to refresh is configured.
+    case notRefreshable
+    /// The refresh failed for now. `retryAfter` is seconds until the next try; `isUnreachable` says that the API was
+    /// not even reached.
+    case unavailable(retryAfter: Int, isUnreachable: Bool)
+    /// Refreshing does not cure the rejections of this route, so it is paused. `retryAfter` is seconds.
+    case paused(retryAfter: Int)
+    /// The token that a refresh just brought was rejected too: the rejection is about the request.
+    case refreshDidNotHelp
+    /// Nothing was sent, because the session file cannot be written.
+    case notWritable(String)
+    /// Too many requests already wait for the refresh in flight.
+    case overloaded
+    case shuttingDown
+
+    public var needsLogin: Bool { if case .loginNeeded = self { true } else { false } }
+}

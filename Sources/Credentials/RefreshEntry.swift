@@ -1,0 +1,69 @@
+/// One refresh in the history.
+public struct RefreshEntry: Sendable, Equatable {
+    public enum Outcome: String, Sendable, CaseIterable {
+        case refreshed
+        /// The upstream refuses to refresh this token, for good.
+        case refused
+        /// The refresh failed for now.
+        case unavailable
+        /// Nothing was sent.
+        case unreachable
+        /// Sent twice, and no usable response came.
+        case lost
+        /// This program ended before the response came.
+        case interrupted
+        /// Nothing was sent, because the result could not have been saved.
+        case notWritable = "not_writable"
+    }
+
+    /// Seconds since 1970.
+    public var at: Int
+    public var cause: RefreshCause
+    public var outcome: Outcome
+    /// What went wrong, in words.
+    public var detail: String?
+    public var milliseconds: Int?
+    /// How many requests waited for it.
+    public var waiters: Int?
+
+    public init(
+        at: Int,
+        cause: RefreshCause,
+        outcome: Outcome,
+        detail: String? = nil,
+        milliseconds: Int? = nil,
+        waiters: Int? = nil
+    ) {
+        self.at = at
+        self.cause = cause
+        self.outcome = outcome
+        self.detail = detail
+        self.milliseconds = milliseconds
+        self.waiters = waiters
+    }
+
+    init?(_ json: JSONValue) {
+        guard let at = json["at"]?.moment, let cause = json["cause"]?.string.flatMap(RefreshCause.init),
+            let outcome = json["outcome"]?.string.flatMap(Outcome.init)
+        else { return nil }
+        self.init(
+            at: at,
+            cause: cause,
+            outcome: outcome,
+            detail: json["detail"]?.string,
+            milliseconds: json["milliseconds"]?.integer,
+            waiters: json["waiters"]?.integer
+        )
+    }
+
+    public var json: JSONValue {
+        var members: [JSONValue.Member] = [
+            .init("at", .integer(at)), .init("cause", .string(cause.rawValue)),
+            .init("outcome", .string(outcome.rawValue)),
+        ]
+        if let detail { members.append(.init("detail", .string(detail))) }
+        if let milliseconds { members.append(.init("milliseconds", .integer(milliseconds))) }
+        if let waiters { members.append(.init("waiters", .integer(waiters))) }
+        return .object(members)
+    }
+}

@@ -1,0 +1,40 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// A response to a refresh that could not be read, kept for a person.
+extension SessionFile {
+    /// Where a complete response to a refresh is kept if no token was found in it. It may hold the only valid token.
+    public var answerPath: String { path + ".answer" }
+
+    private static let maximumAnswerBytes = 64 * 1024
+
+    /// Keeps the first 64 KiB of `bytes`, readable by this user only. Replaces one that was kept before. False if that
+    /// fails.
+    func keepAnswer(_ bytes: [UInt8]) -> Bool {
+        unlink(answerPath)
+        let descriptor = Self.retrying {
+            open(answerPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        }
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        let isKept =
+            fchmod(descriptor, 0o600) == 0
+            && Self.writeAll(descriptor, Array(bytes.prefix(Self.maximumAnswerBytes)))
+            && Self.retrying { fsync(descriptor) } == 0
+        if !isKept { unlink(answerPath) }
+        return isKept
+    }
+
+    /// Removes the kept response: a token was saved, or the session was forgotten.
+    func removeAnswer() {
+        unlink(answerPath)
+    }
+
+    var hasAnswer: Bool {
+        var information = stat()
+        return lstat(answerPath, &information) == 0
+    }
+}

@@ -1,0 +1,64 @@
+import Threads
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// The lock that processes which share a session file take.
+extension SessionFile {
+    /// An exclusive lock on `FILE.lock`. Held until `unlock()`; the kernel releases it when the process dies.
+    public struct LockHandle: Sendable {
+        let descriptor: Int32
+
+        public func unlock() {
+            close(descriptor)
+        }
+    }
+
+    /// How often a lock that another process holds is tried, in nanoseconds. Bounds how long its refresh delays our
+    /// waiters.
+    private static let lockInterval = 5_000_000
+
+    /// Waits for the lock, up to `waitLimit`. Nil when it did not come by then, or when `isOver` says that there is
+    /// nothing left to wait for. A process that was stopped may hold it for ever. Throws when the lock file cannot be
+    /// opened.
+    public func lock(waitLimit: Duration, isOver: () -> Bool = { false }) throws(SessionFileError) -> LockHandle? {
+        let deadline = Self.monotonic().adding(saturating: waitLimit.wholeNanoseconds)
+        while true {
+            if let handle = try tryLock() { return handle }
+            if Self.monotonic() >= deadline || isOver() { return nil }
+            var pause = timespec(tv_sec: 0, tv_nsec: Self.lockInterval)
+            nanosleep(&pause, nil)
+        }
+    }
+
+    /// Takes the lock if nobody holds it. Nil otherwise.
+    public func tryLock() throws(SessionFileError) -> LockHandle? {
+        try makeDirectory()
+        let name = path + ".lock"
+        let descriptor = Self.retrying { open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0o600) }
+        guard descriptor >= 0 else { throw SessionFileError("write", name) }
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            let code = errno
+            if code == EINTR { continue }
+            close(descriptor)
+            if code == EWOULDBLOCK { return nil }
+            throw SessionFileError("lock", name, code: code)
+        }
+        // If the name was removed meanwhile, another process could lock a new file beside ours.
+        var (ours, named) = (stat(), stat())
+        guard fstat(descriptor, &ours) == 0, stat(name, &named) == 0, ours.st_ino == named.st_ino else {
+            close(descriptor)
+            return nil
+        }
+        return LockHandle(descriptor: descriptor)
+    }
+
+    private static func monotonic() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec).multiplied(saturating: 1_000_000_000).adding(saturating: Int64(time.tv_nsec))
+    }
+}

@@ -1,0 +1,125 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// Replacing the file: prepared before anything irrevocable is done, committed after it.
+extension SessionFile {
+    /// Records that a refresh is in flight: of which token (`Token.fingerprint`), since when, and why.
+    struct Journal: Equatable, Sendable {
+        var fingerprint: String
+        var at: Int
+        var cause: RefreshCause
+
+        var bytes: [UInt8] {
+            let journal = JSONValue.object([
+                .init("refreshing", .string(fingerprint)), .init("at", .integer(at)),
+                .init("cause", .string(cause.rawValue)),
+            ])
+            return Array(journal.serialized().utf8)
+        }
+
+        init(fingerprint: String, at: Int, cause: RefreshCause) {
+            self.fingerprint = fingerprint
+            self.at = at
+            self.cause = cause
+        }
+
+        init?(_ json: JSONValue) {
+            guard let fingerprint = json["refreshing"]?.string, let at = json["at"]?.moment,
+                let cause = json["cause"]?.string.flatMap(RefreshCause.init)
+            else { return nil }
+            self.init(fingerprint: fingerprint, at: at, cause: cause)
+        }
+    }
+
+    /// A new version of the file that is being written.
+    public struct Replacement: Sendable {
+        let descriptor: Int32
+    }
+
+    /// Creates the new file and reserves its space, so that a record can be saved after something irrevocable was done.
+    /// With a `journal` the file says, durably, what is about to be done. The lock must be held.
+    func prepare(_ journal: Journal? = nil) throws(SessionFileError) -> Replacement {
+        try makeDirectory()
+        unlink(temporaryPath)
+        let descriptor = Self.retrying {
+            open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        }
+        guard descriptor >= 0 else { throw SessionFileError("write", path) }
+        // Real bytes, not a hole: a full disk must show now. Blanks, so that what is written over them stays JSON.
+        var room = journal?.bytes ?? []
+        let size = min(max(Int(version()?.size ?? 0), 0), Self.maximumBytes) + Self.room
+        room += [UInt8](repeating: 0x20, count: size - room.count)
+        // The mask of the process may have taken our own rights away too.
+        guard fchmod(descriptor, 0o600) == 0, Self.writeAll(descriptor, room), Self.retrying({ fsync(descriptor) }) == 0
+        else {
+            let code = errno
+            abandon(Replacement(descriptor: descriptor))
+            throw SessionFileError("write", path, code: code)
+        }
+        return Replacement(descriptor: descriptor)
+    }
+
+    /// Bytes reserved for a token of the largest size and everything else in the record.
+    private static let room = 48 * 1024
+
+    /// Writes `record` and renames it into place, durably. `mayReplace` is asked last, because an editor that takes no
+    /// lock may have changed the file while the disk was busy. If it says no, nothing is replaced and the result is
+    /// nil.
+    @discardableResult
+    func commit(
+        _ record: SessionRecord,
+        _ replacement: Replacement,
+        mayReplace: () throws(SessionFileError) -> Bool = { true }
+    ) throws(SessionFileError) -> Version? {
+        let bytes = record.serialized()
+        var information = stat()
+        guard lseek(replacement.descriptor, 0, SEEK_SET) == 0, Self.writeAll(replacement.descriptor, bytes),
+            ftruncate(replacement.descriptor, off_t(bytes.count)) == 0,
+            Self.retrying({ fsync(replacement.descriptor) }) == 0,
+            fstat(replacement.descriptor, &information) == 0
+        else { throw failure(of: replacement) }
+        do throws(SessionFileError) {
+            guard try mayReplace() else {
+                abandon(replacement)
+                return nil
+            }
+        } catch {
+            abandon(replacement)
+            throw error
+        }
+        guard rename(temporaryPath, path) == 0 else { throw failure(of: replacement) }
+        close(replacement.descriptor)
+        try synchronizeDirectory()
+        return Version(information)
+    }
+
+    private func failure(of replacement: Replacement) -> SessionFileError {
+        let code = errno
+        abandon(replacement)
+        return SessionFileError("write", path, code: code)
+    }
+
+    func synchronizeDirectory() throws(SessionFileError) {
+        let handle = Self.retrying { open(directory, O_RDONLY | O_CLOEXEC) }
+        guard handle >= 0 else { throw SessionFileError("open", directory) }
+        defer { close(handle) }
+        guard Self.retrying({ fsync(handle) }) == 0 else { throw SessionFileError("save", directory) }
+    }
+
+    func abandon(_ replacement: Replacement) {
+        close(replacement.descriptor)
+        unlink(temporaryPath)
+    }
+
+    /// Calls `prepare` and `commit`.
+    @discardableResult
+    public func save(
+        _ record: SessionRecord,
+        mayReplace: () throws(SessionFileError) -> Bool = { true }
+    ) throws(SessionFileError) -> Version? {
+        try commit(record, try prepare(), mayReplace: mayReplace)
+    }
+}

@@ -1,0 +1,45 @@
+/// Why a text is no bearer token. Never holds the text.
+public enum TokenProblem: Error, Equatable, Sendable, CustomStringConvertible {
+    case empty
+    case tooLong
+    /// The first character that no token holds (RFC 6750 section 2.1), and its place, counted from 1.
+    case badCharacter(Unicode.Scalar, position: Int)
+
+    public var description: String {
+        switch self {
+        case .empty: "it is empty"
+        case .tooLong: "it is longer than \(Token.maxBytes / 1024) KiB"
+        case .badCharacter(let scalar, let position):
+            "character \(position) is \(Self.name(of: scalar)), which no bearer token holds (RFC 6750)"
+                + (Self.cause(of: scalar, at: position).map { ": \($0)" } ?? "")
+        }
+    }
+
+    /// Printable ASCII as it is; anything else by its number, so that nothing raw reaches a terminal.
+    private static func name(of scalar: Unicode.Scalar) -> String {
+        switch scalar {
+        case "\"", "\u{201C}", "\u{201D}", "\u{201E}": "a quotation mark"
+        case " ", "\t": "a blank"
+        case "\r", "\n": "a line break"
+        case "\0": "a zero byte"
+        case "!"..."~": "'\(scalar)'"
+        default: "U+" + String(repeating: "0", count: max(0, 4 - hexadecimal(scalar).count)) + hexadecimal(scalar)
+        }
+    }
+
+    private static func hexadecimal(_ scalar: Unicode.Scalar) -> String {
+        String(scalar.value, radix: 16, uppercase: true)
+    }
+
+    private static func cause(of scalar: Unicode.Scalar, at position: Int) -> String? {
+        switch scalar {
+        case "\"" where position == 1: "jq needs -r to print a string without its quotation marks"
+        case "'", "\u{201C}", "\u{201D}", "\u{201E}", "\"": "is it quoted?"
+        case "{" where position == 1, "[" where position == 1: "this is JSON: the token alone is expected"
+        case "<" where position == 1: "this is HTML or XML: the token alone is expected"
+        case "\0", "\u{FFFD}": "is the file UTF-16? Save it as UTF-8 or ASCII"
+        case " ", "\t", "\r", "\n": "is there more than one word?"
+        default: nil
+        }
+    }
+}

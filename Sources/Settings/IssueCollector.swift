@@ -1,0 +1,22 @@
+import Yams
+
+/// Collects the mistakes in a configuration file, so that all of them can be reported at once.
+final class IssueCollector {
+    let source: String
+    /// False if the configuration comes from options alone, which have no lines.
+    private let isFile: Bool
+    private(set) var issues: [ConfigurationError.Issue] = []
+
+    init(source: String, isFile: Bool) {
+        self.source = source
+        self.isFile = isFile
+    }
+
+    func add(_ message: String, at node: Node?) {
+        issues.append(.init(source: source, line: node?.mark?.line ?? (isFile ? 1 : nil), message: message))
+    }
+
+    func add(_ message: String, source: String) {
+        issues.append(.init(source: source, message: message))
+    }
+}

@@ -1,0 +1,133 @@
+import Testing
+import Threads
+
+@testable import Credentials
+
+/// Every number and date that others write: tokens, session files, clocks. None traps, and whatever is believed can be
+/// reckoned with.
+@Suite struct HostileNumberTests {
+    static let numbers = [
+        "0", "-0", "1", "-1", "2147483647", "2147483648", "-2147483648", "-2147483649", "9007199254740992",
+        "-9007199254740993", "9223372036854775807", "9223372036854775808", "-9223372036854775808",
+        "-9223372036854775809", "18446744073709551616", "1700000000000", "1700000000000000000", "1e30", "-1e30",
+        "1e308",
+        "1e400", "-1e400", "1e-400", "0.5", "253402300799", "253402300800", "\"NaN\"", "\"inf\"", "\"\"", "\"12\"",
+        "null",
+        "true", "[]", "{}", String(repeating: "9", count: 400), "0." + String(repeating: "0", count: 400) + "1",
+    ]
+    private static let walls = [Int.min, -1, 0, 1_000_000, 1 << 31, 1_700_000_000, 1 << 53, .max]
+    private static let elapsed: [Int64] = [.min, 0, 1 << 53, .max]
+    private static let edges = [Int.min, 0, 1_700_000_000, .max]
+
+    private struct FixedClock: CredentialClock {
+        let reading: (elapsed: Int64, wall: Int)
+
+        func elapsed() -> Int64 { reading.elapsed }
+        func wall() -> Int { reading.wall }
+    }
+
+    private static func token(_ claims: String) throws -> Token {
+        try #require(Token("e30.\(Base64URL.encode(Array(claims.utf8))).c2ln"))
+    }
+
+    @Test(arguments: numbers) func claims(_ number: String) throws {
+        for other in Self.numbers.prefix(24) {
+            let token = try Self.token(#"{"exp":\#(number),"nbf":\#(other),"iat":\#(number),"sub":\#(number)}"#)
+            let claims = try #require(token.claims)
+            for moment in [claims.expiresAt, claims.notBefore, claims.issuedAt] {
+                #expect(moment.map(UTCTime.range.contains) ?? true)
+            }
+            #expect((0...Claims.longestLife).contains(claims.lifetime ?? 0))
+        }
+    }
+
+    /// The life of a session with such a token, from its receipt to its refusal.
+    @Test(arguments: numbers) func sessionsOfSuchTokens(_ number: String) throws {
+        let token = try Self.token(#"{"exp":\#(number),"nbf":1700000000,"sub":"7"}"#)
+        for source in [SessionRecord.Source.given, .signIn, .refresh] {
+            for wall in Self.edges {
+                var record = SessionRecord()
+                record.put(token, source: source, now: wall)
+                try Self.live(record)
+            }
+        }
+    }
+
+    @Test(arguments: numbers) func sessionFiles(_ number: String) throws {
+        let fingerprint = try #require(Token("opaque")).fingerprint
+        let entry =
+            #"{"at":\#(number),"cause":"expiry","outcome":"lost","milliseconds":\#(number),"waiters":\#(number)}"#
+        let text = """
+            {"token":"opaque","fingerprint":"\(fingerprint)","received_at":\(number),"expires_at":\(number),
+            "refreshes":\(number),"failures":{"lost":\(number)},"last_refresh":\(entry),"history":[\(entry)],
+            "unanswered":{"at":\(number),"reason":"x"}}
+            """
+        var record = try #require(SessionRecord(parsing: Array(text.utf8)))
+        for moment in [record.receivedAt, record.expiresAt, record.unanswered?.at, record.lastRefresh?.at] {
+            #expect(moment.map(UTCTime.range.contains) ?? true)
+        }
+        record.record(RefreshEntry(at: .max, cause: .expiry, outcome: .lost, milliseconds: .min, waiters: .max))
+        record.record(RefreshEntry(at: .min, cause: .expiry, outcome: .refreshed))
+        #expect(record.refreshes > 0)
+        try Self.live(record)
+        let journal = Array(#"{"refreshing":"x","at":\#(number),"cause":"expiry"}"#.utf8)
+        let at = JSONValue(parsing: journal).flatMap(SessionFile.Journal.init)?.at
+        #expect(at.map(UTCTime.range.contains) ?? true)
+    }
+
+    private static func live(_ record: SessionRecord) throws {
+        for wall in edges {
+            for elapsed in [Int64.min, 0, .max] {
+                var shared = Session.Shared(
+                    machine: CredentialState(policy: RefreshPolicy(margin: .seconds(Int64.max))),
+                    persistence: .memoryOnly
+                )
+                shared.record = record
+                shared.machine.publish(record, now: Instant(elapsed: elapsed, wall: wall))
+                for later in [Int64.min, 0, .max] {
+                    _ = shared.machine.decide(nil, now: later)
+                    _ = shared.machine.decide(Rejection(generation: 1, skew: later), now: later)
+                }
+                let status = shared.status(now: Instant(elapsed: .max, wall: wall))
+                _ = (shared.status(now: Instant(elapsed: .min, wall: wall)), status.json, status.advice, status.isReady)
+            }
+        }
+        for moment in [record.expiresAt, record.receivedAt] {
+            #expect(moment.map(UTCTime.range.contains) ?? true)
+        }
+    }
+
+    /// A whole session with such clocks, and an upstream that asks for such pauses.
+    @Test(arguments: walls) func clocks(_ wall: Int) throws {
+        struct Source: TokenSource {
+            let retryAfter: Int?
+
+            func refresh(_ token: Token) -> RefreshOutcome { .unavailable(reason: "x", retryAfter: retryAfter) }
+        }
+        for elapsed in Self.elapsed {
+            for retryAfter in [nil, Int.min, 0, 1 << 53, .max] {
+                let clock = FixedClock(reading: (elapsed, wall))
+                let events = Guarded(0)
+                let session = try Session(
+                    file: nil,
+                    source: Source(retryAfter: retryAfter),
+                    margin: .zero,
+                    clock: clock
+                ) { _ in
+                    events.with { $0 += 1 }
+                }
+                let (adopted, answered) = (Latch<Bool>(), Latch<Bool>())
+                session.adopt(makeToken("a"), source: .signIn, lifetime: retryAfter) { _ in adopted.set(true) }
+                _ = adopted.wait()
+                session.refreshNow(cause: .manual) { _ in answered.set(true) }
+                _ = answered.wait()
+                _ = (session.status.json, session.current(), session.token)
+                #expect(session.shutdown(timeout: .seconds(Int64.max)) && events.with { $0 } == 2)
+            }
+        }
+    }
+
+    @Test(arguments: walls) func momentsAreShown(_ moment: Int) {
+        #expect(!UTCTime.text(moment).isEmpty && UTCTime.range.contains(UTCTime.clamped(moment)))
+    }
+}

@@ -1,0 +1,56 @@
+import Testing
+
+@testable import Credentials
+
+@Suite struct SessionStatusTests {
+    private func status(
+        _ state: SessionStatus.State,
+        _ change: (inout SessionStatus) -> Void = { _ in }
+    ) -> SessionStatus {
+        let shared = Session.Shared(
+            machine: CredentialState(policy: RefreshPolicy()),
+            persistence: .absent
+        )
+        var status = shared.status(now: Instant(elapsed: 0, wall: 0))
+        status.state = state
+        status.expiresIn = 100
+        change(&status)
+        return status
+    }
+
+    @Test func readiness() {
+        #expect(status(.usable).isReady && status(.refreshing).isReady)
+        #expect(!status(.loginNeeded).isReady && !status(.none).isReady)
+        #expect(!status(.usable) { $0.unsaved = "disk full" }.isReady)
+        #expect(!status(.refreshing) { $0.fileProblem = "damaged" }.isReady)
+        // A refresh ahead of expiry that failed stops nothing; one that is needed does.
+        #expect(status(.usable) { $0.retryIn = 5 }.isReady)
+        #expect(!status(.usable) { ($0.retryIn, $0.isRejected) = (5, true) }.isReady)
+        #expect(!status(.usable) { ($0.retryIn, $0.expiresIn) = (5, 0) }.isReady)
+        #expect(status(.usable) { ($0.retryIn, $0.expiresIn) = (5, nil) }.isReady)
+    }
+
+    @Test func advice() {
+        #expect(status(.usable).advice == nil && status(.refreshing).advice == nil)
+        #expect(status(.none).advice == "There is no session: run squire login.")
+        #expect(status(.none) { $0.fileProblem = "P" }.advice == "The session file cannot be used: P.")
+        #expect(status(.loginNeeded) { $0.explanation = "E." }.advice == "E. Run squire login.")
+        #expect(status(.loginNeeded).advice?.hasSuffix("Run squire login.") == true)
+        #expect(status(.usable) { $0.explanation = "E." }.advice?.contains("works until it expires") == true)
+        #expect(status(.usable) { $0.unsaved = "disk full" }.advice?.contains("not saved (disk full)") == true)
+        #expect(status(.usable) { $0.fileProblem = "P" }.advice?.contains("the token in memory can: P") == true)
+        #expect(status(.usable) { $0.retryIn = 5 }.advice == nil)
+        let failed = RefreshEntry(at: 0, cause: .expiry, outcome: .unavailable, detail: "status 503")
+        #expect(status(.usable) { ($0.retryIn, $0.lastRefresh) = (5, failed) }.advice?.contains("due in 5 s") == true)
+        // Another upstream's session comes before everything else.
+        let foreign = status(.none) { ($0.foreignUpstream, $0.unsaved) = ("https://other", "disk full") }
+        #expect(foreign.advice?.hasPrefix("The session is for https://other") == true)
+    }
+
+    @Test func aKeptAnswerIsNamed() {
+        let path = "/state/s.json.answer"
+        #expect(status(.usable) { $0.keptAnswer = path }.advice?.contains(path) == true)
+        let advice = status(.loginNeeded) { ($0.keptAnswer, $0.explanation) = (path, "E.") }.advice
+        #expect(advice?.hasPrefix("E. Run squire login.") == true && advice?.contains(path) == true)
+    }
+}
