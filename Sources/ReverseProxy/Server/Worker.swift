@@ -39,6 +39,8 @@ final class Worker {
     private let exchangePrefix: UInt16
     private var whenEmpty: (() -> Void)?
     private var view: CredentialView?
+    /// What no log shows.
+    private var secrets: KnownSecrets
     /// What `pathMark` stands for them.
     private var acceptedPaths = [UInt64](repeating: 0, count: Worker.maxAcceptedPaths)
     private var lastRecheck: UInt64 = 0
@@ -71,6 +73,7 @@ final class Worker {
     init(loop: EventLoop, context: ProxyContext, counters: [Counters], index: Int) {
         self.loop = loop
         self.context = context
+        secrets = Self.configuredSecrets(context)
         self.counters = counters[index]
         allCounters = counters
         replayBudget = ReplayBudget(workers: counters.count)
@@ -82,6 +85,10 @@ final class Worker {
 
     deinit {
         loop.turnEnded = nil
+    }
+
+    private static func configuredSecrets(_ context: ProxyContext) -> KnownSecrets {
+        KnownSecrets(context.configuration.access.key.map { [$0] } ?? [])
     }
 
     private static func makePool(_ loop: EventLoop, _ context: ProxyContext) -> UpstreamPool {
@@ -168,7 +175,7 @@ final class Worker {
         method: UnsafeBufferPointer<UInt8>,
         target: UnsafeBufferPointer<UInt8>
     ) {
-        let shown = Redaction.target(target, scratch: shownTarget)
+        let shown = Redaction.target(target, secrets: secrets, scratch: shownTarget)
         observer.exchangeFinished(record, method: method.span, target: shown.span, scratch: observerScratch)
     }
 
@@ -238,6 +245,7 @@ final class Worker {
             return nil
         }
         view = CredentialView(credential, until: until, youngUntil: now &+ Self.youth)
+        secrets = secrets.remembering(Array(credential.token.value.utf8))
         return view
     }
 
@@ -278,6 +286,7 @@ final class Worker {
     func reconfigure(_ context: ProxyContext) {
         let keepsPool = context.configuration.upstreamSettings == self.context.configuration.upstreamSettings
         self.context = context
+        secrets = Self.configuredSecrets(context)
         view = nil
         if !keepsPool {
             pool.closeAll()

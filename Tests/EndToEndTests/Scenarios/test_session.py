@@ -545,7 +545,7 @@ class AnotherAPI(Scenario):
             ("  refresh: {url: 'https://login.example.com/r', path: /r, token: /t}\n", "both"),
             ("  refresh: {path: /r, token: t}\n", "JSON Pointer"),
             ("  refresh: {path: /r, token: /t, expires: /x}\n", 'unknown key "session.refresh.expires"'),
-            ("  refresh: {path: /r, token: /t, headers: {'A B': c}}\n", "no header"),
+            ("  refresh: {path: /r, token: /t, headers: {'A B': c}}\n", "not a valid header"),
             ("  rejected: [200]\n", "400 to 599"),
             ("  rejected: [{status: 200}]\n", "pointer"),
             ("  rejected: [{status: 403, equals: x}]\n", "pointer"),
