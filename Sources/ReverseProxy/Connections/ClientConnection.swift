@@ -182,10 +182,7 @@ final class ClientConnection: DescriptorWatchDelegate {
     /// Decides whether the request may pass, before anything is sent for it.
     private func admission(_ bytes: UnsafeRawBufferPointer) -> Admission {
         // The common case: the Host of the last request, and nothing that needs a look.
-        let needsLook =
-            head.form == .absolute || head.method == .trace || head.method == .connect || context.access.needsKey
-            || head.names.contains(.origin) || head.names.contains(.secFetchSite)
-        if !needsLook {
+        if !Admission.needsLook(head, bytes, context.access) {
             guard let host = head.host else { return Admission(.forward) }
             if isAccepted(UnsafeRawBufferPointer(rebasing: bytes[host.range])) { return Admission(.forward) }
         }

@@ -92,7 +92,8 @@ extension Problem {
         case .notRefreshable: "squire; error=http_request_denied; details=\"no way to refresh is configured\""
         case .overloaded: "squire; error=connection_limit_reached; details=\"too many wait for a refresh\""
         case .unavailable: "squire; error=destination_unavailable; details=\"the refresh failed, try again later\""
-        case .paused, .refreshDidNotHelp: "squire; error=http_request_denied; details=\"refreshing does not help; paused\""
+        case .paused, .refreshDidNotHelp:
+            "squire; error=http_request_denied; details=\"refreshing does not help; paused\""
         case .notWritable: "squire; error=proxy_internal_error; details=\"the session file cannot be written\""
         case .shuttingDown: "squire; error=proxy_internal_error; details=\"shutting down\""
         }
