@@ -137,7 +137,11 @@ extension ExchangeRunner {
         return context.rejection.verdict(
             status: responseHead.status,
             challenges: responseHead.text(of: .wwwAuthenticate, in: head),
-            isJSON: responseHead.text(of: .contentType, in: head).contains { $0.lowercased().contains("json") }
+            body: RejectionPolicy.Body(
+                type: responseHead.text(of: .contentType, in: head).first,
+                encoding: responseHead.text(of: .contentEncoding, in: head).first,
+                isThere: responseHead.framing != .none
+            )
         )
     }
 
