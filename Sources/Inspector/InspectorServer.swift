@@ -70,6 +70,8 @@ public final class InspectorServer: LocalHandler {
                 host: request["Host"],
                 origin: request.joined("Origin"),
                 fetchSite: request.joined("Sec-Fetch-Site"),
+                purpose: ["Sec-Purpose", "Purpose"].compactMap(request.joined).joined(separator: ", "),
+                userAgent: request.joined("User-Agent"),
                 key: request.joined("X-Squire-Key").map { Array($0.utf8) }
             )
         ) {

@@ -49,6 +49,8 @@ final class EasyHandle {
             set(CURLOPT_PROXY, url)
             set(CURLOPT_NOPROXY, "")
         }
+        // One rule for both schemes: a tunnel. The proxy carries bytes; requests and bearers are for the upstream alone.
+        set(CURLOPT_HTTPPROXYTUNNEL, 1)
         set(CURLOPT_PROXYAUTH, ccurl_any_authentication())
         set(CURLOPT_SSL_VERIFYPEER, 1)
         set(CURLOPT_SSL_VERIFYHOST, 2)

@@ -59,8 +59,6 @@ public final class UpstreamConnector {
         easy.set(CURLOPT_URL, settings.origin + "/")
         easy.set(CURLOPT_CONNECT_ONLY, 1)
         easy.set(CURLOPT_FRESH_CONNECT, 1)
-        // One HTTP proxy rule for both schemes: a tunnel, so that our codec speaks to the upstream alone.
-        easy.set(CURLOPT_HTTPPROXYTUNNEL, 1)
         // Our codec speaks HTTP/1.1 and nothing else may be negotiated.
         easy.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         easy.set(CURLOPT_SSL_ENABLE_ALPN, 0)

@@ -49,4 +49,38 @@ import Testing
             #expect(policy.refusal(other, isPreflight: true)?.code == .forbiddenOrigin)
         }
     }
+
+    @Test func whatABrowserFetchesAheadIs403() {
+        for purpose in ["prefetch", "prefetch;prerender", "PREFETCH;anonymous-client-ip", "prerender", "x, prefetch"] {
+            #expect(
+                policy.refusal(.init(host: "localhost", fetchSite: "none", purpose: purpose))?.code == .forbiddenOrigin
+            )
+        }
+        #expect(policy.refusal(.init(host: "localhost", fetchSite: "none", purpose: "")) == nil)
+    }
+
+    /// Browsers send no Sec-Fetch-Site to a name that is not this machine's, so its absence proves nothing there.
+    @Test(arguments: ["Mozilla/5.0 (X11; Linux x86_64)", "curl, Mozilla/5.0"])
+    func browserWithoutSecFetchSiteNeedsTheKey(_ agent: String) {
+        var access = AccessConfiguration()
+        access.hosts = ["box.lan", "0.0.0.0", "x.localhost"]
+        let upstream = Origin(isSecure: true, authority: Authority(host: "api.example.com", port: nil))
+        let open = AccessPolicy(access, upstream: upstream, ownHosts: [])
+        access.key = Array("secret-of-16-bytes".utf8)
+        let keyed = AccessPolicy(access, upstream: upstream, ownHosts: [])
+        for host in ["box.lan", "0.0.0.0:8080", "api.example.com", "x.localhost"] {
+            let problem = open.refusal(.init(host: host, userAgent: agent))
+            #expect(problem?.code == .forbiddenOrigin && problem?.detail.contains("X-Squire-Key") == true)
+            #expect(open.refusal(.init(host: host, fetchSite: "none", userAgent: agent)) == nil)
+            #expect(
+                open.refusal(.init(host: host, userAgent: "curl/8.5")) == nil && open.refusal(.init(host: host)) == nil
+            )
+            #expect(keyed.refusal(.init(host: host, userAgent: agent))?.code == .wrongKey)
+            #expect(keyed.refusal(.init(host: host, userAgent: agent, key: access.key)) == nil)
+        }
+        for host in ["localhost", "127.0.0.1:8080", "[::1]"] {
+            #expect(open.refusal(.init(host: host, userAgent: agent)) == nil)
+        }
+        #expect(open.refusal(.init(host: "localhost", targetAuthority: "box.lan", userAgent: agent))?.status == 403)
+    }
 }

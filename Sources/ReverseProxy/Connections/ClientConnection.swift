@@ -158,10 +158,7 @@ final class ClientConnection: DescriptorWatchDelegate {
     private func admission(_ bytes: UnsafeRawBufferPointer) -> Admission {
         let access = context.proxy.access
         // The common case: the Host of the last request, and nothing that needs a look.
-        let needsLook =
-            head.form == .absolute || head.method == .trace || head.method == .connect || access.needsKey
-            || head.names.contains(.origin) || head.names.contains(.secFetchSite)
-        if !needsLook {
+        if !Admission.needsLook(head, bytes, access) {
             guard let host = head.host else { return Admission(.forward) }
             if isAccepted(UnsafeRawBufferPointer(rebasing: bytes[host.range])) { return Admission(.forward) }
         }

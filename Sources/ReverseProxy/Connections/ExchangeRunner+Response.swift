@@ -129,6 +129,7 @@ extension ExchangeRunner {
         case .collect:
             if exchange.hasReplayed, verdict == .accepted { recordReplay(isAccepted: true) }
             keepHead(buffer, length: length)
+            beginVerdict()
             setDeadline(now: now)
             collect(buffer)
         case .ignore:
@@ -141,7 +142,11 @@ extension ExchangeRunner {
         return context.rejection.verdict(
             status: responseHead.status,
             challenges: responseHead.text(of: .wwwAuthenticate, in: head),
-            isJSON: responseHead.text(of: .contentType, in: head).contains { $0.lowercased().contains("json") }
+            body: RejectionPolicy.Body(
+                type: responseHead.text(of: .contentType, in: head).first,
+                encoding: responseHead.text(of: .contentEncoding, in: head).first,
+                isThere: responseHead.framing != .none
+            )
         )
     }
 
@@ -355,10 +360,17 @@ extension ExchangeRunner {
     private static let verdictLimit = 64 * 1024
 
     private func collect(_ buffer: ByteBuffer) {
-        switch readBody(of: buffer, { response!.collected += $0 }) {
+        var collected: [UInt8] = []
+        let progress = readBody(of: buffer) { collected += $0 }
+        response!.collected += collected
+        _ = response!.verdict?.feed(collected.span)
+        switch progress {
         case .complete: return collectedAll()
         case .partial: break
         case .failed(let error): return fail(.protocolError(error))
+        }
+        if let verdict = response!.verdict, verdict.state != .undecided {
+            return decide(isRejection: verdict.state == .rejected)
         }
         if case .collecting(.verdict, _) = exchange.state {
             if response!.collected.count > Self.verdictLimit { relayCollected() }
@@ -366,6 +378,15 @@ extension ExchangeRunner {
             if response!.collected.count > Self.collectLimit { return relayCollected() }
             setDeadline(now: MonotonicClock.now())
         }
+    }
+
+    /// A body that is readable as it comes is decided by its first bytes; one of another coding when it is whole.
+    private func beginVerdict() {
+        guard case .collecting(.verdict, _) = exchange.state, heldText(.contentEncoding).isEmpty else { return }
+        response!.verdict = context.rejection.bodyVerdict(
+            status: responseHead.status,
+            challenges: heldText(.wwwAuthenticate)
+        )
     }
 
     private func collectedAll() {
@@ -378,6 +399,10 @@ extension ExchangeRunner {
                 body: body
             )
         }
+        decide(isRejection: isRejection)
+    }
+
+    private func decide(isRejection: Bool) {
         switch exchange.bodyCollected(isRejection: isRejection) {
         case .hold: askForAnotherCredential(now: MonotonicClock.now())
         case .relay:

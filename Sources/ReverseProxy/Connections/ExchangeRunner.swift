@@ -454,7 +454,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             record,
             to: observer,
             method: UnsafeBufferPointer(rebasing: line[..<request.methodLength]),
-            target: UnsafeBufferPointer(rebasing: line[(request.methodLength + 1)...].prefix(request.targetLength))
+            target: UnsafeBufferPointer(rebasing: line[(request.methodLength + 1)...].prefix(request.targetLength)),
+            secrets: request.context.session.secrets
         )
     }
 

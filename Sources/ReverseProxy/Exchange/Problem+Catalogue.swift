@@ -9,6 +9,15 @@ extension Problem {
         .forbiddenOrigin,
         detail: "A web page of another origin may not use this session. Add its origin to access.origins to let it."
     )
+    public static let speculative = Problem(
+        .forbiddenOrigin,
+        detail: "A browser asks ahead of the person, for a prefetch or prerender, which any page can make it do."
+    )
+    public static let unprovenPage = Problem(
+        .forbiddenOrigin,
+        detail: "A browser does not say which page sends a request to this Host, so it needs the X-Squire-Key header "
+            + "(access.key). Or call Squire as localhost or 127.0.0.1."
+    )
     public static let forbiddenUser = Problem(
         .forbiddenUser,
         detail: "The connection comes from another user of this machine. "

@@ -1,7 +1,8 @@
 public import EventIO
 import HTTP1
 
-/// Takes the values of secret-looking query parameters out of a request target.
+/// Takes what is secret out of a request target: known values, whatever looks like a JSON Web Token, what follows `Bearer`, and the values
+/// of parameters with a secret-looking name. In every spelling: as it is, and percent-encoded however often.
 public enum Redaction {
     private static let words: [StaticString] = [
         "token", "secret", "password", "passwd", "pwd", "key", "auth", "code", "signature", "sig", "session", "jwt",
@@ -9,54 +10,259 @@ public enum Redaction {
     ]
     /// Of what is shown, in characters (Unicode scalars).
     private static let limit = 512
+    /// How often encoding is taken off. What is encoded more often is not shown.
+    private static let maxDecodings = 6
 
     /// What may be shown of `target`, in UTF-8: nearly always those very bytes, else others in `scratch`. Good until either changes.
     ///
     /// Control characters are escaped, those beyond ASCII too: a log line stays one line, and drives no terminal.
     public static func target(
         _ target: UnsafeBufferPointer<UInt8>,
+        secrets: KnownSecrets = .none,
         scratch: ByteBuffer
     ) -> UnsafeBufferPointer<UInt8> {
-        let query = target.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
-        if query == target.endIndex, target.count <= limit, target.span.endOfTarget(from: 0) == target.count {
-            return target
-        }
+        if target.count <= limit, isHarmless(target), !secrets.occur(in: target) { return target }
         scratch.clear()
-        var shown = ShownText(output: scratch, room: limit)
-        shown.append(target[..<query])
-        var start = query
-        while start < target.endIndex {
-            // A parameter with the mark before it.
-            let end = target[(start + 1)...].firstIndex(of: UInt8(ascii: "&")) ?? target.endIndex
-            let parameter = target[start..<end]
-            if let equals = parameter.firstIndex(of: UInt8(ascii: "=")),
-                isSecret(parameter[..<equals]) || looksLikeToken(parameter[(equals + 1)...])
-            {
-                shown.append(target[start...equals])
-                shown.append("…")
-            } else {
-                shown.append(parameter)
+        withUnsafeTemporaryAllocation(of: Bool.self, capacity: target.count) { marks in
+            marks.initialize(repeating: false)
+            withUnsafeTemporaryAllocation(of: UInt8.self, capacity: target.count) { text in
+                withUnsafeTemporaryAllocation(of: Int32.self, capacity: target.count + 1) { origins in
+                    var view = TargetView(target, text, origins, marks)
+                    view.markAll(secrets)
+                }
             }
-            start = end
+            show(target, without: marks, scratch)
         }
-        if shown.isCut { scratch.append("…") }
         return scratch.octets
     }
 
-    private static func isSecret(_ name: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
-        let name = UnsafeBufferPointer(rebasing: name)
-        return words.contains { word in
-            let length = word.utf8CodeUnitCount
-            for start in 0..<max(0, name.count - length + 1)
-            where name.span.matches(ByteRange(start, start + length), word) {
-                return true
+    /// Whether nothing in `target` needs a closer look: a path of usual characters that holds no token.
+    private static func isHarmless(_ target: UnsafeBufferPointer<UInt8>) -> Bool {
+        var dots = 0
+        for index in target.indices {
+            let byte = target[index]
+            switch byte {
+            case UInt8(ascii: "?"), UInt8(ascii: "%"), UInt8(ascii: ";"), UInt8(ascii: "&"), UInt8(ascii: "#"),
+                UInt8(ascii: "+"):
+                return false
+            case UInt8(ascii: "J"):
+                // `{"`, as tokens begin.
+                if index >= 2, target[index - 1] == UInt8(ascii: "y"), target[index - 2] == UInt8(ascii: "e") {
+                    return false
+                }
+            case UInt8(ascii: "."):
+                dots += 1
+                if dots > 1, target.count > TargetView.shortestToken { return false }
+            default:
+                guard Octet.isTarget(byte) else { return false }
+            }
+        }
+        return true
+    }
+
+    private static func show(
+        _ target: UnsafeBufferPointer<UInt8>,
+        without marks: UnsafeMutableBufferPointer<Bool>,
+        _ scratch: ByteBuffer
+    ) {
+        var shown = ShownText(output: scratch, room: limit)
+        var start = 0
+        while start < target.count {
+            var end = start
+            while end < target.count, marks[end] == marks[start] { end += 1 }
+            if marks[start] { shown.append("…") } else { shown.append(target[start..<end]) }
+            start = end
+        }
+        if shown.isCut { scratch.append("…") }
+    }
+
+    /// A target with some of its encoding taken off, and where each octet came from.
+    private struct TargetView {
+        /// Of a token in three parts, in bytes.
+        static let shortestToken = 3 * minPart + 2
+        private static let minPart = 16
+
+        private let text: UnsafeMutableBufferPointer<UInt8>
+        /// Where each octet began in the target, and at `count` where that ends.
+        private let origins: UnsafeMutableBufferPointer<Int32>
+        private let marks: UnsafeMutableBufferPointer<Bool>
+        private var count: Int
+
+        init(
+            _ target: UnsafeBufferPointer<UInt8>,
+            _ text: UnsafeMutableBufferPointer<UInt8>,
+            _ origins: UnsafeMutableBufferPointer<Int32>,
+            _ marks: UnsafeMutableBufferPointer<Bool>
+        ) {
+            self.text = text
+            self.origins = origins
+            self.marks = marks
+            count = target.count
+            for index in 0..<target.count { text.initializeElement(at: index, to: target[index]) }
+            for index in 0...target.count { origins.initializeElement(at: index, to: Int32(index)) }
+        }
+
+        private var octets: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: text[..<count]) }
+
+        /// Marks everything secret in the target.
+        mutating func markAll(_ secrets: KnownSecrets) {
+            for _ in 0..<Redaction.maxDecodings {
+                secrets.find(in: octets) { mark($0) }
+                markTokens()
+                markParameters()
+                markSchemes()
+                guard decode() else { return }
+            }
+            // Nobody encodes so often without something to hide.
+            if let first = (0..<count).first(where: { text[$0] == UInt8(ascii: "%") || !isWritten($0) }) {
+                mark(first..<count)
+            }
+        }
+
+        private func mark(_ range: Range<Int>) {
+            guard !range.isEmpty else { return }
+            for index in Int(origins[range.lowerBound])..<Int(origins[range.upperBound]) { marks[index] = true }
+        }
+
+        /// Whether the octet stands in the target as it is.
+        private func isWritten(_ index: Int) -> Bool { origins[index + 1] - origins[index] == 1 }
+
+        /// Takes one layer of percent-encoding off; false if there is none.
+        private mutating func decode() -> Bool {
+            var written = 0
+            var index = 0
+            while index < count {
+                let origin = origins[index]
+                if text[index] == UInt8(ascii: "%"), index + 2 < count, let high = Octet.hexadecimal(text[index + 1]),
+                    let low = Octet.hexadecimal(text[index + 2])
+                {
+                    text[written] = UInt8(high << 4 | low)
+                    index += 3
+                } else {
+                    text[written] = text[index]
+                    index += 1
+                }
+                origins[written] = origin
+                written += 1
+            }
+            origins[written] = origins[count]
+            defer { count = written }
+            return written < count
+        }
+
+        // MARK: By shape
+
+        /// Marks JSON Web Tokens (RFC 7519), and what has their form: three long parts of base64url.
+        private func markTokens() {
+            var start = 0
+            while start < count {
+                guard Self.isTokenOctet(text[start]) else {
+                    start += 1
+                    continue
+                }
+                var end = start
+                while end < count, Self.isTokenOctet(text[end]) { end += 1 }
+                if let first = tokenStart(start..<end) { mark(first..<end) }
+                start = end
+            }
+        }
+
+        private static func isTokenOctet(_ byte: UInt8) -> Bool {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."): true
+            default: false
+            }
+        }
+
+        private func tokenStart(_ run: Range<Int>) -> Int? {
+            guard run.count > 20 else { return nil }
+            for index in run.lowerBound..<(run.upperBound - 20)
+            where text[index] == UInt8(ascii: "e") && text[index + 1] == UInt8(ascii: "y")
+                && text[index + 2] == UInt8(ascii: "J")
+            {
+                return index
+            }
+            var parts = 0
+            var length = 0
+            for index in run {
+                if text[index] == UInt8(ascii: ".") {
+                    parts = length >= Self.minPart ? parts + 1 : 0
+                    length = 0
+                } else {
+                    length += 1
+                }
+                if parts >= 2, length >= Self.minPart { return run.lowerBound }
+            }
+            return nil
+        }
+
+        // MARK: By name
+
+        /// Marks the values of parameters whose names look secret. A value goes on to the next `&` of the target itself, or in its path
+        /// to the next slash, whatever is encoded inside.
+        private func markParameters() {
+            // Where a name may have begun; nil in the path, but behind a semicolon.
+            var name: Int?
+            var isQuery = false
+            var index = 0
+            while index < count {
+                switch text[index] {
+                case UInt8(ascii: "?"), UInt8(ascii: "&"), UInt8(ascii: "#"):
+                    isQuery = true
+                    name = index + 1
+                case UInt8(ascii: ";"):
+                    name = index + 1
+                case UInt8(ascii: "/") where !isQuery:
+                    name = nil
+                case UInt8(ascii: "="), UInt8(ascii: ":"):
+                    guard let start = name else { break }
+                    if isSecret(start..<index) {
+                        let end = endOfValue(from: index + 1, isQuery: isQuery)
+                        mark((index + 1)..<end)
+                        index = end
+                        continue
+                    }
+                    // A value may be a parameter, encoded once more.
+                    name = index + 1
+                default: break
+                }
+                index += 1
+            }
+        }
+
+        private func endOfValue(from start: Int, isQuery: Bool) -> Int {
+            let stop = isQuery ? UInt8(ascii: "&") : UInt8(ascii: "/")
+            return (start..<count).first { isWritten($0) && (text[$0] == stop || !isQuery && text[$0] == 0x3F) }
+                ?? count
+        }
+
+        private func isSecret(_ name: Range<Int>) -> Bool {
+            let span = octets.span
+            for word in Redaction.words {
+                let length = word.utf8CodeUnitCount
+                guard name.count >= length else { continue }
+                for start in name.lowerBound...(name.upperBound - length)
+                where span.matches(ByteRange(start, start + length), word) {
+                    return true
+                }
             }
             return false
         }
-    }
 
-    private static func looksLikeToken(_ value: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
-        value.starts(with: "eyJ".utf8) && value.count > 20
+        /// Marks what follows the name of an authentication scheme and a blank.
+        private func markSchemes() {
+            let span = octets.span
+            for index in 0..<count where text[index] | 0x20 == UInt8(ascii: "b") {
+                for scheme in ["bearer", "basic"] as [StaticString] {
+                    let end = index + scheme.utf8CodeUnitCount
+                    guard end < count, span.matches(ByteRange(index, end), scheme),
+                        Octet.isBlank(text[end]) || text[end] == UInt8(ascii: "+")
+                    else { continue }
+                    let stop = (end..<count).first { isWritten($0) && (text[$0] == 0x26 || text[$0] == 0x3F) } ?? count
+                    mark((end + 1)..<max(stop, end + 1))
+                }
+            }
+        }
     }
 }
 

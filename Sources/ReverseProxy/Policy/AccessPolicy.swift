@@ -20,12 +20,15 @@ public final class AccessPolicy: Sendable {
     }
 
     /// What a head says about who sends it. Nil values are absent fields; a field that is given twice has its values joined with a comma
-    /// (RFC 9110 section 5.3), which none of the rules accepts.
+    /// (RFC 9110 section 5.3), which no rule takes for proof.
     public struct Request {
         public var host: String?
         public var targetAuthority: String?
         public var origin: String?
         public var fetchSite: String?
+        /// `Sec-Purpose` and `Purpose`.
+        public var purpose: String?
+        public var userAgent: String?
         public var key: [UInt8]?
 
         public init(
@@ -33,12 +36,16 @@ public final class AccessPolicy: Sendable {
             targetAuthority: String? = nil,
             origin: String? = nil,
             fetchSite: String? = nil,
+            purpose: String? = nil,
+            userAgent: String? = nil,
             key: [UInt8]? = nil
         ) {
             self.host = host
             self.targetAuthority = targetAuthority
             self.origin = origin
             self.fetchSite = fetchSite
+            self.purpose = purpose
+            self.userAgent = userAgent
             self.key = key
         }
     }
@@ -49,6 +56,10 @@ public final class AccessPolicy: Sendable {
     public func refusal(_ request: Request, isPreflight: Bool = false) -> Problem? {
         if let target = request.targetAuthority, !isOwn(target, isTarget: true) { return .misdirected }
         if let host = request.host, !isOwn(host) { return .misdirected }
+        if let purpose = request.purpose?.lowercased(), purpose.contains("prefetch") || purpose.contains("prerender") {
+            // Sent with `Sec-Fetch-Site: none`, as if the person had typed the address, whichever page asked for it.
+            return .speculative
+        }
         if let origin = request.origin {
             let isOwnPage =
                 isServedHere(origin, host: request.host) && request.fetchSite ?? "same-origin" == "same-origin"
@@ -57,10 +68,28 @@ public final class AccessPolicy: Sendable {
             // Everything else, and whatever browsers may come to say, is another site's doing.
             guard site == "none" || site == "same-origin" else { return .forbiddenOrigin }
         }
-        if let key, !isPreflight {
+        // Squire answers a preflight itself.
+        if isPreflight { return nil }
+        if let key {
             guard let given = request.key, Self.areEqual(given, key) else { return .wrongKey }
+        } else if request.fetchSite == nil, Self.isBrowser(request.userAgent), !isSecureContext(request) {
+            return .unprovenPage
         }
         return nil
+    }
+
+    /// Whether browsers say which page a request comes from: they do it for loopback names only, but for https (Fetch Metadata section 2).
+    private func isSecureContext(_ request: Request) -> Bool {
+        [request.host, request.targetAuthority].allSatisfy { name in
+            guard let name else { return true }
+            guard let authority = Authority(name) else { return false }
+            return authority.isLoopbackAddress || authority.host == "localhost"
+        }
+    }
+
+    /// Every browser's name begins so, and hardly any tool's.
+    private static func isBrowser(_ userAgent: String?) -> Bool {
+        userAgent.map { $0.hasPrefix("Mozilla/") || $0.contains(", Mozilla/") } ?? false
     }
 
     /// Whether pages of `origin` are named in `access.origins`: they may read answers, too.

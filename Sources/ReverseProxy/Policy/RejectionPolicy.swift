@@ -22,8 +22,59 @@ public final class RejectionPolicy: Sendable {
         return false
     }
 
-    /// `challenges` are the values of WWW-Authenticate; `isJSON` what Content-Type says of the body.
-    public func verdict(status: Int, challenges: [String], isJSON: Bool) -> Verdict {
+    /// What a head says of the body that follows it.
+    public struct Body: Sendable {
+        /// The value of Content-Type.
+        public var type: String?
+        /// The value of Content-Encoding.
+        public var encoding: String?
+        /// False for responses without one, such as those to HEAD.
+        public var isThere: Bool
+
+        public init(type: String?, encoding: String? = nil, isThere: Bool = true) {
+            self.type = type
+            self.encoding = encoding
+            self.isThere = isThere
+        }
+
+        /// The media type in lower case, without its parameters.
+        private var essence: Substring {
+            let text = (type ?? "").lowercased()
+            let essence = text.prefix { $0 != ";" }.drop { $0 == " " || $0 == "\t" }
+            return essence.prefix { $0 != " " && $0 != "\t" }
+        }
+
+        private var isReadable: Bool {
+            ["", "identity", "gzip", "x-gzip"].contains((encoding ?? "").lowercased())
+        }
+
+        fileprivate var isJSON: Bool {
+            let essence = essence
+            return essence == "application/json" || essence == "text/json"
+                || essence.hasPrefix("application/") && essence.hasSuffix("+json")
+        }
+
+        /// One record after the other, without end perhaps: nothing of it is held.
+        fileprivate var isStream: Bool {
+            let essence = essence
+            let framed: Set<Substring> = [
+                "text/event-stream", "application/stream+json", "application/json-seq", "application/x-ndjson",
+                "application/ndjson", "application/jsonl", "application/x-jsonl", "application/jsonlines",
+                "application/x-jsonlines", "application/json-lines", "application/x-json-stream",
+            ]
+            return framed.contains(essence) || essence.hasSuffix("+json-seq") || essence.hasPrefix("multipart/")
+                || essence.hasPrefix("application/grpc")
+        }
+
+        /// Whether a rule on bodies looks into it.
+        fileprivate func isLookedInto(_ status: Int) -> Bool {
+            // A success is not held up to look for an error in what cannot hold one; a part of a body is none.
+            isThere && isReadable && !isStream && status != 206 && (isJSON || status >= 300)
+        }
+    }
+
+    /// `challenges` are the values of WWW-Authenticate.
+    public func verdict(status: Int, challenges: [String], body: Body) -> Verdict {
         let challenges = challenges.flatMap(AuthenticationChallenge.parse)
         var verdict = Verdict.accepted
         for rule in rules where rule.status == status {
@@ -33,8 +84,7 @@ public final class RejectionPolicy: Sendable {
                 continue
             }
             if rule.body == nil { return .rejected }
-            // A success is not held up to look for an error in what cannot hold one.
-            if isJSON || status >= 300 { verdict = .needsBody }
+            if body.isLookedInto(status) { verdict = .needsBody }
         }
         return verdict
     }
@@ -49,6 +99,19 @@ public final class RejectionPolicy: Sendable {
         }
     }
 
+    /// Decides about the body while it comes.
+    public func bodyVerdict(status: Int, challenges: [String]) -> BodyVerdict {
+        let challenges = challenges.flatMap(AuthenticationChallenge.parse)
+        return BodyVerdict(
+            rules.compactMap { rule in
+                guard rule.status == status else { return nil }
+                if let error = rule.challenge, !challenges.contains(where: { $0.error == error }) { return nil }
+                return rule.body
+            }
+        )
+    }
+
+    /// The same about the whole body.
     public func isRejected(status: Int, challenges: [String], body: [UInt8]) -> Bool {
         guard let json = JSONValue(lenient: body) else { return false }
         let challenges = challenges.flatMap(AuthenticationChallenge.parse)
@@ -62,59 +125,5 @@ public final class RejectionPolicy: Sendable {
             default: return false
             }
         }
-    }
-}
-
-/// One challenge of a WWW-Authenticate field (RFC 9110 section 11.6.1): a scheme, and perhaps parameters.
-struct AuthenticationChallenge: Equatable {
-    /// Lower case.
-    var scheme: String
-    /// The value of its `error` parameter.
-    var error: String?
-
-    /// The challenges of one field value, which is a list; its commas also stand between the parameters of one challenge. Lenient: this
-    /// only decides whether a refresh is worth it.
-    static func parse(_ value: String) -> [AuthenticationChallenge] {
-        var result: [AuthenticationChallenge] = []
-        var rest = Array(value.utf8)[...]
-        while true {
-            rest = rest.drop { $0 == UInt8(ascii: ",") || $0 == 0x20 || $0 == 0x09 }
-            let word = String(decoding: take(&rest) { !" \t,=\"".utf8.contains($0) }, as: UTF8.self).lowercased()
-            guard !word.isEmpty || !rest.isEmpty else { return result }
-            _ = take(&rest) { $0 == 0x20 || $0 == 0x09 }
-            guard rest.first == UInt8(ascii: "=") else {
-                if word.isEmpty {
-                    rest = rest.dropFirst()
-                } else {
-                    result.append(AuthenticationChallenge(scheme: word))
-                }
-                continue
-            }
-            // `=` more than once ends a token68, which says nothing here.
-            _ = take(&rest) { $0 == UInt8(ascii: "=") || $0 == 0x20 || $0 == 0x09 }
-            let text = rest.first == UInt8(ascii: "\"") ? quoted(&rest) : take(&rest) { !" \t,".utf8.contains($0) }
-            if word == "error", !result.isEmpty {
-                result[result.count - 1].error = String(decoding: text, as: UTF8.self)
-            }
-        }
-    }
-
-    private static func take(_ rest: inout ArraySlice<UInt8>, while belongs: (UInt8) -> Bool) -> [UInt8] {
-        let part = rest.prefix(while: belongs)
-        rest = rest.dropFirst(part.count)
-        return Array(part)
-    }
-
-    private static func quoted(_ rest: inout ArraySlice<UInt8>) -> [UInt8] {
-        var text: [UInt8] = []
-        rest = rest.dropFirst()
-        while let byte = rest.popFirst(), byte != UInt8(ascii: "\"") {
-            if byte == UInt8(ascii: "\\"), let escaped = rest.popFirst() {
-                text.append(escaped)
-            } else {
-                text.append(byte)
-            }
-        }
-        return text
     }
 }

@@ -116,7 +116,8 @@ final class Worker {
     func reconfigure(_ proxy: ProxyContext) {
         let keepsPool = proxy.configuration.upstreamSettings == context.proxy.configuration.upstreamSettings
         if !keepsPool { context.pool.closeAll() }
-        context = WorkerContext(proxy, pool: keepsPool ? context.pool : Self.makePool(resources, proxy))
+        let pool = keepsPool ? context.pool : Self.makePool(resources, proxy)
+        context = WorkerContext(proxy, pool: pool, former: context)
         for connection in connections { connection?.reconfigure(context) }
     }
 

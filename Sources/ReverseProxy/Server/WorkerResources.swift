@@ -105,9 +105,10 @@ final class WorkerResources {
         _ record: ExchangeRecord,
         to observer: any ExchangeObserver,
         method: UnsafeBufferPointer<UInt8>,
-        target: UnsafeBufferPointer<UInt8>
+        target: UnsafeBufferPointer<UInt8>,
+        secrets: KnownSecrets
     ) {
-        let shown = Redaction.target(target, scratch: shownTarget)
+        let shown = Redaction.target(target, secrets: secrets, scratch: shownTarget)
         observer.exchangeFinished(record, method: method.span, target: shown.span, scratch: observerScratch)
     }
 
@@ -131,7 +132,7 @@ final class WorkerResources {
             generation: 0,
             wasReplayed: false
         )
-        report(record, to: observer, method: octets, target: octets)
+        report(record, to: observer, method: octets, target: octets, secrets: .none)
     }
 }
 
@@ -142,10 +143,13 @@ final class WorkerContext {
     let pool: UpstreamPool
     let session: SessionView
 
-    init(_ proxy: ProxyContext, pool: UpstreamPool) {
+    /// `former` is what the worker had until now.
+    init(_ proxy: ProxyContext, pool: UpstreamPool, former: WorkerContext? = nil) {
         self.proxy = proxy
         self.pool = pool
-        session = SessionView(proxy.session, clock: proxy.clock)
+        let configured = proxy.configuration.access.key.map { [$0] } ?? []
+        let secrets = (former?.session.secrets ?? .none).replacingConfigured(configured)
+        session = SessionView(proxy.session, clock: proxy.clock, secrets: secrets)
     }
 }
 

@@ -25,6 +25,8 @@ final class SessionView {
 
     let session: Session
     private let clock: any CredentialClock
+    /// What no log shows: the credentials that were current lately among it.
+    private(set) var secrets: KnownSecrets
     private var current: Current?
     /// Hashes of routes that recently accepted the current credential.
     private var acceptedRoutes = [UInt64](repeating: 0, count: SessionView.maximumRoutes)
@@ -36,9 +38,10 @@ final class SessionView {
     private static let freshFor: UInt64 = 30_000_000_000
     private static let maximumRoutes = 64
 
-    init(_ session: Session, clock: any CredentialClock) {
+    init(_ session: Session, clock: any CredentialClock, secrets: KnownSecrets) {
         self.session = session
         self.clock = clock
+        self.secrets = secrets
     }
 
     /// The current credential if it can be used without asking; a few comparisons in the common case.
@@ -56,6 +59,7 @@ final class SessionView {
         }
         let fresh = Current(credential, until: until, freshUntil: now &+ Self.freshFor)
         current = fresh
+        secrets = secrets.remembering(Array(credential.token.value.utf8))
         return fresh
     }
 

@@ -51,6 +51,27 @@ class Access(Scenario):
         self.assertEqual(received.count(b"HTTP/1.1 "), 1)
         self.assertEqual(upstream.requests, [])
 
+    def test_what_browsers_fetch_ahead_is_refused(self):
+        self.squire, upstream = self.proxied()
+        for field in ("Sec-Purpose: prefetch", "Sec-Purpose: prefetch;prerender", "Purpose: prefetch", "sec-purpose: Prerender"):
+            status, _, body = self.request("GET", "Sec-Fetch-Site: none", field)
+            self.assertEqual((status, json.loads(body)["code"]), (403, "forbidden_origin"), field)
+        self.assertEqual(upstream.requests, [])
+
+    def test_browsers_at_names_they_say_nothing_to_need_the_key(self):
+        self.squire, upstream = self.proxied(extra="access: {hosts: [box.lan]}\n")
+        def ask(host, *fields):
+            data = "\r\n".join(["GET /t HTTP/1.1", f"Host: {host}", *fields, "", ""]) * 2 + f"GET /end HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            return [int(status) for status in re.findall(r"HTTP/1\.1 (\d+)", self.exchange(self.squire.port, data.encode()).decode())]
+        browser = "User-Agent: Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"
+        for host in ("box.lan", f"127.0.0.1:{upstream.port}"):
+            self.assertEqual(ask(host, "User-Agent: curl/8"), [200, 200, 200], host)
+        self.assertEqual(ask("localhost", browser), [200, 200, 200])
+        self.assertEqual(ask("box.lan", browser, "Sec-Fetch-Site: none"), [200, 200, 200])
+        seen = len(upstream.requests)
+        self.assertEqual(ask("box.lan", browser), [403])
+        self.assertEqual(len(upstream.requests), seen)
+
     def test_requests_of_tools_and_own_pages_pass(self):
         self.squire, upstream = self.proxied()
         for fields in ([], ["Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate"], ["Sec-Fetch-Site: same-origin"], ["Origin: http://localhost", "Sec-Fetch-Site: same-origin"]):

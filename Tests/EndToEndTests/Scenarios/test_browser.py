@@ -118,6 +118,42 @@ class Browser(Scenario):
             self.assertIn(self.report[way].split()[0], ("error:", "failed", "nothing"), (way, self.report))
         self.assertGreater(squire.text().count("forbidden_origin"), 15)
 
+    def speculate(self, name, extra=""):
+        """A page of another site has the browser prefetch and prerender at Squire, then asks for an image; returns once that was answered."""
+        squire, upstream = self.proxied(lambda r: reply(200, b"<html>data", "Content-Type: text/html"), extra=extra, profile="")
+        target = f"http://{name}:{squire.port}"
+        rules = {kind: [{"source": "list", "eagerness": "immediate", "urls": [f"{target}/{kind}"]}] for kind in ("prefetch", "prerender")}
+        page = f"""<!doctype html><script type=speculationrules>{json.dumps(rules)}</script><link rel=prefetch href="{target}/link">
+            <script>setTimeout(() => new Image().src = "{target}/last", 3000)</script>"""
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(page.encode())
+
+            def log_message(self, *arguments): pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.shutdown)
+        self.browse(f"http://evil.test:{server.server_port}/")
+        deadline = time.monotonic() + 60
+        while "/last" not in squire.text() and not any(request.target == "/last" for request in upstream.requests):
+            self.assertLess(time.monotonic(), deadline, squire.text())
+            select.select([], [], [], 0.05)
+        return squire, upstream
+
+    def test_a_page_can_have_nothing_fetched_ahead(self):
+        squire, upstream = self.speculate("127.0.0.1")
+        self.assertEqual([request.line for request in upstream.requests], [])
+        self.assertIn("/prefetch", squire.text())
+
+    def test_a_name_that_browsers_say_nothing_to_is_no_way_in(self):
+        squire, upstream = self.speculate("box.lan", "access: {hosts: [box.lan]}\n")
+        self.assertEqual([request.line for request in upstream.requests], [])
+
     def test_a_page_of_another_port_can_do_nothing(self):
         """The same site to a browser, and yet another's."""
         squire, upstream = self.attack("127.0.0.1")

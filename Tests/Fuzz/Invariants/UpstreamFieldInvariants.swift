@@ -47,8 +47,16 @@ enum UpstreamFieldInvariants {
 
     private static func checkChallenges(_ value: String, _ body: [UInt8], _ choice: Int) {
         let status = [200, 400, 401][choice % 3]
-        _ = rejections.verdict(status: status, challenges: [value], isJSON: choice % 2 == 0)
+        let type = choice % 2 == 0 ? "application/json" : value
+        _ = rejections.verdict(
+            status: status,
+            challenges: [value],
+            body: RejectionPolicy.Body(type: type, encoding: choice % 5 == 0 ? value : nil, isThere: true)
+        )
         _ = rejections.isRejected(status: status, challenges: [value], body: body)
+        var verdict = rejections.bodyVerdict(status: status, challenges: [value])
+        _ = verdict.feed(body.span)
+        _ = verdict.end()
     }
 
     private static func checkTokens(_ body: [UInt8], _ wall: Int, _ source: SessionRecord.Source) throws {
