@@ -45,8 +45,6 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
     public unowned(unsafe) var delegate: (any UpstreamConnectionDelegate)?
     /// When it became idle, monotonic nanoseconds.
     public var idleSince: UInt64 = 0
-    /// An exchange was completed on it: the upstream may close it at any time.
-    public var hasServed = false
 
     init(_ connector: UpstreamConnector, _ loop: EventLoop, _ carrier: Carrier) {
         self.connector = connector

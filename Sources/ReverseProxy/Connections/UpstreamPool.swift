@@ -10,7 +10,7 @@ import Upstream
 ///
 /// *Threading*: belongs to its loop.
 final class UpstreamPool: UpstreamConnectionDelegate {
-    /// A connection, and whether an exchange used it before: then it may turn out to be closed.
+    /// A connection, and whether it was there before: then it may turn out to be closed.
     struct Acquired {
         let connection: UpstreamConnection
         let isReused: Bool
@@ -110,7 +110,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
         isDue = false
         while !waiting.isEmpty, let connection = popIdle() {
             guard let waiter = waiting.popFirst() else { break }
-            waiter.complete(.success(Acquired(connection: connection, isReused: connection.hasServed)))
+            waiter.complete(.success(Acquired(connection: connection, isReused: true)))
         }
         if turn?.isArmed == false { startWaiting() }
     }
@@ -146,7 +146,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
                     waiter.complete(.success(Acquired(connection: connection, isReused: false)))
                 } else {
                     // The waiter got another one meanwhile.
-                    keep(connection, now: MonotonicClock.now())
+                    give(connection, now: MonotonicClock.now())
                 }
             }
         }
@@ -154,13 +154,8 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 
     // MARK: Giving back
 
-    /// Takes back a connection whose exchange is complete on both sides.
+    /// Takes a connection that nobody uses: its exchange is complete on both sides, or it has had none.
     func give(_ connection: UpstreamConnection, now: UInt64) {
-        connection.hasServed = true
-        keep(connection, now: now)
-    }
-
-    private func keep(_ connection: UpstreamConnection, now: UInt64) {
         guard connection.isOpen, idle.count < maxIdle || !waiting.isEmpty else { return connection.close() }
         connection.delegate = self
         connection.setReading(true)
