@@ -38,7 +38,8 @@ public struct Authority: Equatable, Sendable {
         }
     }
 
-    /// A name or an address of this machine's loopback interface. Names under `localhost.` never leave the machine (RFC 6761 section 6.3).
+    /// A name or an address of this machine's loopback interface. Names under `localhost.` never leave the machine (RFC
+    /// 6761 section 6.3).
     public var isLoopback: Bool {
         host == "localhost" || host.hasSuffix(".localhost") || isLoopbackAddress
     }
@@ -50,8 +51,9 @@ public struct Authority: Equatable, Sendable {
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0).map(String.init) == String($0) }
     }
 
-    /// Whether the bytes are a host and perhaps a port, as Host carries them: a name of letters, digits, `-`, `.`, `_` and `~`, or an
-    /// address in brackets. Stricter than RFC 3986 section 3.2.2, which also has percent-encoding and sub-delimiters.
+    /// Whether the bytes are a host and perhaps a port, as Host carries them: a name of letters, digits, `-`, `.`, `_`
+    /// and `~`, or an address in brackets. Stricter than RFC 3986 section 3.2.2, which also has percent-encoding and
+    /// sub-delimiters.
     static func isValid(_ bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
         var offset = Int(range.lowerBound)
         let end = Int(range.upperBound)

@@ -1,7 +1,7 @@
 /// Takes a message's body out of the bytes that follow its head, whatever its framing (RFC 9112 section 6).
 ///
-/// Call `next` with the bytes that are there until it wants more, and `end` when the sender closed. The result does not depend on how
-/// the bytes are split. A pure value; allocates only when a chunked body has trailers.
+/// Call `next` with the bytes that are there until it wants more, and `end` when the sender closed. The result does not
+/// depend on how the bytes are split. A pure value; allocates only when a chunked body has trailers.
 public struct BodyReader: Sendable {
     /// What `next` found. All offsets are into the bytes it was given.
     public enum Step: Equatable, Sendable {
@@ -117,7 +117,8 @@ public struct BodyReader: Sendable {
         }
     }
 
-    /// The trailer lines that pass `filter`, each with its CR LF. Empty until the body is complete, and for most bodies afterwards.
+    /// The trailer lines that pass `filter`, each with its CR LF. Empty until the body is complete, and for most bodies
+    /// afterwards.
     public func forwardableTrailers(_ filter: TrailerFilter = TrailerFilter()) -> [UInt8] {
         isFinished ? chunks.forwardableTrailers(filter) : []
     }

@@ -1,4 +1,5 @@
-/// Takes the chunked coding off a body (RFC 9112 section 7.1). Strict about sizes, extensions and line ends; extensions are dropped.
+/// Takes the chunked coding off a body (RFC 9112 section 7.1). Strict about sizes, extensions and line ends; extensions
+/// are dropped.
 public struct ChunkedDecoder: Sendable {
     public enum Step: Equatable, Sendable {
         /// More bytes are needed; everything before this offset is used up.
@@ -141,8 +142,8 @@ public struct ChunkedDecoder: Sendable {
     }
 }
 
-/// The extensions behind a chunk's size, checked and not kept (RFC 9112 section 7.1.1):
-/// `*( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )`. A line end inside quotes is how requests are smuggled.
+/// The extensions behind a chunk's size, checked and not kept (RFC 9112 section 7.1.1): `*( BWS ";" BWS name [ BWS "="
+/// BWS ( token / quoted-string ) ] )`. A line end inside quotes is how requests are smuggled.
 struct ChunkExtension: Sendable {
     enum Verdict { case more, end, invalid }
 

@@ -132,8 +132,8 @@ struct FramingFields {
         return nil
     }
 
-    /// Marks the fields that `Connection` names. Those with `FieldTraits.unremovable` cannot be removed that way: a client could
-    /// otherwise strip what was added for it (hop-by-hop abuse).
+    /// Marks the fields that `Connection` names. Those with `FieldTraits.unremovable` cannot be removed that way: a
+    /// client could otherwise strip what was added for it (hop-by-hop abuse).
     private func nominate(_ bytes: Span<UInt8>, _ fields: inout [FieldLine]) {
         for connection in fields where connection.id == .connection {
             bytes.listElements(connection.value) { element in
@@ -145,7 +145,8 @@ struct FramingFields {
         }
     }
 
-    /// Digits only (RFC 9110 section 8.6), no sign, no blank inside. In responses a list of equal numbers counts as one.
+    /// Digits only (RFC 9110 section 8.6), no sign, no blank inside. In responses a list of equal numbers counts as
+    /// one.
     private static func length(_ bytes: Span<UInt8>, _ range: ByteRange, mayRepeat: Bool) -> UInt64? {
         var result: UInt64?
         var isValid = true

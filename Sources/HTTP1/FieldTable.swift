@@ -22,7 +22,8 @@ public struct FieldTraits: OptionSet, Sendable {
     public static let unremovable = FieldTraits(rawValue: 64)
 }
 
-/// The one list of fields with rules of their own. Requests, responses, trailers, configuration and `explain` all read it.
+/// The one list of fields with rules of their own. Requests, responses, trailers, configuration and `explain` all read
+/// it.
 ///
 /// Policies turn it into `FieldNames` when they are made, so that a field of a message costs one test of a mask.
 public enum FieldTable {
@@ -135,9 +136,9 @@ public enum FieldTable {
     }
 }
 
-/// A field name as servers see it that hand fields on as environment variables (RFC 3875 section 4.1.18): without case, and with every
-/// octet that is neither letter nor digit read as a hyphen, those at the end left out. `Authorization_` and `Content_Length` are other
-/// names on the wire, and the same names there.
+/// A field name as servers see it that hand fields on as environment variables (RFC 3875 section 4.1.18): without case,
+/// and with every octet that is neither letter nor digit read as a hyphen, those at the end left out. `Authorization_`
+/// and `Content_Length` are other names on the wire, and the same names there.
 public struct FoldedName: Equatable, Sendable {
     public let octets: [UInt8]
 
@@ -159,8 +160,8 @@ public struct FoldedName: Equatable, Sendable {
 }
 
 extension Span where Element == UInt8 {
-    /// Whether the name at `range` holds an octet other than letters, digits and hyphens, or ends in a hyphen: only such a name can be
-    /// read as another one.
+    /// Whether the name at `range` holds an octet other than letters, digits and hyphens, or ends in a hyphen: only
+    /// such a name can be read as another one.
     @inline(__always)
     public func isOddName(_ range: ByteRange) -> Bool {
         let end = Int(range.upperBound)
@@ -210,7 +211,8 @@ extension Span where Element == UInt8 {
     }
 }
 
-/// Decides which trailer fields pass: none that decides about the message (RFC 9110 section 6.5.1), and none of `names`, however spelt.
+/// Decides which trailer fields pass: none that decides about the message (RFC 9110 section 6.5.1), and none of
+/// `names`, however spelt.
 public struct TrailerFilter: Sendable {
     private static let rows = FieldTable.rows.filter { $0.traits.contains(.notInTrailer) }
     private let names: [FoldedName]

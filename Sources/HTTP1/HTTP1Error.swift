@@ -22,7 +22,7 @@ public enum HTTP1Error: Error, Equatable, Sendable {
         case .targetTooLong: "the request target is longer than the limit"
         case .bodyTooLarge: "the body is larger than anything that is passed on"
         case .unknownExpectation: "an expectation other than 100-continue is not understood"
-        case .unsupportedVersion: "only HTTP/1.0 and HTTP/1.1 are spoken here"
+        case .unsupportedVersion: "only HTTP/1.0 and HTTP/1.1 are supported"
         }
     }
 }
@@ -35,7 +35,8 @@ public struct HeadLimits: Sendable, Equatable {
     /// Bytes of the request target.
     public var target: Int
 
-    /// The longest body that a request may announce, in bytes: a pebibyte. Nobody sends more; waiting for it would be pointless.
+    /// The longest body that a request may announce, in bytes: a pebibyte. Nobody sends more; waiting for it would be
+    /// pointless.
     public static let maxBody: UInt64 = 1 << 50
 
     public init(head: Int = 64 * 1024, fields: Int = 128, target: Int = 32 * 1024) {

@@ -44,8 +44,8 @@ public enum Octet {
         (byte >= 0x20 && byte != 0x7F) || byte == tab
     }
 
-    /// What a request target may hold here: visible ASCII without the fragment's `#`. RFC 3986 has fewer; raw `|`, `;`, `{` and
-    /// their like are sent by real clients and pass as they are.
+    /// What a request target may hold here: visible ASCII without the fragment's `#`. RFC 3986 has fewer; raw `|`, `;`,
+    /// `{` and their like are sent by real clients and pass as they are.
     @inline(__always)
     public static func isTarget(_ byte: UInt8) -> Bool {
         byte > 0x20 && byte < 0x7F && byte != 0x23

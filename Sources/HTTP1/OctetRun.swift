@@ -1,10 +1,10 @@
 /// Where runs of octets of one class end, eight octets at a time.
 ///
-/// Heads are little else than such runs. The fields of a request and its answer, 430 bytes, took 6,240 instructions octet by octet, and
-/// take 2,980 this way.
+/// Heads are little else than such runs. The fields of a request and its answer, 430 bytes, took 6,240 instructions
+/// octet by octet, and take 2,980 this way.
 ///
-/// A word's test marks, with the top bit of a byte, octets that may end the run: every octet that does, perhaps a few more. What
-/// is marked is decided by the class itself, in `Octet`.
+/// A word's test marks, with the top bit of a byte, octets that may end the run: every octet that does, perhaps a few
+/// more. What is marked is decided by the class itself, in `Octet`.
 extension Span where Element == UInt8 {
     /// The offset, from `start` on, of the first octet that no method or field name has; `count` when there is none.
     @inline(__always)

@@ -63,8 +63,8 @@ public struct RequestHead: Sendable {
     public var host: ByteRange?
     public var keepsAlive = true
     public var expectsContinue = false
-    /// An HTTP/1.1 GET without body whose one Upgrade is `websocket` (RFC 6455 section 4.1). Any other upgrade is ignored, which RFC 9110
-    /// section 7.8 allows: cleartext HTTP/2 would take the connection out of Squire's sight.
+    /// An HTTP/1.1 GET without body whose one Upgrade is `websocket` (RFC 6455 section 4.1). Any other upgrade is
+    /// ignored, which RFC 9110 section 7.8 allows: cleartext HTTP/2 would take the connection out of Squire's sight.
     public var upgradesToWebSocket = false
     /// Of OPTIONS only: how many more proxies may see it.
     public var maxForwards: UInt64?

@@ -1,7 +1,7 @@
 /// Parses request heads (RFC 9112 section 3). One parser for each connection.
 ///
-/// Offer all unconsumed bytes each time. The verdict does not depend on how they were split: a prefix is refused only for what
-/// no further byte can mend, and bytes beyond the limit are not looked at.
+/// Offer all unconsumed bytes each time. The verdict does not depend on how they were split: a prefix is refused only
+/// for what no further byte can mend, and bytes beyond the limit are not looked at.
 public struct RequestParser: Sendable {
     public var limits: HeadLimits
     private var schedule = ParseSchedule()
@@ -24,7 +24,7 @@ public struct RequestParser: Sendable {
         return .failed(visible.contains(Octet.lineFeed) ? .headTooLarge : .targetTooLong)
     }
 
-    /// Empty lines before a request, which careless clients send after a body (RFC 9112 section 2.2): that many are skipped.
+    /// How many empty lines before a request are skipped: careless clients send one after a body (RFC 9112 section 2.2).
     private static let maxEmptyLines = 8
 
     private static func parse(
@@ -45,7 +45,7 @@ public struct RequestParser: Sendable {
             if offset == methodStart, bytes[offset] == Octet.carriageReturn, offset &+ 1 == count { return .incomplete }
             if bytes[methodStart] == 0x16 {
                 return .failed(
-                    .malformed("this is TLS, and plain HTTP is spoken here: use http:// instead of https://")
+                    .malformed("this port speaks plain HTTP, not TLS: use http:// instead of https://")
                 )
             }
             return .failed(.malformed("this is not an HTTP request"))
@@ -200,8 +200,8 @@ func isWebSocket(_ bytes: Span<UInt8>, _ fields: [FieldLine]) -> Bool {
     return count == 1
 }
 
-/// When a head that comes in pieces is worth parsing again: while it is tiny, so that what is no HTTP is refused at once; then when a
-/// line has ended or the bytes have doubled. Dripped bytes cost no more than a pass for each line.
+/// When a head that comes in pieces is worth parsing again: while it is tiny, so that what is no HTTP is refused at
+/// once; then when a line has ended or the bytes have doubled. Dripped bytes cost no more than a pass for each line.
 struct ParseSchedule: Sendable {
     private var seen = 0
     private var parsed = 0

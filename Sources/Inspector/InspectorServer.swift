@@ -24,8 +24,8 @@ public struct InspectedProxy {
     var upstream: String { current().upstream }
 }
 
-/// The second listener: health, metrics and status of a proxy, for people and machines. Never reachable through the proxy's port,
-/// never shows a token.
+/// The second listener: health, metrics and status of a proxy, for people and machines. Never reachable through the
+/// proxy's port, never shows a token.
 ///
 /// *Threading*: made and used on its loop.
 public final class InspectorServer: LocalHandler {

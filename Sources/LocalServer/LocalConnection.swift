@@ -241,7 +241,8 @@ final class LocalConnection: DescriptorWatchDelegate {
         server.loop.execute { [reference = ConnectionReference(self)] in reference.connection?.process() }
     }
 
-    /// Says that nothing more comes, and waits for the client to close, so that unread bytes do not reset the connection.
+    /// Says that nothing more comes, and waits for the client to close, so that unread bytes do not reset the
+    /// connection.
     private func linger() {
         SocketIO.shutdownWriting(descriptor)
         idle?.arm(after: .seconds(1))

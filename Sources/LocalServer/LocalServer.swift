@@ -1,6 +1,7 @@
 public import EventIO
 
-/// A small HTTP/1.1 server for what this program serves itself: the playground and the inspector. Never on the data path.
+/// A small HTTP/1.1 server for what this program serves itself: the playground and the inspector. Never on the data
+/// path.
 ///
 /// *Threading*: made and used on its loop. *Ownership*: owns the listening socket.
 public final class LocalServer {

@@ -2,8 +2,8 @@ import HTTP1
 
 /// `METHOD PATH` or `PATH`; in the path `*` stands for one segment and a last `**` for the rest.
 ///
-/// A pattern says what it means: a path with more than one usual reading is refused, percent-encoding is decoded. Compared without
-/// case, as some servers do; `GET` means HEAD, too.
+/// A pattern says what it means: a path with more than one usual reading is refused, percent-encoding is decoded.
+/// Compared without case, as some servers do; `GET` means HEAD, too.
 public struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
     /// Why a text is no pattern, as the end of a sentence about it.
     public struct Malformed: Error, Equatable {
@@ -89,6 +89,17 @@ public struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
             throw Malformed("holds a character that servers read in different ways: one of %;\\?#, a blank or a slash")
         }
         return PathReadings.lowercase(decoded)
+    }
+
+    /// The literal segments before the first wildcard, as a path without a slash at its end; whether that is all of the
+    /// pattern.
+    var literalPrefix: (octets: [UInt8], isWhole: Bool) {
+        var octets: [UInt8] = []
+        for segment in segments {
+            guard case .literal(let bytes) = segment else { return (octets, false) }
+            octets += [UInt8(ascii: "/")] + bytes
+        }
+        return (octets, true)
     }
 
     /// Whether a request is meant. `path` is one reading of its path.

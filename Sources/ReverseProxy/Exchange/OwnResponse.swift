@@ -61,8 +61,8 @@ struct OwnResponse {
         end(to: output)
     }
 
-    /// Answers a browser's question before a page's request (Fetch section 4.8): yes to what it asks for. `bytes` are what `head` was
-    /// parsed from.
+    /// Answers a browser's question before a page's request (Fetch section 4.8): yes to what it asks for. `bytes` are
+    /// what `head` was parsed from.
     func appendPreflight(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, to output: ByteBuffer) {
         begin(204, to: output)
         for (id, name) in [

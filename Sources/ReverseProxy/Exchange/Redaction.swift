@@ -1,8 +1,9 @@
 public import EventIO
 import HTTP1
 
-/// Takes what is secret out of a request target: known values, whatever looks like a JSON Web Token, what follows `Bearer`, and the values
-/// of parameters with a secret-looking name. In every spelling: as it is, and percent-encoded however often.
+/// Takes what is secret out of a request target: known values, whatever looks like a JSON Web Token, what follows
+/// `Bearer`, and the values of parameters with a secret-looking name. In every spelling: as it is, and percent-encoded
+/// however often.
 public enum Redaction {
     private static let words: [StaticString] = [
         "token", "secret", "password", "passwd", "pwd", "key", "auth", "code", "signature", "sig", "session", "jwt",
@@ -13,7 +14,8 @@ public enum Redaction {
     /// How often encoding is taken off. What is encoded more often is not shown.
     private static let maxDecodings = 6
 
-    /// What may be shown of `target`, in UTF-8: nearly always those very bytes, else others in `scratch`. Good until either changes.
+    /// What may be shown of `target`, in UTF-8: nearly always those very bytes, else others in `scratch`. Good until
+    /// either changes.
     ///
     /// Control characters are escaped, those beyond ASCII too: a log line stays one line, and drives no terminal.
     public static func target(
@@ -198,8 +200,8 @@ public enum Redaction {
 
         // MARK: By name
 
-        /// Marks the values of parameters whose names look secret. A value goes on to the next `&` of the target itself, or in its path
-        /// to the next slash, whatever is encoded inside.
+        /// Marks the values of parameters whose names look secret. A value goes on to the next `&` of the target
+        /// itself, or in its path to the next slash, whatever is encoded inside.
         private func markParameters() {
             // Where a name may have begun; nil in the path, but behind a semicolon.
             var name: Int?

@@ -9,7 +9,8 @@ public final class AccessPolicy: Sendable {
     private let upstreamPort: Int
     private let ownPorts: [Int]
 
-    /// `ownHosts` are the names of the listeners, beside the loopback names, which are always accepted; `ownPorts` their ports.
+    /// `ownHosts` are the names of the listeners, beside the loopback names, which are always accepted; `ownPorts`
+    /// their ports.
     public init(_ access: AccessConfiguration, upstream: Origin, ownHosts: [Authority], ownPorts: [Int] = []) {
         hosts = access.hosts.compactMap(Authority.init) + ownHosts
         origins = access.origins.map { Array($0.lowercased().utf8) }
@@ -19,8 +20,8 @@ public final class AccessPolicy: Sendable {
         self.ownPorts = ownPorts
     }
 
-    /// What a head says about who sends it. Nil values are absent fields; a field that is given twice has its values joined with a comma
-    /// (RFC 9110 section 5.3), which no rule takes for proof.
+    /// What a head says about who sends it. Nil values are absent fields; a field that is given twice has its values
+    /// joined with a comma (RFC 9110 section 5.3), which no rule takes for proof.
     public struct Request {
         public var host: String?
         public var targetAuthority: String?
@@ -52,7 +53,8 @@ public final class AccessPolicy: Sendable {
 
     /// Why the request is refused; nil lets it through.
     ///
-    /// - Parameter isPreflight: a page's browser asks whether the page may send such a request: it carries no key (Fetch section 4.8).
+    /// - Parameter isPreflight: A browser asks whether a page may send such a request, which Squire answers itself. It
+    ///   carries no key (Fetch section 4.8).
     public func refusal(_ request: Request, isPreflight: Bool = false) -> Problem? {
         if let target = request.targetAuthority, !isOwn(target, isTarget: true) { return .misdirected }
         if let host = request.host, !isOwn(host) { return .misdirected }
@@ -78,7 +80,8 @@ public final class AccessPolicy: Sendable {
         return nil
     }
 
-    /// Whether browsers say which page a request comes from: they do it for loopback names only, but for https (Fetch Metadata section 2).
+    /// Whether browsers say which page a request comes from: they do it for loopback names only, but for https (Fetch
+    /// Metadata section 2).
     private func isSecureContext(_ request: Request) -> Bool {
         [request.host, request.targetAuthority].allSatisfy { name in
             guard let name else { return true }
@@ -100,8 +103,11 @@ public final class AccessPolicy: Sendable {
     /// Each request must show a key: the fast path, which remembers the Host it accepted last, does not apply.
     public var needsKey: Bool { key != nil }
 
-    /// - Parameter isTarget: the authority of an absolute-form target. There another port of this machine is another server, which a
-    ///   client that takes Squire for its HTTP proxy means. In Host it may be what a port was forwarded from.
+    /// Whether the name is Squire's or the upstream's.
+    ///
+    /// - Parameter isTarget: It is the authority of an absolute-form target. There another port of this machine is
+    ///   another server, which a client means that takes Squire for its HTTP proxy. In Host it may be what a port was
+    ///   forwarded from.
     private func isOwn(_ text: String, isTarget: Bool = false) -> Bool {
         guard let authority = Authority(text) else { return false }
         if authority.host == upstream.host, (authority.port ?? upstreamPort) == upstreamPort { return true }

@@ -17,7 +17,8 @@ public struct Admission {
         self.decision = decision
     }
 
-    /// Whether the head says more about who sends it than a Host: if not, a Host that was accepted before is enough. Allocates nothing.
+    /// Whether the head says more about who sends it than a Host: if not, a Host that was accepted before is enough.
+    /// Allocates nothing.
     public static func needsLook(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ policy: AccessPolicy) -> Bool {
         if head.form == .absolute || head.method == .trace || head.method == .connect || policy.needsKey { return true }
         let names = head.names

@@ -5,8 +5,8 @@ struct AuthenticationChallenge: Equatable {
     /// The value of its `error` parameter.
     var error: String?
 
-    /// The challenges of one field value, which is a list; its commas also stand between the parameters of one challenge. Lenient: this
-    /// only decides whether a refresh is worth it.
+    /// The challenges of one field value, which is a list; its commas also stand between the parameters of one
+    /// challenge. Lenient: this only decides whether a refresh is worth it.
     static func parse(_ value: String) -> [AuthenticationChallenge] {
         var result: [AuthenticationChallenge] = []
         var rest = Array(value.utf8)[...]

@@ -3,8 +3,8 @@ import HTTP1
 
 /// Decides from the first bytes of a response's body whether it says "token rejected".
 ///
-/// It reads JSON as it comes and needs no more of it than up to the values that its rules name. Feed the decoded body. A pure value; what it
-/// keeps is bounded whatever comes.
+/// It reads JSON as it comes and needs no more of it than up to the values that its rules name. Feed the decoded body.
+/// A pure value; what it keeps is bounded whatever comes.
 public struct BodyVerdict: Sendable {
     public enum State: Equatable, Sendable {
         case undecided

@@ -3,8 +3,8 @@ public import HTTP1
 
 /// Decides, field by field, what is sent upstream and what the client gets.
 ///
-/// The order is the safety rule: fields for one hop go first, then those a client may not set, then the configured ones, the
-/// credential last.
+/// The order is the safety rule: fields for one hop go first, then those a client may not set, then the configured
+/// ones, the credential last.
 public final class HeaderPolicy: Sendable {
     private struct Rule: Sendable {
         var lowercaseName: [UInt8]
@@ -194,8 +194,8 @@ public final class HeaderPolicy: Sendable {
         return nil
     }
 
-    /// Whether some servers read the name as one that decides about the credential, the framing or the connection, or as a configured
-    /// one: `Authorization_`, `Content_Length`, `Device_UUID`.
+    /// Whether some servers read the name as one that decides about the credential, the framing or the connection, or
+    /// as a configured one: `Authorization_`, `Content_Length`, `Device_UUID`.
     private func isImitation(_ bytes: Span<UInt8>, _ name: ByteRange) -> Bool {
         if bytes.folds(name, toAnyOf: protected) { return true }
         for rule in rules where !bytes.matches(name, rule.lowercaseName) && bytes.folds(name, to: rule.folded.octets) {

@@ -1,10 +1,11 @@
 import HTTP1
 
-/// The paths that servers may take a request's path for: whatever the usual steps, each or not and in any order, lead to.
+/// The paths that servers may take a request's path for: whatever the usual steps, each or not and in any order, lead
+/// to.
 ///
-/// The steps: decode percent-encoding, read `\` as `/`, leave out the parameters of segments (`;name=value`, RFC 3986 section 3.3), merge
-/// slashes, resolve dot segments, end at a NUL or at a `?` or `#` that was encoded. For deciding only; what is forwarded is what the
-/// client sent.
+/// The steps: decode percent-encoding, read `\` as `/`, leave out the parameters of segments (`;name=value`, RFC 3986
+/// section 3.3), merge slashes, resolve dot segments, end at a NUL or at a `?` or `#` that was encoded. For deciding
+/// only; what is forwarded is what the client sent.
 struct PathReadings {
     /// Different ones, the path itself first.
     private(set) var all: [[UInt8]]

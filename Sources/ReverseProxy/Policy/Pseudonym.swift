@@ -1,6 +1,7 @@
 import HTTP1
 
-/// The name in Via under which a proxy forwards messages (RFC 9110 section 7.6.3): `squire-` and eight random hexadecimal digits.
+/// The name in Via under which a proxy forwards messages (RFC 9110 section 7.6.3): `squire-` and eight random
+/// hexadecimal digits.
 ///
 /// Each process has its own, so that a request which comes back is told from one that another Squire forwarded.
 public struct Pseudonym: Sendable {

@@ -89,8 +89,8 @@ public final class RejectionPolicy: Sendable {
         return verdict
     }
 
-    /// A challenge for passwords is not about the bearer, and one for more rights than the token has is not cured by another
-    /// (RFC 6750 section 3.1). No challenge at all, or one of a scheme of the API's own, may mean anything.
+    /// A challenge for passwords is not about the bearer, and one for more rights than the token has is not cured by
+    /// another (RFC 6750 section 3.1). No challenge at all, or one of a scheme of the API's own, may mean anything.
     private static func mayMeanTheBearer(_ challenges: [AuthenticationChallenge]) -> Bool {
         guard !challenges.isEmpty else { return true }
         return challenges.contains { challenge in

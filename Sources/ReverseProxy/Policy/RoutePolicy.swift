@@ -1,3 +1,5 @@
+import HTTP1
+
 /// What kind of request it is to the session.
 public enum RouteKind: String, Sendable {
     /// Carries the bearer; a refusal refreshes.
@@ -14,8 +16,8 @@ public enum RouteKind: String, Sendable {
 
 /// Decides the kind of a request from its method and path.
 ///
-/// A path may be read in several ways (see `PathReadings`). If any of them is a sign-in or anonymous path, the bearer stays here: whoever
-/// reads it so must not get it. A sign-out is what its plainest reading is.
+/// A path may be read in several ways (see `PathReadings`). If any of them is a sign-in or anonymous path, the bearer
+/// stays here: whoever reads it so must not get it. A sign-out is what its plainest reading is.
 public final class RoutePolicy: Sendable {
     /// Why a request is of its kind.
     public struct Match: Sendable {
@@ -25,8 +27,8 @@ public final class RoutePolicy: Sendable {
     }
 
     /// What decides by any reading: the refresh, then what goes without the bearer.
-    private let guarded: [Match]
-    private let signOut: [RoutePattern]
+    private let guarded: RouteTable
+    private let signOut: RouteTable
 
     public init(_ session: SessionConfiguration) {
         var guarded: [Match] = []
@@ -37,8 +39,8 @@ public final class RoutePolicy: Sendable {
         }
         guarded += session.signIn.map { Match(kind: .signIn, pattern: $0) }
         guarded += session.anonymous.map { Match(kind: .anonymous, pattern: $0) }
-        self.guarded = guarded
-        signOut = session.signOut
+        self.guarded = RouteTable(guarded)
+        signOut = RouteTable(session.signOut.map { Match(kind: .signOut, pattern: $0) })
     }
 
     public func kind(method: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> RouteKind {
@@ -47,28 +49,67 @@ public final class RoutePolicy: Sendable {
 
     /// The first pattern that matches, and its kind; nil for an ordinary request.
     public func match(method: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> Match? {
-        if PathReadings.isPlain(path) { return guarded(method, path) ?? signOut(method, path) }
+        if PathReadings.isPlain(path) { return guarded.first(method, path) ?? signOut.first(method, path) }
         guard !guarded.isEmpty || !signOut.isEmpty else { return nil }
         let readings = PathReadings(path)
-        for match in guarded {
-            for reading in readings.all
-            where reading.withUnsafeBytes({ match.pattern?.matches(method: method, path: $0) == true }) {
-                return match
-            }
+        var best: (index: Int, match: Match)?
+        for reading in readings.all {
+            guard let index = reading.withUnsafeBytes({ guarded.firstIndex(method, $0) }) else { continue }
+            if index < best?.index ?? .max { best = (index, guarded.matches[index]) }
         }
+        if let best { return best.match }
         guard readings.isComplete else { return Match(kind: .anonymous, pattern: nil) }
-        return PathReadings.plainest(Array(path)).withUnsafeBytes { signOut(method, $0) }
+        return PathReadings.plainest(Array(path)).withUnsafeBytes { signOut.first(method, $0) }
+    }
+}
+
+/// Patterns in their order, with what tells most paths from them at a glance: each request asks.
+private struct RouteTable: Sendable {
+    /// The literal beginning of one pattern, in `octets`.
+    private struct Prefix: Sendable {
+        var start: Int
+        var count: Int
+        var isWhole: Bool
     }
 
-    private func guarded(_ method: UnsafeRawBufferPointer, _ path: UnsafeRawBufferPointer) -> Match? {
-        for match in guarded where match.pattern?.matches(method: method, path: path) == true { return match }
-        return nil
+    let matches: [RoutePolicy.Match]
+    private let prefixes: [Prefix]
+    private let octets: [UInt8]
+
+    init(_ matches: [RoutePolicy.Match]) {
+        self.matches = matches
+        var octets: [UInt8] = []
+        prefixes = matches.map { match in
+            let prefix = match.pattern?.literalPrefix ?? (octets: [], isWhole: false)
+            defer { octets += prefix.octets }
+            return Prefix(start: octets.count, count: prefix.octets.count, isWhole: prefix.isWhole)
+        }
+        self.octets = octets
     }
 
-    private func signOut(_ method: UnsafeRawBufferPointer, _ path: UnsafeRawBufferPointer) -> Match? {
-        for pattern in signOut where pattern.matches(method: method, path: path) {
-            return Match(kind: .signOut, pattern: pattern)
+    var isEmpty: Bool { matches.isEmpty }
+
+    func first(_ method: UnsafeRawBufferPointer, _ path: UnsafeRawBufferPointer) -> RoutePolicy.Match? {
+        firstIndex(method, path).map { matches[$0] }
+    }
+
+    func firstIndex(_ method: UnsafeRawBufferPointer, _ path: UnsafeRawBufferPointer) -> Int? {
+        for index in prefixes.indices
+        where mayMatch(prefixes[index], path)
+            && matches[index].pattern?.matches(method: method, path: path) == true
+        {
+            return index
         }
         return nil
+    }
+
+    private func mayMatch(_ prefix: Prefix, _ path: UnsafeRawBufferPointer) -> Bool {
+        // A slash at the end says nothing.
+        let count = path.last == UInt8(ascii: "/") ? path.count - 1 : path.count
+        guard prefix.isWhole ? count == prefix.count : count >= prefix.count else { return false }
+        for offset in 0..<prefix.count where Octet.lowercase(path[offset]) != octets[prefix.start + offset] {
+            return false
+        }
+        return true
     }
 }

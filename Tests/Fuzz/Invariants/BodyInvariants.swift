@@ -1,7 +1,7 @@
 import HTTP1
 
-/// A body comes to the same bytes and the same end however it is split, in each framing; nothing behind its end is touched, and nothing
-/// comes after a failure.
+/// A body comes to the same bytes and the same end however it is split, in each framing; nothing behind its end is
+/// touched, and nothing comes after a failure.
 enum BodyInvariants {
     private struct Outcome: Equatable {
         var body: [UInt8] = []

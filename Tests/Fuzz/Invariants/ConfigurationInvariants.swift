@@ -2,7 +2,8 @@ import HTTP1
 import ReverseProxy
 import Settings
 
-/// Any text is a configuration or an error that names a line; what is accepted keeps the promises that the data path relies on.
+/// Any text is a configuration or an error that names a line; what is accepted keeps the promises that the data path
+/// relies on.
 enum ConfigurationInvariants {
     static func check(_ bytes: [UInt8]) throws {
         let loader = ConfigurationLoader(environment: ["HOME": "/nonexistent"])

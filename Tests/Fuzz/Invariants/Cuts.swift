@@ -1,6 +1,7 @@
 import HTTP1
 
-/// Where bytes are cut: offsets that depend on the bytes alone, so that a failure can be repeated. Ascending; the last is the end.
+/// Where bytes are cut: offsets that depend on the bytes alone, so that a failure can be repeated. Ascending; the last
+/// is the end.
 struct Cuts: Sequence, IteratorProtocol {
     private let count: Int
     private var state: UInt64

@@ -2,8 +2,8 @@ import EventIO
 import HTTP1
 import ReverseProxy
 
-/// A request head gets one verdict however it is split, and what is forwarded for it says exactly the same with one framing field, one
-/// Host and one Authorization.
+/// A request head gets one verdict however it is split, and what is forwarded for it says exactly the same with one
+/// framing field, one Host and one Authorization.
 enum RequestHeadInvariants {
     static let limits = HeadLimits(head: 512, fields: 8, target: 128)
     nonisolated(unsafe) private static var identifiers = IdentifierGenerator(seed: 1)

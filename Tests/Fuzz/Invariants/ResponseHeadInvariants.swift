@@ -2,8 +2,8 @@ import EventIO
 import HTTP1
 import ReverseProxy
 
-/// A response head gets one verdict however it is split, and the client gets a head with the same status, nothing for another hop, and
-/// exactly the framing it was given.
+/// A response head gets one verdict however it is split, and the client gets a head with the same status, nothing for
+/// another hop, and exactly the framing it was given.
 enum ResponseHeadInvariants {
     nonisolated(unsafe) private static let output = ByteBuffer(capacity: 8192)
     private static let limits = HeadLimits(head: 512, fields: 8)

@@ -1,6 +1,7 @@
 import Credentials
 
-/// Whatever a session file holds, reading it ends; what was read is written so that it reads the same, strange members included.
+/// Whatever a session file holds, reading it ends; what was read is written so that it reads the same, strange members
+/// included.
 enum SessionFileInvariants {
     static func check(_ bytes: [UInt8]) throws {
         guard let value = JSONValue(parsing: bytes) else {
