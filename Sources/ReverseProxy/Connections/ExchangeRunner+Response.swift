@@ -40,10 +40,12 @@ extension ExchangeRunner {
             buffer.commit(count)
             parseHead(buffer)
         case .wouldBlock:
-            releaseEmptyInput()
+            break
         case .endOfStream, .failed:
             connectionBroke(hadBytes: !buffer.isEmpty)
         }
+        // Not when the exchange is concluded: others of this turn can do with it.
+        releaseEmptyInput()
     }
 
     private func connectionBroke(hadBytes: Bool) {

@@ -46,11 +46,11 @@ final class WorkerResources {
 
     // MARK: The turn's end
 
-    /// Has the connection in `slot` called when the loop's turn ends. The turn ends early if as many wait as there are buffers kept; never
-    /// within this call.
+    /// Has the connection in `slot` called when the loop's turn ends. The turn ends early, though never within this call, if those that wait
+    /// would leave no buffer of those that are kept for the others of the turn.
     func callAtTurnEnd(slot: Int) {
         dueConnections.append(slot)
-        if dueConnections.count == BufferPool.defaultLimit { loop.endTurn() }
+        if dueConnections.count == BufferPool.defaultLimit - 4 { loop.endTurn() }
     }
 
     /// Has `pool` called when the loop's turn ends.
