@@ -187,6 +187,8 @@ public final class InspectorServer: LocalHandler {
         text.sample("squire_retries_total", ["outcome": "accepted"], "\(counts.replaysAccepted)")
         text.sample("squire_retries_total", ["outcome": "rejected"], "\(counts.replaysRejected)")
         sessionMetrics(proxy.session.status, &text)
+        text.family("squire_resends_total", "counter", "Requests sent again after a connection turned out to be dead.")
+        text.sample("squire_resends_total", [:], "\(counts.resends)")
         text.family("squire_client_connections", "gauge", "Open client connections.")
         text.sample("squire_client_connections", [:], "\(counts.clientConnections)")
         text.family("squire_upstream_connections", "gauge", "Open upstream connections.")

@@ -53,6 +53,7 @@ extension ExchangeRunner {
         switch exchange.connectionBroke(wasReused: attempt!.isReused, isReplayable: request.isReplayable) {
         case .sendAgain:
             let now = MonotonicClock.now()
+            resources.counters.add(.resends)
             releaseAttempt(now: now)
             connect(onFreshConnection: true, now: now)
         case .fail: fail(.upstreamReset)

@@ -11,6 +11,8 @@ public final class Counters: Sendable {
         public var upstreamConnections: UInt64 = 0
         public var replaysAccepted: UInt64 = 0
         public var replaysRejected: UInt64 = 0
+        /// Attempts after a dead connection.
+        public var resends: UInt64 = 0
         /// Responses of Squire's own, by their problem.
         public var refused: [Problem.Code: UInt64] = [:]
 
@@ -24,10 +26,10 @@ public final class Counters: Sendable {
     private let statuses = AtomicArray(count: 600)
     private let durations = AtomicArray(count: Counters.bounds.count + 1)
     private let refused = AtomicArray(count: Counters.codes.count)
-    private let others = AtomicArray(count: 5)
+    private let others = AtomicArray(count: 6)
 
     enum Other: Int {
-        case duration, clients, upstreams, replaysAccepted, replaysRejected
+        case duration, clients, upstreams, replaysAccepted, replaysRejected, resends
     }
 
     private static let nanosecondBounds = bounds.map { UInt64($0 * 1e9) }
@@ -66,6 +68,7 @@ public final class Counters: Sendable {
         result.upstreamConnections = others[Other.upstreams.rawValue]
         result.replaysAccepted = others[Other.replaysAccepted.rawValue]
         result.replaysRejected = others[Other.replaysRejected.rawValue]
+        result.resends = others[Other.resends.rawValue]
         return result
     }
 }
@@ -81,6 +84,7 @@ extension Counters.Snapshot {
         upstreamConnections += other.upstreamConnections
         replaysAccepted += other.replaysAccepted
         replaysRejected += other.replaysRejected
+        resends += other.resends
     }
 }
 
