@@ -106,6 +106,11 @@ static inline CURLcode ccurl_tls_begins(CURL *easy, void *context, void *data) {
     return CURLE_OK;
 }
 
+// The running libcurl's version, 0xXXYYZZ.
+static inline unsigned ccurl_version(void) {
+    return curl_version_info(CURLVERSION_NOW)->version_num;
+}
+
 // Before connecting: from now on ends are told apart, and records are read ahead. Whether the first of it works.
 static inline bool ccurl_prepare_tls(CURL *easy) {
     const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
