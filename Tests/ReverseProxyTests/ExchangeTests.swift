@@ -361,7 +361,7 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
     @Test(arguments: [UInt64(1), 2, 3, 4])
     func invariantsHoldWhateverComes(_ seed: UInt64) {
         var random = Random(state: seed)
-        for _ in 0..<60_000 {
+        for _ in 0..<30_000 {
             let route = [RouteKind.ordinary, .ordinary, .ordinary, .signIn, .signOut, .anonymous].randomElement(
                 using: &random
             )!

@@ -94,8 +94,33 @@ public final class HeaderPolicy: Sendable {
         identifiers: inout IdentifierGenerator,
         into output: ByteBuffer
     ) -> Rendered {
-        var result = Rendered()
+        appendRequestLine(head, bytes, to: output)
+        output.append(hostLine)
+        var copying = Copying(result: Rendered(), dropped: route == .signIn ? droppedOnSignIn : dropped)
+        if head.maxForwards != nil { copying.dropped.insert(.maxForwards) }
+        switch route {
+        case .signIn, .anonymous: copying.keepsAuthorization = true
+        case .ordinary, .signOut, .refresh: copying.keepsAuthorization = authorization == .fill
+        }
+        if route == .signIn { copying.present = replacedOnSignIn }
         let span = bytes.assumingMemoryBound(to: UInt8.self).span
+        var copier = FieldCopier(bytes)
+        for index in head.fields.indices {
+            let field = head.fields[index]
+            if keeps(field, span, &copying) { copier.keep(field) } else { copier.endPiece(to: output) }
+        }
+        copier.endPiece(to: output)
+        output.append(head.framing)
+        if head.upgradesToWebSocket { output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n") }
+        if let hops = head.maxForwards, hops > 0 { output.appendField("Max-Forwards: ", hops - 1) }
+        if route == .signIn { output.append("Accept-Encoding: identity\r\n") }
+        if keepsExpectation { output.append("Expect: 100-continue\r\n") }
+        output.append(pseudonym.line(receivedAs: head.minorVersion))
+        appendRules(copying.present, identifiers: &identifiers, to: output)
+        return copying.result
+    }
+
+    private func appendRequestLine(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, to output: ByteBuffer) {
         append(bytes, head.methodRange.range, to: output)
         output.append(0x20)
         if head.pathAndQuery.isEmpty {
@@ -106,74 +131,35 @@ public final class HeaderPolicy: Sendable {
         }
         append(bytes, head.pathAndQuery.range, to: output)
         output.append(" HTTP/1.1\r\n")
-        output.append(hostLine)
+    }
 
-        let keepsAuthorization: Bool
-        switch route {
-        case .signIn, .anonymous: keepsAuthorization = true
-        case .ordinary, .signOut, .refresh: keepsAuthorization = authorization == .fill
-        }
-        var dropped = route == .signIn ? droppedOnSignIn : dropped
-        if head.maxForwards != nil { dropped.insert(.maxForwards) }
-        // A rule whose bit is set does not apply.
-        var present: UInt64 = route == .signIn ? replacedOnSignIn : 0
-        // Kept fields that follow each other are copied in one piece.
-        var pieceStart = -1
-        var pieceEnd = -1
-        for index in head.fields.indices {
-            let field = head.fields[index]
-            var isKept = !field.isNominated && !dropped.contains(field.id)
-            switch field.id {
-            case .authorization:
-                isKept = keepsAuthorization && !result.hasAuthorization && !field.value.isEmpty
-                if isKept { result.hasAuthorization = true }
-            case .via:
-                if pseudonym.isNamed(in: span, field.value) { result.isLoop = true }
-            case .other:
-                // Hardly any name is odd, and every name is looked at.
-                if isKept, span.isOddName(field.name), isImitation(span, field.name) { isKept = false }
-            default:
-                break
+    /// What is known while the fields of one head are gone through.
+    private struct Copying {
+        var result: Rendered
+        var dropped: FieldNames
+        var keepsAuthorization = false
+        /// A rule whose bit is set does not apply.
+        var present: UInt64 = 0
+    }
+
+    /// Whether a field goes along.
+    @inline(__always)
+    private func keeps(_ field: FieldLine, _ bytes: Span<UInt8>, _ copying: inout Copying) -> Bool {
+        if field.id == .via, pseudonym.isNamed(in: bytes, field.value) { copying.result.isLoop = true }
+        if field.id == .authorization {
+            guard copying.keepsAuthorization, !copying.result.hasAuthorization, !field.value.isEmpty else {
+                return false
             }
-            if isKept, lengths >> UInt64(field.name.count & 63) & 1 == 1, let rule = rule(span, field.name) {
-                if rules[rule].overwrite || !span.matches(field.name, rules[rule].lowercaseName) {
-                    isKept = false
-                } else {
-                    present |= 1 << UInt64(rule)
-                }
-            }
-            if isKept {
-                if pieceStart < 0 { pieceStart = Int(field.name.lowerBound) }
-                pieceEnd = Int(field.value.upperBound)
-            } else if pieceStart >= 0 {
-                append(bytes, pieceStart..<pieceEnd, to: output)
-                output.append("\r\n")
-                pieceStart = -1
-            }
+            copying.result.hasAuthorization = true
+        } else {
+            guard !field.isNominated, !copying.dropped.contains(field.id) else { return false }
+            // Hardly any name is odd, and every name is looked at.
+            if field.id == .other, bytes.isOddName(field.name), isImitation(bytes, field.name) { return false }
         }
-        if pieceStart >= 0 {
-            append(bytes, pieceStart..<pieceEnd, to: output)
-            output.append("\r\n")
-        }
-        switch head.framing {
-        case .none, .untilClose: break
-        case .length(let length):
-            output.append("Content-Length: ")
-            output.append(decimal: length)
-            output.append("\r\n")
-        case .chunked: output.append("Transfer-Encoding: chunked\r\n")
-        }
-        if head.upgradesToWebSocket { output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n") }
-        if let hops = head.maxForwards, hops > 0 {
-            output.append("Max-Forwards: ")
-            output.append(decimal: hops - 1)
-            output.append("\r\n")
-        }
-        if route == .signIn { output.append("Accept-Encoding: identity\r\n") }
-        if keepsExpectation { output.append("Expect: 100-continue\r\n") }
-        output.append(pseudonym.line(receivedAs: head.minorVersion))
-        appendRules(present, identifiers: &identifiers, to: output)
-        return result
+        guard lengths >> UInt64(field.name.count & 63) & 1 == 1, let rule = rule(bytes, field.name) else { return true }
+        guard !rules[rule].overwrite, bytes.matches(field.name, rules[rule].lowercaseName) else { return false }
+        copying.present |= 1 << UInt64(rule)
+        return true
     }
 
     private func appendRules(_ present: UInt64, identifiers: inout IdentifierGenerator, to output: ByteBuffer) {

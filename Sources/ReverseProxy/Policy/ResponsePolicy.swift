@@ -54,68 +54,51 @@ public final class ResponsePolicy: Sendable {
         output.append(0x20)
         output.append(UnsafeRawBufferPointer(rebasing: bytes[head.reason.range]))
         output.append("\r\n")
-        var pieceStart = -1
-        var pieceEnd = -1
-        func endPiece() {
-            guard pieceStart >= 0 else { return }
-            output.append(UnsafeRawBufferPointer(rebasing: bytes[pieceStart..<pieceEnd]))
-            output.append("\r\n")
-            pieceStart = -1
-        }
-        for field in head.fields {
-            guard !field.isNominated, !dropped.contains(field.id) else {
-                endPiece()
-                continue
-            }
-            switch field.id {
-            case .location, .contentLocation:
-                endPiece()
-                appendLocation(field, bytes, additions.ownOrigin, to: output)
-            case .retryAfter where additions.retryAfter != nil:
-                endPiece()
-            case .other where additions.pageOrigin != nil && isPageAccess(field, bytes):
-                // Squire answers for the origins of its own configuration.
-                endPiece()
-            default:
-                if pieceStart < 0 { pieceStart = Int(field.name.lowerBound) }
-                pieceEnd = Int(field.value.upperBound)
-            }
-        }
-        endPiece()
-        switch additions.framing {
-        case .length(let length):
-            output.append("Content-Length: ")
-            output.append(decimal: length)
-            output.append("\r\n")
-        case .chunked: output.append("Transfer-Encoding: chunked\r\n")
-        case .none, .untilClose: break
-        }
-        if let date = additions.date {
-            output.append("Date: ")
-            output.append(date)
-            output.append("\r\n")
-        }
+        appendFields(head, bytes, additions, to: output)
+        output.append(additions.framing)
+        if let date = additions.date { output.appendField("Date: ", date) }
         output.append(pseudonym.line(receivedAs: head.minorVersion))
         if let origin = additions.pageOrigin {
             PageAccess.append(origin: origin, to: output)
             appendExposed(head, bytes, to: output)
         }
-        if let proxyStatus = additions.proxyStatus {
-            output.append("Proxy-Status: ")
-            output.append(proxyStatus)
-            output.append("\r\n")
-        }
-        if let retryAfter = additions.retryAfter {
-            output.append("Retry-After: ")
-            output.append(decimal: retryAfter)
-            output.append("\r\n")
-        }
+        if let proxyStatus = additions.proxyStatus { output.appendField("Proxy-Status: ", proxyStatus) }
+        if let retryAfter = additions.retryAfter { output.appendField("Retry-After: ", UInt64(max(0, retryAfter))) }
         if head.switchesToWebSocket {
             output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
         } else if additions.closes {
             output.append("Connection: close\r\n")
         }
         output.append("\r\n")
+    }
+
+    /// The upstream's fields that go along.
+    @inline(__always)
+    private func appendFields(
+        _ head: ResponseHead,
+        _ bytes: UnsafeRawBufferPointer,
+        _ additions: Additions,
+        to output: ByteBuffer
+    ) {
+        var copier = FieldCopier(bytes)
+        for field in head.fields {
+            var isKept = !field.isNominated && !dropped.contains(field.id)
+            switch field.id {
+            case .location, .contentLocation:
+                copier.endPiece(to: output)
+                if isKept { appendLocation(field, bytes, additions.ownOrigin, to: output) }
+                isKept = false
+            case .retryAfter:
+                if additions.retryAfter != nil { isKept = false }
+            case .other:
+                // Squire answers for the origins of its own configuration.
+                if additions.pageOrigin != nil, isPageAccess(field, bytes) { isKept = false }
+            default:
+                break
+            }
+            if isKept { copier.keep(field) } else { copier.endPiece(to: output) }
+        }
+        copier.endPiece(to: output)
     }
 
     private func isPageAccess(_ field: FieldLine, _ bytes: UnsafeRawBufferPointer) -> Bool {
