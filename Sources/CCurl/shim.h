@@ -111,10 +111,15 @@ static inline unsigned ccurl_version(void) {
     return curl_version_info(CURLVERSION_NOW)->version_num;
 }
 
+// Whether OpenSSL is libcurl's TLS library.
+static inline bool ccurl_uses_openssl(void) {
+    const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
+    return version->ssl_version != NULL && strncmp(version->ssl_version, "OpenSSL/", 8) == 0;
+}
+
 // Before connecting: from now on ends are told apart, and records are read ahead. Whether the first of it works.
 static inline bool ccurl_prepare_tls(CURL *easy) {
-    const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
-    if (version->ssl_version == NULL || strncmp(version->ssl_version, "OpenSSL/", 8) != 0) return false;
+    if (!ccurl_uses_openssl()) return false;
     return curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, ccurl_tls_begins) == CURLE_OK;
 }
 

@@ -51,6 +51,13 @@ public struct Authority: Equatable, Sendable {
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0).map(String.init) == String($0) }
     }
 
+    /// Whether `text` can be the value of a Host field, with a port that can be called.
+    public static func isHostField(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        guard isValid(bytes.span, ByteRange(0, bytes.count)), let authority = Authority(text) else { return false }
+        return authority.port != 0
+    }
+
     /// Whether the bytes are a host and perhaps a port, as Host carries them: a name of letters, digits, `-`, `.`, `_`
     /// and `~`, or an address in brackets. Stricter than RFC 3986 section 3.2.2, which also has percent-encoding and
     /// sub-delimiters.

@@ -20,10 +20,12 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
         self.issues = issues
     }
 
-    /// One issue per line: `FILE:LINE: message`.
+    /// One issue per line: `FILE:LINE: message`. What the file or a path holds of control characters is escaped: it goes to
+    /// a terminal.
     public var description: String {
         issues.map { issue in
-            issue.line.map { "\(issue.source):\($0): \(issue.message)" } ?? "\(issue.source): \(issue.message)"
+            let place = issue.line.map { "\(issue.source):\($0)" } ?? issue.source
+            return ControlCharacters.escaped("\(place): \(issue.message)")
         }.joined(separator: "\n")
     }
 }

@@ -50,7 +50,8 @@ public struct ConfigurationLoader {
         }
         switch TextFile.read(path) {
         case .failure(let problem):
-            throw ConfigurationError([.init(source: path, line: 1, message: "cannot be read: \(problem.text)")])
+            let message = "cannot be read: \(problem.text)"
+            throw ConfigurationError([.init(source: path, line: problem.line ?? 1, message: message)])
         case .success(let text):
             return try read(text, path: path)
         }
@@ -66,6 +67,11 @@ public struct ConfigurationLoader {
         let issues = IssueCollector(source: path ?? "squire", isFile: path != nil)
         var root: Node?
         if let text {
+            if let control = ControlCharacters.first(in: text) {
+                let message =
+                    "holds \(ControlCharacters.escape(control.scalar)), a control character, which YAML forbids"
+                throw ConfigurationError([.init(source: path ?? "", line: control.line, message: message)])
+            }
             do {
                 root = try Yams.compose(yaml: text)
             } catch {

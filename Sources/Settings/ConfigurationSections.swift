@@ -222,18 +222,58 @@ struct ConfigurationSections {
 
     private func tls(_ root: MapReader, _ tls: inout TLSConfiguration) {
         guard let map = root.map("tls", keys: ["ca", "certificate", "key"]) else { return }
-        let file = { (key: String) -> String? in
+        var areReadable = true
+        /// The path, and what the file holds; nil with an issue if it cannot be read.
+        let file = { (key: String) -> (path: String, contents: CredentialFile?)? in
             guard let text = map.string(key) else { return nil }
             let path = TextFile.expand(text, in: directory, environment: environment)
-            if let problem = TextFile.problem(path) {
-                map.fail(key, "names a file that cannot be read: \(path): \(problem.text)")
+            let problem = TextFile.problem(path)
+            if problem == nil, case .success(let bytes) = TextFile.bytes(path, limit: TextFile.maximumForeignSize) {
+                return (path, CredentialFile(bytes))
             }
-            return path
+            map.fail(key, "names a file that cannot be read: \(path): \(problem?.text ?? "it changes")")
+            areReadable = false
+            return (path, nil)
         }
-        tls.authorities = file("ca")
-        tls.certificate = file("certificate")
-        tls.key = file("key")
+        let check = { (key: String, problem: String?) in
+            guard let problem else { return }
+            map.fail(key, problem)
+            areReadable = false
+        }
+        let (authorities, certificate, key) = (file("ca"), file("certificate"), file("key"))
+        if let authorities { check("ca", authorities.contents?.certificateProblem(authorities.path)) }
+        if let certificate {
+            check("certificate", certificate.contents?.certificateProblem(certificate.path))
+            // Without a file of its own the key is expected beside the certificate.
+            if key == nil, areReadable { check("certificate", certificate.contents?.keyProblem(certificate.path)) }
+        }
+        if let key { check("key", key.contents?.keyProblem(key.path)) }
+        tls.authorities = authorities?.path
+        tls.certificate = certificate?.path
+        tls.key = key?.path
         if tls.key != nil, tls.certificate == nil { map.fail("key", "needs tls.certificate beside it") }
+        if areReadable { tryFiles(map, tls) }
+    }
+
+    /// Has the TLS library read the files, which it will do for each connection.
+    private func tryFiles(_ map: MapReader, _ tls: TLSConfiguration) {
+        let keyName = tls.key == nil ? "certificate" : "key"
+        let keyFile = tls.key ?? tls.certificate ?? ""
+        for problem in TLSFiles.problems(authorities: tls.authorities, certificate: tls.certificate, key: tls.key) {
+            switch problem {
+            case .authorities(let reason):
+                map.fail("ca", "holds no certificate that can be used: \(tls.authorities ?? ""): \(reason)")
+            case .certificate(let reason):
+                map.fail("certificate", "holds no certificate that can be used: \(tls.certificate ?? ""): \(reason)")
+            case .key(let reason):
+                map.fail(keyName, "holds no private key that can be used: \(keyFile): \(reason)")
+            case .mismatch:
+                map.fail(
+                    keyName,
+                    "holds another key than that of the certificate in \(tls.certificate ?? ""): \(keyFile)"
+                )
+            }
+        }
     }
 
     private func proxy(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
@@ -255,17 +295,30 @@ struct ConfigurationSections {
             return
         }
         if let hosts = map.list("hosts") {
-            for host in hosts where Authority(host.text) == nil {
-                issues.add("access.hosts: \"\(host.text)\" is not a host name, with a port or without", at: host.node)
+            for host in hosts where !Authority.isHostField(host.text) {
+                issues.add(
+                    "access.hosts: \"\(host.text)\" never matches: it must be a host name or address as browsers send it "
+                        + "(no wildcard; other alphabets as xn--…), with a port or without",
+                    at: host.node
+                )
             }
             configuration.access.hosts = hosts.map(\.text)
         }
         if let origins = map.list("origins") {
-            for origin in origins where Self.origin(origin.text) == nil || origin.text.hasSuffix("/") {
-                issues.add(
-                    "access.origins: \"\(origin.text)\" is not an origin such as https://app.example.com",
-                    at: origin.node
-                )
+            for origin in origins {
+                guard let canonical = Self.origin(origin.text).map(Self.asBrowsersSend) else {
+                    issues.add(
+                        "access.origins: \"\(origin.text)\" is not an origin such as https://app.example.com",
+                        at: origin.node
+                    )
+                    continue
+                }
+                if canonical != origin.text.lowercased() {
+                    issues.add(
+                        "access.origins: \"\(origin.text)\" never matches: browsers send \(canonical)",
+                        at: origin.node
+                    )
+                }
             }
             configuration.access.origins = origins.map(\.text)
         }
@@ -284,6 +337,13 @@ struct ConfigurationSections {
         }
         if let sameUser = map.bool("same-user") { configuration.access.sameUser = sameUser }
         if let allowRemote = map.bool("allow-remote") { configuration.access.allowRemote = allowRemote }
+    }
+
+    /// An origin as the Origin field has it: without the port that its scheme implies (RFC 6454 section 6.2).
+    private static func asBrowsersSend(_ origin: Origin) -> String {
+        let host = origin.authority.host
+        let port = origin.authority.port.flatMap { $0 == (origin.isSecure ? 443 : 80) ? nil : ":\($0)" } ?? ""
+        return (origin.isSecure ? "https://" : "http://") + (host.contains(":") ? "[\(host)]" : host) + port
     }
 
     private func limits(_ root: MapReader, _ limits: inout Limits) {

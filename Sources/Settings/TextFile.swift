@@ -6,9 +6,19 @@ import Darwin
 
 /// Reads small files, and expands paths as people write them.
 public enum TextFile {
-    /// Reads a file that a user named. Fails if it is no regular file, larger than `limit` bytes, or not UTF-8. Never
+    /// Reads a text file that a user named. Fails if it is no regular file, larger than `limit` bytes, or not UTF-8. Never
     /// blocks, whatever kind of file it is.
     public static func read(_ path: String, limit: Int = 1 << 20) -> Result<String, Problem> {
+        bytes(path, limit: limit).flatMap { bytes in
+            guard let text = String(validating: bytes, as: UTF8.self) else {
+                return .failure(Problem("it is not UTF-8 text", line: line(ofFirstInvalidIn: bytes)))
+            }
+            return .success(text)
+        }
+    }
+
+    /// The same for a file that need not be text.
+    static func bytes(_ path: String, limit: Int) -> Result<[UInt8], Problem> {
         let descriptor: Int32
         switch openLooking(path) {
         case .failure(let problem): return .failure(problem)
@@ -21,14 +31,21 @@ public enum TextFile {
             let count = chunk.withUnsafeMutableBytes { systemRead(descriptor, $0) }
             if count < 0, errno == EINTR { continue }
             guard count >= 0 else { return .failure(Problem(String(cString: strerror(errno)))) }
-            if count == 0 { break }
+            if count == 0 { return .success(bytes) }
             bytes += chunk[..<count]
             guard bytes.count <= limit else { return .failure(Problem("it is larger than \(limit / 1024) KiB")) }
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            return .failure(Problem("it is not UTF-8 text"))
+    }
+
+    /// The line, counted from 1, of the first byte that is not UTF-8.
+    private static func line(ofFirstInvalidIn bytes: [UInt8]) -> Int {
+        var line = 1
+        var decoder = UTF8()
+        var rest = bytes.makeIterator()
+        while case .scalarValue(let scalar) = decoder.decode(&rest) {
+            if scalar == "\n" { line += 1 }
         }
-        return .success(text)
+        return line
     }
 
     /// Why a file that another library will read cannot be used; nil if it can. It must be a regular file of at most 16
@@ -48,7 +65,7 @@ public enum TextFile {
         }
     }
 
-    private static let maximumForeignSize = 16 << 20
+    static let maximumForeignSize = 16 << 20
 
     /// Opens a file without waiting for the other end of a FIFO. Accepts regular files, and devices such as /dev/null,
     /// which do not block either.
@@ -70,9 +87,12 @@ public enum TextFile {
 
     public struct Problem: Error {
         public var text: String
+        /// Where in the file it is, counted from 1; nil if that is no part of it.
+        public var line: Int?
 
-        init(_ text: String) {
+        init(_ text: String, line: Int? = nil) {
             self.text = text
+            self.line = line
         }
     }
 

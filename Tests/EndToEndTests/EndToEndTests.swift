@@ -14,7 +14,7 @@ struct EndToEndTests {
         "test_refresh", "test_session", "test_wire", "test_strictness", "test_access", "test_websocket", "test_limits",
         "test_upstream", "test_owned", "test_faults",
         "test_differential", "test_browser", "test_lifecycle", "test_clients",
-        "test_commands", "test_disk", "test_never_lost",
+        "test_commands", "test_start", "test_disk", "test_never_lost",
     ])
     func scenario(_ name: String) throws {
         let directory = #filePath.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/Scenarios"
