@@ -37,7 +37,7 @@ extension ExchangeRunner {
     private func waitForSession(now: UInt64) -> WaitingExchanges.Ticket {
         let ticket = resources.waiting.add(self)
         wait = .session(ticket)
-        client.setDeadline(nanoseconds: context.intervals.patience, now: now)
+        client.setDeadline(nanoseconds: context.intervals.session, now: now)
         return ticket
     }
 

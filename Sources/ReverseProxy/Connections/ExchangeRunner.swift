@@ -71,7 +71,6 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let method = UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range])
         let path = UnsafeRawBufferPointer(rebasing: bytes[head.path.range])
         let route = proxy.routes.kind(method: method, path: path)
-        let hasBody = head.framing != .none && head.framing != .length(0)
         var request = Request(
             client: client,
             context: context,
@@ -84,25 +83,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             acceptedHost: acceptedHost,
             closes: !head.keepsAlive || resources.isDraining
         )
-        if hasBody {
-            let isKept = Self.isKept(head.framing, proxy.configuration.limits)
-            let hasBodyAlready = client.input.map { $0.count > bytes.count } ?? false
-            if !isKept, route == .ordinary {
-                request.expectation = .own
-            } else if head.expectsContinue, !hasBodyAlready {
-                request.expectation = .client
-            }
-            request.upload = Upload(
-                body: RequestBody(
-                    memoryLimit: proxy.configuration.limits.replay,
-                    fileLimit: proxy.configuration.limits.replayDisk,
-                    budget: resources.replayBudget,
-                    isKept: isKept
-                ),
-                reader: BodyReader(head.framing),
-                isChunked: head.framing == .chunked
-            )
-        }
+        let hasBody = head.framing != .none && head.framing != .length(0)
+        if hasBody { open(&request, head, route, hasBodyAlready: client.input.map { $0.count > bytes.count } ?? false) }
         let rendered = proxy.headers.render(
             head,
             bytes,
@@ -130,30 +112,57 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         )
         self.request = request
         ending = nil
-        switch admission.decision {
+        admit(admission.decision, head, bytes, isLoop: rendered.isLoop)
+        client.input?.consume(bytes.count)
+        if !exchange.isFinished { start(now: now) }
+    }
+
+    /// Prepares to take a body, and decides who waits for "100 Continue".
+    private func open(_ request: inout Request, _ head: RequestHead, _ route: RouteKind, hasBodyAlready: Bool) {
+        let limits = request.context.proxy.configuration.limits
+        var isKept = true
+        if case .length(let length) = head.framing { isKept = length <= UInt64(max(limits.replayDisk, limits.replay)) }
+        if !isKept, route == .ordinary {
+            request.expectation = .own
+        } else if head.expectsContinue, !hasBodyAlready {
+            request.expectation = .client
+        }
+        let body = RequestBody(
+            memoryLimit: limits.replay,
+            fileLimit: limits.replayDisk,
+            budget: resources.replayBudget,
+            isKept: isKept
+        )
+        request.upload = Upload(
+            body: body,
+            reader: BodyReader(head.framing),
+            isChunked: head.framing == .chunked
+        )
+    }
+
+    /// Answers what Squire answers itself. What follows a request that was refused is not trusted.
+    private func admit(
+        _ decision: Admission.Decision,
+        _ head: RequestHead,
+        _ bytes: UnsafeRawBufferPointer,
+        isLoop: Bool
+    ) {
+        switch decision {
         case .forward where head.maxForwards == 0:
             respond(status: 200) { $0.appendOptions(to: $1) }
         case .preflight:
             respond(status: 204) { $0.appendPreflight(head, bytes, to: $1) }
         case .refuse(let problem):
-            // What follows a request that was refused is not trusted.
-            self.request.closes = true
+            request.closes = true
             respond(problem)
-        case .forward where rendered.isLoop:
-            self.request.closes = true
+        case .forward where isLoop:
+            request.closes = true
             respond(.loopDetected)
         case .forward where resources.isDraining:
             respond(.shuttingDown)
         case .forward:
-            client.input?.consume(bytes.count)
-            return start(now: now)
+            break
         }
-        client.input?.consume(bytes.count)
-    }
-
-    private static func isKept(_ framing: MessageFraming, _ limits: Limits) -> Bool {
-        guard case .length(let length) = framing else { return true }
-        return length <= UInt64(max(limits.replayDisk, limits.replay))
     }
 
     private func start(now: UInt64) {
@@ -224,7 +233,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let intervals = context.intervals
         let nanoseconds: UInt64
         switch exchange.state {
-        case .awaitingCredential, .holding, .settling: nanoseconds = intervals.patience
+        case .awaitingCredential, .holding, .settling: nanoseconds = intervals.session
         case .sending:
             if let attempt, attempt.awaitsContinue {
                 nanoseconds = Self.continueNanoseconds

@@ -22,11 +22,12 @@ public final class ProxyContext: Sendable {
         let idle: UInt64
         let firstByte: UInt64
         let body: UInt64
-        let patience: UInt64
+        /// How long a request may wait for the session.
+        let session: UInt64
 
         init(_ configuration: ProxyConfiguration) {
             let timeouts = configuration.timeouts
-            patience = configuration.session.waitLimit.nanoseconds
+            session = configuration.session.waitLimit.nanoseconds
             head = timeouts.head.nanoseconds
             idle = timeouts.idle.nanoseconds
             firstByte = timeouts.firstByte.nanoseconds
