@@ -24,6 +24,8 @@ public final class EventLoop: @unchecked Sendable {
     /// Whether something was written to the pipe since the inbox was last emptied. Protected by `lock`.
     private var isWakeUpPending = false
     private var isStopped = false
+    /// `run()` has returned: nobody will do what is handed over. Protected by `lock`.
+    private var hasEnded = false
     /// Called when everything that one look at descriptors and timers found is dealt with, before the next look. Its setter takes it back
     /// before what it needs is gone.
     public var turnEnded: (() -> Void)?
@@ -80,6 +82,13 @@ public final class EventLoop: @unchecked Sendable {
             turnEnded?()
         }
         drainInbox()
+        let dropped = lock.withLock {
+            hasEnded = true
+            defer { inbox = [] }
+            return inbox
+        }
+        // Released outside of the lock: what it holds may hand something over when it goes.
+        _ = dropped
     }
 
     /// Makes `run()` return after the callbacks that are due now. Any thread.
@@ -95,9 +104,10 @@ public final class EventLoop: @unchecked Sendable {
         event_base_loopbreak(base)
     }
 
-    /// Runs `work` on the loop, in the order of the calls. Any thread; never runs it before returning.
+    /// Runs `work` on the loop, in the order of the calls. Any thread; never runs it before returning. Dropped once the loop has ended.
     public func execute(_ work: @escaping @Sendable () -> Void) {
         let mustWake = lock.withLock {
+            guard !hasEnded else { return false }
             inbox.append(work)
             defer { isWakeUpPending = true }
             return !isWakeUpPending
