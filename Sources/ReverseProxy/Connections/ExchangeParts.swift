@@ -42,12 +42,23 @@ struct Request {
 }
 
 /// Who waits for "100 Continue" before the body is sent (RFC 9110 section 10.1.1).
-enum Expectation {
+enum Expectation: Equatable {
     case none
     /// The client does, until it gets it or sends anyway.
     case client
-    /// Squire does: a body that is too large to be kept had better not be sent with a credential that is refused.
-    case own
+    /// Squire does: a body that is too large to be kept had better not be sent with a credential that is refused. Its client may wait too.
+    case own(clientWaits: Bool)
+
+    /// The client sends without waiting, or is being told to.
+    mutating func clientGoesOn() {
+        switch self {
+        case .client: self = .none
+        case .own: self = .own(clientWaits: false)
+        case .none: break
+        }
+    }
+
+    var clientWaits: Bool { self == .client || self == .own(clientWaits: true) }
 }
 
 /// A request's body on its way from the client.

@@ -6,11 +6,9 @@ import Upstream
 extension ExchangeRunner {
     /// The client sent something of the body.
     func bodyArrived() {
-        if case .client = request.expectation {
-            // It did not wait; neither does Squire.
-            request.expectation = .none
-            attempt?.awaitsContinue = false
-        }
+        // It did not wait; neither does Squire, unless for itself.
+        if request.expectation == .client { attempt?.awaitsContinue = false }
+        request.expectation.clientGoesOn()
         takeBody()
         switch exchange.state {
         case .sending, .collecting, .relaying:
@@ -151,8 +149,8 @@ extension ExchangeRunner {
 
     /// Passes "100 Continue" on to a client that waits for it.
     func tellToContinue() {
-        guard case .client = request.expectation, request.minorVersion > 0 else { return }
-        request.expectation = .none
+        guard request.expectation.clientWaits, request.minorVersion > 0 else { return }
+        request.expectation.clientGoesOn()
         client.outputBuffer().append("HTTP/1.1 100 Continue\r\n\r\n")
         client.flush()
     }

@@ -122,9 +122,10 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let limits = request.context.proxy.configuration.limits
         var isKept = true
         if case .length(let length) = head.framing { isKept = length <= UInt64(max(limits.replayDisk, limits.replay)) }
+        let clientWaits = head.expectsContinue && !hasBodyAlready
         if !isKept, route == .ordinary {
-            request.expectation = .own
-        } else if head.expectsContinue, !hasBodyAlready {
+            request.expectation = .own(clientWaits: clientWaits)
+        } else if clientWaits {
             request.expectation = .client
         }
         let body = RequestBody(
