@@ -64,7 +64,7 @@ private func collecting(_ purpose: Exchange.Purpose) -> Exchange {
 
 private func settling() -> Exchange {
     var exchange = collecting(.signIn)
-    _ = exchange.bodyCollected(isRejection: false)
+    _ = exchange.bodyCollected(isRejection: false, isReplayable: true)
     return exchange
 }
 
@@ -179,7 +179,7 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
         for isRejection in [false, true] {
             for var exchange in Self.states {
                 let before = exchange.state
-                let action = exchange.bodyCollected(isRejection: isRejection)
+                let action = exchange.bodyCollected(isRejection: isRejection, isReplayable: true)
                 switch before {
                 case .collecting(.verdict, _):
                     #expect(action == (isRejection ? .hold : .relay))
@@ -190,8 +190,12 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
             }
         }
         var signOut = collecting(.signOut)
-        #expect(signOut.bodyCollected(isRejection: false) == .forgetToken)
+        #expect(signOut.bodyCollected(isRejection: false, isReplayable: true) == .forgetToken)
         #expect(signOut.state == .settling)
+        // More of it went upstream meanwhile than is kept.
+        var outgrown = collecting(.verdict)
+        #expect(outgrown.bodyCollected(isRejection: true, isReplayable: false) == .hold)
+        #expect(outgrown.credentialArrived(.success(credential(2))) == .relayRefreshed)
     }
 
     @Test func collectedResponseIsRelayedOnce() {
@@ -414,7 +418,7 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
                     case .collect, .ignore: break
                     }
                 case 3:
-                    switch exchange.bodyCollected(isRejection: .random(using: &random)) {
+                    switch exchange.bodyCollected(isRejection: .random(using: &random), isReplayable: true) {
                     case .relay: world.relays += 1
                     case .hold: world.held += 1
                     case .learnToken, .forgetToken, .ignore: break

@@ -214,8 +214,12 @@ extension ExchangeRunner {
         resources.buffers.give(head)
         collected.withUnsafeBytes { write($0) }
         if response!.reader.isFinished { return finishRelay() }
-        setDeadline(now: MonotonicClock.now())
+        let now = MonotonicClock.now()
+        setDeadline(now: now)
         resumeUpstream()
+        // What of the request waited meanwhile.
+        pumpBody(now: now)
+        if exchange.isFinished { return }
         if let input = attempt?.input { relayBuffered(input) } else { client.flush() }
     }
 
@@ -406,7 +410,7 @@ extension ExchangeRunner {
     }
 
     private func decide(isRejection: Bool) {
-        switch exchange.bodyCollected(isRejection: isRejection) {
+        switch exchange.bodyCollected(isRejection: isRejection, isReplayable: request.isReplayable) {
         case .hold: askForAnotherCredential(now: MonotonicClock.now())
         case .relay:
             if exchange.hasReplayed { recordReplay(isAccepted: !isRejection) }

@@ -93,7 +93,7 @@ extension ExchangeRunner {
     }
 
     /// Sends what there is of the body, and takes more from the client as it goes.
-    private func pumpBody(now: UInt64) {
+    func pumpBody(now: UInt64) {
         guard let body = request.upload?.body, let connection = attempt?.connection, !attempt!.awaitsContinue,
             !attempt!.uploadFailed, attempt!.headSent == request.head.count
         else { return }
@@ -120,8 +120,8 @@ extension ExchangeRunner {
             takeBody()
             if exchange.isFinished { return }
         }
-        // Whatever moves has as long again; what is through waits for its response. Waiting for a credential is another matter.
-        if hasMoved, !isHolding { setDeadline(now: now) }
+        // Whatever moves has as long again; what is through waits for its response.
+        if hasMoved { setDeadline(now: now) }
         if !body.isComplete, body.count - attempt!.bodySent < Self.uploadWindow { client.resumeReading() }
     }
 
@@ -130,13 +130,13 @@ extension ExchangeRunner {
         switch exchange.state {
         case .sending: send()
         // A response came before the request was through: the rest is sent all the same.
-        case .relaying, .collecting, .holding: pumpBody(now: MonotonicClock.now())
+        case .relaying, .collecting: pumpBody(now: MonotonicClock.now())
         case .tunnelling: pumpTunnel()
+        // Until it is decided what becomes of the response that is held: the whole body may have to be sent again, and is kept so far.
+        case .holding: break
         case .awaitingCredential, .settling, .finished: break
         }
     }
-
-    private var isHolding: Bool { if case .holding = exchange.state { true } else { false } }
 
     /// The upstream says "100 Continue", or has had its time to.
     func continueUpload(now: UInt64) {

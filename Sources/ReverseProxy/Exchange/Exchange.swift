@@ -229,12 +229,13 @@ public struct Exchange: Sendable {
         return .collect(purpose)
     }
 
-    /// The body is whole, in `collecting`. `isRejection`: what it says of the credential, where that was the question.
-    public mutating func bodyCollected(isRejection: Bool) -> VerdictAction {
-        guard case .collecting(let purpose, let isReplayable) = state else { return .ignore }
+    /// The body is whole, in `collecting`. `isRejection`: what it says of the credential, where that was the question. `isReplayable`: the
+    /// request can still be sent again, though more of it may have gone meanwhile.
+    public mutating func bodyCollected(isRejection: Bool, isReplayable: Bool) -> VerdictAction {
+        guard case .collecting(let purpose, let wasReplayable) = state else { return .ignore }
         switch purpose {
         case .verdict where isRejection && mayReplay:
-            state = .holding(isReplayable: isReplayable)
+            state = .holding(isReplayable: wasReplayable && isReplayable)
             return .hold
         case .verdict:
             state = .relaying

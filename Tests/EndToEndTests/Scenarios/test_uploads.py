@@ -92,6 +92,76 @@ class Uploads(Scenario):
             connection.sendall(b"x" * 5000)
             self.assertIn(b" 200 ", self.read_until(connection, b"x" * 5000))
 
+    def test_body_that_goes_on_while_its_response_is_held(self):
+        """None of it is gone when it is sent again, though it is more by now than is kept."""
+        new, size = jwt(jti="new"), 90_000
+        come = threading.Event()
+        def play(connection, stream):
+            while head := read_head(stream):
+                if b" /api/customers/refresh " in head:
+                    come.wait(LIMIT)
+                    connection.sendall(token_reply(new))
+                elif new.encode() in head:
+                    connection.sendall(reply(200, b"%d" % len(read_body(head, stream))))
+                else:
+                    connection.sendall(REFUSED % 2 + b"no")
+                    while connection.recv(1000): pass
+        squire = self.start(play, extra="limits: {replay: 16KiB, replay-disk: 0KiB}\n")
+        connection = self.open(squire, b"POST /x" + HOST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        self.until(lambda: len(self.played.sockets) >= 2, "refresh")
+        for _ in range(size // 1000):
+            connection.sendall(b"3e8\r\n" + b"x" * 1000 + b"\r\n")
+        connection.sendall(b"0\r\n\r\n")
+        threading.Timer(0.5, come.set).start()
+        received = self.until_end(connection)
+        self.assertIn(b"HTTP/1.1 200 ", received)
+        self.assertTrue(received.endswith(b"%d" % (size + 5)), received)
+
+    def test_body_that_outgrows_what_is_kept_while_its_response_is_looked_into(self):
+        """It cannot be sent again any more: the client hears that its own retry works."""
+        new = jwt(jti="new")
+        gone = threading.Event()
+        def play(connection, stream):
+            head = read_head(stream)
+            if b" /api/customers/refresh " in head: return connection.sendall(token_reply(new))
+            body = b'{"code": "dead"}'
+            connection.sendall(b"HTTP/1.1 403 X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:3])
+            looked_into.set()
+            stream.read(60_000)
+            connection.sendall(body[3:])
+            while connection.recv(1000): pass
+        looked_into = threading.Event()
+        squire = self.start(
+            play, extra="limits: {replay: 16KiB, replay-disk: 0KiB}\n",
+            session="  rejected: [{status: 403, pointer: /code, equals: dead}]\n")
+        connection = self.open(squire, b"POST /x" + HOST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        looked_into.wait(LIMIT)
+        for _ in range(70):
+            connection.sendall(b"3e8\r\n" + b"x" * 1000 + b"\r\n")
+        received = self.until_end(connection)
+        self.assertIn(b"HTTP/1.1 403 ", received)
+        self.assertIn(b"Retry-After: 0", received)
+
+    def test_upload_goes_on_when_its_held_response_is_relayed(self):
+        """The upstream ends its response when it has the whole body."""
+        size = 300_000
+        def play(connection, stream):
+            head = read_head(stream)
+            if b" /api/customers/refresh " in head:
+                held.wait(LIMIT)
+                connection.sendall(reply(500, b"not now"))
+            else:
+                connection.sendall(REFUSED % 6)
+                held.wait(LIMIT)
+                if len(stream.read(size)) == size: connection.sendall(b"got it")
+        held = threading.Event()
+        squire = self.start(play)
+        connection = self.open(squire, b"POST /x" + HOST + b"Content-Length: %d\r\n\r\nhello" % size)
+        self.until(lambda: len(self.played.sockets) >= 2, "refresh")
+        threading.Timer(0.5, held.set).start()
+        connection.sendall(b"x" * (size - 5))
+        self.assertTrue(self.until_end(connection).endswith(b"got it"))
+
 
 def read_body(head, stream):
     """The body without its framing."""
