@@ -151,6 +151,8 @@ final class ClientConnection: DescriptorWatchDelegate {
                 acceptedHost: acceptedHost,
                 now: now
             )
+            // While an earlier request ran; this one has to hear of it too.
+            if stream.hasEnded { clientEnded() }
         }
     }
 

@@ -122,6 +122,9 @@ extension ExchangeRunner {
         }
         // Whatever moves has as long again; what is through waits for its response.
         if hasMoved { setDeadline(now: now) }
+        // While some of what was read is not taken, nothing more is read: the client's end would be taken for the end of half a body.
+        takeBody()
+        if exchange.isFinished { return }
         if !body.isComplete, body.count - attempt!.bodySent < Self.uploadWindow { client.resumeReading() }
     }
 

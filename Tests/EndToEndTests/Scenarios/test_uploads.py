@@ -92,6 +92,40 @@ class Uploads(Scenario):
             connection.sendall(b"x" * 5000)
             self.assertIn(b" 200 ", self.read_until(connection, b"x" * 5000))
 
+    def test_client_that_says_its_last_word_before_the_upstream_takes_it(self):
+        """A body is whole when all of it has come, wherever it waits when the client ends."""
+        go_on = threading.Event()
+        def play(connection, stream):
+            head = read_head(stream)
+            go_on.wait(LIMIT)
+            connection.sendall(reply(200, b"%d" % len(read_body(head, stream)), "Connection: close"))
+        self.squire = self.start(play)
+        for extra in range(100_000, 300_000, 20_000):
+            for head, body in (
+                (b"Content-Length: %d" % extra, b"x" * extra),
+                (b"Transfer-Encoding: chunked", b"%x\r\n" % extra + b"x" * extra + b"\r\n0\r\n\r\n"),
+            ):
+                with self.subTest(size=extra, head=head):
+                    squire = self.squire
+                    go_on.clear()
+                    connection = self.open(squire, b"POST /x" + HOST + head + b"\r\n\r\n")
+                    threading.Timer(0.3, go_on.set).start()
+                    connection.sendall(body)
+                    connection.shutdown(socket.SHUT_WR)
+                    received = self.until_end(connection)
+                    self.assertIn(b" 200 ", received)
+                    self.assertTrue(received.endswith(b"%d" % extra), received)
+
+    def test_pipelined_half_of_a_body(self):
+        """The client ends while an earlier request runs: the half can never become whole, and nobody waits for the rest."""
+        squire, upstream = self.proxied(lambda r: reply(200, b"first"))
+        began = time.monotonic()
+        received = self.exchange(
+            squire.port, b"GET /a" + HOST + b"\r\nPOST /b" + HOST + b"Content-Length: 10\r\n\r\nhalf", half_close=True)
+        self.assertTrue(received.endswith(b"first"), received)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual([r.target for r in upstream.requests], ["/a"])
+
     def test_body_that_goes_on_while_its_response_is_held(self):
         """None of it is gone when it is sent again, though it is more by now than is kept."""
         new, size = jwt(jti="new"), 90_000
