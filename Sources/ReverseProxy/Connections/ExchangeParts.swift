@@ -48,6 +48,8 @@ enum Expectation {
     case client
     /// Squire does: a body that is too large to be kept had better not be sent with a credential that is refused.
     case own
+    /// Both do: the client is told, or sends anyway, and Squire holds back what it sends.
+    case both
 }
 
 /// A request's body on its way from the client.

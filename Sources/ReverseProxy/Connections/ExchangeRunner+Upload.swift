@@ -6,10 +6,14 @@ import Upstream
 extension ExchangeRunner {
     /// The client sent something of the body.
     func bodyArrived() {
-        if case .client = request.expectation {
+        switch request.expectation {
+        case .none, .own: break
+        case .client:
             // It did not wait; neither does Squire.
             request.expectation = .none
             attempt?.awaitsContinue = false
+        case .both:
+            request.expectation = .own
         }
         takeBody()
         switch exchange.state {
@@ -151,8 +155,12 @@ extension ExchangeRunner {
 
     /// Passes "100 Continue" on to a client that waits for it.
     func tellToContinue() {
-        guard case .client = request.expectation, request.minorVersion > 0 else { return }
-        request.expectation = .none
+        switch request.expectation {
+        case .none, .own: return
+        case .client: request.expectation = .none
+        case .both: request.expectation = .own
+        }
+        guard request.minorVersion > 0 else { return }
         client.outputBuffer().append("HTTP/1.1 100 Continue\r\n\r\n")
         client.flush()
     }

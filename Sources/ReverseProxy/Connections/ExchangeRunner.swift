@@ -87,10 +87,11 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         if hasBody {
             let isKept = Self.isKept(head.framing, proxy.configuration.limits)
             let hasBodyAlready = client.input.map { $0.count > bytes.count } ?? false
-            if !isKept, route == .ordinary {
-                request.expectation = .own
-            } else if head.expectsContinue, !hasBodyAlready {
-                request.expectation = .client
+            switch (!isKept && route == .ordinary, head.expectsContinue && !hasBodyAlready) {
+            case (false, false): break
+            case (false, true): request.expectation = .client
+            case (true, false): request.expectation = .own
+            case (true, true): request.expectation = .both
             }
             request.upload = Upload(
                 body: RequestBody(
@@ -199,8 +200,12 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     private func attach(_ connection: UpstreamConnection, isReused: Bool, now: UInt64) {
         var attempt = Attempt(connection: connection, isReused: isReused)
-        attempt.awaitsContinue = request.expectation != .none && (request.upload?.body.count ?? 1) == 0
-        if case .own = request.expectation { attempt.awaitsContinue = true }
+        attempt.awaitsContinue =
+            switch request.expectation {
+            case .none: false
+            case .client: (request.upload?.body.count ?? 1) == 0
+            case .own, .both: true
+            }
         // Head and a small body in one segment.
         request.head.truncate(to: request.headLength)
         if !attempt.awaitsContinue, let body = request.upload?.body, body.count > 0, body.count <= Self.smallBody,
