@@ -151,6 +151,8 @@ final class ClientConnection: DescriptorWatchDelegate {
                 acceptedHost: acceptedHost,
                 now: now
             )
+            // It was the last request of a client that has said its last word: nothing announces that it leaves.
+            if stream.hasEnded { watchPresence() }
         }
     }
 
