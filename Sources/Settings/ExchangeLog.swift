@@ -128,7 +128,9 @@ public struct ExchangeLog: ExchangeObserver {
             if line.count > start { line.append(", ") }
         }
         if let code = record.code { line.append(code.rawValue) }
-        if record.outcome == .clientGone || record.outcome == .upstreamBroke {
+        switch record.outcome {
+        case .complete, .refused: break
+        case .clientGone, .upstreamBroke, .shutDown:
             separate()
             line.append(record.outcome.rawValue)
         }

@@ -100,6 +100,11 @@ import Darwin
         )
     }
 
+    @Test(arguments: [ExchangeRecord.Outcome.clientGone, .upstreamBroke, .shutDown])
+    func textNamesEndsThatLeftAResponseIncomplete(_ outcome: ExchangeRecord.Outcome) {
+        #expect(line(.text) { $0.outcome = outcome }.contains("] \(outcome.rawValue), "))
+    }
+
     @Test func clientGoneWithoutNotes() {
         let text = line(.text, isColoured: true) {
             $0.status = 0

@@ -346,6 +346,12 @@ class Scenario(unittest.TestCase):
             select.select([], [], [], 0.01)
 
 
+def alone(case):
+    """Marks a case that measures what others on the machine would disturb: `swift test` runs it without another beside it."""
+    case.is_alone = True
+    return case
+
+
 def descriptors(process):
     return len(os.listdir(f"/proc/{process.process.pid}/fd"))
 

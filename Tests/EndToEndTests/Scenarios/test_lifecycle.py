@@ -57,6 +57,32 @@ class Lifecycle(Scenario):
         self.assertLessEqual(state()[0], before[0] + 1)
         self.assertLessEqual(state()[1], before[1] + 2)
 
+    def test_former_sessions_go_when_their_requests_have(self):
+        """Fewer and fewer at once after each reload: what serves none any more lets go of the session that it served the last one with."""
+        meeting = threading.Barrier(1)
+        def respond(request):
+            meeting.wait(LIMIT)
+            # No connection to it stays open.
+            return reply(200, b"ok", "Connection: close"), "close"
+        squire, upstream = self.proxied(respond)
+        def use(count):
+            nonlocal meeting
+            meeting = threading.Barrier(count)
+            self.assertEqual([getattr(answer, "status", answer) for answer in parallel(count, lambda _: self.fetch(squire))], [200] * count)
+        def state():
+            pid = squire.process.pid
+            return len(os.listdir(f"/proc/{pid}/task")), len(os.listdir(f"/proc/{pid}/fd"))
+        use(1)
+        self.reload(squire)
+        use(1)
+        before = state()
+        for index in range(50):
+            use(max(1, 25 - index))
+            self.config(upstream.url, session=f"  margin: {30 + index}s\n")
+            self.reload(squire)
+        use(1)
+        self.until(lambda: state()[0] <= before[0] + 1 and state()[1] <= before[1] + 2, "threads and descriptors as before")
+
     def test_an_invalid_configuration_is_reported_and_ignored(self):
         squire, _ = self.proxied()
         for text, word in (("nonsense: 1\n", "unknown key"), ("upstream: [\n", "not valid YAML"), ("upstream: http://evil.example\n", "allow-plain-upstream")):
@@ -123,6 +149,7 @@ class Lifecycle(Scenario):
             self.assertEqual(connection.recv(1000), b"")
         self.assertIn("1 connection was cut", squire.text())
 
+    @alone
     def test_idle_shutdown_is_quick(self):
         path = self.directory / "s.sock"
         squire, _ = self.proxied(arguments=("--listen", f"unix:{path}"))
@@ -197,6 +224,7 @@ class Lifecycle(Scenario):
 
     # Surroundings that stall
 
+    @alone
     def test_a_slow_disk_does_not_hold_up_others(self):
         """While a rotation waits for the disk, what needs no token goes on."""
         old, new = jwt(jti="old"), jwt(jti="new")

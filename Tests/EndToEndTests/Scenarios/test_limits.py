@@ -183,6 +183,7 @@ class Limits(Scenario):
         kept.pop().close()
         self.until(lambda: b" 200 " in self.open(squire, GET).recv(65536), "a place is free again")
 
+    @alone
     def test_too_few_descriptors(self):
         """More clients than descriptors: refused politely, no spinning, and enough left for the upstream and a refresh."""
         old, new = jwt(jti="old"), jwt(jti="new")
@@ -218,6 +219,7 @@ class Limits(Scenario):
         self.until(lambda: b" 200 " in self.open(squire, GET).recv(65536), "recovered")
         self.assertIn("ulimit -n", squire.text())
 
+    @alone
     def test_a_thousand_stalled_clients(self):
         """Slow heads, bodies that stop and clients that do not read: bounded memory, and a good client notices nothing."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -274,6 +276,24 @@ class Limits(Scenario):
         for connection in connections:
             self.assertIn(b" 200 ", self.until_end(connection))
         self.assertTrue(all(len(request.body) == size for request in upstream.requests))
+
+    def test_interim_answers_for_clients_that_do_not_read_are_dropped(self):
+        """They are hints: what a client does not take of them does not pile up; its response comes whole."""
+        # Beyond what the kernel takes of each: some 3 MB.
+        count = 25
+        hints = b"HTTP/1.1 103 Early Hints\r\n" + b"".join(b"X-%03d: %s\r\n" % (index, b"a" * 240) for index in range(480)) + b"\r\n"
+        squire, upstream = self.proxied(lambda r: hints * 32 + reply(200, b"end"))
+        before = memory(squire)
+        connections = [self.open(squire, GET, receive_buffer=4096) for _ in range(count)]
+        # Every exchange is through, although nobody reads.
+        squire.wait_for_text(" 200 ", count)
+        self.assertLess(memory(squire, "VmHWM") - before, 200 * count)
+        for connection in connections:
+            connection.shutdown(socket.SHUT_WR)
+            *interim, last = self.until_end(connection).split(b"HTTP/1.1 ")[1:]
+            self.assertLess(len(interim), 32)
+            self.assertTrue(last.startswith(b"200 ") and last.endswith(b"\r\n\r\nend"), last)
+            for each in interim: self.assertEqual(each, hints[9:])
 
     def test_churn_leaves_nothing_behind(self):
         squire, _ = self.proxied()
@@ -345,6 +365,36 @@ class GoneClients(Scenario):
 
     def test_long_answers_for_clients_that_are_gone(self):
         self.together(20, b"GET /t HTTP/1.1\r\nHost: localhost\r\n\r\n", reply(200, b"x" * 40_000))
+
+    def test_clients_that_reset_as_they_are_told_to_continue(self):
+        """Nothing is said for a second; then all of them are told to send their bodies, while they go."""
+        count = 200
+        squire, upstream = self.proxied(extra="limits: {connections: 2000}\n")
+        def silent(connection):
+            with contextlib.suppress(OSError):
+                while connection.recv(65536):
+                    with upstream.arrived:
+                        upstream.requests.append(None)
+                        upstream.arrived.notify_all()
+            connection.close()
+        upstream.serve = silent
+        request = b"PUT /t HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+        for turn in range(4):
+            clients = []
+            for _ in range(count):
+                client = socket.create_connection(("127.0.0.1", squire.port), LIMIT)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                clients.append(client)
+            for client in clients: client.sendall(request)
+            upstream.wait_for_requests(count * (turn + 1))
+            # The second passes while Squire is held, so that all of them are due in one turn of its loop.
+            squire.hold()
+            select.select([], [], [], 1.1)
+            squire.process.send_signal(signal.SIGCONT)
+            self.assertTrue(select.select(clients, [], [], LIMIT)[0])
+            for client in reversed(clients): client.close()
+            self.until(lambda: squire.process.poll() is not None or descriptors(squire) < count, "all are let go")
+        self.assertEqual(squire.stop(), 0)
 
     def test_interim_answers_for_clients_that_are_gone(self):
         self.together(20, b"GET /t HTTP/1.1\r\nHost: localhost\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 3 + reply(200, b"ok"))

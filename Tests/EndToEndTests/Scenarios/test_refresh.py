@@ -225,6 +225,55 @@ class Refresh(Scenario):
         self.assertEqual(self.fetch(squire).data, b"welcome")
         self.assertEqual([r.line for r in upstream.requests][2], "POST /session/renew HTTP/1.1")
 
+    def test_a_rule_on_bodies_holds_no_stream(self):
+        """What is framed in records is passed on as it comes; other JSON is decided from its first bytes, or let go after a moment."""
+        session = "  refresh: {method: POST, path: /session/renew, token: /access}\n  rejected: [{status: 200, pointer: /error/code, equals: token_expired}]\n"
+        record = b'{"n":1,"text":"' + b"x" * 50 + b'"}\n'
+        streams = {
+            "ndjson": ("application/x-ndjson", [record] * 3),
+            "json lines": ("application/jsonl; charset=utf-8", [record] * 3),
+            "json text sequence": ("application/json-seq", [b"\x1e" + record] * 3),
+            "events": ("text/event-stream", [b"data: " + record + b"\n"] * 3),
+            "an array that goes on": ("application/json", [b"[" + record, b"," + record, b"," + record]),
+            "an object that stops": ("application/json", [b'{"error":{"text":"', b"a", b"b"]),
+            "nothing yet": ("application/json", [b" ", b"{", b'"n":1']),
+        }
+        goes_on = threading.Semaphore(0)
+        ends = threading.Event()
+        self.addCleanup(ends.set)
+        class Streaming(RawUpstream):
+            def serve(self, connection):
+                with contextlib.suppress(OSError):
+                    stream = connection.makefile("rb")
+                    while request := read_request(stream, connection):
+                        kind, parts = streams[request.target[1:].replace("%20", " ")]
+                        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n" % kind.encode())
+                        for part in parts:
+                            connection.sendall(b"%x\r\n%s\r\n" % (len(part), part))
+                            goes_on.acquire(timeout=LIMIT)
+                        ends.wait(LIMIT)
+                        return hang_up(connection)
+        upstream = Streaming()
+        self.addCleanup(upstream.close)
+        # Longer than a moment, and than any of it may take.
+        config = self.config(upstream.url, "timeouts: {first-byte: 6s, body: 6s}\n", session, profile="")
+        self.save_token("first-token", config)
+        squire = self.run_squire(config)
+        for name, (kind, parts) in streams.items():
+            with self.subTest(name), socket.create_connection(("127.0.0.1", squire.port), 3.5) as client:
+                started = time.monotonic()
+                client.sendall(b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n" % name.replace(" ", "%20").encode())
+                received = b""
+                for part in parts:
+                    # Each part is with the client before the next one is made.
+                    while part not in received: received += client.recv(65536)
+                    self.assertTrue(received.startswith(b"HTTP/1.1 200 "), received)
+                    received = received.partition(part)[2] if received.count(part) else received
+                    received = b"HTTP/1.1 200 " + received
+                    goes_on.release()
+                if "json" in kind and kind != "application/json": self.assertLess(time.monotonic() - started, 1.5)
+        ends.set()
+
     def test_nothing_is_sent_when_it_could_not_be_saved(self):
         squire, upstream = self.proxied(self.api(set(), [jwt(jti="new")]), token=jwt())
         # A directory in the place of the lock file: nothing can be saved there, whoever runs this.

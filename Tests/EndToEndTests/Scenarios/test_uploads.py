@@ -1,58 +1,39 @@
-"""A request's body on its way: whatever comes of it, none of it is lost, none stays behind, and nobody waits for what cannot come."""
+"""Bodies on their way to the upstream: held back, sent again, and never more of them in memory than is moving."""
 from harness import *
+from test_limits import memory
 
-HOST = b" HTTP/1.1\r\nHost: localhost\r\n"
-REFUSED = b"HTTP/1.1 401 X\r\nContent-Length: %d\r\n\r\n"
+MIB = 1 << 20
 
 
-class PlayedUpstream:
-    """An upstream whose connections are played by `play(connection, stream)`, each in a thread of its own."""
+class ManualUpstream(RawUpstream):
+    """Serves each request by `talk(head, connection, stream)`, which reads the body itself; nothing says "100 Continue" for it."""
 
-    def __init__(self, play):
-        self.play, self.failures, self.sockets = play, [], []
-        self.listener = socket.socket()
-        # Small, so that it is soon full; and small segments, so that the sender's own buffer is, too.
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
-        self.listener.bind(("127.0.0.1", 0))
-        self.listener.listen(64)
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try: connection, _ = self.listener.accept()
-            except OSError: return
-            connection.settimeout(LIMIT)
-            self.sockets.append(connection)
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+    def __init__(self, talk, receive_buffer=None):
+        self.talk, self.receive_buffer = talk, receive_buffer
+        super().__init__()
+        if receive_buffer:
+            # Inherited by what it accepts, before the window is offered.
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
 
     def serve(self, connection):
-        try:
-            with connection.makefile("rb") as stream: self.play(connection, stream)
-        except Exception as error: self.failures.append(error)
-
-    def close(self):
-        self.listener.close()
-        for connection in self.sockets: connection.close()
-
-
-def read_head(stream):
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        line = stream.readline()
-        if not line: return None
-        head += line
-    return head
+        with contextlib.suppress(OSError):
+            stream = connection.makefile("rb", buffering=16384)
+            while head := b"".join(iter(stream.readline, b"\r\n")):
+                request = Request(head, b"", b"")
+                with self.arrived:
+                    self.requests.append(request)
+                    self.arrived.notify_all()
+                if self.talk(request, connection, stream) == "end": break
+        connection.close()
 
 
 class Uploads(Scenario):
-    def start(self, play, extra="", session=""):
-        self.played = PlayedUpstream(play)
-        self.addCleanup(self.played.close)
-        config = self.config(self.played.url, extra, session)
-        self.save_token(jwt(jti="old"), config)
-        return self.run_squire(config)
+    def start(self, talk, extra="", session="", token=None, receive_buffer=None):
+        upstream = ManualUpstream(talk, receive_buffer)
+        self.addCleanup(upstream.close)
+        config = self.config(upstream.url, extra, session)
+        self.save_token(token or jwt(), config)
+        return self.run_squire(config), upstream
 
     def open(self, squire, data=b""):
         connection = socket.create_connection(("127.0.0.1", squire.port), LIMIT)
@@ -60,154 +41,178 @@ class Uploads(Scenario):
         connection.sendall(data)
         return connection
 
-    def read_until(self, connection, end):
+    def read_until(self, connection, mark):
         received = b""
-        while not received.endswith(end):
+        while mark not in received:
             part = connection.recv(65536)
-            self.assertTrue(part, f"ended after {received}")
+            self.assertTrue(part, f"closed after {received!r}")
             received += part
         return received
 
-    def until_end(self, connection):
-        received = b""
-        while part := connection.recv(65536): received += part
-        return received
+    # Sent again
 
-    def test_expectation_of_a_body_that_is_too_large_to_keep(self):
-        """Its sender waits for "100 Continue" all the same."""
-        squire, upstream = self.proxied(extra="limits: {replay: 1KiB, replay-disk: 0KiB}\n")
-        with self.open(squire, b"PUT /x" + HOST + b"Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n") as connection:
-            self.assertEqual(self.read_until(connection, b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n")
-            connection.sendall(b"x" * 5000)
-            self.read_until(connection, b"ok")
-        self.assertEqual(upstream.requests[0].body, b"x" * 5000)
+    def test_a_body_that_moves_slowly_is_not_cut_when_it_is_sent_again(self):
+        """Whether it is kept in memory or in a file, and however it is framed."""
+        old, new = jwt(jti="old"), jwt(jti="new")
+        size, rate = 10 * MIB, 5 * MIB
 
-    def test_expectation_of_a_large_body_that_the_upstream_does_not_know(self):
-        def play(connection, stream):
-            read_head(stream)
-            connection.sendall(reply(200, stream.read(5000)))
-        squire = self.start(play, extra="limits: {replay: 1KiB, replay-disk: 0KiB}\n")
-        with self.open(squire, b"PUT /x" + HOST + b"Expect: 100-continue\r\nContent-Length: 5000\r\n\r\n") as connection:
-            self.assertEqual(self.read_until(connection, b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n")
-            connection.sendall(b"x" * 5000)
-            self.assertIn(b" 200 ", self.read_until(connection, b"x" * 5000))
+        def talk(request, connection, stream):
+            if request.target == "/api/customers/refresh": return connection.sendall(token_reply(new))
+            length, received, started = int(request["Content-Length"]), 0, time.monotonic()
+            while received < length:
+                part = stream.read(min(16384, length - received))
+                if not part: return "end"
+                received += len(part)
+                if request.token == new: select.select([], [], [], max(0, received / rate - (time.monotonic() - started)))
+            connection.sendall(reply(200, b"%d" % received) if request.token == new else reply(401, b"no"))
 
-    def test_client_that_says_its_last_word_before_the_upstream_takes_it(self):
-        """A body is whole when all of it has come, wherever it waits when the client ends."""
-        go_on = threading.Event()
-        def play(connection, stream):
-            head = read_head(stream)
-            go_on.wait(LIMIT)
-            connection.sendall(reply(200, b"%d" % len(read_body(head, stream)), "Connection: close"))
-        self.squire = self.start(play)
-        for extra in range(100_000, 300_000, 20_000):
-            for head, body in (
-                (b"Content-Length: %d" % extra, b"x" * extra),
-                (b"Transfer-Encoding: chunked", b"%x\r\n" % extra + b"x" * extra + b"\r\n0\r\n\r\n"),
-            ):
-                with self.subTest(size=extra, head=head):
-                    squire = self.squire
-                    go_on.clear()
-                    connection = self.open(squire, b"POST /x" + HOST + head + b"\r\n\r\n")
-                    threading.Timer(0.3, go_on.set).start()
-                    connection.sendall(body)
-                    connection.shutdown(socket.SHUT_WR)
-                    received = self.until_end(connection)
-                    self.assertIn(b" 200 ", received)
-                    self.assertTrue(received.endswith(b"%d" % extra), received)
+        for limits in ("", "limits: {replay: 16MiB}\n"):
+            with self.subTest(limits):
+                squire, upstream = self.start(talk, "timeouts: {body: 400ms}\n" + limits, token=old, receive_buffer=16384)
+                response = self.fetch(squire, "POST", "/up", b"x" * size)
+                self.assertEqual((response.status, response.data), (200, b"%d" % size))
+                squire.stop()
 
-    def test_pipelined_half_of_a_body(self):
-        """The client ends while an earlier request runs: the half can never become whole, and nobody waits for the rest."""
-        squire, upstream = self.proxied(lambda r: reply(200, b"first"))
-        began = time.monotonic()
-        received = self.exchange(
-            squire.port, b"GET /a" + HOST + b"\r\nPOST /b" + HOST + b"Content-Length: 10\r\n\r\nhalf", half_close=True)
-        self.assertTrue(received.endswith(b"first"), received)
-        self.assertLess(time.monotonic() - began, 5)
-        self.assertEqual([r.target for r in upstream.requests], ["/a"])
+    def test_a_body_that_does_not_move_is_cut_when_it_is_sent_again(self):
+        old, new = jwt(jti="old"), jwt(jti="new")
+        stuck = threading.Event()
+        self.addCleanup(stuck.set)
 
-    def test_body_that_goes_on_while_its_response_is_held(self):
-        """None of it is gone when it is sent again, though it is more by now than is kept."""
-        new, size = jwt(jti="new"), 90_000
-        come = threading.Event()
-        def play(connection, stream):
-            while head := read_head(stream):
-                if b" /api/customers/refresh " in head:
-                    come.wait(LIMIT)
-                    connection.sendall(token_reply(new))
-                elif new.encode() in head:
-                    connection.sendall(reply(200, b"%d" % len(read_body(head, stream))))
-                else:
-                    connection.sendall(REFUSED % 2 + b"no")
-                    while connection.recv(1000): pass
-        squire = self.start(play, extra="limits: {replay: 16KiB, replay-disk: 0KiB}\n")
-        connection = self.open(squire, b"POST /x" + HOST + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
-        self.until(lambda: len(self.played.sockets) >= 2, "refresh")
-        for _ in range(size // 1000):
-            connection.sendall(b"3e8\r\n" + b"x" * 1000 + b"\r\n")
-        connection.sendall(b"0\r\n\r\n")
-        threading.Timer(0.5, come.set).start()
-        received = self.until_end(connection)
-        self.assertIn(b"HTTP/1.1 200 ", received)
-        self.assertTrue(received.endswith(b"%d" % (size + 5)), received)
+        def talk(request, connection, stream):
+            if request.target == "/api/customers/refresh": return connection.sendall(token_reply(new))
+            if request.token == new: return stuck.wait(LIMIT) and "end"
+            stream.read(int(request["Content-Length"]))
+            connection.sendall(reply(401, b"no"))
 
-    def test_body_that_outgrows_what_is_kept_while_its_response_is_looked_into(self):
-        """It cannot be sent again any more: the client hears that its own retry works."""
+        squire, upstream = self.start(talk, "timeouts: {body: 400ms}\n", token=old, receive_buffer=16384)
+        started = time.monotonic()
+        self.assertEqual(self.fetch(squire, "POST", "/up", b"x" * 10 * MIB).status, 504)
+        self.assertLess(time.monotonic() - started, 5)
+
+    # Held back
+
+    LARGE = "limits: {replay: 16KiB, replay-disk: 32KiB}\n"
+
+    def test_a_body_that_cannot_be_sent_again_waits_for_the_tokens_refusal(self):
+        """Squire asks by itself: the body stays with the client while the token may be refused, and goes up once."""
+        old, new = jwt(jti="old"), jwt(jti="new")
+        bodies = []
+
+        def talk(request, connection, stream):
+            if request.target == "/api/customers/refresh": return connection.sendall(token_reply(new))
+            if request.token == old:
+                connection.sendall(reply(401, b"no", "Connection: close"))
+                connection.shutdown(socket.SHUT_WR)
+                bodies.append(len(stream.read()))
+                return "end"
+            if request["Expect"]: connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            bodies.append(len(stream.read(int(request["Content-Length"]))))
+            connection.sendall(reply(200, b"ok"))
+
+        body = b"x" * MIB
+        for expects in (b"", b"Expect: 100-continue\r\n"):
+            for delay in (False, True):
+                with self.subTest(expects=expects, delay=delay):
+                    bodies.clear()
+                    squire, upstream = self.start(talk, self.LARGE, token=old)
+                    head = b"POST /up HTTP/1.1\r\nHost: localhost\r\n" + expects + b"Content-Length: %d\r\n\r\n" % len(body)
+                    client = self.open(squire, head)
+                    # A client that expects may send all the same, at once or when nothing was said for a while.
+                    if delay: upstream.wait_for_requests(1)
+                    client.sendall(body)
+                    self.assertIn(b" 200 ", self.read_until(client, b"ok"))
+                    self.until(lambda: len(bodies) == 2, "both connections are through")
+                    self.assertEqual(sorted(bodies), [0, len(body)])
+                    self.assertEqual([r.target for r in upstream.requests], ["/up", "/api/customers/refresh", "/up"])
+                    squire.stop()
+
+    def test_a_client_that_waits_to_send_a_large_body_is_told_to(self):
+        """When the upstream says so, and after a second without a word."""
+        old, new = jwt(jti="old"), jwt(jti="new")
+
+        def talk(request, connection, stream):
+            if request.target == "/api/customers/refresh": return connection.sendall(token_reply(new))
+            if request.token == old: return connection.sendall(reply(401, b"no"))
+            if request.target == "/told": connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            connection.sendall(reply(200, b"got %d" % len(stream.read(int(request["Content-Length"])))))
+
+        for token in (new, old):
+            for target in (b"/told", b"/silent"):
+                with self.subTest(target=target, refreshes=token == old):
+                    squire, upstream = self.start(talk, self.LARGE, token=token)
+                    client = self.open(squire, b"POST " + target + b" HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % MIB)
+                    client.settimeout(5)
+                    self.assertEqual(self.read_until(client, b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n")
+                    client.sendall(b"x" * MIB)
+                    self.assertIn(b" 200 ", self.read_until(client, b"got %d" % MIB))
+                    squire.stop()
+
+    def test_an_upstream_that_does_not_know_expectations_gets_the_body_after_a_second(self):
+        came = []
+
+        def talk(request, connection, stream):
+            started = time.monotonic()
+            first = stream.read(1)
+            came.append(time.monotonic() - started)
+            rest = stream.read(int(request["Content-Length"]) - 1)
+            connection.sendall(reply(200, b"got %d" % len(first + rest)))
+
+        squire, upstream = self.start(talk, self.LARGE)
+        self.assertEqual(self.fetch(squire, "POST", "/up", b"x" * MIB).data, b"got %d" % MIB)
+        self.assertGreater(came[0], 0.8)
+        self.assertLess(came[0], 3)
+        # What can be kept goes up at once.
+        self.assertEqual(self.fetch(squire, "POST", "/up", b"x" * 1000).data, b"got 1000")
+        self.assertLess(came[1], 0.8)
+
+    # Memory
+
+    def uploads_that_wait(self, earlier):
+        """How much of a body goes to Squire while its request waits for a refresh, and what that takes of memory in KiB."""
         new = jwt(jti="new")
-        gone = threading.Event()
-        def play(connection, stream):
-            head = read_head(stream)
-            if b" /api/customers/refresh " in head: return connection.sendall(token_reply(new))
-            body = b'{"code": "dead"}'
-            connection.sendall(b"HTTP/1.1 403 X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:3])
-            looked_into.set()
-            stream.read(60_000)
-            connection.sendall(body[3:])
-            while connection.recv(1000): pass
-        looked_into = threading.Event()
-        squire = self.start(
-            play, extra="limits: {replay: 16KiB, replay-disk: 0KiB}\n",
-            session="  rejected: [{status: 403, pointer: /code, equals: dead}]\n")
-        connection = self.open(squire, b"POST /x" + HOST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
-        looked_into.wait(LIMIT)
-        for _ in range(70):
-            connection.sendall(b"3e8\r\n" + b"x" * 1000 + b"\r\n")
-        received = self.until_end(connection)
-        self.assertIn(b"HTTP/1.1 403 ", received)
-        self.assertIn(b"Retry-After: 0", received)
+        refresh = threading.Event()
+        self.addCleanup(refresh.set)
 
-    def test_upload_goes_on_when_its_held_response_is_relayed(self):
-        """The upstream ends its response when it has the whole body."""
-        size = 300_000
-        def play(connection, stream):
-            head = read_head(stream)
-            if b" /api/customers/refresh " in head:
-                held.wait(LIMIT)
-                connection.sendall(reply(500, b"not now"))
-            else:
-                connection.sendall(REFUSED % 6)
-                held.wait(LIMIT)
-                if len(stream.read(size)) == size: connection.sendall(b"got it")
-        held = threading.Event()
-        squire = self.start(play)
-        connection = self.open(squire, b"POST /x" + HOST + b"Content-Length: %d\r\n\r\nhello" % size)
-        self.until(lambda: len(self.played.sockets) >= 2, "refresh")
-        threading.Timer(0.5, held.set).start()
-        connection.sendall(b"x" * (size - 5))
-        self.assertTrue(self.until_end(connection).endswith(b"got it"))
+        def talk(request, connection, stream):
+            if request.target == "/api/customers/refresh":
+                refresh.wait(LIMIT)
+                return connection.sendall(token_reply(new))
+            if request["Expect"]: connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            length = int(request["Content-Length"])
+            while length > 0: length -= len(stream.read1(min(length, 65536)))
+            connection.sendall(reply(200, b"ok"))
 
+        expires = time.time() + 3
+        squire, upstream = self.start(talk, self.LARGE, "  margin: 0s\n", token=jwt(life=3))
+        size = 60 * MIB
+        client = self.open(squire)
+        head = b"POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % size
+        if earlier:
+            client.sendall(head)
+            client.sendall(b"x" * size)
+            self.read_until(client, b"ok")
+        self.until(lambda: time.time() > expires + 1, "the token expires")
+        before = memory(squire)
+        client.sendall(head)
+        client.settimeout(0.5)
+        sent, piece = 0, b"x" * 65536
+        with contextlib.suppress(TimeoutError):
+            while sent < size: sent += client.send(piece[:size - sent])
+        grown = memory(squire) - before
+        refresh.set()
+        client.settimeout(LIMIT)
+        client.sendall(b"x" * (size - sent))
+        self.read_until(client, b"ok")
+        return sent, grown
 
-def read_body(head, stream):
-    """The body without its framing."""
-    lower = head.lower()
-    if b"content-length: " in lower:
-        return stream.read(int(lower.split(b"content-length: ")[1].split(b"\r\n")[0]))
-    body = b""
-    while size := int(stream.readline(), 16):
-        body += stream.read(size)
-        stream.readline()
-    stream.readline()
-    return body
+    def test_an_upload_that_waits_for_a_refresh_stays_with_the_client(self):
+        """Also when its connection has carried one before."""
+        for earlier in (False, True):
+            with self.subTest(earlier=earlier):
+                sent, grown = self.uploads_that_wait(earlier)
+                # What the kernel's buffers take, and no more.
+                self.assertLess(sent, 20 * MIB)
+                self.assertLess(grown, 8000)
 
 
 if __name__ == "__main__":
