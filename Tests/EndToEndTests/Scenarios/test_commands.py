@@ -3,6 +3,16 @@ import re, threading
 from harness import *
 
 
+def left_over(text):
+    """Processes with that text in their command line."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if text in path.read_bytes().decode(errors="replace"):
+                found.append(path.parent.name)
+    return found
+
+
 class Configuration(Scenario):
     def test_all_errors_at_once_with_their_lines(self):
         path = self.directory / "bad.yaml"
@@ -209,6 +219,63 @@ class Sessions(Scenario):
         self.assertEqual(json.loads(result.stdout)["status"], "OK")
         self.command("exec", "--config", config, "--", "/nonexistent/command", code=127)
         self.command("exec", "--config", config, "--", "sh", "-c", "kill -TERM $$", code=143)
+
+    def test_exec_takes_names_of_variables_only(self):
+        config = self.config(self.playground())
+        self.login(config)
+        for name in ("A=B", "", "=", "1A", "A B", "A\n", "A-B", "é", "A\x1b[31m"):
+            result = self.command("exec", "--config", config, f"--env={name}", "--", "true", code=64)
+            self.assertTrue(all(line.isprintable() for line in result.stderr.splitlines()), repr(result.stderr))
+        self.command("exec", "--config", config, "--env", "_a1", "--", "sh", "-c", 'test "$_a1" = "$SQUIRE_URL"')
+
+    def test_the_command_of_exec_has_three_descriptors(self):
+        config = self.config(self.playground())
+        self.login(config)
+        shell = f"exec 7</dev/null 250</dev/null; exec {SQUIRE} exec --config {config} -- ls /proc/self/fd"
+        for redirection in ("", " </dev/null", " <&-", " 2>&-"):
+            result = subprocess.run(["bash", "-c", shell + redirection], capture_output=True, text=True, timeout=LIMIT, env=clean_environment(**self.env))
+            # `ls` has one of its own, the directory it lists.
+            self.assertEqual((result.stdout.split(), result.returncode), (["0", "1", "2", "3"], 0), result.stderr)
+
+    def test_a_signal_to_exec_in_its_first_moments_reaches_the_command(self):
+        """Whenever it comes: the command is not started, or it ends, and `exec` never before it."""
+        config = self.config(self.playground())
+        self.login(config)
+        marker = self.directory / "command"
+        script = f"echo $$ > {marker}.new && mv {marker}.new {marker}; exec sleep 1000"
+        deaths = 0
+        for index in range(60):
+            marker.unlink(missing_ok=True)
+            process = subprocess.Popen([SQUIRE, "exec", "--config", config, "--", "sh", "-c", script], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment(**self.env))
+            # Before and after the command is there, in steps that are much smaller than what starting takes.
+            select.select([], [], [], index * 0.001)
+            process.send_signal(signal.SIGTERM)
+            self.assertIn(process.wait(LIMIT), (143, -signal.SIGTERM))
+            deaths += process.returncode == 143
+            if marker.exists():
+                self.assertFalse(self.is_running(int(marker.read_text())), f"outlived after {index} ms")
+        self.assertEqual(left_over(f"{marker}.new"), [])
+
+    def test_the_command_of_exec_never_outlives_it(self):
+        config = self.config(self.playground())
+        self.login(config)
+        marker = self.directory / "command"
+        for number in (signal.SIGKILL, signal.SIGALRM, signal.SIGSEGV, signal.SIGRTMIN):
+            marker.unlink(missing_ok=True)
+            process = subprocess.Popen([SQUIRE, "exec", "--config", config, "--", "sh", "-c", f"echo $$ > {marker}.new && mv {marker}.new {marker}; exec sleep 1000"],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment(**self.env))
+            self.until(marker.exists, "the command runs")
+            process.send_signal(number)
+            process.wait(LIMIT)
+            child = int(marker.read_text())
+            self.until(lambda: not self.is_running(child), f"ends after {number}")
+
+    def is_running(self, pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
 
     def test_check_and_explain(self):
         playground = self.playground()
