@@ -292,6 +292,49 @@ class Sessions(Scenario):
         self.assertEqual(json.loads(self.command("status", "--json", "--config", config).stdout)["refreshes"], 0)
 
 
+class Pages(Scenario):
+    """What Squire serves itself."""
+
+    def heads(self, port, target):
+        """The head of the answer to GET, and the whole answer to HEAD and to the request after it."""
+        get, head = (self.exchange(port, f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()) for method in ("GET", "HEAD"))
+        follow = self.exchange(port, f"HEAD {target} HTTP/1.1\r\nHost: localhost\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        return get.partition(b"\r\n\r\n")[0], head, follow
+
+    def same_head(self, port, target, status=200):
+        get, head, follow = self.heads(port, target)
+        names = lambda data: sorted(line.partition(b":")[0] for line in data.split(b"\r\n")[1:] if line)
+        self.assertTrue(head.startswith(b"HTTP/1.1 %d " % status), (target, head))
+        self.assertEqual((head.split(b"\r\n")[0], names(head)), (get.split(b"\r\n")[0], names(get)))
+        self.assertTrue(head.endswith(b"\r\n\r\n") and head.count(b"\r\n\r\n") == 1, head)
+        # The next answer follows at once: no byte of a body is between.
+        self.assertTrue(follow.partition(b"\r\n\r\n")[2].startswith(b"HTTP/1.1 404 "), follow)
+
+    def test_head_is_get_without_the_body(self):
+        process = Process("demo", "--listen", "127.0.0.1:0", "--inspector", "127.0.0.1:0", env=self.env)
+        self.addCleanup(lambda: process.stop())
+        process.wait_for("proxy", "inspector")
+        port = int(process.endpoints["inspector"].rstrip("/").rsplit(":", 1)[1])
+        for target, status in (("/", 200), ("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/api/status", 200), ("/nothing", 404), ("/api/exchanges", 501)):
+            self.same_head(port, target, status)
+        playground = int(self.playground().rsplit(":", 1)[1])
+        for target, status in (("/playground/log", 200), ("/playground/bytes/100000", 200), ("/playground/stream/2", 200), ("/playground/echo/x", 200),
+                               ("/api/venues/x", 200), ("/api/customer-accounts/me", 401), ("/playground/nothing", 404)):
+            self.same_head(playground, target, status)
+
+    def test_no_page_can_change_the_playground(self):
+        playground = Process("playground", "--listen", "127.0.0.1:0", env=self.env)
+        self.addCleanup(lambda: playground.stop())
+        playground.port = int(playground.wait_for("playground").endpoints["playground"].rsplit(":", 1)[1])
+        for fields in ({"Origin": "https://evil.test"}, {"Origin": "null"}, {"Origin": f"http://127.0.0.1:{playground.port}"}, {"Sec-Fetch-Site": "cross-site"},
+                       {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none", "Origin": "http://rebound.test"}):
+            for method, target in (("POST", "/playground/revoke"), ("POST", "/playground/expire"), ("POST", "/playground/sink"), ("PUT", "/playground/sink")):
+                self.assertEqual(self.fetch(playground, method, target, headers=fields).status, 403, (fields, target))
+        for method, target, status in (("POST", "/playground/sink", 200), ("GET", "/playground/log", 200), ("POST", "/playground/revoke", 404)):
+            # Nobody is logged in whose token it could revoke.
+            self.assertEqual(self.fetch(playground, method, target).status, status)
+
+
 class Running(Scenario):
     def test_demo(self):
         process = Process("demo", "--listen", "127.0.0.1:0", "--inspector", "127.0.0.1:0", env=self.env)
