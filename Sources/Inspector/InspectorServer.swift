@@ -81,15 +81,20 @@ public final class InspectorServer: LocalHandler {
     }
 
     private func answer(_ request: LocalRequest) -> LocalResponse {
-        switch (request.method, request.path) {
-        case ("GET", "/healthz"), ("HEAD", "/healthz"):
+        switch (request.action, request.path) {
+        case ("GET", "/healthz"):
             return text(200, "ok\n")
-        case ("GET", "/readyz"), ("HEAD", "/readyz"):
+        case ("GET", "/readyz"):
             let status = proxy.session.status
             guard !status.isReady else { return text(200, "ready\n") }
             return text(503, "not ready: \(status.advice ?? "the token has expired")\n")
         case ("GET", "/metrics"):
-            return LocalResponse(200, contentType: "text/plain; version=0.0.4; charset=utf-8", metrics())
+            return LocalResponse(
+                200,
+                contentType: "text/plain; version=0.0.4; charset=utf-8",
+                metrics(),
+                fields: Self.fields
+            )
         case ("GET", "/api/status"):
             return json(200, status())
         case ("POST", "/api/session/refresh"):
@@ -122,6 +127,8 @@ public final class InspectorServer: LocalHandler {
 
     private static let fields = [
         (name: "Cache-Control", value: "no-store"), (name: "X-Content-Type-Options", value: "nosniff"),
+        // What a browser shows of this asks for nothing more, the page's icon neither.
+        (name: "Content-Security-Policy", value: "default-src 'none'; frame-ancestors 'none'; sandbox"),
     ]
 
     private func text(_ status: Int, _ text: String) -> LocalResponse {

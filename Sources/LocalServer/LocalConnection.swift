@@ -193,12 +193,13 @@ final class LocalConnection: DescriptorWatchDelegate {
         finish()
     }
 
-    func begin(_ status: Int, fields: [(name: String, value: String)]) {
+    func begin(_ status: Int, fields: [(name: String, value: String)], isHead: Bool) {
         guard isServing, watch != nil else { return }
         writeHead(status, fields)
         output.append("Transfer-Encoding: chunked\r\n")
         if closes { output.append("Connection: close\r\n") }
         output.append("\r\n")
+        if isHead { return finish() }
         isWritingChunks = true
         flush()
     }

@@ -2,7 +2,10 @@
 public struct LocalRequest {
     /// Counts the server's requests from 1.
     public var number: Int
+    /// As it was sent.
     public var method: String
+    /// What to look the method up by: HEAD is GET whose answer goes without its body (RFC 9110 section 9.3.2), which the connection sees to.
+    public var action: String { method == "HEAD" ? "GET" : method }
     /// As it was sent.
     public var target: String
     public var path: String
@@ -15,6 +18,13 @@ public struct LocalRequest {
     public subscript(name: String) -> String? {
         let wanted = name.lowercased()
         return fields.first { $0.name.lowercased() == wanted }?.value
+    }
+
+    /// Whether a web page has its browser send this, of whatever origin: browsers say so by Origin with everything that is not a mere GET, or
+    /// by Sec-Fetch-Site (Fetch section 3.2, Fetch Metadata section 2.4).
+    public var isFromPage: Bool {
+        if joined("Origin") != nil { return true }
+        return joined("Sec-Fetch-Site").map { $0 != "none" } ?? false
     }
 
     /// All values of that name, joined with commas (RFC 9110 section 5.3); nil without any.
@@ -70,20 +80,20 @@ public struct LocalResponder {
         connection?.send(response, isHead: isHead)
     }
 
-    /// Begins an answer whose length is not known.
+    /// Begins an answer whose length is not known. To HEAD it is the whole answer.
     public func begin(_ status: Int, fields: [(name: String, value: String)]) {
-        connection?.begin(status, fields: fields)
+        connection?.begin(status, fields: fields, isHead: isHead)
     }
 
-    /// One chunk; false when the client is gone.
+    /// One chunk; false when nobody wants any: the client is gone, or asked by HEAD.
     @discardableResult
     public func write(_ text: String) -> Bool {
-        connection?.write(chunk: text) ?? false
+        isHead ? false : connection?.write(chunk: text) ?? false
     }
 
     /// Ends what `begin` began.
     public func end() {
-        connection?.endChunks()
+        if !isHead { connection?.endChunks() }
     }
 
     /// Closes the connection without a word.

@@ -124,7 +124,7 @@ public final class PlaygroundServer: LocalHandler {
     private func route(_ request: LocalRequest) -> SimulatedAPI.Answer {
         let json = JSONValue(parsing: request.body)
         let host = request["Host"] ?? "localhost"
-        switch (request.method, request.path) {
+        switch (request.action, request.path) {
         case ("POST", "/api/customers/check-email"): return api.checkEmail(json)
         case ("POST", "/api/customers/passwordless-request"): return api.requestCode(json)
         case ("POST", "/api/customers/register"): return api.register(json, host: host, now: now)
@@ -159,7 +159,7 @@ public final class PlaygroundServer: LocalHandler {
         )
         if isPersonal, let refusal = api.refusal(Self.bearer(request), now: now) { return refusal }
         let action = parts.last ?? ""
-        switch (request.method, name) {
+        switch (request.action, name) {
         case ("PUT", "customer-accounts"):
             return SimulatedAPI.success(.object([.init("customer_account", api.account())]))
         case ("GET", "customer-accounts") where parts.count == 3:
@@ -198,7 +198,14 @@ public final class PlaygroundServer: LocalHandler {
 
     private func helper(_ request: LocalRequest, _ responder: LocalResponder) {
         let parts = request.path.split(separator: "/").dropFirst().map(String.init)
-        switch (request.method, parts.first, parts.dropFirst().first) {
+        let upload = uploads.removeValue(forKey: request.number)
+        // `echo` changes nothing; all the others that are not GET do.
+        if request.isFromPage, request.action != "GET", parts.first != "echo" {
+            return responder.send(
+                LocalResponse(403, contentType: "text/plain", "The playground's helpers are not for web pages.\n")
+            )
+        }
+        switch (request.action, parts.first, parts.dropFirst().first) {
         case ("POST", "revoke", nil):
             responder.send(response(api.revoke(forGood: request.query == "final=true", now: now)))
         case ("POST", "expire", nil):
@@ -207,7 +214,7 @@ public final class PlaygroundServer: LocalHandler {
             responder.send(json(logDocument()))
         case (_, "echo", _):
             responder.send(json(echo(request)))
-        case ("GET", "bytes", let count?), ("HEAD", "bytes", let count?):
+        case ("GET", "bytes", let count?):
             guard let count = Int(count), (0...10_000_000_000).contains(count) else { return notFound(responder) }
             responder.send(
                 LocalResponse(200, fields: [("Content-Type", "application/octet-stream")], body: .pattern(count))
@@ -217,7 +224,7 @@ public final class PlaygroundServer: LocalHandler {
             responder.begin(200, fields: [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")])
             stream(responder, number: 1, of: count)
         case ("POST", "sink", nil), ("PUT", "sink", nil):
-            let upload = uploads.removeValue(forKey: request.number) ?? Upload()
+            let upload = upload ?? Upload()
             responder.send(
                 json(
                     .object([

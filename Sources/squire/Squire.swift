@@ -33,6 +33,7 @@ struct Squire: ParsableCommand {
     )
 
     static func main() {
+        Output.openStandardStreams()
         // While the process has one thread.
         CurlLibrary.initialize()
         Foreground.unblockSignals()

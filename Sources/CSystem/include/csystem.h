@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -61,6 +62,10 @@ static inline void csystem_release_startup_pages(void) {
     }
 #endif
 }
+
+// Starts `arguments`, found in PATH, with the signal mask `mask` and no descriptor but 0 to 2; 0, or the `errno` of what failed. On Linux
+// it gets SIGTERM when the calling thread ends. Wait for `child` afterwards.
+int csystem_spawn(char *const arguments[], const sigset_t *mask, pid_t *child);
 
 // The user who connected a Unix socket (SO_PEERCRED, unix(7); getpeereid(3)): 0 on success.
 int csystem_unix_peer_user(int fd, uid_t *user);

@@ -22,6 +22,7 @@ struct OwnResponse {
         output.append("\r\nContent-Length: ")
         output.append(decimal: writer.count)
         output.append("\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n")
+        output.append(Self.contentPolicy)
         output.append("Proxy-Status: squire; error=")
         output.append(problem.proxyError.rawValue)
         output.append("\r\n")
@@ -79,6 +80,10 @@ struct OwnResponse {
         end(to: output)
     }
 
+    /// A browser that was sent here by a page shows the response, as a page of this origin's: without this it asks for /favicon.ico next,
+    /// which passes for a request of Squire's own page (CSP section 6.1, HTML section 7.1.5).
+    private static let contentPolicy: StaticString =
+        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'; sandbox\r\n"
     private static let allow: StaticString = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"
 
     private func begin(_ status: Int, to output: ByteBuffer) {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CSystem
 import EventIO
 import Settings
 import Threads
@@ -41,6 +42,11 @@ struct ExecCommand: ParsableCommand {
         guard !command.isEmpty else {
             throw ValidationError("say the command after --, such as: squire exec -- curl …")
         }
+        for name in env where !Self.isVariableName(name) {
+            throw ValidationError(
+                "--env takes the name of a variable (letters, digits and _, no digit first), not \"\(ControlCharacters.escaped(name))\""
+            )
+        }
         var overrides = options.overrides
         if overrides.listen == nil { overrides.listen = .init("127.0.0.1:0", source: "exec") }
         if overrides.inspector == nil { overrides.inspector = .init("off", source: "exec") }
@@ -66,44 +72,53 @@ struct ExecCommand: ParsableCommand {
         }
     }
 
+    /// What a shell can name (XBD section 8.1 of POSIX).
+    private static func isVariableName(_ name: String) -> Bool {
+        guard let first = name.utf8.first, !(0x30...0x39).contains(first) else { return false }
+        return name.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x5F: true
+            default: false
+            }
+        }
+    }
+
+    /// Runs the command and gives its code. From its first moment on it gets what signals this process gets, and it ends with it.
     private func runChild(_ url: String) throws -> Int32 {
         for name in ["SQUIRE_URL"] + env { setenv(name, url, 1) }
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
         arguments.append(nil)
         defer { for argument in arguments { free(argument) } }
-        // These are ignored here, and an ignored signal stays ignored in the child.
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var defaults = sigset_t()
-        sigemptyset(&defaults)
-        sigaddset(&defaults, SIGPIPE)
-        sigaddset(&defaults, SIGXFSZ)
-        posix_spawnattr_setsigdefault(&attributes, &defaults)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+        let loop = EventLoop()
+        // Blocked until there is somebody to pass them on to, and somebody who does: meanwhile the kernel keeps them.
+        let passedOn = [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]
+        var (blocked, former) = (sigset_t(), sigset_t())
+        sigemptyset(&blocked)
+        for signal in passedOn { sigaddset(&blocked, signal) }
+        pthread_sigmask(SIG_BLOCK, &blocked, &former)
         var child = pid_t()
-        let status = posix_spawnp(&child, command[0], nil, &attributes, arguments, environ)
+        let status = csystem_spawn(&arguments, &former, &child)
         guard status == 0 else {
             Output.error("squire: cannot run \(command[0]): \(String(cString: strerror(status)))")
             return status == ENOENT ? 127 : 126
         }
 
-        let loop = EventLoop()
         let process = child
-        let signals = [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2].map { signal in
+        let signals = passedOn.map { signal in
             SignalWatch(loop: loop, signal: signal) { kill(process, signal) }
         }
-        let result = Latch<Int32>()
+        pthread_sigmask(SIG_SETMASK, &former, nil)
         let waiter = NativeThread(name: "squire-wait") {
-            var status: Int32 = 0
-            while waitpid(process, &status, 0) < 0, errno == EINTR {}
-            result.set(status)
+            // Only looks: until the command is waited for, its number is nobody else's.
+            var ended = siginfo_t()
+            while waitid(P_PID, id_t(process), &ended, WEXITED | WNOWAIT) < 0, errno == EINTR {}
             loop.stop()
         }
         loop.run()
         waiter.join()
         withExtendedLifetime(signals) {}
-        let ended = result.wait()
+        var ended: Int32 = 0
+        while waitpid(process, &ended, 0) < 0, errno == EINTR {}
         // WIFEXITED and WEXITSTATUS of wait(2).
         return ended & 0x7F == 0 ? ended >> 8 & 0xFF : 128 + (ended & 0x7F)
     }

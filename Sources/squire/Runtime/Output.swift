@@ -52,6 +52,15 @@ struct ExitFailure: Error {
 
 /// The three standard streams.
 enum Output {
+    /// Gives /dev/null to each of the three that was closed by whoever started this process: a socket would get its number otherwise, and
+    /// be written to as if it were a terminal, or inherited as if it were somebody's input.
+    static func openStandardStreams() {
+        for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest number that is free.
+            _ = open("/dev/null", O_RDWR)
+        }
+    }
+
     /// A line on standard output, at once.
     static func line(_ text: String) {
         write(1, text + "\n")

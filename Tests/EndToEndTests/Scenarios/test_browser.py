@@ -154,6 +154,33 @@ class Browser(Scenario):
         squire, upstream = self.speculate("box.lan", "access: {hosts: [box.lan]}\n")
         self.assertEqual([request.line for request in upstream.requests], [])
 
+    def test_a_refused_page_asks_for_nothing_more(self):
+        """A browser shows the refusal as a page of Squire's own, and would ask for that page's icon."""
+        squire, upstream = self.proxied(lambda r: reply(200, b"data"), profile="")
+        target = f"http://127.0.0.1:{squire.port}"
+        page = f"""<!doctype html><link rel=icon href="data:,"><script>open("{target}/first");
+            setTimeout(() => new Image().src = "{target}/last", 4000)</script>"""
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(page.encode())
+
+            def log_message(self, *arguments): pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.shutdown)
+        self.browse(f"http://evil.test:{server.server_port}/", "--disable-popup-blocking")
+        deadline = time.monotonic() + 60
+        while "/last" not in squire.text() or "/first" not in squire.text():
+            self.assertLess(time.monotonic(), deadline, squire.text())
+            select.select([], [], [], 0.05)
+        self.assertEqual([request.line for request in upstream.requests], [])
+        self.assertNotIn("favicon", squire.text())
+
     def test_a_page_of_another_port_can_do_nothing(self):
         """The same site to a browser, and yet another's."""
         squire, upstream = self.attack("127.0.0.1")

@@ -3,6 +3,16 @@ import re, threading
 from harness import *
 
 
+def left_over(text):
+    """Processes with that text in their command line."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if text in path.read_bytes().decode(errors="replace"):
+                found.append(path.parent.name)
+    return found
+
+
 class Configuration(Scenario):
     def test_all_errors_at_once_with_their_lines(self):
         path = self.directory / "bad.yaml"
@@ -210,6 +220,63 @@ class Sessions(Scenario):
         self.command("exec", "--config", config, "--", "/nonexistent/command", code=127)
         self.command("exec", "--config", config, "--", "sh", "-c", "kill -TERM $$", code=143)
 
+    def test_exec_takes_names_of_variables_only(self):
+        config = self.config(self.playground())
+        self.login(config)
+        for name in ("A=B", "", "=", "1A", "A B", "A\n", "A-B", "é", "A\x1b[31m"):
+            result = self.command("exec", "--config", config, f"--env={name}", "--", "true", code=64)
+            self.assertTrue(all(line.isprintable() for line in result.stderr.splitlines()), repr(result.stderr))
+        self.command("exec", "--config", config, "--env", "_a1", "--", "sh", "-c", 'test "$_a1" = "$SQUIRE_URL"')
+
+    def test_the_command_of_exec_has_three_descriptors(self):
+        config = self.config(self.playground())
+        self.login(config)
+        shell = f"exec 7</dev/null 250</dev/null; exec {SQUIRE} exec --config {config} -- ls /proc/self/fd"
+        for redirection in ("", " </dev/null", " <&-", " 2>&-"):
+            result = subprocess.run(["bash", "-c", shell + redirection], capture_output=True, text=True, timeout=LIMIT, env=clean_environment(**self.env))
+            # `ls` has one of its own, the directory it lists.
+            self.assertEqual((result.stdout.split(), result.returncode), (["0", "1", "2", "3"], 0), result.stderr)
+
+    def test_a_signal_to_exec_in_its_first_moments_reaches_the_command(self):
+        """Whenever it comes: the command is not started, or it ends, and `exec` never before it."""
+        config = self.config(self.playground())
+        self.login(config)
+        marker = self.directory / "command"
+        script = f"echo $$ > {marker}.new && mv {marker}.new {marker}; exec sleep 1000"
+        deaths = 0
+        for index in range(60):
+            marker.unlink(missing_ok=True)
+            process = subprocess.Popen([SQUIRE, "exec", "--config", config, "--", "sh", "-c", script], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment(**self.env))
+            # Before and after the command is there, in steps that are much smaller than what starting takes.
+            select.select([], [], [], index * 0.001)
+            process.send_signal(signal.SIGTERM)
+            self.assertIn(process.wait(LIMIT), (143, -signal.SIGTERM))
+            deaths += process.returncode == 143
+            if marker.exists():
+                self.assertFalse(self.is_running(int(marker.read_text())), f"outlived after {index} ms")
+        self.assertEqual(left_over(f"{marker}.new"), [])
+
+    def test_the_command_of_exec_never_outlives_it(self):
+        config = self.config(self.playground())
+        self.login(config)
+        marker = self.directory / "command"
+        for number in (signal.SIGKILL, signal.SIGALRM, signal.SIGSEGV, signal.SIGRTMIN):
+            marker.unlink(missing_ok=True)
+            process = subprocess.Popen([SQUIRE, "exec", "--config", config, "--", "sh", "-c", f"echo $$ > {marker}.new && mv {marker}.new {marker}; exec sleep 1000"],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=clean_environment(**self.env))
+            self.until(marker.exists, "the command runs")
+            process.send_signal(number)
+            process.wait(LIMIT)
+            child = int(marker.read_text())
+            self.until(lambda: not self.is_running(child), f"ends after {number}")
+
+    def is_running(self, pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
+
     def test_check_and_explain(self):
         playground = self.playground()
         config = self.config(playground)
@@ -223,6 +290,49 @@ class Sessions(Scenario):
             self.assertIn(text, result)
         self.assertIn("never sent", self.command("explain", "--config", config, "POST", "/api/customers/login").stdout)
         self.assertEqual(json.loads(self.command("status", "--json", "--config", config).stdout)["refreshes"], 0)
+
+
+class Pages(Scenario):
+    """What Squire serves itself."""
+
+    def heads(self, port, target):
+        """The head of the answer to GET, and the whole answer to HEAD and to the request after it."""
+        get, head = (self.exchange(port, f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()) for method in ("GET", "HEAD"))
+        follow = self.exchange(port, f"HEAD {target} HTTP/1.1\r\nHost: localhost\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        return get.partition(b"\r\n\r\n")[0], head, follow
+
+    def same_head(self, port, target, status=200):
+        get, head, follow = self.heads(port, target)
+        names = lambda data: sorted(line.partition(b":")[0] for line in data.split(b"\r\n")[1:] if line)
+        self.assertTrue(head.startswith(b"HTTP/1.1 %d " % status), (target, head))
+        self.assertEqual((head.split(b"\r\n")[0], names(head)), (get.split(b"\r\n")[0], names(get)))
+        self.assertTrue(head.endswith(b"\r\n\r\n") and head.count(b"\r\n\r\n") == 1, head)
+        # The next answer follows at once: no byte of a body is between.
+        self.assertTrue(follow.partition(b"\r\n\r\n")[2].startswith(b"HTTP/1.1 404 "), follow)
+
+    def test_head_is_get_without_the_body(self):
+        process = Process("demo", "--listen", "127.0.0.1:0", "--inspector", "127.0.0.1:0", env=self.env)
+        self.addCleanup(lambda: process.stop())
+        process.wait_for("proxy", "inspector")
+        port = int(process.endpoints["inspector"].rstrip("/").rsplit(":", 1)[1])
+        for target, status in (("/", 200), ("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/api/status", 200), ("/nothing", 404), ("/api/exchanges", 501)):
+            self.same_head(port, target, status)
+        playground = int(self.playground().rsplit(":", 1)[1])
+        for target, status in (("/playground/log", 200), ("/playground/bytes/100000", 200), ("/playground/stream/2", 200), ("/playground/echo/x", 200),
+                               ("/api/venues/x", 200), ("/api/customer-accounts/me", 401), ("/playground/nothing", 404)):
+            self.same_head(playground, target, status)
+
+    def test_no_page_can_change_the_playground(self):
+        playground = Process("playground", "--listen", "127.0.0.1:0", env=self.env)
+        self.addCleanup(lambda: playground.stop())
+        playground.port = int(playground.wait_for("playground").endpoints["playground"].rsplit(":", 1)[1])
+        for fields in ({"Origin": "https://evil.test"}, {"Origin": "null"}, {"Origin": f"http://127.0.0.1:{playground.port}"}, {"Sec-Fetch-Site": "cross-site"},
+                       {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none", "Origin": "http://rebound.test"}):
+            for method, target in (("POST", "/playground/revoke"), ("POST", "/playground/expire"), ("POST", "/playground/sink"), ("PUT", "/playground/sink")):
+                self.assertEqual(self.fetch(playground, method, target, headers=fields).status, 403, (fields, target))
+        for method, target, status in (("POST", "/playground/sink", 200), ("GET", "/playground/log", 200), ("POST", "/playground/revoke", 404)):
+            # Nobody is logged in whose token it could revoke.
+            self.assertEqual(self.fetch(playground, method, target).status, status)
 
 
 class Running(Scenario):
