@@ -3,6 +3,8 @@ import Crypto
 public import EventIO
 import HTTP1
 public import LocalServer
+import Platform
+import Support
 
 /// The simulated MENU API over HTTP: routes, helpers, and the log of what was seen.
 ///
@@ -222,7 +224,7 @@ public final class PlaygroundServer: LocalHandler {
                 json(
                     .object([
                         .init("bytes", .integer(upload.count)),
-                        .init("sha256", .string(TokenMint.hexadecimal(upload.digest.finalize()))),
+                        .init("sha256", .string(Hexadecimal.text(upload.digest.finalize()))),
                     ])
                 )
             )
@@ -273,7 +275,7 @@ public final class PlaygroundServer: LocalHandler {
                 .array(request.fields.map { .array([.string($0.name), .string($0.value)]) })
             ),
             .init("body_bytes", .integer(request.body.count)),
-            .init("body_sha256", .string(TokenMint.hexadecimal(SHA256.hash(data: request.body)))),
+            .init("body_sha256", .string(Hexadecimal.text(SHA256.hash(data: request.body)))),
             .init("body", String(validating: request.body, as: UTF8.self).map(JSONValue.string) ?? .null),
         ])
     }

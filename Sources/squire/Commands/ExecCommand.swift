@@ -1,13 +1,8 @@
 import ArgumentParser
 import EventIO
+import Platform
 import Settings
 import Threads
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 struct ExecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -96,7 +91,7 @@ struct ExecCommand: ParsableCommand {
         let result = Latch<Int32>()
         let waiter = NativeThread(name: "squire-wait") {
             var status: Int32 = 0
-            while waitpid(process, &status, 0) < 0, errno == EINTR {}
+            _ = SystemCall.retrying { waitpid(process, &status, 0) }
             result.set(status)
             loop.stop()
         }
