@@ -122,6 +122,11 @@ let package = Package(
             swiftSettings: common
         ),
         .testTarget(
+            name: "LocalServerTests",
+            dependencies: ["EventIO", "LocalServer", "Platform", "Threads"],
+            swiftSettings: common
+        ),
+        .testTarget(
             name: "ReverseProxyTests",
             dependencies: ["Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "Upstream"],
             swiftSettings: common

@@ -252,7 +252,12 @@ public final class PlaygroundServer: LocalHandler {
     }
 
     private func stream(_ responder: LocalResponder, number: Int, of count: Int) {
-        guard responder.write("data: \(number)\n\n") else { return }
+        switch responder.write("data: \(number)\n\n") {
+        case .taken: break
+        // It does not read: better a stream that ends than one with a hole.
+        case .full: return responder.drop()
+        case .gone: return
+        }
         guard number < count else { return responder.end() }
         after(.seconds(1)) { [unowned self] in stream(responder, number: number + 1, of: count) }
     }
