@@ -27,7 +27,7 @@ let package = Package(
     dependencies: [
         // Commands, options, `--help` and completion scripts.
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        // HMAC-SHA-256 for the playground's JSON Web Tokens; SHA-256 for token fingerprints.
+        // The playground's: HMAC-SHA-256 for JSON Web Tokens, SHA-256 of what was uploaded.
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         // The logging interface; the two formats of `--log-format` are its backend, in the squire target.
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -51,21 +51,27 @@ let package = Package(
         // The few system calls that Swift cannot import.
         .target(name: "CSystem"),
 
-        .target(name: "Threads", dependencies: ["CSystem"], swiftSettings: common),
+        // The C library under one name, owned descriptors, clocks, and arithmetic that does not overflow.
+        .target(name: "Platform", swiftSettings: common),
+        // JSON, base64url, hashes, dates: what several targets read and write.
+        .target(name: "Support", dependencies: ["Platform"], swiftSettings: common),
+        .target(name: "Threads", dependencies: ["CSystem", "Platform"], swiftSettings: common),
         .target(name: "HTTP1", swiftSettings: pure),
-        .target(name: "EventIO", dependencies: ["CLibevent", "CSystem", "Threads"], swiftSettings: common),
-        .target(name: "Upstream", dependencies: ["CCurl", "EventIO", "Threads"], swiftSettings: common),
-        .target(name: "Credentials", dependencies: ["Threads"], swiftSettings: common),
+        .target(name: "EventIO", dependencies: ["CLibevent", "Platform", "Threads"], swiftSettings: common),
+        .target(name: "Upstream", dependencies: ["CCurl", "EventIO", "Platform", "Threads"], swiftSettings: common),
+        .target(name: "Credentials", dependencies: ["Platform", "Support", "Threads"], swiftSettings: common),
         .target(
             name: "ReverseProxy",
-            dependencies: ["CSystem", "CZlib", "Credentials", "EventIO", "HTTP1", "Threads", "Upstream"],
+            dependencies: [
+                "CSystem", "CZlib", "Credentials", "EventIO", "HTTP1", "Platform", "Support", "Threads", "Upstream",
+            ],
             swiftSettings: common
         ),
         // The configuration file, its checks and its defaults; what is logged and how.
         .target(
             name: "Settings",
             dependencies: [
-                "Credentials", "EventIO", "ReverseProxy", "Threads", "Upstream",
+                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "Threads", "Upstream",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ],
@@ -77,20 +83,21 @@ let package = Package(
         .target(
             name: "Playground",
             dependencies: [
-                "Credentials", "EventIO", "HTTP1", "LocalServer", .product(name: "Crypto", package: "swift-crypto"),
+                "Credentials", "EventIO", "HTTP1", "LocalServer", "Platform", "Support",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: common
         ),
         .target(
             name: "Inspector",
-            dependencies: ["Credentials", "EventIO", "LocalServer", "ReverseProxy", "Threads"],
+            dependencies: ["Credentials", "EventIO", "LocalServer", "ReverseProxy", "Support", "Threads"],
             swiftSettings: common
         ),
         .executableTarget(
             name: "squire",
             dependencies: [
-                "CSystem", "Credentials", "EventIO", "HTTP1", "Inspector", "Playground", "ReverseProxy", "Settings",
-                "Threads", "Upstream",
+                "CSystem", "Credentials", "EventIO", "HTTP1", "Inspector", "Platform", "Playground", "ReverseProxy",
+                "Settings", "Support", "Threads", "Upstream",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -106,36 +113,48 @@ let package = Package(
         ),
 
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: common),
+        .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: common),
+        .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: common),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
-        .testTarget(name: "CredentialsTests", dependencies: ["Credentials", "Threads"], swiftSettings: common),
+        .testTarget(
+            name: "CredentialsTests",
+            dependencies: ["Credentials", "Platform", "Support", "Threads"],
+            swiftSettings: common
+        ),
+        .testTarget(
+            name: "LocalServerTests",
+            dependencies: ["EventIO", "LocalServer", "Platform", "Threads"],
+            swiftSettings: common
+        ),
         .testTarget(
             name: "ReverseProxyTests",
-            dependencies: ["Credentials", "EventIO", "HTTP1", "ReverseProxy", "Upstream"],
+            dependencies: ["Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "Upstream"],
             swiftSettings: common
         ),
         .testTarget(
             name: "SettingsTests",
             dependencies: [
-                "EventIO", "HTTP1", "ReverseProxy", "Settings", .product(name: "Logging", package: "swift-log"),
+                "EventIO", "HTTP1", "Platform", "ReverseProxy", "Settings",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common
         ),
         // What fuzzing checks; `swift test` replays the corpus. The fuzzer itself: see the end of this file.
         .target(
             name: "FuzzInvariants",
-            dependencies: ["Credentials", "EventIO", "HTTP1", "ReverseProxy", "Settings"],
+            dependencies: ["Credentials", "EventIO", "HTTP1", "ReverseProxy", "Settings", "Support"],
             path: "Tests/Fuzz/Invariants",
             swiftSettings: common
         ),
         .testTarget(
             name: "FuzzReplayTests",
-            dependencies: ["FuzzInvariants"],
+            dependencies: ["FuzzInvariants", "Platform"],
             path: "Tests/Fuzz/Replay",
             swiftSettings: common
         ),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["squire"],
+            dependencies: ["Platform", "squire"],
             exclude: ["Scenarios"],
             swiftSettings: common
         ),
@@ -148,7 +167,7 @@ if let options = Context.environment["SQUIRE_FUZZ"] {
     let instrumentation = SwiftSetting.unsafeFlags(options.split(separator: " ").map(String.init))
     // What the targets fuzz. Each input costs a look at every counter there is, so nothing else has any.
     for target in package.targets
-    where ["HTTP1", "ReverseProxy", "Credentials", "Settings", "FuzzInvariants"].contains(target.name) {
+    where ["HTTP1", "ReverseProxy", "Credentials", "Support", "Settings", "FuzzInvariants"].contains(target.name) {
         target.swiftSettings = (target.swiftSettings ?? []) + [instrumentation]
     }
     package.targets.append(
@@ -167,7 +186,7 @@ if Context.environment["SQUIRE_BENCH"] != nil {
     package.targets.append(
         .executableTarget(
             name: "Micro",
-            dependencies: ["Credentials", "EventIO", "HTTP1", "ReverseProxy"],
+            dependencies: ["Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy"],
             path: "Tests/Benchmarks/Micro",
             swiftSettings: common
         )

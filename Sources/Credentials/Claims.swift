@@ -1,3 +1,5 @@
+import Support
+
 /// The registered claims that matter here (RFC 7519 section 4.1), in seconds since 1970 by the issuer's clock. Not
 /// verified, because only the issuer can.
 public struct Claims: Equatable, Sendable {

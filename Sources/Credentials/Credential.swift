@@ -1,4 +1,4 @@
-import Threads
+import Platform
 
 /// Numbers the tokens in the order in which they became current. Zero means none.
 public typealias Generation = UInt64

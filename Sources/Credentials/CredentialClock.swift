@@ -1,10 +1,5 @@
-import Threads
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
+import Support
 
 /// The two clocks that a token's life is judged by. Injected, so that tests can use their own.
 public protocol CredentialClock: Sendable {
@@ -17,21 +12,9 @@ public protocol CredentialClock: Sendable {
 public struct SystemClock: CredentialClock {
     public init() {}
 
-    public func elapsed() -> Int64 {
-        var time = timespec()
-        #if os(Linux)
-        clock_gettime(CLOCK_BOOTTIME, &time)
-        #else
-        clock_gettime(CLOCK_MONOTONIC_RAW, &time)
-        #endif
-        return Int64(time.tv_sec).multiplied(saturating: 1_000_000_000).adding(saturating: Int64(time.tv_nsec))
-    }
+    public func elapsed() -> Int64 { BootClock.now() }
 
-    public func wall() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return UTCTime.clamped(time.tv_sec)
-    }
+    public func wall() -> Int { UTCTime.clamped(WallClock.now().seconds) }
 }
 
 /// One reading of both clocks. Take one for a decision and use it for all of its numbers.

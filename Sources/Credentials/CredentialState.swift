@@ -1,4 +1,4 @@
-import Threads
+import Platform
 
 /// Everything that is decided about the current credential. Pure: events and times come in, decisions go out.
 ///

@@ -1,4 +1,4 @@
-import Threads
+import Platform
 
 /// How the record in memory relates to the session file. Changes only while `Session.saving` is held, except in
 /// `Session.init`.

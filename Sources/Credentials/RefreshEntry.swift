@@ -1,3 +1,5 @@
+public import Support
+
 /// One refresh in the history.
 public struct RefreshEntry: Sendable, Equatable {
     public enum Outcome: String, Sendable, CaseIterable {

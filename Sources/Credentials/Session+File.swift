@@ -1,3 +1,4 @@
+import Platform
 import Threads
 
 /// Keeping step with the file, which other processes and people change too.

@@ -1,3 +1,5 @@
+import Platform
+import Support
 import Threads
 
 /// The rotation: on the session's thread, under the file's lock.

@@ -1,4 +1,5 @@
-import Threads
+import Platform
+import Support
 
 /// What the session's threads share. One value behind one lock: see `Session.update`.
 extension Session {

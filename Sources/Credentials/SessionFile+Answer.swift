@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// A response to a refresh that could not be read, kept for a person.
 extension SessionFile {
@@ -15,15 +11,12 @@ extension SessionFile {
     /// fails.
     func keepAnswer(_ bytes: [UInt8]) -> Bool {
         unlink(answerPath)
-        let descriptor = Self.retrying {
-            open(answerPath, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard let file = try? FileDescriptor.open(answerPath, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW) else {
+            return false
         }
-        guard descriptor >= 0 else { return false }
-        defer { close(descriptor) }
         let isKept =
-            fchmod(descriptor, 0o600) == 0
-            && Self.writeAll(descriptor, Array(bytes.prefix(Self.maximumAnswerBytes)))
-            && Self.retrying { fsync(descriptor) } == 0
+            fchmod(file.number, 0o600) == 0 && file.writeAll(bytes.prefix(Self.maximumAnswerBytes))
+            && file.synchronize()
         if !isKept { unlink(answerPath) }
         return isKept
     }

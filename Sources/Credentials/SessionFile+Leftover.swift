@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// What a process that died left where the new file is made.
 extension SessionFile {
@@ -16,25 +12,28 @@ extension SessionFile {
 
     /// What lies where the new file is created; nil if nothing does. Meaningful only while the lock is held.
     func leftover() -> Leftover? {
-        let descriptor = openLeftover(O_RDONLY)
-        guard descriptor >= 0 else { return errno == ENOENT ? nil : .rubbish }
-        defer { close(descriptor) }
-        guard isOurs(descriptor), let bytes = (try? Self.readAll(descriptor, temporaryPath)) ?? nil,
+        let file: FileDescriptor
+        do {
+            file = try openLeftover(O_RDONLY)
+        } catch {
+            return error.code == ENOENT ? nil : .rubbish
+        }
+        guard isOurs(file), case .bytes(let bytes) = file.readAll(limit: Self.maximumBytes),
             let record = SessionRecord(parsing: bytes)
         else { return .rubbish }
         if let journal = Journal(record.document) { return .journal(journal) }
         return record.token == nil ? .rubbish : .record(record)
     }
 
-    private func openLeftover(_ access: Int32) -> Int32 {
-        Self.retrying { open(temporaryPath, access | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) }
+    private func openLeftover(_ access: Int32) throws(SystemError) -> FileDescriptor {
+        try FileDescriptor.open(temporaryPath, access | O_NONBLOCK | O_NOFOLLOW)
     }
 
     /// True if the leftover comes from a process that may write the session file: it is a regular file of this user or,
     /// for the superuser, of the session file's owner. In a shared directory anybody can plant one.
-    private func isOurs(_ descriptor: Int32) -> Bool {
-        var (leftover, file) = (stat(), stat())
-        guard fstat(descriptor, &leftover) == 0, leftover.st_mode & S_IFMT == S_IFREG else { return false }
+    private func isOurs(_ opened: borrowing FileDescriptor) -> Bool {
+        var file = stat()
+        guard let leftover = opened.information(), leftover.st_mode & S_IFMT == S_IFREG else { return false }
         if leftover.st_uid == geteuid() { return true }
         return geteuid() == 0 && lstat(path, &file) == 0 && file.st_mode & S_IFMT == S_IFREG
             && file.st_uid == leftover.st_uid
@@ -48,11 +47,14 @@ extension SessionFile {
 
     /// Renames a leftover record into place, durably.
     func completeLeftover() throws(SessionFileError) {
-        let descriptor = openLeftover(O_RDWR)
-        guard descriptor >= 0 else { throw SessionFileError("read", temporaryPath) }
-        defer { close(descriptor) }
-        guard isOurs(descriptor) else { throw SessionFileError("\(temporaryPath) belongs to another user") }
-        guard Self.retrying({ fsync(descriptor) }) == 0, rename(temporaryPath, path) == 0 else {
+        let file: FileDescriptor
+        do {
+            file = try openLeftover(O_RDWR)
+        } catch {
+            throw SessionFileError("read", temporaryPath, code: error.code)
+        }
+        guard isOurs(file) else { throw SessionFileError("\(temporaryPath) belongs to another user") }
+        guard file.synchronize(), rename(temporaryPath, path) == 0 else {
             throw SessionFileError("write", path)
         }
         try synchronizeDirectory()

@@ -1,10 +1,4 @@
-import Threads
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// The lock that processes which share a session file take.
 extension SessionFile {
@@ -25,10 +19,10 @@ extension SessionFile {
     /// nothing left to wait for. A process that was stopped may hold it for ever. Throws when the lock file cannot be
     /// opened.
     public func lock(waitLimit: Duration, isOver: () -> Bool = { false }) throws(SessionFileError) -> LockHandle? {
-        let deadline = Self.monotonic().adding(saturating: waitLimit.wholeNanoseconds)
+        let deadline = MonotonicClock.now().adding(saturating: waitLimit.nanoseconds)
         while true {
             if let handle = try tryLock() { return handle }
-            if Self.monotonic() >= deadline || isOver() { return nil }
+            if MonotonicClock.now() >= deadline || isOver() { return nil }
             var pause = timespec(tv_sec: 0, tv_nsec: Self.lockInterval)
             nanosleep(&pause, nil)
         }
@@ -38,11 +32,11 @@ extension SessionFile {
     public func tryLock() throws(SessionFileError) -> LockHandle? {
         try makeDirectory()
         let name = path + ".lock"
-        let descriptor = Self.retrying { open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0o600) }
+        let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW
+        let descriptor = SystemCall.retrying { open(name, flags, 0o600) }
         guard descriptor >= 0 else { throw SessionFileError("write", name) }
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+        guard SystemCall.retrying({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
             let code = errno
-            if code == EINTR { continue }
             close(descriptor)
             if code == EWOULDBLOCK { return nil }
             throw SessionFileError("lock", name, code: code)
@@ -54,11 +48,5 @@ extension SessionFile {
             return nil
         }
         return LockHandle(descriptor: descriptor)
-    }
-
-    private static func monotonic() -> Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return Int64(time.tv_sec).multiplied(saturating: 1_000_000_000).adding(saturating: Int64(time.tv_nsec))
     }
 }

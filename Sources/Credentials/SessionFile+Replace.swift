@@ -1,8 +1,5 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
+import Support
 
 /// Replacing the file: prepared before anything irrevocable is done, committed after it.
 extension SessionFile {
@@ -44,7 +41,7 @@ extension SessionFile {
     func prepare(_ journal: Journal? = nil) throws(SessionFileError) -> Replacement {
         try makeDirectory()
         unlink(temporaryPath)
-        let descriptor = Self.retrying {
+        let descriptor = SystemCall.retrying {
             open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         }
         guard descriptor >= 0 else { throw SessionFileError("write", path) }
@@ -53,7 +50,8 @@ extension SessionFile {
         let size = min(max(Int(version()?.size ?? 0), 0), Self.maximumBytes) + Self.room
         room += [UInt8](repeating: 0x20, count: size - room.count)
         // The mask of the process may have taken our own rights away too.
-        guard fchmod(descriptor, 0o600) == 0, Self.writeAll(descriptor, room), Self.retrying({ fsync(descriptor) }) == 0
+        guard fchmod(descriptor, 0o600) == 0, SystemCall.writeAll(descriptor, room),
+            SystemCall.retrying({ fsync(descriptor) }) == 0
         else {
             let code = errno
             abandon(Replacement(descriptor: descriptor))
@@ -76,9 +74,9 @@ extension SessionFile {
     ) throws(SessionFileError) -> Version? {
         let bytes = record.serialized()
         var information = stat()
-        guard lseek(replacement.descriptor, 0, SEEK_SET) == 0, Self.writeAll(replacement.descriptor, bytes),
+        guard lseek(replacement.descriptor, 0, SEEK_SET) == 0, SystemCall.writeAll(replacement.descriptor, bytes),
             ftruncate(replacement.descriptor, off_t(bytes.count)) == 0,
-            Self.retrying({ fsync(replacement.descriptor) }) == 0,
+            SystemCall.retrying({ fsync(replacement.descriptor) }) == 0,
             fstat(replacement.descriptor, &information) == 0
         else { throw failure(of: replacement) }
         do throws(SessionFileError) {
@@ -103,10 +101,13 @@ extension SessionFile {
     }
 
     func synchronizeDirectory() throws(SessionFileError) {
-        let handle = Self.retrying { open(directory, O_RDONLY | O_CLOEXEC) }
-        guard handle >= 0 else { throw SessionFileError("open", directory) }
-        defer { close(handle) }
-        guard Self.retrying({ fsync(handle) }) == 0 else { throw SessionFileError("save", directory) }
+        let handle: FileDescriptor
+        do {
+            handle = try FileDescriptor.open(directory, O_RDONLY)
+        } catch {
+            throw SessionFileError("open", directory, code: error.code)
+        }
+        guard handle.synchronize() else { throw SessionFileError("save", directory) }
     }
 
     func abandon(_ replacement: Replacement) {

@@ -1,10 +1,4 @@
-import Threads
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// The session file, which several processes share, and its lock.
 ///
@@ -56,20 +50,25 @@ public struct SessionFile: Sendable {
     /// Reads the file. Nil if there is none.
     public func load() throws(SessionFileError) -> Loaded? {
         // A link is refused: replacing the file would replace the link, and leave a dead token where it points to.
-        let descriptor = Self.retrying { open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) }
-        guard descriptor >= 0 else {
-            if errno == ENOENT { return nil }
-            guard errno == ELOOP else { throw SessionFileError("read", path) }
+        let file: FileDescriptor
+        do {
+            file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
+        } catch {
+            if error.code == ENOENT { return nil }
+            guard error.code == ELOOP else { throw SessionFileError("read", path, code: error.code) }
             throw SessionFileError(
                 "cannot use \(path): it is a symbolic link. Name the file itself in session.file",
                 isUnreadable: true
             )
         }
-        defer { close(descriptor) }
-        let information = try look(at: descriptor)
+        let information = try look(at: file)
         // A file made by hand may be open to others: close it rather than refuse.
-        if information.st_mode & 0o077 != 0 { fchmod(descriptor, 0o600) }
-        guard let bytes = try Self.readAll(descriptor, path) else {
+        if information.st_mode & 0o077 != 0 { fchmod(file.number, 0o600) }
+        let bytes: [UInt8]
+        switch file.readAll(limit: Self.maximumBytes) {
+        case .bytes(let read): bytes = read
+        case .failed(let code): throw SessionFileError("read", path, code: code)
+        case .tooLarge:
             throw SessionFileError(
                 "\(path) is too large for a session file. Move it away and log in again",
                 isUnreadable: true
@@ -91,9 +90,8 @@ public struct SessionFile: Sendable {
     }
 
     /// Checks an open session file: it must be a regular file of this user. The superuser may use anybody's.
-    private func look(at descriptor: Int32) throws(SessionFileError) -> stat {
-        var information = stat()
-        guard fstat(descriptor, &information) == 0 else { throw SessionFileError("read", path) }
+    private func look(at file: borrowing FileDescriptor) throws(SessionFileError) -> stat {
+        guard let information = file.information() else { throw SessionFileError("read", path) }
         guard information.st_mode & S_IFMT == S_IFREG else {
             throw SessionFileError(
                 "cannot read \(path): not a regular file. Move it away and log in again",
@@ -104,20 +102,6 @@ public struct SessionFile: Sendable {
             throw SessionFileError("cannot use \(path): it belongs to another user", isUnreadable: true)
         }
         return information
-    }
-
-    /// Reads up to the end. Nil if the file is larger than a session file can be.
-    static func readAll(_ descriptor: Int32, _ path: String) throws(SessionFileError) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16 * 1024)
-        while true {
-            let count = read(descriptor, &chunk, chunk.count)
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw SessionFileError("read", path) }
-            if count == 0 { return bytes }
-            bytes += chunk[..<count]
-            if bytes.count > maximumBytes { return nil }
-        }
     }
 
     // MARK: Names
@@ -143,24 +127,5 @@ public struct SessionFile: Sendable {
             partial += "/" + component
             if mkdir(partial, 0o700) != 0, errno != EEXIST { throw SessionFileError("make the directory", partial) }
         }
-    }
-
-    /// Repeats a system call that a signal interrupted, which some file systems allow even for files.
-    static func retrying(_ call: () -> Int32) -> Int32 {
-        while true {
-            let result = call()
-            if result >= 0 || errno != EINTR { return result }
-        }
-    }
-
-    static func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {
-        var offset = 0
-        while offset < bytes.count {
-            let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress! + offset, $0.count - offset) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return false }
-            offset += count
-        }
-        return true
     }
 }

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// An operation on the session file that failed, described for people.
 public struct SessionFileError: Error, Equatable, Sendable, CustomStringConvertible {

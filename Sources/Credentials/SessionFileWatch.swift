@@ -1,10 +1,5 @@
+import Platform
 import Threads
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// Watches the session file for changes by anybody: inotify(7) on its directory, on a thread of its own.
 ///

@@ -1,3 +1,5 @@
+import Support
+
 /// The contents of a session file. Keeps members that this version does not know.
 public struct SessionRecord: Sendable, Equatable {
     /// How the current token came.

@@ -1,3 +1,5 @@
+public import Support
+
 /// A snapshot of the session for people and metrics. Never holds the token.
 public struct SessionStatus: Sendable {
     public enum State: String, Sendable {

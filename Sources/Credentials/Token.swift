@@ -1,3 +1,6 @@
+import Platform
+import Support
+
 /// A bearer token (RFC 6750). Its descriptions and mirrors show a placeholder, never the value.
 public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// The secret itself.
@@ -41,10 +44,7 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
     }
 
     /// Identifies the token without revealing it: 64 bits of FNV-1a, in hexadecimal.
-    public var fingerprint: String {
-        let digits = String(Self.hash(value), radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
+    public var fingerprint: String { Hexadecimal.text(Self.hash(value)) }
 
     static func hash(_ text: String) -> UInt64 {
         var text = text

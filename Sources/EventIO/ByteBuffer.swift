@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// Bytes on their way: written at the end, read from the start, grown on demand.
 ///
@@ -116,8 +112,7 @@ public final class ByteBuffer {
             var rest = number
             repeat {
                 index &-= 1
-                let digit = UInt8(truncatingIfNeeded: rest % radix)
-                digits[index] = digit < 10 ? 0x30 &+ digit : 0x57 &+ digit
+                digits[index] = Hexadecimal.digit(UInt8(truncatingIfNeeded: rest % radix))
                 rest /= radix
             } while rest > 0
             append(UnsafeRawBufferPointer(rebasing: digits[index...]))

@@ -1,11 +1,6 @@
 internal import CLibevent
+import Platform
 import Threads
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// One thread's event loop, over a libevent `event_base`.
 ///
@@ -114,13 +109,13 @@ public final class EventLoop: @unchecked Sendable {
         }
         guard mustWake else { return }
         var byte: UInt8 = 0
-        while write(wakeUpEnds.write, &byte, 1) < 0, errno == EINTR {}
+        _ = SystemCall.retrying { write(wakeUpEnds.write, &byte, 1) }
     }
 
     private func drainInbox() {
         // Before the inbox is emptied: what comes after that writes again.
         withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) {
-            while read(wakeUpEnds.read, $0.baseAddress, $0.count) < 0, errno == EINTR {}
+            _ = SystemCall.read(wakeUpEnds.read, into: $0)
         }
         let work = lock.withLock {
             isWakeUpPending = false
@@ -128,21 +123,5 @@ public final class EventLoop: @unchecked Sendable {
             return inbox
         }
         for item in work { item() }
-    }
-}
-
-/// The clock of timeouts: `CLOCK_MONOTONIC`, nanoseconds. Goes forward only; stands still while the machine sleeps.
-public enum MonotonicClock {
-    public static func now() -> UInt64 {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
-    }
-}
-
-extension Duration {
-    /// Whole nanoseconds, clamped to what a timer can hold.
-    public var nanoseconds: UInt64 {
-        UInt64(min(max(wholeNanoseconds, 0), 9_000_000_000 * 1_000_000_000))
     }
 }

@@ -1,10 +1,5 @@
 internal import CLibevent
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// A timer that fires once each time it is armed.
 ///

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// A bound, listening, non-blocking descriptor, and what it is bound to.
 ///
@@ -45,11 +41,7 @@ public struct ListeningSocket: Sendable {
         var hints = addrinfo()
         hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV
         hints.ai_family = AF_UNSPEC
-        #if canImport(Glibc)
-        hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        #else
-        hints.ai_socktype = SOCK_STREAM
-        #endif
+        hints.ai_socktype = SystemConstant.streamSocket
         var results: UnsafeMutablePointer<addrinfo>?
         let bare = host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
         let status = getaddrinfo(bare, String(port), &hints, &results)
@@ -77,7 +69,7 @@ public struct ListeningSocket: Sendable {
                 name: .tcp(host: bound?.host ?? host, port: bound?.port ?? port)
             )
         } catch {
-            _ = systemClose(descriptor)
+            _ = Platform.close(descriptor)
             throw error
         }
     }
@@ -109,14 +101,14 @@ public struct ListeningSocket: Sendable {
             try startListening(descriptor)
             return ListeningSocket(descriptor: descriptor, name: .unix(path: path))
         } catch {
-            _ = systemClose(descriptor)
+            _ = Platform.close(descriptor)
             throw error
         }
     }
 
     /// Stops listening, and removes a Unix socket's file.
     public func close() {
-        _ = systemClose(descriptor)
+        _ = Platform.close(descriptor)
         removeName()
     }
 
@@ -134,11 +126,7 @@ public struct ListeningSocket: Sendable {
     }
 
     private static func unixSocket() throws -> Int32 {
-        #if canImport(Glibc)
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        #else
-        let descriptor = socket(AF_UNIX, SOCK_STREAM, 0)
-        #endif
+        let descriptor = socket(AF_UNIX, SystemConstant.streamSocket, 0)
         guard descriptor >= 0 else { throw SystemError("cannot make a socket") }
         return descriptor
     }
@@ -150,7 +138,7 @@ public struct ListeningSocket: Sendable {
             throw SystemError("cannot listen on unix:\(path): something that is not a socket is there", code: EEXIST)
         }
         let probe = try unixSocket()
-        defer { _ = systemClose(probe) }
+        defer { _ = Platform.close(probe) }
         let status = withSockaddr(&address) { connect(probe, $0, $1) }
         guard status != 0, errno == ECONNREFUSED else {
             throw SystemError("cannot listen on unix:\(path)", code: EADDRINUSE)
@@ -168,13 +156,4 @@ public struct ListeningSocket: Sendable {
             }
         }
     }
-}
-
-/// `close(2)`, for types that have a `close()` of their own.
-private func systemClose(_ descriptor: Int32) -> Int32 {
-    #if canImport(Glibc)
-    Glibc.close(descriptor)
-    #else
-    Darwin.close(descriptor)
-    #endif
 }

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// A numeric host and port, for people and logs.
 public struct SocketAddress: Sendable, Equatable, CustomStringConvertible {

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// What a read or write on a non-blocking socket came to.
 public enum IOResult: Equatable, Sendable {
@@ -16,40 +12,28 @@ public enum IOResult: Equatable, Sendable {
     case failed(Int32)
 }
 
-/// `recv(2)` and `send(2)` on a non-blocking socket, with EINTR retried and without SIGPIPE.
+/// `recv(2)` and `send(2)` on a non-blocking socket, without SIGPIPE.
 public enum SocketIO {
     @inline(__always)
     public static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
-        while true {
-            let count = recv(descriptor, buffer.baseAddress, buffer.count, 0)
-            if count > 0 { return .moved(count) }
-            if count == 0 { return .endOfStream }
-            if errno == EINTR { continue }
-            return errno == EAGAIN || errno == EWOULDBLOCK ? .wouldBlock : .failed(errno)
-        }
+        let count = SystemCall.retrying { recv(descriptor, buffer.baseAddress, buffer.count, 0) }
+        if count > 0 { return .moved(count) }
+        if count == 0 { return .endOfStream }
+        return errno == EAGAIN || errno == EWOULDBLOCK ? .wouldBlock : .failed(errno)
     }
 
     @inline(__always)
     public static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> IOResult {
-        while true {
-            #if canImport(Glibc)
-            let count = send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
-            #else
-            let count = send(descriptor, bytes.baseAddress, bytes.count, 0)
-            #endif
-            if count >= 0 { return count > 0 ? .moved(count) : .wouldBlock }
-            if errno == EINTR { continue }
-            return errno == EAGAIN || errno == EWOULDBLOCK ? .wouldBlock : .failed(errno)
-        }
+        let count = SystemCall.retrying { send(descriptor, bytes.baseAddress, bytes.count, SystemConstant.noSignal) }
+        if count >= 0 { return count > 0 ? .moved(count) : .wouldBlock }
+        return errno == EAGAIN || errno == EWOULDBLOCK ? .wouldBlock : .failed(errno)
     }
 
     /// Whether there is nothing to read, and the peer has not closed either: no byte is taken.
     public static func isQuiet(_ descriptor: Int32) -> Bool {
         var byte: UInt8 = 0
-        while true {
-            if recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) >= 0 { return false }
-            if errno != EINTR { return errno == EAGAIN || errno == EWOULDBLOCK }
-        }
+        let count = SystemCall.retrying { recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) }
+        return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)
     }
 
     /// Small writes leave at once instead of waiting for an acknowledgement (Nagle); nothing to do on a Unix socket.
@@ -83,10 +67,6 @@ public enum SocketIO {
     }
 
     public static func close(_ descriptor: Int32) {
-        #if canImport(Glibc)
-        _ = Glibc.close(descriptor)
-        #else
-        _ = Darwin.close(descriptor)
-        #endif
+        _ = Platform.close(descriptor)
     }
 }

@@ -1,10 +1,5 @@
 internal import CLibevent
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// Accepts connections from a listening socket.
 ///

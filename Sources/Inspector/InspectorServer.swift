@@ -2,6 +2,7 @@ public import Credentials
 public import EventIO
 public import LocalServer
 public import ReverseProxy
+import Support
 
 /// What the inspector shows of one proxy. Closures are called on the inspector's loop and must not block.
 public struct InspectedProxy {

@@ -2,51 +2,138 @@ import EventIO
 import HTTP1
 
 /// One client of a `LocalServer`: one request after the other.
+///
+/// *Ownership*: owns its descriptor. *Threading*: belongs to its loop.
 final class LocalConnection: DescriptorWatchDelegate {
     private unowned let server: LocalServer
     private let descriptor: Int32
-    private var watch: DescriptorWatch?
+    private lazy var watch = DescriptorWatch(loop: server.loop, descriptor: descriptor, delegate: self)
+    private lazy var timer = EventTimer(loop: server.loop) { [unowned self] in periodPassed() }
     private let input = ByteBuffer(capacity: 16 * 1024)
     private let output = ByteBuffer(capacity: 16 * 1024)
     private var parser = RequestParser(limits: HeadLimits())
-    private var head = RequestHead()
-    private var idle: EventTimer?
+    private var state = State.awaitingHead
+    private var reading = Reading.open
+    /// Bytes that the peer sent or took in the present period, as far as it is its turn.
+    private var moved = 0
 
-    /// The request whose body is being read.
-    private var incoming: Incoming?
-    /// The request is complete and not answered yet.
-    private var isServing = false
-    private var closes = false
-    private var patternLeft = 0
-    private var isWritingChunks = false
-    /// The answer is complete, but for what waits in `output` and `patternLeft`.
-    private var isAnswered = false
+    /// What happens on the connection. Every response belongs to the request whose number it was asked for with.
+    private enum State {
+        /// Between requests, or in the middle of a head. → `receiving`, `sending` (a bad head), `closed`
+        case awaitingHead
+        /// The head is here and the body on its way. → `serving`, `sending` (a bad body), `closed`
+        case receiving(Incoming)
+        /// The handler has the whole request and has not answered. → `streaming`, `sending`, `closed`
+        case serving(Request)
+        /// The handler writes a response piece by piece. → `sending`, `closed`
+        case streaming(Request, Stream)
+        /// The response is complete, but for what waits in `output` and that much of the pattern. → `awaitingHead`,
+        /// `lingering`, `closed`
+        case sending(pattern: Int, isLast: Bool)
+        /// Everything is said. What still comes is thrown away, up to `budget` bytes, so that it does not reset the
+        /// connection. → `closed`
+        case lingering(budget: Int)
+        case closed
+    }
 
-    /// For a request's head, between requests, and for a body that does not move.
-    private static let idleTime = Duration.seconds(60)
+    private enum Reading { case open, paused, ended }
+
+    /// What the response must know of its request.
+    private struct Request {
+        let number: Int
+        let isHead: Bool
+        let isOld: Bool
+        /// The connection ends after the response.
+        let isLast: Bool
+    }
+
+    /// A response without a known length.
+    private final class Stream {
+        let framing: Framing
+        /// Called when there is room again.
+        var drained: (() -> Void)?
+
+        init(_ framing: Framing) {
+            self.framing = framing
+        }
+
+        enum Framing {
+            case chunked
+            /// To a client that knows no chunks: until the connection ends.
+            case untilClose
+        }
+    }
+
+    /// A request whose body is on its way.
+    private final class Incoming {
+        var request: LocalRequest
+        var body: BodyReader
+        let about: Request
+        /// Takes the body piece by piece; nil has it collected in `request`.
+        let consumer: ((UnsafeRawBufferPointer) -> Void)?
+
+        init(
+            _ request: LocalRequest,
+            _ body: BodyReader,
+            _ about: Request,
+            consumer: ((UnsafeRawBufferPointer) -> Void)?
+        ) {
+            self.request = request
+            self.body = body
+            self.about = about
+            self.consumer = consumer
+        }
+    }
+
+    /// How much of pipelined requests is read ahead, and how much of a pattern is made ahead.
     private static let window = 256 * 1024
+    /// What a peer must send or take in a period. One that is slower could keep the connection for ever.
+    private static let leastProgress = 1024
     private static let pattern: [UInt8] = (0..<65_536).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
 
     init(server: LocalServer, descriptor: Int32) {
         self.server = server
         self.descriptor = descriptor
-        watch = DescriptorWatch(loop: server.loop, descriptor: descriptor, delegate: self)
-        idle = EventTimer(loop: server.loop) { [unowned self] in
-            // An answer may take its time, but not a request.
-            if isServing { idle?.arm(after: Self.idleTime) } else { close() }
-        }
     }
 
     func start() {
-        watch?.setReading(true)
-        idle?.arm(after: Self.idleTime)
+        watch.setReading(true)
+        enter(.awaitingHead)
+    }
+
+    private func enter(_ next: State) {
+        state = next
+        moved = 0
+        switch next {
+        case .closed: timer.cancel()
+        case .lingering: timer.arm(after: min(server.period, .seconds(1)))
+        case .awaitingHead, .receiving, .serving, .streaming, .sending: timer.arm(after: server.period)
+        }
+    }
+
+    /// A handler may take its time, but a client may not: neither over a head, nor over bytes that are its to send or
+    /// to take.
+    private func periodPassed() {
+        switch state {
+        case .closed:
+            return
+        case .awaitingHead, .lingering:
+            return close()
+        case .receiving where moved < Self.leastProgress:
+            return close()
+        case .serving, .streaming, .sending, .receiving:
+            if !output.isEmpty, moved < Self.leastProgress { return close() }
+        }
+        moved = 0
+        timer.arm(after: server.period)
     }
 
     func close() {
-        guard let watch else { return }
+        if case .closed = state { return }
+        // Whoever waits for room learns that there will be none.
+        if case .streaming(_, let stream) = state, let drained = stream.drained { server.soon(drained) }
+        enter(.closed)
         watch.close()
-        self.watch = nil
-        idle?.cancel()
         SocketIO.close(descriptor)
         server.connectionClosed(self)
     }
@@ -57,65 +144,62 @@ final class LocalConnection: DescriptorWatchDelegate {
         switch SocketIO.read(descriptor, into: input.writable(minimum: 16 * 1024)) {
         case .moved(let count):
             input.commit(count)
-            if incoming != nil { idle?.arm(after: Self.idleTime) }
-            process()
+            if case .receiving = state { moved += count }
         case .wouldBlock:
-            break
+            return
         case .endOfStream:
-            // A client that has said everything may still wait for its answer.
-            if isServing {
-                closes = true
-                watch.setReading(false)
-            } else {
-                close()
-            }
+            // A client that has said everything may still wait for its responses.
+            reading = .ended
+            watch.setReading(false)
         case .failed:
-            close()
+            return close()
         }
+        process()
     }
 
+    /// Goes as far as what was read allows.
     private func process() {
-        while watch != nil, !isServing {
-            if incoming == nil {
-                guard !input.isEmpty, parseHead() else { return }
+        while true {
+            switch state {
+            case .awaitingHead:
+                guard !input.isEmpty, parseHead() else { return inputIsMissing() }
+            case .receiving(let incoming):
+                guard receive(incoming) else { return inputIsMissing() }
+            case .serving, .streaming, .sending:
+                if input.count > Self.window, reading == .open {
+                    reading = .paused
+                    watch.setReading(false)
+                }
+                return
+            case .lingering(let budget):
+                guard reading != .ended, input.count < budget else { return close() }
+                state = .lingering(budget: budget - input.count)
+                return input.clear()
+            case .closed:
+                return
             }
-            guard takeBody() else { return }
-            serve()
         }
-        if input.count > Self.window { watch?.setReading(false) }
     }
 
+    /// More has to come before anything can go on.
+    private func inputIsMissing() {
+        if reading == .ended { close() }
+    }
+
+    /// Takes a head. False if it is not complete.
     private func parseHead() -> Bool {
+        var head = RequestHead()
         switch parser.parse(input.octets.span, into: &head) {
         case .incomplete:
             return false
         case .failed(let error):
-            closes = true
-            isServing = true
-            let fields = [(name: "X-Content-Type-Options", value: "nosniff")]
-            send(LocalResponse(400, contentType: "text/plain", error.detail + "\n", fields: fields), isHead: false)
-            return false
+            refuse(400, error.detail)
+            return true
         case .complete(let length):
-            let bytes = input.readable
-            let text = { (range: ByteRange) in String(decoding: bytes[range.range], as: UTF8.self) }
-            let query =
-                Int(head.path.upperBound) < Int(head.pathAndQuery.upperBound)
-                ? text(ByteRange(Int(head.path.upperBound) + 1, Int(head.pathAndQuery.upperBound))) : nil
-            let request = LocalRequest(
-                number: server.nextRequest(),
-                method: text(head.methodRange),
-                target: text(head.target),
-                path: text(head.path),
-                query: query,
-                fields: head.fields.map { (text($0.name), text($0.value)) }
-            )
-            closes = !head.keepsAlive
+            let (request, about) = request(head)
             input.consume(length)
-            incoming = Incoming(
-                request: request,
-                body: BodyReader(head.framing),
-                consumer: server.handler.bodyConsumer(for: request)
-            )
+            let consumer = server.handler.bodyConsumer(for: request)
+            enter(.receiving(Incoming(request, BodyReader(head.framing), about, consumer: consumer)))
             if head.expectsContinue, input.isEmpty {
                 output.append("HTTP/1.1 100 Continue\r\n\r\n")
                 flush()
@@ -124,101 +208,159 @@ final class LocalConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// Takes what is there of the body; true when it is complete.
-    private func takeBody() -> Bool {
+    private func request(_ head: RequestHead) -> (LocalRequest, Request) {
+        let bytes = input.readable
+        let text = { (range: ByteRange) in String(decoding: bytes[range.range], as: UTF8.self) }
+        let query =
+            Int(head.path.upperBound) < Int(head.pathAndQuery.upperBound)
+            ? text(ByteRange(Int(head.path.upperBound) + 1, Int(head.pathAndQuery.upperBound))) : nil
+        let request = LocalRequest(
+            number: server.nextRequest(),
+            method: text(head.methodRange),
+            target: text(head.target),
+            path: text(head.path),
+            query: query,
+            fields: head.fields.map { (text($0.name), text($0.value)) }
+        )
+        let about = Request(
+            number: request.number,
+            isHead: head.method == .head,
+            isOld: head.minorVersion == 0,
+            isLast: !head.keepsAlive
+        )
+        return (request, about)
+    }
+
+    /// Takes what is there of the body. False if it is not complete.
+    private func receive(_ incoming: Incoming) -> Bool {
         var offset = 0
         let octets = input.octets
-        while let step = incoming?.body.next(octets.span, from: offset) {
-            switch step {
+        while true {
+            switch incoming.body.next(octets.span, from: offset) {
             case .data(let range):
-                guard take(UnsafeRawBufferPointer(rebasing: input.readable[range.range])) else { return false }
                 offset = Int(range.upperBound)
+                let bytes = UnsafeRawBufferPointer(rebasing: input.readable[range.range])
+                if let consumer = incoming.consumer {
+                    consumer(bytes)
+                } else if incoming.request.body.count + bytes.count <= LocalServer.maxBody {
+                    incoming.request.body.append(contentsOf: bytes)
+                } else {
+                    refuse(413, "the body is too large")
+                    return true
+                }
             case .needsMore(let end):
                 input.consume(end)
                 return false
             case .finished(let end):
                 input.consume(end)
+                enter(.serving(incoming.about))
+                server.handler.serve(
+                    incoming.request,
+                    LocalResponder(connection: self, number: incoming.request.number)
+                )
                 return true
-            case .failed:
-                close()
-                return false
+            case .failed(let error):
+                refuse(400, error.detail)
+                return true
             }
         }
-        return false
     }
 
-    private func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        if let consumer = incoming?.consumer {
-            consumer(bytes)
-            return true
-        }
-        guard (incoming?.request.body.count ?? 0) + bytes.count <= LocalServer.maxBody else {
-            closes = true
-            isServing = true
-            send(LocalResponse(413, contentType: "text/plain", "the body is too large\n"), isHead: false)
-            return false
-        }
-        incoming?.request.body.append(contentsOf: bytes)
-        return true
-    }
-
-    private func serve() {
-        guard let request = incoming?.request else { return }
-        incoming = nil
-        isServing = true
-        server.handler.serve(request, LocalResponder(connection: self, isHead: request.method == "HEAD"))
+    /// Answers a request that cannot be served. Nobody knows where the next one begins: the connection ends.
+    private func refuse(_ status: Int, _ detail: String) {
+        let fields = [(name: "X-Content-Type-Options", value: "nosniff")]
+        let response = LocalResponse(status, contentType: "text/plain", detail + "\n", fields: fields)
+        send(response, to: Request(number: 0, isHead: false, isOld: false, isLast: true))
     }
 
     // MARK: Writing
 
-    func send(_ response: LocalResponse, isHead: Bool) {
-        guard isServing, watch != nil else { return }
+    /// The request that waits for its response, if it is that one. Nil for one that was answered.
+    private func serving(_ number: Int) -> Request? {
+        if case .serving(let request) = state, request.number == number { request } else { nil }
+    }
+
+    private func stream(_ number: Int) -> (request: Request, stream: Stream)? {
+        if case .streaming(let request, let stream) = state, request.number == number { (request, stream) } else { nil }
+    }
+
+    func send(_ response: LocalResponse, number: Int) {
+        if let request = serving(number) { send(response, to: request) }
+    }
+
+    private func send(_ response: LocalResponse, to request: Request) {
         let length: Int
         switch response.body {
         case .bytes(let bytes): length = bytes.count
         case .pattern(let count): length = count
         }
         writeHead(response.status, response.fields)
-        if response.status >= 200, response.status != 204, response.status != 304 {
-            output.append("Content-Length: \(length)\r\n")
+        let hasBody = response.status >= 200 && response.status != 204 && response.status != 304
+        if hasBody { output.append("Content-Length: \(length)\r\n") }
+        endHead(isLast: request.isLast)
+        guard hasBody, !request.isHead else { return finish(request) }
+        switch response.body {
+        case .bytes(let bytes):
+            output.append(bytes)
+            finish(request)
+        case .pattern(let count):
+            finish(request, pattern: count)
         }
-        if closes { output.append("Connection: close\r\n") }
-        output.append("\r\n")
-        if !isHead {
-            switch response.body {
-            case .bytes(let bytes): output.append(bytes)
-            case .pattern(let count): patternLeft = count
-            }
-        }
-        finish()
     }
 
-    func begin(_ status: Int, fields: [(name: String, value: String)], isHead: Bool) {
-        guard isServing, watch != nil else { return }
+    func begin(_ status: Int, fields: [(name: String, value: String)], number: Int) {
+        guard let request = serving(number) else { return }
         writeHead(status, fields)
-        output.append("Transfer-Encoding: chunked\r\n")
-        if closes { output.append("Connection: close\r\n") }
-        output.append("\r\n")
-        if isHead { return finish() }
-        isWritingChunks = true
+        if !request.isOld { output.append("Transfer-Encoding: chunked\r\n") }
+        endHead(isLast: request.isLast || request.isOld)
+        // To HEAD that is the whole answer.
+        if request.isHead { return finish(request) }
+        enter(.streaming(request, Stream(request.isOld ? .untilClose : .chunked)))
         flush()
     }
 
-    func write(chunk text: String) -> Bool {
-        guard isWritingChunks, watch != nil, !text.isEmpty, output.count < 4 * Self.window else { return watch != nil }
-        output.append(hexadecimal: text.utf8.count)
-        output.append("\r\n")
-        output.append(text)
-        output.append("\r\n")
+    func write(_ text: String, number: Int) -> LocalResponder.Written {
+        guard let (_, stream) = stream(number) else { return .gone }
+        guard output.count < LocalServer.maxPending else { return .full }
+        guard !text.isEmpty else { return .taken }
+        switch stream.framing {
+        case .untilClose:
+            output.append(text)
+        case .chunked:
+            output.append(hexadecimal: text.utf8.count)
+            output.append("\r\n")
+            output.append(text)
+            output.append("\r\n")
+        }
         flush()
-        return watch != nil
+        if case .closed = state { return .gone }
+        return .taken
     }
 
-    func endChunks() {
-        guard isWritingChunks, watch != nil else { return }
-        isWritingChunks = false
-        output.append("0\r\n\r\n")
-        finish()
+    func pendingBytes(number: Int) -> Int {
+        stream(number) == nil ? 0 : output.count
+    }
+
+    func whenDrained(_ body: @escaping () -> Void, number: Int) {
+        guard let (_, stream) = stream(number), output.count >= LocalServer.lowPending else {
+            return server.soon(body)
+        }
+        stream.drained = body
+    }
+
+    func end(number: Int) {
+        guard let (request, stream) = stream(number) else { return }
+        switch stream.framing {
+        case .untilClose: finish(Request(number: number, isHead: false, isOld: true, isLast: true))
+        case .chunked:
+            output.append("0\r\n\r\n")
+            finish(request)
+        }
+    }
+
+    /// Closes without a word, if that request's response is not complete.
+    func drop(number: Int) {
+        if serving(number) != nil || stream(number) != nil { close() }
     }
 
     private func writeHead(_ status: Int, _ fields: [(name: String, value: String)]) {
@@ -226,27 +368,14 @@ final class LocalConnection: DescriptorWatchDelegate {
         for field in fields { output.append("\(field.name): \(field.value)\r\n") }
     }
 
-    /// The answer is written, or on its way: the next request may come.
-    private func finish() {
-        isAnswered = true
+    private func endHead(isLast: Bool) {
+        if isLast { output.append("Connection: close\r\n") }
+        output.append("\r\n")
+    }
+
+    private func finish(_ request: Request, pattern: Int = 0) {
+        enter(.sending(pattern: pattern, isLast: request.isLast))
         flush()
-    }
-
-    private func answered() {
-        isAnswered = false
-        isServing = false
-        if closes { return linger() }
-        idle?.arm(after: Self.idleTime)
-        watch?.setReading(true)
-        // Not from within the handler: answers in a row must not nest.
-        server.loop.execute { [reference = ConnectionReference(self)] in reference.connection?.process() }
-    }
-
-    /// Says that nothing more comes, and waits for the client to close, so that unread bytes do not reset the
-    /// connection.
-    private func linger() {
-        SocketIO.shutdownWriting(descriptor)
-        idle?.arm(after: .seconds(1))
     }
 
     func descriptorIsWritable(_ watch: DescriptorWatch) {
@@ -254,40 +383,54 @@ final class LocalConnection: DescriptorWatchDelegate {
     }
 
     private func flush() {
-        while watch != nil {
-            if patternLeft > 0, output.count < Self.window {
-                let part = min(patternLeft, Self.pattern.count)
-                Self.pattern.withUnsafeBytes { output.append(UnsafeRawBufferPointer(rebasing: $0[..<part])) }
-                patternLeft -= part
-            }
+        while true {
+            makePattern()
             guard !output.isEmpty else { break }
             switch SocketIO.write(descriptor, output.readable) {
-            case .moved(let count): output.consume(count)
+            case .moved(let count):
+                output.consume(count)
+                moved += count
             case .wouldBlock:
-                watch?.setWriting(true)
-                return
-            case .failed, .endOfStream: return close()
+                drainedIfLow()
+                return watch.setWriting(true)
+            case .failed, .endOfStream:
+                return close()
             }
         }
-        watch?.setWriting(false)
-        if isAnswered, watch != nil { answered() }
+        watch.setWriting(false)
+        drainedIfLow()
+        if case .sending(_, let isLast) = state { sent(isLast) }
     }
-}
 
-/// A request whose head is here and whose body is on its way.
-private struct Incoming {
-    var request: LocalRequest
-    var body: BodyReader
-    /// Takes the body piece by piece; nil has it collected in `request`.
-    let consumer: ((UnsafeRawBufferPointer) -> Void)?
-}
+    private func makePattern() {
+        guard case .sending(let left, let isLast) = state, left > 0, output.count < Self.window else { return }
+        let part = min(left, Self.pattern.count)
+        Self.pattern.withUnsafeBytes { output.append(UnsafeRawBufferPointer(rebasing: $0[..<part])) }
+        state = .sending(pattern: left - part, isLast: isLast)
+    }
 
-/// Lets a connection be named in work for its own loop.
-private struct ConnectionReference: @unchecked Sendable {
-    // `@unchecked`: made and used on one loop.
-    weak var connection: LocalConnection?
+    private func drainedIfLow() {
+        guard case .streaming(_, let stream) = state, output.count < LocalServer.lowPending,
+            let drained = stream.drained
+        else { return }
+        stream.drained = nil
+        server.soon(drained)
+    }
 
-    init(_ connection: LocalConnection) {
-        self.connection = connection
+    /// The whole response is written: the next request may come.
+    private func sent(_ isLast: Bool) {
+        if isLast {
+            guard reading != .ended else { return close() }
+            SocketIO.shutdownWriting(descriptor)
+            enter(.lingering(budget: Self.window * 4))
+        } else {
+            enter(.awaitingHead)
+        }
+        if reading == .paused {
+            reading = .open
+            watch.setReading(true)
+        }
+        // Not from within the handler: responses in a row must not nest.
+        if !input.isEmpty || reading == .ended { server.soon { [weak self] in self?.process() } }
     }
 }

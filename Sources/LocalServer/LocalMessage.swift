@@ -70,34 +70,53 @@ extension LocalHandler {
     public func bodyConsumer(for request: LocalRequest) -> ((UnsafeRawBufferPointer) -> Void)? { nil }
 }
 
-/// The way back to one client. Keeps working, to no effect, after the client is gone.
+/// The way back to one request's client. Keeps working, to no effect, after the client is gone or answered.
 public struct LocalResponder {
     weak var connection: LocalConnection?
-    let isHead: Bool
+    /// Of the request: a response can never be taken for that of another one.
+    let number: Int
+
+    /// What became of a piece of a response.
+    public enum Written: Sendable {
+        /// It is on its way.
+        case taken
+        /// Nothing of it was taken, because the client does not read. `whenDrained` tells when there is room again.
+        case full
+        /// The client is gone, or the response is complete.
+        case gone
+    }
 
     /// Answers.
     public func send(_ response: LocalResponse) {
-        connection?.send(response, isHead: isHead)
+        connection?.send(response, number: number)
     }
 
-    /// Begins an answer whose length is not known. To HEAD it is the whole answer.
+    /// Begins an answer whose length is not known.
     public func begin(_ status: Int, fields: [(name: String, value: String)]) {
-        connection?.begin(status, fields: fields, isHead: isHead)
+        connection?.begin(status, fields: fields, number: number)
     }
 
-    /// One chunk; false when nobody wants any: the client is gone, or asked by HEAD.
-    @discardableResult
-    public func write(_ text: String) -> Bool {
-        isHead ? false : connection?.write(chunk: text) ?? false
+    /// Writes a piece of what `begin` began: all of it or nothing.
+    public func write(_ text: String) -> Written {
+        connection?.write(text, number: number) ?? .gone
+    }
+
+    /// Bytes that the client has not taken yet.
+    public var pendingBytes: Int { connection?.pendingBytes(number: number) ?? 0 }
+
+    /// Calls `body` once, soon, when few bytes are pending or the client is gone: `write` says which. Replaces what was
+    /// asked for before. Nothing is called after the server was stopped.
+    public func whenDrained(_ body: @escaping () -> Void) {
+        connection?.whenDrained(body, number: number)
     }
 
     /// Ends what `begin` began.
     public func end() {
-        if !isHead { connection?.endChunks() }
+        connection?.end(number: number)
     }
 
-    /// Closes the connection without a word.
+    /// Closes the connection without a word: what was begun ends in a way that the client sees.
     public func drop() {
-        connection?.close()
+        connection?.drop(number: number)
     }
 }

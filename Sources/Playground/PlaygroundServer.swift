@@ -3,6 +3,8 @@ import Crypto
 public import EventIO
 import HTTP1
 public import LocalServer
+import Platform
+import Support
 
 /// The simulated MENU API over HTTP: routes, helpers, and the log of what was seen.
 ///
@@ -229,7 +231,7 @@ public final class PlaygroundServer: LocalHandler {
                 json(
                     .object([
                         .init("bytes", .integer(upload.count)),
-                        .init("sha256", .string(TokenMint.hexadecimal(upload.digest.finalize()))),
+                        .init("sha256", .string(Hexadecimal.text(upload.digest.finalize()))),
                     ])
                 )
             )
@@ -257,7 +259,12 @@ public final class PlaygroundServer: LocalHandler {
     }
 
     private func stream(_ responder: LocalResponder, number: Int, of count: Int) {
-        guard responder.write("data: \(number)\n\n") else { return }
+        switch responder.write("data: \(number)\n\n") {
+        case .taken: break
+        // It does not read: better a stream that ends than one with a hole.
+        case .full: return responder.drop()
+        case .gone: return
+        }
         guard number < count else { return responder.end() }
         after(.seconds(1)) { [unowned self] in stream(responder, number: number + 1, of: count) }
     }
@@ -280,7 +287,7 @@ public final class PlaygroundServer: LocalHandler {
                 .array(request.fields.map { .array([.string($0.name), .string($0.value)]) })
             ),
             .init("body_bytes", .integer(request.body.count)),
-            .init("body_sha256", .string(TokenMint.hexadecimal(SHA256.hash(data: request.body)))),
+            .init("body_sha256", .string(Hexadecimal.text(SHA256.hash(data: request.body)))),
             .init("body", String(validating: request.body, as: UTF8.self).map(JSONValue.string) ?? .null),
         ])
     }

@@ -1,4 +1,4 @@
-public import Credentials
+public import Support
 
 /// The MENU customer API's behaviour, without HTTP: who is logged in, which tokens live. Time comes in.
 public struct SimulatedAPI {

@@ -1,5 +1,5 @@
-import Credentials
 import Crypto
+import Support
 
 /// Makes and checks JSON Web Tokens (HS256) as the MENU API's library does.
 struct TokenMint {
@@ -53,8 +53,4 @@ struct TokenMint {
     }
 
     private static func encode(_ bytes: [UInt8]) -> String { Base64URL.encode(bytes) }
-
-    static func hexadecimal(_ digest: some Sequence<UInt8>) -> String {
-        digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-    }
 }

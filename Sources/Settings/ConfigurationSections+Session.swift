@@ -1,6 +1,7 @@
 import Credentials
 import HTTP1
 import ReverseProxy
+import Support
 import Yams
 
 /// Reads `session`: where the token is kept, how it is refreshed, and which requests are about it.

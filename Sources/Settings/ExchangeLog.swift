@@ -1,6 +1,7 @@
 public import Credentials
 public import EventIO
 public import Logging
+import Platform
 public import ReverseProxy
 import Threads
 

@@ -1,11 +1,7 @@
 import EventIO
+import Platform
+import Support
 import Threads
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// The moment of a log line.
 struct Timestamp {
@@ -14,11 +10,9 @@ struct Timestamp {
     var milliseconds: Int
 
     static func now() -> Timestamp {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
         // Whatever the clock was set to, the year has four digits.
-        let seconds = min(max(time.tv_sec, 0), 253_402_300_799)
-        return Timestamp(seconds: seconds, milliseconds: Int(time.tv_nsec) / 1_000_000)
+        let time = WallClock.now()
+        return Timestamp(seconds: UTCTime.clamped(time.seconds), milliseconds: time.nanoseconds / 1_000_000)
     }
 }
 

@@ -1,11 +1,6 @@
 import EventIO
 public import Logging
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// `--log-format`.
 public enum LogFormat: String, CaseIterable, Sendable {

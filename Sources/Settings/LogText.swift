@@ -1,11 +1,7 @@
 import Credentials
 import EventIO
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
+import Support
 
 /// What log lines are made of. Nothing here allocates.
 extension ByteBuffer {

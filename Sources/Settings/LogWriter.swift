@@ -1,11 +1,6 @@
 import EventIO
+import Platform
 import Threads
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// Writes log lines to standard error from a thread of its own: a reader that is slow, or gone, delays no exchange.
 /// What does not fit is dropped and counted.
@@ -68,9 +63,7 @@ public final class LogWriter: @unchecked Sendable {
             if lost > 0 { leaving.append("(\(lost) log lines were dropped: standard error is not read)\n") }
             guard !leaving.isEmpty else { return }
             while !leaving.isEmpty {
-                let bytes = leaving.readable
-                let count = systemWrite(descriptor, bytes.baseAddress!, bytes.count)
-                if count < 0, errno == EINTR { continue }
+                let count = SystemCall.write(descriptor, leaving.readable)
                 if count < 0, errno == EAGAIN {
                     // Whoever shares it made it non-blocking.
                     var writable = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
@@ -83,12 +76,4 @@ public final class LogWriter: @unchecked Sendable {
             }
         }
     }
-}
-
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
-    #if canImport(Glibc)
-    Glibc.write(descriptor, bytes, count)
-    #else
-    Darwin.write(descriptor, bytes, count)
-    #endif
 }

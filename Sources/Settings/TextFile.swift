@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// Reads small files, and expands paths as people write them.
 public enum TextFile {
@@ -19,21 +15,14 @@ public enum TextFile {
 
     /// The same for a file that need not be text.
     static func bytes(_ path: String, limit: Int) -> Result<[UInt8], Problem> {
-        let descriptor: Int32
-        switch openLooking(path) {
-        case .failure(let problem): return .failure(problem)
-        case .success(let opened): descriptor = opened
-        }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16 * 1024)
-        while true {
-            let count = chunk.withUnsafeMutableBytes { systemRead(descriptor, $0) }
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { return .failure(Problem(String(cString: strerror(errno)))) }
-            if count == 0 { return .success(bytes) }
-            bytes += chunk[..<count]
-            guard bytes.count <= limit else { return .failure(Problem("it is larger than \(limit / 1024) KiB")) }
+        do throws(Problem) {
+            switch try openLooking(path).readAll(limit: limit) {
+            case .bytes(let bytes): return .success(bytes)
+            case .tooLarge: throw Problem("it is larger than \(limit / 1024) KiB")
+            case .failed(let code): throw Problem(String(cString: strerror(code)))
+            }
+        } catch {
+            return .failure(error)
         }
     }
 
@@ -51,17 +40,15 @@ public enum TextFile {
     /// Why a file that another library will read cannot be used; nil if it can. It must be a regular file of at most 16
     /// MiB, because the library may block on anything else, or read without end.
     static func problem(_ path: String) -> Problem? {
-        switch openLooking(path) {
-        case .failure(let problem): return problem
-        case .success(let descriptor):
-            defer { close(descriptor) }
-            var information = stat()
-            guard fstat(descriptor, &information) == 0 else { return Problem(String(cString: strerror(errno))) }
-            guard information.st_mode & S_IFMT == S_IFREG else { return Problem("it is not a regular file") }
+        do throws(Problem) {
+            guard let information = try openLooking(path).information() else { throw .system() }
+            guard information.st_mode & S_IFMT == S_IFREG else { throw Problem("it is not a regular file") }
             guard information.st_size <= maximumForeignSize else {
-                return Problem("it is larger than \(maximumForeignSize >> 20) MiB")
+                throw Problem("it is larger than \(maximumForeignSize >> 20) MiB")
             }
             return nil
+        } catch {
+            return error
         }
     }
 
@@ -69,19 +56,17 @@ public enum TextFile {
 
     /// Opens a file without waiting for the other end of a FIFO. Accepts regular files, and devices such as /dev/null,
     /// which do not block either.
-    private static func openLooking(_ path: String) -> Result<Int32, Problem> {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
-        guard descriptor >= 0 else { return .failure(Problem(String(cString: strerror(errno)))) }
-        var information = stat()
-        let isKnown = fstat(descriptor, &information) == 0
-        switch information.st_mode & S_IFMT {
-        case S_IFREG where isKnown, S_IFCHR where isKnown: return .success(descriptor)
-        case S_IFDIR where isKnown:
-            close(descriptor)
-            return .failure(Problem("it is a directory"))
-        default:
-            close(descriptor)
-            return .failure(Problem("it is not a regular file"))
+    private static func openLooking(_ path: String) throws(Problem) -> FileDescriptor {
+        let file: FileDescriptor
+        do {
+            file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+        } catch {
+            throw Problem(error.reason)
+        }
+        switch file.information().map({ $0.st_mode & S_IFMT }) {
+        case S_IFREG, S_IFCHR: return file
+        case S_IFDIR: throw Problem("it is a directory")
+        default: throw Problem("it is not a regular file")
         }
     }
 
@@ -94,6 +79,9 @@ public enum TextFile {
             self.text = text
             self.line = line
         }
+
+        /// What the system says of the call that just failed.
+        fileprivate static func system() -> Problem { Problem(String(cString: strerror(errno))) }
     }
 
     /// Expands `~` to the home directory, and resolves other relative paths in `directory`.
@@ -118,12 +106,4 @@ public enum TextFile {
     public static func isReadable(_ path: String) -> Bool {
         access(path, R_OK) == 0
     }
-}
-
-private func systemRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
-    #if canImport(Glibc)
-    Glibc.read(descriptor, buffer.baseAddress, buffer.count)
-    #else
-    Darwin.read(descriptor, buffer.baseAddress, buffer.count)
-    #endif
 }

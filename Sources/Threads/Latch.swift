@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// A value that one thread sets, once, and others wait for.
 public final class Latch<Value: Sendable>: @unchecked Sendable {

@@ -1,10 +1,5 @@
 internal import CSystem
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// Starts a joinable POSIX thread.
 ///

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// A thread that runs blocking work items one after another, in order.
 ///
@@ -13,7 +9,7 @@ public final class WorkThread: @unchecked Sendable {
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let name: String
     private var queue: [Work] = []
-    /// Work that is due later, by `now()`.
+    /// Work that is due later, by `ConditionClock`.
     private var delayed: [(due: Int64, work: Work)] = []
     private var isRunning = false
     private var worker: NativeThread?
@@ -28,16 +24,8 @@ public final class WorkThread: @unchecked Sendable {
     public init(name: String) {
         self.name = name
         pthread_mutex_init(mutex, nil)
-        #if os(Linux)
         // A wall clock that jumps must not move what waits.
-        var attributes = pthread_condattr_t()
-        pthread_condattr_init(&attributes)
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        pthread_cond_init(changed, &attributes)
-        pthread_condattr_destroy(&attributes)
-        #else
-        pthread_cond_init(changed, nil)
-        #endif
+        ConditionClock.initialize(changed)
     }
 
     deinit {
@@ -63,7 +51,7 @@ public final class WorkThread: @unchecked Sendable {
     public func executeLater(_ delay: Int64, _ work: @escaping @Sendable () -> Void) {
         locked {
             guard !isFinished else { return }
-            delayed.append((Self.now().adding(saturating: max(delay, 0)), Work(run: work)))
+            delayed.append((ConditionClock.now().adding(saturating: max(delay, 0)), Work(run: work)))
             wake()
         }
     }
@@ -93,7 +81,7 @@ public final class WorkThread: @unchecked Sendable {
             return true
         }
         pthread_cond_broadcast(changed)
-        let deadline = Self.now().adding(saturating: timeout.wholeNanoseconds)
+        let deadline = ConditionClock.now().adding(saturating: timeout.wholeNanoseconds)
         while isRunning || !queue.isEmpty {
             guard wait(until: deadline) else {
                 pthread_mutex_unlock(mutex)
@@ -119,7 +107,7 @@ public final class WorkThread: @unchecked Sendable {
                     pthread_cond_wait(changed, mutex)
                     continue
                 }
-                if delayed[next].due <= Self.now() {
+                if delayed[next].due <= ConditionClock.now() {
                     queue.append(delayed.remove(at: next).work)
                 } else {
                     _ = wait(until: delayed[next].due)
@@ -137,19 +125,7 @@ public final class WorkThread: @unchecked Sendable {
 
     /// Waits for a change; false when `deadline` has passed.
     private func wait(until deadline: Int64) -> Bool {
-        let deadline = max(deadline, 0)
-        var time = timespec(tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
+        var time = ConditionClock.deadline(deadline)
         return pthread_cond_timedwait(changed, mutex, &time) != ETIMEDOUT
-    }
-
-    /// The clock of `changed`.
-    private static func now() -> Int64 {
-        var time = timespec()
-        #if os(Linux)
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        #else
-        clock_gettime(CLOCK_REALTIME, &time)
-        #endif
-        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 }

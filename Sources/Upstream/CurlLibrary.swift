@@ -1,10 +1,5 @@
 internal import CCurl
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// libcurl's process-wide state.
 public enum CurlLibrary {

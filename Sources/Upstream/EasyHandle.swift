@@ -1,5 +1,5 @@
 internal import CCurl
-import Threads
+import Platform
 
 /// A `CURL *` and the memory it points to.
 ///

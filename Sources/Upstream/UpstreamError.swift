@@ -1,10 +1,5 @@
 internal import CCurl
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// Why the upstream could not be reached, or stopped answering.
 public struct UpstreamError: Error, Equatable, Sendable {

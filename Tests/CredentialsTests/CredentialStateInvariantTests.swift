@@ -1,5 +1,4 @@
 import Testing
-import Threads
 
 @testable import Credentials
 

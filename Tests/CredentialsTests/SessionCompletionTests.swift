@@ -1,13 +1,8 @@
+import Platform
 import Testing
 import Threads
 
 @testable import Credentials
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// A completion is called exactly once for every call, whenever the session ends.
 @Suite struct SessionCompletionTests {

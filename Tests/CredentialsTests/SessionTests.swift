@@ -1,14 +1,10 @@
+import Platform
+import Support
 import Synchronization
 import Testing
 import Threads
 
 @testable import Credentials
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 private final class TestClock: CredentialClock {
     private let seconds = Atomic<Int>(0)

@@ -1,10 +1,5 @@
+import Platform
 import Testing
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// Runs the scenarios: Squire as a process, driven by real clients and raw sockets. They are written in Python, whose sockets share
 /// nothing with the code under test.

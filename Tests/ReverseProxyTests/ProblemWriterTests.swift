@@ -2,6 +2,7 @@ import Credentials
 import EventIO
 import HTTP1
 import ReverseProxy
+import Support
 import Testing
 
 @Suite struct ProblemWriterTests {

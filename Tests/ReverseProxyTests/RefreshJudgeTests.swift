@@ -1,4 +1,5 @@
 import Credentials
+import Support
 import Testing
 
 @testable import ReverseProxy

@@ -1,13 +1,8 @@
+import Platform
 import ReverseProxy
 import Testing
 
 @testable import Settings
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// Every number of the configuration: what is accepted lies within its bounds, and everything else is an error with a
 /// line.

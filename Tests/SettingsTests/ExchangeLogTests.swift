@@ -1,15 +1,10 @@
 import EventIO
 import Logging
+import Platform
 import Testing
 
 @testable import ReverseProxy
 @testable import Settings
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// What a line looks like, octet by octet: people read it and programs parse it.
 @Suite struct ExchangeLogTests {

@@ -1,12 +1,7 @@
+import Platform
 import Testing
 
 @testable import Settings
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 @Suite struct LogWriterTests {
     /// However many lines came while it wrote, the thread is done when they are written.
@@ -60,11 +55,7 @@ private final class Pipe {
         var ready = pollfd(fd: reading, events: Int16(POLLIN), revents: 0)
         guard poll(&ready, 1, 5000) == 1 else { return "" }
         var bytes = [UInt8](repeating: 0, count: 4096)
-        #if canImport(Glibc)
-        let count = Glibc.read(reading, &bytes, bytes.count)
-        #else
-        let count = Darwin.read(reading, &bytes, bytes.count)
-        #endif
+        let count = bytes.withUnsafeMutableBytes { SystemCall.read(reading, into: $0) }
         return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
     }
 }

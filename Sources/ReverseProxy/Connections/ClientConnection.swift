@@ -1,11 +1,6 @@
 import EventIO
 import HTTP1
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// One client's connection: reads requests, has one exchange at a time carried out, and keeps their order.
 ///

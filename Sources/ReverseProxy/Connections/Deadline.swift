@@ -1,4 +1,5 @@
 import EventIO
+import Platform
 
 /// A deadline that moves often and passes seldom: moving it costs no timer operation.
 ///

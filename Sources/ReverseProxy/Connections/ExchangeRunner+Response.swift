@@ -1,6 +1,7 @@
 import Credentials
 import EventIO
 import HTTP1
+import Platform
 import Upstream
 
 /// The response's way: from the upstream, perhaps held or collected, to the client.

@@ -1,6 +1,8 @@
 import Credentials
 import EventIO
 import HTTP1
+import Platform
+import Support
 
 /// The exchange's dealings with the session.
 extension ExchangeRunner {

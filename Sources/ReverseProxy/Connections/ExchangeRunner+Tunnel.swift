@@ -1,5 +1,6 @@
 import EventIO
 import HTTP1
+import Platform
 import Upstream
 
 /// A WebSocket: after the upstream's 101, bytes both ways as they come, until the upstream ends or nothing moves for `timeouts.idle`. The

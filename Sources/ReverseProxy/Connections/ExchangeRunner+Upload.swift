@@ -1,5 +1,6 @@
 import EventIO
 import HTTP1
+import Platform
 import Upstream
 
 /// The request's way: from the client's input through `RequestBody` to the upstream.

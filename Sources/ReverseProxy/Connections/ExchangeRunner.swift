@@ -1,6 +1,7 @@
 import Credentials
 import EventIO
 import HTTP1
+import Platform
 import Upstream
 
 /// Carries out one exchange: the I/O that obeys the pure `Exchange`. Used again for the next one.

@@ -1,4 +1,5 @@
 import EventIO
+import Platform
 import Upstream
 
 /// The upstream connections of one worker: those that wait for another exchange, and the exchanges that wait for one.

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// The secrets that are shown nowhere, by their values: what was configured, and the tokens of now and of lately.
 ///

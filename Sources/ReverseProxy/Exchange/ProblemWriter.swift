@@ -1,5 +1,6 @@
 public import EventIO
 import HTTP1
+import Platform
 
 /// Renders a problem as `application/problem+json` (RFC 9457): the one form of the proxy and of the inspector.
 ///
@@ -61,8 +62,8 @@ public struct ProblemWriter {
                 if start < index { body(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: octets[start..<index]))) }
                 let byte = octets[index]
                 let zero: UInt8 = 0x30
-                let escape = (UInt8(0x5C), UInt8(0x75), zero, zero, hexadecimal(byte >> 4), hexadecimal(byte & 15))
-                withUnsafeBytes(of: escape, body)
+                let (high, low) = (Hexadecimal.digit(byte >> 4), Hexadecimal.digit(byte & 15))
+                withUnsafeBytes(of: (UInt8(0x5C), UInt8(0x75), zero, zero, high, low), body)
                 start = index + 1
             }
             if start < octets.count { body(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: octets[start...]))) }
@@ -73,8 +74,6 @@ public struct ProblemWriter {
     private static func isEscaped(_ byte: UInt8) -> Bool {
         byte < 0x20 || byte == 0x22 || byte == 0x5C || byte == 0x7F
     }
-
-    private static func hexadecimal(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
 
     /// Three of them: what a status has.
     private static func digits(of status: Int, _ body: (UnsafeRawBufferPointer) -> Void) {

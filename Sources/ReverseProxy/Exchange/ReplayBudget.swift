@@ -18,7 +18,7 @@ public final class ReplayBudget {
     /// Of the whole process.
     public static let whole = Amount(memory: 64 << 20, file: 1 << 30)
 
-    private var left: Amount
+    private(set) var left: Amount
 
     public init(_ amount: Amount) {
         left = amount

@@ -1,23 +1,25 @@
 public import EventIO
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// A request's body as it goes upstream, framing included, kept so that it can be sent again.
 ///
-/// In memory up to a limit, then in an unlinked temporary file, then only as a window of what is not sent yet: from then on it
-/// cannot be sent again. *Ownership*: owns the file. *Threading*: belongs to one loop.
+/// In memory up to a limit, then in an unlinked temporary file, then only as a window of what is not sent yet: from
+/// then on it cannot be sent again. *Ownership*: owns the file. *Threading*: belongs to one loop.
 public final class RequestBody {
-    /// Bytes [fileEnd or memoryStart, count).
+    /// Where the bytes are.
+    private enum Storage {
+        /// Kept: all of them in `memory`.
+        case memory
+        /// Kept: all of them in the file.
+        case spilled(SpillFile)
+        /// Not kept, but none was sent: all of them in `memory`.
+        case unsent
+        /// Not kept: those from `start` on in `memory`. Those before it that were not sent yet are in the file.
+        case window(start: Int, before: SpillFile?)
+    }
+
+    private var storage: Storage
     private let memory = ByteBuffer(capacity: 4096)
-    /// The offset of the first byte that `memory` holds.
-    private var memoryStart = 0
-    /// Holds bytes [0, fileEnd); -1 without one.
-    private var file: Int32 = -1
-    private var fileEnd = 0
     private let memoryLimit: Int
     private let fileLimit: Int
     private let budget: ReplayBudget
@@ -25,41 +27,42 @@ public final class RequestBody {
     private var taken = ReplayBudget.Amount(memory: 0, file: 0)
     /// Bytes so far, from the start of the body.
     public private(set) var count = 0
-    /// What is sent is kept, as far as the limits go.
-    private var isKept: Bool
-    /// Everything from the first byte on is here.
-    public private(set) var isReplayable = true
     /// No more bytes will come.
     public var isComplete = false
 
-    /// `isKept` false forgets what is sent from the start: of a body that is known to be too large, the first part is of no use.
+    /// `isKept` false forgets what is sent from the start: of a body that is known to be too large, the first part is
+    /// of no use.
     public init(memoryLimit: Int, fileLimit: Int, budget: ReplayBudget, isKept: Bool = true) {
-        self.isKept = isKept
+        storage = isKept ? .memory : .unsent
         self.memoryLimit = memoryLimit
         self.fileLimit = fileLimit
         self.budget = budget
     }
 
     deinit {
-        if file >= 0 { SocketIO.close(file) }
-        budget.give(\.memory, taken.memory)
-        budget.give(\.file, taken.file)
+        giveBack(\.memory)
+        giveBack(\.file)
+    }
+
+    /// Whether the body is still complete from its first byte on.
+    public var isReplayable: Bool {
+        switch storage {
+        case .memory, .spilled, .unsent: true
+        case .window: false
+        }
     }
 
     public func append(_ bytes: UnsafeRawBufferPointer) {
         guard !bytes.isEmpty else { return }
-        defer { count += bytes.count }
-        if isKept, file < 0 {
-            if count + bytes.count > memoryLimit || !take(\.memory, bytes.count) { spill() }
+        let end = count + bytes.count
+        defer { count = end }
+        if case .memory = storage {
+            if end <= memoryLimit, take(\.memory, bytes.count) { return memory.append(bytes) }
+            storage = spill()
         }
-        if isKept, file >= 0 {
-            if count + bytes.count <= fileLimit, take(\.file, bytes.count), write(bytes, at: count) {
-                fileEnd = count + bytes.count
-                memoryStart = fileEnd
-                return
-            }
-            isKept = false
-            isReplayable = false
+        if case .spilled(let file) = storage {
+            if end <= fileLimit, take(\.file, bytes.count), file.write(bytes, at: count) { return }
+            storage = .window(start: count, before: file)
         }
         memory.append(bytes)
     }
@@ -68,48 +71,50 @@ public final class RequestBody {
         append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    /// Bytes from `offset` on, at most `limit`; `scratch` is where those of a file are read to. Nil when the file cannot be read.
+    /// Bytes from `offset` on, at most `limit`; `scratch` is where those of a file are read to. Nil when the file
+    /// cannot be read, or when they were forgotten.
     public func bytes(from offset: Int, limit: Int, scratch: ByteBuffer) -> UnsafeRawBufferPointer? {
         let wanted = min(limit, count - offset)
         guard wanted > 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
-        if offset >= memoryStart {
-            return UnsafeRawBufferPointer(rebasing: memory.readable[(offset - memoryStart)...].prefix(wanted))
+        switch storage {
+        case .memory, .unsent:
+            return slice(from: offset, wanted)
+        case .spilled(let file):
+            return file.read(at: offset, wanted, scratch)
+        case .window(let start, let file):
+            if offset >= start { return slice(from: offset - start, wanted) }
+            return file?.read(at: offset, min(wanted, start - offset), scratch)
         }
-        scratch.clear()
-        let amount = min(wanted, fileEnd - offset)
-        let room = scratch.writable(minimum: min(amount, BufferPool.bufferCapacity))
-        let moved = pread(file, room.baseAddress, min(amount, room.count), off_t(offset))
-        guard moved > 0 else { return nil }
-        scratch.commit(moved)
-        return scratch.readable
     }
 
-    /// Everything before `offset` was sent: forget it if it cannot be sent again anyway.
+    private func slice(from start: Int, _ count: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: memory.readable[start...].prefix(count))
+    }
+
+    /// Everything before `offset` was sent: it is forgotten if it cannot be sent again anyway.
     public func sent(upTo offset: Int) {
-        guard !isKept, offset > memoryStart else { return }
-        isReplayable = false
-        memory.consume(offset - memoryStart)
-        memoryStart = offset
+        let start: Int
+        switch storage {
+        case .memory, .spilled: return
+        case .unsent: start = 0
+        case .window(let first, _): start = first
+        }
+        guard offset > start else { return }
+        memory.consume(offset - start)
+        storage = .window(start: offset, before: nil)
+        giveBack(\.file)
     }
 
-    /// Moves what memory holds to a file. When that fails, the body is not kept any more.
-    private func spill() {
-        guard fileLimit > memoryLimit, take(\.file, count), let descriptor = Self.unlinkedFile() else {
-            isKept = false
-            isReplayable = false
-            return
+    /// Moves what memory holds to a file. If that fails, the body is not kept any more.
+    private func spill() -> Storage {
+        guard fileLimit > memoryLimit, take(\.file, count) else { return .window(start: 0, before: nil) }
+        guard let file = SpillFile(), file.write(memory.readable, at: 0) else {
+            giveBack(\.file)
+            return .window(start: 0, before: nil)
         }
-        file = descriptor
-        guard write(memory.readable, at: 0) else {
-            isKept = false
-            isReplayable = false
-            return
-        }
-        fileEnd = count
-        memoryStart = count
         memory.clear()
-        budget.give(\.memory, taken.memory)
-        taken.memory = 0
+        giveBack(\.memory)
+        return .spilled(file)
     }
 
     private func take(_ kind: WritableKeyPath<ReplayBudget.Amount, Int>, _ bytes: Int) -> Bool {
@@ -118,7 +123,23 @@ public final class RequestBody {
         return true
     }
 
-    /// Written and read on the loop, so not on a disk unless TMPDIR asks for it: memory that can be swapped (tmpfs(5)) does not stall.
+    private func giveBack(_ kind: WritableKeyPath<ReplayBudget.Amount, Int>) {
+        budget.give(kind, taken[keyPath: kind])
+        taken[keyPath: kind] = 0
+    }
+}
+
+/// The unlinked temporary file of one body.
+private final class SpillFile {
+    private let descriptor: FileDescriptor
+
+    init?() {
+        guard let descriptor = FileDescriptor.unnamedFile(in: Self.directory) else { return nil }
+        self.descriptor = descriptor
+    }
+
+    /// Written and read on the loop, so not on a disk unless TMPDIR asks for it: memory that can be swapped (tmpfs(5))
+    /// does not stall.
     private static let directory: String = {
         for name in ["TMPDIR", "XDG_RUNTIME_DIR"] {
             if let value = getenv(name), value.pointee != 0 { return String(cString: value) }
@@ -126,23 +147,20 @@ public final class RequestBody {
         return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
     }()
 
-    private static func unlinkedFile() -> Int32? {
-        var template = Array("\(directory)/squire-body.XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { return nil }
-        unlink(template)
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        return descriptor
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+        descriptor.write(bytes, at: offset)
     }
 
-    private func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
-        var done = 0
-        while done < bytes.count {
-            let moved = pwrite(file, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
-            if moved < 0, errno == EINTR { continue }
-            guard moved > 0 else { return false }
-            done += moved
-        }
-        return true
+    /// Reads up to `count` bytes at `offset` into `scratch`; nil if there are none.
+    func read(at offset: Int, _ count: Int, _ scratch: ByteBuffer) -> UnsafeRawBufferPointer? {
+        scratch.clear()
+        let room = scratch.writable(minimum: min(count, BufferPool.bufferCapacity))
+        let moved = descriptor.read(
+            at: offset,
+            into: UnsafeMutableRawBufferPointer(rebasing: room[..<min(count, room.count)])
+        )
+        guard moved > 0 else { return nil }
+        scratch.commit(moved)
+        return scratch.readable
     }
 }

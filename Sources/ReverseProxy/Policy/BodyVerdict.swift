@@ -1,5 +1,6 @@
 import Credentials
 import HTTP1
+import Support
 
 /// Decides from the first bytes of a response's body whether it says "token rejected".
 ///

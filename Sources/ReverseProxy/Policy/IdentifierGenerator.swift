@@ -1,4 +1,5 @@
 public import EventIO
+import Platform
 
 /// Makes fresh UUIDs and identifiers. Not for secrets: seeded once, then arithmetic only. Belongs to one loop.
 public struct IdentifierGenerator {
@@ -30,8 +31,8 @@ public struct IdentifierGenerator {
                     place &+= 1
                 }
                 let byte = UInt8(truncatingIfNeeded: (index < 8 ? high : low) >> UInt64(56 &- index % 8 &* 8))
-                text[place] = Self.digit(byte >> 4)
-                text[place &+ 1] = Self.digit(byte & 15)
+                text[place] = Hexadecimal.digit(byte >> 4)
+                text[place &+ 1] = Hexadecimal.digit(byte & 15)
                 place &+= 2
             }
             buffer.append(UnsafeRawBufferPointer(text))
@@ -44,6 +45,4 @@ public struct IdentifierGenerator {
         appendUUID(to: buffer)
         return String(decoding: buffer.readable, as: UTF8.self)
     }
-
-    private static func digit(_ value: UInt8) -> UInt8 { value < 10 ? 0x30 + value : 0x57 + value }
 }

@@ -1,4 +1,5 @@
 import Credentials
+import Support
 
 /// Decides whether an answer means "token rejected".
 public final class RejectionPolicy: Sendable {

@@ -1,11 +1,6 @@
 import CSystem
+import Platform
 import Threads
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// Who is at the other end of a connection.
 public enum PeerUser: Equatable, Sendable {

@@ -1,6 +1,7 @@
 public import Credentials
 import EventIO
 public import HTTP1
+import Platform
 
 /// What one configuration comes to: everything that exchanges ask, shared by all workers. Immutable; a reload makes a new one, and
 /// exchanges that run keep theirs.

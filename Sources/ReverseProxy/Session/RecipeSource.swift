@@ -1,4 +1,5 @@
 public import Credentials
+import Support
 import Upstream
 
 /// A token source that follows the configured recipe: one request whose response holds a new token.

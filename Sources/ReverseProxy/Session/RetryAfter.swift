@@ -1,5 +1,6 @@
 import Credentials
 import HTTP1
+import Support
 
 /// `Retry-After` (RFC 9110 section 10.2.3): a number of seconds, or a date of any of the three forms.
 public enum RetryAfter {

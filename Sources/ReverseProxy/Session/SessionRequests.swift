@@ -1,4 +1,5 @@
 public import Credentials
+public import Support
 public import Upstream
 
 /// Sends the few whole requests that concern the session: refresh, sign-in, sign-out. Blocking; not for event loops.

@@ -1,4 +1,5 @@
 public import Credentials
+import Support
 
 /// Finds a token, and how long it lives, in a response of the API.
 public struct TokenFinder: Sendable {

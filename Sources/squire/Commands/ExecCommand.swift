@@ -1,14 +1,9 @@
 import ArgumentParser
 import CSystem
 import EventIO
+import Platform
 import Settings
 import Threads
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 struct ExecCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -111,7 +106,7 @@ struct ExecCommand: ParsableCommand {
         let waiter = NativeThread(name: "squire-wait") {
             // Only looks: until the command is waited for, its number is nobody else's.
             var ended = siginfo_t()
-            while waitid(P_PID, id_t(process), &ended, WEXITED | WNOWAIT) < 0, errno == EINTR {}
+            _ = SystemCall.retrying { waitid(P_PID, id_t(process), &ended, WEXITED | WNOWAIT) }
             loop.stop()
         }
         loop.run()

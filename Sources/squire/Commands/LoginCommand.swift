@@ -2,6 +2,7 @@ import ArgumentParser
 import Credentials
 import ReverseProxy
 import Settings
+import Support
 import Upstream
 
 struct LoginCommand: ParsableCommand {

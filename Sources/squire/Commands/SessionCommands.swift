@@ -3,6 +3,7 @@ import Credentials
 import HTTP1
 import ReverseProxy
 import Settings
+import Support
 import Upstream
 
 struct LogoutCommand: ParsableCommand {

@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// How many descriptors this process may open (RLIMIT_NOFILE), and how many connections that is good for.
 enum DescriptorLimit {
@@ -13,7 +9,7 @@ enum DescriptorLimit {
     static func raise() {
         guard var limit = current(), limit.rlim_cur < limit.rlim_max else { return }
         limit.rlim_cur = min(limit.rlim_max, 65_536)
-        _ = setrlimit(resource, &limit)
+        _ = setrlimit(SystemConstant.openFiles, &limit)
     }
 
     /// Client connections that each of `proxies` can serve. Each may need two descriptors, its own and the upstream's: so many leave
@@ -25,12 +21,6 @@ enum DescriptorLimit {
 
     private static func current() -> rlimit? {
         var limit = rlimit()
-        return getrlimit(resource, &limit) == 0 ? limit : nil
+        return getrlimit(SystemConstant.openFiles, &limit) == 0 ? limit : nil
     }
-
-    #if canImport(Glibc)
-    private static let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
-    #else
-    private static let resource = RLIMIT_NOFILE
-    #endif
 }

@@ -1,11 +1,6 @@
 import CSystem
 import EventIO
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// The main thread's loop: waits for signals, and stops what runs.
 final class Foreground {

@@ -1,10 +1,5 @@
 import Credentials
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// The end of a command that did not work out: what to say, and the code (sysexits(3)).
 struct ExitFailure: Error {
@@ -71,13 +66,7 @@ enum Output {
     }
 
     static func write(_ descriptor: Int32, _ text: String) {
-        var rest = Array(text.utf8)[...]
-        while !rest.isEmpty {
-            let count = rest.withUnsafeBytes { systemWrite(descriptor, $0) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return }
-            rest = rest.dropFirst(count)
-        }
+        _ = SystemCall.writeAll(descriptor, text.utf8)
     }
 
     /// One line from standard input, without its end; asks with `prompt`, and without echo, when a person is there. Nil at the end. A line
@@ -103,20 +92,11 @@ enum Output {
         var line: [UInt8] = []
         var byte: UInt8 = 0
         while line.count < maximumLine {
-            let count = read(0, &byte, 1)
-            if count < 0, errno == EINTR { continue }
+            let count = withUnsafeMutableBytes(of: &byte) { SystemCall.read(0, into: $0) }
             if count <= 0 { return line.isEmpty ? nil : String(decoding: line, as: UTF8.self) }
             if byte == UInt8(ascii: "\n") { break }
             line.append(byte)
         }
         return String(decoding: line, as: UTF8.self)
     }
-}
-
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-    #if canImport(Glibc)
-    Glibc.write(descriptor, bytes.baseAddress, bytes.count)
-    #else
-    Darwin.write(descriptor, bytes.baseAddress, bytes.count)
-    #endif
 }

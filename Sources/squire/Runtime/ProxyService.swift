@@ -3,16 +3,11 @@ import EventIO
 import HTTP1
 import Inspector
 import Logging
+import Platform
 import ReverseProxy
 import Settings
 import Synchronization
 import Threads
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// One running proxy with its session and its inspector.
 final class ProxyService {

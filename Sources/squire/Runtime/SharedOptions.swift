@@ -1,12 +1,7 @@
 import ArgumentParser
 import Logging
+import Platform
 import Settings
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// The process's environment.
 enum Environment {

@@ -1,10 +1,5 @@
 import EventIO
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// `Micro` lists what there is; `Micro NAME COUNT` does it that often and prints nanoseconds for each. Built by `config/bench micro` only.
 @main

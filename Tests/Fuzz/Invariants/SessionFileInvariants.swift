@@ -1,4 +1,5 @@
 import Credentials
+import Support
 
 /// Whatever a session file holds, reading it ends; what was read is written so that it reads the same, strange members
 /// included.

@@ -1,6 +1,7 @@
 import Credentials
 import HTTP1
 import ReverseProxy
+import Support
 
 /// What an upstream says of times and tokens: whatever it is, nothing traps, and what is believed lies within bounds.
 ///

@@ -1,11 +1,6 @@
 import FuzzInvariants
+import Platform
 import Testing
-
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
 
 /// Every input that fuzzing found worth keeping, and every one that once failed.
 @Suite struct CorpusTests {

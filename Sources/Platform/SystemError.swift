@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-public import Glibc
-#else
-public import Darwin
-#endif
-
 /// A failed system call: what was attempted, and `errno`.
 public struct SystemError: Error, CustomStringConvertible, Sendable {
     public var action: String

@@ -1,6 +1,5 @@
+import Support
 import Testing
-
-@testable import Credentials
 
 @Suite struct JSONValueTests {
     @Test(arguments: [

@@ -1,3 +1,5 @@
+import Platform
+
 extension JSONValue {
     /// The JSON text, without blanks or, if `pretty`, indented for people.
     public func serialized(pretty: Bool = false) -> String {
@@ -45,7 +47,6 @@ extension JSONValue {
         func add(_ escape: StaticString) {
             append(UnsafeRawBufferPointer(start: escape.utf8Start, count: escape.utf8CodeUnitCount))
         }
-        let digit = { (value: UInt8) in value < 10 ? 0x30 + value : 0x57 + value }
         var start = 0
         for (index, byte) in text.enumerated() {
             guard byte < 0x20 || byte == 0x7F || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
@@ -61,7 +62,7 @@ extension JSONValue {
             case UInt8(ascii: "\t"): add("\\t")
             default:
                 add("\\u00")
-                withUnsafeBytes(of: (digit(byte >> 4), digit(byte & 0xF)), append)
+                withUnsafeBytes(of: (Hexadecimal.digit(byte >> 4), Hexadecimal.digit(byte & 0xF)), append)
             }
         }
         append(UnsafeRawBufferPointer(rebasing: text[start...]))

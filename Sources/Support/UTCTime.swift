@@ -1,8 +1,4 @@
-#if canImport(Glibc)
-import Glibc
-#else
-import Darwin
-#endif
+import Platform
 
 /// Moments in seconds since 1970, and their text for people.
 public enum UTCTime {

@@ -29,6 +29,9 @@ extension Duration {
         return seconds.multiplied(saturating: 1_000_000_000).adding(saturating: attoseconds / 1_000_000_000)
     }
 
+    /// Whole nanoseconds for a timer: at least 0.
+    public var nanoseconds: UInt64 { UInt64(max(wholeNanoseconds, 0)) }
+
     /// Whole milliseconds, rounded towards zero, but at least 1 for anything above zero: to C libraries 0 means "for
     /// ever".
     public var wholeMilliseconds: Int64 {

@@ -1,5 +1,5 @@
+import Platform
 import Testing
-import Threads
 
 @Suite struct SaturatingTests {
     private static let edges: [Int64] = [

@@ -1,0 +1,72 @@
+/// The clock of timeouts: `CLOCK_MONOTONIC`, nanoseconds. Never goes back; stands still while the machine sleeps.
+public enum MonotonicClock {
+    @inlinable @inline(__always)
+    public static func now() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+}
+
+/// The clock of lives and ages: nanoseconds since the machine started. Never goes back; goes on while the machine sleeps.
+public enum BootClock {
+    public static func now() -> Int64 {
+        #if os(Linux)
+        time(of: CLOCK_BOOTTIME).wholeNanoseconds
+        #else
+        time(of: CLOCK_MONOTONIC_RAW).wholeNanoseconds
+        #endif
+    }
+}
+
+/// The clock of dates: `CLOCK_REALTIME`. May jump, and may say anything.
+public enum WallClock {
+    /// Since 1970, with nanoseconds within the second.
+    public static func now() -> (seconds: Int, nanoseconds: Int) {
+        let time = time(of: CLOCK_REALTIME)
+        return (Int(time.tv_sec), Int(time.tv_nsec))
+    }
+}
+
+/// The clock that `pthread_cond_timedwait` measures its deadline by, in nanoseconds. Linux can be told to use the one
+/// that does not jump.
+public enum ConditionClock {
+    public static func now() -> Int64 {
+        #if os(Linux)
+        time(of: CLOCK_MONOTONIC).wholeNanoseconds
+        #else
+        time(of: CLOCK_REALTIME).wholeNanoseconds
+        #endif
+    }
+
+    /// Initialises `condition` so that it measures by this clock.
+    public static func initialize(_ condition: UnsafeMutablePointer<pthread_cond_t>) {
+        #if os(Linux)
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(condition, &attributes)
+        pthread_condattr_destroy(&attributes)
+        #else
+        pthread_cond_init(condition, nil)
+        #endif
+    }
+
+    /// `moment` as `pthread_cond_timedwait` takes it.
+    public static func deadline(_ moment: Int64) -> timespec {
+        let moment = max(moment, 0)
+        return timespec(tv_sec: Int(moment / 1_000_000_000), tv_nsec: Int(moment % 1_000_000_000))
+    }
+}
+
+private func time(of clock: clockid_t) -> timespec {
+    var time = timespec()
+    clock_gettime(clock, &time)
+    return time
+}
+
+extension timespec {
+    fileprivate var wholeNanoseconds: Int64 {
+        Int64(tv_sec).multiplied(saturating: 1_000_000_000).adding(saturating: Int64(tv_nsec))
+    }
+}

@@ -1,0 +1,20 @@
+/// The system's C library. Importing `Platform` imports it: no other file asks which one it is.
+#if canImport(Glibc)
+@_exported public import Glibc
+#else
+@_exported public import Darwin
+#endif
+
+/// Constants that the C libraries type differently.
+public enum SystemConstant {
+    #if canImport(Glibc)
+    public static let streamSocket = Int32(SOCK_STREAM.rawValue)
+    /// `send(2)` without SIGPIPE. Darwin has none: there the process ignores the signal.
+    @inline(__always) public static var noSignal: Int32 { Int32(MSG_NOSIGNAL) }
+    public static let openFiles = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+    #else
+    public static let streamSocket = SOCK_STREAM
+    @inline(__always) public static var noSignal: Int32 { 0 }
+    public static let openFiles = RLIMIT_NOFILE
+    #endif
+}
