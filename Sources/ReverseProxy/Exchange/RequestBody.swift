@@ -94,7 +94,7 @@ public final class RequestBody {
 
     /// Moves what memory holds to a file. When that fails, the body is not kept any more.
     private func spill() {
-        guard fileLimit > memoryLimit, take(\.file, count), let descriptor = Self.unlinkedFile() else {
+        guard fileLimit > memoryLimit, take(\.file, count), let descriptor = TemporaryDirectory.unlinkedFile() else {
             isKept = false
             isReplayable = false
             return
@@ -116,23 +116,6 @@ public final class RequestBody {
         guard budget.take(kind, bytes) else { return false }
         taken[keyPath: kind] += bytes
         return true
-    }
-
-    /// Written and read on the loop, so not on a disk unless TMPDIR asks for it: memory that can be swapped (tmpfs(5)) does not stall.
-    private static let directory: String = {
-        for name in ["TMPDIR", "XDG_RUNTIME_DIR"] {
-            if let value = getenv(name), value.pointee != 0 { return String(cString: value) }
-        }
-        return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
-    }()
-
-    private static func unlinkedFile() -> Int32? {
-        var template = Array("\(directory)/squire-body.XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { return nil }
-        unlink(template)
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        return descriptor
     }
 
     private func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
