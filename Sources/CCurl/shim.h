@@ -138,9 +138,20 @@ static inline CURLcode ccurl_receive(CURL *easy, void *buffer, size_t size, size
     return code;
 }
 
-// A macro of casts, which Swift does not import.
+// Macros of casts, which Swift does not import.
 static inline long ccurl_any_authentication(void) {
     return (long)CURLAUTH_ANY;
+}
+
+static inline long ccurl_basic_authentication(void) {
+    return (long)CURLAUTH_BASIC;
+}
+
+// The address of the last connection's other end, borrowed from the handle; NULL without one.
+static inline const char *ccurl_primary_address(CURL *easy) {
+    char *address = NULL;
+    if (curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address) != CURLE_OK || address == NULL) return NULL;
+    return address[0] == 0 ? NULL : address;
 }
 
 static inline CURLMcode ccurl_multi_set_socket_callback(CURLM *multi, curl_socket_callback callback, void *context) {

@@ -1,4 +1,5 @@
 internal import CCurl
+import EventIO
 import Platform
 
 /// A `CURL *` and the memory it points to.
@@ -36,8 +37,17 @@ final class EasyHandle {
         set(option, Int(min(max(timeout.wholeMilliseconds, 1), Int64(Int32.max) - 1)))
     }
 
+    /// How a proxy is told who asks.
+    enum ProxyAuthentication {
+        /// Basic (RFC 7617) with the first CONNECT, as curl does it: many proxies close the connection with their 407.
+        case atOnce
+        /// What the proxy offers, but for Basic, which it has refused: Digest, NTLM or Negotiate.
+        case negotiated
+    }
+
     /// What every use of the upstream has in common.
-    func apply(_ settings: UpstreamSettings) {
+    func apply(_ settings: UpstreamSettings, authentication: ProxyAuthentication = .atOnce) {
+        proxy = settings.proxy
         set(CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeout)
         switch settings.proxy {
         case .none:
@@ -51,7 +61,10 @@ final class EasyHandle {
         }
         // One rule for both schemes: a tunnel. The proxy carries bytes; requests and bearers are for the upstream alone.
         set(CURLOPT_HTTPPROXYTUNNEL, 1)
-        set(CURLOPT_PROXYAUTH, ccurl_any_authentication())
+        switch authentication {
+        case .atOnce: set(CURLOPT_PROXYAUTH, ccurl_basic_authentication())
+        case .negotiated: set(CURLOPT_PROXYAUTH, ccurl_any_authentication() & ~ccurl_basic_authentication())
+        }
         set(CURLOPT_SSL_VERIFYPEER, 1)
         set(CURLOPT_SSL_VERIFYHOST, 2)
         if let authorities = settings.authorities {
@@ -82,7 +95,23 @@ final class EasyHandle {
         return (code, count)
     }
 
+    private var proxy = UpstreamSettings.Proxy.none
+
+    /// The proxy wants credentials, and other than those it got.
+    var isChallengedByProxy: Bool { proxy.mayHaveCredentials && connectStatus == 407 }
+
+    /// The status of the proxy's last answer to CONNECT; 0 without one.
+    private var connectStatus: Int {
+        var status = 0
+        ccurl_get_long(curl, CURLINFO_HTTP_CONNECTCODE, &status)
+        return status
+    }
+
     func error(_ code: CURLcode) -> UpstreamError {
+        let status = connectStatus
+        if status != 0, !(200...299).contains(status) { return refusal(status) }
+        let isClosed = [CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_WEIRD_SERVER_REPLY].contains(code)
+        if isClosed, status == 0, proxy.usesConnect { return refusal(nil) }
         var systemError = 0
         ccurl_get_long(curl, CURLINFO_OS_ERRNO, &systemError)
         return UpstreamError(
@@ -90,5 +119,19 @@ final class EasyHandle {
             text: String(cString: errorBuffer),
             systemError: Int32(truncatingIfNeeded: systemError)
         )
+    }
+
+    private func refusal(_ status: Int?) -> UpstreamError {
+        let hasCredentials = if case .url = proxy { proxy.mayHaveCredentials } else { false }
+        return UpstreamError(refusal: status, by: proxyName, hasCredentials: hasCredentials)
+    }
+
+    /// As it is configured, else its address: the environment's may be any.
+    private var proxyName: String {
+        if let name = proxy.name { return name }
+        var port = 0
+        ccurl_get_long(curl, CURLINFO_PRIMARY_PORT, &port)
+        guard let address = ccurl_primary_address(curl) else { return "of the environment" }
+        return SocketAddress(host: String(cString: address), port: port).description
     }
 }

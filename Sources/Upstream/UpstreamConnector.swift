@@ -11,7 +11,11 @@ public final class UpstreamConnector {
     private let share: UnsafeMutableRawPointer
     private let loop: EventLoop
     public let settings: UpstreamSettings
-    private var attempts: [ObjectIdentifier: CurlTransport] = [:]
+    private var attempts: [ObjectIdentifier: Attempt] = [:]
+    /// The proxy has refused Basic.
+    private var isNegotiatingWithProxy = false
+    /// Nothing accepted a connection at the last address.
+    private var isAddressDoubtful = false
     /// Where TLS sends are offered from; see `UpstreamConnection.send`.
     private var stagingBuffer: ByteBuffer?
     /// Connections that exist, connecting ones included.
@@ -34,25 +38,55 @@ public final class UpstreamConnector {
     }
 
     /// A connection attempt that can be given up.
-    public struct Attempt {
-        fileprivate let transport: CurlTransport
+    public final class Attempt {
+        /// The one that is being tried.
+        fileprivate var transport: CurlTransport
+
+        fileprivate init(_ transport: CurlTransport) {
+            self.transport = transport
+        }
     }
 
     /// Starts connecting; `completion` is called once, later, from the loop, unless the attempt is cancelled.
     public func connect(
         completion: @escaping (Result<UpstreamConnection, UpstreamError>) -> Void
     ) -> Attempt {
-        let transport = CurlTransport(loop: loop) { configure($0) }
         connectionCount += 1
-        attempts[ObjectIdentifier(transport)] = transport
-        transport.connect { [unowned self] result in
-            // It keeps itself through this call.
-            guard let transport = attempts.removeValue(forKey: ObjectIdentifier(transport)) else { return }
+        let attempt = Attempt(CurlTransport(loop: loop) { configure($0) })
+        attempts[ObjectIdentifier(attempt)] = attempt
+        begin(attempt, completion)
+        return attempt
+    }
+
+    private func begin(_ attempt: Attempt, _ completion: @escaping (Result<UpstreamConnection, UpstreamError>) -> Void)
+    {
+        let transport = attempt.transport
+        transport.connect { [unowned self, unowned attempt] result in
+            // They keep themselves through this call.
+            guard let attempt = attempts[ObjectIdentifier(attempt)] else { return }
+            let transport = attempt.transport
+            if case .failure = result, transport.easy.isChallengedByProxy, !isNegotiatingWithProxy {
+                // From now on nothing else is tried first: a proxy may count wrong passwords.
+                isNegotiatingWithProxy = true
+                attempt.transport = CurlTransport(loop: loop) { configure($0) }
+                return begin(attempt, completion)
+            }
+            attempts[ObjectIdentifier(attempt)] = nil
             let connected = result.flatMap { connection(transport, descriptor: $0) }
-            if case .failure = connected { connectionCount -= 1 }
+            if case .failure(let error) = connected {
+                connectionCount -= 1
+                learn(error)
+            }
             completion(connected)
         }
-        return Attempt(transport: transport)
+    }
+
+    /// The name may have moved: the next attempt looks it up again, whatever is remembered.
+    private func learn(_ error: UpstreamError) {
+        switch error.kind {
+        case .unreachable, .timeout, .unresolvable, .tls: isAddressDoubtful = true
+        case .reset, .configuration, .refusedByProxy: break
+        }
     }
 
     private func configure(_ easy: EasyHandle) {
@@ -65,10 +99,11 @@ public final class UpstreamConnector {
         easy.set(CURLOPT_TCP_NODELAY, 1)
         easy.set(CURLOPT_TCP_KEEPALIVE, 1)
         // A name that has moved is noticed soon; connections that go on need no name.
-        easy.set(CURLOPT_DNS_CACHE_TIMEOUT, 5)
+        easy.set(CURLOPT_DNS_CACHE_TIMEOUT, isAddressDoubtful ? 0 : 5)
+        isAddressDoubtful = false
         // An attempt that is given up while its name is looked up must not wait for that: the resolver's thread ends by itself.
         easy.set(CURLOPT_QUICK_EXIT, 1)
-        easy.apply(settings)
+        easy.apply(settings, authentication: isNegotiatingWithProxy ? .negotiated : .atOnce)
         if settings.isSecure { easy.prepareTLS() }
         ccurl_set_share(easy.curl, share)
     }
@@ -88,14 +123,14 @@ public final class UpstreamConnector {
 
     /// Gives up; the completion is not called.
     public func cancel(_ attempt: Attempt) {
-        guard let transport = attempts.removeValue(forKey: ObjectIdentifier(attempt.transport)) else { return }
-        transport.end()
+        guard attempts.removeValue(forKey: ObjectIdentifier(attempt)) != nil else { return }
+        attempt.transport.end()
         connectionCount -= 1
     }
 
     /// Gives up all attempts.
     public func cancelAll() {
-        for transport in attempts.values { transport.end() }
+        for attempt in attempts.values { attempt.transport.end() }
         connectionCount -= attempts.count
         attempts = [:]
     }

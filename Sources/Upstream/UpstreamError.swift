@@ -6,8 +6,10 @@ public struct UpstreamError: Error, Equatable, Sendable {
     public enum Kind: String, Sendable {
         /// The name does not resolve.
         case unresolvable
-        /// Nothing accepts connections there, or the configured proxy refused.
+        /// Nothing accepts connections there.
         case unreachable
+        /// The proxy in between makes no connection to the upstream: see `proxy`.
+        case refusedByProxy
         /// The TLS handshake or the verification of the certificate failed.
         case tls
         /// Not connected in time, or no answer in time.
@@ -23,11 +25,41 @@ public struct UpstreamError: Error, Equatable, Sendable {
     public var detail: String
     /// What to do about it, a sentence; nil when nobody can tell.
     public var advice: String?
+    /// The proxy that refused.
+    public var proxy: ProxyRefusal?
+
+    /// How a proxy refused to connect to the upstream.
+    public struct ProxyRefusal: Equatable, Sendable {
+        /// `host:port`, without scheme and credentials.
+        public var name: String
+        /// The status of its answer to CONNECT; nil without one.
+        public var status: Int?
+    }
 
     public init(kind: Kind, detail: String, advice: String? = nil) {
         self.kind = kind
         self.detail = detail
         self.advice = advice
+    }
+
+    /// A proxy's answer to CONNECT; `status` nil when it closed the connection instead.
+    init(refusal status: Int?, by name: String, hasCredentials: Bool) {
+        kind = .refusedByProxy
+        proxy = ProxyRefusal(name: name, status: status)
+        guard let status else {
+            detail = "The proxy \(name) closed the connection without an answer"
+            advice = "Is it a proxy, and is the scheme in the proxy setting right?"
+            return
+        }
+        detail = "The proxy \(name) refused to connect to the upstream (status \(status))"
+        switch status {
+        case 407 where hasCredentials:
+            advice = "It does not take the user and the password of the proxy setting by Basic, Digest or NTLM."
+        case 407: advice = "It wants a user and a password: proxy: http://USER:PASSWORD@HOST:PORT, percent-encoded."
+        case 400...499: advice = "Ask whoever runs it to allow the upstream, or connect without it."
+        case 500...599: advice = "It cannot reach the upstream itself: check the upstream setting, or try again later."
+        default: advice = "Is it a proxy that makes tunnels (CONNECT)?"
+        }
     }
 
     /// Translates libcurl's code; `text` is what it wrote to the error buffer, `systemError` the `errno` of connecting, or 0.

@@ -8,6 +8,35 @@ public struct UpstreamSettings: Sendable, Equatable {
         /// An explicit proxy, `http://`, `https://`, `socks5://` or `socks5h://`, with credentials where it needs them.
         case url(String)
 
+        /// Whether credentials for it may be configured: in the environment they are not looked for.
+        var mayHaveCredentials: Bool {
+            switch self {
+            case .none: false
+            case .environment: true
+            case .url(let text): text.contains("@")
+            }
+        }
+
+        /// Whether it is asked by CONNECT (RFC 9110 section 9.3.6), for all that is known.
+        var usesConnect: Bool {
+            switch self {
+            case .none, .environment: false
+            case .url(let text): text.hasPrefix("http")
+            }
+        }
+
+        /// `host:port` of a configured one, without credentials; nil when only the environment knows.
+        var name: String? {
+            guard case .url(let text) = self else { return nil }
+            var rest = text[...]
+            if let slashes = rest.utf8.firstIndex(of: UInt8(ascii: "/")) {
+                rest = rest[slashes...].drop { $0 == "/" }
+            }
+            rest = rest.prefix { !"/?#".contains($0) }
+            if let at = rest.lastIndex(of: "@") { rest = rest[rest.index(after: at)...] }
+            return String(rest)
+        }
+
         /// Whether connections to it may be TLS: for `environment` it is not looked up.
         var mayBeSecure: Bool {
             switch self {

@@ -49,10 +49,24 @@ public struct WholeRequest: Sendable {
         case noAnswer(UpstreamError)
     }
 
-    /// Sends it and waits. Redirects are answers, not followed.
+    /// Sends it and waits. Redirects are answers, not followed. A proxy that refuses Basic is asked once more, by what it offers: nothing of
+    /// the request has left by then.
     public func perform(_ settings: UpstreamSettings) throws(Failure) -> Answer {
         let easy = EasyHandle()
-        easy.apply(settings)
+        do throws(Failure) {
+            return try perform(settings, on: easy, .atOnce)
+        } catch {
+            guard case .notSent = error, easy.isChallengedByProxy else { throw error }
+            return try perform(settings, on: EasyHandle(), .negotiated)
+        }
+    }
+
+    private func perform(
+        _ settings: UpstreamSettings,
+        on easy: EasyHandle,
+        _ authentication: EasyHandle.ProxyAuthentication
+    ) throws(Failure) -> Answer {
+        easy.apply(settings, authentication: authentication)
         easy.set(CURLOPT_URL, url)
         easy.set(CURLOPT_CUSTOMREQUEST, method)
         easy.set(CURLOPT_TIMEOUT_MS, timeout)
@@ -108,7 +122,7 @@ public struct WholeRequest: Sendable {
             var sent = 0.0
             ccurl_get_double(easy.curl, CURLINFO_PRETRANSFER_TIME, &sent)
             let error = easy.error(code)
-            throw sent > 0 ? .noAnswer(error) : .notSent(error)
+            throw sent > 0 && error.kind != .refusedByProxy ? .noAnswer(error) : .notSent(error)
         }
         var status = 0
         ccurl_get_long(easy.curl, CURLINFO_RESPONSE_CODE, &status)

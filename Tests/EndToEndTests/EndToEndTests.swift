@@ -7,7 +7,7 @@ import Testing
 struct EndToEndTests {
     @Test(arguments: [
         "test_refresh", "test_session", "test_wire", "test_strictness", "test_access", "test_websocket", "test_limits",
-        "test_upstream", "test_owned", "test_faults", "test_uploads", "test_upload_ends",
+        "test_upstream", "test_proxy", "test_owned", "test_faults", "test_uploads", "test_upload_ends",
         "test_differential", "test_browser", "test_lifecycle", "test_clients",
         "test_commands", "test_start", "test_disk", "test_never_lost",
     ])

@@ -25,6 +25,7 @@ struct OwnResponse {
         output.append(Self.contentPolicy)
         output.append("Proxy-Status: squire; error=")
         output.append(problem.proxyError.rawValue)
+        if let nextHop = problem.nextHop { Self.append(nextHop, to: output) }
         output.append("\r\n")
         if let seconds = problem.retryAfter {
             output.append("Retry-After: ")
@@ -35,6 +36,18 @@ struct OwnResponse {
         if problem.status == 401 { output.append("WWW-Authenticate: Bearer realm=\"squire\"\r\n") }
         end(to: output)
         if method != .head { writer.append(to: output) }
+    }
+
+    private static func append(_ nextHop: Problem.NextHop, to output: ByteBuffer) {
+        output.append("; next-hop=\"")
+        // What a quoted string cannot hold (RFC 8941 section 3.3.3) is no part of a host's name.
+        for byte in nextHop.name.utf8 where (0x20...0x7E).contains(byte) && byte != 0x22 && byte != 0x5C {
+            output.append(byte)
+        }
+        output.append("\"")
+        guard let status = nextHop.status else { return }
+        output.append("; received-status=")
+        output.append(decimal: status)
     }
 
     /// The upstream's response to a refresh, for the client that called the refresh path.

@@ -34,12 +34,30 @@ extension Problem {
             )
         case .unreachable:
             self.init(.upstreamUnreachable, detail: detail, proxyError: .connectionRefused)
+        case .refusedByProxy:
+            self.init(
+                .upstreamUnreachable,
+                detail: error.advice.map { "\(detail) \($0)" } ?? detail,
+                proxyError: Self.proxyError(connectStatus: error.proxy?.status)
+            )
+            if let proxy = error.proxy { nextHop = NextHop(name: proxy.name, status: proxy.status) }
         case .tls, .configuration:
             self.init(.upstreamTLS, detail: error.advice.map { "\(detail) \($0)" } ?? detail)
         case .timeout:
             self.init(.upstreamTimeout, detail: detail, proxyError: .connectionTimeout)
         case .reset:
             self = .upstreamReset
+        }
+    }
+
+    /// What the answer of a proxy to CONNECT is called in Proxy-Status.
+    private static func proxyError(connectStatus: Int?) -> ProxyError {
+        guard let connectStatus else { return .connectionTerminated }
+        return switch connectStatus {
+        case 407: .proxyConfigurationError
+        case 400...499: .httpRequestDenied
+        case 504: .connectionTimeout
+        default: .destinationUnavailable
         }
     }
 

@@ -49,6 +49,7 @@ public struct Problem: Error, Sendable, Equatable {
         case httpResponseTimeout = "http_response_timeout"
         case proxyInternalError = "proxy_internal_error"
         case proxyLoopDetected = "proxy_loop_detected"
+        case proxyConfigurationError = "proxy_configuration_error"
     }
 
     public var code: Code
@@ -58,6 +59,15 @@ public struct Problem: Error, Sendable, Equatable {
     public var proxyError: ProxyError
     /// Seconds after which another try is worth it; nil says nothing about it.
     public var retryAfter: Int?
+    /// Who stood between Squire and the upstream, where that is who failed.
+    public var nextHop: NextHop?
+
+    /// The next-hop and received-status of a Proxy-Status field (RFC 9209 sections 2.1.2 and 2.1.4).
+    public struct NextHop: Sendable, Equatable {
+        /// From the configuration.
+        public var name: String
+        public var status: Int?
+    }
 
     /// `status` and `proxyError` are the code's own unless given.
     public init(

@@ -134,18 +134,9 @@ private final class SpillFile {
     private let descriptor: FileDescriptor
 
     init?() {
-        guard let descriptor = FileDescriptor.unnamedFile(in: Self.directory) else { return nil }
-        self.descriptor = descriptor
+        guard let descriptor = TemporaryDirectory.unlinkedFile() else { return nil }
+        self.descriptor = FileDescriptor(owning: descriptor)
     }
-
-    /// Written and read on the loop, so not on a disk unless TMPDIR asks for it: memory that can be swapped (tmpfs(5))
-    /// does not stall.
-    private static let directory: String = {
-        for name in ["TMPDIR", "XDG_RUNTIME_DIR"] {
-            if let value = getenv(name), value.pointee != 0 { return String(cString: value) }
-        }
-        return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp"
-    }()
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
         descriptor.write(bytes, at: offset)

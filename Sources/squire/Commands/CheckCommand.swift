@@ -77,6 +77,7 @@ struct CheckCommand: ParsableCommand {
             case .unresolvable: ("DNS            ", "check the spelling of upstream, and the network")
             case .unreachable:
                 ("connection     ", "check host and port of upstream, firewalls, and whether a proxy: is needed")
+            case .refusedByProxy: ("proxy          ", error.advice ?? "check the proxy setting")
             case .tls:
                 ("TLS            ", "a private authority is configured with tls.ca; verification cannot be turned off")
             case .timeout:

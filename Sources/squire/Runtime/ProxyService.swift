@@ -82,6 +82,10 @@ final class ProxyService {
                 "connections by TCP are refused: access.same-user is on and the system does not say whose they are (\(problem))"
             )
         }
+        if configuration.limits.replayDisk > configuration.limits.replay, let problem = TemporaryDirectory.problem() {
+            let level: Logger.Level = problem.isFatal ? .warning : .notice
+            logging.logger().log(level: level, "\(ControlCharacters.escaped(problem.text))")
+        }
         try startInspector()
     }
 

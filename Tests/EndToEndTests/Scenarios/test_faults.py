@@ -391,5 +391,133 @@ class Faults(Scenario):
         self.assertEqual({name.lower() for name, _ in upstream.requests[0].fields} - allowed, set())
 
 
+class Surroundings(Scenario):
+    """What Squire needs of its machine, and does not find."""
+
+    def refused_upload(self, env, mounts=""):
+        """A large body whose token is refused: what the client gets, and the log."""
+        fresh = jwt(jti="fresh")
+        def respond(request):
+            if request.target.endswith("/refresh"): return token_reply(fresh)
+            return reply(200, b"%d" % len(request.body)) if request.token == fresh else reply(401, b"{}")
+        upstream = self.upstream(respond)
+        config = self.config(upstream.url)
+        self.save_token(jwt(), config)
+        prefix = ("unshare", "-m", "sh", "-c", mounts + ' exec "$0" "$@"') if mounts else ()
+        squire = Process("run", "--config", config, env={**self.env, "TMPDIR": "", **env}, prefix=prefix)
+        self.addCleanup(lambda: squire.stop())
+        squire.port = int(squire.wait_for("proxy").endpoints["proxy"].rsplit(":", 1)[1])
+        return self.fetch(squire, "POST", body=b"x" * 3_000_000), squire.text()
+
+    def test_a_directory_for_bodies_that_is_not_there(self):
+        read_only = self.directory / "read-only"
+        read_only.write_text("a file")
+        for name in ("TMPDIR", "XDG_RUNTIME_DIR"):
+            for path in ("/no/such", str(read_only), "/proc"):
+                answer, log = self.refused_upload({name: path})
+                self.assertEqual((answer.status, answer.data), (200, b"3000000"), log)
+                self.assertEqual(log.count(path + ": "), 1, log)
+        answer, log = self.refused_upload({"TMPDIR": str(self.directory)})
+        self.assertEqual((answer.status, log.count("large bodies")), (200, 0))
+
+    @unittest.skipUnless(subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0, "only root can take the directories away")
+    def test_no_directory_for_bodies_at_all(self):
+        mounts = "for d in /dev/shm /tmp /var/tmp; do mount -t tmpfs -o ro none $d; done;"
+        self.assertTrue(str(self.directory).startswith("/tmp"))
+        mounts = f"mkdir -p /run/kept && mount --bind {self.directory} /run/kept; {mounts} mount -o remount,rw /tmp; mkdir -p {self.directory}; mount --bind /run/kept {self.directory}; mount -o remount,ro /tmp;"
+        if SQUIRE.startswith("/tmp"):
+            self.skipTest("the program itself is there")
+        answer, log = self.refused_upload({"TMPDIR": "/no/such", "XDG_RUNTIME_DIR": ""}, mounts)
+        # The upstream's own answer: there is nothing to send again.
+        self.assertEqual(answer.status, 401, log)
+        self.assertEqual(log.count("cannot be kept"), 1, log)
+        self.assertIn("/no/such", log)
+
+
+@unittest.skipUnless(subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0, "only root can give a process names of its own")
+class MovedName(Scenario):
+    """The upstream's name gets another address while Squire runs."""
+
+    def setUp(self):
+        super().setUp()
+        self.hosts = self.directory / "hosts"
+        self.fresh = jwt(jti="fresh")
+        self.old = self.upstream(self.respond("old"))
+        self.move("127.0.0.1")
+
+    def respond(self, name):
+        def respond(request):
+            if request.target.endswith("/refresh"): return token_reply(self.fresh)
+            return reply(200, name.encode())
+        return respond
+
+    def move(self, address):
+        # In place: what was mounted is this very file.
+        with open(self.hosts, "w") as file:
+            file.write(f"127.0.0.1 localhost\n{address} api.test\n")
+
+    def start(self):
+        config = self.config(f"http://api.test:{self.old.port}", "allow-plain-upstream: true\ntimeouts: {connect: 1s}\n")
+        self.save_token(jwt(), config)
+        mount = f'mount --bind {self.hosts} /etc/hosts && exec "$0" "$@"'
+        squire = Process("run", "--config", config, "--inspector", "127.0.0.1:0", env=self.env, prefix=("unshare", "-m", "sh", "-c", mount))
+        self.addCleanup(lambda: squire.stop())
+        squire.port = int(squire.wait_for("proxy", "inspector").endpoints["proxy"].rsplit(":", 1)[1])
+        squire.inspector = int(squire.endpoints["inspector"].rstrip("/").rsplit(":", 1)[1])
+        return squire
+
+    def listen_at(self, address):
+        upstream = RawUpstream(self.respond("new"))
+        upstream.listener.close()
+        upstream.listener = socket.create_server((address, self.old.port))
+        threading.Thread(target=upstream.accept, daemon=True).start()
+        self.addCleanup(upstream.close)
+        return upstream
+
+    def test_the_old_server_refuses(self):
+        squire = self.start()
+        self.assertEqual(self.fetch(squire).data, b"old")
+        self.listen_at("127.0.0.2")
+        self.move("127.0.0.2")
+        self.old.listener.shutdown(socket.SHUT_RDWR)
+        self.old.close()
+        for connection in self.old.sockets:
+            hang_up(connection)
+        # What is remembered may be tried once.
+        answers = [self.fetch(squire).status for _ in range(3)]
+        self.assertIn(answers, ([200, 200, 200], [502, 200, 200]))
+        self.assertEqual(self.fetch(squire).data, b"new")
+        self.refreshes(squire)
+
+    def test_the_old_server_does_not_answer(self):
+        squire = self.start()
+        self.assertEqual(self.fetch(squire).data, b"old")
+        # Nothing answers there, and no refusal comes either: the queue of this listener is full.
+        silent = socket.socket()
+        silent.bind(("127.0.0.3", self.old.port))
+        silent.listen(0)
+        fillers = []
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(("127.0.0.3", self.old.port))
+            fillers.append(filler)
+        self.addCleanup(lambda: [end.close() for end in (silent, *fillers)])
+        self.move("127.0.0.3")
+        # Without connections to take again, and with a name that was looked up more than 5 s ago, or never.
+        squire.stop()
+        squire = self.start()
+        self.assertEqual(self.fetch(squire).status, 504)
+        self.move("127.0.0.1")
+        self.assertEqual(self.fetch(squire).data, b"old")
+
+    def refreshes(self, squire):
+        connection = http.client.HTTPConnection("127.0.0.1", squire.inspector, timeout=LIMIT)
+        self.addCleanup(connection.close)
+        connection.request("POST", "/api/session/refresh", headers={"X-Squire-Inspector": "1"})
+        connection.getresponse().read()
+        self.until(lambda: json.loads(self.session_file.read_text())["token"] == self.fresh, "refreshed")
+
+
 if __name__ == "__main__":
     main()
