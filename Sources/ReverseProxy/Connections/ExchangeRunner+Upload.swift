@@ -15,7 +15,7 @@ extension ExchangeRunner {
         case .sending, .collecting, .relaying:
             guard let attempt else { return }
             let now = MonotonicClock.now()
-            if !attempt.awaitsContinue { setDeadline(now: now) }
+            if !attempt.awaitsContinue { uploadMoved(now: now) }
             pumpBody(now: now)
         case .awaitingCredential, .holding, .settling, .tunnelling, .finished:
             break
@@ -121,12 +121,17 @@ extension ExchangeRunner {
             takeBody()
             if exchange.isFinished { return }
         }
-        // Whatever moves has as long again; what is through waits for its response.
-        if hasMoved { setDeadline(now: now) }
+        if hasMoved { uploadMoved(now: now) }
         // While some of what was read is not taken, nothing more is read: the client's end would be taken for the end of half a body.
         takeBody()
         if exchange.isFinished { return }
         if !body.isComplete, body.count - attempt!.bodySent < Self.uploadWindow { client.resumeReading() }
+    }
+
+    /// Whatever moves has as long again; what is through waits for its response. A response that is looked into does not wait for the upload.
+    private func uploadMoved(now: UInt64) {
+        if case .collecting(.verdict, _) = exchange.state { return }
+        setDeadline(now: now)
     }
 
     func upstreamIsWritable(_ connection: UpstreamConnection) {

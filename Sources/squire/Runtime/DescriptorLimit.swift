@@ -12,11 +12,11 @@ enum DescriptorLimit {
         _ = setrlimit(SystemConstant.openFiles, &limit)
     }
 
-    /// Client connections that each of `proxies` can serve. Each may need two descriptors, its own and the upstream's: so many leave
-    /// enough to answer, to connect and to refresh when all are in use.
+    /// Client connections that each of `proxies` can serve. Each may need three descriptors, its own, the upstream's and that of the file
+    /// its body is kept in: so many leave enough to answer, to connect and to refresh when all are in use.
     static func connections(proxies: Int) -> Int {
         guard let limit = current(), limit.rlim_cur < rlim_t(Int32.max) else { return .max }
-        return max(1, (Int(limit.rlim_cur) - reserve) / 2 / max(1, proxies))
+        return max(1, (Int(limit.rlim_cur) - reserve) / 3 / max(1, proxies))
     }
 
     private static func current() -> rlimit? {

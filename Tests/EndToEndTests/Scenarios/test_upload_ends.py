@@ -154,7 +154,6 @@ class Uploads(Scenario):
     def test_body_that_outgrows_what_is_kept_while_its_response_is_looked_into(self):
         """It cannot be sent again any more: the client hears that its own retry works."""
         new = jwt(jti="new")
-        gone = threading.Event()
         def play(connection, stream):
             head = read_head(stream)
             if b" /api/customers/refresh " in head: return connection.sendall(token_reply(new))
@@ -175,6 +174,24 @@ class Uploads(Scenario):
         received = self.until_end(connection)
         self.assertIn(b"HTTP/1.1 403 ", received)
         self.assertIn(b"Retry-After: 0", received)
+
+    def test_upload_does_not_hold_up_a_response_that_is_looked_into(self):
+        """Two seconds, however long the upload goes on."""
+        looked_into = threading.Event()
+        def play(connection, stream):
+            read_head(stream)
+            connection.sendall(b"HTTP/1.1 403 X\r\nContent-Type: application/json\r\nContent-Length: 90\r\n\r\n{")
+            looked_into.set()
+            while connection.recv(1000): pass
+        squire = self.start(play, session="  rejected: [{status: 403, pointer: /code, equals: dead}]\n")
+        connection = self.open(squire, b"POST /x" + HOST + b"Content-Length: 100000\r\n\r\nhello")
+        looked_into.wait(LIMIT)
+        began = time.monotonic()
+        # More of the upload twice a second.
+        while not select.select([connection], [], [], 0.5)[0]:
+            self.assertLess(time.monotonic() - began, 6)
+            connection.sendall(b"more")
+        self.assertTrue(connection.recv(65536).startswith(b"HTTP/1.1 403 "))
 
     def test_upload_goes_on_when_its_held_response_is_relayed(self):
         """The upstream ends its response when it has the whole body."""
