@@ -135,7 +135,7 @@ let package = Package(
         ),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["squire"],
+            dependencies: ["squire", "Threads"],
             exclude: ["Scenarios"],
             swiftSettings: common
         ),
