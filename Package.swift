@@ -154,7 +154,7 @@ let package = Package(
         ),
         .testTarget(
             name: "EndToEndTests",
-            dependencies: ["Platform", "squire"],
+            dependencies: ["Platform", "squire", "Threads"],
             exclude: ["Scenarios"],
             swiftSettings: common
         ),
