@@ -110,8 +110,9 @@ final class ClientConnection: DescriptorWatchDelegate {
             if runner.wantsInput {
                 runner.inputArrived()
             } else if let input = stream.input, input.count >= BufferPool.bufferCapacity / 2 {
-                // The next request: it waits. One buffer of them is enough.
+                // The next request: it waits. One buffer of them is enough. The client's end behind them is not read either.
                 stream.pauseReading()
+                watchPresence()
             }
         case .lingering, .closed:
             return

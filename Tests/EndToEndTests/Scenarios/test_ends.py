@@ -118,6 +118,21 @@ class Ends(Scenario):
                 self.assertEqual(upstream.wait_for_leaving(1, 2.5), 1)
                 squire.stop()
 
+    def test_an_upstream_is_let_go_whatever_the_client_had_sent_behind(self):
+        """More requests than Squire reads ahead: their client's end lies behind them."""
+        for name, arguments in self.listeners():
+            with self.subTest(name):
+                squire, upstream = self.start(lambda r: self.SILENT.get(r.target[1:].encode(), reply(200, b"ok")), arguments=arguments)
+                client = self.open(squire, GET % b"event")
+                self.read_until(client, b"event")
+                client.sendall(GET % b"behind" * 2000)
+                # Another client is served after some of that was read.
+                self.read_until(self.open(squire, GET % b"other"), b"ok")
+                client.close()
+                self.assertEqual(upstream.wait_for_leaving(1, 3), 1)
+                self.assertEqual([r.target for r in upstream.requests], ["/event", "/other"])
+                squire.stop()
+
     def test_clients_that_only_say_that_they_are_done_get_all(self):
         """However late it comes, and from two requests in one go."""
         late = threading.Event()
