@@ -133,6 +133,33 @@ class Ends(Scenario):
                 self.assertEqual([r.target for r in upstream.requests], ["/event", "/other"])
                 squire.stop()
 
+    def test_an_upstream_that_takes_no_more_of_an_upload_is_let_go(self):
+        """It answers with a stream and reads no further, so Squire reads no further either, and the client leaves behind what is not read."""
+        let_go = threading.Event()
+
+        class Answering(RawUpstream):
+            def serve(self, connection):
+                with contextlib.suppress(OSError):
+                    connection.recv(1000)
+                    connection.sendall(Ends.SILENT[b"event"])
+                    poll = select.poll()
+                    poll.register(connection, select.POLLRDHUP)
+                    if poll.poll(LIMIT * 1000): let_go.set()
+                connection.close()
+
+        upstream = Answering()
+        self.addCleanup(upstream.close)
+        config = self.config(upstream.url)
+        self.save_token(jwt(), config)
+        squire = self.run_squire(config)
+        client = self.open(squire, b"POST /up HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50000000\r\n\r\n")
+        self.read_until(client, b"event")
+        client.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            for _ in range(700): client.sendall(b"x" * 65536)
+        client.close()
+        self.assertTrue(let_go.wait(3))
+
     def test_clients_that_only_say_that_they_are_done_get_all(self):
         """However late it comes, and from two requests in one go."""
         late = threading.Event()
