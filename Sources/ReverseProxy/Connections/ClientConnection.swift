@@ -110,10 +110,10 @@ final class ClientConnection: DescriptorWatchDelegate {
             if runner.wantsInput {
                 runner.inputArrived()
             } else if let input = stream.input, input.count >= BufferPool.bufferCapacity / 2 {
-                // The next request: it waits. One buffer of them is enough. The client's end behind them is not read either.
+                // The next request: it waits. One buffer of them is enough.
                 stream.pauseReading()
-                watchPresence()
             }
+            if !stream.isReading { watchPresence() }
         case .lingering, .closed:
             return
         }
@@ -313,16 +313,17 @@ final class ClientConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// A client that ended may have closed its connection, or only its own direction: nothing more is heard from it in either case. So it is
-    /// looked for, or a stream of events would go on for somebody who has left.
+    /// While a client is not read, or has said its last word, nothing announces that it leaves. So it is looked for, or a stream of events
+    /// would go on for somebody who has left.
     private func watchPresence() {
-        guard case .exchanging = state else { return }
-        guard !stream.isAbandoned else {
-            // Not within the runner's call: when the turn ends.
-            return stream.markAbandoned()
-        }
-        let timer = presence ?? EventTimer(loop: resources.loop) { [unowned self] in watchPresence() }
+        guard presence == nil, case .exchanging = state else { return }
+        let timer = EventTimer(loop: resources.loop) { [unowned self] in lookForClient() }
         presence = timer
         timer.arm(nanoseconds: Self.presenceNanoseconds)
+    }
+
+    private func lookForClient() {
+        guard case .exchanging = state, !stream.isReading else { return presence = nil }
+        if stream.isAbandoned { stream.markAbandoned() } else { presence?.arm(nanoseconds: Self.presenceNanoseconds) }
     }
 }

@@ -21,7 +21,8 @@ final class ClientStream {
     private let isUnixSocket: Bool
     private var watch: DescriptorWatch?
     private var state = State.open
-    private var isReading = false
+    /// What the client sends is heard of.
+    private(set) var isReading = false
     private var isDue = false
     /// The client sends nothing more.
     private(set) var hasEnded = false
