@@ -116,6 +116,7 @@ let package = Package(
         .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: common),
         .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: common),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
+        .testTarget(name: "EventIOTests", dependencies: ["EventIO", "Platform", "Threads"], swiftSettings: common),
         .testTarget(
             name: "CredentialsTests",
             dependencies: ["Credentials", "Platform", "Support", "Threads"],

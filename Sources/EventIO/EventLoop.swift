@@ -19,6 +19,8 @@ public final class EventLoop: @unchecked Sendable {
     /// Whether something was written to the pipe since the inbox was last emptied. Protected by `lock`.
     private var isWakeUpPending = false
     private var isStopped = false
+    /// The thread that is in `run()`. Protected by `lock`.
+    private var runner: pthread_t?
     /// `run()` has returned: nobody will do what is handed over. Protected by `lock`.
     private var hasEnded = false
     /// Called when everything that one look at descriptors and timers found is dealt with, before the next look. Its setter takes it back
@@ -70,6 +72,7 @@ public final class EventLoop: @unchecked Sendable {
     /// Runs callbacks until `stop()`. Blocks the calling thread, which becomes the loop's.
     public func run() {
         isStopped = false
+        lock.withLock { runner = pthread_self() }
         drainInbox()
         while !isStopped {
             // Without the flag the loop ends at once when only the wake-up event is registered.
@@ -79,11 +82,17 @@ public final class EventLoop: @unchecked Sendable {
         drainInbox()
         let dropped = lock.withLock {
             hasEnded = true
+            runner = nil
             defer { inbox = [] }
             return inbox
         }
         // Released outside of the lock: what it holds may hand something over when it goes.
         _ = dropped
+    }
+
+    /// Whether what belongs to the loop may be used here: on its thread, or while no thread runs it.
+    public var isCurrent: Bool {
+        lock.withLock { runner.map { pthread_equal($0, pthread_self()) != 0 } ?? true }
     }
 
     /// Makes `run()` return after the callbacks that are due now. Any thread.

@@ -6,13 +6,12 @@ import Threads
 /// A `LocalServer` with `StreamingHandler`, on a thread of its own.
 final class TestServer {
     private let thread = LoopThread(name: "local-server")
-    private let box = Box()
+    private let running: LoopBound<Running>
     private let port: Int
     let wasFull = Latch<Bool>()
     let wasGone = Latch<Bool>()
 
-    private final class Box: @unchecked Sendable {
-        // `@unchecked`: used on the server's loop only.
+    private struct Running {
         var server: LocalServer?
         var handler: StreamingHandler?
     }
@@ -21,36 +20,38 @@ final class TestServer {
         let socket = try ListeningSocket.tcp(host: "127.0.0.1", port: 0)
         guard case .tcp(_, let port) = socket.name else { fatalError("no port") }
         self.port = port
-        let (box, loop, full, gone) = (box, thread.loop, wasFull, wasGone)
+        running = LoopBound(Running(), loop: thread.loop)
+        let (running, loop, full, gone) = (running, thread.loop, wasFull, wasGone)
         loop.execute {
             let handler = StreamingHandler(loop: loop, wasFull: full, wasGone: gone)
-            box.handler = handler
-            box.server = LocalServer(loop: loop, socket: socket, handler: handler, period: period)
+            running.value.handler = handler
+            running.value.server = LocalServer(loop: loop, socket: socket, handler: handler, period: period)
         }
     }
 
     deinit {
-        let box = box
+        let running = running
         thread.loop.execute {
-            box.server?.stop()
-            box.server = nil
-            box.handler = nil
+            running.value.server?.stop()
+            running.value.server = nil
+            running.value.handler = nil
         }
         thread.stop()
     }
 
     /// Paths of the requests that reached the handler.
     var served: [String] {
-        let (box, result) = (box, Latch<[String]>())
-        thread.loop.execute { result.set(box.handler?.served ?? []) }
+        let (running, result) = (running, Latch<[String]>())
+        thread.loop.execute { result.set(running.value.handler?.served ?? []) }
         return result.wait()
     }
 
-    /// Returns when the server has closed all connections.
+    /// Returns when the server has served a request and closed all connections.
     func waitUntilEmpty() {
+        while served.isEmpty { usleep(1000) }
         while true {
-            let (box, result) = (box, Latch<Bool>())
-            thread.loop.execute { result.set(box.server?.connectionCount == 0) }
+            let (running, result) = (running, Latch<Bool>())
+            thread.loop.execute { result.set(running.value.server?.connectionCount == 0) }
             if result.wait() { return }
             usleep(1000)
         }

@@ -3,18 +3,17 @@ import Threads
 
 /// One proxy: its listeners and workers.
 ///
-/// *Threading*: methods from the thread that made it; the workers run on threads of their own.
-public final class ProxyServer {
+/// *Threading*: `snapshot` from any thread, everything else from the thread that made it; the workers run on threads of their own.
+public final class ProxyServer: Sendable {
     private let threads: [LoopThread]
-    private let boxes: [WorkerBox]
+    private let running: [LoopBound<Running>]
     private let counters: [Counters]
     private let sockets: [ListeningSocket]
     /// What the listeners are really bound to.
     public let names: [ListeningSocket.Name]
 
-    /// Lets a worker be named on other threads; it is touched on its loop only.
-    private final class WorkerBox: @unchecked Sendable {
-        // `@unchecked`: `worker` and `listeners` are made, used and released on the worker's loop.
+    /// What runs on one worker's loop.
+    private struct Running {
         var worker: Worker?
         var listeners: [SocketListener] = []
 
@@ -30,32 +29,34 @@ public final class ProxyServer {
         self.sockets = sockets
         names = sockets.map(\.name)
         threads = (0..<max(1, workers)).map { LoopThread(name: "squire-worker\($0)") }
-        boxes = threads.map { _ in WorkerBox() }
+        running = threads.map { LoopBound(Running(), loop: $0.loop) }
         counters = threads.map { _ in Counters() }
         for (index, thread) in threads.enumerated() {
-            let (loop, box, counters) = (thread.loop, boxes[index], counters)
-            loop.execute { box.worker = Worker(loop: loop, context: context, counters: counters, index: index) }
+            let (loop, running, counters) = (thread.loop, running[index], counters)
+            loop.execute {
+                running.value.worker = Worker(loop: loop, context: context, counters: counters, index: index)
+            }
         }
         startListeners()
     }
 
     /// The first worker accepts and deals the connections out in turn.
     private func startListeners() {
-        let (first, loop, sockets, boxes) = (boxes[0], threads[0].loop, sockets, boxes)
+        let (loop, sockets, running) = (threads[0].loop, sockets, running)
         let loops = threads.map(\.loop)
         loop.execute {
             var next = 0
             for socket in sockets {
                 let isUnixSocket = if case .unix = socket.name { true } else { false }
-                first.listeners.append(
+                running[0].value.listeners.append(
                     SocketListener(loop: loop, socket: socket) { descriptor in
                         let index = next
-                        next = (next + 1) % boxes.count
-                        let box = boxes[index]
+                        next = (next + 1) % running.count
+                        let chosen = running[index]
                         if index == 0 {
-                            box.adopt(descriptor, isUnixSocket: isUnixSocket)
+                            chosen.value.adopt(descriptor, isUnixSocket: isUnixSocket)
                         } else {
-                            loops[index].execute { box.adopt(descriptor, isUnixSocket: isUnixSocket) }
+                            loops[index].execute { chosen.value.adopt(descriptor, isUnixSocket: isUnixSocket) }
                         }
                     }
                 )
@@ -65,8 +66,8 @@ public final class ProxyServer {
 
     /// From now on new exchanges follow `context`; running ones end as they began.
     public func reconfigure(_ context: ProxyContext) {
-        for (thread, box) in zip(threads, boxes) {
-            thread.loop.execute { box.worker?.reconfigure(context) }
+        for (thread, running) in zip(threads, running) {
+            thread.loop.execute { running.value.worker?.reconfigure(context) }
         }
     }
 
@@ -79,22 +80,22 @@ public final class ProxyServer {
     public func drain(completion: @escaping @Sendable () -> Void) {
         // A Unix socket's name goes first: nobody may connect to what nobody answers.
         for socket in sockets { socket.removeName() }
-        let remaining = Countdown(boxes.count, completion: completion)
-        for (thread, box) in zip(threads, boxes) {
+        let remaining = Countdown(running.count, completion: completion)
+        for (thread, running) in zip(threads, running) {
             thread.loop.execute {
-                box.listeners = []
-                box.worker?.drain { remaining.countDown() }
+                running.value.listeners = []
+                running.value.worker?.drain { remaining.countDown() }
             }
         }
     }
 
     /// Ends everything that is left, and the threads.
     public func stop() {
-        for (thread, box) in zip(threads, boxes) {
+        for (thread, running) in zip(threads, running) {
             thread.loop.execute {
-                box.listeners = []
-                box.worker?.stop()
-                box.worker = nil
+                running.value.listeners = []
+                running.value.worker?.stop()
+                running.value.worker = nil
             }
             thread.stop()
         }

@@ -155,34 +155,39 @@ final class WorkerContext {
 
 /// Exchanges that wait for an answer from another thread. Other threads hold a ticket, never the exchange: an answer that comes after the
 /// exchange has ended finds nobody.
-final class WaitingExchanges: @unchecked Sendable {
-    // `@unchecked`: `runners` and `lastTicket` are touched on the loop only, `loop` is constant.
+final class WaitingExchanges: Sendable {
     typealias Ticket = UInt64
 
+    private struct Table {
+        var runners: [Ticket: ExchangeRunner] = [:]
+        var lastTicket: Ticket = 0
+    }
+
     private let loop: EventLoop
-    private var runners: [Ticket: ExchangeRunner] = [:]
-    private var lastTicket: Ticket = 0
+    private let table: LoopBound<Table>
 
     init(loop: EventLoop) {
         self.loop = loop
+        table = LoopBound(Table(), loop: loop)
     }
 
     /// On the loop.
     func add(_ runner: ExchangeRunner) -> Ticket {
-        lastTicket &+= 1
-        runners[lastTicket] = runner
-        return lastTicket
+        table.value.lastTicket &+= 1
+        let ticket = table.value.lastTicket
+        table.value.runners[ticket] = runner
+        return ticket
     }
 
     /// On the loop. What comes for the ticket later finds nobody.
     func remove(_ ticket: Ticket) {
-        runners[ticket] = nil
+        table.value.runners[ticket] = nil
     }
 
     /// Any thread: calls `body` on the loop, if the ticket still stands. Once.
     func resume(_ ticket: Ticket, _ body: @escaping @Sendable (ExchangeRunner) -> Void) {
-        loop.execute { [self] in
-            guard let runner = runners.removeValue(forKey: ticket) else { return }
+        loop.execute { [table] in
+            guard let runner = table.value.runners.removeValue(forKey: ticket) else { return }
             body(runner)
         }
     }

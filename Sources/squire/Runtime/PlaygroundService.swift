@@ -7,12 +7,7 @@ import Threads
 final class PlaygroundService {
     let url: String
     private let thread: LoopThread
-    private let box = Box()
-
-    private final class Box: @unchecked Sendable {
-        // `@unchecked`: made, used and released on the playground's loop.
-        var server: PlaygroundServer?
-    }
+    private let server: LoopBound<PlaygroundServer?>
 
     init(_ address: ListenAddress, options: PlaygroundOptions) throws {
         let socket: ListeningSocket
@@ -29,24 +24,25 @@ final class PlaygroundService {
         case .unix(let path): url = "unix:\(path)"
         }
         thread = LoopThread(name: "squire-play")
-        let (box, loop) = (box, thread.loop)
-        loop.execute { box.server = PlaygroundServer(loop: loop, socket: socket, options: options) }
+        server = LoopBound(nil, loop: thread.loop)
+        let (server, loop) = (server, thread.loop)
+        loop.execute { server.value = PlaygroundServer(loop: loop, socket: socket, options: options) }
     }
 
     /// Logs the seeded customer in and gives the token.
     func signIn() -> String? {
         let latch = Latch<String?>()
         let host = String(url.drop { $0 != "/" }.dropFirst(2))
-        let box = box
-        thread.loop.execute { latch.set(box.server?.signInSeededCustomer(host: host)) }
+        let server = server
+        thread.loop.execute { latch.set(server.value?.signInSeededCustomer(host: host)) }
         return latch.wait()
     }
 
     func stop() {
-        let box = box
+        let server = server
         thread.loop.execute {
-            box.server?.stop()
-            box.server = nil
+            server.value?.stop()
+            server.value = nil
         }
         thread.stop()
     }

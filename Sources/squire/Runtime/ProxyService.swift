@@ -14,7 +14,7 @@ final class ProxyService {
     private let current: Current
     private let server: ProxyServer
     private var inspectorThread: LoopThread?
-    private let inspectorBox = InspectorBox()
+    private var inspector: LoopBound<InspectorServer?>?
     private let refreshes = RefreshCounts()
     private let logging: Logging
     private let proxies: Int
@@ -41,11 +41,6 @@ final class ProxyService {
     /// A session that exchanges from before a reload may still use.
     private struct Weak {
         weak var session: Session?
-    }
-
-    private final class InspectorBox: @unchecked Sendable {
-        // `@unchecked`: made, used and released on the inspector's loop.
-        var server: InspectorServer?
     }
 
     /// Binds and starts. `keepsSession` false keeps the session in memory; `takesNextPort` goes on to the next port when one is taken;
@@ -201,10 +196,9 @@ final class ProxyService {
         }
         let thread = LoopThread(name: "squire-inspector")
         inspectorThread = thread
-        let (box, server, current, refreshes) = (inspectorBox, server, current, refreshes)
-        let snapshot: @Sendable () -> Counters.Snapshot = { [reference = ServerReference(server)] in
-            reference.server.snapshot()
-        }
+        let inspector = LoopBound<InspectorServer?>(nil, loop: thread.loop)
+        self.inspector = inspector
+        let (server, current, refreshes) = (server, current, refreshes)
         let (configuration, loop) = (loaded.configuration, thread.loop)
         let listen = server.names.map(Self.url(of:))
         let access = AccessPolicy(
@@ -213,13 +207,13 @@ final class ProxyService {
             ownHosts: Self.ownHosts([socket.name])
         )
         loop.execute {
-            box.server = InspectorServer(
+            inspector.value = InspectorServer(
                 loop: loop,
                 socket: socket,
                 proxy: InspectedProxy(
                     listen: listen,
                     current: { current.get() },
-                    snapshot: snapshot
+                    snapshot: { server.snapshot() }
                 ),
                 refreshes: refreshes,
                 access: access,
@@ -229,16 +223,6 @@ final class ProxyService {
         }
         let suffix = if case .tcp = socket.name { "/" } else { "" }
         endpoints.append("inspector \(Self.url(of: socket.name))\(suffix)")
-    }
-
-    /// `ProxyServer.snapshot` may be called from any thread.
-    private struct ServerReference: @unchecked Sendable {
-        // `@unchecked`: only `snapshot` is called, which reads atomics.
-        let server: ProxyServer
-
-        init(_ server: ProxyServer) {
-            self.server = server
-        }
     }
 
     /// Puts a newly read configuration in force: everything but the listeners, the workers and the inspector.
@@ -302,11 +286,10 @@ final class ProxyService {
         {
             logging.logger().error("a refresh did not end in time; the session may need a login")
         }
-        if let inspectorThread {
-            let box = inspectorBox
+        if let inspectorThread, let inspector {
             inspectorThread.loop.execute {
-                box.server?.stop()
-                box.server = nil
+                inspector.value?.stop()
+                inspector.value = nil
             }
             inspectorThread.stop()
         }
