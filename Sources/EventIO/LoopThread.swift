@@ -1,5 +1,11 @@
 import Threads
 
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
 /// A thread that runs one event loop.
 ///
 /// *Threading*: `stop` and `join` from the thread that made it.
@@ -7,10 +13,14 @@ public final class LoopThread: Sendable {
     public let loop: EventLoop
     private let thread: NativeThread
 
-    public init(name: String) {
-        let loop = EventLoop()
+    /// Throws when the process may have no more descriptors or threads.
+    public init(name: String) throws(SystemError) {
+        let loop = try EventLoop()
         self.loop = loop
-        thread = NativeThread(name: name) { loop.run() }
+        guard let thread = NativeThread(name: name, run: { loop.run() }) else {
+            throw SystemError("a thread cannot be started", code: EAGAIN)
+        }
+        self.thread = thread
     }
 
     /// Ends the loop and waits for the thread.

@@ -24,11 +24,16 @@ final class PlaygroundService {
         } catch {
             throw ExitFailure.inputOutput("squire: \(error). Choose another address with --listen")
         }
+        do throws(SystemError) {
+            thread = try LoopThread(name: "squire-play")
+        } catch {
+            socket.close()
+            throw ExitFailure.inputOutput("squire: \(error.description)")
+        }
         switch socket.name {
         case .tcp(let host, let port): url = "http://\(SocketAddress(host: host, port: port))"
         case .unix(let path): url = "unix:\(path)"
         }
-        thread = LoopThread(name: "squire-play")
         let (box, loop) = (box, thread.loop)
         loop.execute { box.server = PlaygroundServer(loop: loop, socket: socket, options: options) }
     }

@@ -1,0 +1,21 @@
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// The numbers of descriptors, which the kernel gives out from the lowest: one that is high says that few are left.
+public enum Descriptors {
+    /// From this number on, what can be done without is not opened: clients are refused, bodies not kept. What is above is for refreshes and for
+    /// connections to the upstream. By the limit (RLIMIT_NOFILE) as it is when this is first asked for.
+    public static let ceiling: Int32 = {
+        var limit = rlimit()
+        #if canImport(Glibc)
+        let status = getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        #else
+        let status = getrlimit(RLIMIT_NOFILE, &limit)
+        #endif
+        guard status == 0, limit.rlim_cur < rlim_t(Int32.max) else { return .max }
+        return max(8, Int32(limit.rlim_cur) - 24)
+    }()
+}
