@@ -93,6 +93,8 @@ static enum finding ask_kernel(int diagnosis, const struct end *own, const struc
         count >= (ssize_t)(NLMSG_HDRLEN + sizeof(struct inet_diag_msg))) {
         struct inet_diag_msg message;
         memcpy(&message, reply.bytes + NLMSG_HDRLEN, sizeof message);
+        // No connection: somebody else's listener on the peer's port.
+        if (message.idiag_state == TCP_LISTEN) return ABSENT;
         *user = message.idiag_uid;
         // A socket that its process has closed belongs to root, says the kernel.
         return message.idiag_inode == 0 && message.idiag_uid == 0 ? CLOSED : FOUND;

@@ -37,7 +37,7 @@ extension Session {
     func startRefresh(_ flight: Flight, _ cause: RefreshCause) {
         let work: @Sendable () -> Void = { [weak self] in
             guard let self else { return }
-            end(flight, cause, refresh(flight, cause))
+            end(flight, cause, DescriptorReserve.shared.lend { refresh(flight, cause) })
         }
         if flight.pause > 0 {
             // Dropped by `shutdown`, which answers the waiters.

@@ -14,7 +14,7 @@ final class SessionFileWatch: Sendable {
     /// How often a missing directory is looked for, in milliseconds.
     private static let lookInterval: Int32 = 1000
 
-    /// Nil if the system has no more watches.
+    /// Nil if the system has no more watches, descriptors or threads.
     init?(_ file: SessionFile, changed: @escaping @Sendable () -> Void) {
         let notify = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
         guard notify >= 0 else { return nil }
@@ -25,13 +25,18 @@ final class SessionFileWatch: Sendable {
         }
         let stopReader = ends[0]
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        stopWriter = ends[1]
         try? file.makeDirectory()
-        thread = NativeThread(name: "squire-watch") {
+        let thread = NativeThread(name: "squire-watch") {
             Self.run(notify: notify, stop: stopReader, file, changed)
             close(notify)
             close(stopReader)
         }
+        guard let thread else {
+            for descriptor in [notify] + ends { close(descriptor) }
+            return nil
+        }
+        self.thread = thread
+        stopWriter = ends[1]
     }
 
     /// Ends the thread and waits for it, unless it is the calling thread. Call once.

@@ -1,5 +1,5 @@
 internal import CLibevent
-import Platform
+public import Platform
 import Threads
 
 /// One thread's event loop, over a libevent `event_base`.
@@ -27,17 +27,20 @@ public final class EventLoop: @unchecked Sendable {
     /// before what it needs is gone.
     public var turnEnded: (() -> Void)?
 
-    /// Makes a loop that runs when some thread calls `run()`.
-    public init() {
+    /// Makes a loop that runs when some thread calls `run()`. Throws when the process may have no more descriptors.
+    public init() throws(SystemError) {
         // No locks: only the loop's thread touches the base. They are taken four times a request otherwise, 1 % of its CPU time.
         let configuration = event_config_new()
         defer { event_config_free(configuration) }
         event_config_set_flag(configuration, Int32(EVENT_BASE_FLAG_NOLOCK.rawValue))
+        wakeUpEnds = try Self.makePipe()
         guard let base = event_base_new_with_config(configuration) else {
-            fatalError("libevent found no way to wait for events")
+            let error = SystemError("there is no way to wait for events")
+            close(wakeUpEnds.read)
+            close(wakeUpEnds.write)
+            throw error
         }
         self.base = base
-        wakeUpEnds = Self.makePipe()
         wakeUp = clibevent_new(
             base,
             wakeUpEnds.read,
@@ -57,11 +60,9 @@ public final class EventLoop: @unchecked Sendable {
         close(wakeUpEnds.write)
     }
 
-    private static func makePipe() -> (read: Int32, write: Int32) {
+    private static func makePipe() throws(SystemError) -> (read: Int32, write: Int32) {
         var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else {
-            fatalError(SystemError("a pipe to wake an event loop cannot be made").description)
-        }
+        guard pipe(&ends) == 0 else { throw SystemError("a pipe to wake an event loop cannot be made") }
         for end in ends {
             _ = fcntl(end, F_SETFD, FD_CLOEXEC)
             _ = fcntl(end, F_SETFL, O_NONBLOCK)

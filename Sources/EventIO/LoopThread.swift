@@ -1,3 +1,4 @@
+public import Platform
 import Threads
 
 /// A thread that runs one event loop.
@@ -7,10 +8,14 @@ public final class LoopThread: Sendable {
     public let loop: EventLoop
     private let thread: NativeThread
 
-    public init(name: String) {
-        let loop = EventLoop()
+    /// Throws when the process may have no more descriptors or threads.
+    public init(name: String) throws(SystemError) {
+        let loop = try EventLoop()
         self.loop = loop
-        thread = NativeThread(name: name) { loop.run() }
+        guard let thread = NativeThread(name: name, run: { loop.run() }) else {
+            throw SystemError("a thread cannot be started", code: EAGAIN)
+        }
+        self.thread = thread
     }
 
     /// Ends the loop and waits for the thread.

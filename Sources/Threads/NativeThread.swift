@@ -18,19 +18,27 @@ public struct NativeThread: @unchecked Sendable {
         }
     }
 
-    /// `name` is shown by `ps -T` and debuggers; 15 bytes at most on Linux.
-    public init(name: String, run: @escaping @Sendable () -> Void) {
-        let body = Unmanaged.passRetained(Body(name: name, run: run)).toOpaque()
+    /// Nil when the system starts no more threads. `name` is shown by `ps -T` and debuggers; 15 bytes at most on Linux.
+    public init?(name: String, run: @escaping @Sendable () -> Void) {
+        let retained = Unmanaged.passRetained(Body(name: name, run: run))
+        let body = retained.toOpaque()
         #if canImport(Glibc)
         var thread = pthread_t()
         let status = pthread_create(&thread, nil, { NativeThread.enter($0!) }, body)
         #else
         var created: pthread_t?
         let status = pthread_create(&created, nil, { NativeThread.enter($0) }, body)
-        let thread = created!
         #endif
-        precondition(status == 0, "the system refuses to start a thread")
+        guard status == 0 else {
+            retained.release()
+            return nil
+        }
+        #if canImport(Glibc)
         identifier = thread
+        #else
+        // Set by a call that succeeded.
+        identifier = created!
+        #endif
     }
 
     /// Waits until the thread's body has returned. Once only.

@@ -35,24 +35,23 @@ public final class WorkThread: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Does `work` after everything handed over before. False, and `work` is not done, after `finish`: whoever hands
-    /// over work that somebody waits for must answer them then.
+    /// Does `work` after everything handed over before. False, and `work` is not done, after `finish`, and when the system starts no
+    /// thread to do it: whoever hands over work that somebody waits for must answer them then.
     public func execute(_ work: @escaping @Sendable () -> Void) -> Bool {
         locked {
-            guard !isFinished else { return false }
+            guard !isFinished, wake() else { return false }
             queue.append(Work(run: work))
-            wake()
             return true
         }
     }
 
     /// Does `work` when `delay` nanoseconds have passed and nothing else is being done. `finish` drops it: nobody may
-    /// wait for it who is not answered otherwise.
+    /// wait for it who is not answered otherwise. Without a thread it waits for the next work that gets one.
     public func executeLater(_ delay: Int64, _ work: @escaping @Sendable () -> Void) {
         locked {
             guard !isFinished else { return }
             delayed.append((ConditionClock.now().adding(saturating: max(delay, 0)), Work(run: work)))
-            wake()
+            _ = wake()
         }
     }
 
@@ -62,10 +61,12 @@ public final class WorkThread: @unchecked Sendable {
         return body()
     }
 
-    private func wake() {
+    /// With the mutex, which the thread takes before it looks. False without a thread.
+    private func wake() -> Bool {
         // The thread keeps this object until `finish`.
         if worker == nil { worker = NativeThread(name: name) { self.loop() } }
         pthread_cond_broadcast(changed)
+        return worker != nil
     }
 
     /// Takes no more work and waits, up to `timeout`, until what was handed over is done; false when it is not. Called

@@ -19,19 +19,20 @@ final class CurlTransport: DescriptorWatchDelegate {
     }
 
     let easy: EasyHandle
-    private let multi: UnsafeMutableRawPointer
+    /// Nil when libcurl could not make one: some versions need descriptors for it. The attempt fails then.
+    private let multi: UnsafeMutableRawPointer?
     private let loop: EventLoop
     private var timer: EventTimer?
     private var state = State.ended
 
     /// `configure` sets what the connection is to be like.
     init(loop: EventLoop, configure: (EasyHandle) -> Void) {
-        guard let multi = curl_multi_init() else { fatalError("libcurl has no memory for a handle") }
-        self.multi = multi
+        multi = curl_multi_init()
         self.loop = loop
         easy = EasyHandle()
         configure(easy)
         timer = EventTimer(loop: loop) { [unowned self] in act(on: CURL_SOCKET_TIMEOUT, events: 0) }
+        guard let multi else { return }
         let context = Unmanaged.passUnretained(self).toOpaque()
         ccurl_multi_set_socket_callback(
             multi,
@@ -63,13 +64,17 @@ final class CurlTransport: DescriptorWatchDelegate {
 
     deinit {
         guard case .ended = state else { fatalError("a connection of libcurl's was not ended") }
-        curl_multi_cleanup(multi)
+        if let multi { curl_multi_cleanup(multi) }
     }
 
     /// Begins to connect; `completion` is called once, later, from the loop, unless `end` comes before, with the connected descriptor, which
     /// stays this object's.
     func connect(completion: @escaping (Result<Int32, UpstreamError>) -> Void) {
         state = .connecting(completion: completion)
+        guard let multi else {
+            timer?.arm(nanoseconds: 0)
+            return
+        }
         // Asks for its first round through the timer callback; nothing completes inside this call.
         curl_multi_add_handle(multi, easy.curl)
     }
@@ -79,7 +84,7 @@ final class CurlTransport: DescriptorWatchDelegate {
         if case .ended = state { return }
         state = .ended
         timer?.cancel()
-        curl_multi_remove_handle(multi, easy.curl)
+        if let multi { curl_multi_remove_handle(multi, easy.curl) }
     }
 
     /// Another descriptor of the connected socket, for its owner alone; libcurl's part in the connection ends.
@@ -145,6 +150,7 @@ final class CurlTransport: DescriptorWatchDelegate {
 
     private func act(on descriptor: curl_socket_t, events: Int32) {
         guard case .connecting = state else { return }
+        guard let multi else { return finish(CURLE_OUT_OF_MEMORY) }
         var running: Int32 = 0
         curl_multi_socket_action(multi, descriptor, events, &running)
         var remaining: Int32 = 0

@@ -26,8 +26,9 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
     /// One TLS record's worth.
     static let stagingCapacity = 16 * 1024
 
-    private let connector: UpstreamConnector
+    /// Goes before the connector does: its easy handle uses what the connector shares.
     private let carrier: Carrier
+    private let connector: UpstreamConnector
     /// Nil once nothing can be done with the connection any more.
     private var watch: DescriptorWatch?
     private var isClosed = false

@@ -61,7 +61,7 @@ import Threads
                 let session = try Session(file: file, source: FailingSource(outcome: outcome), margin: .seconds(30))
                 let answers = Answers()
                 answers.call { answered in session.adopt(makeToken("a"), source: .signIn) { _ in answered() } }
-                let callers = (0..<2).map { _ in
+                let callers = (0..<2).compactMap { _ in
                     NativeThread(name: "test-caller") { for _ in 0..<10 { Self.callEverything(session, answers) } }
                 }
                 if round % 2 == 0 { usleep(UInt32(round) * 100) }

@@ -29,7 +29,7 @@ enum Python {
 
     /// Runs `body` where it may block.
     static func onThread(_ body: @escaping @Sendable () -> Void) {
-        NativeThread(name: "scenario", run: body).detach()
+        NativeThread(name: "scenario", run: body)?.detach()
     }
 
     /// The binary under test: built beside the tests, or what `SQUIRE_BINARY` names.

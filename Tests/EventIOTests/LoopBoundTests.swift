@@ -19,8 +19,8 @@ import Threads
         }
     }
 
-    @Test func valueIsUsedOnTheLoop() {
-        let thread = LoopThread(name: "bound")
+    @Test func valueIsUsedOnTheLoop() throws {
+        let thread = try LoopThread(name: "bound")
         let (bound, result) = (LoopBound([1], loop: thread.loop), Latch<[Int]>())
         thread.loop.execute { bound.value.append(2) }
         thread.loop.execute { result.set(bound.value) }
@@ -30,8 +30,8 @@ import Threads
         #expect(bound.value == [1, 2])
     }
 
-    @Test func valueIsReleasedOnTheLoop() {
-        let thread = LoopThread(name: "bound")
+    @Test func valueIsReleasedOnTheLoop() throws {
+        let thread = try LoopThread(name: "bound")
         for _ in 0..<200 {
             let (loop, gone) = (thread.loop, Latch<Bool>())
             do {
@@ -43,11 +43,11 @@ import Threads
         thread.stop()
     }
 
-    @Test func onlyTheLoopsThreadIsCurrent() {
-        let loop = EventLoop()
+    @Test func onlyTheLoopsThreadIsCurrent() throws {
+        let loop = try EventLoop()
         #expect(loop.isCurrent)
         let (inside, started, goOn) = (Latch<Bool>(), Latch<Bool>(), Latch<Bool>())
-        let thread = NativeThread(name: "bound") { loop.run() }
+        let thread = try #require(NativeThread(name: "bound") { loop.run() })
         loop.execute {
             inside.set(loop.isCurrent)
             started.set(true)

@@ -94,9 +94,10 @@ import Threads
     @Test func clientThatDoesNotReadIsClosed() throws {
         let server = try TestServer(period: .milliseconds(50))
         let client = try server.connect()
-        client.send("GET /pattern/100000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        // More than the kernel keeps for a client, whatever its buffers grow to.
+        client.send("GET /pattern/1000000000 HTTP/1.1\r\nHost: x\r\n\r\n")
         server.waitUntilEmpty()
-        #expect(client.countAll() < 100_000_000)
+        #expect(client.countAll() < 1_000_000_000)
     }
 
     @Test func slowHandlerIsWaitedFor() throws {

@@ -5,7 +5,7 @@ import Threads
 
 /// A `LocalServer` with `StreamingHandler`, on a thread of its own.
 final class TestServer {
-    private let thread = LoopThread(name: "local-server")
+    private let thread: LoopThread
     private let running: LoopBound<Running>
     private let port: Int
     let wasFull = Latch<Bool>()
@@ -20,6 +20,7 @@ final class TestServer {
         let socket = try ListeningSocket.tcp(host: "127.0.0.1", port: 0)
         guard case .tcp(_, let port) = socket.name else { fatalError("no port") }
         self.port = port
+        thread = try LoopThread(name: "local-server")
         running = LoopBound(Running(), loop: thread.loop)
         let (running, loop, full, gone) = (running, thread.loop, wasFull, wasGone)
         loop.execute {

@@ -17,7 +17,7 @@ import Threads
         for _ in 0..<50 {
             let thread = WorkThread(name: "test")
             let (done, refused) = (Guarded(0), Guarded(0))
-            let starters = (0..<4).map { _ in
+            let starters = (0..<4).compactMap { _ in
                 NativeThread(name: "test-starter") {
                     for _ in 0..<100 where !thread.execute({ done.with { $0 += 1 } }) { refused.with { $0 += 1 } }
                 }

@@ -1,3 +1,4 @@
+import EventIO
 import Platform
 
 /// Where bodies are kept that are too large for memory.
@@ -16,7 +17,10 @@ public enum TemporaryDirectory {
     /// A new file without a name, close-on-exec, in the first directory that takes one; nil if none does. Whoever gets it closes it.
     static func unlinkedFile() -> Int32? {
         for directory in candidates {
-            if case .success(let descriptor) = unlinkedFile(in: directory) { return descriptor }
+            guard case .success(let descriptor) = unlinkedFile(in: directory) else { continue }
+            if descriptor < Descriptors.ceiling { return descriptor }
+            close(descriptor)
+            return nil
         }
         return nil
     }

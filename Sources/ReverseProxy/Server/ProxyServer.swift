@@ -1,4 +1,5 @@
 public import EventIO
+public import Platform
 import Threads
 
 /// One proxy: its listeners and workers.
@@ -24,11 +25,20 @@ public final class ProxyServer: Sendable {
         }
     }
 
-    /// Starts accepting on `sockets`, which it owns from now on.
-    public init(context: ProxyContext, sockets: [ListeningSocket], workers: Int) {
+    /// Starts accepting on `sockets`, which it owns from now on, unless it throws: when the process may have no more descriptors or threads.
+    public init(context: ProxyContext, sockets: [ListeningSocket], workers: Int) throws(SystemError) {
         self.sockets = sockets
         names = sockets.map(\.name)
-        threads = (0..<max(1, workers)).map { LoopThread(name: "squire-worker\($0)") }
+        var threads: [LoopThread] = []
+        for index in 0..<max(1, workers) {
+            do throws(SystemError) {
+                threads.append(try LoopThread(name: "squire-worker\(index)"))
+            } catch {
+                for thread in threads { thread.stop() }
+                throw error
+            }
+        }
+        self.threads = threads
         running = threads.map { LoopBound(Running(), loop: $0.loop) }
         counters = threads.map { _ in Counters() }
         for (index, thread) in threads.enumerated() {

@@ -40,7 +40,8 @@ final class Worker {
     func adopt(_ descriptor: Int32, isUnixSocket: Bool) {
         let configuration = context.proxy.configuration
         guard !resources.isDraining else { return SocketIO.close(descriptor) }
-        guard allCounters.reduce(0, { $0 + $1.clients }) < configuration.limits.connections else {
+        let clients = allCounters.reduce(0) { $0 + $1.clients }
+        guard clients < configuration.limits.connections, descriptor < Descriptors.ceiling else {
             return refuse(descriptor, .overloaded)
         }
         if configuration.access.sameUser,
@@ -142,6 +143,7 @@ final class Worker {
         connections = []
         resources.loop.turnEnded = nil
         resources.dropRunners()
+        _ = resources.takeDuePools()
         context.pool.closeAll()
     }
 }

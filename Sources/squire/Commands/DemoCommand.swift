@@ -44,7 +44,7 @@ struct DemoCommand: ParsableCommand {
             service.session.adopt(token, source: .signIn) { _ in latch.set(true) }
             _ = latch.wait()
         }
-        let foreground = Foreground(timeout: service.shutdownTimeout) { completion in
+        let foreground = try Foreground(timeout: service.shutdownTimeout) { completion in
             service.drain(completion: completion)
         }
         for endpoint in service.endpoints { Output.line(endpoint) }

@@ -84,7 +84,12 @@ struct ExecCommand: ParsableCommand {
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
         arguments.append(nil)
         defer { for argument in arguments { free(argument) } }
-        let loop = EventLoop()
+        let loop: EventLoop
+        do throws(SystemError) {
+            loop = try EventLoop()
+        } catch {
+            throw ExitFailure.inputOutput("squire: \(error.description)")
+        }
         // Blocked until there is somebody to pass them on to, and somebody who does: meanwhile the kernel keeps them.
         let passedOn = [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]
         var (blocked, former) = (sigset_t(), sigset_t())
@@ -108,6 +113,10 @@ struct ExecCommand: ParsableCommand {
             var ended = siginfo_t()
             _ = SystemCall.retrying { waitid(P_PID, id_t(process), &ended, WEXITED | WNOWAIT) }
             loop.stop()
+        }
+        guard let waiter else {
+            kill(process, SIGTERM)
+            throw ExitFailure.inputOutput("squire: a thread cannot be started")
         }
         loop.run()
         waiter.join()

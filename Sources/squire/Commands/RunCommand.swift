@@ -56,7 +56,7 @@ struct RunCommand: ParsableCommand {
             throw error
         }
         let running = services
-        let foreground = Foreground(
+        let foreground = try Foreground(
             timeout: running.map(\.shutdownTimeout).max() ?? .zero,
             hangUp: { reload(running, loaded, overrides, logging) },
             drain: { completion in

@@ -1,9 +1,16 @@
 import Platform
+import ReverseProxy
+import Upstream
 
 /// How many descriptors this process may open (RLIMIT_NOFILE), and how many connections that is good for.
 enum DescriptorLimit {
-    /// For what is open whatever the load: loops, listeners, logs, the session's file, its lock and its refresh.
-    private static let reserve = 40
+    /// What a proxy has whatever the load: standard streams, the main loop, the session's watch, the kernel's socket for who asks, the reserve of
+    /// a refresh, and room for the connections that are being made, up to four descriptors each.
+    private static let fixed = 34
+    /// A loop's, with a margin: epoll, pipes, signals.
+    private static let perLoop = 7
+    /// Connections of the inspector.
+    private static let inspector = 64
 
     /// As many as the system allows, within reason.
     static func raise() {
@@ -12,11 +19,33 @@ enum DescriptorLimit {
         _ = setrlimit(SystemConstant.openFiles, &limit)
     }
 
-    /// Client connections that each of `proxies` can serve. Each may need three descriptors, its own, the upstream's and that of the file
-    /// its body is kept in: so many leave enough to answer, to connect and to refresh when all are in use.
-    static func connections(proxies: Int) -> Int {
+    /// Client connections that each of `proxies` can serve: so many leave enough to answer, to connect and to refresh when all are in use. What
+    /// is kept of bodies gives way: see `Descriptors.ceiling`.
+    static func connections(_ configuration: ProxyConfiguration, proxies: Int) -> Int {
         guard let limit = current(), limit.rlim_cur < rlim_t(Int32.max) else { return .max }
-        return max(1, (Int(limit.rlim_cur) - reserve) / 3 / max(1, proxies))
+        let available = Int(limit.rlim_cur) / max(1, proxies) - overhead(configuration)
+        return max(1, available / perConnection(configuration))
+    }
+
+    /// Throws when not even two clients can be served.
+    static func require(_ configuration: ProxyConfiguration, proxies: Int) throws {
+        let needed = (overhead(configuration) + 2 * perConnection(configuration)) * max(1, proxies)
+        guard let limit = current(), limit.rlim_cur < rlim_t(needed) else { return }
+        throw ExitFailure.inputOutput(
+            "squire: the limit of open files (ulimit -n) is \(limit.rlim_cur): at least \(needed) are needed"
+        )
+    }
+
+    /// The client's, and the upstream's.
+    private static func perConnection(_ configuration: ProxyConfiguration) -> Int {
+        1 + configuration.upstreamSettings.descriptorsPerConnection
+    }
+
+    private static func overhead(_ configuration: ProxyConfiguration) -> Int {
+        let cores = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+        let workers = configuration.workers == 0 ? cores : configuration.workers
+        return fixed + configuration.listen.count + workers * perLoop
+            + (configuration.inspector == nil ? 0 : inspector + perLoop)
     }
 
     private static func current() -> rlimit? {

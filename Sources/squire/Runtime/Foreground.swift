@@ -4,7 +4,7 @@ import Platform
 
 /// The main thread's loop: waits for signals, and stops what runs.
 final class Foreground {
-    let loop = EventLoop()
+    let loop: EventLoop
     private var signals: [SignalWatch] = []
     private var timer: EventTimer?
     private var isStopping = false
@@ -17,7 +17,12 @@ final class Foreground {
         timeout: Duration,
         hangUp: @escaping () -> Void = {},
         drain: @escaping (_ completion: @escaping @Sendable () -> Void) -> Void
-    ) {
+    ) throws {
+        do throws(SystemError) {
+            loop = try EventLoop()
+        } catch {
+            throw ExitFailure.inputOutput("squire: \(error.description)")
+        }
         for signal in [SIGTERM, SIGINT] {
             signals.append(
                 SignalWatch(loop: loop, signal: signal) { [unowned self] in

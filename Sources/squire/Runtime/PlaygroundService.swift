@@ -2,6 +2,7 @@ import EventIO
 import Playground
 import ReverseProxy
 import Threads
+import Platform
 
 /// A running playground on a thread of its own.
 final class PlaygroundService {
@@ -19,11 +20,16 @@ final class PlaygroundService {
         } catch {
             throw ExitFailure.inputOutput("squire: \(error). Choose another address with --listen")
         }
+        do throws(SystemError) {
+            thread = try LoopThread(name: "squire-play")
+        } catch {
+            socket.close()
+            throw ExitFailure.inputOutput("squire: \(error.description)")
+        }
         switch socket.name {
         case .tcp(let host, let port): url = "http://\(SocketAddress(host: host, port: port))"
         case .unix(let path): url = "unix:\(path)"
         }
-        thread = LoopThread(name: "squire-play")
         server = LoopBound(nil, loop: thread.loop)
         let (server, loop) = (server, thread.loop)
         loop.execute { server.value = PlaygroundServer(loop: loop, socket: socket, options: options) }

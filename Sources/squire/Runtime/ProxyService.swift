@@ -56,19 +56,23 @@ final class ProxyService {
         self.logging = logging
         self.proxies = proxies
         let configuration = loaded.configuration
-        let sockets = try configuration.listen.map { try Self.bind($0, takesNextPort: takesNextPort) }
+        try DescriptorLimit.require(configuration, proxies: proxies)
+        DescriptorReserve.shared.fill()
+        var sockets: [ListeningSocket] = []
         do {
+            for address in configuration.listen { sockets.append(try Self.bind(address, takesNextPort: takesNextPort)) }
             let session = try Self.makeSession(loaded, logging, refreshes, keepsSession: keepsSession)
             current = Current(configuration.upstream, session)
             let context = Self.makeContext(configuration, session, logging, sockets.map(\.name), proxies)
             let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-            server = ProxyServer(
+            server = try ProxyServer(
                 context: context,
                 sockets: sockets,
                 workers: configuration.workers == 0 ? max(1, cores) : configuration.workers
             )
         } catch {
             for socket in sockets { socket.close() }
+            if let error = error as? SystemError { throw ExitFailure.inputOutput("squire: \(error.description)") }
             throw error
         }
         endpoints = server.names.map { "proxy \(Self.url(of: $0))" }
@@ -160,7 +164,7 @@ final class ProxyService {
         _ proxies: Int
     ) -> ProxyContext {
         var configuration = configuration
-        let possible = DescriptorLimit.connections(proxies: proxies)
+        let possible = DescriptorLimit.connections(configuration, proxies: proxies)
         if configuration.limits.connections > possible {
             logging.logger().notice(
                 "at most \(possible) connections at a time: the limit of open files (ulimit -n) allows no more"
@@ -194,7 +198,14 @@ final class ProxyService {
             stop()
             throw error
         }
-        let thread = LoopThread(name: "squire-inspector")
+        let thread: LoopThread
+        do throws(SystemError) {
+            thread = try LoopThread(name: "squire-inspector")
+        } catch {
+            socket.close()
+            stop()
+            throw ExitFailure.inputOutput("squire: \(error.description)")
+        }
         inspectorThread = thread
         let inspector = LoopBound<InspectorServer?>(nil, loop: thread.loop)
         self.inspector = inspector
