@@ -40,7 +40,7 @@ import Testing
     /// Whatever a file holds, somebody gets a sentence, and nothing traps.
     @Test func anyBytes() {
         var random = SystemRandomNumberGenerator()
-        for _ in 0..<20_000 {
+        for _ in 0..<500 {
             var bytes = (0..<Int.random(in: 0..<24)).map { _ in UInt8.random(in: 0...255, using: &random) }
             if Bool.random(), !bytes.isEmpty { bytes[0] = 0x30 }
             if Bool.random(), bytes.count > 2 { bytes[1] = UInt8.random(in: 0x80...0x85) }
