@@ -1,14 +1,14 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// What every target is built with. What other targets may use is `public`, though nobody else does: the compiler optimises across
-/// modules what is `public`, and not what is `package`.
+/// What every target is built with. What other targets may use is `public`, though nobody else does: the compiler
+/// optimises across modules what is `public`, and not what is `package`.
 let common: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
-    // Exclusive access to class properties is checked while tests and fuzzers run. Release builds leave the checks out: they were 6,900
-    // of 36,100 instructions of a request. Optimising across modules took another 2,100 of 20,000.
+    // Exclusive access to class properties is checked while tests and fuzzers run. Release builds leave the checks out:
+    // they were 6,900 of 36,100 instructions of a request. Optimising across modules took another 2,100 of 20,000.
     .unsafeFlags(["-enforce-exclusivity=unchecked", "-cross-module-optimization"], .when(configuration: .release)),
 ]
 

@@ -157,8 +157,8 @@ public final class BufferPool {
         free.popLast() ?? ByteBuffer(capacity: capacity)
     }
 
-    /// Gives `buffer` back; one that has grown, or that is one too many, is freed instead. Consumed, so that its references need not be
-    /// counted up here and down there.
+    /// Gives `buffer` back; one that has grown, or that is one too many, is freed instead. Consumed, so that its
+    /// references need not be counted up here and down there.
     public func give(_ buffer: consuming ByteBuffer) {
         guard buffer.capacity == capacity, free.count < limit else { return }
         buffer.clear()

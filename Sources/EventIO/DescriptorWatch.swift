@@ -51,7 +51,8 @@ public final class DescriptorWatch {
         _ = on ? event_add(readEvent, nil) : event_del(readEvent)
     }
 
-    /// Calls back as if the descriptor were readable, in the loop's next turn; nothing unless it is watched for reading.
+    /// Calls back as if the descriptor were readable, in the loop's next turn; nothing unless it is watched for
+    /// reading.
     public func announceReading() {
         guard isReading, let readEvent else { return }
         event_active(readEvent, Int32(EV_READ), 0)

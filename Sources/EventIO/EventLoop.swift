@@ -4,8 +4,8 @@ import Threads
 
 /// One thread's event loop, over a libevent `event_base`.
 ///
-/// *Ownership*: owns the `event_base`, freed in `deinit`, after every timer and watch on it is gone (they hold the loop).
-/// *Threading*: `execute` and `stop` may be called from any thread. Everything else belongs to the thread that
+/// *Ownership*: owns the `event_base`, freed in `deinit`, after every timer and watch on it is gone (they hold the
+/// loop). *Threading*: `execute` and `stop` may be called from any thread. Everything else belongs to the thread that
 /// calls `run()`; classes bound to a loop are not `Sendable` and never leave it.
 public final class EventLoop: @unchecked Sendable {
     // `@unchecked`: `base` is set once; `inbox` is protected by `lock`; the rest is touched on the loop only.
@@ -23,13 +23,14 @@ public final class EventLoop: @unchecked Sendable {
     private var runner: pthread_t?
     /// `run()` has returned: nobody will do what is handed over. Protected by `lock`.
     private var hasEnded = false
-    /// Called when everything that one look at descriptors and timers found is dealt with, before the next look. Its setter takes it back
-    /// before what it needs is gone.
+    /// Called when everything that one look at descriptors and timers found is dealt with, before the next look. Its
+    /// setter takes it back before what it needs is gone.
     public var turnEnded: (() -> Void)?
 
     /// Makes a loop that runs when some thread calls `run()`. Throws when the process may have no more descriptors.
     public init() throws(SystemError) {
-        // No locks: only the loop's thread touches the base. They are taken four times a request otherwise, 1 % of its CPU time.
+        // No locks: only the loop's thread touches the base. They are taken four times a request otherwise, 1 % of its
+        // CPU time.
         let configuration = event_config_new()
         defer { event_config_free(configuration) }
         event_config_set_flag(configuration, Int32(EVENT_BASE_FLAG_NOLOCK.rawValue))
@@ -104,12 +105,14 @@ public final class EventLoop: @unchecked Sendable {
         }
     }
 
-    /// Ends the turn after the callback that runs: `turnEnded` is called, and what else was found comes in the next turn. On the loop.
+    /// Ends the turn after the callback that runs: `turnEnded` is called, and what else was found comes in the next
+    /// turn. On the loop.
     public func endTurn() {
         event_base_loopbreak(base)
     }
 
-    /// Runs `work` on the loop, in the order of the calls. Any thread; never runs it before returning. Dropped once the loop has ended.
+    /// Runs `work` on the loop, in the order of the calls. Any thread; never runs it before returning. Dropped once the
+    /// loop has ended.
     public func execute(_ work: @escaping @Sendable () -> Void) {
         let mustWake = lock.withLock {
             guard !hasEnded else { return false }

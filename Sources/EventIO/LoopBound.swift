@@ -1,7 +1,7 @@
 /// A value that is used on one loop only, in a box that any thread may hold.
 ///
-/// Every access is checked in debug builds. *Threading*: make and release it anywhere, use it on the loop. What it still
-/// holds when it goes is released on the loop, or where the last reference went if the loop has ended.
+/// Every access is checked in debug builds. *Threading*: make and release it anywhere, use it on the loop. What it
+/// still holds when it goes is released on the loop, or where the last reference went if the loop has ended.
 public final class LoopBound<Value>: Sendable {
     private let loop: EventLoop
     private let storage: Storage

@@ -56,7 +56,8 @@ public final class SocketListener {
         if let listener { evconnlistener_enable(listener) }
     }
 
-    /// EMFILE and its like: the connection stays in the queue and the listener readable, so without a pause the loop spins.
+    /// EMFILE and its like: the connection stays in the queue and the listener readable, so without a pause the loop
+    /// spins.
     private func acceptFailed() {
         suspend()
         let timer = retry ?? EventTimer(loop: loop) { [unowned self] in resume() }

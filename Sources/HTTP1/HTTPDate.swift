@@ -11,7 +11,8 @@ public enum HTTPDate {
     /// The last second of the year 9999.
     private static let last = 253_402_300_799
 
-    /// Seconds since 1970; nil when `text` is not such a date, names a day that its month does not have, or lies before 1970.
+    /// Seconds since 1970; nil when `text` is not such a date, names a day that its month does not have, or lies before
+    /// 1970.
     public static func seconds(_ text: String) -> Int? {
         let words = text.utf8.split(separator: 0x20, omittingEmptySubsequences: true).map { String(Substring($0)) }
         switch words.count {
@@ -59,7 +60,8 @@ public enum HTTPDate {
             + "\(two(rest / 3_600)):\(two(rest / 60 % 60)):\(two(rest % 60)) GMT"
     }
 
-    /// Days from 1970-01-01 in the proleptic Gregorian calendar; years are counted from March, so that the leap day is last.
+    /// Days from 1970-01-01 in the proleptic Gregorian calendar; years are counted from March, so that the leap day is
+    /// last.
     private static func days(year: Int, month: Int, day: Int) -> Int {
         let shifted = month <= 2 ? year - 1 : year
         let era = shifted / 400

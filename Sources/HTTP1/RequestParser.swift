@@ -24,7 +24,8 @@ public struct RequestParser: Sendable {
         return .failed(visible.contains(Octet.lineFeed) ? .headTooLarge : .targetTooLong)
     }
 
-    /// How many empty lines before a request are skipped: careless clients send one after a body (RFC 9112 section 2.2).
+    /// How many empty lines before a request are skipped: careless clients send one after a body (RFC 9112 section
+    /// 2.2).
     private static let maxEmptyLines = 8
 
     private static func parse(

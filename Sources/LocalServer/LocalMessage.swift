@@ -4,7 +4,8 @@ public struct LocalRequest {
     public var number: Int
     /// As it was sent.
     public var method: String
-    /// What to look the method up by: HEAD is GET whose answer goes without its body (RFC 9110 section 9.3.2), which the connection sees to.
+    /// What to look the method up by: HEAD is GET whose answer goes without its body (RFC 9110 section 9.3.2), which
+    /// the connection sees to.
     public var action: String { method == "HEAD" ? "GET" : method }
     /// As it was sent.
     public var target: String
@@ -20,8 +21,8 @@ public struct LocalRequest {
         return fields.first { $0.name.lowercased() == wanted }?.value
     }
 
-    /// Whether a web page has its browser send this, of whatever origin: browsers say so by Origin with everything that is not a mere GET, or
-    /// by Sec-Fetch-Site (Fetch section 3.2, Fetch Metadata section 2.4).
+    /// Whether a web page has its browser send this, of whatever origin: browsers say so by Origin with everything that
+    /// is not a mere GET, or by Sec-Fetch-Site (Fetch section 3.2, Fetch Metadata section 2.4).
     public var isFromPage: Bool {
         if joined("Origin") != nil { return true }
         return joined("Sec-Fetch-Site").map { $0 != "none" } ?? false

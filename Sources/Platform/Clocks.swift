@@ -8,7 +8,8 @@ public enum MonotonicClock {
     }
 }
 
-/// The clock of lives and ages: nanoseconds since the machine started. Never goes back; goes on while the machine sleeps.
+/// The clock of lives and ages: nanoseconds since the machine started. Never goes back; goes on while the machine
+/// sleeps.
 public enum BootClock {
     public static func now() -> Int64 {
         #if os(Linux)

@@ -1,4 +1,5 @@
-/// System calls as this program makes them: repeated when a signal interrupts them (EINTR), and until everything is moved.
+/// System calls as this program makes them: repeated when a signal interrupts them (EINTR), and until everything is
+/// moved.
 ///
 /// The descriptors are borrowed. `FileDescriptor` owns one.
 public enum SystemCall {

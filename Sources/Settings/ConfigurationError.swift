@@ -20,8 +20,8 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
         self.issues = issues
     }
 
-    /// One issue per line: `FILE:LINE: message`. What the file or a path holds of control characters is escaped: it goes to
-    /// a terminal.
+    /// One issue per line: `FILE:LINE: message`. What the file or a path holds of control characters is escaped: it
+    /// goes to a terminal.
     public var description: String {
         issues.map { issue in
             let place = issue.line.map { "\(issue.source):\($0)" } ?? issue.source

@@ -1,5 +1,5 @@
-/// What a file that should hold a private key, or certificates, in PEM (RFC 7468) holds: by its first bytes and its `-----BEGIN …-----`
-/// lines. Pure; says what the TLS library, which knows only that it cannot read a file, does not.
+/// What a file that should hold a private key, or certificates, in PEM (RFC 7468) holds: by its first bytes and its
+/// `-----BEGIN …-----` lines. Pure; says what the TLS library, which knows only that it cannot read a file, does not.
 enum CredentialFile: Equatable {
     case empty
     /// PEM blocks, by their labels, in order.
@@ -86,8 +86,8 @@ enum CredentialFile: Equatable {
 
     // MARK: Problems
 
-    /// Why the file at `path` is of no use as a private key: the rest of a sentence that begins with the setting's name. Nil when the TLS
-    /// library has to say. Never looks at more than how the key is stored.
+    /// Why the file at `path` is of no use as a private key: the rest of a sentence that begins with the setting's
+    /// name. Nil when the TLS library has to say. Never looks at more than how the key is stored.
     func keyProblem(_ path: String) -> String? {
         switch self {
         case .empty: return "names a file that is empty: \(path)"

@@ -2,8 +2,8 @@ import Platform
 
 /// Reads small files, and expands paths as people write them.
 public enum TextFile {
-    /// Reads a text file that a user named. Fails if it is no regular file, larger than `limit` bytes, or not UTF-8. Never
-    /// blocks, whatever kind of file it is.
+    /// Reads a text file that a user named. Fails if it is no regular file, larger than `limit` bytes, or not UTF-8.
+    /// Never blocks, whatever kind of file it is.
     public static func read(_ path: String, limit: Int = 1 << 20) -> Result<String, Problem> {
         bytes(path, limit: limit).flatMap { bytes in
             guard let text = String(validating: bytes, as: UTF8.self) else {

@@ -1,7 +1,7 @@
 import Platform
 
-/// Descriptors that are open for nothing, so that there are some when a refresh needs them and the process may have no more: a lock, files,
-/// a connection. A refresh that cannot begin leaves everybody without a token.
+/// Descriptors that are open for nothing, so that there are some when a refresh needs them and the process may have no
+/// more: a lock, files, a connection. A refresh that cannot begin leaves everybody without a token.
 ///
 /// *Threading*: any thread.
 public final class DescriptorReserve: Sendable {
@@ -12,7 +12,8 @@ public final class DescriptorReserve: Sendable {
 
     private init() {}
 
-    /// Opens them; from now on they are opened again whenever nobody needs them. Fewer, or none, where there are no more.
+    /// Opens them; from now on they are opened again whenever nobody needs them. Fewer, or none, where there are no
+    /// more.
     public func fill() {
         state.with {
             $0.isWanted = true

@@ -35,8 +35,8 @@ public final class WorkThread: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Does `work` after everything handed over before. False, and `work` is not done, after `finish`, and when the system starts no
-    /// thread to do it: whoever hands over work that somebody waits for must answer them then.
+    /// Does `work` after everything handed over before. False, and `work` is not done, after `finish`, and when the
+    /// system starts no thread to do it: whoever hands over work that somebody waits for must answer them then.
     public func execute(_ work: @escaping @Sendable () -> Void) -> Bool {
         locked {
             guard !isFinished, wake() else { return false }

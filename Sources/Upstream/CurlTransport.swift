@@ -3,13 +3,15 @@ import EventIO
 
 /// One connection that libcurl makes, in a multi handle where it never makes another.
 ///
-/// A connection that was only connected (`CURLOPT_CONNECT_ONLY`) counts as idle for libcurl, which closes idle ones that look dead whenever
-/// it makes another in the same multi handle (`prune_dead_connections` in lib/url.c). So each has its own: between `connected` and `end`
-/// nobody but its owner acts on the handles, the TLS session or the descriptor. `CURLOPT_CLOSESOCKETFUNCTION` watches over that: should a
-/// libcurl close the descriptor all the same, `closed` says so at that moment, and nothing uses the number any more.
+/// A connection that was only connected (`CURLOPT_CONNECT_ONLY`) counts as idle for libcurl, which closes idle ones
+/// that look dead whenever it makes another in the same multi handle (`prune_dead_connections` in lib/url.c). So each
+/// has its own: between `connected` and `end` nobody but its owner acts on the handles, the TLS session or the
+/// descriptor. `CURLOPT_CLOSESOCKETFUNCTION` watches over that: should a libcurl close the descriptor all the same,
+/// `closed` says so at that moment, and nothing uses the number any more.
 ///
-/// *Ownership*: owns both handles; libcurl's callbacks hold an unretained pointer to this object, so `end` must be called before it goes.
-/// *Threading*: made and used on its loop. libcurl is never called from one of its own callbacks.
+/// *Ownership*: owns both handles; libcurl's callbacks hold an unretained pointer to this object, so `end` must be
+/// called before it goes. *Threading*: made and used on its loop. libcurl is never called from one of its own
+/// callbacks.
 final class CurlTransport: DescriptorWatchDelegate {
     private enum State {
         case connecting(completion: (Result<Int32, UpstreamError>) -> Void)
@@ -67,8 +69,8 @@ final class CurlTransport: DescriptorWatchDelegate {
         if let multi { curl_multi_cleanup(multi) }
     }
 
-    /// Begins to connect; `completion` is called once, later, from the loop, unless `end` comes before, with the connected descriptor, which
-    /// stays this object's.
+    /// Begins to connect; `completion` is called once, later, from the loop, unless `end` comes before, with the
+    /// connected descriptor, which stays this object's.
     func connect(completion: @escaping (Result<Int32, UpstreamError>) -> Void) {
         state = .connecting(completion: completion)
         guard let multi else {

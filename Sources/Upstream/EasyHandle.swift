@@ -32,7 +32,8 @@ final class EasyHandle {
         ccurl_set_string(curl, option, value)
     }
 
-    /// A timeout in milliseconds. Never 0, which means "for ever", nor more than libcurl takes: it ignores what does not fit.
+    /// A timeout in milliseconds. Never 0, which means "for ever", nor more than libcurl takes: it ignores what does
+    /// not fit.
     func set(_ option: CURLoption, _ timeout: Duration) {
         set(option, Int(min(max(timeout.wholeMilliseconds, 1), Int64(Int32.max) - 1)))
     }
@@ -59,7 +60,8 @@ final class EasyHandle {
             set(CURLOPT_PROXY, url)
             set(CURLOPT_NOPROXY, "")
         }
-        // One rule for both schemes: a tunnel. The proxy carries bytes; requests and bearers are for the upstream alone.
+        // One rule for both schemes: a tunnel. The proxy carries bytes; requests and bearers are for the upstream
+        // alone.
         set(CURLOPT_HTTPPROXYTUNNEL, 1)
         switch authentication {
         case .atOnce: set(CURLOPT_PROXYAUTH, ccurl_basic_authentication())
@@ -81,8 +83,8 @@ final class EasyHandle {
     private(set) var usesOpenSSL = false
     private var hasCloseNotify = false
 
-    /// Before connecting through TLS: from now on an end without close_notify is an error (RFC 9112 section 9.8), and `holdsBytes` has
-    /// to be asked.
+    /// Before connecting through TLS: from now on an end without close_notify is an error (RFC 9112 section 9.8), and
+    /// `holdsBytes` has to be asked.
     func prepareTLS() {
         usesOpenSSL = ccurl_prepare_tls(curl)
     }

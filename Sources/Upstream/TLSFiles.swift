@@ -2,8 +2,8 @@ internal import CCurl
 
 /// Tries the files that `UpstreamSettings` names, before a connection needs them.
 ///
-/// With the functions that libcurl itself will call, where it is linked to OpenSSL: what passes here will do there, and the reason is
-/// OpenSSL's own. With another TLS library nothing is found wrong.
+/// With the functions that libcurl itself will call, where it is linked to OpenSSL: what passes here will do there, and
+/// the reason is OpenSSL's own. With another TLS library nothing is found wrong.
 public enum TLSFiles {
     public enum Problem: Equatable, Sendable {
         /// The file cannot be read as what it should be; the text is OpenSSL's reason, which holds nothing of the file.
@@ -14,7 +14,8 @@ public enum TLSFiles {
         case mismatch
     }
 
-    /// What is wrong with the files, each looked at for itself; `key` nil means that the certificate's file has it, too.
+    /// What is wrong with the files, each looked at for itself; `key` nil means that the certificate's file has it,
+    /// too.
     public static func problems(authorities: String?, certificate: String?, key: String?) -> [Problem] {
         guard let library = Library.shared else { return [] }
         var problems: [Problem] = []

@@ -53,16 +53,16 @@ extension EasyHandle {
     }
 }
 
-/// The TLS session of a connection that libcurl made and will end; in between, bytes go straight through it, to and from the socket
-/// (SSL_set_fd(3)) rather than through libcurl's own layer.
+/// The TLS session of a connection that libcurl made and will end; in between, bytes go straight through it, to and
+/// from the socket (SSL_set_fd(3)) rather than through libcurl's own layer.
 ///
 /// *Ownership*: the session is libcurl's, good until the connection is closed. *Threading*: its connection's loop.
 struct TLSSession {
     private let ssl: OpenSSL.Session
     private let library: OpenSSL
 
-    /// It rests on how libcurl keeps its session, which is not promised: so only with the releases it was tested with. With others bytes go
-    /// through libcurl, for 6 to 10 % more CPU time.
+    /// It rests on how libcurl keeps its session, which is not promised: so only with the releases it was tested with.
+    /// With others bytes go through libcurl, for 6 to 10 % more CPU time.
     private static let isTested = {
         (0x07_58_00...0x07_58_FF).contains(ccurl_version())
     }()
@@ -76,7 +76,8 @@ struct TLSSession {
         self.ssl = ssl
     }
 
-    /// Whether bytes of the upstream wait inside the TLS library, whole records or not, where the loop does not see them. After `receive`.
+    /// Whether bytes of the upstream wait inside the TLS library, whole records or not, where the loop does not see
+    /// them. After `receive`.
     var holdsBytes: Bool { library.holdsBytes(ssl) }
 
     func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
@@ -100,7 +101,8 @@ struct TLSSession {
         switch library.error(ssl, count) {
         // SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE
         case 2, 3: .wouldBlock
-        // SSL_ERROR_ZERO_RETURN: the upstream said that it ends (close_notify). Anything else broke off (RFC 9112 section 9.8).
+        // SSL_ERROR_ZERO_RETURN: the upstream said that it ends (close_notify). Anything else broke off (RFC 9112
+        // section 9.8).
         case 6: .endOfStream
         default: .failed(0)
         }

@@ -11,13 +11,14 @@ public protocol UpstreamConnectionDelegate: AnyObject {
 
 /// An established connection to the upstream that carries bytes, through TLS where there is any.
 ///
-/// *Ownership*: owns its descriptor, or the libcurl transport that does; nobody else can close either. `close()` ends it.
-/// *Threading*: belongs to its connector's loop.
+/// *Ownership*: owns its descriptor, or the libcurl transport that does; nobody else can close either. `close()` ends
+/// it. *Threading*: belongs to its connector's loop.
 public final class UpstreamConnection: DescriptorWatchDelegate {
     /// What carries the bytes.
     enum Carrier {
-        /// A socket of this connection's own: nothing but the kernel is between the upstream and us, and libcurl, which looks a connection
-        /// up in a list for each send and receive (4 % of the CPU time of a request), has no part in it any more.
+        /// A socket of this connection's own: nothing but the kernel is between the upstream and us, and libcurl, which
+        /// looks a connection up in a list for each send and receive (4 % of the CPU time of a request), has no part in
+        /// it any more.
         case socket(Int32)
         /// libcurl, for TLS to the upstream or to a proxy; the descriptor is the transport's.
         case library(CurlTransport, descriptor: Int32)
@@ -36,13 +37,15 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
     private let isSecure: Bool
     /// A TLS connection to the proxy may hold bytes too, and nothing tells.
     private let mayHoldUnseen: Bool
-    /// TLS without a proxy, once the first message is sent: bytes need not pass through libcurl there either, 6 to 10 %.
+    /// TLS without a proxy, once the first message is sent: bytes need not pass through libcurl there either, 6 to 10
+    /// %.
     private var session: TLSSession?
     /// Bytes wait in the TLS library: the loop will not say so.
     private var holdsBytes = false
     /// Bytes a TLS send could not finish; they must be offered again from the same address.
     private var staged: ByteBuffer?
-    /// Who is told. Not retained, and not checked (it is read for every event): an owner that goes away clears it first.
+    /// Who is told. Not retained, and not checked (it is read for every event): an owner that goes away clears it
+    /// first.
     public unowned(unsafe) var delegate: (any UpstreamConnectionDelegate)?
     /// When it became idle, monotonic nanoseconds.
     public var idleSince: UInt64 = 0
@@ -57,7 +60,8 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
         isSecure = connector.settings.isSecure
         mayHoldUnseen = connector.settings.proxy.mayBeSecure
         watch = DescriptorWatch(loop: loop, descriptor: descriptor, delegate: self)
-        // The socket stays registered between requests: an idle connection that becomes readable is dead or misbehaving.
+        // The socket stays registered between requests: an idle connection that becomes readable is dead or
+        // misbehaving.
         watch?.setReading(true)
         if case .library(let transport, _) = carrier { transport.guardDescriptor { [unowned self] in lost() } }
     }
@@ -68,13 +72,13 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
 
     public var isOpen: Bool { watch != nil }
 
-    /// Between two exchanges: nothing came from the upstream, its end neither. A connection that is not quiet is of no use any more: what
-    /// came may have been taken from it.
+    /// Between two exchanges: nothing came from the upstream, its end neither. A connection that is not quiet is of no
+    /// use any more: what came may have been taken from it.
     public var isQuiet: Bool {
         guard isOpen else { return false }
         if !holdsBytes, SocketIO.isQuiet(descriptor) { return true }
-        // It may be for the TLS library: a server sends session tickets when it likes (RFC 8446 section 4.6.1). Nobody knows what half a
-        // record is.
+        // It may be for the TLS library: a server sends session tickets when it likes (RFC 8446 section 4.6.1). Nobody
+        // knows what half a record is.
         return isSecure
             && withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { receive(into: $0) == .wouldBlock }
             && !(session?.holdsBytes ?? libraryHoldsBytes)
@@ -141,13 +145,14 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// Tells the upstream that nothing more is sent; it can still be received from. Through TLS it looks like a connection that broke
-    /// off: libcurl has no way to say it there.
+    /// Tells the upstream that nothing more is sent; it can still be received from. Through TLS it looks like a
+    /// connection that broke off: libcurl has no way to say it there.
     public func shutdownWriting() {
         if let watch { SocketIO.shutdownWriting(watch.descriptor) }
     }
 
-    /// libcurl is about to close the descriptor, which it must not: whatever is done with the connection from now on fails.
+    /// libcurl is about to close the descriptor, which it must not: whatever is done with the connection from now on
+    /// fails.
     private func lost() {
         watch?.close()
         watch = nil

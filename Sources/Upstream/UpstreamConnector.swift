@@ -101,7 +101,8 @@ public final class UpstreamConnector {
         // A name that has moved is noticed soon; connections that go on need no name.
         easy.set(CURLOPT_DNS_CACHE_TIMEOUT, isAddressDoubtful ? 0 : 5)
         isAddressDoubtful = false
-        // An attempt that is given up while its name is looked up must not wait for that: the resolver's thread ends by itself.
+        // An attempt that is given up while its name is looked up must not wait for that: the resolver's thread ends by
+        // itself.
         easy.set(CURLOPT_QUICK_EXIT, 1)
         easy.apply(settings, authentication: isNegotiatingWithProxy ? .negotiated : .atOnce)
         if settings.isSecure { easy.prepareTLS() }

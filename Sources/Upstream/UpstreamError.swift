@@ -62,7 +62,8 @@ public struct UpstreamError: Error, Equatable, Sendable {
         }
     }
 
-    /// Translates libcurl's code; `text` is what it wrote to the error buffer, `systemError` the `errno` of connecting, or 0.
+    /// Translates libcurl's code; `text` is what it wrote to the error buffer, `systemError` the `errno` of connecting,
+    /// or 0.
     init(code: CURLcode, text: String, systemError: Int32) {
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:

@@ -53,7 +53,8 @@ public struct UpstreamSettings: Sendable, Equatable {
     /// Nothing but the kernel is between the upstream and whoever has the connected socket.
     var isBare: Bool { !isSecure && !proxy.mayBeSecure }
 
-    /// What an established connection has open: through TLS libcurl keeps it in a handle of its own, which has a pair of sockets to be woken.
+    /// What an established connection has open: through TLS libcurl keeps it in a handle of its own, which has a pair
+    /// of sockets to be woken.
     public var descriptorsPerConnection: Int { isBare ? 1 : 3 }
 
     public var connectTimeout: Duration

@@ -2,8 +2,8 @@ internal import CCurl
 
 /// A whole request and its whole answer, for the control path: refresh, sign-in, checks.
 ///
-/// Blocking, on libcurl's own HTTP engine and a connection of its own that is not kept: a credential request must never be
-/// resent behind our back, and libcurl does so only on reused connections. Call from a thread that may wait.
+/// Blocking, on libcurl's own HTTP engine and a connection of its own that is not kept: a credential request must never
+/// be resent behind our back, and libcurl does so only on reused connections. Call from a thread that may wait.
 public struct WholeRequest: Sendable {
     public var method: String
     /// Absolute, `https://host/path`.
@@ -49,8 +49,8 @@ public struct WholeRequest: Sendable {
         case noAnswer(UpstreamError)
     }
 
-    /// Sends it and waits. Redirects are answers, not followed. A proxy that refuses Basic is asked once more, by what it offers: nothing of
-    /// the request has left by then.
+    /// Sends it and waits. Redirects are answers, not followed. A proxy that refuses Basic is asked once more, by what
+    /// it offers: nothing of the request has left by then.
     public func perform(_ settings: UpstreamSettings) throws(Failure) -> Answer {
         let easy = EasyHandle()
         do throws(Failure) {

@@ -37,7 +37,8 @@ struct Squire: ParsableCommand {
         // While the process has one thread.
         CurlLibrary.initialize()
         Foreground.unblockSignals()
-        // The memory holds tokens: no dump of it, and not the crash report of Swift's runtime either, which prints some of it.
+        // The memory holds tokens: no dump of it, and not the crash report of Swift's runtime either, which prints some
+        // of it.
         csystem_forbid_dumps()
         Foreground.crashQuietly()
         do {

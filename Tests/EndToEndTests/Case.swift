@@ -8,8 +8,8 @@ struct Case: Hashable, Codable, Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
-    /// The cases there are, as the files themselves have them: all of them, or those that `SQUIRE_CASE` names. If they cannot be had, one
-    /// that fails and says why.
+    /// The cases there are, as the files themselves have them: all of them, or those that `SQUIRE_CASE` names. If they
+    /// cannot be had, one that fails and says why.
     static let all: [Case] = {
         let list = Python.run("cases.py list")
         guard list.status == 0 else { return [Case(name: "no cases: \(list.output)", isAlone: false)] }
@@ -38,7 +38,8 @@ struct Case: Hashable, Codable, Sendable, CustomTestStringConvertible {
     }
 }
 
-/// Two cases at a time: most of what they do is to wait. One that is alone has both places, when no other waits for one.
+/// Two cases at a time: most of what they do is to wait. One that is alone has both places, when no other waits for
+/// one.
 actor Slots {
     static let shared = Slots()
 

@@ -174,8 +174,8 @@ public struct SessionConfiguration: Sendable, Equatable {
         public var path: String
         /// Another server than the upstream, which the token then goes to as well.
         public var origin: Origin?
-        /// Win over the configured headers. `{token}` stands for the current token. An empty value means "not at all", so that an empty
-        /// Authorization keeps the bearer out.
+        /// Win over the configured headers. `{token}` stands for the current token. An empty value means "not at all",
+        /// so that an empty Authorization keeps the bearer out.
         public var headers: [HeaderRule] = []
         /// `{token}` stands for the current token, percent-encoded when the headers say that this is a form.
         public var body: String?
@@ -200,7 +200,8 @@ public struct SessionConfiguration: Sendable, Equatable {
     /// What counts as "token rejected".
     public struct Rejection: Sendable, Equatable {
         public var status: Int
-        /// The `error` that `WWW-Authenticate` must name (RFC 6750 section 3.1), such as `invalid_token`; nil for any or none.
+        /// The `error` that `WWW-Authenticate` must name (RFC 6750 section 3.1), such as `invalid_token`; nil for any
+        /// or none.
         public var challenge: String?
         /// A JSON Pointer into the answer and the value it must have there; nil when the head alone says it.
         public var body: Body?

@@ -4,8 +4,8 @@ import Platform
 
 /// One client's connection: reads requests, has one exchange at a time carried out, and keeps their order.
 ///
-/// It calls the runner, never the other way round: what the runner has to say, that its exchange has ended and how, is read when the loop's
-/// turn ends. So no call ends what its caller works on.
+/// It calls the runner, never the other way round: what the runner has to say, that its exchange has ended and how, is
+/// read when the loop's turn ends. So no call ends what its caller works on.
 ///
 /// *Ownership*: the worker holds it; it holds its stream. *Threading*: its loop only.
 final class ClientConnection: DescriptorWatchDelegate {
@@ -13,8 +13,8 @@ final class ClientConnection: DescriptorWatchDelegate {
         /// A request, or the rest of its head, is waited for.
         case awaitingRequest(Wait)
         case exchanging(ExchangeRunner)
-        /// The last response is written, or about to be. What the client still sends is thrown away, up to so many bytes, so that it can read
-        /// the response: closing at once would reset the connection.
+        /// The last response is written, or about to be. What the client still sends is thrown away, up to so many
+        /// bytes, so that it can read the response: closing at once would reset the connection.
         case lingering(budget: Int)
         case closed
     }
@@ -313,8 +313,8 @@ final class ClientConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// While a client is not read, or has said its last word, nothing announces that it leaves. So it is looked for, or a stream of events
-    /// would go on for somebody who has left.
+    /// While a client is not read, or has said its last word, nothing announces that it leaves. So it is looked for, or
+    /// a stream of events would go on for somebody who has left.
     private func watchPresence() {
         guard presence == nil, case .exchanging = state else { return }
         let timer = EventTimer(loop: resources.loop) { [unowned self] in lookForClient() }
@@ -323,7 +323,10 @@ final class ClientConnection: DescriptorWatchDelegate {
     }
 
     private func lookForClient() {
-        guard case .exchanging = state, !stream.isReading else { return presence = nil }
+        guard case .exchanging = state, !stream.isReading else {
+            presence = nil
+            return
+        }
         if stream.isAbandoned { stream.markAbandoned() } else { presence?.arm(nanoseconds: Self.presenceNanoseconds) }
     }
 }

@@ -2,10 +2,11 @@ import EventIO
 
 /// The bytes of one client's connection, both ways. Knows neither who reads them nor who writes.
 ///
-/// A write that fails ends nothing: it is noted, what is written from then on goes nowhere, and the connection ends when the loop's turn
-/// does. Nothing that is called here calls anybody back.
+/// A write that fails ends nothing: it is noted, what is written from then on goes nowhere, and the connection ends
+/// when the loop's turn does. Nothing that is called here calls anybody back.
 ///
-/// *Ownership*: owns the descriptor until `close` or `reset`. A stream without pending bytes holds no buffer. *Threading*: its loop only.
+/// *Ownership*: owns the descriptor until `close` or `reset`. A stream without pending bytes holds no buffer.
+/// *Threading*: its loop only.
 final class ClientStream {
     private enum State {
         case open
@@ -33,8 +34,8 @@ final class ClientStream {
     /// What is waited for; the connection hears when it passes.
     let deadline: Deadline
 
-    /// How much of a response may wait for a slow client: the upstream is not read while more does. With another 16 KiB that may come in
-    /// at once, one buffer of the pool holds it.
+    /// How much of a response may wait for a slow client: the upstream is not read while more does. With another 16 KiB
+    /// that may come in at once, one buffer of the pool holds it.
     static let outputWindow = BufferPool.bufferCapacity - 16 * 1024
     private static let smallResponse = 16 * 1024
 
@@ -121,7 +122,8 @@ final class ClientStream {
         releaseInput()
     }
 
-    /// Whether the process at the other end has closed the connection, rather than only its own direction. Known of this machine's only.
+    /// Whether the process at the other end has closed the connection, rather than only its own direction. Known of
+    /// this machine's only.
     var isAbandoned: Bool {
         if isUnixSocket { return SocketIO.isHungUp(descriptor) }
         return PeerUsers.shared.peer(of: descriptor, isUnixSocket: false) == .gone
@@ -170,9 +172,9 @@ final class ClientStream {
         watch?.setWriting(false)
     }
 
-    /// The same for the end of a response: a small one goes out with those of the other exchanges that end in this turn of the loop. Clients
-    /// are then woken once for many responses, not once for each: with 32 of them through TLS, 8 to 11 % off the median latency where
-    /// waking is cheap, and 2 to 3 % off the CPU time where it is not.
+    /// The same for the end of a response: a small one goes out with those of the other exchanges that end in this turn
+    /// of the loop. Clients are then woken once for many responses, not once for each: with 32 of them through TLS, 8
+    /// to 11 % off the median latency where waking is cheap, and 2 to 3 % off the CPU time where it is not.
     func flushAtTurnEnd() {
         if pendingOutput <= Self.smallResponse { callAtTurnEnd() } else { flush() }
     }

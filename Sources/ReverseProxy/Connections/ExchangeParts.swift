@@ -10,8 +10,8 @@ struct Request {
     /// Monotonic nanoseconds.
     let startedAt: UInt64
     let minorVersion: Int
-    /// The head for the upstream up to `prefixLength`, then up to `headLength` the present attempt's credential and the end, and behind that
-    /// perhaps the body, if it is small.
+    /// The head for the upstream up to `prefixLength`, then up to `headLength` the present attempt's credential and the
+    /// end, and behind that perhaps the body, if it is small.
     let head: ByteBuffer
     var prefixLength = 0
     var headLength = 0
@@ -46,7 +46,8 @@ enum Expectation: Equatable {
     case none
     /// The client does, until it gets it or sends anyway.
     case client
-    /// Squire does: a body that is too large to be kept had better not be sent with a credential that is refused. Its client may wait too.
+    /// Squire does: a body that is too large to be kept had better not be sent with a credential that is refused. Its
+    /// client may wait too.
     case own(clientWaits: Bool)
 
     /// The client sends without waiting, or is being told to.

@@ -342,7 +342,8 @@ extension ExchangeRunner {
         end(.complete, request.closes || request.isBodyUnread ? .close : .keepAlive)
     }
 
-    /// The response is whole. If everything of this exchange went over the connection, both ways, and the upstream keeps it, others may use it.
+    /// The response is whole. If everything of this exchange went over the connection, both ways, and the upstream
+    /// keeps it, others may use it.
     private func noteReusability() {
         guard responseHead.keepsAlive, response?.hasSurplus == false, let attempt, !attempt.uploadFailed,
             attempt.input?.isEmpty ?? true, attempt.headSent == request.head.count,
@@ -435,7 +436,8 @@ extension ExchangeRunner {
 }
 
 extension ResponseHead {
-    /// The values of all fields of that name, as text. `bytes` are what the head was parsed from. Not for every response: it allocates.
+    /// The values of all fields of that name, as text. `bytes` are what the head was parsed from. Not for every
+    /// response: it allocates.
     func text(of id: FieldName, in bytes: UnsafeRawBufferPointer) -> [String] {
         fields.filter { $0.id == id }.map { String(decoding: bytes[$0.value.range], as: UTF8.self) }
     }

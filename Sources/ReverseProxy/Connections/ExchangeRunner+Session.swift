@@ -92,8 +92,8 @@ extension ExchangeRunner {
         return FNV.hash(UnsafeRawBufferPointer(rebasing: line[..<end]))
     }
 
-    /// How far the rejecting server's `Date` is before the token's `nbf`, in nanoseconds. Beyond an hour it is not the clock: the token says
-    /// something else there, such as milliseconds.
+    /// How far the rejecting server's `Date` is before the token's `nbf`, in nanoseconds. Beyond an hour it is not the
+    /// clock: the token says something else there, such as milliseconds.
     private var skew: Int64? {
         guard let notBefore = request.context.session.notBefore(generation: exchange.generation),
             let text = heldText(.date).first, let date = HTTPDate.seconds(text), date < notBefore

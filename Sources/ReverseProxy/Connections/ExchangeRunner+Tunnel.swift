@@ -3,8 +3,8 @@ import HTTP1
 import Platform
 import Upstream
 
-/// A WebSocket: after the upstream's 101, bytes both ways as they come, until the upstream ends or nothing moves for `timeouts.idle`. The
-/// client's end is passed on: it may still get an answer to its last words.
+/// A WebSocket: after the upstream's 101, bytes both ways as they come, until the upstream ends or nothing moves for
+/// `timeouts.idle`. The client's end is passed on: it may still get an answer to its last words.
 extension ExchangeRunner {
     /// The upstream switched protocols; `buffer` begins with its head, and may hold what it already says.
     func beginTunnel(_ buffer: ByteBuffer, length: Int) {

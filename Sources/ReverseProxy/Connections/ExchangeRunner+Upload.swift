@@ -122,13 +122,15 @@ extension ExchangeRunner {
             if exchange.isFinished { return }
         }
         if hasMoved { uploadMoved(now: now) }
-        // While some of what was read is not taken, nothing more is read: the client's end would be taken for the end of half a body.
+        // While some of what was read is not taken, nothing more is read: the client's end would be taken for the end
+        // of half a body.
         takeBody()
         if exchange.isFinished { return }
         if !body.isComplete, body.count - attempt!.bodySent < Self.uploadWindow { client.resumeReading() }
     }
 
-    /// Whatever moves has as long again; what is through waits for its response. A response that is looked into does not wait for the upload.
+    /// Whatever moves has as long again; what is through waits for its response. A response that is looked into does
+    /// not wait for the upload.
     private func uploadMoved(now: UInt64) {
         if case .collecting(.verdict, _) = exchange.state { return }
         setDeadline(now: now)
@@ -141,7 +143,8 @@ extension ExchangeRunner {
         // A response came before the request was through: the rest is sent all the same.
         case .relaying, .collecting: pumpBody(now: MonotonicClock.now())
         case .tunnelling: pumpTunnel()
-        // Until it is decided what becomes of the response that is held: the whole body may have to be sent again, and is kept so far.
+        // Until it is decided what becomes of the response that is held: the whole body may have to be sent again, and
+        // is kept so far.
         case .holding: break
         case .awaitingCredential, .settling, .finished: break
         }

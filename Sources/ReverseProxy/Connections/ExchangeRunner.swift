@@ -6,12 +6,13 @@ import Upstream
 
 /// Carries out one exchange: the I/O that obeys the pure `Exchange`. Used again for the next one.
 ///
-/// What lasts as long as the request, an attempt or a response is a value of its own, and goes with it. The exchange's state says what an
-/// event means; one that comes late finds it finished and changes nothing. An end is only noted here (`ending`): the connection concludes
-/// it when the loop's turn ends, so no call takes anything away from its caller.
+/// What lasts as long as the request, an attempt or a response is a value of its own, and goes with it. The exchange's
+/// state says what an event means; one that comes late finds it finished and changes nothing. An end is only noted here
+/// (`ending`): the connection concludes it when the loop's turn ends, so no call takes anything away from its caller.
 ///
-/// The parts: this file begins, connects and ends; `+Upload` sends the request, `+Response` takes the response, `+Session` deals with
-/// credentials, `+Tunnel` with WebSockets. *Threading*: belongs to its worker's loop; other threads hold a ticket (`WaitingExchanges`).
+/// The parts: this file begins, connects and ends; `+Upload` sends the request, `+Response` takes the response,
+/// `+Session` deals with credentials, `+Tunnel` with WebSockets. *Threading*: belongs to its worker's loop; other
+/// threads hold a ticket (`WaitingExchanges`).
 final class ExchangeRunner: UpstreamConnectionDelegate {
     /// How the client's connection goes on.
     enum Ending {
@@ -41,7 +42,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     /// How the exchange has ended; nil while it lasts.
     private(set) var ending: Ending?
 
-    /// Storage of the response's head, used again: its fields mean something while there is a `response`, or its head is parsed.
+    /// Storage of the response's head, used again: its fields mean something while there is a `response`, or its head
+    /// is parsed.
     var responseHead = ResponseHead()
     var parser = ResponseParser(limits: HeadLimits())
 
@@ -58,7 +60,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     // MARK: Beginning
 
-    /// Begins the exchange of a request whose head, `bytes`, lies at the start of the client's input; takes it from there.
+    /// Begins the exchange of a request whose head, `bytes`, lies at the start of the client's input; takes it from
+    /// there.
     func begin(
         _ client: ClientStream,
         context: WorkerContext,
@@ -359,7 +362,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         switch exchange.failed() {
         case .respond: respond(problem)
         case .cut:
-            // A length, or a last chunk that never comes, shows what is missing; a body that ends with the connection needs a reset.
+            // A length, or a last chunk that never comes, shows what is missing; a body that ends with the connection
+            // needs a reset.
             let isVisible = response.map { $0.writesChunks || !$0.endsWithConnection } ?? false
             end(.upstreamBroke, isVisible ? .close : .reset)
         case .ignore: break
@@ -432,7 +436,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         wait = .nothing
     }
 
-    /// The exchange has ended and nothing works on it any more: tells of it, lets go of everything, and is free for another one.
+    /// The exchange has ended and nothing works on it any more: tells of it, lets go of everything, and is free for
+    /// another one.
     func conclude(now: UInt64) {
         resources.counters.finished(status: outcome.status, nanoseconds: now &- request.startedAt)
         if let observer = context.observer { report(to: observer, now: now) }

@@ -4,10 +4,11 @@ import Upstream
 
 /// The upstream connections of one worker: those that wait for another exchange, and the exchanges that wait for one.
 ///
-/// Idle connections are taken last in, first out, so that surplus ones grow old. When there is none, a new one is made, and the
-/// exchange goes on with whatever comes first: its own new one, or one that another exchange gives back. New ones are begun at a pace:
-/// when hundreds of requests that waited for a token are let go at once, most find a connection given back before their turn comes,
-/// and making hundreds would take longer than that (some 70 us of CPU each, several times that through TLS).
+/// Idle connections are taken last in, first out, so that surplus ones grow old. When there is none, a new one is made,
+/// and the exchange goes on with whatever comes first: its own new one, or one that another exchange gives back. New
+/// ones are begun at a pace: when hundreds of requests that waited for a token are let go at once, most find a
+/// connection given back before their turn comes, and making hundreds would take longer than that (some 70 us of CPU
+/// each, several times that through TLS).
 ///
 /// *Threading*: belongs to its loop.
 final class UpstreamPool: UpstreamConnectionDelegate {
@@ -75,8 +76,9 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 
     // MARK: Taking
 
-    /// An idle connection; nil when one must be waited for, behind those that wait already. One that was closed, or on which something came,
-    /// is of no use: the loop may not have got to it yet, and a response that nobody asked for would be taken for the next one.
+    /// An idle connection; nil when one must be waited for, behind those that wait already. One that was closed, or on
+    /// which something came, is of no use: the loop may not have got to it yet, and a response that nobody asked for
+    /// would be taken for the next one.
     func takeIdle() -> UpstreamConnection? {
         waiting.isEmpty ? popIdle() : nil
     }
@@ -89,8 +91,9 @@ final class UpstreamPool: UpstreamConnectionDelegate {
         return nil
     }
 
-    /// Waits for a connection: a new one, or one that is given back unless `needsNew`. `completion` is called once, later, unless the
-    /// waiter is cancelled. The connect timeout counts from when the waiter's own connection is begun.
+    /// Waits for a connection: a new one, or one that is given back unless `needsNew`. `completion` is called once,
+    /// later, unless the waiter is cancelled. The connect timeout counts from when the waiter's own connection is
+    /// begun.
     func wait(needsNew: Bool, completion: @escaping (Result<Acquired, UpstreamError>) -> Void) -> Waiter {
         let waiter = Waiter(completion)
         if !needsNew { waiting.append(waiter) }
@@ -106,7 +109,8 @@ final class UpstreamPool: UpstreamConnectionDelegate {
         resources.callAtTurnEnd(self)
     }
 
-    /// The loop's turn is over: those who wait get what was given back, oldest first; for the others connections are begun.
+    /// The loop's turn is over: those who wait get what was given back, oldest first; for the others connections are
+    /// begun.
     func turnEnded() {
         isDue = false
         while !waiting.isEmpty, let connection = popIdle() {
@@ -137,7 +141,8 @@ final class UpstreamPool: UpstreamConnectionDelegate {
     }
 
     private func start(_ waiter: Waiter) {
-        // `deinit` ends what was begun: nothing calls back later. Not weak, which would make each use of this object slower for ever.
+        // `deinit` ends what was begun: nothing calls back later. Not weak, which would make each use of this object
+        // slower for ever.
         waiter.attempt = connector.connect { [unowned self] result in
             waiter.attempt = nil
             switch result {

@@ -6,13 +6,12 @@ public import HTTP1
 /// ```
 /// awaitingCredential → sending ⇄ holding        a rejected response is held while another credential is asked for
 ///                         ↓  ↘      ↓
-///                         ↓   collecting → settling    the body decides; a sign-in or sign-out changes the session first
-///                         ↓      ↓  ↙
-///                    relaying, tunnelling → finished    every state leads to `finished`, once
+/// ↓   collecting → settling    the body decides; a sign-in or sign-out changes the session first ↓      ↓  ↙ relaying,
+/// tunnelling → finished    every state leads to `finished`, once
 /// ```
 ///
-/// Each event names the states it belongs to. One that comes late, because the client left or time ran out, finds another state and changes
-/// nothing: its action is `.ignore`.
+/// Each event names the states it belongs to. One that comes late, because the client left or time ran out, finds
+/// another state and changes nothing: its action is `.ignore`.
 public struct Exchange: Sendable {
     /// What the request is to the session. Fixed from the start.
     public struct Rules: Equatable, Sendable {
@@ -39,7 +38,8 @@ public struct Exchange: Sendable {
     }
 
     public enum State: Equatable, Sendable {
-        /// Nothing is sent yet: a credential is asked for, or there is nothing to ask. Leads to `sending`, or to `finished`.
+        /// Nothing is sent yet: a credential is asked for, or there is nothing to ask. Leads to `sending`, or to
+        /// `finished`.
         case awaitingCredential
         /// An attempt is under way: it connects, sends, waits for the response's head.
         case sending
@@ -67,7 +67,8 @@ public struct Exchange: Sendable {
     }
 
     public enum StartAction: Equatable, Sendable {
-        /// `settled`: also wait for a refresh in flight. A sign-out must end the token that it brings, not the one before.
+        /// `settled`: also wait for a refresh in flight. A sign-out must end the token that it brings, not the one
+        /// before.
         case askForCredential(settled: Bool)
         /// The request goes without one.
         case send
@@ -130,7 +131,8 @@ public struct Exchange: Sendable {
     public private(set) var generation: Generation = 0
     /// For whom the first attempt spoke.
     public private(set) var principal: Principal?
-    /// How often it was sent again with another credential: once, or twice if the first one was another process's and dead already.
+    /// How often it was sent again with another credential: once, or twice if the first one was another process's and
+    /// dead already.
     private var replays = 0
     /// The credential in use came from a refresh of this process.
     private var isRefreshed = false
@@ -199,7 +201,8 @@ public struct Exchange: Sendable {
 
     // MARK: The response
 
-    /// The head of a final response is here, in `sending`. `isReplayable`: the request can be sent again, byte for byte.
+    /// The head of a final response is here, in `sending`. `isReplayable`: the request can be sent again, byte for
+    /// byte.
     public mutating func headArrived(
         status: Int,
         verdict: RejectionPolicy.Verdict,
@@ -229,8 +232,8 @@ public struct Exchange: Sendable {
         return .collect(purpose)
     }
 
-    /// The body is whole, in `collecting`. `isRejection`: what it says of the credential, where that was the question. `isReplayable`: the
-    /// request can still be sent again, though more of it may have gone meanwhile.
+    /// The body is whole, in `collecting`. `isRejection`: what it says of the credential, where that was the question.
+    /// `isReplayable`: the request can still be sent again, though more of it may have gone meanwhile.
     public mutating func bodyCollected(isRejection: Bool, isReplayable: Bool) -> VerdictAction {
         guard case .collecting(let purpose, let wasReplayable) = state else { return .ignore }
         switch purpose {
@@ -249,8 +252,8 @@ public struct Exchange: Sendable {
         }
     }
 
-    /// The body is too long, or takes too long, to be what is looked for, in `collecting`; or the session has changed, in `settling`. True if
-    /// the response goes to the client from now on.
+    /// The body is too long, or takes too long, to be what is looked for, in `collecting`; or the session has changed,
+    /// in `settling`. True if the response goes to the client from now on.
     public mutating func relayCollected() -> Bool {
         switch state {
         case .collecting, .settling:
@@ -268,8 +271,9 @@ public struct Exchange: Sendable {
         return true
     }
 
-    /// The connection broke before a byte of the response, in `sending`. Only an idempotent request on a connection that had served others,
-    /// which the upstream may close at any time, is sent again, once; anything else may have been acted on.
+    /// The connection broke before a byte of the response, in `sending`. Only an idempotent request on a connection
+    /// that had served others, which the upstream may close at any time, is sent again, once; anything else may have
+    /// been acted on.
     public mutating func connectionBroke(wasReused: Bool, isReplayable: Bool) -> BreakAction {
         guard case .sending = state else { return .ignore }
         guard retries == 0, !isBodySpent(most: 2), wasReused, isReplayable, rules.method.isIdempotent else {
@@ -307,14 +311,14 @@ public struct Exchange: Sendable {
 
     public var hasReplayed: Bool { replays > 0 }
 
-    /// A body reaches the upstream twice at most, for whatever reason it is sent again; three times if it was rejected, each time before
-    /// it was acted on, for two credentials that others had replaced.
+    /// A body reaches the upstream twice at most, for whatever reason it is sent again; three times if it was rejected,
+    /// each time before it was acted on, for two credentials that others had replaced.
     private func isBodySpent(most: Int) -> Bool { rules.hasBody && attempts >= most }
 
     /// Only requests that carried the session's credential are sent again.
     private var mayReplay: Bool { rules.carriesCredential && generation != 0 && replays < 2 }
 
-    /// At most one refresh for one request: a credential that this process has just been given, and that is rejected, was not at fault. It is
-    /// still sent again if there is another one by now.
+    /// At most one refresh for one request: a credential that this process has just been given, and that is rejected,
+    /// was not at fault. It is still sent again if there is another one by now.
     public var mayRefresh: Bool { replays == 0 || !isRefreshed }
 }

@@ -55,8 +55,8 @@ public struct ExchangeID: Equatable, Sendable {
 public protocol ExchangeObserver: Sendable {
     /// What is told is redacted already: observers can neither leak nor delay anything.
     ///
-    /// `method` and `target` are good during the call only, as their type ensures. So is `scratch`, the worker's own: what is written
-    /// there takes no memory and no lock of the observer, which workers share.
+    /// `method` and `target` are good during the call only, as their type ensures. So is `scratch`, the worker's own:
+    /// what is written there takes no memory and no lock of the observer, which workers share.
     func exchangeFinished(
         _ record: ExchangeRecord,
         method: Span<UInt8>,

@@ -93,8 +93,8 @@ struct OwnResponse {
         end(to: output)
     }
 
-    /// A browser that was sent here by a page shows the response, as a page of this origin's: without this it asks for /favicon.ico next,
-    /// which passes for a request of Squire's own page (CSP section 6.1, HTML section 7.1.5).
+    /// A browser that was sent here by a page shows the response, as a page of this origin's: without this it asks for
+    /// /favicon.ico next, which passes for a request of Squire's own page (CSP section 6.1, HTML section 7.1.5).
     private static let contentPolicy: StaticString =
         "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'; sandbox\r\n"
     private static let allow: StaticString = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"

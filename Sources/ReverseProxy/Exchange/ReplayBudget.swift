@@ -1,5 +1,5 @@
-/// How much request bodies that are kept to be sent again may take in all: one share for each worker. A body that gets nothing is
-/// forwarded all the same, but cannot be sent again.
+/// How much request bodies that are kept to be sent again may take in all: one share for each worker. A body that gets
+/// nothing is forwarded all the same, but cannot be sent again.
 ///
 /// *Threading*: belongs to one loop.
 public final class ReplayBudget {

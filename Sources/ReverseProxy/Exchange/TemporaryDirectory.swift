@@ -3,7 +3,8 @@ import Platform
 
 /// Where bodies are kept that are too large for memory.
 ///
-/// They are written and read on the loop, so not on a disk unless TMPDIR asks for it: memory that can be swapped (tmpfs(5)) does not stall.
+/// They are written and read on the loop, so not on a disk unless TMPDIR asks for it: memory that can be swapped
+/// (tmpfs(5)) does not stall.
 public enum TemporaryDirectory {
     /// In the order in which they are tried.
     private static let candidates: [String] = {
@@ -14,7 +15,8 @@ public enum TemporaryDirectory {
         return directories + ["/dev/shm", "/tmp", "/var/tmp"]
     }()
 
-    /// A new file without a name, close-on-exec, in the first directory that takes one; nil if none does. Whoever gets it closes it.
+    /// A new file without a name, close-on-exec, in the first directory that takes one; nil if none does. Whoever gets
+    /// it closes it.
     static func unlinkedFile() -> Int32? {
         for directory in candidates {
             guard case .success(let descriptor) = unlinkedFile(in: directory) else { continue }
@@ -25,8 +27,8 @@ public enum TemporaryDirectory {
         return nil
     }
 
-    /// Tries the directories, with a byte in each, until one works. What there is to say about them: nil if the first works, else a
-    /// sentence without its full stop.
+    /// Tries the directories, with a byte in each, until one works. What there is to say about them: nil if the first
+    /// works, else a sentence without its full stop.
     public static func problem() -> (text: String, isFatal: Bool)? {
         var refusals: [String] = []
         for directory in candidates {

@@ -5,14 +5,16 @@ import Threads
 /// Who is at the other end of a connection.
 public enum PeerUser: Equatable, Sendable {
     case user(UInt32)
-    /// Whoever was there has gone before the system could be asked, which a foreign process would do on purpose: nobody waits for the answer.
+    /// Whoever was there has gone before the system could be asked, which a foreign process would do on purpose: nobody
+    /// waits for the answer.
     case gone
     /// Another machine: there are no users of it here. `access.allow-remote` and the key decide about it.
     case remote
     /// Somebody on this machine, and the system does not say who.
     case unknown
 
-    /// Why `access.same-user` turns the connection away; nil lets it in. What is not known to be this user, root or another machine is not.
+    /// Why `access.same-user` turns the connection away; nil lets it in. What is not known to be this user, root or
+    /// another machine is not.
     public var refusal: Problem? {
         switch self {
         case .user(let user): user == geteuid() || user == 0 ? nil : .forbiddenUser
@@ -23,15 +25,16 @@ public enum PeerUser: Equatable, Sendable {
     }
 }
 
-/// Asks the system whose connections are. One for the process, with its socket to the kernel open from the start: later there may be no
-/// descriptor left, or none allowed.
+/// Asks the system whose connections are. One for the process, with its socket to the kernel open from the start: later
+/// there may be no descriptor left, or none allowed.
 ///
 /// *Threading*: any thread; a question takes a few microseconds.
 public final class PeerUsers: Sendable {
     public static let shared = PeerUsers()
 
     private let lock = Lock()
-    /// A socket to the kernel's socket table (sock_diag(7)); -1 without one: then /proc/net is read for each connection.
+    /// A socket to the kernel's socket table (sock_diag(7)); -1 without one: then /proc/net is read for each
+    /// connection.
     private let diagnosis: Int32
     /// Why nobody's TCP connections can be told apart here; nil when they can.
     public let problem: String?

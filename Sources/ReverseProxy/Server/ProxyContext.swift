@@ -3,8 +3,8 @@ import EventIO
 public import HTTP1
 import Platform
 
-/// What one configuration comes to: everything that exchanges ask, shared by all workers. Immutable; a reload makes a new one, and
-/// exchanges that run keep theirs.
+/// What one configuration comes to: everything that exchanges ask, shared by all workers. Immutable; a reload makes a
+/// new one, and exchanges that run keep theirs.
 public final class ProxyContext: Sendable {
     public let configuration: ProxyConfiguration
     public let access: AccessPolicy

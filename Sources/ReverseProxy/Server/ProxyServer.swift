@@ -4,7 +4,8 @@ import Threads
 
 /// One proxy: its listeners and workers.
 ///
-/// *Threading*: `snapshot` from any thread, everything else from the thread that made it; the workers run on threads of their own.
+/// *Threading*: `snapshot` from any thread, everything else from the thread that made it; the workers run on threads of
+/// their own.
 public final class ProxyServer: Sendable {
     private let threads: [LoopThread]
     private let running: [LoopBound<Running>]
@@ -25,7 +26,8 @@ public final class ProxyServer: Sendable {
         }
     }
 
-    /// Starts accepting on `sockets`, which it owns from now on, unless it throws: when the process may have no more descriptors or threads.
+    /// Starts accepting on `sockets`, which it owns from now on, unless it throws: when the process may have no more
+    /// descriptors or threads.
     public init(context: ProxyContext, sockets: [ListeningSocket], workers: Int) throws(SystemError) {
         self.sockets = sockets
         names = sockets.map(\.name)

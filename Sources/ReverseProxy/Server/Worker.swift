@@ -3,7 +3,8 @@ import HTTP1
 
 /// One event loop's client connections. Workers share the listener's sockets, the session and nothing else.
 ///
-/// What a turn of the loop leaves to be done, this does when the turn ends, at the bottom of the stack: see `turnEnded`.
+/// What a turn of the loop leaves to be done, this does when the turn ends, at the bottom of the stack: see
+/// `turnEnded`.
 ///
 /// *Threading*: made and used on its loop.
 final class Worker {
@@ -82,9 +83,9 @@ final class Worker {
 
     // MARK: The turn's end
 
-    /// Does what the turn left: ends exchanges, writes their responses, begins the next ones, hands connections to those who wait. Each of
-    /// these may bring about more of the kind, so it goes on until nothing is left. Each client has one buffer of requests at most, and each
-    /// request one connection, so that it ends.
+    /// Does what the turn left: ends exchanges, writes their responses, begins the next ones, hands connections to
+    /// those who wait. Each of these may bring about more of the kind, so it goes on until nothing is left. Each client
+    /// has one buffer of requests at most, and each request one connection, so that it ends.
     private func turnEnded() {
         repeat {
             var next = 0

@@ -4,12 +4,13 @@ import HTTP1
 
 /// What the connections and exchanges of one worker share. Knows none of them.
 ///
-/// *Ownership*: held by all of them, and gone with the last. *Threading*: made and used on its loop, but for `counters`.
+/// *Ownership*: held by all of them, and gone with the last. *Threading*: made and used on its loop, but for
+/// `counters`.
 final class WorkerResources {
     let loop: EventLoop
     let buffers = BufferPool()
-    /// For requests on their way: each holds one until its response is through, however many there are. A head and a small body fit; what is
-    /// not written to takes no memory.
+    /// For requests on their way: each holds one until its response is through, however many there are. A head and a
+    /// small body fit; what is not written to takes no memory.
     let requestBuffers = BufferPool(capacity: 24 * 1024, limit: WorkerResources.maximumIdleRunners)
     /// For the moment of one call only.
     let scratch = ByteBuffer(capacity: BufferPool.bufferCapacity)
@@ -46,8 +47,8 @@ final class WorkerResources {
 
     // MARK: The turn's end
 
-    /// Has the connection in `slot` called when the loop's turn ends. The turn ends early, though never within this call, if those that wait
-    /// would leave no buffer of those that are kept for the others of the turn.
+    /// Has the connection in `slot` called when the loop's turn ends. The turn ends early, though never within this
+    /// call, if those that wait would leave no buffer of those that are kept for the others of the turn.
     func callAtTurnEnd(slot: Int) {
         dueConnections.append(slot)
         if dueConnections.count == BufferPool.defaultLimit - 4 { loop.endTurn() }
@@ -136,8 +137,8 @@ final class WorkerResources {
     }
 }
 
-/// What one worker has of one configuration: its connections to the upstream, and its view of the session. A reload makes another one;
-/// exchanges keep theirs, and with the last of them it goes.
+/// What one worker has of one configuration: its connections to the upstream, and its view of the session. A reload
+/// makes another one; exchanges keep theirs, and with the last of them it goes.
 final class WorkerContext {
     let proxy: ProxyContext
     let pool: UpstreamPool
@@ -153,8 +154,8 @@ final class WorkerContext {
     }
 }
 
-/// Exchanges that wait for an answer from another thread. Other threads hold a ticket, never the exchange: an answer that comes after the
-/// exchange has ended finds nobody.
+/// Exchanges that wait for an answer from another thread. Other threads hold a ticket, never the exchange: an answer
+/// that comes after the exchange has ended finds nobody.
 final class WaitingExchanges: Sendable {
     typealias Ticket = UInt64
 

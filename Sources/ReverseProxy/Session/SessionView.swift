@@ -96,8 +96,8 @@ final class SessionView {
         if session.isStormy { session.accepted(path: route()) }
     }
 
-    /// The request that led to a refresh was rejected all the same. A route that accepted a credential a moment ago is not one that always
-    /// rejects: its credential may have died at once, by other hands.
+    /// The request that led to a refresh was rejected all the same. A route that accepted a credential a moment ago is
+    /// not one that always rejects: its credential may have died at once, by other hands.
     func refreshDidNotHelp(_ generation: Generation, route: UInt64) {
         let index = Int(route % UInt64(Self.maximumRoutes))
         if acceptedRoutes[index] == route {

@@ -57,8 +57,8 @@ struct ExecCommand: ParsableCommand {
         throw ExitCode(code)
     }
 
-    /// The command needs no secret of the session, and what it prints or passes on must not give one away: the variables that are
-    /// Squire's own to hold some, and any other that holds the token or the access key.
+    /// The command needs no secret of the session, and what it prints or passes on must not give one away: the
+    /// variables that are Squire's own to hold some, and any other that holds the token or the access key.
     private func scrubEnvironment(_ service: ProxyService) {
         let secrets = service.secrets.filter { $0.utf8.count >= 8 }
         for (name, value) in Environment.all
@@ -78,7 +78,8 @@ struct ExecCommand: ParsableCommand {
         }
     }
 
-    /// Runs the command and gives its code. From its first moment on it gets what signals this process gets, and it ends with it.
+    /// Runs the command and gives its code. From its first moment on it gets what signals this process gets, and it
+    /// ends with it.
     private func runChild(_ url: String) throws -> Int32 {
         for name in ["SQUIRE_URL"] + env { setenv(name, url, 1) }
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }

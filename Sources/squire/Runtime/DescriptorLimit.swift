@@ -4,8 +4,9 @@ import Upstream
 
 /// How many descriptors this process may open (RLIMIT_NOFILE), and how many connections that is good for.
 enum DescriptorLimit {
-    /// What a proxy has whatever the load: standard streams, the main loop, the session's watch, the kernel's socket for who asks, the reserve of
-    /// a refresh, and room for the connections that are being made, up to four descriptors each.
+    /// What a proxy has whatever the load: standard streams, the main loop, the session's watch, the kernel's socket
+    /// for who asks, the reserve of a refresh, and room for the connections that are being made, up to four descriptors
+    /// each.
     private static let fixed = 34
     /// A loop's, with a margin: epoll, pipes, signals.
     private static let perLoop = 7
@@ -19,8 +20,8 @@ enum DescriptorLimit {
         _ = setrlimit(SystemConstant.openFiles, &limit)
     }
 
-    /// Client connections that each of `proxies` can serve: so many leave enough to answer, to connect and to refresh when all are in use. What
-    /// is kept of bodies gives way: see `Descriptors.ceiling`.
+    /// Client connections that each of `proxies` can serve: so many leave enough to answer, to connect and to refresh
+    /// when all are in use. What is kept of bodies gives way: see `Descriptors.ceiling`.
     static func connections(_ configuration: ProxyConfiguration, proxies: Int) -> Int {
         guard let limit = current(), limit.rlim_cur < rlim_t(Int32.max) else { return .max }
         let available = Int(limit.rlim_cur) / max(1, proxies) - overhead(configuration)

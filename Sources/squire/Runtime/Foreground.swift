@@ -9,8 +9,8 @@ final class Foreground {
     private var timer: EventTimer?
     private var isStopping = false
 
-    /// Takes signals from now on: make it before anything is said to be ready. SIGTERM and SIGINT bring a clean end, a second
-    /// one leaves at once.
+    /// Takes signals from now on: make it before anything is said to be ready. SIGTERM and SIGINT bring a clean end, a
+    /// second one leaves at once.
     ///
     /// `drain` starts the end and calls its argument, on any thread, when all exchanges are done; it has `timeout`.
     init(
@@ -50,7 +50,8 @@ final class Foreground {
         for number in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV] { _ = signal(number, SIG_DFL) }
     }
 
-    /// A parent may have blocked signals, as threads of some runtimes do, and children inherit that: Squire could then not be stopped.
+    /// A parent may have blocked signals, as threads of some runtimes do, and children inherit that: Squire could then
+    /// not be stopped.
     static func unblockSignals() {
         var none = sigset_t()
         sigemptyset(&none)

@@ -47,8 +47,8 @@ struct ExitFailure: Error {
 
 /// The three standard streams.
 enum Output {
-    /// Gives /dev/null to each of the three that was closed by whoever started this process: a socket would get its number otherwise, and
-    /// be written to as if it were a terminal, or inherited as if it were somebody's input.
+    /// Gives /dev/null to each of the three that was closed by whoever started this process: a socket would get its
+    /// number otherwise, and be written to as if it were a terminal, or inherited as if it were somebody's input.
     static func openStandardStreams() {
         for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
             // The lowest number that is free.
@@ -69,8 +69,8 @@ enum Output {
         _ = SystemCall.writeAll(descriptor, text.utf8)
     }
 
-    /// One line from standard input, without its end; asks with `prompt`, and without echo, when a person is there. Nil at the end. A line
-    /// is cut at 64 KiB, which is more than any secret has.
+    /// One line from standard input, without its end; asks with `prompt`, and without echo, when a person is there. Nil
+    /// at the end. A line is cut at 64 KiB, which is more than any secret has.
     static func readSecret(prompt: String) -> String? {
         guard isatty(0) == 1 else { return readLine() }
         write(2, prompt)

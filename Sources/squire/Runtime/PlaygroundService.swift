@@ -1,8 +1,8 @@
 import EventIO
+import Platform
 import Playground
 import ReverseProxy
 import Threads
-import Platform
 
 /// A running playground on a thread of its own.
 final class PlaygroundService {

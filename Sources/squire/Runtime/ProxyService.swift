@@ -43,8 +43,8 @@ final class ProxyService {
         weak var session: Session?
     }
 
-    /// Binds and starts. `keepsSession` false keeps the session in memory; `takesNextPort` goes on to the next port when one is taken;
-    /// `proxies` share this process's descriptors.
+    /// Binds and starts. `keepsSession` false keeps the session in memory; `takesNextPort` goes on to the next port
+    /// when one is taken; `proxies` share this process's descriptors.
     init(
         _ loaded: LoadedConfiguration,
         logging: Logging,
@@ -258,8 +258,8 @@ final class ProxyService {
             && before.upstream == after.upstream && before.upstreamSettings == after.upstreamSettings
     }
 
-    /// A new cache on the file: a refresh in flight in the former one holds the file's lock, so nothing is lost. A token that was used with
-    /// the former upstream does not go to another, whoever put it into the file.
+    /// A new cache on the file: a refresh in flight in the former one holds the file's lock, so nothing is lost. A
+    /// token that was used with the former upstream does not go to another, whoever put it into the file.
     private func makeNextSession(_ fresh: LoadedConfiguration) throws -> Session {
         let former = session
         let isOther = loaded.configuration.upstream != fresh.configuration.upstream

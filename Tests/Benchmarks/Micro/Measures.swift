@@ -3,7 +3,8 @@ import EventIO
 import HTTP1
 import ReverseProxy
 
-/// What is measured, one call of `once` at a time. `config/bench micro` counts instructions and allocations from outside.
+/// What is measured, one call of `once` at a time. `config/bench micro` counts instructions and allocations from
+/// outside.
 struct Measure {
     let name: String
     /// What it does, with its size.

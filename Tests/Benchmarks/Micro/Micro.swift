@@ -1,7 +1,8 @@
 import EventIO
 import Platform
 
-/// `Micro` lists what there is; `Micro NAME COUNT` does it that often and prints nanoseconds for each. Built by `config/bench micro` only.
+/// `Micro` lists what there is; `Micro NAME COUNT` does it that often and prints nanoseconds for each. Built by
+/// `config/bench micro` only.
 @main
 enum Micro {
     static func main() {
