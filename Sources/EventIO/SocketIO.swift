@@ -59,10 +59,15 @@ public enum SocketIO {
         shutdown(descriptor, Int32(SHUT_WR))
     }
 
-    /// Closes so that the peer sees a reset: for a message that cannot be completed.
-    public static func reset(_ descriptor: Int32) {
+    /// Has the peer see a reset when the descriptor is closed; what waits to be sent is thrown away.
+    public static func resetOnClose(_ descriptor: Int32) {
         var linger = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
+    }
+
+    /// Closes so that the peer sees a reset: for a message that cannot be completed.
+    public static func reset(_ descriptor: Int32) {
+        resetOnClose(descriptor)
         close(descriptor)
     }
 

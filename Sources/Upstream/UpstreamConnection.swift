@@ -159,10 +159,12 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
         session = nil
     }
 
-    /// Ends the connection at once; no callback comes afterwards.
-    public func close() {
+    /// Ends the connection at once; no callback comes afterwards. `reset` throws away what the upstream has not taken: it would wait for that
+    /// before it saw the end.
+    public func close(reset: Bool = false) {
         guard !isClosed else { return }
         isClosed = true
+        if reset, watch != nil { SocketIO.resetOnClose(descriptor) }
         // Before the descriptor is closed: it may be reused at once.
         lost()
         delegate = nil

@@ -475,16 +475,14 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         )
     }
 
-    /// Lets go of the upstream connection: into the pool if nothing of this exchange is left on it.
+    /// Lets go of the upstream connection: into the pool if nothing of this exchange is left on it. If the client is gone, what
+    /// the upstream has not taken of the request is thrown away: half of it is worth nothing.
     func releaseAttempt(now: UInt64) {
         guard let attempt else { return }
         self.attempt = nil
         if let input = attempt.input { resources.buffers.give(input) }
-        if attempt.isReusable {
-            request.context.pool.give(attempt.connection, now: now)
-        } else {
-            attempt.connection.close()
-        }
+        if attempt.isReusable { return request.context.pool.give(attempt.connection, now: now) }
+        attempt.connection.close(reset: exchange.state == .finished(.clientGone) && request.isBodyUnread)
     }
 
     func dropResponse() {

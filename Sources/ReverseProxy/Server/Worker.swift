@@ -42,7 +42,7 @@ final class Worker {
         let configuration = context.proxy.configuration
         guard !resources.isDraining else { return SocketIO.close(descriptor) }
         let clients = allCounters.reduce(0) { $0 + $1.clients }
-        guard clients < configuration.limits.connections, descriptor < Descriptors.ceiling else {
+        guard clients < configuration.limits.connections else {
             return refuse(descriptor, .overloaded)
         }
         if configuration.access.sameUser,

@@ -20,8 +20,8 @@ enum DescriptorLimit {
         _ = setrlimit(SystemConstant.openFiles, &limit)
     }
 
-    /// Client connections that each of `proxies` can serve: so many leave enough to answer, to connect and to refresh
-    /// when all are in use. What is kept of bodies gives way: see `Descriptors.ceiling`.
+    /// Client connections that each of `proxies` can serve: so many leave enough to answer, to connect, to keep bodies
+    /// and to refresh when all are in use.
     static func connections(_ configuration: ProxyConfiguration, proxies: Int) -> Int {
         guard let limit = current(), limit.rlim_cur < rlim_t(Int32.max) else { return .max }
         let available = Int(limit.rlim_cur) / max(1, proxies) - overhead(configuration)
@@ -37,9 +37,9 @@ enum DescriptorLimit {
         )
     }
 
-    /// The client's, and the upstream's.
+    /// The client's, the upstream's, and that of the file its body is kept in.
     private static func perConnection(_ configuration: ProxyConfiguration) -> Int {
-        1 + configuration.upstreamSettings.descriptorsPerConnection
+        2 + configuration.upstreamSettings.descriptorsPerConnection
     }
 
     private static func overhead(_ configuration: ProxyConfiguration) -> Int {

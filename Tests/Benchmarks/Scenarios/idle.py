@@ -36,7 +36,7 @@ def clients(options):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, limit), limit))
-    count = min(options.clients, (limit - 40) // 2 - 16)
+    count = min(options.clients, (limit - 120) // 2 - 16)
     if count < options.clients:
         print(f"{count} clients instead of {options.clients}: ulimit -n is {limit} here and cannot be raised")
     with Rig(options.squire) as rig:
