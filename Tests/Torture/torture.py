@@ -35,7 +35,11 @@ REPORT = re.compile(r"(ERROR: AddressSanitizer|WARNING: ThreadSanitizer|runtime 
 # What a rest finds at most; see `Torture.rest`. Threads and descriptors of a fresh process, by its workers, and what reloads leave for a while.
 MOST_DESCRIPTORS = lambda workers, reloads: 40 + 8 * workers
 MOST_THREADS = lambda workers: 10 + workers
-MOST_MEMORY = lambda clients: (96 << 20) + clients * (300 << 10)
+# Of it 64 MiB are request bodies that are kept to be sent again, all together.
+MOST_MEMORY = lambda clients: (160 << 20) + clients * (300 << 10)
+# What a busy machine can bring about, too: that a request failed, or a response was cut, though nobody can say why it had to. A person looks at
+# those; they count with --strict.
+DOUBTS = {"failed without need", "answer cut without need"}
 
 
 def binary():
@@ -144,7 +148,8 @@ class Torture:
             self.found[record["kind"]] += record["more"]
             return
         self.found[record["kind"]] += 1
-        self.out(f"BROKEN  {record['kind']} ({record['role']}, storm {int(self.shared.get('storm'))}, seed {self.seed}): {record['text']}")
+        word = "doubt " if record["kind"] in DOUBTS else "BROKEN"
+        self.out(f"{word}  {record['kind']} ({record['role']}, storm {int(self.shared.get('storm'))}, seed {self.seed}): {record['text']}")
         for step in record["steps"]:
             self.out(f"        {step}")
 
@@ -538,6 +543,7 @@ def main(words):
     parser.add_argument("--clients", type=int, metavar="N", help="so many at once, in every storm")
     parser.add_argument("--storm", type=float, default=5, metavar="SECONDS", help="how long a storm lasts (default %(default)g)")
     parser.add_argument("--from", dest="first", type=int, default=1, metavar="N", help="begin with the seed's storm N")
+    parser.add_argument("--strict", action="store_true", help="what only a quiet machine can be blamed for counts, too: requests that failed without need")
     parser.add_argument("--patience", type=float, help=argparse.SUPPRESS)
     # For the command: are the words right?
     parser.add_argument("--parse", action="store_true", help=argparse.SUPPRESS)
@@ -574,8 +580,9 @@ def main(words):
         torture.found["nothing was judged"] += 1
     for kind, count in torture.found.most_common():
         print(f"  {count} x {kind}")
-    print(f"{'BROKEN' if torture.found else 'held'}: repeat with --seed {seed}")
-    return 1 if torture.found else 0
+    is_broken = any(options.strict or kind not in DOUBTS for kind in torture.found)
+    print(f"{'BROKEN' if is_broken else 'held, with doubts' if torture.found else 'held'}: repeat with --seed {seed}")
+    return 1 if is_broken else 0
 
 
 if __name__ == "__main__":
