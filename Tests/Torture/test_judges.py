@@ -18,7 +18,7 @@ FEATURES = "posts,silent,anonymous,sign_in"
 def torture(fault):
     environment = {**os.environ, "SQUIRE_BINARY": str(HERE / "faulty_proxy.py"), "SQUIRE_FAULT": fault, "PYTHONDONTWRITEBYTECODE": "1"}
     environment.pop("SQUIRE_SANITIZER", None)
-    words = ["0.01", "--seed", "5", "--plain", "--only", FEATURES, "--clients", "24", "--patience", "1"]
+    words = ["0.01", "--seed", "5", "--plain", "--only", FEATURES, "--clients", "24", "--patience", "1", "--strict"]
     result = subprocess.run([sys.executable, HERE / "torture.py", *words], capture_output=True, text=True, env=environment, timeout=60)
     return result.returncode, result.stdout + result.stderr
 
