@@ -23,10 +23,10 @@ public struct FileDescriptor: ~Copyable, Sendable {
     }
 
     /// Creates a file that has no name, and goes when it is closed. `directory` is where its bytes are.
-    public static func unnamedFile(in directory: String) -> FileDescriptor? {
+    public static func unnamedFile(in directory: String) throws(SystemError) -> FileDescriptor {
         var template = Array("\(directory)/squire.XXXXXX".utf8CString)
         let number = mkstemp(&template)
-        guard number >= 0 else { return nil }
+        guard number >= 0 else { throw SystemError("cannot create a file in \(directory)") }
         unlink(template)
         _ = fcntl(number, F_SETFD, FD_CLOEXEC)
         return FileDescriptor(owning: number)

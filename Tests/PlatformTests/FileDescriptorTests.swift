@@ -16,8 +16,8 @@ import Testing
         #expect(read == .bytes([1, 2, 3]))
     }
 
-    @Test func fileWithoutANameIsNotInherited() {
-        guard let file = FileDescriptor.unnamedFile(in: "/tmp") else { return #expect(Bool(false), "no file") }
+    @Test func fileWithoutANameIsNotInherited() throws {
+        let file = try FileDescriptor.unnamedFile(in: "/tmp")
         let flags = fcntl(file.number, F_GETFD)
         #expect(flags & FD_CLOEXEC != 0)
         let links = file.information()?.st_nlink
@@ -33,8 +33,8 @@ import Testing
         }
     }
 
-    @Test func whatIsWrittenIsRead() {
-        guard let file = FileDescriptor.unnamedFile(in: "/tmp") else { return #expect(Bool(false), "no file") }
+    @Test func whatIsWrittenIsRead() throws {
+        let file = try FileDescriptor.unnamedFile(in: "/tmp")
         let bytes = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
         let isFirstWritten = file.writeAll(bytes[..<50_000])
         let isSecondWritten = bytes[50_000...].withUnsafeBytes { file.write($0, at: 50_000) }

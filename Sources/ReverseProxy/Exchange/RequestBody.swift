@@ -134,8 +134,8 @@ private final class SpillFile {
     private let descriptor: FileDescriptor
 
     init?() {
-        guard let descriptor = TemporaryDirectory.unlinkedFile() else { return nil }
-        self.descriptor = FileDescriptor(owning: descriptor)
+        guard let descriptor = TemporaryDirectory.unnamedFile() else { return nil }
+        self.descriptor = descriptor
     }
 
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {

@@ -15,14 +15,12 @@ public enum TemporaryDirectory {
         return directories + ["/dev/shm", "/tmp", "/var/tmp"]
     }()
 
-    /// A new file without a name, close-on-exec, in the first directory that takes one; nil if none does. Whoever gets
-    /// it closes it.
-    static func unlinkedFile() -> Int32? {
+    /// A new file without a name in the first directory that takes one; nil if none does, or if descriptors are too few.
+    static func unnamedFile() -> FileDescriptor? {
         for directory in candidates {
-            guard case .success(let descriptor) = unlinkedFile(in: directory) else { continue }
-            if descriptor < Descriptors.ceiling { return descriptor }
-            close(descriptor)
-            return nil
+            guard let file = try? FileDescriptor.unnamedFile(in: directory) else { continue }
+            guard file.number < Descriptors.ceiling else { return nil }
+            return file
         }
         return nil
     }
@@ -32,35 +30,19 @@ public enum TemporaryDirectory {
     public static func problem() -> (text: String, isFatal: Bool)? {
         var refusals: [String] = []
         for directory in candidates {
-            switch unlinkedFile(in: directory) {
-            case .failure(let error): refusals.append("\(directory): \(String(cString: strerror(error.code)))")
-            case .success(let descriptor):
-                defer { close(descriptor) }
+            do throws(SystemError) {
+                let file = try FileDescriptor.unnamedFile(in: directory)
                 var byte: UInt8 = 0
-                guard pwrite(descriptor, &byte, 1, 0) == 1 else {
-                    refusals.append("\(directory): \(String(cString: strerror(errno)))")
-                    continue
-                }
+                guard pwrite(file.number, &byte, 1, 0) == 1 else { throw SystemError("cannot write to \(directory)") }
                 if refusals.isEmpty { return nil }
                 return ("large bodies are kept in \(directory) (\(refusals.joined(separator: "; ")))", false)
+            } catch {
+                refusals.append("\(directory): \(error.reason)")
             }
         }
         return (
             "large bodies cannot be kept, so such requests are not sent again after a refusal: "
                 + refusals.joined(separator: "; "), true
         )
-    }
-
-    private struct Refusal: Error {
-        let code: Int32
-    }
-
-    private static func unlinkedFile(in directory: String) -> Result<Int32, Refusal> {
-        var template = Array("\(directory)/squire-body.XXXXXX".utf8CString)
-        let descriptor = mkstemp(&template)
-        guard descriptor >= 0 else { return .failure(Refusal(code: errno)) }
-        unlink(template)
-        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        return .success(descriptor)
     }
 }

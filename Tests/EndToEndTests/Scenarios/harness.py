@@ -325,6 +325,15 @@ class Scenario(unittest.TestCase):
         connection.close()
         return response
 
+    def read_until(self, connection, mark):
+        """What comes, until `mark` is in it."""
+        received = b""
+        while mark not in received:
+            part = connection.recv(65536)
+            self.assertTrue(part, f"closed after {received!r}")
+            received += part
+        return received
+
     def exchange(self, port, data, half_close=False):
         """Sends bytes, reads until the end."""
         with socket.create_connection(("127.0.0.1", port), LIMIT) as connection:

@@ -45,14 +45,6 @@ class Ends(Scenario):
         connection.sendall(data)
         return connection
 
-    def read_until(self, connection, mark):
-        received = b""
-        while mark not in received:
-            part = connection.recv(65536)
-            self.assertTrue(part, f"closed after {received!r}")
-            received += part
-        return received
-
     def until_end(self, connection):
         received = b""
         with contextlib.suppress(ConnectionResetError):

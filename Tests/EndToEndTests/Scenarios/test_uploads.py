@@ -41,14 +41,6 @@ class Uploads(Scenario):
         connection.sendall(data)
         return connection
 
-    def read_until(self, connection, mark):
-        received = b""
-        while mark not in received:
-            part = connection.recv(65536)
-            self.assertTrue(part, f"closed after {received!r}")
-            received += part
-        return received
-
     # Sent again
 
     def test_a_body_that_moves_slowly_is_not_cut_when_it_is_sent_again(self):

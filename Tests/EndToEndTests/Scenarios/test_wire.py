@@ -9,14 +9,6 @@ class Wire(Scenario):
         self.addCleanup(connection.close)
         return connection
 
-    def read_until(self, connection, mark):
-        received = b""
-        while mark not in received:
-            part = connection.recv(65536)
-            self.assertTrue(part, f"closed after {received!r}")
-            received += part
-        return received
-
     def stalled(self, upstream):
         """Waits until what was asked upstream stays the same for a while; how many requests that is."""
         seen = -1
