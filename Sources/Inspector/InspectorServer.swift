@@ -66,7 +66,7 @@ public final class InspectorServer: LocalHandler {
     }
 
     public func serve(_ request: LocalRequest, _ responder: LocalResponder) {
-        if let problem = access.refusal(
+        if let problem = access.denial(
             AccessPolicy.Request(
                 host: request["Host"],
                 origin: request.joined("Origin"),
@@ -78,10 +78,10 @@ public final class InspectorServer: LocalHandler {
         ) {
             return responder.send(response(to: problem))
         }
-        responder.send(answer(request))
+        responder.send(response(to: request))
     }
 
-    private func answer(_ request: LocalRequest) -> LocalResponse {
+    private func response(to request: LocalRequest) -> LocalResponse {
         switch (request.action, request.path) {
         case ("GET", "/healthz"):
             return text(200, "ok\n")
@@ -177,7 +177,7 @@ public final class InspectorServer: LocalHandler {
         text.family(
             "squire_request_duration_seconds",
             "histogram",
-            "Time from a request's head to the end of its answer."
+            "Time from a request's head to the end of its response."
         )
         var sum: UInt64 = 0
         for (index, count) in counts.durationBuckets.enumerated() {

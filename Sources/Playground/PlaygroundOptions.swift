@@ -8,7 +8,7 @@ public struct PlaygroundOptions: Sendable {
     public var keepsIssuedAt = true
     /// How long a refreshed token goes on working.
     public var grace = Duration.zero
-    /// How long every answer takes.
+    /// How long every response takes.
     public var latency = Duration.zero
     /// That many refreshes happen, but their replies are lost.
     public var loseRefreshReplies = 0

@@ -68,8 +68,8 @@ public final class PlaygroundServer: LocalHandler {
     }
 
     public func serve(_ request: LocalRequest, _ responder: LocalResponder) {
-        guard options.latency > .zero else { return answer(request, responder) }
-        after(options.latency) { [unowned self] in answer(request, responder) }
+        guard options.latency > .zero else { return handle(request, responder) }
+        after(options.latency) { [unowned self] in handle(request, responder) }
     }
 
     private func after(_ delay: Duration, _ work: @escaping () -> Void) {
@@ -83,24 +83,24 @@ public final class PlaygroundServer: LocalHandler {
         timer.arm(after: delay)
     }
 
-    private func answer(_ request: LocalRequest, _ responder: LocalResponder) {
+    private func handle(_ request: LocalRequest, _ responder: LocalResponder) {
         requestCount += 1
         if request.path.hasPrefix("/playground/") {
             note(request, status: 200)
             return helper(request, responder)
         }
-        let answer = route(request)
-        note(request, status: answer.status)
-        if answer.isLost { return responder.drop() }
-        responder.send(response(answer))
+        let response = route(request)
+        note(request, status: response.status)
+        if response.isLost { return responder.drop() }
+        responder.send(message(response))
     }
 
-    private func response(_ answer: SimulatedAPI.Answer) -> LocalResponse {
+    private func message(_ response: SimulatedAPI.Response) -> LocalResponse {
         LocalResponse(
-            answer.status,
+            response.status,
             contentType: "application/json",
-            answer.json.serialized(),
-            fields: [("Date", HTTPDate.text(now)), ("Cache-Control", "no-cache, private")] + answer.fields
+            response.json.serialized(),
+            fields: [("Date", HTTPDate.text(now)), ("Cache-Control", "no-cache, private")] + response.fields
         )
     }
 
@@ -123,7 +123,7 @@ public final class PlaygroundServer: LocalHandler {
 
     // MARK: The API
 
-    private func route(_ request: LocalRequest) -> SimulatedAPI.Answer {
+    private func route(_ request: LocalRequest) -> SimulatedAPI.Response {
         let json = JSONValue(parsing: request.body)
         let host = request["Host"] ?? "localhost"
         switch (request.action, request.path) {
@@ -152,7 +152,7 @@ public final class PlaygroundServer: LocalHandler {
     }
 
     /// Paths with made-up contents: those of section 6 of the API's description.
-    private func resource(_ request: LocalRequest) -> SimulatedAPI.Answer {
+    private func resource(_ request: LocalRequest) -> SimulatedAPI.Response {
         let parts = request.path.split(separator: "/").map(String.init)
         guard parts.first == "api", parts.count >= 2 else { return SimulatedAPI.failure(404, "Not found") }
         let name = parts[1]
@@ -190,10 +190,10 @@ public final class PlaygroundServer: LocalHandler {
         }
     }
 
-    private static func with(_ name: String, _ value: JSONValue) -> SimulatedAPI.Answer {
-        var answer = SimulatedAPI.success(nil)
-        answer.json[name] = value
-        return answer
+    private static func with(_ name: String, _ value: JSONValue) -> SimulatedAPI.Response {
+        var response = SimulatedAPI.success(nil)
+        response.json[name] = value
+        return response
     }
 
     // MARK: Helpers
@@ -209,9 +209,9 @@ public final class PlaygroundServer: LocalHandler {
         }
         switch (request.action, parts.first, parts.dropFirst().first) {
         case ("POST", "revoke", nil):
-            responder.send(response(api.revoke(forGood: request.query == "final=true", now: now)))
+            responder.send(message(api.revoke(forGood: request.query == "final=true", now: now)))
         case ("POST", "expire", nil):
-            responder.send(response(api.revoke(forGood: false, now: now)))
+            responder.send(message(api.revoke(forGood: false, now: now)))
         case ("GET", "log", nil):
             responder.send(json(logDocument()))
         case (_, "echo", _):

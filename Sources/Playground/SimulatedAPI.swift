@@ -2,13 +2,13 @@ public import Support
 
 /// The MENU customer API's behaviour, without HTTP: who is logged in, which tokens live. Time comes in.
 public struct SimulatedAPI {
-    /// An answer's status and its JSON envelope.
-    public struct Answer {
+    /// A response's status and its JSON envelope.
+    public struct Response {
         public var status: Int
         public var json: JSONValue
         /// More fields, such as `WWW-Authenticate`.
         public var fields: [(name: String, value: String)] = []
-        /// Do it, but lose the answer.
+        /// Do it, but lose the response.
         public var isLost = false
     }
 
@@ -59,10 +59,10 @@ public struct SimulatedAPI {
 
     // MARK: Envelopes
 
-    public static func success(_ data: JSONValue?) -> Answer {
+    public static func success(_ data: JSONValue?) -> Response {
         var members: [JSONValue.Member] = [.init("status", .string("OK")), .init("code", .integer(200))]
         if let data { members.append(.init("data", data)) }
-        return Answer(status: 200, json: .object(members))
+        return Response(status: 200, json: .object(members))
     }
 
     public static func failure(
@@ -70,7 +70,7 @@ public struct SimulatedAPI {
         code: Int? = nil,
         _ message: String,
         title: String = "That didn't work"
-    ) -> Answer {
+    ) -> Response {
         let data = JSONValue.object([
             .init("info_message", .object([.init("title", .string(title)), .init("body", .string(message))])),
             .init("message", .string("Consumer Error")), .init("error_id", .string("")),
@@ -78,13 +78,13 @@ public struct SimulatedAPI {
         let json = JSONValue.object([
             .init("status", .string("Consumer Error")), .init("code", .integer(code ?? status)), .init("data", data),
         ])
-        return Answer(status: status, json: json)
+        return Response(status: status, json: json)
     }
 
-    private static func unauthenticated(_ message: String) -> Answer {
-        var answer = failure(401, message, title: "Unauthenticated")
-        answer.fields = [("WWW-Authenticate", "jwt-auth")]
-        return answer
+    private static func unauthenticated(_ message: String) -> Response {
+        var response = failure(401, message, title: "Unauthenticated")
+        response.fields = [("WWW-Authenticate", "jwt-auth")]
+        return response
     }
 
     // MARK: Tokens
@@ -108,8 +108,8 @@ public struct SimulatedAPI {
         return nil
     }
 
-    /// An answer that refuses; nil when `token` may act.
-    public mutating func refusal(_ token: String?, now: Int) -> Answer? {
+    /// A response that refuses; nil when `token` may act.
+    public mutating func refusal(_ token: String?, now: Int) -> Response? {
         guard let token else {
             counts.refusals += 1
             return Self.unauthenticated("The token could not be parsed from the request")
@@ -141,7 +141,7 @@ public struct SimulatedAPI {
     }
 
     /// A new session for a customer.
-    public mutating func signIn(email: String, host: String, path: String, now: Int) -> Answer {
+    public mutating func signIn(email: String, host: String, path: String, now: Int) -> Response {
         counts.logins += 1
         nextSession += 1
         let lifetime = Int(options.tokenTTL.components.seconds)
@@ -164,18 +164,18 @@ public struct SimulatedAPI {
 
     // MARK: Calls
 
-    public func checkEmail(_ body: JSONValue?) -> Answer {
+    public func checkEmail(_ body: JSONValue?) -> Response {
         guard let email = body?["email"]?.string else { return Self.failure(422, "The email field is required.") }
         return Self.success(
             .object([.init("exists", .bool(customers[email] != nil)), .init("is_social", .bool(false))])
         )
     }
 
-    public func requestCode(_ body: JSONValue?) -> Answer {
+    public func requestCode(_ body: JSONValue?) -> Response {
         body?["email"]?.string == nil ? Self.failure(422, "The email field is required.") : Self.success(nil)
     }
 
-    public mutating func register(_ body: JSONValue?, host: String, now: Int) -> Answer {
+    public mutating func register(_ body: JSONValue?, host: String, now: Int) -> Response {
         guard let body, let email = body["passwordless_email"]?.string else {
             return Self.failure(422, "The passwordless email field is required.")
         }
@@ -190,7 +190,7 @@ public struct SimulatedAPI {
         return signIn(email: email, host: host, path: "/api/customers/register", now: now)
     }
 
-    public mutating func login(_ body: JSONValue?, host: String, now: Int) -> Answer {
+    public mutating func login(_ body: JSONValue?, host: String, now: Int) -> Response {
         let email = body?["passwordless_email"]?.string ?? body?["email"]?.string
         let isRight =
             body?["passwordless_email"] != nil
@@ -208,7 +208,7 @@ public struct SimulatedAPI {
         }
     }
 
-    public mutating func refresh(_ token: String?, host: String, now: Int) -> Answer {
+    public mutating func refresh(_ token: String?, host: String, now: Int) -> Response {
         if let status = options.refreshStatus {
             counts.refusedRefreshes += 1
             return Self.failure(status, "This playground refuses to refresh (--refresh-status).")
@@ -239,17 +239,17 @@ public struct SimulatedAPI {
                 isRefreshed: true
             )
         )
-        var answer = Self.success(
+        var response = Self.success(
             .object([.init("customer_account", customers[Self.email] ?? .null), .init("token", fresh)])
         )
         if lostReplies > 0 {
             lostReplies -= 1
-            answer.isLost = true
+            response.isLost = true
         }
-        return answer
+        return response
     }
 
-    public mutating func logout(_ token: String?, now: Int) -> Answer {
+    public mutating func logout(_ token: String?, now: Int) -> Response {
         if let refusal = refusal(token, now: now) { return refusal }
         if let identifier = identifier(token) { blacklist[identifier] = now }
         counts.logouts += 1
@@ -259,7 +259,7 @@ public struct SimulatedAPI {
     // MARK: Helpers under /playground/
 
     /// The current token is refused from now on; a refresh still accepts it, unless `forGood`.
-    public mutating func revoke(forGood: Bool, now: Int) -> Answer {
+    public mutating func revoke(forGood: Bool, now: Int) -> Response {
         guard let identifier = newest?["jti"]?.string else { return Self.failure(404, "There is no token yet.") }
         if forGood { blacklist[identifier] = now } else { revoked.insert(identifier) }
         return Self.success(.object([.init("revoked", .string(identifier))]))

@@ -25,7 +25,7 @@ public struct ExchangeLog: ExchangeObserver {
         target: Span<UInt8>,
         scratch line: ByteBuffer
     ) {
-        if record.outcome == .refused {
+        if record.outcome == .local {
             guard let suppressed = refusals.admit(now: MonotonicClock.now()) else { return }
             if suppressed > 0 {
                 style.write(.info, "\(suppressed) refusals were not logged", to: line)
@@ -130,7 +130,7 @@ public struct ExchangeLog: ExchangeObserver {
         }
         if let code = record.code { line.append(code.rawValue) }
         switch record.outcome {
-        case .complete, .refused: break
+        case .complete, .local: break
         case .clientGone, .upstreamBroke, .shutDown:
             separate()
             line.append(record.outcome.rawValue)

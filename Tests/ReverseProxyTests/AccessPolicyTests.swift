@@ -11,24 +11,24 @@ import Testing
 
     @Test func hostOfAnotherNameIs421() {
         for host in ["localhost:8080", "127.0.0.1", "api.example.com", "api.example.com:443"] {
-            #expect(policy.refusal(.init(host: host)) == nil)
+            #expect(policy.denial(.init(host: host)) == nil)
         }
         for host in ["evil.example", "api.example.com:444", "api.example.com.evil.example", "[::2]", "x.localhost", ""]
         {
-            #expect(policy.refusal(.init(host: host))?.code == .misdirectedRequest)
+            #expect(policy.denial(.init(host: host))?.code == .misdirectedRequest)
         }
-        #expect(policy.refusal(.init(host: "localhost", targetAuthority: "evil.example"))?.status == 421)
+        #expect(policy.denial(.init(host: "localhost", targetAuthority: "evil.example"))?.status == 421)
     }
 
     @Test func pagesOfOtherOriginsAre403() {
-        #expect(policy.refusal(.init(host: "localhost:1", origin: "http://localhost:1")) == nil)
+        #expect(policy.denial(.init(host: "localhost:1", origin: "http://localhost:1")) == nil)
         for origin in ["http://localhost:2", "https://evil.example", "null", "https://localhost:1"] {
-            #expect(policy.refusal(.init(host: "localhost:1", origin: origin))?.code == .forbiddenOrigin)
+            #expect(policy.denial(.init(host: "localhost:1", origin: origin))?.code == .forbiddenOrigin)
         }
         for site in ["cross-site", "same-site", "something-new", "none, none"] {
-            #expect(policy.refusal(.init(host: "localhost", fetchSite: site))?.code == .forbiddenOrigin)
+            #expect(policy.denial(.init(host: "localhost", fetchSite: site))?.code == .forbiddenOrigin)
         }
-        #expect(policy.refusal(.init(host: "localhost", fetchSite: "none")) == nil)
+        #expect(policy.denial(.init(host: "localhost", fetchSite: "none")) == nil)
     }
 
     @Test func configuredOriginsStillNeedTheKey() {
@@ -41,22 +41,22 @@ import Testing
             ownHosts: []
         )
         let page = AccessPolicy.Request(host: "localhost", origin: "http://localhost:3000", fetchSite: "same-site")
-        #expect(policy.refusal(page)?.code == .wrongKey)
+        #expect(policy.denial(page)?.code == .wrongKey)
         // A browser asks first without the key; the request itself carries it.
-        #expect(policy.refusal(page, isPreflight: true) == nil)
+        #expect(policy.denial(page, isPreflight: true) == nil)
         for origin in ["http://localhost:3000.evil.example", "http://localhost:3000, http://localhost:3000"] {
             let other = AccessPolicy.Request(host: "localhost", origin: origin)
-            #expect(policy.refusal(other, isPreflight: true)?.code == .forbiddenOrigin)
+            #expect(policy.denial(other, isPreflight: true)?.code == .forbiddenOrigin)
         }
     }
 
     @Test func whatABrowserFetchesAheadIs403() {
         for purpose in ["prefetch", "prefetch;prerender", "PREFETCH;anonymous-client-ip", "prerender", "x, prefetch"] {
             #expect(
-                policy.refusal(.init(host: "localhost", fetchSite: "none", purpose: purpose))?.code == .forbiddenOrigin
+                policy.denial(.init(host: "localhost", fetchSite: "none", purpose: purpose))?.code == .forbiddenOrigin
             )
         }
-        #expect(policy.refusal(.init(host: "localhost", fetchSite: "none", purpose: "")) == nil)
+        #expect(policy.denial(.init(host: "localhost", fetchSite: "none", purpose: "")) == nil)
     }
 
     /// Browsers send no Sec-Fetch-Site to a name that is not this machine's, so its absence proves nothing there.
@@ -69,18 +69,18 @@ import Testing
         access.key = Array("secret-of-16-bytes".utf8)
         let keyed = AccessPolicy(access, upstream: upstream, ownHosts: [])
         for host in ["box.lan", "0.0.0.0:8080", "api.example.com", "x.localhost"] {
-            let problem = open.refusal(.init(host: host, userAgent: agent))
+            let problem = open.denial(.init(host: host, userAgent: agent))
             #expect(problem?.code == .forbiddenOrigin && problem?.detail.contains("X-Squire-Key") == true)
-            #expect(open.refusal(.init(host: host, fetchSite: "none", userAgent: agent)) == nil)
+            #expect(open.denial(.init(host: host, fetchSite: "none", userAgent: agent)) == nil)
             #expect(
-                open.refusal(.init(host: host, userAgent: "curl/8.5")) == nil && open.refusal(.init(host: host)) == nil
+                open.denial(.init(host: host, userAgent: "curl/8.5")) == nil && open.denial(.init(host: host)) == nil
             )
-            #expect(keyed.refusal(.init(host: host, userAgent: agent))?.code == .wrongKey)
-            #expect(keyed.refusal(.init(host: host, userAgent: agent, key: access.key)) == nil)
+            #expect(keyed.denial(.init(host: host, userAgent: agent))?.code == .wrongKey)
+            #expect(keyed.denial(.init(host: host, userAgent: agent, key: access.key)) == nil)
         }
         for host in ["localhost", "127.0.0.1:8080", "[::1]"] {
-            #expect(open.refusal(.init(host: host, userAgent: agent)) == nil)
+            #expect(open.denial(.init(host: host, userAgent: agent)) == nil)
         }
-        #expect(open.refusal(.init(host: "localhost", targetAuthority: "box.lan", userAgent: agent))?.status == 403)
+        #expect(open.denial(.init(host: "localhost", targetAuthority: "box.lan", userAgent: agent))?.status == 403)
     }
 }

@@ -240,7 +240,7 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
     }
 
     @Test func everyStateEndsOnce() {
-        for outcome in [ExchangeRecord.Outcome.complete, .refused, .clientGone, .upstreamBroke, .shutDown] {
+        for outcome in [ExchangeRecord.Outcome.complete, .local, .clientGone, .upstreamBroke, .shutDown] {
             for var exchange in Self.states {
                 let wasFinished = exchange.isFinished
                 let isFirst = exchange.finish(outcome)
@@ -253,7 +253,7 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
     }
 
     @Test func clientThatMissedItsResponseIsGone() {
-        for var exchange in Self.states + [finished(.refused)] {
+        for var exchange in Self.states + [finished(.local)] {
             let before = exchange.state
             exchange.clientMissedResponse()
             #expect(exchange.state == (before == .finished(.complete) ? .finished(.clientGone) : before))
@@ -400,7 +400,7 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
                     case .relayRefreshed, .relayHeld, .relayUncured: world.relays += 1
                     case .fail, .failSwitched:
                         #expect(exchange.failed() == .respond)
-                        if exchange.finish(.refused) {
+                        if exchange.finish(.local) {
                             world.ends += 1
                             world.responses += 1
                         }
@@ -430,7 +430,7 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
                     case .sendAgain: begun(exchange)
                     case .fail:
                         #expect(exchange.failed() == .respond)
-                        if exchange.finish(.refused) {
+                        if exchange.finish(.local) {
                             world.ends += 1
                             world.responses += 1
                         }
@@ -439,7 +439,7 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
                 case 7:
                     switch exchange.failed() {
                     case .respond:
-                        if exchange.finish(.refused) {
+                        if exchange.finish(.local) {
                             world.ends += 1
                             world.responses += 1
                         }

@@ -13,17 +13,17 @@ import Testing
         _ fields: [String],
         status: String = "200 OK",
         framing: MessageFraming = .none,
-        _ change: (inout ResponsePolicy.Additions) -> Void = { _ in }
+        _ change: (inout ResponsePolicy.Edits) -> Void = { _ in }
     ) throws -> [String] {
         let text = (["HTTP/1.1 \(status)"] + fields + ["", ""]).joined(separator: "\r\n")
         let bytes = Array(text.utf8)
         var parser = ResponseParser(limits: HeadLimits())
         var head = ResponseHead()
         #expect(parser.parse(bytes.span, answering: .get, into: &head) == .complete(bytes.count))
-        var additions = ResponsePolicy.Additions(framing: framing, closes: false)
-        change(&additions)
+        var edits = ResponsePolicy.Edits(framing: framing, closes: false)
+        change(&edits)
         let output = ByteBuffer(capacity: 64)
-        bytes.withUnsafeBytes { policy.render(head, $0, additions, into: output) }
+        bytes.withUnsafeBytes { policy.render(head, $0, edits, into: output) }
         let rendered = String(decoding: output.readable, as: UTF8.self)
         #expect(rendered.hasSuffix("\r\n\r\n"))
         return rendered.split(separator: "\r\n").map(String.init)

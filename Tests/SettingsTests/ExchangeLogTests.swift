@@ -70,7 +70,7 @@ import Testing
     /// A refusal: nothing was asked of the upstream.
     private func nothing(_ record: inout ExchangeRecord) {
         record.status = 400
-        record.outcome = .refused
+        record.outcome = .local
         record.code = .badRequest
         record.responseBytes = 0
         record.totalNanoseconds = 99_999

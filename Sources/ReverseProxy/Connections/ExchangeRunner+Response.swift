@@ -98,7 +98,7 @@ extension ExchangeRunner {
             context.responses.render(
                 responseHead,
                 UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]),
-                ResponsePolicy.Additions(framing: .none, closes: false),
+                ResponsePolicy.Edits(framing: .none, closes: false),
                 into: client.outputBuffer()
             )
             client.flush()
@@ -123,7 +123,7 @@ extension ExchangeRunner {
         case .relay:
             if exchange.hasReplayed { recordReplay(isAccepted: verdict != .rejected) }
             let head = UnsafeRawBufferPointer(rebasing: buffer.readable[..<length])
-            beginRelay(head, additions(framing: clientFraming))
+            beginRelay(head, edits(framing: clientFraming))
             buffer.consume(length)
             relayBuffered(buffer)
         case .hold:
@@ -173,11 +173,11 @@ extension ExchangeRunner {
         }
     }
 
-    private func additions(framing: MessageFraming) -> ResponsePolicy.Additions {
+    private func edits(framing: MessageFraming) -> ResponsePolicy.Edits {
         let names = responseHead.names
         let mapsLocation = names.contains(.location) || names.contains(.contentLocation)
         let hasOwnOrigin = mapsLocation && !request.acceptedHost.isEmpty
-        return ResponsePolicy.Additions(
+        return ResponsePolicy.Edits(
             framing: framing,
             closes: framing == .untilClose || responseCloses,
             date: names.contains(.date) ? nil : resources.date(context.clock),
@@ -188,14 +188,14 @@ extension ExchangeRunner {
 
     // MARK: Relaying
 
-    private func beginRelay(_ head: UnsafeRawBufferPointer, _ additions: ResponsePolicy.Additions) {
+    private func beginRelay(_ head: UnsafeRawBufferPointer, _ edits: ResponsePolicy.Edits) {
         // Not before: a response that is held may be followed by an attempt that does want the body.
         request.expectation = .none
         outcome.status = responseHead.status
-        response!.writesChunks = additions.framing == .chunked
-        response!.endsWithConnection = additions.framing == .untilClose
-        if additions.closes { request.closes = true }
-        context.responses.render(responseHead, head, additions, into: client.outputBuffer())
+        response!.writesChunks = edits.framing == .chunked
+        response!.endsWithConnection = edits.framing == .untilClose
+        if edits.closes { request.closes = true }
+        context.responses.render(responseHead, head, edits, into: client.outputBuffer())
     }
 
     /// The response that was held goes to the client after all: what there is of it, and then the rest as it comes.
@@ -208,10 +208,10 @@ extension ExchangeRunner {
         if response!.reader.isFinished, exchange.rules.method != .head, framing != .none {
             framing = .length(UInt64(collected.count))
         }
-        var additions = additions(framing: framing)
-        additions.proxyStatus = proxyStatus
-        additions.retryAfter = retryAfter
-        beginRelay(head.readable, additions)
+        var edits = edits(framing: framing)
+        edits.proxyStatus = proxyStatus
+        edits.retryAfter = retryAfter
+        beginRelay(head.readable, edits)
         resources.buffers.give(head)
         collected.withUnsafeBytes { write($0) }
         if response!.reader.isFinished { return finishRelay() }

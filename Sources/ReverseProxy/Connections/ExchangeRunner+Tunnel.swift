@@ -16,7 +16,7 @@ extension ExchangeRunner {
         context.responses.render(
             responseHead,
             UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]),
-            ResponsePolicy.Additions(framing: .none, closes: false),
+            ResponsePolicy.Edits(framing: .none, closes: false),
             into: output
         )
         buffer.consume(length)

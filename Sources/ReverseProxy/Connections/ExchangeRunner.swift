@@ -376,7 +376,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         outcome.status = problem.status
         outcome.code = problem.code
         resources.counters.refused(problem.code)
-        end(.refused, responseCloses ? .close : .keepAlive)
+        end(.local, responseCloses ? .close : .keepAlive)
     }
 
     /// A response of Squire's own that is no problem.

@@ -6,7 +6,7 @@ public struct ExchangeRecord: Sendable {
         /// The answer reached the client whole.
         case complete
         /// Squire answered itself.
-        case refused
+        case local = "refused"
         /// The client went away.
         case clientGone = "client-gone"
         /// The upstream broke off in the middle of the answer.

@@ -55,7 +55,7 @@ public final class AccessPolicy: Sendable {
     ///
     /// - Parameter isPreflight: A browser asks whether a page may send such a request, which Squire answers itself. It
     ///   carries no key (Fetch section 4.8).
-    public func refusal(_ request: Request, isPreflight: Bool = false) -> Problem? {
+    public func denial(_ request: Request, isPreflight: Bool = false) -> Problem? {
         if let target = request.targetAuthority, !isOwn(target, isTarget: true) { return .misdirected }
         if let host = request.host, !isOwn(host) { return .misdirected }
         if let purpose = request.purpose?.lowercased(), purpose.contains("prefetch") || purpose.contains("prerender") {

@@ -54,7 +54,7 @@ public struct Admission {
         // Exactly what Squire answers itself is not asked for the key; Squire's own pages have no preflights.
         let isPreflight =
             head.method == .options && pageOrigin != nil && head.first(.accessControlRequestMethod) != nil
-        let problem = policy.refusal(
+        let problem = policy.denial(
             AccessPolicy.Request(
                 host: head.host.map(text),
                 targetAuthority: head.form == .absolute ? text(head.authority) : nil,

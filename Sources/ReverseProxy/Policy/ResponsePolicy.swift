@@ -13,7 +13,7 @@ public final class ResponsePolicy: Sendable {
     }
 
     /// What the client's side adds to the upstream's head.
-    public struct Additions {
+    public struct Edits {
         /// How the body goes to the client.
         public var framing: MessageFraming
         public var closes: Bool
@@ -45,7 +45,7 @@ public final class ResponsePolicy: Sendable {
     public func render(
         _ head: ResponseHead,
         _ bytes: UnsafeRawBufferPointer,
-        _ additions: Additions,
+        _ edits: Edits,
         into output: ByteBuffer
     ) {
         // "HTTP/1.1 200 reason": the rest of the upstream's own line.
@@ -54,19 +54,19 @@ public final class ResponsePolicy: Sendable {
         output.append(0x20)
         output.append(UnsafeRawBufferPointer(rebasing: bytes[head.reason.range]))
         output.append("\r\n")
-        appendFields(head, bytes, additions, to: output)
-        output.append(additions.framing)
-        if let date = additions.date { output.appendField("Date: ", date) }
+        appendFields(head, bytes, edits, to: output)
+        output.append(edits.framing)
+        if let date = edits.date { output.appendField("Date: ", date) }
         output.append(pseudonym.line(receivedAs: head.minorVersion))
-        if let origin = additions.pageOrigin {
+        if let origin = edits.pageOrigin {
             PageAccess.append(origin: origin, to: output)
             appendExposed(head, bytes, to: output)
         }
-        if let proxyStatus = additions.proxyStatus { output.appendField("Proxy-Status: ", proxyStatus) }
-        if let retryAfter = additions.retryAfter { output.appendField("Retry-After: ", UInt64(max(0, retryAfter))) }
+        if let proxyStatus = edits.proxyStatus { output.appendField("Proxy-Status: ", proxyStatus) }
+        if let retryAfter = edits.retryAfter { output.appendField("Retry-After: ", UInt64(max(0, retryAfter))) }
         if head.switchesToWebSocket {
             output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
-        } else if additions.closes {
+        } else if edits.closes {
             output.append("Connection: close\r\n")
         }
         output.append("\r\n")
@@ -77,7 +77,7 @@ public final class ResponsePolicy: Sendable {
     private func appendFields(
         _ head: ResponseHead,
         _ bytes: UnsafeRawBufferPointer,
-        _ additions: Additions,
+        _ edits: Edits,
         to output: ByteBuffer
     ) {
         var copier = FieldCopier(bytes)
@@ -86,13 +86,13 @@ public final class ResponsePolicy: Sendable {
             switch field.id {
             case .location, .contentLocation:
                 copier.endPiece(to: output)
-                if isKept { appendLocation(field, bytes, additions.ownOrigin, to: output) }
+                if isKept { appendLocation(field, bytes, edits.ownOrigin, to: output) }
                 isKept = false
             case .retryAfter:
-                if additions.retryAfter != nil { isKept = false }
+                if edits.retryAfter != nil { isKept = false }
             case .other:
                 // Squire answers for the origins of its own configuration.
-                if additions.pageOrigin != nil, isPageAccess(field, bytes) { isKept = false }
+                if edits.pageOrigin != nil, isPageAccess(field, bytes) { isKept = false }
             default:
                 break
             }

@@ -123,7 +123,7 @@ final class WorkerResources {
         let record = ExchangeRecord(
             id: nextExchange(),
             status: problem.status,
-            outcome: .refused,
+            outcome: .local,
             code: problem.code,
             requestBytes: 0,
             responseBytes: 0,

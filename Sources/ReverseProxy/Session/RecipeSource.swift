@@ -17,10 +17,10 @@ public struct RecipeSource: TokenSource {
     public func refresh(_ token: Token) -> RefreshOutcome {
         switch requests.send(judge.recipe, token: token) {
         case .failure(.notSent(let error)): .unreachable(reason: error.detail)
-        case .failure(.noAnswer(let error)): .lost(reason: error.detail)
-        case .success(let answer):
+        case .failure(.noResponse(let error)): .lost(reason: error.detail)
+        case .success(let response):
             judge.outcome(
-                RefreshJudge.Response(status: answer.status, fields: answer.fields, body: answer.body),
+                RefreshJudge.Response(status: response.status, fields: response.fields, body: response.body),
                 old: token,
                 wall: SystemClock().wall()
             )

@@ -13,7 +13,7 @@ public struct SessionRequests: Sendable {
     }
 
     /// A response, or why there is none.
-    public typealias Reply = Result<WholeRequest.Answer, WholeRequest.Failure>
+    public typealias Reply = Result<BlockingRequest.Response, BlockingRequest.Failure>
 
     /// Sends `method path` to the upstream with the configured headers, the bearer if there is one, and a JSON body if
     /// there is one.
@@ -25,7 +25,7 @@ public struct SessionRequests: Sendable {
         timeout: Duration
     ) -> Reply {
         perform(
-            WholeRequest(
+            BlockingRequest(
                 method: method,
                 url: configuration.upstream.description + path,
                 fields: fields(token: token, overriding: []),
@@ -46,7 +46,7 @@ public struct SessionRequests: Sendable {
         let body = recipe.body?.replacingAll("{token}", with: isForm ? encoded : token.value)
         let path = recipe.path.replacingAll("{token}", with: encoded)
         return perform(
-            WholeRequest(
+            BlockingRequest(
                 method: recipe.method,
                 url: (recipe.origin ?? configuration.upstream).description + path,
                 fields: fields,
@@ -79,8 +79,8 @@ public struct SessionRequests: Sendable {
         }
     }
 
-    private func perform(_ request: WholeRequest) -> Reply {
-        do throws(WholeRequest.Failure) {
+    private func perform(_ request: BlockingRequest) -> Reply {
+        do throws(BlockingRequest.Failure) {
             return .success(try request.perform(settings))
         } catch {
             return .failure(error)

@@ -28,27 +28,27 @@ struct CheckCommand: ParsableCommand {
 
     private func checkWay(_ configuration: ProxyConfiguration) throws {
         let started = SystemClock().wall()
-        let request = WholeRequest(
+        let request = BlockingRequest(
             method: "GET",
             url: configuration.upstream.description + "/",
             fields: [("Accept", "application/json")],
             timeout: configuration.timeouts.connect + .seconds(10)
         )
-        let answer: WholeRequest.Answer
-        do throws(WholeRequest.Failure) {
-            answer = try request.perform(configuration.upstreamSettings)
+        let response: BlockingRequest.Response
+        do throws(BlockingRequest.Failure) {
+            response = try request.perform(configuration.upstreamSettings)
         } catch {
             throw Self.explain(error, configuration)
         }
         let milliseconds = { (seconds: Double) in "\(Int(seconds * 1000)) ms" }
-        Output.line("ok    DNS            \(milliseconds(answer.timing.resolved))")
-        Output.line("ok    connection     \(milliseconds(answer.timing.connected))")
+        Output.line("ok    DNS            \(milliseconds(response.timing.resolved))")
+        Output.line("ok    connection     \(milliseconds(response.timing.connected))")
         if configuration.upstream.isSecure {
-            Output.line("ok    TLS            \(milliseconds(answer.timing.secured))")
+            Output.line("ok    TLS            \(milliseconds(response.timing.secured))")
         } else {
             Output.line("--    TLS            not used: \(configuration.upstream)")
         }
-        if let date = answer["Date"].flatMap(HTTPDate.seconds) {
+        if let date = response["Date"].flatMap(HTTPDate.seconds) {
             let skew = date - started
             if abs(skew) > 5 {
                 Output.line(
@@ -60,17 +60,18 @@ struct CheckCommand: ParsableCommand {
         } else {
             Output.line("--    clock          the API sends no Date")
         }
-        if answer.status >= 500 {
-            Output.line("warn  API            answers with status \(answer.status): it is there, but not well")
+        if response.status >= 500 {
+            Output.line("warn  API            answers with status \(response.status): it is there, but not well")
         } else {
-            Output.line("ok    API            answers (status \(answer.status) to GET /)")
+            Output.line("ok    API            answers (status \(response.status) to GET /)")
         }
     }
 
-    private static func explain(_ failure: WholeRequest.Failure, _ configuration: ProxyConfiguration) -> ExitFailure {
+    private static func explain(_ failure: BlockingRequest.Failure, _ configuration: ProxyConfiguration) -> ExitFailure
+    {
         let error: UpstreamError
         switch failure {
-        case .notSent(let cause), .noAnswer(let cause): error = cause
+        case .notSent(let cause), .noResponse(let cause): error = cause
         }
         let (line, hint) =
             switch error.kind {

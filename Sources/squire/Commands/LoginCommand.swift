@@ -96,20 +96,20 @@ struct LoginCommand: ParsableCommand {
             let code = try code ?? requestCode(email, configuration, requests, timeout)
             body = [.init("passwordless_email", .string(email)), .init("passwordless_code", Self.code(code))]
         }
-        let answer = try Self.answer(requests.send("POST", path, token: nil, body: .object(body), timeout: timeout))
+        let response = try Self.response(requests.send("POST", path, token: nil, body: .object(body), timeout: timeout))
         body = []
-        guard (200..<300).contains(answer.status) else {
-            if (400..<500).contains(answer.status) {
+        guard (200..<300).contains(response.status) else {
+            if (400..<500).contains(response.status) {
                 throw ExitFailure.loginNeeded(
-                    "squire: the API refuses this sign-in (status \(answer.status)): check the address and the secret"
+                    "squire: the API refuses this sign-in (status \(response.status)): check the address and the secret"
                 )
             }
             throw ExitFailure.tryLater(
-                "squire: the API answers the sign-in with status \(answer.status); try again later"
+                "squire: the API answers the sign-in with status \(response.status); try again later"
             )
         }
         let finder = TokenFinder(configuration.session.refresh)
-        guard let found = finder.find(in: answer.body, wall: SystemClock().wall()) else {
+        guard let found = finder.find(in: response.body, wall: SystemClock().wall()) else {
             throw ExitFailure.malformed("squire: the API's answer holds no token at \(finder.token)")
         }
         return found
@@ -132,10 +132,10 @@ struct LoginCommand: ParsableCommand {
             })
         else { throw ExitFailure(code: 64, message: "squire: say --code CODE or --password -") }
         let body = JSONValue.object([.init("email", .string(email))])
-        let answer = try Self.answer(requests.send("POST", path, token: nil, body: body, timeout: timeout))
-        guard (200..<300).contains(answer.status) else {
+        let response = try Self.response(requests.send("POST", path, token: nil, body: body, timeout: timeout))
+        guard (200..<300).contains(response.status) else {
             throw ExitFailure.loginNeeded(
-                "squire: the API does not send a code (status \(answer.status)): check the address"
+                "squire: the API does not send a code (status \(response.status)): check the address"
             )
         }
         Output.error("A code was sent to \(email).")
@@ -147,10 +147,10 @@ struct LoginCommand: ParsableCommand {
         return code
     }
 
-    static func answer(_ reply: SessionRequests.Reply) throws -> WholeRequest.Answer {
+    static func response(_ reply: SessionRequests.Reply) throws -> BlockingRequest.Response {
         switch reply {
-        case .success(let answer): return answer
-        case .failure(.notSent(let error)), .failure(.noAnswer(let error)):
+        case .success(let response): return response
+        case .failure(.notSent(let error)), .failure(.noResponse(let error)):
             throw ExitFailure.unreachable("squire: the API cannot be reached: \(error.detail)")
         }
     }

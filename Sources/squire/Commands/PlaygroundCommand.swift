@@ -24,7 +24,7 @@ struct PlaygroundSwitches: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("How long a refreshed token goes on working.", valueName: "duration"))
     var grace = "0s"
 
-    @Option(name: .long, help: ArgumentHelp("How long every answer takes.", valueName: "duration"))
+    @Option(name: .long, help: ArgumentHelp("How long every response takes.", valueName: "duration"))
     var latency = "0ms"
 
     @Option(

@@ -140,11 +140,11 @@ struct Measure {
         var parser = ResponseParser(limits: HeadLimits())
         var head = ResponseHead()
         check(parser.parse(responseText.span, answering: .get, into: &head) == .complete(responseText.count))
-        let additions = ResponsePolicy.Additions(framing: .length(498), closes: false)
+        let edits = ResponsePolicy.Edits(framing: .length(498), closes: false)
         let output = ByteBuffer(capacity: 64 * 1024)
         return Measure(name: "response-fields", summary: "write the client's head") {
             output.clear()
-            responseText.withUnsafeBytes { policy.render(head, $0, additions, into: output) }
+            responseText.withUnsafeBytes { policy.render(head, $0, edits, into: output) }
             check(output.count > 100)
         }
     }

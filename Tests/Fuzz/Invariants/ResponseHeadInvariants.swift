@@ -53,9 +53,9 @@ enum ResponseHeadInvariants {
         // Without a body there is no framing to say.
         guard framing == .none || head.status >= 200 && head.status != 204 else { return }
         output.clear()
-        var additions = ResponsePolicy.Additions(framing: framing, closes: true)
-        additions.ownOrigin = Array("http://localhost:8080".utf8)
-        bytes.withUnsafeBytes { policy.render(head, $0, additions, into: output) }
+        var edits = ResponsePolicy.Edits(framing: framing, closes: true)
+        edits.ownOrigin = Array("http://localhost:8080".utf8)
+        bytes.withUnsafeBytes { policy.render(head, $0, edits, into: output) }
         let span = output.octets.span
         var parser = ResponseParser(limits: HeadLimits())
         var relayed = ResponseHead()

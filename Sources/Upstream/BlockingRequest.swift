@@ -1,10 +1,10 @@
 internal import CCurl
 
-/// A whole request and its whole answer, for the control path: refresh, sign-in, checks.
+/// A whole request and its whole response, for the control path: refresh, sign-in, checks.
 ///
 /// Blocking, on libcurl's own HTTP engine and a connection of its own that is not kept: a credential request must never
 /// be resent behind our back, and libcurl does so only on reused connections. Call from a thread that may wait.
-public struct WholeRequest: Sendable {
+public struct BlockingRequest: Sendable {
     public var method: String
     /// Absolute, `https://host/path`.
     public var url: String
@@ -12,8 +12,8 @@ public struct WholeRequest: Sendable {
     public var fields: [(name: String, value: String)]
     public var body: [UInt8]?
     public var timeout: Duration
-    /// Larger answers are refused.
-    public var maxAnswerBytes = 1 << 20
+    /// Larger responses are refused.
+    public var maximumResponseBytes = 1 << 20
 
     public init(
         method: String,
@@ -29,7 +29,7 @@ public struct WholeRequest: Sendable {
         self.timeout = timeout
     }
 
-    public struct Answer: Sendable {
+    public struct Response: Sendable {
         public var status: Int
         public var fields: [(name: String, value: String)]
         public var body: [UInt8]
@@ -45,13 +45,13 @@ public struct WholeRequest: Sendable {
     public enum Failure: Error, Sendable {
         /// Nothing of the request left: the upstream cannot have acted on it.
         case notSent(UpstreamError)
-        /// It was sent, in part at least, and no whole answer came: the upstream may have acted on it.
-        case noAnswer(UpstreamError)
+        /// It was sent, in part at least, and no whole response came: the upstream may have acted on it.
+        case noResponse(UpstreamError)
     }
 
-    /// Sends it and waits. Redirects are answers, not followed. A proxy that refuses Basic is asked once more, by what
+    /// Sends it and waits. Redirects are responses, not followed. A proxy that refuses Basic is asked once more, by what
     /// it offers: nothing of the request has left by then.
-    public func perform(_ settings: UpstreamSettings) throws(Failure) -> Answer {
+    public func perform(_ settings: UpstreamSettings) throws(Failure) -> Response {
         let easy = EasyHandle()
         do throws(Failure) {
             return try perform(settings, on: easy, .atOnce)
@@ -65,7 +65,7 @@ public struct WholeRequest: Sendable {
         _ settings: UpstreamSettings,
         on easy: EasyHandle,
         _ authentication: EasyHandle.ProxyAuthentication
-    ) throws(Failure) -> Answer {
+    ) throws(Failure) -> Response {
         easy.apply(settings, authentication: authentication)
         easy.set(CURLOPT_URL, url)
         easy.set(CURLOPT_CUSTOMREQUEST, method)
@@ -91,7 +91,7 @@ public struct WholeRequest: Sendable {
         }
         ccurl_set_list(easy.curl, CURLOPT_HTTPHEADER, list)
 
-        let sink = AnswerSink(limit: maxAnswerBytes)
+        let sink = AnswerSink(limit: maximumResponseBytes)
         let context = Unmanaged.passUnretained(sink).toOpaque()
         ccurl_set_write_callback(
             easy.curl,
@@ -122,7 +122,7 @@ public struct WholeRequest: Sendable {
             var sent = 0.0
             ccurl_get_double(easy.curl, CURLINFO_PRETRANSFER_TIME, &sent)
             let error = easy.error(code)
-            throw sent > 0 && error.kind != .refusedByProxy ? .noAnswer(error) : .notSent(error)
+            throw sent > 0 && error.kind != .refusedByProxy ? .noResponse(error) : .notSent(error)
         }
         var status = 0
         ccurl_get_long(easy.curl, CURLINFO_RESPONSE_CODE, &status)
@@ -131,11 +131,11 @@ public struct WholeRequest: Sendable {
         ccurl_get_double(easy.curl, CURLINFO_CONNECT_TIME, &timing.connected)
         ccurl_get_double(easy.curl, CURLINFO_APPCONNECT_TIME, &timing.secured)
         ccurl_get_double(easy.curl, CURLINFO_STARTTRANSFER_TIME, &timing.firstByte)
-        return Answer(status: status, fields: sink.fields, body: sink.body, timing: timing)
+        return Response(status: status, fields: sink.fields, body: sink.body, timing: timing)
     }
 }
 
-/// Collects an answer within a limit. Lives on the stack of one `perform`.
+/// Collects a response within a limit. Lives on the stack of one `perform`.
 private final class AnswerSink {
     private let limit: Int
     private(set) var body: [UInt8] = []
@@ -158,7 +158,7 @@ private final class AnswerSink {
         guard headBytes <= 128 * 1024 else { return 0 }
         let line = String(decoding: bytes, as: UTF8.self).trimmingEndOfLine()
         if line.hasPrefix("HTTP/") {
-            // A new head: an interim answer, or the corporate proxy's own, came before.
+            // A new head: an interim response, or the corporate proxy's own, came before.
             fields = []
         } else if let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")) {
             let value = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
