@@ -7,9 +7,14 @@ import Platform
 struct CredentialState: Sendable {
     /// The token and what happened to it. Dies with the token.
     struct Current: Sendable {
-        let credential: Credential
-        /// The upstream rejected a request that carried it.
-        var wasRejected = false
+        var credential: Credential
+        /// What the upstream said of it.
+        var standing = Standing()
+        /// What the session file says of its standing.
+        var mark: SessionRecord.Rejected?
+        /// The route whose rejection led to the refresh that brought it, and until when, on `CredentialClock.elapsed()`,
+        /// its rejections are thought to be about the route.
+        var lead: (route: UInt64, until: Int64)?
         /// Refreshes that were started without a request, because an answer was lost.
         var unaskedRetries = 0
     }
@@ -20,7 +25,8 @@ struct CredentialState: Sendable {
         case idle
         /// A refresh is under way, and `endRefresh` must follow. `failures` are those before it. A token that is
         /// published meanwhile does not end it: the session's thread still works.
-        case inFlight(replacing: Generation, failures: Int)
+        /// `ledBy` is the route whose rejection led to it.
+        case inFlight(replacing: Generation, failures: Int, ledBy: UInt64?)
         /// The last refresh failed for now. Left by `beginRefresh` and by `publish` of another token.
         case backingOff(until: Int64, failures: Int, isUnreachable: Bool)
         /// The upstream refuses to refresh this token. Left by `publish` only.
@@ -42,6 +48,8 @@ struct CredentialState: Sendable {
     enum Verdict: Sendable {
         /// It brought a token, or found one that somebody else had brought. `publish` has said which.
         case settled
+        /// The upstream gave the same token again.
+        case unchanged(jitter: Double)
         /// It failed for now. `retryAfter` is seconds, as the upstream asked; `jitter` is 0..<1.
         case failed(retryAfter: Int?, isUnreachable: Bool, jitter: Double)
         /// The upstream refuses to refresh the token.
@@ -49,12 +57,12 @@ struct CredentialState: Sendable {
     }
 
     static let second: Int64 = 1_000_000_000
-    private static let initialStormPause = 30 * second
-    private static let maximumStormPause = 600 * second
     private static let initialBackOff = 1 * second
     private static let maximumBackOff = 60 * second
     /// Seconds. A longer `Retry-After` is cut to this.
     static let maximumRetryAfter = 3600
+    /// How long a token is thought too new to die, where the route that led to it rejects it.
+    private static let leadTime = 10 * second
     /// A request waits up to this long for the back-off to end.
     private static let backOffWaitLimit = 2 * second
     /// A longer skew is not waited for.
@@ -63,7 +71,7 @@ struct CredentialState: Sendable {
     var policy: RefreshPolicy
     private(set) var current: Current?
     private(set) var refresh = Refresh.idle
-    private var storm = Storm()
+    private(set) var storm = Storm()
     /// The current generation. It changes with every login, refresh and logout.
     private(set) var generation: Generation = 0
 
@@ -84,10 +92,16 @@ struct CredentialState: Sendable {
             return
         }
         let isSameToken = current?.credential.token == token
-        if !isSameToken {
+        let expiresAt = record.expiresAt
+        if isSameToken, let before = current {
+            if before.credential.expiresAt != expiresAt {
+                current?.credential.expiresAt = expiresAt
+                current?.credential.expiry = expiresAt.map { now.elapsed(at: $0) }
+            }
+            if before.mark != record.rejected { current?.standing.adopt(record.rejected, now: now) }
+        } else {
             if current?.credential.principal != principal { storm = Storm() }
             generation &+= 1
-            let expiresAt = record.expiresAt
             current = Current(
                 credential: Credential(
                     generation: generation,
@@ -99,7 +113,12 @@ struct CredentialState: Sendable {
                     isRefreshed: isRefreshed
                 )
             )
+            if case .inFlight(_, _, let route?) = refresh, isRefreshed {
+                current?.lead = (route, now.elapsed.adding(saturating: Self.leadTime))
+            }
+            if let mark = record.rejected { current?.standing.adopt(mark, now: now) }
         }
+        current?.mark = record.rejected
         knowRefresh(
             isDenied: record.isRefreshDenied,
             isSameToken: isSameToken,
@@ -113,8 +132,8 @@ struct CredentialState: Sendable {
         case _ where isDenied:
             // Even during a flight: it is about to be told the same.
             refresh = .refused(explanation: explanation)
-        case .inFlight(let replaced, let failures):
-            refresh = .inFlight(replacing: replaced, failures: isSameToken ? failures : 0)
+        case .inFlight(let replaced, let failures, let route):
+            refresh = .inFlight(replacing: replaced, failures: isSameToken ? failures : 0, ledBy: route)
         case .backingOff where isSameToken, .idle:
             break
         case .backingOff, .refused:
@@ -122,12 +141,51 @@ struct CredentialState: Sendable {
         }
     }
 
-    /// A request that carried the token was rejected.
-    mutating func record(_ rejection: Rejection) {
-        if generation == rejection.generation { current?.wasRejected = true }
+    // MARK: What the upstream says of it
+
+    /// A request of that route, which carried the token, was rejected. `hadAccepted`: the route had accepted it.
+    mutating func rejected(_ rejection: Rejection, route: UInt64, hadAccepted: Bool, now: Instant) {
+        guard generation == rejection.generation else { return }
+        current?.standing.reject(route, hadAccepted: hadAccepted, now: now)
+        // A token that a route accepted, and rejects a moment later, died at once, by other hands.
+        if hadAccepted, current?.lead?.route == route { current?.lead = nil }
+        if rejection.ledRefresh, !hadAccepted { storm.refreshDidNotHelp(route, now: now.elapsed) }
     }
 
-    var wasRejected: Bool { current?.wasRejected ?? false }
+    /// A request of that route, which carried the token of `generation`, was accepted.
+    mutating func accepted(_ route: UInt64, generation: Generation, now: Int64) {
+        storm.accepts(route)
+        // What was sent before a rejection says nothing of what comes after the refresh.
+        guard generation == self.generation, !isRefreshing else { return }
+        let wasDead = isDead(now: now)
+        current?.standing.accept(route, wasDead: wasDead)
+    }
+
+    /// Whether acceptances are of interest.
+    var wantsAcceptances: Bool { storm.isOn || current?.standing.isInDoubt ?? false }
+
+    /// Stands for the token and its revivals: acceptances of before count no more.
+    var epoch: UInt64 { generation << 8 | UInt64(current?.standing.revivals ?? 0) }
+
+    /// Something speaks against the token.
+    var isInDoubt: Bool { current.map { $0.standing.verdict != .good } ?? false }
+
+    /// The token itself has been rejected, or has expired, and nothing but a login brings another: no request is sent
+    /// with it, but for a try now and then.
+    func isDead(now: Int64) -> Bool {
+        guard let current, isRefused || !policy.canRefresh else { return false }
+        if isRefused, current.standing.isRejected { return true }
+        return current.standing.revivals == 0 && unexpired(now: now) == nil
+    }
+
+    /// The mark that the session file should have; nil when it has that one.
+    var unwrittenMark: SessionRecord.Rejected?? {
+        guard let current, isRefused || current.mark != nil, current.mark != current.standing.mark else { return nil }
+        return .some(current.standing.mark)
+    }
+
+    /// The session file has that mark of the token now.
+    mutating func markWasWritten(_ mark: SessionRecord.Rejected?) { current?.mark = mark }
 
     var isRefreshing: Bool { if case .inFlight = refresh { true } else { false } }
 
@@ -137,13 +195,14 @@ struct CredentialState: Sendable {
     var explanation: String? { if case .refused(let explanation) = refresh { explanation } else { nil } }
 
     /// The token was rejected, and another one is on its way: a request that was not sent yet waits for that one.
-    var isHeld: Bool { isRefreshing && wasRejected }
+    var isHeld: Bool { isRefreshing && isInDoubt }
+
+    /// Requests must ask: what they may do depends on their route.
+    var mustAsk: Bool { isHeld || isRefused && current?.standing.isInDoubt ?? false }
 
     /// Whether requests may use the current credential without asking, until `refreshDue`.
     func isUsable(now: Int64) -> Bool {
-        guard let credential else { return false }
-        guard let due = refreshDue(credential) else { return true }
-        return now < due
+        current != nil && (usableUntil == .max || now < usableUntil)
     }
 
     /// The current credential, unless it has expired.
@@ -152,19 +211,30 @@ struct CredentialState: Sendable {
         return credential
     }
 
-    /// When a refresh ahead of expiry is due; nil when never.
-    func refreshDue(_ credential: Credential) -> Int64? {
-        guard policy.canRefresh, let expiry = credential.expiry else { return nil }
-        let margin = min(max(policy.margin.wholeNanoseconds, 0), credential.life / 3)
+    /// Until when requests may use the current credential without asking: a refresh ahead of expiry is due then, or,
+    /// where there is none to be had, it has expired. `.max` when neither comes.
+    var usableUntil: Int64 {
+        guard let current, let expiry = current.credential.expiry else { return .max }
+        if isRefused || !policy.canRefresh { return current.standing.revivals == 0 ? expiry : .max }
+        let margin = min(max(policy.margin.wholeNanoseconds, 0), current.credential.life / 3)
         return expiry.subtracting(saturating: margin)
     }
 
     // MARK: Decisions
 
-    /// A credential for a request whose attempt was rejected, or, with nil, for a first attempt.
-    func decide(_ rejection: Rejection?, now: Int64) -> Decision {
+    /// A credential for a request. Of a request that was rejected, `rejected` has been told before.
+    mutating func decide(_ inquiry: Inquiry, now: Int64) -> Decision {
         guard let credential else { return .fail(.loginNeeded(explanation)) }
-        if let rejection { return decide(rejection, credential, now: now) }
+        guard let rejection = inquiry.rejection, rejection.generation == generation else {
+            return decide(route: inquiry.route, mayRefresh: inquiry.rejection?.mayRefresh ?? true, credential, now: now)
+        }
+        return decide(rejection, route: inquiry.route, credential, now: now)
+    }
+
+    /// For a request that has not been sent with the current credential.
+    private mutating func decide(route: UInt64, mayRefresh: Bool, _ credential: Credential, now: Int64) -> Decision {
+        if let failure = bars(route, now: now) { return .fail(failure) }
+        if isRefused || !policy.canRefresh || !mayRefresh { return .use(credential) }
         if isHeld { return .join }
         guard !isUsable(now: now) else { return .use(credential) }
         let isExpired = unexpired(now: now) == nil
@@ -173,21 +243,46 @@ struct CredentialState: Sendable {
         case .inFlight: return .join
         case .backingOff(let until, _, _) where now < until && !isExpired: return .use(credential)
         case .backingOff: return startOrFail(now: now)
-        case .refused(let explanation): return isExpired ? .fail(.loginNeeded(explanation)) : .use(credential)
+        case .refused: return .use(credential)
         }
     }
 
-    private func decide(_ rejection: Rejection, _ credential: Credential, now: Int64) -> Decision {
-        guard generation == rejection.generation else { return .use(credential) }
+    /// Why the token is not sent on that route; nil when it may be. Gives one request, now and then, the try that finds
+    /// out whether it lives again.
+    private mutating func bars(_ route: UInt64, now: Int64) -> CredentialFailure? {
+        guard isDead(now: now) || isRefused && current?.standing.rejects(route) ?? false else { return nil }
+        let mayTry = current?.standing.mayTry(every: policy.trialInterval.wholeNanoseconds, now: now) ?? false
+        if mayTry { return nil }
+        return .loginNeeded(
+            policy.canRefresh ? explanation : "The token has expired, and no way to refresh it is configured."
+        )
+    }
+
+    /// The credential for a request whose wait for a refresh was in vain, unless it is no use.
+    func remaining(for route: UInt64, now: Int64) -> Credential? {
+        guard let credential = unexpired(now: now), !isDead(now: now) else { return nil }
+        return isRefused && current?.standing.rejects(route) ?? false ? nil : credential
+    }
+
+    private func decide(_ rejection: Rejection, route: UInt64, _ credential: Credential, now: Int64) -> Decision {
         guard policy.canRefresh else { return .fail(.notRefreshable) }
-        if isRefreshing { return .join }
-        guard rejection.mayRefresh else { return .fail(.refreshDidNotHelp) }
         if case .refused(let explanation) = refresh { return .fail(.loginNeeded(explanation)) }
+        guard rejection.mayRefresh else { return .fail(reasonForNone(now: now)) }
+        // The request that led is not back yet; a refresh would not cure this one either.
+        if let lead = current?.lead, lead.route == route, now < lead.until { return .fail(.refreshDidNotHelp) }
+        if isRefreshing { return .join }
         if let skew = rejection.skew, skew > 0, skew <= Self.maximumSkew { return .useAfter(skew, credential) }
-        if storm.pauses(rejection.path, now: now) {
+        if storm.pauses(route, now: now) {
             return .fail(.paused(retryAfter: Self.seconds(storm.until.subtracting(saturating: now))))
         }
         return startOrFail(now: now)
+    }
+
+    /// Why a request that may not wait gets no other credential.
+    private func reasonForNone(now: Int64) -> CredentialFailure {
+        guard case .backingOff(let until, _, let isUnreachable) = refresh else { return .refreshDidNotHelp }
+        let left = max(until.subtracting(saturating: now), 0)
+        return .unavailable(retryAfter: Self.seconds(left), isUnreachable: isUnreachable)
     }
 
     /// A refresh, if the back-off is over or ends in a moment.
@@ -221,14 +316,17 @@ struct CredentialState: Sendable {
 
     // MARK: Refreshes
 
-    /// A refresh of the current token starts. Nil when one is in flight already, or none may be made.
-    mutating func beginRefresh() -> Generation? {
+    /// A refresh of the current token starts; `route` is the one whose rejection led to it. Nil when one is in flight
+    /// already, or none may be made.
+    mutating func beginRefresh(ledBy route: UInt64? = nil) -> Generation? {
         guard current != nil else { return nil }
+        let before: Int
         switch refresh {
-        case .idle: refresh = .inFlight(replacing: generation, failures: 0)
-        case .backingOff(_, let failures, _): refresh = .inFlight(replacing: generation, failures: failures)
+        case .idle: before = 0
+        case .backingOff(_, let failures, _): before = failures
         case .inFlight, .refused: return nil
         }
+        refresh = .inFlight(replacing: generation, failures: before, ledBy: route)
         return generation
     }
 
@@ -237,7 +335,7 @@ struct CredentialState: Sendable {
     mutating func endRefresh(replacing replaced: Generation, _ verdict: Verdict, now: Int64) -> CredentialFailure? {
         var failures = 0
         switch refresh {
-        case .inFlight(replaced, let before):
+        case .inFlight(replaced, let before, _):
             failures = before
             refresh = .idle
         case .inFlight:
@@ -251,6 +349,13 @@ struct CredentialState: Sendable {
         switch verdict {
         case .settled:
             return nil
+        case .unchanged(let jitter):
+            // Longer than a request waits: another try would bring the same again.
+            let pause = Self.pause(failures: failures + 2, retryAfter: nil, jitter: jitter)
+            let isUseful = !isInDoubt && isUsable(now: now)
+            guard !isUseful, !isRefused else { return nil }
+            refresh = .backingOff(until: now.adding(saturating: pause), failures: failures + 1, isUnreachable: false)
+            return .unchanged(retryAfter: Self.seconds(pause))
         case .denied(let explanation):
             refresh = .refused(explanation: explanation)
             return .loginNeeded(explanation)
@@ -283,51 +388,5 @@ struct CredentialState: Sendable {
 
     private static func seconds(_ nanoseconds: Int64) -> Int {
         Int(nanoseconds.adding(saturating: second - 1) / second)
-    }
-
-    // MARK: Storm control
-
-    /// Routes whose rejections a refresh did not cure.
-    ///
-    /// A route that always rejects, such as one of a deleted account, must neither refresh with every request nor keep
-    /// other routes from refreshing. When a second route is of the kind, all wait. A route that accepts a token again
-    /// is struck off.
-    private struct Storm: Sendable {
-        private var pause: Int64 = 0
-        private(set) var until: Int64 = .min
-        /// The latest last.
-        private var paths: [UInt64] = []
-        private static let maximumPaths = 8
-
-        var isOn: Bool { !paths.isEmpty }
-
-        func pauses(_ path: UInt64, now: Int64) -> Bool {
-            !paths.isEmpty && now < until && (paths.count > 1 || paths.contains(path))
-        }
-
-        mutating func refreshDidNotHelp(_ path: UInt64, now: Int64) {
-            guard !pauses(path, now: now) else { return }
-            paths = paths.filter { $0 != path }.suffix(Self.maximumPaths - 1) + [path]
-            pause = pause == 0 ? initialStormPause : min(pause * 2, maximumStormPause)
-            until = now.adding(saturating: pause)
-        }
-
-        mutating func accepts(_ path: UInt64) {
-            paths.removeAll { $0 == path }
-            if paths.isEmpty { self = Storm() }
-        }
-    }
-
-    /// The request that started a refresh was rejected with the new token too. Others that were sent again prove
-    /// nothing: their tokens were rejected because of the refresh.
-    mutating func refreshDidNotHelp(_ generation: Generation, path: UInt64, now: Int64) {
-        if generation == self.generation { storm.refreshDidNotHelp(path, now: now) }
-    }
-
-    /// Some route is paused: acceptances are of interest.
-    var isStormy: Bool { storm.isOn }
-
-    mutating func accepted(path: UInt64) {
-        storm.accepts(path)
     }
 }

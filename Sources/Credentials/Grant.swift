@@ -1,6 +1,7 @@
 /// The response to a request for a credential. Every request gets exactly one.
 public enum Grant: Equatable, Sendable {
-    case use(Credential)
+    /// `hasWaited`: a refresh was made meanwhile. The request waits for no other.
+    case use(Credential, hasWaited: Bool)
     /// The upstream's clock is behind: use the same token after this many nanoseconds.
     case useAfter(nanoseconds: Int64, Credential)
     case failed(CredentialFailure)
@@ -13,6 +14,8 @@ public enum CredentialFailure: Error, Equatable, Sendable {
     case loginNeeded(String? = nil)
     /// No way to refresh is configured.
     case notRefreshable
+    /// The refresh brought the same token again. `retryAfter` is seconds until the next try.
+    case unchanged(retryAfter: Int)
     /// The refresh failed for now. `retryAfter` is seconds until the next try; `isUnreachable` says that the API was
     /// not even reached.
     case unavailable(retryAfter: Int, isUnreachable: Bool)

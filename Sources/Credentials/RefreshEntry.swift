@@ -4,6 +4,8 @@ public import Support
 public struct RefreshEntry: Sendable, Equatable {
     public enum Outcome: String, Sendable, CaseIterable {
         case refreshed
+        /// The upstream gave the same token again.
+        case unchanged
         /// The upstream refuses to refresh this token, for good.
         case refused
         /// The refresh failed for now.
@@ -27,6 +29,8 @@ public struct RefreshEntry: Sendable, Equatable {
     public var milliseconds: Int?
     /// How many requests waited for it.
     public var waiters: Int?
+    /// The status with which the upstream refused.
+    public var status: Int?
 
     public init(
         at: Int,
@@ -34,7 +38,8 @@ public struct RefreshEntry: Sendable, Equatable {
         outcome: Outcome,
         detail: String? = nil,
         milliseconds: Int? = nil,
-        waiters: Int? = nil
+        waiters: Int? = nil,
+        status: Int? = nil
     ) {
         self.at = at
         self.cause = cause
@@ -42,6 +47,7 @@ public struct RefreshEntry: Sendable, Equatable {
         self.detail = detail
         self.milliseconds = milliseconds
         self.waiters = waiters
+        self.status = status
     }
 
     init?(_ json: JSONValue) {
@@ -54,7 +60,8 @@ public struct RefreshEntry: Sendable, Equatable {
             outcome: outcome,
             detail: json["detail"]?.string,
             milliseconds: json["milliseconds"]?.integer,
-            waiters: json["waiters"]?.integer
+            waiters: json["waiters"]?.integer,
+            status: json["status"]?.integer
         )
     }
 
@@ -66,6 +73,7 @@ public struct RefreshEntry: Sendable, Equatable {
         if let detail { members.append(.init("detail", .string(detail))) }
         if let milliseconds { members.append(.init("milliseconds", .integer(milliseconds))) }
         if let waiters { members.append(.init("waiters", .integer(waiters))) }
+        if let status { members.append(.init("status", .integer(status))) }
         return .object(members)
     }
 }

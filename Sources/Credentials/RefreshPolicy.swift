@@ -4,9 +4,16 @@ public struct RefreshPolicy: Sendable, Equatable {
     public var margin: Duration
     /// Whether a way to refresh is configured.
     public var canRefresh: Bool
+    /// How often one request tries a token that is thought dead.
+    public var trialInterval: Duration
 
-    public init(margin: Duration = .seconds(30), canRefresh: Bool = true) {
+    public init(
+        margin: Duration = .seconds(30),
+        canRefresh: Bool = true,
+        trialInterval: Duration = .seconds(30)
+    ) {
         self.margin = margin
         self.canRefresh = canRefresh
+        self.trialInterval = trialInterval
     }
 }

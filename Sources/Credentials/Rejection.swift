@@ -1,19 +1,32 @@
+/// A request's question for a credential.
+public struct Inquiry: Sendable {
+    /// Hash of the request's method and path. What the upstream says of a token on one route may be about the route.
+    public var route: UInt64
+    /// What the upstream said of an earlier attempt; nil for a first one.
+    public var rejection: Rejection?
+
+    public init(route: UInt64 = 0, rejection: Rejection? = nil) {
+        self.route = route
+        self.rejection = rejection
+    }
+}
+
 /// What a request knows about the upstream's rejection of its token.
 public struct Rejection: Sendable {
     /// The generation of the token that was rejected.
     public var generation: Generation
-    /// Hash of the request's method and path. A rejection that a refresh does not cure belongs to the route, not to the
-    /// token.
-    public var path: UInt64
     /// How far, in nanoseconds, the upstream's clock is behind the start of the token's life; nil when that is unknown.
     public var skew: Int64?
-    /// False when a refresh was already made for this request.
+    /// The refresh that brought the token was started for this request.
+    public var ledRefresh: Bool
+    /// False when the request has waited for a refresh already, or carried what a refresh of this process brought: it
+    /// neither starts nor awaits another.
     public var mayRefresh: Bool
 
-    public init(generation: Generation, path: UInt64 = 0, skew: Int64? = nil, mayRefresh: Bool = true) {
+    public init(generation: Generation, skew: Int64? = nil, ledRefresh: Bool = false, mayRefresh: Bool = true) {
         self.generation = generation
-        self.path = path
         self.skew = skew
+        self.ledRefresh = ledRefresh
         self.mayRefresh = mayRefresh
     }
 }

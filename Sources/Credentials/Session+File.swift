@@ -27,7 +27,7 @@ extension Session {
         let (waiters, credential) = update { shared, _ in (shared.takeWaiters(), shared.machine.credential) }
         for waiter in waiters {
             if let credential {
-                resume(waiter, with: credential, Self.response(with: credential.token))
+                resume(waiter, with: credential, hasWaited: false, Self.response(with: credential.token))
             } else {
                 waiter.fail(.loginNeeded())
             }

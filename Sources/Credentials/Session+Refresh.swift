@@ -28,9 +28,21 @@ extension Session {
         case refreshed(RefreshResponse)
         /// Somebody else's token is current.
         case adopted
+        /// The same token came again.
+        case unchanged(RefreshResponse)
         /// There is nothing to refresh, or the file says that the upstream refuses to.
         case loginNeeded
         case failed(RefreshEntry.Outcome, detail: String, retryAfter: Int?, isUnanswered: Bool)
+
+        var isUnchanged: Bool { if case .unchanged = self { true } else { false } }
+
+        /// The upstream was asked.
+        var isAnswered: Bool {
+            switch self {
+            case .refreshed, .unchanged, .failed: true
+            case .adopted, .loginNeeded: false
+            }
+        }
     }
 
     /// Makes the refresh that was begun as `flight`, and answers all who wait for it.
@@ -52,7 +64,7 @@ extension Session {
     /// One event: the flight ends, and those who waited are taken out, with what they are told.
     private func end(_ flight: Flight, _ cause: RefreshCause, _ ending: Ending) {
         let jitter = Double.random(in: 0..<1)
-        let (failure, waiters, credential, unexpired) = update { shared, now in
+        let (failure, waiters, credential, state, moment) = update { shared, now in
             let failure = shared.machine.endRefresh(
                 replacing: flight.replacing,
                 Self.verdict(of: ending, jitter: jitter),
@@ -60,7 +72,7 @@ extension Session {
             )
             return (
                 Self.failure(of: ending, failure, shared.machine), shared.takeWaiters(), shared.machine.credential,
-                shared.machine.unexpired(now: now.elapsed)
+                shared.machine, now.elapsed
             )
         }
         if case .failed(_, let detail, _, let isUnanswered) = ending, let failure = failure?.state {
@@ -69,13 +81,17 @@ extension Session {
         }
         for waiter in waiters {
             switch (waiter, failure?.told, credential) {
-            case (.request(nil, let deliver), _?, _) where unexpired != nil:
+            case (.request(let inquiry, let deliver), let failure?, _) where inquiry.rejection == nil:
                 // A refresh ahead of expiry failed: the token works as long as it lives.
-                deliver(unexpired.map(Grant.use) ?? .failed(.loginNeeded()))
+                let credential = state.remaining(for: inquiry.route, now: moment)
+                deliver(credential.map { .use($0, hasWaited: true) } ?? .failed(failure))
+            case (.response(let deliver), _?, let credential?) where ending.isUnchanged:
+                deliver(.success(Self.response(of: ending, credential.token)))
             case (_, let failure?, _):
                 waiter.fail(failure)
             case (_, nil, let credential?):
-                resume(waiter, with: credential, Self.response(of: ending, credential.token))
+                let response = Self.response(of: ending, credential.token)
+                resume(waiter, with: credential, hasWaited: ending.isAnswered, response)
             case (_, nil, nil):
                 waiter.fail(.loginNeeded())
             }
@@ -83,13 +99,18 @@ extension Session {
     }
 
     /// Hands a new credential to a waiter.
-    func resume(_ waiter: Waiter, with credential: Credential, _ response: @autoclosure () -> RefreshResponse) {
+    func resume(
+        _ waiter: Waiter,
+        with credential: Credential,
+        hasWaited: Bool,
+        _ response: @autoclosure () -> RefreshResponse
+    ) {
         switch waiter {
-        case .request(let rejection?, let deliver) where rejection.generation == credential.generation:
+        case .request(let inquiry, let deliver) where inquiry.rejection?.generation == credential.generation:
             // It was used, and rejected, as soon as it was there: this one waits for the next.
-            self.credential(rejecting: rejection, cause: .rejected, deliver: deliver)
+            self.credential(for: inquiry, deliver: deliver)
         case .request(_, let deliver):
-            deliver(.use(credential))
+            deliver(.use(credential, hasWaited: hasWaited))
         case .response(let deliver):
             deliver(.success(response()))
         }
@@ -98,6 +119,7 @@ extension Session {
     private static func verdict(of ending: Ending, jitter: Double) -> CredentialState.Verdict {
         switch ending {
         case .refreshed, .adopted, .loginNeeded: .settled
+        case .unchanged: .unchanged(jitter: jitter)
         case .failed(.refused, let detail, _, _): .denied(explanation: detail)
         case .failed(let outcome, _, let retryAfter, _):
             .failed(retryAfter: retryAfter, isUnreachable: outcome == .unreachable, jitter: jitter)
@@ -120,8 +142,10 @@ extension Session {
     }
 
     private static func response(of ending: Ending, _ token: Token) -> RefreshResponse {
-        if case .refreshed(let response) = ending, response.token == token { return response }
-        return response(with: token)
+        switch ending {
+        case .refreshed(let response) where response.token == token, .unchanged(let response): response
+        case .refreshed, .adopted, .loginNeeded, .failed: response(with: token)
+        }
     }
 
     /// The response to a refresh that somebody else made, in the form of the API's own.
@@ -218,8 +242,10 @@ extension Session {
         switch outcome {
         case .refreshed(let response):
             return succeeded(rotation, response)
+        case .unchanged(let response):
+            return unchanged(rotation, response)
         case .refused(let status):
-            return failed(rotation, .refused, explanation(rotation, status))
+            return failed(rotation, .refused, explanation(rotation, status), status: status)
         case .unavailable(let reason, let retryAfter, let mayHaveRotated):
             if mayHaveRotated, rotation.base.unanswered == nil {
                 rotation.base.unanswered = .init(at: rotation.begun.wall, reason: reason)
@@ -269,6 +295,17 @@ extension Session {
         return .refreshed(response)
     }
 
+    /// Takes over what the response says of the same token's life. A failure to save that loses nothing.
+    private func unchanged(_ rotation: Rotation, _ response: RefreshResponse) -> Ending {
+        var record = rotation.base
+        record.renew(lifetime: response.lifetime, now: clock.now.wall)
+        record.record(entry(rotation, .unchanged, detail: "the API gave the same token again"))
+        saving.withLock { keep(record, rotation) }
+        let expiresAt = snapshot.machine.credential?.expiresAt
+        emit(.unchanged(cause: rotation.cause, expiresIn: expiresAt.map { $0.subtracting(saturating: clock.now.wall) }))
+        return .unchanged(response)
+    }
+
     /// Saves a new token, and makes it current, saved or not: the old one is dead. False when somebody put another
     /// token in meanwhile, by hand, and means it. `saving` is held.
     private func save(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
@@ -311,11 +348,13 @@ extension Session {
         _ rotation: Rotation,
         _ outcome: RefreshEntry.Outcome,
         _ detail: String,
-        retryAfter: Int? = nil
+        retryAfter: Int? = nil,
+        status: Int? = nil
     ) -> Ending {
         var record = rotation.base
-        record.record(entry(rotation, outcome, detail: detail))
+        record.record(entry(rotation, outcome, detail: detail, status: status))
         if outcome == .refused { record.isRefreshDenied = true }
+        if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
         saving.withLock { keep(record, rotation) }
         let isUnanswered = record.unanswered != nil
         return .failed(outcome, detail: detail, retryAfter: retryAfter, isUnanswered: isUnanswered)
@@ -330,22 +369,25 @@ extension Session {
                     try !isReplaced(rotation.old, in: file)
                 }) ?? nil
         }
-        update { shared, _ in
-            // Somebody may have put another token in, which this says nothing about.
-            guard shared.machine.credential?.token == rotation.old.token else { return }
-            shared.record = record
-            if let version { shared.persistence = .saved(version) }
-        }
+        // Somebody may have put another token in, which this says nothing about.
+        guard snapshot.machine.credential?.token == rotation.old.token else { return }
+        publish(record, version.map(Persistence.saved) ?? snapshot.persistence)
     }
 
-    private func entry(_ rotation: Rotation, _ outcome: RefreshEntry.Outcome, detail: String? = nil) -> RefreshEntry {
+    private func entry(
+        _ rotation: Rotation,
+        _ outcome: RefreshEntry.Outcome,
+        detail: String? = nil,
+        status: Int? = nil
+    ) -> RefreshEntry {
         RefreshEntry(
             at: rotation.begun.wall,
             cause: rotation.cause,
             outcome: outcome,
             detail: detail,
             milliseconds: Int(clock.now.elapsed.subtracting(saturating: rotation.begun.elapsed) / 1_000_000),
-            waiters: snapshot.waiters.count
+            waiters: snapshot.waiters.count,
+            status: status
         )
     }
 }

@@ -14,6 +14,8 @@ extension Session {
         private var coalesced = 0
         /// A look at the file is queued: another one would find nothing more.
         private var isRecheckQueued = false
+        /// Writing the mark is queued.
+        private var isMarkQueued = false
 
         /// Each waiter holds a connection and its request.
         private static let maximumWaiters = 1024
@@ -33,8 +35,7 @@ extension Session {
     /// Somebody who waits for the refresh in flight. Answered exactly once: whoever takes it out of `Shared.waiters`
     /// answers it.
     enum Waiter: Sendable {
-        /// A request, and the rejection of its first attempt; nil for one that has made none.
-        case request(Rejection?, Completion)
+        case request(Inquiry, Completion)
         case response(RefreshCompletion)
 
         func fail(_ failure: CredentialFailure) {
@@ -86,22 +87,25 @@ extension Session.Shared {
     // MARK: Requests
 
     mutating func ask(
-        _ rejection: Rejection?,
+        _ inquiry: Inquiry,
+        hadAccepted: Bool,
         settled: Bool,
         now: Instant,
         _ deliver: @escaping Session.Completion
     ) -> Session.Answer {
         guard !isClosed else { return .granted(.failed(.shuttingDown)) }
-        if let rejection { machine.record(rejection) }
-        var decision = machine.decide(rejection, now: now.elapsed)
+        if let rejection = inquiry.rejection {
+            machine.rejected(rejection, route: inquiry.route, hadAccepted: hadAccepted, now: now)
+        }
+        var decision = machine.decide(inquiry, now: now.elapsed)
         if settled, machine.isRefreshing { decision = .join }
         switch decision {
-        case .use(let credential): return .granted(.use(credential))
+        case .use(let credential): return .granted(.use(credential, hasWaited: false))
         case .useAfter(let pause, let credential): return .granted(.useAfter(nanoseconds: pause, credential))
         case .fail(let failure): return .granted(.failed(failure))
         case .join where isCrowded, .start where isCrowded: return .granted(.failed(.overloaded))
-        case .join: return .waits(wait(.request(rejection, deliver), startsAfter: nil))
-        case .start(let pause): return .waits(wait(.request(rejection, deliver), startsAfter: pause))
+        case .join: return .waits(wait(.request(inquiry, deliver), startsAfter: nil))
+        case .start(let pause): return .waits(wait(.request(inquiry, deliver), startsAfter: pause))
         }
     }
 
@@ -117,7 +121,9 @@ extension Session.Shared {
     /// Adds a waiter. Begins a refresh, for the caller to make, unless `pause` is nil or one is in flight already.
     private mutating func wait(_ waiter: Session.Waiter, startsAfter pause: Int64?) -> Session.Flight? {
         waiters.append(waiter)
-        guard let pause, let replacing = machine.beginRefresh() else {
+        var route: UInt64?
+        if case .request(let inquiry, _) = waiter, inquiry.rejection != nil { route = inquiry.route }
+        guard let pause, let replacing = machine.beginRefresh(ledBy: route) else {
             coalesced = coalesced.adding(saturating: 1)
             return nil
         }
@@ -141,6 +147,17 @@ extension Session.Shared {
         isRecheckQueued = false
     }
 
+    /// True when the file should have another mark of the token, and nobody is about to write it.
+    mutating func queueMark() -> Bool {
+        guard !isMarkQueued, !isClosed, machine.unwrittenMark != nil else { return false }
+        isMarkQueued = true
+        return true
+    }
+
+    mutating func beginMark() {
+        isMarkQueued = false
+    }
+
     // MARK: Status
 
     func status(now: Instant) -> SessionStatus {
@@ -149,10 +166,11 @@ extension Session.Shared {
             Int($0.subtracting(saturating: now.elapsed) / CredentialState.second)
         }
         return SessionStatus(
-            state: state(expiresIn: expiresIn),
+            state: state(now: now.elapsed),
             generation: machine.generation,
             subject: credential?.token.claims?.subject,
             issuedAt: credential?.token.claims?.start,
+            signedInAt: credential == nil ? nil : record.signedInAt,
             receivedAt: credential?.receivedAt,
             age: credential.map { max(0, now.wall - UTCTime.clamped($0.receivedAt)) },
             expiresAt: credential?.expiresAt,
@@ -162,7 +180,7 @@ extension Session.Shared {
             history: record.history,
             failures: record.failures,
             coalesced: coalesced,
-            isRejected: machine.wasRejected,
+            isRejected: machine.isInDoubt,
             retryIn: machine.backOffLeft(now: now.elapsed).map { Int($0 / CredentialState.second) + 1 },
             explanation: machine.explanation,
             unsaved: persistence.unsaved?.reason,
@@ -170,13 +188,10 @@ extension Session.Shared {
         )
     }
 
-    private func state(expiresIn: Int?) -> SessionStatus.State {
+    private func state(now: Int64) -> SessionStatus.State {
         if machine.isRefreshing { return .refreshing }
         guard machine.credential != nil else { return .none }
-        let isExpired = (expiresIn ?? 1) <= 0
-        if isExpired, machine.isRefused || !machine.policy.canRefresh { return .loginNeeded }
-        // The upstream rejected the token itself, not only its refresh ahead of expiry.
-        let wasRejected = machine.wasRejected || record.lastRefresh?.cause != .expiry
-        return machine.isRefused && wasRejected ? .loginNeeded : .usable
+        // Refused on one route, and accepted on none since: whoever asks is told the worse.
+        return machine.isDead(now: now) || machine.isRefused && machine.isInDoubt ? .loginNeeded : .usable
     }
 }

@@ -27,7 +27,9 @@ public final class Session: Sendable {
     private let shared: Guarded<Shared>
     private let publishedGeneration = Atomic<UInt64>(0)
     private let publishedUsable = Atomic<UInt64>(0)
-    private let publishedStorm = Atomic<Bool>(false)
+    private let publishedEpoch = Atomic<UInt64>(0)
+    private let publishedInterest = Atomic<Bool>(false)
+    private let acceptedRoutes = AcceptedRoutes()
 
     /// `file` nil keeps the session in memory only. Throws what reading the file throws.
     ///
@@ -37,6 +39,7 @@ public final class Session: Sendable {
         file: SessionFile?,
         source: (any TokenSource)?,
         margin: Duration,
+        trialInterval: Duration = .seconds(30),
         upstream: String? = nil,
         withheld: Token? = nil,
         clock: any CredentialClock = SystemClock(),
@@ -50,7 +53,9 @@ public final class Session: Sendable {
         self.emit = emit
         shared = Guarded(
             Shared(
-                machine: CredentialState(policy: RefreshPolicy(margin: margin, canRefresh: source != nil)),
+                machine: CredentialState(
+                    policy: RefreshPolicy(margin: margin, canRefresh: source != nil, trialInterval: trialInterval)
+                ),
                 persistence: file == nil ? .memoryOnly : .absent
             )
         )
@@ -77,8 +82,9 @@ public final class Session: Sendable {
             let result = body(&shared, clock.now)
             let machine = shared.machine
             publishedGeneration.store(machine.generation, ordering: .releasing)
-            publishedUsable.store(machine.isHeld ? 0 : machine.generation, ordering: .releasing)
-            publishedStorm.store(machine.isStormy, ordering: .relaxed)
+            publishedUsable.store(machine.mustAsk ? 0 : machine.generation, ordering: .releasing)
+            publishedEpoch.store(machine.epoch, ordering: .relaxed)
+            publishedInterest.store(machine.wantsAcceptances, ordering: .relaxed)
             return result
         }
     }
@@ -108,33 +114,32 @@ public final class Session: Sendable {
     public func current() -> (credential: Credential, until: Int64)? {
         shared.with { shared in
             let machine = shared.machine
-            guard let credential = machine.credential, !machine.isHeld, machine.isUsable(now: clock.elapsed()) else {
+            guard let credential = machine.credential, !machine.mustAsk, machine.isUsable(now: clock.elapsed()) else {
                 return nil
             }
-            return (credential, machine.refreshDue(credential) ?? .max)
+            return (credential, machine.usableUntil)
         }
     }
 
     /// The current token, however old.
     public var token: Token? { snapshot.machine.credential?.token }
 
-    /// The whole interface of an exchange: a token for a request, `rejecting` the one that the upstream rejected, if
-    /// any.
+    /// The interface of an exchange, with `accepted`: a token for a request.
     ///
-    /// Starts a refresh, or joins the one in flight, when the token is rejected or due; true when it starts one. When
-    /// that request is rejected all the same, call `refreshDidNotHelp`. `settled` also waits for a refresh in flight
-    /// that the request could do without: a sign-out must end the token that is to come.
+    /// Starts a refresh, or joins the one in flight, when the token is rejected or due. `settled` also waits for a
+    /// refresh in flight that the request could do without: a sign-out must end the token that is to come. True when it
+    /// starts a refresh.
     @discardableResult
-    public func credential(
-        rejecting rejection: Rejection? = nil,
-        cause: RefreshCause = .expiry,
-        settled: Bool = false,
-        deliver: @escaping Completion
-    ) -> Bool {
+    public func credential(for inquiry: Inquiry, settled: Bool = false, deliver: @escaping Completion) -> Bool {
+        let cause: RefreshCause = inquiry.rejection == nil ? .expiry : .rejected
         let ask: @Sendable () -> Answer = { [self] in
-            update { $0.ask(rejection, settled: settled, now: $1, deliver) }
+            update { shared, now in
+                let hadAccepted = acceptedRoutes.contains(inquiry.route, epoch: shared.machine.epoch)
+                return shared.ask(inquiry, hadAccepted: hadAccepted, settled: settled, now: now, deliver)
+            }
         }
         let answer = ask()
+        if inquiry.rejection != nil { writeMark() }
         guard case .granted(.failed(let failure)) = answer, file != nil,
             failure.needsLogin || failure == .refreshDidNotHelp
         else { return act(on: answer, cause, deliver) }
@@ -183,17 +188,23 @@ public final class Session: Sendable {
         }
     }
 
-    /// The request that started a refresh was sent again with its token and rejected all the same: storm control.
-    public func refreshDidNotHelp(_ generation: Generation, path: UInt64) {
-        update { $0.machine.refreshDidNotHelp(generation, path: path, now: $1.elapsed) }
+    /// A request of that route was accepted with the token of `generation`. A few loads, unless something speaks
+    /// against the token.
+    @inline(__always)
+    public func accepted(route: UInt64, generation: Generation) {
+        guard generation == self.generation else { return }
+        acceptedRoutes.insert(route, epoch: publishedEpoch.load(ordering: .relaxed))
+        if publishedInterest.load(ordering: .relaxed) { revive(route, generation) }
     }
 
-    /// Whether acceptances are of interest: one load, for the fast path.
-    public var isStormy: Bool { publishedStorm.load(ordering: .relaxed) }
-
-    /// A request of that route was accepted.
-    public func accepted(path: UInt64) {
-        update { shared, _ in shared.machine.accepted(path: path) }
+    private func revive(_ route: UInt64, _ generation: Generation) {
+        let epoch = update { shared, now in
+            shared.machine.accepted(route, generation: generation, now: now.elapsed)
+            return shared.machine.epoch
+        }
+        // The acceptance that revives a token is the first that counts for it.
+        acceptedRoutes.insert(route, epoch: epoch)
+        writeMark()
     }
 
     // MARK: Logins and logouts

@@ -2,6 +2,8 @@
 /// secret.
 public enum SessionEvent: Sendable {
     case refreshed(cause: RefreshCause, generation: Generation, expiresIn: Int?)
+    /// The refresh brought the same token again.
+    case unchanged(cause: RefreshCause, expiresIn: Int?)
     /// Another process refreshed, logged in or logged out.
     case adopted(generation: Generation)
     case refreshFailed(cause: RefreshCause, reason: String, failure: CredentialFailure)

@@ -22,6 +22,19 @@ public struct SessionRecord: Sendable, Equatable {
         }
     }
 
+    /// The upstream rejected requests that carried the token.
+    public struct Rejected: Sendable, Equatable {
+        /// Seconds since 1970.
+        public var at: Int
+        /// False while only one route is known to reject it: others may accept it.
+        public var isWhole: Bool
+
+        public init(at: Int, isWhole: Bool) {
+            self.at = at
+            self.isWhole = isWhole
+        }
+    }
+
     private(set) var document: JSONValue
 
     public init() {
@@ -63,6 +76,18 @@ public struct SessionRecord: Sendable, Equatable {
     public var isRefreshDenied: Bool {
         get { isOurs && document["refused"]?.bool ?? false }
         set { document["refused"] = newValue ? .bool(true) : nil }
+    }
+    /// What the upstream said of this token, when it was not good and nobody has seen it accepted since.
+    public var rejected: Rejected? {
+        get {
+            guard isOurs, let value = document["rejected"], let at = value["at"]?.moment else { return nil }
+            return Rejected(at: at, isWhole: value["whole"]?.bool ?? true)
+        }
+        set {
+            document["rejected"] = newValue.map {
+                .object([.init("at", .integer($0.at))] + ($0.isWhole ? [] : [.init("whole", .bool(false))]))
+            }
+        }
     }
     public var unanswered: Unanswered? {
         get {
@@ -111,6 +136,7 @@ public struct SessionRecord: Sendable, Equatable {
     ) {
         let now = UTCTime.clamped(now)
         let login = source == .refresh ? lineage : nil
+        if source != .refresh { beginHistory(now: now) }
         replaced = self.token?.fingerprint
         self.token = token
         document["fingerprint"] = .string(token.fingerprint)
@@ -118,9 +144,22 @@ public struct SessionRecord: Sendable, Equatable {
         self.upstream = source == .given ? nil : upstream
         receivedAt = now
         isRefreshDenied = false
+        rejected = nil
         unanswered = nil
         expiresAt = Self.expiry(of: token, source: source, lifetime: lifetime, now: now)
         document["origin"] = .string(source.rawValue)
+    }
+
+    /// A refresh brought the same token again: it lives `lifetime` seconds from now, where the response says so. One
+    /// that had expired lives on, nobody knows how long.
+    public mutating func renew(lifetime: Int?, now: Int) {
+        let now = UTCTime.clamped(now)
+        unanswered = nil
+        if let lifetime {
+            expiresAt = now + min(max(lifetime, 0), Claims.longestLife)
+        } else if let end = expiresAt, end <= now {
+            document["expires_at"] = .null
+        }
     }
 
     private static func expiry(of token: Token, source: Source, lifetime: Int?, now: Int) -> Int? {
@@ -131,11 +170,22 @@ public struct SessionRecord: Sendable, Equatable {
         return end
     }
 
+    /// What was counted belongs to the login that is replaced.
+    private mutating func beginHistory(now: Int) {
+        for name in ["refreshes", "failures", "last_refresh", "history"] { document[name] = nil }
+        document["signed_in_at"] = .integer(now)
+    }
+
+    /// When the session was logged in to, seconds since 1970; nil if that is unknown.
+    public var signedInAt: Int? { isOurs ? document["signed_in_at"]?.moment : nil }
+
     public mutating func forgetToken() {
         token = nil
         replaced = nil
         for name in [
-            "fingerprint", "login", "upstream", "received_at", "expires_at", "refused", "unanswered", "origin",
+            "fingerprint", "login", "upstream", "received_at", "expires_at", "refused", "rejected", "unanswered",
+            "origin",
+            "signed_in_at",
         ] {
             document[name] = nil
         }

@@ -13,6 +13,8 @@ public struct SessionStatus: Sendable {
     public var subject: String?
     /// Seconds since 1970, by the issuer's clock.
     public var issuedAt: Int?
+    /// When the session was logged in to, seconds since 1970 by this machine's clock.
+    public var signedInAt: Int?
     /// When the token was received, seconds since 1970 by this machine's clock.
     public var receivedAt: Int?
     /// Seconds since the token was received.
@@ -43,6 +45,14 @@ public struct SessionStatus: Sendable {
     public var foreignUpstream: String?
     /// The file with a response to a refresh in which no token was found; nil if there is none.
     public var keptAnswer: String?
+
+    /// True if requests can be served, now or after a refresh.
+    public var isUsable: Bool {
+        switch state {
+        case .usable, .refreshing: true
+        case .loginNeeded, .none: false
+        }
+    }
 
     /// True if requests can be served and the token is safe on disk.
     public var isReady: Bool {
@@ -93,7 +103,8 @@ public struct SessionStatus: Sendable {
         return .object([
             .init("state", .string(state.rawValue)), .init("generation", .number("\(generation)")),
             .init("subject", subject.map(JSONValue.string) ?? .null), .init("issued_at", number(issuedAt)),
-            .init("received_at", number(receivedAt)), .init("age", number(age)),
+            .init("received_at", number(receivedAt)),
+            .init("signed_in_at", signedInAt.map { .string(UTCTime.rfc3339($0)) } ?? .null), .init("age", number(age)),
             .init("expires_at", number(expiresAt)), .init("expires_in", number(expiresIn)),
             .init("refreshes", .integer(refreshes)), .init("last_refresh", lastRefresh?.json ?? .null),
             .init("history", .array(history.map(\.json))),

@@ -23,6 +23,8 @@ public struct RefreshResponse: Sendable {
 /// How one attempt to refresh ended.
 public enum RefreshOutcome: Sendable {
     case refreshed(RefreshResponse)
+    /// The upstream gave the same token again, and says perhaps how long it lives from now.
+    case unchanged(RefreshResponse)
     /// The upstream refuses to refresh this token, for good.
     case refused(status: Int)
     /// The refresh failed for now. `retryAfter` is the seconds that the upstream asked for. `mayHaveRotated` says that

@@ -16,6 +16,7 @@ public final class RefreshCounts: Sendable {
         let key: Key
         switch event {
         case .refreshed(let cause, _, _): key = Key(cause: cause.rawValue, outcome: "refreshed")
+        case .unchanged(let cause, _): key = Key(cause: cause.rawValue, outcome: "unchanged")
         case .refreshFailed(let cause, _, let failure):
             key = Key(cause: cause.rawValue, outcome: failure.needsLogin ? "refused" : "failed")
         case .adopted, .recovered, .loggedIn, .loggedOut, .notSaved, .saved, .fileUnreadable: return

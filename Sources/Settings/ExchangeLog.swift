@@ -199,6 +199,9 @@ public enum SessionLog {
             logger.notice("token refreshed (\(cause.rawValue)): generation \(generation)\(life)")
         case .adopted(let generation):
             logger.notice("another process changed the session: generation \(generation)")
+        case .unchanged(let cause, let seconds):
+            let life = seconds.map { ", good for \($0) s" } ?? ""
+            logger.notice("token not changed (\(cause.rawValue)): the API gave the same token again\(life)")
         case .refreshFailed(let cause, let reason, .loginNeeded):
             logger.error("token not refreshed (\(cause.rawValue)): \(reason) Run: squire login")
         case .refreshFailed(let cause, let reason, let failure):

@@ -12,12 +12,17 @@ public enum UTCTime {
     }
 
     /// `2026-11-24 10:02:11 UTC`. `seconds` since 1970.
-    public static func text(_ seconds: Int) -> String {
+    public static func text(_ seconds: Int) -> String { text(seconds, format: "%Y-%m-%d %H:%M:%S UTC") }
+
+    /// `2026-11-24T10:02:11.000Z` (RFC 3339). `seconds` since 1970.
+    public static func rfc3339(_ seconds: Int) -> String { text(seconds, format: "%Y-%m-%dT%H:%M:%S.000Z") }
+
+    private static func text(_ seconds: Int, format: String) -> String {
         var moment = time_t(seconds)
         var parts = tm()
         guard gmtime_r(&moment, &parts) != nil else { return "an unknown time" }
         var text = [CChar](repeating: 0, count: 64)
-        let count = strftime(&text, text.count, "%Y-%m-%d %H:%M:%S UTC", &parts)
+        let count = strftime(&text, text.count, format, &parts)
         return String(decoding: text.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 }

@@ -57,33 +57,39 @@ struct SeededGenerator: RandomNumberGenerator {
             let isRefreshed = Bool.random(using: &random)
             state.publish(Self.records.randomElement(using: &random)!, isRefreshed: isRefreshed, now: now)
         case 3, 4:
-            let rejection = Self.rejection(state, &random)
-            state.record(rejection)
-            if case .start = state.decide(rejection, now: now.elapsed), let flight = state.beginRefresh() {
+            let inquiry = Self.inquiry(state, &random)
+            state.rejected(inquiry.rejection!, route: inquiry.route, hadAccepted: .random(using: &random), now: now)
+            if case .start = state.decide(inquiry, now: now.elapsed),
+                let flight = state.beginRefresh(ledBy: inquiry.route)
+            {
                 flights.append(flight)
             }
         case 5:
-            if case .start = state.decide(nil, now: now.elapsed), let flight = state.beginRefresh() {
+            let inquiry = Inquiry(route: .random(in: 0..<12, using: &random))
+            if case .start = state.decide(inquiry, now: now.elapsed), let flight = state.beginRefresh() {
                 flights.append(flight)
             }
         case 6, 7:
             guard !flights.isEmpty else { return }
             _ = state.endRefresh(replacing: flights.removeFirst(), Self.verdict(&random), now: now.elapsed)
         case 8:
-            state.refreshDidNotHelp(state.generation, path: .random(in: 0..<12, using: &random), now: now.elapsed)
+            if let mark = state.unwrittenMark { state.markWasWritten(mark) }
         default:
-            state.accepted(path: .random(in: 0..<12, using: &random))
+            let generation = Bool.random(using: &random) ? state.generation : .random(in: 0..<5, using: &random)
+            state.accepted(.random(in: 0..<12, using: &random), generation: generation, now: now.elapsed)
             _ = state.nextUnaskedRetry(limit: 5, now: now.elapsed)
             _ = state.refreshIsBarred(now: now.elapsed)
         }
     }
 
-    private static func rejection(_ state: CredentialState, _ random: inout SeededGenerator) -> Rejection {
-        Rejection(
-            generation: Bool.random(using: &random) ? state.generation : .random(in: 0..<5, using: &random),
-            path: .random(in: 0..<12, using: &random),
-            skew: Bool.random(using: &random) ? nil : moments.randomElement(using: &random),
-            mayRefresh: .random(using: &random)
+    private static func inquiry(_ state: CredentialState, _ random: inout SeededGenerator) -> Inquiry {
+        Inquiry(
+            route: .random(in: 0..<12, using: &random),
+            rejection: Rejection(
+                generation: Bool.random(using: &random) ? state.generation : .random(in: 0..<5, using: &random),
+                skew: Bool.random(using: &random) ? nil : moments.randomElement(using: &random),
+                mayRefresh: .random(using: &random)
+            )
         )
     }
 
@@ -103,14 +109,16 @@ struct SeededGenerator: RandomNumberGenerator {
                 now: walls.randomElement(using: &random)!
             )
             record.isRefreshDenied = Int.random(in: 0..<4, using: &random) == 0
+            if Bool.random(using: &random) { record.rejected = .init(at: 5, isWhole: .random(using: &random)) }
             return record
         }
     }()
 
     private static func verdict(_ random: inout SeededGenerator) -> CredentialState.Verdict {
-        switch Int.random(in: 0..<3, using: &random) {
+        switch Int.random(in: 0..<4, using: &random) {
         case 0: .settled
-        case 1: .denied(explanation: "It was refused.")
+        case 1: .unchanged(jitter: .random(in: 0..<1, using: &random))
+        case 2: .denied(explanation: "It was refused.")
         default:
             .failed(
                 retryAfter: [nil, .min, -1, 0, 60, .max].randomElement(using: &random)!,
@@ -133,12 +141,13 @@ struct SeededGenerator: RandomNumberGenerator {
             (state.credential?.token == before.credential?.token) == (state.generation == before.generation),
             "a generation is not one token"
         )
-        if case .inFlight(let replacing, let failures) = state.refresh {
+        if case .inFlight(let replacing, let failures, _) = state.refresh {
             expect(flights.contains(replacing), "a flight nobody makes")
             expect(replacing <= state.generation && failures >= 0, "a flight for what is to come")
         }
         if state.generation != before.generation {
-            expect(!state.wasRejected, "a rejection outlived its token")
+            let isMarked = state.current?.mark != nil
+            expect(isMarked || !state.isInDoubt && !state.isHeld, "a rejection outlived its token")
             if case .backingOff = state.refresh { expect(false, "a back-off outlived its token") }
         }
         if state.credential == nil {
@@ -147,15 +156,21 @@ struct SeededGenerator: RandomNumberGenerator {
         }
         for now in Self.moments {
             for rejection in [nil, Rejection(generation: state.generation)] {
-                switch state.decide(rejection, now: now) {
+                var copy = state
+                switch copy.decide(Inquiry(route: 1, rejection: rejection), now: now) {
                 case .use(let credential), .useAfter(_, let credential):
                     expect(credential.generation == state.generation, "an old token is handed out")
                     expect(rejection == nil, "the rejected token is handed out again")
+                    guard state.isDead(now: now) else { break }
+                    guard case .fail = copy.decide(Inquiry(route: 2), now: now) else {
+                        expect(false, "a dead token is tried twice at once")
+                        break
+                    }
                 case .join: expect(state.isRefreshing, "waits for nothing")
                 case .start(let pause):
                     expect(!state.isRefreshing && !state.isRefused && state.credential != nil, "starts what may not be")
                     expect((0...2_000_000_000).contains(pause), "waits too long")
-                case .fail(.unavailable(let seconds, _)), .fail(.paused(let seconds)):
+                case .fail(.unavailable(let seconds, _)), .fail(.paused(let seconds)), .fail(.unchanged(let seconds)):
                     expect((0...Int.max).contains(seconds), "a pause of less than nothing")
                 case .fail: break
                 }

@@ -36,18 +36,39 @@ import Testing
         state.publish(record, now: Instant(elapsed: now, wall: wallNow))
     }
 
+    /// A request of that route is rejected, and asks for another credential.
+    private func reject(
+        _ state: inout CredentialState,
+        route: UInt64 = 0,
+        hadAccepted: Bool = false,
+        ledRefresh: Bool = false,
+        mayRefresh: Bool = true,
+        now: Int64
+    ) -> CredentialState.Decision {
+        let rejection = Rejection(generation: state.generation, ledRefresh: ledRefresh, mayRefresh: mayRefresh)
+        let moment = Instant(elapsed: now, wall: wall + Int(now / Self.second))
+        state.rejected(rejection, route: route, hadAccepted: hadAccepted, now: moment)
+        return state.decide(Inquiry(route: route, rejection: rejection), now: now)
+    }
+
+    /// The upstream refuses to refresh the token.
+    private func deny(_ state: inout CredentialState, now: Int64) {
+        let replaced = state.beginRefresh() ?? state.generation
+        _ = state.endRefresh(replacing: replaced, .denied(explanation: "So it was."), now: now)
+    }
+
     @Test func freshTokenIsUsed() {
-        let state = state()
-        guard case .use(let credential) = state.decide(nil, now: 0) else {
+        var state = state()
+        guard case .use(let credential) = state.decide(Inquiry(), now: 0) else {
             return #expect(Bool(false))
         }
         #expect(credential.generation == 1)
     }
 
     @Test func refreshAheadOfExpiry() {
-        let state = state()
+        var state = state()
         #expect(state.isUsable(now: 3569 * Self.second))
-        #expect(state.decide(nil, now: 3570 * Self.second) == .start(after: 0))
+        #expect(state.decide(Inquiry(), now: 3570 * Self.second) == .start(after: 0))
     }
 
     /// A margin longer than the token's life must not refresh with every request.
@@ -59,12 +80,12 @@ import Testing
 
     @Test func onlyTheHolderOfTheCurrentGenerationStarts() {
         var state = state()
-        #expect(state.decide(Rejection(generation: 1), now: 0) == .start(after: 0))
+        #expect(state.decide(Inquiry(rejection: Rejection(generation: 1)), now: 0) == .start(after: 0))
         #expect(state.beginRefresh() == 1 && state.beginRefresh() == nil)
-        #expect(state.decide(Rejection(generation: 1), now: 0) == .join)
+        #expect(state.decide(Inquiry(rejection: Rejection(generation: 1)), now: 0) == .join)
         publish(&state, makeToken("b"), life: 3600, now: 0)
         #expect(state.endRefresh(replacing: 1, .settled, now: 0) == nil && !state.isRefreshing)
-        guard case .use(let credential) = state.decide(Rejection(generation: 1), now: 0) else {
+        guard case .use(let credential) = state.decide(Inquiry(rejection: Rejection(generation: 1)), now: 0) else {
             return #expect(Bool(false))
         }
         #expect(credential.generation == 2)
@@ -74,13 +95,11 @@ import Testing
     /// is all there is.
     @Test func newRequestsWaitForWhatComesAfterARefusedToken() {
         var state = state()
-        let rejection = Rejection(generation: 1)
-        state.record(rejection)
-        #expect(state.decide(rejection, now: 0) == .start(after: 0))
+        #expect(reject(&state, now: 0) == .start(after: 0))
         #expect(state.beginRefresh() == 1)
-        #expect(state.decide(nil, now: 0) == .join)
+        #expect(state.decide(Inquiry(), now: 0) == .join)
         _ = fail(&state, retryAfter: 60, now: 0)
-        guard case .use = state.decide(nil, now: 0) else { return #expect(Bool(false)) }
+        guard case .use = state.decide(Inquiry(), now: 0) else { return #expect(Bool(false)) }
         #expect(state.unexpired(now: 0)?.generation == 1)
     }
 
@@ -89,14 +108,14 @@ import Testing
         let denied = CredentialState.Verdict.denied(explanation: "So it was.")
         #expect(state.beginRefresh() == 1)
         #expect(state.endRefresh(replacing: 1, denied, now: 0) == .loginNeeded("So it was."))
-        #expect(state.decide(Rejection(generation: 1), now: 0) == .fail(.loginNeeded("So it was.")))
+        #expect(state.decide(Inquiry(rejection: Rejection(generation: 1)), now: 0) == .fail(.loginNeeded("So it was.")))
         // Until it expires it may still work.
-        guard case .use = state.decide(nil, now: 3590 * Self.second) else {
+        guard case .use = state.decide(Inquiry(), now: 3590 * Self.second) else {
             return #expect(Bool(false))
         }
-        #expect(state.decide(nil, now: 3600 * Self.second) == .fail(.loginNeeded("So it was.")))
+        #expect(state.decide(Inquiry(), now: 3600 * Self.second) == .fail(.loginNeeded("So it was.")))
         publish(&state, makeToken("b"), life: 3600, now: 0)
-        #expect(state.decide(Rejection(generation: 2), now: 0) == .start(after: 0))
+        #expect(state.decide(Inquiry(rejection: Rejection(generation: 2)), now: 0) == .start(after: 0))
     }
 
     @Test func backOffGrowsAndHonoursRetryAfter() {
@@ -105,11 +124,12 @@ import Testing
             fail(&state, now: 0) == .unavailable(retryAfter: 1, isUnreachable: false)
         )
         // A moment is waited for; more is not.
-        #expect(state.decide(Rejection(generation: 1), now: 0) == .start(after: Self.second))
-        #expect(state.decide(Rejection(generation: 1), now: 2 * Self.second) == .start(after: 0))
+        #expect(state.decide(Inquiry(rejection: Rejection(generation: 1)), now: 0) == .start(after: Self.second))
+        #expect(state.decide(Inquiry(rejection: Rejection(generation: 1)), now: 2 * Self.second) == .start(after: 0))
         for _ in 0..<20 { _ = fail(&state, now: 0) }
         #expect(
-            state.decide(Rejection(generation: 1), now: 0) == .fail(.unavailable(retryAfter: 60, isUnreachable: false))
+            state.decide(Inquiry(rejection: Rejection(generation: 1)), now: 0)
+                == .fail(.unavailable(retryAfter: 60, isUnreachable: false))
         )
         #expect(
             fail(&state, now: 0)
@@ -125,47 +145,215 @@ import Testing
     @Test func failedMarginRefresh() {
         var state = state()
         _ = fail(&state, retryAfter: 300, jitter: 0, now: 3580 * Self.second)
-        guard case .use = state.decide(nil, now: 3590 * Self.second) else {
+        guard case .use = state.decide(Inquiry(), now: 3590 * Self.second) else {
             return #expect(Bool(false))
         }
         let failure = CredentialFailure.unavailable(retryAfter: 280, isUnreachable: false)
-        #expect(state.decide(nil, now: 3600 * Self.second) == .fail(failure))
+        #expect(state.decide(Inquiry(), now: 3600 * Self.second) == .fail(failure))
     }
 
     @Test func stormControl() {
-        var state = state()
-        let decide = { (state: CredentialState, path: UInt64, seconds: Int64) in
-            state.decide(Rejection(generation: 1, path: path), now: seconds * Self.second)
-        }
-        state.refreshDidNotHelp(1, path: 7, now: 0)
-        #expect(decide(state, 7, 0) == .fail(.paused(retryAfter: 30)))
-        // One path's own refusals keep no other from a refresh.
-        #expect(decide(state, 8, 0) == .start(after: 0))
-        #expect(decide(state, 7, 30) == .start(after: 0))
-        state.refreshDidNotHelp(1, path: 7, now: 30 * Self.second)
-        #expect(decide(state, 7, 30) == .fail(.paused(retryAfter: 60)))
-        #expect(decide(state, 8, 30) == .start(after: 0))
+        var storm = Storm()
+        let at = { (seconds: Int64) in seconds * Self.second }
+        storm.refreshDidNotHelp(7, now: 0)
+        #expect(storm.pauses(7, now: 0) && storm.until == at(30))
+        // One route's own rejections keep no other from a refresh.
+        #expect(!storm.pauses(8, now: 0) && !storm.pauses(7, now: at(30)))
+        storm.refreshDidNotHelp(7, now: at(30))
+        #expect(storm.pauses(7, now: at(89)) && storm.until == at(90) && !storm.pauses(8, now: at(30)))
         // A second one does.
-        state.refreshDidNotHelp(1, path: 8, now: 31 * Self.second)
-        for path in UInt64(7)...9 { #expect(decide(state, path, 31) == .fail(.paused(retryAfter: 120))) }
-        for round in 1..<20 {
-            state.refreshDidNotHelp(1, path: UInt64(round), now: Int64(round) * 1000 * Self.second)
+        storm.refreshDidNotHelp(8, now: at(31))
+        for route in UInt64(7)...9 { #expect(storm.pauses(route, now: at(31)) && storm.until == at(151)) }
+        for round in 1..<20 { storm.refreshDidNotHelp(UInt64(round), now: at(Int64(round) * 1000)) }
+        #expect(storm.until == at(19_600))
+        // A route that accepts a token was not of the kind; when none is left, all is as it was.
+        for route in UInt64(12)...18 { storm.accepts(route) }
+        #expect(!storm.pauses(3, now: at(19_000)) && storm.pauses(19, now: at(19_000)))
+        storm.accepts(19)
+        #expect(!storm.isOn && !storm.pauses(19, now: at(19_000)))
+    }
+
+    /// Forty requests to a route that always rejects cost one refresh, however they interleave.
+    @Test func rejectionOfWhatTheRouteItselfLedTo() {
+        var state = state()
+        #expect(reject(&state, route: 7, now: 0) == .start(after: 0))
+        #expect(state.beginRefresh(ledBy: 7) == 1)
+        for _ in 0..<39 { #expect(reject(&state, route: 7, now: 0) == .join) }
+        refreshed(&state, makeToken("b"))
+        // One that came after the refresh, and has waited for none, starts no other before the one that led is back.
+        #expect(reject(&state, route: 7, now: 0) == .fail(.refreshDidNotHelp))
+        for _ in 0..<39 { #expect(reject(&state, route: 7, mayRefresh: false, now: 0) == .fail(.refreshDidNotHelp)) }
+        #expect(!state.storm.isOn)
+        let led = reject(&state, route: 7, ledRefresh: true, mayRefresh: false, now: 0)
+        #expect(led == .fail(.refreshDidNotHelp) && state.storm.isOn)
+        #expect(reject(&state, route: 7, now: 11 * Self.second) == .fail(.paused(retryAfter: 19)))
+        // Another route's rejection is another matter.
+        #expect(reject(&state, route: 8, now: 0) == .start(after: 0))
+        state.accepted(7, generation: 2, now: 0)
+        #expect(!state.storm.isOn)
+    }
+
+    /// A route that had accepted the new token does not reject on principle: the token died, by other hands.
+    @Test func tokenThatDiesAtOnce() {
+        var state = state()
+        #expect(reject(&state, route: 7, now: 0) == .start(after: 0))
+        #expect(state.beginRefresh(ledBy: 7) == 1)
+        refreshed(&state, makeToken("b"))
+        #expect(reject(&state, route: 7, hadAccepted: true, now: 0) == .start(after: 0))
+    }
+
+    private func refreshed(_ state: inout CredentialState, _ token: Token) {
+        var record = SessionRecord()
+        record.put(token, source: .refresh, lifetime: 3600, now: wall)
+        state.publish(record, isRefreshed: true, now: Instant(elapsed: 0, wall: wall))
+        #expect(state.endRefresh(replacing: state.generation - 1, .settled, now: 0) == nil)
+    }
+
+    /// A request waits for one refresh at most.
+    @Test func whoHasWaitedWaitsNoMore() {
+        var state = state()
+        #expect(reject(&state, mayRefresh: false, now: 0) == .fail(.refreshDidNotHelp))
+        #expect(state.beginRefresh() == 1)
+        #expect(reject(&state, mayRefresh: false, now: 0) == .fail(.refreshDidNotHelp))
+        _ = fail(&state, retryAfter: 60, now: 0)
+        let failure = CredentialFailure.unavailable(retryAfter: 60, isUnreachable: false)
+        #expect(reject(&state, mayRefresh: false, now: 0) == .fail(failure))
+        // Somebody else's token costs no waiting.
+        publish(&state, makeToken("b"), life: 3600, now: 0)
+        let inquiry = Inquiry(rejection: Rejection(generation: 1, mayRefresh: false))
+        guard case .use = state.decide(inquiry, now: 3590 * Self.second) else { return #expect(Bool(false)) }
+    }
+
+    @Test func unchangedTokenBacksOff() {
+        var state = state()
+        #expect(reject(&state, now: 0) == .start(after: 0))
+        var pauses: [Int64] = []
+        for _ in 0..<8 {
+            #expect(state.beginRefresh() == 1)
+            _ = state.endRefresh(replacing: 1, .unchanged(jitter: 1), now: 0)
+            pauses.append((state.backOffLeft(now: 0) ?? 0) / Self.second)
         }
-        #expect(decide(state, 1, 19_000) == .fail(.paused(retryAfter: 600)))
-        // A path that accepts a token was not of the kind; when none is left, all is as it was.
-        for path in UInt64(12)...18 { state.accepted(path: path) }
-        #expect(decide(state, 3, 19_000) == .start(after: 0))
-        #expect(decide(state, 19, 19_000) == .fail(.paused(retryAfter: 600)))
-        state.accepted(path: 19)
-        #expect(!state.isStormy)
-        #expect(decide(state, 19, 19_000) == .start(after: 0))
+        #expect(pauses == [4, 8, 16, 32, 60, 60, 60, 60] && state.generation == 1)
+        // One that is not doubted, and whose new end is known, is as good as new.
+        var renewed = self.state()
+        #expect(renewed.beginRefresh() == 1)
+        publish(&renewed, makeToken("a", life: 3600), life: 7200, now: 3590 * Self.second)
+        #expect(renewed.endRefresh(replacing: 1, .unchanged(jitter: 1), now: 3590 * Self.second) == nil)
+        #expect(renewed.generation == 1 && renewed.isUsable(now: 7000 * Self.second))
+        #expect(renewed.backOffLeft(now: 3590 * Self.second) == nil)
+    }
+
+    // MARK: Dead is dead, and heals
+
+    @Test func routeThatRejectsIsLeftAloneOnceTheRefreshIsRefused() {
+        var state = state()
+        #expect(reject(&state, route: 7, now: 0) == .start(after: 0))
+        deny(&state, now: 0)
+        #expect(state.decide(Inquiry(route: 7), now: 0) == .fail(.loginNeeded("So it was.")))
+        // Every other one is tried once.
+        guard case .use = state.decide(Inquiry(route: 8), now: 0) else { return #expect(Bool(false)) }
+        #expect(!state.isDead(now: 0))
+        state.accepted(8, generation: 1, now: 0)
+        for route in UInt64(8)..<100 {
+            guard case .use = state.decide(Inquiry(route: route), now: 0) else { return #expect(Bool(false)) }
+            state.accepted(route, generation: 1, now: 0)
+        }
+        #expect(state.decide(Inquiry(route: 7), now: 29 * Self.second) == .fail(.loginNeeded("So it was.")))
+        #expect(!state.isInDoubt)
+    }
+
+    @Test func secondRouteThatRejectsMakesTheTokenDead() {
+        var state = state()
+        _ = reject(&state, route: 7, now: 0)
+        deny(&state, now: 0)
+        #expect(reject(&state, route: 7, now: 0) == .fail(.loginNeeded("So it was.")) && !state.isDead(now: 0))
+        #expect(reject(&state, route: 8, now: 0) == .fail(.loginNeeded("So it was.")) && state.isDead(now: 0))
+        #expect(state.decide(Inquiry(route: 9), now: 0) == .fail(.loginNeeded("So it was.")))
+    }
+
+    @Test func anAcceptanceBetweenSpeaksForTheToken() {
+        var state = state()
+        _ = reject(&state, route: 7, now: 0)
+        deny(&state, now: 0)
+        state.accepted(9, generation: 1, now: 0)
+        _ = reject(&state, route: 8, now: 0)
+        #expect(!state.isDead(now: 0))
+    }
+
+    @Test func routeThatHadAcceptedMakesTheTokenDead() {
+        var state = state()
+        _ = reject(&state, route: 7, hadAccepted: true, now: 0)
+        #expect(!state.isDead(now: 0))
+        deny(&state, now: 0)
+        #expect(state.isDead(now: 0))
+    }
+
+    @Test func deadTokenIsTriedEveryHalfMinuteAndRevived() {
+        var state = state()
+        _ = reject(&state, route: 7, hadAccepted: true, now: 0)
+        deny(&state, now: 0)
+        var tries = 0
+        for moment in 0..<6000 {
+            // A hundred requests a second, for a minute.
+            let now = Int64(moment) * Self.second / 100
+            guard case .use = state.decide(Inquiry(route: UInt64(moment)), now: now) else { continue }
+            tries += 1
+            _ = reject(&state, route: UInt64(moment), now: now)
+        }
+        #expect(tries == 1)
+        guard case .use = state.decide(Inquiry(route: 3), now: 60 * Self.second) else { return #expect(Bool(false)) }
+        let epoch = state.epoch
+        state.accepted(3, generation: 1, now: 60 * Self.second)
+        #expect(state.epoch != epoch && !state.isDead(now: 60 * Self.second))
+        guard case .use = state.decide(Inquiry(route: 7), now: 60 * Self.second) else { return #expect(Bool(false)) }
+        // From now on only a route that has accepted it since speaks against it.
+        for route in UInt64(20)..<40 { _ = reject(&state, route: route, now: 61 * Self.second) }
+        #expect(!state.isDead(now: 61 * Self.second))
+        _ = reject(&state, route: 3, hadAccepted: true, now: 61 * Self.second)
+        #expect(state.isDead(now: 61 * Self.second))
+    }
+
+    @Test func expiredTokenThatTheUpstreamAcceptsLivesOn() {
+        var state = state(canRefresh: false)
+        let end = 3600 * Self.second
+        #expect(state.isDead(now: end))
+        guard case .fail = state.decide(Inquiry(), now: end) else { return #expect(Bool(false)) }
+        guard case .use = state.decide(Inquiry(), now: end + 30 * Self.second) else { return #expect(Bool(false)) }
+        state.accepted(0, generation: 1, now: end + 30 * Self.second)
+        #expect(state.isUsable(now: .max))
+    }
+
+    @Test func marksOfOtherProcesses() {
+        var record = SessionRecord()
+        record.put(makeToken("a", life: 3600), source: .signIn, lifetime: 3600, now: wall)
+        record.isRefreshDenied = true
+        let now = Instant(elapsed: 0, wall: wall)
+        var state = CredentialState(policy: RefreshPolicy())
+        record.rejected = .init(at: wall, isWhole: false)
+        state.publish(record, now: now)
+        #expect(state.isInDoubt && !state.isDead(now: 0))
+        record.rejected = .init(at: wall, isWhole: true)
+        state.publish(record, now: now)
+        #expect(state.isDead(now: 0) && state.unwrittenMark == nil)
+        // It is tried here, too, but not at once.
+        guard case .fail = state.decide(Inquiry(), now: 29 * Self.second) else { return #expect(Bool(false)) }
+        // Somebody saw it accepted.
+        record.rejected = nil
+        state.publish(record, now: now)
+        #expect(!state.isDead(now: 0) && !state.isInDoubt)
+        // What this process saw since is not undone by a file that says nothing new.
+        _ = reject(&state, route: 1, hadAccepted: true, now: 0)
+        state.publish(record, now: now)
+        #expect(state.isDead(now: 0) && state.unwrittenMark == .some(.init(at: wall, isWhole: true)))
+        state.markWasWritten(.init(at: wall, isWhole: true))
+        #expect(state.unwrittenMark == nil)
     }
 
     @Test func skewedUpstreamGetsTheSameTokenLater() {
-        let state = state()
+        var state = state()
         guard
             case .useAfter(let pause, let credential) = state.decide(
-                Rejection(generation: 1, skew: 2 * Self.second),
+                Inquiry(rejection: Rejection(generation: 1, skew: 2 * Self.second)),
                 now: 0
             )
         else {
@@ -175,10 +363,15 @@ import Testing
     }
 
     @Test func withoutARecipe() {
-        let state = state(canRefresh: false)
-        guard case .use = state.decide(nil, now: 9999 * Self.second) else {
+        var state = state(canRefresh: false)
+        guard case .use = state.decide(Inquiry(), now: 3599 * Self.second) else { return #expect(Bool(false)) }
+        #expect(reject(&state, now: 0) == .fail(.notRefreshable))
+        // The API's own rejections are the client's to see; an expired token is not sent, but for the try.
+        for now: Int64 in [0, 3599, 3600] {
+            guard case .use = state.decide(Inquiry(), now: now * Self.second) else { return #expect(Bool(false)) }
+        }
+        guard case .fail(.loginNeeded) = state.decide(Inquiry(), now: 3600 * Self.second) else {
             return #expect(Bool(false))
         }
-        #expect(state.decide(Rejection(generation: 1), now: 0) == .fail(.notRefreshable))
     }
 }

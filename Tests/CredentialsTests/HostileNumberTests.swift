@@ -86,8 +86,12 @@ import Threads
                 shared.record = record
                 shared.machine.publish(record, now: Instant(elapsed: elapsed, wall: wall))
                 for later in [Int64.min, 0, .max] {
-                    _ = shared.machine.decide(nil, now: later)
-                    _ = shared.machine.decide(Rejection(generation: 1, skew: later), now: later)
+                    let rejection = Rejection(generation: 1, skew: later)
+                    let moment = Instant(elapsed: later, wall: wall)
+                    shared.machine.rejected(rejection, route: 1, hadAccepted: later == 0, now: moment)
+                    shared.machine.accepted(1, generation: 1, now: later)
+                    _ = shared.machine.decide(Inquiry(), now: later)
+                    _ = shared.machine.decide(Inquiry(rejection: Rejection(generation: 1, skew: later)), now: later)
                 }
                 let status = shared.status(now: Instant(elapsed: .max, wall: wall))
                 _ = (shared.status(now: Instant(elapsed: .min, wall: wall)), status.json, status.advice, status.isReady)

@@ -33,16 +33,16 @@ import Threads
     }
 
     private static func callEverything(_ session: Session, _ answers: Answers) {
-        answers.call { answered in session.credential { _ in answered() } }
+        answers.call { answered in session.credential(for: Inquiry()) { _ in answered() } }
         answers.call { answered in
-            session.credential(rejecting: Rejection(generation: session.generation), cause: .rejected) { _ in answered()
+            session.credential(for: Inquiry(rejection: Rejection(generation: session.generation))) { _ in answered()
             }
         }
         answers.call { answered in
             let rejection = Rejection(generation: session.generation, mayRefresh: false)
-            session.credential(rejecting: rejection, cause: .rejected) { _ in answered() }
+            session.credential(for: Inquiry(rejection: rejection)) { _ in answered() }
         }
-        answers.call { answered in session.credential(settled: true) { _ in answered() } }
+        answers.call { answered in session.credential(for: Inquiry(), settled: true) { _ in answered() } }
         answers.call { answered in session.refreshNow(cause: .manual) { _ in answered() } }
         answers.call { answered in session.adopt(makeToken("x"), source: .given) { _ in answered() } }
         answers.call { answered in session.forget { _ in answered() } }
@@ -52,6 +52,7 @@ import Threads
         arguments: [
             .lost(reason: "cut"), .refused(status: 401), .unreachable(reason: "gone"),
             .unavailable(reason: "status 503", retryAfter: nil),
+            .unchanged(RefreshResponse(token: makeToken("a"), body: [], contentType: "application/json")),
         ] as [RefreshOutcome]
     )
     func everyCallIsAnsweredOnceAroundAShutdown(_ outcome: RefreshOutcome) throws {
@@ -85,7 +86,7 @@ import Threads
             session.refreshNow(cause: .manual) { _ in refreshed.set(true) }
             _ = refreshed.wait()
             // Waits for the back-off to end.
-            session.credential(rejecting: Rejection(generation: 1), cause: .rejected) { answered.set($0) }
+            session.credential(for: Inquiry(rejection: Rejection(generation: 1))) { answered.set($0) }
         }
         #expect(answered.wait() == .failed(.shuttingDown))
     }
@@ -105,7 +106,7 @@ import Threads
         let (adopted, answered) = (Latch<Bool>(), Latch<Grant>())
         session.adopt(makeToken("a"), source: .signIn) { _ in adopted.set(true) }
         _ = adopted.wait()
-        session.credential(rejecting: Rejection(generation: 1), cause: .rejected) { answered.set($0) }
+        session.credential(for: Inquiry(rejection: Rejection(generation: 1))) { answered.set($0) }
         _ = answered.wait()
         #expect(session.shutdown(timeout: .seconds(10)))
         #expect(session.token == makeToken("hand"))

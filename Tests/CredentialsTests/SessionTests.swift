@@ -54,7 +54,7 @@ private final class Events: Sendable {
 extension Grant {
     fileprivate var result: Result<Credential, CredentialFailure> {
         switch self {
-        case .use(let credential), .useAfter(_, let credential): .success(credential)
+        case .use(let credential, _), .useAfter(_, let credential): .success(credential)
         case .failed(let failure): .failure(failure)
         }
     }
@@ -72,7 +72,7 @@ extension Grant {
 
     private func wait(_ cache: Session, rejecting: Generation?) -> Result<Credential, CredentialFailure> {
         let latch = Latch<Result<Credential, CredentialFailure>>()
-        cache.credential(rejecting: rejecting.map { Rejection(generation: $0) }, cause: .rejected) {
+        cache.credential(for: Inquiry(rejection: rejecting.map { Rejection(generation: $0) })) {
             latch.set($0.result)
         }
         return latch.wait()
@@ -91,7 +91,7 @@ extension Grant {
         adopt(cache, old)
         let latches = (0..<1000).map { _ in Latch<Result<Credential, CredentialFailure>>() }
         for latch in latches {
-            cache.credential(rejecting: Rejection(generation: cache.generation)) { latch.set($0.result) }
+            cache.credential(for: Inquiry(rejection: Rejection(generation: cache.generation))) { latch.set($0.result) }
         }
         source.mayAnswer.set(true)
         for latch in latches { #expect(try latch.wait().get().token == new) }
@@ -111,7 +111,9 @@ extension Grant {
         let cache = try Session(file: file, source: source, margin: .seconds(30), clock: TestClock())
         adopt(cache, old)
         let saved = Latch<Token?>()
-        cache.credential(rejecting: Rejection(generation: 1)) { _ in saved.set((try? file.load())?.record.token) }
+        cache.credential(for: Inquiry(rejection: Rejection(generation: 1))) { _ in
+            saved.set((try? file.load())?.record.token)
+        }
         #expect(saved.wait() == new)
         #expect(try file.load()?.record.refreshes == 1)
     }
@@ -232,7 +234,7 @@ extension Grant {
         let source = TestSource([success(new)])
         let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
         adopt(cache, makeToken("a"))
-        cache.credential(rejecting: Rejection(generation: 1)) { _ in }
+        cache.credential(for: Inquiry(rejection: Rejection(generation: 1))) { _ in }
         #expect(!cache.shutdown(timeout: .zero))
         source.mayAnswer.set(true)
         #expect(cache.shutdown(timeout: .seconds(10)))
@@ -255,7 +257,7 @@ extension Grant {
             record.put(token, source: source, now: 1_000_000)
             var state = CredentialState(policy: RefreshPolicy())
             state.publish(record, now: Instant(elapsed: 0, wall: 1_000_000))
-            _ = state.decide(nil, now: .max / 2)
+            _ = state.decide(Inquiry(), now: .max / 2)
             // One that was just made is used, whatever it says of itself.
             if source != .given { #expect(state.isUsable(now: 0)) }
         }
@@ -513,7 +515,7 @@ extension Grant {
         let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
         adopt(cache, makeToken("a"))
         let latch = Latch<Result<Credential, CredentialFailure>>()
-        cache.credential(rejecting: Rejection(generation: 1)) { latch.set($0.result) }
+        cache.credential(for: Inquiry(rejection: Rejection(generation: 1))) { latch.set($0.result) }
         var record = SessionRecord()
         record.put(byHand, source: .given, now: 1_000_000)
         // As an editor does: without the lock.

@@ -30,6 +30,7 @@ import Testing
     private static func word(_ outcome: RefreshOutcome) -> String {
         switch outcome {
         case .refreshed(let response): "refreshed \(response.token.value) \(response.lifetime.map(String.init) ?? "-")"
+        case .unchanged(let response): "unchanged \(response.lifetime.map(String.init) ?? "-")"
         case .refused(let status): "refused \(status)"
         case .unavailable(_, let after, let mayHaveRotated):
             "unavailable \(after.map(String.init) ?? "-")\(mayHaveRotated ? " rotated" : "")"
@@ -156,7 +157,8 @@ import Testing
             (#"{"in":"60","data":{"token":"new"}}"#, "refreshed new 60"),
             // Cut, or about the token: not to be trusted.
             (#"{"data":{"token":"new"}"#, "lost kept"), (#"{"data":{"token":"ne"#, "lost kept"), ("", "lost kept"),
-            (#"{"data":{"token":"n\ud83d"}}"#, "lost kept"), (#"{"data":{"token":"old"}}"#, "lost kept"),
+            (#"{"data":{"token":"n\ud83d"}}"#, "lost kept"), (#"{"data":{"token":"old"}}"#, "unchanged -"),
+            (#"{"in":60,"data":{"token":"old"}}"#, "unchanged 60"),
             (#"{"data":{"token":""}}"#, "lost kept"), (#"{"data":{"token":5}}"#, "lost kept"), ("<html>", "lost kept"),
             (#""new""#, "lost kept"),
         ]

@@ -234,9 +234,9 @@ public struct SessionConfiguration: Sendable, Equatable {
 
     public init() {}
 
-    /// How long a request may wait for the session: a refresh that is tried twice, after another process's.
+    /// How long a request may wait for the session, in all: one refresh, which is tried twice, and a moment.
     var waitLimit: Duration {
         guard let timeout = refresh?.timeout else { return .seconds(20) }
-        return timeout + timeout + .seconds(20)
+        return timeout + timeout + .seconds(1)
     }
 }

@@ -34,7 +34,9 @@ struct Request {
     /// When the head of the last response came; 0 before.
     var firstByteAt: UInt64 = 0
     /// This exchange started the refresh that it waits for.
-    var startedRefresh = false
+    var ledRefresh = false
+    /// Until when it may wait for the session, in all, on `MonotonicClock`; zero before it has waited.
+    var waitEndsAt: UInt64 = 0
 
     /// Some of the body has not been read: the client's connection cannot carry another request.
     var isBodyUnread: Bool { upload.map { !$0.body.isComplete } ?? false }

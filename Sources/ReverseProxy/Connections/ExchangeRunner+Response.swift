@@ -111,7 +111,7 @@ extension ExchangeRunner {
         request.firstByteAt = now
         let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
         if verdict == .accepted, exchange.rules.carriesCredential {
-            request.context.session.recordAcceptance(now: now, route: routeHash)
+            request.context.session.session.accepted(route: routeHash, generation: exchange.generation)
         }
         let action = exchange.headArrived(
             status: responseHead.status,

@@ -14,7 +14,7 @@ extension ExchangeRunner {
         }
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting
-        context.session.credential(settled: settled) { grant in
+        context.session.credential(for: Inquiry(route: routeHash), settled: settled) { grant in
             waiting.resume(ticket) { $0.granted(grant) }
         }
     }
@@ -25,28 +25,29 @@ extension ExchangeRunner {
         let waiting = resources.waiting
         let rejection = Rejection(
             generation: exchange.generation,
-            path: routeHash,
             skew: exchange.hasReplayed ? nil : skew,
+            ledRefresh: request.ledRefresh,
             mayRefresh: exchange.mayRefresh
         )
-        let starts = context.session.credential(rejecting: rejection, cause: .rejected) { grant in
+        let inquiry = Inquiry(route: routeHash, rejection: rejection)
+        let leads = context.session.credential(for: inquiry) { grant in
             waiting.resume(ticket) { $0.granted(grant) }
         }
-        if starts { request.startedRefresh = true }
+        if leads { request.ledRefresh = true }
     }
 
     /// Nobody waits for ever, whatever holds a refresh up.
     private func waitForSession(now: UInt64) -> WaitingExchanges.Ticket {
         let ticket = resources.waiting.add(self)
         wait = .session(ticket)
-        client.setDeadline(nanoseconds: context.intervals.session, now: now)
+        setDeadline(now: now)
         return ticket
     }
 
     private func granted(_ grant: Grant) {
         wait = .nothing
         switch grant {
-        case .use(let credential): credentialArrived(.success(credential))
+        case .use(let credential, let hasWaited): credentialArrived(.success(credential), hasWaited: hasWaited)
         case .failed(let failure): credentialArrived(.failure(failure))
         case .useAfter(let nanoseconds, let credential):
             // The upstream's own clock is behind the token's making: it will accept the token when it gets there.
@@ -59,9 +60,9 @@ extension ExchangeRunner {
         }
     }
 
-    private func credentialArrived(_ result: Result<Credential, CredentialFailure>) {
+    func credentialArrived(_ result: Result<Credential, CredentialFailure>, hasWaited: Bool = false) {
         let now = MonotonicClock.now()
-        switch exchange.credentialArrived(result) {
+        switch exchange.credentialArrived(result, hasWaited: hasWaited) {
         case .send:
             if response != nil { dropHeld(now: now) }
             let line = (try? result.get()).map { request.context.session.line(of: $0, now: now) }
@@ -104,9 +105,6 @@ extension ExchangeRunner {
 
     /// The response to a request that was sent again says whether that helped.
     func recordReplay(isAccepted: Bool) {
-        if request.startedRefresh, !isAccepted {
-            request.context.session.refreshDidNotHelp(exchange.generation, route: routeHash)
-        }
         resources.counters.add(isAccepted ? .replaysAccepted : .replaysRejected)
     }
 

@@ -238,7 +238,10 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let intervals = context.intervals
         let nanoseconds: UInt64
         switch exchange.state {
-        case .awaitingCredential, .holding, .settling: nanoseconds = intervals.session
+        case .awaitingCredential, .holding, .settling:
+            // In all: whatever becomes of the session, nobody waits longer.
+            if request.waitEndsAt == 0 { request.waitEndsAt = now &+ intervals.session }
+            nanoseconds = request.waitEndsAt > now ? request.waitEndsAt - now : 1
         case .sending:
             if let attempt, attempt.awaitsContinue {
                 nanoseconds = Self.continueNanoseconds
@@ -264,9 +267,12 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     func deadlinePassed(now: UInt64) {
         switch exchange.state {
-        case .awaitingCredential, .holding:
+        case .awaitingCredential:
             // The client's own retry finds the session as it is then.
             return fail(.sessionBusy)
+        case .holding:
+            stopWaiting()
+            return credentialArrived(.failure(.unavailable(retryAfter: 1, isUnreachable: false)))
         case .settling, .collecting:
             // A response that has begun is not replaced by a problem.
             return relayCollected()

@@ -77,6 +77,13 @@ extension Problem {
             )
         case .overloaded:
             self = .sessionBusy
+        case .unchanged(let seconds):
+            self.init(
+                .sessionUnavailable,
+                detail: "The API gave the same token again, which it rejects. Trying again in \(seconds) s.",
+                proxyError: .httpRequestDenied,
+                retryAfter: seconds
+            )
         case .unavailable(let seconds, _):
             self.init(
                 .sessionUnavailable,
@@ -108,6 +115,7 @@ extension Problem {
         switch failure {
         case .loginNeeded: "squire; error=http_request_denied; details=\"login needed\""
         case .notRefreshable: "squire; error=http_request_denied; details=\"no way to refresh is configured\""
+        case .unchanged: "squire; error=http_request_denied; details=\"the refresh brought the same token again\""
         case .overloaded: "squire; error=connection_limit_reached; details=\"too many wait for a refresh\""
         case .unavailable: "squire; error=destination_unavailable; details=\"the refresh failed, try again later\""
         case .paused, .refreshDidNotHelp:

@@ -33,6 +33,7 @@ public struct RecipeSource: TokenSource {
 /// | response | outcome |
 /// |---|---|
 /// | 2xx with a new token | `refreshed` |
+/// | 2xx with the same token | `unchanged` |
 /// | 2xx without one | `lost`: the token may have been rotated |
 /// | 407, 408, 421, 425, 429 | `unavailable` |
 /// | 403, 404, 405, 451 that a proxy or a firewall wrote | `unavailable` |
@@ -73,20 +74,19 @@ struct RefreshJudge: Sendable {
         guard let json = JSONValue(lenient: response.body) else {
             return .lost(reason: "the answer is not JSON", response: response.body)
         }
-        guard let (token, lifetime) = TokenFinder(recipe).find(in: json, wall: wall), token != old,
+        guard let (token, lifetime) = TokenFinder(recipe).find(in: json, wall: wall),
             token.hasThreeSegments || !old.hasThreeSegments
         else {
             // It may have rotated the token all the same.
             return .lost(reason: "the answer holds no new token at \(recipe.token)", response: response.body)
         }
-        return .refreshed(
-            RefreshResponse(
-                token: token,
-                lifetime: lifetime,
-                body: response.body,
-                contentType: response["Content-Type"] ?? "application/json"
-            )
+        let response = RefreshResponse(
+            token: token,
+            lifetime: lifetime,
+            body: response.body,
+            contentType: response["Content-Type"] ?? "application/json"
         )
+        return token == old ? .unchanged(response) : .refreshed(response)
     }
 
     // MARK: Refused

@@ -1,7 +1,7 @@
 import Credentials
 import EventIO
 
-/// What one worker knows of a session: the credential as requests carry it, and which routes accepted it lately.
+/// What one worker knows of a session: the credential as requests carry it.
 ///
 /// *Threading*: belongs to its worker's loop.
 final class SessionView {
@@ -12,14 +12,11 @@ final class SessionView {
         let line: [UInt8]
         /// On the session's clock.
         let until: Int64
-        /// On `MonotonicClock`: until then a rejection is not caused by expiry.
-        let freshUntil: UInt64
 
-        init(_ credential: Credential, until: Int64, freshUntil: UInt64) {
+        init(_ credential: Credential, until: Int64) {
             self.credential = credential
             line = SessionView.line(credential.token)
             self.until = until
-            self.freshUntil = freshUntil
         }
     }
 
@@ -28,15 +25,10 @@ final class SessionView {
     /// What no log shows: the credentials that were current lately among it.
     private(set) var secrets: KnownSecrets
     private var current: Current?
-    /// Hashes of routes that recently accepted the current credential.
-    private var acceptedRoutes = [UInt64](repeating: 0, count: SessionView.maximumRoutes)
     private var lastRecheck: UInt64 = 0
 
     /// How often requests look whether another process replaced the session file.
     private static let recheckNanoseconds: UInt64 = 500_000_000
-    /// A rejection this soon after issue is not caused by expiry.
-    private static let freshFor: UInt64 = 30_000_000_000
-    private static let maximumRoutes = 64
 
     init(_ session: Session, clock: any CredentialClock, secrets: KnownSecrets) {
         self.session = session
@@ -50,14 +42,16 @@ final class SessionView {
             lastRecheck = now
             session.recheckFile()
         }
-        if let current, current.credential.generation == session.usableGeneration {
-            return current.until == .max || clock.elapsed() < current.until ? current : nil
+        if let current, current.credential.generation == session.usableGeneration,
+            current.until == .max || clock.elapsed() < current.until
+        {
+            return current
         }
         guard let (credential, until) = session.current() else {
             current = nil
             return nil
         }
-        let fresh = Current(credential, until: until, freshUntil: now &+ Self.freshFor)
+        let fresh = Current(credential, until: until)
         current = fresh
         secrets = secrets.remembering(Array(credential.token.value.utf8))
         return fresh
@@ -82,28 +76,5 @@ final class SessionView {
         }
         guard let (credential, _) = session.current(), credential.generation == generation else { return nil }
         return credential.token.claims?.notBefore
-    }
-
-    // MARK: Routes that accept
-
-    /// Remembers that a route accepts credentials, while the credential is fresh: an hour later nobody asks.
-    @inline(__always)
-    func recordAcceptance(now: UInt64, route: @autoclosure () -> UInt64) {
-        if let current, now < current.freshUntil {
-            let hash = route()
-            acceptedRoutes[Int(hash % UInt64(Self.maximumRoutes))] = hash
-        }
-        if session.isStormy { session.accepted(path: route()) }
-    }
-
-    /// The request that led to a refresh was rejected all the same. A route that accepted a credential a moment ago is
-    /// not one that always rejects: its credential may have died at once, by other hands.
-    func refreshDidNotHelp(_ generation: Generation, route: UInt64) {
-        let index = Int(route % UInt64(Self.maximumRoutes))
-        if acceptedRoutes[index] == route {
-            acceptedRoutes[index] = 0
-        } else {
-            session.refreshDidNotHelp(generation, path: route)
-        }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CSystem
+import Credentials
 import EventIO
 import Platform
 import Settings
@@ -12,6 +13,9 @@ struct ExecCommand: ParsableCommand {
         discussion: """
             Starts a proxy on a free port, exports its base URL as SQUIRE_URL and as each --env NAME, runs the command with \
             signals passed on, and exits with its code. Variables that hold the token or the access key are not passed on.
+
+            Without a usable session it says so and exits with 77 before it starts the command; --allow-missing starts it \
+            all the same.
 
               squire exec -- sh -c 'curl $SQUIRE_URL/api/customer-accounts/me'
               squire exec --env API_BASE -- ./legacy-tool
@@ -29,6 +33,9 @@ struct ExecCommand: ParsableCommand {
         help: ArgumentHelp("Export the URL under this name too; repeatable.", valueName: "name")
     )
     var env: [String] = []
+
+    @Flag(name: .long, help: "Run the command without a usable session, too.")
+    var allowMissing = false
 
     @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.")
     var command: [String]
@@ -51,10 +58,27 @@ struct ExecCommand: ParsableCommand {
         DescriptorLimit.raise()
         let service = try ProxyService(try Loading.load(config, overrides), logging: try options.logging())
         defer { LogWriter.standardError.finish() }
-        scrubEnvironment(service)
-        let code = try runChild(service.url)
-        service.stop()
-        throw ExitCode(code)
+        do {
+            try checkSession(service)
+            scrubEnvironment(service)
+            let code = try runChild(service.url)
+            service.stop(.commandEnded)
+            throw ExitCode(code)
+        } catch let failure as ExitFailure {
+            service.stop(.commandEnded)
+            throw failure
+        }
+    }
+
+    /// Says what is wrong with the session before the command meets it, and ends here if nothing can come of it.
+    private func checkSession(_ service: ProxyService) throws {
+        let status = service.session.status
+        let advice = status.advice ?? (status.isUsable ? nil : "A login is needed.")
+        guard let advice else { return }
+        if !status.isUsable, !allowMissing, !service.forwardsWithoutSession {
+            throw ExitFailure.loginNeeded("squire: \(advice) The command was not started; --allow-missing starts it.")
+        }
+        Output.error("squire: \(advice)")
     }
 
     /// The command needs no secret of the session, and what it prints or passes on must not give one away: the

@@ -8,7 +8,10 @@ struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "status",
         abstract: "Who the session is, how long its token lives, how the last refreshes went, and what to do.",
-        discussion: "Sends nothing. Works beside a running squire run."
+        discussion: """
+            Sends nothing. Works beside a running squire run. Exits with 77 when a login is needed or there is no session; \
+            with --json always with 0.
+            """
     )
 
     @OptionGroup var options: ConfigOption
@@ -20,6 +23,11 @@ struct StatusCommand: ParsableCommand {
         let session = try SessionAccess(try options.load())
         let status = session.cache.status
         if json { return Output.line(status.json.serialized(pretty: true)) }
+        for line in Self.lines(status, session.loaded, now: SystemClock().wall()) { Output.line(line) }
+        if !status.isUsable { throw ExitCode(77) }
+    }
+
+    private static func lines(_ status: SessionStatus, _ loaded: LoadedConfiguration, now: Int) -> [String] {
         let state =
             switch status.state {
             case .usable: (status.expiresIn ?? 1) > 0 ? "usable" : "expired; the next request refreshes it"
@@ -27,27 +35,40 @@ struct StatusCommand: ParsableCommand {
             case .loginNeeded: "a login is needed"
             case .none: "none"
             }
-        Output.line("session     \(state)")
-        Output.line("file        \(session.loaded.sessionFile)")
-        Output.line("upstream    \(session.loaded.configuration.upstream)")
-        if let subject = status.subject { Output.line("customer    \(subject)") }
-        if let age = status.age { Output.line("age         \(Self.span(age))") }
-        if let seconds = status.expiresIn, let at = status.expiresAt {
-            let distance = seconds > 0 ? "in \(Self.span(seconds))" : "\(Self.span(-seconds)) ago"
-            Output.line("expires     \(distance), \(UTCTime.text(at))")
+        var lines = [
+            "session     \(state)", "file        \(loaded.sessionFile)", "upstream    \(loaded.configuration.upstream)",
+        ]
+        if let subject = status.subject { lines.append("customer    \(ControlCharacters.escaped(subject))") }
+        if let signedInAt = status.signedInAt {
+            lines.append("logged in   \(LocalTime.text(signedInAt, now: now))")
         }
-        let failed = status.failures.map { "\($0.count) \($0.outcome)" }.joined(separator: ", ")
-        Output.line("refreshes   \(status.refreshes)\(failed.isEmpty ? "" : ", and failed: \(failed)")")
-        for entry in status.history.suffix(5).reversed() { Output.line("            \(Self.line(entry))") }
-        if let advice = status.advice { Output.line("\n\(advice)") }
+        if let age = status.age { lines.append("age         \(span(age))") }
+        if let seconds = status.expiresIn, let at = status.expiresAt {
+            let distance = seconds > 0 ? "in \(span(seconds))" : "\(span(-seconds)) ago"
+            lines.append("expires     \(distance), \(LocalTime.text(at, now: now))")
+        }
+        if status.state != .none {
+            let failed = status.failures.map { "\($0.count) \($0.outcome)" }.joined(separator: ", ")
+            lines.append("refreshes   \(status.refreshes)\(failed.isEmpty ? "" : ", and failed: \(failed)")")
+            lines += status.history.suffix(5).reversed().map { "            \(line($0, now: now))" }
+        }
+        if let advice = status.advice { lines += ["", advice] }
+        return lines
     }
 
-    private static func line(_ entry: RefreshEntry) -> String {
-        var text = "\(UTCTime.text(entry.at))  \(entry.outcome.rawValue) (\(entry.cause.rawValue))"
+    /// One refresh, in less than a terminal's width.
+    private static func line(_ entry: RefreshEntry, now: Int) -> String {
+        var text = "\(LocalTime.text(entry.at, now: now))  \(entry.outcome.rawValue) (\(entry.cause.rawValue)"
+        if let status = entry.status { text += ", status \(status)" }
+        text += ")"
         if let milliseconds = entry.milliseconds { text += ", \(milliseconds) ms" }
         if let waiters = entry.waiters, waiters > 1 { text += ", for \(waiters) requests" }
-        if let detail = entry.detail { text += ": \(detail)" }
-        return text
+        // The advice tells the story of a refusal.
+        if entry.status == nil, entry.outcome != .unchanged, let detail = entry.detail {
+            text += ": \(ControlCharacters.escaped(detail))"
+        }
+        let limit = 66
+        return text.count > limit ? text.prefix(limit - 1) + "…" : text
     }
 
     /// Seconds as people say them.

@@ -12,6 +12,8 @@ struct TokenCommand: ParsableCommand {
         commandName: "token",
         abstract: "Print a token that stays valid for a while, refreshing first if it must.",
         discussion: """
+            Never prints a token that is known to be refused: 77 when a login is needed, 75 when it may pass.
+
             curl -H "$(squire token --format header)" https://…
             eval "$(squire token --format env)"; echo "$SQUIRE_TOKEN"
             """
@@ -30,19 +32,12 @@ struct TokenCommand: ParsableCommand {
             throw ValidationError("--min-ttl must be a duration such as 30s or 5m, not \"\(minTtl)\"")
         }
         let session = try SessionAccess(try options.load())
-        var token = try session.token()
-        let seconds = Int(least.components.seconds)
-        if let left = session.cache.status.expiresIn, left < max(seconds, 1) {
-            token = try session.refresh(.expiry)
-            if let fresh = session.cache.status.expiresIn, fresh < seconds {
-                Output.error("squire: the API's tokens live \(fresh) s only, less than --min-ttl \(minTtl)")
-            }
-        }
+        let token = try usableToken(session, seconds: Int(least.components.seconds))
         let status = session.cache.status
         switch format {
         case .raw: Output.line(token.value)
         case .header: Output.line("Authorization: Bearer \(token.value)")
-        case .env: Output.line("export SQUIRE_TOKEN='\(token.value)'")
+        case .env: Output.line("export SQUIRE_TOKEN=\(Output.shellQuoted(token.value))")
         case .json:
             let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
             Output.line(
@@ -52,5 +47,27 @@ struct TokenCommand: ParsableCommand {
                 ]).serialized()
             )
         }
+    }
+
+    /// The session's token, refreshed first when it is doubted or has less than so many seconds left.
+    private func usableToken(_ session: SessionAccess, seconds: Int) throws -> Token {
+        let token = try session.token()
+        let before = session.cache.status
+        if before.state == .loginNeeded {
+            throw ExitFailure.loginNeeded("squire: \(before.advice ?? "A login is needed.")")
+        }
+        let isShort = before.expiresIn.map { $0 < max(seconds, 1) } ?? false
+        guard isShort || before.isRejected else { return token }
+        let fresh = try session.refresh(before.isRejected ? .rejected : .expiry)
+        let after = session.cache.status
+        if after.isRejected {
+            throw ExitFailure.tryLater(
+                "squire: the API refuses the token, and gave the same one again; try again later"
+            )
+        }
+        if let left = after.expiresIn, left < seconds {
+            Output.error("squire: the API's tokens live \(left) s only, less than --min-ttl \(minTtl)")
+        }
+        return fresh
     }
 }

@@ -32,6 +32,8 @@ struct ExitFailure: Error {
             self = .tryLater(
                 "squire: the token cannot be refreshed now\(because). It is kept; try again in \(seconds) s"
             )
+        case .unchanged(let seconds):
+            self = .tryLater("squire: the API gave the same token again; try again in \(seconds) s")
         case .notWritable(let text):
             self = .notWritable("squire: nothing was refreshed, since it could not be saved: \(text)")
         case .overloaded, .refreshDidNotHelp, .shuttingDown:
@@ -54,6 +56,11 @@ enum Output {
             // The lowest number that is free.
             _ = open("/dev/null", O_RDWR)
         }
+    }
+
+    /// The text as one word of a POSIX shell, whatever it holds.
+    static func shellQuoted(_ text: String) -> String {
+        "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
     }
 
     /// A line on standard output, at once.

@@ -142,6 +142,7 @@ final class ProxyService {
                 file: keepsSession ? SessionFile(path: loaded.sessionFile) : nil,
                 source: RecipeSource(loaded.configuration),
                 margin: loaded.configuration.session.margin,
+                trialInterval: TestTimes.trialInterval,
                 upstream: loaded.configuration.upstream.description,
                 withheld: withheld,
                 emit: { event in
@@ -152,7 +153,7 @@ final class ProxyService {
             session.watchFile()
             return session
         } catch {
-            throw ExitFailure.inputOutput("squire: \(error.description)")
+            throw ExitFailure.malformed("squire: \(error.description)")
         }
     }
 
@@ -283,13 +284,30 @@ final class ProxyService {
         server.drain(completion: completion)
     }
 
+    /// Why a proxy stops, which says what an open connection means.
+    enum StopReason {
+        /// It has drained, or `timeouts.shutdown` has passed.
+        case drained
+        /// The command that it was for has ended. What is still open is its last, or that of a child it left behind.
+        case commandEnded
+    }
+
+    /// Requests go to the API without a token when there is none.
+    var forwardsWithoutSession: Bool { loaded.configuration.session.missing == .forward }
+
     /// Ends everything; a refresh in flight is waited for and saved.
-    func stop() {
+    func stop(_ reason: StopReason = .drained) {
         let open = server.snapshot().clientConnections
         if open > 0 {
-            logging.logger().warning(
-                "\(open) connection\(open == 1 ? " was" : "s were") cut: timeouts.shutdown has passed"
-            )
+            let connections = open == 1 ? "1 connection" : "\(open) connections"
+            switch reason {
+            case .drained:
+                logging.logger().warning(
+                    "\(connections) \(open == 1 ? "was" : "were") cut: timeouts.shutdown has passed"
+                )
+            case .commandEnded:
+                logging.logger().info("the command ended with \(connections) open")
+            }
         }
         server.stop()
         let timeout = loaded.configuration.session.refresh?.timeout ?? .seconds(1)

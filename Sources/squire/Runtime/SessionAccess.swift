@@ -24,7 +24,8 @@ struct SessionAccess {
                     case .refreshFailed(_, let text, _): reason.with { $0 = text }
                     case .notSaved(let text):
                         Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
-                    case .refreshed, .adopted, .recovered, .loggedIn, .loggedOut, .saved, .fileUnreadable: break
+                    case .refreshed, .unchanged, .adopted, .recovered, .loggedIn, .loggedOut, .saved, .fileUnreadable:
+                        break
                     }
                 }
             )

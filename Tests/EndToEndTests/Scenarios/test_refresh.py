@@ -83,11 +83,14 @@ class Refresh(Scenario):
 
     def test_refused_refresh_gives_the_original_answer_and_is_not_repeated(self):
         squire, upstream = self.proxied(self.api(set()), token=jwt())
+        response = self.fetch(squire)
+        self.assertEqual((response.status, response.data, response.headers["X-Mark"]), (401, b"original refusal", "upstream"))
+        self.assertIn("login needed", response.headers["Proxy-Status"])
         for _ in range(3):
+            # The path is left alone from now on.
             response = self.fetch(squire)
-            self.assertEqual((response.status, response.data, response.headers["X-Mark"]), (401, b"original refusal", "upstream"))
-            self.assertIn("login needed", response.headers["Proxy-Status"])
-        self.assertEqual(len(self.refreshes(upstream)), 1)
+            self.assertEqual((response.status, json.loads(response.data)["code"]), (401, "login_needed"))
+        self.assertEqual((len(self.refreshes(upstream)), len(upstream.requests)), (1, 2))
         status = json.loads(self.command("status", "--json", "--config", squire.config).stdout)
         self.assertEqual(status["state"], "login_needed")
         # Another token cures it, without a restart.

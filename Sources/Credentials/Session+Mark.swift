@@ -1,0 +1,47 @@
+import Threads
+
+/// The mark of a rejected token, so that every process and command knows.
+extension Session {
+    /// How long the file's lock may be another's before it is tried again, in nanoseconds.
+    private static let markRetryPause: Int64 = 1_000_000_000
+
+    /// Has the mark written, where the file has another: once for what became of a token, never for each request.
+    func writeMark() {
+        guard update({ shared, _ in shared.queueMark() }) else { return }
+        _ = thread.execute { [self] in saveMark() }
+    }
+
+    private func saveMark() {
+        let handle: SessionFile.LockHandle?
+        if let file, snapshot.persistence.unsaved == nil {
+            handle = (try? file.tryLock()) ?? nil
+            guard handle != nil else {
+                // Whoever holds it may be about to replace the token, which makes the mark needless.
+                thread.executeLater(Self.markRetryPause) { [weak self] in self?.saveMark() }
+                return
+            }
+        } else {
+            handle = nil
+        }
+        saving.withLock {
+            update { shared, _ in shared.beginMark() }
+            let before = snapshot
+            guard let mark = before.machine.unwrittenMark, let token = before.machine.credential?.token else { return }
+            var version: SessionFile.Version?
+            if let file, handle != nil {
+                // Only information: what cannot be saved is known here all the same.
+                guard let loaded = (try? file.load()) ?? nil, loaded.record.token == token else { return }
+                var record = loaded.record
+                record.rejected = mark
+                version = (try? file.save(record, mayReplace: { file.version() == loaded.version })) ?? nil
+            }
+            update { shared, _ in
+                guard shared.machine.credential?.token == token else { return }
+                shared.record.rejected = mark
+                shared.machine.markWasWritten(mark)
+                if let version { shared.persistence = .saved(version) }
+            }
+        }
+        handle?.unlock()
+    }
+}

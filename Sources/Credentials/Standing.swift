@@ -1,0 +1,107 @@
+import Platform
+
+/// What the upstream has said of the current token. Pure; dies with the token.
+///
+/// One route that rejects a token may have its own reasons. The token itself is rejected when a route that had accepted
+/// it rejects it, or when two routes do with no acceptance between. An acceptance revives it; from then on only a route
+/// that has accepted it since can speak against it.
+struct Standing: Equatable, Sendable {
+    enum Verdict: Equatable, Sendable {
+        /// It was not rejected, or accepted since.
+        case good
+        /// One route rejected it, at `at`, in seconds since 1970; nil when another process saw which.
+        case doubted(by: UInt64?, at: Int)
+        /// It is the token that is rejected, and not one route.
+        case rejected(at: Int)
+    }
+
+    private(set) var verdict = Verdict.good
+    /// Routes that rejected the token and have not accepted it since, the latest last.
+    private(set) var rejectingRoutes: [UInt64] = []
+    /// How often an acceptance revived it.
+    private(set) var revivals: UInt8 = 0
+    /// When the token was tried last, on `CredentialClock.elapsed()`; nil before anything spoke against it.
+    private var lastTry: Int64?
+
+    private static let maximumRoutes = 64
+
+    /// `hadAccepted`: the route has accepted the token since it came, or since it was revived.
+    mutating func reject(_ route: UInt64, hadAccepted: Bool, now: Instant) {
+        lastTry = now.elapsed
+        rejectingRoutes = rejectingRoutes.filter { $0 != route }.suffix(Self.maximumRoutes - 1) + [route]
+        switch verdict {
+        case .rejected: break
+        case .good, .doubted:
+            if hadAccepted {
+                verdict = .rejected(at: now.wall)
+                return
+            }
+        }
+        switch verdict {
+        case .rejected: break
+        case .doubted(let other?, _) where other != route && revivals == 0: verdict = .rejected(at: now.wall)
+        case .good, .doubted(nil, _): verdict = .doubted(by: route, at: now.wall)
+        case .doubted: break
+        }
+    }
+
+    /// `wasDead`: no request but this one was sent, so its success revives the token.
+    mutating func accept(_ route: UInt64, wasDead: Bool) {
+        if wasDead || isRejected {
+            revive()
+        } else {
+            rejectingRoutes.removeAll { $0 == route }
+            verdict = .good
+        }
+    }
+
+    private mutating func revive() {
+        verdict = .good
+        rejectingRoutes = []
+        lastTry = nil
+        revivals = revivals == .max ? 1 : revivals + 1
+    }
+
+    /// Takes over what another process has written of the token; nil is that it saw an acceptance.
+    mutating func adopt(_ mark: SessionRecord.Rejected?, now: Instant) {
+        switch mark {
+        case nil where isRejected:
+            revive()
+        case nil:
+            verdict = .good
+        case let mark? where mark.isWhole:
+            guard !isRejected else { return }
+            verdict = .rejected(at: mark.at)
+            lastTry = now.elapsed
+        case let mark?:
+            if case .good = verdict { verdict = .doubted(by: nil, at: mark.at) }
+        }
+    }
+
+    var isRejected: Bool { if case .rejected = verdict { true } else { false } }
+
+    /// Something speaks against the token, so acceptances are of interest.
+    var isInDoubt: Bool { verdict != .good || !rejectingRoutes.isEmpty || lastTry != nil }
+
+    func rejects(_ route: UInt64) -> Bool { rejectingRoutes.contains(route) }
+
+    /// Whether a request may try a token that is thought dead: one does every `interval` nanoseconds.
+    mutating func mayTry(every interval: Int64, now: Int64) -> Bool {
+        guard let last = lastTry else {
+            lastTry = now
+            return false
+        }
+        guard now.subtracting(saturating: last) >= interval else { return false }
+        lastTry = now
+        return true
+    }
+
+    /// What other processes are to know of it.
+    var mark: SessionRecord.Rejected? {
+        switch verdict {
+        case .good: nil
+        case .doubted(_, let at): .init(at: at, isWhole: false)
+        case .rejected(let at): .init(at: at, isWhole: true)
+        }
+    }
+}

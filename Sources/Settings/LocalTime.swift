@@ -1,0 +1,20 @@
+import Platform
+import Support
+
+/// Moments as people read them: in the machine's own time, as the text log has them.
+public enum LocalTime {
+    /// `08:15:02`, or `2026-11-24 08:15:02` when that is another day than `now`. Both are seconds since 1970.
+    public static func text(_ moment: Int, now: Int) -> String {
+        let (day, time) = parts(moment)
+        return day == parts(now).day ? time : "\(day) \(time)"
+    }
+
+    private static func parts(_ moment: Int) -> (day: String, time: String) {
+        var seconds = time_t(UTCTime.clamped(moment))
+        var parts = tm()
+        localtime_r(&seconds, &parts)
+        let padded = { (number: Int32) in number < 10 ? "0\(number)" : "\(number)" }
+        let time = [parts.tm_hour, parts.tm_min, parts.tm_sec].map(padded).joined(separator: ":")
+        return ("\(Int(parts.tm_year) + 1900)-\(padded(parts.tm_mon + 1))-\(padded(parts.tm_mday))", time)
+    }
+}

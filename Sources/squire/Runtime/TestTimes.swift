@@ -1,0 +1,13 @@
+/// Times that tests shorten, so that nothing has to sleep. A release build does not look at the environment for them.
+enum TestTimes {
+    /// How often one request tries a token that is thought dead.
+    static var trialInterval: Duration { milliseconds("SQUIRE_TEST_TRIAL_INTERVAL") ?? .seconds(30) }
+
+    private static func milliseconds(_ name: String) -> Duration? {
+        #if DEBUG
+        Environment.all[name].flatMap(Int64.init).map { .milliseconds(min(max($0, 0), 3_600_000)) }
+        #else
+        nil
+        #endif
+    }
+}
