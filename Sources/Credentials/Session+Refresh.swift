@@ -299,6 +299,7 @@ extension Session {
     private func unchanged(_ rotation: Rotation, _ response: RefreshResponse) -> Ending {
         var record = rotation.base
         record.renew(lifetime: response.lifetime, now: clock.now.wall)
+        if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
         record.record(entry(rotation, .unchanged, detail: "the API gave the same token again"))
         saving.withLock { keep(record, rotation) }
         let expiresAt = snapshot.machine.credential?.expiresAt

@@ -304,7 +304,9 @@ class Scenario(unittest.TestCase):
     def command(self, *arguments, input="", code=0, env=None, cwd=None):
         result = subprocess.run([SQUIRE, *arguments], input=input, capture_output=True, text=True, timeout=LIMIT,
                                 env=clean_environment(**{**self.env, **(env or {})}), cwd=cwd)
-        self.assertEqual(result.returncode, code, f"{arguments}: {result.stdout}{result.stderr}")
+        if result.returncode != code:
+            shown = re.sub(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", "<token>", result.stdout + result.stderr)
+            self.fail(f"{arguments} ends with {result.returncode}, not {code}: {shown}")
         return result
 
     def proxied(self, respond=None, extra="", session="", token=True, arguments=(), context=None, profile="profile: menu\n"):
