@@ -10,6 +10,10 @@ public enum HTTP1Error: Error, Equatable, Sendable {
     case bodyTooLarge
     /// `Expect` says something other than `100-continue`.
     case unknownExpectation
+    /// The bytes begin a TLS handshake.
+    case speaksTLS
+    /// The bytes begin an HTTP/2 connection.
+    case speaksHTTP2
 
     public static func == (left: HTTP1Error, right: HTTP1Error) -> Bool { left.detail == right.detail }
 
@@ -22,6 +26,10 @@ public enum HTTP1Error: Error, Equatable, Sendable {
         case .targetTooLong: "the request target is longer than the limit"
         case .bodyTooLarge: "the body is larger than anything that is passed on"
         case .unknownExpectation: "an expectation other than 100-continue is not understood"
+        case .speaksTLS: "this port speaks plain HTTP, and a client speaks TLS here: use http:// instead of https://"
+        case .speaksHTTP2:
+            "this port speaks HTTP/1.1, and a client speaks HTTP/2 here: use HTTP/1.1, with curl by leaving out "
+                + "--http2-prior-knowledge"
         case .unsupportedVersion: "only HTTP/1.0 and HTTP/1.1 are supported"
         }
     }

@@ -44,12 +44,8 @@ public struct RequestParser: Sendable {
         guard offset < count else { return .incomplete }
         guard bytes[offset] == Octet.space, offset > methodStart else {
             if offset == methodStart, bytes[offset] == Octet.carriageReturn, offset &+ 1 == count { return .incomplete }
-            if bytes[methodStart] == 0x16 {
-                return .failed(
-                    .malformed("this port speaks plain HTTP, not TLS: use http:// instead of https://")
-                )
-            }
-            return .failed(.malformed("this is not an HTTP request"))
+            // A handshake record (RFC 8446 section 5.1).
+            return .failed(bytes[methodStart] == 0x16 ? .speaksTLS : .malformed("this is not an HTTP request"))
         }
         head.methodRange = ByteRange(methodStart, offset)
         head.method = MethodName.of(bytes, head.methodRange)
@@ -103,7 +99,11 @@ public struct RequestParser: Sendable {
         if bytes[start] == 0x2F {
             head.form = .origin
         } else if end &- start == 1, bytes[start] == 0x2A {
-            guard head.method == .options else { return .malformed("the target * is for OPTIONS only") }
+            guard head.method == .options else {
+                // The connection preface (RFC 9113 section 3.4), whose method is for nothing else.
+                return isPreface(bytes, head.methodRange)
+                    ? .speaksHTTP2 : .malformed("the target * is for OPTIONS only")
+            }
             head.form = .asterisk
             head.pathAndQuery = head.target
             head.path = head.target
@@ -135,6 +135,12 @@ public struct RequestParser: Sendable {
         while pathEnd < end, bytes[pathEnd] != 0x3F { pathEnd &+= 1 }
         head.path = ByteRange(pathStart, pathEnd)
         return nil
+    }
+
+    private static func isPreface(_ bytes: Span<UInt8>, _ method: ByteRange) -> Bool {
+        let start = Int(method.lowerBound)
+        return method.count == 3 && bytes[start] == UInt8(ascii: "P") && bytes[start + 1] == UInt8(ascii: "R")
+            && bytes[start + 2] == UInt8(ascii: "I")
     }
 
     /// With digits where the dashes are.

@@ -1,4 +1,3 @@
-public import Credentials
 public import EventIO
 public import Logging
 import Platform
@@ -8,56 +7,88 @@ import Threads
 /// One line for each exchange, at `info`. Refusals, which anything on the machine can cause, are counted instead when
 /// they come fast.
 public struct ExchangeLog: ExchangeObserver {
-    private let style: LogStyle
+    let style: LogStyle
     private let writer: LogWriter
     private let refusals = RefusalLimiter()
+    public let detail: ExchangeDetail
 
     /// Nil when the level leaves exchanges out.
     public init?(level: Logger.Level, style: LogStyle, writer: LogWriter = .standardError) {
         guard level <= .info else { return nil }
         self.style = style
         self.writer = writer
+        detail =
+            switch level {
+            case .trace: .everything
+            case .debug: .steps
+            case .info, .notice, .warning, .error, .critical: .ends
+            }
     }
 
     public func exchangeFinished(
         _ record: ExchangeRecord,
         method: Span<UInt8>,
         target: Span<UInt8>,
+        requestID: Span<UInt8>,
         scratch line: ByteBuffer
     ) {
         if record.outcome == .local {
             guard let suppressed = refusals.admit(now: MonotonicClock.now()) else { return }
             if suppressed > 0 {
-                style.write(.info, "\(suppressed) refusals were not logged", to: line)
+                style.write(LogMessage(.info, "\(suppressed) refusals were not logged"), to: line)
                 writer.write(line.readable)
             }
         }
-        write(record, method, target, at: .now(), to: line)
+        write(record, method, target, requestID, at: .now(), to: line)
         writer.write(line.readable)
     }
 
+    public func tunnelOpened(
+        _ record: ExchangeRecord,
+        method: Span<UInt8>,
+        target: Span<UInt8>,
+        requestID: Span<UInt8>,
+        scratch line: ByteBuffer
+    ) {
+        write(record, method, target, requestID, isOpening: true, at: .now(), to: line)
+        writer.write(line.readable)
+    }
+
+    public func exchange(_ id: ExchangeID, _ step: ExchangeStep) {
+        let line = ByteBuffer(capacity: 512)
+        write(id, step, at: .now(), to: line)
+        writer.write(line.readable)
+    }
+
+    /// `isOpening`: it is a WebSocket's 101, and goes on.
     func write(
         _ record: ExchangeRecord,
         _ method: Span<UInt8>,
         _ target: Span<UInt8>,
+        _ requestID: Span<UInt8>,
+        isOpening: Bool = false,
         at time: Timestamp,
         to line: ByteBuffer
     ) {
-        style.begin(.info, "exchange", at: time, to: line)
+        style.begin(.info, isOpening ? "websocket" : "exchange", at: time, to: line)
         switch style.format {
-        case .text: writeText(record, method, target, to: line)
-        case .json: writeMembers(record, method, target, to: line)
+        case .text: writeText(record, method, target, requestID, isOpening: isOpening, to: line)
+        case .json: writeMembers(record, method, target, requestID, isOpening: isOpening, to: line)
         }
         style.end(line)
     }
+
+    // MARK: For programs
 
     private func writeMembers(
         _ record: ExchangeRecord,
         _ method: Span<UInt8>,
         _ target: Span<UInt8>,
+        _ requestID: Span<UInt8>,
+        isOpening: Bool,
         to line: ByteBuffer
     ) {
-        line.append(#","id":""#)
+        line.append(isOpening ? #","event":"websocket","id":""# : #","event":"exchange","id":""#)
         record.id.append(to: line)
         line.append(#"","method":"#)
         line.append(quoted: method)
@@ -65,12 +96,14 @@ public struct ExchangeLog: ExchangeObserver {
         line.append(quoted: target)
         line.append(#","status":"#)
         line.append(decimal: record.status)
-        line.append(#","outcome":""#)
-        line.append(record.outcome.rawValue)
-        line.append(#"","request_bytes":"#)
-        line.append(decimal: record.requestBytes)
-        line.append(#","response_bytes":"#)
-        line.append(decimal: record.responseBytes)
+        if !isOpening {
+            line.append(#","outcome":""#)
+            line.append(record.outcome.rawValue)
+            line.append(#"","request_bytes":"#)
+            line.append(decimal: record.requestBytes)
+            line.append(#","response_bytes":"#)
+            line.append(decimal: record.responseBytes)
+        }
         line.append(#","total_ms":"#)
         line.append(milliseconds: record.totalNanoseconds)
         line.append(#","attempts":"#)
@@ -83,16 +116,35 @@ public struct ExchangeLog: ExchangeObserver {
             line.append(#","upstream_ms":"#)
             line.append(milliseconds: upstream)
         }
-        if let code = record.code {
+        if let wait = record.tokenNanoseconds {
+            line.append(#","refresh_wait_ms":"#)
+            line.append(milliseconds: wait)
+        }
+        if record.ledRefresh { line.append(#","led_refresh":true"#) }
+        if let first = record.firstStatus {
+            line.append(#","first_status":"#)
+            line.append(decimal: first)
+        }
+        if !requestID.isEmpty {
+            line.append(#","request_id":"#)
+            line.append(quoted: requestID)
+        }
+        if let problem = record.problem {
             line.append(#","code":"#)
-            line.append(quoted: code.rawValue)
+            line.append(quoted: problem.code.rawValue)
+            line.append(#","detail":"#)
+            line.append(quoted: problem.explanation)
         }
     }
+
+    // MARK: For people
 
     private func writeText(
         _ record: ExchangeRecord,
         _ method: Span<UInt8>,
         _ target: Span<UInt8>,
+        _ requestID: Span<UInt8>,
+        isOpening: Bool,
         to line: ByteBuffer
     ) {
         let colour: LogStyle.Colour =
@@ -113,52 +165,84 @@ public struct ExchangeLog: ExchangeObserver {
         line.append(" ")
         line.append(width: 9, isRightAligned: true) { line.append(size: record.responseBytes) }
         line.append("  ")
+        // What happened goes first: a path may be long, and lines are cut or wrapped at their end.
+        let hasNotes = writeNotes(record, isOpening: isOpening, to: line)
+        if hasNotes { line.append("  ") }
         line.append(target)
         style.paint(.dim, in: line) {
             line.append("  [")
             record.id.append(to: line)
-            line.append("] ")
+            line.append("]")
+            // 36 characters of nothing new in 80 columns: there, only where somebody may want to ask about it.
+            if !requestID.isEmpty, !style.isTerminal || hasNotes || record.status >= 400 || detail > .ends {
+                line.append(" ")
+                line.append(requestID)
+            }
         }
-        writeNotes(record, to: line)
+        if let problem = record.problem {
+            line.append(" ")
+            line.append(ControlCharacters.escaped(problem.explanation))
+        }
     }
 
-    /// What is out of the ordinary, and what the upstream took.
-    private func writeNotes(_ record: ExchangeRecord, to line: ByteBuffer) {
+    /// What is out of the ordinary. False when nothing is.
+    private func writeNotes(_ record: ExchangeRecord, isOpening: Bool, to line: ByteBuffer) -> Bool {
         let start = line.count
         func separate() {
             if line.count > start { line.append(", ") }
         }
-        if let code = record.code { line.append(code.rawValue) }
+        if isOpening { line.append("WebSocket open") }
+        if let problem = record.problem { line.append(problem.code.rawValue) }
         switch record.outcome {
         case .complete, .local: break
         case .clientGone, .upstreamBroke, .shutDown:
             separate()
             line.append(record.outcome.rawValue)
         }
+        if record.ledRefresh {
+            separate()
+            style.paint(.cyan, in: line) { line.append("refreshed") }
+        }
+        if record.attempts > 1 {
+            separate()
+            style.paint(.cyan, in: line) { writeAttempts(record, to: line) }
+        }
+        if let wait = record.tokenNanoseconds, wait >= Self.shortestWait {
+            separate()
+            line.append("waited ")
+            line.append(rounded: wait)
+        }
         if record.requestBytes > 0 {
             separate()
             line.append("sent ")
             line.append(size: record.requestBytes)
         }
-        if record.wasReplayed {
-            separate()
-            style.paint(.cyan, in: line) { line.append("token refreshed, request sent again") }
-        }
-        if record.attempts > 1 {
-            separate()
+        guard let upstream = record.upstreamNanoseconds, line.count > start else { return line.count > start }
+        // Where all of the time is the upstream's, the time says it.
+        separate()
+        line.append("upstream ")
+        line.append(milliseconds: upstream)
+        line.append(" ms")
+        return true
+    }
+
+    /// A token that is there takes less.
+    private static let shortestWait: UInt64 = 1_000_000
+
+    private func writeAttempts(_ record: ExchangeRecord, to line: ByteBuffer) {
+        if record.attempts == 2 {
+            line.append("sent twice")
+        } else {
+            line.append("sent ")
             line.append(decimal: record.attempts)
-            line.append(" attempts")
+            line.append(" times")
         }
-        if let upstream = record.upstreamNanoseconds {
-            separate()
-            line.append("upstream ")
-            line.append(milliseconds: upstream)
-            line.append(" ms")
-        }
-        if record.generation > 0 {
-            separate()
-            line.append("generation ")
-            line.append(decimal: record.generation)
+        if let first = record.firstStatus {
+            line.append(" (first ")
+            line.append(decimal: first)
+            line.append(")")
+        } else if !record.wasReplayed {
+            line.append(" (the connection was lost)")
         }
     }
 }
@@ -186,40 +270,6 @@ final class RefusalLimiter: @unchecked Sendable {
             lines += 1
             defer { suppressed = 0 }
             return suppressed
-        }
-    }
-}
-
-/// Words for what happens to the session.
-public enum SessionLog {
-    public static func log(_ event: SessionEvent, to logger: Logger) {
-        switch event {
-        case .refreshed(let cause, let generation, let expiresIn):
-            let life = expiresIn.map { ", good for \($0) s" } ?? ""
-            logger.notice("token refreshed (\(cause.rawValue)): generation \(generation)\(life)")
-        case .adopted(let generation):
-            logger.notice("another process changed the session: generation \(generation)")
-        case .unchanged(let cause, let seconds):
-            let life = seconds.map { ", good for \($0) s" } ?? ""
-            logger.notice("token not changed (\(cause.rawValue)): the API gave the same token again\(life)")
-        case .refreshFailed(let cause, let reason, .loginNeeded):
-            logger.error("token not refreshed (\(cause.rawValue)): \(reason) Run: squire login")
-        case .refreshFailed(let cause, let reason, let failure):
-            var pause = ""
-            if case .unavailable(let seconds, _) = failure { pause = "; next try in \(seconds) s" }
-            logger.warning("token not refreshed (\(cause.rawValue)): \(reason)\(pause)")
-        case .recovered:
-            logger.notice("recovered a token written by a squire process that was killed")
-        case .fileUnreadable(let reason):
-            logger.error("session file unusable, continuing with the token in memory: \(reason)")
-        case .loggedIn(let generation):
-            logger.notice("logged in: generation \(generation)")
-        case .loggedOut:
-            logger.notice("logged out")
-        case .saved:
-            logger.notice("the token is saved now")
-        case .notSaved(let reason):
-            logger.error("the new token is in use but NOT SAVED, and the old one is dead: \(reason)")
         }
     }
 }

@@ -11,18 +11,45 @@ public enum LogFormat: String, CaseIterable, Sendable {
 public struct LogStyle: Sendable {
     public let format: LogFormat
     public let isColoured: Bool
+    /// A person reads along, in 80 columns: what is long and says nothing new is left out.
+    public let isTerminal: Bool
+    /// Which proxy the lines are about.
+    private var proxy: String?
+    /// How wide the column of proxies is; 0 for none, when there is one proxy only.
+    private var column = 0
     private let clock: LogClock
 
-    public init(format: LogFormat, isColoured: Bool) {
+    public init(format: LogFormat, isColoured: Bool, isTerminal: Bool = false) {
         self.format = format
         self.isColoured = isColoured
+        self.isTerminal = isTerminal
         clock = LogClock(format)
     }
 
-    /// Colours on a terminal only, and not when NO_COLOR asks for none (no-color.org).
     public static func forStandardError(_ format: LogFormat, environment: [String: String]) -> LogStyle {
-        let wantsNone = environment["NO_COLOR"].map { !$0.isEmpty } ?? false
-        return LogStyle(format: format, isColoured: isatty(2) == 1 && !wantsNone)
+        let isTerminal = isatty(2) == 1
+        return LogStyle(
+            format: format,
+            isColoured: hasColours(isTerminal: isTerminal, environment: environment),
+            isTerminal: isTerminal
+        )
+    }
+
+    /// Colours on a terminal that knows them, and not when NO_COLOR asks for none (no-color.org); elsewhere when
+    /// CLICOLOR_FORCE asks for them (bixense.com/clicolors).
+    static func hasColours(isTerminal: Bool, environment: [String: String]) -> Bool {
+        let value = { (name: String) in environment[name] ?? "" }
+        if !value("NO_COLOR").isEmpty { return false }
+        if !["", "0"].contains(value("CLICOLOR_FORCE")) { return true }
+        return isTerminal && !["", "dumb"].contains(value("TERM"))
+    }
+
+    /// The same for the lines of one proxy; in a column of that width if there are several.
+    public func of(proxy: String, column: Int) -> LogStyle {
+        var style = self
+        style.proxy = proxy
+        style.column = column
+        return style
     }
 
     enum Colour: Int {
@@ -49,7 +76,13 @@ public struct LogStyle: Sendable {
             clock.append(time, to: line)
             line.append(#"","level":""#)
             line.append(level.rawValue)
-            line.append(#"","message":"#)
+            if let proxy {
+                line.append(#"","proxy":"#)
+                line.append(quoted: proxy)
+                line.append(#","message":"#)
+            } else {
+                line.append(#"","message":"#)
+            }
             line.append(quoted: message)
         case .text:
             let colour: Colour =
@@ -63,6 +96,10 @@ public struct LogStyle: Sendable {
             line.append(" ")
             paint(colour, in: line) { line.append(width: 7) { line.append(level.rawValue) } }
             line.append(" ")
+            if column > 0, let proxy {
+                paint(.dim, in: line) { line.append(width: column) { line.append(proxy) } }
+                line.append(" ")
+            }
         }
     }
 
@@ -70,26 +107,19 @@ public struct LogStyle: Sendable {
         if format == .json { line.append("}") }
     }
 
-    /// A whole line: a message, and names and values.
-    func write(
-        _ level: Logger.Level,
-        _ message: String,
-        _ fields: [(name: String, value: String)] = [],
-        at time: Timestamp = .now(),
-        to line: ByteBuffer
-    ) {
-        begin(level, message, at: time, to: line)
+    /// A whole line: a message, and what programs read of it.
+    func write(_ message: LogMessage, at time: Timestamp = .now(), to line: ByteBuffer) {
+        begin(message.level, message.text, at: time, to: line)
         switch format {
         case .json:
-            for field in fields {
+            for member in message.members {
                 line.append(",")
-                line.append(quoted: field.name)
+                line.append(quoted: member.name)
                 line.append(":")
-                line.append(quoted: field.value)
+                line.append(member.value)
             }
         case .text:
-            line.append(message)
-            for field in fields { line.append(" \(field.name)=\(field.value)") }
+            line.append(LogMessage.shown(message.text))
         }
         end(line)
     }
@@ -115,8 +145,12 @@ public struct LogBackend: LogHandler {
 
     public func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
+        var message = LogMessage(event.level, "\(event.message)")
+        message.members = all.map { ($0.key, .text("\($0.value)")) }
+        // What programs read as members, people read behind the message.
+        if style.format == .text { message.text += all.map { " \($0.key)=\($0.value)" }.joined() }
         let line = ByteBuffer(capacity: 1024)
-        style.write(event.level, "\(event.message)", all.map { ($0.key, "\($0.value)") }, to: line)
+        style.write(message, to: line)
         writer.write(line.readable)
     }
 }

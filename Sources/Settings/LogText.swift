@@ -47,6 +47,16 @@ extension ByteBuffer {
         append(tenths: nanoseconds / 100_000)
     }
 
+    /// `300 ms`, and short ones as `1.3 ms`
+    func append(rounded nanoseconds: UInt64) {
+        if nanoseconds < 10_000_000 {
+            append(milliseconds: nanoseconds)
+        } else {
+            append(decimal: nanoseconds / 1_000_000)
+        }
+        append(" ms")
+    }
+
     /// `498 B`, `1.5 MiB`
     func append(size bytes: UInt64) {
         guard bytes >= 1024 else {

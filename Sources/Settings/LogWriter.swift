@@ -1,4 +1,4 @@
-import EventIO
+public import EventIO
 import Platform
 import Threads
 
@@ -7,7 +7,7 @@ import Threads
 ///
 /// *Threading*: any thread.
 public final class LogWriter: @unchecked Sendable {
-    // `@unchecked`: `pending`, `dropped` and `isWriting` are protected by `lock`.
+    // `@unchecked`: `pending`, `dropped` and `activity` are protected by `lock`.
     public static let standardError = LogWriter(descriptor: 2)
 
     private static let capacity = 1 << 20
@@ -16,8 +16,16 @@ public final class LogWriter: @unchecked Sendable {
     private let thread = WorkThread(name: "squire-log")
     private var pending = ByteBuffer(capacity: 4096)
     private var dropped = 0
-    /// The thread writes, or was told to: it need not be told again.
-    private var isWriting = false
+    private var activity = Activity.idle
+
+    private enum Activity {
+        /// Lines gather behind the one that is to be the first.
+        case held
+        case idle
+        /// The thread writes, or was told to: it need not be told again.
+        case writing
+    }
+
     /// What is being written: the thread's own. It and `pending` change places, so that neither has to grow again.
     private var leaving = ByteBuffer(capacity: 4096)
 
@@ -34,16 +42,47 @@ public final class LogWriter: @unchecked Sendable {
             }
             pending.append(line)
             pending.append("\n")
-            defer { isWriting = true }
-            return !isWriting
+            guard case .idle = activity else { return false }
+            activity = .writing
+            return true
         }
-        // After `finish` the process ends: nobody reads the log then.
-        if wakes { _ = thread.execute { self.drain() } }
+        if wakes { wake() }
     }
 
-    /// Waits until everything is written, a second at most. For the end of the process.
-    public func finish() {
-        _ = thread.finish(timeout: .seconds(1))
+    /// From now on lines gather until `release`: something else is to be the first.
+    public func hold() {
+        lock.withLock { if case .idle = activity { activity = .held } }
+    }
+
+    /// Writes `lines`, each without its end, then what was held.
+    public func release(first lines: [ByteBuffer] = []) {
+        let wakes = lock.withLock { () -> Bool in
+            let held = pending
+            pending = ByteBuffer(capacity: 4096)
+            for line in lines {
+                pending.append(line.readable)
+                pending.append("\n")
+            }
+            pending.append(held.readable)
+            guard case .writing = activity else {
+                activity = .writing
+                return true
+            }
+            return false
+        }
+        if wakes { wake() }
+    }
+
+    private func wake() {
+        // After `finish` the process ends: nobody reads the log then.
+        _ = thread.execute { self.drain() }
+    }
+
+    /// Waits until everything is written, a second at most unless `timeout` says less. For the end of the process.
+    public func finish(timeout: Duration = .seconds(1)) {
+        let isHeld = lock.withLock { if case .held = activity { true } else { false } }
+        if isHeld { release() }
+        _ = thread.finish(timeout: timeout)
     }
 
     /// How long lines gather before they are written, in microseconds. Nobody notices; but a busy proxy would otherwise
@@ -56,7 +95,7 @@ public final class LogWriter: @unchecked Sendable {
             leaving.clear()
             let lost = lock.withLock {
                 swap(&leaving, &pending)
-                isWriting = !leaving.isEmpty || dropped > 0
+                activity = leaving.isEmpty && dropped == 0 ? .idle : .writing
                 defer { dropped = 0 }
                 return dropped
             }

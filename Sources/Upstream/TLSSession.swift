@@ -12,6 +12,7 @@ private struct OpenSSL: Sendable {
     typealias HasPending = @convention(c) (Session) -> Int32
     typealias PeekError = @convention(c) () -> UInt
     typealias ClearErrors = @convention(c) () -> Void
+    typealias Version = @convention(c) (Session) -> UnsafePointer<CChar>?
 
     let setDescriptor: SetDescriptor
     let read: Read
@@ -20,6 +21,7 @@ private struct OpenSSL: Sendable {
     let hasPending: HasPending
     let peekError: PeekError
     let clearErrors: ClearErrors
+    let version: Version
 
     /// Nil where one of the functions is not there.
     static let shared = OpenSSL()
@@ -31,7 +33,8 @@ private struct OpenSSL: Sendable {
         guard let setDescriptor: SetDescriptor = find("SSL_set_fd"), let read: Read = find("SSL_read"),
             let write: Write = find("SSL_write"), let error: ErrorOf = find("SSL_get_error"),
             let hasPending: HasPending = find("SSL_has_pending"), let peekError: PeekError = find("ERR_peek_error"),
-            let clearErrors: ClearErrors = find("ERR_clear_error")
+            let clearErrors: ClearErrors = find("ERR_clear_error"),
+            let version: Version = find("SSL_get_version")
         else { return nil }
         self.setDescriptor = setDescriptor
         self.read = read
@@ -40,12 +43,19 @@ private struct OpenSSL: Sendable {
         self.hasPending = hasPending
         self.peekError = peekError
         self.clearErrors = clearErrors
+        self.version = version
     }
 
     func holdsBytes(_ session: Session) -> Bool { hasPending(session) != 0 }
 }
 
 extension EasyHandle {
+    /// `TLSv1.3` and the like; nil where it cannot be known, such as before anything was sent.
+    var protocolVersion: String? {
+        guard usesOpenSSL, let library = OpenSSL.shared, let session = ccurl_tls_session(curl) else { return nil }
+        return library.version(session).map { String(cString: $0) }
+    }
+
     /// The same as a session's, where bytes pass through libcurl; true where it cannot be known.
     var holdsBytes: Bool {
         guard let library = OpenSSL.shared, let session = ccurl_tls_session(curl) else { return true }

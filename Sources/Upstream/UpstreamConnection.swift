@@ -84,6 +84,12 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
             && !(session?.holdsBytes ?? libraryHoldsBytes)
     }
 
+    /// The version of TLS that protects the connection, such as `TLSv1.3`, where it is known. For people: it allocates.
+    public var protocolVersion: String? {
+        guard isOpen, isSecure, case .library(let transport, _) = carrier else { return nil }
+        return transport.easy.protocolVersion
+    }
+
     /// Nothing that counts as sent waits inside.
     public var hasSentAll: Bool { staged == nil }
 

@@ -50,6 +50,15 @@ public struct UpstreamSettings: Sendable, Equatable {
     /// `https://host[:port]`, without a path.
     public var origin: String
     public var isSecure: Bool
+    /// How the proxy is called where it is shown: `host:port`, without credentials. Nil without one.
+    public var proxyName: String? {
+        switch proxy {
+        case .none: nil
+        case .environment: "of the environment, if it names one"
+        case .url: proxy.name
+        }
+    }
+
     /// Nothing but the kernel is between the upstream and whoever has the connected socket.
     var isBare: Bool { !isSecure && !proxy.mayBeSecure }
 

@@ -8,7 +8,8 @@ import Testing
 @Suite struct OwnResponseTests {
     private func render(_ problem: Problem, method: MethodName = .get) -> String {
         let output = ByteBuffer(capacity: 16)
-        OwnResponse(method: method, date: "now", closes: true).append(problem, to: output)
+        let count = OwnResponse(method: method, date: "now", closes: true).append(problem, to: output)
+        #expect(count == (method == .head ? 0 : ProblemWriter(problem).count))
         return String(decoding: output.readable, as: UTF8.self)
     }
 

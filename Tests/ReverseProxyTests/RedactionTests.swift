@@ -51,7 +51,19 @@ import Testing
         #expect(redacted(target) == shown)
     }
 
+    @Test(
+        arguments: [
+            ("/r?u=http://user:pass@host/p", "/r?u=http://…@host/p"), ("http://u:p@host/@x", "http://…@host/@x"),
+            ("u:p@host:443", "…@host:443"), ("u@p@host", "…@host"), ("/@scope/p@1.2", "/@scope/p@1.2"),
+            ("/r?u=http%3A%2F%2Fuser%3Apass%40host%2Fp", "/r?u=http%3A%2F%2F…%40host%2Fp"), ("/a?to=x@y", "/a?to=x@y"),
+        ]
+    )
+    func userAndPasswordBeforeAHostAreLeftOut(_ target: String, _ shown: String) {
+        #expect(redacted(target) == shown)
+    }
+
     @Test(arguments: [
+        ("/\u{202E}gpj", "/\\u{202e}gpj"), ("/\u{2028}x", "/\\u{2028}x"),
         ("/a\u{1B}[31m", "/a\\x1b[31m"), ("/a\u{9B}31m", "/a\\x9b31m"), ("/\u{7F}\n", "/\\x7f\\xa"),
         ("/é\u{A0}🙂", "/é\u{A0}🙂"),
     ])

@@ -9,18 +9,26 @@ import Testing
 /// What a line looks like, octet by octet: people read it and programs parse it.
 @Suite struct ExchangeLogTests {
     @Test func text() {
+        #expect(line(.text) == "\(clock) info    GET    200      1.2 ms     498 B  /api/x  [00a7-12] 69da3547-204b")
+    }
+
+    /// In 80 columns an identifier is shown where somebody may want to ask about it.
+    @Test func onATerminalTextIsShort() {
         #expect(
-            line(.text)
-                == "\(clock) info    GET    200      1.2 ms     498 B  /api/x  [00a7-12] upstream 0.8 ms, generation 1"
+            line(.text, isTerminal: true) == "\(clock) info    GET    200      1.2 ms     498 B  /api/x  [00a7-12]"
         )
+        #expect(line(.text, isTerminal: true) { $0.status = 404 }.hasSuffix("[00a7-12] 69da3547-204b"))
+        #expect(line(.text, isTerminal: true) { $0.attempts = 2 }.hasSuffix("[00a7-12] 69da3547-204b"))
+        #expect(line(.text, isTerminal: true, level: .debug).hasSuffix("[00a7-12] 69da3547-204b"))
     }
 
     @Test func json() {
         #expect(
             line(.json)
-                == #"{"time":"2026-11-24T08:15:02.007Z","level":"info","message":"exchange","id":"00a7-12","method":"GET","#
-                + #""path":"/api/x","status":200,"outcome":"complete","request_bytes":0,"response_bytes":498,"#
-                + #""total_ms":1.2,"attempts":1,"generation":1,"replayed":false,"upstream_ms":0.8}"#
+                == #"{"time":"2026-11-24T08:15:02.007Z","level":"info","message":"exchange","event":"exchange","#
+                + #""id":"00a7-12","method":"GET","path":"/api/x","status":200,"outcome":"complete","#
+                + #""request_bytes":0,"response_bytes":498,"total_ms":1.2,"attempts":1,"generation":1,"#
+                + #""replayed":false,"upstream_ms":0.8,"request_id":"69da3547-204b"}"#
         )
     }
 
@@ -28,22 +36,26 @@ import Testing
     private func everything(_ record: inout ExchangeRecord) {
         record.status = 502
         record.outcome = .upstreamBroke
-        record.code = .upstreamProtocol
+        record.problem = Problem(.upstreamProtocol, detail: "It is \"no\" HTTP.")
         record.requestBytes = 5 << 20
         record.responseBytes = 1024
         record.totalNanoseconds = 61_000_000_000
         record.upstreamNanoseconds = 0
+        record.tokenNanoseconds = 299_900_000
+        record.ledRefresh = true
+        record.firstStatus = 401
         record.attempts = 3
         record.generation = 18_446_744_073_709_551_615
         record.wasReplayed = true
     }
 
+    /// What happened stands before the path, which may be cut.
     @Test func everythingAsText() {
         #expect(
             line(.text, "OPTIONS", "/a?token=x&b", change: everything)
-                == "\(clock) info    OPTIONS 502  61000.0 ms   1.0 KiB  /a?token=…&b  [00a7-12] upstream_protocol, "
-                + "upstream-broke, sent 5.0 MiB, token refreshed, request sent again, 3 attempts, upstream 0.0 ms, "
-                + "generation 18446744073709551615"
+                == "\(clock) info    OPTIONS 502  61000.0 ms   1.0 KiB  upstream_protocol, upstream-broke, refreshed, "
+                + "sent 3 times (first 401), waited 299 ms, sent 5.0 MiB, upstream 0.0 ms  /a?token=…&b  [00a7-12] "
+                + "69da3547-204b It is \"no\" HTTP."
         )
     }
 
@@ -51,28 +63,31 @@ import Testing
         #expect(
             line(.text, isColoured: true, "OPTIONS", "/a?token=x&b", change: everything)
                 == "\u{1B}[2m\(clock)\u{1B}[0m \u{1B}[34minfo   \u{1B}[0m OPTIONS \u{1B}[31m502\u{1B}[0m  61000.0 ms"
-                + "   1.0 KiB  /a?token=…&b\u{1B}[2m  [00a7-12] \u{1B}[0mupstream_protocol, upstream-broke, "
-                + "sent 5.0 MiB, \u{1B}[36mtoken refreshed, request sent again\u{1B}[0m, 3 attempts, "
-                + "upstream 0.0 ms, generation 18446744073709551615"
+                + "   1.0 KiB  upstream_protocol, upstream-broke, \u{1B}[36mrefreshed\u{1B}[0m, "
+                + "\u{1B}[36msent 3 times (first 401)\u{1B}[0m, waited 299 ms, sent 5.0 MiB, upstream 0.0 ms  "
+                + "/a?token=…&b\u{1B}[2m  [00a7-12] 69da3547-204b\u{1B}[0m It is \"no\" HTTP."
         )
     }
 
     @Test func everythingAsJSON() {
         #expect(
             line(.json, "OPTIONS", "/a?token=x&b", change: everything)
-                == #"{"time":"2026-11-24T08:15:02.007Z","level":"info","message":"exchange","id":"00a7-12","method":"#
-                + #""OPTIONS","path":"/a?token=…&b","status":502,"outcome":"upstream-broke","request_bytes":5242880,"#
-                + #""response_bytes":1024,"total_ms":61000.0,"attempts":3,"generation":18446744073709551615,"#
-                + #""replayed":true,"upstream_ms":0.0,"code":"upstream_protocol"}"#
+                == #"{"time":"2026-11-24T08:15:02.007Z","level":"info","message":"exchange","event":"exchange","#
+                + #""id":"00a7-12","method":"OPTIONS","path":"/a?token=…&b","status":502,"#
+                + #""outcome":"upstream-broke","request_bytes":5242880,"response_bytes":1024,"#
+                + #""total_ms":61000.0,"attempts":3,"generation":18446744073709551615,"replayed":true,"#
+                + #""upstream_ms":0.0,"refresh_wait_ms":299.9,"led_refresh":true,"first_status":401,"#
+                + #""request_id":"69da3547-204b","code":"upstream_protocol","detail":"It is \"no\" HTTP."}"#
         )
     }
 
-    /// A refusal: nothing was asked of the upstream.
-    private func nothing(_ record: inout ExchangeRecord) {
-        record.status = 400
+    /// A refusal: nothing was asked of the upstream. What led to it is said first, and nothing of it acts on a terminal.
+    private func refusal(_ record: inout ExchangeRecord) {
+        record.status = 421
         record.outcome = .local
-        record.code = .badRequest
-        record.responseBytes = 0
+        record.problem = .misdirected
+        record.problem?.evidence = "Host evil\u{202E}.example"
+        record.responseBytes = 268
         record.totalNanoseconds = 99_999
         record.upstreamNanoseconds = nil
         record.attempts = 0
@@ -81,27 +96,48 @@ import Testing
 
     @Test func refusalAsText() {
         #expect(
-            line(.text, "-", "-", change: nothing)
-                == "\(clock) info    -      400      0.0 ms       0 B  -  [00a7-12] bad_request"
+            line(.text, "-", "-", requestID: "", change: refusal)
+                == "\(clock) info    -      421      0.0 ms     268 B  misdirected_request  -  [00a7-12] "
+                + "Host evil\\u{202E}.example: \(Problem.misdirected.detail)"
         )
     }
 
     @Test func refusalAsJSON() {
         #expect(
-            line(.json, "-", "-", change: nothing)
-                == #"{"time":"2026-11-24T08:15:02.007Z","level":"info","message":"exchange","id":"00a7-12","method":"-","#
-                + #""path":"-","status":400,"outcome":"refused","request_bytes":0,"response_bytes":0,"total_ms":0.0,"#
-                + #""attempts":0,"generation":0,"replayed":false,"code":"bad_request"}"#
+            line(.json, "-", "-", requestID: "", change: refusal)
+                == #"{"time":"2026-11-24T08:15:02.007Z","level":"info","message":"exchange","event":"exchange","#
+                + #""id":"00a7-12","method":"-","path":"-","status":421,"outcome":"refused","request_bytes":0,"#
+                + #""response_bytes":268,"total_ms":0.0,"attempts":0,"generation":0,"replayed":false,"#
+                + #""code":"misdirected_request","detail":"Host evil\#u{202E}.example: "#
+                + Problem.misdirected.detail + #""}"#
         )
+    }
+
+    /// Of the requests that waited for one refresh, the line says which one led, and how long each waited.
+    @Test func aReplayIsToldInPlainWords() {
+        let follower = line(.text, requestID: "") {
+            $0.attempts = 2
+            $0.wasReplayed = true
+            $0.firstStatus = 401
+            $0.tokenNanoseconds = 300_000_000
+            $0.upstreamNanoseconds = 612_000_000
+        }
+        #expect(follower.hasSuffix(" B  sent twice (first 401), waited 300 ms, upstream 612.0 ms  /api/x  [00a7-12]"))
+        let retried = line(.text, requestID: "") { $0.attempts = 2 }
+        #expect(retried.hasSuffix(" 498 B  sent twice (the connection was lost), upstream 0.8 ms  /api/x  [00a7-12]"))
+        let brief = line(.text, requestID: "") { $0.tokenNanoseconds = 1_300_000 }
+        #expect(brief.hasSuffix(" 498 B  waited 1.3 ms, upstream 0.8 ms  /api/x  [00a7-12]"))
+        // It was there, as good as.
+        #expect(line(.text, requestID: "") { $0.tokenNanoseconds = 999_999 }.hasSuffix(" 498 B  /api/x  [00a7-12]"))
     }
 
     @Test(arguments: [ExchangeRecord.Outcome.clientGone, .upstreamBroke, .shutDown])
     func textNamesEndsThatLeftAResponseIncomplete(_ outcome: ExchangeRecord.Outcome) {
-        #expect(line(.text) { $0.outcome = outcome }.contains("] \(outcome.rawValue), "))
+        #expect(line(.text) { $0.outcome = outcome }.contains(" B  \(outcome.rawValue), upstream 0.8 ms  /api/x"))
     }
 
     @Test func clientGoneWithoutNotes() {
-        let text = line(.text, isColoured: true) {
+        let text = line(.text, isColoured: true, requestID: "") {
             $0.status = 0
             $0.outcome = .clientGone
             $0.upstreamNanoseconds = nil
@@ -109,14 +145,46 @@ import Testing
         }
         #expect(
             text.hasSuffix(
-                " GET    \u{1B}[32m0\u{1B}[0m      1.2 ms     498 B  /api/x\u{1B}[2m  [00a7-12] \u{1B}[0mclient-gone"
+                " GET    \u{1B}[32m0\u{1B}[0m      1.2 ms     498 B  client-gone  /api/x\u{1B}[2m  [00a7-12]\u{1B}[0m"
             )
         )
-        let silent = line(.text) {
-            $0.upstreamNanoseconds = nil
-            $0.generation = 0
-        }
-        #expect(silent.hasSuffix("/api/x  [00a7-12] "))
+    }
+
+    /// A WebSocket has a line when it opens, which is no end.
+    @Test func openings() {
+        #expect(
+            line(.text, requestID: "", isOpening: true) { $0.status = 101 }
+                .hasSuffix(" GET    101      1.2 ms     498 B  WebSocket open, upstream 0.8 ms  /api/x  [00a7-12]")
+        )
+        let json = line(.json, requestID: "", isOpening: true) { $0.status = 101 }
+        #expect(json.contains(#""message":"websocket","event":"websocket","id":"00a7-12""#))
+        #expect(!json.contains("outcome") && !json.contains("response_bytes"))
+    }
+
+    /// Several proxies: a column; one: none. Programs are told always.
+    @Test func proxies() {
+        let style = LogStyle(format: .text, isColoured: false)
+        #expect(message(.init(.notice, "x"), style.of(proxy: "ab", column: 4)) == "\(clock) notice  ab   x")
+        #expect(message(.init(.notice, "x"), style.of(proxy: "ab", column: 0)) == "\(clock) notice  x")
+        let json = LogStyle(format: .json, isColoured: false).of(proxy: "a\"b", column: 0)
+        #expect(
+            message(.init(.notice, "x"), json)
+                == #"{"time":"2026-11-24T08:15:02.007Z","level":"notice","proxy":"a\"b","message":"x"}"#
+        )
+    }
+
+    @Test(
+        arguments: [
+            (true, [:], false), (true, ["TERM": "dumb"], false), (true, ["TERM": ""], false),
+            (true, ["TERM": "xterm"], true), (false, ["TERM": "xterm"], false),
+            (true, ["TERM": "xterm", "NO_COLOR": "1"], false), (true, ["TERM": "xterm", "NO_COLOR": ""], true),
+            (false, ["CLICOLOR_FORCE": "1"], true), (false, ["CLICOLOR_FORCE": "0"], false),
+            (true, ["TERM": "dumb", "CLICOLOR_FORCE": "1"], true),
+            (true, ["TERM": "xterm", "CLICOLOR_FORCE": "1", "NO_COLOR": "1"], false),
+        ] as [(Bool, [String: String], Bool)]
+    )
+    func coloursAreForTerminalsThatKnowThem(_ isTerminal: Bool, _ environment: [String: String], _ expected: Bool) {
+        #expect(LogStyle.hasColours(isTerminal: isTerminal, environment: environment) == expected)
     }
 
     @Test(arguments: [(200, 32), (304, 36), (401, 33), (500, 31)]) func colours(_ status: Int, _ colour: Int) {
@@ -131,13 +199,13 @@ import Testing
         ] as [(UInt64, String)]
     )
     func sizes(_ bytes: UInt64, _ shown: String) {
-        let text = line(.text) {
+        let text = line(.text, requestID: "") {
             $0.responseBytes = bytes
             $0.requestBytes = bytes
         }
-        #expect(text.contains(" ms " + String(repeating: " ", count: max(0, 9 - shown.utf8.count)) + shown + "  /"))
-        let note = bytes == 0 ? "" : "sent \(shown.drop { $0 == " " }), "
-        #expect(text.hasSuffix("] \(note)upstream 0.8 ms, generation 1"))
+        let padding = String(repeating: " ", count: max(0, 9 - shown.utf8.count))
+        let note = bytes == 0 ? "" : "sent \(shown.drop { $0 == " " }), upstream 0.8 ms  "
+        #expect(text.hasSuffix(" ms " + padding + shown + "  \(note)/api/x  [00a7-12]"))
     }
 
     /// What is printable and yet means something in JSON.
@@ -161,19 +229,55 @@ import Testing
     /// Lines that are about no exchange.
     @Test(
         arguments: [
-            (.text, false, "CLOCK warning a \"b\" c=\\ d=e"),
-            (.text, true, "\u{1B}[2mCLOCK\u{1B}[0m \u{1B}[33mwarning\u{1B}[0m a \"b\" c=\\ d=e"),
+            (.text, false, "CLOCK warning a \"b\"; \\x1B[31m\\u{202E}"),
+            (.text, true, "\u{1B}[2mCLOCK\u{1B}[0m \u{1B}[33mwarning\u{1B}[0m a \"b\"; \\x1B[31m\\u{202E}"),
             (
                 .json, false,
-                #"{"time":"2026-11-24T08:15:02.007Z","level":"warning","message":"a \"b\"","c":"\\","d":"e"}"#
+                #"{"time":"2026-11-24T08:15:02.007Z","level":"warning","message":"a \"b\"\n\u001b[31m"#
+                    + "\u{202E}" + #"","event":"e","c":"\\","d":-1,"f":["g","h"]}"#
             ),
         ] as [(LogFormat, Bool, String)]
     )
     func messages(_ format: LogFormat, _ isColoured: Bool, _ expected: String) {
+        let text = "a \"b\"\n\u{1B}[31m\u{202E}"
+        let message = LogMessage(
+            .warning,
+            event: "e",
+            text,
+            ["c": .text(#"\"#), "n": nil, "d": .number(-1), "f": .list(["g", "h"])]
+        )
+        let style = LogStyle(format: format, isColoured: isColoured)
+        #expect(self.message(message, style) == expected.replacing("CLOCK", with: clock))
+    }
+
+    private func message(_ message: LogMessage, _ style: LogStyle) -> String {
         let line = ByteBuffer(capacity: 16)
-        LogStyle(format: format, isColoured: isColoured)
-            .write(.warning, #"a "b""#, [("c", #"\"#), ("d", "e")], at: time, to: line)
-        #expect(String(decoding: line.readable, as: UTF8.self) == expected.replacing("CLOCK", with: clock))
+        style.write(message, at: time, to: line)
+        return String(decoding: line.readable, as: UTF8.self)
+    }
+
+    @Test func steps() {
+        let log = ExchangeLog(level: .trace, style: LogStyle(format: .text, isColoured: false))!
+        func text(_ step: ExchangeStep, _ log: ExchangeLog) -> String {
+            let line = ByteBuffer(capacity: 16)
+            log.write(ExchangeID(prefix: 0xA7, number: 12), step, at: time, to: line)
+            return String(decoding: line.readable, as: UTF8.self)
+        }
+        #expect(
+            text(.routed(.signIn, pattern: "POST /login", .none), log)
+                == "\(clock) debug   [00a7-12] route sign-in by POST /login: no token goes along"
+        )
+        #expect(text(.waits(.needsAnother), log) == "\(clock) trace   [00a7-12] waits for another token")
+        let json = ExchangeLog(level: .debug, style: LogStyle(format: .json, isColoured: false))!
+        #expect(
+            text(.answered(status: 401, .rejected, protocolVersion: "TLSv1.3"), json)
+                == #"{"time":"2026-11-24T08:15:02.007Z","level":"debug","#
+                + #""message":"[00a7-12] answer 401 over TLSv1.3: the token is rejected","event":"answer","#
+                + #""id":"00a7-12","status":401,"verdict":"rejected","tls_version":"TLSv1.3"}"#
+        )
+        #expect(log.detail == .everything && json.detail == .steps)
+        #expect(ExchangeLog(level: .info, style: LogStyle(format: .json, isColoured: false))?.detail == .ends)
+        #expect(ExchangeLog(level: .notice, style: LogStyle(format: .json, isColoured: false)) == nil)
     }
 
     /// The text of the second that is kept is not taken for another one's.
@@ -208,25 +312,23 @@ import Testing
     private func line(
         _ format: LogFormat,
         isColoured: Bool = false,
+        isTerminal: Bool = false,
+        level: Logger.Level = .info,
         _ method: String = "GET",
         _ target: String = "/api/x",
+        requestID: String = "69da3547-204b",
+        isOpening: Bool = false,
         change: (inout ExchangeRecord) -> Void = { _ in }
     ) -> String {
-        var record = ExchangeRecord(
-            id: ExchangeID(prefix: 0xA7, number: 12),
-            status: 200,
-            outcome: .complete,
-            code: nil,
-            requestBytes: 0,
-            responseBytes: 498,
-            upstreamNanoseconds: 812_345,
-            totalNanoseconds: 1_299_999,
-            attempts: 1,
-            generation: 1,
-            wasReplayed: false
-        )
+        var record = ExchangeRecord(id: ExchangeID(prefix: 0xA7, number: 12), status: 200, outcome: .complete)
+        record.responseBytes = 498
+        record.upstreamNanoseconds = 812_345
+        record.totalNanoseconds = 1_299_999
+        record.attempts = 1
+        record.generation = 1
         change(&record)
-        let log = ExchangeLog(level: .info, style: LogStyle(format: format, isColoured: isColoured))!
+        let style = LogStyle(format: format, isColoured: isColoured, isTerminal: isTerminal)
+        let log = ExchangeLog(level: level, style: style)!
         let buffer = ByteBuffer(capacity: 64)
         let scratch = ByteBuffer(capacity: 64)
         Array(target.utf8).withUnsafeBufferPointer { target in
@@ -234,6 +336,8 @@ import Testing
                 record,
                 Array(method.utf8).span,
                 Redaction.target(target, scratch: scratch).span,
+                Array(requestID.utf8).span,
+                isOpening: isOpening,
                 at: time,
                 to: buffer
             )

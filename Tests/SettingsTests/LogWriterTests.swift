@@ -1,3 +1,4 @@
+import EventIO
 import Platform
 import Testing
 
@@ -16,6 +17,33 @@ import Testing
             }
         }
         #expect(clock.measure { writer.finish() } < writing / 4)
+    }
+
+    /// What runs is the first line, whatever was said while it started.
+    @Test func whatIsHeldComesBehindTheFirstLine() {
+        let pipe = Pipe()
+        let writer = LogWriter(descriptor: pipe.writing)
+        func write(_ text: String, to writer: LogWriter) {
+            Array(text.utf8).withUnsafeBytes { writer.write($0) }
+        }
+        let lines = ["first", "second"].map { text in
+            let line = ByteBuffer(capacity: 8)
+            line.append(text)
+            return line
+        }
+        writer.hold()
+        write("held", to: writer)
+        writer.release(first: lines)
+        write("later", to: writer)
+        var text = ""
+        while text.split(separator: "\n").count < 4 { text += pipe.read() }
+        #expect(text == "first\nsecond\nheld\nlater\n")
+        // Nothing is lost where it never came to run.
+        let failing = LogWriter(descriptor: pipe.writing)
+        failing.hold()
+        write("held", to: failing)
+        failing.finish()
+        #expect(pipe.read() == "held\n")
     }
 
     /// A terminal or pipe that others made non-blocking and that is full for a while.

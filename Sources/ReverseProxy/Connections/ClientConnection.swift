@@ -57,6 +57,8 @@ final class ClientConnection: DescriptorWatchDelegate {
     }
 
     var isClosed: Bool { if case .closed = state { true } else { false } }
+    /// An exchange runs: something of it is still to come.
+    var isExchanging: Bool { if case .exchanging(let runner) = state { runner.ending == nil } else { false } }
 
     /// From now on new requests follow `context`.
     func reconfigure(_ context: WorkerContext) {
@@ -131,7 +133,7 @@ final class ClientConnection: DescriptorWatchDelegate {
             state = .awaitingRequest(.head)
             stream.setDeadline(nanoseconds: context.proxy.intervals.head, now: now)
         case .failed(let error):
-            refuse(Problem(error), now: now)
+            refuse(error, input.readable)
         case .complete(let length):
             stream.clearDeadline()
             let bytes = UnsafeRawBufferPointer(rebasing: input.readable[..<length])
@@ -231,10 +233,23 @@ final class ClientConnection: DescriptorWatchDelegate {
     // MARK: Ending
 
     /// Bytes that are no request: says so and hangs up. What follows them is not trusted.
-    private func refuse(_ problem: Problem, now: UInt64) {
+    private func refuse(_ error: HTTP1Error, _ bytes: UnsafeRawBufferPointer) {
+        var problem = Problem(error)
+        if context.proxy.observer != nil {
+            problem.evidence = RefusalEvidence(secrets: context.session.secrets).of(error, bytes)
+        }
+        refuse(problem, bytes)
+    }
+
+    private func refuse(_ problem: Problem, _ bytes: UnsafeRawBufferPointer) {
         let date = resources.date(context.proxy.clock)
-        OwnResponse(method: .get, date: date, closes: true).append(problem, to: stream.outputBuffer())
-        resources.reportRefusal(problem, to: context.proxy.observer)
+        let response = OwnResponse(method: .get, date: date, closes: true)
+        let count = response.append(problem, to: stream.outputBuffer())
+        var texts = WorkerResources.Texts.unknown
+        if let line = RefusalEvidence.firstLine(bytes) {
+            texts = .init(method: line.method, target: line.target, secrets: context.session.secrets)
+        }
+        resources.reportRefusal(problem, responseBytes: count, texts, to: context.proxy.observer)
         lingerAfterOutput(budget: Self.lingerBytes)
     }
 
@@ -306,7 +321,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         switch state {
         case .awaitingRequest(.idle): close()
         case .awaitingRequest(.head):
-            if stream.input == nil { close() } else { refuse(.requestTimeout, now: MonotonicClock.now()) }
+            if let input = stream.input { refuse(.requestTimeout, input.readable) } else { close() }
         case .exchanging(let runner): runner.deadlinePassed(now: MonotonicClock.now())
         case .lingering: close()
         case .closed: break

@@ -14,6 +14,8 @@ struct Request {
     /// end, and behind that perhaps the body, if it is small.
     let head: ByteBuffer
     var prefixLength = 0
+    /// Up to there the head is the client's.
+    var rulesOffset = 0
     var headLength = 0
     var methodLength = 0
     var targetLength = 0
@@ -29,14 +31,19 @@ struct Request {
     var expectation = Expectation.none
     /// Body bytes from the client.
     var bytes: UInt64 = 0
-    /// When the first attempt began, monotonic nanoseconds; 0 before.
-    var sentAt: UInt64 = 0
-    /// When the head of the last response came; 0 before.
-    var firstByteAt: UInt64 = 0
-    /// This exchange started the refresh that it waits for.
-    var ledRefresh = false
+    /// Runs while the upstream is asked: from the beginning of an attempt to its response's head, or to where it is
+    /// known what the response means.
+    var upstreamTime = Stopwatch()
+    /// Runs while a token is waited for.
+    var tokenTime = Stopwatch()
     /// Until when it may wait for the session, in all, on `MonotonicClock`; zero before it has waited.
     var waitEndsAt: UInt64 = 0
+    /// A rejection of its token started a refresh.
+    var startedRefresh = false
+    /// It started a refresh, for whatever cause.
+    var ledRefresh = false
+    /// The client's fields, kept for who wants to hear what became of them; nil otherwise.
+    var clientFields: HeadEdits.Fields?
 
     /// Some of the body has not been read: the client's connection cannot carry another request.
     var isBodyUnread: Bool { upload.map { !$0.body.isComplete } ?? false }
@@ -113,7 +120,43 @@ struct Response {
 /// What is told of a response when the exchange has ended.
 struct Outcome {
     var status = 0
+    /// Of the upstream's first response; 0 without one.
+    var firstStatus = 0
     /// Body bytes for the client.
     var bytes: UInt64 = 0
-    var code: Problem.Code?
+    var problem: Problem?
+}
+
+/// Measures what several spans of time come to. Monotonic nanoseconds.
+struct Stopwatch {
+    private enum State {
+        case unused
+        case running(since: UInt64)
+        case stopped
+    }
+
+    private var state = State.unused
+    private var total: UInt64 = 0
+
+    /// Does nothing while it runs.
+    mutating func start(now: UInt64) {
+        if case .running = state { return }
+        state = .running(since: now)
+    }
+
+    /// Does nothing while it does not run.
+    mutating func stop(now: UInt64) {
+        guard case .running(let since) = state else { return }
+        total &+= now &- since
+        state = .stopped
+    }
+
+    /// All spans together, one that still runs too; nil if there was none.
+    func elapsed(now: UInt64) -> UInt64? {
+        switch state {
+        case .unused: nil
+        case .running(let since): total &+ (now &- since)
+        case .stopped: total
+        }
+    }
 }

@@ -102,13 +102,14 @@ extension ExchangeRunner {
                 into: client.outputBuffer()
             )
             client.flush()
+            if context.detail == .everything { trace(.interim(status: responseHead.status)) }
         }
         buffer.consume(length)
     }
 
     private func headArrived(_ buffer: ByteBuffer, length: Int) {
         let now = MonotonicClock.now()
-        request.firstByteAt = now
+        if outcome.firstStatus == 0 { outcome.firstStatus = responseHead.status }
         let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
         if verdict == .accepted, exchange.rules.carriesCredential {
             request.context.session.session.accepted(route: routeHash, generation: exchange.generation)
@@ -119,14 +120,17 @@ extension ExchangeRunner {
             isReplayable: request.isReplayable
         )
         response = Response(reader: BodyReader(responseHead.framing))
+        if context.detail > .ends { traceAnswer(verdict) }
         switch action {
         case .relay:
+            request.upstreamTime.stop(now: now)
             if exchange.hasReplayed { recordReplay(isAccepted: verdict != .rejected) }
             let head = UnsafeRawBufferPointer(rebasing: buffer.readable[..<length])
             beginRelay(head, edits(framing: clientFraming))
             buffer.consume(length)
             relayBuffered(buffer)
         case .hold:
+            request.upstreamTime.stop(now: now)
             keepHead(buffer, length: length)
             pauseUpstream()
             askForAnotherCredential(now: now)
@@ -195,7 +199,17 @@ extension ExchangeRunner {
         response!.writesChunks = edits.framing == .chunked
         response!.endsWithConnection = edits.framing == .untilClose
         if edits.closes { request.closes = true }
-        context.responses.render(responseHead, head, edits, into: client.outputBuffer())
+        render(head, edits)
+    }
+
+    /// Writes the head for the client.
+    func render(_ head: UnsafeRawBufferPointer, _ edits: ResponsePolicy.Edits) {
+        let output = client.outputBuffer()
+        let start = output.count
+        context.responses.render(responseHead, head, edits, into: output)
+        if context.detail == .everything {
+            traceResponse(head, UnsafeRawBufferPointer(rebasing: output.readable[start...]))
+        }
     }
 
     /// The response that was held goes to the client after all: what there is of it, and then the rest as it comes.
@@ -228,6 +242,7 @@ extension ExchangeRunner {
     func relayCollected() {
         if case .collecting(.verdict, _) = exchange.state, exchange.hasReplayed { recordReplay(isAccepted: true) }
         guard exchange.relayCollected() else { return }
+        request.upstreamTime.stop(now: MonotonicClock.now())
         relayHeld(proxyStatus: nil)
     }
 
@@ -412,8 +427,10 @@ extension ExchangeRunner {
     }
 
     private func decide(isRejection: Bool) {
+        let now = MonotonicClock.now()
+        request.upstreamTime.stop(now: now)
         switch exchange.bodyCollected(isRejection: isRejection, isReplayable: request.isReplayable) {
-        case .hold: askForAnotherCredential(now: MonotonicClock.now())
+        case .hold: askForAnotherCredential(now: now)
         case .relay:
             if exchange.hasReplayed { recordReplay(isAccepted: !isRejection) }
             relayHeld(proxyStatus: nil)

@@ -13,27 +13,39 @@ extension ExchangeRunner {
             return beginAttempt(credential: current.line, now: now)
         }
         let ticket = waitForSession(now: now)
+        waitsForToken(.needsToken, now: now)
         let waiting = resources.waiting
-        context.session.credential(for: Inquiry(route: routeHash), settled: settled) { grant in
+        let starts = context.session.credential(for: Inquiry(route: routeHash), settled: settled) { grant in
             waiting.resume(ticket) { $0.granted(grant) }
         }
+        if starts { request.ledRefresh = true }
+    }
+
+    /// Notes it for those who are told, and when it began.
+    private func waitsForToken(_ reason: ExchangeStep.Wait, now: UInt64) {
+        request.tokenTime.start(now: now)
+        if context.detail == .everything { trace(.waits(reason)) }
     }
 
     /// The upstream rejected the credential: the response is held until it is known whether there is another one.
     func askForAnotherCredential(now: UInt64) {
         let ticket = waitForSession(now: now)
+        waitsForToken(.needsAnother, now: now)
         let waiting = resources.waiting
         let rejection = Rejection(
             generation: exchange.generation,
             skew: exchange.hasReplayed ? nil : skew,
-            ledRefresh: request.ledRefresh,
+            ledRefresh: request.startedRefresh,
             mayRefresh: exchange.mayRefresh
         )
         let inquiry = Inquiry(route: routeHash, rejection: rejection)
-        let leads = context.session.credential(for: inquiry) { grant in
+        let starts = context.session.credential(for: inquiry) { grant in
             waiting.resume(ticket) { $0.granted(grant) }
         }
-        if leads { request.ledRefresh = true }
+        if starts {
+            request.startedRefresh = true
+            request.ledRefresh = true
+        }
     }
 
     /// Nobody waits for ever, whatever holds a refresh up.
@@ -62,6 +74,8 @@ extension ExchangeRunner {
 
     func credentialArrived(_ result: Result<Credential, CredentialFailure>, hasWaited: Bool = false) {
         let now = MonotonicClock.now()
+        request.tokenTime.stop(now: now)
+        if context.detail == .everything { trace(.resumed((try? result.get())?.generation)) }
         switch exchange.credentialArrived(result, hasWaited: hasWaited) {
         case .send:
             if response != nil { dropHeld(now: now) }

@@ -9,16 +9,19 @@ extension ExchangeRunner {
     /// The upstream switched protocols; `buffer` begins with its head, and may hold what it already says.
     func beginTunnel(_ buffer: ByteBuffer, length: Int) {
         let now = MonotonicClock.now()
-        request.firstByteAt = now
+        request.upstreamTime.stop(now: now)
+        if outcome.firstStatus == 0 { outcome.firstStatus = responseHead.status }
         if exchange.hasReplayed { recordReplay(isAccepted: true) }
         outcome.status = responseHead.status
-        let output = client.outputBuffer()
-        context.responses.render(
-            responseHead,
+        if context.detail > .ends { traceAnswer(.accepted) }
+        render(
             UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]),
-            ResponsePolicy.Edits(framing: .none, closes: false),
-            into: output
+            ResponsePolicy.Edits(framing: .none, closes: false)
         )
+        if let observer = context.observer {
+            resources.reportTunnel(record(.complete, now: now), texts, to: observer)
+        }
+        let output = client.outputBuffer()
         buffer.consume(length)
         outcome.bytes += UInt64(buffer.count)
         output.append(buffer.readable)

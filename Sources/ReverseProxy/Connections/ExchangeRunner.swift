@@ -98,8 +98,9 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             into: request.head
         )
         request.prefixLength = request.head.count
+        request.rulesOffset = rendered.rulesOffset
         request.methodLength = head.methodRange.count
-        request.targetLength = max(head.pathAndQuery.count, 1)
+        request.targetLength = rendered.targetLength
         let carriesCredential =
             switch route {
             case .ordinary, .signOut: !rendered.hasAuthorization
@@ -117,6 +118,9 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         self.request = request
         ending = nil
         admit(admission.decision, head, bytes, isLoop: rendered.isLoop)
+        if proxy.detail > .ends, !exchange.isFinished {
+            traceBeginning(head, bytes, hasAuthorization: rendered.hasAuthorization)
+        }
         client.input?.consume(bytes.count)
         if !exchange.isFinished { start(now: now) }
     }
@@ -157,8 +161,12 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             respond(status: 200) { $0.appendOptions(to: $1) }
         case .preflight:
             respond(status: 204) { $0.appendPreflight(head, bytes, to: $1) }
-        case .refuse(let problem):
+        case .refuse(var problem):
             request.closes = true
+            if context.observer != nil {
+                let secrets = request.context.session.secrets
+                problem.evidence = RefusalEvidence(secrets: secrets).of(problem, head, bytes)
+            }
             respond(problem)
         case .forward where isLoop:
             request.closes = true
@@ -196,7 +204,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     /// Gets a connection, and sends what `request.head` holds over it.
     func connect(onFreshConnection: Bool, now: UInt64) {
-        if request.sentAt == 0 { request.sentAt = now }
+        request.upstreamTime.start(now: now)
         let pool = request.context.pool
         if !onFreshConnection, let idle = pool.takeIdle() { return attach(idle, isReused: true, now: now) }
         client.clearDeadline()
@@ -230,6 +238,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             limits: HeadLimits(head: max(context.configuration.limits.head, 128 * 1024), fields: 512)
         )
         setDeadline(now: now)
+        if context.detail > .ends { traceAttempt(isReused: isReused) }
         send()
     }
 
@@ -378,9 +387,9 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     /// A problem of Squire's own ends the exchange.
     func respond(_ problem: Problem) {
-        ownResponse.append(problem, to: client.outputBuffer())
+        outcome.bytes = UInt64(ownResponse.append(problem, to: client.outputBuffer()))
         outcome.status = problem.status
-        outcome.code = problem.code
+        outcome.problem = problem
         resources.counters.refused(problem.code)
         end(.local, responseCloses ? .close : .keepAlive)
     }
@@ -395,7 +404,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     func respond(_ reply: RefreshResponse) {
         ownResponse.append(reply, to: client.outputBuffer())
         outcome.status = 200
-        outcome.bytes = UInt64(reply.body.count)
+        outcome.bytes = exchange.rules.method == .head ? 0 : UInt64(reply.body.count)
         end(.complete, responseCloses ? .close : .keepAlive)
     }
 
@@ -457,26 +466,35 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     private func report(to observer: any ExchangeObserver, now: UInt64) {
         guard case .finished(let result) = exchange.state else { return }
-        let line = request.head.octets
-        let record = ExchangeRecord(
-            id: request.id,
-            status: outcome.status,
-            outcome: result,
-            code: outcome.code,
-            requestBytes: request.bytes,
-            responseBytes: outcome.bytes,
-            upstreamNanoseconds: request.sentAt == 0
-                ? nil : (request.firstByteAt == 0 ? now : request.firstByteAt) &- request.sentAt,
-            totalNanoseconds: now &- request.startedAt,
-            attempts: exchange.attempts,
-            generation: exchange.generation,
-            wasReplayed: exchange.hasReplayed
-        )
-        resources.report(
-            record,
-            to: observer,
-            method: UnsafeBufferPointer(rebasing: line[..<request.methodLength]),
-            target: UnsafeBufferPointer(rebasing: line[(request.methodLength + 1)...].prefix(request.targetLength)),
+        resources.report(record(result, now: now), texts, to: observer)
+    }
+
+    /// What is told of the exchange as it is now.
+    func record(_ result: ExchangeRecord.Outcome, now: UInt64) -> ExchangeRecord {
+        var record = ExchangeRecord(id: request.id, status: outcome.status, outcome: result)
+        record.problem = outcome.problem
+        record.requestBytes = request.bytes
+        record.responseBytes = outcome.bytes
+        record.upstreamNanoseconds = request.upstreamTime.elapsed(now: now)
+        record.totalNanoseconds = now &- request.startedAt
+        record.attempts = exchange.attempts
+        let isHidden = exchange.hasReplayed || outcome.problem != nil
+        if isHidden, outcome.firstStatus != 0 { record.firstStatus = outcome.firstStatus }
+        record.tokenNanoseconds = request.tokenTime.elapsed(now: now)
+        record.ledRefresh = request.ledRefresh
+        record.generation = exchange.generation
+        record.wasReplayed = exchange.hasReplayed
+        return record
+    }
+
+    var texts: WorkerResources.Texts {
+        let head = request.head.octets
+        // What Squire would have called a request that was not sent means nothing to anybody.
+        let end = exchange.attempts > 0 ? request.prefixLength : request.rulesOffset
+        return WorkerResources.Texts(
+            method: UnsafeBufferPointer(rebasing: head[..<request.methodLength]),
+            target: UnsafeBufferPointer(rebasing: head[(request.methodLength + 1)...].prefix(request.targetLength)),
+            requestID: RequestIdentifier.find(in: UnsafeBufferPointer(rebasing: head[..<end])),
             secrets: request.context.session.secrets
         )
     }

@@ -1,6 +1,6 @@
 public import EventIO
 
-/// What is told about a finished exchange, beside its method and target.
+/// What is told about an exchange, beside its method, target and X-Request-ID.
 public struct ExchangeRecord: Sendable {
     public enum Outcome: String, Sendable {
         /// The answer reached the client whole.
@@ -18,18 +18,40 @@ public struct ExchangeRecord: Sendable {
     public var id: ExchangeID
     public var status: Int
     public var outcome: Outcome
-    /// The problem that Squire answered with; nil for a response of the upstream's.
-    public var code: Problem.Code?
+    /// What Squire answered with; nil for a response of the upstream's.
+    public var problem: Problem?
     public var requestBytes: UInt64
+    /// Of the body that the client was sent, whoever wrote it.
     public var responseBytes: UInt64
-    /// Nanoseconds from the request's first attempt to the answer's first byte; nil when the upstream was not asked.
+    /// Nanoseconds of all attempts together, each from its beginning to its response's head; nil when the upstream was
+    /// not asked.
     public var upstreamNanoseconds: UInt64?
     public var totalNanoseconds: UInt64
     public var attempts: Int
+    /// The status of the upstream's first response, if the client did not get that one.
+    public var firstStatus: Int?
+    /// Nanoseconds that it waited for a token; nil when it had one, or needed none.
+    public var tokenNanoseconds: UInt64?
+    /// It started a refresh. Others may have waited for it, too.
+    public var ledRefresh: Bool
     /// Of the token in the last attempt; zero is none.
     public var generation: UInt64
     /// It was sent again with another token.
     public var wasReplayed: Bool
+
+    /// An exchange that took no time and asked nobody.
+    public init(id: ExchangeID, status: Int, outcome: Outcome) {
+        self.id = id
+        self.status = status
+        self.outcome = outcome
+        requestBytes = 0
+        responseBytes = 0
+        totalNanoseconds = 0
+        attempts = 0
+        ledRefresh = false
+        generation = 0
+        wasReplayed = false
+    }
 }
 
 /// Names an exchange: unique in this process, short enough to be read out.
@@ -37,6 +59,11 @@ public struct ExchangeID: Equatable, Sendable {
     /// Random, of its worker.
     public var prefix: UInt16
     public var number: UInt64
+
+    public init(prefix: UInt16, number: UInt64) {
+        self.prefix = prefix
+        self.number = number
+    }
 
     /// Appends it as `00a7-12`.
     public func append(to output: ByteBuffer) {
@@ -51,16 +78,33 @@ public struct ExchangeID: Equatable, Sendable {
     }
 }
 
-/// Hears of every finished exchange, on the worker's thread. Must not block.
+/// Hears of exchanges, on the worker's thread. Must not block.
+///
+/// What is told is redacted already: observers can neither leak nor delay anything. `method`, `target` and `requestID`
+/// are good during the call only, as their type ensures. So is `scratch`, the worker's own: what is written there takes
+/// no memory and no lock of the observer, which workers share.
 public protocol ExchangeObserver: Sendable {
-    /// What is told is redacted already: observers can neither leak nor delay anything.
-    ///
-    /// `method` and `target` are good during the call only, as their type ensures. So is `scratch`, the worker's own:
-    /// what is written there takes no memory and no lock of the observer, which workers share.
+    /// How much is told beside the ends of exchanges. Looked at once for each configuration.
+    var detail: ExchangeDetail { get }
+
+    /// `requestID` is X-Request-ID as it went upstream, the client's or Squire's own; empty without one.
     func exchangeFinished(
         _ record: ExchangeRecord,
         method: Span<UInt8>,
         target: Span<UInt8>,
+        requestID: Span<UInt8>,
         scratch: ByteBuffer
     )
+
+    /// A WebSocket was opened: the exchange goes on, perhaps for hours.
+    func tunnelOpened(
+        _ record: ExchangeRecord,
+        method: Span<UInt8>,
+        target: Span<UInt8>,
+        requestID: Span<UInt8>,
+        scratch: ByteBuffer
+    )
+
+    /// Something happened on the way, of what `detail` asks for.
+    func exchange(_ id: ExchangeID, _ step: ExchangeStep)
 }

@@ -13,8 +13,8 @@ struct OwnResponse {
     /// A page of a configured origin asks: it may read the response.
     var pageOrigin: [UInt8]?
 
-    /// Reports a problem: fixed text, nothing of the request.
-    func append(_ problem: Problem, to output: ByteBuffer) {
+    /// Reports a problem: fixed text, nothing of the request. Gives the length of the body.
+    func append(_ problem: Problem, to output: ByteBuffer) -> Int {
         let writer = ProblemWriter(problem)
         begin(problem.status, to: output)
         output.append("Content-Type: ")
@@ -35,7 +35,9 @@ struct OwnResponse {
         if problem.status == 405 { output.append(Self.allow) }
         if problem.status == 401 { output.append("WWW-Authenticate: Bearer realm=\"squire\"\r\n") }
         end(to: output)
-        if method != .head { writer.append(to: output) }
+        if method == .head { return 0 }
+        writer.append(to: output)
+        return writer.count
     }
 
     private static func append(_ nextHop: Problem.NextHop, to output: ByteBuffer) {

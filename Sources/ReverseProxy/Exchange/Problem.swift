@@ -61,6 +61,12 @@ public struct Problem: Error, Sendable, Equatable {
     public var retryAfter: Int?
     /// Who stood between Squire and the upstream, where that is who failed.
     public var nextHop: NextHop?
+    /// What of the request led to it, redacted and short: for the log alone, since a client must not be made to repeat
+    /// what somebody else put into its request.
+    public var evidence: String?
+
+    /// What the log says of it.
+    public var explanation: String { evidence.map { "\($0): \(detail)" } ?? detail }
 
     /// The next-hop and received-status of a Proxy-Status field (RFC 9209 sections 2.1.2 and 2.1.4).
     public struct NextHop: Sendable, Equatable {

@@ -2,25 +2,26 @@ public import EventIO
 import HTTP1
 
 /// Takes what is secret out of a request target: known values, whatever looks like a JSON Web Token, what follows
-/// `Bearer`, and the values of parameters with a secret-looking name. In every spelling: as it is, and percent-encoded
-/// however often.
+/// `Bearer`, the values of parameters with a secret-looking name, and the user and password before a host. In every
+/// spelling: as it is, and percent-encoded however often.
 public enum Redaction {
     private static let words: [StaticString] = [
         "token", "secret", "password", "passwd", "pwd", "key", "auth", "code", "signature", "sig", "session", "jwt",
         "credential",
     ]
-    /// Of what is shown, in characters (Unicode scalars).
-    private static let limit = 512
+    /// Of what is shown of a target, in characters (Unicode scalars).
+    public static let limit = 512
     /// How often encoding is taken off. What is encoded more often is not shown.
     private static let maxDecodings = 6
 
-    /// What may be shown of `target`, in UTF-8: nearly always those very bytes, else others in `scratch`. Good until
-    /// either changes.
+    /// What may be shown of `target`, in UTF-8, `limit` characters at most: nearly always those very bytes, else others
+    /// in `scratch`. Good until either changes.
     ///
     /// Control characters are escaped, those beyond ASCII too: a log line stays one line, and drives no terminal.
     public static func target(
         _ target: UnsafeBufferPointer<UInt8>,
         secrets: KnownSecrets = .none,
+        limit: Int = Redaction.limit,
         scratch: ByteBuffer
     ) -> UnsafeBufferPointer<UInt8> {
         if target.count <= limit, isHarmless(target), !secrets.occur(in: target) { return target }
@@ -33,7 +34,7 @@ public enum Redaction {
                     view.markAll(secrets)
                 }
             }
-            show(target, without: marks, scratch)
+            show(target, without: marks, limit, scratch)
         }
         return scratch.octets
     }
@@ -45,7 +46,7 @@ public enum Redaction {
             let byte = target[index]
             switch byte {
             case UInt8(ascii: "?"), UInt8(ascii: "%"), UInt8(ascii: ";"), UInt8(ascii: "&"), UInt8(ascii: "#"),
-                UInt8(ascii: "+"):
+                UInt8(ascii: "+"), UInt8(ascii: "@"):
                 return false
             case UInt8(ascii: "J"):
                 // `{"`, as tokens begin.
@@ -65,6 +66,7 @@ public enum Redaction {
     private static func show(
         _ target: UnsafeBufferPointer<UInt8>,
         without marks: UnsafeMutableBufferPointer<Bool>,
+        _ limit: Int,
         _ scratch: ByteBuffer
     ) {
         var shown = ShownText(output: scratch, room: limit)
@@ -113,6 +115,7 @@ public enum Redaction {
                 markTokens()
                 markParameters()
                 markSchemes()
+                markUsers()
                 guard decode() else { return }
             }
             // Nobody encodes so often without something to hide.
@@ -251,6 +254,21 @@ public enum Redaction {
             return false
         }
 
+        /// Marks user and password before a host (RFC 3986 section 3.2.1): behind two slashes, and at the beginning of
+        /// what is no path.
+        private func markUsers() {
+            var start: Int? = count > 0 && text[0] != UInt8(ascii: "/") ? 0 : nil
+            for index in 0..<count {
+                switch text[index] {
+                case UInt8(ascii: "/") where index > 0 && text[index - 1] == UInt8(ascii: "/"): start = index + 1
+                case UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "&"): start = nil
+                // The last one counts: some take the others for part of the password.
+                case UInt8(ascii: "@"): if let start { mark(start..<index) }
+                default: break
+                }
+            }
+        }
+
         /// Marks what follows the name of an authentication scheme and a blank.
         private func markSchemes() {
             let span = octets.span
@@ -301,8 +319,20 @@ private struct ShownText {
         if scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) {
             output.append("\\x")
             output.append(hexadecimal: Int(scalar.value))
+        } else if Self.turnsText(scalar) {
+            output.append("\\u{")
+            output.append(hexadecimal: Int(scalar.value))
+            output.append("}")
         } else {
             for byte in UTF8.encode(scalar)! { output.append(byte) }  // every scalar has UTF-8
+        }
+    }
+
+    /// Line separators, and marks that change the direction of writing: a line would read as another one.
+    private static func turnsText(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x2028, 0x2029, 0x200E, 0x200F, 0x061C, 0x202A...0x202E, 0x2066...0x2069: true
+        default: false
         }
     }
 }

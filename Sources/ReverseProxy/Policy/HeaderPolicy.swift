@@ -77,6 +77,10 @@ public final class HeaderPolicy: Sendable {
 
     /// What became of a request's head.
     public struct Rendered {
+        /// Bytes of the target in the line that begins the head.
+        public var targetLength = 0
+        /// Where the configured fields begin, in bytes from the head's start; behind it nothing is the client's.
+        public var rulesOffset = 0
         /// The client's own Authorization went along (`authorization: fill`, or a path without bearer).
         public var hasAuthorization = false
         /// This process's name is in `Via`: the request has been here before.
@@ -94,9 +98,11 @@ public final class HeaderPolicy: Sendable {
         identifiers: inout IdentifierGenerator,
         into output: ByteBuffer
     ) -> Rendered {
-        appendRequestLine(head, bytes, to: output)
+        let start = output.count
+        let targetLength = appendRequestLine(head, bytes, to: output)
         output.append(hostLine)
-        var copying = Copying(result: Rendered(), dropped: route == .signIn ? droppedOnSignIn : dropped)
+        var copying = Copying(dropped: route == .signIn ? droppedOnSignIn : dropped)
+        copying.result.targetLength = targetLength
         if head.maxForwards != nil { copying.dropped.insert(.maxForwards) }
         switch route {
         case .signIn, .anonymous: copying.keepsAuthorization = true
@@ -116,26 +122,37 @@ public final class HeaderPolicy: Sendable {
         if route == .signIn { output.append("Accept-Encoding: identity\r\n") }
         if keepsExpectation { output.append("Expect: 100-continue\r\n") }
         output.append(pseudonym.line(receivedAs: head.minorVersion))
+        copying.result.rulesOffset = output.count - start
         appendRules(copying.present, identifiers: &identifiers, to: output)
         return copying.result
     }
 
-    private func appendRequestLine(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, to output: ByteBuffer) {
+    /// Gives the length of the target.
+    private func appendRequestLine(
+        _ head: RequestHead,
+        _ bytes: UnsafeRawBufferPointer,
+        to output: ByteBuffer
+    ) -> Int {
         append(bytes, head.methodRange.range, to: output)
         output.append(0x20)
-        if head.pathAndQuery.isEmpty {
+        let start = output.count
+        if head.method == .connect {
+            // Goes nowhere; but this is what the log has of it.
+            append(bytes, head.authority.range, to: output)
+        } else if head.pathAndQuery.isEmpty {
             // OPTIONS of a URL without a path asks about the server as a whole (RFC 9112 section 3.2.4).
             output.append(head.method == .options ? 0x2A : 0x2F)
         } else if bytes[Int(head.pathAndQuery.lowerBound)] == 0x3F {
             output.append(0x2F)
         }
         append(bytes, head.pathAndQuery.range, to: output)
-        output.append(" HTTP/1.1\r\n")
+        defer { output.append(" HTTP/1.1\r\n") }
+        return output.count - start
     }
 
     /// What is known while the fields of one head are gone through.
     private struct Copying {
-        var result: Rendered
+        var result = Rendered()
         var dropped: FieldNames
         var keepsAuthorization = false
         /// A rule whose bit is set does not apply.

@@ -14,6 +14,8 @@ public final class ProxyContext: Sendable {
     public let rejection: RejectionPolicy
     public let session: Session
     public let observer: (any ExchangeObserver)?
+    /// How much the observer wants to hear.
+    let detail: ExchangeDetail
     let clock: any CredentialClock
     let intervals: Intervals
 
@@ -48,6 +50,7 @@ public final class ProxyContext: Sendable {
         self.configuration = configuration
         self.session = session
         self.observer = observer
+        detail = observer?.detail ?? .ends
         self.clock = clock
         intervals = Intervals(configuration)
         access = AccessPolicy(

@@ -88,15 +88,29 @@ public final class ProxyServer: Sendable {
         counters.reduce(into: Counters.Snapshot()) { $0.add($1.snapshot()) }
     }
 
-    /// Stops accepting and lets running exchanges end; `completion` is called, on any thread, when the last has.
-    public func drain(completion: @escaping @Sendable () -> Void) {
+    /// Stops accepting and lets running exchanges end; `completion` is called, on any thread, when the last has. Before
+    /// that `waits` is told, once, how many still run, if any do.
+    public func drain(
+        waits: @escaping @Sendable (_ exchanges: Int) -> Void,
+        completion: @escaping @Sendable () -> Void
+    ) {
         // A Unix socket's name goes first: nobody may connect to what nobody answers.
         for socket in sockets { socket.removeName() }
         let remaining = Countdown(running.count, completion: completion)
+        let exchanges = Guarded(0)
+        let asked = Countdown(running.count) {
+            let count = exchanges.with { $0 }
+            if count > 0 { waits(count) }
+        }
         for (thread, running) in zip(threads, running) {
             thread.loop.execute {
                 running.value.listeners = []
-                running.value.worker?.drain { remaining.countDown() }
+                running.value.worker?.drain { count in
+                    exchanges.with { $0 += count }
+                    asked.countDown()
+                } completion: {
+                    remaining.countDown()
+                }
             }
         }
     }

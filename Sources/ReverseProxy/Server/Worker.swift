@@ -45,10 +45,12 @@ final class Worker {
         guard clients < configuration.limits.connections else {
             return refuse(descriptor, .overloaded)
         }
-        if configuration.access.sameUser,
-            let refusal = PeerUsers.shared.peer(of: descriptor, isUnixSocket: isUnixSocket).refusal
-        {
-            return refuse(descriptor, refusal)
+        if configuration.access.sameUser {
+            let peer = PeerUsers.shared.peer(of: descriptor, isUnixSocket: isUnixSocket)
+            if var refusal = peer.refusal {
+                if case .user(let user) = peer { refusal.evidence = "user \(user)" }
+                return refuse(descriptor, refusal)
+            }
         }
         SocketIO.disableDelay(descriptor)
         let slot = freeSlots.popLast() ?? connections.count
@@ -70,8 +72,8 @@ final class Worker {
         let scratch = resources.scratch
         scratch.clear()
         let date = resources.date(context.proxy.clock)
-        OwnResponse(method: .get, date: date, closes: true).append(problem, to: scratch)
-        resources.reportRefusal(problem, to: context.proxy.observer)
+        let bytes = OwnResponse(method: .get, date: date, closes: true).append(problem, to: scratch)
+        resources.reportRefusal(problem, responseBytes: bytes, to: context.proxy.observer)
         _ = SocketIO.write(descriptor, scratch.readable)
         SocketIO.shutdownWriting(descriptor)
         // What the client already sent must be read, or closing resets the connection and takes the response with it.
@@ -123,11 +125,13 @@ final class Worker {
         for connection in connections { connection?.reconfigure(context) }
     }
 
-    /// Closes idle connections now and the others after their response; `completion` comes when none is left.
-    func drain(completion: @escaping () -> Void) {
+    /// Closes idle connections now and the others after their response. `begun` is told how many exchanges still run;
+    /// `completion` comes when no connection is left.
+    func drain(begun: (_ exchanges: Int) -> Void, completion: @escaping () -> Void) {
         resources.isDraining = true
         whenEmpty = completion
         for connection in connections { connection?.drain() }
+        begun(connections.reduce(0) { $0 + ($1?.isExchanging == true ? 1 : 0) })
         if count == 0 { finishDraining() }
     }
 

@@ -21,8 +21,10 @@ final class WorkerResources {
     /// The worker is to stop: connections end after their response.
     var isDraining = false
 
-    /// The target as observers hear of it, and room for them to write in: for the moment of telling them.
+    /// The target and X-Request-ID as observers hear of them, and room for them to write in: for the moment of telling
+    /// them.
     private let shownTarget = ByteBuffer(capacity: 4096)
+    private let shownRequestID = ByteBuffer(capacity: 256)
     private let observerScratch = ByteBuffer(capacity: 4096)
     private var lastExchange: UInt64 = 0
     private let exchangePrefix: UInt16
@@ -101,39 +103,66 @@ final class WorkerResources {
 
     // MARK: Telling
 
-    /// Tells of an exchange that ended, without what is secret in `target`.
-    func report(
-        _ record: ExchangeRecord,
-        to observer: any ExchangeObserver,
-        method: UnsafeBufferPointer<UInt8>,
-        target: UnsafeBufferPointer<UInt8>,
-        secrets: KnownSecrets
-    ) {
-        let shown = Redaction.target(target, secrets: secrets, scratch: shownTarget)
-        observer.exchangeFinished(record, method: method.span, target: shown.span, scratch: observerScratch)
+    /// What may be told of an exchange, in the octets of its request.
+    struct Texts {
+        var method: UnsafeBufferPointer<UInt8>
+        var target: UnsafeBufferPointer<UInt8>
+        /// Empty without one.
+        var requestID = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+        /// What is not shown of them.
+        var secrets: KnownSecrets
+
+        /// Of bytes that are no request.
+        static var unknown: Texts {
+            let text: StaticString = "-"
+            let dash = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+            return Texts(method: dash, target: dash, secrets: .none)
+        }
     }
 
-    /// Counts and tells of bytes that were no request: there is nothing to log but the problem.
-    func reportRefusal(_ problem: Problem, to observer: (any ExchangeObserver)?) {
+    /// An identifier is a UUID, or not much longer.
+    private static let maxRequestID = 128
+
+    /// Tells of an exchange that ended, without what is secret in its texts.
+    func report(_ record: ExchangeRecord, _ texts: Texts, to observer: any ExchangeObserver) {
+        observer.exchangeFinished(
+            record,
+            method: texts.method.span,
+            target: Redaction.target(texts.target, secrets: texts.secrets, scratch: shownTarget).span,
+            requestID: shown(requestID: texts).span,
+            scratch: observerScratch
+        )
+    }
+
+    /// Tells of a WebSocket that opened.
+    func reportTunnel(_ record: ExchangeRecord, _ texts: Texts, to observer: any ExchangeObserver) {
+        observer.tunnelOpened(
+            record,
+            method: texts.method.span,
+            target: Redaction.target(texts.target, secrets: texts.secrets, scratch: shownTarget).span,
+            requestID: shown(requestID: texts).span,
+            scratch: observerScratch
+        )
+    }
+
+    private func shown(requestID texts: Texts) -> UnsafeBufferPointer<UInt8> {
+        Redaction.target(texts.requestID, secrets: texts.secrets, limit: Self.maxRequestID, scratch: shownRequestID)
+    }
+
+    /// Counts and tells of what was refused before there was an exchange: a connection, or bytes that are no request.
+    func reportRefusal(
+        _ problem: Problem,
+        responseBytes: Int,
+        _ texts: Texts = .unknown,
+        to observer: (any ExchangeObserver)?
+    ) {
         counters.finished(status: problem.status, nanoseconds: 0)
         counters.refused(problem.code)
         guard let observer else { return }
-        let unknown: StaticString = "-"
-        let octets = UnsafeBufferPointer(start: unknown.utf8Start, count: unknown.utf8CodeUnitCount)
-        let record = ExchangeRecord(
-            id: nextExchange(),
-            status: problem.status,
-            outcome: .local,
-            code: problem.code,
-            requestBytes: 0,
-            responseBytes: 0,
-            upstreamNanoseconds: nil,
-            totalNanoseconds: 0,
-            attempts: 0,
-            generation: 0,
-            wasReplayed: false
-        )
-        report(record, to: observer, method: octets, target: octets, secrets: .none)
+        var record = ExchangeRecord(id: nextExchange(), status: problem.status, outcome: .local)
+        record.problem = problem
+        record.responseBytes = UInt64(responseBytes)
+        report(record, texts, to: observer)
     }
 }
 

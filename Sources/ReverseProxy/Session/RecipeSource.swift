@@ -7,11 +7,11 @@ public struct RecipeSource: TokenSource {
     private let requests: SessionRequests
     private let judge: RefreshJudge
 
-    /// Nil when no refresh is configured.
-    public init?(_ configuration: ProxyConfiguration) {
+    /// Nil when no refresh is configured. `observe` hears of each request.
+    public init?(_ configuration: ProxyConfiguration, observe: @escaping SessionRequests.Observer = { _ in }) {
         guard let recipe = configuration.session.refresh else { return nil }
         judge = RefreshJudge(recipe)
-        requests = SessionRequests(configuration)
+        requests = SessionRequests(configuration, observe: observe)
     }
 
     public func refresh(_ token: Token) -> RefreshOutcome {

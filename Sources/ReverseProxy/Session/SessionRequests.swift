@@ -1,4 +1,6 @@
 public import Credentials
+import EventIO
+import Platform
 public import Support
 public import Upstream
 
@@ -6,9 +8,14 @@ public import Upstream
 public struct SessionRequests: Sendable {
     private let configuration: ProxyConfiguration
     private let settings: UpstreamSettings
+    private let observe: Observer
 
-    public init(_ configuration: ProxyConfiguration) {
+    /// Hears of each request, on the thread that made it.
+    public typealias Observer = @Sendable (SessionRequestRecord) -> Void
+
+    public init(_ configuration: ProxyConfiguration, observe: @escaping Observer = { _ in }) {
         self.configuration = configuration
+        self.observe = observe
         settings = configuration.upstreamSettings
     }
 
@@ -31,7 +38,8 @@ public struct SessionRequests: Sendable {
                 fields: fields(token: token, overriding: []),
                 body: body.map { Array($0.serialized().utf8) },
                 timeout: timeout
-            )
+            ),
+            shownAs: path
         )
     }
 
@@ -52,7 +60,9 @@ public struct SessionRequests: Sendable {
                 fields: fields,
                 body: body.map { Array($0.utf8) },
                 timeout: recipe.timeout
-            )
+            ),
+            // As it is configured: the token is not in it.
+            shownAs: recipe.path
         )
     }
 
@@ -79,12 +89,17 @@ public struct SessionRequests: Sendable {
         }
     }
 
-    private func perform(_ request: BlockingRequest) -> Reply {
+    private func perform(_ request: BlockingRequest, shownAs path: String) -> Reply {
+        let begun = MonotonicClock.now()
+        let reply: Reply
         do throws(BlockingRequest.Failure) {
-            return .success(try request.perform(settings))
+            reply = .success(try request.perform(settings))
         } catch {
-            return .failure(error)
+            reply = .failure(error)
         }
+        let nanoseconds = MonotonicClock.now() &- begun
+        observe(SessionRequestRecord(method: request.method, path: path, reply: reply, nanoseconds: nanoseconds))
+        return reply
     }
 
     /// Everything but the unreserved characters (RFC 3986 section 2.3): right in a path, a query and a form alike.
@@ -98,5 +113,29 @@ public struct SessionRequests: Sendable {
             }
         }
         return String(decoding: result, as: UTF8.self)
+    }
+}
+
+/// A request of the session's own, and what came of it: without fields, bodies and what is secret in the path.
+public struct SessionRequestRecord: Sendable {
+    public let method: String
+    public let path: String
+    /// Nil without a response.
+    public let status: Int?
+    /// Why there is none.
+    public let reason: String?
+    public let milliseconds: Int
+
+    init(method: String, path: String, reply: SessionRequests.Reply, nanoseconds: UInt64) {
+        self.method = method
+        var path = path
+        self.path = path.withUTF8 { octets in
+            String(decoding: Redaction.target(octets, scratch: ByteBuffer(capacity: 512)), as: UTF8.self)
+        }
+        milliseconds = Int(nanoseconds / 1_000_000)
+        switch reply {
+        case .success(let response): (status, reason) = (response.status, nil)
+        case .failure(.notSent(let error)), .failure(.noResponse(let error)): (status, reason) = (nil, error.detail)
+        }
     }
 }

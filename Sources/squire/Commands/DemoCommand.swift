@@ -22,7 +22,10 @@ struct DemoCommand: ParsableCommand {
     @OptionGroup var switches: PlaygroundSwitches
 
     func run() throws {
-        let logging = try options.logging()
+        let logging = try options.logging().of(proxy: "demo", column: 0)
+        // What runs is the first line, whatever there is to say before everything runs.
+        LogWriter.standardError.hold()
+        defer { LogWriter.standardError.finish() }
         let playground = try PlaygroundService(
             .tcp(host: "127.0.0.1", port: 0),
             options: try switches.options(defaultTTL: .seconds(60))
@@ -44,15 +47,16 @@ struct DemoCommand: ParsableCommand {
             service.session.adopt(token, source: .signIn) { _ in latch.set(true) }
             _ = latch.wait()
         }
-        let foreground = try Foreground(timeout: service.shutdownTimeout) { completion in
-            service.drain(completion: completion)
+        let foreground = try Foreground(logging: logging, timeout: service.shutdownTimeout) { hurry, completion in
+            service.drain(hurry: hurry, completion: completion)
         }
+        LogWriter.standardError.release(first: [service.startLine].compactMap(\.self))
         for endpoint in service.endpoints { Output.line(endpoint) }
         explain(service.url)
         foreground.run()
         service.stop()
         playground.stop()
-        LogWriter.standardError.finish()
+        foreground.sayEnd()
     }
 
     /// The menu profile, as a file would have it. Without a margin: what is to be seen is a refusal being cured.
@@ -73,9 +77,8 @@ struct DemoCommand: ParsableCommand {
     }
 
     private func explain(_ url: String) {
-        // Standard output is for endpoints alone.
-        Output.error(
-            """
+        // Standard output is for endpoints alone. With the log, in its order.
+        var text = """
 
             A simulated API is running; john.doe@example.com is logged in, with a token that lives \
             \(switches.tokenTtl ?? "60s"). Paste into another terminal:
@@ -87,6 +90,6 @@ struct DemoCommand: ParsableCommand {
             Each exchange is a line below. Ctrl-C ends it.
 
             """
-        )
+        text.withUTF8 { LogWriter.standardError.write(UnsafeRawBufferPointer($0)) }
     }
 }

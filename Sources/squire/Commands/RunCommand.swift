@@ -1,6 +1,7 @@
 import ArgumentParser
 import Credentials
 import Logging
+import ReverseProxy
 import Settings
 import Threads
 
@@ -48,29 +49,44 @@ struct RunCommand: ParsableCommand {
         guard problems.isEmpty else { throw ExitFailure.configuration(problems.joined(separator: "\n")) }
         DescriptorLimit.raise()
 
+        // What runs is the first line, whatever there is to say before everything runs.
+        LogWriter.standardError.hold()
+        defer { LogWriter.standardError.finish() }
+        let loggings = self.loggings(logging, for: loaded)
         var services: [ProxyService] = []
         do {
-            for one in loaded { services.append(try ProxyService(one, logging: logging, proxies: loaded.count)) }
+            for (one, logging) in zip(loaded, loggings) {
+                services.append(try ProxyService(one, logging: logging, proxies: loaded.count))
+            }
         } catch {
             for service in services { service.stop() }
             throw error
         }
         let running = services
         let foreground = try Foreground(
+            logging: logging,
             timeout: running.map(\.shutdownTimeout).max() ?? .zero,
             hangUp: { reload(running, loaded, overrides, logging) },
-            drain: { completion in
+            drain: { hurry, completion in
                 let remaining = Countdown(running.count, completion: completion)
-                for service in running { service.drain { remaining.countDown() } }
+                for service in running { service.drain(hurry: hurry) { remaining.countDown() } }
             }
         )
+        LogWriter.standardError.release(first: running.compactMap(\.startLine))
         for service in running {
             for endpoint in service.endpoints { Output.line(endpoint) }
-            if let problem = service.sessionProblem { logging.logger().warning("\(problem)") }
+            service.warnOfSession()
         }
         foreground.run()
         for service in running { service.stop() }
-        LogWriter.standardError.finish()
+        foreground.sayEnd()
+    }
+
+    /// Each proxy's own way to log: with several, lines say which.
+    private func loggings(_ logging: Logging, for loaded: [LoadedConfiguration]) -> [Logging] {
+        let names = ProxyNames.names(of: loaded.map { ($0.path, $0.configuration.upstream.host) })
+        let column = names.count > 1 ? names.map(\.utf8.count).max() ?? 0 : 0
+        return names.map { logging.of(proxy: $0, column: column) }
     }
 
     private func reload(

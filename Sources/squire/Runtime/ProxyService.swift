@@ -88,6 +88,42 @@ final class ProxyService {
         try startInspector()
     }
 
+    /// What runs, for the first line of the log.
+    var startMessage: LogMessage {
+        let status = session.status
+        let who = status.subject.map { "customer \($0.prefix(64))" }
+        let token: String =
+            switch status.state {
+            case .usable, .refreshing:
+                status.expiresIn.map { "token good for \(Quantity.words(seconds: $0))" } ?? "token of unknown life"
+            case .loginNeeded: "a login is needed"
+            case .none: "nobody is logged in"
+            }
+        let listen = server.names.map(Self.url(of:))
+        let upstream = loaded.configuration.upstream.description
+        let words = [
+            "squire \(Squire.version): \(listen.joined(separator: " and ")) -> \(upstream)", who,
+            (status.expiresIn ?? 1) > 0 ? token : "the token has expired",
+        ]
+        return LogMessage(
+            .notice,
+            event: "start",
+            words.compactMap(\.self).joined(separator: ", "),
+            [
+                "version": .text(Squire.version), "listen": .list(listen), "upstream": .text(upstream),
+                "subject": status.subject.map(LogMessage.Value.text), "session": .text(status.state.rawValue),
+                "expires_in": status.expiresIn.map(LogMessage.Value.number),
+            ]
+        )
+    }
+
+    /// The same as a line; nil when the level leaves it out.
+    var startLine: ByteBuffer? { logging.messages.line(startMessage) }
+
+    func warnOfSession() {
+        if let problem = sessionProblem { logging.logger().warning("\(problem)") }
+    }
+
     /// What is wrong with the session and what to do about it; nil when nothing is.
     var sessionProblem: String? { session.status.advice }
 
@@ -136,18 +172,18 @@ final class ProxyService {
         keepsSession: Bool,
         withheld: Token? = nil
     ) throws -> Session {
-        let logger = logging.logger()
+        let messages = logging.messages
         do throws(SessionFileError) {
             let session = try Session(
                 file: keepsSession ? SessionFile(path: loaded.sessionFile) : nil,
-                source: RecipeSource(loaded.configuration),
+                source: RecipeSource(loaded.configuration) { SessionLog.log($0, to: messages) },
                 margin: loaded.configuration.session.margin,
                 trialInterval: TestTimes.trialInterval,
                 upstream: loaded.configuration.upstream.description,
                 withheld: withheld,
                 emit: { event in
                     refreshes.record(event)
-                    SessionLog.log(event, to: logger)
+                    SessionLog.log(event, to: messages)
                 }
             )
             session.watchFile()
@@ -280,8 +316,24 @@ final class ProxyService {
 
     var shutdownTimeout: Duration { loaded.configuration.timeouts.shutdown }
 
-    func drain(completion: @escaping @Sendable () -> Void) {
-        server.drain(completion: completion)
+    /// `hurry` is how a person can leave at once.
+    func drain(hurry: String, completion: @escaping @Sendable () -> Void) {
+        let (messages, timeout) = (logging.messages, shutdownTimeout)
+        server.drain(
+            waits: { exchanges in
+                let run = exchanges == 1 ? "1 exchange still runs" : "\(exchanges) exchanges still run"
+                let rest = "what is left after \(Quantity.words(seconds: Int(timeout.components.seconds))) is cut"
+                messages.write(
+                    LogMessage(
+                        .notice,
+                        event: "stopping",
+                        "stopping: \(run) (\(hurry)); \(rest)",
+                        ["exchanges": .number(exchanges)]
+                    )
+                )
+            },
+            completion: completion
+        )
     }
 
     /// Why a proxy stops, which says what an open connection means.
@@ -310,6 +362,15 @@ final class ProxyService {
             }
         }
         server.stop()
+        if session.status.state == .refreshing {
+            logging.messages.write(
+                LogMessage(
+                    .notice,
+                    event: "stopping",
+                    "stopping: a refresh is under way, and its token is saved first"
+                )
+            )
+        }
         let timeout = loaded.configuration.session.refresh?.timeout ?? .seconds(1)
         for session in [session] + oldSessions.compactMap(\.session) where !session.shutdown(timeout: timeout + timeout)
         {

@@ -129,7 +129,16 @@ struct ProxyOptions: ParsableArguments {
 /// The decided way to log.
 struct Logging: Sendable {
     let level: Logger.Level
-    let style: LogStyle
+    private(set) var style: LogStyle
+
+    /// The same about one of several proxies, or the only one.
+    func of(proxy: String, column: Int) -> Logging {
+        var result = self
+        result.style = style.of(proxy: ControlCharacters.escaped(proxy), column: column)
+        return result
+    }
+
+    var messages: MessageLog { MessageLog(level: level, style: style) }
 
     func logger() -> Logger {
         Logger(label: "squire") { _ in LogBackend(level: level, style: style) }

@@ -353,7 +353,7 @@ class Running(Scenario):
         self.assertIn('squire_retries_total{outcome="accepted"} 1', metrics)
         self.assertEqual(self.fetch(process, target="/healthz", headers={"Host": "evil.example"}).status, 421)
         self.assertEqual(process.stop(signal.SIGINT), 0)
-        self.assertIn("request sent again", process.text())
+        self.assertIn("sent twice", process.text())
 
     def test_demo_takes_the_next_free_port(self):
         with contextlib.ExitStack() as stack:

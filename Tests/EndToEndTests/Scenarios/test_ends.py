@@ -206,7 +206,7 @@ class Ends(Scenario):
         # A refresh is never cut: its token is the session's.
         hold.set()
         self.assertEqual(squire.stop(), 0)
-        lines = [json.loads(line) for line in squire.text().splitlines() if '"outcome"' in line]
+        lines = [json.loads(line) for line in squire.text().splitlines() if '"event":"exchange"' in line]
         told = sorted((line["path"], line["outcome"]) for line in lines)
         paths = ["/" + target.decode() for target in self.SILENT] + ["/upload", "/ws", "/refused"]
         self.assertEqual(told, sorted([(path, "shut-down") for path in paths] + [("/api/customers/check-email", "complete")]))

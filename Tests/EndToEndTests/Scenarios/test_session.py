@@ -371,7 +371,7 @@ class ClientsOwnDoings(Scenario):
         self.assertTrue(entered.wait(LIMIT))
         self.save_token("opaque-second", squire.config)
         deadline = time.monotonic() + LIMIT
-        while "generation 2" not in squire.text(): self.assertLess(time.monotonic(), deadline)
+        while "token 2" not in squire.text(): self.assertLess(time.monotonic(), deadline)
         proceed.set()
         thread.join()
         self.assertEqual(result, [503])

@@ -1,0 +1,58 @@
+import EventIO
+import HTTP1
+import Upstream
+
+/// What is told on the way, at the levels that are raised to see it. Nothing here is called otherwise, and everything
+/// allocates.
+extension ExchangeRunner {
+    func trace(_ step: ExchangeStep) {
+        guard step.detail <= context.detail else { return }
+        context.observer?.exchange(request.id, step)
+    }
+
+    /// The request is understood; `bytes` are its head.
+    @inline(never)
+    func traceBeginning(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, hasAuthorization: Bool) {
+        request.clientFields = HeadEdits.Fields(bytes, secrets: request.context.session.secrets)
+        let match = context.routes.match(
+            method: UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range]),
+            path: UnsafeRawBufferPointer(rebasing: bytes[head.path.range])
+        )
+        let bearer: ExchangeStep.Bearer =
+            hasAuthorization ? .client : exchange.rules.carriesCredential ? .session : .none
+        trace(.routed(exchange.rules.route, pattern: match?.pattern?.description, bearer))
+    }
+
+    /// An attempt has its connection, and what it sends is complete.
+    @inline(never)
+    func traceAttempt(isReused: Bool) {
+        let settings = context.configuration.upstreamSettings
+        let link = ExchangeStep.Link(isReused: isReused, isSecure: settings.isSecure, proxy: settings.proxyName)
+        trace(.attempt(exchange.attempts, generation: exchange.generation, link))
+        guard let before = request.clientFields else { return }
+        // The next attempt differs by its credential alone.
+        request.clientFields = nil
+        let head = UnsafeRawBufferPointer(rebasing: request.head.readable[..<request.headLength])
+        let after = HeadEdits.Fields(head, secrets: request.context.session.secrets)
+        trace(.requestEdited(HeadEdits(from: before, to: after)))
+    }
+
+    @inline(never)
+    func traceAnswer(_ verdict: RejectionPolicy.Verdict) {
+        let told: ExchangeStep.Verdict =
+            switch verdict {
+            case .accepted: .accepted
+            case .rejected: .rejected
+            case .needsBody: .undecided
+            }
+        trace(.answered(status: responseHead.status, told, protocolVersion: attempt?.connection.protocolVersion))
+    }
+
+    /// `before` is the upstream's head, `after` what the client gets.
+    @inline(never)
+    func traceResponse(_ before: UnsafeRawBufferPointer, _ after: UnsafeRawBufferPointer) {
+        let secrets = request.context.session.secrets
+        let fields = (HeadEdits.Fields(before, secrets: secrets), HeadEdits.Fields(after, secrets: secrets))
+        trace(.responseEdited(HeadEdits(from: fields.0, to: fields.1)))
+    }
+}

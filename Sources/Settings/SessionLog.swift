@@ -1,0 +1,112 @@
+public import Credentials
+import Logging
+public import ReverseProxy
+
+/// Words for what happens to the session.
+public enum SessionLog {
+    public static func log(_ event: SessionEvent, to log: MessageLog) {
+        log.write(message(event))
+    }
+
+    /// A request of the session's own, at `debug`.
+    public static func log(_ request: SessionRequestRecord, to log: MessageLog) {
+        let result = request.status.map { "status \($0)" } ?? "no answer: \(request.reason ?? "")"
+        log.write(
+            LogMessage(
+                .debug,
+                event: "refresh_request",
+                "refresh request: \(request.method) \(request.path): \(result), \(request.milliseconds) ms",
+                [
+                    "method": .text(request.method), "path": .text(request.path),
+                    "status": request.status.map(LogMessage.Value.number),
+                    "reason": request.reason.map(LogMessage.Value.text), "ms": .number(request.milliseconds),
+                ]
+            )
+        )
+    }
+
+    static func message(_ event: SessionEvent) -> LogMessage {
+        switch event {
+        case .refreshed(let cause, let generation, let expiresIn):
+            LogMessage(
+                .notice,
+                event: "refresh",
+                "token refreshed (\(cause.rawValue)): token \(generation)\(life(expiresIn))",
+                [
+                    "cause": .text(cause.rawValue), "outcome": .text("refreshed"), "generation": .count(generation),
+                    "expires_in": expiresIn.map(LogMessage.Value.number),
+                ]
+            )
+        case .unchanged(let cause, let expiresIn):
+            LogMessage(
+                .notice,
+                event: "refresh",
+                "token not changed (\(cause.rawValue)): the API gave the same token again\(life(expiresIn))",
+                [
+                    "cause": .text(cause.rawValue), "outcome": .text("unchanged"),
+                    "expires_in": expiresIn.map(LogMessage.Value.number),
+                ]
+            )
+        case .refreshFailed(let cause, let reason, let failure):
+            refreshFailed(cause, reason, failure)
+        case .adopted(let generation):
+            LogMessage(
+                .notice,
+                event: "adopted",
+                "another process changed the session: token \(generation)",
+                ["generation": .count(generation)]
+            )
+        case .recovered:
+            LogMessage(.notice, event: "recovered", "recovered a token written by a squire process that was killed")
+        case .fileUnreadable(let reason):
+            LogMessage(
+                .error,
+                event: "session_file",
+                "session file unusable, continuing with the token in memory: \(reason)",
+                ["reason": .text(reason)]
+            )
+        case .loggedIn(let generation):
+            LogMessage(.notice, event: "login", "logged in: token \(generation)", ["generation": .count(generation)])
+        case .loggedOut:
+            LogMessage(.notice, event: "logout", "logged out")
+        case .saved:
+            LogMessage(.notice, event: "saved", "the token is saved now")
+        case .notSaved(let reason):
+            LogMessage(
+                .error,
+                event: "not_saved",
+                "the new token is in use but NOT SAVED, and the old one is dead: \(reason)",
+                ["reason": .text(reason)]
+            )
+        }
+    }
+
+    private static func refreshFailed(
+        _ cause: RefreshCause,
+        _ reason: String,
+        _ failure: CredentialFailure
+    ) -> LogMessage {
+        var (text, retry) = ("token not refreshed (\(cause.rawValue)): \(reason)", Int?.none)
+        switch failure {
+        case .loginNeeded: text += " Run: squire login"
+        case .unavailable(let seconds, _):
+            text += "; next try in \(seconds) s"
+            retry = seconds
+        case .notRefreshable, .refreshDidNotHelp, .unchanged, .overloaded, .paused, .notWritable, .shuttingDown: break
+        }
+        return LogMessage(
+            failure.needsLogin ? .error : .warning,
+            event: "refresh",
+            text,
+            [
+                "cause": .text(cause.rawValue), "outcome": .text(failure.needsLogin ? "refused" : "failed"),
+                "reason": .text(reason), "retry_in": retry.map(LogMessage.Value.number),
+            ]
+        )
+    }
+
+    /// `, good for 3600 s`
+    static func life(_ seconds: Int?) -> String {
+        seconds.map { ", good for \($0) s" } ?? ""
+    }
+}

@@ -1,0 +1,38 @@
+/// What the proxies of one process are called in its log.
+enum ProxyNames {
+    /// Names are for telling apart: longer ones say nothing more.
+    private static let limit = 24
+
+    /// One name for each configuration, no two the same: its file's, with its directory's if that is not enough, else
+    /// its number's. `upstream` is the name of one without a file.
+    static func names(of configurations: [(path: String?, upstream: String)]) -> [String] {
+        let short = configurations.map { base(of: $0.path) ?? $0.upstream }
+        let long = zip(configurations, short).map { one, name in
+            directory(of: one.path).map { "\($0)/\(name)" } ?? name
+        }
+        var names: [String] = []
+        for index in configurations.indices {
+            let candidates = [short[index], long[index]].map { String($0.suffix(limit)) }
+            let others = { (name: String) in
+                configurations.indices.filter {
+                    $0 != index && (short[$0].suffix(limit) == name || long[$0].suffix(limit) == name)
+                }
+            }
+            let own = candidates.first { others($0).isEmpty && !names.contains($0) }
+            names.append(own ?? "\(String(candidates[0].suffix(limit - 4)))#\(index + 1)")
+        }
+        return names
+    }
+
+    /// `api` of `/etc/squire/api.yaml`
+    private static func base(of path: String?) -> String? {
+        guard let name = path?.split(separator: "/").last, name != "-" else { return nil }
+        let stem = name.lastIndex(of: ".").map { name[..<$0] } ?? name
+        return stem.isEmpty ? String(name) : String(stem)
+    }
+
+    private static func directory(of path: String?) -> String? {
+        let parts = path?.split(separator: "/") ?? []
+        return parts.count > 1 ? String(parts[parts.count - 2]) : nil
+    }
+}
