@@ -44,7 +44,7 @@ struct DemoCommand: ParsableCommand {
             service.session.adopt(token, source: .signIn) { _ in latch.set(true) }
             _ = latch.wait()
         }
-        let foreground = try Foreground(timeout: service.shutdownTimeout) { completion in
+        let foreground = try Foreground(timeout: service.shutdownTimeout, hangUp: .ends) { completion in
             service.drain(completion: completion)
         }
         for endpoint in service.endpoints { Output.line(endpoint) }
@@ -84,7 +84,7 @@ struct DemoCommand: ParsableCommand {
               curl -X POST \(url)/playground/revoke      # the API refuses the token from now on
               curl \(url)/api/customer-accounts/me       # refreshed and sent again: still 200
 
-            Each exchange is a line below. Ctrl-C ends it.
+            Each exchange is a line below. Ctrl-C, or closing this window, ends it.
 
             """
         )

@@ -11,7 +11,8 @@ struct RunCommand: ParsableCommand {
         discussion: """
             Standard output has one line for each endpoint once it accepts connections; logs go to standard error.
             SIGTERM and SIGINT finish running exchanges and exit with 0; a second one leaves at once. SIGHUP re-reads
-            the configuration.
+            the configuration, as squire reload does; the end of the terminal it was started from ends it too, unless
+            nohup started it.
 
             A small squire.yaml:
 
@@ -46,11 +47,16 @@ struct RunCommand: ParsableCommand {
             }
         }
         guard problems.isEmpty else { throw ExitFailure.configuration(problems.joined(separator: "\n")) }
+        do throws(ConfigurationError) {
+            try LoadedConfiguration.requireDistinctAddresses(loaded)
+        } catch {
+            throw ExitFailure.configuration(error.description)
+        }
         DescriptorLimit.raise()
 
         var services: [ProxyService] = []
         do {
-            for one in loaded { services.append(try ProxyService(one, logging: logging, proxies: loaded.count)) }
+            for one in loaded { services.append(try ProxyService(one, logging: logging, beside: loaded)) }
         } catch {
             for service in services { service.stop() }
             throw error
@@ -58,12 +64,17 @@ struct RunCommand: ParsableCommand {
         let running = services
         let foreground = try Foreground(
             timeout: running.map(\.shutdownTimeout).max() ?? .zero,
-            hangUp: { reload(running, loaded, overrides, logging) },
+            hangUp: .rereads { for service in running { service.reload() } },
             drain: { completion in
                 let remaining = Countdown(running.count, completion: completion)
                 for service in running { service.drain { remaining.countDown() } }
             }
         )
+        for (service, one) in zip(running, loaded) {
+            service.acceptReloads(on: foreground.loop) { () throws(ConfigurationError) in
+                try Self.reread(one, overrides)
+            }
+        }
         for service in running {
             for endpoint in service.endpoints { Output.line(endpoint) }
             if let problem = service.sessionProblem { logging.logger().warning("\(problem)") }
@@ -73,21 +84,13 @@ struct RunCommand: ParsableCommand {
         LogWriter.standardError.finish()
     }
 
-    private func reload(
-        _ services: [ProxyService],
-        _ loaded: [LoadedConfiguration],
-        _ overrides: ConfigurationOverrides,
-        _ logging: Logging
-    ) {
-        for (service, old) in zip(services, loaded) {
-            do {
-                let loader = ConfigurationLoader(environment: Environment.all, overrides: overrides)
-                try service.reconfigure(try loader.load(old.path))
-            } catch let error as ConfigurationError {
-                logging.logger().error("the configuration was not changed: \(error.description)")
-            } catch {
-                logging.logger().error("the configuration was not changed: \(error)")
-            }
-        }
+    /// Reads the file of the start again, or, where there was none, the options: never another file.
+    private static func reread(
+        _ loaded: LoadedConfiguration,
+        _ overrides: ConfigurationOverrides
+    ) throws(ConfigurationError) -> LoadedConfiguration {
+        let loader = ConfigurationLoader(environment: Environment.all, overrides: overrides)
+        guard let path = loaded.path else { return try loader.read(nil, path: nil) }
+        return try loader.load(path)
     }
 }

@@ -4,10 +4,35 @@ import Platform
 
 /// The main thread's loop: waits for signals, and stops what runs.
 final class Foreground {
+    /// What SIGHUP means.
+    enum HangUp {
+        /// The terminal is gone, and with it the reason to run, unless nohup(1) said otherwise.
+        case ends
+        /// The configuration is to be read again; but the end, when this process had a terminal, heeded its signals,
+        /// and has it no more.
+        case rereads(() -> Void)
+    }
+
+    /// Why it ends.
+    enum Ending: Equatable {
+        case signal(Int32)
+        case terminalGone
+    }
+
     let loop: EventLoop
+    private(set) var ending: Ending?
+    private let timeout: Duration
+    private let drain: (_ completion: @escaping @Sendable () -> Void) -> Void
+    /// Started by nohup(1): no terminal's end is this process's.
+    private let ignoresHangUp: Bool
+    /// Whether SIGHUP may be the terminal's end: not for who was started without one.
+    private let dependsOnTerminal: Bool
     private var signals: [SignalWatch] = []
     private var timer: EventTimer?
-    private var isStopping = false
+    private lazy var secondLook = EventTimer(loop: loop) { [unowned self] in endWithTerminal() }
+
+    /// Of a session whose leader ends, the processes get SIGHUP a moment before they lose the terminal.
+    private static let secondLookAfter = Duration.milliseconds(250)
 
     /// Takes signals from now on: make it before anything is said to be ready. SIGTERM and SIGINT bring a clean end, a
     /// second one leaves at once.
@@ -15,7 +40,7 @@ final class Foreground {
     /// `drain` starts the end and calls its argument, on any thread, when all exchanges are done; it has `timeout`.
     init(
         timeout: Duration,
-        hangUp: @escaping () -> Void = {},
+        hangUp: HangUp,
         drain: @escaping (_ completion: @escaping @Sendable () -> Void) -> Void
     ) throws {
         do throws(SystemError) {
@@ -23,19 +48,55 @@ final class Foreground {
         } catch {
             throw ExitFailure.inputOutput("squire: \(error.description)")
         }
+        self.timeout = timeout
+        self.drain = drain
+        ignoresHangUp = csystem_ignores(SIGHUP) != 0
+        dependsOnTerminal = !ignoresHangUp && Self.hasTerminal
         for signal in [SIGTERM, SIGINT] {
             signals.append(
                 SignalWatch(loop: loop, signal: signal) { [unowned self] in
-                    guard !isStopping else { _exit(128 + signal) }
-                    isStopping = true
-                    let loop = loop
-                    timer = EventTimer(loop: loop) { loop.stop() }
-                    timer?.arm(after: timeout)
-                    drain { loop.stop() }
+                    guard ending == nil else { _exit(128 + signal) }
+                    end(.signal(signal))
                 }
             )
         }
-        signals.append(SignalWatch(loop: loop, signal: SIGHUP, received: hangUp))
+        signals.append(SignalWatch(loop: loop, signal: SIGHUP) { [unowned self] in hungUp(hangUp) })
+    }
+
+    /// The shell and the kernel may both say it, so that a second one is no hurry.
+    private func hungUp(_ meaning: HangUp) {
+        guard ending == nil else { return }
+        switch meaning {
+        case .ends: if !ignoresHangUp { end(.signal(SIGHUP)) }
+        case .rereads(let reread):
+            if endWithTerminal() { return }
+            reread()
+            if dependsOnTerminal { secondLook.arm(after: Self.secondLookAfter) }
+        }
+    }
+
+    /// Ends, if the terminal of the start has gone: true then.
+    @discardableResult
+    private func endWithTerminal() -> Bool {
+        guard dependsOnTerminal, !Self.hasTerminal, ending == nil else { return false }
+        end(.terminalGone)
+        return true
+    }
+
+    private func end(_ reason: Ending) {
+        ending = reason
+        let loop = loop
+        timer = EventTimer(loop: loop) { loop.stop() }
+        timer?.arm(after: timeout)
+        drain { loop.stop() }
+    }
+
+    /// Whether the process has a controlling terminal that has not hung up (tty(4)).
+    private static var hasTerminal: Bool {
+        let terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
+        guard terminal >= 0 else { return false }
+        _ = close(terminal)
+        return true
     }
 
     /// Runs until it is told to stop and everything has ended.
