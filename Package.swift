@@ -90,7 +90,9 @@ let package = Package(
         ),
         .target(
             name: "Inspector",
-            dependencies: ["Credentials", "EventIO", "LocalServer", "ReverseProxy", "Support", "Threads"],
+            dependencies: [
+                "Credentials", "EventIO", "HTTP1", "LocalServer", "Platform", "ReverseProxy", "Support", "Threads",
+            ],
             swiftSettings: common
         ),
         .executableTarget(
@@ -125,6 +127,13 @@ let package = Package(
         .testTarget(
             name: "LocalServerTests",
             dependencies: ["EventIO", "LocalServer", "Platform", "Threads"],
+            swiftSettings: common
+        ),
+        .testTarget(
+            name: "InspectorTests",
+            dependencies: [
+                "Credentials", "EventIO", "Inspector", "LocalServer", "Platform", "ReverseProxy", "Support",
+            ],
             swiftSettings: common
         ),
         .testTarget(

@@ -16,6 +16,8 @@ final class LocalConnection: DescriptorWatchDelegate {
     private var reading = Reading.open
     /// Bytes that the peer sent or took in the present period, as far as it is its turn.
     private var moved = 0
+    /// When it began to wait for its client's next request, in the server's count.
+    private(set) var idleSince = 0
 
     /// What happens on the connection. Every response belongs to the request whose number it was asked for with.
     private enum State {
@@ -45,6 +47,8 @@ final class LocalConnection: DescriptorWatchDelegate {
         let isOld: Bool
         /// The connection ends after the response.
         let isLast: Bool
+
+        var last: Request { Request(number: number, isHead: isHead, isOld: isOld, isLast: true) }
     }
 
     /// A response without a known length.
@@ -101,9 +105,18 @@ final class LocalConnection: DescriptorWatchDelegate {
         enter(.awaitingHead)
     }
 
+    /// A request was read and its response is not written. Else the client says nothing, or not enough yet.
+    var isBusy: Bool {
+        switch state {
+        case .serving, .streaming, .sending: true
+        case .awaitingHead, .receiving, .lingering, .closed: false
+        }
+    }
+
     private func enter(_ next: State) {
         state = next
         moved = 0
+        if case .awaitingHead = next { idleSince = server.tick() }
         switch next {
         case .closed: timer.cancel()
         case .lingering: timer.arm(after: min(server.period, .seconds(1)))
@@ -193,12 +206,20 @@ final class LocalConnection: DescriptorWatchDelegate {
         case .incomplete:
             return false
         case .failed(let error):
-            refuse(400, error.detail)
+            refuse(error)
             return true
         case .complete(let length):
             let (request, about) = request(head)
             input.consume(length)
+            if let refusal = server.handler.refusal(of: request) {
+                send(refusal, to: request.bodyLength == 0 ? about : about.last)
+                return true
+            }
             let consumer = server.handler.bodyConsumer(for: request)
+            if consumer == nil, let length = request.bodyLength, length > LocalServer.maxBody {
+                refuse(.bodyTooLarge)
+                return true
+            }
             enter(.receiving(Incoming(request, BodyReader(head.framing), about, consumer: consumer)))
             if head.expectsContinue, input.isEmpty {
                 output.append("HTTP/1.1 100 Continue\r\n\r\n")
@@ -220,6 +241,9 @@ final class LocalConnection: DescriptorWatchDelegate {
             target: text(head.target),
             path: text(head.path),
             query: query,
+            origin: head.form == .absolute && head.method != .connect
+                ? text(ByteRange(Int(head.target.lowerBound), Int(head.authority.upperBound))) : nil,
+            bodyLength: Self.length(head.framing),
             fields: head.fields.map { (text($0.name), text($0.value)) }
         )
         let about = Request(
@@ -229,6 +253,14 @@ final class LocalConnection: DescriptorWatchDelegate {
             isLast: !head.keepsAlive
         )
         return (request, about)
+    }
+
+    private static func length(_ framing: MessageFraming) -> UInt64? {
+        switch framing {
+        case .none: 0
+        case .length(let length): length
+        case .chunked, .untilClose: nil
+        }
     }
 
     /// Takes what is there of the body. False if it is not complete.
@@ -245,7 +277,7 @@ final class LocalConnection: DescriptorWatchDelegate {
                 } else if incoming.request.body.count + bytes.count <= LocalServer.maxBody {
                     incoming.request.body.append(contentsOf: bytes)
                 } else {
-                    refuse(413, "the body is too large")
+                    refuse(.bodyTooLarge)
                     return true
                 }
             case .needsMore(let end):
@@ -260,16 +292,15 @@ final class LocalConnection: DescriptorWatchDelegate {
                 )
                 return true
             case .failed(let error):
-                refuse(400, error.detail)
+                refuse(error)
                 return true
             }
         }
     }
 
     /// Answers a request that cannot be served. Nobody knows where the next one begins: the connection ends.
-    private func refuse(_ status: Int, _ detail: String) {
-        let fields = [(name: "X-Content-Type-Options", value: "nosniff")]
-        let response = LocalResponse(status, contentType: "text/plain", detail + "\n", fields: fields)
+    private func refuse(_ error: HTTP1Error) {
+        let response = server.handler.response(to: error)
         send(response, to: Request(number: 0, isHead: false, isOld: false, isLast: true))
     }
 

@@ -1,3 +1,5 @@
+public import HTTP1
+
 /// A request to a page or an API that this program serves itself.
 public struct LocalRequest {
     /// Counts the server's requests from 1.
@@ -11,9 +13,35 @@ public struct LocalRequest {
     public var target: String
     public var path: String
     public var query: String?
+    /// The scheme and authority of an absolute-form target (RFC 9112 section 3.2.2), such as `http://localhost:8081`;
+    /// nil for any other target.
+    public var origin: String?
+    /// How many bytes of body the head announces; nil for a chunked body.
+    public var bodyLength: UInt64?
     public var fields: [(name: String, value: String)]
     /// Empty when a consumer took the body.
     public var body: [UInt8] = []
+
+    /// `bodyLength` is 0 for a request without a body.
+    public init(
+        number: Int,
+        method: String,
+        target: String,
+        path: String,
+        query: String? = nil,
+        origin: String? = nil,
+        bodyLength: UInt64? = 0,
+        fields: [(name: String, value: String)] = []
+    ) {
+        self.number = number
+        self.method = method
+        self.target = target
+        self.path = path
+        self.query = query
+        self.origin = origin
+        self.bodyLength = bodyLength
+        self.fields = fields
+    }
 
     /// The first field of that name, compared without regard to case.
     public subscript(name: String) -> String? {
@@ -63,12 +91,28 @@ public struct LocalResponse {
 public protocol LocalHandler: AnyObject {
     /// Who takes the body of a request piece by piece; nil has it collected, up to `LocalServer.maxBody`.
     func bodyConsumer(for request: LocalRequest) -> ((UnsafeRawBufferPointer) -> Void)?
+    /// Looks at a request before anything of its body is read. The response refuses it; nil lets it come.
+    func refusal(of request: LocalRequest) -> LocalResponse?
+    /// The response to what is no request that can be served. The connection ends with it.
+    func response(to error: HTTP1Error) -> LocalResponse
     /// The request is complete; answer now or later, once, through `responder`.
     func serve(_ request: LocalRequest, _ responder: LocalResponder)
 }
 
 extension LocalHandler {
     public func bodyConsumer(for request: LocalRequest) -> ((UnsafeRawBufferPointer) -> Void)? { nil }
+
+    public func refusal(of request: LocalRequest) -> LocalResponse? { nil }
+
+    public func response(to error: HTTP1Error) -> LocalResponse {
+        let status = error == .bodyTooLarge ? 413 : 400
+        return LocalResponse(
+            status,
+            contentType: "text/plain",
+            error.detail + "\n",
+            fields: [("X-Content-Type-Options", "nosniff")]
+        )
+    }
 }
 
 /// The way back to one request's client. Keeps working, to no effect, after the client is gone or answered.

@@ -16,14 +16,19 @@ public final class LocalServer {
     let period: Duration
     private let socket: ListeningSocket
     private var listener: SocketListener?
+    private let maxConnections: Int
     private var connections: [ObjectIdentifier: LocalConnection] = [:]
+    /// A connection that was accepted when there was room for none. Nobody else is accepted meanwhile.
+    private var waiting: Int32?
+    private var ticks = 0
     let handler: any LocalHandler
     private var lastRequest = 0
     /// What is done in the loop's next turn, outside of anybody's call.
     private var due: [() -> Void] = []
     private lazy var turn = EventTimer(loop: loop) { [unowned self] in workOff() }
 
-    /// `admits` decides about a connection that was accepted, before anything is read from it.
+    /// `admits` decides about a connection that was accepted, before anything is read from it. When there are
+    /// `maxConnections`, another one takes the place of whoever has said nothing for longest, or waits for one to end.
     public init(
         loop: EventLoop,
         socket: ListeningSocket,
@@ -36,17 +41,38 @@ public final class LocalServer {
         self.socket = socket
         self.handler = handler
         self.period = period
+        self.maxConnections = maxConnections
         listener = SocketListener(loop: loop, socket: socket) { [unowned self] descriptor in
-            guard connections.count < maxConnections, admits(descriptor) else { return SocketIO.close(descriptor) }
+            guard waiting == nil, admits(descriptor) else { return SocketIO.close(descriptor) }
             SocketIO.disableDelay(descriptor)
-            let connection = LocalConnection(server: self, descriptor: descriptor)
-            connections[ObjectIdentifier(connection)] = connection
-            connection.start()
+            if connections.count >= maxConnections { closeTheMostSilent() }
+            guard connections.count >= maxConnections else { return start(descriptor) }
+            waiting = descriptor
+            listener?.suspend()
         }
+    }
+
+    private func start(_ descriptor: Int32) {
+        let connection = LocalConnection(server: self, descriptor: descriptor)
+        connections[ObjectIdentifier(connection)] = connection
+        connection.start()
+    }
+
+    private func closeTheMostSilent() {
+        connections.values.filter { !$0.isBusy }.min { $0.idleSince < $1.idleSince }?.close()
     }
 
     /// Connections that are open.
     public var connectionCount: Int { connections.count }
+
+    /// Connections whose request was read and whose response is not written.
+    public var busyCount: Int { connections.values.count { $0.isBusy } }
+
+    /// Counts moments: of two, the later one has the higher number.
+    func tick() -> Int {
+        ticks += 1
+        return ticks
+    }
 
     func nextRequest() -> Int {
         lastRequest += 1
@@ -55,6 +81,10 @@ public final class LocalServer {
 
     func connectionClosed(_ connection: LocalConnection) {
         connections[ObjectIdentifier(connection)] = nil
+        guard connections.count < maxConnections, let next = waiting else { return }
+        waiting = nil
+        start(next)
+        listener?.resume()
     }
 
     func soon(_ work: @escaping () -> Void) {
@@ -71,6 +101,8 @@ public final class LocalServer {
     /// Stops accepting and ends all connections.
     public func stop() {
         listener = nil
+        if let waiting { SocketIO.close(waiting) }
+        waiting = nil
         for connection in Array(connections.values) { connection.close() }
         turn.cancel()
         due = []

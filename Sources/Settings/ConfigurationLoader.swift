@@ -13,6 +13,8 @@ public struct LoadedConfiguration: Sendable {
     public var sessionFile: String
     /// True if nobody configured the inspector's address, so that another port will do if it is taken.
     public var inspectorIsDefault: Bool
+    /// Who asked for the addresses.
+    public var addressSources = AddressSources()
 }
 
 /// Reads, checks and merges configuration: option > environment > file > profile > default.
@@ -93,7 +95,8 @@ public struct ConfigurationLoader {
             configuration: configuration,
             path: path,
             sessionFile: configuration.session.file ?? defaultSessionFile(path),
-            inspectorIsDefault: sections.inspectorIsDefault
+            inspectorIsDefault: sections.inspectorIsDefault,
+            addressSources: sections.addressSources
         )
     }
 

@@ -12,6 +12,8 @@ struct ConfigurationSections {
     /// The directory that relative paths in the file start at.
     let directory: String
     private(set) var inspectorIsDefault = true
+    /// Who asked for the addresses.
+    private(set) var addressSources = AddressSources()
 
     private static let keys = [
         "profile", "upstream", "listen", "headers", "authorization", "session", "allow-plain-upstream", "tls", "proxy",
@@ -102,13 +104,14 @@ struct ConfigurationSections {
         return Origin(isSecure: isSecure, authority: authority)
     }
 
-    private func listen(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
+    private mutating func listen(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
         let expected = "must be HOST:PORT (port 0 picks a free one) or unix:PATH"
         if let given = overrides.listen {
             guard let address = ListenAddress(given.text) else {
                 return issues.add("\(expected), not \"\(given.text)\"", source: given.source)
             }
             configuration.listen = [address]
+            addressSources.listen = [given.source]
             return
         }
         guard let list = map.list("listen") else { return }
@@ -122,6 +125,7 @@ struct ConfigurationSections {
             }
             return address
         }
+        addressSources.listen = list.map { issues.place(of: $0.node) }
         if list.isEmpty { map.fail("listen", "must name at least one address") }
     }
 
@@ -333,6 +337,7 @@ struct ConfigurationSections {
                     map.fail("key", "names a file with more than one line: \(path)")
                 }
                 configuration.access.key = bytes
+                configuration.access.keyFile = path
             }
         }
         if let sameUser = map.bool("same-user") { configuration.access.sameUser = sameUser }
@@ -380,10 +385,12 @@ struct ConfigurationSections {
         if let given = overrides.inspector {
             inspectorIsDefault = false
             guard let address = Self.inspector(given.text) else { return issues.add(expected, source: given.source) }
+            addressSources.inspector = given.source
             configuration.inspector = address
         } else if let text = map.string("inspector") {
             inspectorIsDefault = false
             guard let address = Self.inspector(text) else { return map.fail("inspector", expected) }
+            addressSources.inspector = map.node("inspector").map(issues.place)
             configuration.inspector = address
         }
     }
@@ -424,6 +431,7 @@ struct ConfigurationSections {
         if let address = configuration.inspector, !address.isLocal {
             map.fail("inspector", "must be an address of this machine only")
         }
+        checkAddresses(map, configuration)
         for case .tcp(let host, let port) in configuration.listen where port == configuration.upstream.port {
             let own = Authority(host: host, port: nil)
             if own == Authority(host: configuration.upstream.authority.host, port: nil)

@@ -16,6 +16,12 @@ final class IssueCollector {
         issues.append(.init(source: source, line: node?.mark?.line ?? (isFile ? 1 : nil), message: message))
     }
 
+    /// Where the node is, as messages have it: `FILE:LINE`.
+    func place(of node: Node) -> String {
+        guard isFile, let line = node.mark?.line else { return source }
+        return "\(source):\(line)"
+    }
+
     func add(_ message: String, source: String) {
         issues.append(.init(source: source, message: message))
     }

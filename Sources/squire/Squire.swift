@@ -28,7 +28,8 @@ struct Squire: ParsableCommand {
         version: "squire \(version)",
         subcommands: [
             RunCommand.self, DemoCommand.self, PlaygroundCommand.self, LoginCommand.self, LogoutCommand.self,
-            TokenCommand.self, StatusCommand.self, ExecCommand.self, CheckCommand.self, ExplainCommand.self,
+            TokenCommand.self, StatusCommand.self, ReloadCommand.self, ExecCommand.self, CheckCommand.self,
+            ExplainCommand.self,
         ]
     )
 

@@ -79,7 +79,7 @@ import Threads
     @Test func clientThatTricklesIsClosed() throws {
         let server = try TestServer(period: .milliseconds(100))
         let client = try server.connect()
-        client.send("POST /echo/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n")
+        client.send("POST /echo/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n")
         // A byte a millisecond: always something, and never enough.
         var sent = 0
         while sent < 20_000, client.send("x") {
@@ -164,5 +164,54 @@ import Threads
         client.send("GET /204 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         let text = client.readAll()
         #expect(text.hasPrefix("HTTP/1.1 204 ") && text.hasSuffix("\r\n\r\n"))
+    }
+
+    // MARK: Refusals, and too many clients
+
+    /// What is refused by its head is refused before its body comes, and what else the client says is no request.
+    @Test func refusedRequestIsNotRead() throws {
+        let server = try TestServer()
+        let client = try server.connect()
+        client.send("POST /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nExpect: 100-continue\r\n\r\n")
+        let text = client.readAll()
+        #expect(text.hasPrefix("HTTP/1.1 403 ") && text.components(of: "100 Continue") == 0)
+        let other = try server.connect()
+        other.send("GET /refused HTTP/1.1\r\nHost: x\r\n\r\nGET /echo/1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(other.read(until: "GET /echo/1 ;").components(of: "HTTP/1.1 ") == 2)
+        #expect(server.served == ["/echo/1"])
+    }
+
+    @Test func bodyThatIsAnnouncedAsTooLargeIsNotRead() throws {
+        let server = try TestServer()
+        let client = try server.connect()
+        client.send("POST /echo/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 8388609\r\n\r\n")
+        #expect(client.readAll().hasPrefix("HTTP/1.1 413 "))
+    }
+
+    /// Silent clients keep nobody out: the one that has been silent for longest goes.
+    @Test func silentClientsMakeRoom() throws {
+        let server = try TestServer(maxConnections: 3)
+        let silent = try (0..<3).map { _ in try server.connect() }
+        // All three are there.
+        silent[2].send("GET /echo/0 HTTP/1.1\r\nHost: x\r\n\r\n")
+        _ = silent[2].read(until: "GET /echo/0 ;")
+        let client = try server.connect()
+        client.send("GET /echo/1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(client.read(until: "GET /echo/1 ;").hasPrefix("HTTP/1.1 200 "))
+        #expect(silent[0].readAll() == "")
+        silent[1].send("GET /echo/2 HTTP/1.1\r\nHost: x\r\n\r\n")
+        #expect(silent[1].read(until: "GET /echo/2 ;").hasPrefix("HTTP/1.1 200 "))
+    }
+
+    /// Who is being served stays, and the next one waits for the end of one.
+    @Test func busyClientsAreWaitedFor() throws {
+        let server = try TestServer(maxConnections: 2)
+        let busy = try (0..<2).map { _ in try server.connect() }
+        for client in busy { client.send("GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") }
+        while server.served.count < 2 { usleep(1000) }
+        let client = try server.connect()
+        client.send("GET /echo/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        #expect(client.readAll().hasSuffix("GET /echo/1 ;"))
+        for client in busy { #expect(client.readAll().hasSuffix("slow;")) }
     }
 }

@@ -16,7 +16,7 @@ final class TestServer {
         var handler: StreamingHandler?
     }
 
-    init(period: Duration = .seconds(30)) throws {
+    init(period: Duration = .seconds(30), maxConnections: Int = 100) throws {
         let socket = try ListeningSocket.tcp(host: "127.0.0.1", port: 0)
         guard case .tcp(_, let port) = socket.name else { fatalError("no port") }
         self.port = port
@@ -26,7 +26,13 @@ final class TestServer {
         loop.execute {
             let handler = StreamingHandler(loop: loop, wasFull: full, wasGone: gone)
             running.value.handler = handler
-            running.value.server = LocalServer(loop: loop, socket: socket, handler: handler, period: period)
+            running.value.server = LocalServer(
+                loop: loop,
+                socket: socket,
+                handler: handler,
+                maxConnections: maxConnections,
+                period: period
+            )
         }
     }
 
@@ -77,6 +83,10 @@ final class StreamingHandler: LocalHandler {
     }
 
     static func piece(_ number: Int) -> String { "\(number):" + String(repeating: "x", count: 50_000) + ";" }
+
+    func refusal(of request: LocalRequest) -> LocalResponse? {
+        request.path == "/refused" ? LocalResponse(403, contentType: "text/plain", "refused;") : nil
+    }
 
     func serve(_ request: LocalRequest, _ responder: LocalResponder) {
         served.append(request.path)

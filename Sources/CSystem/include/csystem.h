@@ -63,6 +63,12 @@ static inline void csystem_release_startup_pages(void) {
 #endif
 }
 
+// Whether whoever started this process had the signal ignored, as nohup(1) does with SIGHUP, and nothing here has changed that yet.
+static inline int csystem_ignores(int signal) {
+    struct sigaction present;
+    return sigaction(signal, 0, &present) == 0 && !(present.sa_flags & SA_SIGINFO) && present.sa_handler == SIG_IGN;
+}
+
 // Starts `arguments`, found in PATH, with the signal mask `mask` and no descriptor but 0 to 2; 0, or the `errno` of what failed. On Linux
 // it gets SIGTERM when the calling thread ends. Wait for `child` afterwards.
 int csystem_spawn(char *const arguments[], const sigset_t *mask, pid_t *child);

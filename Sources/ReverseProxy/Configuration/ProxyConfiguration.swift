@@ -130,6 +130,8 @@ public struct AccessConfiguration: Sendable, Equatable {
     public var origins: [String] = []
     /// The secret that clients must send as `X-Squire-Key`.
     public var key: [UInt8]?
+    /// Where it was read from.
+    public var keyFile: String?
     public var sameUser = true
     public var allowRemote = false
 

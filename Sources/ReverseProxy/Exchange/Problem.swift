@@ -32,6 +32,11 @@ public struct Problem: Error, Sendable, Equatable {
         case notFound = "not_found"
         case notYet = "not_yet"
         case headerRequired = "header_required"
+        case unsupportedMediaType = "unsupported_media_type"
+        case invalidRequest = "invalid_request"
+        case nothingToRefresh = "nothing_to_refresh"
+        case configurationError = "configuration_error"
+        case otherConfiguration = "other_configuration"
     }
 
     /// The `error` of a Proxy-Status field (RFC 9209 section 2.3).
@@ -101,10 +106,13 @@ extension Problem.Code {
         case .notFound: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
+        case .nothingToRefresh, .otherConfiguration: 409
         case .bodyTooLarge: 413
         case .targetTooLong: 414
+        case .unsupportedMediaType: 415
         case .expectationFailed: 417
         case .misdirectedRequest: 421
+        case .invalidRequest, .configurationError: 422
         case .headTooLarge: 431
         case .internalError: 500
         case .notYet: 501
@@ -118,10 +126,11 @@ extension Problem.Code {
     /// What Proxy-Status calls it, unless the problem says otherwise.
     var proxyError: Problem.ProxyError {
         switch self {
-        case .badRequest, .requestTimeout, .bodyTooLarge, .targetTooLong, .expectationFailed, .headTooLarge:
+        case .badRequest, .requestTimeout, .bodyTooLarge, .targetTooLong, .expectationFailed, .headTooLarge,
+            .unsupportedMediaType, .invalidRequest:
             .httpRequestError
         case .forbiddenOrigin, .forbiddenUser, .wrongKey, .methodNotAllowed, .misdirectedRequest, .loginNeeded,
-            .notFound, .notYet, .headerRequired:
+            .notFound, .notYet, .headerRequired, .nothingToRefresh, .configurationError, .otherConfiguration:
             .httpRequestDenied
         case .sessionUnavailable, .upstreamUnreachable: .destinationUnavailable
         case .upstreamTLS: .tlsProtocolError

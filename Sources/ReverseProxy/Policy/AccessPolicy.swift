@@ -5,18 +5,18 @@ public final class AccessPolicy: Sendable {
     private let hosts: [Authority]
     private let origins: [[UInt8]]
     private let key: [UInt8]?
-    private let upstream: Authority
+    private let upstream: Authority?
     private let upstreamPort: Int
     private let ownPorts: [Int]
 
     /// `ownHosts` are the names of the listeners, beside the loopback names, which are always accepted; `ownPorts`
-    /// their ports.
-    public init(_ access: AccessConfiguration, upstream: Origin, ownHosts: [Authority], ownPorts: [Int] = []) {
+    /// their ports. `upstream` is nil for what is served without one: its name is nobody's then.
+    public init(_ access: AccessConfiguration, upstream: Origin?, ownHosts: [Authority], ownPorts: [Int] = []) {
         hosts = access.hosts.compactMap(Authority.init) + ownHosts
         origins = access.origins.map { Array($0.lowercased().utf8) }
         key = access.key
-        self.upstream = upstream.authority
-        upstreamPort = upstream.port
+        self.upstream = upstream?.authority
+        upstreamPort = upstream?.port ?? 0
         self.ownPorts = ownPorts
     }
 
@@ -56,8 +56,20 @@ public final class AccessPolicy: Sendable {
     /// - Parameter isPreflight: A browser asks whether a page may send such a request, which Squire answers itself. It
     ///   carries no key (Fetch section 4.8).
     public func denial(_ request: Request, isPreflight: Bool = false) -> Problem? {
+        if let problem = nameDenial(request) ?? pageDenial(request) { return problem }
+        // Squire answers a preflight itself.
+        return isPreflight ? nil : keyDenial(request)
+    }
+
+    /// Why the request is not for this server: by its Host, and by the authority of an absolute-form target.
+    public func nameDenial(_ request: Request) -> Problem? {
         if let target = request.targetAuthority, !isOwn(target, isTarget: true) { return .misdirected }
         if let host = request.host, !isOwn(host) { return .misdirected }
+        return nil
+    }
+
+    /// Why the page that has a browser send the request may not.
+    public func pageDenial(_ request: Request) -> Problem? {
         if let purpose = request.purpose?.lowercased(), purpose.contains("prefetch") || purpose.contains("prerender") {
             // Sent with `Sec-Fetch-Site: none`, as if the person had typed the address, whichever page asked for it.
             return .speculative
@@ -70,8 +82,11 @@ public final class AccessPolicy: Sendable {
             // Everything else, and whatever browsers may come to say, is another site's doing.
             guard site == "none" || site == "same-origin" else { return .forbiddenOrigin }
         }
-        // Squire answers a preflight itself.
-        if isPreflight { return nil }
+        return nil
+    }
+
+    /// Why the request needs a key, or another one.
+    public func keyDenial(_ request: Request) -> Problem? {
         if let key {
             guard let given = request.key, Self.areEqual(given, key) else { return .wrongKey }
         } else if request.fetchSite == nil, Self.isBrowser(request.userAgent), !isSecureContext(request) {
@@ -110,7 +125,7 @@ public final class AccessPolicy: Sendable {
     ///   forwarded from.
     private func isOwn(_ text: String, isTarget: Bool = false) -> Bool {
         guard let authority = Authority(text) else { return false }
-        if authority.host == upstream.host, (authority.port ?? upstreamPort) == upstreamPort { return true }
+        if authority.host == upstream?.host, (authority.port ?? upstreamPort) == upstreamPort { return true }
         // Not names under `localhost.`: that they stay on this machine is up to the browser's resolver.
         if authority.isLoopbackAddress || authority.host == "localhost" {
             return !isTarget || authority.port.map(ownPorts.contains) ?? true

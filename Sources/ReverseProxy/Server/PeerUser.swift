@@ -32,6 +32,15 @@ public enum PeerUser: Equatable, Sendable {
 public final class PeerUsers: Sendable {
     public static let shared = PeerUsers()
 
+    /// Whether the system can say at all who connects by TCP.
+    public static var tellsOfTCP: Bool {
+        #if os(Linux)
+        true
+        #else
+        false
+        #endif
+    }
+
     private let lock = Lock()
     /// A socket to the kernel's socket table (sock_diag(7)); -1 without one: then /proc/net is read for each
     /// connection.

@@ -47,7 +47,9 @@ struct DemoCommand: ParsableCommand {
             service.session.adopt(token, source: .signIn) { _ in latch.set(true) }
             _ = latch.wait()
         }
-        let foreground = try Foreground(logging: logging, timeout: service.shutdownTimeout) { hurry, completion in
+        let foreground = try Foreground(logging: logging, timeout: service.shutdownTimeout, hangUp: .ends) {
+            hurry,
+            completion in
             service.drain(hurry: hurry, completion: completion)
         }
         LogWriter.standardError.release(first: [service.startLine].compactMap(\.self))
@@ -87,7 +89,7 @@ struct DemoCommand: ParsableCommand {
               curl -X POST \(url)/playground/revoke      # the API refuses the token from now on
               curl \(url)/api/customer-accounts/me       # refreshed and sent again: still 200
 
-            Each exchange is a line below. Ctrl-C ends it.
+            Each exchange is a line below. Ctrl-C, or closing this window, ends it.
 
             """
         text.withUTF8 { LogWriter.standardError.write(UnsafeRawBufferPointer($0)) }

@@ -3,6 +3,7 @@ import CSystem
 import Credentials
 import EventIO
 import Platform
+import ReverseProxy
 import Settings
 import Threads
 
@@ -12,7 +13,8 @@ struct ExecCommand: ParsableCommand {
         abstract: "Run a command with a proxy of its own.",
         discussion: """
             Starts a proxy on a free port, exports its base URL as SQUIRE_URL and as each --env NAME, runs the command with \
-            signals passed on, and exits with its code. Variables that hold the token or the access key are not passed on.
+            signals passed on, and exits with its code. That port needs no access.key: it is for this user alone. \
+            Variables that hold the token or the access key are not passed on.
 
             Without a usable session it says so and exits with 77 before it starts the command; --allow-missing starts it \
             all the same.
@@ -50,13 +52,20 @@ struct ExecCommand: ParsableCommand {
             )
         }
         var overrides = options.overrides
+        // Nobody but the command knows the port, and it has no way to send a key: where the system says whose a
+        // connection is, that is enough. An address that somebody chose is for others, too.
+        let isPrivate = overrides.listen == nil && PeerUsers.tellsOfTCP
         if overrides.listen == nil { overrides.listen = .init("127.0.0.1:0", source: "exec") }
         if overrides.inspector == nil { overrides.inspector = .init("off", source: "exec") }
         // The command's output is what matters: exchanges are logged only when asked for.
         var options = options
         if options.logLevel == nil, (Environment.all["SQUIRE_LOG_LEVEL"] ?? "").isEmpty { options.logLevel = "warning" }
         DescriptorLimit.raise()
-        let service = try ProxyService(try Loading.load(config, overrides), logging: try options.logging())
+        let service = try ProxyService(
+            try Loading.load(config, overrides),
+            logging: try options.logging(),
+            isPrivate: isPrivate
+        )
         defer { LogWriter.standardError.finish() }
         do {
             try checkSession(service)

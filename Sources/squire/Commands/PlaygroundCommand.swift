@@ -98,7 +98,7 @@ struct PlaygroundCommand: ParsableCommand {
             throw ValidationError("--listen must be HOST:PORT or unix:PATH, not \"\(listen)\"")
         }
         let service = try PlaygroundService(address, options: options)
-        let foreground = try Foreground(timeout: .seconds(1)) { _, completion in completion() }
+        let foreground = try Foreground(timeout: .seconds(1), hangUp: .ends) { _, completion in completion() }
         Output.line("playground \(service.url)")
         foreground.run()
         service.stop()

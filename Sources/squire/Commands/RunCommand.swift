@@ -12,7 +12,8 @@ struct RunCommand: ParsableCommand {
         discussion: """
             Standard output has one line for each endpoint once it accepts connections; logs go to standard error.
             SIGTERM and SIGINT finish running exchanges and exit with 0; a second one leaves at once. SIGHUP re-reads
-            the configuration.
+            the configuration, as squire reload does; the end of the terminal it was started from ends it too, unless
+            nohup started it.
 
             A small squire.yaml:
 
@@ -47,6 +48,11 @@ struct RunCommand: ParsableCommand {
             }
         }
         guard problems.isEmpty else { throw ExitFailure.configuration(problems.joined(separator: "\n")) }
+        do throws(ConfigurationError) {
+            try LoadedConfiguration.requireDistinctAddresses(loaded)
+        } catch {
+            throw ExitFailure.configuration(error.description)
+        }
         DescriptorLimit.raise()
 
         // What runs is the first line, whatever there is to say before everything runs.
@@ -56,7 +62,7 @@ struct RunCommand: ParsableCommand {
         var services: [ProxyService] = []
         do {
             for (one, logging) in zip(loaded, loggings) {
-                services.append(try ProxyService(one, logging: logging, proxies: loaded.count))
+                services.append(try ProxyService(one, logging: logging, beside: loaded))
             }
         } catch {
             for service in services { service.stop() }
@@ -66,13 +72,18 @@ struct RunCommand: ParsableCommand {
         let foreground = try Foreground(
             logging: logging,
             timeout: running.map(\.shutdownTimeout).max() ?? .zero,
-            hangUp: { reload(running, loaded, overrides, logging) },
+            hangUp: .rereads { for service in running { service.reload() } },
             drain: { hurry, completion in
                 let remaining = Countdown(running.count, completion: completion)
                 for service in running { service.drain(hurry: hurry) { remaining.countDown() } }
             }
         )
         LogWriter.standardError.release(first: running.compactMap(\.startLine))
+        for (service, one) in zip(running, loaded) {
+            service.acceptReloads(on: foreground.loop) { () throws(ConfigurationError) in
+                try Self.reread(one, overrides)
+            }
+        }
         for service in running {
             for endpoint in service.endpoints { Output.line(endpoint) }
             service.warnOfSession()
@@ -89,21 +100,13 @@ struct RunCommand: ParsableCommand {
         return names.map { logging.of(proxy: $0, column: column) }
     }
 
-    private func reload(
-        _ services: [ProxyService],
-        _ loaded: [LoadedConfiguration],
-        _ overrides: ConfigurationOverrides,
-        _ logging: Logging
-    ) {
-        for (service, old) in zip(services, loaded) {
-            do {
-                let loader = ConfigurationLoader(environment: Environment.all, overrides: overrides)
-                try service.reconfigure(try loader.load(old.path))
-            } catch let error as ConfigurationError {
-                logging.logger().error("the configuration was not changed: \(error.description)")
-            } catch {
-                logging.logger().error("the configuration was not changed: \(error)")
-            }
-        }
+    /// Reads the file of the start again, or, where there was none, the options: never another file.
+    private static func reread(
+        _ loaded: LoadedConfiguration,
+        _ overrides: ConfigurationOverrides
+    ) throws(ConfigurationError) -> LoadedConfiguration {
+        let loader = ConfigurationLoader(environment: Environment.all, overrides: overrides)
+        guard let path = loaded.path else { return try loader.read(nil, path: nil) }
+        return try loader.load(path)
     }
 }

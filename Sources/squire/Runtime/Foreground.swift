@@ -6,18 +6,37 @@ import Settings
 
 /// The main thread's loop: waits for signals, and stops what runs.
 final class Foreground {
+    /// What SIGHUP means.
+    enum HangUp {
+        /// The terminal is gone, and with it the reason to run, unless nohup(1) said otherwise.
+        case ends
+        /// The configuration is to be read again; but the end, when this process had a terminal, heeded its signals,
+        /// and has it no more.
+        case rereads(() -> Void)
+    }
+
+    /// Why it ends.
+    enum Ending: Equatable {
+        case signal(Int32)
+        case terminalGone
+    }
+
     let loop: EventLoop
-    private var signals: [SignalWatch] = []
-    private var timer: EventTimer?
+    private(set) var ending: Ending?
+    private let timeout: Duration
+    private let drain: (_ hurry: String, _ completion: @escaping @Sendable () -> Void) -> Void
     /// Nil for what keeps no log.
     private let logging: Logging?
-    private var state = State.running
+    /// Started by nohup(1): no terminal's end is this process's.
+    private let ignoresHangUp: Bool
+    /// Whether SIGHUP may be the terminal's end: not for who was started without one.
+    private let dependsOnTerminal: Bool
+    private var signals: [SignalWatch] = []
+    private var timer: EventTimer?
+    private lazy var secondLook = EventTimer(loop: loop) { [unowned self] in endWithTerminal() }
 
-    private enum State {
-        case running
-        /// This signal ends it.
-        case stopping(Int32)
-    }
+    /// Of a session whose leader ends, the processes get SIGHUP a moment before they lose the terminal.
+    private static let secondLookAfter = Duration.milliseconds(250)
 
     /// Takes signals from now on: make it before anything is said to be ready. SIGTERM and SIGINT bring a clean end, a
     /// second one leaves at once.
@@ -27,29 +46,70 @@ final class Foreground {
     init(
         logging: Logging? = nil,
         timeout: Duration,
-        hangUp: @escaping () -> Void = {},
+        hangUp: HangUp,
         drain: @escaping (_ hurry: String, _ completion: @escaping @Sendable () -> Void) -> Void
     ) throws {
-        self.logging = logging
         do throws(SystemError) {
             loop = try EventLoop()
         } catch {
             throw ExitFailure.inputOutput("squire: \(error.description)")
         }
+        self.logging = logging
+        self.timeout = timeout
+        self.drain = drain
+        ignoresHangUp = csystem_ignores(SIGHUP) != 0
+        dependsOnTerminal = !ignoresHangUp && Self.hasTerminal
         for signal in [SIGTERM, SIGINT] {
             signals.append(
                 SignalWatch(loop: loop, signal: signal) { [unowned self] in
-                    guard case .running = state else { leaveAtOnce(signal) }
-                    state = .stopping(signal)
+                    guard ending == nil else { leaveAtOnce(signal) }
                     endEcho(of: signal)
-                    let loop = loop
-                    timer = EventTimer(loop: loop) { loop.stop() }
-                    timer?.arm(after: timeout)
-                    drain("\(Self.name(of: signal)) again leaves at once") { loop.stop() }
+                    end(.signal(signal))
                 }
             )
         }
-        signals.append(SignalWatch(loop: loop, signal: SIGHUP, received: hangUp))
+        signals.append(SignalWatch(loop: loop, signal: SIGHUP) { [unowned self] in hungUp(hangUp) })
+    }
+
+    /// The shell and the kernel may both say it, so that a second one is no hurry.
+    private func hungUp(_ meaning: HangUp) {
+        guard ending == nil else { return }
+        switch meaning {
+        case .ends: if !ignoresHangUp { end(.signal(SIGHUP)) }
+        case .rereads(let reread):
+            if endWithTerminal() { return }
+            reread()
+            if dependsOnTerminal { secondLook.arm(after: Self.secondLookAfter) }
+        }
+    }
+
+    /// Ends, if the terminal of the start has gone: true then.
+    @discardableResult
+    private func endWithTerminal() -> Bool {
+        guard dependsOnTerminal, !Self.hasTerminal, ending == nil else { return false }
+        end(.terminalGone)
+        return true
+    }
+
+    private func end(_ reason: Ending) {
+        ending = reason
+        let loop = loop
+        timer = EventTimer(loop: loop) { loop.stop() }
+        timer?.arm(after: timeout)
+        let hurry =
+            switch reason {
+            case .signal(let signal) where signal != SIGHUP: "\(Self.name(of: signal)) again leaves at once"
+            case .signal, .terminalGone: "SIGTERM leaves at once"
+            }
+        drain(hurry) { loop.stop() }
+    }
+
+    /// Whether the process has a controlling terminal that has not hung up (tty(4)).
+    private static var hasTerminal: Bool {
+        let terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
+        guard terminal >= 0 else { return false }
+        _ = close(terminal)
+        return true
     }
 
     /// Runs until it is told to stop and everything has ended.
@@ -61,8 +121,11 @@ final class Foreground {
 
     /// The last line of the log: how it ended. Everything else must have ended before.
     func sayEnd() {
-        guard case .stopping(let signal) = state else { return }
-        say("stopped by \(Self.name(of: signal))", signal)
+        switch ending {
+        case .signal(let signal)?: say("stopped by \(Self.name(of: signal))", signal)
+        case .terminalGone?: say("stopped: its terminal is gone", SIGHUP)
+        case nil: break
+        }
     }
 
     private func leaveAtOnce(_ signal: Int32) -> Never {
@@ -73,7 +136,12 @@ final class Foreground {
     }
 
     private func say(_ text: String, _ signal: Int32) {
-        let name = signal == SIGINT ? "SIGINT" : "SIGTERM"
+        let name =
+            switch signal {
+            case SIGINT: "SIGINT"
+            case SIGHUP: "SIGHUP"
+            default: "SIGTERM"
+            }
         logging?.messages.write(LogMessage(.notice, event: "stop", text, ["signal": .text(name)]))
     }
 
@@ -83,7 +151,13 @@ final class Foreground {
         LogWriter.standardError.write(UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
-    private static func name(of signal: Int32) -> String { signal == SIGINT ? "Ctrl-C" : "SIGTERM" }
+    private static func name(of signal: Int32) -> String {
+        switch signal {
+        case SIGINT: "Ctrl-C"
+        case SIGHUP: "the end of its terminal"
+        default: "SIGTERM"
+        }
+    }
 
     /// A crash is left to the system, without a report by Swift's runtime.
     static func crashQuietly() {

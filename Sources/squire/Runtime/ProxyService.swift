@@ -11,31 +11,43 @@ import Threads
 
 /// One running proxy with its session and its inspector.
 final class ProxyService {
-    private let current: Current
-    private let server: ProxyServer
+    let current: Current
+    let server: ProxyServer
     private var inspectorThread: LoopThread?
-    private var inspector: LoopBound<InspectorServer?>?
-    private let refreshes = RefreshCounts()
-    private let logging: Logging
+    private var inspector: Inspecting?
+    let refreshes = RefreshCounts()
+    let logging: Logging
     private let proxies: Int
-    private var loaded: LoadedConfiguration
+    /// Serves the command that runs beside it, and nobody else: no key is asked for.
+    private let isPrivate: Bool
+    /// What runs: the configuration that was read last, but for what a restart alone can change.
+    var loaded: LoadedConfiguration
+    /// Reads the configuration again; nil for a proxy that has none to read.
+    var reread: (() throws(ConfigurationError) -> LoadedConfiguration)?
+    let reloads = ReloadDesk()
     private var oldSessions: [Weak] = []
     /// `proxy http://127.0.0.1:8080` and so on: what accepts connections now.
     private(set) var endpoints: [String] = []
 
     /// What a reload changes and other threads read.
-    private final class Current: Sendable {
-        private let value: Guarded<(upstream: String, session: Session)>
+    final class Current: Sendable {
+        private let value: Guarded<InspectedProxy.Current>
 
-        init(_ upstream: Origin, _ session: Session) {
-            value = Guarded((upstream.description, session))
+        init(_ value: InspectedProxy.Current) {
+            self.value = Guarded(value)
         }
 
-        func set(_ upstream: Origin, _ session: Session) {
-            value.with { $0 = (upstream.description, session) }
+        func set(_ new: InspectedProxy.Current) {
+            value.with { $0 = new }
         }
 
-        func get() -> (upstream: String, session: Session) { value.with { $0 } }
+        func get() -> InspectedProxy.Current { value.with { $0 } }
+    }
+
+    /// The inspector that runs, and what its socket is bound to.
+    private struct Inspecting {
+        let server: LoopBound<InspectorServer?>
+        let name: ListeningSocket.Name
     }
 
     /// A session that exchanges from before a reload may still use.
@@ -44,26 +56,33 @@ final class ProxyService {
     }
 
     /// Binds and starts. `keepsSession` false keeps the session in memory; `takesNextPort` goes on to the next port
-    /// when one is taken; `proxies` share this process's descriptors.
+    /// when one is taken; `beside` are the configurations of all proxies that share this process; `isPrivate` takes
+    /// every connection of this user for the command's that it serves, and none of anybody else.
     init(
         _ loaded: LoadedConfiguration,
         logging: Logging,
         keepsSession: Bool = true,
         takesNextPort: Bool = false,
-        proxies: Int = 1
+        beside all: [LoadedConfiguration] = [],
+        isPrivate: Bool = false
     ) throws {
         self.loaded = loaded
         self.logging = logging
-        self.proxies = proxies
+        proxies = max(1, all.count)
+        self.isPrivate = isPrivate
         let configuration = loaded.configuration
+        // Before the session is opened, which gives its file the mode it should have.
+        let exposures = loaded.exposures
         try DescriptorLimit.require(configuration, proxies: proxies)
         DescriptorReserve.shared.fill()
         var sockets: [ListeningSocket] = []
         do {
-            for address in configuration.listen { sockets.append(try Self.bind(address, takesNextPort: takesNextPort)) }
+            for asked in loaded.askedListeners {
+                sockets.append(try Listeners.bind(asked, takesNextPort: takesNextPort))
+            }
             let session = try Self.makeSession(loaded, logging, refreshes, keepsSession: keepsSession)
-            current = Current(configuration.upstream, session)
-            let context = Self.makeContext(configuration, session, logging, sockets.map(\.name), proxies)
+            current = Current(.init(loaded, session))
+            let context = Self.makeContext(configuration, session, logging, sockets.map(\.name), proxies, isPrivate)
             let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
             server = try ProxyServer(
                 context: context,
@@ -85,7 +104,8 @@ final class ProxyService {
             let level: Logger.Level = problem.isFatal ? .warning : .notice
             logging.logger().log(level: level, "\(ControlCharacters.escaped(problem.text))")
         }
-        try startInspector()
+        for warning in exposures { logging.logger().warning("\(warning)") }
+        try startInspector(avoiding: LoadedConfiguration.fixedPorts(all))
     }
 
     /// What runs, for the first line of the log.
@@ -143,29 +163,7 @@ final class ProxyService {
         }
     }
 
-    private static func bind(_ address: ListenAddress, takesNextPort: Bool) throws -> ListeningSocket {
-        var address = address
-        for _ in 0..<100 {
-            do {
-                switch address {
-                case .tcp(let host, let port): return try .tcp(host: host, port: port)
-                case .unix(let path): return try .unix(path: path)
-                }
-            } catch let error as SystemError {
-                if takesNextPort, error.code == EADDRINUSE, case .tcp(let host, let port) = address {
-                    address = .tcp(host: host, port: port + 1)
-                    continue
-                }
-                var hint = ""
-                if error.code == EADDRINUSE { hint = ". Something listens there already: choose another with --listen" }
-                if error.code == EACCES { hint = ". Ports below 1024 need privileges: choose another with --listen" }
-                throw ExitFailure.inputOutput("squire: \(error.description)\(hint)")
-            }
-        }
-        throw ExitFailure.inputOutput("squire: no free port near \(address)")
-    }
-
-    private static func makeSession(
+    static func makeSession(
         _ loaded: LoadedConfiguration,
         _ logging: Logging,
         _ refreshes: RefreshCounts,
@@ -193,14 +191,23 @@ final class ProxyService {
         }
     }
 
+    func makeContext(_ configuration: ProxyConfiguration, _ session: Session) -> ProxyContext {
+        Self.makeContext(configuration, session, logging, server.names, proxies, isPrivate)
+    }
+
     private static func makeContext(
         _ configuration: ProxyConfiguration,
         _ session: Session,
         _ logging: Logging,
         _ names: [ListeningSocket.Name],
-        _ proxies: Int
+        _ proxies: Int,
+        _ isPrivate: Bool
     ) -> ProxyContext {
         var configuration = configuration
+        if isPrivate {
+            configuration.access.key = nil
+            configuration.access.sameUser = true
+        }
         let possible = DescriptorLimit.connections(configuration, proxies: proxies)
         if configuration.limits.connections > possible {
             logging.logger().notice(
@@ -226,11 +233,11 @@ final class ProxyService {
         }
     }
 
-    private func startInspector() throws {
-        guard let address = loaded.configuration.inspector else { return }
+    private func startInspector(avoiding ports: Set<Int>) throws {
+        guard let asked = loaded.askedInspector else { return }
         let socket: ListeningSocket
         do {
-            socket = try Self.bind(address, takesNextPort: loaded.inspectorIsDefault)
+            socket = try Listeners.bind(asked, takesNextPort: loaded.inspectorIsDefault, avoiding: ports)
         } catch {
             stop()
             throw error
@@ -245,71 +252,45 @@ final class ProxyService {
         }
         inspectorThread = thread
         let inspector = LoopBound<InspectorServer?>(nil, loop: thread.loop)
-        self.inspector = inspector
-        let (server, current, refreshes) = (server, current, refreshes)
+        self.inspector = Inspecting(server: inspector, name: socket.name)
+        let (server, current, refreshes, reloads) = (server, current, refreshes, reloads)
         let (configuration, loop) = (loaded.configuration, thread.loop)
         let listen = server.names.map(Self.url(of:))
-        let access = AccessPolicy(
-            configuration.access,
-            upstream: configuration.upstream,
-            ownHosts: Self.ownHosts([socket.name])
-        )
         loop.execute {
-            inspector.value = InspectorServer(
+            // Puts itself into the box that it is given.
+            _ = InspectorServer(
                 loop: loop,
                 socket: socket,
                 proxy: InspectedProxy(
                     listen: listen,
                     current: { current.get() },
-                    snapshot: { server.snapshot() }
+                    snapshot: { server.snapshot() },
+                    reload: { reloads.submit($0, $1) }
                 ),
                 refreshes: refreshes,
-                access: access,
+                access: InspectorAccess(configuration.access, name: socket.name),
                 sameUser: configuration.access.sameUser,
-                version: Squire.version
+                version: Squire.version,
+                reference: inspector
             )
         }
         let suffix = if case .tcp = socket.name { "/" } else { "" }
         endpoints.append("inspector \(Self.url(of: socket.name))\(suffix)")
     }
 
-    /// Puts a newly read configuration in force: everything but the listeners, the workers and the inspector.
-    func reconfigure(_ fresh: LoadedConfiguration) throws {
-        let logger = logging.logger()
-        let (old, new) = (loaded.configuration, fresh.configuration)
-        if old.listen != new.listen || old.workers != new.workers || old.inspector != new.inspector {
-            logger.warning("listen, workers and inspector change with a restart only")
-        }
-        let session = try Self.isSameSession(loaded, fresh) ? session : makeNextSession(fresh)
-        current.set(new.upstream, session)
-        loaded = fresh
-        if let problem = sessionProblem { logger.warning("\(problem)") }
-        server.reconfigure(Self.makeContext(new, session, logging, server.names, proxies))
-        logger.notice("configuration re-read")
+    /// Has the inspector follow the access rules of the configuration that runs.
+    func reconfigureInspector() {
+        guard let inspector, let thread = inspectorThread else { return }
+        let access = InspectorAccess(loaded.configuration.access, name: inspector.name)
+        let sameUser = loaded.configuration.access.sameUser
+        let server = inspector.server
+        thread.loop.execute { server.value?.reconfigure(access: access, sameUser: sameUser) }
     }
 
-    /// Whether everything that a session is made from stays as it was.
-    private static func isSameSession(_ old: LoadedConfiguration, _ new: LoadedConfiguration) -> Bool {
-        let (before, after) = (old.configuration, new.configuration)
-        return old.sessionFile == new.sessionFile && before.session == after.session && before.headers == after.headers
-            && before.upstream == after.upstream && before.upstreamSettings == after.upstreamSettings
-    }
-
-    /// A new cache on the file: a refresh in flight in the former one holds the file's lock, so nothing is lost. A
-    /// token that was used with the former upstream does not go to another, whoever put it into the file.
-    private func makeNextSession(_ fresh: LoadedConfiguration) throws -> Session {
-        let former = session
-        let isOther = loaded.configuration.upstream != fresh.configuration.upstream
-        let next = try Self.makeSession(
-            fresh,
-            logging,
-            refreshes,
-            keepsSession: true,
-            withheld: isOther ? former.token : nil
-        )
+    /// `former` is nobody's any more but its exchanges': it is waited for at the end.
+    func remember(_ former: Session) {
         oldSessions.removeAll { $0.session == nil }
         oldSessions.append(Weak(session: former))
-        return next
     }
 
     var session: Session { current.get().session }
@@ -377,11 +358,21 @@ final class ProxyService {
             logging.logger().error("a refresh did not end in time; the session may need a login")
         }
         if let inspectorThread, let inspector {
-            inspectorThread.loop.execute {
-                inspector.value?.stop()
-                inspector.value = nil
-            }
+            let server = inspector.server
+            // Empties its box, too.
+            inspectorThread.loop.execute { server.value?.stop() }
             inspectorThread.stop()
         }
+    }
+}
+
+extension InspectedProxy.Current {
+    init(_ loaded: LoadedConfiguration, _ session: Session) {
+        self.init(
+            upstream: loaded.configuration.upstream.description,
+            session: session,
+            refreshTimeout: loaded.configuration.session.refresh?.timeout,
+            configuration: loaded.realPath
+        )
     }
 }

@@ -1,0 +1,72 @@
+public import Credentials
+public import ReverseProxy
+
+/// What the inspector shows of one proxy. Closures are called on the inspector's loop and must not block.
+public struct InspectedProxy {
+    public var listen: [String]
+    public var current: () -> Current
+    public var snapshot: () -> Counters.Snapshot
+    /// Has the configuration read again, if it is the one at that real path, nil being any. Calls back once, on any
+    /// thread, or never when the process is ending.
+    public var reload: (_ configuration: String?, _ completion: @escaping @Sendable (ReloadOutcome) -> Void) -> Void
+
+    public init(
+        listen: [String],
+        current: @escaping () -> Current,
+        snapshot: @escaping () -> Counters.Snapshot,
+        reload: @escaping (String?, @escaping @Sendable (ReloadOutcome) -> Void) -> Void
+    ) {
+        self.listen = listen
+        self.current = current
+        self.snapshot = snapshot
+        self.reload = reload
+    }
+
+    /// What a reload changes.
+    public struct Current: Sendable {
+        public var upstream: String
+        public var session: Session
+        /// Of one try of a refresh; nil where nothing can be refreshed.
+        public var refreshTimeout: Duration?
+        /// The real path of the configuration file; nil without one.
+        public var configuration: String?
+
+        public init(upstream: String, session: Session, refreshTimeout: Duration?, configuration: String?) {
+            self.upstream = upstream
+            self.session = session
+            self.refreshTimeout = refreshTimeout
+            self.configuration = configuration
+        }
+    }
+}
+
+/// What reading the configuration again came to.
+public enum ReloadOutcome: Sendable, Equatable {
+    /// It is in force. `changed` are the keys whose new values count from now on; `restart` those whose values differ
+    /// from what runs and count after a restart only.
+    case reread(changed: [String], restart: [String])
+    /// It is wrong: everything stays as it was.
+    case refused([Mistake])
+    /// This proxy was started with another file.
+    case otherConfiguration
+    /// This proxy cannot read anything again.
+    case notReloadable
+
+    /// One thing that is wrong, and where.
+    public struct Mistake: Sendable, Equatable, CustomStringConvertible {
+        /// The file, option or variable.
+        public var source: String
+        /// Counted from 1; nil outside of a file.
+        public var line: Int?
+        public var detail: String
+
+        public init(source: String, line: Int?, detail: String) {
+            self.source = source
+            self.line = line
+            self.detail = detail
+        }
+
+        /// `FILE:LINE: what is wrong`.
+        public var description: String { (line.map { "\(source):\($0)" } ?? source) + ": \(detail)" }
+    }
+}

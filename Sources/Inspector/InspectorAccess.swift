@@ -1,0 +1,96 @@
+public import EventIO
+import HTTP1
+public import LocalServer
+public import ReverseProxy
+
+/// Decides who may ask the inspector: rules of its own, stricter than the proxy's. Neither the upstream's name nor
+/// `access.origins` count here. Pure.
+public struct InspectorAccess: Sendable {
+    private let policy: AccessPolicy
+    /// Of the socket; nil for a Unix socket, which no page can reach.
+    private let port: Int?
+
+    /// `name` is what the inspector's socket is bound to.
+    public init(_ access: AccessConfiguration, name: ListeningSocket.Name) {
+        var access = access
+        access.origins = []
+        switch name {
+        case .tcp(let host, let port):
+            self.port = port
+            policy = AccessPolicy(
+                access,
+                upstream: nil,
+                ownHosts: [Authority(host: host, port: port)],
+                ownPorts: [port]
+            )
+        case .unix:
+            port = nil
+            policy = AccessPolicy(access, upstream: nil, ownHosts: [])
+        }
+    }
+
+    /// Whether a key is configured: then what shows or changes anything needs it.
+    public var needsKey: Bool { policy.needsKey }
+
+    /// Why the request is refused whatever it asks for: by its Host and target, then by the page it comes from.
+    public func denial(of request: LocalRequest) -> Problem? {
+        guard request["Host"] != nil || port == nil else { return .hostMissing }
+        let asked = Self.asked(request)
+        if let origin = request.origin, !isOwn(origin) { return .inspectorMisdirected }
+        if policy.nameDenial(asked) != nil { return .inspectorMisdirected }
+        if let problem = policy.pageDenial(asked) { return problem == .forbiddenOrigin ? .foreignPage : problem }
+        // With a key, what needs none shows nothing.
+        return needsKey ? nil : policy.keyDenial(asked)
+    }
+
+    /// Why the request needs a key, or another one.
+    public func keyDenial(of request: LocalRequest) -> Problem? {
+        needsKey && policy.keyDenial(Self.asked(request)) != nil ? .inspectorKey : nil
+    }
+
+    /// Whether the target's scheme and authority are this server's.
+    private func isOwn(_ origin: String) -> Bool {
+        guard let name = origin.lowercased().hasPrefix("http://") ? Authority(String(origin.dropFirst(7))) : nil else {
+            return false
+        }
+        // Without a port it is 80 (RFC 9110 section 4.2.1), which only a Unix socket may be called by.
+        return (name.port ?? 80) == (port ?? 80)
+    }
+
+    private static func asked(_ request: LocalRequest) -> AccessPolicy.Request {
+        AccessPolicy.Request(
+            host: request.joined("Host"),
+            targetAuthority: request.origin.map { String($0.drop { $0 != "/" }.dropFirst(2)) },
+            origin: request.joined("Origin"),
+            fetchSite: request.joined("Sec-Fetch-Site"),
+            purpose: ["Sec-Purpose", "Purpose"].compactMap(request.joined).joined(separator: ", "),
+            userAgent: request.joined("User-Agent"),
+            key: key(request).map { Array($0.utf8) }
+        )
+    }
+
+    /// The key that the request shows: `X-Squire-Key`, else the bearer, for what can send no other field. Never a
+    /// password of Basic, which browsers add by themselves.
+    private static func key(_ request: LocalRequest) -> String? {
+        if let key = request.joined("X-Squire-Key") { return key }
+        guard let given = request.joined("Authorization"), given.lowercased().hasPrefix("bearer ") else { return nil }
+        return String(given.dropFirst(7).drop { $0 == " " })
+    }
+}
+
+extension Problem {
+    static let hostMissing = Problem(.badRequest, detail: "Host is missing: it says which server is meant.")
+    static let inspectorMisdirected = Problem(
+        .misdirectedRequest,
+        detail: "The Host, or the target's host, is not the inspector's. Use localhost or 127.0.0.1 and its port, "
+            + "or list the name in access.hosts."
+    )
+    static let foreignPage = Problem(
+        .forbiddenOrigin,
+        detail: "A web page of another origin may not ask the inspector, not even one that access.origins names."
+    )
+    static let inspectorKey = Problem(
+        .wrongKey,
+        detail: "The key of access.key is missing or wrong: send it as X-Squire-Key, or as Authorization: Bearer KEY."
+    )
+}

@@ -1,0 +1,174 @@
+import Credentials
+import EventIO
+import LocalServer
+import Platform
+import ReverseProxy
+import Support
+
+/// What changes something: asked on the inspector's loop, done elsewhere, answered when it is done. The client may have
+/// left by then: its answer goes nowhere.
+extension InspectorServer {
+    /// A request that waits for another thread.
+    struct Waiting {
+        let responder: LocalResponder
+        /// Ends the wait when the other thread does not.
+        let timer: EventTimer
+    }
+
+    /// Reads the body, then refreshes or reloads.
+    func change(_ route: InspectorRoute, _ request: LocalRequest, _ responder: LocalResponder) {
+        var body = JSONValue.object([])
+        if !request.body.isEmpty {
+            guard let value = JSONValue(parsing: request.body), case .object = value else {
+                return responder.send(InspectorResponse.problem(.noObject))
+            }
+            body = value
+        }
+        guard case .object(let members) = body else { return }
+        let known = route == .reload ? ["config"] : []
+        if let other = members.first(where: { !known.contains($0.name) }) {
+            return responder.send(Self.invalid(other.name, "is not known here"))
+        }
+        guard route == .reload else { return refresh(request.number, responder) }
+        switch body["config"] {
+        case nil, .null?: reload(nil, request.number, responder)
+        case .string(let path)?: reload(path, request.number, responder)
+        default: responder.send(Self.invalid("config", "must be the real path of a configuration file"))
+        }
+    }
+
+    private static func invalid(_ field: String, _ problem: String) -> LocalResponse {
+        let name = String(field.prefix(100))
+        return InspectorResponse.problem(
+            Problem(.invalidRequest, detail: "\(name) \(problem)."),
+            members: [.init("field", .string(name))]
+        )
+    }
+
+    /// Has `number` answered by what comes first: the other thread's word, or the end of `limit`.
+    private func wait(
+        _ number: Int,
+        _ responder: LocalResponder,
+        limit: Duration,
+        _ lateAnswer: @escaping (InspectorServer) -> LocalResponse
+    ) {
+        let timer = EventTimer(loop: loop) { [unowned self] in answer(number, lateAnswer(self)) }
+        timer.arm(after: limit)
+        waiting[number] = Waiting(responder: responder, timer: timer)
+    }
+
+    /// Answers the request, unless that was done.
+    private func answer(_ number: Int, _ response: @autoclosure () -> LocalResponse) {
+        guard let request = waiting.removeValue(forKey: number) else { return }
+        request.responder.send(response())
+    }
+
+    // MARK: Refresh
+
+    /// Refreshes now, or joins the refresh that is on its way, and answers when that has ended.
+    private func refresh(_ number: Int, _ responder: LocalResponder) {
+        let current = proxy.current()
+        guard let timeout = current.refreshTimeout else {
+            return responder.send(InspectorResponse.problem(.nothingToRefresh))
+        }
+        wait(number, responder, limit: timeout + timeout + .seconds(5)) { _ in
+            Self.refused(.sessionUnavailable, "The refresh is still on its way. See /api/status.", retryAfter: 5)
+        }
+        let (loop, reference) = (loop, reference)
+        current.session.refreshNow(cause: .manual) { result in
+            var failure: CredentialFailure?
+            if case .failure(let reason) = result { failure = reason }
+            loop.execute { [failure] in reference.value?.refreshEnded(number, failure) }
+        }
+    }
+
+    private func refreshEnded(_ number: Int, _ failure: CredentialFailure?) {
+        switch failure {
+        // The API keeps to the token, which is good: the status says so.
+        case nil, .unchanged?: answer(number, InspectorResponse.json(200, status()))
+        case let failure?: answer(number, Self.response(to: failure))
+        }
+    }
+
+    /// What the failure of a refresh is for who asked for it.
+    static func response(to failure: CredentialFailure) -> LocalResponse {
+        let problem = Problem(failure)
+        switch failure {
+        case .notRefreshable: return InspectorResponse.problem(.nothingToRefresh)
+        case .shuttingDown: return InspectorResponse.problem(problem)
+        case .loginNeeded: return refused(.loginNeeded, problem.detail, retryAfter: nil)
+        case .unchanged, .unavailable, .paused, .notWritable, .overloaded, .refreshDidNotHelp:
+            return refused(.sessionUnavailable, problem.detail, retryAfter: problem.retryAfter)
+        }
+    }
+
+    /// A 409; `retryAfter` is seconds.
+    private static func refused(_ code: Problem.Code, _ detail: String, retryAfter: Int?) -> LocalResponse {
+        let problem = Problem(code, status: 409, detail: detail, retryAfter: retryAfter)
+        let moment = retryAfter.map { UTCTime.rfc3339(SystemClock().wall().adding(saturating: $0)) }
+        return InspectorResponse.problem(problem, members: moment.map { [.init("retry_at", .string($0))] } ?? [])
+    }
+
+    // MARK: Reload
+
+    /// Reading files, and opening another session, takes as long as the disk does.
+    private static let reloadLimit = Duration.seconds(60)
+
+    private func reload(_ configuration: String?, _ number: Int, _ responder: LocalResponder) {
+        wait(number, responder, limit: Self.reloadLimit) { _ in InspectorResponse.problem(.reloadTakesLong) }
+        let (loop, reference) = (loop, reference)
+        proxy.reload(configuration) { outcome in
+            loop.execute { reference.value?.answer(number, Self.response(to: outcome)) }
+        }
+    }
+
+    static func response(to outcome: ReloadOutcome) -> LocalResponse {
+        switch outcome {
+        case .reread(let changed, let restart):
+            return InspectorResponse.json(
+                200,
+                .object([
+                    .init("changed", .array(changed.map(JSONValue.string))),
+                    .init("restart", .array(restart.map(JSONValue.string))),
+                    .init("same", .bool(changed.isEmpty && restart.isEmpty)),
+                ])
+            )
+        case .refused(let mistakes):
+            let errors = mistakes.map { mistake in
+                JSONValue.object([
+                    .init("file", .string(mistake.source)),
+                    .init("line", mistake.line.map(JSONValue.integer) ?? .null),
+                    .init("detail", .string(mistake.detail)),
+                ])
+            }
+            let texts = mistakes.map(\.description).joined(separator: "\n")
+            return InspectorResponse.problem(
+                Problem(.configurationError, detail: "The configuration was not changed: \(texts)"),
+                members: [.init("errors", .array(errors))]
+            )
+        case .otherConfiguration: return InspectorResponse.problem(.otherConfiguration)
+        case .notReloadable: return InspectorResponse.problem(.nothingToReload)
+        }
+    }
+}
+
+extension Problem {
+    fileprivate static let noObject = Problem(.badRequest, detail: "The body is not a JSON object.")
+    fileprivate static let nothingToRefresh = Problem(
+        .nothingToRefresh,
+        detail: "No way to refresh is configured (session.refresh): the token lasts as long as it does."
+    )
+    fileprivate static let otherConfiguration = Problem(
+        .otherConfiguration,
+        detail: "This Squire was started with another configuration file. See config in /api/status."
+    )
+    fileprivate static let nothingToReload = Problem(
+        .otherConfiguration,
+        detail: "This Squire was started without a configuration file of its own, so there is none to read again."
+    )
+    fileprivate static let reloadTakesLong = Problem(
+        .overloaded,
+        detail: "The configuration is still being read. The log will say what came of it.",
+        retryAfter: 5
+    )
+}

@@ -1,0 +1,123 @@
+import HTTP1
+public import ReverseProxy
+
+/// Which option, variable or line asked for the addresses of a proxy: `--listen`, `SQUIRE_LISTEN`, `squire.yaml:4`.
+public struct AddressSources: Sendable, Equatable {
+    /// One for each address of `listen`; empty for the default.
+    public var listen: [String] = []
+    /// Nil for the default.
+    public var inspector: String?
+
+    public init() {}
+}
+
+/// An address that a configuration asks for, and who did.
+public struct AskedAddress: Sendable {
+    public var address: ListenAddress
+    /// `listen` or `inspector`.
+    public var key: String
+    /// An option, a variable or `FILE:LINE`; nil for the default.
+    public var source: String?
+
+    /// `squire.yaml:4 (inspector)`, `--listen`.
+    public var asker: String {
+        guard let source else { return "the default of \(key)" }
+        return source.contains(":") ? "\(source) (\(key))" : source
+    }
+
+    /// Whether one of the two would find the other's port or path taken.
+    public func conflicts(with other: AskedAddress) -> Bool {
+        switch (address, other.address) {
+        case (.unix(let left), .unix(let right)): left == right
+        case (.tcp(let left, let port), .tcp(let right, let otherPort)):
+            port == otherPort && port != 0 && Self.overlap(left, right)
+        default: false
+        }
+    }
+
+    private static func overlap(_ left: String, _ right: String) -> Bool {
+        let everything = ["0.0.0.0", "::"]
+        let canonical = { (host: String) in host.lowercased() == "localhost" ? "127.0.0.1" : host.lowercased() }
+        return everything.contains(left) || everything.contains(right) || canonical(left) == canonical(right)
+    }
+}
+
+extension LoadedConfiguration {
+    /// What `listen` asks for.
+    public var askedListeners: [AskedAddress] {
+        configuration.listen.enumerated().map { index, address in
+            let sources = addressSources.listen
+            return AskedAddress(address: address, key: "listen", source: index < sources.count ? sources[index] : nil)
+        }
+    }
+
+    /// What `inspector` asks for; nil when it is off.
+    public var askedInspector: AskedAddress? {
+        configuration.inspector.map {
+            AskedAddress(address: $0, key: "inspector", source: addressSources.inspector)
+        }
+    }
+
+    /// What cannot be moved to another port by itself.
+    private var fixedAddresses: [AskedAddress] {
+        askedListeners + (inspectorIsDefault ? [] : [askedInspector].compactMap { $0 })
+    }
+
+    /// Ports that a default which is looking for a free one leaves alone.
+    public static func fixedPorts(_ all: [LoadedConfiguration]) -> Set<Int> {
+        Set(all.flatMap(\.fixedAddresses).compactMap { if case .tcp(_, let port) = $0.address { port } else { nil } })
+    }
+
+    /// Throws when several configurations ask for one address. Each one by itself was checked when it was loaded.
+    public static func requireDistinctAddresses(_ all: [LoadedConfiguration]) throws(ConfigurationError) {
+        var issues: [ConfigurationError.Issue] = []
+        for (index, one) in all.enumerated() {
+            for mine in one.fixedAddresses {
+                for other in all[..<index].flatMap(\.fixedAddresses) where mine.conflicts(with: other) {
+                    let message =
+                        "\(mine.address) is asked for by \(other.asker), too: two proxies need two addresses"
+                    issues.append(.init(source: mine.source ?? mine.asker, message: message))
+                }
+            }
+        }
+        if !issues.isEmpty { throw ConfigurationError(issues) }
+    }
+}
+
+extension ConfigurationSections {
+    /// Refuses what would find its own address taken, before anything is bound.
+    func checkAddresses(_ map: MapReader, _ configuration: ProxyConfiguration) {
+        var seen: [AskedAddress] = []
+        let add = { (asked: AskedAddress) in
+            if let other = seen.first(where: { asked.conflicts(with: $0) }) {
+                let place = other.source == asked.source ? "" : ", by \(other.asker)"
+                let message = "\(asked.key): \(asked.address) is asked for twice\(place): choose another address"
+                fail(asked, message, map)
+            }
+            seen.append(asked)
+        }
+        for (index, address) in configuration.listen.enumerated() {
+            let sources = addressSources.listen
+            add(AskedAddress(address: address, key: "listen", source: index < sources.count ? sources[index] : nil))
+        }
+        guard !inspectorIsDefault, let address = configuration.inspector else { return }
+        let inspector = AskedAddress(address: address, key: "inspector", source: addressSources.inspector)
+        add(inspector)
+        let upstream = configuration.upstream
+        let target = AskedAddress(
+            address: .tcp(host: upstream.authority.host, port: upstream.port),
+            key: "upstream",
+            source: nil
+        )
+        if inspector.conflicts(with: target) {
+            fail(inspector, "inspector: \(address) is the upstream's own address: choose another address", map)
+        }
+    }
+
+    private func fail(_ asked: AskedAddress, _ message: String, _ map: MapReader) {
+        guard let source = asked.source, !source.contains(":") else {
+            return issues.add(message, at: map.node(asked.key))
+        }
+        issues.add(message, source: source)
+    }
+}

@@ -1,0 +1,83 @@
+import ReverseProxy
+
+extension LoadedConfiguration {
+    /// What counts after a restart only.
+    public static let fixedKeys: Set<String> = ["listen", "workers", "inspector.listen"]
+
+    /// The keys whose values differ from those that `running` has, sorted. Names, and never a value: some are secrets.
+    ///
+    /// Finds the keys by reflection, so that a setting that is added cannot be forgotten here: what is no section is
+    /// compared as a whole. Where a header was configured is no difference.
+    public func keys(differingFrom running: LoadedConfiguration) -> [String] {
+        var keys: Set<String> = sessionFile == running.sessionFile ? [] : ["session.file"]
+        Self.compare(configuration, running.configuration, "", into: &keys)
+        return keys.sorted()
+    }
+
+    /// Called by other names in the file than in the code.
+    private static let names = [
+        "inspector": "inspector.listen", "tls.authorities": "tls.ca", "session.refresh.origin": "session.refresh.url",
+        "access.key-file": "access.key",
+    ]
+
+    private static func compare(_ new: Any, _ old: Any, _ key: String, into keys: inout Set<String>) {
+        let (new, old) = (unwrapped(new), unwrapped(old))
+        switch (new, old) {
+        case (let new as [HeaderRule], let old as [HeaderRule]):
+            for name in changes(new, old) { keys.insert("\(key).\(name)") }
+        case (let new?, let old?) where isSection(new):
+            for (left, right) in zip(Mirror(reflecting: new).children, Mirror(reflecting: old).children) {
+                let name = spelling(left.label ?? "")
+                // Which file that is in the end was compared already.
+                let path = key.isEmpty ? name : "\(key).\(name)"
+                if path != "session.file" { compare(left.value, right.value, path, into: &keys) }
+            }
+        default:
+            if !areEqual(new, old) { keys.insert(names[key] ?? key) }
+        }
+    }
+
+    /// Has keys of its own in the file.
+    private static func isSection(_ value: Any) -> Bool {
+        switch value {
+        case is ProxyConfiguration, is SessionConfiguration, is SessionConfiguration.Refresh, is TLSConfiguration,
+            is AccessConfiguration, is Limits, is Timeouts:
+            true
+        default: false
+        }
+    }
+
+    /// Names of headers that are in one only, or with another value or rule.
+    private static func changes(_ new: [HeaderRule], _ old: [HeaderRule]) -> [String] {
+        let isSame = { (left: HeaderRule, right: HeaderRule) in
+            left.name.lowercased() == right.name.lowercased() && left.value == right.value
+                && left.overwrite == right.overwrite
+        }
+        return new.filter { rule in !old.contains { isSame($0, rule) } }.map(\.name)
+            + old.filter { rule in !new.contains { $0.name.lowercased() == rule.name.lowercased() } }.map(\.name)
+    }
+
+    private static func unwrapped(_ value: Any) -> Any? {
+        let mirror = Mirror(reflecting: value)
+        guard mirror.displayStyle == .optional else { return value }
+        return mirror.children.first.flatMap { unwrapped($0.value) }
+    }
+
+    private static func areEqual(_ new: Any?, _ old: Any?) -> Bool {
+        switch (new, old) {
+        case (nil, nil): true
+        case (let new as any Equatable, let old as any Equatable): isEqual(new, old)
+        default: false
+        }
+    }
+
+    private static func isEqual<Value: Equatable>(_ new: Value, _ old: Any) -> Bool { new == old as? Value }
+
+    /// `firstByte` as `first-byte`.
+    private static func spelling(_ name: String) -> String {
+        name.reduce(into: "") { result, letter in
+            if letter.isUppercase { result += "-" }
+            result += letter.lowercased()
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import ArgumentParser
+import ReverseProxy
+import Settings
+
+struct ReloadCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reload",
+        abstract: "Have the running proxy of this configuration read it again.",
+        discussion: """
+            Asks through the inspector, and says what changed and what needs a restart. Exits with 0; with 78 and the \
+            mistakes when the configuration is wrong, which changes nothing; with 69 when no such proxy can be asked.
+            """
+    )
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The configuration file.",
+            discussion: "Default: $SQUIRE_CONFIG, ./squire.yaml, ~/.config/squire/squire.yaml.",
+            valueName: "file"
+        )
+    )
+    var config: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp(
+            "The inspector's address, if the proxy was started with one (SQUIRE_INSPECTOR).",
+            valueName: "addr"
+        )
+    )
+    var inspector: String?
+
+    func run() throws {
+        var overrides = ConfigurationOverrides()
+        overrides.inspector = inspector.map { .init($0, source: "--inspector") }
+        let loader = ConfigurationLoader(environment: Environment.all, overrides: overrides)
+        let loaded: LoadedConfiguration
+        do throws(ConfigurationError) {
+            loaded = try loader.load(config)
+        } catch {
+            // The running one may have been told more, by options or its environment: its word counts.
+            guard let path = (config ?? loader.discover()).flatMap(LoadedConfiguration.realPath),
+                let proxy = try? RunningProxy.find(path)
+            else { throw ExitFailure.configuration(error.description) }
+            return try reload(proxy, path, key: nil)
+        }
+        do {
+            let proxy = try RunningProxy.find(loaded)
+            try reload(proxy, loaded.realPath, key: loaded.configuration.access.key)
+        } catch let error as RunningProxy.NotFound {
+            throw Self.unreachable(error.reason)
+        }
+    }
+
+    private func reload(_ proxy: RunningProxy, _ path: String?, key: [UInt8]?) throws {
+        switch proxy.reload(path, key: key) {
+        case .reread(let changed, let restart):
+            let who = proxy.pid.map { " (pid \($0))" } ?? ""
+            let what = ProxyService.summary(changed: changed, restart: restart)
+            Output.line("The running Squire\(who) has read its configuration again: \(what)")
+        case .refused(let mistakes):
+            throw ExitFailure.configuration(mistakes.map(ControlCharacters.escaped).joined(separator: "\n"))
+        case .failed(let reason):
+            throw Self.unreachable(reason)
+        }
+    }
+
+    private static func unreachable(_ reason: String) -> ExitFailure {
+        .unreachable(
+            "squire: nothing was reloaded: \(ControlCharacters.escaped(reason)). If squire run is up, this tells it to "
+                + "read its configuration again: kill -HUP $(pgrep -f 'squire run')"
+        )
+    }
+}

@@ -1,0 +1,133 @@
+import Credentials
+import EventIO
+import Inspector
+import Logging
+import Platform
+import ReverseProxy
+import Settings
+
+/// Reading the configuration again while the proxy runs. Everything here happens on the main loop.
+extension ProxyService {
+    /// Lets SIGHUP and the inspector have the configuration read again, with `load`.
+    func acceptReloads(on loop: EventLoop, _ load: @escaping () throws(ConfigurationError) -> LoadedConfiguration) {
+        reread = load
+        reloads.open(on: loop) { [weak self] configuration in
+            guard let self else { return .notReloadable }
+            if let configuration, !isStarted(with: configuration) { return .otherConfiguration }
+            return reload()
+        }
+    }
+
+    private func isStarted(with configuration: String) -> Bool {
+        guard let own = loaded.realPath ?? current.get().configuration else { return false }
+        return own == configuration || current.get().configuration == configuration
+    }
+
+    /// Reads the file of the start again and puts it in force, or keeps everything as it is.
+    @discardableResult
+    func reload() -> ReloadOutcome {
+        guard let reread else { return .notReloadable }
+        let outcome: ReloadOutcome
+        do {
+            outcome = try reconfigure(try reread())
+        } catch let error as ConfigurationError {
+            outcome = .refused(
+                error.issues.map {
+                    .init(source: $0.source, line: $0.line, detail: ControlCharacters.escaped($0.message))
+                }
+            )
+        } catch let failure as ExitFailure {
+            let text = failure.message.hasPrefix("squire: ") ? String(failure.message.dropFirst(8)) : failure.message
+            outcome = .refused([.init(source: loaded.sessionFile, line: nil, detail: text)])
+        } catch {
+            outcome = .refused([.init(source: loaded.path ?? "squire", line: nil, detail: "\(error)")])
+        }
+        log(outcome)
+        return outcome
+    }
+
+    private func log(_ outcome: ReloadOutcome) {
+        let logger = logging.logger()
+        switch outcome {
+        case .reread(let changed, let restart):
+            let level: Logger.Level = restart.isEmpty ? .notice : .warning
+            logger.log(level: level, "configuration re-read: \(Self.summary(changed: changed, restart: restart))")
+        case .refused(let mistakes):
+            let texts = mistakes.map { ControlCharacters.escaped($0.description) }.joined(separator: "\n")
+            logger.error("the configuration was not changed: \(texts)")
+        case .otherConfiguration, .notReloadable: break
+        }
+    }
+
+    /// `headers.Accept and timeouts.idle changed; listen changes with a restart only`
+    static func summary(changed: [String], restart: [String]) -> String {
+        let list = { (keys: [String]) in
+            let names = keys.map(ControlCharacters.escaped)
+            guard let last = names.last, names.count > 1 else { return names.first ?? "" }
+            return names.dropLast().joined(separator: ", ") + " and " + last
+        }
+        var parts = changed.isEmpty ? [] : ["\(list(changed)) changed"]
+        if !restart.isEmpty {
+            parts.append("\(list(restart)) \(restart.count == 1 ? "changes" : "change") with a restart only")
+        }
+        return parts.isEmpty ? "nothing changed" : parts.joined(separator: "; ")
+    }
+
+    /// Puts a newly read configuration in force: everything but the listeners, the workers and the inspector's address.
+    private func reconfigure(_ fresh: LoadedConfiguration) throws -> ReloadOutcome {
+        // Compared with what runs: the file may have been read, and not been followed in all, before.
+        let keys = fresh.keys(differingFrom: loaded)
+        let restart = keys.filter(LoadedConfiguration.fixedKeys.contains)
+        let exposures = fresh.exposures
+        let session = try isSameSession(fresh) ? session : makeNextSession(fresh)
+        for warning in exposures {
+            logging.logger().warning("\(warning)")
+        }
+        var fresh = fresh
+        fresh.configuration.listen = loaded.configuration.listen
+        fresh.configuration.workers = loaded.configuration.workers
+        fresh.configuration.inspector = loaded.configuration.inspector
+        fresh.inspectorIsDefault = loaded.inspectorIsDefault
+        loaded = fresh
+        current.set(.init(fresh, session))
+        if let problem = sessionProblem { logging.logger().warning("\(problem)") }
+        server.reconfigure(makeContext(fresh.configuration, session))
+        reconfigureInspector()
+        return .reread(changed: keys.filter { !LoadedConfiguration.fixedKeys.contains($0) }, restart: restart)
+    }
+
+    /// Whether everything that a session is made from stays as it was.
+    private func isSameSession(_ fresh: LoadedConfiguration) -> Bool {
+        let (before, after) = (loaded.configuration, fresh.configuration)
+        return loaded.sessionFile == fresh.sessionFile && before.session == after.session
+            && before.headers == after.headers && before.upstream == after.upstream
+            && before.upstreamSettings == after.upstreamSettings
+    }
+
+    /// A new cache on the file: a refresh in flight in the former one holds the file's lock, so nothing is lost. A
+    /// token that was used with the former upstream does not go to another, whoever put it into the file.
+    private func makeNextSession(_ fresh: LoadedConfiguration) throws -> Session {
+        let former = session
+        let isOther = loaded.configuration.upstream != fresh.configuration.upstream
+        let next = try Self.makeSession(
+            fresh,
+            logging,
+            refreshes,
+            keepsSession: true,
+            withheld: isOther ? former.token : nil
+        )
+        remember(former)
+        return next
+    }
+}
+
+extension LoadedConfiguration {
+    /// The file itself, whatever links lead to it; nil without a file, or when it is gone.
+    var realPath: String? { path.flatMap(Self.realPath) }
+
+    static func realPath(_ path: String) -> String? {
+        guard let real = realpath(path, nil) else { return nil }
+        defer { free(real) }
+        return String(cString: real)
+    }
+}

@@ -1,0 +1,172 @@
+import EventIO
+import HTTP1
+import Platform
+import ReverseProxy
+import Settings
+import Support
+
+/// A Squire that runs on this machine, found by its inspector and asked through it.
+struct RunningProxy {
+    let address: ListenAddress
+    /// What `/api/status` says.
+    let status: JSONValue
+
+    /// The real path of the configuration it was started with; nil without a file.
+    var configuration: String? { status["config"]?.string }
+    var pid: Int? { status["pid"]?.integer }
+
+    /// Why none was found. The texts are for people.
+    struct NotFound: Error {
+        var reason: String
+    }
+
+    /// Where an inspector is by default, and how many ports on it may have moved, being taken.
+    private static let defaultAddress = ListenAddress.tcp(host: "127.0.0.1", port: 8081)
+    private static let movedAtMost = 9
+    private static let timeout = Duration.seconds(2)
+    /// A reload reads files, and perhaps a slow disk.
+    private static let reloadTimeout = Duration.seconds(65)
+
+    // MARK: Finding
+
+    /// The running proxy of this configuration.
+    static func find(_ loaded: LoadedConfiguration) throws(NotFound) -> RunningProxy {
+        guard let address = loaded.configuration.inspector else {
+            throw NotFound(reason: "inspector is off in this configuration, so the running Squire cannot be asked")
+        }
+        return try search(
+            candidates(address, isDefault: loaded.inspectorIsDefault),
+            key: loaded.configuration.access.key,
+            isWanted: { $0.configuration == loaded.realPath }
+        )
+    }
+
+    /// The running proxy of a configuration that cannot be read here, by its real path.
+    static func find(_ path: String) throws(NotFound) -> RunningProxy {
+        try search(candidates(defaultAddress, isDefault: true), key: nil, isWanted: { $0.configuration == path })
+    }
+
+    /// A running proxy, for whoever has no configuration: one that was started without a file, such as `squire demo`,
+    /// else the only one there is.
+    static func findAny() throws(NotFound) -> RunningProxy {
+        let all = candidates(defaultAddress, isDefault: true).compactMap { address in
+            if case .found(let proxy) = look(address, key: nil) { proxy } else { nil }
+        }
+        if let proxy = all.first(where: { $0.configuration == nil }) { return proxy }
+        if let proxy = all.first, all.count == 1 { return proxy }
+        throw NotFound(
+            reason: all.isEmpty
+                ? "no Squire answers on the inspector's default ports"
+                : "\(all.count) Squires run, each with a configuration of its own: name one with --config"
+        )
+    }
+
+    /// The configured address. When that is the default, or when nobody is there (it may have been changed in the file
+    /// since), the default ports too.
+    private static func candidates(_ address: ListenAddress, isDefault: Bool) -> [ListenAddress] {
+        guard case .tcp(let host, let port) = defaultAddress else { return [address] }
+        let usual = (port...port + movedAtMost).map { ListenAddress.tcp(host: host, port: $0) }
+        return isDefault ? usual : [address] + usual.filter { $0 != address }
+    }
+
+    private static func search(
+        _ candidates: [ListenAddress],
+        key: [UInt8]?,
+        isWanted: (RunningProxy) -> Bool
+    ) throws(NotFound) -> RunningProxy {
+        var reason: String?
+        for address in candidates {
+            switch look(address, key: key) {
+            case .nobody: continue
+            case .found(let proxy) where isWanted(proxy): return proxy
+            case .found(let proxy):
+                let other = proxy.configuration.map(ControlCharacters.escaped) ?? "no configuration file"
+                reason = reason ?? "the Squire at \(address) runs with \(other)"
+            case .refused(let why): reason = reason ?? why
+            }
+        }
+        throw NotFound(reason: reason ?? "nobody answers at the inspector's address, \(candidates[0])")
+    }
+
+    private enum Look {
+        case nobody
+        case found(RunningProxy)
+        /// Somebody is there whom there is no way to ask.
+        case refused(String)
+    }
+
+    private static func look(_ address: ListenAddress, key: [UInt8]?) -> Look {
+        guard let client = try? LocalClient(address, timeout: timeout) else { return .nobody }
+        do throws(LocalClient.Failure) {
+            // Needs no key; and once it has answered, the system knows whose it is.
+            guard try client.request(.get, "/healthz").status == 200 else {
+                return .refused("something that is no Squire listens on \(address)")
+            }
+            guard key == nil || client.isOwn else {
+                return .refused("\(address) is another user's, who must not be shown the key of access.key")
+            }
+            let response = try client.request(.get, "/api/status", fields: fields(key))
+            guard response.status == 200, let status = JSONValue(parsing: response.body), status["session"] != nil,
+                status["pid"] != nil
+            else {
+                return .refused(
+                    response.status == 403
+                        ? "the Squire at \(address) wants another access.key"
+                        : "something that is no Squire, or an older one, listens on \(address)"
+                )
+            }
+            return .found(RunningProxy(address: address, status: status))
+        } catch {
+            return .refused("what listens on \(address) does not answer as an inspector does")
+        }
+    }
+
+    private static func fields(_ key: [UInt8]?) -> [(name: String, value: String)] {
+        key.map { [("X-Squire-Key", String(decoding: $0, as: UTF8.self))] } ?? []
+    }
+
+    // MARK: Asking
+
+    /// How a reload went.
+    enum Reload {
+        case reread(changed: [String], restart: [String])
+        /// `FILE:LINE: what is wrong`, one for each mistake.
+        case refused([String])
+        case failed(String)
+    }
+
+    /// Has it read its configuration again, if that is the one at `path`. The key goes to nobody but this user.
+    func reload(_ path: String?, key: [UInt8]?) -> Reload {
+        let body = path.map { JSONValue.object([.init("config", .string($0))]).serialized() } ?? ""
+        var fields = Self.fields(key) + [("X-Squire-Inspector", "1")]
+        if !body.isEmpty { fields.append(("Content-Type", "application/json")) }
+        let response: LocalClient.Response
+        do throws(LocalClient.Failure) {
+            let client = try LocalClient(address, timeout: Self.reloadTimeout)
+            guard try client.request(.get, "/healthz").status == 200, key == nil || client.isOwn else {
+                return .failed("another process listens on \(address) now")
+            }
+            response = try client.request(.post, "/api/reload", fields: fields, body: Array(body.utf8))
+        } catch {
+            return .failed("the Squire at \(address) does not answer")
+        }
+        let value = JSONValue(parsing: response.body) ?? .null
+        let texts = { (name: String) -> [String] in
+            guard case .array(let elements)? = value[name] else { return [] }
+            return elements.compactMap(\.string)
+        }
+        switch response.status {
+        case 200: return .reread(changed: texts("changed"), restart: texts("restart"))
+        case 422:
+            guard case .array(let errors)? = value["errors"] else { break }
+            return .refused(errors.map(Self.line))
+        default: break
+        }
+        return .failed(value["detail"]?.string ?? "the Squire at \(address) answers \(response.status)")
+    }
+
+    private static func line(_ error: JSONValue) -> String {
+        let place = [error["file"]?.string, error["line"]?.integer.map(String.init)].compactMap { $0 }
+        return place.joined(separator: ":") + ": " + (error["detail"]?.string ?? "")
+    }
+}

@@ -1,0 +1,373 @@
+"""Reading the configuration again: by SIGHUP, by the inspector, by `squire reload`; and what SIGHUP means besides."""
+from harness import *
+import fcntl, pty, termios
+from test_inspector import HEADER, KEY, Inspected
+
+
+class Reload(Inspected):
+    def post(self, squire, body=None, **headers):
+        fields = {**HEADER, **({"Content-Type": "application/json"} if body is not None else {}), **headers}
+        return self.ask(squire, "POST", "/api/reload", fields, None if body is None else json.dumps(body).encode())
+
+    def test_it_compares_with_what_runs(self):
+        squire, upstream = self.inspected()
+        same = self.post(squire).json
+        self.assertEqual(same, {"changed": [], "restart": [], "same": True})
+        path = pathlib.Path(squire.config)
+        first = path.read_text()
+        moved = first.replace("listen: 127.0.0.1:0", "listen: 127.0.0.1:1\nworkers: 2\ntimeouts: {idle: 59s}").replace("headers:\n", "headers:\n  X-New: \"secret-value\"\n")
+        path.write_text(moved)
+        answer = self.post(squire)
+        self.assertEqual((answer.status, answer.json), (200, {"changed": ["headers.X-New", "timeouts.idle"], "restart": ["listen", "workers"], "same": False}))
+        # Applied now, but for what needs a restart, however often it is read.
+        self.assertEqual(self.post(squire).json, {"changed": [], "restart": ["listen", "workers"], "same": False})
+        squire.port = squire.proxy
+        self.assertEqual(self.fetch(squire).status, 200)
+        self.assertEqual(upstream.requests[-1]["X-New"], "secret-value")
+        squire.process.send_signal(signal.SIGHUP)
+        squire.wait_for_text("listen and workers change with a restart only", 3)
+        path.write_text(first)
+        squire.process.send_signal(signal.SIGHUP)
+        squire.wait_for_text("configuration re-read: headers.X-New and timeouts.idle changed\n")
+        squire.process.send_signal(signal.SIGHUP)
+        squire.wait_for_text("configuration re-read: nothing changed", 2)
+        self.assertNotIn("secret-value", squire.text())
+
+    def test_what_is_wrong_is_named_and_changes_nothing(self):
+        squire, upstream = self.inspected()
+        path = pathlib.Path(squire.config)
+        first = path.read_text()
+        lines = first.count("\n")
+        path.write_text(first + "bogus: 1\ntimeouts: {idle: soon}\n")
+        answer = self.post(squire)
+        self.assertEqual((answer.status, answer.code), (422, "configuration_error"))
+        self.assertEqual([(one["file"], one["line"]) for one in answer.json["errors"]], [(squire.config, lines + 1), (squire.config, lines + 2)])
+        self.assertIn("bogus", answer.json["errors"][0]["detail"])
+        squire.wait_for_text("the configuration was not changed: ")
+        path.unlink()
+        self.assertEqual(self.post(squire).code, "configuration_error")
+        path.write_text(first)
+        self.assertTrue(self.post(squire).json["same"])
+
+    def test_it_reads_its_own_file_only(self):
+        squire, _ = self.inspected()
+        other = self.directory / "other.yaml"
+        other.write_text("upstream: https://evil.test\n")
+        for path, status in ((str(other), 409), ("/etc/passwd", 409), ("", 409), (os.path.realpath(squire.config), 200), (None, 200)):
+            answer = self.post(squire, {"config": path})
+            self.assertEqual((answer.status, answer.code), (status, "other_configuration" if status == 409 else None), path)
+
+    def test_without_a_file_there_is_no_new_search(self):
+        upstream = self.upstream()
+        squire = Process("run", "--upstream", upstream.url, "--listen", "127.0.0.1:0", "--inspector", "127.0.0.1:0", env=self.env, cwd=self.directory)
+        self.addCleanup(lambda: squire.stop())
+        squire.wait_for("proxy", "inspector")
+        squire.port = int(squire.endpoints["inspector"].rstrip("/").rsplit(":", 1)[1])
+        (self.directory / "squire.yaml").write_text("upstream: http://127.0.0.1:9\ntimeouts: {idle: 1s}\n")
+        self.assertTrue(self.post(squire).json["same"])
+        status = self.ask(squire, "GET", "/api/status").json
+        self.assertEqual((status["config"], status["upstream"]), (None, upstream.url))
+
+    def test_each_of_several_keeps_or_changes_its_own(self):
+        upstream = self.upstream()
+        first, second = (self.config(upstream.url, profile="", name=name) for name in ("a.yaml", "b.yaml"))
+        squire = Process("run", "--config", first, "--config", second, env=self.env)
+        self.addCleanup(lambda: squire.stop())
+        squire.wait_for_lines(2)
+        pathlib.Path(first).write_text("bogus: 1\n")
+        self.config(upstream.url, "timeouts: {idle: 59s}\n", profile="", name="b.yaml")
+        squire.process.send_signal(signal.SIGHUP)
+        squire.wait_for_text("the configuration was not changed: " + first)
+        squire.wait_for_text("configuration re-read: timeouts.idle changed")
+
+    def test_many_at_once(self):
+        """By every way together: one after the other, and each is answered."""
+        squire, upstream = self.inspected()
+        def work(index):
+            if index % 4 == 0: squire.process.send_signal(signal.SIGHUP)
+            self.config(upstream.url, f"timeouts: {{idle: {50 + index}s}}\n", name=f"{index}.yaml")
+            (self.directory / f"{index}.yaml").rename(squire.config)
+            return self.post(squire).status
+        self.assertEqual(parallel(16, work), [200] * 16)
+
+
+class ReloadCommand(Inspected):
+    def run_with_inspector(self, extra="", address="127.0.0.1:0", env=None):
+        """The inspector's port is in the file, as a person would have it."""
+        upstream = self.upstream()
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.inspector = free.getsockname()[1]
+        config = self.config(upstream.url, extra, profile="")
+        path = pathlib.Path(config)
+        path.write_text(path.read_text().replace('inspector: "off"', f"inspector: 127.0.0.1:{self.inspector}"))
+        squire = self.run_squire(config)
+        squire.wait_for("inspector")
+        return squire, path
+
+    def test_zero_and_what_changed(self):
+        squire, path = self.run_with_inspector(self.keyed())
+        self.assertIn("nothing changed", self.command("reload", "--config", str(path)).stdout)
+        path.write_text(path.read_text() + "timeouts: {idle: 59s}\nworkers: 3\n")
+        # By another name, and from another place.
+        link = self.directory / "link"
+        link.symlink_to(self.directory)
+        result = self.command("reload", "--config", "link/squire.yaml", cwd=self.directory)
+        self.assertIn("timeouts.idle changed; workers changes with a restart only", result.stdout)
+        self.assertIn(f"pid {squire.process.pid}", result.stdout)
+        self.assertNotIn(KEY, result.stdout + result.stderr + squire.text())
+
+    def test_78_and_the_mistakes(self):
+        squire, path = self.run_with_inspector()
+        first = path.read_text()
+        path.write_text(first + "bogus: 1\n")
+        error = self.command("reload", "--config", str(path), code=78).stderr
+        self.assertIn(f"{path}:{first.count(chr(10)) + 1}: unknown key \"bogus\"", error)
+
+    def test_69_and_what_to_do(self):
+        config = self.config("http://127.0.0.1:9", profile="")
+        self.assertIn("kill -HUP", self.command("reload", "--config", config, code=69).stderr)
+        path = pathlib.Path(config)
+        path.write_text(path.read_text().replace('inspector: "off"', "inspector: 127.0.0.1:1"))
+        error = self.command("reload", "--config", config, code=69).stderr
+        self.assertIn("kill -HUP", error)
+        self.assertIn("127.0.0.1:1", error)
+
+    def test_another_squire_is_left_alone(self):
+        squire, path = self.run_with_inspector()
+        other = self.directory / "other.yaml"
+        other.write_text(path.read_text())
+        error = self.command("reload", "--config", str(other), code=69).stderr
+        self.assertIn(os.path.realpath(path), error)
+        self.assertNotIn("re-read", squire.text())
+
+    def test_a_stranger_gets_no_key_and_no_request_that_changes(self):
+        """What listens there is no Squire, answers rubbish, or nothing at all."""
+        for answer in (reply(404), b"\x00\x01rubbish\r\n\r\n", reply(200, b"[" * 100000, "Content-Type: application/json"), None):
+            stranger = self.upstream(lambda request: answer)
+            config = self.config("http://127.0.0.1:9", self.keyed(), profile="")
+            path = pathlib.Path(config)
+            path.write_text(path.read_text().replace('inspector: "off"', f"inspector: 127.0.0.1:{stranger.port}"))
+            self.command("reload", "--config", config, code=69)
+            self.assertEqual({request.method for request in stranger.requests}, {"GET"})
+            if not (isinstance(answer, bytes) and answer.startswith(b"HTTP/1.1 200")):
+                self.assertEqual([request["X-Squire-Key"] for request in stranger.requests], [None] * len(stranger.requests))
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_another_users_listener_gets_no_key(self):
+        script = ("import http.server, json\nclass H(http.server.BaseHTTPRequestHandler):\n"
+                  "  protocol_version = 'HTTP/1.1'\n"
+                  "  def do_GET(self):\n    print(self.path, self.headers.get('X-Squire-Key'), flush=True)\n"
+                  "    body = b'ok\\n'\n    self.send_response(200); self.send_header('Content-Length', '3'); self.end_headers(); self.wfile.write(body)\n"
+                  "  do_POST = do_GET\n  def log_message(self, *a): pass\n"
+                  "server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), H)\nprint(server.server_port, flush=True)\nserver.serve_forever()")
+        other = subprocess.Popen(["/usr/bin/python3", "-c", script], user=65534, stdout=subprocess.PIPE, cwd="/")
+        self.addCleanup(other.wait)
+        self.addCleanup(other.kill)
+        port = int(other.stdout.readline())
+        config = self.config("http://127.0.0.1:9", self.keyed(), profile="")
+        path = pathlib.Path(config)
+        path.write_text(path.read_text().replace('inspector: "off"', f"inspector: 127.0.0.1:{port}"))
+        self.assertIn("another user", self.command("reload", "--config", config, code=69).stderr)
+        other.kill()
+        self.assertNotIn(KEY.encode(), other.stdout.read())
+        other.stdout.close()
+
+
+class Terminal:
+    """A session of its own on a pseudoterminal, with squire as its leader or in the foreground."""
+
+    def __init__(self, *arguments, env, shell=None, log):
+        self.log = log
+        self.master, slave = pty.openpty()
+        out, self.out = os.pipe()
+        self.reader = out
+        command = ["/bin/sh", "-c", shell, "sh", SQUIRE, *arguments] if shell else [SQUIRE, *arguments]
+        def lead():
+            os.setsid()
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+        with open(log, "ab") as log:
+            self.process = subprocess.Popen(command, stdin=slave, stdout=self.out, stderr=log, env=clean_environment(**env), preexec_fn=lead)
+        os.close(slave)
+        os.close(self.out)
+
+    def line(self):
+        data = b""
+        while not data.endswith(b"\n"):
+            ready, _, _ = select.select([self.reader], [], [], LIMIT)
+            part = os.read(self.reader, 1) if ready else b""
+            assert part, pathlib.Path(self.log).read_text()
+            data += part
+        return data.decode().strip()
+
+    def close(self):
+        """The window goes."""
+        os.close(self.master)
+        self.master = None
+
+    def end(self):
+        if self.master is not None: os.close(self.master)
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.reader)
+
+    def is_open(self):
+        """Somebody holds the other end of standard output."""
+        return not select.select([self.reader], [], [], 0)[0]
+
+
+class Hangup(Scenario):
+    def terminal(self, *arguments, shell=None):
+        self.log = self.directory / "log"
+        terminal = Terminal(*arguments, env=self.env, shell=shell, log=self.log)
+        self.addCleanup(terminal.end)
+        terminal.line()
+        return terminal
+
+    def configured(self):
+        self.last_upstream = self.upstream()
+        return self.config(self.last_upstream.url, profile="")
+
+    def wait_for_log(self, word):
+        self.until(lambda: word in self.log.read_text(), word)
+
+    def test_demo_ends_with_its_window(self):
+        terminal = self.terminal("demo", "--listen", "127.0.0.1:0", "--inspector", "off")
+        terminal.close()
+        self.assertEqual(terminal.process.wait(LIMIT), 0)
+
+    def test_demo_ends_by_the_signal(self):
+        process = Process("demo", "--listen", "127.0.0.1:0", "--inspector", "off", env=self.env).wait_for("proxy")
+        self.assertEqual(process.stop(signal.SIGHUP), 0)
+
+    def test_run_ends_with_its_window(self):
+        terminal = self.terminal("run", "--config", self.configured())
+        terminal.close()
+        self.assertEqual(terminal.process.wait(LIMIT), 0)
+
+    def test_run_drains_when_its_window_goes(self):
+        """What it is asked for is answered, and the shell's own SIGHUP beside the kernel's is no hurry."""
+        gate = threading.Event()
+        upstream = self.upstream(lambda r: (gate.wait(LIMIT), reply(200, b"whole"))[1])
+        self.addCleanup(gate.set)
+        self.log = self.directory / "log"
+        terminal = Terminal("run", "--config", self.config(upstream.url, session="  missing: forward\n", profile=""), env=self.env, log=self.log)
+        self.addCleanup(terminal.end)
+        port = int(terminal.line().rsplit(":", 1)[1])
+        with socket.create_connection(("127.0.0.1", port), LIMIT) as connection, socket.create_connection(("127.0.0.1", port), LIMIT) as idle:
+            connection.sendall(b"GET /t HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            upstream.wait_for_requests(1)
+            terminal.close()
+            # Who says nothing is let go when the end begins.
+            self.assertEqual(idle.recv(1), b"")
+            terminal.process.send_signal(signal.SIGHUP)
+            gate.set()
+            self.assertIn(b"whole", self.read_until(connection, b"whole"))
+        self.assertEqual(terminal.process.wait(LIMIT), 0)
+
+    def test_run_reloads_while_its_window_is_there(self):
+        terminal = self.terminal("run", "--config", self.configured())
+        terminal.process.send_signal(signal.SIGHUP)
+        self.wait_for_log("configuration re-read")
+        self.assertIsNone(terminal.process.poll())
+        terminal.close()
+        self.assertEqual(terminal.process.wait(LIMIT), 0)
+
+    def test_run_in_the_background_of_a_shell_that_ends(self):
+        """The shell passes the end on to its jobs, as interactive ones do, while the terminal goes."""
+        terminal = self.terminal("run", "--config", self.configured(), shell='"$@" & child=$!; trap "kill -HUP $child; exit" HUP; wait; wait')
+        terminal.close()
+        self.until(lambda: not terminal.is_open(), "squire ends")
+
+    def test_nohup_goes_on(self):
+        terminal = self.terminal("run", "--config", self.configured(), shell='trap "" HUP; exec "$@"')
+        terminal.close()
+        terminal.process.send_signal(signal.SIGHUP)
+        self.wait_for_log("configuration re-read")
+        self.assertIsNone(terminal.process.poll())
+
+    def test_without_a_terminal_it_always_reloads(self):
+        config = self.configured()
+        log = self.directory / "log"
+        with open(log, "ab") as file:
+            process = subprocess.Popen([SQUIRE, "run", "--config", config], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=file,
+                                       env=clean_environment(**self.env), start_new_session=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        process.stdout.readline()
+        self.log = log
+        process.send_signal(signal.SIGHUP)
+        self.wait_for_log("configuration re-read")
+        self.assertIsNone(process.poll())
+
+
+class Private(Inspected):
+    def test_exec_needs_no_key_on_its_own_port(self):
+        upstream = self.upstream()
+        config = self.config(upstream.url, self.keyed(), session="  missing: forward\n", profile="")
+        script = "import os, urllib.request; print(urllib.request.urlopen(os.environ['SQUIRE_URL'] + '/x').status)"
+        self.save_token(jwt(), config)
+        self.assertEqual(self.command("exec", "--config", config, "--", sys.executable, "-c", script).stdout.strip(), "200")
+        # An address that somebody chose is for others, too.
+        refused = self.command("exec", "--config", config, "--listen", "127.0.0.1:0", "--", sys.executable, "-c", script, code=1).stderr
+        self.assertIn("403", refused)
+        self.assertEqual(len(upstream.requests), 1)
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_other_users_are_kept_out_of_it_whatever_the_configuration_says(self):
+        upstream = self.upstream()
+        key = self.keyed().replace("}", ", same-user: false}")
+        config = self.config(upstream.url, key, profile="")
+        self.save_token(jwt(), config)
+        other = ("import os, socket; s = socket.create_connection(('127.0.0.1', int(os.environ['SQUIRE_URL'].rsplit(':', 1)[1])))\n"
+                 "try: s.sendall(b'GET /x HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n')\nexcept OSError: pass\nprint(s.recv(65536).split()[1].decode())")
+        run = f"import os, subprocess; subprocess.run(['/usr/bin/python3', '-c', {other!r}], user=65534, cwd='/')"
+        self.assertEqual(self.command("exec", "--config", config, "--", sys.executable, "-c", run).stdout.strip(), "403")
+        self.assertEqual(upstream.requests, [])
+
+    def test_files_that_others_can_read_are_warned_of(self):
+        upstream = self.upstream()
+        config = self.config(upstream.url, self.keyed(), profile="")
+        self.save_token(jwt(), config)
+        squire = self.run_squire(config)
+        self.assertNotIn("chmod", squire.text())
+        squire.stop()
+        (self.directory / "key").chmod(0o644)
+        self.session_file.chmod(0o640)
+        squire = self.run_squire(config)
+        for name, path in (("access.key", self.directory / "key"), ("session.file", self.session_file)):
+            squire.wait_for_text(f"{name}: other users of this machine may read {path}. Run: chmod 600 {path}")
+
+
+class Addresses(Scenario):
+    def test_a_taken_port_names_who_asked(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            config = self.directory / "squire.yaml"
+            for text, arguments, words in (
+                    (f"inspector: 127.0.0.1:{port}\nlisten: 127.0.0.1:0\n", (), (f"{config}:2 (inspector)", "--inspector")),
+                    (f"listen: 127.0.0.1:{port}\n", (), (f"{config}:2 (listen)", "--listen")),
+                    ("", ("--listen", f"127.0.0.1:{port}"), ("asked for by --listen",)),
+                    ("listen: 127.0.0.1:0\n", ("--inspector", f"127.0.0.1:{port}"), ("asked for by --inspector",))):
+                config.write_text("upstream: http://127.0.0.1:9\n" + text)
+                error = self.command("run", "--config", str(config), *arguments, code=74).stderr
+                for word in words: self.assertIn(word, error)
+
+    def test_own_conflicts_are_found_before_anything_is_bound(self):
+        first, second = self.directory / "a.yaml", self.directory / "b.yaml"
+        base = "upstream: http://127.0.0.1:9\n"
+        for text, arguments, word in (
+                (base + "listen: 127.0.0.1:7011\ninspector: 127.0.0.1:7011\n", (), f"{first}:3"),
+                (base + "listen: [127.0.0.1:7011, 'localhost:7011']\n", (), f"{first}:2"),
+                (base + "listen: 127.0.0.1:7011\n", ("--inspector", "127.0.0.1:7011"), "--inspector"),
+                ("upstream: http://127.0.0.1:7012\ninspector: 127.0.0.1:7012\n", (), f"{first}:2")):
+            first.write_text(text)
+            self.assertIn(word, self.command("run", "--config", str(first), *arguments, code=78).stderr)
+        first.write_text(base + "listen: 127.0.0.1:7011\n")
+        second.write_text(base + "# and\nlisten: localhost:7011\n")
+        self.assertIn(f"{second}:3", self.command("run", "--config", str(first), "--config", str(second), code=78).stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+import ReverseProxy
+import Settings
+import Testing
+
+@Suite struct ConfigurationDifferenceTests {
+    private static let base = """
+        upstream: https://api.example.com
+        headers: {A: "1", B: "2"}
+        session: {file: /tmp/s.json, refresh: {path: /r, token: /t}}
+
+        """
+
+    private static func load(_ text: String) throws -> LoadedConfiguration {
+        try ConfigurationLoader(environment: [:]).read(text, path: "squire.yaml")
+    }
+
+    private static func keys(_ text: String) throws -> [String] {
+        try load(text).keys(differingFrom: load(base))
+    }
+
+    @Test func sameFileHasNoDifference() throws {
+        #expect(try Self.keys(Self.base) == [])
+        // Where something is written makes none either.
+        #expect(try Self.keys("# a comment\n\n" + Self.base) == [])
+    }
+
+    @Test(arguments: [
+        ("listen: 127.0.0.1:9000\n", ["listen"]), ("workers: 2\n", ["workers"]),
+        ("inspector: off\n", ["inspector.listen"]), ("inspector: 127.0.0.1:9001\n", ["inspector.listen"]),
+        ("timeouts: {first-byte: 1s, idle: 61s}\n", ["timeouts.first-byte", "timeouts.idle"]),
+        ("limits: {replay-disk: 1MiB}\n", ["limits.replay-disk"]), ("authorization: fill\n", ["authorization"]),
+        ("access: {hosts: [x.test], same-user: false}\n", ["access.hosts", "access.same-user"]),
+        ("proxy: environment\n", ["proxy"]),
+    ])
+    func keyIsNamedAsInTheFile(_ addition: String, _ expected: [String]) throws {
+        #expect(try Self.keys(Self.base + addition) == expected)
+    }
+
+    @Test func headersAreNamedOneByOne() throws {
+        let changed = Self.base.replacing("{A: \"1\", B: \"2\"}", with: "{b: \"3\", C: \"4\"}")
+        #expect(try Self.keys(changed) == ["headers.A", "headers.C", "headers.b"])
+        let kept = Self.base.replacing("A: \"1\"", with: "A: {value: \"1\", overwrite: true}")
+        #expect(try Self.keys(kept) == ["headers.A"])
+    }
+
+    @Test func sessionIsNamedInDetail() throws {
+        #expect(try Self.keys(Self.base.replacing("/tmp/s.json", with: "/tmp/t.json")) == ["session.file"])
+        #expect(try Self.keys(Self.base.replacing("path: /r", with: "path: /q")) == ["session.refresh.path"])
+        #expect(
+            try Self.keys(Self.base.replacing("path: /r", with: "url: https://x.test/r")) == ["session.refresh.url"]
+        )
+        #expect(try Self.keys(Self.base.replacing(", refresh: {path: /r, token: /t}", with: "")) == ["session.refresh"])
+    }
+
+    @Test(arguments: [
+        "listen: [127.0.0.1:9000, localhost:9000]\n", "listen: 127.0.0.1:9000\ninspector: 0.0.0.0:9000\n",
+        "listen: 127.0.0.1:9000\ninspector: 127.0.0.1:9000\n", "listen: ['unix:/tmp/x', 'unix:/tmp/x']\n",
+    ])
+    func ownAddressesMustDiffer(_ addition: String) {
+        #expect(throws: ConfigurationError.self) { try Self.load(Self.base + addition) }
+    }
+
+    @Test(arguments: [
+        "listen: [127.0.0.1:0, 127.0.0.1:0]\n", "listen: 127.0.0.1:8081\n", "listen: [127.0.0.1:9, '[::1]:9']\n",
+    ])
+    func otherAddressesMay(_ addition: String) throws {
+        _ = try Self.load(Self.base + addition)
+    }
+
+    @Test func severalConfigurationsNeedAddressesOfTheirOwn() throws {
+        let (first, second) = (try Self.load(Self.base), try Self.load(Self.base + "listen: localhost:8080\n"))
+        #expect(throws: ConfigurationError.self) {
+            try LoadedConfiguration.requireDistinctAddresses([first, second])
+        }
+        try LoadedConfiguration.requireDistinctAddresses([first])
+        #expect(LoadedConfiguration.fixedPorts([first, second]) == [8080])
+    }
+}
