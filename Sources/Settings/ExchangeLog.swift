@@ -192,7 +192,7 @@ final class RefusalLimiter: @unchecked Sendable {
 
 /// Words for what happens to the session.
 public enum SessionLog {
-    public static func log(_ event: SessionEvent, to logger: Logger) {
+    public static func log(_ event: SessionEvent, to logger: Logger, login: String = "squire login") {
         switch event {
         case .refreshed(let cause, let generation, let expiresIn):
             let life = expiresIn.map { ", good for \($0) s" } ?? ""
@@ -203,7 +203,7 @@ public enum SessionLog {
             let life = seconds.map { ", good for \($0) s" } ?? ""
             logger.notice("token not changed (\(cause.rawValue)): the API gave the same token again\(life)")
         case .refreshFailed(let cause, let reason, .loginNeeded):
-            logger.error("token not refreshed (\(cause.rawValue)): \(reason) Run: squire login")
+            logger.error("token not refreshed (\(cause.rawValue)): \(reason) Run: \(login)")
         case .refreshFailed(let cause, let reason, let failure):
             var pause = ""
             if case .unavailable(let seconds, _) = failure { pause = "; next try in \(seconds) s" }
@@ -214,6 +214,12 @@ public enum SessionLog {
             logger.error("session file unusable, continuing with the token in memory: \(reason)")
         case .loggedIn(let generation):
             logger.notice("logged in: generation \(generation)")
+        case .replaced(let session):
+            let who = session.subject.map { " of customer \($0)" } ?? ""
+            let life = session.expiresIn.map { $0 > 0 ? ", good for \($0) s" : "" } ?? ""
+            logger.notice("a login replaced the session\(who)\(life); it is kept as the session file's .previous")
+        case .loginIgnored(let reason):
+            logger.error("a sign-in was not taken over: \(reason). To replace it: \(login) --replace")
         case .loggedOut:
             logger.notice("logged out")
         case .saved:

@@ -19,10 +19,11 @@ public struct LogStyle: Sendable {
         clock = LogClock(format)
     }
 
-    /// Colours on a terminal only, and not when NO_COLOR asks for none (no-color.org).
+    /// Colours on a terminal only, and not when NO_COLOR asks for none (no-color.org) or the terminal has none.
     public static func forStandardError(_ format: LogFormat, environment: [String: String]) -> LogStyle {
         let wantsNone = environment["NO_COLOR"].map { !$0.isEmpty } ?? false
-        return LogStyle(format: format, isColoured: isatty(2) == 1 && !wantsNone)
+        let isAble = environment["TERM"].map { !$0.isEmpty && $0 != "dumb" } ?? false
+        return LogStyle(format: format, isColoured: isatty(2) == 1 && isAble && !wantsNone)
     }
 
     enum Colour: Int {
@@ -116,7 +117,9 @@ public struct LogBackend: LogHandler {
     public func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
         let line = ByteBuffer(capacity: 1024)
-        style.write(event.level, "\(event.message)", all.map { ($0.key, "\($0.value)") }, to: line)
+        // What it says may come from an API, and go to a terminal.
+        let message = style.format == .text ? ControlCharacters.escaped("\(event.message)") : "\(event.message)"
+        style.write(event.level, message, all.map { ($0.key, "\($0.value)") }, to: line)
         writer.write(line.readable)
     }
 }

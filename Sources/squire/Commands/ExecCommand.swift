@@ -22,8 +22,7 @@ struct ExecCommand: ParsableCommand {
             """
     )
 
-    @Option(name: .long, help: ArgumentHelp("The configuration file.", valueName: "file"))
-    var config: String?
+    @OptionGroup var config: ConfigFileOption
 
     @OptionGroup var options: ProxyOptions
 
@@ -56,7 +55,7 @@ struct ExecCommand: ParsableCommand {
         var options = options
         if options.logLevel == nil, (Environment.all["SQUIRE_LOG_LEVEL"] ?? "").isEmpty { options.logLevel = "warning" }
         DescriptorLimit.raise()
-        let service = try ProxyService(try Loading.load(config, overrides), logging: try options.logging())
+        let service = try ProxyService(try Loading.load(config.path, overrides), logging: try options.logging())
         defer { LogWriter.standardError.finish() }
         do {
             try checkSession(service)

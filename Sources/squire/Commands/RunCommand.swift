@@ -33,20 +33,32 @@ struct RunCommand: ParsableCommand {
 
     @OptionGroup var options: ProxyOptions
 
+    func validate() throws {
+        guard config.count > 1 else { return }
+        let variables = ConfigurationOverrides(environment: Environment.all)
+        if let problem = options.overrides.over(variables).problemWithSeveral { throw ValidationError(problem) }
+    }
+
     func run() throws {
         let logging = try options.logging()
         let overrides = options.overrides
+        for warning in ConfigurationOverrides.warnings(Environment.all) { logging.logger().warning("\(warning)") }
         var problems: [String] = []
         var loaded: [LoadedConfiguration] = []
         for path in config.isEmpty ? [nil] : config.map(Optional.some) {
             do throws(ConfigurationError) {
-                loaded.append(try ConfigurationLoader(environment: Environment.all, overrides: overrides).load(path))
+                let loader = Loading.loader(overrides)
+                let one = try loader.load(path)
+                try Loading.allow(one, loader)
+                loaded.append(one)
             } catch {
                 problems.append(error.description)
             }
         }
         guard problems.isEmpty else { throw ExitFailure.configuration(problems.joined(separator: "\n")) }
         DescriptorLimit.raise()
+        // Before the sessions are opened, which binds them.
+        for one in loaded { if let notice = one.formerNotice { logging.logger().notice("\(notice)") } }
 
         var services: [ProxyService] = []
         do {
@@ -67,6 +79,7 @@ struct RunCommand: ParsableCommand {
         for service in running {
             for endpoint in service.endpoints { Output.line(endpoint) }
             if let problem = service.sessionProblem { logging.logger().warning("\(problem)") }
+            service.warnIfNotWritable()
         }
         foreground.run()
         for service in running { service.stop() }
@@ -81,8 +94,7 @@ struct RunCommand: ParsableCommand {
     ) {
         for (service, old) in zip(services, loaded) {
             do {
-                let loader = ConfigurationLoader(environment: Environment.all, overrides: overrides)
-                try service.reconfigure(try loader.load(old.path))
+                try service.reconfigure(try Loading.loader(overrides).load(again: old))
             } catch let error as ConfigurationError {
                 logging.logger().error("the configuration was not changed: \(error.description)")
             } catch {

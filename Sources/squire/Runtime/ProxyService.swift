@@ -89,7 +89,22 @@ final class ProxyService {
     }
 
     /// What is wrong with the session and what to do about it; nil when nothing is.
-    var sessionProblem: String? { session.status.advice }
+    var sessionProblem: String? {
+        let status = session.status
+        guard let advice = status.advice else { return nil }
+        // What is to be run stands at the end, so that it can be copied.
+        return ((status.state == .none ? loaded.hints : []) + [advice]).joined(separator: ". ")
+    }
+
+    /// Warns if what a refresh or a login brings could not be saved. Tries it, on a thread of its own: disks are slow.
+    func warnIfNotWritable() {
+        let (file, logger) = (SessionFile(path: loaded.sessionFile), logging.logger())
+        let thread = NativeThread(name: "squire-probe") {
+            guard let problem = file.writeProblem() else { return }
+            logger.warning("the session cannot be saved, so its token will not be refreshed: \(problem.description)")
+        }
+        thread?.detach()
+    }
 
     /// What nobody else needs to know.
     var secrets: [String] {
@@ -133,8 +148,7 @@ final class ProxyService {
         _ loaded: LoadedConfiguration,
         _ logging: Logging,
         _ refreshes: RefreshCounts,
-        keepsSession: Bool,
-        withheld: Token? = nil
+        keepsSession: Bool
     ) throws -> Session {
         let logger = logging.logger()
         do throws(SessionFileError) {
@@ -143,11 +157,11 @@ final class ProxyService {
                 source: RecipeSource(loaded.configuration),
                 margin: loaded.configuration.session.margin,
                 trialInterval: TestTimes.trialInterval,
-                upstream: loaded.configuration.upstream.description,
-                withheld: withheld,
+                binding: loaded.binding,
+                login: loaded.lines.login,
                 emit: { event in
                     refreshes.record(event)
-                    SessionLog.log(event, to: logger)
+                    SessionLog.log(event, to: logger, login: loaded.lines.login)
                 }
             )
             session.watchFile()
@@ -255,22 +269,16 @@ final class ProxyService {
     /// Whether everything that a session is made from stays as it was.
     private static func isSameSession(_ old: LoadedConfiguration, _ new: LoadedConfiguration) -> Bool {
         let (before, after) = (old.configuration, new.configuration)
-        return old.sessionFile == new.sessionFile && before.session == after.session && before.headers == after.headers
+        return old.sessionFile == new.sessionFile && old.binding == new.binding && before.session == after.session
+            && before.headers == after.headers
             && before.upstream == after.upstream && before.upstreamSettings == after.upstreamSettings
     }
 
-    /// A new cache on the file: a refresh in flight in the former one holds the file's lock, so nothing is lost. A
-    /// token that was used with the former upstream does not go to another, whoever put it into the file.
+    /// A new session on the file: a refresh in flight in the former one holds the file's lock, so nothing is lost. A
+    /// token that is bound to the former upstream does not go to another.
     private func makeNextSession(_ fresh: LoadedConfiguration) throws -> Session {
         let former = session
-        let isOther = loaded.configuration.upstream != fresh.configuration.upstream
-        let next = try Self.makeSession(
-            fresh,
-            logging,
-            refreshes,
-            keepsSession: true,
-            withheld: isOther ? former.token : nil
-        )
+        let next = try Self.makeSession(fresh, logging, refreshes, keepsSession: true)
         oldSessions.removeAll { $0.session == nil }
         oldSessions.append(Weak(session: former))
         return next
