@@ -7,6 +7,8 @@ public struct ReplacedSession: Sendable {
     public let subject: String?
     /// The API that it was for, if that is another.
     public let foreignOrigin: String?
+    /// The file that it is kept in; nil if it could not be kept.
+    public internal(set) var keptIn: String?
     /// Seconds that its token would have been good for; nil if nobody knows.
     public let expiresIn: Int?
 

@@ -242,7 +242,11 @@ public final class Session: Sendable {
                 emit(.loginIgnored(reason: error.description))
             case .failure where !keepsUnsaved: break
             case .success, .failure:
-                if let replaced { emit(.replaced(replaced)) }
+                if var replaced {
+                    let isKept = file?.previous()?.token == replaced.record.token
+                    replaced.keptIn = isKept ? file?.previousPath : nil
+                    emit(.replaced(replaced))
+                }
                 emit(.loggedIn(generation: generation))
             }
             return result

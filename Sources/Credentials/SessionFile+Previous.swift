@@ -38,9 +38,10 @@ extension SessionFile {
     /// Tries to save, and changes nothing: why a session could not be saved here; nil if it could. Call it before
     /// something is done that cannot be undone. Another process that holds the lock is about to save itself: that is no
     /// problem.
-    public func writeProblem() -> SessionFileError? {
-        if let problem = directoryProblem() { return problem }
-        guard isThere(directory) else { return nil }
+    ///
+    /// A directory that does not exist yet is not made to try it, unless `makingDirectory` says so.
+    public func writeProblem(makingDirectory: Bool = false) -> SessionFileError? {
+        if !makingDirectory, !Self.exists(directory) { return directoryProblem() }
         do throws(SessionFileError) {
             guard let handle = try tryLock() else { return nil }
             defer { handle.unlock() }
@@ -55,16 +56,16 @@ extension SessionFile {
         }
     }
 
-    /// Why the directory could not be made; nil if it could, or exists.
+    /// Why the directory could not be made; nil if it probably could.
     private func directoryProblem() -> SessionFileError? {
         var existing = directory
-        guard !isThere(existing) else { return nil }
-        while !isThere(existing) { existing = SessionFile(path: existing).directory }
-        return access(existing, W_OK | X_OK) == 0 ? nil : SessionFileError("make the directory", directory)
+        while !Self.exists(existing) { existing = SessionFile(path: existing).directory }
+        // With the slash it must be a directory.
+        return access(existing + "/.", W_OK | X_OK) == 0 ? nil : SessionFileError("make the directory", directory)
     }
 
-    private func isThere(_ path: String) -> Bool {
+    private static func exists(_ path: String) -> Bool {
         var information = stat()
-        return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR || path == "/" || path == "."
+        return path == "/" || path == "." || stat(path, &information) == 0
     }
 }

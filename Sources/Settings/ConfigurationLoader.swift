@@ -84,7 +84,7 @@ public struct ConfigurationLoader {
                     + "or say --upstream URL"
                 throw ConfigurationError([.init(source: "squire", message: message)])
             }
-            return try read(nil, found: .nowhere)
+            return try settled(try read(nil, found: .nowhere))
         }
         if case .here = found, let distrust = ConfigurationFound.distrust(path) {
             let message = "\(distrust), so it is not used unasked. If you trust it, name it: \(naming(path))"
@@ -95,8 +95,24 @@ public struct ConfigurationLoader {
             let message = "cannot be read: \(problem.text)"
             throw ConfigurationError([.init(source: path, line: problem.line ?? 1, message: message)])
         case .success(let text):
-            return try read(text, found: found)
+            return try settled(try read(text, found: found))
         }
+    }
+
+    /// Looks at the session files that there are.
+    private func settled(_ loaded: LoadedConfiguration) throws(ConfigurationError) -> LoadedConfiguration {
+        guard case .standard(let standard) = loaded.place else { return loaded }
+        let isShared = loaded.configuration.session.name != nil
+        if let collision = SessionPlaces.collision(standard, loaded.binding, isShared: isShared) {
+            let message = "the session file \(collision)"
+            throw ConfigurationError([
+                .init(source: loaded.path ?? "squire", line: loaded.path == nil ? nil : 1, message: message)
+            ])
+        }
+        var loaded = loaded
+        let former = loaded.places.former(loaded.path)
+        loaded.place = loaded.places.place(standard: standard, former: former, loaded.binding)
+        return loaded
     }
 
     /// Loads a profile and options, without a file.
@@ -104,7 +120,7 @@ public struct ConfigurationLoader {
         try read("profile: \(profile)", found: .nowhere)
     }
 
-    /// Reads `text` as if it were the file at `path`.
+    /// Reads `text` as if it were the file at `path`. Does not look at what is kept in session files.
     public func read(_ text: String?, path: String?) throws(ConfigurationError) -> LoadedConfiguration {
         try read(text, found: path.map(ConfigurationFound.named) ?? .nowhere)
     }
@@ -137,13 +153,13 @@ public struct ConfigurationLoader {
         let realPath = path.map(TextFile.realPath)
         let binding = SessionBinding(configuration, path: realPath)
         let places = SessionPlaces(environment)
-        let place = place(configuration, binding, places, path, root, issues)
-        guard issues.issues.isEmpty else { throw issues.error }
+        let host = configuration.upstream.authority.host
+        let standard = places.standard(binding, host: host, name: configuration.session.name)
         let canSignIn = configuration.session.signIn.contains { $0.postPath != nil }
         return LoadedConfiguration(
             configuration: configuration,
             found: found,
-            place: place,
+            place: configuration.session.file.map(SessionPlace.named) ?? .standard(standard),
             binding: binding,
             lines: CommandLines(found, overrides, canSignIn: canSignIn),
             inspectorIsDefault: sections.inspectorIsDefault,
@@ -151,23 +167,6 @@ public struct ConfigurationLoader {
             trustEntry: realPath.map { .init(path: $0, digest: TrustedFiles.digest(text ?? "")) },
             places: places
         )
-    }
-
-    private func place(
-        _ configuration: ProxyConfiguration,
-        _ binding: SessionBinding,
-        _ places: SessionPlaces,
-        _ path: String?,
-        _ root: Node?,
-        _ issues: IssueCollector
-    ) -> SessionPlace {
-        if let file = configuration.session.file { return .named(file) }
-        let name = configuration.session.name
-        let standard = places.standard(binding, host: configuration.upstream.authority.host, name: name)
-        if let collision = SessionPlaces.collision(standard, binding, isShared: name != nil) {
-            issues.add("the session file \(collision)", at: root)
-        }
-        return places.place(standard: standard, former: places.former(path), binding)
     }
 
     private static func issue(_ error: any Error, path: String) -> ConfigurationError.Issue {

@@ -217,7 +217,8 @@ public enum SessionLog {
         case .replaced(let session):
             let who = session.subject.map { " of customer \($0)" } ?? ""
             let life = session.expiresIn.map { $0 > 0 ? ", good for \($0) s" : "" } ?? ""
-            logger.notice("a login replaced the session\(who)\(life); it is kept as the session file's .previous")
+            let fate = session.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
+            logger.notice("a login replaced the session\(who)\(life); \(fate)")
         case .loginIgnored(let reason):
             logger.error("a sign-in was not taken over: \(reason). To replace it: \(login) --replace")
         case .loggedOut:

@@ -117,9 +117,9 @@ public struct LogBackend: LogHandler {
     public func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
         let line = ByteBuffer(capacity: 1024)
-        // What it says may come from an API, and go to a terminal.
-        let message = style.format == .text ? ControlCharacters.escaped("\(event.message)") : "\(event.message)"
-        style.write(event.level, message, all.map { ($0.key, "\($0.value)") }, to: line)
+        // What it says may come from an API, and go to a terminal: one line, and nothing that acts on it.
+        let lines = "\(event.message)".split(separator: "\n").map { ControlCharacters.escaped(String($0)) }
+        style.write(event.level, lines.joined(separator: "; "), all.map { ($0.key, "\($0.value)") }, to: line)
         writer.write(line.readable)
     }
 }

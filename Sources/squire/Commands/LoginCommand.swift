@@ -80,7 +80,7 @@ struct LoginCommand: ParsableCommand {
                 "squire: \(loaded.sessionFile) holds a session for \(origin). Name another session.file, or say --replace"
             )
         }
-        try session.requireWritable("nobody is logged in")
+        try session.requireWritable("nobody is logged in", makingDirectory: true)
         let signIn = SignIn(loaded.configuration)
         let issued: SignIn.Issued
         let source: SessionRecord.Source
@@ -114,11 +114,8 @@ struct LoginCommand: ParsableCommand {
         Output.line("session in \(session.file.path)")
         if let replaced = session.replaced {
             let standing = Standing(replaced)
-            let isKept = session.file.hasPrevious
-            Output.line(
-                "replaced \(standing.description)"
-                    + (isKept ? "; it is kept in \(session.file.previousPath)" : "; it could not be kept")
-            )
+            let fate = replaced.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
+            Output.line("replaced \(standing.description); \(fate)")
         } else if case .former(let former, _) = session.loaded.place {
             Output.line("\(standing.description) stays in \(former), where an older Squire left it")
         }

@@ -80,6 +80,7 @@ struct RunCommand: ParsableCommand {
             for endpoint in service.endpoints { Output.line(endpoint) }
             if let problem = service.sessionProblem { logging.logger().warning("\(problem)") }
             service.warnIfNotWritable()
+            service.reloadWhenMoved()
         }
         foreground.run()
         for service in running { service.stop() }

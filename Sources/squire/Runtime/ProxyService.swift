@@ -20,6 +20,8 @@ final class ProxyService {
     private let proxies: Int
     private var loaded: LoadedConfiguration
     private var oldSessions: [Weak] = []
+    /// Waits for the login that ends the use of a file which an older Squire left.
+    private var moveWatch: SessionFileWatch?
     /// `proxy http://127.0.0.1:8080` and so on: what accepts connections now.
     private(set) var endpoints: [String] = []
 
@@ -94,6 +96,22 @@ final class ProxyService {
         guard let advice = status.advice else { return nil }
         // What is to be run stands at the end, so that it can be copied.
         return ((status.state == .none ? loaded.hints : []) + [advice]).joined(separator: ". ")
+    }
+
+    /// Has the configuration read again, once, when a login has written the session's own file while that of an older
+    /// Squire is in use. Only for a process whose SIGHUP does that.
+    func reloadWhenMoved() {
+        guard case .former(_, let next) = loaded.place else { return }
+        let file = SessionFile(path: next)
+        let isDone = Guarded(false)
+        moveWatch = SessionFileWatch(file) {
+            guard file.version() != nil else { return }
+            let wasDone = isDone.with { isDone in
+                defer { isDone = true }
+                return isDone
+            }
+            if !wasDone { kill(getpid(), SIGHUP) }
+        }
     }
 
     /// Warns if what a refresh or a login brings could not be saved. Tries it, on a thread of its own: disks are slow.
@@ -318,6 +336,8 @@ final class ProxyService {
             }
         }
         server.stop()
+        moveWatch?.stop()
+        moveWatch = nil
         let timeout = loaded.configuration.session.refresh?.timeout ?? .seconds(1)
         for session in [session] + oldSessions.compactMap(\.session) where !session.shutdown(timeout: timeout + timeout)
         {

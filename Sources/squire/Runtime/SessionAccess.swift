@@ -86,8 +86,8 @@ struct SessionAccess {
     }
 
     /// Makes sure that what is about to be done can be saved. `undone` says what was not done.
-    func requireWritable(_ undone: String) throws {
-        guard let problem = file.writeProblem() else { return }
+    func requireWritable(_ undone: String, makingDirectory: Bool = false) throws {
+        guard let problem = file.writeProblem(makingDirectory: makingDirectory) else { return }
         throw ExitFailure.notWritable("squire: \(undone), since it could not be saved: \(problem.description)")
     }
 

@@ -99,12 +99,26 @@ class Places(Projects):
         self.assertEqual((self.record(new)["token"], self.record(former)["token"]), ("fresh", "old"))
         self.assertEqual(self.command("token", cwd=a).stdout, "fresh\n")
 
+    def test_a_login_in_its_place_counts_in_a_running_proxy_too(self):
+        upstream = self.upstream()
+        a = self.project("a", upstream)
+        self.leave(self.state / "squire.json", token="old", upstream=upstream.url)
+        squire = Process("run", env=self.env, cwd=a)
+        self.addCleanup(squire.stop)
+        squire.port = int(squire.wait_for("proxy").endpoints["proxy"].rsplit(":", 1)[1])
+        squire.wait_for_text("where an older Squire left it")
+        self.fetch(squire)
+        self.put(a, "fresh")
+        squire.wait_for_text("configuration re-read")
+        self.fetch(squire)
+        self.assertEqual([r.token for r in upstream.requests], ["old", "fresh"])
+
     def test_an_unbound_one_is_left_alone_and_named(self):
         upstream = self.upstream()
         a = self.project("a", upstream)
         former = self.leave(self.state / "squire.json", token="whose")
         text = former.read_text()
-        for command, code in (("token", 77), ("status", 77)):
+        for command in ("token", "status"):
             result = subprocess.run([SQUIRE, command], capture_output=True, text=True, cwd=a, env=clean_environment(**self.env))
             self.assertIn(f"session.file: {former}", result.stdout + result.stderr)
         self.assertEqual(former.read_text(), text)
@@ -281,6 +295,21 @@ class Logins(Projects):
             self.assertIn("cannot write", result.stderr)
             self.assertNotIn("in use", result.stderr)
         self.assertEqual((upstream.requests, self.record(self.session_file)["token"]), ([], token))
+
+    def test_a_start_that_could_not_save_says_so(self):
+        (self.directory / ".session.json.new" / "x").mkdir(parents=True)
+        squire = self.run_squire(self.config("http://127.0.0.1:9"))
+        squire.wait_for_text(f"the session cannot be saved, so its token will not be refreshed: cannot write {self.session_file}")
+
+    def test_a_sign_in_through_the_proxy_keeps_the_former(self):
+        upstream = self.upstream(lambda r: token_reply(jwt(sub="222")) if r.target.endswith("login") else reply(200))
+        squire = self.run_squire(self.config(upstream.url))
+        first = jwt(sub="111")
+        self.save_token(first, str(self.directory / "squire.yaml"))
+        squire.wait_for_text("another process changed the session")
+        self.fetch(squire, "POST", "/api/customers/login", b"{}")
+        squire.wait_for_text("notice  a login replaced the session of customer 111, good for 3")
+        self.assertEqual(self.record(self.directory / "session.json.previous")["token"], first)
 
     def test_exit_codes(self):
         answers = {"status": 401}
