@@ -27,7 +27,8 @@ let package = Package(
     dependencies: [
         // Commands, options, `--help` and completion scripts.
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        // The playground's: HMAC-SHA-256 for JSON Web Tokens, SHA-256 of what was uploaded.
+        // SHA-256, for names of session files and of trusted configurations. The playground's: HMAC-SHA-256 for JSON Web
+        // Tokens, SHA-256 of what was uploaded.
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         // The logging interface; the two formats of `--log-format` are its backend, in the squire target.
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -72,6 +73,7 @@ let package = Package(
             name: "Settings",
             dependencies: [
                 "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "Threads", "Upstream",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
             ],

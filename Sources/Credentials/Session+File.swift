@@ -21,7 +21,13 @@ extension Session {
 
     /// Blocking variant. Waiters are resumed if the file holds a newer token.
     func recheckNow() {
-        guard let file, let event = saving.withLock({ readAgain(file) }) else { return }
+        guard let file else { return }
+        let before = snapshot.persistence.version
+        let event = saving.withLock { readAgain(file) }
+        let now = snapshot
+        // Without waiting: the caller may hold the lock itself. Whatever is saved next binds it too.
+        if now.persistence.version != before { _ = bindNow(now.record, in: file, waitLimit: .zero) }
+        guard let event else { return }
         emit(event)
         guard case .adopted = event else { return }
         let (waiters, credential) = update { shared, _ in (shared.takeWaiters(), shared.machine.credential) }
@@ -43,7 +49,8 @@ extension Session {
                 if let delay = update({ $0.loseFile(now: $1) }) { tryAgain(file, after: delay) }
                 return nil
             }
-            let isOld = update { shared, _ in shared.recognizes(loaded) }
+            let isForeign = foreignOrigin(loaded.record) != nil
+            let isOld = update { shared, _ in shared.recognizes(loaded, isForeign: isForeign) }
             guard !isOld, publish(loaded.record, .saved(loaded.version)) else { return nil }
             return .adopted(generation: generation)
         } catch {
@@ -85,6 +92,8 @@ extension Session {
             var theirs: SessionFile.Loaded?
             let version = try file.save(before.record) { () throws(SessionFileError) in
                 theirs = try file.load()
+                // Put in by hand, or by a login, meanwhile: memory goes on, and nothing of theirs is overwritten.
+                if let theirs { try refuseForeign(theirs.record, file) }
                 if theirs?.record.token?.fingerprint == unsaved.replacing { theirs = nil }
                 return theirs == nil
             }
@@ -103,22 +112,34 @@ extension Session {
 
     // MARK: Logins and logouts
 
-    /// Changes the record and what is in use with it. `change` gets the record and the wall clock, and says whether
-    /// there is anything to change.
-    typealias Change = (inout SessionRecord, Int) -> Bool
+    /// What becomes of the record.
+    enum ChangeVerdict {
+        /// There is nothing to change.
+        case leave
+        /// It is saved, and what it was before is kept beside the file.
+        case replace(keeping: SessionRecord?)
+    }
+
+    /// Changes the record. Gets the wall clock too.
+    typealias Change = (inout SessionRecord, Int) -> ChangeVerdict
 
     /// Changes the record in the file, and what is in use with it. With `keepsUnsaved` a change that cannot be saved
-    /// holds in memory until it can.
-    func replace(keepsUnsaved: Bool, _ change: Change) -> Result<Void, SessionFileError> {
+    /// holds in memory until it can. A file that holds the session of another API is changed with `replacesForeign`
+    /// only.
+    func replace(
+        keepsUnsaved: Bool,
+        replacesForeign: Bool = false,
+        _ change: Change
+    ) -> Result<Void, SessionFileError> {
         guard let file else {
             saving.withLock { replaceInMemory(because: nil, change) }
             return .success(())
         }
         do throws(SessionFileError) {
-            try replace(file, change)
+            try replace(file, replacesForeign: replacesForeign, change)
             return .success(())
         } catch {
-            guard keepsUnsaved else { return .failure(error) }
+            guard keepsUnsaved, error.reason != .foreign else { return .failure(error) }
             saving.withLock { replaceInMemory(because: error, change) }
             reportUnsaved(error.description)
             return .failure(error)
@@ -128,7 +149,7 @@ extension Session {
     private func replaceInMemory(because problem: SessionFileError?, _ change: Change) {
         let before = snapshot
         var changed = before.record
-        guard change(&changed, clock.now.wall) else { return }
+        guard case .replace = change(&changed, clock.now.wall) else { return }
         guard let problem else {
             publish(changed, before.persistence)
             return
@@ -136,7 +157,11 @@ extension Session {
         publish(changed, before.unsaved(replacing: before.record.token?.fingerprint, problem.description))
     }
 
-    private func replace(_ file: SessionFile, _ change: Change) throws(SessionFileError) {
+    private func replace(
+        _ file: SessionFile,
+        replacesForeign: Bool,
+        _ change: Change
+    ) throws(SessionFileError) {
         guard let handle = try file.lock(waitLimit: Self.changeWaitLimit) else {
             throw SessionFileError(
                 "another process has held \(file.path).lock for \(Self.changeWaitLimit). Is a squire stopped?"
@@ -147,18 +172,65 @@ extension Session {
         while true {
             // Nothing unreadable is overwritten, not even by what is newer.
             let loaded = try file.load()
+            if let loaded, !replacesForeign { try refuseForeign(loaded.record, file) }
             let before = snapshot
             var changed = before.persistence.unsaved != nil ? before.record : loaded?.record ?? SessionRecord()
-            guard change(&changed, clock.now.wall) else { return }
+            guard case .replace(let former) = change(&changed, clock.now.wall) else { return }
+            let isKept = former.map(file.keepPrevious) ?? false
             let isSaved = try saving.withLock { () throws(SessionFileError) -> Bool in
-                guard let version = try file.save(changed, mayReplace: { file.version() == loaded?.version }) else {
-                    return false
-                }
+                guard let version = try save(changed, in: file, over: loaded, isKept: isKept) else { return false }
                 publish(changed, .saved(version))
                 return true
             }
             // Else somebody without the lock was quicker: what they wrote counts too.
             if isSaved { return file.removeAnswer() }
+        }
+    }
+
+    /// Saves a record in place of `loaded`. What was kept of it goes again if that fails: it is in the file still.
+    private func save(
+        _ record: SessionRecord,
+        in file: SessionFile,
+        over loaded: SessionFile.Loaded?,
+        isKept: Bool
+    ) throws(SessionFileError) -> SessionFile.Version? {
+        do throws(SessionFileError) {
+            let version = try file.save(record, mayReplace: { file.version() == loaded?.version })
+            if version == nil, isKept { file.removePrevious() }
+            return version
+        } catch {
+            if isKept { file.removePrevious() }
+            throw error
+        }
+    }
+
+    private func refuseForeign(_ record: SessionRecord, _ file: SessionFile) throws(SessionFileError) {
+        if let origin = foreignOrigin(record) { throw SessionFileError(file.path, isOf: origin) }
+    }
+
+    // MARK: Binding
+
+    /// Writes whose the session is into a record that does not say so, and publishes what the file holds then. False,
+    /// with nothing done, if the record is complete, the file is locked for longer than `waitLimit`, or it cannot be
+    /// written: then this process goes on as if it were bound.
+    func bindNow(_ record: SessionRecord, in file: SessionFile, waitLimit: Duration) -> Bool {
+        guard let binding, record.lacks(binding), snapshot.persistence.unsaved == nil,
+            let handle = (try? file.lock(waitLimit: waitLimit)) ?? nil
+        else { return false }
+        defer { handle.unlock() }
+        return saving.withLock {
+            // Another process may have bound it meanwhile, to another API perhaps.
+            guard let loaded = (try? file.load()) ?? nil else { return false }
+            var bound = loaded.record
+            guard bound.lacks(binding) else {
+                publish(bound, .saved(loaded.version))
+                return true
+            }
+            bound.complete(binding)
+            let saved = try? file.save(bound, mayReplace: { file.version() == loaded.version })
+            guard let version = saved ?? nil else { return false }
+            publish(bound, .saved(version))
+            return true
         }
     }
 
@@ -215,11 +287,11 @@ extension Session.Shared {
         }
     }
 
-    /// Whether `loaded` is what this process could not replace: its token is dead.
-    mutating func recognizes(_ loaded: SessionFile.Loaded) -> Bool {
-        guard case .unsaved(var unsaved) = persistence, unsaved.replacing == loaded.record.token?.fingerprint else {
-            return false
-        }
+    /// Whether `loaded` is what this process could not replace: its token is dead, or another API's.
+    mutating func recognizes(_ loaded: SessionFile.Loaded, isForeign: Bool) -> Bool {
+        guard case .unsaved(var unsaved) = persistence,
+            isForeign || unsaved.replacing == loaded.record.token?.fingerprint
+        else { return false }
         unsaved.seen = loaded.version
         persistence = .unsaved(unsaved)
         return true

@@ -199,8 +199,8 @@ extension Session {
             rotation.base = current.record
             // A record that could not be saved is newer than the file.
             if current.persistence.unsaved == nil, let loaded = try file.load() {
-                if loaded.record.isRefreshDenied {
-                    // Another process was told so already.
+                if loaded.record.isRefreshDenied || foreignOrigin(loaded.record) != nil || !mayRefresh(loaded.record) {
+                    // Another process was told so already, or gave the session to another API.
                     recheckNow()
                     return .loginNeeded
                 }
@@ -280,7 +280,7 @@ extension Session {
         record.put(
             response.token,
             source: .refresh,
-            upstream: upstream,
+            upstream: binding?.origin,
             lifetime: response.lifetime,
             now: clock.now.wall
         )

@@ -15,8 +15,9 @@ public final class Session: Sendable {
 
     let file: SessionFile?
     let source: (any TokenSource)?
-    let upstream: String?
-    private let withheld: Token?
+    let binding: SessionBinding?
+    /// The line that logs in to this session, for messages.
+    public let login: String
     let clock: any CredentialClock
     let emit: @Sendable (SessionEvent) -> Void
     /// Held while the file and the state change together, so that nobody adopts from the file what this process is
@@ -33,22 +34,24 @@ public final class Session: Sendable {
 
     /// `file` nil keeps the session in memory only. Throws what reading the file throws.
     ///
-    /// A token goes to the upstream that issued it, and to no other: `upstream` is the origin it would be sent to;
-    /// `withheld` is one that is known to be another upstream's though its record does not say so.
+    /// A token goes to the API that its record is bound to, and to no other: `binding` says which this session is for;
+    /// nil means any. A record that is not bound yet is bound now, unless `onlyLooks`, which changes nothing. `login`
+    /// is the line that logs in.
     public init(
         file: SessionFile?,
         source: (any TokenSource)?,
         margin: Duration,
         trialInterval: Duration = .seconds(30),
-        upstream: String? = nil,
-        withheld: Token? = nil,
+        binding: SessionBinding? = nil,
+        login: String = "squire login",
+        onlyLooks: Bool = false,
         clock: any CredentialClock = SystemClock(),
         emit: @escaping @Sendable (SessionEvent) -> Void = { _ in }
     ) throws(SessionFileError) {
         self.file = file
         self.source = source
-        self.upstream = upstream
-        self.withheld = withheld
+        self.binding = binding
+        self.login = login
         self.clock = clock
         self.emit = emit
         shared = Guarded(
@@ -60,12 +63,18 @@ public final class Session: Sendable {
             )
         )
         guard let file else { return }
-        if file.hasLeftover, let handle = (try? file.tryLock()) ?? nil {
+        if !onlyLooks, file.hasLeftover, let handle = (try? file.tryLock()) ?? nil {
             recover(file)
             handle.unlock()
         }
-        if let loaded = try file.load() { publish(loaded.record, .saved(loaded.version)) }
+        guard let loaded = try file.load() else { return }
+        if !onlyLooks, bindNow(loaded.record, in: file, waitLimit: Self.bindingWaitLimit) { return }
+        publish(loaded.record, .saved(loaded.version))
     }
+
+    /// How long the start waits to write into a file without a binding whose it is. Another process may be doing just
+    /// that.
+    private static let bindingWaitLimit = Duration.seconds(2)
 
     deinit {
         let (waiters, watch) = update { shared, _ in (shared.takeWaiters(), shared.close()) }
@@ -210,32 +219,52 @@ public final class Session: Sendable {
     // MARK: Logins and logouts
 
     /// Makes `token` the session's, saved first. One that cannot be saved is refused, or, with `keepsUnsaved`, used
-    /// from memory until it can. `lifetime` is seconds, where the response that brought it said so.
+    /// from memory until it can. A living token that it replaces is kept beside the file. The session of another API is
+    /// replaced with `replacesForeign` only. `lifetime` is seconds, where the response that brought it said so.
     public func adopt(
         _ token: Token,
         source: SessionRecord.Source,
         lifetime: Int? = nil,
         keepsUnsaved: Bool = false,
+        replacesForeign: Bool = false,
         completion: @escaping ChangeCompletion
     ) {
         change(completion) { [self] in
-            let result = replace(keepsUnsaved: keepsUnsaved) { record, wall in
-                record.put(token, source: source, upstream: upstream, lifetime: lifetime, now: wall)
-                return true
+            var replaced: ReplacedSession?
+            let result = replace(keepsUnsaved: keepsUnsaved, replacesForeign: replacesForeign) { record, wall in
+                replaced = ReplacedSession(record, by: token, binding, canRefresh: self.source != nil, now: wall)
+                record.put(token, source: source, upstream: binding?.origin, lifetime: lifetime, now: wall)
+                if let binding { record.bind(binding) }
+                return .replace(keeping: replaced?.record)
             }
-            if keepsUnsaved || (try? result.get()) != nil { emit(.loggedIn(generation: generation)) }
+            switch result {
+            case .failure(let error) where error.reason == .foreign:
+                emit(.loginIgnored(reason: error.description))
+            case .failure where !keepsUnsaved: break
+            case .success, .failure:
+                if var replaced {
+                    let isKept = file?.previous()?.token == replaced.record.token
+                    replaced.keptIn = isKept ? file?.previousPath : nil
+                    emit(.replaced(replaced))
+                }
+                emit(.loggedIn(generation: generation))
+            }
             return result
         }
     }
 
     /// Forgets the token; the file keeps everything else. With `principal`, only theirs: another login that came
-    /// meanwhile stays.
-    public func forget(_ principal: Principal? = nil, completion: @escaping ChangeCompletion) {
+    /// meanwhile stays. A change that cannot be saved is refused, or, with `keepsUnsaved`, holds in memory until it can.
+    public func forget(
+        _ principal: Principal? = nil,
+        keepsUnsaved: Bool = true,
+        completion: @escaping ChangeCompletion
+    ) {
         change(completion) { [self] in
-            let result = replace(keepsUnsaved: true) { record, _ in
-                if let principal, record.principal?.isSame(as: principal) == false { return false }
+            let result = replace(keepsUnsaved: keepsUnsaved) { record, _ in
+                if let principal, record.principal?.isSame(as: principal) == false { return .leave }
                 record.forgetToken()
-                return true
+                return .replace(keeping: nil)
             }
             if case .success = result { emit(.loggedOut) }
             return result
@@ -268,28 +297,32 @@ public final class Session: Sendable {
     /// Makes a record's token current. True when that is another one than before.
     @discardableResult
     func publish(_ record: SessionRecord, _ persistence: Persistence, isRefreshed: Bool = false) -> Bool {
-        let isForeign = foreignUpstream(record) != nil
+        let isForeign = foreignOrigin(record) != nil
         return update { shared, now in
             let before = shared.machine.generation
             shared.record = record
             shared.persistence = persistence
+            shared.machine.policy.canRefresh = mayRefresh(record)
             shared.machine.publish(isForeign ? nil : record, isRefreshed: isRefreshed, now: now)
             return shared.machine.generation != before
         }
     }
 
-    /// The origin of the upstream that the record's token belongs to, when it must not be sent to this one.
-    private func foreignUpstream(_ record: SessionRecord) -> String? {
-        guard let token = record.token else { return nil }
-        if let owner = record.upstream, let upstream, owner != upstream { return owner }
-        return token == withheld ? "the upstream before" : nil
+    /// The API that the record's token belongs to, if it must not be sent to this one.
+    func foreignOrigin(_ record: SessionRecord) -> String? { binding.flatMap { record.foreignOrigin(to: $0) } }
+
+    /// Whether the record's token may be sent to where this session refreshes.
+    func mayRefresh(_ record: SessionRecord) -> Bool {
+        source != nil && binding.flatMap { record.foreignRefreshOrigin(to: $0) } == nil
     }
 
     public var status: SessionStatus {
         let keptAnswer = file.flatMap { $0.hasAnswer ? $0.answerPath : nil }
         return update { shared, now in
             var status = shared.status(now: now)
-            status.foreignUpstream = foreignUpstream(shared.record)
+            status.foreignUpstream = foreignOrigin(shared.record)
+            status.foreignRefresh = source == nil ? nil : binding.flatMap { shared.record.foreignRefreshOrigin(to: $0) }
+            status.login = login
             status.keptAnswer = keptAnswer
             return status
         }

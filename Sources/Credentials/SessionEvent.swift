@@ -10,6 +10,10 @@ public enum SessionEvent: Sendable {
     /// A process that died had written the new token and not put it in place; it is in use now.
     case recovered
     case loggedIn(generation: Generation)
+    /// A login took the place of a session that may have lived on.
+    case replaced(ReplacedSession)
+    /// A login was not taken over: the file holds the session of another API.
+    case loginIgnored(reason: String)
     case loggedOut
     /// The token is in use but not on disk; saving is tried again.
     case notSaved(reason: String)

@@ -118,7 +118,7 @@ public struct SessionFile: Sendable {
     }
 
     /// Creates the directory and its parents with mode 0700.
-    func makeDirectory() throws(SessionFileError) {
+    public func makeDirectory() throws(SessionFileError) {
         let directory = directory
         var information = stat()
         if stat(directory, &information) == 0 { return }

@@ -2,9 +2,19 @@ import Platform
 
 /// An operation on the session file that failed, described for people.
 public struct SessionFileError: Error, Equatable, Sendable, CustomStringConvertible {
+    public enum Reason: Equatable, Sendable {
+        /// The system did not let it happen.
+        case system
+        /// The file exists but is not a usable session file: it must be moved away by hand.
+        case unreadable
+        /// The file holds the session of another API, which is not overwritten unasked.
+        case foreign
+    }
+
     public var description: String
-    /// The file exists but is not a usable session file: it must be moved away by hand.
-    public var isUnreadable = false
+    public var reason = Reason.system
+
+    public var isUnreadable: Bool { reason == .unreadable }
 
     init(_ action: String, _ path: String, code: Int32 = errno) {
         description = "cannot \(action) \(path): \(String(cString: strerror(code)))"
@@ -12,6 +22,12 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
 
     init(_ description: String, isUnreadable: Bool = false) {
         self.description = description
-        self.isUnreadable = isUnreadable
+        reason = isUnreadable ? .unreadable : .system
+    }
+
+    /// The session in the file is for the API at `origin`.
+    init(_ path: String, isOf origin: String) {
+        description = "\(path) holds a session for \(origin)"
+        reason = .foreign
     }
 }

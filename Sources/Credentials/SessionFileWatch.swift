@@ -5,7 +5,7 @@ import Threads
 ///
 /// Linux only; elsewhere there is no watch, and `Session.recheckFile` polls. *Threading*: calls `changed` on its own
 /// thread. Call `stop` from any thread that holds no lock which `changed` takes.
-final class SessionFileWatch: Sendable {
+public final class SessionFileWatch: Sendable {
     #if os(Linux)
     private let thread: NativeThread
     /// The writing end of a pipe. Closing it ends the thread.
@@ -15,7 +15,7 @@ final class SessionFileWatch: Sendable {
     private static let lookInterval: Int32 = 1000
 
     /// Nil if the system has no more watches, descriptors or threads.
-    init?(_ file: SessionFile, changed: @escaping @Sendable () -> Void) {
+    public init?(_ file: SessionFile, changed: @escaping @Sendable () -> Void) {
         let notify = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
         guard notify >= 0 else { return nil }
         var ends: [Int32] = [-1, -1]
@@ -40,7 +40,7 @@ final class SessionFileWatch: Sendable {
     }
 
     /// Ends the thread and waits for it, unless it is the calling thread. Call once.
-    func stop() {
+    public func stop() {
         close(stopWriter)
         if thread.isCurrent { thread.detach() } else { thread.join() }
     }
@@ -100,8 +100,8 @@ final class SessionFileWatch: Sendable {
         return result
     }
     #else
-    init?(_ file: SessionFile, changed: @escaping @Sendable () -> Void) { return nil }
+    public init?(_ file: SessionFile, changed: @escaping @Sendable () -> Void) { return nil }
 
-    func stop() {}
+    public func stop() {}
     #endif
 }

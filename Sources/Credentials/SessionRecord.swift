@@ -35,7 +35,8 @@ public struct SessionRecord: Sendable, Equatable {
         }
     }
 
-    private(set) var document: JSONValue
+    /// Changed by this type's own files only.
+    var document: JSONValue
 
     public init() {
         document = .object([.init("version", .integer(1))])
@@ -66,11 +67,6 @@ public struct SessionRecord: Sendable, Equatable {
     public private(set) var expiresAt: Int? {
         get { isOurs ? document["expires_at"]?.moment : token?.claims?.expiresAt }
         set { document["expires_at"] = newValue.map(JSONValue.integer) }
-    }
-    /// The origin of the upstream that issued the token; nil for a token given by hand.
-    public private(set) var upstream: String? {
-        get { isOurs ? document["upstream"]?.string : nil }
-        set { document["upstream"] = newValue.map(JSONValue.string) }
     }
     /// True if the upstream refused to refresh this token.
     public var isRefreshDenied: Bool {
@@ -106,6 +102,14 @@ public struct SessionRecord: Sendable, Equatable {
         set { document["replaced"] = newValue.map(JSONValue.string) }
     }
 
+    /// Whether nothing can be done with the token any more, as far as the record says: it has expired or was rejected,
+    /// and no refresh helps. `now` is seconds since 1970.
+    public func isDead(canRefresh: Bool, now: Int) -> Bool {
+        guard token != nil else { return true }
+        let isOver = expiresAt.map { $0 <= now } ?? false || rejected?.isWhole == true
+        return isOver && (isRefreshDenied || !canRefresh)
+    }
+
     /// True if the other members describe this token. An editor or another tool may have replaced the token alone.
     private var isOurs: Bool {
         guard let known = document["fingerprint"]?.string else { return true }
@@ -126,7 +130,8 @@ public struct SessionRecord: Sendable, Equatable {
 
     /// Replaces the token. A token that was just issued lives `lifetime` seconds from its receipt, else `exp - nbf`,
     /// whatever the issuer's clock says. Of a token given by hand only `exp` is known. A token that claims to be
-    /// expired already has no known end: the upstream decides. `upstream` is the origin that issued it.
+    /// expired already has no known end: the upstream decides. `upstream` is the origin that it is bound to; a login
+    /// without one leaves it unbound.
     public mutating func put(
         _ token: Token,
         source: Source,
@@ -141,13 +146,13 @@ public struct SessionRecord: Sendable, Equatable {
         self.token = token
         document["fingerprint"] = .string(token.fingerprint)
         document["login"] = .string(login ?? token.fingerprint)
-        self.upstream = source == .given ? nil : upstream
+        if upstream != nil || source != .refresh { setOrigin(upstream) }
         receivedAt = now
         isRefreshDenied = false
         rejected = nil
         unanswered = nil
         expiresAt = Self.expiry(of: token, source: source, lifetime: lifetime, now: now)
-        document["origin"] = .string(source.rawValue)
+        document["from"] = .string(source.rawValue)
     }
 
     /// A refresh brought the same token again: it lives `lifetime` seconds from now, where the response says so. One
@@ -183,9 +188,8 @@ public struct SessionRecord: Sendable, Equatable {
         token = nil
         replaced = nil
         for name in [
-            "fingerprint", "login", "upstream", "received_at", "expires_at", "refused", "rejected", "unanswered",
-            "origin",
-            "signed_in_at",
+            "fingerprint", "login", "upstream", "origin", "refresh_origin", "source", "configuration", "from",
+            "received_at", "expires_at", "refused", "rejected", "unanswered", "signed_in_at",
         ] {
             document[name] = nil
         }

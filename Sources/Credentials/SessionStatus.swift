@@ -43,6 +43,10 @@ public struct SessionStatus: Sendable {
     public var fileProblem: String?
     /// The upstream that the token in the file belongs to, if that is another one: the token is not sent.
     public var foreignUpstream: String?
+    /// The server that the token may be refreshed at, if the configuration names another: it is not refreshed.
+    public var foreignRefresh: String?
+    /// The line that logs in to this session.
+    public var login = "squire login"
     /// The file with a response to a refresh in which no token was found; nil if there is none.
     public var keptAnswer: String?
 
@@ -68,13 +72,13 @@ public struct SessionStatus: Sendable {
     public var advice: String? {
         guard let keptAnswer else { return problem }
         let note = "An answer to a refresh that could not be read is kept in \(keptAnswer): it may hold the new token."
-        return problem.map { "\($0) \(note)" } ?? note
+        return problem.map { "\(note) \($0)" } ?? note
     }
 
     private var problem: String? {
         if let foreignUpstream {
-            return "The session is for \(foreignUpstream) and is not sent elsewhere: run squire login, "
-                + "or name another session.file."
+            return "The session is for \(foreignUpstream) and is not sent elsewhere. Name another session.file, "
+                + "or replace it: \(login) --replace"
         }
         if let unsaved {
             return "The token is in use but not saved (\(unsaved)): make room or give back the rights; "
@@ -83,15 +87,19 @@ public struct SessionStatus: Sendable {
         switch state {
         case .none:
             if let fileProblem { return "The session file cannot be used: \(fileProblem)." }
-            return "There is no session: run squire login."
+            return "There is no session. Run: \(login)"
         case .loginNeeded:
             let what = explanation ?? "The token has expired, and no way to refresh it is configured."
-            return "\(what) Run squire login."
+            return "\(what) Run: \(login)"
         case .usable, .refreshing: break
         }
         if let fileProblem { return "The session file cannot be used, the token in memory can: \(fileProblem)." }
         if let explanation {
-            return "\(explanation) The token works until it expires: run squire login before."
+            return "\(explanation) The token works until it expires. Before that, run: \(login)"
+        }
+        if let foreignRefresh {
+            return "The token is refreshed at \(foreignRefresh) only, and session.refresh names another server. "
+                + "It works until it expires. To allow the other one, run: \(login)"
         }
         guard let retryIn, let detail = lastRefresh?.detail else { return nil }
         return "The last refresh failed (\(detail)); the token is kept, and the next try is due in \(retryIn) s."

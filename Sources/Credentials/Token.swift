@@ -37,6 +37,9 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
         self = token
     }
 
+    /// True if the token can be read as a JSON Web Token (RFC 7519).
+    public var isJWT: Bool { claims != nil }
+
     /// True if the token has three segments, as a JSON Web Token has.
     public var hasThreeSegments: Bool {
         let segments = value.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)

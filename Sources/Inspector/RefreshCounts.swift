@@ -19,7 +19,8 @@ public final class RefreshCounts: Sendable {
         case .unchanged(let cause, _): key = Key(cause: cause.rawValue, outcome: "unchanged")
         case .refreshFailed(let cause, _, let failure):
             key = Key(cause: cause.rawValue, outcome: failure.needsLogin ? "refused" : "failed")
-        case .adopted, .recovered, .loggedIn, .loggedOut, .notSaved, .saved, .fileUnreadable: return
+        case .adopted, .recovered, .loggedIn, .replaced, .loginIgnored, .loggedOut, .notSaved, .saved, .fileUnreadable:
+            return
         }
         counts.with { $0[key, default: 0] += 1 }
     }

@@ -1,5 +1,7 @@
+public import Credentials
 import HTTP1
 import Logging
+import Platform
 public import ReverseProxy
 import Upstream
 import Yams
@@ -7,65 +9,126 @@ import Yams
 /// A checked configuration and where it came from.
 public struct LoadedConfiguration: Sendable {
     public var configuration: ProxyConfiguration
-    /// The file; nil if everything came from options.
-    public var path: String?
-    /// The path of the session file.
-    public var sessionFile: String
+    public var found: ConfigurationFound
+    /// Where the session is kept.
+    public var place: SessionPlace
+    /// Whose the session is.
+    public var binding: SessionBinding
+    /// What people are told to run.
+    public var lines: CommandLines
     /// True if nobody configured the inspector's address, so that another port will do if it is taken.
     public var inspectorIsDefault: Bool
     /// Who asked for the addresses.
     public var addressSources = AddressSources()
+    /// The keys that a person must allow, with their lines.
+    public var guardedKeys: [(name: String, line: Int)]
+    /// The file as it is; nil if there is none.
+    var trustEntry: TrustedFiles.Entry?
+    let places: SessionPlaces
+
+    /// The file; nil if everything came from options.
+    public var path: String? { found.path }
+    /// The path of the session file.
+    public var sessionFile: String { place.file }
 }
 
 /// Reads, checks and merges configuration: option > environment > file > profile > default.
 public struct ConfigurationLoader {
     private let environment: [String: String]
     private let overrides: ConfigurationOverrides
+    /// The command that this is for, as messages name it.
+    let command: String
+
+    static let unaskedName = "squire.yaml"
 
     /// `overrides` are the options. `environment` may hold the same as variables.
-    public init(environment: [String: String], overrides: ConfigurationOverrides = ConfigurationOverrides()) {
+    public init(
+        environment: [String: String],
+        overrides: ConfigurationOverrides = ConfigurationOverrides(),
+        command: String = "run"
+    ) {
         self.environment = environment
         self.overrides = overrides.over(ConfigurationOverrides(environment: environment))
+        self.command = command
     }
 
     /// The file to use if none is named: `SQUIRE_CONFIG`, `./squire.yaml`, `$XDG_CONFIG_HOME/squire/squire.yaml`.
-    public func discover() -> String? {
-        if let named = environment["SQUIRE_CONFIG"], !named.isEmpty { return named }
-        return defaultPaths.first(where: TextFile.isReadable)
+    public func discover() -> ConfigurationFound {
+        if let named = environment["SQUIRE_CONFIG"], !named.isEmpty { return .variable(named) }
+        // One that is there and cannot be used is said, not passed over.
+        if SessionPlaces.exists(Self.unaskedName) { return .here(Self.unaskedName) }
+        return SessionPlaces.exists(homePath) ? .home(homePath) : .nowhere
     }
 
-    private var defaultPaths: [String] {
+    private var homePath: String {
         let base = environment["XDG_CONFIG_HOME"].flatMap { $0.isEmpty ? nil : $0 }
-        return ["squire.yaml", (base ?? TextFile.home(environment) + "/.config") + "/squire/squire.yaml"]
+        return (base ?? TextFile.home(environment) + "/.config") + "/squire/\(Self.unaskedName)"
     }
 
     /// Loads `path`, else the discovered file, else options alone.
     public func load(_ path: String? = nil) throws(ConfigurationError) -> LoadedConfiguration {
-        guard let path = path ?? discover() else {
+        try load(path.map(ConfigurationFound.named) ?? discover())
+    }
+
+    /// Loads the file of `old` again, however it was found. Throws too if it was taken unasked and has changed to
+    /// something that a person must allow.
+    public func load(again old: LoadedConfiguration) throws(ConfigurationError) -> LoadedConfiguration {
+        let loaded = try load(old.found)
+        if let distrust = distrust(loaded) { throw distrust }
+        return loaded
+    }
+
+    private func load(_ found: ConfigurationFound) throws(ConfigurationError) -> LoadedConfiguration {
+        guard let path = found.path else {
             guard overrides.upstream != nil else {
                 let message =
-                    "no configuration: name a file with --config, or write "
-                    + defaultPaths.joined(separator: " or ") + ", or say --upstream URL"
+                    "no configuration: name a file with --config, or write \(Self.unaskedName) or \(homePath), "
+                    + "or say --upstream URL"
                 throw ConfigurationError([.init(source: "squire", message: message)])
             }
-            return try read(nil, path: nil)
+            return try settled(try read(nil, found: .nowhere))
+        }
+        if case .here = found, let distrust = ConfigurationFound.distrust(path) {
+            let message = "\(distrust), so it is not used unasked. If you trust it, name it: \(naming(path))"
+            throw ConfigurationError([.init(source: path, message: message)])
         }
         switch TextFile.read(path) {
         case .failure(let problem):
             let message = "cannot be read: \(problem.text)"
             throw ConfigurationError([.init(source: path, line: problem.line ?? 1, message: message)])
         case .success(let text):
-            return try read(text, path: path)
+            return try settled(try read(text, found: found))
         }
+    }
+
+    /// Looks at the session files that there are.
+    private func settled(_ loaded: LoadedConfiguration) throws(ConfigurationError) -> LoadedConfiguration {
+        guard case .standard(let standard) = loaded.place else { return loaded }
+        let isShared = loaded.configuration.session.name != nil
+        if let collision = SessionPlaces.collision(standard, loaded.binding, isShared: isShared) {
+            let message = "the session file \(collision)"
+            throw ConfigurationError([
+                .init(source: loaded.path ?? "squire", line: loaded.path == nil ? nil : 1, message: message)
+            ])
+        }
+        var loaded = loaded
+        let former = loaded.places.former(loaded.path)
+        loaded.place = loaded.places.place(standard: standard, former: former, loaded.binding)
+        return loaded
     }
 
     /// Loads a profile and options, without a file.
     public func loadPreset(_ profile: String) throws(ConfigurationError) -> LoadedConfiguration {
-        try read("profile: \(profile)", path: nil)
+        try read("profile: \(profile)", found: .nowhere)
     }
 
-    /// Reads `text` as if it were the file at `path`.
+    /// Reads `text` as if it were the file at `path`. Does not look at what is kept in session files.
     public func read(_ text: String?, path: String?) throws(ConfigurationError) -> LoadedConfiguration {
+        try read(text, found: path.map(ConfigurationFound.named) ?? .nowhere)
+    }
+
+    private func read(_ text: String?, found: ConfigurationFound) throws(ConfigurationError) -> LoadedConfiguration {
+        let path = found.path
         let issues = IssueCollector(source: path ?? "squire", isFile: path != nil)
         var root: Node?
         if let text {
@@ -88,26 +151,25 @@ public struct ConfigurationLoader {
             directory: path.map(TextFile.directory(of:)) ?? "."
         )
         let configuration = sections.read()
-        guard let configuration, issues.issues.isEmpty else {
-            throw ConfigurationError(issues.issues.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
-        }
+        guard let configuration, issues.issues.isEmpty else { throw issues.error }
+        let realPath = path.map(TextFile.realPath)
+        let binding = SessionBinding(configuration, path: realPath)
+        let places = SessionPlaces(environment)
+        let host = configuration.upstream.authority.host
+        let standard = places.standard(binding, host: host, name: configuration.session.name)
+        let canSignIn = configuration.session.signIn.contains { $0.postPath != nil }
         return LoadedConfiguration(
             configuration: configuration,
-            path: path,
-            sessionFile: configuration.session.file ?? defaultSessionFile(path),
+            found: found,
+            place: configuration.session.file.map(SessionPlace.named) ?? .standard(standard),
+            binding: binding,
+            lines: CommandLines(found, overrides, canSignIn: canSignIn),
             inspectorIsDefault: sections.inspectorIsDefault,
-            addressSources: sections.addressSources
+            addressSources: sections.addressSources,
+            guardedKeys: root.map(GuardedKey.found) ?? [],
+            trustEntry: realPath.map { .init(path: $0, digest: TrustedFiles.digest(text ?? "")) },
+            places: places
         )
-    }
-
-    /// `$XDG_STATE_HOME/squire/NAME.json`, where NAME is the configuration file's.
-    private func defaultSessionFile(_ path: String?) -> String {
-        let base = environment["XDG_STATE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
-        var name =
-            path.map { $0.lastIndex(of: "/").map { index in String(path![path!.index(after: index)...]) } ?? $0 }
-            ?? "squire"
-        if let dot = name.lastIndex(of: "."), dot != name.startIndex { name = String(name[..<dot]) }
-        return (base ?? TextFile.home(environment) + "/.local/state") + "/squire/\(name).json"
     }
 
     private static func issue(_ error: any Error, path: String) -> ConfigurationError.Issue {
@@ -128,5 +190,18 @@ public struct ConfigurationLoader {
         default:
             return .init(source: path, line: 1, message: "not valid YAML: \(yaml)")
         }
+    }
+}
+
+extension SessionBinding {
+    /// The binding of the session that a configuration describes. `path` is the real path of its file.
+    fileprivate init(_ configuration: ProxyConfiguration, path: String?) {
+        let refresh = configuration.session.refresh
+        self.init(
+            origin: configuration.upstream.description,
+            refreshOrigin: refresh?.origin?.description,
+            source: refresh == nil ? .given : .recipe,
+            configuration: path
+        )
     }
 }

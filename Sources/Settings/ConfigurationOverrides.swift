@@ -1,3 +1,5 @@
+import ReverseProxy
+
 /// Settings from options and the environment. Both win over the file; options win over the environment.
 public struct ConfigurationOverrides: Sendable {
     /// A value and its option or variable, such as `--listen` or `SQUIRE_LISTEN`.
@@ -38,6 +40,37 @@ public struct ConfigurationOverrides: Sendable {
         workers = value("SQUIRE_WORKERS")
         logLevel = value("SQUIRE_LOG_LEVEL")
         logFormat = value("SQUIRE_LOG_FORMAT")
+    }
+
+    /// The variables that mean something, to `squire run` or to what it starts.
+    private static let variables = [
+        "SQUIRE_CONFIG", "SQUIRE_LISTEN", "SQUIRE_UPSTREAM", "SQUIRE_HEADER", "SQUIRE_SESSION", "SQUIRE_INSPECTOR",
+        "SQUIRE_WORKERS", "SQUIRE_LOG_LEVEL", "SQUIRE_LOG_FORMAT",
+    ]
+    /// What Squire sets for others, and what its tests use.
+    private static let silent = ["SQUIRE_URL", "SQUIRE_SOCKET", "SQUIRE_EXEC", "SQUIRE_BINARY", "SQUIRE_TOKEN"]
+
+    /// What to say about variables that look like Squire's and mean nothing to it.
+    public static func warnings(_ environment: [String: String]) -> [String] {
+        let unknown = environment.keys.filter { name in
+            name.hasPrefix("SQUIRE_") && !variables.contains(name) && !silent.contains(name)
+                && !name.hasPrefix("SQUIRE_TEST_")
+        }
+        return unknown.sorted().map { name in
+            let hint = Spelling.nearest(to: name, among: variables).map { ": did you mean \($0)?" } ?? ""
+            return "the variable \(name) means nothing here\(hint)"
+        }
+    }
+
+    /// Why these settings cannot be those of several proxies in one process; nil if they can.
+    public var problemWithSeveral: String? {
+        let isFixed = { (text: String) in
+            if case .tcp(_, 0)? = ListenAddress(text) { return false }
+            return text != "off"
+        }
+        let shared = [session, upstream] + [listen, inspector].map { $0.flatMap { isFixed($0.text) ? $0 : nil } }
+        guard let one = shared.compactMap({ $0 }).first else { return nil }
+        return "\(one.source) says one thing, and several --config ask for several: say it in each file"
     }
 
     /// These settings, completed by `other`.

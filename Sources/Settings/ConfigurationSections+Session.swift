@@ -7,9 +7,13 @@ import Yams
 /// Reads `session`: where the token is kept, how it is refreshed, and which requests are about it.
 extension ConfigurationSections {
     func session(_ root: MapReader, _ session: inout SessionConfiguration) {
-        let keys = ["file", "margin", "refresh", "sign-in", "sign-out", "anonymous", "missing", "rejected"]
+        let keys = ["file", "name", "margin", "refresh", "sign-in", "sign-out", "anonymous", "missing", "rejected"]
         if let map = root.map("session", keys: keys) {
             session.file = map.string("file").map { TextFile.expand($0, in: directory, environment: environment) }
+            session.name = map.value("name", Self.nameForm) { Self.isName($0) ? $0 : nil }
+            if session.name != nil, session.file != nil {
+                map.fail("name", "and session.file cannot both be given: each says where the session is kept")
+            }
             if let margin = map.duration("margin", .zero...Self.longestTimeout) { session.margin = margin }
             refresh(map, &session)
             if let patterns = patterns(map, "sign-in") { session.signIn = patterns }
@@ -21,6 +25,19 @@ extension ConfigurationSections {
         if let given = overrides.session {
             session.file = TextFile.expand(given.text, in: ".", environment: environment)
         }
+    }
+
+    private static let nameForm = "1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot"
+
+    private static func isName(_ text: String) -> Bool {
+        let bytes = text.utf8
+        return (1...64).contains(bytes.count) && bytes.first != UInt8(ascii: ".")
+            && bytes.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2E, 0x5F, 0x2D: true
+                default: false
+                }
+            }
     }
 
     private static let refreshKeys = [

@@ -203,7 +203,7 @@ struct ConfigurationSections {
             return "\"\(rule.name)\" is not a header name"
         }
         let name = rule.name.lowercased()
-        if name == "authorization" { return "Authorization is the session's: run squire login" }
+        if name == "authorization" { return "Authorization is the session's: squire login puts a token in it" }
         if Self.isReserved(rule.name) { return "\(rule.name) belongs to the connection and cannot be configured" }
         let folded = FoldedName(name.utf8)
         if let other = rules.first(where: { FoldedName($0.name.utf8) == folded }) {

@@ -26,6 +26,28 @@ public enum ControlCharacters {
         return result
     }
 
+    /// The same for text of several lines.
+    public static func escapedLines(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: { acts($0) && $0 != "\n" }) else { return text }
+        return text.split(separator: "\n", omittingEmptySubsequences: false).map { escaped(String($0)) }
+            .joined(separator: "\n")
+    }
+
+    /// The same for a JSON text, whose strings alone hold such characters: it stays the same JSON.
+    public static func escapedJSON(_ text: String) -> String {
+        guard text.unicodeScalars.contains(where: { acts($0) && $0 != "\n" }) else { return text }
+        var result = ""
+        for scalar in text.unicodeScalars {
+            guard acts(scalar), scalar != "\n" else {
+                result.unicodeScalars.append(scalar)
+                continue
+            }
+            let digits = String(scalar.value, radix: 16)
+            result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+        }
+        return result
+    }
+
     static func escape(_ scalar: Unicode.Scalar) -> String {
         let digits = String(scalar.value, radix: 16, uppercase: true)
         guard scalar.value < 0x100 else { return "\\u{\(digits)}" }

@@ -12,6 +12,9 @@ final class IssueCollector {
         self.isFile = isFile
     }
 
+    /// All of them, in the order of the file.
+    var error: ConfigurationError { ConfigurationError(issues.sorted { ($0.line ?? 0) < ($1.line ?? 0) }) }
+
     func add(_ message: String, at node: Node?) {
         issues.append(.init(source: source, line: node?.mark?.line ?? (isFile ? 1 : nil), message: message))
     }

@@ -9,6 +9,7 @@ enum Profile: String, CaseIterable {
         var session = SessionConfiguration()
         switch self {
         case .menu:
+            session.tokensAreJWTs = true
             session.refresh = .init(
                 method: "GET",
                 path: "/api/customers/refresh",

@@ -4,8 +4,9 @@ public import ReverseProxy
 
 /// Words for what happens to the session.
 public enum SessionLog {
-    public static func log(_ event: SessionEvent, to log: MessageLog) {
-        log.write(message(event))
+    /// `login` is the command that logs in to this session.
+    public static func log(_ event: SessionEvent, to log: MessageLog, login: String = "squire login") {
+        log.write(message(event, login))
     }
 
     /// A request of the session's own, at `debug`.
@@ -25,7 +26,7 @@ public enum SessionLog {
         )
     }
 
-    static func message(_ event: SessionEvent) -> LogMessage {
+    static func message(_ event: SessionEvent, _ login: String = "squire login") -> LogMessage {
         switch event {
         case .refreshed(let cause, let generation, let expiresIn):
             LogMessage(
@@ -48,7 +49,7 @@ public enum SessionLog {
                 ]
             )
         case .refreshFailed(let cause, let reason, let failure):
-            refreshFailed(cause, reason, failure)
+            refreshFailed(cause, reason, failure, login)
         case .adopted(let generation):
             LogMessage(
                 .notice,
@@ -67,6 +68,15 @@ public enum SessionLog {
             )
         case .loggedIn(let generation):
             LogMessage(.notice, event: "login", "logged in: token \(generation)", ["generation": .count(generation)])
+        case .replaced(let session):
+            replaced(session)
+        case .loginIgnored(let reason):
+            LogMessage(
+                .error,
+                event: "login",
+                "a sign-in was not taken over: \(reason). To replace it: \(login) --replace",
+                ["outcome": .text("ignored"), "reason": .text(reason)]
+            )
         case .loggedOut:
             LogMessage(.notice, event: "logout", "logged out")
         case .saved:
@@ -81,14 +91,31 @@ public enum SessionLog {
         }
     }
 
+    private static func replaced(_ session: ReplacedSession) -> LogMessage {
+        let who = session.subject.map { " of customer \($0)" } ?? ""
+        let life = session.expiresIn.map { $0 > 0 ? ", good for \($0) s" : "" } ?? ""
+        let fate = session.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
+        return LogMessage(
+            .notice,
+            event: "login",
+            "a login replaced the session\(who)\(life); \(fate)",
+            [
+                "outcome": .text("replaced"), "subject": session.subject.map(LogMessage.Value.text),
+                "expires_in": session.expiresIn.map(LogMessage.Value.number),
+                "kept_in": session.keptIn.map(LogMessage.Value.text),
+            ]
+        )
+    }
+
     private static func refreshFailed(
         _ cause: RefreshCause,
         _ reason: String,
-        _ failure: CredentialFailure
+        _ failure: CredentialFailure,
+        _ login: String
     ) -> LogMessage {
         var (text, retry) = ("token not refreshed (\(cause.rawValue)): \(reason)", Int?.none)
         switch failure {
-        case .loginNeeded: text += " Run: squire login"
+        case .loginNeeded: text += " Run: \(login)"
         case .unavailable(let seconds, _):
             text += "; next try in \(seconds) s"
             retry = seconds

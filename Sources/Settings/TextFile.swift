@@ -103,7 +103,14 @@ public enum TextFile {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    public static func isReadable(_ path: String) -> Bool {
-        access(path, R_OK) == 0
+    /// The path without links, from the root on; as it stands, from the root on, if there is no such file.
+    static func realPath(_ path: String) -> String {
+        if let resolved = realpath(path, nil) {
+            defer { free(resolved) }
+            return String(cString: resolved)
+        }
+        guard !path.hasPrefix("/"), let current = getcwd(nil, 0) else { return path }
+        defer { free(current) }
+        return String(cString: current) + "/" + path
     }
 }

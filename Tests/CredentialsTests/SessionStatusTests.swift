@@ -32,10 +32,10 @@ import Testing
 
     @Test func advice() {
         #expect(status(.usable).advice == nil && status(.refreshing).advice == nil)
-        #expect(status(.none).advice == "There is no session: run squire login.")
+        #expect(status(.none).advice == "There is no session. Run: squire login")
         #expect(status(.none) { $0.fileProblem = "P" }.advice == "The session file cannot be used: P.")
-        #expect(status(.loginNeeded) { $0.explanation = "E." }.advice == "E. Run squire login.")
-        #expect(status(.loginNeeded).advice?.hasSuffix("Run squire login.") == true)
+        #expect(status(.loginNeeded) { $0.explanation = "E." }.advice == "E. Run: squire login")
+        #expect(status(.loginNeeded).advice?.hasSuffix("Run: squire login") == true)
         #expect(status(.usable) { $0.explanation = "E." }.advice?.contains("works until it expires") == true)
         #expect(status(.usable) { $0.unsaved = "disk full" }.advice?.contains("not saved (disk full)") == true)
         #expect(status(.usable) { $0.fileProblem = "P" }.advice?.contains("the token in memory can: P") == true)
@@ -51,6 +51,6 @@ import Testing
         let path = "/state/s.json.answer"
         #expect(status(.usable) { $0.keptAnswer = path }.advice?.contains(path) == true)
         let advice = status(.loginNeeded) { ($0.keptAnswer, $0.explanation) = (path, "E.") }.advice
-        #expect(advice?.hasPrefix("E. Run squire login.") == true && advice?.contains(path) == true)
+        #expect(advice?.hasSuffix("E. Run: squire login") == true && advice?.contains(path) == true)
     }
 }

@@ -51,7 +51,7 @@ import Testing
         let loaded = try ConfigurationLoader(environment: environment, overrides: options).load("/dev/null")
         #expect(loaded.configuration.upstream.description == "https://b.example")
         #expect(loaded.configuration.workers == 3)
-        #expect(loaded.sessionFile == "/nowhere/.local/state/squire/null.json")
+        #expect(loaded.sessionFile == "/nowhere/.local/state/squire/b.example-095440c9.json")
     }
 
     /// What the examples show is valid.
@@ -61,7 +61,7 @@ import Testing
             "\(root)/config/examples/\(name).yaml"
         )
         #expect(loaded.configuration.session.refresh != nil)
-        #expect(loaded.sessionFile == "/nowhere/.local/state/squire/\(name).json")
+        #expect(loaded.sessionFile.hasPrefix("/nowhere/.local/state/squire/\(loaded.configuration.upstream.host)-"))
     }
 
     @Test func sourcesAreNamed() {

@@ -56,7 +56,7 @@ class Session:
                               timeout=ANSWER_LIMIT, env=environment(self.directory))
 
     def login(self, token=None):
-        result = self.command("login", "--token", "-", input=(token or self.simulator.sign_in()) + "\n")
+        result = self.command("login", "--token", "-", "--replace", input=(token or self.simulator.sign_in()) + "\n")
         assert result.returncode == 0, result.stderr
 
     def status(self):

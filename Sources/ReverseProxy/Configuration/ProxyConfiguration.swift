@@ -226,6 +226,10 @@ public struct SessionConfiguration: Sendable, Equatable {
     }
 
     public var file: String?
+    /// Configurations that say the same name for the same upstream share the session.
+    public var name: String?
+    /// What is no JSON Web Token is not taken for a token.
+    public var tokensAreJWTs = false
     public var margin = Duration.seconds(30)
     public var refresh: Refresh?
     public var signIn: [RoutePattern] = []

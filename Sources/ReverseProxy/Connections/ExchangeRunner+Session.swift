@@ -92,7 +92,7 @@ extension ExchangeRunner {
             recordReplay(isAccepted: false)
             relayHeld(proxyStatus: nil)
         case .fail(let failure):
-            fail(Problem(failure))
+            fail(Problem(failure, login: context.session.login))
         case .failSwitched:
             fail(.sessionSwitched)
         case .ignore:
@@ -128,15 +128,15 @@ extension ExchangeRunner {
     func learnToken() {
         let now = MonotonicClock.now()
         let finder = TokenFinder(context.configuration.session.refresh)
-        guard let body = decodedBody, let (token, lifetime) = finder.find(in: body, wall: context.clock.wall()) else {
-            return relayCollected()
-        }
+        guard let body = decodedBody, let (token, lifetime) = finder.find(in: body, wall: context.clock.wall()),
+            token.isJWT || !context.configuration.session.tokensAreJWTs
+        else { return relayCollected() }
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting
         context.session.adopt(token, source: .signIn, lifetime: lifetime, keepsUnsaved: true) { result in
             waiting.resume(ticket) { runner in
                 var note: String?
-                if case .failure = result {
+                if case .failure(let error) = result, error.reason != .foreign {
                     note = "squire; error=proxy_internal_error; details=\"the session file cannot be written\""
                 }
                 runner.sessionChanged(note)
@@ -172,7 +172,7 @@ extension ExchangeRunner {
         wait = .nothing
         switch result {
         case .success(let reply): respond(reply)
-        case .failure(let failure): fail(Problem(failure))
+        case .failure(let failure): fail(Problem(failure, login: context.session.login))
         }
     }
 }

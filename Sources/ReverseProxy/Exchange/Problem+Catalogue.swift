@@ -73,8 +73,8 @@ extension Problem {
     /// A fault of Squire's own that ended the exchange.
     public static let internalError = Problem(.internalError, detail: "Squire failed to handle the request.")
 
-    /// `explanation` is what happened to the session, as a sentence.
-    public static func loginNeeded(_ explanation: String? = nil) -> Problem {
-        Problem(.loginNeeded, detail: "\(explanation ?? "There is no usable session.") Run: squire login")
+    /// `explanation` is what happened to the session, as a sentence; `login` is the line that logs in.
+    public static func loginNeeded(_ explanation: String? = nil, login: String = "squire login") -> Problem {
+        Problem(.loginNeeded, detail: "\(explanation ?? "There is no usable session.") Run: \(login)")
     }
 }

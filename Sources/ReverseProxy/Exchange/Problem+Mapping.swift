@@ -61,13 +61,13 @@ extension Problem {
         }
     }
 
-    /// No token for a request that needs one.
-    public init(_ failure: CredentialFailure) {
+    /// No token for a request that needs one. `login` is the line that logs in.
+    public init(_ failure: CredentialFailure, login: String = "squire login") {
         switch failure {
         case .loginNeeded(let explanation):
-            self = .loginNeeded(explanation)
+            self = .loginNeeded(explanation, login: login)
         case .notRefreshable:
-            self = .loginNeeded("The token has expired, and no way to refresh it is configured.")
+            self = .loginNeeded("The token has expired, and no way to refresh it is configured.", login: login)
         case .refreshDidNotHelp:
             self.init(
                 .sessionUnavailable,

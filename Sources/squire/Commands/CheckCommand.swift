@@ -19,7 +19,7 @@ struct CheckCommand: ParsableCommand {
     var online = false
 
     func run() throws {
-        let loaded = try options.load()
+        let loaded = try options.load(online ? .act : .look)
         Output.line("ok    configuration  \(loaded.path ?? "(options)")")
         guard online else { return }
         try checkWay(loaded.configuration)
@@ -90,7 +90,7 @@ struct CheckCommand: ParsableCommand {
     }
 
     private func checkSession(_ loaded: LoadedConfiguration) throws {
-        let status = try SessionAccess(loaded).cache.status
+        let status = try SessionAccess(loaded, .look).cache.status
         switch status.state {
         case .usable, .refreshing:
             let life =
@@ -99,7 +99,7 @@ struct CheckCommand: ParsableCommand {
             Output.line("ok    session        token \(life)")
             if let advice = status.advice { Output.line("warn  session        \(advice)") }
         case .loginNeeded, .none:
-            let advice = status.advice ?? "Run squire login."
+            let advice = status.advice ?? "Run: \(loaded.lines.login)"
             throw ExitFailure.loginNeeded("fail  session        \(advice) (\(loaded.sessionFile))")
         }
     }

@@ -24,8 +24,7 @@ struct ExecCommand: ParsableCommand {
             """
     )
 
-    @Option(name: .long, help: ArgumentHelp("The configuration file.", valueName: "file"))
-    var config: String?
+    @OptionGroup var config: ConfigFileOption
 
     @OptionGroup var options: ProxyOptions
 
@@ -62,7 +61,7 @@ struct ExecCommand: ParsableCommand {
         if options.logLevel == nil, (Environment.all["SQUIRE_LOG_LEVEL"] ?? "").isEmpty { options.logLevel = "warning" }
         DescriptorLimit.raise()
         let service = try ProxyService(
-            try Loading.load(config, overrides),
+            try Loading.load(config.path, overrides),
             logging: try options.logging(),
             isPrivate: isPrivate
         )

@@ -28,7 +28,7 @@ struct ExplainCommand: ParsableCommand {
     var requestHeader: [String] = []
 
     func run() throws {
-        let loaded = try options.load()
+        let loaded = try options.load(.look)
         let configuration = loaded.configuration
         var text = "\(method) \(target) HTTP/1.1\r\n"
         if !requestHeader.contains(where: { $0.lowercased().hasPrefix("host:") }) { text += "Host: localhost\r\n" }
@@ -88,7 +88,7 @@ struct ExplainCommand: ParsableCommand {
             identifiers: &identifiers,
             into: output
         )
-        let status = try SessionAccess(loaded).cache.status
+        let status = try SessionAccess(loaded, .look).cache.status
         Output.line("token       \(Self.token(kind, rendered, status, configuration))")
         Output.line("")
         let sent = String(decoding: output.readable, as: UTF8.self).split(separator: "\r\n").map(String.init)
@@ -144,7 +144,7 @@ struct ExplainCommand: ParsableCommand {
             return configuration.session.missing == .forward
                 ? "none; sent without (session.missing: forward)"
                 : "none: answered 401 login_needed without contacting the API"
-        case .loginNeeded: return status.advice ?? "can no longer be refreshed: run squire login"
+        case .loginNeeded: return status.advice ?? "can no longer be refreshed. Run: \(status.login)"
         case .usable, .refreshing:
             guard let seconds = status.expiresIn else { return "of unknown life" }
             return seconds > 0 ? "good for \(seconds) s" : "expired: refreshed first"

@@ -3,7 +3,6 @@ import Credentials
 import ReverseProxy
 import Settings
 import Support
-import Upstream
 
 struct LoginCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,8 +14,12 @@ struct LoginCommand: ParsableCommand {
             With a code at hand:                squire login --email john.doe@example.com --code 1234
             With a password on standard input:  squire login --email john.doe@example.com --password -
 
-            Secrets are never taken as plain arguments, where other users and the shell's history could see them. A running \
-            squire run takes the new token up by itself.
+            At a terminal it asks for what is missing, and again after a wrong code or password. Secrets are never taken as \
+            plain arguments, where other users and the shell's history could see them. A running squire run takes the new \
+            token up by itself.
+
+            The session that a login replaces is named, and kept as FILE.previous until the next login or logout. That of \
+            another customer or another API is replaced with --replace only.
             """
     )
 
@@ -25,7 +28,11 @@ struct LoginCommand: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Read a token from standard input.", valueName: "-"))
     var token: String?
 
-    @Option(name: .long, help: "Sign in at the API as this customer.")
+    @Option(
+        name: .long,
+        defaultAsFlag: "",
+        help: ArgumentHelp("Sign in at the API as this customer; asks for an address left out.", valueName: "address")
+    )
     var email: String?
 
     @Option(name: .long, help: "The code that the customer got; it works once.")
@@ -34,125 +41,222 @@ struct LoginCommand: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Read the password from standard input.", valueName: "-"))
     var password: String?
 
+    @Flag(name: .long, help: "Replace the session of another customer, or of another API.")
+    var replace = false
+
     func validate() throws {
-        guard (token == nil) != (email == nil) else {
-            throw ValidationError("say either --token - or --email ADDRESS")
-        }
         if let token, token != "-" {
             throw ValidationError("a token is read from standard input only: --token -")
         }
         if let password, password != "-" {
             throw ValidationError("a password is read from standard input only: --password -")
         }
-        if email == nil, code != nil || password != nil { throw ValidationError("--code and --password need --email") }
+        if token != nil, email != nil || code != nil || password != nil {
+            throw ValidationError("say either --token - or --email ADDRESS")
+        }
         if code != nil, password != nil { throw ValidationError("say either --code or --password") }
+        if let email, !email.isEmpty, !Self.isAddress(email) {
+            throw ValidationError("--email takes an address such as john.doe@example.com")
+        }
+        guard !Output.isAtTerminal else { return }
+        guard token == nil, (email ?? "").isEmpty else { return }
+        if email == nil, code != nil || password != nil { throw ValidationError("--code and --password need --email") }
+        throw ValidationError(
+            email == nil ? "say either --token - or --email ADDRESS" : "say whose: --email ADDRESS"
+        )
+    }
+
+    private static func isAddress(_ text: String) -> Bool {
+        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+        return parts.count == 2 && parts.allSatisfy { !$0.isEmpty && !$0.contains(where: \.isWhitespace) }
     }
 
     func run() throws {
-        let session = try SessionAccess(try options.load())
-        if let email {
-            let (token, lifetime) = try signIn(email, session.loaded.configuration)
-            try session.adopt(token, source: .signIn, lifetime: lifetime)
-        } else {
-            try session.adopt(try readToken(), source: .given)
+        let loaded = try options.load()
+        let session = try SessionAccess(loaded, .login)
+        let standing = try Standing(loaded)
+        if case .foreign(let origin) = standing, !replace {
+            throw ExitFailure.usage(
+                "squire: \(loaded.sessionFile) holds a session for \(origin). Name another session.file, or say --replace"
+            )
         }
+        try session.requireWritable("nobody is logged in", makingDirectory: true)
+        let signIn = SignIn(loaded.configuration)
+        let issued: SignIn.Issued
+        let source: SessionRecord.Source
+        if token != nil || email == nil && code == nil && password == nil && signIn == nil {
+            issued = SignIn.Issued(token: try readToken(loaded.configuration), lifetime: nil)
+            source = .given
+            if let other = standing.other(than: issued.token), !replace {
+                throw ExitFailure.usage("squire: the session is \(other) To replace it, say --replace")
+            }
+        } else {
+            guard let signIn else {
+                throw ExitFailure.configuration(
+                    "squire: no session.sign-in is configured. Run: \(loaded.lines.line("login", ["--token", "-"])), "
+                        + "or set profile: menu"
+                )
+            }
+            issued = try ask(signIn, loaded, standing)
+            source = .signIn
+        }
+        try session.adopt(issued.token, source: source, lifetime: issued.lifetime, replacesForeign: replace)
+        report(session, standing)
+    }
+
+    private func report(_ session: SessionAccess, _ standing: Standing) {
         let status = session.cache.status
         let who = status.subject.map { " as customer \($0)" } ?? ""
         let life =
             status.expiresIn.map { $0 > 0 ? ", token good for \($0) s" : ", token expired (it will be refreshed)" }
             ?? ""
         Output.line("logged in\(who)\(life)")
+        Output.line("session in \(session.file.path)")
+        if let replaced = session.replaced {
+            let standing = Standing(replaced)
+            let fate = replaced.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
+            Output.line("replaced \(standing.description); \(fate)")
+        } else if case .former(let former, _) = session.loaded.place {
+            Output.line("\(standing.description) stays in \(former), where an older Squire left it")
+        }
     }
 
-    private func readToken() throws -> Token {
+    // MARK: Tokens
+
+    private func readToken(_ configuration: ProxyConfiguration) throws -> Token {
         guard let text = Output.readSecret(prompt: "Token: ") else {
             throw ExitFailure.malformed("squire: standard input is empty: one line with the token was expected")
         }
+        let token: Token
         do throws(TokenProblem) {
-            return try Token(pasted: text)
+            token = try Token(pasted: text)
         } catch {
-            throw ExitFailure.malformed("squire: that is not a bearer token: \(error)")
+            throw ExitFailure.malformed(
+                "squire: that is not a bearer token: \(error). Give the token alone, without quotes or a field's name"
+            )
         }
+        guard token.isJWT || !configuration.session.tokensAreJWTs else {
+            throw ExitFailure.malformed(
+                "squire: that is no JSON Web Token, as this API's tokens are: three parts with dots between, "
+                    + "most of them beginning with eyJ. Give the token alone"
+            )
+        }
+        return token
     }
 
-    // MARK: Signing in at the API
+    // MARK: Signing in
 
-    private func signIn(
-        _ email: String,
-        _ configuration: ProxyConfiguration
-    ) throws -> (token: Token, lifetime: Int?) {
-        guard let path = configuration.session.signIn.compactMap(\.postPath).first else {
-            throw ExitFailure.configuration("squire: no session.sign-in is configured: use --token -, or profile: menu")
-        }
-        let requests = SessionRequests(configuration)
-        let timeout = configuration.session.refresh?.timeout ?? .seconds(30)
-        var body: [JSONValue.Member]
-        if password != nil {
-            guard let secret = Output.readSecret(prompt: "Password: "), !secret.isEmpty else {
-                throw ExitFailure.malformed("squire: standard input is empty: one line with the password was expected")
+    /// How often a person may get a secret wrong.
+    private static let tries = 3
+
+    /// Asks for what is missing, as far as there is somebody to ask, and signs in.
+    private func ask(
+        _ signIn: SignIn,
+        _ loaded: LoadedConfiguration,
+        _ standing: Standing
+    ) throws -> SignIn.Issued {
+        let email = try address()
+        if Output.isAtTerminal, !replace, standing.isLiving {
+            guard Output.confirm("This replaces \(standing.description). Go on?") else {
+                throw ExitFailure.usage("squire: the session is as it was")
             }
-            body = [.init("email", .string(email)), .init("password", .string(secret))]
-        } else {
-            let code = try code ?? requestCode(email, configuration, requests, timeout)
-            body = [.init("passwordless_email", .string(email)), .init("passwordless_code", Self.code(code))]
         }
-        let response = try Self.response(requests.send("POST", path, token: nil, body: .object(body), timeout: timeout))
-        body = []
-        guard (200..<300).contains(response.status) else {
-            if (400..<500).contains(response.status) {
+        var given = try firstSecret(signIn, email, loaded)
+        var round = 0
+        while true {
+            round += 1
+            let status: Int
+            switch try signIn.signIn(email, given) {
+            case .signedIn(let issued):
+                try refuseOther(issued, standing, given, loaded.configuration)
+                return issued
+            case .refused(let refusal): status = refusal
+            }
+            let what =
+                switch given {
+                case .code: "code"
+                case .password: "password"
+                }
+            guard Output.isAtTerminal, round < Self.tries else {
                 throw ExitFailure.loginNeeded(
-                    "squire: the API refuses this sign-in (status \(response.status)): check the address and the secret"
+                    "squire: the API refuses this sign-in (status \(status)): check the address and the \(what)"
                 )
             }
-            throw ExitFailure.tryLater(
-                "squire: the API answers the sign-in with status \(response.status); try again later"
-            )
+            Output.error("That \(what) is not accepted (status \(status)). Try again.")
+            given = try again(given, signIn, email)
         }
-        let finder = TokenFinder(configuration.session.refresh)
-        guard let found = finder.find(in: response.body, wall: SystemClock().wall()) else {
-            throw ExitFailure.malformed("squire: the API's answer holds no token at \(finder.token)")
-        }
-        return found
     }
 
-    /// The API's documents have the code as a number.
-    private static func code(_ text: String) -> JSONValue {
-        Int(text) != nil && !text.hasPrefix("0") ? .number(text) : .string(text)
+    private func address() throws -> String {
+        if let email, !email.isEmpty { return email }
+        for _ in 0..<Self.tries {
+            guard let typed = Output.ask("E-mail address: ")?.trimmed else { break }
+            if Self.isAddress(typed) { return typed }
+            Output.error("An address such as john.doe@example.com is expected.")
+        }
+        throw ExitFailure.usage("squire: nobody is logged in: say --email ADDRESS")
     }
 
-    private func requestCode(
+    private func firstSecret(
+        _ signIn: SignIn,
         _ email: String,
-        _ configuration: ProxyConfiguration,
-        _ requests: SessionRequests,
-        _ timeout: Duration
-    ) throws -> String {
-        guard
-            let path = configuration.session.anonymous.compactMap(\.postPath).first(where: {
-                $0.hasSuffix("/passwordless-request")
-            })
-        else { throw ExitFailure(code: 64, message: "squire: say --code CODE or --password -") }
-        let body = JSONValue.object([.init("email", .string(email))])
-        let response = try Self.response(requests.send("POST", path, token: nil, body: body, timeout: timeout))
-        guard (200..<300).contains(response.status) else {
-            throw ExitFailure.loginNeeded(
-                "squire: the API does not send a code (status \(response.status)): check the address"
-            )
+        _ loaded: LoadedConfiguration
+    ) throws -> SignIn.Secret {
+        if password != nil { return .password(try readPassword()) }
+        if let code { return .code(code) }
+        guard signIn.canSendCode else {
+            guard Output.isAtTerminal else { throw ExitFailure.usage("squire: say --code CODE or --password -") }
+            return .password(try readPassword())
+        }
+        guard try signIn.sendCode(to: email) else {
+            throw ExitFailure.loginNeeded("squire: the API does not send a code to \(email): check the address")
         }
         Output.error("A code was sent to \(email).")
         guard let code = Output.readSecret(prompt: "Code: ")?.trimmed, !code.isEmpty else {
-            throw ExitFailure.malformed(
-                "squire: no code on standard input; when it is there: squire login --email \(email) --code CODE"
-            )
+            let line = loaded.lines.line("login", ["--email", email, "--code", "CODE"])
+            throw ExitFailure.malformed("squire: no code on standard input; when it is there: \(line)")
         }
-        return code
+        return .code(code)
     }
 
-    static func response(_ reply: SessionRequests.Reply) throws -> BlockingRequest.Response {
-        switch reply {
-        case .success(let response): return response
-        case .failure(.notSent(let error)), .failure(.noResponse(let error)):
-            throw ExitFailure.unreachable("squire: the API cannot be reached: \(error.detail)")
+    private func readPassword() throws -> String {
+        guard let secret = Output.readSecret(prompt: "Password: "), !secret.isEmpty else {
+            throw ExitFailure.malformed("squire: standard input is empty: one line with the password was expected")
         }
+        return secret
+    }
+
+    /// The next secret after a wrong one.
+    private func again(_ wrong: SignIn.Secret, _ signIn: SignIn, _ email: String) throws -> SignIn.Secret {
+        guard case .code = wrong else { return .password(try readPassword()) }
+        let prompt = signIn.canSendCode ? "Code (Enter for a new one): " : "Code: "
+        guard let typed = Output.readSecret(prompt: prompt)?.trimmed else {
+            throw ExitFailure.loginNeeded("squire: nobody is logged in")
+        }
+        if !typed.isEmpty { return .code(typed) }
+        guard try signIn.sendCode(to: email) else {
+            throw ExitFailure.loginNeeded("squire: the API does not send a code to \(email): check the address")
+        }
+        Output.error("A new code was sent to \(email).")
+        return .code(Output.readSecret(prompt: "Code: ")?.trimmed ?? "")
+    }
+
+    /// Whose the token is shows in the answer only, when the secret is spent. Unasked, another customer's session is
+    /// not replaced, and the new token must not live on where nobody knows it.
+    private func refuseOther(
+        _ issued: SignIn.Issued,
+        _ standing: Standing,
+        _ secret: SignIn.Secret,
+        _ configuration: ProxyConfiguration
+    ) throws {
+        guard !replace, !Output.isAtTerminal, let other = standing.other(than: issued.token) else { return }
+        let isDead = SignOut(configuration)?.endForGood(issued.token) ?? false
+        let spent = if case .code = secret { " The code is spent." } else { "" }
+        throw ExitFailure.usage(
+            "squire: the session is \(other) It is as it was; the new token "
+                + (isDead ? "was ended at the API." : "was thrown away, and lives on at the API.")
+                + "\(spent) To replace the session, say --replace"
+        )
     }
 }
 

@@ -2,15 +2,15 @@ import ArgumentParser
 import Credentials
 import ReverseProxy
 import Settings
-import Upstream
+import Support
 
 struct LogoutCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logout",
         abstract: "Log out at the API, then forget the token.",
         discussion: """
-            An expired token is refreshed first: the API refuses to log it out, and it would stay refreshable. With --local \
-            nothing is sent.
+            An expired token is refreshed first: the API refuses to log it out, and it would stay refreshable. What a login \
+            replaced and kept as FILE.previous is ended too, and removed. With --local nothing is sent.
             """
     )
 
@@ -21,38 +21,73 @@ struct LogoutCommand: ParsableCommand {
 
     func run() throws {
         let session = try SessionAccess(try options.load())
+        if session.cache.status.foreignUpstream != nil { _ = try session.token() }
+        let record = try? session.file.load()?.record
+        guard let token = record?.token else {
+            if session.file.hasPrevious { try session.requireWritable("nothing is ended") }
+            try endPrevious(session)
+            return Output.line("there is no session in \(session.file.path)")
+        }
+        // Before anything is ended: a token that dies and stays in the file is worse than one that lives.
+        try session.requireWritable("the session is kept")
+        let wasDead = try !local && end(token, session)
+        try session.forget()
+        Output.line(wasDead ? "logged out (the token was dead already)" : "logged out")
+        try endPrevious(session)
+    }
+
+    /// Ends the token at the API. True if it was of no use any more.
+    private func end(_ given: Token, _ session: SessionAccess) throws -> Bool {
         let configuration = session.loaded.configuration
-        var token = try session.token()
-        if !local, let path = configuration.session.signOut.compactMap(\.postPath).first {
-            if let seconds = session.cache.status.expiresIn, seconds <= 5, configuration.session.refresh != nil {
-                do {
-                    token = try session.refresh(.manual)
-                } catch let failure as ExitFailure where failure.code == 77 {
-                    // It can do nothing any more.
-                    try session.forget()
-                    Output.line("logged out (the token was dead already)")
-                    return
-                }
-            }
-            let timeout = configuration.session.refresh?.timeout ?? .seconds(30)
-            let requests = SessionRequests(configuration)
-            var response = try LoginCommand.response(requests.send("POST", path, token: token, timeout: timeout))
-            if response.status == 401, configuration.session.refresh != nil, let fresh = try? session.refresh(.rejected)
-            {
-                response = try LoginCommand.response(requests.send("POST", path, token: fresh, timeout: timeout))
-            }
-            guard (200..<300).contains(response.status) || response.status == 401 else {
-                throw ExitFailure.tryLater(
-                    "squire: the API answers the logout with status \(response.status); the token is kept. "
-                        + "Try again, or forget it here only: squire logout --local"
-                )
-            }
-        } else if !local {
+        guard let signOut = SignOut(configuration) else {
             Output.error(
                 "squire: no session.sign-out is configured: the token is forgotten here, but lives on at the API"
             )
+            return false
         }
-        try session.forget()
-        Output.line("logged out")
+        var token = given
+        if let seconds = session.cache.status.expiresIn, seconds <= 5, configuration.session.refresh != nil {
+            do {
+                token = try session.refresh(.manual)
+            } catch let failure as ExitFailure where failure.code == 77 {
+                // It can do nothing any more.
+                return true
+            }
+        }
+        var outcome = signOut.end(token)
+        if case .rejected = outcome, configuration.session.refresh != nil, let fresh = try? session.refresh(.rejected) {
+            outcome = signOut.end(fresh)
+        }
+        let again = "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
+        switch outcome {
+        case .ended, .rejected: return false
+        case .failed(let status):
+            throw ExitFailure.tryLater(
+                "squire: the API answers the logout with status \(status); the token is kept. \(again)"
+            )
+        case .unreachable(let detail):
+            throw ExitFailure.unreachable("squire: the API cannot be reached: \(detail); the token is kept. \(again)")
+        }
+    }
+
+    /// Ends what a login replaced and kept, and removes it.
+    private func endPrevious(_ session: SessionAccess) throws {
+        let file = session.file
+        guard file.hasPrevious else { return }
+        defer { file.removePrevious() }
+        guard let record = file.previous(), let token = record.token else {
+            return Output.line("removed \(file.previousPath), which held no session")
+        }
+        let who = token.claims?.subject.map { "the former session, of customer \($0)," } ?? "the former session"
+        let removed = "removed \(file.previousPath)"
+        if let origin = record.foreignOrigin(to: session.loaded.binding) {
+            return Output.line("\(removed); \(who) is for \(origin) and lives on there")
+        }
+        guard !local, let signOut = SignOut(session.loaded.configuration) else {
+            return Output.line("\(removed); \(who) lives on at the API")
+        }
+        let isDead = signOut.endForGood(token)
+        let fate = isDead ? "has ended at the API too" : "could not be ended, and lives on at the API"
+        Output.line("\(removed); \(who) \(fate)")
     }
 }

@@ -40,7 +40,7 @@ struct ReloadCommand: ParsableCommand {
             loaded = try loader.load(config)
         } catch {
             // The running one may have been told more, by options or its environment: its word counts.
-            guard let path = (config ?? loader.discover()).flatMap(LoadedConfiguration.realPath),
+            guard let path = (config ?? loader.discover().path).flatMap(LoadedConfiguration.realPath),
                 let proxy = try? RunningProxy.find(path)
             else { throw ExitFailure.configuration(error.description) }
             return try reload(proxy, path, key: nil)

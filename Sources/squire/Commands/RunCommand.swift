@@ -35,14 +35,24 @@ struct RunCommand: ParsableCommand {
 
     @OptionGroup var options: ProxyOptions
 
+    func validate() throws {
+        guard config.count > 1 else { return }
+        let variables = ConfigurationOverrides(environment: Environment.all)
+        if let problem = options.overrides.over(variables).problemWithSeveral { throw ValidationError(problem) }
+    }
+
     func run() throws {
         let logging = try options.logging()
         let overrides = options.overrides
+        for warning in ConfigurationOverrides.warnings(Environment.all) { logging.logger().warning("\(warning)") }
         var problems: [String] = []
         var loaded: [LoadedConfiguration] = []
         for path in config.isEmpty ? [nil] : config.map(Optional.some) {
             do throws(ConfigurationError) {
-                loaded.append(try ConfigurationLoader(environment: Environment.all, overrides: overrides).load(path))
+                let loader = Loading.loader(overrides)
+                let one = try loader.load(path)
+                try Loading.allow(one, loader)
+                loaded.append(one)
             } catch {
                 problems.append(error.description)
             }
@@ -54,6 +64,8 @@ struct RunCommand: ParsableCommand {
             throw ExitFailure.configuration(error.description)
         }
         DescriptorLimit.raise()
+        // Before the sessions are opened, which binds them.
+        for one in loaded { if let notice = one.formerNotice { logging.logger().notice("\(notice)") } }
 
         // What runs is the first line, whatever there is to say before everything runs.
         LogWriter.standardError.hold()
@@ -87,6 +99,8 @@ struct RunCommand: ParsableCommand {
         for service in running {
             for endpoint in service.endpoints { Output.line(endpoint) }
             service.warnOfSession()
+            service.warnIfNotWritable()
+            service.reloadWhenMoved()
         }
         foreground.run()
         for service in running { service.stop() }
@@ -105,8 +119,6 @@ struct RunCommand: ParsableCommand {
         _ loaded: LoadedConfiguration,
         _ overrides: ConfigurationOverrides
     ) throws(ConfigurationError) -> LoadedConfiguration {
-        let loader = ConfigurationLoader(environment: Environment.all, overrides: overrides)
-        guard let path = loaded.path else { return try loader.read(nil, path: nil) }
-        return try loader.load(path)
+        try Loading.loader(overrides).load(again: loaded)
     }
 }

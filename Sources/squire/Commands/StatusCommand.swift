@@ -10,7 +10,8 @@ struct StatusCommand: ParsableCommand {
         abstract: "Who the session is, how long its token lives, how the last refreshes went, and what to do.",
         discussion: """
             Sends nothing. Works beside a running squire run. Exits with 77 when a login is needed or there is no session; \
-            with --json always with 0.
+            with --json always with 0. With --all, each session file in $XDG_STATE_HOME/squire: its state, customer, API, \
+            configuration and path.
             """
     )
 
@@ -19,10 +20,14 @@ struct StatusCommand: ParsableCommand {
     @Flag(name: .long, help: "One JSON object, as the inspector's /api/status has it.")
     var json = false
 
+    @Flag(name: .long, help: "Each session that there is, whatever configuration it belongs to.")
+    var all = false
+
     func run() throws {
-        let session = try SessionAccess(try options.load())
+        if all { return Self.printAll(json: json) }
+        let session = try SessionAccess(try options.load(.look), .look)
         let status = session.cache.status
-        if json { return Output.line(status.json.serialized(pretty: true)) }
+        if json { return Output.json(status.json) }
         for line in Self.lines(status, session.loaded, now: SystemClock().wall()) { Output.line(line) }
         if !status.isUsable { throw ExitCode(77) }
     }
@@ -53,6 +58,7 @@ struct StatusCommand: ParsableCommand {
             lines += status.history.suffix(5).reversed().map { "            \(line($0, now: now))" }
         }
         if let advice = status.advice { lines += ["", advice] }
+        if status.state == .none { lines += loaded.hints }
         return lines
     }
 

@@ -1,5 +1,7 @@
 import Credentials
 import Platform
+import Settings
+import Support
 
 /// The end of a command that did not work out: what to say, and the code (sysexits(3)).
 struct ExitFailure: Error {
@@ -14,15 +16,17 @@ struct ExitFailure: Error {
     static func loginNeeded(_ message: String) -> ExitFailure { ExitFailure(code: 77, message: message) }
     static func configuration(_ message: String) -> ExitFailure { ExitFailure(code: 78, message: message) }
 
-    /// What a session's failure means for a command.
-    init(_ failure: CredentialFailure, reason: String?) {
+    static func usage(_ message: String) -> ExitFailure { ExitFailure(code: 64, message: message) }
+
+    /// What a session's failure means for a command. `login` is the line that logs in.
+    init(_ failure: CredentialFailure, reason: String?, login: String) {
         let because = reason.map { ": \($0)" } ?? ""
         switch failure {
         case .loginNeeded(let story):
-            self = .loginNeeded("squire: \(story ?? "A login is needed\(because).") Run: squire login")
+            self = .loginNeeded("squire: \(story ?? "A login is needed\(because).") Run: \(login)")
         case .notRefreshable:
             self = .loginNeeded(
-                "squire: the token does not last, and no session.refresh is configured. Run: squire login"
+                "squire: the token does not last, and no session.refresh is configured. Run: \(login)"
             )
         case .unavailable(let seconds, true):
             self = .unreachable(
@@ -63,13 +67,19 @@ enum Output {
         "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
     }
 
-    /// A line on standard output, at once.
+    /// A line, or several, on standard output, at once. Nothing in it acts on a terminal.
     static func line(_ text: String) {
-        write(1, text + "\n")
+        write(1, ControlCharacters.escapedLines(text) + "\n")
     }
 
+    /// The same on standard error.
     static func error(_ text: String) {
-        write(2, text + "\n")
+        write(2, ControlCharacters.escapedLines(text) + "\n")
+    }
+
+    /// JSON on standard output. What acts on a terminal stands in strings only, and can be escaped there.
+    static func json(_ value: JSONValue, pretty: Bool = true) {
+        write(1, ControlCharacters.escapedJSON(value.serialized(pretty: pretty)) + "\n")
     }
 
     static func write(_ descriptor: Int32, _ text: String) {
@@ -91,6 +101,21 @@ enum Output {
             write(2, "\n")
         }
         return readLine()
+    }
+
+    /// Whether a person can be asked.
+    static var isAtTerminal: Bool { isatty(0) == 1 && isatty(2) == 1 }
+
+    /// What a person types; nil at the end of the input.
+    static func ask(_ prompt: String) -> String? {
+        write(2, ControlCharacters.escapedLines(prompt))
+        return readLine()
+    }
+
+    /// Whether a person says yes.
+    static func confirm(_ question: String) -> Bool {
+        let answer = ask(question + " [y/N] ")?.lowercased().filter { !$0.isWhitespace }
+        return answer == "y" || answer == "yes"
     }
 
     private static let maximumLine = 64 * 1024

@@ -99,23 +99,17 @@ extension ProxyService {
     /// Whether everything that a session is made from stays as it was.
     private func isSameSession(_ fresh: LoadedConfiguration) -> Bool {
         let (before, after) = (loaded.configuration, fresh.configuration)
-        return loaded.sessionFile == fresh.sessionFile && before.session == after.session
+        return loaded.sessionFile == fresh.sessionFile && loaded.binding == fresh.binding
+            && before.session == after.session
             && before.headers == after.headers && before.upstream == after.upstream
             && before.upstreamSettings == after.upstreamSettings
     }
 
     /// A new cache on the file: a refresh in flight in the former one holds the file's lock, so nothing is lost. A
-    /// token that was used with the former upstream does not go to another, whoever put it into the file.
+    /// token that is bound to the former upstream does not go to another.
     private func makeNextSession(_ fresh: LoadedConfiguration) throws -> Session {
         let former = session
-        let isOther = loaded.configuration.upstream != fresh.configuration.upstream
-        let next = try Self.makeSession(
-            fresh,
-            logging,
-            refreshes,
-            keepsSession: true,
-            withheld: isOther ? former.token : nil
-        )
+        let next = try Self.makeSession(fresh, logging, refreshes, keepsSession: true)
         remember(former)
         return next
     }

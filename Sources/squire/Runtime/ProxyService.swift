@@ -26,6 +26,8 @@ final class ProxyService {
     var reread: (() throws(ConfigurationError) -> LoadedConfiguration)?
     let reloads = ReloadDesk()
     private var oldSessions: [Weak] = []
+    /// Waits for the login that ends the use of a file which an older Squire left.
+    private var moveWatch: SessionFileWatch?
     /// `proxy http://127.0.0.1:8080` and so on: what accepts connections now.
     private(set) var endpoints: [String] = []
 
@@ -145,7 +147,38 @@ final class ProxyService {
     }
 
     /// What is wrong with the session and what to do about it; nil when nothing is.
-    var sessionProblem: String? { session.status.advice }
+    var sessionProblem: String? {
+        let status = session.status
+        guard let advice = status.advice else { return nil }
+        // What is to be run stands at the end, so that it can be copied.
+        return ((status.state == .none ? loaded.hints : []) + [advice]).joined(separator: ". ")
+    }
+
+    /// Has the configuration read again, once, when a login has written the session's own file while that of an older
+    /// Squire is in use. Only for a process whose SIGHUP does that.
+    func reloadWhenMoved() {
+        guard case .former(_, let next) = loaded.place else { return }
+        let file = SessionFile(path: next)
+        let isDone = Guarded(false)
+        moveWatch = SessionFileWatch(file) {
+            guard file.version() != nil else { return }
+            let wasDone = isDone.with { isDone in
+                defer { isDone = true }
+                return isDone
+            }
+            if !wasDone { kill(getpid(), SIGHUP) }
+        }
+    }
+
+    /// Warns if what a refresh or a login brings could not be saved. Tries it, on a thread of its own: disks are slow.
+    func warnIfNotWritable() {
+        let (file, logger) = (SessionFile(path: loaded.sessionFile), logging.logger())
+        let thread = NativeThread(name: "squire-probe") {
+            guard let problem = file.writeProblem() else { return }
+            logger.warning("the session cannot be saved, so its token will not be refreshed: \(problem.description)")
+        }
+        thread?.detach()
+    }
 
     /// What nobody else needs to know.
     var secrets: [String] {
@@ -167,8 +200,7 @@ final class ProxyService {
         _ loaded: LoadedConfiguration,
         _ logging: Logging,
         _ refreshes: RefreshCounts,
-        keepsSession: Bool,
-        withheld: Token? = nil
+        keepsSession: Bool
     ) throws -> Session {
         let messages = logging.messages
         do throws(SessionFileError) {
@@ -177,11 +209,11 @@ final class ProxyService {
                 source: RecipeSource(loaded.configuration) { SessionLog.log($0, to: messages) },
                 margin: loaded.configuration.session.margin,
                 trialInterval: TestTimes.trialInterval,
-                upstream: loaded.configuration.upstream.description,
-                withheld: withheld,
+                binding: loaded.binding,
+                login: loaded.lines.login,
                 emit: { event in
                     refreshes.record(event)
-                    SessionLog.log(event, to: messages)
+                    SessionLog.log(event, to: messages, login: loaded.lines.login)
                 }
             )
             session.watchFile()
@@ -352,6 +384,8 @@ final class ProxyService {
                 )
             )
         }
+        moveWatch?.stop()
+        moveWatch = nil
         let timeout = loaded.configuration.session.refresh?.timeout ?? .seconds(1)
         for session in [session] + oldSessions.compactMap(\.session) where !session.shutdown(timeout: timeout + timeout)
         {

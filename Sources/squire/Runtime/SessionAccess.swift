@@ -5,26 +5,48 @@ import Threads
 
 /// The session as a command uses it: opened, asked, waited for. Works beside a running `squire run` on the same file.
 struct SessionAccess {
+    /// What a command opens it for.
+    enum Purpose {
+        /// Nothing is changed, not even what a process that died left.
+        case look
+        case use
+        /// Opens the file that a login writes.
+        case login
+    }
+
     let loaded: LoadedConfiguration
     let cache: Session
-    /// What the session's thread said about a failure.
-    private let reason = Guarded<String?>(nil)
+    let file: SessionFile
+    /// What the session's thread said.
+    private let heard = Guarded(Heard())
 
-    init(_ loaded: LoadedConfiguration) throws {
+    private struct Heard {
+        /// About a failure.
+        var reason: String?
+        var replaced: ReplacedSession?
+    }
+
+    init(_ loaded: LoadedConfiguration, _ purpose: Purpose = .use) throws {
         self.loaded = loaded
-        let reason = reason
+        if let notice = loaded.formerNotice { Output.error("squire: \(notice)") }
+        file = SessionFile(path: purpose == .login ? loaded.place.loginFile : loaded.place.file)
+        let heard = heard
         do throws(SessionFileError) {
             cache = try Session(
-                file: SessionFile(path: loaded.sessionFile),
+                file: file,
                 source: RecipeSource(loaded.configuration),
                 margin: loaded.configuration.session.margin,
-                upstream: loaded.configuration.upstream.description,
+                binding: loaded.binding,
+                login: loaded.lines.login,
+                onlyLooks: purpose == .look,
                 emit: { event in
                     switch event {
-                    case .refreshFailed(_, let text, _): reason.with { $0 = text }
+                    case .refreshFailed(_, let text, _): heard.with { $0.reason = text }
+                    case .replaced(let session): heard.with { $0.replaced = session }
                     case .notSaved(let text):
                         Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
-                    case .refreshed, .unchanged, .adopted, .recovered, .loggedIn, .loggedOut, .saved, .fileUnreadable:
+                    case .refreshed, .unchanged, .adopted, .recovered, .loggedIn, .loginIgnored, .loggedOut, .saved,
+                        .fileUnreadable:
                         break
                     }
                 }
@@ -34,15 +56,20 @@ struct SessionAccess {
         }
     }
 
+    /// What the last `adopt` took the place of.
+    var replaced: ReplacedSession? { heard.with { $0.replaced } }
+
     /// The current token, expired or not.
     func token() throws -> Token {
         if let other = cache.status.foreignUpstream {
             throw ExitFailure.loginNeeded(
-                "squire: the session in \(loaded.sessionFile) is for \(other). Run: squire login, or name another session.file"
+                "squire: the session in \(file.path) is for \(other), and is not sent elsewhere. "
+                    + "Name another session.file, or replace it: \(loaded.lines.login) --replace"
             )
         }
-        guard let file = try? SessionFile(path: loaded.sessionFile).load(), let token = file.record.token else {
-            throw ExitFailure.loginNeeded("squire: there is no session in \(loaded.sessionFile). Run: squire login")
+        guard let record = try? file.load()?.record, let token = record.token else {
+            let story = ["there is no session in \(file.path)"] + loaded.hints
+            throw ExitFailure.loginNeeded("squire: \(story.joined(separator: ". ")). Run: \(loaded.lines.login)")
         }
         return token
     }
@@ -53,32 +80,38 @@ struct SessionAccess {
         cache.refreshNow(cause: cause) { latch.set($0) }
         switch latch.wait() {
         case .success(let reply): return reply.token
-        case .failure(let failure): throw ExitFailure(failure, reason: reason.with { $0 })
+        case .failure(let failure):
+            throw ExitFailure(failure, reason: heard.with { $0.reason }, login: loaded.lines.login)
         }
     }
 
+    /// Makes sure that what is about to be done can be saved. `undone` says what was not done.
+    func requireWritable(_ undone: String, makingDirectory: Bool = false) throws {
+        guard let problem = file.writeProblem(makingDirectory: makingDirectory) else { return }
+        throw ExitFailure.notWritable("squire: \(undone), since it could not be saved: \(problem.description)")
+    }
+
     /// `lifetime` is seconds, where the API's answer says so beside the token.
-    func adopt(_ token: Token, source: SessionRecord.Source, lifetime: Int? = nil) throws {
+    func adopt(
+        _ token: Token,
+        source: SessionRecord.Source,
+        lifetime: Int? = nil,
+        replacesForeign: Bool = false
+    ) throws {
         let latch = Latch<Result<Void, SessionFileError>>()
-        cache.adopt(token, source: source, lifetime: lifetime) { latch.set($0) }
-        try Self.check(latch.wait())
+        cache.adopt(token, source: source, lifetime: lifetime, replacesForeign: replacesForeign) { latch.set($0) }
+        guard case .failure(let error) = latch.wait() else { return }
+        if error.reason == .foreign {
+            throw ExitFailure.usage("squire: \(error.description). To replace it, say --replace")
+        }
+        throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")
     }
 
     func forget() throws {
         let latch = Latch<Result<Void, SessionFileError>>()
-        cache.forget { latch.set($0) }
-        try Self.check(latch.wait())
-    }
-
-    private static func check(_ result: Result<Void, SessionFileError>) throws {
-        if case .failure(let error) = result { throw ExitFailure.notWritable("squire: \(error.description)") }
-    }
-}
-
-extension RoutePattern {
-    /// The path, when the pattern is one `POST` to one path.
-    var postPath: String? {
-        guard description.hasPrefix("POST /"), !description.contains("*") else { return nil }
-        return String(description.dropFirst(5))
+        cache.forget(keepsUnsaved: false) { latch.set($0) }
+        if case .failure(let error) = latch.wait() {
+            throw ExitFailure.notWritable("squire: the token is not forgotten: \(error.description)")
+        }
     }
 }

@@ -19,17 +19,31 @@ enum Environment {
     }()
 }
 
-/// Where the configuration is.
-struct ConfigOption: ParsableArguments {
+/// The one configuration file of a command.
+struct ConfigFileOption: ParsableArguments {
     @Option(
-        name: .long,
+        name: .customLong("config"),
+        parsing: .singleValue,
         help: ArgumentHelp(
             "The configuration file.",
             discussion: "Default: $SQUIRE_CONFIG, ./squire.yaml, ~/.config/squire/squire.yaml.",
             valueName: "file"
         )
     )
-    var config: String?
+    private var files: [String] = []
+
+    var path: String? { files.last }
+
+    func validate() throws {
+        guard files.count <= 1 else {
+            throw ValidationError("--config is given \(files.count) times; only squire run takes several")
+        }
+    }
+}
+
+/// Where the configuration is.
+struct ConfigOption: ParsableArguments {
+    @OptionGroup var file: ConfigFileOption
 
     @Option(name: .long, help: ArgumentHelp("Where the session is kept (SQUIRE_SESSION).", valueName: "file"))
     var session: String?
@@ -37,21 +51,11 @@ struct ConfigOption: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("The API's URL (SQUIRE_UPSTREAM).", valueName: "url"))
     var upstream: String?
 
-    func load() throws -> LoadedConfiguration {
+    func load(_ use: Loading.Use = .act) throws -> LoadedConfiguration {
         var overrides = ConfigurationOverrides()
         overrides.session = session.map { .init($0, source: "--session") }
         overrides.upstream = upstream.map { .init($0, source: "--upstream") }
-        return try Loading.load(config, overrides)
-    }
-}
-
-enum Loading {
-    static func load(_ path: String?, _ overrides: ConfigurationOverrides) throws -> LoadedConfiguration {
-        do throws(ConfigurationError) {
-            return try ConfigurationLoader(environment: Environment.all, overrides: overrides).load(path)
-        } catch {
-            throw ExitFailure.configuration(error.description)
-        }
+        return try Loading.load(file.path, overrides, use)
     }
 }
 

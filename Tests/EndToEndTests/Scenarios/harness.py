@@ -287,11 +287,12 @@ class Scenario(unittest.TestCase):
         return str(path)
 
     def save_token(self, token, config):
-        self.command("login", "--config", config, "--token", "-", input=token + "\n")
+        """Whatever is there."""
+        self.command("login", "--config", config, "--token", "-", "--replace", input=token + "\n")
 
     def login(self, config):
         """As the playground's customer."""
-        self.command("login", "--config", config, "--email", "john.doe@example.com", "--code", "1234")
+        self.command("login", "--config", config, "--email", "john.doe@example.com", "--code", "1234", "--replace")
 
     def run_squire(self, config, *arguments):
         process = Process("run", "--config", config, *arguments, env=self.env)

@@ -68,8 +68,7 @@ access: {same-user: perhaps}
 
     def test_precedence(self):
         first, second, third = self.upstream(), self.upstream(), self.upstream()
-        config = self.config(first.url)
-        self.save_token(jwt(), config)
+        config = self.config(first.url, session="  missing: forward\n")
         for env, arguments, expected in (({}, (), first), ({"SQUIRE_UPSTREAM": second.url}, (), second),
                                          ({"SQUIRE_UPSTREAM": second.url}, ("--upstream", third.url), third)):
             process = Process("run", "--config", config, *arguments, env={**self.env, **env}).wait_for("proxy")
@@ -89,8 +88,7 @@ access: {same-user: perhaps}
 
     def test_several_configurations(self):
         first, second = self.upstream(lambda r: reply(200, b"first")), self.upstream(lambda r: reply(200, b"second"))
-        paths = [self.config(first.url, name="a.yaml"), self.config(second.url, name="b.yaml")]
-        self.save_token(jwt(), paths[0])
+        paths = [self.config(url, name=name, session="  missing: forward\n") for url, name in ((first.url, "a.yaml"), (second.url, "b.yaml"))]
         process = Process("run", "--config", paths[0], "--config", paths[1], env=self.env)
         self.addCleanup(process.stop)
         lines = [process.process.stdout.readline().decode().split() for _ in range(2)]

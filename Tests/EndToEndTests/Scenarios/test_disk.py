@@ -389,7 +389,7 @@ class Disk(unittest.TestCase):
             token, logins = bench.api.sign_in("7"), []
             if how == "squire login":
                 def put():
-                    logins.append(subprocess.Popen([SQUIRE, "login", "--config", bench.session.config, "--token", "-"], stdin=subprocess.PIPE,
+                    logins.append(subprocess.Popen([SQUIRE, "login", "--config", bench.session.config, "--token", "-", "--replace"], stdin=subprocess.PIPE,
                                                    stdout=subprocess.DEVNULL, env=fleet.environment(bench.session.directory)))
                     logins[0].stdin.write(token.encode() + b"\n")
                     logins[0].stdin.close()

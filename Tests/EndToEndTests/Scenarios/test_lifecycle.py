@@ -156,7 +156,7 @@ class Lifecycle(Scenario):
         started = time.monotonic()
         self.assertEqual(squire.stop(), 0)
         self.assertLess(time.monotonic() - started, 1)
-        self.assertEqual([name for name in os.listdir(self.directory) if name not in ("squire.yaml", "session.json", "session.json.lock")], [])
+        self.assertEqual([name for name in os.listdir(self.directory) if name not in ("squire.yaml", "session.json", "session.json.lock", "state")], [])
 
     def test_restarts_under_a_client_that_keeps_trying(self):
         upstream = self.upstream()

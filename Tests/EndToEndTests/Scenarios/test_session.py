@@ -76,7 +76,7 @@ class LostReplies(Scenario):
         self.assertEqual(len([r for r in upstream.requests if r.target == REFRESH]), 2)
         status = json.loads(self.command("status", "--json", "--config", squire.config).stdout)
         self.assertEqual(status["state"], "login_needed")
-        self.assertRegex(status["advice"], r"The answer to the refresh of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC was lost .*refused the token since \(status 401\)\. Run squire login")
+        self.assertRegex(status["advice"], r"The answer to the refresh of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC was lost .*refused the token since \(status 401\)\. Run: squire login --config .* --email")
         self.assertIn("was lost", self.command("status", "--config", squire.config).stdout)
         self.assertIn("was lost", self.command("token", "--config", squire.config, "--min-ttl", "2h", code=77).stderr)
         squire.stop()
@@ -364,7 +364,7 @@ class ClientsOwnDoings(Scenario):
                 proceed.wait(LIMIT)
                 return reply(401)
             return reply(200)
-        squire, upstream = self.proxied(respond, token="opaque-first")
+        squire, upstream = self.proxied(respond, token="opaque-first", session="  refresh: {path: /renew, token: /t}\n", profile="")
         result = []
         thread = threading.Thread(target=lambda: result.append(self.fetch(squire, "POST", "/api/orders", b"1").status))
         thread.start()
@@ -584,7 +584,7 @@ class Commands(Scenario):
                 self.assertLess(time.monotonic(), deadline, result)
         text = self.command("status", "--config", squire.config).stdout
         for expected in ("session ", "customer    5090976", "age ", "expires     in 59 min", "refreshes   1, and failed: 1 unavailable, 1 refused",
-                         "refreshed (expiry), ", "unavailable (expiry), ", "status 503", "The API refused to refresh the token (status 401) at ", "run squire login"):
+                         "refreshed (expiry), ", "unavailable (expiry), ", "status 503", "The API refused to refresh the token (status 401) at ", "run: squire login"):
             self.assertIn(expected, text)
 
 

@@ -1,0 +1,129 @@
+import Credentials
+import Crypto
+import Platform
+import Support
+import Yams
+
+/// The keys that let a configuration do more than describe an API: a `./squire.yaml` that has one of them, in a cloned
+/// repository perhaps, is used only after a person has named or confirmed it.
+enum GuardedKey {
+    /// By their places. A key that a later version adds is one line here.
+    private static let places = [["session", "name"], ["session", "file"]]
+
+    /// The guarded keys in a configuration, with their lines.
+    static func found(in root: Node) -> [(name: String, line: Int)] {
+        places.compactMap { place in
+            var node: Node? = root
+            var line = 1
+            for name in place {
+                guard case .mapping(let mapping)? = node,
+                    let pair = mapping.first(where: { $0.key.scalar?.string == name })
+                else { return nil }
+                line = pair.key.mark?.line ?? line
+                node = pair.value
+            }
+            return (place.joined(separator: "."), line)
+        }
+    }
+}
+
+/// The configuration files that a person has named or confirmed, each as it was then: `$XDG_STATE_HOME/squire/trusted`.
+struct TrustedFiles {
+    private let path: String
+
+    /// Older entries are dropped: their files are asked about again.
+    private static let maximumEntries = 500
+    private static let maximumBytes = 1 << 20
+
+    struct Entry: Equatable {
+        /// The real path.
+        var path: String
+        /// SHA-256 of the contents, in hexadecimal.
+        var digest: String
+    }
+
+    init(directory: String) {
+        path = directory + "/trusted"
+    }
+
+    static func digest(_ text: String) -> String {
+        Hexadecimal.text(Array(SHA256.hash(data: Array(text.utf8))))
+    }
+
+    func contains(_ entry: Entry) -> Bool { entries.contains(entry) }
+
+    /// What others could have written counts for nothing.
+    private var entries: [Entry] {
+        guard let file = try? FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW),
+            let information = file.information(), information.st_mode & S_IFMT == S_IFREG,
+            information.st_uid == geteuid(), information.st_mode & 0o022 == 0,
+            case .bytes(let bytes) = file.readAll(limit: Self.maximumBytes),
+            case .array(let list)? = JSONValue(parsing: bytes)?["files"]
+        else { return [] }
+        return list.compactMap { item in
+            guard let path = item["path"]?.string, let digest = item["sha256"]?.string else { return nil }
+            return Entry(path: path, digest: digest)
+        }
+    }
+
+    /// Adds an entry in place of the one with its path. False if that cannot be saved.
+    @discardableResult
+    func add(_ entry: Entry) -> Bool {
+        let old = entries
+        if old.contains(entry) { return true }
+        let all = (old.filter { $0.path != entry.path } + [entry]).suffix(Self.maximumEntries)
+        let document = JSONValue.object([
+            .init("version", .integer(1)),
+            .init(
+                "files",
+                .array(all.map { .object([.init("path", .string($0.path)), .init("sha256", .string($0.digest))]) })
+            ),
+        ])
+        let draft = path + ".new"
+        guard (try? SessionFile(path: path).makeDirectory()) != nil else { return false }
+        unlink(draft)
+        guard let file = try? FileDescriptor.open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW) else { return false }
+        let isSaved =
+            fchmod(file.number, 0o600) == 0
+            && file.writeAll(Array((document.serialized(pretty: true) + "\n").utf8)) && file.synchronize()
+            && rename(draft, path) == 0
+        if !isSaved { unlink(draft) }
+        return isSaved
+    }
+}
+
+extension ConfigurationLoader {
+    /// Why a configuration that was taken unasked must not be acted on before a person names or confirms it; nil if it
+    /// may. Commands that only look need not ask.
+    public func distrust(_ loaded: LoadedConfiguration) -> ConfigurationError? {
+        guard case .here(let path) = loaded.found, let entry = loaded.trustEntry, !loaded.guardedKeys.isEmpty,
+            !TrustedFiles(directory: loaded.places.directory).contains(entry)
+        else { return nil }
+        return ConfigurationError(
+            loaded.guardedKeys.map { key in
+                .init(
+                    source: path,
+                    line: key.line,
+                    message: "\(key.name) takes effect only once you have named this file, as it is now: "
+                        + naming(path)
+                )
+            }
+        )
+    }
+
+    /// Remembers that a person has named, or confirmed, the file as it is.
+    public func trust(_ loaded: LoadedConfiguration) {
+        guard let entry = loaded.trustEntry, !loaded.guardedKeys.isEmpty else { return }
+        TrustedFiles(directory: loaded.places.directory).add(entry)
+    }
+
+    /// The same for a file that was named and could be taken unasked another time.
+    public func trustNamed(_ loaded: LoadedConfiguration) {
+        guard loaded.found.isNamed, let path = loaded.path else { return }
+        let names = [path, loaded.trustEntry?.path ?? ""].map { $0.split(separator: "/").last }
+        if names.contains(Substring(Self.unaskedName)) { trust(loaded) }
+    }
+
+    /// The command that names a file.
+    func naming(_ path: String) -> String { "squire \(command) --config \(CommandLines.quoted(path))" }
+}

@@ -1,0 +1,56 @@
+import Credentials
+import Settings
+import Support
+
+/// `squire status --all`: every session of this user, by whatever configuration.
+extension StatusCommand {
+    static func printAll(json: Bool) {
+        let rows = SessionFiles(environment: Environment.all).list().map { Row($0, now: SystemClock().wall()) }
+        if json { return Output.json(.array(rows.map(\.json))) }
+        for row in rows { Output.line(row.line) }
+        if rows.isEmpty { Output.error("there is no session yet") }
+    }
+
+    private struct Row {
+        /// In the words of `session.state`, and `damaged`.
+        let state: String
+        let file: String
+        var record: SessionRecord?
+        var problem: String?
+        let expiresIn: Int?
+
+        init(_ entry: SessionFiles.Entry, now: Int) {
+            file = entry.file
+            switch entry.content {
+            case .damaged(let reason):
+                state = "damaged"
+                problem = reason
+                expiresIn = nil
+            case .session(let record):
+                self.record = record
+                expiresIn = record.expiresAt.map { $0 - now }
+                let isDead = record.isDead(canRefresh: record.source != .given, now: now)
+                state = record.token == nil ? "none" : isDead ? "login_needed" : "usable"
+            }
+        }
+
+        private var subject: String? { record?.token?.claims?.subject }
+
+        /// A line break would make two lines of it.
+        var line: String {
+            [state, subject, record?.origin, record?.configuration, file].map { column in
+                ControlCharacters.escaped(column ?? "-")
+            }.joined(separator: "  ")
+        }
+
+        var json: JSONValue {
+            let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
+            return .object([
+                .init("state", .string(state)), .init("subject", text(subject)), .init("origin", text(record?.origin)),
+                .init("configuration", text(record?.configuration)), .init("file", .string(file)),
+                .init("expires_at", record?.expiresAt.map(JSONValue.integer) ?? .null),
+                .init("expires_in", expiresIn.map(JSONValue.integer) ?? .null), .init("problem", text(problem)),
+            ])
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import Settings
+
+/// Loads configurations for commands.
+enum Loading {
+    /// What a command does with the session.
+    enum Use {
+        /// It only looks: nothing is run, sent, or written.
+        case look
+        /// It uses the session's token.
+        case act
+    }
+
+    static func load(
+        _ path: String?,
+        _ overrides: ConfigurationOverrides,
+        _ use: Use = .act
+    ) throws -> LoadedConfiguration {
+        do throws(ConfigurationError) {
+            for warning in ConfigurationOverrides.warnings(Environment.all) { Output.error("squire: \(warning)") }
+            let loader = loader(overrides)
+            let loaded = try loader.load(path)
+            if case .act = use { try allow(loaded, loader) }
+            return loaded
+        } catch {
+            throw ExitFailure.configuration(error.description)
+        }
+    }
+
+    static func loader(_ overrides: ConfigurationOverrides) -> ConfigurationLoader {
+        ConfigurationLoader(environment: Environment.all, overrides: overrides, command: command)
+    }
+
+    /// Makes sure that a person means the file, if it was taken unasked. At a terminal they are asked.
+    static func allow(_ loaded: LoadedConfiguration, _ loader: ConfigurationLoader) throws(ConfigurationError) {
+        guard let distrust = loader.distrust(loaded) else { return loader.trustNamed(loaded) }
+        guard Output.isAtTerminal, let path = loaded.path else { throw distrust }
+        let keys = loaded.guardedKeys.map { "\($0.name) (line \($0.line))" }.joined(separator: ", ")
+        guard Output.confirm("\(path), which lies here, sets \(keys). Do you know this file, and use it?") else {
+            throw distrust
+        }
+        loader.trust(loaded)
+    }
+
+    /// The command that runs, as messages name it.
+    private static var command: String {
+        let name = CommandLine.arguments.dropFirst().first ?? ""
+        return Squire.configuration.subcommands.contains { $0.configuration.commandName == name } ? name : "run"
+    }
+}

@@ -1,0 +1,102 @@
+import Credentials
+import ReverseProxy
+import Settings
+import Support
+import Upstream
+
+/// Signs a customer in at the API, by `session.sign-in`.
+struct SignIn {
+    private let configuration: ProxyConfiguration
+    private let requests: SessionRequests
+    private let path: String
+    private let timeout: Duration
+
+    /// What a customer signs in with.
+    enum Secret {
+        /// Sent by e-mail; works once.
+        case code(String)
+        case password(String)
+    }
+
+    struct Issued {
+        var token: Token
+        /// Seconds, where the API's answer says so beside the token.
+        var lifetime: Int?
+    }
+
+    enum Outcome {
+        case signedIn(Issued)
+        /// The address or the secret is wrong.
+        case refused(status: Int)
+    }
+
+    /// Nil if no way to sign in is configured.
+    init?(_ configuration: ProxyConfiguration) {
+        guard let path = configuration.session.signIn.compactMap(\.postPath).first else { return nil }
+        self.configuration = configuration
+        self.path = path
+        requests = SessionRequests(configuration)
+        timeout = configuration.session.refresh?.timeout ?? .seconds(30)
+    }
+
+    /// Where the API is asked to send a code; nil if nothing is known of it.
+    private var codePath: String? {
+        configuration.session.anonymous.compactMap(\.postPath).first { $0.hasSuffix("/passwordless-request") }
+    }
+
+    var canSendCode: Bool { codePath != nil }
+
+    /// Has the API send a code to the customer. False if it does not know the address.
+    func sendCode(to email: String) throws -> Bool {
+        guard let path = codePath else { return false }
+        let response = try send(path, [.init("email", .string(email))], "does not send a code")
+        return (200..<300).contains(response.status)
+    }
+
+    func signIn(_ email: String, _ secret: Secret) throws -> Outcome {
+        let body: [JSONValue.Member] =
+            switch secret {
+            case .code(let code):
+                [.init("passwordless_email", .string(email)), .init("passwordless_code", Self.code(code))]
+            case .password(let password):
+                [.init("email", .string(email)), .init("password", .string(password))]
+            }
+        let response = try send(path, body, "does not sign in")
+        guard (200..<300).contains(response.status) else { return .refused(status: response.status) }
+        let finder = TokenFinder(configuration.session.refresh)
+        guard let (token, lifetime) = finder.find(in: response.body, wall: SystemClock().wall()),
+            token.isJWT || !configuration.session.tokensAreJWTs
+        else {
+            throw ExitFailure.malformed("squire: the API's answer to the sign-in holds no token at \(finder.token)")
+        }
+        return .signedIn(Issued(token: token, lifetime: lifetime))
+    }
+
+    /// Statuses that say nothing of the customer.
+    private static let temporary = [407, 408, 421, 425, 429]
+
+    /// Throws what cannot be the customer's fault. `what` ends a sentence that begins with "the API".
+    private func send(
+        _ path: String,
+        _ body: [JSONValue.Member],
+        _ what: String
+    ) throws -> BlockingRequest.Response {
+        switch requests.send("POST", path, token: nil, body: .object(body), timeout: timeout) {
+        case .failure(.notSent(let error)), .failure(.noResponse(let error)):
+            throw ExitFailure.unreachable("squire: the API cannot be reached: \(error.detail)")
+        case .success(let response):
+            let isRefusal = (400..<500).contains(response.status) && !Self.temporary.contains(response.status)
+            guard (200..<300).contains(response.status) || isRefusal else {
+                throw ExitFailure.tryLater(
+                    "squire: the API \(what) now (status \(response.status)); try again later"
+                )
+            }
+            return response
+        }
+    }
+
+    /// The API's documents have the code as a number.
+    private static func code(_ text: String) -> JSONValue {
+        Int(text) != nil && !text.hasPrefix("0") ? .number(text) : .string(text)
+    }
+}

@@ -1,0 +1,71 @@
+import Credentials
+import ReverseProxy
+import Settings
+
+/// The session that a login finds.
+enum Standing: CustomStringConvertible {
+    case nobody
+    /// One that is of no use any more.
+    case dead(subject: String?)
+    case living(subject: String?, expiresIn: Int?)
+    /// Another API's.
+    case foreign(origin: String)
+
+    init(_ loaded: LoadedConfiguration) throws {
+        let record: SessionRecord?
+        do throws(SessionFileError) {
+            record = try SessionFile(path: loaded.sessionFile).load()?.record
+        } catch {
+            throw ExitFailure.malformed("squire: \(error.description)")
+        }
+        guard let record, let token = record.token else {
+            self = .nobody
+            return
+        }
+        let now = SystemClock().wall()
+        if let origin = record.foreignOrigin(to: loaded.binding) {
+            self = .foreign(origin: origin)
+        } else if record.isDead(canRefresh: loaded.configuration.session.refresh != nil, now: now) {
+            self = .dead(subject: token.claims?.subject)
+        } else {
+            self = .living(subject: token.claims?.subject, expiresIn: record.expiresAt.map { $0 - now })
+        }
+    }
+
+    init(_ replaced: ReplacedSession) {
+        if let origin = replaced.foreignOrigin {
+            self = .foreign(origin: origin)
+        } else {
+            self = .living(subject: replaced.subject, expiresIn: replaced.expiresIn)
+        }
+    }
+
+    var isLiving: Bool { if case .living = self { true } else { false } }
+
+    /// The session, if it lives and is known to be another customer's than `token`: the end of a sentence.
+    func other(than token: Token) -> String? {
+        guard case .living(let subject?, _) = self, let new = token.claims?.subject, new != subject else { return nil }
+        return "customer \(subject)'s, and the new token is customer \(new)'s."
+    }
+
+    var description: String {
+        switch self {
+        case .nobody: "no session"
+        case .dead(let subject): "a dead session" + (subject.map { " of customer \($0)" } ?? "")
+        case .foreign(let origin): "a session for \(origin)"
+        case .living(let subject, let expiresIn):
+            "the session" + (subject.map { " of customer \($0)" } ?? "") + Self.life(expiresIn)
+        }
+    }
+
+    private static func life(_ seconds: Int?) -> String {
+        switch seconds {
+        case nil: ""
+        case let seconds? where seconds <= 0: ", which could be refreshed"
+        case let seconds? where seconds < 120: ", which was good for \(seconds) s"
+        case let seconds? where seconds < 7200: ", which was good for \(seconds / 60) min"
+        case let seconds? where seconds < 172_800: ", which was good for \(seconds / 3600) h"
+        case let seconds?: ", which was good for \(seconds / 86_400) days"
+        }
+    }
+}
