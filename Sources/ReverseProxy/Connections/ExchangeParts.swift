@@ -38,8 +38,8 @@ struct Request {
     var tokenTime = Stopwatch()
     /// This exchange started the refresh that it waits for.
     var startedRefresh = false
-    /// It started a refresh, for whatever cause.
-    var ledRefresh = false
+    /// It started a refresh, for whatever cause: for those who are told.
+    var isLeader = false
     /// The client's fields, kept for who wants to hear what became of them; nil otherwise.
     var clientFields: HeadEdits.Fields?
 

@@ -74,7 +74,7 @@ final class Foreground {
 
     private func say(_ text: String, _ signal: Int32) {
         let name = signal == SIGINT ? "SIGINT" : "SIGTERM"
-        logging?.messages.write(LogMessage(.notice, event: "stop", text, ["signal": .text(name)]))
+        logging?.messages.write(LogMessage(.notice, event: "stop", text, [("signal", .text(name))]))
     }
 
     /// A terminal shows `^C`, and the next line would go on behind it.
