@@ -6,13 +6,10 @@ import ReverseProxy
 extension ExchangeLog {
     func write(_ id: ExchangeID, _ step: ExchangeStep, at time: Timestamp, to line: ByteBuffer) {
         let level: Logger.Level = step.detail == .steps ? .debug : .trace
-        let name = ByteBuffer(capacity: 32)
-        id.append(to: name)
-        let identifier = String(decoding: name.readable, as: UTF8.self)
         var message = Self.message(step)
         message.level = level
-        message.text = "[\(identifier)] \(message.text)"
-        message.members.insert(("id", .text(identifier)), at: 1)
+        message.text = "[\(id)] \(message.text)"
+        message.members.insert(("id", .text("\(id)")), at: 1)
         style.write(message, at: time, to: line)
     }
 
@@ -31,8 +28,8 @@ extension ExchangeLog {
                 event: "route",
                 "route \(route.rawValue)\(by): \(words)",
                 [
-                    "route": .text(route.rawValue), "pattern": pattern.map(LogMessage.Value.text),
-                    "bearer": .text("\(bearer)"),
+                    ("route", .text(route.rawValue)), ("pattern", pattern.map(LogMessage.Value.text)),
+                    ("bearer", .text("\(bearer)")),
                 ]
             )
         case .requestEdited(let edits): return message("request_fields", "request", edits)
@@ -47,9 +44,9 @@ extension ExchangeLog {
                 event: "attempt",
                 "attempt \(number): \(parts.compactMap(\.self).joined(separator: ", "))",
                 [
-                    "attempt": .number(number), "connection": .text(link.isReused ? "reused" : "new"),
-                    "tls": .text(link.isSecure ? "yes" : "no"), "via": link.proxy.map(LogMessage.Value.text),
-                    "generation": .count(generation),
+                    ("attempt", .number(number)), ("connection", .text(link.isReused ? "reused" : "new")),
+                    ("tls", .text(link.isSecure ? "yes" : "no")), ("via", link.proxy.map(LogMessage.Value.text)),
+                    ("generation", .count(generation)),
                 ]
             )
         case .answered(let status, let verdict, let version):
@@ -64,12 +61,12 @@ extension ExchangeLog {
                 event: "answer",
                 "answer \(status)\(version.map { " over \($0)" } ?? "")\(words)",
                 [
-                    "status": .number(status), "verdict": .text("\(verdict)"),
-                    "tls_version": version.map(LogMessage.Value.text),
+                    ("status", .number(status)), ("verdict", .text("\(verdict)")),
+                    ("tls_version", version.map(LogMessage.Value.text)),
                 ]
             )
         case .interim(let status):
-            return LogMessage(.trace, event: "interim", "interim answer \(status)", ["status": .number(status)])
+            return LogMessage(.trace, event: "interim", "interim answer \(status)", [("status", .number(status))])
         case .waits(.needsToken): return LogMessage(.trace, event: "token_wait", "waits for a token")
         case .waits(.needsAnother): return LogMessage(.trace, event: "token_wait", "waits for another token")
         case .resumed(let generation?):
@@ -77,7 +74,7 @@ extension ExchangeLog {
                 .trace,
                 event: "token",
                 "goes on with token \(generation)",
-                ["generation": .count(generation)]
+                [("generation", .count(generation))]
             )
         case .resumed(nil): return LogMessage(.trace, event: "token", "goes on without another token")
         }
@@ -90,7 +87,7 @@ extension ExchangeLog {
             .debug,
             event: event,
             "\(head) fields: \(words.isEmpty ? "none changed" : words.joined(separator: "; "))",
-            ["added": .list(edits.added), "replaced": .list(edits.replaced), "removed": .list(edits.removed)]
+            [("added", .list(edits.added)), ("replaced", .list(edits.replaced)), ("removed", .list(edits.removed))]
         )
     }
 }

@@ -26,7 +26,7 @@ public struct LogMessage: Sendable {
         _ level: Logger.Level,
         event: String,
         _ text: String,
-        _ members: KeyValuePairs<String, Value?> = [:]
+        _ members: [(String, Value?)] = []
     ) {
         self.init(level, text)
         self.members = [("event", .text(event))] + members.compactMap { name, value in value.map { (name, $0) } }

@@ -18,9 +18,9 @@ public enum SessionLog {
                 event: "refresh_request",
                 "refresh request: \(request.method) \(request.path): \(result), \(request.milliseconds) ms",
                 [
-                    "method": .text(request.method), "path": .text(request.path),
-                    "status": request.status.map(LogMessage.Value.number),
-                    "reason": request.reason.map(LogMessage.Value.text), "ms": .number(request.milliseconds),
+                    ("method", .text(request.method)), ("path", .text(request.path)),
+                    ("status", request.status.map(LogMessage.Value.number)),
+                    ("reason", request.reason.map(LogMessage.Value.text)), ("ms", .number(request.milliseconds)),
                 ]
             )
         )
@@ -29,33 +29,28 @@ public enum SessionLog {
     static func message(_ event: SessionEvent, _ login: String = "squire login") -> LogMessage {
         switch event {
         case .refreshed(let cause, let generation, let expiresIn):
-            LogMessage(
-                .notice,
-                event: "refresh",
-                "token refreshed (\(cause.rawValue)): token \(generation)\(life(expiresIn))",
-                [
-                    "cause": .text(cause.rawValue), "outcome": .text("refreshed"), "generation": .count(generation),
-                    "expires_in": expiresIn.map(LogMessage.Value.number),
-                ]
+            refreshed(RefreshReport(cause: cause, outcome: .refreshed), generation, expiresIn)
+        case .refreshFailed(let cause, let reason, let failure):
+            refreshFailed(
+                RefreshReport(cause: cause, outcome: failure.needsLogin ? .refused : .unavailable),
+                reason,
+                failure,
+                login
             )
         case .unchanged(let cause, let expiresIn):
             LogMessage(
                 .notice,
                 event: "refresh",
                 "token not changed (\(cause.rawValue)): the API gave the same token again\(life(expiresIn))",
-                [
-                    "cause": .text(cause.rawValue), "outcome": .text("unchanged"),
-                    "expires_in": expiresIn.map(LogMessage.Value.number),
-                ]
+                members(RefreshReport(cause: cause, outcome: .unchanged))
+                    + [("expires_in", expiresIn.map(LogMessage.Value.number))]
             )
-        case .refreshFailed(let cause, let reason, let failure):
-            refreshFailed(cause, reason, failure, login)
         case .adopted(let generation):
             LogMessage(
                 .notice,
                 event: "adopted",
                 "another process changed the session: token \(generation)",
-                ["generation": .count(generation)]
+                [("generation", .count(generation))]
             )
         case .recovered:
             LogMessage(.notice, event: "recovered", "recovered a token written by a squire process that was killed")
@@ -64,10 +59,10 @@ public enum SessionLog {
                 .error,
                 event: "session_file",
                 "session file unusable, continuing with the token in memory: \(reason)",
-                ["reason": .text(reason)]
+                [("reason", .text(reason))]
             )
         case .loggedIn(let generation):
-            LogMessage(.notice, event: "login", "logged in: token \(generation)", ["generation": .count(generation)])
+            LogMessage(.notice, event: "login", "logged in: token \(generation)", [("generation", .count(generation))])
         case .replaced(let session):
             replaced(session)
         case .loginIgnored(let reason):
@@ -75,7 +70,7 @@ public enum SessionLog {
                 .error,
                 event: "login",
                 "a sign-in was not taken over: \(reason). To replace it: \(login) --replace",
-                ["outcome": .text("ignored"), "reason": .text(reason)]
+                [("outcome", .text("ignored")), ("reason", .text(reason))]
             )
         case .loggedOut:
             LogMessage(.notice, event: "logout", "logged out")
@@ -86,7 +81,7 @@ public enum SessionLog {
                 .error,
                 event: "not_saved",
                 "the new token is in use but NOT SAVED, and the old one is dead: \(reason)",
-                ["reason": .text(reason)]
+                [("reason", .text(reason))]
             )
         }
     }
@@ -103,17 +98,40 @@ public enum SessionLog {
                 "outcome": .text("replaced"), "subject": session.subject.map(LogMessage.Value.text),
                 "expires_in": session.expiresIn.map(LogMessage.Value.number),
                 "kept_in": session.keptIn.map(LogMessage.Value.text),
+    private static func replaced(_ session: ReplacedSession) -> LogMessage {
+        let who = session.subject.map { " of customer \($0)" } ?? ""
+        let life = session.expiresIn.map { $0 > 0 ? ", good for \($0) s" : "" } ?? ""
+        let fate = session.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
+        return LogMessage(
+            .notice,
+            event: "login",
+            "a login replaced the session\(who)\(life); \(fate)",
+            [
+                ("outcome", .text("replaced")), ("subject", session.subject.map(LogMessage.Value.text)),
+                ("expires_in", session.expiresIn.map(LogMessage.Value.number)),
+                ("kept_in", session.keptIn.map(LogMessage.Value.text)),
             ]
         )
     }
 
-    private static func refreshFailed(
-        _ cause: RefreshCause,
+    static func refreshed(_ report: RefreshReport, _ generation: Generation, _ expiresIn: Int?) -> LogMessage {
+        LogMessage(
+            .notice,
+            event: "refresh",
+            "token refreshed\(story(report, "because of")): token \(generation)\(life(expiresIn))",
+            members(report) + [
+                ("generation", .count(generation)), ("expires_in", expiresIn.map(LogMessage.Value.number)),
+            ]
+        )
+    }
+
+    static func refreshFailed(
+        _ report: RefreshReport,
         _ reason: String,
         _ failure: CredentialFailure,
-        _ login: String
+        _ login: String = "squire login"
     ) -> LogMessage {
-        var (text, retry) = ("token not refreshed (\(cause.rawValue)): \(reason)", Int?.none)
+        var (text, retry) = ("token not refreshed\(story(report, "for")): \(reason)", Int?.none)
         switch failure {
         case .loginNeeded: text += " Run: \(login)"
         case .unavailable(let seconds, _):
@@ -125,11 +143,24 @@ public enum SessionLog {
             failure.needsLogin ? .error : .warning,
             event: "refresh",
             text,
-            [
-                "cause": .text(cause.rawValue), "outcome": .text(failure.needsLogin ? "refused" : "failed"),
-                "reason": .text(reason), "retry_in": retry.map(LogMessage.Value.number),
-            ]
+            members(report) + [("reason", .text(reason)), ("retry_in", retry.map(LogMessage.Value.number))]
         )
+    }
+
+    /// ` because of [d022-1] (rejected) in 299 ms, 11 more waited`
+    private static func story(_ report: RefreshReport, _ why: String) -> String {
+        let who = report.trigger.map { " \(why) [\(ExchangeID($0))]" } ?? ""
+        let others = report.waiters - 1
+        let more = others > 0 ? ", \(others) more waited" : ""
+        return "\(who) (\(report.cause.rawValue)) in \(report.milliseconds) ms\(more)"
+    }
+
+    private static func members(_ report: RefreshReport) -> [(String, LogMessage.Value?)] {
+        [
+            ("cause", .text(report.cause.rawValue)), ("outcome", .text(report.outcome.rawValue)),
+            ("trigger", report.trigger.map { .text("\(ExchangeID($0))") }), ("waiters", .number(report.waiters)),
+            ("ms", .number(report.milliseconds)),
+        ]
     }
 
     /// `, good for 3600 s`

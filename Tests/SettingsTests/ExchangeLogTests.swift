@@ -244,7 +244,7 @@ import Testing
             .warning,
             event: "e",
             text,
-            ["c": .text(#"\"#), "n": nil, "d": .number(-1), "f": .list(["g", "h"])]
+            [("c", .text(#"\"#)), ("n", nil), ("d", .number(-1)), ("f", .list(["g", "h"]))]
         )
         let style = LogStyle(format: format, isColoured: isColoured)
         #expect(self.message(message, style) == expected.replacing("CLOCK", with: clock))

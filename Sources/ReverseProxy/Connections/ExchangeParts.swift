@@ -40,8 +40,8 @@ struct Request {
     var waitEndsAt: UInt64 = 0
     /// A rejection of its token started a refresh.
     var startedRefresh = false
-    /// It started a refresh, for whatever cause.
-    var ledRefresh = false
+    /// It started a refresh, for whatever cause: for those who are told.
+    var isLeader = false
     /// The client's fields, kept for who wants to hear what became of them; nil otherwise.
     var clientFields: HeadEdits.Fields?
 

@@ -18,7 +18,7 @@ extension ExchangeRunner {
         let starts = context.session.credential(for: Inquiry(route: routeHash), settled: settled) { grant in
             waiting.resume(ticket) { $0.granted(grant) }
         }
-        if starts { request.ledRefresh = true }
+        if starts { request.isLeader = true }
     }
 
     /// Notes it for those who are told, and when it began.
@@ -44,7 +44,7 @@ extension ExchangeRunner {
         }
         if starts {
             request.startedRefresh = true
-            request.ledRefresh = true
+            request.isLeader = true
         }
     }
 

@@ -481,7 +481,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let isHidden = exchange.hasReplayed || outcome.problem != nil
         if isHidden, outcome.firstStatus != 0 { record.firstStatus = outcome.firstStatus }
         record.tokenNanoseconds = request.tokenTime.elapsed(now: now)
-        record.ledRefresh = request.ledRefresh
+        record.ledRefresh = request.isLeader
         record.generation = exchange.generation
         record.wasReplayed = exchange.hasReplayed
         return record

@@ -1,3 +1,4 @@
+public import Credentials
 public import EventIO
 
 /// What is told about an exchange, beside its method, target and X-Request-ID.
@@ -75,6 +76,21 @@ public struct ExchangeID: Equatable, Sendable {
         output.append(hexadecimal: Int(prefix))
         output.append("-")
         output.append(decimal: number)
+    }
+}
+
+extension ExchangeID: CustomStringConvertible {
+    /// What a refresh knows the exchange by that led to it.
+    public var trigger: RefreshTrigger { RefreshTrigger(high: UInt64(prefix), low: number) }
+
+    public init(_ trigger: RefreshTrigger) {
+        self.init(prefix: UInt16(truncatingIfNeeded: trigger.high), number: trigger.low)
+    }
+
+    public var description: String {
+        let text = ByteBuffer(capacity: 32)
+        append(to: text)
+        return String(decoding: text.readable, as: UTF8.self)
     }
 }
 

@@ -88,25 +88,38 @@ public final class ProxyServer: Sendable {
         counters.reduce(into: Counters.Snapshot()) { $0.add($1.snapshot()) }
     }
 
+    /// What a stop waits for.
+    public struct Remainder: Sendable {
+        /// Those that run.
+        public var exchanges = 0
+        /// Clients' that have no exchange any more, and are not closed yet.
+        public var connections = 0
+
+        public var isEmpty: Bool { exchanges == 0 && connections == 0 }
+    }
+
     /// Stops accepting and lets running exchanges end; `completion` is called, on any thread, when the last has. Before
-    /// that `waits` is told, once, how many still run, if any do.
+    /// that `waits` is told, once, what is waited for, if anything is.
     public func drain(
-        waits: @escaping @Sendable (_ exchanges: Int) -> Void,
+        waits: @escaping @Sendable (Remainder) -> Void,
         completion: @escaping @Sendable () -> Void
     ) {
         // A Unix socket's name goes first: nobody may connect to what nobody answers.
         for socket in sockets { socket.removeName() }
         let remaining = Countdown(running.count, completion: completion)
-        let exchanges = Guarded(0)
+        let remainder = Guarded(Remainder())
         let asked = Countdown(running.count) {
-            let count = exchanges.with { $0 }
-            if count > 0 { waits(count) }
+            let remainder = remainder.with { $0 }
+            if !remainder.isEmpty { waits(remainder) }
         }
         for (thread, running) in zip(threads, running) {
             thread.loop.execute {
                 running.value.listeners = []
-                running.value.worker?.drain { count in
-                    exchanges.with { $0 += count }
+                running.value.worker?.drain { part in
+                    remainder.with {
+                        $0.exchanges += part.exchanges
+                        $0.connections += part.connections
+                    }
                     asked.countDown()
                 } completion: {
                     remaining.countDown()

@@ -125,13 +125,17 @@ final class Worker {
         for connection in connections { connection?.reconfigure(context) }
     }
 
-    /// Closes idle connections now and the others after their response. `begun` is told how many exchanges still run;
-    /// `completion` comes when no connection is left.
-    func drain(begun: (_ exchanges: Int) -> Void, completion: @escaping () -> Void) {
+    /// Closes idle connections now and the others after their response. `begun` is told what is left to end; `completion`
+    /// comes when nothing is.
+    func drain(begun: (ProxyServer.Remainder) -> Void, completion: @escaping () -> Void) {
         resources.isDraining = true
         whenEmpty = completion
         for connection in connections { connection?.drain() }
-        begun(connections.reduce(0) { $0 + ($1?.isExchanging == true ? 1 : 0) })
+        var remainder = ProxyServer.Remainder()
+        for case let connection? in connections where !connection.isClosed {
+            if connection.isExchanging { remainder.exchanges += 1 } else { remainder.connections += 1 }
+        }
+        begun(remainder)
         if count == 0 { finishDraining() }
     }
 

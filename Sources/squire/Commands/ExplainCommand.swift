@@ -135,7 +135,7 @@ struct ExplainCommand: ParsableCommand {
     ) -> String {
         switch kind {
         case .signIn, .anonymous: return "never sent on this path"
-        case .refresh: return "refreshed through the single flight; the upstream's own answer is returned"
+        case .refresh: return "one refresh for everyone who waits for it; the upstream's own answer is returned"
         case .ordinary, .signOut: break
         }
         if rendered.hasAuthorization { return "the client's own Authorization is sent (authorization: fill)" }

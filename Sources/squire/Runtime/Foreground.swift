@@ -142,7 +142,7 @@ final class Foreground {
             case SIGHUP: "SIGHUP"
             default: "SIGTERM"
             }
-        logging?.messages.write(LogMessage(.notice, event: "stop", text, ["signal": .text(name)]))
+        logging?.messages.write(LogMessage(.notice, event: "stop", text, [("signal", .text(name))]))
     }
 
     /// A terminal shows `^C`, and the next line would go on behind it.

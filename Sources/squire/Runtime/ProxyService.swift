@@ -132,9 +132,9 @@ final class ProxyService {
             event: "start",
             words.compactMap(\.self).joined(separator: ", "),
             [
-                "version": .text(Squire.version), "listen": .list(listen), "upstream": .text(upstream),
-                "subject": status.subject.map(LogMessage.Value.text), "session": .text(status.state.rawValue),
-                "expires_in": status.expiresIn.map(LogMessage.Value.number),
+                ("version", .text(Squire.version)), ("listen", .list(listen)), ("upstream", .text(upstream)),
+                ("subject", status.subject.map(LogMessage.Value.text)), ("session", .text(status.state.rawValue)),
+                ("expires_in", status.expiresIn.map(LogMessage.Value.number)),
             ]
         )
     }
@@ -333,15 +333,22 @@ final class ProxyService {
     func drain(hurry: String, completion: @escaping @Sendable () -> Void) {
         let (messages, timeout) = (logging.messages, shutdownTimeout)
         server.drain(
-            waits: { exchanges in
-                let run = exchanges == 1 ? "1 exchange still runs" : "\(exchanges) exchanges still run"
+            waits: { remainder in
+                let (exchanges, connections) = (remainder.exchanges, remainder.connections)
+                let what =
+                    switch (exchanges, connections) {
+                    case (0, 1): "1 connection still closes"
+                    case (0, _): "\(connections) connections still close"
+                    case (1, _): "1 exchange still runs"
+                    default: "\(exchanges) exchanges still run"
+                    }
                 let rest = "what is left after \(Quantity.words(seconds: Int(timeout.components.seconds))) is cut"
                 messages.write(
                     LogMessage(
                         .notice,
                         event: "stopping",
-                        "stopping: \(run) (\(hurry)); \(rest)",
-                        ["exchanges": .number(exchanges)]
+                        "stopping: \(what) (\(hurry)); \(rest)",
+                        [("exchanges", .number(exchanges)), ("connections", .number(connections))]
                     )
                 )
             },
