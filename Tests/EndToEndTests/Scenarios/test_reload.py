@@ -125,8 +125,10 @@ class ReloadCommand(Inspected):
 
     def test_69_and_what_to_do(self):
         config = self.config("http://127.0.0.1:9", profile="")
-        self.assertIn("kill -HUP", self.command("reload", "--config", config, code=69).stderr)
+        self.assertIn("kill -HUP ", self.command("reload", "--config", config, code=69).stderr)
         path = pathlib.Path(config)
+        squire = self.run_squire(config)
+        self.assertRegex(self.command("reload", "--config", config, code=69).stderr, rf"inspector is off.* kill -HUP (PID, where PID is one of .*)?\b{squire.process.pid}\b")
         path.write_text(path.read_text().replace('inspector: "off"', "inspector: 127.0.0.1:1"))
         error = self.command("reload", "--config", config, code=69).stderr
         self.assertIn("kill -HUP", error)
