@@ -134,7 +134,7 @@ let package = Package(
         .testTarget(
             name: "InspectorTests",
             dependencies: [
-                "Credentials", "EventIO", "Inspector", "LocalServer", "Platform", "ReverseProxy", "Support",
+                "Credentials", "EventIO", "Inspector", "LocalServer", "Platform", "ReverseProxy", "Support", "Threads",
             ],
             swiftSettings: common
         ),

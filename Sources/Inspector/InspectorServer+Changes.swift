@@ -71,7 +71,7 @@ extension InspectorServer {
         guard let timeout = current.refreshTimeout else {
             return responder.send(InspectorResponse.problem(.nothingToRefresh))
         }
-        wait(number, responder, limit: timeout + timeout + .seconds(5)) { _ in
+        wait(number, responder, limit: timeout + timeout + patience) { _ in
             Self.refused(.sessionUnavailable, "The refresh is still on its way. See /api/status.", retryAfter: 5)
         }
         let (loop, reference) = (loop, reference)

@@ -22,6 +22,8 @@ public final class InspectorServer: LocalHandler {
     private var access: InspectorAccess
     private var sameUser: Bool
     private var server: LocalServer?
+    /// How long an answer waits for a refresh beyond its two tries.
+    let patience: Duration
     /// Requests whose answer is still to come, by their number.
     var waiting: [Int: Waiting] = [:]
 
@@ -40,6 +42,7 @@ public final class InspectorServer: LocalHandler {
         access: InspectorAccess,
         sameUser: Bool,
         version: String,
+        patience: Duration = .seconds(5),
         reference: LoopBound<InspectorServer?>
     ) {
         self.loop = loop
@@ -48,6 +51,7 @@ public final class InspectorServer: LocalHandler {
         self.access = access
         self.sameUser = sameUser
         self.version = version
+        self.patience = patience
         self.reference = reference
         let isUnixSocket = if case .unix = socket.name { true } else { false }
         server = LocalServer(

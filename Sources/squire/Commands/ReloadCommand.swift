@@ -49,7 +49,7 @@ struct ReloadCommand: ParsableCommand {
             let proxy = try RunningProxy.find(loaded)
             try reload(proxy, loaded.realPath, key: loaded.configuration.access.key)
         } catch let error as RunningProxy.NotFound {
-            throw Self.unreachable(error.reason)
+            throw Self.unreachable(error.reason, loaded.path)
         }
     }
 
@@ -62,14 +62,12 @@ struct ReloadCommand: ParsableCommand {
         case .refused(let mistakes):
             throw ExitFailure.configuration(mistakes.map(ControlCharacters.escaped).joined(separator: "\n"))
         case .failed(let reason):
-            throw Self.unreachable(reason)
+            throw Self.unreachable(reason, path)
         }
     }
 
-    private static func unreachable(_ reason: String) -> ExitFailure {
-        .unreachable(
-            "squire: nothing was reloaded: \(ControlCharacters.escaped(reason)). If squire run is up, this tells it to "
-                + "read its configuration again: kill -HUP $(pgrep -f 'squire run')"
-        )
+    private static func unreachable(_ reason: String, _ path: String?) -> ExitFailure {
+        let why = ControlCharacters.escaped(reason)
+        return .unreachable("squire: nothing was reloaded: \(why). \(RunningProcesses.advice(for: path))")
     }
 }

@@ -9,9 +9,9 @@ struct StatusCommand: ParsableCommand {
         commandName: "status",
         abstract: "Who the session is, how long its token lives, how the last refreshes went, and what to do.",
         discussion: """
-            Sends nothing. Works beside a running squire run. Exits with 77 when a login is needed or there is no session; \
-            with --json always with 0. With --all, each session file in $XDG_STATE_HOME/squire: its state, customer, API, \
-            configuration and path.
+            Sends nothing. Works beside a running squire run; without a configuration it asks the one that runs, such as \
+            squire demo. Exits with 77 when a login is needed or there is no session; with --json always with 0. With \
+            --all, each session file in $XDG_STATE_HOME/squire: its state, customer, API, configuration and path.
             """
     )
 
@@ -25,6 +25,8 @@ struct StatusCommand: ParsableCommand {
 
     func run() throws {
         if all { return Self.printAll(json: json) }
+        // A demo has no configuration, and is what runs.
+        if options.isNowhere, try RunningProxy.showAny(json: json) { return }
         let session = try SessionAccess(try options.load(.look), .look)
         let status = session.cache.status
         if json { return Output.json(status.json) }

@@ -47,14 +47,18 @@ extension ProxyService {
     }
 
     private func log(_ outcome: ReloadOutcome) {
-        let logger = logging.logger()
         switch outcome {
         case .reread(let changed, let restart):
+            let text = "configuration re-read: \(Self.summary(changed: changed, restart: restart))"
             let level: Logger.Level = restart.isEmpty ? .notice : .warning
-            logger.log(level: level, "configuration re-read: \(Self.summary(changed: changed, restart: restart))")
+            let members: KeyValuePairs<String, LogMessage.Value?> = [
+                "changed": .list(changed), "restart": .list(restart),
+            ]
+            logging.messages.write(LogMessage(level, event: "reload", text, members))
         case .refused(let mistakes):
-            let texts = mistakes.map { ControlCharacters.escaped($0.description) }.joined(separator: "\n")
-            logger.error("the configuration was not changed: \(texts)")
+            let texts = mistakes.map(\.description)
+            let text = "the configuration was not changed: \(texts.joined(separator: "\n"))"
+            logging.messages.write(LogMessage(.error, event: "reload", text, ["errors": .list(texts)]))
         case .otherConfiguration, .notReloadable: break
         }
     }

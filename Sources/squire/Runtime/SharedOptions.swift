@@ -51,6 +51,13 @@ struct ConfigOption: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("The API's URL (SQUIRE_UPSTREAM).", valueName: "url"))
     var upstream: String?
 
+    /// There is neither a configuration file nor an upstream.
+    var isNowhere: Bool {
+        let variables = ConfigurationOverrides(environment: Environment.all)
+        return file.path == nil && upstream == nil && variables.upstream == nil
+            && ConfigurationLoader(environment: Environment.all).discover() == .nowhere
+    }
+
     func load(_ use: Loading.Use = .act) throws -> LoadedConfiguration {
         var overrides = ConfigurationOverrides()
         overrides.session = session.map { .init($0, source: "--session") }

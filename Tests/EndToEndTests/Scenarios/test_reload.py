@@ -125,12 +125,33 @@ class ReloadCommand(Inspected):
 
     def test_69_and_what_to_do(self):
         config = self.config("http://127.0.0.1:9", profile="")
-        self.assertIn("kill -HUP", self.command("reload", "--config", config, code=69).stderr)
+        self.assertIn("kill -HUP ", self.command("reload", "--config", config, code=69).stderr)
         path = pathlib.Path(config)
+        squire = self.run_squire(config)
+        self.assertRegex(self.command("reload", "--config", config, code=69).stderr, rf"inspector is off.* kill -HUP (PID, where PID is one of .*)?\b{squire.process.pid}\b")
         path.write_text(path.read_text().replace('inspector: "off"', "inspector: 127.0.0.1:1"))
         error = self.command("reload", "--config", config, code=69).stderr
         self.assertIn("kill -HUP", error)
         self.assertIn("127.0.0.1:1", error)
+
+    def test_by_a_unix_socket(self):
+        config = self.config(self.upstream().url, self.keyed(), profile="")
+        path = pathlib.Path(config)
+        path.write_text(path.read_text().replace('inspector: "off"', f"inspector: unix:{self.directory}/i.sock"))
+        squire = self.run_squire(config)
+        squire.wait_for("inspector")
+        self.assertIn("nothing changed", self.command("reload", "--config", config).stdout)
+
+    def test_status_without_a_configuration_finds_the_demo(self):
+        """At the default port, or one of the next nine, whatever else runs there."""
+        demo = Process("demo", "--listen", "127.0.0.1:0", env=self.env)
+        self.addCleanup(lambda: demo.stop())
+        port = int(demo.wait_for("proxy", "inspector").endpoints["inspector"].rstrip("/").rsplit(":", 1)[1])
+        if port > 8090: self.skipTest("the default ports are taken")
+        result = self.command("status", cwd=self.directory)
+        self.assertIn("session     usable", result.stdout)
+        self.assertIn("started without a file", result.stdout)
+        self.assertEqual(json.loads(self.command("status", "--json", cwd=self.directory).stdout)["state"], "usable")
 
     def test_another_squire_is_left_alone(self):
         squire, path = self.run_with_inspector()

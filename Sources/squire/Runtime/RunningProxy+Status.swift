@@ -1,0 +1,44 @@
+import ArgumentParser
+import Credentials
+import Settings
+import Support
+
+/// `squire status` where there is no configuration: what a Squire that runs says of itself.
+extension RunningProxy {
+    /// Whether its session serves requests, or may after a refresh.
+    private var isUsable: Bool { ["usable", "refreshing"].contains(status["session"]?["state"]?.string) }
+
+    /// Prints the status of the Squire that runs. False if none does. Throws the exit code of `status` besides.
+    static func showAny(json: Bool) throws -> Bool {
+        guard let proxy = try? findAny() else { return false }
+        if json {
+            Output.line((proxy.status["session"] ?? .null).serialized(pretty: true))
+            return true
+        }
+        for line in proxy.lines(now: SystemClock().wall()) { Output.line(line) }
+        if !proxy.isUsable { throw ExitCode(77) }
+        return true
+    }
+
+    /// Texts come from another process: what acts on a terminal is escaped.
+    private func lines(now: Int) -> [String] {
+        let session = status["session"] ?? .null
+        let text = { (value: JSONValue?) in value?.string.map(ControlCharacters.escaped) }
+        let state = (text(session["state"]) ?? "unknown").replacingAll("_", with: " ")
+        let who = pid.map { "pid \($0), " } ?? ""
+        var lines = ["session     \(state)"]
+        lines.append("running     \(who)inspector at \(address)")
+        lines.append(
+            "config      \(configuration.map(ControlCharacters.escaped) ?? "none: it was started without a file")"
+        )
+        if let upstream = text(status["upstream"]) { lines.append("upstream    \(upstream)") }
+        if let subject = text(session["subject"]) { lines.append("customer    \(subject)") }
+        if let seconds = session["expires_in"]?.integer, let at = session["expires_at"]?.integer {
+            let distance = seconds > 0 ? "in \(seconds) s" : "\(seconds.magnitude) s ago"
+            lines.append("expires     \(distance), \(LocalTime.text(at, now: now))")
+        }
+        if let refreshes = session["refreshes"]?.integer { lines.append("refreshes   \(refreshes)") }
+        if let advice = text(session["advice"]) { lines += ["", advice] }
+        return lines
+    }
+}
