@@ -12,6 +12,8 @@ public struct SessionDiagnosis: Sendable {
     /// The command that logs in, as it can be run.
     public var loginCommand: String
     public var canRefresh: Bool
+    /// The API has refused the token before, and nothing has replaced it yet.
+    public var isRejected: Bool
 
     /// What came of asking the API.
     public enum Probe: Sendable, Equatable {
@@ -36,7 +38,8 @@ public struct SessionDiagnosis: Sendable {
             expiresIn: status.expiresIn,
             advice: status.advice,
             loginCommand: loginCommand,
-            canRefresh: canRefresh
+            canRefresh: canRefresh,
+            isRejected: status.isRejected
         )
     }
 
@@ -45,13 +48,15 @@ public struct SessionDiagnosis: Sendable {
         expiresIn: Int? = nil,
         advice: String? = nil,
         loginCommand: String = "squire login",
-        canRefresh: Bool = true
+        canRefresh: Bool = true,
+        isRejected: Bool = false
     ) {
         self.state = state
         self.expiresIn = expiresIn
         self.advice = advice
         self.loginCommand = loginCommand
         self.canRefresh = canRefresh
+        self.isRejected = isRejected
     }
 
     /// Whether the token is one to ask the API about: there is one, and it has not ended.
@@ -108,6 +113,12 @@ public struct SessionDiagnosis: Sendable {
 
     private func line(_ probe: Probe) -> CheckLine {
         switch probe {
+        case .notConfigured where isRejected:
+            return .warn(
+                "session",
+                "the API has refused the token before, and was not asked now; the next request through squire run "
+                    + "refreshes it"
+            )
         case .notConfigured:
             return .note(
                 "session",
@@ -134,8 +145,9 @@ public struct SessionDiagnosis: Sendable {
         case .answered(let request, let status, .unclear):
             return .warn(
                 "session",
-                "\(request) answers \(status): does not tell whether the token is accepted. Check session.probe; token "
-                    + "\(life) by its own word"
+                "\(request) answers \(status): does not tell whether the token is accepted. "
+                    + "\(status == 429 || status >= 500 ? "Try again later" : "Check session.probe"); token \(life) by its "
+                    + "own word"
             )
         case .failed(let request, let reason):
             return .warn(

@@ -71,7 +71,7 @@ extension WayDiagnosis {
                 isOurs && isAuthority
                 ? "put a new one into tls.ca (\(files.paths.authorities ?? ""))" : "the API's operator has to renew it"
             return "\(end); \(time(report, otherwise: cure))"
-        case 18, 19, 2, 20, 21, 27: return "\(title), \(unknownAuthority(fault, faulty, isAuthority))"
+        case 18, 19, 2, 20, 21, 27: return "\(title): \(unknownAuthority(faulty))"
         case 23: return "\(title), has been revoked: the API's operator has to replace it"
         case 26, 79, 24:
             return
@@ -85,30 +85,32 @@ extension WayDiagnosis {
         }
     }
 
-    private func unknownAuthority(_ fault: Int, _ faulty: Certificate, _ isAuthority: Bool) -> String {
+    /// Nobody who is trusted has signed it.
+    private func unknownAuthority(_ faulty: Certificate) -> String {
         let isSelf = faulty.isSelfIssued
-        let issuer = isSelf ? "itself" : Self.name(faulty.issuer)
-        let needed = isSelf ? "this certificate" : "the certificate of \(issuer)"
+        let issuer = isSelf ? "it" : Self.name(faulty.issuer)
+        let needed = isSelf ? "it" : "the certificate of \(issuer)"
+        let between =
+            isSelf ? "" : ". If \(issuer) is signed by one that is trusted, the API's server has to send it along"
         guard let path = files.paths.authorities else {
-            return
-                "signed by \(issuer), is not trusted by this machine: if it is of your company or your own, save \(needed) "
-                + "and name the file: tls: {ca: FILE}. Verification cannot be turned off"
+            return "this machine does not trust \(issuer). If it is your own or your company's, save \(needed) and "
+                + "name the file: tls: {ca: FILE}\(between). Verification cannot be turned off"
         }
         var known = files.authorities.prefix(3).map { Self.name($0.subject) }.joined(separator: " and ")
         if files.authorities.count > 3 { known += " and \(files.authorities.count - 3) more" }
-        let between = isSelf || isAuthority ? "" : ", or have the API's server send it"
-        return "signed by \(issuer), which is not in tls.ca: \(path)\(known.isEmpty ? "" : " has \(known)"). Put "
-            + "\(needed) into that file, if you trust it\(between)"
+        let content = known.isEmpty ? "" : ", which has \(known)"
+        return "\(issuer) is not in tls.ca (\(path)\(content)). If you trust it, put \(needed) into that file\(between)"
     }
 
     private func wrongName(_ peer: Certificate?) -> String {
         guard let peer else { return "the certificate is not for \(host): use a name in upstream that it has" }
-        let names = peer.names.isEmpty ? "no host" : Self.list(peer.names)
-        let advice =
-            peer.names.isEmpty
-            ? "the API's operator has to issue one with \(host) in subjectAltName"
-            : "write one of these in upstream, if that is the API; else its operator has to add \(host)"
-        return "the \(Self.title(peer)), is for \(names), and not for \(host): \(advice)"
+        let title = "the \(Self.title(peer))"
+        guard !peer.names.isEmpty else {
+            return "\(title), names no host, and so not \(host): the API's operator has to issue one with \(host) in "
+                + "subjectAltName"
+        }
+        return "\(title), is for \(Self.list(peer.names)), and not for \(host): write one of these in upstream, if "
+            + "that is the API; else its operator has to add \(host)"
     }
 
     // MARK: Alerts
@@ -149,7 +151,7 @@ extension WayDiagnosis {
         guard let certificate = files.certificate else { return "Check tls.certificate (\(path))" }
         let state =
             certificate.notAfter < clock.ended
-            ? " expired on \(UTCTime.text(certificate.notAfter)): get a new one"
+            ? ", expired on \(UTCTime.text(certificate.notAfter)): get a new one"
             : ", \(Self.validity(certificate)), is the one that is sent: check that the API knows it"
         return "tls.certificate (\(path)), \(Self.title(certificate))\(state)"
     }

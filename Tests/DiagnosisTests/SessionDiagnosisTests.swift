@@ -80,6 +80,10 @@ struct SessionDiagnosisTests {
         #expect(expired[0].text.contains("expired 5 s ago, so it was not sent"))
         let ailing = SessionDiagnosis(state: .usable, expiresIn: 5, advice: "Log in before.").lines(.notConfigured)
         #expect(ailing.map(\.verdict) == [.note, .warn])
+        let refused = SessionDiagnosis(state: .usable, expiresIn: 50, isRejected: true)
+        #expect(refused.lines(.notConfigured).map(\.verdict) == [.warn])
+        let accepted = SessionDiagnosis.Probe.answered(request: "GET /me", status: 200, .accepted)
+        #expect(refused.lines(accepted).map(\.verdict) == [.ok])
     }
 
     // MARK: session.probe

@@ -95,7 +95,7 @@ struct WayDiagnosisTests {
 
     @Test(arguments: [
         (9, "is not valid before 2026-11-26 13:50:27 UTC"), (10, "expired on 2026-11-27 13:50:27 UTC"),
-        (18, "signed by itself, is not trusted by this machine"), (20, "is not trusted by this machine"),
+        (18, "this machine does not trust it"), (20, "this machine does not trust it"),
         (23, "has been revoked"), (26, "was not issued for this use (wrong purpose)"),
         (66, "is too weak for this machine (its key is too small)"),
         (62, "is for api.example.com, 10.1.2.3, 2001:db8::5, *.example.com, and not for other.test"),

@@ -162,16 +162,16 @@ class Certificates(CheckScenario):
         upstream = self.secure(self.issue("good.test", names=names))
         self.refused(upstream, "good.test, *.good.test, a.test, b.test and 2 more", "not for 127.0.0.1", "upstream", without=("tls.ca",))
         upstream = self.secure(self.issue("bare.test", names=""))
-        self.refused(upstream, "CN=bare.test", "no host", "subjectAltName")
+        self.refused(upstream, "CN=bare.test", "names no host", "subjectAltName")
         upstream = self.secure(self.issue("six.test", names="IP:::1,IP:2001:db8::5"))
         self.refused(upstream, "is for ::1, 2001:db8::5, and not for 127.0.0.1")
 
     def test_wrong_authority(self):
         upstream = self.secure(Authority(self.directory, "stranger").issue("good.test"))
-        self.refused(upstream, "CN=good.test", "signed by CN=stranger", str(self.ca), "has CN=authority", "into that file")
-        self.refused(upstream, "signed by CN=stranger", "not trusted by this machine", "tls: {ca: FILE}", extra="")
+        self.refused(upstream, "CN=good.test", f"CN=stranger is not in tls.ca ({self.ca}, which has CN=authority)", "the certificate of CN=stranger into that file")
+        self.refused(upstream, "this machine does not trust CN=stranger", "tls: {ca: FILE}", extra="")
         lone = Authority(self.directory, "lone")
-        self.refused(self.secure((lone.certificate, lone.key)), "CN=lone", "signed by itself", "tls: {ca: FILE}", extra="")
+        self.refused(self.secure((lone.certificate, lone.key)), "CN=lone, issued by itself: this machine does not trust it", "tls: {ca: FILE}", extra="")
 
     def test_what_a_certificate_says_is_escaped_and_cut(self):
         hostile = "x\x1b[31m\u202ey" + "z" * 50
