@@ -55,6 +55,12 @@ static inline CURLcode ccurl_set_header_callback(CURL *easy, ccurl_data_callback
     return code != CURLE_OK ? code : curl_easy_setopt(easy, CURLOPT_HEADERDATA, context);
 }
 
+// Called when all connections are made and the request is about to be sent; not for the CONNECT to a proxy.
+static inline CURLcode ccurl_set_sending_callback(CURL *easy, curl_prereq_callback callback, void *context) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, callback);
+    return code != CURLE_OK ? code : curl_easy_setopt(easy, CURLOPT_PREREQDATA, context);
+}
+
 static inline CURLcode ccurl_get_long(CURL *easy, CURLINFO info, long *value) {
     return curl_easy_getinfo(easy, info, value);
 }

@@ -23,6 +23,10 @@ extension WayDiagnosis {
                 + "operator has to allow TLS 1.2 or 1.3"
         case .files:
             let names = [files.paths.certificate, files.paths.key, files.paths.authorities].compactMap { $0 }
+            guard !names.isEmpty else {
+                return "this machine's list of authorities cannot be read: \(failure.error.detail): install it "
+                    + "(ca-certificates), or name a file of them: tls: {ca: FILE}"
+            }
             return "a file under tls: cannot be used: \(failure.error.detail): check \(names.joined(separator: ", "))"
         case .timeout:
             return "\(place) accepts the connection and does not answer the TLS handshake within "

@@ -161,7 +161,7 @@ extension EasyHandle {
         default: break
         }
         // With TLS 1.3 the server judges our certificate after we have sent the request.
-        if time(CURLINFO_PRETRANSFER_TIME) != nil { return isSecure && reason?.alert != nil ? .securing : .answering }
+        if hasSent { return isSecure && reason?.alert != nil ? .securing : .answering }
         guard isConnected else {
             return time(CURLINFO_NAMELOOKUP_TIME) == nil ? .resolving : .connecting
         }
@@ -186,7 +186,7 @@ extension EasyHandle {
                 if message.pointee.msg == CURLMSG_DONE { return ccurl_message_result(message) }
             }
             let now = MonotonicClock.now()
-            if deadline == nil, time(CURLINFO_PRETRANSFER_TIME) != nil {
+            if deadline == nil, hasSent {
                 deadline = now.adding(saturating: limit.nanoseconds)
             }
             let rest = deadline.map { $0.subtracting(saturating: now) } ?? .max

@@ -74,7 +74,7 @@ public struct BlockingRequest: Sendable {
         let code = perform(settings, on: easy, authentication, into: sink) { curl_easy_perform(easy.curl) }
         guard code == CURLE_OK else {
             let error = easy.error(code)
-            throw easy.time(CURLINFO_PRETRANSFER_TIME) != nil && error.kind != .refusedByProxy
+            throw easy.hasSent && error.kind != .refusedByProxy
                 ? .noResponse(error) : .notSent(error)
         }
         return response(of: easy, sink)
@@ -95,6 +95,7 @@ public struct BlockingRequest: Sendable {
         _ transfer: () -> CURLcode
     ) -> CURLcode {
         easy.apply(settings, authentication: authentication)
+        easy.watchSending()
         easy.set(CURLOPT_URL, url)
         easy.set(CURLOPT_CUSTOMREQUEST, method)
         // Else libcurl waits for the body that the Content-Length of a response to HEAD tells of.

@@ -115,6 +115,22 @@ final class EasyHandle {
         return status
     }
 
+    /// Of the request something may have been sent. libcurl's PRETRANSFER_TIME does not tell: newer ones set it for
+    /// transfers that fail before.
+    private(set) var hasSent = false
+
+    /// Before the transfer: from now on `hasSent` is kept.
+    func watchSending() {
+        ccurl_set_sending_callback(
+            curl,
+            { context, _, _, _, _ in
+                Unmanaged<EasyHandle>.fromOpaque(context!).takeUnretainedValue().hasSent = true
+                return Int32(CURL_PREREQFUNC_OK)
+            },
+            Unmanaged.passUnretained(self).toOpaque()
+        )
+    }
+
     /// Seconds from the transfer's start to one of its events; nil when that did not happen.
     func time(_ information: CURLINFO) -> Double? {
         var seconds = 0.0
