@@ -79,6 +79,12 @@ let package = Package(
             ],
             swiftSettings: common
         ),
+        // What `squire check` says of what it saw. Decides and words only.
+        .target(
+            name: "Diagnosis",
+            dependencies: ["Credentials", "HTTP1", "Platform", "ReverseProxy", "Settings", "Support", "Upstream"],
+            swiftSettings: common
+        ),
         // Whole requests in, whole or streamed answers out: the HTTP server of the pages Squire serves itself.
         // Never on the data path.
         .target(name: "LocalServer", dependencies: ["EventIO", "HTTP1"], swiftSettings: common),
@@ -100,8 +106,8 @@ let package = Package(
         .executableTarget(
             name: "squire",
             dependencies: [
-                "CSystem", "Credentials", "EventIO", "HTTP1", "Inspector", "Platform", "Playground", "ReverseProxy",
-                "Settings", "Support", "Threads", "Upstream",
+                "CSystem", "Credentials", "Diagnosis", "EventIO", "HTTP1", "Inspector", "Platform", "Playground",
+                "ReverseProxy", "Settings", "Support", "Threads", "Upstream",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -124,6 +130,11 @@ let package = Package(
         .testTarget(
             name: "CredentialsTests",
             dependencies: ["Credentials", "Platform", "Support", "Threads"],
+            swiftSettings: common
+        ),
+        .testTarget(
+            name: "DiagnosisTests",
+            dependencies: ["Credentials", "Diagnosis", "HTTP1", "Platform", "ReverseProxy", "Support", "Upstream"],
             swiftSettings: common
         ),
         .testTarget(

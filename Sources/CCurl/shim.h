@@ -7,6 +7,7 @@
 #include <curl/curl.h>
 #include <dlfcn.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 static inline CURLcode ccurl_set_long(CURL *easy, CURLoption option, long value) {
@@ -52,6 +53,12 @@ static inline CURLcode ccurl_set_write_callback(CURL *easy, ccurl_data_callback 
 static inline CURLcode ccurl_set_header_callback(CURL *easy, ccurl_data_callback callback, void *context) {
     CURLcode code = curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, callback);
     return code != CURLE_OK ? code : curl_easy_setopt(easy, CURLOPT_HEADERDATA, context);
+}
+
+// Called when all connections are made and the request is about to be sent; not for the CONNECT to a proxy.
+static inline CURLcode ccurl_set_sending_callback(CURL *easy, curl_prereq_callback callback, void *context) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, callback);
+    return code != CURLE_OK ? code : curl_easy_setopt(easy, CURLOPT_PREREQDATA, context);
 }
 
 static inline CURLcode ccurl_get_long(CURL *easy, CURLINFO info, long *value) {
@@ -136,6 +143,89 @@ static inline CURLcode ccurl_receive(CURL *easy, void *buffer, size_t size, size
     CURLcode code = curl_easy_recv(easy, buffer, size, count);
     *ccurl_close_notify() = NULL;
     return code;
+}
+
+// What the verification of a peer's certificate saw: the peer's own certificate, and the one that the first fault is about, in DER.
+// Owns the bytes: see `ccurl_forget_certificates`.
+typedef struct {
+    // X509_V_ERR_… of the first fault, and how far above the peer's own certificate it lies; 0 without one.
+    int fault;
+    int depth;
+    unsigned char *peer;
+    int peer_count;
+    unsigned char *faulty;
+    int faulty_count;
+} ccurl_certificates;
+
+static inline void ccurl_forget_certificates(ccurl_certificates *seen) {
+    free(seen->peer);
+    free(seen->faulty);
+    memset(seen, 0, sizeof *seen);
+}
+
+// Where the transfer that this thread drives notes certificates; NULL where nobody asks. Each file that includes this has its own.
+static inline ccurl_certificates **ccurl_noted_certificates(void) {
+    static _Thread_local ccurl_certificates *noted;
+    return &noted;
+}
+
+// A copy of an `X509 *` in DER; its length is 0 where there is none, or it is larger than TLS lets it be.
+static inline int ccurl_copy_certificate(const void *certificate, unsigned char **bytes) {
+    int (*encode)(const void *, unsigned char **);
+    *(void **)&encode = ccurl_tls_function("i2d_X509");
+    if (encode == NULL || certificate == NULL) return 0;
+    int count = encode(certificate, NULL);
+    if (count <= 0 || count > 128 * 1024) return 0;
+    unsigned char *copy = malloc((size_t)count), *end = copy;
+    if (copy == NULL) return 0;
+    if (encode(certificate, &end) != count) {
+        free(copy);
+        return 0;
+    }
+    free(*bytes);
+    *bytes = copy;
+    return count;
+}
+
+// OpenSSL's verify callback (SSL_CTX_set_verify(3)), once for each certificate and each fault. Looks, and decides nothing.
+static inline int ccurl_certificate_seen(int is_good, void *store) {
+    ccurl_certificates *seen = *ccurl_noted_certificates();
+    if (seen == NULL) return is_good;
+    void *(*own)(void *), *(*current)(void *);
+    int (*fault)(void *), (*depth)(void *);
+    *(void **)&own = ccurl_tls_function("X509_STORE_CTX_get0_cert");
+    *(void **)&current = ccurl_tls_function("X509_STORE_CTX_get_current_cert");
+    *(void **)&fault = ccurl_tls_function("X509_STORE_CTX_get_error");
+    *(void **)&depth = ccurl_tls_function("X509_STORE_CTX_get_error_depth");
+    if (own == NULL || current == NULL || fault == NULL || depth == NULL) return is_good;
+    int count = ccurl_copy_certificate(own(store), &seen->peer);
+    if (count > 0) seen->peer_count = count;
+    if (is_good || seen->fault != 0) return is_good;
+    seen->fault = fault(store);
+    seen->depth = depth(store);
+    seen->faulty_count = ccurl_copy_certificate(current(store), &seen->faulty);
+    return is_good;
+}
+
+static inline CURLcode ccurl_verification_begins(CURL *easy, void *context, void *data) {
+    (void)easy;
+    (void)data;
+    int (*mode)(const void *);
+    void (*set)(void *, int, int (*)(int, void *));
+    *(void **)&mode = ccurl_tls_function("SSL_CTX_get_verify_mode");
+    *(void **)&set = ccurl_tls_function("SSL_CTX_set_verify");
+    if (mode != NULL && set != NULL) set(context, mode(context), ccurl_certificate_seen);
+    return CURLE_OK;
+}
+
+// Before the transfer: what its verification sees is noted, as long as `ccurl_noted_certificates` says where. Nothing is verified less.
+static inline void ccurl_watch_certificates(CURL *easy) {
+    if (ccurl_uses_openssl()) curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, ccurl_verification_begins);
+}
+
+static inline CURLcode ccurl_set_debug_callback(CURL *easy, curl_debug_callback callback, void *context) {
+    CURLcode code = curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, callback);
+    return code != CURLE_OK ? code : curl_easy_setopt(easy, CURLOPT_DEBUGDATA, context);
 }
 
 // Macros of casts, which Swift does not import.

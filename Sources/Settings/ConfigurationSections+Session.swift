@@ -7,7 +7,9 @@ import Yams
 /// Reads `session`: where the token is kept, how it is refreshed, and which requests are about it.
 extension ConfigurationSections {
     func session(_ root: MapReader, _ session: inout SessionConfiguration) {
-        let keys = ["file", "name", "margin", "refresh", "sign-in", "sign-out", "anonymous", "missing", "rejected"]
+        let keys = [
+            "file", "name", "margin", "refresh", "sign-in", "sign-out", "anonymous", "missing", "rejected", "probe",
+        ]
         if let map = root.map("session", keys: keys) {
             session.file = map.string("file").map { TextFile.expand($0, in: directory, environment: environment) }
             session.name = map.value("name", Self.nameForm) { Self.isName($0) ? $0 : nil }
@@ -21,6 +23,7 @@ extension ConfigurationSections {
             if let patterns = patterns(map, "anonymous") { session.anonymous = patterns }
             if let missing = map.choice("missing", SessionConfiguration.Missing.self) { session.missing = missing }
             if let rules = rejections(map, "rejected", of: "session.rejected") { session.rejected = rules }
+            probe(map, &session)
         }
         if let given = overrides.session {
             session.file = TextFile.expand(given.text, in: ".", environment: environment)

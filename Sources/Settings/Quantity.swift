@@ -34,7 +34,7 @@ public enum Quantity {
     }
 
     /// A duration as `duration` reads it, in the largest unit that says it exactly.
-    static func text(_ duration: Duration) -> String {
+    public static func text(_ duration: Duration) -> String {
         let (seconds, attoseconds) = duration.components
         let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
         guard milliseconds != 0 else { return "0" }

@@ -25,4 +25,19 @@ public enum UTCTime {
         let count = strftime(&text, text.count, format, &parts)
         return String(decoding: text.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
+
+    /// Seconds since 1970 of a moment in the proleptic Gregorian calendar; nil when there is no such day.
+    public static func seconds(year: Int, month: Int, day: Int, secondOfDay: Int) -> Int? {
+        guard (0...9999).contains(year), (1...12).contains(month), (1...31).contains(day),
+            (0...86_400).contains(secondOfDay)
+        else { return nil }
+        var parts = tm()
+        parts.tm_year = Int32(year - 1900)
+        parts.tm_mon = Int32(month - 1)
+        parts.tm_mday = Int32(day)
+        let start = timegm(&parts)
+        // The 31st of a month that has 30 days became the first of the next.
+        guard parts.tm_mday == Int32(day) else { return nil }
+        return Int(start) + secondOfDay
+    }
 }

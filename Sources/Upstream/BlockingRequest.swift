@@ -33,8 +33,12 @@ public struct BlockingRequest: Sendable {
         public var status: Int
         public var fields: [(name: String, value: String)]
         public var body: [UInt8]
-        /// Seconds, each from the start: name resolved, connected, TLS done, first byte.
-        public var timing: (resolved: Double, connected: Double, secured: Double, firstByte: Double)
+
+        public init(status: Int, fields: [(name: String, value: String)], body: [UInt8]) {
+            self.status = status
+            self.fields = fields
+            self.body = body
+        }
 
         /// The first field of that name, compared without regard to case.
         public subscript(name: String) -> String? {
@@ -66,9 +70,36 @@ public struct BlockingRequest: Sendable {
         on easy: EasyHandle,
         _ authentication: EasyHandle.ProxyAuthentication
     ) throws(Failure) -> Response {
+        let sink = AnswerSink(limit: maximumResponseBytes)
+        let code = perform(settings, on: easy, authentication, into: sink) { curl_easy_perform(easy.curl) }
+        guard code == CURLE_OK else {
+            let error = easy.error(code)
+            throw easy.hasSent && error.kind != .refusedByProxy
+                ? .noResponse(error) : .notSent(error)
+        }
+        return response(of: easy, sink)
+    }
+
+    func response(of easy: EasyHandle, _ sink: AnswerSink) -> Response {
+        var status = 0
+        ccurl_get_long(easy.curl, CURLINFO_RESPONSE_CODE, &status)
+        return Response(status: status, fields: sink.fields, body: sink.body)
+    }
+
+    /// Sets all that makes the request, has `transfer` make it, and gives its result; what comes goes to `sink`.
+    func perform(
+        _ settings: UpstreamSettings,
+        on easy: EasyHandle,
+        _ authentication: EasyHandle.ProxyAuthentication,
+        into sink: AnswerSink,
+        _ transfer: () -> CURLcode
+    ) -> CURLcode {
         easy.apply(settings, authentication: authentication)
+        easy.watchSending()
         easy.set(CURLOPT_URL, url)
         easy.set(CURLOPT_CUSTOMREQUEST, method)
+        // Else libcurl waits for the body that the Content-Length of a response to HEAD tells of.
+        if method == "HEAD" { easy.set(CURLOPT_NOBODY, 1) }
         easy.set(CURLOPT_TIMEOUT_MS, timeout)
         easy.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         easy.set(CURLOPT_FRESH_CONNECT, 1)
@@ -91,7 +122,6 @@ public struct BlockingRequest: Sendable {
         }
         ccurl_set_list(easy.curl, CURLOPT_HTTPHEADER, list)
 
-        let sink = AnswerSink(limit: maximumResponseBytes)
         let context = Unmanaged.passUnretained(sink).toOpaque()
         ccurl_set_write_callback(
             easy.curl,
@@ -109,38 +139,27 @@ public struct BlockingRequest: Sendable {
             },
             context
         )
-        let code = withExtendedLifetime(sink) {
-            guard let body else { return curl_easy_perform(easy.curl) }
+        return withExtendedLifetime(sink) {
+            guard let body else { return transfer() }
             return body.withUnsafeBytes { bytes in
                 easy.set(CURLOPT_POSTFIELDSIZE, bytes.count)
                 ccurl_set_bytes(easy.curl, CURLOPT_POSTFIELDS, bytes.baseAddress ?? UnsafeRawPointer(easy.curl))
-                return curl_easy_perform(easy.curl)
+                return transfer()
             }
         }
-        guard code == CURLE_OK else {
-            // Time at which the request began to be sent; zero means it never did.
-            var sent = 0.0
-            ccurl_get_double(easy.curl, CURLINFO_PRETRANSFER_TIME, &sent)
-            let error = easy.error(code)
-            throw sent > 0 && error.kind != .refusedByProxy ? .noResponse(error) : .notSent(error)
-        }
-        var status = 0
-        ccurl_get_long(easy.curl, CURLINFO_RESPONSE_CODE, &status)
-        var timing = (resolved: 0.0, connected: 0.0, secured: 0.0, firstByte: 0.0)
-        ccurl_get_double(easy.curl, CURLINFO_NAMELOOKUP_TIME, &timing.resolved)
-        ccurl_get_double(easy.curl, CURLINFO_CONNECT_TIME, &timing.connected)
-        ccurl_get_double(easy.curl, CURLINFO_APPCONNECT_TIME, &timing.secured)
-        ccurl_get_double(easy.curl, CURLINFO_STARTTRANSFER_TIME, &timing.firstByte)
-        return Response(status: status, fields: sink.fields, body: sink.body, timing: timing)
     }
 }
 
 /// Collects a response within a limit. Lives on the stack of one `perform`.
-private final class AnswerSink {
+final class AnswerSink {
     private let limit: Int
     private(set) var body: [UInt8] = []
     private(set) var fields: [(name: String, value: String)] = []
+    /// The heads that are whole: a proxy's answer to CONNECT and interim responses, then the one that counts.
+    private(set) var heads: [[(name: String, value: String)]] = []
     private var headBytes = 0
+    /// A head has begun that is not whole yet.
+    private(set) var isInHead = false
 
     init(limit: Int) {
         self.limit = limit
@@ -160,6 +179,10 @@ private final class AnswerSink {
         if line.hasPrefix("HTTP/") {
             // A new head: an interim response, or the corporate proxy's own, came before.
             fields = []
+            isInHead = true
+        } else if line.isEmpty {
+            if isInHead { heads.append(fields) }
+            isInHead = false
         } else if let colon = line.utf8.firstIndex(of: UInt8(ascii: ":")) {
             let value = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
             fields.append((String(line[..<colon]), String(value)))

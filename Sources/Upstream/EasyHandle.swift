@@ -97,16 +97,55 @@ final class EasyHandle {
         return (code, count)
     }
 
-    private var proxy = UpstreamSettings.Proxy.none
+    /// The one that connections are made through, for all that is known.
+    private(set) var proxy = UpstreamSettings.Proxy.none
+
+    /// libcurl has found it in the environment.
+    func learn(proxy url: String) {
+        proxy = .url(url)
+    }
 
     /// The proxy wants credentials, and other than those it got.
     var isChallengedByProxy: Bool { proxy.mayHaveCredentials && connectStatus == 407 }
 
     /// The status of the proxy's last answer to CONNECT; 0 without one.
-    private var connectStatus: Int {
+    var connectStatus: Int {
         var status = 0
         ccurl_get_long(curl, CURLINFO_HTTP_CONNECTCODE, &status)
         return status
+    }
+
+    /// Of the request something may have been sent. libcurl's PRETRANSFER_TIME does not tell: newer ones set it for
+    /// transfers that fail before.
+    private(set) var hasSent = false
+
+    /// Before the transfer: from now on `hasSent` is kept.
+    func watchSending() {
+        ccurl_set_sending_callback(
+            curl,
+            { context, _, _, _, _ in
+                Unmanaged<EasyHandle>.fromOpaque(context!).takeUnretainedValue().hasSent = true
+                return Int32(CURL_PREREQFUNC_OK)
+            },
+            Unmanaged.passUnretained(self).toOpaque()
+        )
+    }
+
+    /// Seconds from the transfer's start to one of its events; nil when that did not happen.
+    func time(_ information: CURLINFO) -> Double? {
+        var seconds = 0.0
+        ccurl_get_double(curl, information, &seconds)
+        return seconds > 0 ? seconds : nil
+    }
+
+    /// What libcurl wrote about the last failure. May hold bytes of the peer's.
+    var errorText: String { String(cString: errorBuffer) }
+
+    /// The `errno` of connecting, or 0.
+    var systemError: Int32 {
+        var number = 0
+        ccurl_get_long(curl, CURLINFO_OS_ERRNO, &number)
+        return Int32(truncatingIfNeeded: number)
     }
 
     func error(_ code: CURLcode) -> UpstreamError {
@@ -114,13 +153,7 @@ final class EasyHandle {
         if status != 0, !(200...299).contains(status) { return refusal(status) }
         let isClosed = [CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_GOT_NOTHING, CURLE_WEIRD_SERVER_REPLY].contains(code)
         if isClosed, status == 0, proxy.usesConnect { return refusal(nil) }
-        var systemError = 0
-        ccurl_get_long(curl, CURLINFO_OS_ERRNO, &systemError)
-        return UpstreamError(
-            code: code,
-            text: String(cString: errorBuffer),
-            systemError: Int32(truncatingIfNeeded: systemError)
-        )
+        return UpstreamError(code: code, text: errorText, systemError: systemError)
     }
 
     private func refusal(_ status: Int?) -> UpstreamError {
@@ -129,7 +162,7 @@ final class EasyHandle {
     }
 
     /// As it is configured, else its address: the environment's may be any.
-    private var proxyName: String {
+    var proxyName: String {
         if let name = proxy.name { return name }
         var port = 0
         ccurl_get_long(curl, CURLINFO_PRIMARY_PORT, &port)

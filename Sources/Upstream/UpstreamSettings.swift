@@ -26,7 +26,7 @@ public struct UpstreamSettings: Sendable, Equatable {
         }
 
         /// `host:port` of a configured one, without credentials; nil when only the environment knows.
-        var name: String? {
+        public var name: String? {
             guard case .url(let text) = self else { return nil }
             var rest = text[...]
             if let slashes = rest.utf8.firstIndex(of: UInt8(ascii: "/")) {

@@ -237,6 +237,7 @@ public struct SessionConfiguration: Sendable, Equatable {
     public var anonymous: [RoutePattern] = []
     public var missing = Missing.refuse
     public var rejected = [Rejection(status: 401)]
+    public var probe: Probe?
 
     public init() {}
 

@@ -66,6 +66,26 @@ public struct SessionRequests: Sendable {
         )
     }
 
+    /// A request without a body to the upstream, with the configured headers and the bearer if there is one: for
+    /// `squire check`, which sends it itself.
+    public func request(
+        _ method: String,
+        _ path: String,
+        token: Token?,
+        timeout: Duration
+    ) -> BlockingRequest {
+        var fields = fields(token: token, overriding: [])
+        if !configuration.headers.contains(where: { $0.name.lowercased() == "content-type" }) {
+            fields.removeAll { $0.name == "Content-Type" }
+        }
+        return BlockingRequest(
+            method: method,
+            url: configuration.upstream.description + path,
+            fields: fields,
+            timeout: timeout
+        )
+    }
+
     private func fields(token: Token?, overriding rules: [HeaderRule]) -> [(name: String, value: String)] {
         var identifiers = IdentifierGenerator()
         var fields = configuration.headers.map { (name: $0.name, value: $0.value) }

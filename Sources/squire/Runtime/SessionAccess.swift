@@ -26,9 +26,10 @@ struct SessionAccess {
         var replaced: ReplacedSession?
     }
 
-    init(_ loaded: LoadedConfiguration, _ purpose: Purpose = .use) throws {
+    /// `saysNotices` is false for a command that says them in lines of its own.
+    init(_ loaded: LoadedConfiguration, _ purpose: Purpose = .use, saysNotices: Bool = true) throws {
         self.loaded = loaded
-        if let notice = loaded.formerNotice { Output.error("squire: \(notice)") }
+        if saysNotices, let notice = loaded.formerNotice { Output.error("squire: \(notice)") }
         file = SessionFile(path: purpose == .login ? loaded.place.loginFile : loaded.place.file)
         let heard = heard
         do throws(SessionFileError) {

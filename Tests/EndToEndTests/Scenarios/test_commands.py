@@ -158,7 +158,7 @@ class Sessions(Scenario):
         self.command("login", "--config", config, "--email", "a@b.c", "--code", "1", code=69)
         self.save_token(jwt(life=10), config)
         self.command("token", "--config", config, code=69)
-        self.assertIn("connection", self.command("check", "--online", "--config", config, code=69).stderr)
+        self.assertIn("fail  connection", self.command("check", "--online", "--config", config, code=69).stdout)
         self.session_file.write_text("{broken")
         self.assertIn("damaged", self.command("token", "--config", config, code=65).stderr)
         # A login repairs it.

@@ -1,0 +1,64 @@
+import Settings
+
+/// One line of `squire check`: a verdict, what it is about, and what was found and what to do next.
+public struct CheckLine: Sendable, Equatable, CustomStringConvertible {
+    public enum Verdict: Sendable, Equatable {
+        case ok
+        /// Nothing was judged.
+        case note
+        case warn
+        case fail(Fault)
+    }
+
+    /// Why a check ends, with the exit code of the process.
+    public enum Fault: Int32, Sendable {
+        case malformed = 65
+        case unreachable = 69
+        case notWritable = 73
+        case loginNeeded = 77
+    }
+
+    public var verdict: Verdict
+    public var subject: String
+    public var text: String
+
+    public init(_ verdict: Verdict, _ subject: String, _ text: String) {
+        self.verdict = verdict
+        self.subject = subject
+        self.text = text
+    }
+
+    public static func ok(_ subject: String, _ text: String) -> CheckLine { CheckLine(.ok, subject, text) }
+    public static func note(_ subject: String, _ text: String) -> CheckLine { CheckLine(.note, subject, text) }
+    public static func warn(_ subject: String, _ text: String) -> CheckLine { CheckLine(.warn, subject, text) }
+    /// The API cannot be reached.
+    static func fail(_ subject: String, _ text: String) -> CheckLine {
+        CheckLine(.fail(.unreachable), subject, text)
+    }
+
+    public var fault: Fault? { if case .fail(let fault) = verdict { fault } else { nil } }
+
+    /// In columns, on one line, without anything that acts on a terminal: it quotes files, servers and certificates.
+    public var description: String {
+        let word =
+            switch verdict {
+            case .ok: "ok"
+            case .note: "--"
+            case .warn: "warn"
+            case .fail: "fail"
+            }
+        return ControlCharacters.escaped(Self.padded(word, 6) + Self.padded(subject, 15) + text)
+    }
+
+    private static func padded(_ text: String, _ width: Int) -> String {
+        text + String(repeating: " ", count: max(width - text.count, 1))
+    }
+}
+
+extension String {
+    /// At most so many code points of what somebody else wrote, for a line.
+    func cut(_ limit: Int = 120) -> String {
+        guard unicodeScalars.count > limit else { return self }
+        return String(String.UnicodeScalarView(unicodeScalars.prefix(limit - 1))) + "…"
+    }
+}

@@ -1,0 +1,86 @@
+public import ReverseProxy
+import Upstream
+
+/// What a configuration says, in lines, for whoever wrote it. Pure, and never shows a value that may be secret: headers
+/// by their names, a proxy without its user.
+public struct ConfigurationMeaning: Sendable {
+    private let configuration: ProxyConfiguration
+
+    public init(_ configuration: ProxyConfiguration) {
+        self.configuration = configuration
+    }
+
+    public var lines: [CheckLine] {
+        var lines: [CheckLine] = [
+            .note("upstream", configuration.upstream.description),
+            .note("listen", configuration.listen.map(\.description).joined(separator: ", ")),
+            .note("inspector", configuration.inspector?.description ?? "off"),
+            .note("headers", headers), .note("source", source), .note("apply", apply),
+        ]
+        if let probe = configuration.session.probe {
+            lines.append(.note("probe", SessionDiagnosis.text(probe)))
+        }
+        lines += routes
+        switch configuration.proxy {
+        case .none: break
+        case .environment: lines.append(.note("proxy", "as the environment says (https_proxy, no_proxy, …)"))
+        case .url: lines.append(.note("proxy", configuration.proxy.name ?? ""))
+        }
+        for (name, path) in [
+            ("tls.ca", configuration.tls.authorities), ("tls.certificate", configuration.tls.certificate),
+            ("tls.key", configuration.tls.key),
+        ] {
+            if let path { lines.append(.note(name, path)) }
+        }
+        lines += access
+        return lines
+    }
+
+    /// By name, and where each was set.
+    private var headers: String {
+        guard !configuration.headers.isEmpty else { return "none" }
+        return configuration.headers.map { rule in
+            let overwrites = rule.overwrite ? "over the client's, " : ""
+            return rule.source.isEmpty ? rule.name : "\(rule.name) (\(overwrites)\(rule.source))"
+        }.joined(separator: ", ")
+    }
+
+    private var source: String {
+        guard let refresh = configuration.session.refresh else {
+            return "none: a token that is refused or over needs another login (session.refresh)"
+        }
+        let server = refresh.origin.map(\.description) ?? ""
+        let path = refresh.path.prefix { $0 != "?" }
+        return "recipe, \(refresh.method) \(server)\(path), the token at \(refresh.token)"
+    }
+
+    private var apply: String {
+        switch configuration.authorization {
+        case .replace: "Authorization: Bearer …, instead of the client's"
+        case .fill: "Authorization: Bearer …, where the client sends none"
+        }
+    }
+
+    private var routes: [CheckLine] {
+        let session = configuration.session
+        var lines: [CheckLine] = []
+        for (name, patterns) in [
+            ("sign-in", session.signIn), ("sign-out", session.signOut), ("anonymous", session.anonymous),
+        ] where !patterns.isEmpty {
+            lines.append(.note(name, patterns.map(\.description).joined(separator: ", ")))
+        }
+        if session.missing == .forward { lines.append(.note("missing", "forward: without a token, requests go bare")) }
+        return lines
+    }
+
+    private var access: [CheckLine] {
+        let access = configuration.access
+        var rules: [String] = []
+        if access.key != nil { rules.append("with X-Squire-Key") }
+        if !access.sameUser { rules.append("from other users of this machine, too") }
+        if access.allowRemote { rules.append("from other machines, too") }
+        if !access.hosts.isEmpty { rules.append("as \(access.hosts.joined(separator: ", "))") }
+        if !access.origins.isEmpty { rules.append("from pages of \(access.origins.joined(separator: ", "))") }
+        return rules.isEmpty ? [] : [.note("access", rules.joined(separator: "; "))]
+    }
+}

@@ -1,0 +1,161 @@
+public import Credentials
+public import ReverseProxy
+public import Upstream
+
+/// The session's line: what its file says of it, and what the API said when it was asked. Pure.
+public struct SessionDiagnosis: Sendable {
+    public var state: SessionStatus.State
+    /// Seconds; nil when the token does not say.
+    public var expiresIn: Int?
+    /// What is wrong with it, and what to do.
+    public var advice: String?
+    /// The command that logs in, as it can be run.
+    public var loginCommand: String
+    public var canRefresh: Bool
+    /// The API has refused the token before, and nothing has replaced it yet.
+    public var isRejected: Bool
+
+    /// What came of asking the API.
+    public enum Probe: Sendable, Equatable {
+        /// No `session.probe` is configured.
+        case notConfigured
+        /// The session's record does not say which API it belongs to: the token is sent to none.
+        case unbound
+        /// `GET /api/me` got a response.
+        case answered(request: String, status: Int, Answer)
+        /// It got none, and why.
+        case failed(request: String, String)
+    }
+
+    /// What a response says of the token.
+    public enum Answer: Sendable, Equatable {
+        case accepted, rejected, unclear
+    }
+
+    public init(_ status: SessionStatus, loginCommand: String, canRefresh: Bool) {
+        self.init(
+            state: status.state,
+            expiresIn: status.expiresIn,
+            advice: status.advice,
+            loginCommand: loginCommand,
+            canRefresh: canRefresh,
+            isRejected: status.isRejected
+        )
+    }
+
+    init(
+        state: SessionStatus.State,
+        expiresIn: Int? = nil,
+        advice: String? = nil,
+        loginCommand: String = "squire login",
+        canRefresh: Bool = true,
+        isRejected: Bool = false
+    ) {
+        self.state = state
+        self.expiresIn = expiresIn
+        self.advice = advice
+        self.loginCommand = loginCommand
+        self.canRefresh = canRefresh
+        self.isRejected = isRejected
+    }
+
+    /// Whether the token is one to ask the API about: there is one, and it has not ended.
+    public var mayBeAsked: Bool {
+        switch state {
+        case .usable, .refreshing: (expiresIn ?? 1) > 0
+        case .loginNeeded, .none: false
+        }
+    }
+
+    /// How the API was asked, as `GET /path` without the query, which may hold anything.
+    public static func text(_ probe: SessionConfiguration.Probe) -> String {
+        "\(probe.method.rawValue) \(probe.path.prefix { $0 != "?" })"
+    }
+
+    /// What a response to the probe says of the token: the same rules as in the proxy, and a success.
+    public static func judge(
+        _ response: BlockingRequest.Response,
+        _ probe: SessionConfiguration.Probe,
+        _ rules: [SessionConfiguration.Rejection]
+    ) -> Answer {
+        let policy = RejectionPolicy(rules)
+        let challenges = response.fields.filter { $0.name.lowercased() == "www-authenticate" }.map(\.value)
+        let body = RejectionPolicy.Body(type: response["Content-Type"], isThere: probe.method != .head)
+        switch policy.verdict(status: response.status, challenges: challenges, body: body) {
+        case .rejected: return .rejected
+        case .needsBody
+        where policy.isRejected(status: response.status, challenges: challenges, body: response.body):
+            return .rejected
+        case .accepted, .needsBody: return (200...299).contains(response.status) ? .accepted : .unclear
+        }
+    }
+
+    // MARK: Lines
+
+    public func lines(_ probe: Probe) -> [CheckLine] {
+        switch state {
+        case .loginNeeded, .none:
+            return [CheckLine(.fail(.loginNeeded), "session", advice ?? "There is no session. Run: \(loginCommand)")]
+        case .usable, .refreshing: break
+        }
+        let line = expiresIn.map { $0 <= 0 } == true ? expired : line(probe)
+        return [line] + (advice.map { [.warn("session", $0)] } ?? [])
+    }
+
+    private var expired: CheckLine {
+        let age = -(expiresIn ?? 0)
+        return .warn(
+            "session",
+            "the token expired \(age) s ago, so it was not sent and the API was not asked; the next request through "
+                + "squire run refreshes it"
+        )
+    }
+
+    private func line(_ probe: Probe) -> CheckLine {
+        switch probe {
+        case .notConfigured where isRejected:
+            return .warn(
+                "session",
+                "the API has refused the token before, and was not asked now; the next request through squire run "
+                    + "refreshes it"
+            )
+        case .notConfigured:
+            return .note(
+                "session",
+                "token \(life) by its own word, not tried: the API was not asked. session.probe: GET /PATH says what to ask"
+            )
+        case .unbound:
+            return .warn(
+                "session",
+                "token \(life) by its own word, not tried: it is not bound to an API yet, which its first request through "
+                    + "squire run does"
+            )
+        case .answered(let request, let status, .accepted):
+            return .ok("session", "the API accepts the token (status \(status) to \(request)), \(life)")
+        case .answered(let request, let status, .rejected):
+            let advice =
+                canRefresh
+                ? "The next request through squire run refreshes it; if that fails, run: \(loginCommand)"
+                : "Run: \(loginCommand)"
+            return CheckLine(
+                .fail(.loginNeeded),
+                "session",
+                "the API refuses the token (status \(status) to \(request)). \(advice)"
+            )
+        case .answered(let request, let status, .unclear):
+            return .warn(
+                "session",
+                "\(request) answers \(status): does not tell whether the token is accepted. "
+                    + "\(status == 429 || status >= 500 ? "Try again later" : "Check session.probe"); token \(life) by its "
+                    + "own word"
+            )
+        case .failed(let request, let reason):
+            return .warn(
+                "session",
+                "the API was asked (\(request)) and did not answer: \(reason). Token \(life) by its own word"
+            )
+        }
+    }
+
+    private var life: String { expiresIn.map { "good for \($0) s" } ?? "of unknown life" }
+}

@@ -1,0 +1,86 @@
+import Credentials
+import Diagnosis
+import ReverseProxy
+import Settings
+import Upstream
+
+/// Looks at the session as `squire check` does: reads its file, asks the API about its token, and changes nothing.
+struct SessionCheck {
+    private let loaded: LoadedConfiguration
+    private let file: SessionFile
+
+    init(_ loaded: LoadedConfiguration) {
+        self.loaded = loaded
+        file = SessionFile(path: loaded.sessionFile)
+    }
+
+    /// The file, and whether it can be read.
+    func fileLines() -> [CheckLine] {
+        var lines: [CheckLine] = []
+        do throws(SessionFileError) {
+            let hasToken = try file.load()?.record.token != nil
+            let state = hasToken ? "" : ", no session yet. Run: \(loaded.lines.login)"
+            lines.append(.note("session file", file.path + state))
+            if !hasToken { lines += loaded.hints.map { .note("session file", $0) } }
+        } catch {
+            lines.append(CheckLine(.fail(.malformed), "session file", error.description))
+        }
+        if let notice = loaded.formerNotice { lines.append(.note("session file", notice)) }
+        return lines
+    }
+
+    /// Whether a session could be saved.
+    func saveLines() -> [CheckLine] {
+        guard let problem = file.writeProblem() else { return [] }
+        return [
+            CheckLine(
+                .fail(.notWritable),
+                "session file",
+                "\(problem.description): a new token could not be saved, so none is asked for. Make room, or give back the "
+                    + "rights"
+            )
+        ]
+    }
+
+    /// What the session is, and what the API says of it where `session.probe` says how to ask. Blocking.
+    func lines() -> [CheckLine] {
+        // Its file has a line of its own.
+        guard let session = try? SessionAccess(loaded, .look, saysNotices: false).cache else { return [] }
+        let diagnosis = SessionDiagnosis(
+            session.status,
+            loginCommand: loaded.lines.login,
+            canRefresh: loaded.configuration.session.refresh != nil
+        )
+        return diagnosis.lines(diagnosis.mayBeAsked ? ask(session) : .notConfigured)
+    }
+
+    private func ask(_ session: Session) -> SessionDiagnosis.Probe {
+        let configuration = loaded.configuration
+        guard let probe = configuration.session.probe, let token = session.token else { return .notConfigured }
+        // A token that nobody bound goes to the API by its first request, which binds it: a check writes nothing.
+        guard let owner = (try? file.load())?.record.origin, SessionBinding.isSame(owner, loaded.binding.origin) else {
+            return .unbound
+        }
+        let answerLimit = WayCheck.answerLimit(configuration)
+        var request = SessionRequests(configuration).request(
+            probe.method.rawValue,
+            probe.path,
+            token: token,
+            timeout: configuration.timeouts.connect + answerLimit
+        )
+        request.maximumResponseBytes = Self.maximumBodyBytes
+        let text = SessionDiagnosis.text(probe)
+        switch request.report(configuration.upstreamSettings, answerWithin: answerLimit).outcome {
+        case .response(let response):
+            let answer = SessionDiagnosis.judge(response, probe, configuration.session.rejected)
+            return .answered(request: text, status: response.status, answer)
+        case .failed(let failure):
+            let reason =
+                failure.cause == .timeout ? "nothing came within \(Quantity.text(answerLimit))" : failure.error.detail
+            return .failed(request: text, reason)
+        }
+    }
+
+    /// What rules of `session.rejected` look into, as in the proxy.
+    private static let maximumBodyBytes = 64 * 1024
+}
