@@ -1,5 +1,9 @@
-import Credentials
+import Platform
+import Support
 import Testing
+import Threads
+
+@testable import Credentials
 
 @Suite struct SessionBindingTests {
     @Test(arguments: [
@@ -35,5 +39,87 @@ import Testing
     ]) func oddBindings(_ text: String) throws {
         let record = try #require(SessionRecord(parsing: Array(text.utf8)))
         #expect(record.foreignOrigin(to: SessionBinding(origin: "https://a")) != nil)
+    }
+
+    private func file(_ text: String) throws -> SessionFile {
+        var template = Array("/tmp/squire-binding.XXXXXX".utf8CString)
+        let path = String(cString: mkdtemp(&template)) + "/s.json"
+        let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT)
+        let isWritten = file.writeAll(Array(text.utf8))
+        #expect(isWritten)
+        return SessionFile(path: path)
+    }
+
+    /// Two projects, two APIs, one file that belongs to nobody yet: one of them gets it, and the other never the token.
+    @Test func firstUseDecides() throws {
+        let file = try file(#"{"token":"t","mine":1}"#)
+        let origins = (0..<8).map { "https://\($0).example" }
+        let sessions = Guarded<[String: Session]>([:])
+        let threads = origins.map { origin in
+            NativeThread(name: "bind") {
+                let session = try? Session(
+                    file: file,
+                    source: nil,
+                    margin: .zero,
+                    binding: SessionBinding(origin: origin)
+                )
+                sessions.with { $0[origin] = session }
+            }
+        }
+        for thread in threads { thread?.join() }
+        let holders = sessions.with { $0.filter { $0.value.token != nil }.map(\.key) }
+        #expect(holders.count == 1)
+        #expect(try file.load()?.record.origin == holders.first)
+        #expect(try file.load()?.record.document["mine"]?.integer == 1)
+    }
+
+    @Test func whoLooksWritesNothing() throws {
+        let text = #"{"token":"t"}"#
+        let file = try file(text)
+        let session = try Session(
+            file: file,
+            source: nil,
+            margin: .zero,
+            binding: SessionBinding(origin: "https://a"),
+            onlyLooks: true
+        )
+        #expect(session.token != nil)
+        #expect(try file.load()?.record.document["origin"] == nil)
+    }
+
+    /// A file whose directory cannot be written is used all the same, as long as its token lives.
+    @Test func anUnwritableFileIsUsed() throws {
+        let file = try file(#"{"token":"t"}"#)
+        mkdir(file.path + ".lock", 0o700)
+        let session = try Session(
+            file: file,
+            source: nil,
+            margin: .zero,
+            binding: SessionBinding(origin: "https://a")
+        )
+        #expect(session.token != nil)
+        #expect(file.writeProblem() != nil)
+    }
+
+    /// Somebody else's session is neither overwritten nor forgotten.
+    @Test func anothersSessionStays() throws {
+        let file = try file(#"{"token":"t","origin":"https://b"}"#)
+        let session = try Session(
+            file: file,
+            source: nil,
+            margin: .zero,
+            binding: SessionBinding(origin: "https://a")
+        )
+        let version = file.version()
+        let latch = Latch<Result<Void, SessionFileError>>()
+        session.adopt(try #require(Token("new")), source: .signIn, keepsUnsaved: true) { latch.set($0) }
+        guard case .failure(let error) = latch.wait(), error.reason == .foreign else {
+            Issue.record("it was replaced")
+            return
+        }
+        let forgotten = Latch<Bool>()
+        session.forget { _ in forgotten.set(true) }
+        _ = forgotten.wait()
+        #expect(file.version() == version && session.token == nil)
     }
 }

@@ -1,0 +1,48 @@
+import Credentials
+import Testing
+
+@testable import Settings
+
+@Suite struct SessionPlaceTests {
+    private static func read(_ text: String) throws(ConfigurationError) -> LoadedConfiguration {
+        try ConfigurationLoader(environment: ["HOME": "/nowhere"])
+            .read("upstream: https://API.Example.com\n" + text, path: "/nowhere/squire.yaml")
+    }
+
+    @Test(arguments: ["a", "A-z.0_9", "-", "a..", String(repeating: "x", count: 64)]) func names(_ name: String) throws
+    {
+        let file = try Self.read("session: {name: \"\(name)\"}\n").sessionFile
+        #expect(file == "/nowhere/.local/state/squire/api.example.com-\(name)-137b9e5e.json")
+    }
+
+    @Test(arguments: ["", ".a", "..", "a/b", "a b", "ä", "a\\n", String(repeating: "x", count: 65)])
+    func otherNames(_ name: String) {
+        let error = #expect(throws: ConfigurationError.self) { try Self.read("session: {name: \"\(name)\"}\n") }
+        #expect(error?.issues.first?.line == 2)
+        #expect(error?.issues.first?.message.hasPrefix("session.name must be 1 to 64") == true)
+    }
+
+    @Test func aNameAndAFile() {
+        let error = #expect(throws: ConfigurationError.self) { try Self.read("session:\n  file: x\n  name: y\n") }
+        #expect(error?.issues.first?.line == 4)
+    }
+
+    /// What could climb out of the directory, or be none of a file name's characters, does not come from the host.
+    @Test func hosts() {
+        let places = SessionPlaces(["XDG_STATE_HOME": "/s"])
+        let name = { (host: String) in
+            places.standard(SessionBinding(origin: "o"), host: host, name: nil).dropFirst(10).dropLast(14)
+        }
+        #expect(name("::1") == "__1" && name("a/b") == "a_b" && name("Ä") == "__")
+        #expect(name(String(repeating: "h", count: 300)).count == 100)
+    }
+
+    /// A relative path would depend on where a command is run.
+    @Test func directories() {
+        #expect(SessionPlaces.directory(["XDG_STATE_HOME": "/s"]) == "/s/squire")
+        for environment in [["XDG_STATE_HOME": "s"], ["XDG_STATE_HOME": ""], [:]] {
+            let directory = SessionPlaces.directory(environment.merging(["HOME": "/h"]) { $1 })
+            #expect(directory == "/h/.local/state/squire")
+        }
+    }
+}
