@@ -95,18 +95,6 @@ public enum SessionLog {
             event: "login",
             "a login replaced the session\(who)\(life); \(fate)",
             [
-                "outcome": .text("replaced"), "subject": session.subject.map(LogMessage.Value.text),
-                "expires_in": session.expiresIn.map(LogMessage.Value.number),
-                "kept_in": session.keptIn.map(LogMessage.Value.text),
-    private static func replaced(_ session: ReplacedSession) -> LogMessage {
-        let who = session.subject.map { " of customer \($0)" } ?? ""
-        let life = session.expiresIn.map { $0 > 0 ? ", good for \($0) s" : "" } ?? ""
-        let fate = session.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
-        return LogMessage(
-            .notice,
-            event: "login",
-            "a login replaced the session\(who)\(life); \(fate)",
-            [
                 ("outcome", .text("replaced")), ("subject", session.subject.map(LogMessage.Value.text)),
                 ("expires_in", session.expiresIn.map(LogMessage.Value.number)),
                 ("kept_in", session.keptIn.map(LogMessage.Value.text)),

@@ -51,14 +51,12 @@ extension ProxyService {
         case .reread(let changed, let restart):
             let text = "configuration re-read: \(Self.summary(changed: changed, restart: restart))"
             let level: Logger.Level = restart.isEmpty ? .notice : .warning
-            let members: KeyValuePairs<String, LogMessage.Value?> = [
-                "changed": .list(changed), "restart": .list(restart),
-            ]
+            let members: [(String, LogMessage.Value?)] = [("changed", .list(changed)), ("restart", .list(restart))]
             logging.messages.write(LogMessage(level, event: "reload", text, members))
         case .refused(let mistakes):
             let texts = mistakes.map(\.description)
             let text = "the configuration was not changed: \(texts.joined(separator: "\n"))"
-            logging.messages.write(LogMessage(.error, event: "reload", text, ["errors": .list(texts)]))
+            logging.messages.write(LogMessage(.error, event: "reload", text, [("errors", .list(texts))]))
         case .otherConfiguration, .notReloadable: break
         }
     }

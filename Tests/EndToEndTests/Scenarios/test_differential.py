@@ -104,8 +104,11 @@ class Differential(Scenario):
         arguments = []
         for index, upstream in enumerate(upstreams):
             config = self.config(upstream.url, "timeouts: {head: 1s, body: 1s, idle: 1s}\n", profile="", name=f"lane{index}.yaml")
+            # A session is one upstream's.
+            text = pathlib.Path(config).read_text().replace("session.json", f"session{index}.json")
+            pathlib.Path(config).write_text(text)
+            self.save_token(jwt(), config)
             arguments += ["--config", config]
-        self.save_token(jwt(), config)
         process = Process("run", *arguments, "--log-level", "error", env=self.env)
         self.addCleanup(lambda: process.stop())
         return [int(line.rsplit(":", 1)[1]) for line in process.wait_for_lines(len(upstreams))]

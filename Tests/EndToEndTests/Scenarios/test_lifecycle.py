@@ -129,7 +129,7 @@ class Lifecycle(Scenario):
         squire.stop()
         self.config(second.url)
         self.assertIn(first.url, self.command("token", "--config", config, code=77).stderr)
-        self.assertIn(first.url, self.command("status", "--config", config).stdout)
+        self.assertIn(first.url, self.command("status", "--config", config, code=77).stdout)
         self.assertEqual(self.fetch(self.run_squire(config)).status, 401)
         self.assertEqual(second.requests, [])
 

@@ -385,7 +385,7 @@ class Log(Scenario):
 
     def test_demo_begins_and_ends_like_run(self):
         process = Process("demo", "--listen", "127.0.0.1:0", "--inspector", "off", env=self.env).wait_for("proxy")
-        process.wait_for_text("Ctrl-C ends it")
+        process.wait_for_text("ends it.")
         self.assertEqual(process.stop(signal.SIGINT), 0)
         lines = process.text().splitlines()
         self.assertRegex(lines[0], rf" notice  squire \S+: {process.endpoints['proxy']} -> http://127\.0\.0\.1:\d+, customer \S+, token good for \d+ s$")

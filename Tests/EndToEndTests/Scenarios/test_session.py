@@ -77,7 +77,7 @@ class LostReplies(Scenario):
         status = json.loads(self.command("status", "--json", "--config", squire.config).stdout)
         self.assertEqual(status["state"], "login_needed")
         self.assertRegex(status["advice"], r"The answer to the refresh of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC was lost .*refused the token since \(status 401\)\. Run: squire login --config .* --email")
-        self.assertIn("was lost", self.command("status", "--config", squire.config).stdout)
+        self.assertIn("was lost", self.command("status", "--config", squire.config, code=77).stdout)
         self.assertIn("was lost", self.command("token", "--config", squire.config, "--min-ttl", "2h", code=77).stderr)
         squire.stop()
         self.assertIn("was lost", squire.text())
@@ -256,7 +256,7 @@ class OtherHands(Scenario):
                 after = os.lstat(self.session_file)
                 # Its rights may have been narrowed, nothing else.
                 self.assertEqual((stat.S_IFMT(kind.st_mode), kind.st_size, kind.st_ino), (stat.S_IFMT(after.st_mode), after.st_size, after.st_ino))
-                self.command("run", "--config", squire.config, code=74)
+                self.command("run", "--config", squire.config, code=65)
                 squire.stop()
                 shutil.rmtree(self.session_file) if self.session_file.is_dir() and not self.session_file.is_symlink() else self.session_file.unlink()
 
