@@ -8,6 +8,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case sessionFile = "session-file"
     case configuration
     case upstreamFields = "upstream-fields"
+    case claims
 
     /// Throws a `Violation` when an invariant does not hold.
     public func check(_ bytes: [UInt8]) throws {
@@ -18,6 +19,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .sessionFile: try SessionFileInvariants.check(bytes)
         case .configuration: try ConfigurationInvariants.check(bytes)
         case .upstreamFields: try UpstreamFieldInvariants.check(bytes)
+        case .claims: try ClaimInvariants.check(bytes)
         }
     }
 }
