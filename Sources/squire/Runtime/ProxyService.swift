@@ -170,14 +170,12 @@ final class ProxyService {
         }
     }
 
-    /// Warns if what a refresh or a login brings could not be saved. Tries it, on a thread of its own: disks are slow.
+    /// Warns if what a refresh or a login brings could not be saved.
     func warnIfNotWritable() {
-        let (file, logger) = (SessionFile(path: loaded.sessionFile), logging.logger())
-        let thread = NativeThread(name: "squire-probe") {
-            guard let problem = file.writeProblem() else { return }
+        let logger = logging.logger()
+        session.tryWriting { problem in
             logger.warning("the session cannot be saved, so its token will not be refreshed: \(problem.description)")
         }
-        thread?.detach()
     }
 
     /// What nobody else needs to know.
