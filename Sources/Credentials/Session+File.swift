@@ -60,6 +60,12 @@ extension Session {
         }
     }
 
+    /// Tries, on the session's thread, whether a change could be saved, and says why not.
+    public func tryWriting(_ failed: @escaping @Sendable (SessionFileError) -> Void) {
+        guard let file else { return }
+        _ = thread.execute { if let problem = file.writeProblem() { failed(problem) } }
+    }
+
     // MARK: Saving what could not be saved
 
     /// The token is in use and not on disk. Says so, and tries again by itself, at growing intervals.

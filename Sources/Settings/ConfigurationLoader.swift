@@ -56,8 +56,13 @@ public struct ConfigurationLoader {
     public func discover() -> ConfigurationFound {
         if let named = environment["SQUIRE_CONFIG"], !named.isEmpty { return .variable(named) }
         // One that is there and cannot be used is said, not passed over.
-        if SessionPlaces.exists(Self.unaskedName) { return .here(Self.unaskedName) }
-        return SessionPlaces.exists(homePath) ? .home(homePath) : .nowhere
+        let isAtHome = SessionPlaces.exists(homePath)
+        if SessionPlaces.exists(Self.unaskedName) {
+            // In its own directory the user's file is no stranger.
+            let isSame = isAtHome && TextFile.realPath(Self.unaskedName) == TextFile.realPath(homePath)
+            return isSame ? .home(homePath) : .here(Self.unaskedName)
+        }
+        return isAtHome ? .home(homePath) : .nowhere
     }
 
     private var homePath: String {

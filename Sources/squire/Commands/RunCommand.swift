@@ -44,6 +44,9 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         let logging = try options.logging()
         let overrides = options.overrides
+        // What runs is the first line, whatever there is to say before everything runs.
+        LogWriter.standardError.hold()
+        defer { LogWriter.standardError.finish() }
         for warning in ConfigurationOverrides.warnings(Environment.all) { logging.logger().warning("\(warning)") }
         var problems: [String] = []
         var loaded: [LoadedConfiguration] = []
@@ -67,9 +70,6 @@ struct RunCommand: ParsableCommand {
         // Before the sessions are opened, which binds them.
         for one in loaded { if let notice = one.formerNotice { logging.logger().notice("\(notice)") } }
 
-        // What runs is the first line, whatever there is to say before everything runs.
-        LogWriter.standardError.hold()
-        defer { LogWriter.standardError.finish() }
         let loggings = self.loggings(logging, for: loaded)
         var services: [ProxyService] = []
         do {

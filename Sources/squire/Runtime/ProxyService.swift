@@ -155,29 +155,27 @@ final class ProxyService {
     }
 
     /// Has the configuration read again, once, when a login has written the session's own file while that of an older
-    /// Squire is in use. Only for a process whose SIGHUP does that.
+    /// Squire is in use.
     func reloadWhenMoved() {
         guard case .former(_, let next) = loaded.place else { return }
         let file = SessionFile(path: next)
-        let isDone = Guarded(false)
+        let (isDone, reloads) = (Guarded(false), reloads)
         moveWatch = SessionFileWatch(file) {
             guard file.version() != nil else { return }
             let wasDone = isDone.with { isDone in
                 defer { isDone = true }
                 return isDone
             }
-            if !wasDone { kill(getpid(), SIGHUP) }
+            if !wasDone { reloads.submit(nil) { _ in } }
         }
     }
 
-    /// Warns if what a refresh or a login brings could not be saved. Tries it, on a thread of its own: disks are slow.
+    /// Warns if what a refresh or a login brings could not be saved.
     func warnIfNotWritable() {
-        let (file, logger) = (SessionFile(path: loaded.sessionFile), logging.logger())
-        let thread = NativeThread(name: "squire-probe") {
-            guard let problem = file.writeProblem() else { return }
+        let logger = logging.logger()
+        session.tryWriting { problem in
             logger.warning("the session cannot be saved, so its token will not be refreshed: \(problem.description)")
         }
-        thread?.detach()
     }
 
     /// What nobody else needs to know.
