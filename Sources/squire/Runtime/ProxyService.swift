@@ -155,18 +155,18 @@ final class ProxyService {
     }
 
     /// Has the configuration read again, once, when a login has written the session's own file while that of an older
-    /// Squire is in use. Only for a process whose SIGHUP does that.
+    /// Squire is in use.
     func reloadWhenMoved() {
         guard case .former(_, let next) = loaded.place else { return }
         let file = SessionFile(path: next)
-        let isDone = Guarded(false)
+        let (isDone, reloads) = (Guarded(false), reloads)
         moveWatch = SessionFileWatch(file) {
             guard file.version() != nil else { return }
             let wasDone = isDone.with { isDone in
                 defer { isDone = true }
                 return isDone
             }
-            if !wasDone { kill(getpid(), SIGHUP) }
+            if !wasDone { reloads.submit(nil) { _ in } }
         }
     }
 
