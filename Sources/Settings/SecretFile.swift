@@ -1,6 +1,5 @@
 import Platform
 import ReverseProxy
-import Support
 
 /// A file whose content is nobody else's business.
 public enum SecretFile {
@@ -19,18 +18,7 @@ public enum SecretFile {
             }
         guard !verb.isEmpty else { return nil }
         let shown = ControlCharacters.escaped(path)
-        return "\(name): other users of this machine may \(verb) \(shown). Run: chmod 600 \(quoted(shown))"
-    }
-
-    /// One word for a shell (XCU section 2.2.2).
-    private static func quoted(_ text: String) -> String {
-        let isPlain = text.utf8.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x2F, 0x5F: true
-            default: false
-            }
-        }
-        return isPlain && !text.isEmpty ? text : "'" + text.replacingAll("'", with: "'\\''") + "'"
+        return "\(name): other users of this machine may \(verb) \(shown). Run: chmod 600 \(CommandLines.quoted(shown))"
     }
 }
 

@@ -12,15 +12,7 @@ struct ReloadCommand: ParsableCommand {
             """
     )
 
-    @Option(
-        name: .long,
-        help: ArgumentHelp(
-            "The configuration file.",
-            discussion: "Default: $SQUIRE_CONFIG, ./squire.yaml, ~/.config/squire/squire.yaml.",
-            valueName: "file"
-        )
-    )
-    var config: String?
+    @OptionGroup var config: ConfigFileOption
 
     @Option(
         name: .long,
@@ -34,13 +26,13 @@ struct ReloadCommand: ParsableCommand {
     func run() throws {
         var overrides = ConfigurationOverrides()
         overrides.inspector = inspector.map { .init($0, source: "--inspector") }
-        let loader = ConfigurationLoader(environment: Environment.all, overrides: overrides)
+        let loader = Loading.loader(overrides)
         let loaded: LoadedConfiguration
         do throws(ConfigurationError) {
-            loaded = try loader.load(config)
+            loaded = try loader.load(config.path)
         } catch {
             // The running one may have been told more, by options or its environment: its word counts.
-            guard let path = (config ?? loader.discover().path).flatMap(LoadedConfiguration.realPath),
+            guard let path = (config.path ?? loader.discover().path).flatMap(LoadedConfiguration.realPath),
                 let proxy = try? RunningProxy.find(path)
             else { throw ExitFailure.configuration(error.description) }
             return try reload(proxy, path, key: nil)

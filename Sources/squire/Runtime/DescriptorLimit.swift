@@ -10,8 +10,8 @@ enum DescriptorLimit {
     private static let fixed = 34
     /// A loop's, with a margin: epoll, pipes, signals.
     private static let perLoop = 7
-    /// Connections of the inspector.
-    private static let inspector = 64
+    /// Connections of the inspector, and one that waits for its turn.
+    private static let inspector = 65
 
     /// As many as the system allows, within reason.
     static func raise() {

@@ -58,7 +58,7 @@ final class Foreground {
         self.timeout = timeout
         self.drain = drain
         ignoresHangUp = csystem_ignores(SIGHUP) != 0
-        dependsOnTerminal = !ignoresHangUp && Self.hasTerminal
+        dependsOnTerminal = !ignoresHangUp && Self.terminal == .there
         for signal in [SIGTERM, SIGINT] {
             signals.append(
                 SignalWatch(loop: loop, signal: signal) { [unowned self] in
@@ -86,7 +86,7 @@ final class Foreground {
     /// Ends, if the terminal of the start has gone: true then.
     @discardableResult
     private func endWithTerminal() -> Bool {
-        guard dependsOnTerminal, !Self.hasTerminal, ending == nil else { return false }
+        guard dependsOnTerminal, ending == nil, Self.terminal == .gone else { return false }
         end(.terminalGone)
         return true
     }
@@ -104,12 +104,20 @@ final class Foreground {
         drain(hurry) { loop.stop() }
     }
 
-    /// Whether the process has a controlling terminal that has not hung up (tty(4)).
-    private static var hasTerminal: Bool {
-        let terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
-        guard terminal >= 0 else { return false }
-        _ = close(terminal)
-        return true
+    private enum Terminal {
+        case there
+        /// There is none, or it has hung up.
+        case gone
+        /// Nobody can say now: there may be no descriptor left to ask with.
+        case unknown
+    }
+
+    /// The process's controlling terminal (tty(4)).
+    private static var terminal: Terminal {
+        let descriptor = open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
+        guard descriptor >= 0 else { return errno == ENXIO || errno == EIO ? .gone : .unknown }
+        _ = close(descriptor)
+        return .there
     }
 
     /// Runs until it is told to stop and everything has ended.

@@ -20,12 +20,16 @@ final class LocalClient {
     private let socket: FileDescriptor
     private let isUnixSocket: Bool
     private let host: String
+    private let timeout: Duration
+    /// By `MonotonicClock`: a response that drips must end, too.
+    private var deadline: UInt64 = 0
     private let input = ByteBuffer(capacity: 16 * 1024)
     private static let maximumBody = 4 << 20
 
-    /// `timeout` is for connecting, and for each silence.
+    /// `timeout` is for connecting, and for each response.
     init(_ address: ListenAddress, timeout: Duration) throws(Failure) {
         let descriptor: Int32
+        self.timeout = timeout
         switch address {
         case .tcp(let host, let port):
             isUnixSocket = false
@@ -46,13 +50,13 @@ final class LocalClient {
         PeerUsers.shared.peer(of: socket.number, isUnixSocket: isUnixSocket) == .user(geteuid())
     }
 
-    /// `limit` is for the silence before the answer, seconds at least.
     func request(
         _ method: MethodName,
         _ target: String,
         fields: [(name: String, value: String)] = [],
         body: [UInt8] = []
     ) throws(Failure) -> Response {
+        deadline = MonotonicClock.now() &+ timeout.nanoseconds
         let line = method == .post ? "POST" : "GET"
         var head = "\(line) \(target) HTTP/1.1\r\nHost: \(host)\r\n"
         for field in fields { head += "\(field.name): \(field.value)\r\n" }
@@ -113,7 +117,7 @@ final class LocalClient {
 
     private func readMore() throws(Failure) {
         let count = SystemCall.read(socket.number, into: input.writable(minimum: 16 * 1024))
-        guard count > 0 else { throw .noAnswer }
+        guard count > 0, MonotonicClock.now() < deadline else { throw .noAnswer }
         input.commit(count)
     }
 

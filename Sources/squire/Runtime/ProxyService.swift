@@ -97,7 +97,7 @@ final class ProxyService {
             throw error
         }
         endpoints = server.names.map { "proxy \(Self.url(of: $0))" }
-        if configuration.access.sameUser, let problem = PeerUsers.shared.problem {
+        if configuration.access.sameUser || isPrivate, let problem = PeerUsers.shared.problem {
             logging.logger().warning(
                 "connections by TCP are refused: access.same-user is on and the system does not say whose they are (\(problem))"
             )

@@ -10,7 +10,8 @@ enum RunningProcesses {
     static func advice(for configuration: String?) -> String {
         let name = configuration.map(fileName)
         let all = processes
-        let likely = all.filter { process in name != nil && process.arguments.contains { fileName(String($0)) == name } }
+        let likely = all.filter { process in name != nil && process.arguments.contains { fileName(String($0)) == name }
+        }
         let found = (likely.isEmpty ? all : likely).prefix(named).map { String($0.number) }
         guard found.count != 1 else { return "To have squire run read it again: kill -HUP \(found[0])" }
         if found.isEmpty {

@@ -49,7 +49,8 @@ struct RunningProxy {
     /// A running proxy, for whoever has no configuration: one that was started without a file, such as `squire demo`,
     /// else the only one there is.
     static func findAny() throws(NotFound) -> RunningProxy {
-        let all = candidates(defaultAddress, isDefault: true).compactMap { address in
+        let named = Environment.all["SQUIRE_INSPECTOR"].flatMap(ListenAddress.init)
+        let all = candidates(named ?? defaultAddress, isDefault: named == nil).compactMap { address in
             if case .found(let proxy) = look(address, key: nil) { proxy } else { nil }
         }
         if let proxy = all.first(where: { $0.configuration == nil }) { return proxy }
@@ -103,7 +104,12 @@ struct RunningProxy {
                 return .refused("something that is no Squire listens on \(address)")
             }
             guard key == nil || client.isOwn else {
-                return .refused("\(address) is another user's, who must not be shown the key of access.key")
+                return .refused(
+                    PeerUsers.tellsOfTCP
+                        ? "\(address) is another user's, who must not be shown the key of access.key"
+                        : "the system does not say whose \(address) is, so it is not shown the key of access.key; "
+                            + "an inspector on unix:PATH is"
+                )
             }
             let response = try client.request(.get, "/api/status", fields: fields(key))
             guard response.status == 200, let status = JSONValue(parsing: response.body), status["session"] != nil,
