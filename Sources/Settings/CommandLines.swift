@@ -31,7 +31,7 @@ public struct CommandLines: Equatable, Sendable {
     }
 
     /// The argument as a POSIX shell reads it.
-    static func quoted(_ argument: String) -> String {
+    public static func quoted(_ argument: String) -> String {
         let isPlain = argument.utf8.allSatisfy { byte in
             switch byte {
             case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true

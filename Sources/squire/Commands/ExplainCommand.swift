@@ -10,25 +10,30 @@ struct ExplainCommand: ParsableCommand {
         commandName: "explain",
         abstract: "Print what would be sent for a request, without contacting anything.",
         discussion: """
-            squire explain GET /api/venues
-            squire explain POST /api/orders --request-header 'Authorization: Bearer mine'
+            Takes the options of squire run, too: what would be sent with them. Exits with 1 when Squire itself would \
+            refuse the request.
+
+              squire explain GET /api/venues
+              squire explain POST /api/orders -H 'Authorization: Bearer mine'
             """
     )
 
-    @OptionGroup var options: ConfigOption
+    @OptionGroup var config: ConfigFileOption
+
+    @OptionGroup var options: ProxyOptions
 
     @Argument(help: "GET, POST, …") var method: String
     @Argument(help: "The path and query, as a client would send them.") var target: String
 
     @Option(
-        name: .long,
+        name: [.customShort("H", allowingJoined: true), .customLong("request-header")],
         parsing: .singleValue,
         help: ArgumentHelp("A header the client sends; repeatable.", valueName: "'Name: value'")
     )
     var requestHeader: [String] = []
 
     func run() throws {
-        let loaded = try options.load(.look)
+        let loaded = try Loading.load(config.path, options.overrides, .look)
         let configuration = loaded.configuration
         var text = "\(method) \(target) HTTP/1.1\r\n"
         if !requestHeader.contains(where: { $0.lowercased().hasPrefix("host:") }) { text += "Host: localhost\r\n" }
@@ -40,7 +45,7 @@ struct ExplainCommand: ParsableCommand {
         )
         var head = RequestHead()
         switch parser.parse(input.octets.span, into: &head) {
-        case .failed(let error): return refuse(Problem(error))
+        case .failed(let error): throw refuse(Problem(error))
         case .incomplete: throw ExitFailure.malformed("squire: that is not a request")
         case .complete: break
         }
@@ -51,7 +56,7 @@ struct ExplainCommand: ParsableCommand {
             ownPorts: configuration.listen.compactMap { if case .tcp(_, let port) = $0 { port } else { nil } }
         )
         switch Admission(head, input.readable, access).decision {
-        case .refuse(let problem): return refuse(problem)
+        case .refuse(let problem): throw refuse(problem)
         case .preflight:
             return Output.line("access      answered by Squire: the origin is one of access.origins, and may send this")
         case .forward: break
@@ -60,8 +65,21 @@ struct ExplainCommand: ParsableCommand {
         try printRequest(loaded, head, input)
     }
 
-    private func refuse(_ problem: Problem) {
+    /// Says so, and gives the end of the process.
+    private func refuse(_ problem: Problem) -> ExitCode {
         Output.line("access      refused: \(problem.status) \(problem.code.rawValue): \(problem.detail)")
+        if problem.status == 400, let hint = missingSlash {
+            Output.line("            a leading / is missing: squire explain \(method) \(hint)")
+        }
+        return ExitCode(1)
+    }
+
+    /// The target with a slash before it, when it is neither a path nor a URL, and would be a path so.
+    private var missingSlash: String? {
+        guard !target.isEmpty, !target.hasPrefix("/"), !target.contains("://"), target != "*",
+            target.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+        else { return nil }
+        return CommandLines.quoted("/" + target)
     }
 
     private func printRequest(_ loaded: LoadedConfiguration, _ head: RequestHead, _ input: ByteBuffer) throws {

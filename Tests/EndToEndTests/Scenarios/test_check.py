@@ -525,5 +525,34 @@ class Meanings(CheckScenario):
         self.assertNotIn("fail", self.command("check", "--config", config).stdout)
 
 
+class Explanations(Scenario):
+    def explain(self, *arguments, code=0):
+        return self.command("explain", "--config", self.config("https://api.test"), *arguments, code=code).stdout
+
+    def test_headers_of_the_client(self):
+        for option in ("-H", "--request-header"):
+            text = self.explain("GET", "/x", option, "X-Mine: 1", option, "Authorization: Bearer mine")
+            self.assertIn("  X-Mine: 1\n", text)
+            self.assertIn("removed: Authorization", text)
+        self.assertIn("  X-Mine: 1\n", self.explain("GET", "/x", "-HX-Mine: 1"))
+
+    def test_options_of_run(self):
+        text = self.explain("GET", "/x", "--header", "Application: other", "--listen", "127.0.0.1:0", "--upstream", "https://other.test")
+        self.assertIn("Application: other    (set: --header)", text)
+        self.assertIn("upstream    https://other.test", text)
+        self.explain("GET", "/x", "--header", "Authorization: x", code=78)
+
+    def test_what_squire_itself_would_refuse(self):
+        for arguments, words in ((("GET", "api/venues"), ("refused: 400", "a leading / is missing: squire explain GET /api/venues\n")), (("GET", "a b"), ("refused: 400",)),
+                                 (("CONNECT", "api.test:443"), ("refused: 405",)), (("GET", "/x", "-H", "Host: evil.test"), ("refused: 421",)),
+                                 (("GET", "/x", "-H", "Origin: https://evil.test"), ("refused: 403",)), (("GET", "/x", "-H", "no header"), ("refused: 400",))):
+            text = self.explain(*arguments, code=1)
+            for word in words:
+                self.assertIn(word, text)
+            self.assertEqual("leading" in text, len(words) > 1, text)
+        # That a login is needed is not Squire's refusal of the request.
+        self.assertIn("login", self.explain("GET", "/x"))
+
+
 if __name__ == "__main__":
     main()
