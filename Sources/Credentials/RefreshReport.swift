@@ -20,11 +20,11 @@ public struct RefreshReport: Equatable, Sendable {
     public var milliseconds: Int
 
     public init(
-        cause: RefreshCause,
-        outcome: RefreshEntry.Outcome,
-        trigger: RefreshTrigger? = nil,
-        waiters: Int = 0,
-        milliseconds: Int = 0
+        _ cause: RefreshCause,
+        _ outcome: RefreshEntry.Outcome,
+        _ trigger: RefreshTrigger?,
+        waiters: Int,
+        milliseconds: Int
     ) {
         self.cause = cause
         self.outcome = outcome

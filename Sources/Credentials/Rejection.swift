@@ -4,10 +4,13 @@ public struct Inquiry: Sendable {
     public var route: UInt64
     /// What the upstream said of an earlier attempt; nil for a first one.
     public var rejection: Rejection?
+    /// Who asks, should it lead to a refresh.
+    public var trigger: RefreshTrigger?
 
-    public init(route: UInt64 = 0, rejection: Rejection? = nil) {
+    public init(route: UInt64 = 0, rejection: Rejection? = nil, trigger: RefreshTrigger? = nil) {
         self.route = route
         self.rejection = rejection
+        self.trigger = trigger
     }
 }
 

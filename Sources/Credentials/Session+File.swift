@@ -49,10 +49,11 @@ extension Session {
                 if let delay = update({ $0.loseFile(now: $1) }) { tryAgain(file, after: delay) }
                 return nil
             }
+            let before = snapshot.record
             let isForeign = foreignOrigin(loaded.record) != nil
             let isOld = update { shared, _ in shared.recognizes(loaded, isForeign: isForeign) }
             guard !isOld, publish(loaded.record, .saved(loaded.version)) else { return nil }
-            return .adopted(generation: generation)
+            return .adopted(AdoptedChange(from: before, to: loaded.record), generation: generation)
         } catch {
             // Somebody may be in the middle of writing it: what is in memory is as good as it was.
             let isNews = update { shared, _ in shared.cannotRead(version, error.description) }
@@ -104,7 +105,8 @@ extension Session {
                 return theirs == nil
             }
             if let theirs {
-                return publish(theirs.record, .saved(theirs.version)) ? .adopted(generation: generation) : nil
+                guard publish(theirs.record, .saved(theirs.version)) else { return nil }
+                return .adopted(AdoptedChange(from: before.record, to: theirs.record), generation: generation)
             }
             guard let version else { return nil }
             update { shared, _ in shared.persistence = .saved(version) }

@@ -49,7 +49,8 @@ extension Session {
     func startRefresh(_ flight: Flight, _ cause: RefreshCause) {
         let work: @Sendable () -> Void = { [weak self] in
             guard let self else { return }
-            end(flight, cause, DescriptorReserve.shared.lend { refresh(flight, cause) })
+            let begun = clock.now.elapsed
+            end(flight, cause, DescriptorReserve.shared.lend { refresh(flight, cause) }, begun: begun)
         }
         if flight.pause > 0 {
             // Dropped by `shutdown`, which answers the waiters.
@@ -62,7 +63,7 @@ extension Session {
     // MARK: The end
 
     /// One event: the flight ends, and those who waited are taken out, with what they are told.
-    private func end(_ flight: Flight, _ cause: RefreshCause, _ ending: Ending) {
+    private func end(_ flight: Flight, _ cause: RefreshCause, _ ending: Ending, begun: Int64) {
         let jitter = Double.random(in: 0..<1)
         let (failure, waiters, credential, state, moment) = update { shared, now in
             let failure = shared.machine.endRefresh(
@@ -75,9 +76,22 @@ extension Session {
                 shared.machine, now.elapsed
             )
         }
-        if case .failed(_, let detail, _, let isUnanswered) = ending, let failure = failure?.state {
-            emit(.refreshFailed(cause: cause, reason: detail, failure: failure))
+        func report(_ outcome: RefreshEntry.Outcome) -> RefreshReport {
+            let milliseconds = Int(moment.subtracting(saturating: begun) / 1_000_000)
+            return RefreshReport(cause, outcome, flight.trigger, waiters: waiters.count, milliseconds: milliseconds)
+        }
+        let expiresIn = credential?.expiresAt?.subtracting(saturating: clock.now.wall)
+        switch ending {
+        case .refreshed:
+            guard let credential else { break }
+            emit(.refreshed(report(.refreshed), generation: credential.generation, expiresIn: expiresIn))
+        case .unchanged:
+            emit(.unchanged(report(.unchanged), expiresIn: expiresIn))
+        case .failed(let outcome, let detail, _, let isUnanswered):
+            guard let failure = failure?.state else { break }
+            emit(.refreshFailed(report(outcome), reason: detail, failure: failure))
             if isUnanswered, !failure.needsLogin { scheduleRetry(flight, cause) }
+        case .adopted, .loginNeeded: break
         }
         for waiter in waiters {
             switch (waiter, failure?.told, credential) {
@@ -168,7 +182,7 @@ extension Session {
             let next = update { shared, _ in
                 shared.machine.generation == flight.replacing ? shared.machine.beginRefresh() : nil
             }
-            if let next { startRefresh(Flight(replacing: next), cause) }
+            if let next { startRefresh(Flight(replacing: next, trigger: flight.trigger), cause) }
         }
     }
 
@@ -286,12 +300,7 @@ extension Session {
         )
         record.record(entry(rotation, .refreshed))
         guard saving.withLock({ save(record, rotation) }) else { return adoptFile() }
-        let (persistence, current) = { ($0.persistence, $0.machine.credential) }(snapshot)
-        if let unsaved = persistence.unsaved { reportUnsaved(unsaved.reason) }
-        if let current {
-            let expiresIn = current.expiresAt.map { $0.subtracting(saturating: clock.now.wall) }
-            emit(.refreshed(cause: rotation.cause, generation: current.generation, expiresIn: expiresIn))
-        }
+        if let unsaved = snapshot.persistence.unsaved { reportUnsaved(unsaved.reason) }
         return .refreshed(response)
     }
 
@@ -302,8 +311,6 @@ extension Session {
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
         record.record(entry(rotation, .unchanged, detail: "the API gave the same token again"))
         saving.withLock { keep(record, rotation) }
-        let expiresAt = snapshot.machine.credential?.expiresAt
-        emit(.unchanged(cause: rotation.cause, expiresIn: expiresAt.map { $0.subtracting(saturating: clock.now.wall) }))
         return .unchanged(response)
     }
 

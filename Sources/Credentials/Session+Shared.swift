@@ -51,6 +51,7 @@ extension Session {
         let replacing: Generation
         /// Nanoseconds to wait before.
         var pause: Int64 = 0
+        var trigger: RefreshTrigger?
     }
 
     enum Answer: Sendable {
@@ -104,22 +105,30 @@ extension Session.Shared {
         case .useAfter(let pause, let credential): return .granted(.useAfter(nanoseconds: pause, credential))
         case .fail(let failure): return .granted(.failed(failure))
         case .join where isCrowded, .start where isCrowded: return .granted(.failed(.overloaded))
-        case .join: return .waits(wait(.request(inquiry, deliver), startsAfter: nil))
-        case .start(let pause): return .waits(wait(.request(inquiry, deliver), startsAfter: pause))
+        case .join: return .waits(wait(.request(inquiry, deliver), startsAfter: nil, inquiry.trigger))
+        case .start(let pause): return .waits(wait(.request(inquiry, deliver), startsAfter: pause, inquiry.trigger))
         }
     }
 
-    mutating func join(now: Instant, _ deliver: @escaping Session.RefreshCompletion) -> Session.JoinAnswer {
+    mutating func join(
+        _ trigger: RefreshTrigger?,
+        now: Instant,
+        _ deliver: @escaping Session.RefreshCompletion
+    ) -> Session.JoinAnswer {
         guard !isClosed else { return .failed(.shuttingDown) }
         if let failure = machine.refreshIsBarred(now: now.elapsed) { return .failed(failure) }
         guard !isCrowded else { return .failed(.overloaded) }
-        return .waits(wait(.response(deliver), startsAfter: 0))
+        return .waits(wait(.response(deliver), startsAfter: 0, trigger))
     }
 
     private var isCrowded: Bool { waiters.count >= Self.maximumWaiters }
 
     /// Adds a waiter. Begins a refresh, for the caller to make, unless `pause` is nil or one is in flight already.
-    private mutating func wait(_ waiter: Session.Waiter, startsAfter pause: Int64?) -> Session.Flight? {
+    private mutating func wait(
+        _ waiter: Session.Waiter,
+        startsAfter pause: Int64?,
+        _ trigger: RefreshTrigger?
+    ) -> Session.Flight? {
         waiters.append(waiter)
         var route: UInt64?
         if case .request(let inquiry, _) = waiter, inquiry.rejection != nil { route = inquiry.route }
@@ -127,7 +136,7 @@ extension Session.Shared {
             coalesced = coalesced.adding(saturating: 1)
             return nil
         }
-        return Session.Flight(replacing: replacing, pause: pause)
+        return Session.Flight(replacing: replacing, pause: pause, trigger: trigger)
     }
 
     mutating func takeWaiters() -> [Session.Waiter] {

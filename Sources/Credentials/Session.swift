@@ -175,9 +175,13 @@ public final class Session: Sendable {
     }
 
     /// Refreshes now, or joins the refresh in flight, and delivers the upstream's response: for a client that calls the
-    /// refresh path itself, and for people.
-    public func refreshNow(cause: RefreshCause, deliver: @escaping RefreshCompletion) {
-        let join: @Sendable () -> JoinAnswer = { [self] in update { $0.join(now: $1, deliver) } }
+    /// refresh path itself, and for people. `trigger` is who asks, where they have a name.
+    public func refreshNow(
+        cause: RefreshCause,
+        trigger: RefreshTrigger? = nil,
+        deliver: @escaping RefreshCompletion
+    ) {
+        let join: @Sendable () -> JoinAnswer = { [self] in update { $0.join(trigger, now: $1, deliver) } }
         let answer = join()
         guard case .failed(let failure) = answer, file != nil, failure.needsLogin else {
             return act(on: answer, cause, deliver)

@@ -1,12 +1,12 @@
 /// What happened to the session, for logs and metrics. Emitted from the session's threads, outside of locks; holds no
 /// secret.
 public enum SessionEvent: Sendable {
-    case refreshed(cause: RefreshCause, generation: Generation, expiresIn: Int?)
+    case refreshed(RefreshReport, generation: Generation, expiresIn: Int?)
     /// The refresh brought the same token again.
-    case unchanged(cause: RefreshCause, expiresIn: Int?)
-    /// Another process refreshed, logged in or logged out.
-    case adopted(generation: Generation)
-    case refreshFailed(cause: RefreshCause, reason: String, failure: CredentialFailure)
+    case unchanged(RefreshReport, expiresIn: Int?)
+    /// Another process, or a person, changed the file.
+    case adopted(AdoptedChange, generation: Generation)
+    case refreshFailed(RefreshReport, reason: String, failure: CredentialFailure)
     /// A process that died had written the new token and not put it in place; it is in use now.
     case recovered
     case loggedIn(generation: Generation)
@@ -21,4 +21,19 @@ public enum SessionEvent: Sendable {
     case saved
     /// The session file exists but cannot be used; the token in memory stays in use.
     case fileUnreadable(reason: String)
+}
+
+/// What another process, or a person, did to the session.
+public enum AdoptedChange: String, Sendable {
+    case refresh, login, logout
+
+    init(from old: SessionRecord, to new: SessionRecord) {
+        if new.token == nil {
+            self = .logout
+        } else if let lineage = old.lineage, lineage == new.lineage {
+            self = .refresh
+        } else {
+            self = .login
+        }
+    }
 }

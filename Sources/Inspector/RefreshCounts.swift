@@ -15,10 +15,10 @@ public final class RefreshCounts: Sendable {
     public func record(_ event: SessionEvent) {
         let key: Key
         switch event {
-        case .refreshed(let cause, _, _): key = Key(cause: cause.rawValue, outcome: "refreshed")
-        case .unchanged(let cause, _): key = Key(cause: cause.rawValue, outcome: "unchanged")
-        case .refreshFailed(let cause, _, let failure):
-            key = Key(cause: cause.rawValue, outcome: failure.needsLogin ? "refused" : "failed")
+        case .refreshed(let report, _, _): key = Key(cause: report.cause.rawValue, outcome: "refreshed")
+        case .unchanged(let report, _): key = Key(cause: report.cause.rawValue, outcome: "unchanged")
+        case .refreshFailed(let report, _, let failure):
+            key = Key(cause: report.cause.rawValue, outcome: failure.needsLogin ? "refused" : "failed")
         case .adopted, .recovered, .loggedIn, .replaced, .loginIgnored, .loggedOut, .notSaved, .saved, .fileUnreadable:
             return
         }

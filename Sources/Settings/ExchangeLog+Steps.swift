@@ -34,6 +34,8 @@ extension ExchangeLog {
             )
         case .requestEdited(let edits): return message("request_fields", "request", edits)
         case .responseEdited(let edits): return message("response_fields", "response", edits)
+        case .connecting:
+            return LogMessage(.debug, event: "connecting", "no idle connection: waits for one, a new one is begun")
         case .attempt(let number, let generation, let link):
             let parts = [
                 link.isReused ? "reused connection" : "new connection", link.isSecure ? "TLS" : "plain",

@@ -35,7 +35,15 @@ public struct ExchangeLog: ExchangeObserver {
         if record.outcome == .local {
             guard let suppressed = refusals.admit(now: MonotonicClock.now()) else { return }
             if suppressed > 0 {
-                style.write(LogMessage(.info, "\(suppressed) refusals were not logged"), to: line)
+                style.write(
+                    LogMessage(
+                        .info,
+                        event: "dropped",
+                        "\(suppressed) refusals were not logged",
+                        [("lines", .number(suppressed))]
+                    ),
+                    to: line
+                )
                 writer.write(line.readable)
             }
         }

@@ -145,10 +145,8 @@ public struct LogBackend: LogHandler {
 
     public func log(event: LogEvent) {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
-        // What it says may come from an API, and go to a terminal: one line, and nothing that acts on it.
-        let lines = "\(event.message)".split(separator: "\n").map { ControlCharacters.escaped(String($0)) }
-        var message = LogMessage(event.level, lines.joined(separator: "; "))
-        message.members = all.map { ($0.key, .text("\($0.value)")) }
+        var message = LogMessage(event.level, "\(event.message)")
+        message.members = [("event", .text("note"))] + all.map { ($0.key, .text("\($0.value)")) }
         // What programs read as members, people read behind the message.
         if style.format == .text { message.text += all.map { " \($0.key)=\($0.value)" }.joined() }
         let line = ByteBuffer(capacity: 1024)

@@ -1,4 +1,5 @@
 public import EventIO
+import Logging
 import Platform
 import Threads
 
@@ -7,7 +8,7 @@ import Threads
 ///
 /// *Threading*: any thread.
 public final class LogWriter: @unchecked Sendable {
-    // `@unchecked`: `pending`, `dropped` and `activity` are protected by `lock`.
+    // `@unchecked`: `pending`, `dropped`, `style` and `activity` are protected by `lock`.
     public static let standardError = LogWriter(descriptor: 2)
 
     private static let capacity = 1 << 20
@@ -16,6 +17,8 @@ public final class LogWriter: @unchecked Sendable {
     private let thread = WorkThread(name: "squire-log")
     private var pending = ByteBuffer(capacity: 4096)
     private var dropped = 0
+    /// Of what the writer has to say itself.
+    private var style = LogStyle(format: .text, isColoured: false)
     private var activity = Activity.idle
 
     private enum Activity {
@@ -47,6 +50,11 @@ public final class LogWriter: @unchecked Sendable {
             return true
         }
         if wakes { wake() }
+    }
+
+    /// How lines look that the writer adds by itself: a program that reads JSON finds nothing else.
+    public func use(_ style: LogStyle) {
+        lock.withLock { self.style = style }
     }
 
     /// From now on lines gather until `release`: something else is to be the first.
@@ -93,13 +101,13 @@ public final class LogWriter: @unchecked Sendable {
         while true {
             usleep(Self.gathering)
             leaving.clear()
-            let lost = lock.withLock {
+            let (lost, style) = lock.withLock { () -> (Int, LogStyle) in
                 swap(&leaving, &pending)
                 activity = leaving.isEmpty && dropped == 0 ? .idle : .writing
                 defer { dropped = 0 }
-                return dropped
+                return (dropped, self.style)
             }
-            if lost > 0 { leaving.append("(\(lost) log lines were dropped: standard error is not read)\n") }
+            if lost > 0 { sayLost(lost, style) }
             guard !leaving.isEmpty else { return }
             while !leaving.isEmpty {
                 let count = SystemCall.write(descriptor, leaving.readable)
@@ -114,5 +122,21 @@ public final class LogWriter: @unchecked Sendable {
                 leaving.consume(count)
             }
         }
+    }
+
+    private func sayLost(_ count: Int, _ style: LogStyle) {
+        let line = ByteBuffer(capacity: 128)
+        let lines = count == 1 ? "1 log line was" : "\(count) log lines were"
+        style.write(
+            LogMessage(
+                .warning,
+                event: "dropped",
+                "\(lines) dropped: standard error is not read",
+                [("lines", .number(count))]
+            ),
+            to: line
+        )
+        leaving.append(line.readable)
+        leaving.append("\n")
     }
 }

@@ -28,30 +28,10 @@ public enum SessionLog {
 
     static func message(_ event: SessionEvent, _ login: String = "squire login") -> LogMessage {
         switch event {
-        case .refreshed(let cause, let generation, let expiresIn):
-            refreshed(RefreshReport(cause: cause, outcome: .refreshed), generation, expiresIn)
-        case .refreshFailed(let cause, let reason, let failure):
-            refreshFailed(
-                RefreshReport(cause: cause, outcome: failure.needsLogin ? .refused : .unavailable),
-                reason,
-                failure,
-                login
-            )
-        case .unchanged(let cause, let expiresIn):
-            LogMessage(
-                .notice,
-                event: "refresh",
-                "token not changed (\(cause.rawValue)): the API gave the same token again\(life(expiresIn))",
-                members(RefreshReport(cause: cause, outcome: .unchanged))
-                    + [("expires_in", expiresIn.map(LogMessage.Value.number))]
-            )
-        case .adopted(let generation):
-            LogMessage(
-                .notice,
-                event: "adopted",
-                "another process changed the session: token \(generation)",
-                [("generation", .count(generation))]
-            )
+        case .refreshed(let report, let generation, let expiresIn): refreshed(report, generation, expiresIn)
+        case .unchanged(let report, let expiresIn): unchanged(report, expiresIn)
+        case .refreshFailed(let report, let reason, let failure): refreshFailed(report, reason, failure, login)
+        case .adopted(let change, let generation): adopted(change, generation)
         case .recovered:
             LogMessage(.notice, event: "recovered", "recovered a token written by a squire process that was killed")
         case .fileUnreadable(let reason):
@@ -102,6 +82,21 @@ public enum SessionLog {
         )
     }
 
+    private static func adopted(_ change: AdoptedChange, _ generation: Generation) -> LogMessage {
+        let text =
+            switch change {
+            case .refresh: "another process refreshed the token: token \(generation)"
+            case .login: "a new login: token \(generation)"
+            case .logout: "another process logged out"
+            }
+        return LogMessage(
+            .notice,
+            event: "adopted",
+            text,
+            [("change", .text(change.rawValue)), ("generation", change == .logout ? nil : .count(generation))]
+        )
+    }
+
     static func refreshed(_ report: RefreshReport, _ generation: Generation, _ expiresIn: Int?) -> LogMessage {
         LogMessage(
             .notice,
@@ -110,6 +105,15 @@ public enum SessionLog {
             members(report) + [
                 ("generation", .count(generation)), ("expires_in", expiresIn.map(LogMessage.Value.number)),
             ]
+        )
+    }
+
+    static func unchanged(_ report: RefreshReport, _ expiresIn: Int?) -> LogMessage {
+        LogMessage(
+            .notice,
+            event: "refresh",
+            "token not changed\(story(report, "for")): the API gave the same token again\(life(expiresIn))",
+            members(report) + [("expires_in", expiresIn.map(LogMessage.Value.number))]
         )
     }
 

@@ -46,6 +46,21 @@ import Testing
         #expect(pipe.read() == "held\n")
     }
 
+    /// Nobody reads for a while: what is lost is counted, in the form of the other lines.
+    @Test func whatIsDroppedIsCounted() throws {
+        let pipe = Pipe()
+        let writer = LogWriter(descriptor: pipe.writing)
+        writer.use(LogStyle(format: .json, isColoured: false))
+        writer.hold()
+        let line = Array(String(repeating: "x", count: 99_999).utf8)
+        for _ in 0..<15 { line.withUnsafeBytes { writer.write($0) } }
+        writer.release()
+        var text = ""
+        while !text.hasSuffix("}\n") { text += pipe.read() }
+        let last = try #require(text.split(separator: "\n").last)
+        #expect(last.contains(#""event":"dropped","lines":5}"#) && last.contains("5 log lines were dropped"))
+    }
+
     /// A terminal or pipe that others made non-blocking and that is full for a while.
     @Test func waitsForASlowReader() {
         let pipe = Pipe()

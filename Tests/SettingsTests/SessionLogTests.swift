@@ -11,9 +11,9 @@ import Testing
 @Suite struct SessionLogTests {
     private func report(_ outcome: RefreshEntry.Outcome, waiters: Int, isNamed: Bool = true) -> RefreshReport {
         RefreshReport(
-            cause: .rejected,
-            outcome: outcome,
-            trigger: isNamed ? ExchangeID(prefix: 0xD022, number: 1).trigger : nil,
+            .rejected,
+            outcome,
+            isNamed ? ExchangeID(prefix: 0xD022, number: 1).trigger : nil,
             waiters: waiters,
             milliseconds: 299
         )

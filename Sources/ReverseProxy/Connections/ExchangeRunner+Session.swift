@@ -15,7 +15,8 @@ extension ExchangeRunner {
         let ticket = waitForSession(now: now)
         waitsForToken(.needsToken, now: now)
         let waiting = resources.waiting
-        let starts = context.session.credential(for: Inquiry(route: routeHash), settled: settled) { grant in
+        let inquiry = Inquiry(route: routeHash, trigger: request.id.trigger)
+        let starts = context.session.credential(for: inquiry, settled: settled) { grant in
             waiting.resume(ticket) { $0.granted(grant) }
         }
         if starts { request.isLeader = true }
@@ -38,7 +39,7 @@ extension ExchangeRunner {
             ledRefresh: request.startedRefresh,
             mayRefresh: exchange.mayRefresh
         )
-        let inquiry = Inquiry(route: routeHash, rejection: rejection)
+        let inquiry = Inquiry(route: routeHash, rejection: rejection, trigger: request.id.trigger)
         let starts = context.session.credential(for: inquiry) { grant in
             waiting.resume(ticket) { $0.granted(grant) }
         }
@@ -163,13 +164,15 @@ extension ExchangeRunner {
     func serveRefresh(now: UInt64) {
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting
-        context.session.refreshNow(cause: .client) { result in
+        waitsForToken(.needsAnother, now: now)
+        context.session.refreshNow(cause: .client, trigger: request.id.trigger) { result in
             waiting.resume(ticket) { $0.refreshed(result) }
         }
     }
 
     private func refreshed(_ result: Result<RefreshResponse, CredentialFailure>) {
         wait = .nothing
+        request.tokenTime.stop(now: MonotonicClock.now())
         switch result {
         case .success(let reply): respond(reply)
         case .failure(let failure): fail(Problem(failure, login: context.session.login))

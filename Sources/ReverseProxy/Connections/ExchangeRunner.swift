@@ -208,6 +208,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let pool = request.context.pool
         if !onFreshConnection, let idle = pool.takeIdle() { return attach(idle, isReused: true, now: now) }
         client.clearDeadline()
+        if context.detail > .ends { trace(.connecting) }
         wait = .connection(
             pool.wait(needsNew: onFreshConnection) { [unowned self] result in
                 wait = .nothing

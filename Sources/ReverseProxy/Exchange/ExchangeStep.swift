@@ -18,6 +18,8 @@ public enum ExchangeStep: Sendable {
     case routed(RouteKind, pattern: String?, Bearer)
     /// What the request's head became.
     case requestEdited(HeadEdits)
+    /// No connection is idle: one is waited for, a new one or one that another exchange gives back.
+    case connecting
     /// An attempt got a connection.
     case attempt(Int, generation: Generation, Link)
     /// The head of the upstream's response is here; `protocolVersion` is of TLS, where there is any.
@@ -67,7 +69,7 @@ public enum ExchangeStep: Sendable {
     /// From which detail on it is told.
     public var detail: ExchangeDetail {
         switch self {
-        case .routed, .requestEdited, .attempt, .answered: .steps
+        case .routed, .requestEdited, .connecting, .attempt, .answered: .steps
         case .interim, .responseEdited, .waits, .resumed: .everything
         }
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Credentials
 import EventIO
 import HTTP1
+import Logging
 import Playground
 import ReverseProxy
 import Settings
@@ -54,7 +55,7 @@ struct DemoCommand: ParsableCommand {
         }
         LogWriter.standardError.release(first: [service.startLine].compactMap(\.self))
         for endpoint in service.endpoints { Output.line(endpoint) }
-        explain(service.url)
+        explain(service.url, logging)
         foreground.run()
         service.stop()
         playground.stop()
@@ -78,7 +79,7 @@ struct DemoCommand: ParsableCommand {
         }
     }
 
-    private func explain(_ url: String) {
+    private func explain(_ url: String, _ logging: Logging) {
         // Standard output is for endpoints alone. With the log, in its order.
         var text = """
 
@@ -92,6 +93,10 @@ struct DemoCommand: ParsableCommand {
             Each exchange is a line below. Ctrl-C, or closing this window, ends it.
 
             """
+        // A program that reads JSON finds nothing else.
+        guard logging.style.format == .text else {
+            return logging.messages.write(LogMessage(.notice, event: "demo", text))
+        }
         text.withUTF8 { LogWriter.standardError.write(UnsafeRawBufferPointer($0)) }
     }
 }

@@ -113,19 +113,22 @@ final class ProxyService {
     /// What runs, for the first line of the log.
     var startMessage: LogMessage {
         let status = session.status
-        let who = status.subject.map { "customer \($0.prefix(64))" }
+        // Whoever issued the token chose it.
+        let subject = status.subject.map { String(String.UnicodeScalarView($0.unicodeScalars.prefix(64))) }
         let token: String =
-            switch status.state {
-            case .usable, .refreshing:
-                status.expiresIn.map { "token good for \(Quantity.words(seconds: $0))" } ?? "token of unknown life"
-            case .loginNeeded: "a login is needed"
-            case .none: "nobody is logged in"
+            switch (status.state, status.expiresIn) {
+            case (.loginNeeded, _): "a login is needed"
+            case (.none, _): "nobody is logged in"
+            case (.usable, nil), (.refreshing, nil): "token of unknown life"
+            case (.usable, let life?) where life <= 0, (.refreshing, let life?) where life <= 0:
+                "token has expired and is refreshed when it is needed"
+            case (.usable, let life?), (.refreshing, let life?): "token good for \(Quantity.words(seconds: life))"
             }
         let listen = server.names.map(Self.url(of:))
         let upstream = loaded.configuration.upstream.description
         let words = [
-            "squire \(Squire.version): \(listen.joined(separator: " and ")) -> \(upstream)", who,
-            (status.expiresIn ?? 1) > 0 ? token : "the token has expired",
+            "squire \(Squire.version): \(listen.joined(separator: " and ")) -> \(upstream)",
+            subject.map { "customer \($0)" }, token,
         ]
         return LogMessage(
             .notice,
@@ -133,7 +136,7 @@ final class ProxyService {
             words.compactMap(\.self).joined(separator: ", "),
             [
                 ("version", .text(Squire.version)), ("listen", .list(listen)), ("upstream", .text(upstream)),
-                ("subject", status.subject.map(LogMessage.Value.text)), ("session", .text(status.state.rawValue)),
+                ("subject", subject.map(LogMessage.Value.text)), ("session", .text(status.state.rawValue)),
                 ("expires_in", status.expiresIn.map(LogMessage.Value.number)),
             ]
         )

@@ -133,6 +133,7 @@ struct ProxyOptions: ParsableArguments {
             throw ExitFailure.configuration("squire: the log format must be text or json, not \"\(format)\"")
         }
         let style = LogStyle.forStandardError(parsedFormat, environment: Environment.all)
+        LogWriter.standardError.use(style)
         return Logging(level: parsedLevel, style: style)
     }
 }

@@ -203,6 +203,7 @@ class Ends(Scenario):
         self.read_until(self.open(squire, b"POST /api/customers/check-email HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"), b"ok")
         squire.process.send_signal(signal.SIGTERM)
         squire.wait_for_text("were cut")
+        squire.wait_for_text("stopping: a refresh is under way")
         # A refresh is never cut: its token is the session's.
         hold.set()
         self.assertEqual(squire.stop(), 0)

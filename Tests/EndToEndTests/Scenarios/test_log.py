@@ -132,9 +132,36 @@ class Log(Scenario):
             self.assertLessEqual(line["refresh_wait_ms"] + line["upstream_ms"], line["total_ms"] + 0.3, line)
         leader = [line for line in lines if line.get("led_refresh")]
         self.assertEqual([(line["path"], line["first_status"], line["attempts"]) for line in leader], [("/0", 401, 2)])
+        refresh, = self.lines(squire, event="refresh")
+        self.assertEqual({name: refresh[name] for name in ("cause", "outcome", "trigger", "waiters", "generation")},
+                         {"cause": "rejected", "outcome": "refreshed", "trigger": leader[0]["id"], "waiters": 5, "generation": 2})
+        self.assertGreater(refresh["ms"], 250)
+        self.assertRegex(refresh["message"], rf"^token refreshed because of \[{refresh['trigger']}\] \(rejected\) in {refresh['ms']} ms, 4 more waited: token 2, good for \d+ s$")
         for line in lines:
             # Who came later needed one attempt.
             self.assertEqual(line.get("first_status"), 401 if line["attempts"] == 2 else None, line)
+
+    def test_a_refresh_that_fails_says_the_same(self):
+        squire, _ = self.json(lambda r: reply(400 if "refresh" in r.target else 401), token=jwt(jti="old"))
+        self.assertEqual(self.fetch(squire, target="/a").status, 401)
+        refresh, = self.lines(squire, event="refresh")
+        exchange, = self.lines(squire, event="exchange")
+        self.assertEqual({name: refresh[name] for name in ("level", "cause", "outcome", "trigger", "waiters")},
+                         {"level": "error", "cause": "rejected", "outcome": "refused", "trigger": exchange["id"], "waiters": 1})
+        self.assertRegex(refresh["message"], rf"^token not refreshed for \[{exchange['id']}\] \(rejected\) in \d+ ms: .*status 400")
+        self.assertIn("squire login", refresh["message"])
+
+    def test_what_others_do_to_the_session_is_called_by_name(self):
+        old, new = jwt(jti="old"), jwt(jti="new")
+        respond = lambda r: token_reply(new) if "refresh" in r.target else reply(200)
+        squire, upstream = self.json(respond, token=old)
+        self.fetch(squire)
+        self.command("token", "--config", squire.config, "--min-ttl", "2h")
+        self.lines(squire, event="adopted", change="refresh", message="another process refreshed the token: token 2")
+        self.save_token(jwt(jti="other", sub="5090976"), squire.config)
+        self.lines(squire, event="adopted", change="login", message="a new login: token 3")
+        self.command("logout", "--config", squire.config, "--local")
+        self.lines(squire, event="adopted", change="logout", message="another process logged out")
 
     def test_in_plain_words(self):
         old, new = jwt(jti="old"), jwt(jti="new")

@@ -430,7 +430,7 @@ class Leniency(Scenario):
         other = jwt(jti="b")
         accepted.add(other)
         self.session_file.write_text(json.dumps({"token": f"Bearer {other}\n"}))
-        squire.wait_for_text("another process changed the session")
+        squire.wait_for_text("a new login")
         self.assertEqual(self.fetch(squire).status, 200)
         self.assertEqual(upstream.requests[-1].token, other)
 
