@@ -356,6 +356,9 @@ class Private(Inspected):
         squire.stop()
         (self.directory / "key").chmod(0o644)
         self.session_file.chmod(0o640)
+        checked = self.command("check", "--config", config).stdout
+        for path in (self.directory / "key", self.session_file): self.assertRegex(checked, rf"(?m)^warn .*chmod 600 {path}$")
+        self.session_file.chmod(0o640)
         squire = self.run_squire(config)
         for name, path in (("access.key", self.directory / "key"), ("session.file", self.session_file)):
             squire.wait_for_text(f"{name}: other users of this machine may read {path}. Run: chmod 600 {path}")
