@@ -31,6 +31,8 @@ struct CheckCommand: ParsableCommand {
         let output = CheckOutput()
         output.show(.ok("configuration", loaded.path ?? "(options)"))
         output.show(ConfigurationMeaning(loaded.configuration).lines)
+        // Before the session's file is opened, which gives it the mode it should have.
+        output.show(loaded.exposures.map { .warn("secrets", $0) })
         let session = SessionCheck(loaded)
         output.show(session.fileLines())
         if online {

@@ -81,7 +81,7 @@ extension ProxyService {
         let keys = fresh.keys(differingFrom: loaded)
         let restart = keys.filter(LoadedConfiguration.fixedKeys.contains)
         let exposures = fresh.exposures
-        let session = try isSameSession(fresh) ? session : makeNextSession(fresh)
+        let session = try isSameSession(fresh, keys) ? session : makeNextSession(fresh)
         for warning in exposures {
             logging.logger().warning("\(warning)")
         }
@@ -98,13 +98,16 @@ extension ProxyService {
         return .reread(changed: keys.filter { !LoadedConfiguration.fixedKeys.contains($0) }, restart: restart)
     }
 
-    /// Whether everything that a session is made from stays as it was.
-    private func isSameSession(_ fresh: LoadedConfiguration) -> Bool {
-        let (before, after) = (loaded.configuration, fresh.configuration)
-        return loaded.sessionFile == fresh.sessionFile && loaded.binding == fresh.binding
-            && before.session == after.session
-            && before.headers == after.headers && before.upstream == after.upstream
-            && before.upstreamSettings == after.upstreamSettings
+    /// What a session is made from: these, and the keys below them.
+    private static let sessionKeys = ["session", "headers", "upstream", "tls", "proxy", "timeouts.connect"]
+
+    /// Whether the session that runs is the one of `fresh`, of which these keys changed. It knows more than its file
+    /// does, and is not given up without need.
+    private func isSameSession(_ fresh: LoadedConfiguration, _ keys: [String]) -> Bool {
+        let isTouched = keys.contains { key in
+            Self.sessionKeys.contains { key == $0 || key.hasPrefix($0 + ".") }
+        }
+        return !isTouched && loaded.binding == fresh.binding
     }
 
     /// A new cache on the file: a refresh in flight in the former one holds the file's lock, so nothing is lost. A

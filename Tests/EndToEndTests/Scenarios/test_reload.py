@@ -68,6 +68,15 @@ class Reload(Inspected):
         status = self.ask(squire, "GET", "/api/status").json
         self.assertEqual((status["config"], status["upstream"]), (None, upstream.url))
 
+    def test_a_session_is_not_given_up_without_need(self):
+        """It knows more than its file does: how many tokens it has had, what is pending."""
+        squire, upstream = self.inspected(lambda r: token_reply(jwt(jti="new")) if "refresh" in r.target else reply(200))
+        self.assertEqual(self.ask(squire, "POST", "/api/session/refresh", HEADER).json["session"]["generation"], 2)
+        path = pathlib.Path(squire.config)
+        path.write_text("# a comment, so that every line moves\n" + path.read_text() + "timeouts: {idle: 59s}\n")
+        self.assertEqual(self.post(squire).json["changed"], ["timeouts.idle"])
+        self.assertEqual(self.ask(squire, "GET", "/api/status").json["session"]["generation"], 2)
+
     def test_each_of_several_keeps_or_changes_its_own(self):
         upstream = self.upstream()
         first, second = (self.config(upstream.url, profile="", name=name) for name in ("a.yaml", "b.yaml"))
@@ -355,6 +364,9 @@ class Private(Inspected):
         self.assertNotIn("chmod", squire.text())
         squire.stop()
         (self.directory / "key").chmod(0o644)
+        self.session_file.chmod(0o640)
+        checked = self.command("check", "--config", config).stdout
+        for path in (self.directory / "key", self.session_file): self.assertRegex(checked, rf"(?m)^warn .*chmod 600 {path}$")
         self.session_file.chmod(0o640)
         squire = self.run_squire(config)
         for name, path in (("access.key", self.directory / "key"), ("session.file", self.session_file)):
