@@ -4,12 +4,12 @@ import Support
 import Threads
 
 /// The moment of a log line.
-struct Timestamp {
+public struct Timestamp: Sendable {
     /// Since 1970.
     var seconds: Int
     var milliseconds: Int
 
-    static func now() -> Timestamp {
+    public static func now() -> Timestamp {
         // Whatever the clock was set to, the year has four digits.
         let time = WallClock.now()
         return Timestamp(seconds: UTCTime.clamped(time.seconds), milliseconds: time.nanoseconds / 1_000_000)

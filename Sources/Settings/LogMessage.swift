@@ -77,10 +77,10 @@ public struct MessageLog: Sendable {
     }
 
     /// The line without its end; nil when the level leaves it out.
-    public func line(_ message: LogMessage) -> ByteBuffer? {
+    public func line(_ message: LogMessage, at time: Timestamp = .now()) -> ByteBuffer? {
         guard message.level >= level else { return nil }
         let line = ByteBuffer(capacity: 512)
-        style.write(message, to: line)
+        style.write(message, at: time, to: line)
         return line
     }
 }

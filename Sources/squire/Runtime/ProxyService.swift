@@ -17,6 +17,8 @@ final class ProxyService {
     private var inspector: Inspecting?
     let refreshes = RefreshCounts()
     let logging: Logging
+    /// What is said while it starts comes later.
+    private let begun = Timestamp.now()
     private let proxies: Int
     /// Serves the command that runs beside it, and nobody else: no key is asked for.
     private let isPrivate: Bool
@@ -143,7 +145,7 @@ final class ProxyService {
     }
 
     /// The same as a line; nil when the level leaves it out.
-    var startLine: ByteBuffer? { logging.messages.line(startMessage) }
+    var startLine: ByteBuffer? { logging.messages.line(startMessage, at: begun) }
 
     func warnOfSession() {
         if let problem = sessionProblem { logging.logger().warning("\(problem)") }
