@@ -10,10 +10,30 @@ public final class SocketListener {
     private let loop: EventLoop
     private var listener: OpaquePointer?
     private let accepted: (Int32) -> Void
+    /// Accepting goes on when there is none.
+    private var holds: Holds = []
+    /// Connections since the loop last had its turn.
+    private var burst = 0
     private var retry: EventTimer?
+    private var turn: EventTimer?
+
+    /// Why nobody is accepted for now.
+    private struct Holds: OptionSet {
+        let rawValue: UInt8
+
+        /// The owner wants it.
+        static let owner = Holds(rawValue: 1)
+        /// The process is out of descriptors.
+        static let failure = Holds(rawValue: 2)
+        /// The loop is to get to everything else first.
+        static let turn = Holds(rawValue: 4)
+    }
 
     /// How long accepting pauses when the process is out of descriptors, so that it does not spin.
     private static let pause = Duration.milliseconds(100)
+    /// libevent accepts until nobody waits. Clients that come as fast as they are accepted would have the loop for
+    /// themselves.
+    private static let maximumBurst = 64
 
     /// `accepted` gets each new descriptor, non-blocking and close-on-exec.
     public init(loop: EventLoop, socket: ListeningSocket, accepted: @escaping (Int32) -> Void) {
@@ -23,7 +43,7 @@ public final class SocketListener {
         listener = evconnlistener_new(
             loop.base,
             { _, descriptor, _, _, context in
-                Unmanaged<SocketListener>.fromOpaque(context!).takeUnretainedValue().accepted(descriptor)
+                Unmanaged<SocketListener>.fromOpaque(context!).takeUnretainedValue().accept(descriptor)
             },
             context,
             UInt32(LEV_OPT_CLOSE_ON_EXEC),
@@ -45,23 +65,48 @@ public final class SocketListener {
         if let listener { evconnlistener_free(listener) }
         listener = nil
         retry = nil
+        turn = nil
     }
 
     /// Stops accepting for a while; `resume()` goes on.
     public func suspend() {
-        if let listener { evconnlistener_disable(listener) }
+        hold(.owner)
     }
 
     public func resume() {
-        if let listener { evconnlistener_enable(listener) }
+        release(.owner)
+    }
+
+    private func accept(_ descriptor: Int32) {
+        burst += 1
+        if burst >= Self.maximumBurst { endBurst() }
+        accepted(descriptor)
+    }
+
+    private func endBurst() {
+        burst = 0
+        hold(.turn)
+        let timer = turn ?? EventTimer(loop: loop) { [unowned self] in release(.turn) }
+        turn = timer
+        timer.arm(nanoseconds: 0)
     }
 
     /// EMFILE and its like: the connection stays in the queue and the listener readable, so without a pause the loop
     /// spins.
     private func acceptFailed() {
-        suspend()
-        let timer = retry ?? EventTimer(loop: loop) { [unowned self] in resume() }
+        hold(.failure)
+        let timer = retry ?? EventTimer(loop: loop) { [unowned self] in release(.failure) }
         retry = timer
         timer.arm(after: Self.pause)
+    }
+
+    private func hold(_ reason: Holds) {
+        holds.insert(reason)
+        if let listener { evconnlistener_disable(listener) }
+    }
+
+    private func release(_ reason: Holds) {
+        holds.remove(reason)
+        if holds.isEmpty, let listener { evconnlistener_enable(listener) }
     }
 }
