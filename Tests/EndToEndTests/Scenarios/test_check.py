@@ -552,6 +552,19 @@ class Meanings(CheckScenario):
         self.session_file.unlink()
         self.assertIn("squire login --config", self.check("https://api.test", online=False)["session file"][1])
 
+    def test_files_that_others_can_read(self):
+        key = self.directory / "access.key"
+        key.write_text("secret-of-mine-alone\n")
+        for mode, word in ((0o644, "read"), (0o620, "change"), (0o600, None)):
+            key.chmod(mode)
+            text = self.command("check", "--config", self.written("https://api.test", f"access: {{key: {key}}}\n")).stdout
+            self.assertEqual("warn  secrets" in text, word is not None, text)
+            if word: self.assertIn(f"may {word} {key}. Run: chmod 600 {key}", text)
+            self.assertNotIn("of-mine", text)
+        self.save_token(jwt(), self.written("https://api.test"))
+        self.session_file.chmod(0o644)
+        self.assertIn(f"Run: chmod 600 {self.session_file}", self.check("https://api.test", online=False)["secrets"][1])
+
     def test_a_session_that_could_not_be_saved(self):
         upstream = self.upstream()
         config = self.written(upstream.url)
