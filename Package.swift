@@ -165,7 +165,9 @@ let package = Package(
         // What fuzzing checks; `swift test` replays the corpus. The fuzzer itself: see the end of this file.
         .target(
             name: "FuzzInvariants",
-            dependencies: ["Credentials", "EventIO", "HTTP1", "ReverseProxy", "Settings", "Support"],
+            dependencies: [
+                "Credentials", "Diagnosis", "EventIO", "HTTP1", "ReverseProxy", "Settings", "Support", "Upstream",
+            ],
             path: "Tests/Fuzz/Invariants",
             swiftSettings: common
         ),
@@ -190,7 +192,9 @@ if let options = Context.environment["SQUIRE_FUZZ"] {
     let instrumentation = SwiftSetting.unsafeFlags(options.split(separator: " ").map(String.init))
     // What the targets fuzz. Each input costs a look at every counter there is, so nothing else has any.
     for target in package.targets
-    where ["HTTP1", "ReverseProxy", "Credentials", "Support", "Settings", "FuzzInvariants"].contains(target.name) {
+    where [
+        "HTTP1", "ReverseProxy", "Credentials", "Support", "Settings", "Diagnosis", "FuzzInvariants",
+    ].contains(target.name) {
         target.swiftSettings = (target.swiftSettings ?? []) + [instrumentation]
     }
     package.targets.append(

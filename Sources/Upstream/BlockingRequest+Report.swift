@@ -53,7 +53,7 @@ extension BlockingRequest {
             return .response(response)
         }
         let reason = TLSReason(easy.errorText)
-        let stage = easy.stage(code, isSecure: url.hasPrefix("https:"), reason, isConnected: watch.connected != nil)
+        let stage = easy.stage(code, isSecure: url.hasPrefix("https:"), reason, watch)
         let isOfProxy =
             switch stage {
             case .resolving: code == CURLE_COULDNT_RESOLVE_PROXY || easy.proxy.usesConnect
@@ -150,9 +150,9 @@ extension EasyHandle {
         _ code: CURLcode,
         isSecure: Bool,
         _ reason: TLSReason?,
-        isConnected: Bool
+        _ watch: TransferWatch
     ) -> RequestReport.Stage {
-        var isConnected = isConnected || time(CURLINFO_CONNECT_TIME) != nil
+        var isConnected = watch.connected != nil || time(CURLINFO_CONNECT_TIME) != nil
         switch code {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: return .resolving
         case CURLE_COULDNT_CONNECT: return .connecting
@@ -165,9 +165,9 @@ extension EasyHandle {
         guard isConnected else {
             return time(CURLINFO_NAMELOOKUP_TIME) == nil ? .resolving : .connecting
         }
-        if isProxied, code == CURLE_PROXY || proxy.usesConnect && !(200...299).contains(connectStatus) {
-            return .tunnelling
-        }
+        // What says that a proxy has done its part: its answer to CONNECT, or the TLS that goes through SOCKS.
+        let isThrough = proxy.usesConnect ? (200...299).contains(connectStatus) : watch.hasBegunTLS
+        if isProxied, code == CURLE_PROXY || !isThrough { return .tunnelling }
         return isSecure ? .securing : .answering
     }
 
@@ -206,6 +206,8 @@ private final class TransferWatch {
     /// Seconds from the start to the first bytes, of TLS or to a proxy: libcurl's own CONNECT_TIME is known only when all
     /// of that has worked.
     private(set) var connected: Double?
+    /// Bytes of TLS were sent, to a proxy perhaps.
+    private(set) var hasBegunTLS = false
     private let start = MonotonicClock.now()
     private let seen = UnsafeMutablePointer<ccurl_certificates>.allocate(capacity: 1)
     private let easy: EasyHandle
@@ -229,7 +231,10 @@ private final class TransferWatch {
                 let watch = Unmanaged<TransferWatch>.fromOpaque(context).takeUnretainedValue()
                 switch kind {
                 case CURLINFO_TEXT: watch.note(UnsafeRawBufferPointer(start: bytes, count: count))
-                case CURLINFO_SSL_DATA_OUT, CURLINFO_HEADER_OUT: watch.noteConnected()
+                case CURLINFO_SSL_DATA_OUT:
+                    watch.noteConnected()
+                    watch.hasBegunTLS = true
+                case CURLINFO_HEADER_OUT: watch.noteConnected()
                 default: break
                 }
                 return 0
@@ -242,10 +247,9 @@ private final class TransferWatch {
         return withExtendedLifetime(self) { transfer() }
     }
 
-    /// libcurl says so: `Uses proxy env variable https_proxy == 'http://proxy.corp:3128'`.
+    /// libcurl says so: `Connected to 127.0.0.1 (127.0.0.1) port 443`, `Uses proxy env variable https_proxy == 'http://proxy.corp:3128'`.
     private func note(_ text: UnsafeRawBufferPointer) {
-        // SOCKS begins.
-        if text.starts(with: "SOCKS".utf8) { noteConnected() }
+        if text.starts(with: "Connected to ".utf8) || text.starts(with: "SOCKS".utf8) { noteConnected() }
         guard text.starts(with: "Uses proxy env variable ".utf8) else { return }
         let parts = text.split(separator: UInt8(ascii: "'"), omittingEmptySubsequences: false)
         // A bare `host:port` is HTTP, as curl(1) has it.

@@ -55,12 +55,25 @@ struct SessionCheck {
     }
 
     private func ask(_ session: Session) -> SessionDiagnosis.Probe {
-        let configuration = loaded.configuration
-        guard let probe = configuration.session.probe, let token = session.token else { return .notConfigured }
+        guard let probe = loaded.configuration.session.probe, let token = session.token else { return .notConfigured }
         // A token that nobody bound goes to the API by its first request, which binds it: a check writes nothing.
-        guard let owner = (try? file.load())?.record.origin, SessionBinding.isSame(owner, loaded.binding.origin) else {
-            return .unbound
-        }
+        guard boundToken == token else { return .unbound }
+        let answer = ask(probe, token)
+        // Another process may have refreshed it meanwhile: then the refusal is of one that is spent.
+        guard case .answered(_, _, .rejected) = answer, let next = boundToken, next != token else { return answer }
+        return ask(probe, next)
+    }
+
+    /// The token in the file, if that says that it is this API's.
+    private var boundToken: Token? {
+        guard let record = (try? file.load())?.record, let owner = record.origin,
+            SessionBinding.isSame(owner, loaded.binding.origin), record.foreignOrigin(to: loaded.binding) == nil
+        else { return nil }
+        return record.token
+    }
+
+    private func ask(_ probe: SessionConfiguration.Probe, _ token: Token) -> SessionDiagnosis.Probe {
+        let configuration = loaded.configuration
         let answerLimit = WayCheck.answerLimit(configuration)
         var request = SessionRequests(configuration).request(
             probe.method.rawValue,

@@ -73,13 +73,17 @@ def hang(server, connection):
 
 
 class CheckScenario(Scenario):
+    # Whether the limits are short, for servers that hang.
+    is_hasty = False
+
     def server(self, serve, **options):
         server = Server(serve, **options)
         self.addCleanup(server.close)
         return server
 
     def written(self, upstream, extra="", session=""):
-        return self.config(upstream, "timeouts: {connect: 500ms, first-byte: 400ms}\n" + extra, session, profile="")
+        limits = "connect: 500ms, first-byte: 400ms" if self.is_hasty else "connect: 5s, first-byte: 5s"
+        return self.config(upstream, f"timeouts: {{{limits}}}\n" + extra, session, profile="")
 
     def check(self, upstream, extra="", session="", code=0, online=True, env=None):
         """The lines by what they are about, as (verdict, text)."""
@@ -191,6 +195,7 @@ class Certificates(CheckScenario):
         self.failed("TLS", "does not speak TLS", upstream=f"https://127.0.0.1:{server.port}")
 
     def test_hang_in_the_handshake(self):
+        self.is_hasty = True
         server = self.server(hang)
         self.failed("TLS", "does not answer the TLS handshake within 500ms", without=("renew",), upstream=f"https://127.0.0.1:{server.port}")
 
@@ -260,6 +265,7 @@ class Ways(CheckScenario):
         self.failed("connection", f"127.0.0.1 port {port}", "connection refused", "upstream", upstream=f"http://127.0.0.1:{port}")
 
     def test_hang_at_the_connection(self):
+        self.is_hasty = True
         # A queue that is full: the kernel answers no more.
         with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
             port = full.getsockname()[1]
@@ -273,12 +279,14 @@ class Ways(CheckScenario):
             for client in clients: client.close()
 
     def test_hang_after_the_request(self):
+        self.is_hasty = True
         server = self.server(hang)
         self.failed("API", "no answer to GET / within 400ms", "connection is good", without=("firewall",), upstream=f"http://127.0.0.1:{server.port}")
         server = self.server(lambda server, connection: (connection.sendall(b"HTTP/1.1 200 OK\r\nDate: "), hang(server, connection)))
         self.failed("API", "no answer to GET / within 400ms", upstream=f"http://127.0.0.1:{server.port}")
 
     def test_a_body_that_hangs_is_an_answer(self):
+        self.is_hasty = True
         for body in (b"Content-Length: 100\r\n\r\nabc", b"Content-Type: text/event-stream\r\n\r\n", b"Content-Length: 9\r\n\r\n"):
             server = self.server(lambda server, connection: (connection.recv(9999), connection.sendall(b"HTTP/1.1 200 OK\r\n" + body), hang(server, connection)))
             self.assertEqual(self.check(f"http://127.0.0.1:{server.port}", code=77)["API"][0], "ok")
@@ -321,8 +329,24 @@ class Ways(CheckScenario):
         self.failed("DNS", "no-such-proxy.invalid", "the proxy setting", upstream="https://127.0.0.1:9", extra="proxy: http://no-such-proxy.invalid:3128\n")
 
     def test_proxy_that_hangs(self):
+        self.is_hasty = True
         server = self.server(hang)
         self.failed("proxy", f"the proxy 127.0.0.1:{server.port}", "within 500ms", upstream="https://127.0.0.1:9", extra=f"proxy: http://127.0.0.1:{server.port}\n")
+
+    def test_proxy_by_tls_or_socks(self):
+        self.is_hasty = True
+        lone = Authority(self.directory, "lone")
+        context = context_of((lone.certificate, lone.key))
+        server = self.server(lambda server, connection: context.wrap_socket(connection, server_side=True).recv(10))
+        plain = self.server(lambda server, connection: (connection.recv(9999), connection.sendall(b"HTTP/1.1 400 X\r\n\r\n")))
+        dumb = self.server(hang)
+        refusing = self.server(lambda server, connection: (connection.recv(3), connection.sendall(b"\x05\x00"), connection.recv(99),
+                                                           connection.sendall(b"\x05\x05\x00\x01\x00\x00\x00\x00\x00\x00")))
+        for scheme, port, words in (("https", server.port, (f"the TLS of the proxy 127.0.0.1:{server.port}", "check the proxy setting")),
+                                    ("https", plain.port, ("does not speak TLS", "http:// instead of https://")),
+                                    ("https", dumb.port, (f"127.0.0.1:{dumb.port}", "within 500ms")), ("socks5h", dumb.port, (f"127.0.0.1:{dumb.port}", "within 500ms")),
+                                    ("socks5h", refusing.port, ("check the proxy setting",))):
+            self.failed("proxy", *words, without=("tls.ca",), upstream="https://127.0.0.1:9", extra=f"proxy: {scheme}://127.0.0.1:{port}\n")
 
     def test_proxy_that_works(self):
         from test_proxy import ConnectProxy
@@ -432,7 +456,23 @@ class Probes(CheckScenario):
         line, _ = self.probed(lambda request: reply(403, b'{"error": {"code": "x"}}', "Content-Type: application/json"), rule)
         self.assertEqual(line[0], "warn")
 
+    def test_a_token_that_was_refreshed_meanwhile(self):
+        fresh = jwt(jti="fresh")
+
+        def respond(request):
+            if request.token == fresh: return reply(200)
+            record = json.loads(self.session_file.read_text())
+            if request.target != "/":
+                self.session_file.write_text(json.dumps({**record, "token": fresh, "fingerprint": None}))
+            return reply(401)
+        upstream = self.upstream(lambda request: reply(200) if request.target == "/" else respond(request))
+        config = self.written(upstream.url, session="  probe: GET /me\n")
+        self.save_token(jwt(), config)
+        self.assertEqual(self.check(upstream.url, session="  probe: GET /me\n")["session"][0], "ok")
+        self.assertEqual([request.target for request in upstream.requests], ["/", "/me", "/me"])
+
     def test_what_does_not_tell(self):
+        self.is_hasty = True
         for status in (302, 404, 503):
             line, requests = self.probed(lambda request: reply(status, b"", "Location: https://other.test/"))
             self.assertEqual((line[0], len(requests)), ("warn", 1))
@@ -511,6 +551,19 @@ class Meanings(CheckScenario):
         self.assertIn("damaged", self.check("https://api.test", code=65, online=False)["session file"][1])
         self.session_file.unlink()
         self.assertIn("squire login --config", self.check("https://api.test", online=False)["session file"][1])
+
+    def test_files_that_others_can_read(self):
+        key = self.directory / "access.key"
+        key.write_text("secret-of-mine-alone\n")
+        for mode, word in ((0o644, "read"), (0o620, "change"), (0o600, None)):
+            key.chmod(mode)
+            text = self.command("check", "--config", self.written("https://api.test", f"access: {{key: {key}}}\n")).stdout
+            self.assertEqual("warn  secrets" in text, word is not None, text)
+            if word: self.assertIn(f"may {word} {key}. Run: chmod 600 {key}", text)
+            self.assertNotIn("of-mine", text)
+        self.save_token(jwt(), self.written("https://api.test"))
+        self.session_file.chmod(0o644)
+        self.assertIn(f"Run: chmod 600 {self.session_file}", self.check("https://api.test", online=False)["secrets"][1])
 
     def test_a_session_that_could_not_be_saved(self):
         upstream = self.upstream()

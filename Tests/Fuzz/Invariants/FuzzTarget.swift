@@ -9,6 +9,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case configuration
     case upstreamFields = "upstream-fields"
     case claims
+    case diagnosis
 
     /// Throws a `Violation` when an invariant does not hold.
     public func check(_ bytes: [UInt8]) throws {
@@ -20,6 +21,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .configuration: try ConfigurationInvariants.check(bytes)
         case .upstreamFields: try UpstreamFieldInvariants.check(bytes)
         case .claims: try ClaimInvariants.check(bytes)
+        case .diagnosis: try DiagnosisInvariants.check(bytes)
         }
     }
 }
