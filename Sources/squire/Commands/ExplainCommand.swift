@@ -112,7 +112,8 @@ struct ExplainCommand: ParsableCommand {
         let sent = String(decoding: output.readable, as: UTF8.self).split(separator: "\r\n").map(String.init)
         let given = head.fields.map { input.text($0.name).lowercased() }
         for (index, line) in sent.enumerated() {
-            Output.line("  \(line)\(index == 0 ? "" : Self.origin(of: line, given, configuration))")
+            let shown = index == 0 ? line : Self.shown(line) + Self.origin(of: line, given, configuration)
+            Output.line("  \(shown)")
         }
         if kind == .ordinary || kind == .signOut, !rendered.hasAuthorization, status.state != .none {
             Output.line("  Authorization: Bearer (the session's token)")
@@ -121,6 +122,12 @@ struct ExplainCommand: ParsableCommand {
         for field in head.fields where !kept.contains(input.text(field.name).lowercased()) {
             Output.line("  removed: \(input.text(field.name))    (\(Self.reason(field, kind)))")
         }
+    }
+
+    /// The field line, without the value of one that holds a secret.
+    private static func shown(_ line: String) -> String {
+        let name = String(line.prefix { $0 != ":" })
+        return SecretField.isNamed(name) ? "\(name): \(SecretField.mark)" : line
     }
 
     private static func origin(of line: String, _ given: [String], _ configuration: ProxyConfiguration) -> String {

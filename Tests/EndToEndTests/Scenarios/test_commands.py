@@ -275,6 +275,14 @@ class Sessions(Scenario):
         except FileNotFoundError:
             return False
 
+    def test_explain_shows_no_secret(self):
+        config = self.config("http://127.0.0.1:1", name="secret.yaml")
+        pathlib.Path(config).write_text(pathlib.Path(config).read_text().replace("headers:\n", 'headers:\n  X-Api-Key: hush-configured\n'))
+        text = self.command("explain", "--config", config, "GET", "/x", "-H", "X-Auth-Token: hush-client", "-H", "Cookie: a=hush", "-H", "X-Plain: seen").stdout
+        self.assertNotIn("hush", text)
+        self.assertIn("X-Api-Key: ‹secret›    (set: ", text)
+        self.assertIn("X-Plain: seen", text)
+
     def test_check_and_explain(self):
         playground = self.playground()
         config = self.config(playground)
