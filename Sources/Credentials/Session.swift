@@ -327,6 +327,7 @@ public final class Session: Sendable {
             status.foreignUpstream = foreignOrigin(shared.record)
             status.foreignRefresh = source == nil ? nil : binding.flatMap { shared.record.foreignRefreshOrigin(to: $0) }
             status.login = login
+            status.source = binding?.source
             status.keptAnswer = keptAnswer
             return status
         }

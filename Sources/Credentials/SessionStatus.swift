@@ -47,6 +47,8 @@ public struct SessionStatus: Sendable {
     public var foreignRefresh: String?
     /// The line that logs in to this session.
     public var login = "squire login"
+    /// Where the session's tokens come from; nil if nobody says.
+    public var source: SessionBinding.Source?
     /// The file with a response to a refresh in which no token was found; nil if there is none.
     public var keptAnswer: String?
 
@@ -89,7 +91,10 @@ public struct SessionStatus: Sendable {
             if let fileProblem { return "The session file cannot be used: \(fileProblem)." }
             return "There is no session. Run: \(login)"
         case .loginNeeded:
-            let what = explanation ?? "The token has expired, and no way to refresh it is configured."
+            let elsewhere = foreignRefresh.map {
+                "The token has expired, and is refreshed at \($0) only, which session.refresh does not name any more."
+            }
+            let what = explanation ?? elsewhere ?? "The token has expired, and no way to refresh it is configured."
             return "\(what) Run: \(login)"
         case .usable, .refreshing: break
         }
@@ -118,6 +123,7 @@ public struct SessionStatus: Sendable {
             .init("history", .array(history.map(\.json))),
             .init("failures", .object(failures.map { .init($0.outcome, .integer($0.count)) })),
             .init("coalesced", .integer(coalesced)), .init("saved", .bool(unsaved == nil)),
+            .init("source", source.map { .string($0.rawValue) } ?? .null),
             .init("advice", advice.map(JSONValue.string) ?? .null),
         ])
     }

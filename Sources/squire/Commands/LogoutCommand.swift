@@ -46,7 +46,9 @@ struct LogoutCommand: ParsableCommand {
             return false
         }
         var token = given
-        if let seconds = session.cache.status.expiresIn, seconds <= 5, configuration.session.refresh != nil {
+        let status = session.cache.status
+        let canRefresh = configuration.session.refresh != nil && status.foreignRefresh == nil
+        if let seconds = status.expiresIn, seconds <= 5, canRefresh {
             do {
                 token = try session.refresh(.manual)
             } catch let failure as ExitFailure where failure.code == 77 {
@@ -55,7 +57,7 @@ struct LogoutCommand: ParsableCommand {
             }
         }
         var outcome = signOut.end(token)
-        if case .rejected = outcome, configuration.session.refresh != nil, let fresh = try? session.refresh(.rejected) {
+        if case .rejected = outcome, canRefresh, let fresh = try? session.refresh(.rejected) {
             outcome = signOut.end(fresh)
         }
         let again = "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
@@ -86,7 +88,8 @@ struct LogoutCommand: ParsableCommand {
         guard !local, let signOut = SignOut(session.loaded.configuration) else {
             return Output.line("\(removed); \(who) lives on at the API")
         }
-        let isDead = signOut.endForGood(token)
+        let mayRefresh = record.foreignRefreshOrigin(to: session.loaded.binding) == nil
+        let isDead = signOut.endForGood(token, mayRefresh: mayRefresh)
         let fate = isDead ? "has ended at the API too" : "could not be ended, and lives on at the API"
         Output.line("\(removed); \(who) \(fate)")
     }

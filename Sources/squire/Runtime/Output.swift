@@ -90,12 +90,13 @@ enum Output {
     /// at the end. A line is cut at 64 KiB, which is more than any secret has.
     static func readSecret(prompt: String) -> String? {
         guard isatty(0) == 1 else { return readLine() }
-        write(2, prompt)
         var saved = termios()
         tcgetattr(0, &saved)
         var silent = saved
         silent.c_lflag &= ~tcflag_t(ECHO)
+        // Before it asks: what is typed ahead is thrown away, and an answer must not be.
         tcsetattr(0, TCSAFLUSH, &silent)
+        write(2, prompt)
         defer {
             tcsetattr(0, TCSAFLUSH, &saved)
             write(2, "\n")

@@ -81,6 +81,8 @@ struct SessionAccess {
         cache.refreshNow(cause: cause) { latch.set($0) }
         switch latch.wait() {
         case .success(let reply): return reply.token
+        case .failure(.notRefreshable) where cache.status.foreignRefresh != nil:
+            throw ExitFailure.loginNeeded("squire: \(cache.status.advice ?? "the token is refreshed elsewhere")")
         case .failure(let failure):
             throw ExitFailure(failure, reason: heard.with { $0.reason }, login: loaded.lines.login)
         }

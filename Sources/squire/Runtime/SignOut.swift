@@ -35,14 +35,16 @@ struct SignOut {
     }
 
     /// Ends a token that no session has any more. One that is rejected is refreshed first, because an expired token
-    /// could still be refreshed by whoever has it; the new one is known to nobody else. True if the token is dead.
-    func endForGood(_ token: Token) -> Bool {
+    /// could still be refreshed by whoever has it; the new one is known to nobody else. `mayRefresh` says whether the
+    /// token may be sent to where this configuration refreshes. True if the token is dead.
+    func endForGood(_ token: Token, mayRefresh: Bool = true) -> Bool {
         switch end(token) {
         case .ended: return true
         case .failed, .unreachable: return false
         case .rejected: break
         }
         guard let source = RecipeSource(configuration) else { return true }
+        guard mayRefresh else { return false }
         switch source.refresh(token) {
         case .refreshed(let response):
             if case .ended = end(response.token) { return true }

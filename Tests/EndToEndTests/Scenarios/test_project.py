@@ -27,6 +27,13 @@ class Projects(Scenario):
         digest = hashlib.sha256(f"{upstream.url}\0{path}".encode()).hexdigest()[:8]
         return self.state / f"127.0.0.1-{digest}.json"
 
+    def shown_until(self, terminal, prompt, shown=b""):
+        """What a terminal shows, until it asks that."""
+        while not shown.endswith(prompt):
+            self.assertTrue(select.select([terminal], [], [], LIMIT)[0], shown)
+            shown += os.read(terminal, 4096)
+        return shown
+
     def record(self, path):
         return json.loads(path.read_text())
 
@@ -200,9 +207,13 @@ class Binding(Projects):
         self.assertEqual(self.fetch(squire, target="/x").status, 401)
         self.assertEqual(evil.requests, [])
         self.assertIn(f"refreshed at {good.url} only", self.command("status", "--config", config).stdout)
-        self.save_token("first", config)
-        squire.wait_for_text("another process changed", 0)
+        result = self.command("token", "--config", config, "--min-ttl", "2h", code=0)
+        self.save_token(jwt(life=1), config)
         self.served("c.yaml", api, recipe % (self.session_file, good.url))
+        result = self.command("token", "--config", config, "--min-ttl", "2h", code=77)
+        self.assertIn(f"refreshed at {evil.url} only", result.stderr)
+        self.command("logout", "--config", config)
+        self.assertEqual((good.requests, evil.requests), ([], []))
 
     def test_a_reload_of_another_upstream_takes_no_token_along(self):
         a, b = self.upstream(), self.upstream()
@@ -338,7 +349,7 @@ class Logins(Projects):
         os.close(secondary)
         shown = b""
         for prompt, answer in ((b"E-mail address: ", b"nobody\n"), (b"is expected.\r\nE-mail address: ", b"a@b.c\n"), (b"Code: ", b"9\n"), (b"for a new one): ", b"1234\n")):
-            while not shown.endswith(prompt): shown += os.read(primary, 4096)
+            shown = self.shown_until(primary, prompt, shown)
             os.write(primary, answer)
         with contextlib.suppress(OSError):
             while True:
@@ -372,6 +383,22 @@ class Unasked(Projects):
         self.command("token", cwd=a)
         (self.state / "trusted").chmod(0o666)
         self.command("token", cwd=a, code=78)
+
+    def test_a_person_at_a_terminal_is_asked(self):
+        a = self.project("a", self.upstream(), "session: {name: alice}\n")
+        self.put(a, "x", "--config", "squire.yaml")
+        (self.state / "trusted").unlink()
+        for answer, code in ((b"\n", 78), (b"y\n", 0)):
+            primary, secondary = pty.openpty()
+            process = subprocess.Popen([SQUIRE, "token"], stdin=secondary, stdout=subprocess.PIPE, stderr=secondary, cwd=a,
+                                       env=clean_environment(**self.env), start_new_session=True)
+            os.close(secondary)
+            shown = self.shown_until(primary, b"[y/N] ")
+            self.assertIn(b"squire.yaml, which lies here, sets session.name (line 4)", shown)
+            os.write(primary, answer)
+            self.assertEqual((process.communicate(timeout=LIMIT)[0], process.returncode), (b"x\n" if code == 0 else b"", code))
+            os.close(primary)
+        self.command("token", cwd=a)
 
     def test_a_reload_asks_for_the_word_too(self):
         a = self.project("a", self.upstream())
@@ -416,7 +443,8 @@ class Words(Projects):
         squire = self.run_squire(self.config(upstream.url, name="m.yaml"))
         detail = json.loads(self.fetch(squire).data)["detail"]
         self.assertTrue(detail.endswith(f"Run: squire login --config {self.directory}/m.yaml --email"), detail)
-        squire.wait_for_text(f"Run: squire login --config {self.directory}/m.yaml --email")
+        # At the start, and for the request.
+        squire.wait_for_text(f"Run: squire login --config {self.directory}/m.yaml --email", 2)
         self.assertIn(f"squire login --upstream {upstream.url} --token -", self.command("token", "--upstream", upstream.url, code=77).stderr)
 
     def test_nothing_raw_reaches_a_terminal(self):
