@@ -45,16 +45,25 @@ extension InspectorServer {
         )
     }
 
-    /// Has `number` answered by what comes first: the other thread's word, or the end of `limit`.
+    private static let maximumWaiting = 256
+
+    /// Has `number` answered by what comes first: the other thread's word, or the end of `limit`. False, and the client
+    /// is told to come again, when too much is to be done already.
     private func wait(
         _ number: Int,
         _ responder: LocalResponder,
         limit: Duration,
         _ lateAnswer: @escaping (InspectorServer) -> LocalResponse
-    ) {
+    ) -> Bool {
+        // Clients that have left count too: what they asked for is still to be done.
+        guard waiting.count < Self.maximumWaiting else {
+            responder.send(InspectorResponse.problem(.inspectorOverloaded))
+            return false
+        }
         let timer = EventTimer(loop: loop) { [unowned self] in answer(number, lateAnswer(self)) }
         timer.arm(after: limit)
         waiting[number] = Waiting(responder: responder, timer: timer)
+        return true
     }
 
     /// Answers the request, unless that was done.
@@ -71,9 +80,10 @@ extension InspectorServer {
         guard let timeout = current.refreshTimeout else {
             return responder.send(InspectorResponse.problem(.nothingToRefresh))
         }
-        wait(number, responder, limit: timeout + timeout + patience) { _ in
+        let waits = wait(number, responder, limit: timeout + timeout + patience) { _ in
             Self.refused(.sessionUnavailable, "The refresh is still on its way. See /api/status.", retryAfter: 5)
         }
+        guard waits else { return }
         let (loop, reference) = (loop, reference)
         current.session.refreshNow(cause: .manual) { result in
             var failure: CredentialFailure?
@@ -115,7 +125,10 @@ extension InspectorServer {
     private static let reloadLimit = Duration.seconds(60)
 
     private func reload(_ configuration: String?, _ number: Int, _ responder: LocalResponder) {
-        wait(number, responder, limit: Self.reloadLimit) { _ in InspectorResponse.problem(.reloadTakesLong) }
+        let waits = wait(number, responder, limit: Self.reloadLimit) { _ in
+            InspectorResponse.problem(.reloadTakesLong)
+        }
+        guard waits else { return }
         let (loop, reference) = (loop, reference)
         proxy.reload(configuration) { outcome in
             loop.execute { reference.value?.answer(number, Self.response(to: outcome)) }

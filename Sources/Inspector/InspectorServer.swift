@@ -206,7 +206,7 @@ extension Problem {
         .bodyTooLarge,
         detail: "The body is larger than the inspector takes (8 MiB)."
     )
-    fileprivate static let inspectorOverloaded = Problem(
+    static let inspectorOverloaded = Problem(
         .overloaded,
         detail: "Too many requests wait for the inspector's answer. Try again in a moment.",
         retryAfter: 2

@@ -3,24 +3,24 @@ import HTTP1
 
 /// One client of a `LocalServer`: one request after the other.
 ///
-/// *Ownership*: owns its descriptor. *Threading*: belongs to its loop.
+/// This file reads; `+Writing` answers. *Ownership*: owns its descriptor. *Threading*: belongs to its loop.
 final class LocalConnection: DescriptorWatchDelegate {
-    private unowned let server: LocalServer
-    private let descriptor: Int32
-    private lazy var watch = DescriptorWatch(loop: server.loop, descriptor: descriptor, delegate: self)
+    unowned let server: LocalServer
+    let descriptor: Int32
+    private(set) lazy var watch = DescriptorWatch(loop: server.loop, descriptor: descriptor, delegate: self)
     private lazy var timer = EventTimer(loop: server.loop) { [unowned self] in periodPassed() }
-    private let input = ByteBuffer(capacity: 16 * 1024)
-    private let output = ByteBuffer(capacity: 16 * 1024)
+    let input = ByteBuffer(capacity: 16 * 1024)
+    let output = ByteBuffer(capacity: 16 * 1024)
     private var parser = RequestParser(limits: HeadLimits())
-    private var state = State.awaitingHead
-    private var reading = Reading.open
+    var state = State.awaitingHead
+    var reading = Reading.open
     /// Bytes that the peer sent or took in the present period, as far as it is its turn.
-    private var moved = 0
+    var moved = 0
     /// When it began to wait for its client's next request, in the server's count.
     private(set) var idleSince = 0
 
     /// What happens on the connection. Every response belongs to the request whose number it was asked for with.
-    private enum State {
+    enum State {
         /// Between requests, or in the middle of a head. → `receiving`, `sending` (a bad head), `closed`
         case awaitingHead
         /// The head is here and the body on its way. → `serving`, `sending` (a bad body), `closed`
@@ -38,10 +38,10 @@ final class LocalConnection: DescriptorWatchDelegate {
         case closed
     }
 
-    private enum Reading { case open, paused, ended }
+    enum Reading { case open, paused, ended }
 
     /// What the response must know of its request.
-    private struct Request {
+    struct Request {
         let number: Int
         let isHead: Bool
         let isOld: Bool
@@ -52,7 +52,7 @@ final class LocalConnection: DescriptorWatchDelegate {
     }
 
     /// A response without a known length.
-    private final class Stream {
+    final class Stream {
         let framing: Framing
         /// Called when there is room again.
         var drained: (() -> Void)?
@@ -69,7 +69,7 @@ final class LocalConnection: DescriptorWatchDelegate {
     }
 
     /// A request whose body is on its way.
-    private final class Incoming {
+    final class Incoming {
         var request: LocalRequest
         var body: BodyReader
         let about: Request
@@ -90,10 +90,9 @@ final class LocalConnection: DescriptorWatchDelegate {
     }
 
     /// How much of pipelined requests is read ahead, and how much of a pattern is made ahead.
-    private static let window = 256 * 1024
+    static let window = 256 * 1024
     /// What a peer must send or take in a period. One that is slower could keep the connection for ever.
     private static let leastProgress = 1024
-    private static let pattern: [UInt8] = (0..<65_536).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
 
     init(server: LocalServer, descriptor: Int32) {
         self.server = server
@@ -113,7 +112,7 @@ final class LocalConnection: DescriptorWatchDelegate {
         }
     }
 
-    private func enter(_ next: State) {
+    func enter(_ next: State) {
         state = next
         moved = 0
         if case .awaitingHead = next { idleSince = server.tick() }
@@ -171,7 +170,7 @@ final class LocalConnection: DescriptorWatchDelegate {
     }
 
     /// Goes as far as what was read allows.
-    private func process() {
+    func process() {
         while true {
             switch state {
             case .awaitingHead:
@@ -302,166 +301,5 @@ final class LocalConnection: DescriptorWatchDelegate {
     private func refuse(_ error: HTTP1Error) {
         let response = server.handler.response(to: error)
         send(response, to: Request(number: 0, isHead: false, isOld: false, isLast: true))
-    }
-
-    // MARK: Writing
-
-    /// The request that waits for its response, if it is that one. Nil for one that was answered.
-    private func serving(_ number: Int) -> Request? {
-        if case .serving(let request) = state, request.number == number { request } else { nil }
-    }
-
-    private func stream(_ number: Int) -> (request: Request, stream: Stream)? {
-        if case .streaming(let request, let stream) = state, request.number == number { (request, stream) } else { nil }
-    }
-
-    func send(_ response: LocalResponse, number: Int) {
-        if let request = serving(number) { send(response, to: request) }
-    }
-
-    private func send(_ response: LocalResponse, to request: Request) {
-        let length: Int
-        switch response.body {
-        case .bytes(let bytes): length = bytes.count
-        case .pattern(let count): length = count
-        }
-        writeHead(response.status, response.fields)
-        let hasBody = response.status >= 200 && response.status != 204 && response.status != 304
-        if hasBody { output.append("Content-Length: \(length)\r\n") }
-        endHead(isLast: request.isLast)
-        guard hasBody, !request.isHead else { return finish(request) }
-        switch response.body {
-        case .bytes(let bytes):
-            output.append(bytes)
-            finish(request)
-        case .pattern(let count):
-            finish(request, pattern: count)
-        }
-    }
-
-    func begin(_ status: Int, fields: [(name: String, value: String)], number: Int) {
-        guard let request = serving(number) else { return }
-        writeHead(status, fields)
-        if !request.isOld { output.append("Transfer-Encoding: chunked\r\n") }
-        endHead(isLast: request.isLast || request.isOld)
-        // To HEAD that is the whole answer.
-        if request.isHead { return finish(request) }
-        enter(.streaming(request, Stream(request.isOld ? .untilClose : .chunked)))
-        flush()
-    }
-
-    func write(_ text: String, number: Int) -> LocalResponder.Written {
-        guard let (_, stream) = stream(number) else { return .gone }
-        guard output.count < LocalServer.maxPending else { return .full }
-        guard !text.isEmpty else { return .taken }
-        switch stream.framing {
-        case .untilClose:
-            output.append(text)
-        case .chunked:
-            output.append(hexadecimal: text.utf8.count)
-            output.append("\r\n")
-            output.append(text)
-            output.append("\r\n")
-        }
-        flush()
-        if case .closed = state { return .gone }
-        return .taken
-    }
-
-    func pendingBytes(number: Int) -> Int {
-        stream(number) == nil ? 0 : output.count
-    }
-
-    func whenDrained(_ body: @escaping () -> Void, number: Int) {
-        guard let (_, stream) = stream(number), output.count >= LocalServer.lowPending else {
-            return server.soon(body)
-        }
-        stream.drained = body
-    }
-
-    func end(number: Int) {
-        guard let (request, stream) = stream(number) else { return }
-        switch stream.framing {
-        case .untilClose: finish(Request(number: number, isHead: false, isOld: true, isLast: true))
-        case .chunked:
-            output.append("0\r\n\r\n")
-            finish(request)
-        }
-    }
-
-    /// Closes without a word, if that request's response is not complete.
-    func drop(number: Int) {
-        if serving(number) != nil || stream(number) != nil { close() }
-    }
-
-    private func writeHead(_ status: Int, _ fields: [(name: String, value: String)]) {
-        output.append("HTTP/1.1 \(status) \(StatusPhrase.of(status))\r\n")
-        for field in fields { output.append("\(field.name): \(field.value)\r\n") }
-    }
-
-    private func endHead(isLast: Bool) {
-        if isLast { output.append("Connection: close\r\n") }
-        output.append("\r\n")
-    }
-
-    private func finish(_ request: Request, pattern: Int = 0) {
-        enter(.sending(pattern: pattern, isLast: request.isLast))
-        flush()
-    }
-
-    func descriptorIsWritable(_ watch: DescriptorWatch) {
-        flush()
-    }
-
-    private func flush() {
-        while true {
-            makePattern()
-            guard !output.isEmpty else { break }
-            switch SocketIO.write(descriptor, output.readable) {
-            case .moved(let count):
-                output.consume(count)
-                moved += count
-            case .wouldBlock:
-                drainedIfLow()
-                return watch.setWriting(true)
-            case .failed, .endOfStream:
-                return close()
-            }
-        }
-        watch.setWriting(false)
-        drainedIfLow()
-        if case .sending(_, let isLast) = state { sent(isLast) }
-    }
-
-    private func makePattern() {
-        guard case .sending(let left, let isLast) = state, left > 0, output.count < Self.window else { return }
-        let part = min(left, Self.pattern.count)
-        Self.pattern.withUnsafeBytes { output.append(UnsafeRawBufferPointer(rebasing: $0[..<part])) }
-        state = .sending(pattern: left - part, isLast: isLast)
-    }
-
-    private func drainedIfLow() {
-        guard case .streaming(_, let stream) = state, output.count < LocalServer.lowPending,
-            let drained = stream.drained
-        else { return }
-        stream.drained = nil
-        server.soon(drained)
-    }
-
-    /// The whole response is written: the next request may come.
-    private func sent(_ isLast: Bool) {
-        if isLast {
-            guard reading != .ended else { return close() }
-            SocketIO.shutdownWriting(descriptor)
-            enter(.lingering(budget: Self.window * 4))
-        } else {
-            enter(.awaitingHead)
-        }
-        if reading == .paused {
-            reading = .open
-            watch.setReading(true)
-        }
-        // Not from within the handler: responses in a row must not nest.
-        if !input.isEmpty || reading == .ended { server.soon { [weak self] in self?.process() } }
     }
 }

@@ -13,8 +13,8 @@ import Threads
 final class ProxyService {
     let current: Current
     let server: ProxyServer
-    private var inspectorThread: LoopThread?
-    private var inspector: Inspecting?
+    var inspectorThread: LoopThread?
+    var inspector: Inspecting?
     let refreshes = RefreshCounts()
     let logging: Logging
     /// What is said while it starts comes later.
@@ -31,7 +31,7 @@ final class ProxyService {
     /// Waits for the login that ends the use of a file which an older Squire left.
     private var moveWatch: SessionFileWatch?
     /// `proxy http://127.0.0.1:8080` and so on: what accepts connections now.
-    private(set) var endpoints: [String] = []
+    var endpoints: [String] = []
 
     /// What a reload changes and other threads read.
     final class Current: Sendable {
@@ -46,12 +46,6 @@ final class ProxyService {
         }
 
         func get() -> InspectedProxy.Current { value.with { $0 } }
-    }
-
-    /// The inspector that runs, and what its socket is bound to.
-    private struct Inspecting {
-        let server: LoopBound<InspectorServer?>
-        let name: ListeningSocket.Name
     }
 
     /// A session that exchanges from before a reload may still use.
@@ -192,7 +186,7 @@ final class ProxyService {
     /// The base URL of the first listener.
     var url: String { Self.url(of: server.names[0]) }
 
-    private static func url(of name: ListeningSocket.Name) -> String {
+    static func url(of name: ListeningSocket.Name) -> String {
         switch name {
         case .tcp(let host, let port): "http://\(SocketAddress(host: host, port: port))"
         case .unix(let path): "unix:\(path)"
@@ -266,60 +260,6 @@ final class ProxyService {
             guard case .tcp(let host, let port) = name, host != "0.0.0.0", host != "::" else { return nil }
             return Authority(host: host, port: port)
         }
-    }
-
-    private func startInspector(avoiding ports: Set<Int>) throws {
-        guard let asked = loaded.askedInspector else { return }
-        let socket: ListeningSocket
-        do {
-            socket = try Listeners.bind(asked, takesNextPort: loaded.inspectorIsDefault, avoiding: ports)
-        } catch {
-            stop()
-            throw error
-        }
-        let thread: LoopThread
-        do throws(SystemError) {
-            thread = try LoopThread(name: "squire-inspector")
-        } catch {
-            socket.close()
-            stop()
-            throw ExitFailure.inputOutput("squire: \(error.description)")
-        }
-        inspectorThread = thread
-        let inspector = LoopBound<InspectorServer?>(nil, loop: thread.loop)
-        self.inspector = Inspecting(server: inspector, name: socket.name)
-        let (server, current, refreshes, reloads) = (server, current, refreshes, reloads)
-        let (configuration, loop) = (loaded.configuration, thread.loop)
-        let listen = server.names.map(Self.url(of:))
-        loop.execute {
-            // Puts itself into the box that it is given.
-            _ = InspectorServer(
-                loop: loop,
-                socket: socket,
-                proxy: InspectedProxy(
-                    listen: listen,
-                    current: { current.get() },
-                    snapshot: { server.snapshot() },
-                    reload: { reloads.submit($0, $1) }
-                ),
-                refreshes: refreshes,
-                access: InspectorAccess(configuration.access, name: socket.name),
-                sameUser: configuration.access.sameUser,
-                version: Squire.version,
-                reference: inspector
-            )
-        }
-        let suffix = if case .tcp = socket.name { "/" } else { "" }
-        endpoints.append("inspector \(Self.url(of: socket.name))\(suffix)")
-    }
-
-    /// Has the inspector follow the access rules of the configuration that runs.
-    func reconfigureInspector() {
-        guard let inspector, let thread = inspectorThread else { return }
-        let access = InspectorAccess(loaded.configuration.access, name: inspector.name)
-        let sameUser = loaded.configuration.access.sameUser
-        let server = inspector.server
-        thread.loop.execute { server.value?.reconfigure(access: access, sameUser: sameUser) }
     }
 
     /// `former` is nobody's any more but its exchanges': it is waited for at the end.
@@ -407,16 +347,5 @@ final class ProxyService {
             inspectorThread.loop.execute { server.value?.stop() }
             inspectorThread.stop()
         }
-    }
-}
-
-extension InspectedProxy.Current {
-    init(_ loaded: LoadedConfiguration, _ session: Session) {
-        self.init(
-            upstream: loaded.configuration.upstream.description,
-            session: session,
-            refreshTimeout: loaded.configuration.session.refresh?.timeout,
-            configuration: loaded.realPath
-        )
     }
 }

@@ -1,0 +1,81 @@
+import Credentials
+import EventIO
+import Inspector
+import Platform
+import ReverseProxy
+import Settings
+import Threads
+
+/// The inspector of a proxy: on a thread of its own, so that nobody who looks holds anybody up.
+extension ProxyService {
+    /// The inspector that runs, and what its socket is bound to.
+    struct Inspecting {
+        let server: LoopBound<InspectorServer?>
+        let name: ListeningSocket.Name
+    }
+
+    func startInspector(avoiding ports: Set<Int>) throws {
+        guard let asked = loaded.askedInspector else { return }
+        let socket: ListeningSocket
+        do {
+            socket = try Listeners.bind(asked, takesNextPort: loaded.inspectorIsDefault, avoiding: ports)
+        } catch {
+            stop()
+            throw error
+        }
+        let thread: LoopThread
+        do throws(SystemError) {
+            thread = try LoopThread(name: "squire-inspector")
+        } catch {
+            socket.close()
+            stop()
+            throw ExitFailure.inputOutput("squire: \(error.description)")
+        }
+        inspectorThread = thread
+        let inspector = LoopBound<InspectorServer?>(nil, loop: thread.loop)
+        self.inspector = Inspecting(server: inspector, name: socket.name)
+        let (server, current, refreshes, reloads) = (server, current, refreshes, reloads)
+        let (configuration, loop) = (loaded.configuration, thread.loop)
+        let listen = server.names.map(Self.url(of:))
+        loop.execute {
+            // Puts itself into the box that it is given.
+            _ = InspectorServer(
+                loop: loop,
+                socket: socket,
+                proxy: InspectedProxy(
+                    listen: listen,
+                    current: { current.get() },
+                    snapshot: { server.snapshot() },
+                    reload: { reloads.submit($0, $1) }
+                ),
+                refreshes: refreshes,
+                access: InspectorAccess(configuration.access, name: socket.name),
+                sameUser: configuration.access.sameUser,
+                version: Squire.version,
+                reference: inspector
+            )
+        }
+        let suffix = if case .tcp = socket.name { "/" } else { "" }
+        endpoints.append("inspector \(Self.url(of: socket.name))\(suffix)")
+    }
+
+    /// Has the inspector follow the access rules of the configuration that runs.
+    func reconfigureInspector() {
+        guard let inspector, let thread = inspectorThread else { return }
+        let access = InspectorAccess(loaded.configuration.access, name: inspector.name)
+        let sameUser = loaded.configuration.access.sameUser
+        let server = inspector.server
+        thread.loop.execute { server.value?.reconfigure(access: access, sameUser: sameUser) }
+    }
+}
+
+extension InspectedProxy.Current {
+    init(_ loaded: LoadedConfiguration, _ session: Session) {
+        self.init(
+            upstream: loaded.configuration.upstream.description,
+            session: session,
+            refreshTimeout: loaded.configuration.session.refresh?.timeout,
+            configuration: loaded.realPath
+        )
+    }
+}
