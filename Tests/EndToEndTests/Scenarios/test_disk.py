@@ -275,7 +275,9 @@ class Disk(unittest.TestCase):
 
     def test_directory_gone(self):
         with Bench() as bench:
-            shutil.rmtree(bench.directory)
+            # At once: Squire may be writing there.
+            os.rename(bench.directory, f"{bench.directory}.gone")
+            shutil.rmtree(f"{bench.directory}.gone")
             # More than a second, in which the file is looked at.
             deadline = time.monotonic() + 1.3
             while time.monotonic() < deadline:
