@@ -286,6 +286,16 @@ class Scenario(unittest.TestCase):
                         f"session:\n  file: {self.session_file}\n{session}{extra}")
         return str(path)
 
+    def block_saving(self):
+        """A directory in the place of the lock file: nothing can be saved there, whoever runs this."""
+        lock = pathlib.Path(str(self.session_file) + ".lock")
+        while not lock.is_dir():
+            # A process that starts has a look, too, and makes the file again.
+            lock.unlink(missing_ok=True)
+            with contextlib.suppress(FileExistsError):
+                lock.mkdir()
+        return lock
+
     def save_token(self, token, config):
         """Whatever is there."""
         self.command("login", "--config", config, "--token", "-", "--replace", input=token + "\n")

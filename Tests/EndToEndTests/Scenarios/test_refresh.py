@@ -279,12 +279,7 @@ class Refresh(Scenario):
 
     def test_nothing_is_sent_when_it_could_not_be_saved(self):
         squire, upstream = self.proxied(self.api(set(), [jwt(jti="new")]), token=jwt())
-        # A directory in the place of the lock file: nothing can be saved there, whoever runs this.
-        lock = pathlib.Path(str(self.session_file) + ".lock")
-        while not lock.is_dir():
-            # The start has a look too, and makes the file again.
-            lock.unlink(missing_ok=True)
-            with contextlib.suppress(FileExistsError): lock.mkdir()
+        self.block_saving()
         self.assertEqual(self.fetch(squire).status, 401)
         self.assertEqual(self.refreshes(upstream), [])
 

@@ -218,13 +218,7 @@ class OtherHands(Scenario):
     def test_a_sign_in_that_cannot_be_saved_counts_all_the_same(self):
         token = jwt(jti="learned")
         squire, upstream = self.proxied(lambda r: token_reply(token) if r.target.endswith("login") else reply(200), token=jwt(jti="old"))
-        lock = pathlib.Path(str(self.session_file) + ".lock")
-        def become_directory():
-            lock.unlink(missing_ok=True)
-            with contextlib.suppress(FileExistsError): lock.mkdir()
-            return lock.is_dir()
-        # The start may be about to look whether the session can be saved.
-        self.until(become_directory, "the lock cannot be made")
+        lock = self.block_saving()
         response = self.fetch(squire, "POST", "/api/customers/login", b"{}")
         self.assertEqual(response.status, 200)
         self.assertIn("cannot be written", response.headers["Proxy-Status"])
