@@ -77,7 +77,8 @@ struct LoginCommand: ParsableCommand {
         let standing = try Standing(loaded)
         if case .foreign(let origin) = standing, !replace {
             throw ExitFailure.usage(
-                "squire: \(loaded.sessionFile) holds a session for \(origin). Name another session.file, or say --replace"
+                "squire: \(loaded.sessionFile) holds a session for \(origin). Name another session.file, or replace it: "
+                    + replacing(loaded)
             )
         }
         try session.requireWritable("nobody is logged in", makingDirectory: true)
@@ -88,7 +89,7 @@ struct LoginCommand: ParsableCommand {
             issued = SignIn.Issued(token: try readToken(loaded.configuration), lifetime: nil)
             source = .given
             if let other = standing.other(than: issued.token), !replace {
-                throw ExitFailure.usage("squire: the session is \(other) To replace it, say --replace")
+                throw ExitFailure.usage("squire: the session is \(other) To replace it: \(replacing(loaded))")
             }
         } else {
             guard let signIn else {
@@ -102,6 +103,13 @@ struct LoginCommand: ParsableCommand {
         }
         try session.adopt(issued.token, source: source, lifetime: issued.lifetime, replacesForeign: replace)
         report(session, standing)
+    }
+
+    /// This login as a line that replaces whatever is there.
+    private func replacing(_ loaded: LoadedConfiguration) -> String {
+        guard let email, !email.isEmpty else { return loaded.lines.line("login", ["--token", "-", "--replace"]) }
+        let secret = password == nil ? [] : ["--password", "-"]
+        return loaded.lines.line("login", ["--email", email] + secret + ["--replace"])
     }
 
     private func report(_ session: SessionAccess, _ standing: Standing) {
@@ -168,7 +176,7 @@ struct LoginCommand: ParsableCommand {
             let status: Int
             switch try signIn.signIn(email, given) {
             case .signedIn(let issued):
-                try refuseOther(issued, standing, given, loaded.configuration)
+                try refuseOther(issued, standing, given, loaded)
                 return issued
             case .refused(let refusal): status = refusal
             }
@@ -247,15 +255,15 @@ struct LoginCommand: ParsableCommand {
         _ issued: SignIn.Issued,
         _ standing: Standing,
         _ secret: SignIn.Secret,
-        _ configuration: ProxyConfiguration
+        _ loaded: LoadedConfiguration
     ) throws {
         guard !replace, !Output.isAtTerminal, let other = standing.other(than: issued.token) else { return }
-        let isDead = SignOut(configuration)?.endForGood(issued.token) ?? false
+        let isDead = SignOut(loaded.configuration)?.endForGood(issued.token) ?? false
         let spent = if case .code = secret { " The code is spent." } else { "" }
         throw ExitFailure.usage(
             "squire: the session is \(other) It is as it was; the new token "
                 + (isDead ? "was ended at the API." : "was thrown away, and lives on at the API.")
-                + "\(spent) To replace the session, say --replace"
+                + "\(spent) To replace the session: \(replacing(loaded))"
         )
     }
 }

@@ -275,7 +275,7 @@ class Logins(Projects):
         self.save_token(jwt(sub="111"), config)
         text = self.session_file.read_text()
         result = self.command("login", "--config", config, "--token", "-", input=jwt(sub="222"), code=64)
-        for part in ("customer 111", "customer 222", "--replace"): self.assertIn(part, result.stderr)
+        for part in ("customer 111", "customer 222", f"To replace it: squire login --config {config} --token - --replace\n"): self.assertIn(part, result.stderr)
         self.assertEqual(upstream.requests, [])
         result = self.command("login", "--config", config, "--email", "a@b.c", "--code", "1234", code=64)
         self.assertIn("The code is spent", result.stderr)
