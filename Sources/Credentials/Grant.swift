@@ -1,6 +1,6 @@
 /// The response to a request for a credential. Every request gets exactly one.
 public enum Grant: Equatable, Sendable {
-    /// `hasWaited`: a refresh was made meanwhile. The request waits for no other.
+    /// `hasWaited`: for a refresh that brought no other token. The request waits for no other refresh.
     case use(Credential, hasWaited: Bool)
     /// The upstream's clock is behind: use the same token after this many nanoseconds.
     case useAfter(nanoseconds: Int64, Credential)

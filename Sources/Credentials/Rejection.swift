@@ -22,8 +22,8 @@ public struct Rejection: Sendable {
     public var skew: Int64?
     /// The refresh that brought the token was started for this request.
     public var ledRefresh: Bool
-    /// False when the request has waited for a refresh already, or carried what a refresh of this process brought: it
-    /// neither starts nor awaits another.
+    /// False when the request has waited for a refresh in vain, or was sent again with what a refresh of this process
+    /// brought: it neither starts nor awaits another.
     public var mayRefresh: Bool
 
     public init(generation: Generation, skew: Int64? = nil, ledRefresh: Bool = false, mayRefresh: Bool = true) {

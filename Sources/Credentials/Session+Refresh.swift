@@ -36,13 +36,6 @@ extension Session {
 
         var isUnchanged: Bool { if case .unchanged = self { true } else { false } }
 
-        /// The upstream was asked.
-        var isAnswered: Bool {
-            switch self {
-            case .refreshed, .unchanged, .failed: true
-            case .adopted, .loginNeeded: false
-            }
-        }
     }
 
     /// Makes the refresh that was begun as `flight`, and answers all who wait for it.
@@ -105,7 +98,7 @@ extension Session {
                 waiter.fail(failure)
             case (_, nil, let credential?):
                 let response = Self.response(of: ending, credential.token)
-                resume(waiter, with: credential, hasWaited: ending.isAnswered, response)
+                resume(waiter, with: credential, hasWaited: ending.isUnchanged, response)
             case (_, nil, nil):
                 waiter.fail(.loginNeeded())
             }

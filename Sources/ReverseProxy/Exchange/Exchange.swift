@@ -136,7 +136,7 @@ public struct Exchange: Sendable {
     private var replays = 0
     /// The credential in use came from a refresh of this process.
     private var isRefreshed = false
-    /// It has waited for a refresh.
+    /// It has waited for a refresh in vain.
     private var hasWaited = false
     /// How often it was sent again after a dead connection.
     private var retries = 0
@@ -165,7 +165,7 @@ public struct Exchange: Sendable {
     // MARK: Credentials
 
     /// The answer to a question for a credential, in `awaitingCredential` or `holding`.
-    /// `hasWaited`: for a refresh. It waits for no other.
+    /// `hasWaited`: for a refresh, in vain. It waits for no other.
     public mutating func credentialArrived(
         _ result: Result<Credential, CredentialFailure>,
         hasWaited: Bool = false
@@ -325,7 +325,7 @@ public struct Exchange: Sendable {
     /// Only requests that carried the session's credential are sent again.
     private var mayReplay: Bool { rules.carriesCredential && generation != 0 && replays < 2 }
 
-    /// A request waits for one refresh at most, whatever comes of it; and a credential that this process has just been given, and that is rejected,
+    /// A request that has waited for a refresh in vain waits for no other; and a credential that this process has just been given, and that is rejected,
     /// was not at fault. It is still sent again if there is another one by now.
     public var mayRefresh: Bool { !hasWaited && (replays == 0 || !isRefreshed) }
 }
