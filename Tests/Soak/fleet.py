@@ -29,7 +29,7 @@ LASTING = re.compile(r"session\.json(\.[a-z-]+)?|squire\.yaml|.*\.log")
 
 def binary():
     """The Squire under test: SQUIRE_BINARY, else the release build."""
-    return os.environ.get("SQUIRE_BINARY") or str(ROOT / ".build/release/squire")
+    return os.path.abspath(os.environ.get("SQUIRE_BINARY") or ROOT / ".build/release/squire")
 
 
 def environment(directory):
@@ -51,9 +51,23 @@ class Session:
         self.config.write_text(configuration.format(url=simulator.url, file=self.file))
         self.asked = 0
 
+    @property
+    def simulators(self):
+        """The APIs that it may be configured for."""
+        return [self.simulator]
+
+    @property
+    def environment(self):
+        return environment(self.directory)
+
+    @property
+    def words(self):
+        """How a command names the configuration."""
+        return ["--config", str(self.config)]
+
     def command(self, *arguments, input="", prefix=()):
-        return subprocess.run([*prefix, binary(), *arguments, "--config", str(self.config)], input=input, capture_output=True, text=True,
-                              timeout=ANSWER_LIMIT, env=environment(self.directory))
+        return subprocess.run([*prefix, binary(), *arguments, *self.words], input=input, capture_output=True, text=True,
+                              timeout=ANSWER_LIMIT, env=self.environment, cwd=self.directory)
 
     def login(self, token=None):
         result = self.command("login", "--token", "-", "--replace", input=(token or self.simulator.sign_in()) + "\n")
@@ -86,10 +100,11 @@ class Session:
 
 
 class Proxy:
-    """One `squire run`, over its lives. `label` names the present life."""
+    """One `squire run`, over its lives. `label` names the present life. With `others` it runs their configurations too: `ports` has them all."""
 
-    def __init__(self, session, index, arguments=()):
+    def __init__(self, session, index, arguments=(), others=()):
         self.session, self.index, self.arguments = session, index, arguments
+        self.sessions = [session, *others]
         self.life = 0
         self.process = None
         self.is_up = self.is_paused = False
@@ -105,10 +120,10 @@ class Proxy:
         self.life += 1
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [binary(), "run", "--config", str(self.session.config), "--header", f"X-Soak-Proxy: {self.label}", *self.arguments],
-                stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, env=environment(self.session.directory))
-        output, self.endpoints = b"", {}
-        lines = 1 + ("--inspector" in self.arguments)
+                [binary(), "run", *self.words, "--header", f"X-Soak-Proxy: {self.label}", *self.arguments],
+                stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, env=self.session.environment, cwd=self.session.directory)
+        output, self.endpoints, self.ports = b"", {}, []
+        lines = len(self.sessions) + ("--inspector" in self.arguments)
         while output.count(b"\n") < lines:
             poll = select.poll()
             poll.register(self.process.stdout, select.POLLIN)
@@ -119,9 +134,18 @@ class Proxy:
         for line in output.decode().splitlines():
             name, url = line.split(" ", 1)
             self.endpoints[name] = url
-        self.port = int(self.endpoints["proxy"].rsplit(":", 1)[1])
+            if name == "proxy":
+                self.ports.append(int(url.rsplit(":", 1)[1]))
+        self.port = self.ports[0]
         self.is_up = True
         return self
+
+    @property
+    def words(self):
+        """How the command names what it runs: several configurations by their paths."""
+        if len(self.sessions) == 1:
+            return self.session.words
+        return [word for session in self.sessions for word in ("--config", str(session.config))]
 
     def tail(self, lines=15):
         return b"\n".join(self.log.read_bytes().splitlines()[-lines:]).decode(errors="replace")
@@ -132,7 +156,8 @@ class Proxy:
         self.killed[self.label] = time.monotonic()
         self.process.kill()
         self._reap()
-        self.session.simulator.forget_requests(self.label)
+        for simulator in self.session.simulators:
+            simulator.forget_requests(self.label)
 
     def pause(self, seconds):
         """SIGSTOP, and SIGCONT after that; does not wait for it."""
@@ -237,6 +262,10 @@ class Client:
         self.connection, self.connected_to = None, None
         self.count = 0
 
+    @property
+    def port(self):
+        return self.proxy.port
+
     async def go(self):
         while not self.fleet.is_over:
             await asyncio.sleep(self.random.expovariate(1 / self.pace))
@@ -269,7 +298,8 @@ class Client:
         except asyncio.TimeoutError:
             outcome = f"no answer in {ANSWER_LIMIT} s"
         del fleet.open_requests[identity]
-        fleet.simulator.refused_once.pop(identity, None)
+        for simulator in fleet.simulators:
+            simulator.refused_once.pop(identity, None)
         if outcome is None:
             fleet.answered(identity, begin)
             return
@@ -278,14 +308,15 @@ class Client:
             return
         if label != self.proxy.label or not self.proxy.is_up:
             return fleet.count_error("its proxy was killed", outcome)
-        if any(begin <= end and time.monotonic() >= start for start, end in fleet.simulator.excuses[-50:]):
+        if any(begin <= end and time.monotonic() >= start for simulator in fleet.simulators for start, end in simulator.excuses[-50:]):
             return fleet.count_error("the API refused to refresh for a while", outcome)
-        if is_double := fleet.simulator.double_refusals.get(identity):
+        doubles = [simulator.double_refusals[identity] for simulator in fleet.simulators if identity in simulator.double_refusals]
+        if any(doubles):
             return fleet.count_error("two tokens expired within it", outcome)
-        if is_double is False:
+        if doubles:
             outcome += " (refused with a token replaced by another process, then with that one's, expired too: not refreshed)"
         fleet.failure(f"{identity} ({'POST' if is_order else 'GET'} by proxy {label}, {time.monotonic() - begin:.3f} s): {outcome}",
-                      [(when, identity, "refused:", jti, why) for when, jti, why in fleet.simulator.refusals[identity]])
+                      [(when, identity, "refused:", jti, why) for simulator in fleet.simulators for when, jti, why in simulator.refusals.get(identity, ())])
 
     def judge(self, answer, identity, is_order, fault, begin):
         """Nil when the answer is what it should be."""
@@ -328,7 +359,7 @@ class Client:
         if self.connection is None or self.connected_to != self.proxy.label or self.connection[0].at_eof():
             self.disconnect()
             self.connected_to = self.proxy.label
-            self.connection = await asyncio.open_connection("127.0.0.1", self.proxy.port, limit=1 << 22)
+            self.connection = await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 22)
         reader, writer = self.connection
         writer.write("\r\n".join((*head, "", "")).encode() + body)
         answer = await read_answer(reader)
@@ -342,6 +373,7 @@ class Fleet:
 
     def __init__(self, session, proxies=2, clients=4, pace=0.02, seed=0, request_fault_rate=0.0, arguments=()):
         self.session, self.simulator, self.seed = session, session.simulator, seed
+        self.simulators = session.simulators
         self.random = random.Random(seed)
         self.request_fault_rate = request_fault_rate
         self.is_over = False
@@ -368,7 +400,7 @@ class Fleet:
     def failure(self, text, details=()):
         if kind(text) not in self.kinds:
             self.kinds.add(kind(text))
-            text += "".join(f"\n      {' '.join(map(str, line))}" for line in sorted([*list(self.simulator.log)[-8:], *details], key=lambda line: line[0]))
+            text += "".join(f"\n      {' '.join(map(str, line))}" for line in sorted([*(line for s in self.simulators for line in list(s.log)[-8:]), *details], key=lambda line: line[0]))
         self.failures.append(text)
 
     def count_error(self, reason, outcome):
@@ -443,11 +475,25 @@ class Fleet:
                 self.failure(f"proxy {proxy.label} ended with {code}")
         self.failures += [f"after all: {flaw}" for flaw in self.session.flaws()]
         self.judge_refreshes()
-        self.failures += self.simulator.violations
-        self.failures += [f"order {name} placed {count} times" for name, count in self.simulator.orders.items() if count > 1]
+        for simulator in self.simulators:
+            self.failures += simulator.violations
+        self.failures += [f"order {name} placed {count} times" for name, count in self.orders.items() if count > 1]
         self.secrets = self.count_secrets()
         if self.secrets:
             self.failures.append(f"{self.secrets} parts of tokens in the logs")
+
+    @property
+    def orders(self):
+        """How often each was placed, at whichever API."""
+        return sum((simulator.orders for simulator in self.simulators), collections.Counter())
+
+    @property
+    def needed(self):
+        return sum(simulator.needed() for simulator in self.simulators)
+
+    @property
+    def refreshes(self):
+        return [refresh for simulator in self.simulators for refresh in simulator.refreshes]
 
     def judge_refreshes(self):
         """One winner for each rotation: a token is refreshed again only when the first answer was lost, or died with its process."""
@@ -455,7 +501,7 @@ class Fleet:
         stopped = [stop for proxy in self.proxies for stop in proxy.stopped]
         self.repeated = self.explained = self.unneeded = self.reused = self.refused_again = 0
         winners, refused = collections.defaultdict(list), collections.Counter()
-        for refresh in self.simulator.refreshes:
+        for refresh in self.refreshes:
             token = refresh.token
             if token is None:
                 self.failures.append(f"a refresh by {refresh.label} with no known token")
@@ -480,7 +526,7 @@ class Fleet:
         if self.refused_again:
             self.failures.append(f"{self.refused_again} refreshes of tokens whose refresh had been refused")
         self.dead_uses = 0
-        for label, path, when, token in self.simulator.uses_of_dead:
+        for label, path, when, token in (use for simulator in self.simulators for use in simulator.uses_of_dead):
             if self.simulator.grace > 0 and not any(l == label and to >= token.refreshed for l, _, to in stopped):
                 self.dead_uses += 1
         if self.dead_uses:
@@ -488,20 +534,19 @@ class Fleet:
 
     def count_secrets(self):
         """Segments of tokens (payload, signature) and numbers (`jti`) in anything the proxies wrote."""
-        parts = {part for token in self.simulator.tokens for part in token.split(".")[1:]}
-        parts |= {token.jti for token in self.simulator.tokens.values()}
-        found = 0
-        for proxy in self.proxies:
-            for line in proxy.log.read_text(errors="replace").splitlines():
-                found += any(word in parts for word in re.findall(r"[A-Za-z0-9_-]{16,}", line))
-        return found
+        tokens = {value: token for simulator in self.simulators for value, token in simulator.tokens.items()}
+        parts = {part for value in tokens for part in value.split(".")[1:]} | {token.jti for token in tokens.values()}
+        return sum(any(word in parts for word in re.findall(r"[A-Za-z0-9_-]{16,}", line)) for text in self.outputs() for line in text.splitlines())
+
+    def outputs(self):
+        """What was written that may hold no secret."""
+        return (proxy.log.read_text(errors="replace") for proxy in self.proxies)
 
     def figures(self):
         """The counts at the end, one line each."""
-        simulator = self.simulator
-        needed, sent = simulator.needed(), len(simulator.refreshes)
-        faults = collections.Counter(r.fault for r in simulator.refreshes if r.fault)
-        yield f"seconds {self.seconds:.0f}, requests {self.requests}, orders {len(simulator.orders)}"
+        needed, sent, orders = self.needed, len(self.refreshes), self.orders
+        faults = collections.Counter(r.fault for r in self.refreshes if r.fault)
+        yield f"seconds {self.seconds:.0f}, requests {self.requests}, orders {len(orders)}"
         yield f"rotations {needed} needed, {sent} refreshes sent: {sent / max(1, needed):.3f} each; {self.repeated} repeated after a lost answer or a kill, {self.explained} of them rightly; {self.unneeded} not needed"
         yield "kills {kills}, stops {stops}".format_map(collections.defaultdict(int, self.chaos)) + f", crashes {self.crashes}; faults of the API: " + (", ".join(f"{name} {count}" for name, count in sorted(faults.items())) or "none")
         for reason, outcomes in self.errors.items():
@@ -510,5 +555,5 @@ class Fleet:
             if delays:
                 at = lambda part: delays[min(len(delays) - 1, int(len(delays) * part))] * 1000
                 yield f"delay {name}: median {at(.5):.1f} ms, 95% {at(.95):.1f} ms, 99% {at(.99):.1f} ms, most {at(1):.1f} ms; {sum(d > 0.02 for d in delays)} of {len(delays)} over 20 ms"
-        yield f"sessions lost {self.lost_sessions}, orders placed twice {sum(c > 1 for c in simulator.orders.values())}, dead tokens refreshed {self.reused}, dead tokens used {self.dead_uses}, secrets in output {self.secrets}"
+        yield f"sessions lost {self.lost_sessions}, orders placed twice {sum(c > 1 for c in orders.values())}, dead tokens refreshed {self.reused}, dead tokens used {self.dead_uses}, secrets in output {self.secrets}"
         yield f"errors not explained, and other failures: {len(self.failures)}"

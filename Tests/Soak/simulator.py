@@ -39,6 +39,15 @@ class Token:
     is_cut: bool = False        # expired before its time, by the test
     was_refused: bool = False
     uses: int = 0
+    refusals: list = dataclasses.field(default_factory=list)    # (label, path, when), each time it was refused
+
+    @property
+    def first(self):
+        """The token of the login that this one comes from."""
+        token = self
+        while token.parent:
+            token = token.parent
+        return token
 
 
 @dataclasses.dataclass
@@ -96,6 +105,7 @@ class Simulator:
         self.skew = 0                   # seconds by which the next calls' node is behind; refreshes come from a right one
         self.refuse_connections = 0     # so many of the next are closed before they are read
         self.overrides = {}             # path: async (request, writer) -> bytes | None
+        self.inspect = None             # (simulator, request) -> what is wrong with it, of every request
         self.log = collections.deque(maxlen=400)
         self.arrived = threading.Condition()
         self.loop = asyncio.new_event_loop()
@@ -135,6 +145,19 @@ class Simulator:
     def expire(self, sub=None):
         """Every token of the customer (of all) is expired from now on; it can still be refreshed."""
         self.run(lambda: self._expire(sub))
+
+    def end(self, sub):
+        """`expire`, once the customer's token was used and no request that was refused has yet to come again; waits half a second for that."""
+        return self.run(self._end(sub, 0.5))
+
+    def revoke(self, sub):
+        """Every token of the customer is dead from now on, for calls and for refreshes."""
+        def end():
+            for token in list(self.tokens.values()):
+                if token.sub == sub:
+                    token.is_logged_out = True
+            self.note("revoked", sub)
+        self.run(end)
 
     def state(self, value):
         """ "usable", "expired" (refreshable), "dead" (neither, for good) or "unknown"."""
@@ -189,12 +212,15 @@ class Simulator:
         async def go():
             while True:
                 await asyncio.sleep(interval())
-                deadline = time.monotonic() + 10
-                while time.monotonic() < deadline and not (any(t.uses for t in self.living) and not self._is_in_doubt()):
-                    await asyncio.sleep(0.002)
-                self._expire()
-                self.note("expired")
+                await self._end(None, 10)
         self.loop.call_soon_threadsafe(lambda: self.loop.create_task(go()))
+
+    async def _end(self, sub, limit):
+        deadline = time.monotonic() + limit
+        while time.monotonic() < deadline and not (any(t.uses for t in self.living if sub in (None, t.sub)) and not self._is_in_doubt()):
+            await asyncio.sleep(0.002)
+        self._expire(sub)
+        self.note("expired", *([sub] if sub else []))
 
     def _is_in_doubt(self):
         limit = time.monotonic() - 10
@@ -290,6 +316,8 @@ class Simulator:
         credentials = request.all("authorization")
         bearer = credentials[0][7:] if credentials and credentials[0].lower().startswith("bearer ") else None
         self.served[path] += 1
+        if self.inspect and (wrong := self.inspect(self, request)):
+            self.violations.append(wrong)
         if len(credentials) > 1:
             self.violations.append(f"{len(credentials)} Authorization fields on {path}")
         if missing := [name for name in FIELDS if not request.all(name)]:
@@ -344,13 +372,13 @@ class Simulator:
             return self.reply(500, b'{"status":"error"}')
         if token is None or self._is_blacklisted(token):
             if token:
-                token.was_refused = True
+                self._mark_refused(token, request.label, path)
                 self.uses_of_dead.append((request.label, path, time.monotonic(), token))
             return self._refuse(request, identity, "The token has been blacklisted" if token else "Wrong number of segments", token)
         if token.minted > time.monotonic() - self.skew:
             return self._refuse(request, identity, "Not Before (nbf) timestamp cannot be in the future", token)
         if self._is_expired(token):
-            token.was_refused = True
+            self._mark_refused(token, request.label, path)
             return self._refuse(request, identity, "Token has expired", token)
         token.uses += 1
         self.refused_once.pop(identity, None)
@@ -374,6 +402,11 @@ class Simulator:
             writer.transport.abort()
             return None
         return self.reply(200, self.envelope(data))
+
+    @staticmethod
+    def _mark_refused(token, label, path):
+        token.was_refused = True
+        token.refusals.append((label, path, time.monotonic()))
 
     def _refuse(self, request, identity, message, token=None):
         self.refusals[identity].append((round(time.monotonic() - self.started, 3), token and token.jti, message))

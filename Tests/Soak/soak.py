@@ -15,16 +15,17 @@ each rotation. The exit code is 0 or 1.
   config/soak 10 --seed 7             the order of seed 7 again (chance in the timing remains)
   config/soak 5 --healthy             nothing goes wrong: the ratio of refreshes to rotations, and what waiting costs
   config/soak neighbours 10000        8 processes, 10,000 rotations, kills and stops
+  config/soak projects 5              two APIs, five projects, one home: what is judged says config/soak projects --help
   config/soak crash 1000              a kill at each system call of a rotation, then at 1,000 random instants
 
 SQUIRE_BINARY names another Squire than the release build.
 """
 
 
-def arguments(parser):
+def arguments(parser, proxies="processes on the one session file"):
     """What the soak and its relatives have in common."""
     parser.add_argument("--seed", type=int, help="repeats the order of an earlier run (printed first)")
-    parser.add_argument("--proxies", type=int, default=2, metavar="N", help="processes on the one session file (default %(default)s)")
+    parser.add_argument("--proxies", type=int, default=2, metavar="N", help=proxies + " (default %(default)s)")
     parser.add_argument("--clients", type=int, default=4, metavar="N", help="clients of each process (default %(default)s)")
     parser.add_argument("--grace", type=float, default=10, metavar="S", help="seconds for which the API accepts a token after its refresh (default %(default)g)")
     parser.add_argument("--rotate", type=float, default=0.2, metavar="S", help="seconds between rotations (default %(default)g)")

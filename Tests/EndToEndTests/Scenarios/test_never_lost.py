@@ -5,7 +5,7 @@ from harness import *
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "Soak"))
 os.environ["SQUIRE_BINARY"] = SQUIRE
-import crash, neighbours, soak
+import crash, neighbours, projects, soak
 
 
 class NeverLost(unittest.TestCase):
@@ -37,6 +37,10 @@ class NeverLost(unittest.TestCase):
 
     def test_kills_at_random_instants(self):
         self.passes(crash, 15, "--calls", 0)
+
+    def test_projects_side_by_side(self):
+        """Two APIs, five projects, one home: nothing of one reaches another."""
+        self.passes(projects, 0.04)
 
 
 if __name__ == "__main__":
