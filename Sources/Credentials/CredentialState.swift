@@ -12,8 +12,8 @@ struct CredentialState: Sendable {
         var standing = Standing()
         /// What the session file says of its standing.
         var mark: SessionRecord.Rejected?
-        /// The route whose rejection led to the refresh that brought it, and until when, on `CredentialClock.elapsed()`,
-        /// its rejections are thought to be about the route.
+        /// The route whose rejection led to the refresh that brought it, while the request that led is not back; and
+        /// until when, on `CredentialClock.elapsed()`, that is waited for.
         var lead: (route: UInt64, until: Int64)?
         /// Refreshes that were started without a request, because an answer was lost.
         var unaskedRetries = 0
@@ -37,6 +37,9 @@ struct CredentialState: Sendable {
         case use(Credential)
         /// Wait for the refresh that is in flight.
         case join
+        /// Wait for what the upstream says to the request that led to the refresh: it tells whether the route rejects
+        /// every token, or this one died at once.
+        case awaitLead
         /// Start a refresh after so many nanoseconds, and wait for it.
         case start(after: Int64)
         /// The upstream's clock is behind: use the same token again after so many nanoseconds.
@@ -61,8 +64,8 @@ struct CredentialState: Sendable {
     private static let maximumBackOff = 60 * second
     /// Seconds. A longer `Retry-After` is cut to this.
     static let maximumRetryAfter = 3600
-    /// How long a token is thought too new to die, where the route that led to it rejects it.
-    private static let leadTime = 10 * second
+    /// How long it is waited for what the upstream says to the request that led to a refresh.
+    static let leadTime = 1 * second
     /// A request waits up to this long for the back-off to end.
     private static let backOffWaitLimit = 2 * second
     /// A longer skew is not waited for.
@@ -147,14 +150,15 @@ struct CredentialState: Sendable {
     mutating func rejected(_ rejection: Rejection, route: UInt64, hadAccepted: Bool, now: Instant) {
         guard generation == rejection.generation else { return }
         current?.standing.reject(route, hadAccepted: hadAccepted, now: now)
+        if rejection.ledRefresh || hadAccepted, current?.lead?.route == route { current?.lead = nil }
         // A token that a route accepted, and rejects a moment later, died at once, by other hands.
-        if hadAccepted, current?.lead?.route == route { current?.lead = nil }
         if rejection.ledRefresh, !hadAccepted { storm.refreshDidNotHelp(route, now: now.elapsed) }
     }
 
     /// A request of that route, which carried the token of `generation`, was accepted.
     mutating func accepted(_ route: UInt64, generation: Generation, now: Int64) {
         storm.accepts(route)
+        if generation == self.generation, current?.lead?.route == route { current?.lead = nil }
         // What was sent before a rejection says nothing of what comes after the refresh.
         guard generation == self.generation, !isRefreshing else { return }
         let wasDead = isDead(now: now)
@@ -162,7 +166,10 @@ struct CredentialState: Sendable {
     }
 
     /// Whether acceptances are of interest.
-    var wantsAcceptances: Bool { storm.isOn || current?.standing.isInDoubt ?? false }
+    var wantsAcceptances: Bool { storm.isOn || current.map { $0.lead != nil || $0.standing.isInDoubt } ?? false }
+
+    /// The request that led to the refresh is not back yet.
+    func awaitsLead(now: Int64) -> Bool { current?.lead.map { now < $0.until } ?? false }
 
     /// Stands for the token and its revivals: acceptances of before count no more.
     var epoch: UInt64 { generation << 8 | UInt64(current?.standing.revivals ?? 0) }
@@ -268,8 +275,7 @@ struct CredentialState: Sendable {
         guard policy.canRefresh else { return .fail(.notRefreshable) }
         if case .refused(let explanation) = refresh { return .fail(.loginNeeded(explanation)) }
         guard rejection.mayRefresh else { return .fail(reasonForNone(now: now)) }
-        // The request that led is not back yet; a refresh would not cure this one either.
-        if let lead = current?.lead, lead.route == route, now < lead.until { return .fail(.refreshDidNotHelp) }
+        if current?.lead?.route == route, awaitsLead(now: now) { return .awaitLead }
         if isRefreshing { return .join }
         if let skew = rejection.skew, skew > 0, skew <= Self.maximumSkew { return .useAfter(skew, credential) }
         if storm.pauses(route, now: now) {

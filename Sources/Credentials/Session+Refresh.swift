@@ -88,6 +88,8 @@ extension Session {
         }
         for waiter in waiters {
             switch (waiter, failure?.told, credential) {
+            case (.undecided(let inquiry, let deliver), _, _):
+                self.credential(for: inquiry, deliver: deliver)
             case (.request(let inquiry, let deliver), let failure?, _) where inquiry.rejection == nil:
                 // A refresh ahead of expiry failed: the token works as long as it lives.
                 let credential = state.remaining(for: inquiry.route, now: moment)
@@ -115,6 +117,8 @@ extension Session {
         switch waiter {
         case .request(let inquiry, let deliver) where inquiry.rejection?.generation == credential.generation:
             // It was used, and rejected, as soon as it was there: this one waits for the next.
+            self.credential(for: inquiry, deliver: deliver)
+        case .undecided(let inquiry, let deliver):
             self.credential(for: inquiry, deliver: deliver)
         case .request(_, let deliver):
             deliver(.use(credential, hasWaited: hasWaited))

@@ -36,11 +36,13 @@ extension Session {
     /// answers it.
     enum Waiter: Sendable {
         case request(Inquiry, Completion)
+        /// A request that waits for what becomes of the one that led to a refresh.
+        case undecided(Inquiry, Completion)
         case response(RefreshCompletion)
 
         func fail(_ failure: CredentialFailure) {
             switch self {
-            case .request(_, let deliver): deliver(.failed(failure))
+            case .request(_, let deliver), .undecided(_, let deliver): deliver(.failed(failure))
             case .response(let deliver): deliver(.failure(failure))
             }
         }
@@ -58,6 +60,8 @@ extension Session {
         case granted(Grant)
         /// The request is among the waiters. The flight is one that the caller must start.
         case waits(Flight?)
+        /// The request is among the waiters, until `settleLead`.
+        case awaitsLead
     }
 
     enum JoinAnswer: Sendable {
@@ -104,7 +108,10 @@ extension Session.Shared {
         case .use(let credential): return .granted(.use(credential, hasWaited: false))
         case .useAfter(let pause, let credential): return .granted(.useAfter(nanoseconds: pause, credential))
         case .fail(let failure): return .granted(.failed(failure))
-        case .join where isCrowded, .start where isCrowded: return .granted(.failed(.overloaded))
+        case .join where isCrowded, .awaitLead where isCrowded, .start where isCrowded: return .granted(.failed(.overloaded))
+        case .awaitLead:
+            waiters.append(.undecided(inquiry, deliver))
+            return .awaitsLead
         case .join: return .waits(wait(.request(inquiry, deliver), startsAfter: nil, inquiry.trigger))
         case .start(let pause): return .waits(wait(.request(inquiry, deliver), startsAfter: pause, inquiry.trigger))
         }
@@ -137,6 +144,18 @@ extension Session.Shared {
             return nil
         }
         return Session.Flight(replacing: replacing, pause: pause, trigger: trigger)
+    }
+
+    /// The requests that waited for the one that led, once that is back, or has taken too long.
+    mutating func takeUndecided(now: Int64) -> [(Inquiry, Session.Completion)] {
+        guard !machine.awaitsLead(now: now) else { return [] }
+        var taken: [(Inquiry, Session.Completion)] = []
+        waiters.removeAll { waiter in
+            guard case .undecided(let inquiry, let deliver) = waiter else { return false }
+            taken.append((inquiry, deliver))
+            return true
+        }
+        return taken
     }
 
     mutating func takeWaiters() -> [Session.Waiter] {

@@ -148,7 +148,10 @@ public final class Session: Sendable {
             }
         }
         let answer = ask()
-        if inquiry.rejection != nil { writeMark() }
+        if let rejection = inquiry.rejection {
+            writeMark()
+            if rejection.ledRefresh { settleLead() }
+        }
         guard case .granted(.failed(let failure)) = answer, file != nil,
             failure.needsLogin || failure == .refreshDidNotHelp
         else { return act(on: answer, cause, deliver) }
@@ -170,8 +173,18 @@ public final class Session: Sendable {
         case .waits(let flight?):
             startRefresh(flight, cause)
             return true
+        case .awaitsLead:
+            // It may never come back: its client may be gone.
+            thread.executeLater(CredentialState.leadTime) { [weak self] in self?.settleLead() }
         }
         return false
+    }
+
+    /// Lets those ask again who waited for the request that led to a refresh, if that is back.
+    private func settleLead() {
+        for (inquiry, deliver) in update({ shared, now in shared.takeUndecided(now: now.elapsed) }) {
+            credential(for: inquiry, deliver: deliver)
+        }
     }
 
     /// Refreshes now, or joins the refresh in flight, and delivers the upstream's response: for a client that calls the
@@ -218,6 +231,7 @@ public final class Session: Sendable {
         // The acceptance that revives a token is the first that counts for it.
         acceptedRoutes.insert(route, epoch: epoch)
         writeMark()
+        settleLead()
     }
 
     // MARK: Logins and logouts

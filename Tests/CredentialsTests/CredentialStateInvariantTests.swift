@@ -167,6 +167,7 @@ struct SeededGenerator: RandomNumberGenerator {
                         break
                     }
                 case .join: expect(state.isRefreshing, "waits for nothing")
+                case .awaitLead: expect(state.awaitsLead(now: now), "waits for nobody")
                 case .start(let pause):
                     expect(!state.isRefreshing && !state.isRefused && state.credential != nil, "starts what may not be")
                     expect((0...2_000_000_000).contains(pause), "waits too long")

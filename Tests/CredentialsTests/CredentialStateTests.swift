@@ -181,11 +181,13 @@ import Testing
         for _ in 0..<39 { #expect(reject(&state, route: 7, now: 0) == .join) }
         refreshed(&state, makeToken("b"))
         // One that came after the refresh, and has waited for none, starts no other before the one that led is back.
-        #expect(reject(&state, route: 7, now: 0) == .fail(.refreshDidNotHelp))
+        #expect(reject(&state, route: 7, now: 0) == .awaitLead && state.awaitsLead(now: 0))
+        #expect(!state.awaitsLead(now: 1 * Self.second))
         for _ in 0..<39 { #expect(reject(&state, route: 7, mayRefresh: false, now: 0) == .fail(.refreshDidNotHelp)) }
         #expect(!state.storm.isOn)
         let led = reject(&state, route: 7, ledRefresh: true, mayRefresh: false, now: 0)
-        #expect(led == .fail(.refreshDidNotHelp) && state.storm.isOn)
+        #expect(led == .fail(.refreshDidNotHelp) && state.storm.isOn && !state.awaitsLead(now: 0))
+        #expect(reject(&state, route: 7, now: 0) == .fail(.paused(retryAfter: 30)))
         #expect(reject(&state, route: 7, now: 11 * Self.second) == .fail(.paused(retryAfter: 19)))
         // Another route's rejection is another matter.
         #expect(reject(&state, route: 8, now: 0) == .start(after: 0))
@@ -200,6 +202,17 @@ import Testing
         #expect(state.beginRefresh(ledBy: 7) == 1)
         refreshed(&state, makeToken("b"))
         #expect(reject(&state, route: 7, hadAccepted: true, now: 0) == .start(after: 0))
+    }
+
+    /// The request that led is back, accepted: what the route rejects from now on is the token.
+    @Test func acceptanceOfTheOneThatLed() {
+        var state = state()
+        #expect(reject(&state, route: 7, now: 0) == .start(after: 0))
+        #expect(state.beginRefresh(ledBy: 7) == 1)
+        refreshed(&state, makeToken("b"))
+        #expect(state.wantsAcceptances)
+        state.accepted(7, generation: 2, now: 0)
+        #expect(!state.wantsAcceptances && reject(&state, route: 7, hadAccepted: true, now: 0) == .start(after: 0))
     }
 
     private func refreshed(_ state: inout CredentialState, _ token: Token) {

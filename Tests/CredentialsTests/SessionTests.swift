@@ -101,6 +101,28 @@ extension Grant {
         #expect(source.received.count == 1)
     }
 
+    /// Who meets the new token's rejection before the request that led is back waits for that, and no longer.
+    @Test(arguments: [true, false]) func whatBecomesOfTheOneThatLed(_ isAccepted: Bool) throws {
+        let (old, new, newer) = (makeToken("a"), makeToken("b"), makeToken("c"))
+        let source = TestSource([success(new), success(newer)])
+        source.mayAnswer.set(true)
+        let session = try Session(file: nil, source: source, margin: .seconds(30), clock: TestClock())
+        adopt(session, old)
+        #expect(try wait(session, rejecting: 1).get().token == new)
+        let other = Latch<Result<Credential, CredentialFailure>>()
+        session.credential(for: Inquiry(rejection: Rejection(generation: 2))) { other.set($0.result) }
+        #expect(source.received.count == 1)
+        if isAccepted {
+            session.accepted(route: 0, generation: 2)
+            #expect(try other.wait().get().token == newer)
+        } else {
+            let rejection = Rejection(generation: 2, ledRefresh: true, mayRefresh: false)
+            session.credential(for: Inquiry(rejection: rejection)) { _ in }
+            guard case .failure(.paused) = other.wait() else { return #expect(Bool(false)) }
+            #expect(source.received.count == 1)
+        }
+    }
+
     @Test func savedBeforeUse() throws {
         let directory = directory()
         defer { rmdir(directory) }
