@@ -155,12 +155,12 @@ struct CredentialState: Sendable {
         if rejection.ledRefresh, !hadAccepted { storm.refreshDidNotHelp(route, now: now.elapsed) }
     }
 
-    /// A request of that route, which carried the token of `generation`, was accepted.
-    mutating func accepted(_ route: UInt64, generation: Generation, now: Int64) {
+    /// A request of that route, which was sent in the current epoch, was accepted.
+    mutating func accepted(_ route: UInt64, now: Int64) {
         storm.accepts(route)
-        if generation == self.generation, current?.lead?.route == route { current?.lead = nil }
+        if current?.lead?.route == route { current?.lead = nil }
         // What was sent before a rejection says nothing of what comes after the refresh.
-        guard generation == self.generation, !isRefreshing else { return }
+        guard !isRefreshing else { return }
         let wasDead = isDead(now: now)
         current?.standing.accept(route, wasDead: wasDead)
     }
@@ -171,11 +171,18 @@ struct CredentialState: Sendable {
     /// The request that led to the refresh is not back yet.
     func awaitsLead(now: Int64) -> Bool { current?.lead.map { now < $0.until } ?? false }
 
-    /// Stands for the token and its revivals: acceptances of before count no more.
-    var epoch: UInt64 { generation << 8 | UInt64(current?.standing.revivals ?? 0) }
+    /// Stands for the token, and for its deaths, tries and revivals: acceptances of what was sent before count no more.
+    var epoch: UInt64 { generation << 16 | UInt64(current?.standing.epoch ?? 0) }
+
+    /// Whether an epoch is of that generation's token.
+    static func isOf(_ generation: Generation, epoch: UInt64) -> Bool { epoch >> 16 == generation & (.max >> 16) }
 
     /// Something speaks against the token.
     var isInDoubt: Bool { current.map { $0.standing.verdict != .good } ?? false }
+
+    /// It is known that the upstream refuses the token, as far as whoever asks must be told: on one route, where a
+    /// refresh was to cure that; for good, where there is none.
+    var isKnownRefused: Bool { policy.canRefresh ? isInDoubt : current?.standing.isRejected ?? false }
 
     /// The token itself has been rejected, or has expired, and nothing but a login brings another: no request is sent
     /// with it, but for a try now and then.
@@ -187,8 +194,11 @@ struct CredentialState: Sendable {
 
     /// The mark that the session file should have; nil when it has that one.
     var unwrittenMark: SessionRecord.Rejected?? {
-        guard let current, isRefused || current.mark != nil, current.mark != current.standing.mark else { return nil }
-        return .some(current.standing.mark)
+        guard let current, isRefused || !policy.canRefresh || current.mark != nil else { return nil }
+        var mark = current.standing.mark
+        // Without a refresh, requests go on being sent: one route's word is its own.
+        if !policy.canRefresh, mark?.isWhole == false { mark = nil }
+        return current.mark == mark ? nil : .some(mark)
     }
 
     /// The session file has that mark of the token now.

@@ -5,6 +5,9 @@ extension Session {
     /// How long the file's lock may be another's before it is tried again, in nanoseconds.
     private static let markRetryPause: Int64 = 1_000_000_000
 
+    /// How long after a failure to write the mark it is tried again.
+    private static let failedPause: Int64 = 30_000_000_000
+
     /// Has the mark written, where the file has another: once for what became of a token, never for each request.
     func writeMark() {
         guard update({ shared, _ in shared.queueMark() }) else { return }
@@ -34,6 +37,10 @@ extension Session {
                 var record = loaded.record
                 record.rejected = mark
                 version = (try? file.save(record, mayReplace: { file.version() == loaded.version })) ?? nil
+            }
+            if file != nil, before.persistence.unsaved == nil, version == nil {
+                thread.executeLater(Self.failedPause) { [weak self] in self?.writeMark() }
+                return
             }
             update { shared, _ in
                 guard shared.machine.credential?.token == token else { return }

@@ -208,7 +208,7 @@ extension Session.Shared {
             history: record.history,
             failures: record.failures,
             coalesced: coalesced,
-            isRejected: machine.isInDoubt,
+            isRejected: machine.isKnownRefused,
             retryIn: machine.backOffLeft(now: now.elapsed).map { Int($0 / CredentialState.second) + 1 },
             explanation: machine.explanation,
             unsaved: persistence.unsaved?.reason,
@@ -220,6 +220,7 @@ extension Session.Shared {
         if machine.isRefreshing { return .refreshing }
         guard machine.credential != nil else { return .none }
         // Refused on one route, and accepted on none since: whoever asks is told the worse.
-        return machine.isDead(now: now) || machine.isRefused && machine.isInDoubt ? .loginNeeded : .usable
+        let isRefused = (machine.isRefused || !machine.policy.canRefresh) && machine.isKnownRefused
+        return machine.isDead(now: now) || isRefused ? .loginNeeded : .usable
     }
 }

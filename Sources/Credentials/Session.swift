@@ -156,6 +156,7 @@ public final class Session: Sendable {
             failure.needsLogin || failure == .refreshDidNotHelp
         else { return act(on: answer, cause, deliver) }
         // What another process, or a person, did just now must not be missed by a moment.
+        guard isFileNews else { return act(on: answer, cause, deliver) }
         let isTaken = thread.execute { [self] in
             recheckNow()
             act(on: ask(), cause, deliver)
@@ -163,6 +164,9 @@ public final class Session: Sendable {
         if !isTaken { deliver(.failed(.shuttingDown)) }
         return false
     }
+
+    /// The session file is another than the one that was read: one stat(2).
+    private var isFileNews: Bool { file.map { $0.version() != snapshot.persistence.version } ?? false }
 
     /// True when it starts a refresh.
     @discardableResult
@@ -214,18 +218,25 @@ public final class Session: Sendable {
         }
     }
 
-    /// A request of that route was accepted with the token of `generation`. A few loads, unless something speaks
-    /// against the token.
+    /// What a request that is sent now with the token of `generation` shows when it is accepted: see `accepted`. Zero
+    /// when that token is not the current one any more.
     @inline(__always)
-    public func accepted(route: UInt64, generation: Generation) {
-        guard generation == self.generation else { return }
-        acceptedRoutes.insert(route, epoch: publishedEpoch.load(ordering: .relaxed))
-        if publishedInterest.load(ordering: .relaxed) { revive(route, generation) }
+    public func epoch(of generation: Generation) -> UInt64 {
+        let epoch = publishedEpoch.load(ordering: .relaxed)
+        return CredentialState.isOf(generation, epoch: epoch) ? epoch : 0
     }
 
-    private func revive(_ route: UInt64, _ generation: Generation) {
+    /// A request of that route, sent in `epoch`, was accepted. Two loads, unless something speaks against the token.
+    @inline(__always)
+    public func accepted(route: UInt64, epoch: UInt64) {
+        guard epoch != 0, epoch == publishedEpoch.load(ordering: .relaxed) else { return }
+        acceptedRoutes.insert(route, epoch: epoch)
+        if publishedInterest.load(ordering: .relaxed) { revive(route, epoch) }
+    }
+
+    private func revive(_ route: UInt64, _ sent: UInt64) {
         let epoch = update { shared, now in
-            shared.machine.accepted(route, generation: generation, now: now.elapsed)
+            if shared.machine.epoch == sent { shared.machine.accepted(route, now: now.elapsed) }
             return shared.machine.epoch
         }
         // The acceptance that revives a token is the first that counts for it.

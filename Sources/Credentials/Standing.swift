@@ -20,6 +20,8 @@ struct Standing: Equatable, Sendable {
     private(set) var rejectingRoutes: [UInt64] = []
     /// How often an acceptance revived it.
     private(set) var revivals: UInt8 = 0
+    /// Moves on when it dies, is tried, and is revived: what was sent before says nothing of what came after.
+    private(set) var epoch: UInt16 = 0
     /// When the token was tried last, on `CredentialClock.elapsed()`; nil before anything spoke against it.
     private var lastTry: Int64?
 
@@ -28,6 +30,8 @@ struct Standing: Equatable, Sendable {
     /// `hadAccepted`: the route has accepted the token since it came, or since it was revived.
     mutating func reject(_ route: UInt64, hadAccepted: Bool, now: Instant) {
         lastTry = now.elapsed
+        let wasRejected = isRejected
+        defer { if isRejected, !wasRejected { epoch &+= 1 } }
         rejectingRoutes = rejectingRoutes.filter { $0 != route }.suffix(Self.maximumRoutes - 1) + [route]
         switch verdict {
         case .rejected: break
@@ -45,7 +49,7 @@ struct Standing: Equatable, Sendable {
         }
     }
 
-    /// `wasDead`: no request but this one was sent, so its success revives the token.
+    /// `wasDead`: the request was a try, so its success revives the token.
     mutating func accept(_ route: UInt64, wasDead: Bool) {
         if wasDead || isRejected {
             revive()
@@ -60,6 +64,7 @@ struct Standing: Equatable, Sendable {
         rejectingRoutes = []
         lastTry = nil
         revivals = revivals == .max ? 1 : revivals + 1
+        epoch &+= 1
     }
 
     /// Takes over what another process has written of the token; nil is that it saw an acceptance.
@@ -73,6 +78,7 @@ struct Standing: Equatable, Sendable {
             guard !isRejected else { return }
             verdict = .rejected(at: mark.at)
             lastTry = now.elapsed
+            epoch &+= 1
         case let mark?:
             if case .good = verdict { verdict = .doubted(by: nil, at: mark.at) }
         }
@@ -87,13 +93,10 @@ struct Standing: Equatable, Sendable {
 
     /// Whether a request may try a token that is thought dead: one does every `interval` nanoseconds.
     mutating func mayTry(every interval: Int64, now: Int64) -> Bool {
-        guard let last = lastTry else {
-            lastTry = now
-            return false
-        }
-        guard now.subtracting(saturating: last) >= interval else { return false }
-        lastTry = now
-        return true
+        if let last = lastTry, now.subtracting(saturating: last) < interval { return false }
+        defer { lastTry = now }
+        epoch &+= 1
+        return lastTry != nil
     }
 
     /// What other processes are to know of it.

@@ -75,8 +75,7 @@ struct SeededGenerator: RandomNumberGenerator {
         case 8:
             if let mark = state.unwrittenMark { state.markWasWritten(mark) }
         default:
-            let generation = Bool.random(using: &random) ? state.generation : .random(in: 0..<5, using: &random)
-            state.accepted(.random(in: 0..<12, using: &random), generation: generation, now: now.elapsed)
+            state.accepted(.random(in: 0..<12, using: &random), now: now.elapsed)
             _ = state.nextUnaskedRetry(limit: 5, now: now.elapsed)
             _ = state.refreshIsBarred(now: now.elapsed)
         }

@@ -191,7 +191,7 @@ import Testing
         #expect(reject(&state, route: 7, now: 11 * Self.second) == .fail(.paused(retryAfter: 19)))
         // Another route's rejection is another matter.
         #expect(reject(&state, route: 8, now: 0) == .start(after: 0))
-        state.accepted(7, generation: 2, now: 0)
+        state.accepted(7, now: 0)
         #expect(!state.storm.isOn)
     }
 
@@ -211,7 +211,7 @@ import Testing
         #expect(state.beginRefresh(ledBy: 7) == 1)
         refreshed(&state, makeToken("b"))
         #expect(state.wantsAcceptances)
-        state.accepted(7, generation: 2, now: 0)
+        state.accepted(7, now: 0)
         #expect(!state.wantsAcceptances && reject(&state, route: 7, hadAccepted: true, now: 0) == .start(after: 0))
     }
 
@@ -266,10 +266,10 @@ import Testing
         // Every other one is tried once.
         guard case .use = state.decide(Inquiry(route: 8), now: 0) else { return #expect(Bool(false)) }
         #expect(!state.isDead(now: 0))
-        state.accepted(8, generation: 1, now: 0)
+        state.accepted(8, now: 0)
         for route in UInt64(8)..<100 {
             guard case .use = state.decide(Inquiry(route: route), now: 0) else { return #expect(Bool(false)) }
-            state.accepted(route, generation: 1, now: 0)
+            state.accepted(route, now: 0)
         }
         #expect(state.decide(Inquiry(route: 7), now: 29 * Self.second) == .fail(.loginNeeded("So it was.")))
         #expect(!state.isInDoubt)
@@ -288,7 +288,7 @@ import Testing
         var state = state()
         _ = reject(&state, route: 7, now: 0)
         deny(&state, now: 0)
-        state.accepted(9, generation: 1, now: 0)
+        state.accepted(9, now: 0)
         _ = reject(&state, route: 8, now: 0)
         #expect(!state.isDead(now: 0))
     }
@@ -316,7 +316,7 @@ import Testing
         #expect(tries == 1)
         guard case .use = state.decide(Inquiry(route: 3), now: 60 * Self.second) else { return #expect(Bool(false)) }
         let epoch = state.epoch
-        state.accepted(3, generation: 1, now: 60 * Self.second)
+        state.accepted(3, now: 60 * Self.second)
         #expect(state.epoch != epoch && !state.isDead(now: 60 * Self.second))
         guard case .use = state.decide(Inquiry(route: 7), now: 60 * Self.second) else { return #expect(Bool(false)) }
         // From now on only a route that has accepted it since speaks against it.
@@ -332,7 +332,7 @@ import Testing
         #expect(state.isDead(now: end))
         guard case .fail = state.decide(Inquiry(), now: end) else { return #expect(Bool(false)) }
         guard case .use = state.decide(Inquiry(), now: end + 30 * Self.second) else { return #expect(Bool(false)) }
-        state.accepted(0, generation: 1, now: end + 30 * Self.second)
+        state.accepted(0, now: end + 30 * Self.second)
         #expect(state.isUsable(now: .max))
     }
 

@@ -89,7 +89,7 @@ import Threads
                     let rejection = Rejection(generation: 1, skew: later)
                     let moment = Instant(elapsed: later, wall: wall)
                     shared.machine.rejected(rejection, route: 1, hadAccepted: later == 0, now: moment)
-                    shared.machine.accepted(1, generation: 1, now: later)
+                    shared.machine.accepted(1, now: later)
                     _ = shared.machine.decide(Inquiry(), now: later)
                     _ = shared.machine.decide(Inquiry(rejection: Rejection(generation: 1, skew: later)), now: later)
                 }

@@ -113,7 +113,7 @@ extension Grant {
         session.credential(for: Inquiry(rejection: Rejection(generation: 2))) { other.set($0.result) }
         #expect(source.received.count == 1)
         if isAccepted {
-            session.accepted(route: 0, generation: 2)
+            session.accepted(route: 0, epoch: session.epoch(of: 2))
             #expect(try other.wait().get().token == newer)
         } else {
             let rejection = Rejection(generation: 2, ledRefresh: true, mayRefresh: false)
@@ -121,6 +121,27 @@ extension Grant {
             guard case .failure(.paused) = other.wait() else { return #expect(Bool(false)) }
             #expect(source.received.count == 1)
         }
+    }
+
+    /// What was sent before the token died says nothing of it; the try does.
+    @Test func aLateAcceptanceRevivesNothing() throws {
+        let source = TestSource([.refused(status: 401)])
+        source.mayAnswer.set(true)
+        let session = try Session(file: nil, source: source, margin: .zero, trialInterval: .zero, clock: TestClock())
+        adopt(session, makeToken("a"))
+        let early = session.epoch(of: 1)
+        session.accepted(route: 7, epoch: early)
+        let refused = Latch<Grant>()
+        let rejection = Rejection(generation: 1)
+        session.credential(for: Inquiry(route: 7, rejection: rejection)) { refused.set($0) }
+        guard case .failed(.loginNeeded) = refused.wait() else { return #expect(Bool(false)) }
+        session.accepted(route: 8, epoch: early)
+        #expect(session.status.state == .loginNeeded)
+        let tried = Latch<Grant>()
+        session.credential(for: Inquiry(route: 9)) { tried.set($0) }
+        guard case .use = tried.wait() else { return #expect(Bool(false)) }
+        session.accepted(route: 9, epoch: session.epoch(of: 1))
+        #expect(session.status.state == .usable && session.epoch(of: 1) != early && session.epoch(of: 2) == 0)
     }
 
     @Test func savedBeforeUse() throws {

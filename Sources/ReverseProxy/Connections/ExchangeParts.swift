@@ -85,6 +85,8 @@ struct Attempt {
     let connection: UpstreamConnection
     /// It served other exchanges before, so the upstream may have closed it.
     let isReused: Bool
+    /// What the attempt shows of the session's token when it is accepted.
+    let epoch: UInt64
     var headSent = 0
     var bodySent = 0
     /// Nothing more can be sent; the response, or the end of the connection, is there to be read.

@@ -112,7 +112,7 @@ extension ExchangeRunner {
         if outcome.firstStatus == 0 { outcome.firstStatus = responseHead.status }
         let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
         if verdict == .accepted, exchange.rules.carriesCredential {
-            request.context.session.session.accepted(route: routeHash, generation: exchange.generation)
+            request.context.session.session.accepted(route: routeHash, epoch: attempt?.epoch ?? 0)
         }
         let action = exchange.headArrived(
             status: responseHead.status,

@@ -221,7 +221,11 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     }
 
     private func attach(_ connection: UpstreamConnection, isReused: Bool, now: UInt64) {
-        var attempt = Attempt(connection: connection, isReused: isReused)
+        var attempt = Attempt(
+            connection: connection,
+            isReused: isReused,
+            epoch: request.context.session.session.epoch(of: exchange.generation)
+        )
         attempt.awaitsContinue = request.expectation != .none && (request.upload?.body.count ?? 1) == 0
         if case .own = request.expectation { attempt.awaitsContinue = true }
         // Head and a small body in one segment.
