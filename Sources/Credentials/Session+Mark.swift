@@ -26,6 +26,7 @@ extension Session {
         } else {
             handle = nil
         }
+        let before = snapshot.machine.current?.mark
         saving.withLock {
             update { shared, _ in shared.beginMark() }
             let before = snapshot
@@ -50,5 +51,15 @@ extension Session {
             }
         }
         handle?.unlock()
+        tell(before, snapshot.machine.current?.mark)
+    }
+
+    /// Says when a token died, and when it lives again.
+    private func tell(_ before: SessionRecord.Rejected?, _ after: SessionRecord.Rejected?) {
+        switch (before?.isWhole ?? false, after?.isWhole ?? false) {
+        case (false, true): emit(.died(advice: status.advice))
+        case (true, false): if snapshot.machine.credential != nil { emit(.revived) }
+        case (true, true), (false, false): break
+        }
     }
 }

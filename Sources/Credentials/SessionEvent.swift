@@ -17,6 +17,10 @@ public enum SessionEvent: Sendable {
     case loggedOut
     /// The token is in use but not on disk; saving is tried again.
     case notSaved(reason: String)
+    /// The upstream refuses the token itself, and its refresh: requests get "login needed" from now on.
+    case died(advice: String?)
+    /// The upstream accepted a token that was thought dead.
+    case revived
     /// What could not be saved before is saved now.
     case saved
     /// The session file exists but cannot be used; the token in memory stays in use.

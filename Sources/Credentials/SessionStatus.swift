@@ -106,6 +106,9 @@ public struct SessionStatus: Sendable {
             return "The token is refreshed at \(foreignRefresh) only, and session.refresh names another server. "
                 + "It works until it expires. To allow the other one, run: \(login)"
         }
+        if isRejected, retryIn == nil, let detail = lastRefresh?.detail, lastRefresh?.outcome != .refreshed {
+            return "The API refuses the token, and it could not be refreshed (\(detail)); the next request tries again."
+        }
         guard let retryIn, let detail = lastRefresh?.detail else { return nil }
         return "The last refresh failed (\(detail)); the token is kept, and the next try is due in \(retryIn) s."
     }

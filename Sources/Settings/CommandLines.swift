@@ -9,9 +9,17 @@ public struct CommandLines: Equatable, Sendable {
     /// Whether the API can be asked for a token.
     private let canSignIn: Bool
 
-    init(_ found: ConfigurationFound, _ overrides: ConfigurationOverrides, canSignIn: Bool) {
+    /// `realPath` is the file's, for lines that are read elsewhere than they are made: a proxy's, by its clients.
+    init(
+        _ found: ConfigurationFound,
+        _ overrides: ConfigurationOverrides,
+        canSignIn: Bool,
+        realPath: String? = nil
+    ) {
         var place: [String] = []
-        if case .named(let path) = found {
+        if let realPath {
+            place += ["--config", realPath]
+        } else if case .named(let path) = found {
             place += path.hasPrefix("-") ? ["--config=\(path)"] : ["--config", path]
         }
         // What a variable says, it says to the next command too.

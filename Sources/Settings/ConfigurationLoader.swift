@@ -36,8 +36,8 @@ public struct LoadedConfiguration: Sendable {
 public struct ConfigurationLoader {
     private let environment: [String: String]
     private let overrides: ConfigurationOverrides
-    /// The command that this is for, as messages name it.
-    let command: String
+    /// The command that this is for, and its arguments, as messages repeat them.
+    let command: [String]
 
     static let unaskedName = "squire.yaml"
 
@@ -45,7 +45,7 @@ public struct ConfigurationLoader {
     public init(
         environment: [String: String],
         overrides: ConfigurationOverrides = ConfigurationOverrides(),
-        command: String = "run"
+        command: [String] = ["run"]
     ) {
         self.environment = environment
         self.overrides = overrides.over(ConfigurationOverrides(environment: environment))
@@ -168,7 +168,12 @@ public struct ConfigurationLoader {
             found: found,
             place: configuration.session.file.map(SessionPlace.named) ?? .standard(standard),
             binding: binding,
-            lines: CommandLines(found, overrides, canSignIn: canSignIn),
+            lines: CommandLines(
+                found,
+                overrides,
+                canSignIn: canSignIn,
+                realPath: command.first == "run" ? realPath : nil
+            ),
             inspectorIsDefault: sections.inspectorIsDefault,
             addressSources: sections.addressSources,
             guardedKeys: root.map(GuardedKey.found) ?? [],

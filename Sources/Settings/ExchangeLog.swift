@@ -128,7 +128,8 @@ public struct ExchangeLog: ExchangeObserver {
             line.append(#","refresh_wait_ms":"#)
             line.append(milliseconds: wait)
         }
-        if record.ledRefresh { line.append(#","led_refresh":true"#) }
+        if record.refresh != .none { line.append(#","led_refresh":true"#) }
+        if record.needsLogin { line.append(#","login_needed":true"#) }
         if let first = record.firstStatus {
             line.append(#","first_status":"#)
             line.append(decimal: first)
@@ -207,9 +208,18 @@ public struct ExchangeLog: ExchangeObserver {
             separate()
             line.append(record.outcome.rawValue)
         }
-        if record.ledRefresh {
+        if record.needsLogin {
+            separate()
+            line.append("login needed")
+        }
+        switch record.refresh {
+        case .none: break
+        case .brought:
             separate()
             style.paint(.cyan, in: line) { line.append("refreshed") }
+        case .failed:
+            separate()
+            line.append("refresh failed")
         }
         if record.attempts > 1 {
             separate()

@@ -54,6 +54,15 @@ public enum SessionLog {
             )
         case .loggedOut:
             LogMessage(.notice, event: "logout", "logged out")
+        case .died(let advice):
+            LogMessage(
+                .error,
+                event: "dead",
+                "the API refuses the token. \(advice ?? "")",
+                [("advice", advice.map(LogMessage.Value.text))]
+            )
+        case .revived:
+            LogMessage(.notice, event: "revived", "the API accepts the token again")
         case .saved:
             LogMessage(.notice, event: "saved", "the token is saved now")
         case .notSaved(let reason):

@@ -124,6 +124,9 @@ extension ConfigurationLoader {
         if names.contains(Substring(Self.unaskedName)) { trust(loaded) }
     }
 
-    /// The command that names a file.
-    func naming(_ path: String) -> String { "squire \(command) --config \(CommandLines.quoted(path))" }
+    /// The same command, which names the file.
+    func naming(_ path: String) -> String {
+        (["squire"] + command.prefix(1) + ["--config", path] + command.dropFirst()).map(CommandLines.quoted)
+            .joined(separator: " ")
+    }
 }

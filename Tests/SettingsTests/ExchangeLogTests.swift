@@ -42,7 +42,7 @@ import Testing
         record.totalNanoseconds = 61_000_000_000
         record.upstreamNanoseconds = 0
         record.tokenNanoseconds = 299_900_000
-        record.ledRefresh = true
+        record.refresh = .brought
         record.firstStatus = 401
         record.attempts = 3
         record.generation = 18_446_744_073_709_551_615

@@ -42,6 +42,8 @@ struct Request {
     var startedRefresh = false
     /// It started a refresh, for whatever cause: for those who are told.
     var isLeader = false
+    /// Another token came of it.
+    var wasRefreshed = false
     /// The client's fields, kept for who wants to hear what became of them; nil otherwise.
     var clientFields: HeadEdits.Fields?
 
@@ -127,6 +129,8 @@ struct Outcome {
     /// Body bytes for the client.
     var bytes: UInt64 = 0
     var problem: Problem?
+    /// The upstream's own rejection is relayed, because only a login helps.
+    var needsLogin = false
 }
 
 /// Measures what several spans of time come to. Monotonic nanoseconds.

@@ -77,6 +77,7 @@ extension ExchangeRunner {
         let now = MonotonicClock.now()
         request.tokenTime.stop(now: now)
         if context.detail == .everything { trace(.resumed((try? result.get())?.generation)) }
+        if request.isLeader, !hasWaited, (try? result.get()) != nil { request.wasRefreshed = true }
         switch exchange.credentialArrived(result, hasWaited: hasWaited) {
         case .send:
             if response != nil { dropHeld(now: now) }
@@ -88,6 +89,7 @@ extension ExchangeRunner {
                 retryAfter: 0
             )
         case .relayHeld(let failure):
+            outcome.needsLogin = failure.needsLogin
             relayHeld(proxyStatus: Problem.proxyStatus(of: failure))
         case .relayUncured:
             recordReplay(isAccepted: false)

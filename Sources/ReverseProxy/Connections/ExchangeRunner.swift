@@ -486,7 +486,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let isHidden = exchange.hasReplayed || outcome.problem != nil
         if isHidden, outcome.firstStatus != 0 { record.firstStatus = outcome.firstStatus }
         record.tokenNanoseconds = request.tokenTime.elapsed(now: now)
-        record.ledRefresh = request.isLeader
+        record.refresh = request.isLeader ? request.wasRefreshed ? .brought : .failed : .none
+        record.needsLogin = outcome.needsLogin
         record.generation = exchange.generation
         record.wasReplayed = exchange.hasReplayed
         return record

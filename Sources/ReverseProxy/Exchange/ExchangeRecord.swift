@@ -33,12 +33,22 @@ public struct ExchangeRecord: Sendable {
     public var firstStatus: Int?
     /// Nanoseconds that it waited for a token; nil when it had one, or needed none.
     public var tokenNanoseconds: UInt64?
-    /// It started a refresh. Others may have waited for it, too.
-    public var ledRefresh: Bool
+    /// What came of the refresh that it started. Others may have waited for it, too.
+    public var refresh: Refresh
+    /// The upstream's own rejection was relayed, because only a login helps.
+    public var needsLogin: Bool
     /// Of the token in the last attempt; zero is none.
     public var generation: UInt64
     /// It was sent again with another token.
     public var wasReplayed: Bool
+
+    public enum Refresh: Sendable {
+        /// It started none.
+        case none
+        /// It brought another token.
+        case brought
+        case failed
+    }
 
     /// An exchange that took no time and asked nobody.
     public init(id: ExchangeID, status: Int, outcome: Outcome) {
@@ -49,7 +59,8 @@ public struct ExchangeRecord: Sendable {
         responseBytes = 0
         totalNanoseconds = 0
         attempts = 0
-        ledRefresh = false
+        refresh = .none
+        needsLogin = false
         generation = 0
         wasReplayed = false
     }

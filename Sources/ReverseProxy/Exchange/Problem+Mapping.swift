@@ -87,8 +87,7 @@ extension Problem {
         case .unavailable(let seconds, _):
             self.init(
                 .sessionUnavailable,
-                detail: "The session's token has expired and cannot be refreshed right now. "
-                    + "Trying again in \(seconds) s.",
+                detail: "The session's token cannot be refreshed right now. Trying again in \(seconds) s.",
                 retryAfter: seconds
             )
         case .paused(let seconds):

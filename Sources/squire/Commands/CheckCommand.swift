@@ -35,8 +35,10 @@ struct CheckCommand: ParsableCommand {
         output.show(loaded.exposures.map { .warn("secrets", $0) })
         let session = SessionCheck(loaded)
         output.show(session.fileLines())
+        // Only --online is about to need it.
+        output.show(session.saveLines(isNeeded: online))
+        if !online { output.show(session.storyLines()) }
         if online {
-            output.show(session.saveLines())
             let way = WayCheck(loaded)
             output.show(way.lines())
             // Without a way there is nobody to ask.

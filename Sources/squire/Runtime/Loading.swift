@@ -42,9 +42,10 @@ enum Loading {
         loader.trust(loaded)
     }
 
-    /// The command that runs, as messages name it.
-    private static var command: String {
-        let name = CommandLine.arguments.dropFirst().first ?? ""
-        return Squire.configuration.subcommands.contains { $0.configuration.commandName == name } ? name : "run"
+    /// The command that runs, and its arguments, as messages repeat them. Secrets are never among them.
+    private static var command: [String] {
+        let words = Array(CommandLine.arguments.dropFirst())
+        return Squire.configuration.subcommands.contains { $0.configuration.commandName == words.first }
+            ? words : ["run"]
     }
 }

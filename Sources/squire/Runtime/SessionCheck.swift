@@ -30,16 +30,20 @@ struct SessionCheck {
     }
 
     /// Whether a session could be saved.
-    func saveLines() -> [CheckLine] {
+    func saveLines(isNeeded: Bool) -> [CheckLine] {
         guard let problem = file.writeProblem() else { return [] }
-        return [
-            CheckLine(
-                .fail(.notWritable),
-                "session file",
-                "\(problem.description): a new token could not be saved, so none is asked for. Make room, or give back the "
-                    + "rights"
-            )
-        ]
+        let text =
+            "\(problem.description): a new token could not be saved, so none is asked for. Make room, or give back the rights"
+        return [isNeeded ? CheckLine(.fail(.notWritable), "session file", text) : .warn("session file", text)]
+    }
+
+    /// What the file says is wrong with the session, where nobody is asked.
+    func storyLines() -> [CheckLine] {
+        guard let status = try? SessionAccess(loaded, .look, saysNotices: false).cache.status,
+            status.state != .none || status.foreignUpstream != nil,
+            let advice = status.advice
+        else { return [] }
+        return [.warn("session", advice)]
     }
 
     /// What the session is, and what the API says of it where `session.probe` says how to ask. Blocking.

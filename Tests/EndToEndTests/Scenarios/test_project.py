@@ -370,7 +370,7 @@ class Unasked(Projects):
         a = self.project("a", upstream, "session: {name: alice}\n")
         for command in (("token",), ("run",), ("exec", "--", "true"), ("login", "--token", "-"), ("logout",)):
             result = self.command(*command, input="x\n", cwd=a, code=78)
-            self.assertRegex(result.stderr, rf"squire.yaml:4: session.name .* squire {command[0]} --config squire.yaml\n")
+            self.assertRegex(result.stderr, rf"squire.yaml:4: session.name .* squire {command[0]} --config squire.yaml( |\n)")
         for command in (("check",), ("explain", "GET", "/")): self.command(*command, cwd=a)
         self.assertFalse((self.state / "trusted").exists())
         self.put(a, "x", "--config", "squire.yaml")
