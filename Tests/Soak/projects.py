@@ -182,8 +182,8 @@ class Projects(fleet.Fleet):
     """The processes, the clients, and the person."""
 
     def __init__(self, home, options, seed):
-        self.home, self.grace, self.is_healthy = home, options.grace, options.healthy
-        apis = [Simulator(grace=options.grace, refresh_time=0.02, margin=1, seed=seed + n) for n in range(2)]
+        self.home, self.is_healthy = home, options.healthy
+        apis = [Simulator(grace=0, refresh_time=0.02, margin=1, seed=seed + n) for n in range(2)]
         self.projects = [Project(home, n, apis, api, name) for n, (api, name) in enumerate(PROJECTS)]
         super().__init__(self.projects[0], proxies=0, clients=0, seed=seed)
         self.places, self.owners, self.written, self.lag = {}, {}, [], Lag()
@@ -299,10 +299,10 @@ class Projects(fleet.Fleet):
 
     # The person
 
-    def tell(self, project, *arguments, input="", is_secret=True):
+    def tell(self, project, *arguments, input="", is_printed=True):
         self.chaos[arguments[0]] += 1
         result = project.command(*arguments, input=input)
-        self.written += [result.stderr] + ([result.stdout] if is_secret else [])
+        self.written += [result.stderr] + ([result.stdout] if is_printed else [])
         return result
 
     def wrong(self, project, what, result, expected):
@@ -408,7 +408,7 @@ class Projects(fleet.Fleet):
 
     def ask_token(self, project):
         place, began = project.place, time.monotonic()
-        result = self.tell(project, "token", is_secret=False)
+        result = self.tell(project, "token", is_printed=False)
         possible = place.holds.since(began - self.lag.bound)
         if result.returncode not in (0, 77):
             return self.wrong(project, "token", result, "0 or 77")
@@ -433,10 +433,13 @@ class Projects(fleet.Fleet):
         return any(proxy.label == label and proxy.is_up for proxy in self.proxies)
 
     def known_refused(self, token, before):
-        """Whether processes that live still know it: the API refused it, and refused or answered its refresh."""
+        """Whether a process, or the file by one, knows that the token is spent: its refresh was answered, or refused after the API had refused
+        the token itself."""
+        refreshes = [r for s in self.simulators for r in s.refreshes if r.token is token and r.answered and r.answered < before and not self.died_with(r)]
+        if any(r.minted for r in refreshes):
+            return "it was refreshed"
         uses = [use for use in token.refusals if use[2] < before and self.is_alive(use[0])]
-        refreshes = [r for s in self.simulators for r in s.refreshes if r.token is token and r.answered and r.answered < before and self.is_alive(r.label)]
-        return f"refused {len(uses)} times, refreshed with {refreshes[-1].status}" if uses and refreshes else None
+        return f"it was refused {len(uses)} times, and its refresh" if uses and refreshes else None
 
     def known_dead(self, place, before):
         """Whether the file's token is dead by A10's rule to a process that lives: refresh refused, and refused on two paths."""
@@ -569,12 +572,11 @@ class Projects(fleet.Fleet):
 
     def judge_refreshes(self):
         super().judge_refreshes()
-        # A refusal that died with its process had to be asked for again.
         for simulator in self.simulators:
             for token in simulator.tokens.values():
                 spent = [r for r in simulator.refreshes if r.token is token]
                 if token.refreshed and spent and not any(self.died_with(r) for r in spent):
-                    late = [use for use in token.refusals if use[2] > token.refreshed + self.grace + self.lag.bound + 1 and not any(use[0] in p.killed for p in self.proxies)]
+                    late = [use for use in token.refusals if use[2] > token.refreshed + self.lag.bound + 1 and not any(use[0] in p.killed for p in self.proxies)]
                     if late and not token.is_logged_out:
                         self.failures.append(f"{len(late)} uses of a token over a second after its refresh, by {late[0][0]}")
                 # Dead: one try for each process in 30 s, besides what found that out.
@@ -599,8 +601,8 @@ class Projects(fleet.Fleet):
 def main(words):
     parser = argparse.ArgumentParser(prog="config/soak projects", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("minutes", type=float, metavar="MINUTES", help="how long; fractions are fine")
-    soak.arguments(parser, proxies=f"how often each of the {len(PROCESSES)} processes runs")
-    parser.set_defaults(proxies=1, clients=1, grace=0)
+    soak.arguments(parser, proxies=f"how often each of the {len(PROCESSES)} processes runs", rotations=False)
+    parser.set_defaults(proxies=1, clients=1)
     options = parser.parse_args(words)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}", flush=True)
