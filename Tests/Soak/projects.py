@@ -4,7 +4,7 @@ logs in and out, asks for tokens and states, and points a project to the other A
 import argparse, collections, contextlib, hashlib, json, os, pathlib, random, re, shutil, signal, sys, tempfile, threading, time
 
 import fleet, soak
-from simulator import LOGOUT, REFRESH, Simulator
+from simulator import Simulator
 
 EPILOG = """\
 What is judged, from what the two simulated APIs know: no token of one API, project or customer reaches another, no session file holds
@@ -111,7 +111,7 @@ class Project(fleet.Session):
     """A directory with `./squire.yaml`, which is for one API or the other."""
 
     def __init__(self, home, index, simulators, api, name):
-        self.index, self.both, self.name, self.home, self.first = index, simulators, name, home, api
+        self.index, self.both, self.name, self.home = index, simulators, name, home
         self.lock = threading.RLock()
         self.api = History(api)
         directory = home / f"p{index}"
@@ -145,9 +145,9 @@ class Project(fleet.Session):
 
 
 class Client(fleet.Client):
-    """One of a project's endpoint in one process."""
+    """One of a project's endpoint in a process."""
 
-    def __init__(self, load, proxy, number, pace, position):
+    def __init__(self, load, proxy, position, number, pace):
         super().__init__(load, proxy, number, pace)
         self.position, self.project = position, proxy.sessions[position]
 
@@ -201,7 +201,7 @@ class Projects(fleet.Fleet):
                 first, *others = (self.projects[n] for n in numbers)
                 self.proxies.append(fleet.Proxy(first, len(self.proxies), others=others))
         ends = [(proxy, position) for proxy in self.proxies for position in range(len(proxy.sessions))]
-        self.clients = [Client(self, *ends[n % len(ends)][:1], n, 0.05, ends[n % len(ends)][1]) for n in range(options.clients * len(ends))]
+        self.clients = [Client(self, *ends[n % len(ends)], n, 0.05) for n in range(options.clients * len(ends))]
 
     # What the simulators see
 
@@ -312,7 +312,7 @@ class Projects(fleet.Fleet):
         """A login of the same customer, or of another with or without --replace, by a token, by a code, or through a proxy."""
         place = project.place
         holder = min(place.holds.now)
-        is_live, is_gone = holder not in (NONE, REVOKED), holder == NONE
+        is_live = holder not in (NONE, REVOKED)
         way = chance.choice(("token", "token", "code", "proxy"))
         ends = [(p, p.sessions.index(project)) for p in self.proxies if project in p.sessions and p.is_up]
         is_other, is_replacing = not is_live or chance.random() < 0.7, chance.random() < 0.5
@@ -341,7 +341,6 @@ class Projects(fleet.Fleet):
         else:
             given = ["--token", "-"] if way == "token" else ["--email", email, "--code", "1234"]
             value = place.simulator.sign_in(sub) if way == "token" else ""
-            began = time.monotonic()
             result = self.tell(project, "login", *given, *(["--replace"] if is_replacing else []), input=value + "\n")
             what = f"login of {'another' if is_other else 'the same'} customer by {way}{' with --replace' if is_replacing else ''}"
             if is_live and is_other and not is_replacing:
@@ -609,11 +608,9 @@ def main(words):
     home = pathlib.Path(os.path.realpath(tempfile.mkdtemp(prefix="squire-soak-", dir=options.directory)))
     load = Projects(home, options, seed)
     chance = random.Random(seed)
-    for place in load.places.values():
-        project = next(p for p in load.projects if p.place is place or place in p.places)
-        if project.place is place:
-            with place.lock:
-                load.log_in(project, chance)
+    for project in load.projects:
+        if NONE in project.place.holds.now:
+            load.log_in(project, chance)
     load.start()
     end = time.monotonic() + options.minutes * 60
     people = [threading.Thread(target=load.person, args=(n, end), daemon=True) for n in range(2)]
