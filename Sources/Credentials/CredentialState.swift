@@ -15,6 +15,8 @@ struct CredentialState: Sendable {
         /// The route whose rejection led to the refresh that brought it, while the request that led is not back; and
         /// until when, on `CredentialClock.elapsed()`, that is waited for.
         var lead: (route: UInt64, until: Int64)?
+        /// It begins a login, of whatever process; no refresh brought it.
+        var isLogin: Bool
         /// Refreshes that were started without a request, because an answer was lost.
         var unaskedRetries = 0
     }
@@ -103,7 +105,8 @@ struct CredentialState: Sendable {
             }
             if before.mark != record.rejected { current?.standing.adopt(record.rejected, now: now) }
         } else {
-            if current?.credential.principal != principal { storm = Storm() }
+            let isLogin = current?.credential.principal != principal
+            if isLogin { storm = Storm() }
             generation &+= 1
             current = Current(
                 credential: Credential(
@@ -114,7 +117,8 @@ struct CredentialState: Sendable {
                     expiresAt: expiresAt,
                     receivedAt: record.receivedAt ?? now.wall,
                     isRefreshed: isRefreshed
-                )
+                ),
+                isLogin: isLogin && !isRefreshed
             )
             if case .inFlight(_, _, let route?) = refresh, isRefreshed {
                 current?.lead = (route, now.elapsed.adding(saturating: Self.leadTime))
@@ -151,8 +155,10 @@ struct CredentialState: Sendable {
         guard generation == rejection.generation else { return }
         current?.standing.reject(route, hadAccepted: hadAccepted, now: now)
         if rejection.ledRefresh || hadAccepted, current?.lead?.route == route { current?.lead = nil }
-        // A token that a route accepted, and rejects a moment later, died at once, by other hands.
-        if rejection.ledRefresh, !hadAccepted { storm.refreshDidNotHelp(route, now: now.elapsed) }
+        // A token that a route accepted, and rejects a moment later, died at once, by other hands. What a login put in
+        // its place meanwhile was never refreshed: that may yet help.
+        let isUntried = rejection.mayRefresh && current?.isLogin == true
+        if rejection.ledRefresh, !hadAccepted, !isUntried { storm.refreshDidNotHelp(route, now: now.elapsed) }
     }
 
     /// A request of that route, which was sent in the current epoch, was accepted.

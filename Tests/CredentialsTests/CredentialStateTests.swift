@@ -215,6 +215,21 @@ import Testing
         #expect(!state.wantsAcceptances && reject(&state, route: 7, hadAccepted: true, now: 0) == .start(after: 0))
     }
 
+    /// What a login put in the place of the token is rejected too: no refresh has been in vain yet.
+    @Test func rejectionOfANewLogin() {
+        var state = state()
+        #expect(reject(&state, route: 7, now: 0) == .start(after: 0))
+        #expect(state.beginRefresh(ledBy: 7) == 1)
+        publish(&state, makeToken("b"), life: 3600, now: 0)
+        #expect(state.endRefresh(replacing: 1, .settled, now: 0) == nil)
+        #expect(reject(&state, route: 7, ledRefresh: true, now: 0) == .start(after: 0))
+        #expect(!state.storm.isOn)
+        #expect(state.beginRefresh(ledBy: 7) == 2)
+        refreshed(&state, makeToken("c"))
+        #expect(reject(&state, route: 7, ledRefresh: true, mayRefresh: false, now: 0) == .fail(.refreshDidNotHelp))
+        #expect(state.storm.isOn)
+    }
+
     private func refreshed(_ state: inout CredentialState, _ token: Token) {
         var record = SessionRecord()
         record.put(token, source: .refresh, lifetime: 3600, now: wall)

@@ -4,7 +4,7 @@ logs in and out, asks for tokens and states, and points a project to the other A
 import argparse, collections, contextlib, hashlib, json, os, pathlib, random, re, shutil, signal, sys, tempfile, threading, time
 
 import fleet, soak
-from simulator import LOGOUT, REFRESH, Simulator
+from simulator import Simulator
 
 EPILOG = """\
 What is judged, from what the two simulated APIs know: no token of one API, project or customer reaches another, no session file holds
@@ -111,7 +111,7 @@ class Project(fleet.Session):
     """A directory with `./squire.yaml`, which is for one API or the other."""
 
     def __init__(self, home, index, simulators, api, name):
-        self.index, self.both, self.name, self.home, self.first = index, simulators, name, home, api
+        self.index, self.both, self.name, self.home = index, simulators, name, home
         self.lock = threading.RLock()
         self.api = History(api)
         directory = home / f"p{index}"
@@ -145,9 +145,9 @@ class Project(fleet.Session):
 
 
 class Client(fleet.Client):
-    """One of a project's endpoint in one process."""
+    """One of a project's endpoint in a process."""
 
-    def __init__(self, load, proxy, number, pace, position):
+    def __init__(self, load, proxy, position, number, pace):
         super().__init__(load, proxy, number, pace)
         self.position, self.project = position, proxy.sessions[position]
 
@@ -182,8 +182,8 @@ class Projects(fleet.Fleet):
     """The processes, the clients, and the person."""
 
     def __init__(self, home, options, seed):
-        self.home, self.grace, self.is_healthy = home, options.grace, options.healthy
-        apis = [Simulator(grace=options.grace, refresh_time=0.02, margin=1, seed=seed + n) for n in range(2)]
+        self.home, self.is_healthy = home, options.healthy
+        apis = [Simulator(grace=0, refresh_time=0.02, margin=1, seed=seed + n) for n in range(2)]
         self.projects = [Project(home, n, apis, api, name) for n, (api, name) in enumerate(PROJECTS)]
         super().__init__(self.projects[0], proxies=0, clients=0, seed=seed)
         self.places, self.owners, self.written, self.lag = {}, {}, [], Lag()
@@ -201,7 +201,7 @@ class Projects(fleet.Fleet):
                 first, *others = (self.projects[n] for n in numbers)
                 self.proxies.append(fleet.Proxy(first, len(self.proxies), others=others))
         ends = [(proxy, position) for proxy in self.proxies for position in range(len(proxy.sessions))]
-        self.clients = [Client(self, *ends[n % len(ends)][:1], n, 0.05, ends[n % len(ends)][1]) for n in range(options.clients * len(ends))]
+        self.clients = [Client(self, *ends[n % len(ends)], n, 0.05) for n in range(options.clients * len(ends))]
 
     # What the simulators see
 
@@ -299,10 +299,10 @@ class Projects(fleet.Fleet):
 
     # The person
 
-    def tell(self, project, *arguments, input="", is_secret=True):
+    def tell(self, project, *arguments, input="", is_printed=True):
         self.chaos[arguments[0]] += 1
         result = project.command(*arguments, input=input)
-        self.written += [result.stderr] + ([result.stdout] if is_secret else [])
+        self.written += [result.stderr] + ([result.stdout] if is_printed else [])
         return result
 
     def wrong(self, project, what, result, expected):
@@ -312,7 +312,7 @@ class Projects(fleet.Fleet):
         """A login of the same customer, or of another with or without --replace, by a token, by a code, or through a proxy."""
         place = project.place
         holder = min(place.holds.now)
-        is_live, is_gone = holder not in (NONE, REVOKED), holder == NONE
+        is_live = holder not in (NONE, REVOKED)
         way = chance.choice(("token", "token", "code", "proxy"))
         ends = [(p, p.sessions.index(project)) for p in self.proxies if project in p.sessions and p.is_up]
         is_other, is_replacing = not is_live or chance.random() < 0.7, chance.random() < 0.5
@@ -341,7 +341,6 @@ class Projects(fleet.Fleet):
         else:
             given = ["--token", "-"] if way == "token" else ["--email", email, "--code", "1234"]
             value = place.simulator.sign_in(sub) if way == "token" else ""
-            began = time.monotonic()
             result = self.tell(project, "login", *given, *(["--replace"] if is_replacing else []), input=value + "\n")
             what = f"login of {'another' if is_other else 'the same'} customer by {way}{' with --replace' if is_replacing else ''}"
             if is_live and is_other and not is_replacing:
@@ -408,7 +407,7 @@ class Projects(fleet.Fleet):
 
     def ask_token(self, project):
         place, began = project.place, time.monotonic()
-        result = self.tell(project, "token", is_secret=False)
+        result = self.tell(project, "token", is_printed=False)
         possible = place.holds.since(began - self.lag.bound)
         if result.returncode not in (0, 77):
             return self.wrong(project, "token", result, "0 or 77")
@@ -433,10 +432,13 @@ class Projects(fleet.Fleet):
         return any(proxy.label == label and proxy.is_up for proxy in self.proxies)
 
     def known_refused(self, token, before):
-        """Whether processes that live still know it: the API refused it, and refused or answered its refresh."""
+        """Whether a process, or the file by one, knows that the token is spent: its refresh was answered, or refused after the API had refused
+        the token itself."""
+        refreshes = [r for s in self.simulators for r in s.refreshes if r.token is token and r.answered and r.answered < before and not self.died_with(r)]
+        if any(r.minted for r in refreshes):
+            return "it was refreshed"
         uses = [use for use in token.refusals if use[2] < before and self.is_alive(use[0])]
-        refreshes = [r for s in self.simulators for r in s.refreshes if r.token is token and r.answered and r.answered < before and self.is_alive(r.label)]
-        return f"refused {len(uses)} times, refreshed with {refreshes[-1].status}" if uses and refreshes else None
+        return f"it was refused {len(uses)} times, and its refresh" if uses and refreshes else None
 
     def known_dead(self, place, before):
         """Whether the file's token is dead by A10's rule to a process that lives: refresh refused, and refused on two paths."""
@@ -569,12 +571,11 @@ class Projects(fleet.Fleet):
 
     def judge_refreshes(self):
         super().judge_refreshes()
-        # A refusal that died with its process had to be asked for again.
         for simulator in self.simulators:
             for token in simulator.tokens.values():
                 spent = [r for r in simulator.refreshes if r.token is token]
                 if token.refreshed and spent and not any(self.died_with(r) for r in spent):
-                    late = [use for use in token.refusals if use[2] > token.refreshed + self.grace + self.lag.bound + 1 and not any(use[0] in p.killed for p in self.proxies)]
+                    late = [use for use in token.refusals if use[2] > token.refreshed + self.lag.bound + 1 and not any(use[0] in p.killed for p in self.proxies)]
                     if late and not token.is_logged_out:
                         self.failures.append(f"{len(late)} uses of a token over a second after its refresh, by {late[0][0]}")
                 # Dead: one try for each process in 30 s, besides what found that out.
@@ -599,19 +600,17 @@ class Projects(fleet.Fleet):
 def main(words):
     parser = argparse.ArgumentParser(prog="config/soak projects", description=__doc__, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("minutes", type=float, metavar="MINUTES", help="how long; fractions are fine")
-    soak.arguments(parser, proxies=f"how often each of the {len(PROCESSES)} processes runs")
-    parser.set_defaults(proxies=1, clients=1, grace=0)
+    soak.arguments(parser, proxies=f"how often each of the {len(PROCESSES)} processes runs", rotations=False)
+    parser.set_defaults(proxies=1, clients=1)
     options = parser.parse_args(words)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}", flush=True)
     home = pathlib.Path(os.path.realpath(tempfile.mkdtemp(prefix="squire-soak-", dir=options.directory)))
     load = Projects(home, options, seed)
     chance = random.Random(seed)
-    for place in load.places.values():
-        project = next(p for p in load.projects if p.place is place or place in p.places)
-        if project.place is place:
-            with place.lock:
-                load.log_in(project, chance)
+    for project in load.projects:
+        if NONE in project.place.holds.now:
+            load.log_in(project, chance)
     load.start()
     end = time.monotonic() + options.minutes * 60
     people = [threading.Thread(target=load.person, args=(n, end), daemon=True) for n in range(2)]

@@ -22,13 +22,14 @@ SQUIRE_BINARY names another Squire than the release build.
 """
 
 
-def arguments(parser, proxies="processes on the one session file"):
-    """What the soak and its relatives have in common."""
+def arguments(parser, proxies="processes on the one session file", rotations=True):
+    """What the soak and its relatives have in common; `rotations`: what says how tokens end, too."""
     parser.add_argument("--seed", type=int, help="repeats the order of an earlier run (printed first)")
     parser.add_argument("--proxies", type=int, default=2, metavar="N", help=proxies + " (default %(default)s)")
     parser.add_argument("--clients", type=int, default=4, metavar="N", help="clients of each process (default %(default)s)")
-    parser.add_argument("--grace", type=float, default=10, metavar="S", help="seconds for which the API accepts a token after its refresh (default %(default)g)")
-    parser.add_argument("--rotate", type=float, default=0.2, metavar="S", help="seconds between rotations (default %(default)g)")
+    if rotations:
+        parser.add_argument("--grace", type=float, default=10, metavar="S", help="seconds for which the API accepts a token after its refresh (default %(default)g)")
+        parser.add_argument("--rotate", type=float, default=0.2, metavar="S", help="seconds between rotations (default %(default)g)")
     parser.add_argument("--healthy", action="store_true", help="no kills, stops or faults")
     parser.add_argument("--directory", metavar="DIR", help="where the session file is; one in memory tells Squire's own delays from the disk's")
     parser.add_argument("--keep", action="store_true", help="keep the directory with the logs and the session file")

@@ -1,5 +1,5 @@
 """The token's life: refused, refreshed, sent again; once, for everyone."""
-import threading, hashlib, time
+import fcntl, threading, hashlib, time
 from harness import *
 
 
@@ -133,6 +133,27 @@ class Refresh(Scenario):
         for _ in range(5):
             self.assertEqual(self.fetch(squire).status, 401)
         self.assertEqual(len(self.refreshes(upstream)), 1)
+
+    def test_a_login_in_its_place_is_refreshed_too(self):
+        """What a login put there while a request waited, and the API refuses as well: no refresh has been in vain."""
+        old, put, new = (jwt(jti=name) for name in ("old", "put", "new"))
+        squire, upstream = self.proxied(self.api(set(), [new]), token=old, arguments=("--log-level", "trace"))
+        answers = []
+        with open(f"{self.session_file}.lock", "rb+") as file:
+            # Somebody is about to write: who waits for a refresh waits for that.
+            fcntl.flock(file, fcntl.LOCK_EX)
+            client = threading.Thread(target=lambda: answers.append(self.fetch(squire)))
+            client.start()
+            squire.wait_for_text("waits for another token")
+            record = json.loads(self.session_file.read_text())
+            other = self.session_file.with_name("put.json")
+            other.write_text(json.dumps({**record, "token": put, "login": "another"}))
+            other.chmod(0o600)
+            other.rename(self.session_file)
+        client.join()
+        self.assertEqual((answers[0].status, answers[0].headers["Proxy-Status"]), (200, None))
+        self.assertEqual([r.token for r in self.refreshes(upstream)], [put])
+        self.assertEqual([r.token for r in upstream.requests if r.target == "/api/x"], [old, put, new])
 
     def test_no_session(self):
         squire, upstream = self.proxied(token=False)
