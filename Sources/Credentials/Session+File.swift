@@ -45,7 +45,7 @@ extension Session {
         let version = file.version()
         guard version != snapshot.persistence.version else { return nil }
         do throws(SessionFileError) {
-            guard let loaded = try file.load() else {
+            guard let loaded = try file.load(forUse: true) else {
                 if let delay = update({ $0.loseFile(now: $1) }) { tryAgain(file, after: delay) }
                 return nil
             }

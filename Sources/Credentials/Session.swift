@@ -67,7 +67,7 @@ public final class Session: Sendable {
             recover(file)
             handle.unlock()
         }
-        guard let loaded = try file.load() else { return }
+        guard let loaded = try file.load(forUse: !onlyLooks) else { return }
         if !onlyLooks, bindNow(loaded.record, in: file, waitLimit: Self.bindingWaitLimit) { return }
         publish(loaded.record, .saved(loaded.version))
     }

@@ -490,6 +490,21 @@ extension Grant {
         #expect(file.hasLeftover, "what cannot be judged yet is left")
     }
 
+    @Test func onlyUseChangesTheMode() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        adopt(try Session(file: file, source: nil, margin: .zero, clock: TestClock()), makeToken("a"))
+        chmod(file.path, 0o644)
+        let mode = { () -> mode_t in
+            var information = stat()
+            return stat(file.path, &information) == 0 ? information.st_mode & 0o777 : 0
+        }
+        _ = try file.load()
+        _ = try Session(file: file, source: nil, margin: .zero, onlyLooks: true, clock: TestClock())
+        #expect(mode() == 0o644)
+        _ = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        #expect(mode() == 0o600)
+    }
+
     /// A file that is gone is not a logout.
     @Test func missingFileIsWrittenAgain() throws {
         let file = SessionFile(path: directory() + "/s.json")
