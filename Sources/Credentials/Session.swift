@@ -63,7 +63,7 @@ public final class Session: Sendable {
             )
         )
         guard let file else { return }
-        if !onlyLooks, file.hasLeftover, let handle = (try? file.tryLock()) ?? nil {
+        if !onlyLooks, file.hasLeftover || file.hasDraft, let handle = (try? file.tryLock()) ?? nil {
             recover(file)
             handle.unlock()
         }
