@@ -17,6 +17,8 @@ enum Persistence: Sendable {
     struct Unsaved: Sendable {
         /// Fingerprint of the dead token that the file holds instead; nil if it holds none.
         var replacing: String?
+        /// What an unsaved login took the place of: kept beside the file when this is saved.
+        var former: SessionRecord?
         /// The version of that file, once it was seen.
         var seen: SessionFile.Version?
         var reason: String

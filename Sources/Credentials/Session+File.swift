@@ -45,7 +45,7 @@ extension Session {
         let version = file.version()
         guard version != snapshot.persistence.version else { return nil }
         do throws(SessionFileError) {
-            guard let loaded = try file.load() else {
+            guard let loaded = try file.load(forUse: true) else {
                 if let delay = update({ $0.loseFile(now: $1) }) { tryAgain(file, after: delay) }
                 return nil
             }
@@ -97,12 +97,14 @@ extension Session {
         guard let unsaved = before.persistence.unsaved else { return nil }
         do throws(SessionFileError) {
             var theirs: SessionFile.Loaded?
-            let version = try file.save(before.record) { () throws(SessionFileError) in
-                theirs = try file.load()
-                // Put in by hand, or by a login, meanwhile: memory goes on, and nothing of theirs is overwritten.
-                if let theirs { try refuseForeign(theirs.record, file) }
-                if theirs?.record.token?.fingerprint == unsaved.replacing { theirs = nil }
-                return theirs == nil
+            let version = try file.keeping(unsaved.former, replacedBy: before.record) { () throws(SessionFileError) in
+                try file.save(before.record) { () throws(SessionFileError) in
+                    theirs = try file.load()
+                    // Put in by hand, or by a login, meanwhile: memory goes on, and nothing of theirs is overwritten.
+                    if let theirs { try refuseForeign(theirs.record, file) }
+                    if theirs?.record.token?.fingerprint == unsaved.replacing { theirs = nil }
+                    return theirs == nil
+                }
             }
             if let theirs {
                 guard publish(theirs.record, .saved(theirs.version)) else { return nil }
@@ -157,12 +159,13 @@ extension Session {
     private func replaceInMemory(because problem: SessionFileError?, _ change: Change) {
         let before = snapshot
         var changed = before.record
-        guard case .replace = change(&changed, clock.now.wall) else { return }
+        guard case .replace(let former) = change(&changed, clock.now.wall) else { return }
         guard let problem else {
             publish(changed, before.persistence)
             return
         }
-        publish(changed, before.unsaved(replacing: before.record.token?.fingerprint, problem.description))
+        let fingerprint = before.record.token?.fingerprint
+        publish(changed, before.unsaved(replacing: fingerprint, keeping: former, problem.description))
     }
 
     private func replace(
@@ -184,31 +187,17 @@ extension Session {
             let before = snapshot
             var changed = before.persistence.unsaved != nil ? before.record : loaded?.record ?? SessionRecord()
             guard case .replace(let former) = change(&changed, clock.now.wall) else { return }
-            let isKept = former.map(file.keepPrevious) ?? false
+            let kept = former ?? before.persistence.unsaved?.former
             let isSaved = try saving.withLock { () throws(SessionFileError) -> Bool in
-                guard let version = try save(changed, in: file, over: loaded, isKept: isKept) else { return false }
+                let version = try file.keeping(kept, replacedBy: changed) { () throws(SessionFileError) in
+                    try file.save(changed, mayReplace: { file.version() == loaded?.version })
+                }
+                guard let version else { return false }
                 publish(changed, .saved(version))
                 return true
             }
             // Else somebody without the lock was quicker: what they wrote counts too.
             if isSaved { return file.removeAnswer() }
-        }
-    }
-
-    /// Saves a record in place of `loaded`. What was kept of it goes again if that fails: it is in the file still.
-    private func save(
-        _ record: SessionRecord,
-        in file: SessionFile,
-        over loaded: SessionFile.Loaded?,
-        isKept: Bool
-    ) throws(SessionFileError) -> SessionFile.Version? {
-        do throws(SessionFileError) {
-            let version = try file.save(record, mayReplace: { file.version() == loaded?.version })
-            if version == nil, isKept { file.removePrevious() }
-            return version
-        } catch {
-            if isKept { file.removePrevious() }
-            throw error
         }
     }
 
@@ -246,11 +235,14 @@ extension Session {
 
     /// Recovers from a crash during a save or a refresh. The file's lock is held.
     func recover(_ file: SessionFile) {
-        guard let leftover = file.leftover() else { return }
+        let leftover = file.leftover()
+        guard leftover != nil || file.hasDraft else { return }
         // What cannot be read now may be readable later: nothing is thrown away.
         let current: SessionRecord?
         do { current = try file.load()?.record } catch { return }
+        defer { file.recoverDraft((try? file.load())?.record) }
         switch leftover {
+        case nil: break
         case .record(let record) where record.token != current?.token && record.replaced == current?.token?.fingerprint:
             // It had the new token, and nobody else has: the old one is dead.
             guard (try? file.completeLeftover()) != nil else { return }
@@ -320,11 +312,16 @@ extension Session.Shared {
     }
 
     /// The persistence of a change that could not be saved. What the file holds stays what it was before the first such
-    /// change.
-    func unsaved(replacing fingerprint: String?, _ reason: String) -> Persistence {
+    /// change; `former` is a session that the change replaced and that must not be lost.
+    func unsaved(
+        replacing fingerprint: String?,
+        keeping former: SessionRecord? = nil,
+        _ reason: String
+    ) -> Persistence {
         var unsaved = persistence.unsaved ?? .init(seen: persistence.version, reason: reason)
         // A file that was gone may come back with the token that has died since.
         unsaved.replacing = unsaved.replacing ?? fingerprint
+        unsaved.former = former ?? unsaved.former
         unsaved.reason = reason
         return .unsaved(unsaved)
     }

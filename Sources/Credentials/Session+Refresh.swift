@@ -319,8 +319,11 @@ extension Session {
             return true
         }
         do throws(SessionFileError) {
-            let version = try commit(record, file, replacement) { () throws(SessionFileError) in
-                try !isReplaced(rotation.old, in: file)
+            let former = snapshot.persistence.unsaved?.former
+            let version = try file.keeping(former, replacedBy: record) { () throws(SessionFileError) in
+                try commit(record, file, replacement) { () throws(SessionFileError) in
+                    try !isReplaced(rotation.old, in: file)
+                }
             }
             guard let version else { return false }
             publish(record, .saved(version), isRefreshed: true)
@@ -369,10 +372,13 @@ extension Session {
     private func keep(_ record: SessionRecord, _ rotation: Rotation) {
         var version: SessionFile.Version?
         if let (file, replacement) = rotation.target {
-            version =
-                (try? file.commit(record, replacement) { () throws(SessionFileError) in
+            let former = snapshot.persistence.unsaved?.former
+            let saved = try? file.keeping(former, replacedBy: record) { () throws(SessionFileError) in
+                try file.commit(record, replacement) { () throws(SessionFileError) in
                     try !isReplaced(rotation.old, in: file)
-                }) ?? nil
+                }
+            }
+            version = saved ?? nil
         }
         // Somebody may have put another token in, which this says nothing about.
         guard snapshot.machine.credential?.token == rotation.old.token else { return }

@@ -63,11 +63,11 @@ public final class Session: Sendable {
             )
         )
         guard let file else { return }
-        if !onlyLooks, file.hasLeftover, let handle = (try? file.tryLock()) ?? nil {
+        if !onlyLooks, file.hasLeftover || file.hasDraft, let handle = (try? file.tryLock()) ?? nil {
             recover(file)
             handle.unlock()
         }
-        guard let loaded = try file.load() else { return }
+        guard let loaded = try file.load(forUse: !onlyLooks) else { return }
         if !onlyLooks, bindNow(loaded.record, in: file, waitLimit: Self.bindingWaitLimit) { return }
         publish(loaded.record, .saved(loaded.version))
     }

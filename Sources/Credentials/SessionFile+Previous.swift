@@ -4,17 +4,57 @@ import Platform
 extension SessionFile {
     public var previousPath: String { path + ".previous" }
 
-    /// Keeps a record, readable by this user only from its first moment, in place of the one kept before. Never writes
-    /// through a link. False if that fails. The lock must be held.
-    func keepPrevious(_ record: SessionRecord) -> Bool {
-        let draft = directory + "/." + name + ".previous.new"
-        unlink(draft)
-        guard let file = try? FileDescriptor.open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW) else { return false }
-        let isKept =
-            fchmod(file.number, 0o600) == 0 && file.writeAll(record.serialized()) && file.synchronize()
-            && rename(draft, previousPath) == 0
-        if !isKept { unlink(draft) }
-        return isKept
+    /// Where a record lies that is about to be replaced. It takes the place of the one kept before when the
+    /// replacement is saved, and not sooner.
+    private var draftPath: String { directory + "/." + name + ".previous.new" }
+
+    /// Calls `save`, which puts `record` in the file, and keeps `former`, which that takes the place of. If nothing is
+    /// replaced, what was kept before stays. The lock must be held.
+    func keeping(
+        _ former: SessionRecord?,
+        replacedBy record: SessionRecord,
+        _ save: () throws(SessionFileError) -> Version?
+    ) throws(SessionFileError) -> Version? {
+        guard let former, draft(former) else { return try save() }
+        do throws(SessionFileError) {
+            let version = try save()
+            settleDraft(isReplaced: version != nil)
+            return version
+        } catch {
+            // It is in place already if only its directory could not be synchronized.
+            settleDraft(isReplaced: (try? load())?.record.token == record.token)
+            throw error
+        }
+    }
+
+    /// Writes a draft, readable by this user only from its first moment. Never writes through a link. False if that
+    /// fails.
+    private func draft(_ record: SessionRecord) -> Bool {
+        unlink(draftPath)
+        guard let file = try? FileDescriptor.open(draftPath, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW) else {
+            return false
+        }
+        let isWritten = fchmod(file.number, 0o600) == 0 && file.writeAll(record.serialized()) && file.synchronize()
+        if !isWritten { unlink(draftPath) }
+        return isWritten
+    }
+
+    private func settleDraft(isReplaced: Bool) {
+        if !isReplaced || rename(draftPath, previousPath) != 0 { unlink(draftPath) }
+    }
+
+    /// True if a draft lies there. One stat(2), without the lock.
+    var hasDraft: Bool {
+        var information = stat()
+        return lstat(draftPath, &information) == 0
+    }
+
+    /// Settles the draft of a process that died: its record is kept if the file's token took its place. The lock must
+    /// be held, and the file read.
+    func recoverDraft(_ current: SessionRecord?) {
+        guard hasDraft else { return }
+        let drafted = (try? SessionFile(path: draftPath).load())?.record.token?.fingerprint
+        settleDraft(isReplaced: drafted != nil && drafted == current?.replaced)
     }
 
     /// The kept record; nil if there is none that can be read.

@@ -47,8 +47,9 @@ public struct SessionFile: Sendable {
         var version: Version
     }
 
-    /// Reads the file. Nil if there is none.
-    public func load() throws(SessionFileError) -> Loaded? {
+    /// Reads the file. Nil if there is none. To look changes nothing; a file made by hand may be open to others, and
+    /// one read for use is closed to them rather than refused.
+    public func load(forUse: Bool = false) throws(SessionFileError) -> Loaded? {
         // A link is refused: replacing the file would replace the link, and leave a dead token where it points to.
         let file: FileDescriptor
         do {
@@ -62,8 +63,7 @@ public struct SessionFile: Sendable {
             )
         }
         let information = try look(at: file)
-        // A file made by hand may be open to others: close it rather than refuse.
-        if information.st_mode & 0o077 != 0 { fchmod(file.number, 0o600) }
+        if forUse, information.st_mode & 0o077 != 0 { fchmod(file.number, 0o600) }
         let bytes: [UInt8]
         switch file.readAll(limit: Self.maximumBytes) {
         case .bytes(let read): bytes = read

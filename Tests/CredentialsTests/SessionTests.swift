@@ -511,6 +511,74 @@ extension Grant {
         #expect(file.hasLeftover, "what cannot be judged yet is left")
     }
 
+    /// Only what took the place of a session makes that the previous one.
+    @Test func failedLoginKeepsThePreviousSession() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        for name in ["a", "b"] { adopt(cache, makeToken(name)) }
+        #expect(file.previous()?.token == makeToken("a"))
+        // A directory where the new file would be made: for the superuser too.
+        mkdir(file.temporaryPath, 0o700)
+        mkdir(file.temporaryPath + "/x", 0o700)
+        adopt(cache, makeToken("c"))
+        #expect(try file.load()?.record.token == makeToken("b"))
+        #expect(file.previous()?.token == makeToken("a"))
+        #expect(access(file.directory + "/.s.json.previous.new", F_OK) != 0)
+    }
+
+    /// A login that could not be saved at once keeps what it replaces all the same, when it is.
+    @Test func unsavedLoginKeepsThePreviousSessionLater() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        let (former, new, newer) = (makeToken("a"), makeToken("b"), makeToken("c"))
+        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        adopt(cache, former)
+        mkdir(file.temporaryPath, 0o700)
+        mkdir(file.temporaryPath + "/x", 0o700)
+        let isDone = Latch<Bool>()
+        cache.adopt(new, source: .signIn, keepsUnsaved: true) { _ in isDone.set(true) }
+        _ = isDone.wait()
+        #expect(cache.token == new && cache.status.unsaved != nil)
+        rmdir(file.temporaryPath + "/x")
+        rmdir(file.temporaryPath)
+        cache.recheckFile()
+        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(try file.load()?.record.token == new)
+        #expect(file.previous()?.token == former)
+        adopt(try Session(file: file, source: nil, margin: .zero, clock: TestClock()), newer)
+        #expect(file.previous()?.token == new)
+    }
+
+    /// A process died between the two renames of a login.
+    @Test(arguments: [true, false]) func draftIsSettled(_ isReplaced: Bool) throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        for name in ["a", "b"] { adopt(cache, makeToken(name)) }
+        if !isReplaced { adopt(cache, makeToken("c")) }
+        let draft = file.directory + "/.s.json.previous.new"
+        var record = SessionRecord()
+        record.put(makeToken("a"), source: .signIn, now: 1_000_000)
+        try SessionFile(path: draft).save(record)
+        if isReplaced { file.removePrevious() }
+        _ = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        #expect(file.previous()?.token == makeToken(isReplaced ? "a" : "b"))
+        #expect(access(draft, F_OK) != 0)
+    }
+
+    @Test func onlyUseChangesTheMode() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        adopt(try Session(file: file, source: nil, margin: .zero, clock: TestClock()), makeToken("a"))
+        chmod(file.path, 0o644)
+        let mode = { () -> mode_t in
+            var information = stat()
+            return stat(file.path, &information) == 0 ? information.st_mode & 0o777 : 0
+        }
+        _ = try file.load()
+        _ = try Session(file: file, source: nil, margin: .zero, onlyLooks: true, clock: TestClock())
+        #expect(mode() == 0o644)
+        _ = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        #expect(mode() == 0o600)
+    }
+
     /// A file that is gone is not a logout.
     @Test func missingFileIsWrittenAgain() throws {
         let file = SessionFile(path: directory() + "/s.json")
