@@ -21,23 +21,23 @@ struct LogoutCommand: ParsableCommand {
 
     func run() throws {
         let session = try SessionAccess(try options.load())
-        if session.cache.status.foreignUpstream != nil { _ = try session.token() }
-        let record = try? session.file.load()?.record
-        guard let token = record?.token else {
+        guard let record = try session.record(), let token = record.token else {
             if session.file.hasPrevious { try session.requireWritable("nothing is ended") }
             try endPrevious(session)
             return Output.line("there is no session in \(session.file.path)")
         }
         // Before anything is ended: a token that dies and stays in the file is worse than one that lives.
         try session.requireWritable("the session is kept")
-        let wasDead = try !local && end(token, session)
+        let mayRefresh = record.foreignRefreshOrigin(to: session.loaded.binding) == nil
+        let wasDead = try !local && end(token, session, mayRefresh: mayRefresh)
         try session.forget()
         Output.line(wasDead ? "logged out (the token was dead already)" : "logged out")
         try endPrevious(session)
     }
 
-    /// Ends the token at the API. True if it was of no use any more.
-    private func end(_ given: Token, _ session: SessionAccess) throws -> Bool {
+    /// Ends the token at the API. `mayRefresh` says whether it may be sent to where this configuration refreshes. True if
+    /// it was of no use any more.
+    private func end(_ given: Token, _ session: SessionAccess, mayRefresh: Bool) throws -> Bool {
         let configuration = session.loaded.configuration
         guard let signOut = SignOut(configuration) else {
             Output.error(
@@ -47,7 +47,7 @@ struct LogoutCommand: ParsableCommand {
         }
         var token = given
         let status = session.cache.status
-        let canRefresh = configuration.session.refresh != nil && status.foreignRefresh == nil
+        let canRefresh = configuration.session.refresh != nil && mayRefresh
         if let seconds = status.expiresIn, seconds <= 5, canRefresh {
             do {
                 token = try session.refresh(.manual)
