@@ -85,6 +85,8 @@ struct LoginCommand: ParsableCommand {
         let signIn = SignIn(loaded.configuration)
         let issued: SignIn.Issued
         let source: SessionRecord.Source
+        /// The session that a person agreed to replace.
+        var agreed: String?
         if token != nil || email == nil && code == nil && password == nil && signIn == nil {
             issued = SignIn.Issued(token: try readToken(loaded.configuration), lifetime: nil)
             source = .given
@@ -100,8 +102,20 @@ struct LoginCommand: ParsableCommand {
             }
             issued = try ask(signIn, loaded, standing)
             source = .signIn
+            // Asked, and confirmed.
+            if Output.isAtTerminal { agreed = standing.lineage }
         }
-        try session.adopt(issued.token, source: source, lifetime: issued.lifetime, replacesForeign: replace)
+        do {
+            let replaceable = replace ? .any : ReplaceableSession.ofThisCustomer(agreed: agreed)
+            try session.adopt(issued.token, source: source, lifetime: issued.lifetime, replacing: replaceable)
+        } catch let error as SessionFileError {
+            // Somebody else logged in meanwhile.
+            let fate = source == .signIn ? " \(endRefused(issued, loaded))" : ""
+            throw ExitFailure.usage(
+                "squire: \(error.description), since a moment ago. It is as it was.\(fate) To replace it: "
+                    + replacing(loaded)
+            )
+        }
         report(session, standing)
     }
 
@@ -258,13 +272,19 @@ struct LoginCommand: ParsableCommand {
         _ loaded: LoadedConfiguration
     ) throws {
         guard !replace, !Output.isAtTerminal, let other = standing.other(than: issued.token) else { return }
-        let isDead = SignOut(loaded.configuration)?.endForGood(issued.token) ?? false
+        let fate = endRefused(issued, loaded)
         let spent = if case .code = secret { " The code is spent." } else { "" }
         throw ExitFailure.usage(
-            "squire: the session is \(other) It is as it was; the new token "
-                + (isDead ? "was ended at the API." : "was thrown away, and lives on at the API.")
-                + "\(spent) To replace the session: \(replacing(loaded))"
+            "squire: the session is \(other) It is as it was. \(fate)\(spent) To replace the session: "
+                + replacing(loaded)
         )
+    }
+
+    /// Ends a token that is not taken over, and says what became of it.
+    private func endRefused(_ issued: SignIn.Issued, _ loaded: LoadedConfiguration) -> String {
+        let isDead = SignOut(loaded.configuration)?.endForGood(issued.token) ?? false
+        return isDead
+            ? "The new token was ended at the API." : "The new token was thrown away, and lives on at the API."
     }
 }
 

@@ -101,19 +101,18 @@ struct SessionAccess {
         throw ExitFailure.notWritable("squire: \(undone), since it could not be saved: \(problem.description)")
     }
 
-    /// `lifetime` is seconds, where the API's answer says so beside the token.
+    /// `lifetime` is seconds, where the API's answer says so beside the token. Throws a `SessionFileError` if there is a
+    /// session now that `replaceable` does not allow to replace.
     func adopt(
         _ token: Token,
         source: SessionRecord.Source,
         lifetime: Int? = nil,
-        replacesForeign: Bool = false
+        replacing replaceable: ReplaceableSession
     ) throws {
         let latch = Latch<Result<Void, SessionFileError>>()
-        cache.adopt(token, source: source, lifetime: lifetime, replacesForeign: replacesForeign) { latch.set($0) }
+        cache.adopt(token, source: source, lifetime: lifetime, replacing: replaceable) { latch.set($0) }
         guard case .failure(let error) = latch.wait() else { return }
-        if error.reason == .foreign {
-            throw ExitFailure.usage("squire: \(error.description). To replace it, say --replace")
-        }
+        if error.isRefusal { throw error }
         throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")
     }
 
