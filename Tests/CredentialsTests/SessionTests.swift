@@ -537,7 +537,7 @@ extension Grant {
         var record = SessionRecord()
         record.put(makeToken("a"), source: .signIn, now: 1_000_000)
         try SessionFile(path: draft).save(record)
-        if isReplaced { file.removePrevious() }
+        if isReplaced { unlink(file.previousPath) }
         _ = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
         #expect(file.previous()?.token == makeToken(isReplaced ? "a" : "b"))
         #expect(access(draft, F_OK) != 0)
