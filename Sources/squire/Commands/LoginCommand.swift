@@ -74,7 +74,7 @@ struct LoginCommand: ParsableCommand {
     func run() throws {
         let loaded = try options.load()
         let session = try SessionAccess(loaded, .login)
-        let standing = try Standing(loaded)
+        let standing = try FormerSession(loaded)
         if case .foreign(let origin) = standing, !replace {
             throw ExitFailure.usage(
                 "squire: \(loaded.sessionFile) holds a session for \(origin). Name another session.file, or replace it: "
@@ -126,7 +126,7 @@ struct LoginCommand: ParsableCommand {
         return loaded.lines.line("login", ["--email", email] + secret + ["--replace"])
     }
 
-    private func report(_ session: SessionAccess, _ standing: Standing) {
+    private func report(_ session: SessionAccess, _ standing: FormerSession) {
         let status = session.cache.status
         let who = status.subject.map { " as customer \($0)" } ?? ""
         let life =
@@ -135,7 +135,7 @@ struct LoginCommand: ParsableCommand {
         Output.line("logged in\(who)\(life)")
         Output.line("session in \(session.file.path)")
         if let replaced = session.replaced {
-            let standing = Standing(replaced)
+            let standing = FormerSession(replaced)
             let fate = replaced.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
             Output.line("replaced \(standing.description); \(fate)")
         } else if case .former(let former, _) = session.loaded.place {
@@ -175,7 +175,7 @@ struct LoginCommand: ParsableCommand {
     private func ask(
         _ signIn: SignIn,
         _ loaded: LoadedConfiguration,
-        _ standing: Standing
+        _ standing: FormerSession
     ) throws -> SignIn.Issued {
         let email = try address()
         if Output.isAtTerminal, !replace, standing.isLiving {
@@ -267,7 +267,7 @@ struct LoginCommand: ParsableCommand {
     /// not replaced, and the new token must not live on where nobody knows it.
     private func refuseOther(
         _ issued: SignIn.Issued,
-        _ standing: Standing,
+        _ standing: FormerSession,
         _ secret: SignIn.Secret,
         _ loaded: LoadedConfiguration
     ) throws {

@@ -3,7 +3,7 @@ import ReverseProxy
 import Settings
 
 /// The session that a login finds.
-enum Standing: CustomStringConvertible {
+enum FormerSession: CustomStringConvertible {
     case nobody
     /// One that is of no use any more.
     case dead(subject: String?)
