@@ -5,6 +5,8 @@ public struct ReplacedSession: Sendable {
     /// What it was; it is kept beside the session file.
     let record: SessionRecord
     public let subject: String?
+    /// The login that it descended from.
+    public var lineage: String? { record.lineage }
     /// The API that it was for, if that is another.
     public let foreignOrigin: String?
     /// The file that it is kept in; nil if it could not be kept.

@@ -128,6 +128,8 @@ extension Session {
         case leave
         /// It is saved, and what it was before is kept beside the file.
         case replace(keeping: SessionRecord?)
+        /// It is that customer's, and stays as it is.
+        case refuse(customer: String)
     }
 
     /// Changes the record. Gets the wall clock too.
@@ -149,7 +151,7 @@ extension Session {
             try replace(file, replacesForeign: replacesForeign, change)
             return .success(())
         } catch {
-            guard keepsUnsaved, error.reason != .foreign else { return .failure(error) }
+            guard keepsUnsaved, !error.isRefusal else { return .failure(error) }
             saving.withLock { replaceInMemory(because: error, change) }
             reportUnsaved(error.description)
             return .failure(error)
@@ -186,7 +188,12 @@ extension Session {
             if let loaded, !replacesForeign { try refuseForeign(loaded.record, file) }
             let before = snapshot
             var changed = before.persistence.unsaved != nil ? before.record : loaded?.record ?? SessionRecord()
-            guard case .replace(let former) = change(&changed, clock.now.wall) else { return }
+            let former: SessionRecord?
+            switch change(&changed, clock.now.wall) {
+            case .leave: return
+            case .refuse(let customer): throw SessionFileError(file.path, isOfCustomer: customer)
+            case .replace(let replaced): former = replaced
+            }
             let kept = former ?? before.persistence.unsaved?.former
             let isSaved = try saving.withLock { () throws(SessionFileError) -> Bool in
                 let version = try file.keeping(kept, replacedBy: changed) { () throws(SessionFileError) in

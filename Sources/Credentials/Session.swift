@@ -248,26 +248,27 @@ public final class Session: Sendable {
     // MARK: Logins and logouts
 
     /// Makes `token` the session's, saved first. One that cannot be saved is refused, or, with `keepsUnsaved`, used
-    /// from memory until it can. A living token that it replaces is kept beside the file. The session of another API is
-    /// replaced with `replacesForeign` only. `lifetime` is seconds, where the response that brought it said so.
+    /// from memory until it can. A living token that it replaces is kept beside the file. What it may not replace is
+    /// refused, with nothing changed. `lifetime` is seconds, where the response that brought it said so.
     public func adopt(
         _ token: Token,
         source: SessionRecord.Source,
         lifetime: Int? = nil,
         keepsUnsaved: Bool = false,
-        replacesForeign: Bool = false,
+        replacing replaceable: ReplaceableSession = .ofThisAPI,
         completion: @escaping ChangeCompletion
     ) {
         change(completion) { [self] in
             var replaced: ReplacedSession?
-            let result = replace(keepsUnsaved: keepsUnsaved, replacesForeign: replacesForeign) { record, wall in
-                replaced = ReplacedSession(record, by: token, binding, canRefresh: self.source != nil, now: wall)
-                record.put(token, source: source, upstream: binding?.origin, lifetime: lifetime, now: wall)
+            let result = replace(keepsUnsaved: keepsUnsaved, replacesForeign: replaceable.mayBeForeign) { record, now in
+                replaced = ReplacedSession(record, by: token, binding, canRefresh: self.source != nil, now: now)
+                if let other = replaceable.otherCustomer(replaced, by: token) { return .refuse(customer: other) }
+                record.put(token, source: source, upstream: binding?.origin, lifetime: lifetime, now: now)
                 if let binding { record.bind(binding) }
                 return .replace(keeping: replaced?.record)
             }
             switch result {
-            case .failure(let error) where error.reason == .foreign:
+            case .failure(let error) where error.isRefusal:
                 emit(.loginIgnored(reason: error.description))
             case .failure where !keepsUnsaved: break
             case .success, .failure:

@@ -44,10 +44,7 @@ extension SessionFile {
     }
 
     /// True if a draft lies there. One stat(2), without the lock.
-    var hasDraft: Bool {
-        var information = stat()
-        return lstat(draftPath, &information) == 0
-    }
+    var hasDraft: Bool { Self.lies(at: draftPath) }
 
     /// Settles the draft of a process that died: its record is kept if the file's token took its place. The lock must
     /// be held, and the file read.
@@ -58,18 +55,46 @@ extension SessionFile {
     }
 
     /// The kept record; nil if there is none that can be read.
-    public func previous() -> SessionRecord? {
+    func previous() -> SessionRecord? {
         (try? SessionFile(path: previousPath).load())?.record
     }
 
-    /// True if something lies there.
-    public var hasPrevious: Bool {
-        var information = stat()
-        return lstat(previousPath, &information) == 0
+    // MARK: Ending it
+
+    /// Where a kept record lies while a logout ends it: no login writes there.
+    public var endingPath: String { path + ".ending" }
+
+    public var hasPrevious: Bool { Self.lies(at: previousPath) }
+
+    /// True if there is one that an earlier logout took and could not end.
+    public var hasEnding: Bool { Self.lies(at: endingPath) }
+
+    /// Moves the kept record to `endingPath`, unless another lies there still. False if there is none. Takes the lock:
+    /// who logs in meanwhile keeps another.
+    public func takePrevious() throws(SessionFileError) -> Bool {
+        guard hasPrevious else { return false }
+        guard let handle = try lock(waitLimit: .seconds(75)) else {
+            throw SessionFileError("another process holds \(path).lock. Is a squire stopped?")
+        }
+        defer { handle.unlock() }
+        // Another logout may have been quicker.
+        guard !hasEnding else { return true }
+        if rename(previousPath, endingPath) == 0 { return true }
+        guard errno != ENOENT else { return false }
+        throw SessionFileError("move", previousPath)
     }
 
-    public func removePrevious() {
-        unlink(previousPath)
+    /// What `takePrevious` moved; nil if that holds no session.
+    public func ending() -> SessionRecord? {
+        (try? SessionFile(path: endingPath).load())?.record
+    }
+
+    /// False if it lies there still.
+    public func removeEnding() -> Bool { unlink(endingPath) == 0 || errno == ENOENT }
+
+    private static func lies(at path: String) -> Bool {
+        var information = stat()
+        return lstat(path, &information) == 0
     }
 }
 

@@ -9,12 +9,17 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
         case unreadable
         /// The file holds the session of another API, which is not overwritten unasked.
         case foreign
+        /// The file holds the session of another customer, which is not overwritten unasked.
+        case otherCustomer
     }
 
     public var description: String
     public var reason = Reason.system
 
     public var isUnreadable: Bool { reason == .unreadable }
+
+    /// True if the file holds a session that is not overwritten unasked.
+    public var isRefusal: Bool { reason == .foreign || reason == .otherCustomer }
 
     init(_ action: String, _ path: String, code: Int32 = errno) {
         description = "cannot \(action) \(path): \(String(cString: strerror(code)))"
@@ -29,5 +34,11 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
     init(_ path: String, isOf origin: String) {
         description = "\(path) holds a session for \(origin)"
         reason = .foreign
+    }
+
+    /// The session in the file is the customer's of that name.
+    init(_ path: String, isOfCustomer subject: String) {
+        description = "\(path) holds the session of customer \(subject)"
+        reason = .otherCustomer
     }
 }

@@ -558,10 +558,31 @@ extension Grant {
         var record = SessionRecord()
         record.put(makeToken("a"), source: .signIn, now: 1_000_000)
         try SessionFile(path: draft).save(record)
-        if isReplaced { file.removePrevious() }
+        if isReplaced { unlink(file.previousPath) }
         _ = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
         #expect(file.previous()?.token == makeToken(isReplaced ? "a" : "b"))
         #expect(access(draft, F_OK) != 0)
+    }
+
+    /// Who logs in between a login's look at the file and its own change is not overwritten.
+    @Test func anotherCustomersSessionIsRefusedUnderTheLock() throws {
+        let file = SessionFile(path: directory() + "/s.json")
+        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        // {"sub":"8"}
+        let (theirs, ours) = (makeToken("a"), Token("e30.eyJzdWIiOiI4In0.c2ln")!)
+        adopt(cache, theirs)
+        let login = { (replaceable: ReplaceableSession) -> SessionFileError.Reason? in
+            let latch = Latch<SessionFileError.Reason?>()
+            cache.adopt(ours, source: .signIn, keepsUnsaved: true, replacing: replaceable) { result in
+                if case .failure(let error) = result { latch.set(error.reason) } else { latch.set(nil) }
+            }
+            return latch.wait()
+        }
+        #expect(login(.ofThisCustomer(agreed: nil)) == .otherCustomer)
+        #expect(login(.ofThisCustomer(agreed: "another")) == .otherCustomer)
+        #expect(try cache.token == theirs && file.load()?.record.token == theirs && file.previous() == nil)
+        #expect(login(.ofThisCustomer(agreed: try file.load()?.record.lineage)) == nil)
+        #expect(try file.load()?.record.token == ours && file.previous()?.token == theirs)
     }
 
     @Test func onlyUseChangesTheMode() throws {

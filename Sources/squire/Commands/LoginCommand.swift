@@ -74,7 +74,7 @@ struct LoginCommand: ParsableCommand {
     func run() throws {
         let loaded = try options.load()
         let session = try SessionAccess(loaded, .login)
-        let standing = try Standing(loaded)
+        let standing = try FormerSession(loaded)
         if case .foreign(let origin) = standing, !replace {
             throw ExitFailure.usage(
                 "squire: \(loaded.sessionFile) holds a session for \(origin). Name another session.file, or replace it: "
@@ -85,6 +85,8 @@ struct LoginCommand: ParsableCommand {
         let signIn = SignIn(loaded.configuration)
         let issued: SignIn.Issued
         let source: SessionRecord.Source
+        /// The session that a person agreed to replace.
+        var agreed: String?
         if token != nil || email == nil && code == nil && password == nil && signIn == nil {
             issued = SignIn.Issued(token: try readToken(loaded.configuration), lifetime: nil)
             source = .given
@@ -100,8 +102,20 @@ struct LoginCommand: ParsableCommand {
             }
             issued = try ask(signIn, loaded, standing)
             source = .signIn
+            // Asked, and confirmed.
+            if Output.isAtTerminal { agreed = standing.lineage }
         }
-        try session.adopt(issued.token, source: source, lifetime: issued.lifetime, replacesForeign: replace)
+        do {
+            let replaceable = replace ? .any : ReplaceableSession.ofThisCustomer(agreed: agreed)
+            try session.adopt(issued.token, source: source, lifetime: issued.lifetime, replacing: replaceable)
+        } catch let error as SessionFileError {
+            // Somebody else logged in meanwhile.
+            let fate = source == .signIn ? " \(endRefused(issued, loaded))" : ""
+            throw ExitFailure.usage(
+                "squire: \(error.description), since a moment ago. It is as it was.\(fate) To replace it: "
+                    + replacing(loaded)
+            )
+        }
         report(session, standing)
     }
 
@@ -112,7 +126,7 @@ struct LoginCommand: ParsableCommand {
         return loaded.lines.line("login", ["--email", email] + secret + ["--replace"])
     }
 
-    private func report(_ session: SessionAccess, _ standing: Standing) {
+    private func report(_ session: SessionAccess, _ standing: FormerSession) {
         let status = session.cache.status
         let who = status.subject.map { " as customer \($0)" } ?? ""
         let life =
@@ -121,7 +135,7 @@ struct LoginCommand: ParsableCommand {
         Output.line("logged in\(who)\(life)")
         Output.line("session in \(session.file.path)")
         if let replaced = session.replaced {
-            let standing = Standing(replaced)
+            let standing = FormerSession(replaced)
             let fate = replaced.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
             Output.line("replaced \(standing.description); \(fate)")
         } else if case .former(let former, _) = session.loaded.place {
@@ -161,7 +175,7 @@ struct LoginCommand: ParsableCommand {
     private func ask(
         _ signIn: SignIn,
         _ loaded: LoadedConfiguration,
-        _ standing: Standing
+        _ standing: FormerSession
     ) throws -> SignIn.Issued {
         let email = try address()
         if Output.isAtTerminal, !replace, standing.isLiving {
@@ -253,18 +267,24 @@ struct LoginCommand: ParsableCommand {
     /// not replaced, and the new token must not live on where nobody knows it.
     private func refuseOther(
         _ issued: SignIn.Issued,
-        _ standing: Standing,
+        _ standing: FormerSession,
         _ secret: SignIn.Secret,
         _ loaded: LoadedConfiguration
     ) throws {
         guard !replace, !Output.isAtTerminal, let other = standing.other(than: issued.token) else { return }
-        let isDead = SignOut(loaded.configuration)?.endForGood(issued.token) ?? false
+        let fate = endRefused(issued, loaded)
         let spent = if case .code = secret { " The code is spent." } else { "" }
         throw ExitFailure.usage(
-            "squire: the session is \(other) It is as it was; the new token "
-                + (isDead ? "was ended at the API." : "was thrown away, and lives on at the API.")
-                + "\(spent) To replace the session: \(replacing(loaded))"
+            "squire: the session is \(other) It is as it was. \(fate)\(spent) To replace the session: "
+                + replacing(loaded)
         )
+    }
+
+    /// Ends a token that is not taken over, and says what became of it.
+    private func endRefused(_ issued: SignIn.Issued, _ loaded: LoadedConfiguration) -> String {
+        let isDead = SignOut(loaded.configuration)?.endForGood(issued.token) ?? false
+        return isDead
+            ? "The new token was ended at the API." : "The new token was thrown away, and lives on at the API."
     }
 }
 

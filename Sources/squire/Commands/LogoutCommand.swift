@@ -21,23 +21,23 @@ struct LogoutCommand: ParsableCommand {
 
     func run() throws {
         let session = try SessionAccess(try options.load())
-        if session.cache.status.foreignUpstream != nil { _ = try session.token() }
-        let record = try? session.file.load()?.record
-        guard let token = record?.token else {
-            if session.file.hasPrevious { try session.requireWritable("nothing is ended") }
+        guard let record = try session.record(), let token = record.token else {
+            if session.file.hasPrevious || session.file.hasEnding { try session.requireWritable("nothing is ended") }
             try endPrevious(session)
             return Output.line("there is no session in \(session.file.path)")
         }
         // Before anything is ended: a token that dies and stays in the file is worse than one that lives.
         try session.requireWritable("the session is kept")
-        let wasDead = try !local && end(token, session)
+        let mayRefresh = record.foreignRefreshOrigin(to: session.loaded.binding) == nil
+        let wasDead = try !local && end(token, session, mayRefresh: mayRefresh)
         try session.forget()
         Output.line(wasDead ? "logged out (the token was dead already)" : "logged out")
         try endPrevious(session)
     }
 
-    /// Ends the token at the API. True if it was of no use any more.
-    private func end(_ given: Token, _ session: SessionAccess) throws -> Bool {
+    /// Ends the token at the API. `mayRefresh` says whether it may be sent to where this configuration refreshes. True if
+    /// it was of no use any more.
+    private func end(_ given: Token, _ session: SessionAccess, mayRefresh: Bool) throws -> Bool {
         let configuration = session.loaded.configuration
         guard let signOut = SignOut(configuration) else {
             Output.error(
@@ -47,7 +47,7 @@ struct LogoutCommand: ParsableCommand {
         }
         var token = given
         let status = session.cache.status
-        let canRefresh = configuration.session.refresh != nil && status.foreignRefresh == nil
+        let canRefresh = configuration.session.refresh != nil && mayRefresh
         if let seconds = status.expiresIn, seconds <= 5, canRefresh {
             do {
                 token = try session.refresh(.manual)
@@ -72,25 +72,46 @@ struct LogoutCommand: ParsableCommand {
         }
     }
 
-    /// Ends what a login replaced and kept, and removes it.
+    /// Ends what logins replaced and kept, and removes it.
     private func endPrevious(_ session: SessionAccess) throws {
         let file = session.file
-        guard file.hasPrevious else { return }
-        defer { file.removePrevious() }
-        guard let record = file.previous(), let token = record.token else {
-            return Output.line("removed \(file.previousPath), which held no session")
+        do throws(SessionFileError) {
+            if file.hasEnding, !endKept(session) { return }
+            // Once: what a login keeps from now on is not for this logout to end.
+            if try file.takePrevious() { _ = endKept(session) }
+        } catch {
+            throw ExitFailure.notWritable("squire: \(file.previousPath) is kept: \(error.description)")
+        }
+    }
+
+    /// Ends what lies at `endingPath`, and says what became of it. False if it is there still.
+    private func endKept(_ session: SessionAccess) -> Bool {
+        let (file, binding) = (session.file, session.loaded.binding)
+        let removed = "removed \(file.previousPath)"
+        guard let record = file.ending(), let token = record.token else {
+            return remove(file, "\(removed), which held no session")
         }
         let who = token.claims?.subject.map { "the former session, of customer \($0)," } ?? "the former session"
-        let removed = "removed \(file.previousPath)"
-        if let origin = record.foreignOrigin(to: session.loaded.binding) {
-            return Output.line("\(removed); \(who) is for \(origin) and lives on there")
+        if let origin = record.foreignOrigin(to: binding) {
+            return remove(file, "\(removed); \(who) is for \(origin) and lives on there")
         }
         guard !local, let signOut = SignOut(session.loaded.configuration) else {
-            return Output.line("\(removed); \(who) lives on at the API")
+            return remove(file, "\(removed); \(who) lives on at the API")
         }
-        let mayRefresh = record.foreignRefreshOrigin(to: session.loaded.binding) == nil
-        let isDead = signOut.endForGood(token, mayRefresh: mayRefresh)
-        let fate = isDead ? "has ended at the API too" : "could not be ended, and lives on at the API"
-        Output.line("\(removed); \(who) \(fate)")
+        if signOut.endForGood(token, mayRefresh: record.foreignRefreshOrigin(to: binding) == nil) {
+            return remove(file, "\(removed); \(who) has ended at the API too")
+        }
+        Output.line(
+            "\(who) could not be ended, and lives on at the API; it is kept in \(file.endingPath). "
+                + "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
+        )
+        return false
+    }
+
+    /// False if it is there still.
+    private func remove(_ file: SessionFile, _ said: String) -> Bool {
+        let isRemoved = file.removeEnding()
+        Output.line(isRemoved ? said : "\(file.endingPath) cannot be removed: remove it by hand")
+        return isRemoved
     }
 }

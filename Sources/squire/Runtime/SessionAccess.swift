@@ -61,15 +61,22 @@ struct SessionAccess {
     /// What the last `adopt` took the place of.
     var replaced: ReplacedSession? { heard.with { $0.replaced } }
 
-    /// The current token, expired or not.
-    func token() throws -> Token {
-        if let other = cache.status.foreignUpstream {
+    /// The record in the file, with a token that may be sent to this API; nil if there is none. What is checked and what
+    /// is used come from one look at the file, which somebody may replace at any moment.
+    func record() throws -> SessionRecord? {
+        guard let record = try? file.load()?.record, record.token != nil else { return nil }
+        if let other = record.foreignOrigin(to: loaded.binding) {
             throw ExitFailure.loginNeeded(
                 "squire: the session in \(file.path) is for \(other), and is not sent elsewhere. "
                     + "Name another session.file, or replace it: \(loaded.lines.login) --replace"
             )
         }
-        guard let record = try? file.load()?.record, let token = record.token else {
+        return record
+    }
+
+    /// The current token, expired or not.
+    func token() throws -> Token {
+        guard let token = try record()?.token else {
             let story = ["there is no session in \(file.path)"] + loaded.hints
             throw ExitFailure.loginNeeded("squire: \(story.joined(separator: ". ")). Run: \(loaded.lines.login)")
         }
@@ -95,19 +102,18 @@ struct SessionAccess {
         throw ExitFailure.notWritable("squire: \(undone), since it could not be saved: \(problem.description)")
     }
 
-    /// `lifetime` is seconds, where the API's answer says so beside the token.
+    /// `lifetime` is seconds, where the API's answer says so beside the token. Throws a `SessionFileError` if there is a
+    /// session now that `replaceable` does not allow to replace.
     func adopt(
         _ token: Token,
         source: SessionRecord.Source,
         lifetime: Int? = nil,
-        replacesForeign: Bool = false
+        replacing replaceable: ReplaceableSession
     ) throws {
         let latch = Latch<Result<Void, SessionFileError>>()
-        cache.adopt(token, source: source, lifetime: lifetime, replacesForeign: replacesForeign) { latch.set($0) }
+        cache.adopt(token, source: source, lifetime: lifetime, replacing: replaceable) { latch.set($0) }
         guard case .failure(let error) = latch.wait() else { return }
-        if error.reason == .foreign {
-            throw ExitFailure.usage("squire: \(error.description). To replace it, say --replace")
-        }
+        if error.isRefusal { throw error }
         throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")
     }
 

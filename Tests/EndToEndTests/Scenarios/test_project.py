@@ -261,6 +261,26 @@ class Logins(Projects):
         self.assertIn("customer 5090976", result.stdout)
         self.assertFalse(previous.exists())
 
+    def test_a_logout_loses_nothing_that_it_cannot_end(self):
+        """What is being ended lies where no login writes; what cannot be ended waits for the next logout."""
+        previous, ending = (self.directory / f"session.json.{name}" for name in ("previous", "ending"))
+        first, second, third = (jwt(sub="1", jti=n) for n in "abc")
+        answers = {first: 503}
+        def answer(request):
+            # Somebody logs in meanwhile, twice.
+            if request.token == first and answers.get(first): self.leave(previous, token=third)
+            return reply(answers.get(request.token, 200))
+        upstream = self.upstream(answer)
+        config = self.config(upstream.url)
+        for token in (first, second): self.command("login", "--config", config, "--token", "-", input=token)
+        result = self.command("logout", "--config", config)
+        self.assertIn(f"could not be ended, and lives on at the API; it is kept in {ending}. Try again", result.stdout)
+        self.assertEqual((self.record(ending)["token"], self.record(previous)["token"]), (first, third))
+        answers.clear()
+        self.command("logout", "--config", config)
+        self.assertEqual([r.token for r in upstream.requests], [second, first, first, third])
+        self.assertFalse(previous.exists() or ending.exists())
+
     def test_what_is_dead_is_not_kept(self):
         config = self.config("http://127.0.0.1:9", profile="")
         self.save_token(jwt(life=-10, sub="1"), config)

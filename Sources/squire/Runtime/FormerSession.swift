@@ -3,11 +3,11 @@ import ReverseProxy
 import Settings
 
 /// The session that a login finds.
-enum Standing: CustomStringConvertible {
+enum FormerSession: CustomStringConvertible {
     case nobody
     /// One that is of no use any more.
     case dead(subject: String?)
-    case living(subject: String?, expiresIn: Int?)
+    case living(subject: String?, expiresIn: Int?, lineage: String?)
     /// Another API's.
     case foreign(origin: String)
 
@@ -28,7 +28,8 @@ enum Standing: CustomStringConvertible {
         } else if record.isDead(canRefresh: loaded.configuration.session.refresh != nil, now: now) {
             self = .dead(subject: token.claims?.subject)
         } else {
-            self = .living(subject: token.claims?.subject, expiresIn: record.expiresAt.map { $0 - now })
+            let expiresIn = record.expiresAt.map { $0 - now }
+            self = .living(subject: token.claims?.subject, expiresIn: expiresIn, lineage: record.lineage)
         }
     }
 
@@ -36,15 +37,20 @@ enum Standing: CustomStringConvertible {
         if let origin = replaced.foreignOrigin {
             self = .foreign(origin: origin)
         } else {
-            self = .living(subject: replaced.subject, expiresIn: replaced.expiresIn)
+            self = .living(subject: replaced.subject, expiresIn: replaced.expiresIn, lineage: replaced.lineage)
         }
     }
 
     var isLiving: Bool { if case .living = self { true } else { false } }
 
+    /// The login that a living session descends from.
+    var lineage: String? { if case .living(_, _, let lineage) = self { lineage } else { nil } }
+
     /// The session, if it lives and is known to be another customer's than `token`: the end of a sentence.
     func other(than token: Token) -> String? {
-        guard case .living(let subject?, _) = self, let new = token.claims?.subject, new != subject else { return nil }
+        guard case .living(let subject?, _, _) = self, let new = token.claims?.subject, new != subject else {
+            return nil
+        }
         return "customer \(subject)'s, and the new token is customer \(new)'s."
     }
 
@@ -53,7 +59,7 @@ enum Standing: CustomStringConvertible {
         case .nobody: "no session"
         case .dead(let subject): "a dead session" + (subject.map { " of customer \($0)" } ?? "")
         case .foreign(let origin): "a session for \(origin)"
-        case .living(let subject, let expiresIn):
+        case .living(let subject, let expiresIn, _):
             "the session" + (subject.map { " of customer \($0)" } ?? "") + Self.life(expiresIn)
         }
     }
