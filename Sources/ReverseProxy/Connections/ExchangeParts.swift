@@ -1,5 +1,6 @@
 import EventIO
 import HTTP1
+import Platform
 import Upstream
 
 /// A request while its exchange lasts.
@@ -82,6 +83,21 @@ struct Upload {
     let isChunked: Bool
 }
 
+/// How the sending of a request failed.
+enum UploadEnd {
+    case none
+    /// The upstream had ended its side before.
+    case afterEnd
+    /// It reset the connection. The failed write took the error away, so what is read afterwards ends as if cleanly
+    /// (send(2), socket(7): SO_ERROR).
+    case reset
+
+    init(_ result: IOResult) {
+        // Linux says EPIPE when the upstream's end came before its reset.
+        self = result == .failed(ECONNRESET) ? .reset : .afterEnd
+    }
+}
+
 /// One try to get a response, on one connection; never outlives its use of it.
 struct Attempt {
     let connection: UpstreamConnection
@@ -91,8 +107,9 @@ struct Attempt {
     let epoch: UInt64
     var headSent = 0
     var bodySent = 0
-    /// Nothing more can be sent; the response, or the end of the connection, is there to be read.
-    var uploadFailed = false
+    /// What the upload came to: once it fails, nothing more can be sent; the response, or the end of the connection, is
+    /// there to be read.
+    var upload = UploadEnd.none
     /// The body is held back until the upstream says "100 Continue", or a second has passed.
     var awaitsContinue = false
     var interimResponses = 0

@@ -338,6 +338,8 @@ extension ExchangeRunner {
             deliver(buffer)
         case .wouldBlock:
             break
+        case .endOfStream where attempt?.upload == .reset:
+            fail(.upstreamReset)
         case .endOfStream:
             if case .finished = response!.reader.end() { deliver(buffer) } else { fail(.upstreamReset) }
         case .failed:
@@ -360,7 +362,7 @@ extension ExchangeRunner {
     /// The response is whole. If everything of this exchange went over the connection, both ways, and the upstream
     /// keeps it, others may use it.
     private func noteReusability() {
-        guard responseHead.keepsAlive, response?.hasSurplus == false, let attempt, !attempt.uploadFailed,
+        guard responseHead.keepsAlive, response?.hasSurplus == false, let attempt, attempt.upload == .none,
             attempt.input?.isEmpty ?? true, attempt.headSent == request.head.count,
             request.upload.map({ $0.body.isComplete && attempt.bodySent == $0.body.count }) ?? true
         else { return }

@@ -81,12 +81,13 @@ extension ExchangeRunner {
         guard case .sending = exchange.state, let connection = attempt?.connection else { return }
         let head = request.head
         while attempt!.headSent < head.count {
-            switch connection.send(UnsafeRawBufferPointer(rebasing: head.readable[attempt!.headSent...])) {
+            let result = connection.send(UnsafeRawBufferPointer(rebasing: head.readable[attempt!.headSent...]))
+            switch result {
             case .moved(let count): attempt!.headSent += count
             case .wouldBlock: return
             case .failed, .endOfStream:
                 // The response, or the end of the connection, is there to be read.
-                attempt!.uploadFailed = true
+                attempt!.upload = UploadEnd(result)
                 return
             }
         }
@@ -96,7 +97,7 @@ extension ExchangeRunner {
     /// Sends what there is of the body, and takes more from the client as it goes.
     func pumpBody(now: UInt64) {
         guard let body = request.upload?.body, let connection = attempt?.connection, !attempt!.awaitsContinue,
-            !attempt!.uploadFailed, attempt!.headSent == request.head.count
+            attempt!.upload == .none, attempt!.headSent == request.head.count
         else { return }
         var hasMoved = false
         pumping: while true {
@@ -105,7 +106,8 @@ extension ExchangeRunner {
                 guard let bytes = body.bytes(from: attempt!.bodySent, limit: limit, scratch: resources.scratch) else {
                     return fail(.bodyLost)
                 }
-                switch connection.send(bytes) {
+                let result = connection.send(bytes)
+                switch result {
                 case .moved(let count):
                     attempt!.bodySent += count
                     body.sent(upTo: attempt!.bodySent)
@@ -113,7 +115,7 @@ extension ExchangeRunner {
                 case .wouldBlock:
                     break pumping
                 case .failed, .endOfStream:
-                    attempt!.uploadFailed = true
+                    attempt!.upload = UploadEnd(result)
                     return
                 }
             }

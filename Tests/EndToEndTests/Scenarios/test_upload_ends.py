@@ -92,6 +92,35 @@ class Uploads(Scenario):
             connection.sendall(b"x" * 5000)
             self.assertIn(b" 200 ", self.read_until(connection, b"x" * 5000))
 
+    def test_a_reset_that_a_write_meets_first_is_no_clean_end(self):
+        """The client does not read, so Squire reads no further; its next write takes the reset away, and what is read then ends as if whole."""
+        is_reset = threading.Event()
+        def play(connection, stream):
+            read_head(stream)
+            # A body that ends with the connection, until everything on its way is full.
+            connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            connection.settimeout(0.3)
+            with contextlib.suppress(TimeoutError):
+                while True: connection.send(b"x" * 65536)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            stream.detach().close()
+            connection.close()
+            is_reset.set()
+        squire = self.start(play)
+        client = socket.socket()
+        self.addCleanup(client.close)
+        client.settimeout(LIMIT)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", squire.port))
+        client.sendall(b"POST /x" + HOST + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+        self.assertTrue(is_reset.wait(LIMIT))
+        client.sendall(b"5\r\nagain\r\n")
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            while part := client.recv(65536): received += part
+        self.assertTrue(received.startswith(b"HTTP/1.1 200"))
+        self.assertFalse(received.endswith(b"0\r\n\r\n"), "a response that was cut ends as a whole one does")
+
     def test_client_that_says_its_last_word_before_the_upstream_takes_it(self):
         """A body is whole when all of it has come, wherever it waits when the client ends."""
         go_on = threading.Event()
