@@ -273,6 +273,17 @@ class Logins(Projects):
         self.assertIn("customer 5090976", result.stdout)
         self.assertFalse(previous.exists())
 
+    def test_a_logout_forgets_only_what_it_ended(self):
+        first, theirs = jwt(sub="111"), jwt(sub="222")
+        def answer(request):
+            self.leave(self.session_file, token=theirs)
+            return reply(200)
+        upstream = self.upstream(answer)
+        config = self.config(upstream.url)
+        self.save_token(first, config)
+        self.assertIn("that session stays in", self.command("logout", "--config", config).stdout)
+        self.assertEqual((self.record(self.session_file)["token"], [r.token for r in upstream.requests]), (theirs, [first]))
+
     def test_a_logout_loses_nothing_that_it_cannot_end(self):
         """What is being ended lies where no login writes; what cannot be ended waits for the next logout."""
         previous, ending = (self.directory / f"session.json.{name}" for name in ("previous", "ending"))
