@@ -30,8 +30,11 @@ struct LogoutCommand: ParsableCommand {
         try session.requireWritable("the session is kept")
         let mayRefresh = record.foreignRefreshOrigin(to: session.loaded.binding) == nil
         let wasDead = try !local && end(token, session, mayRefresh: mayRefresh)
-        try session.forget()
+        try session.forget(record.principal)
         Output.line(wasDead ? "logged out (the token was dead already)" : "logged out")
+        if (try? session.file.load())?.record.token != nil {
+            Output.line("somebody logged in meanwhile: that session stays in \(session.file.path)")
+        }
         try endPrevious(session)
     }
 

@@ -117,9 +117,10 @@ struct SessionAccess {
         throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")
     }
 
-    func forget() throws {
+    /// Forgets the token if it is `principal`'s still: another login that came meanwhile stays.
+    func forget(_ principal: Principal?) throws {
         let latch = Latch<Result<Void, SessionFileError>>()
-        cache.forget(keepsUnsaved: false) { latch.set($0) }
+        cache.forget(principal, keepsUnsaved: false) { latch.set($0) }
         if case .failure(let error) = latch.wait() {
             throw ExitFailure.notWritable("squire: the token is not forgotten: \(error.description)")
         }

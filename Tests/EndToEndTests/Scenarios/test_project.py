@@ -237,6 +237,18 @@ class Binding(Projects):
         squire.wait_for_text("a sign-in was not taken over")
         self.assertEqual(self.session_file.read_text(), text)
 
+    def test_to_look_changes_no_mode(self):
+        upstream = self.upstream()
+        a = self.project("a", upstream)
+        self.put(a, jwt())
+        file = self.default_file(a, upstream)
+        file.chmod(0o644)
+        self.command("status", cwd=a)
+        self.assertRegex(self.command("check", cwd=a).stdout, rf"(?m)^warn .*chmod 600 {file}$")
+        self.assertEqual(file.stat().st_mode & 0o777, 0o644)
+        self.command("token", cwd=a)
+        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+
 
 class Logins(Projects):
     def test_what_is_replaced_is_said_and_kept(self):
@@ -260,6 +272,17 @@ class Logins(Projects):
         self.assertEqual([(r.target, r.token) for r in upstream.requests], [("/api/customers/logout", third), ("/api/customers/logout", second)])
         self.assertIn("customer 5090976", result.stdout)
         self.assertFalse(previous.exists())
+
+    def test_a_logout_forgets_only_what_it_ended(self):
+        first, theirs = jwt(sub="111"), jwt(sub="222")
+        def answer(request):
+            self.leave(self.session_file, token=theirs)
+            return reply(200)
+        upstream = self.upstream(answer)
+        config = self.config(upstream.url)
+        self.save_token(first, config)
+        self.assertIn("that session stays in", self.command("logout", "--config", config).stdout)
+        self.assertEqual((self.record(self.session_file)["token"], [r.token for r in upstream.requests]), (theirs, [first]))
 
     def test_a_logout_loses_nothing_that_it_cannot_end(self):
         """What is being ended lies where no login writes; what cannot be ended waits for the next logout."""
@@ -304,6 +327,18 @@ class Logins(Projects):
         self.assertEqual(self.session_file.read_text(), text)
         self.command("login", "--config", config, "--email", "a@b.c", "--code", "1234", "--replace")
         self.assertIn("222", self.command("status", "--config", config).stdout)
+
+    def test_another_customer_who_logs_in_meanwhile(self):
+        signed_in, theirs = jwt(sub="222"), jwt(sub="111")
+        def answer(request):
+            if not request.target.endswith("login"): return reply(200)
+            self.leave(self.session_file, token=theirs)
+            return token_reply(signed_in)
+        upstream = self.upstream(answer)
+        config = self.config(upstream.url)
+        result = self.command("login", "--config", config, "--email", "a@b.c", "--code", "1234", code=64)
+        for part in ("customer 111", "The new token was ended at the API", "--replace\n"): self.assertIn(part, result.stderr)
+        self.assertEqual((self.record(self.session_file)["token"], upstream.requests[1].token), (theirs, signed_in))
 
     def test_nothing_is_spent_that_cannot_be_saved(self):
         upstream = self.upstream(lambda r: token_reply(jwt(sub="222")))
