@@ -108,7 +108,8 @@ extension Session.Shared {
         case .use(let credential): return .granted(.use(credential, hasWaited: false))
         case .useAfter(let pause, let credential): return .granted(.useAfter(nanoseconds: pause, credential))
         case .fail(let failure): return .granted(.failed(failure))
-        case .join where isCrowded, .awaitLead where isCrowded, .start where isCrowded: return .granted(.failed(.overloaded))
+        case .join where isCrowded, .awaitLead where isCrowded, .start where isCrowded:
+            return .granted(.failed(.overloaded))
         case .awaitLead:
             waiters.append(.undecided(inquiry, deliver))
             return .awaitsLead
