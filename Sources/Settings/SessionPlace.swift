@@ -108,7 +108,9 @@ struct SessionPlaces {
     /// Where the session is if nobody names a file.
     func place(standard: String, former: String, _ binding: SessionBinding) -> SessionPlace {
         guard former != standard, !Self.exists(standard), let record = Self.record(former), record.origin != nil,
-            record.token != nil, record.foreignOrigin(to: binding) == nil
+            record.token != nil, record.foreignOrigin(to: binding) == nil,
+            // The first that used it has it: another project of the same API has its own.
+            record.configuration == nil || record.configuration == binding.configuration
         else { return .standard(standard) }
         return .former(former, next: standard)
     }

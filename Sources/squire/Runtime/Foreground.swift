@@ -23,7 +23,7 @@ final class Foreground {
 
     let loop: EventLoop
     private(set) var ending: Ending?
-    private let timeout: Duration
+    private let timeout: () -> Duration
     private let drain: (_ hurry: String, _ completion: @escaping @Sendable () -> Void) -> Void
     /// Nil for what keeps no log.
     private let logging: Logging?
@@ -41,11 +41,12 @@ final class Foreground {
     /// Takes signals from now on: make it before anything is said to be ready. SIGTERM and SIGINT bring a clean end, a
     /// second one leaves at once.
     ///
+    /// `timeout` is asked when the end begins: a reload may have changed it.
     /// `drain` starts the end and calls its last argument, on any thread, when all exchanges are done; it has `timeout`.
     /// `hurry` says how to leave at once.
     init(
         logging: Logging? = nil,
-        timeout: Duration,
+        timeout: @autoclosure @escaping () -> Duration,
         hangUp: HangUp,
         drain: @escaping (_ hurry: String, _ completion: @escaping @Sendable () -> Void) -> Void
     ) throws {
@@ -95,7 +96,7 @@ final class Foreground {
         ending = reason
         let loop = loop
         timer = EventTimer(loop: loop) { loop.stop() }
-        timer?.arm(after: timeout)
+        timer?.arm(after: timeout())
         let hurry =
             switch reason {
             case .signal(let signal) where signal != SIGHUP: "\(Self.name(of: signal)) again leaves at once"

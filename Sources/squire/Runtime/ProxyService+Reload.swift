@@ -110,10 +110,15 @@ extension ProxyService {
         return !isTouched && loaded.binding == fresh.binding
     }
 
-    /// A new cache on the file: a refresh in flight in the former one holds the file's lock, so nothing is lost. A
-    /// token that is bound to the former upstream does not go to another.
+    /// A new session on the file: a refresh in flight in the former one holds the file's lock, so nothing is lost. A
+    /// token that is bound to the former upstream does not go to another. One that is in memory only stays where it is.
     private func makeNextSession(_ fresh: LoadedConfiguration) throws -> Session {
         let former = session
+        if let reason = former.status.unsaved {
+            throw ExitFailure.notWritable(
+                "squire: the token in use is not saved yet (\(reason)): make room, and reload when it is saved"
+            )
+        }
         let next = try Self.makeSession(fresh, logging, refreshes, keepsSession: true)
         remember(former)
         return next

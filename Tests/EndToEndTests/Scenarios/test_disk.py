@@ -248,6 +248,20 @@ class Disk(unittest.TestCase):
             until(lambda: bench.ready() == 200, "readiness", 5)
             self.assertEqual(len(bench.api.refreshes), 1)
 
+    def test_a_reload_drops_no_token_that_is_in_memory_only(self):
+        with Bench() as bench:
+            config = bench.session.config
+            with bench.injected("inject=rename,renameat,renameat2:error=EIO"):
+                bench.api.expire()
+                self.assertEqual(bench.get(), 200)
+                config.write_text(config.read_text().replace("  Api-Version: ", "  X-New: x\n  Api-Version: "))
+                self.assertIn("X-New", config.read_text())
+                bench.squire.process.send_signal(signal.SIGHUP)
+                until(lambda: "is not saved yet" in bench.squire.tail(), "the reload is refused", 5)
+                self.assertEqual(bench.get(), 200)
+            until(lambda: bench.ready() == 200, "readiness", 5)
+            self.assertEqual((bench.get(), len(bench.api.refreshes)), (200, 1))
+
     def test_unsaved_token_is_saved_at_the_end(self):
         with Bench() as bench:
             with bench.injected("inject=rename,renameat,renameat2:error=EIO"):

@@ -132,6 +132,8 @@ class ReloadCommand(Inspected):
         error = self.command("reload", "--config", str(path), code=78).stderr
         self.assertIn(f"{path}:{first.count(chr(10)) + 1}: unknown key \"bogus\"", error)
 
+    # Another Squire at the default ports would answer.
+    @alone
     def test_69_and_what_to_do(self):
         config = self.config("http://127.0.0.1:9", profile="")
         self.assertIn("kill -HUP ", self.command("reload", "--config", config, code=69).stderr)
@@ -151,6 +153,7 @@ class ReloadCommand(Inspected):
         squire.wait_for("inspector")
         self.assertIn("nothing changed", self.command("reload", "--config", config).stdout)
 
+    @alone
     def test_status_without_a_configuration_finds_the_demo(self):
         """At the default port, or one of the next nine, whatever else runs there."""
         demo = Process("demo", "--listen", "127.0.0.1:0", env=self.env)
