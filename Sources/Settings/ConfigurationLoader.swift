@@ -22,6 +22,8 @@ public struct LoadedConfiguration: Sendable {
     public var addressSources = AddressSources()
     /// The keys that a person must allow, with their lines.
     public var guardedKeys: [(name: String, line: Int)]
+    /// `proxy` and `tls`, where they are set.
+    var leadingKeys: [(name: String, line: Int)]
     /// The file as it is; nil if there is none.
     var trustEntry: TrustedFiles.Entry?
     let places: SessionPlaces
@@ -177,6 +179,7 @@ public struct ConfigurationLoader {
             inspectorIsDefault: sections.inspectorIsDefault,
             addressSources: sections.addressSources,
             guardedKeys: root.map(GuardedKey.found) ?? [],
+            leadingKeys: root.map(GuardedKey.leading) ?? [],
             trustEntry: realPath.map { .init(path: $0, digest: TrustedFiles.digest(text ?? "")) },
             places: places
         )

@@ -18,7 +18,9 @@ public enum SecretFile {
             }
         guard !verb.isEmpty else { return nil }
         let shown = ControlCharacters.escaped(path)
-        return "\(name): other users of this machine may \(verb) \(shown). Run: chmod 600 \(CommandLines.quoted(shown))"
+        // A name that cannot be shown cannot be typed, either.
+        let advice = shown == path ? ". Run: chmod 600 \(CommandLines.quoted(path))" : ""
+        return "\(name): other users of this machine may \(verb) \(shown)\(advice)"
     }
 }
 

@@ -9,9 +9,16 @@ import Yams
 enum GuardedKey {
     /// By their places. A key that a later version adds is one line here.
     private static let places = [["session", "name"], ["session", "file"]]
+    /// Where requests go: these count once the session is one that no configuration has used yet.
+    private static let ways = [["proxy"], ["tls"]]
 
     /// The guarded keys in a configuration, with their lines.
-    static func found(in root: Node) -> [(name: String, line: Int)] {
+    static func found(in root: Node) -> [(name: String, line: Int)] { found(places, in: root) }
+
+    /// The keys that could lead a session elsewhere than to its API, with their lines.
+    static func leading(in root: Node) -> [(name: String, line: Int)] { found(ways, in: root) }
+
+    private static func found(_ places: [[String]], in root: Node) -> [(name: String, line: Int)] {
         places.compactMap { place in
             var node: Node? = root
             var line = 1
@@ -92,15 +99,26 @@ struct TrustedFiles {
     }
 }
 
+extension LoadedConfiguration {
+    /// The keys that a person must allow, with their lines. A session that an older Squire left is nobody's yet: a
+    /// cloned repository must not take it through a proxy or an authority of its own.
+    public var keysToAllow: [(name: String, line: Int)] {
+        guard case .former(let file, _) = place, SessionPlaces.record(file)?.configuration == nil else {
+            return guardedKeys
+        }
+        return guardedKeys + leadingKeys
+    }
+}
+
 extension ConfigurationLoader {
     /// Why a configuration that was taken unasked must not be acted on before a person names or confirms it; nil if it
     /// may. Commands that only look need not ask.
     public func distrust(_ loaded: LoadedConfiguration) -> ConfigurationError? {
-        guard case .here(let path) = loaded.found, let entry = loaded.trustEntry, !loaded.guardedKeys.isEmpty,
+        guard case .here(let path) = loaded.found, let entry = loaded.trustEntry, !loaded.keysToAllow.isEmpty,
             !TrustedFiles(directory: loaded.places.directory).contains(entry)
         else { return nil }
         return ConfigurationError(
-            loaded.guardedKeys.map { key in
+            loaded.keysToAllow.map { key in
                 .init(
                     source: path,
                     line: key.line,
@@ -113,7 +131,7 @@ extension ConfigurationLoader {
 
     /// Remembers that a person has named, or confirmed, the file as it is.
     public func trust(_ loaded: LoadedConfiguration) {
-        guard let entry = loaded.trustEntry, !loaded.guardedKeys.isEmpty else { return }
+        guard let entry = loaded.trustEntry, !loaded.keysToAllow.isEmpty else { return }
         TrustedFiles(directory: loaded.places.directory).add(entry)
     }
 

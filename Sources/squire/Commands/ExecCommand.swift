@@ -66,16 +66,11 @@ struct ExecCommand: ParsableCommand {
             isPrivate: isPrivate
         )
         defer { LogWriter.standardError.finish() }
-        do {
-            try checkSession(service)
-            scrubEnvironment(service)
-            let code = try runChild(service.url)
-            service.stop(.commandEnded)
-            throw ExitCode(code)
-        } catch let failure as ExitFailure {
-            service.stop(.commandEnded)
-            throw failure
-        }
+        // However it ends: a refresh in flight is saved.
+        defer { service.stop(.commandEnded) }
+        try checkSession(service)
+        scrubEnvironment(service)
+        throw ExitCode(try runChild(service.url))
     }
 
     /// Says what is wrong with the session before the command meets it, and ends here if nothing can come of it.

@@ -35,7 +35,7 @@ enum Loading {
     static func allow(_ loaded: LoadedConfiguration, _ loader: ConfigurationLoader) throws(ConfigurationError) {
         guard let distrust = loader.distrust(loaded) else { return loader.trustNamed(loaded) }
         guard Output.isAtTerminal, let path = loaded.path else { throw distrust }
-        let keys = loaded.guardedKeys.map { "\($0.name) (line \($0.line))" }.joined(separator: ", ")
+        let keys = loaded.keysToAllow.map { "\($0.name) (line \($0.line))" }.joined(separator: ", ")
         guard Output.confirm("\(path), which lies here, sets \(keys). Do you know this file, and use it?") else {
             throw distrust
         }

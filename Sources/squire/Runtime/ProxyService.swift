@@ -160,12 +160,11 @@ final class ProxyService {
         let file = SessionFile(path: next)
         let (isDone, reloads) = (Guarded(false), reloads)
         moveWatch = SessionFileWatch(file) {
-            guard file.version() != nil else { return }
-            let wasDone = isDone.with { isDone in
-                defer { isDone = true }
-                return isDone
+            guard file.version() != nil, !isDone.with({ $0 }) else { return }
+            // One that is refused, by a broken file perhaps, is tried again when the session changes again.
+            reloads.submit(nil) { outcome in
+                if case .reread = outcome { isDone.with { $0 = true } }
             }
-            if !wasDone { reloads.submit(nil) { _ in } }
         }
     }
 

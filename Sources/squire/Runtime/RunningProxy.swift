@@ -14,6 +14,7 @@ struct RunningProxy {
     /// The real path of the configuration it was started with; nil without a file.
     var configuration: String? { status["config"]?.string }
     var pid: Int? { status["pid"]?.integer }
+    var upstream: String? { status["upstream"]?.string }
 
     /// Why none was found. The texts are for people.
     struct NotFound: Error {
@@ -37,7 +38,10 @@ struct RunningProxy {
         return try search(
             candidates(address, isDefault: loaded.inspectorIsDefault),
             key: loaded.configuration.access.key,
-            isWanted: { $0.configuration == loaded.realPath }
+            isWanted: {
+                $0.configuration == loaded.realPath
+                    && (loaded.realPath != nil || $0.upstream == loaded.configuration.upstream.description)
+            }
         )
     }
 
@@ -103,10 +107,11 @@ struct RunningProxy {
             guard try client.request(.get, "/healthz").status == 200 else {
                 return .refused("something that is no Squire listens on \(address)")
             }
-            guard key == nil || client.isOwn else {
+            // What another user's listener says is no word of this user's Squire.
+            guard client.isOwn || key == nil && !PeerUsers.tellsOfTCP else {
                 return .refused(
                     PeerUsers.tellsOfTCP
-                        ? "\(address) is another user's, who must not be shown the key of access.key"
+                        ? "what listens on \(address) is another user's"
                         : "the system does not say whose \(address) is, so it is not shown the key of access.key; "
                             + "an inspector on unix:PATH is"
                 )
@@ -149,7 +154,7 @@ struct RunningProxy {
         let response: LocalClient.Response
         do throws(LocalClient.Failure) {
             let client = try LocalClient(address, timeout: Self.reloadTimeout)
-            guard try client.request(.get, "/healthz").status == 200, key == nil || client.isOwn else {
+            guard try client.request(.get, "/healthz").status == 200, client.isOwn || key == nil && !PeerUsers.tellsOfTCP else {
                 return .failed("another process listens on \(address) now")
             }
             response = try client.request(.post, "/api/reload", fields: fields, body: Array(body.utf8))

@@ -464,6 +464,25 @@ class Unasked(Projects):
         squire.process.send_signal(signal.SIGHUP)
         squire.wait_for_text("the configuration was not changed: squire.yaml:4: session.name")
 
+    def test_a_session_that_an_older_squire_left_is_led_nowhere_unasked(self):
+        """A cloned repository could have its own proxy, or authority, for the right API."""
+        upstream = self.upstream()
+        self.state.mkdir(parents=True, exist_ok=True)
+        former = self.state / "squire.json"
+        former.write_text(json.dumps({"version": 1, "token": "old", "upstream": upstream.url}))
+        former.chmod(0o600)
+        a = self.project("a", upstream, "proxy: http://127.0.0.1:9\n")
+        self.assertRegex(self.command("token", cwd=a, code=78).stderr, "squire.yaml:4: proxy .* squire token --config squire.yaml")
+        # Without such a key it is taken, by the first that uses it, and by no other.
+        b, c = self.project("b", upstream), self.project("c", upstream)
+        squire = Process("run", env=self.env, cwd=b)
+        self.addCleanup(squire.stop)
+        squire.wait_for("proxy")
+        self.assertEqual(self.command("token", cwd=b).stdout, "old\n")
+        self.until(lambda: "configuration" in json.loads(former.read_text()), "it is bound")
+        self.command("token", cwd=c, code=77)
+        self.command("token", cwd=a, code=77)
+
     def test_whose_it_is(self):
         a = self.project("a", self.upstream())
         def refused(part):
