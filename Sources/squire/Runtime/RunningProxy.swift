@@ -154,7 +154,9 @@ struct RunningProxy {
         let response: LocalClient.Response
         do throws(LocalClient.Failure) {
             let client = try LocalClient(address, timeout: Self.reloadTimeout)
-            guard try client.request(.get, "/healthz").status == 200, client.isOwn || key == nil && !PeerUsers.tellsOfTCP else {
+            guard try client.request(.get, "/healthz").status == 200,
+                client.isOwn || key == nil && !PeerUsers.tellsOfTCP
+            else {
                 return .failed("another process listens on \(address) now")
             }
             response = try client.request(.post, "/api/reload", fields: fields, body: Array(body.utf8))
