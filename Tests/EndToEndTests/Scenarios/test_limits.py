@@ -55,8 +55,10 @@ class Limits(Scenario):
 
     def test_endless_heads_are_cut(self):
         squire, _ = self.proxied()
-        before = memory(squire)
-        for start in (b"GET /", b"GET /t HTTP/1.1\r\nHost: localhost\r\nX: ", b"GET /t HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 50):
+        starts = (b"GET /", b"GET /t HTTP/1.1\r\nHost: localhost\r\nX: ", b"GET /t HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 50)
+        for index, start in enumerate(starts + starts):
+            # The first ones touch what all use.
+            if index == len(starts): before = memory(squire)
             connection = self.open(squire, start)
             sent = 0
             with contextlib.suppress(ConnectionResetError, BrokenPipeError):

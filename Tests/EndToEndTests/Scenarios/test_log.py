@@ -370,7 +370,7 @@ class Log(Scenario):
         leader, follower = pty.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         process = subprocess.Popen([SQUIRE, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=follower,
-                                   env=clean_environment(**self.env, **env))
+                                   env=clean_environment(**{**self.env, "NO_COLOR": "", "CLICOLOR_FORCE": "", **env}))
         os.close(follower)
         self.addCleanup(os.close, leader)
         self.addCleanup(process.stdout.close)
