@@ -158,12 +158,18 @@ final class ProxyService {
     func reloadWhenMoved() {
         guard case .former(_, let next) = loaded.place else { return }
         let file = SessionFile(path: next)
-        let (isDone, reloads) = (Guarded(false), reloads)
+        // Whether it was handed in already, or has nothing left to do.
+        let (isTaken, reloads) = (Guarded(false), reloads)
         moveWatch = SessionFileWatch(file) {
-            guard file.version() != nil, !isDone.with({ $0 }) else { return }
-            // One that is refused, by a broken file perhaps, is tried again when the session changes again.
+            guard file.version() != nil else { return }
+            let wasTaken = isTaken.with { isTaken in
+                defer { isTaken = true }
+                return isTaken
+            }
+            guard !wasTaken else { return }
             reloads.submit(nil) { outcome in
-                if case .reread = outcome { isDone.with { $0 = true } }
+                // One that is refused, by a broken file perhaps, is tried again when the session changes again.
+                if case .refused = outcome { isTaken.with { $0 = false } }
             }
         }
     }
