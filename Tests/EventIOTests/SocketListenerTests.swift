@@ -44,10 +44,10 @@ import Threads
         let socket = try ListeningSocket.tcp(host: "127.0.0.1", port: 0)
         defer { socket.close() }
         let thread = try LoopThread(name: "listener")
-        let (running, loop) = (LoopBound(Running(), loop: thread.loop), thread.loop)
+        let loop = thread.loop
+        // Whole from the start: the loop runs, and the value is its own.
+        let running = LoopBound(Running(client: try Insistent(socket)), loop: loop)
         let (hasBegun, connections) = (Latch<Bool>(), Latch<Int>())
-        let client = try Insistent(socket)
-        running.value.client = client
         loop.execute {
             running.value.listener = SocketListener(loop: loop, socket: socket) { descriptor in
                 SocketIO.close(descriptor)
