@@ -26,7 +26,7 @@ extension Session {
         } else {
             handle = nil
         }
-        let before = snapshot.machine.current?.mark
+        let former = snapshot.machine.current?.mark
         saving.withLock {
             update { shared, _ in shared.beginMark() }
             let before = snapshot
@@ -51,7 +51,7 @@ extension Session {
             }
         }
         handle?.unlock()
-        tell(before, snapshot.machine.current?.mark)
+        tell(former, snapshot.machine.current?.mark)
     }
 
     /// Says when a token died, and when it lives again.

@@ -89,11 +89,11 @@ public final class Session: Sendable {
     func update<Result>(_ body: (inout Shared, Instant) -> Result) -> Result {
         shared.with { shared in
             let result = body(&shared, clock.now)
-            let machine = shared.machine
-            publishedGeneration.store(machine.generation, ordering: .releasing)
-            publishedUsable.store(machine.mustAsk ? 0 : machine.generation, ordering: .releasing)
-            publishedEpoch.store(machine.epoch, ordering: .relaxed)
-            publishedInterest.store(machine.wantsAcceptances, ordering: .relaxed)
+            // Not by a copy of the machine, which holds arrays.
+            publishedGeneration.store(shared.machine.generation, ordering: .releasing)
+            publishedUsable.store(shared.machine.mustAsk ? 0 : shared.machine.generation, ordering: .releasing)
+            publishedEpoch.store(shared.machine.epoch, ordering: .relaxed)
+            publishedInterest.store(shared.machine.wantsAcceptances, ordering: .relaxed)
             return result
         }
     }

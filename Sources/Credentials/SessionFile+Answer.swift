@@ -10,15 +10,7 @@ extension SessionFile {
     /// Keeps the first 64 KiB of `bytes`, readable by this user only. Replaces one that was kept before. False if that
     /// fails.
     func keepAnswer(_ bytes: [UInt8]) -> Bool {
-        unlink(answerPath)
-        guard let file = try? FileDescriptor.open(answerPath, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW) else {
-            return false
-        }
-        let isKept =
-            fchmod(file.number, 0o600) == 0 && file.writeAll(bytes.prefix(Self.maximumAnswerBytes))
-            && file.synchronize()
-        if !isKept { unlink(answerPath) }
-        return isKept
+        PrivateFile.create(answerPath, bytes.prefix(Self.maximumAnswerBytes))
     }
 
     /// Removes the kept response: a token was saved, or the session was forgotten.
@@ -26,8 +18,5 @@ extension SessionFile {
         unlink(answerPath)
     }
 
-    var hasAnswer: Bool {
-        var information = stat()
-        return lstat(answerPath, &information) == 0
-    }
+    var hasAnswer: Bool { PrivateFile.exists(answerPath) }
 }

@@ -40,10 +40,7 @@ extension SessionFile {
     }
 
     /// True if something may lie there. One stat(2), without the lock.
-    var hasLeftover: Bool {
-        var information = stat()
-        return lstat(temporaryPath, &information) == 0
-    }
+    var hasLeftover: Bool { PrivateFile.exists(temporaryPath) }
 
     /// Renames a leftover record into place, durably.
     func completeLeftover() throws(SessionFileError) {

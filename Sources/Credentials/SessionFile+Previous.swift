@@ -15,7 +15,7 @@ extension SessionFile {
         replacedBy record: SessionRecord,
         _ save: () throws(SessionFileError) -> Version?
     ) throws(SessionFileError) -> Version? {
-        guard let former, draft(former) else { return try save() }
+        guard let former, PrivateFile.create(draftPath, former.serialized()) else { return try save() }
         do throws(SessionFileError) {
             let version = try save()
             settleDraft(isReplaced: version != nil)
@@ -27,24 +27,12 @@ extension SessionFile {
         }
     }
 
-    /// Writes a draft, readable by this user only from its first moment. Never writes through a link. False if that
-    /// fails.
-    private func draft(_ record: SessionRecord) -> Bool {
-        unlink(draftPath)
-        guard let file = try? FileDescriptor.open(draftPath, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW) else {
-            return false
-        }
-        let isWritten = fchmod(file.number, 0o600) == 0 && file.writeAll(record.serialized()) && file.synchronize()
-        if !isWritten { unlink(draftPath) }
-        return isWritten
-    }
-
     private func settleDraft(isReplaced: Bool) {
         if !isReplaced || rename(draftPath, previousPath) != 0 { unlink(draftPath) }
     }
 
     /// True if a draft lies there. One stat(2), without the lock.
-    var hasDraft: Bool { Self.lies(at: draftPath) }
+    var hasDraft: Bool { PrivateFile.exists(draftPath) }
 
     /// Settles the draft of a process that died: its record is kept if the file's token took its place. The lock must
     /// be held, and the file read.
@@ -64,10 +52,10 @@ extension SessionFile {
     /// Where a kept record lies while a logout ends it: no login writes there.
     public var endingPath: String { path + ".ending" }
 
-    public var hasPrevious: Bool { Self.lies(at: previousPath) }
+    public var hasPrevious: Bool { PrivateFile.exists(previousPath) }
 
     /// True if there is one that an earlier logout took and could not end.
-    public var hasEnding: Bool { Self.lies(at: endingPath) }
+    public var hasEnding: Bool { PrivateFile.exists(endingPath) }
 
     /// Moves the kept record to `endingPath`, unless another lies there still. False if there is none. Takes the lock:
     /// who logs in meanwhile keeps another.
@@ -91,11 +79,6 @@ extension SessionFile {
 
     /// False if it lies there still.
     public func removeEnding() -> Bool { unlink(endingPath) == 0 || errno == ENOENT }
-
-    private static func lies(at path: String) -> Bool {
-        var information = stat()
-        return lstat(path, &information) == 0
-    }
 }
 
 /// Whether a change could be saved.

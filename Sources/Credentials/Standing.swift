@@ -30,23 +30,19 @@ struct Standing: Equatable, Sendable {
     /// `hadAccepted`: the route has accepted the token since it came, or since it was revived.
     mutating func reject(_ route: UInt64, hadAccepted: Bool, now: Instant) {
         lastTry = now.elapsed
-        let wasRejected = isRejected
-        defer { if isRejected, !wasRejected { epoch &+= 1 } }
         rejectingRoutes = rejectingRoutes.filter { $0 != route }.suffix(Self.maximumRoutes - 1) + [route]
         switch verdict {
         case .rejected: break
-        case .good, .doubted:
-            if hadAccepted {
-                verdict = .rejected(at: now.wall)
-                return
-            }
-        }
-        switch verdict {
-        case .rejected: break
-        case .doubted(let other?, _) where other != route && revivals == 0: verdict = .rejected(at: now.wall)
+        case .good where hadAccepted, .doubted where hadAccepted: die(at: now.wall)
+        case .doubted(let other?, _) where other != route && revivals == 0: die(at: now.wall)
         case .good, .doubted(nil, _): verdict = .doubted(by: route, at: now.wall)
         case .doubted: break
         }
+    }
+
+    private mutating func die(at moment: Int) {
+        verdict = .rejected(at: moment)
+        epoch &+= 1
     }
 
     /// `wasDead`: the request was a try, so its success revives the token.
@@ -76,9 +72,8 @@ struct Standing: Equatable, Sendable {
             verdict = .good
         case let mark? where mark.isWhole:
             guard !isRejected else { return }
-            verdict = .rejected(at: mark.at)
+            die(at: mark.at)
             lastTry = now.elapsed
-            epoch &+= 1
         case let mark?:
             if case .good = verdict { verdict = .doubted(by: nil, at: mark.at) }
         }

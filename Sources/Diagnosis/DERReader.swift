@@ -15,8 +15,6 @@ struct DERReader {
         rest = bytes
     }
 
-    var isAtEnd: Bool { rest.isEmpty }
-
     /// The tag of the next element; nil at the end.
     var tag: UInt8? { rest.first }
 

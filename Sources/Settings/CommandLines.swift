@@ -48,8 +48,11 @@ public struct CommandLines: Equatable, Sendable {
         }
         // A shell expands ~ at the beginning of a word, and behind an equals sign perhaps.
         if isPlain, !argument.isEmpty, !argument.contains("~") { return argument }
-        return "'\(argument.replacingAll("'", with: #"'\''"#))'"
+        return singleQuoted(argument)
     }
+
+    /// The text as one word of a POSIX shell, whatever it holds.
+    public static func singleQuoted(_ text: String) -> String { "'\(text.replacingAll("'", with: #"'\''"#))'" }
 }
 
 extension RoutePattern {

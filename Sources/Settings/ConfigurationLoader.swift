@@ -58,8 +58,8 @@ public struct ConfigurationLoader {
     public func discover() -> ConfigurationFound {
         if let named = environment["SQUIRE_CONFIG"], !named.isEmpty { return .variable(named) }
         // One that is there and cannot be used is said, not passed over.
-        let isAtHome = SessionPlaces.exists(homePath)
-        if SessionPlaces.exists(Self.unaskedName) {
+        let isAtHome = PrivateFile.exists(homePath)
+        if PrivateFile.exists(Self.unaskedName) {
             // In its own directory the user's file is no stranger.
             let isSame = isAtHome && TextFile.realPath(Self.unaskedName) == TextFile.realPath(homePath)
             return isSame ? .home(homePath) : .here(Self.unaskedName)

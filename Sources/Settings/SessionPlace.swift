@@ -86,11 +86,6 @@ struct SessionPlaces {
         (try? SessionFile(path: file).load())?.record
     }
 
-    static func exists(_ file: String) -> Bool {
-        var information = stat()
-        return lstat(file, &information) == 0
-    }
-
     /// Why the standard file cannot be this configuration's: it is another one's, by a collision of hashes or because
     /// somebody copied it. Nil if it can.
     static func collision(_ file: String, _ binding: SessionBinding, isShared: Bool) -> String? {
@@ -107,7 +102,7 @@ struct SessionPlaces {
 
     /// Where the session is if nobody names a file.
     func place(standard: String, former: String, _ binding: SessionBinding) -> SessionPlace {
-        guard former != standard, !Self.exists(standard), let record = Self.record(former), record.origin != nil,
+        guard former != standard, !PrivateFile.exists(standard), let record = Self.record(former), record.origin != nil,
             record.token != nil, record.foreignOrigin(to: binding) == nil,
             // The first that used it has it: another project of the same API has its own.
             record.configuration == nil || record.configuration == binding.configuration
@@ -134,7 +129,7 @@ extension LoadedConfiguration {
             guard entry.file != file, case .session(let record) = entry.content, record.token != nil,
                 let owner = record.configuration, let origin = record.origin
             else { return false }
-            return SessionBinding.isSame(origin, binding.origin) && !SessionPlaces.exists(owner)
+            return SessionBinding.isSame(origin, binding.origin) && !PrivateFile.exists(owner)
         }
         for orphan in orphans.prefix(5) {
             guard case .session(let record) = orphan.content, let owner = record.configuration else { continue }

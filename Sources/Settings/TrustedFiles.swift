@@ -88,14 +88,10 @@ struct TrustedFiles {
         ])
         let draft = path + ".new"
         guard (try? SessionFile(path: path).makeDirectory()) != nil else { return false }
+        guard PrivateFile.create(draft, Array((document.serialized(pretty: true) + "\n").utf8)) else { return false }
+        if rename(draft, path) == 0 { return true }
         unlink(draft)
-        guard let file = try? FileDescriptor.open(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW) else { return false }
-        let isSaved =
-            fchmod(file.number, 0o600) == 0
-            && file.writeAll(Array((document.serialized(pretty: true) + "\n").utf8)) && file.synchronize()
-            && rename(draft, path) == 0
-        if !isSaved { unlink(draft) }
-        return isSaved
+        return false
     }
 }
 

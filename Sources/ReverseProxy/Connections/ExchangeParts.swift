@@ -39,18 +39,22 @@ struct Request {
     var tokenTime = Stopwatch()
     /// Until when it may wait for the session, in all, on `MonotonicClock`; zero before it has waited.
     var waitEndsAt: UInt64 = 0
-    /// A rejection of its token started a refresh.
-    var startedRefresh = false
-    /// It started a refresh, for whatever cause: for those who are told.
-    var isLeader = false
-    /// Another token came of it.
-    var wasRefreshed = false
+    /// The refresh that it started; nil when it started none.
+    var ledRefresh: LedRefresh?
     /// The client's fields, kept for who wants to hear what became of them; nil otherwise.
     var clientFields: HeadEdits.Fields?
 
     /// Some of the body has not been read: the client's connection cannot carry another request.
     var isBodyUnread: Bool { upload.map { !$0.body.isComplete } ?? false }
     var isReplayable: Bool { upload?.body.isReplayable ?? true }
+}
+
+/// A refresh that an exchange started.
+struct LedRefresh {
+    /// Because its token was rejected, and not because one was due.
+    var isForRejection: Bool
+    /// Another token came of it.
+    var hasBroughtToken = false
 }
 
 /// Who waits for "100 Continue" before the body is sent (RFC 9110 section 10.1.1).

@@ -19,7 +19,7 @@ extension ExchangeRunner {
         let starts = context.session.credential(for: inquiry, settled: settled) { grant in
             waiting.resume(ticket) { $0.granted(grant) }
         }
-        if starts { request.isLeader = true }
+        if starts { request.ledRefresh = LedRefresh(isForRejection: false) }
     }
 
     /// Notes it for those who are told, and when it began.
@@ -36,7 +36,7 @@ extension ExchangeRunner {
         let rejection = Rejection(
             generation: exchange.generation,
             skew: exchange.hasReplayed ? nil : skew,
-            ledRefresh: request.startedRefresh,
+            ledRefresh: request.ledRefresh?.isForRejection ?? false,
             mayRefresh: exchange.mayRefresh
         )
         let inquiry = Inquiry(route: routeHash, rejection: rejection, trigger: request.id.trigger)
@@ -44,8 +44,8 @@ extension ExchangeRunner {
             waiting.resume(ticket) { $0.granted(grant) }
         }
         if starts {
-            request.startedRefresh = true
-            request.isLeader = true
+            let hasBroughtToken = request.ledRefresh?.hasBroughtToken ?? false
+            request.ledRefresh = LedRefresh(isForRejection: true, hasBroughtToken: hasBroughtToken)
         }
     }
 
@@ -77,7 +77,7 @@ extension ExchangeRunner {
         let now = MonotonicClock.now()
         request.tokenTime.stop(now: now)
         if context.detail == .everything { trace(.resumed((try? result.get())?.generation)) }
-        if request.isLeader, !hasWaited, (try? result.get()) != nil { request.wasRefreshed = true }
+        if case .success = result, !hasWaited { request.ledRefresh?.hasBroughtToken = true }
         switch exchange.credentialArrived(result, hasWaited: hasWaited) {
         case .send:
             if response != nil { dropHeld(now: now) }

@@ -486,7 +486,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let isHidden = exchange.hasReplayed || outcome.problem != nil
         if isHidden, outcome.firstStatus != 0 { record.firstStatus = outcome.firstStatus }
         record.tokenNanoseconds = request.tokenTime.elapsed(now: now)
-        record.refresh = request.isLeader ? request.wasRefreshed ? .brought : .failed : .none
+        record.refresh = request.ledRefresh.map { $0.hasBroughtToken ? .brought : .failed } ?? .none
         record.needsLogin = outcome.needsLogin
         record.generation = exchange.generation
         record.wasReplayed = exchange.hasReplayed

@@ -37,7 +37,7 @@ struct TokenCommand: ParsableCommand {
         switch format {
         case .raw: Output.line(token.value)
         case .header: Output.line("Authorization: Bearer \(token.value)")
-        case .env: Output.line("export SQUIRE_TOKEN=\(Output.shellQuoted(token.value))")
+        case .env: Output.line("export SQUIRE_TOKEN=\(CommandLines.singleQuoted(token.value))")
         case .json:
             let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
             Output.line(

@@ -62,11 +62,6 @@ enum Output {
         }
     }
 
-    /// The text as one word of a POSIX shell, whatever it holds.
-    static func shellQuoted(_ text: String) -> String {
-        "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#) + "'"
-    }
-
     /// A line, or several, on standard output, at once. Nothing in it acts on a terminal.
     static func line(_ text: String) {
         write(1, ControlCharacters.escapedLines(text) + "\n")
