@@ -61,10 +61,21 @@ let package = Package(
         .target(name: "EventIO", dependencies: ["CLibevent", "Platform", "Threads"], swiftSettings: common),
         .target(name: "Upstream", dependencies: ["CCurl", "EventIO", "Platform", "Threads"], swiftSettings: common),
         .target(name: "Credentials", dependencies: ["Platform", "Support", "Threads"], swiftSettings: common),
+        // Where tokens come from, beside a recipe: OAuth 2.0, commands, files. The only import of CryptoExtras.
+        .target(
+            name: "TokenSources",
+            dependencies: [
+                "CSystem", "Credentials", "EventIO", "HTTP1", "LocalServer", "Platform", "Support", "Threads", "Upstream",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ],
+            swiftSettings: common
+        ),
         .target(
             name: "ReverseProxy",
             dependencies: [
-                "CSystem", "CZlib", "Credentials", "EventIO", "HTTP1", "Platform", "Support", "Threads", "Upstream",
+                "CSystem", "CZlib", "Credentials", "EventIO", "HTTP1", "Platform", "Support", "Threads", "TokenSources",
+                "Upstream",
             ],
             swiftSettings: common
         ),
@@ -72,7 +83,8 @@ let package = Package(
         .target(
             name: "Settings",
             dependencies: [
-                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "Threads", "Upstream",
+                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "Threads", "TokenSources",
+                "Upstream",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
@@ -107,7 +119,7 @@ let package = Package(
             name: "squire",
             dependencies: [
                 "CSystem", "Credentials", "Diagnosis", "EventIO", "HTTP1", "Inspector", "Platform", "Playground",
-                "ReverseProxy", "Settings", "Support", "Threads", "Upstream",
+                "ReverseProxy", "Settings", "Support", "Threads", "TokenSources", "Upstream",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -130,6 +142,15 @@ let package = Package(
         .testTarget(
             name: "CredentialsTests",
             dependencies: ["Credentials", "Platform", "Support", "Threads"],
+            swiftSettings: common
+        ),
+        .testTarget(
+            name: "TokenSourcesTests",
+            dependencies: [
+                "Credentials", "EventIO", "HTTP1", "Platform", "Support", "Threads", "TokenSources", "Upstream",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "CryptoExtras", package: "swift-crypto"),
+            ],
             swiftSettings: common
         ),
         .testTarget(

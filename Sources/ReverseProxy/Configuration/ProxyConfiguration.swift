@@ -1,5 +1,7 @@
+public import Credentials
 import EventIO
 public import HTTP1
+public import TokenSources
 public import Upstream
 
 /// Everything one proxy is told: immutable, checked by whoever makes it.
@@ -169,6 +171,34 @@ public struct SessionConfiguration: Sendable, Equatable {
         case refuse, forward
     }
 
+    /// Where the session's tokens come from.
+    public enum Source: Sendable, Equatable {
+        /// A person gives them, and nothing refreshes them.
+        case given
+        /// There are none: only headers are added.
+        case unused
+        case recipe(Refresh)
+        case oauth(OAuthConfiguration)
+        case exec(ExecConfiguration)
+        case tokenFile(TokenFileConfiguration)
+    }
+
+    /// The recipe, if that is where tokens come from.
+    public var refresh: Refresh? {
+        get { if case .recipe(let recipe) = source { recipe } else { nil } }
+        set { source = newValue.map(Source.recipe) ?? .given }
+    }
+
+    /// How long one try to get a token may take.
+    public var timeout: Duration? {
+        switch source {
+        case .given, .unused, .tokenFile: nil
+        case .recipe(let recipe): recipe.timeout
+        case .oauth(let oauth): oauth.timeout
+        case .exec(let exec): exec.timeout
+        }
+    }
+
     /// How a token is refreshed: one request, and where its answer holds the new token.
     public struct Refresh: Sendable, Equatable {
         public var method: String
@@ -183,6 +213,10 @@ public struct SessionConfiguration: Sendable, Equatable {
         public var body: String?
         /// A JSON Pointer into the answer.
         public var token: String
+        /// The same for the refresh token, where there is one of its own; the body or a header says `{refresh-token}`.
+        public var refreshToken: String?
+        /// The same for how many seconds that lives.
+        public var refreshExpiresIn: String?
         /// The same for how many seconds the token lives.
         public var expiresIn: String?
         /// The same for when it ends, seconds since 1970 by the issuer's clock.
@@ -230,8 +264,15 @@ public struct SessionConfiguration: Sendable, Equatable {
     public var name: String?
     /// What is no JSON Web Token is not taken for a token.
     public var tokensAreJWTs = false
+    /// Where tokens come from.
+    public var source = Source.given
+    /// How a token goes onto a request.
+    public var apply = CredentialApplication()
     public var margin = Duration.seconds(30)
-    public var refresh: Refresh?
+    /// A token is refreshed once in that time, though nobody asks.
+    public var keepAlive: Duration?
+    /// A refresh whose answer was lost is tried once more with the same token.
+    public var retriesLost = true
     public var signIn: [RoutePattern] = []
     public var signOut: [RoutePattern] = []
     public var anonymous: [RoutePattern] = []
@@ -243,7 +284,7 @@ public struct SessionConfiguration: Sendable, Equatable {
 
     /// How long a request may wait for the session, in all: one refresh, which is tried twice, and a moment.
     var waitLimit: Duration {
-        guard let timeout = refresh?.timeout else { return .seconds(20) }
+        guard let timeout else { return .seconds(20) }
         return timeout + timeout + .seconds(1)
     }
 }
