@@ -65,7 +65,8 @@ let package = Package(
         .target(
             name: "TokenSources",
             dependencies: [
-                "CSystem", "Credentials", "EventIO", "HTTP1", "LocalServer", "Platform", "Support", "Threads", "Upstream",
+                "CSystem", "Credentials", "EventIO", "HTTP1", "LocalServer", "Platform", "Support", "Threads",
+                "Upstream",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ],

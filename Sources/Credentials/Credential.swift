@@ -38,9 +38,9 @@ public struct Credential: Equatable, Sendable {
 }
 
 extension Credential {
-    /// The token's whole life in nanoseconds: by its own claims, else from its receipt to its end, else an hour.
+    /// The token's whole life in nanoseconds: by its own claims, else from its receipt to its end; zero if nobody knows.
     var life: Int64 {
-        let known = token.claims?.lifetime ?? expiresAt.map { $0.subtracting(saturating: receivedAt) } ?? 3600
+        let known = token.claims?.lifetime ?? expiresAt.map { $0.subtracting(saturating: receivedAt) } ?? 0
         return Int64(min(max(known, 0), Claims.longestLife)) * 1_000_000_000
     }
 }

@@ -17,8 +17,6 @@ struct CredentialState: Sendable {
         var lead: (route: UInt64, until: Int64)?
         /// It begins a login, of whatever process; no refresh brought it.
         var isLogin: Bool
-        /// Refreshes that were started without a request, because an answer was lost.
-        var unaskedRetries = 0
     }
 
     /// What is known about refreshing the current token.
@@ -30,9 +28,18 @@ struct CredentialState: Sendable {
         /// `ledBy` is the route whose rejection led to it.
         case inFlight(replacing: Generation, failures: Int, ledBy: UInt64?)
         /// The last refresh failed for now. Left by `beginRefresh` and by `publish` of another token.
-        case backingOff(until: Int64, failures: Int, isUnreachable: Bool)
+        case backingOff(until: Int64, failures: Int, because: Setback)
         /// The upstream refuses to refresh this token. Left by `publish` only.
         case refused(explanation: String?)
+    }
+
+    /// Why a refresh failed for now.
+    enum Setback: Equatable, Sendable {
+        case unavailable
+        /// Nothing was sent.
+        case unreachable
+        /// The issuer refuses how it was asked, as the reason says.
+        case misconfigured(String)
     }
 
     enum Decision: Equatable, Sendable {
@@ -56,7 +63,7 @@ struct CredentialState: Sendable {
         /// The upstream gave the same token again.
         case unchanged(jitter: Double)
         /// It failed for now. `retryAfter` is seconds, as the upstream asked; `jitter` is 0..<1.
-        case failed(retryAfter: Int?, isUnreachable: Bool, jitter: Double)
+        case failed(Setback, retryAfter: Int?, jitter: Double)
         /// The upstream refuses to refresh the token.
         case denied(explanation: String)
     }
@@ -64,6 +71,11 @@ struct CredentialState: Sendable {
     static let second: Int64 = 1_000_000_000
     private static let initialBackOff = 1 * second
     private static let maximumBackOff = 60 * second
+    /// A mistake in the configuration is not mended in a second.
+    private static let initialPause = 60 * second
+    private static let maximumPause = 300 * second
+    /// How long a source that mints is not asked again after it gave the same token: commands keep theirs for a while.
+    private static let sameTokenPause = 10 * second
     /// Seconds. A longer `Retry-After` is cut to this.
     static let maximumRetryAfter = 3600
     /// How long it is waited for what the upstream says to the request that led to a refresh.
@@ -73,27 +85,43 @@ struct CredentialState: Sendable {
     /// A longer skew is not waited for.
     private static let maximumSkew = 10 * second
 
-    var policy: RefreshPolicy
+    let policy: RefreshPolicy
+    /// Whether a token can be had: with what is held now or, from some sources, with nothing.
+    private(set) var canRefresh: Bool
+    /// Asking spends what is held.
+    private let spends: Bool
     private(set) var current: Current?
     private(set) var refresh = Refresh.idle
     private(set) var storm = Storm()
+    /// Refreshes of what is held now that were started without a request, because an answer was lost.
+    private var unaskedRetries = 0
     /// The current generation. It changes with every login, refresh and logout.
     private(set) var generation: Generation = 0
 
-    init(policy: RefreshPolicy) {
+    init(policy: RefreshPolicy, canRefresh: Bool, spends: Bool = true) {
         self.policy = policy
+        self.canRefresh = canRefresh
+        self.spends = spends
     }
 
     var credential: Credential? { current?.credential }
 
     // MARK: The token
 
-    /// Makes the record's token current, or none. `isRefreshed` says that a refresh of this process brought it.
-    mutating func publish(_ record: SessionRecord?, isRefreshed: Bool = false, now: Instant) {
+    /// Makes the record's token current, or none. `canRefresh` says whether another can be had with what the record
+    /// holds, and `isRefreshed` that a refresh of this process brought it.
+    mutating func publish(_ record: SessionRecord?, canRefresh: Bool, isRefreshed: Bool = false, now: Instant) {
+        self.canRefresh = canRefresh
         guard let record, let token = record.token, let principal = record.principal else {
-            if current != nil { generation &+= 1 }
+            let wasNone = current == nil
+            if !wasNone { generation &+= 1 }
             current = nil
-            knowRefresh(isDenied: false, isSameToken: false, explanation: nil)
+            // With nothing but a refresh token, what was said of that holds.
+            knowRefresh(
+                isDenied: record?.isRefreshDenied ?? false,
+                isSameToken: wasNone,
+                explanation: record?.lastRefresh?.detail
+            )
             return
         }
         let isSameToken = current?.credential.token == token
@@ -106,6 +134,7 @@ struct CredentialState: Sendable {
             if before.mark != record.rejected { current?.standing.adopt(record.rejected, now: now) }
         } else {
             let isLogin = current?.credential.principal != principal
+            unaskedRetries = 0
             if isLogin { storm = Storm() }
             generation &+= 1
             current = Current(
@@ -188,22 +217,22 @@ struct CredentialState: Sendable {
 
     /// It is known that the upstream refuses the token, as far as whoever asks must be told: on one route, where a
     /// refresh was to cure that; for good, where there is none.
-    var isKnownRefused: Bool { policy.canRefresh ? isInDoubt : current?.standing.isRejected ?? false }
+    var isKnownRefused: Bool { canRefresh ? isInDoubt : current?.standing.isRejected ?? false }
 
     /// The token itself has been rejected, or has expired, and nothing but a login brings another: no request is sent
     /// with it, but for a try now and then.
     func isDead(now: Int64) -> Bool {
-        guard let current, isRefused || !policy.canRefresh else { return false }
+        guard let current, isRefused || !canRefresh else { return false }
         if isRefused, current.standing.isRejected { return true }
         return current.standing.revivals == 0 && unexpired(now: now) == nil
     }
 
     /// The mark that the session file should have; nil when it has that one.
     var unwrittenMark: SessionRecord.Rejected?? {
-        guard let current, isRefused || !policy.canRefresh || current.mark != nil else { return nil }
+        guard let current, isRefused || !canRefresh || current.mark != nil else { return nil }
         var mark = current.standing.mark
         // Without a refresh, requests go on being sent: one route's word is its own.
-        if !policy.canRefresh, mark?.isWhole == false { mark = nil }
+        if !canRefresh, mark?.isWhole == false { mark = nil }
         return current.mark == mark ? nil : .some(mark)
     }
 
@@ -238,8 +267,8 @@ struct CredentialState: Sendable {
     /// where there is none to be had, it has expired. `.max` when neither comes.
     var usableUntil: Int64 {
         guard let current, let expiry = current.credential.expiry else { return .max }
-        if isRefused || !policy.canRefresh { return current.standing.revivals == 0 ? expiry : .max }
-        let margin = min(max(policy.margin.wholeNanoseconds, 0), current.credential.life / 3)
+        if isRefused || !canRefresh { return current.standing.revivals == 0 ? expiry : .max }
+        let margin = min(max(policy.margin.wholeNanoseconds, 0), current.credential.life / 10)
         return expiry.subtracting(saturating: margin)
     }
 
@@ -247,17 +276,28 @@ struct CredentialState: Sendable {
 
     /// A credential for a request. Of a request that was rejected, `rejected` has been told before.
     mutating func decide(_ inquiry: Inquiry, now: Int64) -> Decision {
-        guard let credential else { return .fail(.loginNeeded(explanation)) }
+        guard let credential else { return decideWithoutToken(now: now) }
         guard let rejection = inquiry.rejection, rejection.generation == generation else {
             return decide(route: inquiry.route, mayRefresh: inquiry.rejection?.mayRefresh ?? true, credential, now: now)
         }
         return decide(rejection, route: inquiry.route, credential, now: now)
     }
 
+    /// There is no token to send.
+    private func decideWithoutToken(now: Int64) -> Decision {
+        guard canRefresh else { return .fail(.loginNeeded(explanation)) }
+        switch refresh {
+        case .idle: return .start(after: 0)
+        case .inFlight: return .join
+        case .backingOff: return startOrFail(now: now)
+        case .refused(let explanation): return .fail(.loginNeeded(explanation))
+        }
+    }
+
     /// For a request that has not been sent with the current credential.
     private mutating func decide(route: UInt64, mayRefresh: Bool, _ credential: Credential, now: Int64) -> Decision {
         if let failure = bars(route, now: now) { return .fail(failure) }
-        if isRefused || !policy.canRefresh || !mayRefresh { return .use(credential) }
+        if isRefused || !canRefresh || !mayRefresh { return .use(credential) }
         if isHeld { return .join }
         guard !isUsable(now: now) else { return .use(credential) }
         let isExpired = unexpired(now: now) == nil
@@ -277,7 +317,7 @@ struct CredentialState: Sendable {
         let mayTry = current?.standing.mayTry(every: policy.trialInterval.wholeNanoseconds, now: now) ?? false
         if mayTry { return nil }
         return .loginNeeded(
-            policy.canRefresh ? explanation : "The token has expired, and no way to refresh it is configured."
+            canRefresh ? explanation : "The token has expired, and no way to refresh it is configured."
         )
     }
 
@@ -288,7 +328,7 @@ struct CredentialState: Sendable {
     }
 
     private func decide(_ rejection: Rejection, route: UInt64, _ credential: Credential, now: Int64) -> Decision {
-        guard policy.canRefresh else { return .fail(.notRefreshable) }
+        guard canRefresh else { return .fail(.notRefreshable) }
         if case .refused(let explanation) = refresh { return .fail(.loginNeeded(explanation)) }
         guard rejection.mayRefresh else { return .fail(reasonForNone(now: now)) }
         if current?.lead?.route == route, awaitsLead(now: now) { return .awaitLead }
@@ -302,30 +342,37 @@ struct CredentialState: Sendable {
 
     /// Why a request that may not wait gets no other credential.
     private func reasonForNone(now: Int64) -> CredentialFailure {
-        guard case .backingOff(let until, _, let isUnreachable) = refresh else { return .refreshDidNotHelp }
-        let left = max(until.subtracting(saturating: now), 0)
-        return .unavailable(retryAfter: Self.seconds(left), isUnreachable: isUnreachable)
+        guard case .backingOff(let until, _, let setback) = refresh else { return .refreshDidNotHelp }
+        return Self.failure(setback, left: max(until.subtracting(saturating: now), 0))
+    }
+
+    /// What whoever asks is told while a refresh may not be tried for so many nanoseconds.
+    private static func failure(_ setback: Setback, left: Int64) -> CredentialFailure {
+        switch setback {
+        case .unavailable: .unavailable(retryAfter: seconds(left), isUnreachable: false)
+        case .unreachable: .unavailable(retryAfter: seconds(left), isUnreachable: true)
+        case .misconfigured(let reason): .misconfigured(reason, retryAfter: seconds(left))
+        }
     }
 
     /// A refresh, if the back-off is over or ends in a moment.
     private func startOrFail(now: Int64) -> Decision {
-        guard case .backingOff(let until, _, let isUnreachable) = refresh else { return .start(after: 0) }
+        guard case .backingOff(let until, _, let setback) = refresh else { return .start(after: 0) }
         let left = max(until.subtracting(saturating: now), 0)
         guard left > Self.backOffWaitLimit else { return .start(after: left) }
-        return .fail(.unavailable(retryAfter: Self.seconds(left), isUnreachable: isUnreachable))
+        return .fail(Self.failure(setback, left: left))
     }
 
     /// Why a refresh that somebody asks for by name cannot start; nil when it can.
     func refreshIsBarred(now: Int64) -> CredentialFailure? {
-        if credential == nil { return .loginNeeded(explanation) }
+        if credential == nil, !canRefresh { return .loginNeeded(explanation) }
         switch refresh {
         case .refused(let explanation): return .loginNeeded(explanation)
-        case _ where !policy.canRefresh: return .notRefreshable
-        case .backingOff(let until, _, let isUnreachable) where now < until:
-            return .unavailable(
-                retryAfter: Self.seconds(until.subtracting(saturating: now)),
-                isUnreachable: isUnreachable
-            )
+        case _ where !canRefresh: return .notRefreshable
+        // Whoever asks by name may have mended it just now.
+        case .backingOff(_, _, .misconfigured): return nil
+        case .backingOff(let until, _, let setback) where now < until:
+            return Self.failure(setback, left: until.subtracting(saturating: now))
         case .idle, .inFlight, .backingOff: return nil
         }
     }
@@ -341,7 +388,7 @@ struct CredentialState: Sendable {
     /// A refresh of the current token starts; `route` is the one whose rejection led to it. Nil when one is in flight
     /// already, or none may be made.
     mutating func beginRefresh(ledBy route: UInt64? = nil) -> Generation? {
-        guard current != nil else { return nil }
+        guard current != nil || canRefresh else { return nil }
         let before: Int
         switch refresh {
         case .idle: before = 0
@@ -367,34 +414,35 @@ struct CredentialState: Sendable {
             // A publish of a denied token ended it.
             break
         }
-        guard current != nil, generation == replaced else { return nil }
+        guard current != nil || canRefresh, generation == replaced else { return nil }
         switch verdict {
         case .settled:
             return nil
         case .unchanged(let jitter):
             // Longer than a request waits: another try would bring the same again.
-            let pause = Self.pause(failures: failures + 2, retryAfter: nil, jitter: jitter)
+            let pause =
+                spends
+                ? Self.pause(.unavailable, failures: failures + 2, retryAfter: nil, jitter: jitter)
+                : Self.sameTokenPause
             let isUseful = !isInDoubt && isUsable(now: now)
             guard !isUseful, !isRefused else { return nil }
-            refresh = .backingOff(until: now.adding(saturating: pause), failures: failures + 1, isUnreachable: false)
+            refresh = .backingOff(until: now.adding(saturating: pause), failures: failures + 1, because: .unavailable)
             return .unchanged(retryAfter: Self.seconds(pause))
         case .denied(let explanation):
             refresh = .refused(explanation: explanation)
             return .loginNeeded(explanation)
-        case .failed(let retryAfter, let isUnreachable, let jitter):
+        case .failed(let setback, let retryAfter, let jitter):
             if case .refused(let explanation) = refresh { return .loginNeeded(explanation) }
-            let pause = Self.pause(failures: failures, retryAfter: retryAfter, jitter: jitter)
-            refresh = .backingOff(
-                until: now.adding(saturating: pause),
-                failures: failures + 1,
-                isUnreachable: isUnreachable
-            )
-            return .unavailable(retryAfter: Self.seconds(pause), isUnreachable: isUnreachable)
+            let pause = Self.pause(setback, failures: failures, retryAfter: retryAfter, jitter: jitter)
+            refresh = .backingOff(until: now.adding(saturating: pause), failures: failures + 1, because: setback)
+            return Self.failure(setback, left: pause)
         }
     }
 
-    /// Half of it fixed and half random, doubled with each failure; longer when the upstream asks for that.
-    private static func pause(failures: Int, retryAfter: Int?, jitter: Double) -> Int64 {
+    /// Half of it fixed and half random, doubled with each failure; longer when the upstream asks for that. A mistake in
+    /// the configuration waits for a person: at least a minute.
+    private static func pause(_ setback: Setback, failures: Int, retryAfter: Int?, jitter: Double) -> Int64 {
+        if case .misconfigured = setback { return min(initialPause << Int64(min(failures, 3)), maximumPause) }
         let exponential = min(initialBackOff << Int64(min(failures, 6)), maximumBackOff)
         let asked = Int64(min(max(retryAfter ?? 0, 0), maximumRetryAfter)) * second
         return max(Int64(Double(exponential) * (0.5 + jitter / 2)), asked)
@@ -403,8 +451,8 @@ struct CredentialState: Sendable {
     /// A refresh whose answer was lost may be tried again unasked: the nanoseconds until then. Nil when that was done
     /// `limit` times.
     mutating func nextUnaskedRetry(limit: Int, now: Int64) -> Int64? {
-        guard let retries = current?.unaskedRetries, retries < limit, case .backingOff = refresh else { return nil }
-        current?.unaskedRetries = retries + 1
+        guard unaskedRetries < limit, case .backingOff = refresh else { return nil }
+        unaskedRetries += 1
         return backOffLeft(now: now) ?? 0
     }
 

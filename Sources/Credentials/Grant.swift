@@ -19,6 +19,9 @@ public enum CredentialFailure: Error, Equatable, Sendable {
     /// The refresh failed for now. `retryAfter` is seconds until the next try; `isUnreachable` says that the API was
     /// not even reached.
     case unavailable(retryAfter: Int, isUnreachable: Bool)
+    /// The issuer of tokens refuses how it is asked, as the reason says; what is held stays. `retryAfter` is seconds
+    /// until the next try.
+    case misconfigured(String, retryAfter: Int)
     /// Refreshing does not cure the rejections of this route, so it is paused. `retryAfter` is seconds.
     case paused(retryAfter: Int)
     /// The token that a refresh just brought was rejected too: the rejection is about the request.

@@ -8,6 +8,8 @@ public struct RefreshEntry: Sendable, Equatable {
         case unchanged
         /// The upstream refuses to refresh this token, for good.
         case refused
+        /// The issuer refuses how it was asked, which says nothing of the token.
+        case misconfigured
         /// The refresh failed for now.
         case unavailable
         /// Nothing was sent.

@@ -16,11 +16,11 @@ public struct ReplacedSession: Sendable {
 
     /// Nil if there was none, or it was of no use any more, or it had the same token.
     init?(_ record: SessionRecord, by token: Token, _ binding: SessionBinding?, canRefresh: Bool, now: Int) {
-        guard let former = record.token, former != token, !record.isDead(canRefresh: canRefresh, now: now) else {
+        guard !record.isEmpty, record.token != token, !record.isDead(canRefresh: canRefresh, now: now) else {
             return nil
         }
         self.record = record
-        subject = former.claims?.subject
+        subject = record.token?.claims?.subject
         foreignOrigin = binding.flatMap { record.foreignOrigin(to: $0) }
         expiresIn = record.expiresAt.map { $0.subtracting(saturating: now) }
     }

@@ -50,7 +50,7 @@ extension Session {
                 return nil
             }
             let before = snapshot.record
-            let isForeign = foreignOrigin(loaded.record) != nil
+            let isForeign = foreign(loaded.record) != nil
             let isOld = update { shared, _ in shared.recognizes(loaded, isForeign: isForeign) }
             guard !isOld, publish(loaded.record, .saved(loaded.version)) else { return nil }
             return .adopted(AdoptedChange(from: before, to: loaded.record), generation: generation)
@@ -102,7 +102,7 @@ extension Session {
                     theirs = try file.load()
                     // Put in by hand, or by a login, meanwhile: memory goes on, and nothing of theirs is overwritten.
                     if let theirs { try refuseForeign(theirs.record, file) }
-                    if theirs?.record.token?.fingerprint == unsaved.replacing { theirs = nil }
+                    if theirs?.record.spent == unsaved.replacing { theirs = nil }
                     return theirs == nil
                 }
             }
@@ -166,8 +166,7 @@ extension Session {
             publish(changed, before.persistence)
             return
         }
-        let fingerprint = before.record.token?.fingerprint
-        publish(changed, before.unsaved(replacing: fingerprint, keeping: former, problem.description))
+        publish(changed, before.unsaved(replacing: before.record.spent, keeping: former, problem.description))
     }
 
     private func replace(
@@ -250,13 +249,13 @@ extension Session {
         defer { file.recoverDraft((try? file.load())?.record) }
         switch leftover {
         case nil: break
-        case .record(let record) where record.token != current?.token && record.replaced == current?.token?.fingerprint:
+        case .record(let record) where record.held != current?.held && record.replaced == current?.spent:
             // It had the new token, and nobody else has: the old one is dead.
             guard (try? file.completeLeftover()) != nil else { return }
             file.removeAnswer()
             emit(.recovered)
         case .journal(let journal):
-            guard var record = current, record.token?.fingerprint == journal.fingerprint else {
+            guard var record = current, record.spent == journal.fingerprint else {
                 return file.removeLeftover()
             }
             record.unanswered = .init(at: journal.at, reason: "Squire was stopped before it came")
@@ -285,7 +284,7 @@ extension Session.Shared {
             persistence = .unsaved(unsaved)
             return nil
         case .memoryOnly, .absent, .saved, .unreadable:
-            guard machine.credential != nil else {
+            guard !record.isEmpty else {
                 persistence = .absent
                 return nil
             }
@@ -297,7 +296,7 @@ extension Session.Shared {
     /// Whether `loaded` is what this process could not replace: its token is dead, or another API's.
     mutating func recognizes(_ loaded: SessionFile.Loaded, isForeign: Bool) -> Bool {
         guard case .unsaved(var unsaved) = persistence,
-            isForeign || unsaved.replacing == loaded.record.token?.fingerprint
+            isForeign || unsaved.replacing == loaded.record.spent
         else { return false }
         unsaved.seen = loaded.version
         persistence = .unsaved(unsaved)

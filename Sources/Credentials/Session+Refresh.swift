@@ -13,7 +13,8 @@ extension Session {
 
     /// A refresh in the making.
     private struct Rotation {
-        let old: Credential
+        /// What it spends, or is to replace.
+        let old: HeldTokens
         let cause: RefreshCause
         let begun: Instant
         /// The record that the result is put into.
@@ -132,8 +133,16 @@ extension Session {
         case .refreshed, .adopted, .loginNeeded: .settled
         case .unchanged: .unchanged(jitter: jitter)
         case .failed(.refused, let detail, _, _): .denied(explanation: detail)
-        case .failed(let outcome, _, let retryAfter, _):
-            .failed(retryAfter: retryAfter, isUnreachable: outcome == .unreachable, jitter: jitter)
+        case .failed(let outcome, let detail, let retryAfter, _):
+            .failed(setback(outcome, detail), retryAfter: retryAfter, jitter: jitter)
+        }
+    }
+
+    private static func setback(_ outcome: RefreshEntry.Outcome, _ detail: String) -> CredentialState.Setback {
+        switch outcome {
+        case .unreachable: .unreachable
+        case .misconfigured: .misconfigured(detail)
+        case .refreshed, .unchanged, .refused, .unavailable, .lost, .interrupted, .notWritable: .unavailable
         }
     }
 
@@ -150,6 +159,12 @@ extension Session {
         guard let state else { return nil }
         if case .failed(.notWritable, let detail, _, _) = ending { return (state, .notWritable(detail)) }
         return (state, state)
+    }
+
+    /// The response to a refresh: the API's own, where the source gives it.
+    private static func response(_ token: Token, _ reply: RefreshReply?) -> RefreshResponse {
+        guard let reply else { return response(with: token) }
+        return RefreshResponse(token: token, body: reply.body, contentType: reply.contentType)
     }
 
     private static func response(of ending: Ending, _ token: Token) -> RefreshResponse {
@@ -188,9 +203,11 @@ extension Session {
     /// Adopt what a sibling saved; make sure that the result can be saved; only then send; save; publish.
     private func refresh(_ flight: Flight, _ cause: RefreshCause) -> Ending {
         let before = snapshot
-        guard let source, let old = before.machine.credential else { return .loginNeeded }
+        guard let source, before.machine.canRefresh else { return .loginNeeded }
         // Another token came before this began.
-        if old.generation != flight.replacing { return .adopted }
+        if before.machine.generation != flight.replacing { return .adopted }
+        // What another API's record holds is not touched.
+        let old = foreign(before.record) == nil ? before.record.held : HeldTokens()
         var rotation = Rotation(old: old, cause: cause, begun: clock.now, base: before.record)
         guard let file else { return rotate(rotation, source) }
         do throws(SessionFileError) {
@@ -210,31 +227,38 @@ extension Session {
             rotation.base = current.record
             // A record that could not be saved is newer than the file.
             if current.persistence.unsaved == nil, let loaded = try file.load() {
-                if loaded.record.isRefreshDenied || foreignOrigin(loaded.record) != nil || !mayRefresh(loaded.record) {
+                if foreign(loaded.record) == nil { rotation.base = loaded.record }
+                let isUseless = foreign(loaded.record) != nil || !mayRefresh(loaded.record)
+                if source.spends, isUseless || loaded.record.isRefreshDenied {
                     // Another process was told so already, or gave the session to another API.
                     recheckNow()
                     return .loginNeeded
                 }
-                rotation.base = loaded.record
             }
-            let journal = SessionFile.Journal(
-                fingerprint: old.token.fingerprint,
-                at: rotation.begun.wall,
-                cause: cause
-            )
-            rotation.target = (file, try file.prepare(journal))
+            if source.spends, let spent = old.spent {
+                let journal = SessionFile.Journal(
+                    fingerprint: spent.fingerprint,
+                    at: rotation.begun.wall,
+                    cause: cause
+                )
+                rotation.target = (file, try file.prepare(journal))
+            }
             return rotate(rotation, source)
         } catch {
+            // What is minted can be minted again: the file is a convenience.
+            guard source.spends else { return rotate(rotation, source) }
             return failed(rotation, .notWritable, error.description)
         }
     }
 
-    /// Whether the file holds something else than the token that is to be refreshed, or the dead one that could not be
-    /// replaced: another process, or a person, was here.
-    private func isReplaced(_ old: Credential, in file: SessionFile) throws(SessionFileError) -> Bool {
-        guard let loaded = try file.load(), loaded.record.token != old.token else { return false }
+    /// Whether the file holds something else than what is to be refreshed, or the dead one that could not be replaced:
+    /// another process, or a person, was here.
+    private func isReplaced(_ old: HeldTokens, in file: SessionFile) throws(SessionFileError) -> Bool {
+        guard let loaded = try file.load(), foreign(loaded.record) == nil, loaded.record.held != old else {
+            return false
+        }
         guard let unsaved = snapshot.persistence.unsaved else { return true }
-        return unsaved.replacing != loaded.record.token?.fingerprint
+        return unsaved.replacing != loaded.record.spent
     }
 
     private func adoptFile() -> Ending {
@@ -244,21 +268,27 @@ extension Session {
 
     private func rotate(_ rotation: Rotation, _ source: any TokenSource) -> Ending {
         var rotation = rotation
-        var outcome = source.refresh(rotation.old.token)
-        if case .lost(let reason, let response) = outcome {
+        var outcome = source.get(rotation.old)
+        if case .lost(let reason, let response) = outcome, source.spends {
             rotation.base.unanswered = .init(at: rotation.begun.wall, reason: keep(response, of: rotation, reason))
-            // Once more with the old token: it works if the upstream never saw the first, or within its grace.
-            outcome = source.refresh(rotation.old.token)
+            // Once more with the same: it works if the upstream never saw the first, or within its grace.
+            if snapshot.machine.policy.retriesLost { outcome = source.get(rotation.old) }
         }
         switch outcome {
-        case .refreshed(let response):
-            return succeeded(rotation, response)
-        case .unchanged(let response):
-            return unchanged(rotation, response)
-        case .refused(let status):
-            return failed(rotation, .refused, explanation(rotation, status), status: status)
+        case .obtained(let tokens, let reply):
+            return succeeded(rotation, tokens, reply, source)
+        case .unchanged(let expiresIn, let reply):
+            return unchanged(rotation, expiresIn: expiresIn, reply)
+        case .refused(let reason, let status):
+            return failed(rotation, .refused, explanation(rotation, reason), status: status)
+        case .misconfigured(let reason, let tokens):
+            if let refreshToken = tokens?.refreshToken, source.spends {
+                let (life, now) = (tokens?.refreshExpiresIn, clock.now.wall)
+                rotation.base.putRefreshToken(refreshToken, expiresIn: life, now: now)
+            }
+            return failed(rotation, .misconfigured, reason)
         case .unavailable(let reason, let retryAfter, let mayHaveRotated):
-            if mayHaveRotated, rotation.base.unanswered == nil {
+            if mayHaveRotated, source.spends, rotation.base.unanswered == nil {
                 rotation.base.unanswered = .init(at: rotation.begun.wall, reason: reason)
             }
             return failed(rotation, .unavailable, reason, retryAfter: retryAfter)
@@ -270,12 +300,12 @@ extension Session {
     }
 
     /// Why only a login helps, as a sentence.
-    private func explanation(_ rotation: Rotation, _ status: Int) -> String {
+    private func explanation(_ rotation: Rotation, _ reason: String) -> String {
         guard let lost = rotation.base.unanswered else {
-            return "The API refused to refresh the token (status \(status)) at \(UTCTime.text(clock.now.wall))."
+            return "The API refused to refresh the token (\(reason)) at \(UTCTime.text(clock.now.wall))."
         }
         return "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason)), "
-            + "and the API has refused the token since (status \(status))."
+            + "and the API has refused the token since (\(reason))."
     }
 
     /// Keeps a response that cannot be read for a person. Gives the reason, with where it is.
@@ -286,29 +316,53 @@ extension Session {
         return "\(reason); it is kept in \(file.answerPath)"
     }
 
-    private func succeeded(_ rotation: Rotation, _ response: RefreshResponse) -> Ending {
+    private func succeeded(
+        _ rotation: Rotation,
+        _ tokens: TokenSet,
+        _ reply: RefreshReply?,
+        _ source: any TokenSource
+    ) -> Ending {
         var record = rotation.base
-        record.put(
-            response.token,
-            source: .refresh,
-            upstream: binding?.origin,
-            lifetime: response.lifetime,
-            now: clock.now.wall
-        )
-        record.record(entry(rotation, .refreshed))
+        if foreign(record) != nil { record = SessionRecord() }
+        let isSame = tokens.accessToken == rotation.old.accessToken
+        record.put(tokens, .refresh, upstream: binding?.origin, now: clock.now.wall)
+        if let binding { record.complete(binding) }
+        record.record(entry(rotation, isSame ? .unchanged : .refreshed))
+        let response = Self.response(tokens.accessToken, reply)
+        guard source.spends else {
+            saving.withLock { cache(record) }
+            return isSame ? .unchanged(response) : .refreshed(response)
+        }
         guard saving.withLock({ save(record, rotation) }) else { return adoptFile() }
         if let unsaved = snapshot.persistence.unsaved { reportUnsaved(unsaved.reason) }
-        return .refreshed(response)
+        return isSame ? .unchanged(response) : .refreshed(response)
     }
 
     /// Takes over what the response says of the same token's life. A failure to save that loses nothing.
-    private func unchanged(_ rotation: Rotation, _ response: RefreshResponse) -> Ending {
+    private func unchanged(_ rotation: Rotation, expiresIn: Int?, _ reply: RefreshReply?) -> Ending {
         var record = rotation.base
-        record.renew(lifetime: response.lifetime, now: clock.now.wall)
+        record.renew(lifetime: expiresIn, now: clock.now.wall)
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
         record.record(entry(rotation, .unchanged, detail: "the API gave the same token again"))
         saving.withLock { keep(record, rotation) }
-        return .unchanged(response)
+        // Without a token there is none that could be the same.
+        guard let token = rotation.old.accessToken else { return .loginNeeded }
+        return .unchanged(Self.response(token, reply))
+    }
+
+    /// Makes a minted token current. The file is a cache: what cannot be saved is minted again. One that cannot be read,
+    /// or is not this session's, stays as it is. `saving` is held.
+    private func cache(_ record: SessionRecord) {
+        var persistence = snapshot.persistence
+        if let file {
+            let loaded = Result { () throws(SessionFileError) in try file.load() }
+            if case .success(let loaded) = loaded, loaded.map({ foreign($0.record) == nil }) ?? true,
+                let version = (try? file.save(record)) ?? nil
+            {
+                persistence = .saved(version)
+            }
+        }
+        publish(record, persistence, isRefreshed: true)
     }
 
     /// Saves a new token, and makes it current, saved or not: the old one is dead. False when somebody put another
@@ -330,7 +384,7 @@ extension Session {
             file.removeAnswer()
         } catch {
             // Keep working with the new one, and say so loudly.
-            let persistence = snapshot.unsaved(replacing: rotation.old.token.fingerprint, error.description)
+            let persistence = snapshot.unsaved(replacing: rotation.old.spent?.fingerprint, error.description)
             publish(record, persistence, isRefreshed: true)
         }
         return true
@@ -381,7 +435,7 @@ extension Session {
             version = saved ?? nil
         }
         // Somebody may have put another token in, which this says nothing about.
-        guard snapshot.machine.credential?.token == rotation.old.token else { return }
+        guard foreign(snapshot.record) != nil || snapshot.record.held == rotation.old else { return }
         publish(record, version.map(Persistence.saved) ?? snapshot.persistence)
     }
 

@@ -204,6 +204,8 @@ extension Session.Shared {
             age: credential.map { max(0, now.wall - UTCTime.clamped($0.receivedAt)) },
             expiresAt: credential?.expiresAt,
             expiresIn: expiresIn,
+            refreshToken: record.refreshToken.map { _ in .init(expiresAt: record.refreshExpiresAt) },
+            scope: record.scope,
             refreshes: record.refreshes,
             lastRefresh: record.lastRefresh,
             history: record.history,
@@ -219,9 +221,12 @@ extension Session.Shared {
 
     private func state(now: Int64) -> SessionStatus.State {
         if machine.isRefreshing { return .refreshing }
-        guard machine.credential != nil else { return .none }
+        guard machine.credential != nil else {
+            if machine.isRefused { return .loginNeeded }
+            return machine.canRefresh ? record.isEmpty ? .starting : .usable : .none
+        }
         // Refused on one route, and accepted on none since: whoever asks is told the worse.
-        let isRefused = (machine.isRefused || !machine.policy.canRefresh) && machine.isKnownRefused
+        let isRefused = (machine.isRefused || !machine.canRefresh) && machine.isKnownRefused
         return machine.isDead(now: now) || isRefused ? .loginNeeded : .usable
     }
 }

@@ -40,8 +40,7 @@ public final class Session: Sendable {
     public init(
         file: SessionFile?,
         source: (any TokenSource)?,
-        margin: Duration,
-        trialInterval: Duration = .seconds(30),
+        policy: RefreshPolicy = RefreshPolicy(),
         binding: SessionBinding? = nil,
         login: String = "squire login",
         onlyLooks: Bool = false,
@@ -57,7 +56,9 @@ public final class Session: Sendable {
         shared = Guarded(
             Shared(
                 machine: CredentialState(
-                    policy: RefreshPolicy(margin: margin, canRefresh: source != nil, trialInterval: trialInterval)
+                    policy: policy,
+                    canRefresh: source?.canGet(with: HeldTokens()) ?? false,
+                    spends: source?.spends ?? true
                 ),
                 persistence: file == nil ? .memoryOnly : .absent
             )
@@ -247,13 +248,12 @@ public final class Session: Sendable {
 
     // MARK: Logins and logouts
 
-    /// Makes `token` the session's, saved first. One that cannot be saved is refused, or, with `keepsUnsaved`, used
-    /// from memory until it can. A living token that it replaces is kept beside the file. What it may not replace is
-    /// refused, with nothing changed. `lifetime` is seconds, where the response that brought it said so.
+    /// Makes `tokens` the session's, saved first. What cannot be saved is refused, or, with `keepsUnsaved`, used from
+    /// memory until it can. A living session that it replaces is kept beside the file. What it may not replace is
+    /// refused, with nothing changed.
     public func adopt(
-        _ token: Token,
-        source: SessionRecord.Source,
-        lifetime: Int? = nil,
+        _ tokens: TokenSet,
+        _ arrival: SessionRecord.Arrival,
         keepsUnsaved: Bool = false,
         replacing replaceable: ReplaceableSession = .ofThisAPI,
         completion: @escaping ChangeCompletion
@@ -261,9 +261,10 @@ public final class Session: Sendable {
         change(completion) { [self] in
             var replaced: ReplacedSession?
             let result = replace(keepsUnsaved: keepsUnsaved, replacesForeign: replaceable.mayBeForeign) { record, now in
-                replaced = ReplacedSession(record, by: token, binding, canRefresh: self.source != nil, now: now)
+                let token = tokens.accessToken
+                replaced = ReplacedSession(record, by: token, binding, canRefresh: mayRefresh(record), now: now)
                 if let other = replaceable.otherCustomer(replaced, by: token) { return .refuse(customer: other) }
-                record.put(token, source: source, upstream: binding?.origin, lifetime: lifetime, now: now)
+                record.put(tokens, arrival, upstream: binding?.origin, now: now)
                 if let binding { record.bind(binding) }
                 return .replace(keeping: replaced?.record)
             }
@@ -327,23 +328,35 @@ public final class Session: Sendable {
     /// Makes a record's token current. True when that is another one than before.
     @discardableResult
     func publish(_ record: SessionRecord, _ persistence: Persistence, isRefreshed: Bool = false) -> Bool {
-        let isForeign = foreignOrigin(record) != nil
+        let isForeign = foreign(record) != nil
+        let canRefresh = mayRefresh(record)
         return update { shared, now in
             let before = shared.machine.generation
             shared.record = record
             shared.persistence = persistence
-            shared.machine.policy.canRefresh = mayRefresh(record)
-            shared.machine.publish(isForeign ? nil : record, isRefreshed: isRefreshed, now: now)
+            shared.machine.publish(
+                isForeign ? nil : record,
+                canRefresh: canRefresh,
+                isRefreshed: isRefreshed,
+                now: now
+            )
             return shared.machine.generation != before
         }
+    }
+
+    /// Why the record is not this session's: it is neither used nor touched. Nil when it is.
+    func foreign(_ record: SessionRecord) -> String? {
+        guard let binding else { return nil }
+        return record.foreignOrigin(to: binding) ?? record.foreignSource(to: binding)
     }
 
     /// The API that the record's token belongs to, if it must not be sent to this one.
     func foreignOrigin(_ record: SessionRecord) -> String? { binding.flatMap { record.foreignOrigin(to: $0) } }
 
-    /// Whether the record's token may be sent to where this session refreshes.
+    /// Whether a token can be had with what the record holds, which goes to the servers only that it is bound to.
     func mayRefresh(_ record: SessionRecord) -> Bool {
-        source != nil && binding.flatMap { record.foreignRefreshOrigin(to: $0) } == nil
+        guard let source, binding.flatMap({ record.foreignRefreshOrigin(to: $0) }) == nil else { return false }
+        return source.canGet(with: foreign(record) == nil ? record.held : HeldTokens())
     }
 
     public var status: SessionStatus {
@@ -352,6 +365,9 @@ public final class Session: Sendable {
             var status = shared.status(now: now)
             status.foreignUpstream = foreignOrigin(shared.record)
             status.foreignRefresh = source == nil ? nil : binding.flatMap { shared.record.foreignRefreshOrigin(to: $0) }
+            status.foreignSource = binding.flatMap { shared.record.foreignSource(to: $0) }
+            status.startsAlone = source?.startsAlone ?? false
+            if binding?.source == SessionBinding.Source.none { status.state = .unused }
             status.login = login
             status.source = binding?.source
             status.keptAnswer = keptAnswer

@@ -9,6 +9,10 @@ public struct SessionBinding: Equatable, Sendable {
         case recipe
         /// A person gives them, and nothing refreshes them.
         case given
+        case oauth, exec
+        case tokenFile = "token-file"
+        /// There are none.
+        case none
     }
 
     /// The origin of the upstream.
@@ -16,6 +20,10 @@ public struct SessionBinding: Equatable, Sendable {
     /// The origin that a refresh sends the token to: the upstream's, unless `session.refresh.url` names another.
     public var refreshOrigin: String
     public var source: Source
+    /// The origin that OAuth tokens come from: the token endpoint's, or the issuer's.
+    public var issuer: String?
+    /// Whose they are there.
+    public var clientID: String?
     /// The real path of the configuration file; nil if there is none.
     public var configuration: String?
 
@@ -23,11 +31,15 @@ public struct SessionBinding: Equatable, Sendable {
         origin: String,
         refreshOrigin: String? = nil,
         source: Source = .recipe,
+        issuer: String? = nil,
+        clientID: String? = nil,
         configuration: String? = nil
     ) {
         self.origin = origin
         self.refreshOrigin = refreshOrigin ?? origin
         self.source = source
+        self.issuer = issuer
+        self.clientID = clientID
         self.configuration = configuration
     }
 
@@ -75,19 +87,37 @@ extension SessionRecord {
 
     /// The API that the token belongs to, if that is another than `binding`'s.
     public func foreignOrigin(to binding: SessionBinding) -> String? {
-        guard token != nil else { return nil }
+        guard !isEmpty else { return nil }
         return origins.first { !SessionBinding.isSame($0, binding.origin) }
     }
 
     /// The server that the token may be refreshed at, if that is another than `binding`'s.
     public func foreignRefreshOrigin(to binding: SessionBinding) -> String? {
-        guard token != nil, let bound = refreshOrigin else { return nil }
+        guard !isEmpty, let bound = refreshOrigin else { return nil }
         return SessionBinding.isSame(bound, binding.refreshOrigin) ? nil : bound
     }
 
+    /// The source that the record comes from, in words, if that is another than `binding`'s. A recipe refreshes what was
+    /// given by hand: these are one.
+    public func foreignSource(to binding: SessionBinding) -> String? {
+        guard !isEmpty, let source else { return nil }
+        let simple: [SessionBinding.Source] = [.recipe, .given]
+        if source == binding.source || simple.contains(source) && simple.contains(binding.source) {
+            let isOfIssuer = issuer.flatMap { bound in binding.issuer.map { SessionBinding.isSame(bound, $0) } } ?? true
+            let isOfClient = clientID == nil || binding.clientID == nil || clientID == binding.clientID
+            if source != .oauth || isOfIssuer && isOfClient { return nil }
+        }
+        return [source.rawValue, clientID.map { "client \($0)" }, issuer.map { "at \($0)" }]
+            .compactMap(\.self).joined(separator: " ")
+    }
+
+    private var issuer: String? { document["source_endpoint"]?.string }
+
+    private var clientID: String? { document["client_id"]?.string }
+
     /// Whether the record has a token and does not say everything that `bind` would write.
     func lacks(_ binding: SessionBinding) -> Bool {
-        token != nil && foreignOrigin(to: binding) == nil
+        !isEmpty && foreignOrigin(to: binding) == nil && foreignSource(to: binding) == nil
             && (origins.isEmpty || refreshOrigin == nil || configuration == nil && binding.configuration != nil)
     }
 
@@ -96,6 +126,8 @@ extension SessionRecord {
         setOrigin(binding.origin)
         document["refresh_origin"] = .string(binding.refreshOrigin)
         document["source"] = .string(binding.source.rawValue)
+        document["source_endpoint"] = binding.issuer.map(JSONValue.string)
+        document["client_id"] = binding.clientID.map(JSONValue.string)
         document["configuration"] = binding.configuration.map(JSONValue.string)
     }
 
@@ -105,6 +137,8 @@ extension SessionRecord {
         whole.origin = origin ?? binding.origin
         whole.refreshOrigin = refreshOrigin ?? binding.refreshOrigin
         whole.source = source ?? binding.source
+        whole.issuer = issuer ?? binding.issuer
+        whole.clientID = clientID ?? binding.clientID
         whole.configuration = configuration ?? binding.configuration
         bind(whole)
     }

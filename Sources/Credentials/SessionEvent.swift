@@ -32,7 +32,7 @@ public enum AdoptedChange: String, Sendable {
     case refresh, login, logout
 
     init(from old: SessionRecord, to new: SessionRecord) {
-        if new.token == nil {
+        if new.isEmpty {
             self = .logout
         } else if let lineage = old.lineage, lineage == new.lineage {
             self = .refresh

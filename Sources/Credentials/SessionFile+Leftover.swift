@@ -22,7 +22,7 @@ extension SessionFile {
             let record = SessionRecord(parsing: bytes)
         else { return .rubbish }
         if let journal = Journal(record.document) { return .journal(journal) }
-        return record.token == nil ? .rubbish : .record(record)
+        return record.isEmpty ? .rubbish : .record(record)
     }
 
     private func openLeftover(_ access: Int32) throws(SystemError) -> FileDescriptor {

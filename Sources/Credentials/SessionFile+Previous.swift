@@ -22,7 +22,7 @@ extension SessionFile {
             return version
         } catch {
             // It is in place already if only its directory could not be synchronized.
-            settleDraft(isReplaced: (try? load())?.record.token == record.token)
+            settleDraft(isReplaced: (try? load())?.record.held == record.held)
             throw error
         }
     }
@@ -38,7 +38,7 @@ extension SessionFile {
     /// be held, and the file read.
     func recoverDraft(_ current: SessionRecord?) {
         guard hasDraft else { return }
-        let drafted = (try? SessionFile(path: draftPath).load())?.record.token?.fingerprint
+        let drafted = (try? SessionFile(path: draftPath).load())?.record.spent
         settleDraft(isReplaced: drafted != nil && drafted == current?.replaced)
     }
 

@@ -3,7 +3,7 @@ import Support
 /// The contents of a session file. Keeps members that this version does not know.
 public struct SessionRecord: Sendable, Equatable {
     /// How the current token came.
-    public enum Source: String, Sendable {
+    public enum Arrival: String, Sendable {
         /// Given by hand, so that its age is unknown.
         case given
         case signIn = "sign-in"
@@ -49,15 +49,29 @@ public struct SessionRecord: Sendable, Equatable {
 
     /// Nil if there is none, and if `hasBadToken`.
     public private(set) var token: Token? {
-        get { document["token"]?.string.flatMap { Token($0) ?? (try? Token(pasted: $0)) } }
+        get { document["token"]?.string.flatMap { try? Token(pasted: $0) } }
         set { document["token"] = newValue.map { .string($0.value) } }
     }
-    /// True if the member `token` holds something else than a token: the file is damaged, and that is no logout.
+    /// What the next refresh spends, where that is not the token itself (RFC 6749 section 1.5).
+    public private(set) var refreshToken: Token? {
+        get { document["refresh_token"]?.string.flatMap { try? Token(pasted: $0) } }
+        set { document["refresh_token"] = newValue.map { .string($0.value) } }
+    }
+    public var held: HeldTokens { HeldTokens(accessToken: token, refreshToken: refreshToken) }
+    /// Nothing is held: there is no session.
+    public var isEmpty: Bool { held.spent == nil }
+    /// Identifies what the next refresh spends, and so tells rotations apart; nil if nothing is held.
+    var spent: String? { held.spent?.fingerprint }
+
+    /// True if a member holds something else than a token: the file is damaged, and that is no logout.
     var hasBadToken: Bool {
-        switch document["token"] {
-        case nil, .null: false
-        default: token == nil
+        let isBad = { (name: String, token: Token?) in
+            switch document[name] {
+            case nil, .null: false
+            default: token == nil
+            }
         }
+        return isBad("token", token) || isBad("refresh_token", refreshToken)
     }
     public private(set) var receivedAt: Int? {
         get { isOurs ? document["received_at"]?.moment : nil }
@@ -68,9 +82,19 @@ public struct SessionRecord: Sendable, Equatable {
         get { isOurs ? document["expires_at"]?.moment : token?.claims?.expiresAt }
         set { document["expires_at"] = newValue.map(JSONValue.integer) }
     }
-    /// True if the upstream refused to refresh this token.
+    /// When the refresh token ends, seconds since 1970 by this machine's clock; nil if nobody says.
+    public private(set) var refreshExpiresAt: Int? {
+        get { isOfSpent ? document["refresh_expires_at"]?.moment : nil }
+        set { document["refresh_expires_at"] = newValue.map(JSONValue.integer) }
+    }
+    /// What the tokens are good for, as the issuer wrote it.
+    public private(set) var scope: String? {
+        get { document["scope"]?.string }
+        set { document["scope"] = newValue.map(JSONValue.string) }
+    }
+    /// True if the issuer refused to refresh what is spent.
     public var isRefreshDenied: Bool {
-        get { isOurs && document["refused"]?.bool ?? false }
+        get { isOfSpent && document["refused"]?.bool ?? false }
         set { document["refused"] = newValue ? .bool(true) : nil }
     }
     /// What the upstream said of this token, when it was not good and nobody has seen it accepted since.
@@ -87,7 +111,7 @@ public struct SessionRecord: Sendable, Equatable {
     }
     public var unanswered: Unanswered? {
         get {
-            guard isOurs, let value = document["unanswered"], let at = value["at"]?.moment else { return nil }
+            guard isOfSpent, let value = document["unanswered"], let at = value["at"]?.moment else { return nil }
             return Unanswered(at: at, reason: value["reason"]?.string ?? "")
         }
         set {
@@ -96,7 +120,7 @@ public struct SessionRecord: Sendable, Equatable {
             }
         }
     }
-    /// The token that this one replaced, as `Token.fingerprint`.
+    /// What was spent for this, as `Token.fingerprint`.
     private(set) var replaced: String? {
         get { document["replaced"]?.string }
         set { document["replaced"] = newValue.map(JSONValue.string) }
@@ -105,8 +129,8 @@ public struct SessionRecord: Sendable, Equatable {
     /// Whether nothing can be done with the token any more, as far as the record says: it has expired or was rejected,
     /// and no refresh helps. `now` is seconds since 1970.
     public func isDead(canRefresh: Bool, now: Int) -> Bool {
-        guard token != nil else { return true }
-        let isOver = expiresAt.map { $0 <= now } ?? false || rejected?.isWhole == true
+        guard !isEmpty else { return true }
+        let isOver = token == nil || expiresAt.map { $0 <= now } ?? false || rejected?.isWhole == true
         return isOver && (isRefreshDenied || !canRefresh)
     }
 
@@ -116,44 +140,82 @@ public struct SessionRecord: Sendable, Equatable {
         return known == token?.fingerprint
     }
 
-    /// Identifies the login that the token descends from. Refreshes keep it; every login changes it. Nil without a
+    /// True if the members about refreshing describe what is spent now.
+    private var isOfSpent: Bool {
+        guard let known = (document["spent"] ?? document["fingerprint"])?.string else { return true }
+        return known == spent
+    }
+
+    /// Identifies the login that the tokens descend from. Refreshes keep it; every login changes it. Nil without a
     /// token.
     public var lineage: String? {
-        guard let token else { return nil }
-        if document["fingerprint"]?.string == token.fingerprint, let known = document["login"]?.string { return known }
-        return token.fingerprint
+        guard let spent else { return nil }
+        if isOurs, isOfSpent, document["fingerprint"] != nil || document["spent"] != nil,
+            let known = document["login"]?.string
+        {
+            return known
+        }
+        return spent
     }
 
     public var principal: Principal? { lineage.map { Principal(lineage: $0, subject: token?.claims?.subject) } }
 
     // MARK: Changes
 
-    /// Replaces the token. A token that was just issued lives `lifetime` seconds from its receipt, else `exp - nbf`,
-    /// whatever the issuer's clock says. Of a token given by hand only `exp` is known. A token that claims to be
-    /// expired already has no known end: the upstream decides. `upstream` is the origin that it is bound to; a login
-    /// without one leaves it unbound.
+    /// Replaces the tokens. An access token that was just issued lives `expiresIn` seconds from its receipt, else
+    /// `exp - nbf`, whatever the issuer's clock says. Of a token given by hand only `exp` is known. A token that claims
+    /// to be expired already has no known end: the upstream decides. A refresh that brings no refresh token leaves the
+    /// one that there is. `upstream` is the origin that they are bound to; a login without one leaves them unbound.
     public mutating func put(
-        _ token: Token,
-        source: Source,
+        _ tokens: TokenSet,
+        _ arrival: Arrival,
         upstream: String? = nil,
-        lifetime: Int? = nil,
         now: Int
     ) {
         let now = UTCTime.clamped(now)
-        let login = source == .refresh ? lineage : nil
-        if source != .refresh { beginHistory(now: now) }
-        replaced = self.token?.fingerprint
+        let token = tokens.accessToken
+        let before = (spent: spent, lineage: lineage, refreshEnd: refreshExpiresAt)
+        let login = arrival == .refresh ? before.lineage : nil
+        if arrival != .refresh {
+            beginHistory(now: now)
+            refreshToken = nil
+            scope = nil
+            document["token_type"] = nil
+        }
+        replaced = before.spent
         self.token = token
+        refreshToken = tokens.refreshToken ?? refreshToken
         document["fingerprint"] = .string(token.fingerprint)
-        document["login"] = .string(login ?? token.fingerprint)
-        if upstream != nil || source != .refresh { setOrigin(upstream) }
+        document["spent"] = refreshToken.map { .string($0.fingerprint) }
+        document["login"] = (login ?? spent).map(JSONValue.string)
+        if upstream != nil || arrival != .refresh { setOrigin(upstream) }
         receivedAt = now
         isRefreshDenied = false
         rejected = nil
         unanswered = nil
-        expiresAt = Self.expiry(of: token, source: source, lifetime: lifetime, now: now)
-        document["from"] = .string(source.rawValue)
+        expiresAt = Self.expiry(of: token, arrival, lifetime: tokens.expiresIn, now: now)
+        let refreshEnd = tokens.refreshExpiresIn.map { now + Self.bounded($0) }
+        refreshExpiresAt = refreshEnd ?? (spent == before.spent ? before.refreshEnd : nil)
+        scope = tokens.scope ?? scope
+        if let type = tokens.tokenType { document["token_type"] = .string(type) }
+        document["from"] = .string(arrival.rawValue)
     }
+
+    /// Replaces the refresh token alone: what it replaced was spent, and what came with it cannot be used, or nothing
+    /// came yet.
+    public mutating func putRefreshToken(_ refreshToken: Token, expiresIn: Int? = nil, now: Int) {
+        let now = UTCTime.clamped(now)
+        let login = lineage
+        replaced = spent
+        self.refreshToken = refreshToken
+        document["spent"] = .string(refreshToken.fingerprint)
+        document["login"] = (login ?? spent).map(JSONValue.string)
+        isRefreshDenied = false
+        unanswered = nil
+        refreshExpiresAt = expiresIn.map { now + Self.bounded($0) }
+    }
+
+    private static func bounded(_ seconds: Int) -> Int { min(max(seconds, 0), Claims.longestLife) }
 
     /// A refresh brought the same token again: it lives `lifetime` seconds from now, where the response says so. One
     /// that had expired lives on, nobody knows how long.
@@ -161,16 +223,16 @@ public struct SessionRecord: Sendable, Equatable {
         let now = UTCTime.clamped(now)
         unanswered = nil
         if let lifetime {
-            expiresAt = now + min(max(lifetime, 0), Claims.longestLife)
+            expiresAt = now + Self.bounded(lifetime)
         } else if let end = expiresAt, end <= now {
             document["expires_at"] = .null
         }
     }
 
-    private static func expiry(of token: Token, source: Source, lifetime: Int?, now: Int) -> Int? {
+    private static func expiry(of token: Token, _ arrival: Arrival, lifetime: Int?, now: Int) -> Int? {
         let claims = token.claims
-        if source == .given { return claims?.expiresAt }
-        if let life = lifetime ?? claims?.lifetime { return now + min(max(life, 0), Claims.longestLife) }
+        if arrival == .given { return claims?.expiresAt }
+        if let life = lifetime ?? claims?.lifetime { return now + bounded(life) }
         guard let end = claims?.expiresAt, claims?.start == nil, end > now else { return nil }
         return end
     }
@@ -186,8 +248,10 @@ public struct SessionRecord: Sendable, Equatable {
 
     public mutating func forgetToken() {
         token = nil
+        refreshToken = nil
         replaced = nil
         for name in [
+            "spent", "refresh_expires_at", "scope", "token_type", "source_endpoint", "client_id",
             "fingerprint", "login", "upstream", "origin", "refresh_origin", "source", "configuration", "from",
             "received_at", "expires_at", "refused", "rejected", "unanswered", "signed_in_at",
         ] {

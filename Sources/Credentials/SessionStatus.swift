@@ -6,6 +6,16 @@ public struct SessionStatus: Sendable {
         case usable, refreshing
         case loginNeeded = "login_needed"
         case none
+        /// Its source needs nobody, and has not given a token yet.
+        case starting
+        /// The configuration wants no session.
+        case unused
+    }
+
+    /// What is known of the refresh token.
+    public struct RefreshToken: Sendable {
+        /// Seconds since 1970, by this machine's clock; nil if nobody says.
+        public var expiresAt: Int?
     }
 
     public var state: State
@@ -23,6 +33,10 @@ public struct SessionStatus: Sendable {
     public var expiresAt: Int?
     /// Seconds until the token expires; negative once it has.
     public var expiresIn: Int?
+    /// Nil if there is none.
+    public var refreshToken: RefreshToken?
+    /// What the token is good for, as its issuer wrote it.
+    public var scope: String?
     public var refreshes: Int
     public var lastRefresh: RefreshEntry?
     /// The last refreshes, oldest first.
@@ -45,6 +59,10 @@ public struct SessionStatus: Sendable {
     public var foreignUpstream: String?
     /// The server that the token may be refreshed at, if the configuration names another: it is not refreshed.
     public var foreignRefresh: String?
+    /// The source that the session in the file comes from, if that is another one: it is neither used nor touched.
+    public var foreignSource: String?
+    /// The source needs nobody.
+    public var startsAlone = false
     /// The line that logs in to this session.
     public var login = "squire login"
     /// Where the session's tokens come from; nil if nobody says.
@@ -55,18 +73,19 @@ public struct SessionStatus: Sendable {
     /// True if requests can be served, now or after a refresh.
     public var isUsable: Bool {
         switch state {
-        case .usable, .refreshing: true
-        case .loginNeeded, .none: false
+        case .usable, .refreshing, .unused: true
+        case .loginNeeded, .none, .starting: false
         }
     }
 
     /// True if requests can be served and the token is safe on disk.
     public var isReady: Bool {
-        guard unsaved == nil, fileProblem == nil else { return false }
+        guard unsaved == nil, fileProblem == nil || startsAlone else { return false }
         switch state {
-        case .refreshing: return true
+        case .unused: return true
+        case .refreshing: return !startsAlone || expiresAt != nil || receivedAt != nil
         case .usable: return retryIn == nil || !isRejected && (expiresIn ?? 1) > 0
-        case .loginNeeded, .none: return false
+        case .loginNeeded, .none, .starting: return false
         }
     }
 
@@ -82,11 +101,20 @@ public struct SessionStatus: Sendable {
             return "The session is for \(foreignUpstream) and is not sent elsewhere. Name another session.file, "
                 + "or replace it: \(login) --replace"
         }
+        if let foreignSource, !startsAlone {
+            return "The session in the file was made by \(foreignSource), and is not used with this configuration. "
+                + "Run: \(login)"
+        }
         if let unsaved {
             return "The token is in use but not saved (\(unsaved)): make room or give back the rights; "
                 + "until then a crash costs the login. Saving is tried again by itself."
         }
         switch state {
+        case .unused: return nil
+        case .starting:
+            guard let detail = lastRefresh?.detail, lastRefresh?.outcome != .refreshed else { return nil }
+            let next = retryIn.map { "; the next try is due in \($0) s" } ?? ""
+            return "No token could be had (\(detail))\(next)."
         case .none:
             if let fileProblem { return "The session file cannot be used: \(fileProblem)." }
             return "There is no session. Run: \(login)"
@@ -105,6 +133,9 @@ public struct SessionStatus: Sendable {
         if let foreignRefresh {
             return "The token is refreshed at \(foreignRefresh) only, and session.refresh names another server. "
                 + "It works until it expires. To allow the other one, run: \(login)"
+        }
+        if let lastRefresh, lastRefresh.outcome == .misconfigured, let detail = lastRefresh.detail, retryIn != nil {
+            return "No other token could be had (\(detail)); the one there is works until it ends."
         }
         if isRejected, retryIn == nil, let detail = lastRefresh?.detail, lastRefresh?.outcome != .refreshed {
             return "The API refuses the token, and it could not be refreshed (\(detail)); the next request tries again."
@@ -127,6 +158,13 @@ public struct SessionStatus: Sendable {
             .init("failures", .object(failures.map { .init($0.outcome, .integer($0.count)) })),
             .init("coalesced", .integer(coalesced)), .init("saved", .bool(unsaved == nil)),
             .init("source", source.map { .string($0.rawValue) } ?? .null),
+            .init("scope", scope.map(JSONValue.string) ?? .null),
+            .init(
+                "refresh_token",
+                refreshToken.map {
+                    .object([.init("present", .bool(true)), .init("expires_at", number($0.expiresAt))])
+                } ?? .null
+            ),
             .init("advice", advice.map(JSONValue.string) ?? .null),
         ])
     }

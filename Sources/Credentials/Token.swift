@@ -1,7 +1,10 @@
 import Platform
 import Support
 
-/// A bearer token (RFC 6750). Its descriptions and mirrors show a placeholder, never the value.
+/// A token: visible ASCII, so that it fits into a header field and can end neither the field nor the line.
+///
+/// RFC 6750 allows fewer characters, and issuers use others. Whoever writes a token into another language (a shell's,
+/// JSON, a form) quotes it for that one. Its descriptions and mirrors show a placeholder, never the value.
 public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// The secret itself.
     public let value: String
@@ -10,7 +13,7 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
 
     public static let maxBytes = 16 * 1024
 
-    /// Nil if `value` is empty, longer than 16 KiB, or has a character that RFC 6750 section 2.1 does not allow.
+    /// Nil if `value` is empty, longer than 16 KiB, or has a character that is not visible ASCII.
     public init?(_ value: String) {
         let bytes = value.utf8
         guard !bytes.isEmpty, bytes.count <= Self.maxBytes, bytes.allSatisfy(Self.isAllowed) else { return nil }
@@ -29,12 +32,34 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
         }
         if rest.isEmpty { throw .empty }
         if rest.utf8.count > Self.maxBytes { throw .tooLong }
-        guard let token = Token(String(rest)) else {
-            let scalars = Array(rest.unicodeScalars)
-            let index = scalars.firstIndex { !$0.isASCII || !Self.isAllowed(UInt8($0.value)) } ?? 0
-            throw .badCharacter(scalars[index], position: index + 1)
+        if let wrapping = Self.wrapping(rest) { throw .badCharacter(wrapping, position: 1) }
+        guard let token = Token(String(rest)) else { throw Self.problem(in: rest) { !Self.isAllowed($0) } }
+        self = token
+    }
+
+    /// Takes a token out of an issuer's answer. One that holds what shells and other languages quote with is refused:
+    /// no known issuer needs these, and whoever answers in its place may want them to be run.
+    public init(issued text: String) throws(TokenProblem) {
+        let token = try Token(pasted: text)
+        guard !token.value.utf8.contains(where: Self.isQuoting) else {
+            throw Self.problem(in: Substring(token.value), Self.isQuoting)
         }
         self = token
+    }
+
+    /// The first character that is wrong, as a problem.
+    private static func problem(in text: Substring, _ isWrong: (UInt8) -> Bool) -> TokenProblem {
+        let scalars = Array(text.unicodeScalars)
+        let index = scalars.firstIndex { !$0.isASCII || isWrong(UInt8($0.value)) } ?? 0
+        return .badCharacter(scalars[index], position: index + 1)
+    }
+
+    /// The first character of a text that stands in quotation marks or brackets as a whole: it is no token, it holds
+    /// one.
+    private static func wrapping(_ text: Substring) -> Unicode.Scalar? {
+        let pairs: [(Unicode.Scalar, Unicode.Scalar)] = [("\"", "\""), ("'", "'"), ("{", "}"), ("[", "]"), ("<", ">")]
+        let scalars = text.unicodeScalars
+        return pairs.first { $0.0 == scalars.first && $0.1 == scalars.last && scalars.count > 1 }?.0
     }
 
     /// True if the token can be read as a JSON Web Token (RFC 7519).
@@ -58,10 +83,12 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
     public var debugDescription: String { "(token)" }
     public var customMirror: Mirror { Mirror(self, children: []) }
 
-    /// `b64token`: letters, digits, `-._~+/` and `=`.
-    private static func isAllowed(_ byte: UInt8) -> Bool {
+    private static func isAllowed(_ byte: UInt8) -> Bool { (0x21...0x7E).contains(byte) }
+
+    /// Quotation marks, the backslash, and what a shell replaces within them.
+    private static func isQuoting(_ byte: UInt8) -> Bool {
         switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E, 0x2B, 0x2F, 0x3D: true
+        case UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "`"), UInt8(ascii: "\\"), UInt8(ascii: "$"): true
         default: false
         }
     }

@@ -1,8 +1,8 @@
-/// Why a text is no bearer token. Never holds the text.
+/// Why a text is no token. Never holds the text.
 public enum TokenProblem: Error, Equatable, Sendable, CustomStringConvertible {
     case empty
     case tooLong
-    /// The first character that no token holds (RFC 6750 section 2.1), and its place, counted from 1.
+    /// The first character that no token holds, and its place, counted from 1.
     case badCharacter(Unicode.Scalar, position: Int)
 
     public var description: String {
@@ -10,7 +10,7 @@ public enum TokenProblem: Error, Equatable, Sendable, CustomStringConvertible {
         case .empty: "it is empty"
         case .tooLong: "it is longer than \(Token.maxBytes / 1024) KiB"
         case .badCharacter(let scalar, let position):
-            "character \(position) is \(Self.name(of: scalar)), which no bearer token holds (RFC 6750)"
+            "character \(position) is \(Self.name(of: scalar)), which no token holds"
                 + (Self.cause(of: scalar, at: position).map { ": \($0)" } ?? "")
         }
     }

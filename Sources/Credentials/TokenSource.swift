@@ -1,44 +1,39 @@
-/// Why a refresh is made.
+/// Why a token is asked for.
 public enum RefreshCause: String, Sendable {
     case expiry, rejected, manual, client
+    /// A first one, of a source that needs nobody.
+    case start
+    /// Nobody asks: what is not used for long enough ends.
+    case keepAlive = "keep-alive"
 }
 
-/// The response to a successful refresh.
+/// The response to a successful refresh, as whoever asked for it by name gets it.
 public struct RefreshResponse: Sendable {
     public var token: Token
-    /// Seconds that the token lives from now, where the response says so beside the token.
-    public var lifetime: Int?
-    /// The upstream's response as it came, for a client that called the refresh path itself.
+    /// The upstream's response as it came.
     public var body: [UInt8]
     public var contentType: String
 
-    public init(token: Token, lifetime: Int? = nil, body: [UInt8], contentType: String) {
+    public init(token: Token, body: [UInt8], contentType: String) {
         self.token = token
-        self.lifetime = lifetime
         self.body = body
         self.contentType = contentType
     }
 }
 
-/// How one attempt to refresh ended.
-public enum RefreshOutcome: Sendable {
-    case refreshed(RefreshResponse)
-    /// The upstream gave the same token again, and says perhaps how long it lives from now.
-    case unchanged(RefreshResponse)
-    /// The upstream refuses to refresh this token, for good.
-    case refused(status: Int)
-    /// The refresh failed for now. `retryAfter` is the seconds that the upstream asked for. `mayHaveRotated` says that
-    /// the upstream may have rotated the token before it failed.
-    case unavailable(reason: String, retryAfter: Int?, mayHaveRotated: Bool = false)
-    /// Nothing was sent.
-    case unreachable(reason: String)
-    /// The request was sent, and no response with a token came: the upstream may have rotated it. `response` is the
-    /// body of a complete response in which no token was found, to be kept for a person.
-    case lost(reason: String, response: [UInt8]? = nil)
+/// Where tokens come from. The session keeps them, and the exchange applies them.
+public protocol TokenSource: Sendable {
+    /// Asking spends what is held: one asks at a time everywhere, the answer is saved before it is used, and one that is
+    /// lost may be a lost login. Else tokens are minted: anybody may ask at any time, and nothing is lost.
+    var spends: Bool { get }
+    /// A token can be had without holding one: a session without a token asks instead of wanting a login.
+    var startsAlone: Bool { get }
+    /// Whether a token can be had with what is held.
+    func canGet(with held: HeldTokens) -> Bool
+    /// Asks. Blocking; called from one thread at a time.
+    func get(_ held: HeldTokens) -> TokenOutcome
 }
 
-/// Fetches tokens. Blocking; called from one thread at a time. The session keeps the token, and the exchange applies
-/// it.
-public protocol TokenSource: Sendable {
-    func refresh(_ token: Token) -> RefreshOutcome
+extension TokenSource {
+    public func canGet(with held: HeldTokens) -> Bool { startsAlone || held.spent != nil }
 }

@@ -63,7 +63,7 @@ public struct SessionDiagnosis: Sendable {
     public var mayBeAsked: Bool {
         switch state {
         case .usable, .refreshing: (expiresIn ?? 1) > 0
-        case .loginNeeded, .none: false
+        case .loginNeeded, .none, .starting, .unused: false
         }
     }
 
@@ -96,6 +96,9 @@ public struct SessionDiagnosis: Sendable {
         switch state {
         case .loginNeeded, .none:
             return [CheckLine(.fail(.loginNeeded), "session", advice ?? "There is no session. Run: \(loginCommand)")]
+        case .unused: return [.note("session", "none is needed")]
+        case .starting:
+            return [.note("session", advice ?? "no token yet: the first request through squire run gets one")]
         case .usable, .refreshing: break
         }
         let line = expiresIn.map { $0 <= 0 } == true ? expired : line(probe)

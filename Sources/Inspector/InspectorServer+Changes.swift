@@ -107,7 +107,7 @@ extension InspectorServer {
         case .notRefreshable: return InspectorResponse.problem(.nothingToRefresh)
         case .shuttingDown: return InspectorResponse.problem(problem)
         case .loginNeeded: return refused(.loginNeeded, problem.detail, retryAfter: nil)
-        case .unchanged, .unavailable, .paused, .notWritable, .overloaded, .refreshDidNotHelp:
+        case .unchanged, .unavailable, .misconfigured, .paused, .notWritable, .overloaded, .refreshDidNotHelp:
             return refused(.sessionUnavailable, problem.detail, retryAfter: problem.retryAfter)
         }
     }

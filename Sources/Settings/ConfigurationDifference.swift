@@ -1,4 +1,5 @@
 import ReverseProxy
+import TokenSources
 
 extension LoadedConfiguration {
     /// What counts after a restart only.
@@ -25,6 +26,13 @@ extension LoadedConfiguration {
         switch (new, old) {
         case (let new as [HeaderRule], let old as [HeaderRule]):
             for name in changes(new, old) { keys.insert("\(key).\(name)") }
+        case (let new as SessionConfiguration.Source, let old as SessionConfiguration.Source):
+            let path = { (source: SessionConfiguration.Source) in key.replacing("source", with: Self.key(of: source)) }
+            if path(new) == path(old), let (left, right) = payloads(new, old) {
+                compare(left, right, path(new), into: &keys)
+            } else if new != old {
+                keys.formUnion([new, old].filter { $0 != .given }.map(path))
+            }
         case (let new?, let old?) where isSection(new):
             for (left, right) in zip(Mirror(reflecting: new).children, Mirror(reflecting: old).children) {
                 let name = spelling(left.label ?? "")
@@ -37,11 +45,31 @@ extension LoadedConfiguration {
         }
     }
 
+    /// The key that describes a source.
+    private static func key(of source: SessionConfiguration.Source) -> String {
+        switch source {
+        case .given, .unused: "source"
+        case .recipe: "refresh"
+        case .oauth: "oauth"
+        case .exec: "exec"
+        case .tokenFile: "token-file"
+        }
+    }
+
+    /// What two sources of one kind are told.
+    private static func payloads(_ new: Any, _ old: Any) -> (Any, Any)? {
+        guard let new = Mirror(reflecting: new).children.first?.value,
+            let old = Mirror(reflecting: old).children.first?.value
+        else { return nil }
+        return (new, old)
+    }
+
     /// Has keys of its own in the file.
     private static func isSection(_ value: Any) -> Bool {
         switch value {
-        case is ProxyConfiguration, is SessionConfiguration, is SessionConfiguration.Refresh, is TLSConfiguration,
-            is AccessConfiguration, is Limits, is Timeouts:
+        case is ProxyConfiguration, is SessionConfiguration, is SessionConfiguration.Refresh, is OAuthConfiguration,
+            is ExecConfiguration, is TokenFileConfiguration, is TLSConfiguration, is AccessConfiguration, is Limits,
+            is Timeouts:
             true
         default: false
         }

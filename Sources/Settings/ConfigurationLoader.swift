@@ -3,6 +3,7 @@ import HTTP1
 import Logging
 import Platform
 public import ReverseProxy
+import TokenSources
 import Upstream
 import Yams
 
@@ -209,12 +210,32 @@ public struct ConfigurationLoader {
 extension SessionBinding {
     /// The binding of the session that a configuration describes. `path` is the real path of its file.
     fileprivate init(_ configuration: ProxyConfiguration, path: String?) {
-        let refresh = configuration.session.refresh
+        let session = configuration.session
+        var source = SessionBinding.Source.given
+        var (issuer, clientID): (String?, String?) = (nil, nil)
+        switch session.source {
+        case .given: break
+        case .unused: source = .none
+        case .recipe: source = .recipe
+        case .exec: source = .exec
+        case .tokenFile: source = .tokenFile
+        case .oauth(let oauth):
+            source = .oauth
+            issuer = (oauth.tokenEndpoint ?? oauth.issuer).map(Self.origin)
+            clientID = oauth.clientID
+        }
         self.init(
             origin: configuration.upstream.description,
-            refreshOrigin: refresh?.origin?.description,
-            source: refresh == nil ? .given : .recipe,
+            refreshOrigin: session.refresh?.origin?.description,
+            source: source,
+            issuer: issuer,
+            clientID: clientID,
             configuration: path
         )
+    }
+
+    /// The scheme, host and port of a URL.
+    private static func origin(_ url: String) -> String {
+        url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false).prefix(3).joined(separator: "/")
     }
 }

@@ -32,10 +32,13 @@ struct SeededGenerator: RandomNumberGenerator {
         var random = SeededGenerator(seed: seed)
         for _ in 0..<500 {
             let policy = RefreshPolicy(
-                margin: [.zero, .seconds(30), .seconds(Int64.max)].randomElement(using: &random)!,
-                canRefresh: Bool.random(using: &random)
+                margin: [.zero, .seconds(30), .seconds(Int64.max)].randomElement(using: &random)!
             )
-            var state = CredentialState(policy: policy)
+            var state = CredentialState(
+                policy: policy,
+                canRefresh: .random(using: &random),
+                spends: .random(using: &random)
+            )
             var flights: [Generation] = []
             for _ in 0..<60 {
                 let before = state
@@ -52,10 +55,11 @@ struct SeededGenerator: RandomNumberGenerator {
         )
         switch Int.random(in: 0..<10, using: &random) {
         case 0:
-            state.publish(nil, now: now)
+            state.publish(nil, canRefresh: .random(using: &random), now: now)
         case 1, 2:
             let isRefreshed = Bool.random(using: &random)
-            state.publish(Self.records.randomElement(using: &random)!, isRefreshed: isRefreshed, now: now)
+            let (record, canRefresh) = (Self.records.randomElement(using: &random)!, Bool.random(using: &random))
+            state.publish(record, canRefresh: canRefresh, isRefreshed: isRefreshed, now: now)
         case 3, 4:
             let inquiry = Self.inquiry(state, &random)
             state.rejected(inquiry.rejection!, route: inquiry.route, hadAccepted: .random(using: &random), now: now)
@@ -99,12 +103,18 @@ struct SeededGenerator: RandomNumberGenerator {
             var record = SessionRecord()
             let identifier = "\(Int.random(in: 0..<3, using: &random))"
             let lives = [-5, 1, 60, 3600, 1 << 40]
-            record.put(
-                Int.random(in: 0..<4, using: &random) == 0
+            var tokens = TokenSet(
+                accessToken: Int.random(in: 0..<4, using: &random) == 0
                     ? makeToken(identifier, life: lives.randomElement(using: &random)!)
-                    : Token("opaque-" + identifier)!,
-                source: [.given, .signIn, .refresh].randomElement(using: &random)!,
-                lifetime: [nil, .min, 0, 60, .max].randomElement(using: &random)!,
+                    : Token("opaque-" + identifier)!
+            )
+            tokens.expiresIn = [nil, .min, 0, 60, .max].randomElement(using: &random)!
+            if Bool.random(using: &random) {
+                tokens.refreshToken = Token("refresh-\(Int.random(in: 0..<3, using: &random))")
+            }
+            record.put(
+                tokens,
+                [.given, .signIn, .refresh].randomElement(using: &random)!,
                 now: walls.randomElement(using: &random)!
             )
             record.isRefreshDenied = Int.random(in: 0..<4, using: &random) == 0
@@ -120,8 +130,8 @@ struct SeededGenerator: RandomNumberGenerator {
         case 2: .denied(explanation: "It was refused.")
         default:
             .failed(
+                [.unavailable, .unreachable, .misconfigured("key")].randomElement(using: &random)!,
                 retryAfter: [nil, .min, -1, 0, 60, .max].randomElement(using: &random)!,
-                isUnreachable: .random(using: &random),
                 jitter: .random(in: 0..<1, using: &random)
             )
         }
@@ -151,7 +161,6 @@ struct SeededGenerator: RandomNumberGenerator {
         }
         if state.credential == nil {
             expect(!state.isUsable(now: 0) && state.unexpired(now: 0) == nil, "nothing is usable")
-            expect(!state.isRefused, "what is not there is refused")
         }
         for now in Self.moments {
             for rejection in [nil, Rejection(generation: state.generation)] {
@@ -168,9 +177,10 @@ struct SeededGenerator: RandomNumberGenerator {
                 case .join: expect(state.isRefreshing, "waits for nothing")
                 case .awaitLead: expect(state.awaitsLead(now: now), "waits for nobody")
                 case .start(let pause):
-                    expect(!state.isRefreshing && !state.isRefused && state.credential != nil, "starts what may not be")
+                    expect(!state.isRefreshing && !state.isRefused && state.canRefresh, "starts what may not be")
                     expect((0...2_000_000_000).contains(pause), "waits too long")
-                case .fail(.unavailable(let seconds, _)), .fail(.paused(let seconds)), .fail(.unchanged(let seconds)):
+                case .fail(.unavailable(let seconds, _)), .fail(.paused(let seconds)), .fail(.unchanged(let seconds)),
+                    .fail(.misconfigured(_, let seconds)):
                     expect((0...Int.max).contains(seconds), "a pause of less than nothing")
                 case .fail: break
                 }

@@ -7,7 +7,7 @@ import Testing
     private let wall = 1_000_000
 
     private func state(life: Int = 3600, margin: Duration = .seconds(30), canRefresh: Bool = true) -> CredentialState {
-        var state = CredentialState(policy: RefreshPolicy(margin: margin, canRefresh: canRefresh))
+        var state = CredentialState(policy: RefreshPolicy(margin: margin), canRefresh: canRefresh)
         publish(&state, makeToken("a", life: life), life: life, now: 0)
         return state
     }
@@ -20,7 +20,7 @@ import Testing
         now: Int64
     ) -> CredentialFailure? {
         let replaced = state.beginRefresh() ?? state.generation
-        let verdict = CredentialState.Verdict.failed(retryAfter: retryAfter, isUnreachable: false, jitter: jitter)
+        let verdict = CredentialState.Verdict.failed(.unavailable, retryAfter: retryAfter, jitter: jitter)
         return state.endRefresh(replacing: replaced, verdict, now: now)
     }
 
@@ -32,8 +32,8 @@ import Testing
     ) {
         let wallNow = wall + Int(now / Self.second)
         var record = SessionRecord()
-        record.put(token, source: .signIn, lifetime: life, now: wallNow)
-        state.publish(record, now: Instant(elapsed: now, wall: wallNow))
+        record.put(TokenSet(accessToken: token, expiresIn: life), .signIn, now: wallNow)
+        state.publish(record, canRefresh: state.canRefresh, now: Instant(elapsed: now, wall: wallNow))
     }
 
     /// A request of that route is rejected, and asks for another credential.
@@ -72,10 +72,10 @@ import Testing
     }
 
     /// A margin longer than the token's life must not refresh with every request.
-    @Test func marginIsAtMostAThirdOfTheLife() {
+    @Test func marginIsAtMostATenthOfTheLife() {
         let state = state(life: 30)
-        #expect(state.isUsable(now: 19 * Self.second))
-        #expect(!state.isUsable(now: 20 * Self.second))
+        #expect(state.isUsable(now: 26 * Self.second))
+        #expect(!state.isUsable(now: 27 * Self.second))
     }
 
     @Test func onlyTheHolderOfTheCurrentGenerationStarts() {
@@ -232,8 +232,8 @@ import Testing
 
     private func refreshed(_ state: inout CredentialState, _ token: Token) {
         var record = SessionRecord()
-        record.put(token, source: .refresh, lifetime: 3600, now: wall)
-        state.publish(record, isRefreshed: true, now: Instant(elapsed: 0, wall: wall))
+        record.put(TokenSet(accessToken: token, expiresIn: 3600), .refresh, now: wall)
+        state.publish(record, canRefresh: state.canRefresh, isRefreshed: true, now: Instant(elapsed: 0, wall: wall))
         #expect(state.endRefresh(replacing: state.generation - 1, .settled, now: 0) == nil)
     }
 
@@ -353,25 +353,25 @@ import Testing
 
     @Test func marksOfOtherProcesses() {
         var record = SessionRecord()
-        record.put(makeToken("a", life: 3600), source: .signIn, lifetime: 3600, now: wall)
+        record.put(TokenSet(accessToken: makeToken("a", life: 3600), expiresIn: 3600), .signIn, now: wall)
         record.isRefreshDenied = true
         let now = Instant(elapsed: 0, wall: wall)
-        var state = CredentialState(policy: RefreshPolicy())
+        var state = CredentialState(policy: RefreshPolicy(), canRefresh: true)
         record.rejected = .init(at: wall, isWhole: false)
-        state.publish(record, now: now)
+        state.publish(record, canRefresh: state.canRefresh, now: now)
         #expect(state.isInDoubt && !state.isDead(now: 0))
         record.rejected = .init(at: wall, isWhole: true)
-        state.publish(record, now: now)
+        state.publish(record, canRefresh: state.canRefresh, now: now)
         #expect(state.isDead(now: 0) && state.unwrittenMark == nil)
         // It is tried here, too, but not at once.
         guard case .fail = state.decide(Inquiry(), now: 29 * Self.second) else { return #expect(Bool(false)) }
         // Somebody saw it accepted.
         record.rejected = nil
-        state.publish(record, now: now)
+        state.publish(record, canRefresh: state.canRefresh, now: now)
         #expect(!state.isDead(now: 0) && !state.isInDoubt)
         // What this process saw since is not undone by a file that says nothing new.
         _ = reject(&state, route: 1, hadAccepted: true, now: 0)
-        state.publish(record, now: now)
+        state.publish(record, canRefresh: state.canRefresh, now: now)
         #expect(state.isDead(now: 0) && state.unwrittenMark == .some(.init(at: wall, isWhole: true)))
         state.markWasWritten(.init(at: wall, isWhole: true))
         #expect(state.unwrittenMark == nil)

@@ -45,10 +45,10 @@ import Threads
     /// The life of a session with such a token, from its receipt to its refusal.
     @Test(arguments: numbers) func sessionsOfSuchTokens(_ number: String) throws {
         let token = try Self.token(#"{"exp":\#(number),"nbf":1700000000,"sub":"7"}"#)
-        for source in [SessionRecord.Source.given, .signIn, .refresh] {
+        for source in [SessionRecord.Arrival.given, .signIn, .refresh] {
             for wall in Self.edges {
                 var record = SessionRecord()
-                record.put(token, source: source, now: wall)
+                record.put(TokenSet(accessToken: token), source, now: wall)
                 try Self.live(record)
             }
         }
@@ -80,11 +80,11 @@ import Threads
         for wall in edges {
             for elapsed in [Int64.min, 0, .max] {
                 var shared = Session.Shared(
-                    machine: CredentialState(policy: RefreshPolicy(margin: .seconds(Int64.max))),
+                    machine: CredentialState(policy: RefreshPolicy(margin: .seconds(Int64.max)), canRefresh: true),
                     persistence: .memoryOnly
                 )
                 shared.record = record
-                shared.machine.publish(record, now: Instant(elapsed: elapsed, wall: wall))
+                shared.machine.publish(record, canRefresh: true, now: Instant(elapsed: elapsed, wall: wall))
                 for later in [Int64.min, 0, .max] {
                     let rejection = Rejection(generation: 1, skew: later)
                     let moment = Instant(elapsed: later, wall: wall)
@@ -105,9 +105,11 @@ import Threads
     /// A whole session with such clocks, and an upstream that asks for such pauses.
     @Test(arguments: walls) func clocks(_ wall: Int) throws {
         struct Source: TokenSource {
+            var spends: Bool { true }
+            var startsAlone: Bool { false }
             let retryAfter: Int?
 
-            func refresh(_ token: Token) -> RefreshOutcome { .unavailable(reason: "x", retryAfter: retryAfter) }
+            func get(_ held: HeldTokens) -> TokenOutcome { .unavailable(reason: "x", retryAfter: retryAfter) }
         }
         for elapsed in Self.elapsed {
             for retryAfter in [nil, Int.min, 0, 1 << 53, .max] {
@@ -116,13 +118,14 @@ import Threads
                 let session = try Session(
                     file: nil,
                     source: Source(retryAfter: retryAfter),
-                    margin: .zero,
+                    policy: RefreshPolicy(margin: .zero),
                     clock: clock
                 ) { _ in
                     events.with { $0 += 1 }
                 }
                 let (adopted, answered) = (Latch<Bool>(), Latch<Bool>())
-                session.adopt(makeToken("a"), source: .signIn, lifetime: retryAfter) { _ in adopted.set(true) }
+                let tokens = TokenSet(accessToken: makeToken("a"), expiresIn: retryAfter, refreshExpiresIn: retryAfter)
+                session.adopt(tokens, .signIn) { _ in adopted.set(true) }
                 _ = adopted.wait()
                 session.refreshNow(cause: .manual) { _ in answered.set(true) }
                 _ = answered.wait()

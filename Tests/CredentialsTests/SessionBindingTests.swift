@@ -20,9 +20,14 @@ import Threads
     @Test func aRecordStaysBound() throws {
         let binding = SessionBinding(origin: "https://a", refreshOrigin: "https://r", configuration: "/c.yaml")
         var record = SessionRecord()
-        record.put(try #require(Token("first")), source: .signIn, upstream: "https://a", now: 1_000_000)
+        record.put(TokenSet(accessToken: try #require(Token("first"))), .signIn, upstream: "https://a", now: 1_000_000)
         record.bind(binding)
-        record.put(try #require(Token("second")), source: .refresh, upstream: "https://a", now: 1_000_000)
+        record.put(
+            TokenSet(accessToken: try #require(Token("second"))),
+            .refresh,
+            upstream: "https://a",
+            now: 1_000_000
+        )
         #expect(record.foreignOrigin(to: binding) == nil && record.foreignRefreshOrigin(to: binding) == nil)
         #expect(record.foreignOrigin(to: SessionBinding(origin: "https://b")) == "https://a")
         let elsewhere = SessionBinding(origin: "https://a", refreshOrigin: "https://evil")
@@ -60,7 +65,7 @@ import Threads
                 let session = try? Session(
                     file: file,
                     source: nil,
-                    margin: .zero,
+                    policy: RefreshPolicy(margin: .zero),
                     binding: SessionBinding(origin: origin)
                 )
                 sessions.with { $0[origin] = session }
@@ -79,7 +84,7 @@ import Threads
         let session = try Session(
             file: file,
             source: nil,
-            margin: .zero,
+            policy: RefreshPolicy(margin: .zero),
             binding: SessionBinding(origin: "https://a"),
             onlyLooks: true
         )
@@ -94,7 +99,7 @@ import Threads
         let session = try Session(
             file: file,
             source: nil,
-            margin: .zero,
+            policy: RefreshPolicy(margin: .zero),
             binding: SessionBinding(origin: "https://a")
         )
         #expect(session.token != nil)
@@ -107,12 +112,12 @@ import Threads
         let session = try Session(
             file: file,
             source: nil,
-            margin: .zero,
+            policy: RefreshPolicy(margin: .zero),
             binding: SessionBinding(origin: "https://a")
         )
         let version = file.version()
         let latch = Latch<Result<Void, SessionFileError>>()
-        session.adopt(try #require(Token("new")), source: .signIn, keepsUnsaved: true) { latch.set($0) }
+        session.adopt(TokenSet(accessToken: try #require(Token("new"))), .signIn, keepsUnsaved: true) { latch.set($0) }
         guard case .failure(let error) = latch.wait(), error.reason == .foreign else {
             Issue.record("it was replaced")
             return

@@ -7,9 +7,11 @@ import Threads
 /// A completion is called exactly once for every call, whenever the session ends.
 @Suite struct SessionCompletionTests {
     private struct FailingSource: TokenSource {
-        let outcome: RefreshOutcome
+        var spends: Bool { true }
+        var startsAlone: Bool { false }
+        let outcome: TokenOutcome
 
-        func refresh(_ token: Token) -> RefreshOutcome { outcome }
+        func get(_ held: HeldTokens) -> TokenOutcome { outcome }
     }
 
     /// How often each call was answered.
@@ -44,24 +46,31 @@ import Threads
         }
         answers.call { answered in session.credential(for: Inquiry(), settled: true) { _ in answered() } }
         answers.call { answered in session.refreshNow(cause: .manual) { _ in answered() } }
-        answers.call { answered in session.adopt(makeToken("x"), source: .given) { _ in answered() } }
+        answers.call { answered in session.adopt(TokenSet(accessToken: makeToken("x")), .given) { _ in answered() } }
         answers.call { answered in session.forget { _ in answered() } }
     }
 
     @Test(
         arguments: [
-            .lost(reason: "cut"), .refused(status: 401), .unreachable(reason: "gone"),
+            .lost(reason: "cut"), .refused(reason: "status 401", status: 401), .misconfigured(reason: "invalid_client"),
+            .unreachable(reason: "gone"),
             .unavailable(reason: "status 503", retryAfter: nil),
-            .unchanged(RefreshResponse(token: makeToken("a"), body: [], contentType: "application/json")),
-        ] as [RefreshOutcome]
+            .unchanged(),
+        ] as [TokenOutcome]
     )
-    func everyCallIsAnsweredOnceAroundAShutdown(_ outcome: RefreshOutcome) throws {
+    func everyCallIsAnsweredOnceAroundAShutdown(_ outcome: TokenOutcome) throws {
         for isInFile in [true, false] {
             for round in 0..<10 {
                 let file = isInFile ? SessionFile(path: Self.directory() + "/s.json") : nil
-                let session = try Session(file: file, source: FailingSource(outcome: outcome), margin: .seconds(30))
+                let session = try Session(
+                    file: file,
+                    source: FailingSource(outcome: outcome),
+                    policy: RefreshPolicy(margin: .seconds(30))
+                )
                 let answers = Answers()
-                answers.call { answered in session.adopt(makeToken("a"), source: .signIn) { _ in answered() } }
+                answers.call { answered in
+                    session.adopt(TokenSet(accessToken: makeToken("a")), .signIn) { _ in answered() }
+                }
                 let callers = (0..<2).compactMap { _ in
                     NativeThread(name: "test-caller") { for _ in 0..<10 { Self.callEverything(session, answers) } }
                 }
@@ -79,9 +88,9 @@ import Threads
         let answered = Latch<Grant>()
         do {
             let source = FailingSource(outcome: .unavailable(reason: "status 503", retryAfter: nil))
-            let session = try Session(file: nil, source: source, margin: .zero)
+            let session = try Session(file: nil, source: source, policy: RefreshPolicy(margin: .zero))
             let (adopted, refreshed) = (Latch<Bool>(), Latch<Bool>())
-            session.adopt(makeToken("a"), source: .signIn) { _ in adopted.set(true) }
+            session.adopt(TokenSet(accessToken: makeToken("a")), .signIn) { _ in adopted.set(true) }
             _ = adopted.wait()
             session.refreshNow(cause: .manual) { _ in refreshed.set(true) }
             _ = refreshed.wait()
@@ -95,16 +104,20 @@ import Threads
     @Test func loginRightAfterALostRefresh() throws {
         let file = SessionFile(path: Self.directory() + "/s.json")
         let current = Guarded<Session?>(nil)
-        let session = try Session(file: file, source: FailingSource(outcome: .lost(reason: "cut")), margin: .zero) {
+        let session = try Session(
+            file: file,
+            source: FailingSource(outcome: .lost(reason: "cut")),
+            policy: RefreshPolicy(margin: .zero)
+        ) {
             guard case .refreshFailed = $0 else { return }
             var record = SessionRecord()
-            record.put(makeToken("hand"), source: .given, now: 1_000_000)
+            record.put(TokenSet(accessToken: makeToken("hand")), .given, now: 1_000_000)
             _ = try? file.save(record)
             current.with { $0 }?.recheckNow()
         }
         current.with { $0 = session }
         let (adopted, answered) = (Latch<Bool>(), Latch<Grant>())
-        session.adopt(makeToken("a"), source: .signIn) { _ in adopted.set(true) }
+        session.adopt(TokenSet(accessToken: makeToken("a")), .signIn) { _ in adopted.set(true) }
         _ = adopted.wait()
         session.credential(for: Inquiry(rejection: Rejection(generation: 1))) { answered.set($0) }
         _ = answered.wait()

@@ -8,7 +8,7 @@ import Testing
         _ change: (inout SessionStatus) -> Void = { _ in }
     ) -> SessionStatus {
         let shared = Session.Shared(
-            machine: CredentialState(policy: RefreshPolicy()),
+            machine: CredentialState(policy: RefreshPolicy(), canRefresh: true),
             persistence: .absent
         )
         var status = shared.status(now: Instant(elapsed: 0, wall: 0))

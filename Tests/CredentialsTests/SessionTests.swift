@@ -22,20 +22,21 @@ private final class TestClock: CredentialClock {
 
 /// Counts calls; answers when it is let go.
 private final class TestSource: TokenSource {
-    private let shared: Guarded<(outcomes: [RefreshOutcome], calls: [Token])>
+    let (spends, startsAlone) = (true, false)
+    private let shared: Guarded<(outcomes: [TokenOutcome], calls: [Token])>
     let mayAnswer = Latch<Bool>()
     private let meanwhile: @Sendable () -> Void
 
-    init(_ outcomes: [RefreshOutcome], meanwhile: @escaping @Sendable () -> Void = {}) {
+    init(_ outcomes: [TokenOutcome], meanwhile: @escaping @Sendable () -> Void = {}) {
         shared = Guarded((outcomes, []))
         self.meanwhile = meanwhile
     }
 
-    func refresh(_ token: Token) -> RefreshOutcome {
+    func get(_ held: HeldTokens) -> TokenOutcome {
         _ = mayAnswer.wait()
         meanwhile()
         return shared.with { shared in
-            shared.calls.append(token)
+            shared.calls += held.accessToken.map { [$0] } ?? []
             return shared.outcomes.isEmpty
                 ? .unavailable(reason: "no more", retryAfter: nil) : shared.outcomes.removeFirst()
         }
@@ -61,8 +62,8 @@ extension Grant {
 }
 
 @Suite struct SessionTests {
-    private func success(_ token: Token) -> RefreshOutcome {
-        .refreshed(RefreshResponse(token: token, body: [], contentType: "application/json"))
+    private func success(_ token: Token) -> TokenOutcome {
+        .obtained(TokenSet(accessToken: token))
     }
 
     private func directory() -> String {
@@ -80,14 +81,19 @@ extension Grant {
 
     private func adopt(_ cache: Session, _ token: Token) {
         let latch = Latch<Bool>()
-        cache.adopt(token, source: .signIn) { _ in latch.set(true) }
+        cache.adopt(TokenSet(accessToken: token), .signIn) { _ in latch.set(true) }
         _ = latch.wait()
     }
 
     @Test func oneRefreshForEveryone() throws {
         let (old, new) = (makeToken("a"), makeToken("b"))
         let source = TestSource([success(new)])
-        let cache = try Session(file: nil, source: source, margin: .seconds(30), clock: TestClock())
+        let cache = try Session(
+            file: nil,
+            source: source,
+            policy: RefreshPolicy(margin: .seconds(30)),
+            clock: TestClock()
+        )
         adopt(cache, old)
         let latches = (0..<1000).map { _ in Latch<Result<Credential, CredentialFailure>>() }
         for latch in latches {
@@ -106,7 +112,12 @@ extension Grant {
         let (old, new, newer) = (makeToken("a"), makeToken("b"), makeToken("c"))
         let source = TestSource([success(new), success(newer)])
         source.mayAnswer.set(true)
-        let session = try Session(file: nil, source: source, margin: .seconds(30), clock: TestClock())
+        let session = try Session(
+            file: nil,
+            source: source,
+            policy: RefreshPolicy(margin: .seconds(30)),
+            clock: TestClock()
+        )
         adopt(session, old)
         #expect(try wait(session, rejecting: 1).get().token == new)
         let other = Latch<Result<Credential, CredentialFailure>>()
@@ -125,9 +136,14 @@ extension Grant {
 
     /// What was sent before the token died says nothing of it; the try does.
     @Test func aLateAcceptanceRevivesNothing() throws {
-        let source = TestSource([.refused(status: 401)])
+        let source = TestSource([.refused(reason: "status 401", status: 401)])
         source.mayAnswer.set(true)
-        let session = try Session(file: nil, source: source, margin: .zero, trialInterval: .zero, clock: TestClock())
+        let session = try Session(
+            file: nil,
+            source: source,
+            policy: RefreshPolicy(margin: .zero, trialInterval: .zero),
+            clock: TestClock()
+        )
         adopt(session, makeToken("a"))
         let early = session.epoch(of: 1)
         session.accepted(route: 7, epoch: early)
@@ -151,7 +167,12 @@ extension Grant {
         let (old, new) = (makeToken("a"), makeToken("b"))
         let source = TestSource([success(new)])
         source.mayAnswer.set(true)
-        let cache = try Session(file: file, source: source, margin: .seconds(30), clock: TestClock())
+        let cache = try Session(
+            file: file,
+            source: source,
+            policy: RefreshPolicy(margin: .seconds(30)),
+            clock: TestClock()
+        )
         adopt(cache, old)
         let saved = Latch<Token?>()
         cache.credential(for: Inquiry(rejection: Rejection(generation: 1))) { _ in
@@ -166,10 +187,15 @@ extension Grant {
         let (old, new) = (makeToken("a"), makeToken("b"))
         let source = TestSource([])
         source.mayAnswer.set(true)
-        let cache = try Session(file: file, source: source, margin: .seconds(30), clock: TestClock())
+        let cache = try Session(
+            file: file,
+            source: source,
+            policy: RefreshPolicy(margin: .seconds(30)),
+            clock: TestClock()
+        )
         adopt(cache, old)
         var record = try #require(try file.load()).record
-        record.put(new, source: .refresh, now: 1_000_000)
+        record.put(TokenSet(accessToken: new), .refresh, now: 1_000_000)
         try file.save(record)
         #expect(try wait(cache, rejecting: 1).get().token == new)
         #expect(source.received.isEmpty)
@@ -179,7 +205,12 @@ extension Grant {
         let (old, new) = (makeToken("a"), makeToken("b"))
         let source = TestSource([.lost(reason: ""), success(new)])
         source.mayAnswer.set(true)
-        let cache = try Session(file: nil, source: source, margin: .seconds(30), clock: TestClock())
+        let cache = try Session(
+            file: nil,
+            source: source,
+            policy: RefreshPolicy(margin: .seconds(30)),
+            clock: TestClock()
+        )
         adopt(cache, old)
         #expect(try wait(cache, rejecting: 1).get().token == new)
         #expect(source.received == [old, old])
@@ -187,7 +218,12 @@ extension Grant {
 
     @Test func expiryIsJudgedFromReceipt() throws {
         let clock = TestClock()
-        let cache = try Session(file: nil, source: TestSource([]), margin: .seconds(30), clock: clock)
+        let cache = try Session(
+            file: nil,
+            source: TestSource([]),
+            policy: RefreshPolicy(margin: .seconds(30)),
+            clock: clock
+        )
         // The issuer's clock is a day ahead, and iat is that of an old login.
         adopt(cache, makeToken("a", life: 3600, notBefore: 1_086_400, issuedAt: 5))
         #expect(cache.status.expiresIn == 3600)
@@ -203,14 +239,14 @@ extension Grant {
         let outcomes = (0..<3).map { success(makeToken("new\($0)")) }
         let source = TestSource(outcomes)
         source.mayAnswer.set(true)
-        let cache = try Session(file: file, source: source, margin: .seconds(30), clock: clock)
+        let cache = try Session(file: file, source: source, policy: RefreshPolicy(margin: .seconds(30)), clock: clock)
         adopt(cache, makeToken("a", life: 3600))
         clock.jump(jump)
         #expect(cache.status.expiresIn == 3600)
         cache.recheckNow()
         #expect(try wait(cache, rejecting: nil).get().token == makeToken("a", life: 3600))
         #expect(source.received.isEmpty)
-        let other = try Session(file: file, source: source, margin: .seconds(30), clock: clock)
+        let other = try Session(file: file, source: source, policy: RefreshPolicy(margin: .seconds(30)), clock: clock)
         for _ in 0..<3 { _ = try wait(other, rejecting: nil).get() }
         #expect(source.received.count == (jump > 0 ? 1 : 0))
         // One whose end seems a day further away than it is dies by being refused, as any other.
@@ -220,9 +256,11 @@ extension Grant {
 
     @Test func failedEarlyRefreshFailsNoRequest() throws {
         let clock = TestClock()
-        let source = TestSource([.unavailable(reason: "status 503", retryAfter: 60), .refused(status: 401)])
+        let source = TestSource([
+            .unavailable(reason: "status 503", retryAfter: 60), .refused(reason: "status 401", status: 401),
+        ])
         source.mayAnswer.set(true)
-        let cache = try Session(file: nil, source: source, margin: .seconds(30), clock: clock)
+        let cache = try Session(file: nil, source: source, policy: RefreshPolicy(margin: .seconds(30)), clock: clock)
         adopt(cache, makeToken("a", life: 3600))
         clock.advance(3580)
         #expect(try wait(cache, rejecting: nil).get().generation == 1)
@@ -239,7 +277,12 @@ extension Grant {
         fputs("{broken", file)
         fclose(file)
         #expect(throws: SessionFileError.self) {
-            try Session(file: SessionFile(path: path), source: nil, margin: .zero, clock: TestClock())
+            try Session(
+                file: SessionFile(path: path),
+                source: nil,
+                policy: RefreshPolicy(margin: .zero),
+                clock: TestClock()
+            )
         }
     }
 
@@ -256,7 +299,7 @@ extension Grant {
         }
         source.mayAnswer.set(true)
         let events = Events()
-        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock()) {
+        let cache = try Session(file: file, source: source, policy: RefreshPolicy(margin: .zero), clock: TestClock()) {
             events.note($0)
         }
         adopt(cache, old)
@@ -275,7 +318,7 @@ extension Grant {
         let new = makeToken("b")
         let file = SessionFile(path: directory() + "/s.json")
         let source = TestSource([success(new)])
-        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: source, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         adopt(cache, makeToken("a"))
         cache.credential(for: Inquiry(rejection: Rejection(generation: 1))) { _ in }
         #expect(!cache.shutdown(timeout: .zero))
@@ -295,11 +338,11 @@ extension Grant {
         let start = notBefore.map { #""nbf":\#($0),"# } ?? ""
         let claims = Base64URL.encode(Array(#"{\#(start)"exp":\#(expiry),"iat":1e300,"sub":"7"}"#.utf8))
         let token = try #require(Token("e30.\(claims).c2ln"))
-        for source in [SessionRecord.Source.given, .signIn, .refresh] {
+        for source in [SessionRecord.Arrival.given, .signIn, .refresh] {
             var record = SessionRecord()
-            record.put(token, source: source, now: 1_000_000)
-            var state = CredentialState(policy: RefreshPolicy())
-            state.publish(record, now: Instant(elapsed: 0, wall: 1_000_000))
+            record.put(TokenSet(accessToken: token), source, now: 1_000_000)
+            var state = CredentialState(policy: RefreshPolicy(), canRefresh: true)
+            state.publish(record, canRefresh: true, now: Instant(elapsed: 0, wall: 1_000_000))
             _ = state.decide(Inquiry(), now: .max / 2)
             // One that was just made is used, whatever it says of itself.
             if source != .given { #expect(state.isUsable(now: 0)) }
@@ -309,7 +352,7 @@ extension Grant {
     /// An editor replaced the token alone: what is said beside it belongs to the former one.
     @Test func tokenPutInByHand() throws {
         var record = SessionRecord()
-        record.put(makeToken("a"), source: .signIn, upstream: "https://a.example", now: 1_000_000)
+        record.put(TokenSet(accessToken: makeToken("a")), .signIn, upstream: "https://a.example", now: 1_000_000)
         record.isRefreshDenied = true
         let text = String(decoding: record.serialized(), as: UTF8.self)
         let other = makeToken("b", notBefore: 2_000_000)
@@ -322,19 +365,19 @@ extension Grant {
         #expect(edited.expiresAt == 2_003_600)
         #expect(edited.lineage != record.lineage)
         var refreshed = edited
-        refreshed.put(makeToken("c"), source: .refresh, now: 1_000_000)
+        refreshed.put(TokenSet(accessToken: makeToken("c")), .refresh, now: 1_000_000)
         #expect(refreshed.lineage == edited.lineage)
     }
 
     @Test func leftoverRecordIsTakenUp() throws {
         let file = SessionFile(path: directory() + "/s.json")
         var record = SessionRecord()
-        record.put(makeToken("a"), source: .signIn, now: 1_000_000)
+        record.put(TokenSet(accessToken: makeToken("a")), .signIn, now: 1_000_000)
         try file.save(record)
         // As a process leaves it that dies between writing and renaming.
-        record.put(makeToken("b"), source: .refresh, now: 1_000_000)
+        record.put(TokenSet(accessToken: makeToken("b")), .refresh, now: 1_000_000)
         try leave(record.serialized() + [UInt8](repeating: 0x20, count: 1000), file)
-        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         #expect(cache.token == makeToken("b"))
         #expect(try file.load()?.record.token == makeToken("b"))
         #expect(!file.hasLeftover)
@@ -343,10 +386,10 @@ extension Grant {
     @Test(arguments: ["rubbish", "", #"{"token":"x"}"#]) func otherLeftoversGo(_ text: String) throws {
         let file = SessionFile(path: directory() + "/s.json")
         var record = SessionRecord()
-        record.put(makeToken("a"), source: .signIn, now: 1_000_000)
+        record.put(TokenSet(accessToken: makeToken("a")), .signIn, now: 1_000_000)
         try file.save(record)
         try leave(Array(text.utf8), file)
-        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         #expect(cache.token == makeToken("a"))
         #expect(!file.hasLeftover)
     }
@@ -356,17 +399,17 @@ extension Grant {
         let file = SessionFile(path: directory() + "/s.json")
         let old = makeToken("a")
         var record = SessionRecord()
-        record.put(old, source: .signIn, now: 1_000_000)
+        record.put(TokenSet(accessToken: old), .signIn, now: 1_000_000)
         try file.save(record)
         _ = try file.prepare(.init(fingerprint: old.fingerprint, at: 999_000, cause: .rejected))
-        let source = TestSource([.refused(status: 401)])
+        let source = TestSource([.refused(reason: "status 401", status: 401)])
         source.mayAnswer.set(true)
-        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: source, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         #expect(cache.status.lastRefresh?.outcome == .interrupted && !file.hasLeftover)
         guard case .failure(.loginNeeded(let story?)) = wait(cache, rejecting: 1) else { return #expect(Bool(false)) }
         #expect(story.contains("\(UTCTime.text(999_000)) was lost (Squire was stopped"))
         // It is remembered.
-        let next = try Session(file: file, source: source, margin: .zero, clock: TestClock())
+        let next = try Session(file: file, source: source, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         #expect(next.status.advice?.contains("was lost") == true && next.status.state == .loginNeeded)
     }
 
@@ -380,7 +423,7 @@ extension Grant {
         let file = SessionFile(path: directory() + "/s.json")
         let source = TestSource([])
         source.mayAnswer.set(true)
-        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: source, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         adopt(cache, makeToken("a"))
         try rubbish(file)
         cache.recheckNow()
@@ -388,7 +431,7 @@ extension Grant {
         guard case .failure(.notWritable) = wait(cache, rejecting: 1) else { return #expect(Bool(false)) }
         #expect(source.received.isEmpty)
         let latch = Latch<Bool>()
-        cache.adopt(makeToken("b"), source: .given) {
+        cache.adopt(TokenSet(accessToken: makeToken("b")), .given) {
             if case .failure = $0 { latch.set(true) } else { latch.set(false) }
         }
         #expect(latch.wait())
@@ -411,7 +454,7 @@ extension Grant {
     /// What `login` trims is trimmed in the file too.
     @Test(arguments: ["Bearer hand", " hand\\n", "\\ufeffhand"]) func tokenPastedIntoTheFile(_ text: String) throws {
         let file = SessionFile(path: directory() + "/s.json")
-        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         adopt(cache, makeToken("a"))
         try write(#"{"token":"\#(text)"}"#, file.path)
         cache.recheckNow()
@@ -424,13 +467,13 @@ extension Grant {
         _ token: String
     ) throws {
         let file = SessionFile(path: directory() + "/s.json")
-        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         adopt(cache, makeToken("a"))
         try write("{\"token\":\(token)}", file.path)
         cache.recheckNow()
         #expect(cache.token == makeToken("a") && cache.status.fileProblem?.contains("no bearer token") == true)
         #expect(throws: SessionFileError.self) {
-            try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+            try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         }
         // A token that was taken out is a logout.
         try write(#"{"token":null}"#, file.path)
@@ -456,7 +499,7 @@ extension Grant {
             success(makeToken("b")),
         ])
         source.mayAnswer.set(true)
-        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: source, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         adopt(cache, makeToken("a"))
         _ = wait(cache, rejecting: 1)
         var information = stat()
@@ -471,7 +514,7 @@ extension Grant {
 
     @Test func logoutRemovesTheKeptResponse() throws {
         let file = SessionFile(path: directory() + "/s.json")
-        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         adopt(cache, makeToken("a"))
         #expect(file.keepAnswer([0x78]) && file.hasAnswer)
         let latch = Latch<Bool>()
@@ -485,19 +528,22 @@ extension Grant {
     @Test(.enabled(if: geteuid() == 0)) func othersLeftoversAreNotTakenUp() throws {
         let file = SessionFile(path: directory() + "/s.json")
         var record = SessionRecord()
-        record.put(makeToken("planted"), source: .signIn, now: 1_000_000)
+        record.put(TokenSet(accessToken: makeToken("planted")), .signIn, now: 1_000_000)
         try leave(record.serialized(), file)
         chown(file.directory + "/.s.json.new", 12_345, 12_345)
-        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         #expect(cache.token == nil && !file.hasLeftover)
         // The superuser may deal with what the owner of the session left.
         adopt(cache, makeToken("a"))
         chown(file.path, 12_345, 12_345)
         record = try #require(try file.load()).record
-        record.put(makeToken("b"), source: .refresh, now: 1_000_000)
+        record.put(TokenSet(accessToken: makeToken("b")), .refresh, now: 1_000_000)
         try leave(record.serialized(), file)
         chown(file.directory + "/.s.json.new", 12_345, 12_345)
-        #expect(try Session(file: file, source: nil, margin: .zero, clock: TestClock()).token == makeToken("b"))
+        #expect(
+            try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock()).token
+                == makeToken("b")
+        )
         #expect(cache.shutdown(timeout: .seconds(10)))
     }
 
@@ -506,7 +552,7 @@ extension Grant {
         mkfifo(file.path, 0o600)
         mkfifo(file.directory + "/.s.json.new", 0o600)
         #expect(throws: SessionFileError.self) {
-            try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+            try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         }
         #expect(file.hasLeftover, "what cannot be judged yet is left")
     }
@@ -514,7 +560,7 @@ extension Grant {
     /// Only what took the place of a session makes that the previous one.
     @Test func failedLoginKeepsThePreviousSession() throws {
         let file = SessionFile(path: directory() + "/s.json")
-        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         for name in ["a", "b"] { adopt(cache, makeToken(name)) }
         #expect(file.previous()?.token == makeToken("a"))
         // A directory where the new file would be made: for the superuser too.
@@ -530,12 +576,12 @@ extension Grant {
     @Test func unsavedLoginKeepsThePreviousSessionLater() throws {
         let file = SessionFile(path: directory() + "/s.json")
         let (former, new, newer) = (makeToken("a"), makeToken("b"), makeToken("c"))
-        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         adopt(cache, former)
         mkdir(file.temporaryPath, 0o700)
         mkdir(file.temporaryPath + "/x", 0o700)
         let isDone = Latch<Bool>()
-        cache.adopt(new, source: .signIn, keepsUnsaved: true) { _ in isDone.set(true) }
+        cache.adopt(TokenSet(accessToken: new), .signIn, keepsUnsaved: true) { _ in isDone.set(true) }
         _ = isDone.wait()
         #expect(cache.token == new && cache.status.unsaved != nil)
         rmdir(file.temporaryPath + "/x")
@@ -544,22 +590,22 @@ extension Grant {
         #expect(cache.shutdown(timeout: .seconds(10)))
         #expect(try file.load()?.record.token == new)
         #expect(file.previous()?.token == former)
-        adopt(try Session(file: file, source: nil, margin: .zero, clock: TestClock()), newer)
+        adopt(try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock()), newer)
         #expect(file.previous()?.token == new)
     }
 
     /// A process died between the two renames of a login.
     @Test(arguments: [true, false]) func draftIsSettled(_ isReplaced: Bool) throws {
         let file = SessionFile(path: directory() + "/s.json")
-        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         for name in ["a", "b"] { adopt(cache, makeToken(name)) }
         if !isReplaced { adopt(cache, makeToken("c")) }
         let draft = file.directory + "/.s.json.previous.new"
         var record = SessionRecord()
-        record.put(makeToken("a"), source: .signIn, now: 1_000_000)
+        record.put(TokenSet(accessToken: makeToken("a")), .signIn, now: 1_000_000)
         try SessionFile(path: draft).save(record)
         if isReplaced { unlink(file.previousPath) }
-        _ = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        _ = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         #expect(file.previous()?.token == makeToken(isReplaced ? "a" : "b"))
         #expect(access(draft, F_OK) != 0)
     }
@@ -567,13 +613,13 @@ extension Grant {
     /// Who logs in between a login's look at the file and its own change is not overwritten.
     @Test func anotherCustomersSessionIsRefusedUnderTheLock() throws {
         let file = SessionFile(path: directory() + "/s.json")
-        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         // {"sub":"8"}
         let (theirs, ours) = (makeToken("a"), Token("e30.eyJzdWIiOiI4In0.c2ln")!)
         adopt(cache, theirs)
         let login = { (replaceable: ReplaceableSession) -> SessionFileError.Reason? in
             let latch = Latch<SessionFileError.Reason?>()
-            cache.adopt(ours, source: .signIn, keepsUnsaved: true, replacing: replaceable) { result in
+            cache.adopt(TokenSet(accessToken: ours), .signIn, keepsUnsaved: true, replacing: replaceable) { result in
                 if case .failure(let error) = result { latch.set(error.reason) } else { latch.set(nil) }
             }
             return latch.wait()
@@ -587,23 +633,32 @@ extension Grant {
 
     @Test func onlyUseChangesTheMode() throws {
         let file = SessionFile(path: directory() + "/s.json")
-        adopt(try Session(file: file, source: nil, margin: .zero, clock: TestClock()), makeToken("a"))
+        adopt(
+            try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock()),
+            makeToken("a")
+        )
         chmod(file.path, 0o644)
         let mode = { () -> mode_t in
             var information = stat()
             return stat(file.path, &information) == 0 ? information.st_mode & 0o777 : 0
         }
         _ = try file.load()
-        _ = try Session(file: file, source: nil, margin: .zero, onlyLooks: true, clock: TestClock())
+        _ = try Session(
+            file: file,
+            source: nil,
+            policy: RefreshPolicy(margin: .zero),
+            onlyLooks: true,
+            clock: TestClock()
+        )
         #expect(mode() == 0o644)
-        _ = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        _ = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         #expect(mode() == 0o600)
     }
 
     /// A file that is gone is not a logout.
     @Test func missingFileIsWrittenAgain() throws {
         let file = SessionFile(path: directory() + "/s.json")
-        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         adopt(cache, makeToken("a"))
         unlink(file.path)
         cache.recheckNow()
@@ -623,7 +678,7 @@ extension Grant {
             fclose(fopen(directory, "w"))
         }
         source.mayAnswer.set(true)
-        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: source, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         adopt(cache, old)
         rename(file.path, file.path + ".away")
         cache.recheckNow()
@@ -646,12 +701,12 @@ extension Grant {
         let file = SessionFile(path: directory() + "/s.json")
         let byHand = makeToken("hand")
         let source = TestSource([success(makeToken("refreshed"))])
-        let cache = try Session(file: file, source: source, margin: .zero, clock: TestClock())
+        let cache = try Session(file: file, source: source, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         adopt(cache, makeToken("a"))
         let latch = Latch<Result<Credential, CredentialFailure>>()
         cache.credential(for: Inquiry(rejection: Rejection(generation: 1))) { latch.set($0.result) }
         var record = SessionRecord()
-        record.put(byHand, source: .given, now: 1_000_000)
+        record.put(TokenSet(accessToken: byHand), .given, now: 1_000_000)
         // As an editor does: without the lock.
         let other = SessionFile(path: file.directory + "/other")
         try other.save(record)
@@ -668,12 +723,13 @@ extension Grant {
         #if os(Linux)
         let file = SessionFile(path: directory() + "/sub/s.json")
         let adopted = Latch<Bool>()
-        let cache = try Session(file: file, source: nil, margin: .zero, clock: TestClock()) { event in
+        let cache = try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock()) {
+            event in
             if case .adopted = event { adopted.set(true) }
         }
         cache.watchFile()
         var record = SessionRecord()
-        record.put(makeToken("hand"), source: .given, now: 1_000_000)
+        record.put(TokenSet(accessToken: makeToken("hand")), .given, now: 1_000_000)
         try file.save(record)
         #expect(adopted.wait())
         #expect(cache.token == makeToken("hand"))
@@ -682,7 +738,7 @@ extension Grant {
     }
 
     @Test func logoutOfOneCustomerKeepsAnother() throws {
-        let cache = try Session(file: nil, source: nil, margin: .zero, clock: TestClock())
+        let cache = try Session(file: nil, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         adopt(cache, Token("opaque-a")!)
         let former = try #require(cache.current()).credential.principal
         adopt(cache, Token("opaque-b")!)

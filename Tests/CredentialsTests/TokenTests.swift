@@ -21,9 +21,24 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
         #expect(Mirror(reflecting: token).children.isEmpty)
     }
 
-    @Test(arguments: ["", "a b", "a\r\nX: y", "ä", "a,b", String(repeating: "a", count: 17_000)])
+    @Test(arguments: ["", "a b", "a\r\nX: y", "ä", "a\u{7F}", String(repeating: "a", count: 17_000)])
     func refused(_ text: String) {
         #expect(Token(text) == nil)
+    }
+
+    /// Salesforce, Amazon and eBay issue such ones.
+    @Test(arguments: ["00D!abc", "Atza|x", "v^1.1#i^1#p^3", "a,b:c;d%e&f"])
+    func visibleCharactersAreTaken(_ text: String) throws {
+        #expect(Token(text)?.value == text)
+        #expect(try Token(pasted: text).value == text && Token(issued: text).value == text)
+    }
+
+    @Test(arguments: ["'", "\"", "`", "\\", "$"])
+    func whatIssuedTokensDoNotHold(_ character: String) throws {
+        let text = "abc\(character)def"
+        #expect(try Token(pasted: text).value == text)
+        let problem = #expect(throws: TokenProblem.self) { try Token(issued: text) }
+        #expect(problem?.description.contains("character 4") == true)
     }
 
     @Test(arguments: [
@@ -39,7 +54,8 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
             ("", "empty"), ("\u{FEFF} \n", "empty"), ("\"abc\"", "jq needs -r"), ("'abc'", "quoted"),
             ("\u{201C}abc\u{201D}", "quotation mark"), ("abc def", "character 4 is a blank"), ("{\"token\":1}", "JSON"),
             ("<html>", "HTML"), ("\u{FFFD}\u{FFFD}a\0b\0", "UTF-16"), ("a\0", "zero byte"), ("ab\u{1B}[31m", "U+001B"),
-            ("ab\u{E9}", "character 3 is U+00E9"), ("a,b", "','"), (String(repeating: "a", count: 20_000), "16 KiB"),
+            ("ab\u{E9}", "character 3 is U+00E9"), ("{\"a\"}", "JSON"),
+            (String(repeating: "a", count: 20_000), "16 KiB"),
         ]
     )
     func whatIsWrongIsNamed(_ text: String, _ words: String) {

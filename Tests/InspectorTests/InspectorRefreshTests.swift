@@ -10,14 +10,15 @@ import Threads
 @Suite struct InspectorRefreshTests {
     /// Refreshes when the test says so.
     private final class HeldSource: TokenSource {
+        let (spends, startsAlone) = (true, false)
         let begun = Latch<Bool>()
         let mayEnd = Latch<Bool>()
 
-        func refresh(_ token: Token) -> RefreshOutcome {
+        func get(_ held: HeldTokens) -> TokenOutcome {
             begun.set(true)
             _ = mayEnd.wait()
             let fresh = Token("aaaa.bbbb.cccc")!
-            return .refreshed(RefreshResponse(token: fresh, body: [], contentType: "text/plain"))
+            return .obtained(TokenSet(accessToken: fresh))
         }
     }
 
@@ -29,9 +30,9 @@ import Threads
         private let port: Int
 
         init(patience: Duration) throws {
-            session = try Session(file: nil, source: source, margin: .zero)
+            session = try Session(file: nil, source: source, policy: RefreshPolicy(margin: .zero))
             let adopted = Latch<Bool>()
-            session.adopt(Token("aaaa.bbbb.aaaa")!, source: .signIn) { _ in adopted.set(true) }
+            session.adopt(TokenSet(accessToken: Token("aaaa.bbbb.aaaa")!), .signIn) { _ in adopted.set(true) }
             _ = adopted.wait()
             let socket = try ListeningSocket.tcp(host: "127.0.0.1", port: 0)
             guard case .tcp(_, let port) = socket.name else { throw SystemError("no port") }

@@ -5,7 +5,7 @@ import Testing
 @testable import ReverseProxy
 
 @Suite struct RefreshJudgeTests {
-    private static let old = Token("old")!
+    private static let old = HeldTokens(accessToken: Token("old")!)
     private static let wall = 784_111_777
 
     private static func judge(
@@ -27,11 +27,13 @@ import Testing
     }
 
     /// The outcome in a word, with what else it says.
-    private static func word(_ outcome: RefreshOutcome) -> String {
+    private static func word(_ outcome: TokenOutcome) -> String {
         switch outcome {
-        case .refreshed(let response): "refreshed \(response.token.value) \(response.lifetime.map(String.init) ?? "-")"
-        case .unchanged(let response): "unchanged \(response.lifetime.map(String.init) ?? "-")"
-        case .refused(let status): "refused \(status)"
+        case .obtained(let tokens, _):
+            "refreshed \(tokens.accessToken.value) \(tokens.expiresIn.map(String.init) ?? "-")"
+        case .unchanged(let expiresIn, _): "unchanged \(expiresIn.map(String.init) ?? "-")"
+        case .refused(_, let status): "refused \(status ?? 0)"
+        case .misconfigured: "misconfigured"
         case .unavailable(_, let after, let mayHaveRotated):
             "unavailable \(after.map(String.init) ?? "-")\(mayHaveRotated ? " rotated" : "")"
         case .unreachable: "unreachable"
@@ -195,13 +197,13 @@ import Testing
         // The same number as a moment: nothing traps, and what lies behind says nothing.
         for wall in [Int.min, -1, 0, Self.wall, 1 << 53, .max] {
             let response = Self.response(200, body("at", number))
-            guard case .refreshed(let refreshed) = Self.judge().outcome(response, old: Self.old, wall: wall) else {
+            guard case .obtained(let refreshed, _) = Self.judge().outcome(response, old: Self.old, wall: wall) else {
                 Issue.record("no token")
                 continue
             }
-            #expect((refreshed.lifetime ?? 1) > 0)
+            #expect((refreshed.expiresIn ?? 1) > 0)
             var record = SessionRecord()
-            record.put(refreshed.token, source: .refresh, lifetime: refreshed.lifetime, now: wall)
+            record.put(refreshed, .refresh, now: wall)
             #expect(record.expiresAt.map(UTCTime.range.contains) ?? true)
         }
     }

@@ -3,7 +3,7 @@ import ReverseProxy
 import Testing
 
 @Suite struct TokenFinderTests {
-    private func find(_ body: String) -> (token: Token, lifetime: Int?)? {
+    private func find(_ body: String) -> TokenSet? {
         var recipe = SessionConfiguration.Refresh(method: "POST", path: "/", token: "/t")
         recipe.expiresIn = "/in"
         recipe.expiresAt = "/at"
@@ -20,7 +20,7 @@ import Testing
     )
     func lifetimeIsReadFromEitherMember(_ member: String, _ expected: Int?) throws {
         let found = try #require(find(#"{"t":"abc",\#(member)}"#))
-        #expect(found.token == Token("abc") && found.lifetime == expected)
+        #expect(found.accessToken == Token("abc") && found.expiresIn == expected)
     }
 
     @Test func otherBodiesHoldNoToken() {

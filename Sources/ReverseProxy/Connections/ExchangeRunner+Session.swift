@@ -131,12 +131,12 @@ extension ExchangeRunner {
     func learnToken() {
         let now = MonotonicClock.now()
         let finder = TokenFinder(context.configuration.session.refresh)
-        guard let body = decodedBody, let (token, lifetime) = finder.find(in: body, wall: context.clock.wall()),
-            token.isJWT || !context.configuration.session.tokensAreJWTs
+        guard let body = decodedBody, let tokens = finder.find(in: body, wall: context.clock.wall()),
+            tokens.accessToken.isJWT || !context.configuration.session.tokensAreJWTs
         else { return relayCollected() }
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting
-        context.session.adopt(token, source: .signIn, lifetime: lifetime, keepsUnsaved: true) { result in
+        context.session.adopt(tokens, .signIn, keepsUnsaved: true) { result in
             waiting.resume(ticket) { runner in
                 var note: String?
                 if case .failure(let error) = result, error.reason != .foreign {

@@ -90,6 +90,13 @@ extension Problem {
                 detail: "The session's token cannot be refreshed right now. Trying again in \(seconds) s.",
                 retryAfter: seconds
             )
+        case .misconfigured(let reason, let seconds):
+            self.init(
+                .sessionUnavailable,
+                detail: "No token can be had: \(reason). Trying again in \(seconds) s.",
+                proxyError: .proxyConfigurationError,
+                retryAfter: seconds
+            )
         case .paused(let seconds):
             self.init(
                 .sessionUnavailable,
@@ -109,6 +116,16 @@ extension Problem {
         }
     }
 
+    /// A text as a string of a structured field (RFC 9651 section 3.3.3), which holds printable ASCII only.
+    private static func quoted(_ text: String) -> String {
+        var result = "\""
+        for scalar in text.unicodeScalars.prefix(300) {
+            if scalar == "\"" || scalar == "\\" { result += "\\" }
+            result.unicodeScalars.append((" "..."~").contains(scalar) ? scalar : "?")
+        }
+        return result + "\""
+    }
+
     /// The Proxy-Status of an upstream's own 401 that refreshing did not help against.
     public static func proxyStatus(of failure: CredentialFailure) -> String {
         switch failure {
@@ -117,6 +134,8 @@ extension Problem {
         case .unchanged: "squire; error=http_request_denied; details=\"the refresh brought the same token again\""
         case .overloaded: "squire; error=connection_limit_reached; details=\"too many wait for a refresh\""
         case .unavailable: "squire; error=destination_unavailable; details=\"the refresh failed, try again later\""
+        case .misconfigured(let reason, _):
+            "squire; error=proxy_configuration_error; details=\(quoted(reason))"
         case .paused, .refreshDidNotHelp:
             "squire; error=http_request_denied; details=\"refreshing does not help; paused\""
         case .notWritable: "squire; error=proxy_internal_error; details=\"the session file cannot be written\""

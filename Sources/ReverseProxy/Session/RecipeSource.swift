@@ -14,14 +14,21 @@ public struct RecipeSource: TokenSource {
         requests = SessionRequests(configuration, observe: observe)
     }
 
-    public func refresh(_ token: Token) -> RefreshOutcome {
-        switch requests.send(judge.recipe, token: token) {
+    public var spends: Bool { true }
+    public var startsAlone: Bool { false }
+
+    public func canGet(with held: HeldTokens) -> Bool {
+        judge.recipe.refreshToken == nil ? held.accessToken != nil : held.refreshToken != nil
+    }
+
+    public func get(_ held: HeldTokens) -> TokenOutcome {
+        switch requests.send(judge.recipe, held) {
         case .failure(.notSent(let error)): .unreachable(reason: error.detail)
         case .failure(.noResponse(let error)): .lost(reason: error.detail)
         case .success(let response):
             judge.outcome(
                 RefreshJudge.Response(status: response.status, fields: response.fields, body: response.body),
-                old: token,
+                old: held,
                 wall: SystemClock().wall()
             )
         }
@@ -32,7 +39,7 @@ public struct RecipeSource: TokenSource {
 ///
 /// | response | outcome |
 /// |---|---|
-/// | 2xx with a new token | `refreshed` |
+/// | 2xx with a new token | `obtained` |
 /// | 2xx with the same token | `unchanged` |
 /// | 2xx without one | `lost`: the token may have been rotated |
 /// | 407, 408, 421, 425, 429 | `unavailable` |
@@ -59,8 +66,8 @@ struct RefreshJudge: Sendable {
     }
 
     /// `wall` is now, seconds since 1970.
-    func outcome(_ response: Response, old: Token, wall: Int) -> RefreshOutcome {
-        if isRefused(response) { return .refused(status: response.status) }
+    func outcome(_ response: Response, old: HeldTokens, wall: Int) -> TokenOutcome {
+        if isRefused(response) { return .refused(reason: "status \(response.status)", status: response.status) }
         if (200..<300).contains(response.status) { return token(in: response, old: old, wall: wall) }
         return .unavailable(
             reason: "status \(response.status)",
@@ -70,23 +77,23 @@ struct RefreshJudge: Sendable {
         )
     }
 
-    private func token(in response: Response, old: Token, wall: Int) -> RefreshOutcome {
+    private func token(in response: Response, old: HeldTokens, wall: Int) -> TokenOutcome {
         guard let json = JSONValue(lenient: response.body) else {
             return .lost(reason: "the answer is not JSON", response: response.body)
         }
-        guard let (token, lifetime) = TokenFinder(recipe).find(in: json, wall: wall),
-            token.hasThreeSegments || !old.hasThreeSegments
+        guard let found = TokenFinder(recipe).find(in: json, wall: wall),
+            found.accessToken.hasThreeSegments || !(old.accessToken?.hasThreeSegments ?? false)
         else {
             // It may have rotated the token all the same.
             return .lost(reason: "the answer holds no new token at \(recipe.token)", response: response.body)
         }
-        let response = RefreshResponse(
-            token: token,
-            lifetime: lifetime,
+        let reply = RefreshReply(
             body: response.body,
             contentType: response["Content-Type"] ?? "application/json"
         )
-        return token == old ? .unchanged(response) : .refreshed(response)
+        let isSame =
+            found.accessToken == old.accessToken && (found.refreshToken ?? old.refreshToken) == old.refreshToken
+        return isSame ? .unchanged(expiresIn: found.expiresIn, response: reply) : .obtained(found, response: reply)
     }
 
     // MARK: Refused

@@ -43,16 +43,15 @@ public struct SessionRequests: Sendable {
         )
     }
 
-    /// Sends the refresh of `token` that the recipe describes.
-    func send(_ recipe: SessionConfiguration.Refresh, token: Token) -> Reply {
-        let fields = fields(token: token, overriding: recipe.headers)
+    /// Sends the refresh of what is held that the recipe describes.
+    func send(_ recipe: SessionConfiguration.Refresh, _ held: HeldTokens) -> Reply {
+        let fields = fields(token: held.accessToken, refreshToken: held.refreshToken, overriding: recipe.headers)
         let isForm = fields.contains {
             $0.name.lowercased() == "content-type"
                 && $0.value.lowercased().hasPrefix("application/x-www-form-urlencoded")
         }
-        let encoded = Self.percentEncoded(token.value)
-        let body = recipe.body?.replacingAll("{token}", with: isForm ? encoded : token.value)
-        let path = recipe.path.replacingAll("{token}", with: encoded)
+        let body = recipe.body.map { Self.filled($0, held, isEncoded: isForm) }
+        let path = Self.filled(recipe.path, held, isEncoded: true)
         return perform(
             BlockingRequest(
                 method: recipe.method,
@@ -86,7 +85,18 @@ public struct SessionRequests: Sendable {
         )
     }
 
-    private func fields(token: Token?, overriding rules: [HeaderRule]) -> [(name: String, value: String)] {
+    /// A text of the recipe with the tokens in place of their names.
+    private static func filled(_ text: String, _ held: HeldTokens, isEncoded: Bool) -> String {
+        let value = { (token: Token?) in token.map { isEncoded ? percentEncoded($0.value) : $0.value } ?? "" }
+        return text.replacingAll("{refresh-token}", with: value(held.refreshToken))
+            .replacingAll("{token}", with: value(held.accessToken))
+    }
+
+    private func fields(
+        token: Token?,
+        refreshToken: Token? = nil,
+        overriding rules: [HeaderRule]
+    ) -> [(name: String, value: String)] {
         var identifiers = IdentifierGenerator()
         var fields = configuration.headers.map { (name: $0.name, value: $0.value) }
         let names = Set(fields.map { $0.name.lowercased() })
@@ -104,7 +114,9 @@ public struct SessionRequests: Sendable {
             if value.contains("{uuid}") { value = value.replacingAll("{uuid}", with: identifiers.uuid()) }
             // Elsewhere in the configuration the placeholder is literal text.
             let isOurs = field.name == "Authorization" || rules.contains { $0.name == field.name }
-            if isOurs, let token { value = value.replacingAll("{token}", with: token.value) }
+            if isOurs {
+                value = Self.filled(value, .init(accessToken: token, refreshToken: refreshToken), isEncoded: false)
+            }
             return (field.name, value)
         }
     }

@@ -5,29 +5,39 @@ import Support
 public struct TokenFinder: Sendable {
     /// A JSON Pointer.
     public let token: String
+    private let refreshToken: String?
     private let expiresIn: String?
     private let expiresAt: String?
+    private let refreshExpiresIn: String?
 
     /// Where a refresh's response holds them, as the recipe says; a sign-in's response has the same form.
     public init(_ recipe: SessionConfiguration.Refresh?) {
         token = recipe?.token ?? "/data/token/value"
+        refreshToken = recipe?.refreshToken
+        refreshExpiresIn = recipe?.refreshExpiresIn
         expiresIn = recipe?.expiresIn
         expiresAt = recipe?.expiresAt
     }
 
-    /// Finds the token, leniently: it may be the only valid one. `wall` is now, seconds since 1970.
-    public func find(in body: [UInt8], wall: Int) -> (token: Token, lifetime: Int?)? {
+    /// Finds the tokens, leniently: they may be the only valid ones. `wall` is now, seconds since 1970.
+    public func find(in body: [UInt8], wall: Int) -> TokenSet? {
         JSONValue(lenient: body).flatMap { find(in: $0, wall: wall) }
     }
 
-    func find(in json: JSONValue, wall: Int) -> (token: Token, lifetime: Int?)? {
-        guard let text = json.value(at: token)?.string, let found = Token(text) ?? (try? Token(pasted: text)) else {
-            return nil
-        }
-        if let expiresIn, let seconds = Self.seconds(json.value(at: expiresIn)) { return (found, seconds) }
-        let wall = UTCTime.clamped(wall)
-        if let expiresAt, let end = Self.seconds(json.value(at: expiresAt)), end > wall { return (found, end - wall) }
-        return (found, nil)
+    func find(in json: JSONValue, wall: Int) -> TokenSet? {
+        guard let found = json.value(at: token)?.string.flatMap({ try? Token(issued: $0) }) else { return nil }
+        var tokens = TokenSet(accessToken: found)
+        // An empty one is none: the old one stays.
+        tokens.refreshToken = refreshToken.flatMap { json.value(at: $0)?.string }.flatMap { try? Token(issued: $0) }
+        tokens.refreshExpiresIn = refreshExpiresIn.flatMap { Self.seconds(json.value(at: $0)) }
+        tokens.expiresIn = lifetime(in: json, wall: UTCTime.clamped(wall))
+        return tokens
+    }
+
+    private func lifetime(in json: JSONValue, wall: Int) -> Int? {
+        if let expiresIn, let seconds = Self.seconds(json.value(at: expiresIn)) { return seconds }
+        guard let expiresAt, let end = Self.seconds(json.value(at: expiresAt)), end > wall else { return nil }
+        return end - wall
     }
 
     /// A positive number of seconds, which some APIs write as a string. Nil for anything else; absurdly large numbers

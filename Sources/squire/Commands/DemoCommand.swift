@@ -45,7 +45,7 @@ struct DemoCommand: ParsableCommand {
         }
         if let text = playground.signIn(), let token = Token(text) {
             let latch = Latch<Bool>()
-            service.session.adopt(token, source: .signIn) { _ in latch.set(true) }
+            service.session.adopt(TokenSet(accessToken: token), .signIn) { _ in latch.set(true) }
             _ = latch.wait()
         }
         let foreground = try Foreground(logging: logging, timeout: service.shutdownTimeout, hangUp: .ends) {

@@ -170,6 +170,8 @@ struct ExplainCommand: ParsableCommand {
                 ? "none; sent without (session.missing: forward)"
                 : "none: answered 401 login_needed without contacting the API"
         case .loginNeeded: return status.advice ?? "can no longer be refreshed. Run: \(status.login)"
+        case .unused: return "none is needed (session: none)"
+        case .starting: return "asked for first: \(status.advice ?? "there is none yet")"
         case .usable, .refreshing:
             guard let seconds = status.expiresIn else { return "of unknown life" }
             return seconds > 0 ? "good for \(seconds) s" : "expired: refreshed first"

@@ -83,14 +83,14 @@ struct LoginCommand: ParsableCommand {
         }
         try session.requireWritable("nobody is logged in", makingDirectory: true)
         let signIn = SignIn(loaded.configuration)
-        let issued: SignIn.Issued
-        let source: SessionRecord.Source
+        let issued: TokenSet
+        let source: SessionRecord.Arrival
         /// The session that a person agreed to replace.
         var agreed: String?
         if token != nil || email == nil && code == nil && password == nil && signIn == nil {
-            issued = SignIn.Issued(token: try readToken(loaded.configuration), lifetime: nil)
+            issued = TokenSet(accessToken: try readToken(loaded.configuration))
             source = .given
-            if let other = standing.other(than: issued.token), !replace {
+            if let other = standing.other(than: issued.accessToken), !replace {
                 throw ExitFailure.usage("squire: the session is \(other) To replace it: \(replacing(loaded))")
             }
         } else {
@@ -107,7 +107,7 @@ struct LoginCommand: ParsableCommand {
         }
         do {
             let replaceable = replace ? .any : ReplaceableSession.ofThisCustomer(agreed: agreed)
-            try session.adopt(issued.token, source: source, lifetime: issued.lifetime, replacing: replaceable)
+            try session.adopt(issued, source, replacing: replaceable)
         } catch let error as SessionFileError {
             // Somebody else logged in meanwhile.
             let fate = source == .signIn ? " \(endRefused(issued, loaded))" : ""
@@ -176,7 +176,7 @@ struct LoginCommand: ParsableCommand {
         _ signIn: SignIn,
         _ loaded: LoadedConfiguration,
         _ standing: FormerSession
-    ) throws -> SignIn.Issued {
+    ) throws -> TokenSet {
         let email = try address()
         if Output.isAtTerminal, !replace, standing.isLiving {
             guard Output.confirm("This replaces \(standing.description). Go on?") else {
@@ -266,12 +266,12 @@ struct LoginCommand: ParsableCommand {
     /// Whose the token is shows in the answer only, when the secret is spent. Unasked, another customer's session is
     /// not replaced, and the new token must not live on where nobody knows it.
     private func refuseOther(
-        _ issued: SignIn.Issued,
+        _ issued: TokenSet,
         _ standing: FormerSession,
         _ secret: SignIn.Secret,
         _ loaded: LoadedConfiguration
     ) throws {
-        guard !replace, !Output.isAtTerminal, let other = standing.other(than: issued.token) else { return }
+        guard !replace, !Output.isAtTerminal, let other = standing.other(than: issued.accessToken) else { return }
         let fate = endRefused(issued, loaded)
         let spent = if case .code = secret { " The code is spent." } else { "" }
         throw ExitFailure.usage(
@@ -281,8 +281,8 @@ struct LoginCommand: ParsableCommand {
     }
 
     /// Ends a token that is not taken over, and says what became of it.
-    private func endRefused(_ issued: SignIn.Issued, _ loaded: LoadedConfiguration) -> String {
-        let isDead = SignOut(loaded.configuration)?.endForGood(issued.token) ?? false
+    private func endRefused(_ issued: TokenSet, _ loaded: LoadedConfiguration) -> String {
+        let isDead = SignOut(loaded.configuration)?.endForGood(issued.accessToken) ?? false
         return isDead
             ? "The new token was ended at the API." : "The new token was thrown away, and lives on at the API."
     }

@@ -41,6 +41,8 @@ struct StatusCommand: ParsableCommand {
             case .refreshing: "being refreshed"
             case .loginNeeded: "a login is needed"
             case .none: "none"
+            case .starting: "starting: no token yet"
+            case .unused: "not needed"
             }
         var lines = [
             "session     \(state)", "file        \(loaded.sessionFile)", "upstream    \(loaded.configuration.upstream)",

@@ -36,6 +36,8 @@ struct ExitFailure: Error {
             self = .tryLater(
                 "squire: the token cannot be refreshed now\(because). It is kept; try again in \(seconds) s"
             )
+        case .misconfigured(let reason, _):
+            self = .configuration("squire: no token can be had: \(reason)")
         case .unchanged(let seconds):
             self = .tryLater("squire: the API gave the same token again; try again in \(seconds) s")
         case .notWritable(let text):

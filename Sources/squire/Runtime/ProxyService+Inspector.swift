@@ -74,7 +74,7 @@ extension InspectedProxy.Current {
         self.init(
             upstream: loaded.configuration.upstream.description,
             session: session,
-            refreshTimeout: loaded.configuration.session.refresh?.timeout,
+            refreshTimeout: loaded.configuration.session.timeout,
             configuration: loaded.realPath
         )
     }

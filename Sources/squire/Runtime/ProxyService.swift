@@ -115,6 +115,8 @@ final class ProxyService {
             switch (status.state, status.expiresIn) {
             case (.loginNeeded, _): "a login is needed"
             case (.none, _): "nobody is logged in"
+            case (.starting, _): "the first token is asked for"
+            case (.unused, _): "no session"
             case (.usable, nil), (.refreshing, nil): "token of unknown life"
             case (.usable, let life?) where life <= 0, (.refreshing, let life?) where life <= 0:
                 "token has expired and is refreshed when it is needed"
@@ -207,10 +209,9 @@ final class ProxyService {
         let messages = logging.messages
         do throws(SessionFileError) {
             let session = try Session(
-                file: keepsSession ? SessionFile(path: loaded.sessionFile) : nil,
-                source: RecipeSource(loaded.configuration) { SessionLog.log($0, to: messages) },
-                margin: loaded.configuration.session.margin,
-                trialInterval: TestTimes.trialInterval,
+                file: keepsSession ? loaded.keptFile : nil,
+                source: ConfiguredSource.make(loaded.configuration) { SessionLog.log($0, to: messages) },
+                policy: loaded.configuration.session.policy,
                 binding: loaded.binding,
                 login: loaded.lines.login,
                 emit: { event in
@@ -219,6 +220,8 @@ final class ProxyService {
                 }
             )
             session.watchFile()
+            session.start()
+            session.keepAlive()
             return session
         } catch {
             throw ExitFailure.malformed("squire: \(error.description)")
@@ -341,7 +344,7 @@ final class ProxyService {
         }
         moveWatch?.stop()
         moveWatch = nil
-        let timeout = loaded.configuration.session.refresh?.timeout ?? .seconds(1)
+        let timeout = loaded.configuration.session.timeout ?? .seconds(1)
         for session in [session] + oldSessions.compactMap(\.session) where !session.shutdown(timeout: timeout + timeout)
         {
             logging.logger().error("a refresh did not end in time; the session may need a login")

@@ -34,9 +34,9 @@ struct SessionAccess {
         let heard = heard
         do throws(SessionFileError) {
             cache = try Session(
-                file: file,
-                source: RecipeSource(loaded.configuration),
-                margin: loaded.configuration.session.margin,
+                file: loaded.configuration.session.source.isKept ? file : nil,
+                source: ConfiguredSource.make(loaded.configuration),
+                policy: loaded.configuration.session.policy,
                 binding: loaded.binding,
                 login: loaded.lines.login,
                 onlyLooks: purpose == .look,
@@ -102,16 +102,14 @@ struct SessionAccess {
         throw ExitFailure.notWritable("squire: \(undone), since it could not be saved: \(problem.description)")
     }
 
-    /// `lifetime` is seconds, where the API's answer says so beside the token. Throws a `SessionFileError` if there is a
-    /// session now that `replaceable` does not allow to replace.
+    /// Throws a `SessionFileError` if there is a session now that `replaceable` does not allow to replace.
     func adopt(
-        _ token: Token,
-        source: SessionRecord.Source,
-        lifetime: Int? = nil,
+        _ tokens: TokenSet,
+        _ arrival: SessionRecord.Arrival,
         replacing replaceable: ReplaceableSession
     ) throws {
         let latch = Latch<Result<Void, SessionFileError>>()
-        cache.adopt(token, source: source, lifetime: lifetime, replacing: replaceable) { latch.set($0) }
+        cache.adopt(tokens, arrival, replacing: replaceable) { latch.set($0) }
         guard case .failure(let error) = latch.wait() else { return }
         if error.isRefusal { throw error }
         throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")

@@ -18,14 +18,8 @@ struct SignIn {
         case password(String)
     }
 
-    struct Issued {
-        var token: Token
-        /// Seconds, where the API's answer says so beside the token.
-        var lifetime: Int?
-    }
-
     enum Outcome {
-        case signedIn(Issued)
+        case signedIn(TokenSet)
         /// The address or the secret is wrong.
         case refused(status: Int)
     }
@@ -36,7 +30,7 @@ struct SignIn {
         self.configuration = configuration
         self.path = path
         requests = SessionRequests(configuration)
-        timeout = configuration.session.refresh?.timeout ?? .seconds(30)
+        timeout = configuration.session.timeout ?? .seconds(30)
     }
 
     /// Where the API is asked to send a code; nil if nothing is known of it.
@@ -64,12 +58,12 @@ struct SignIn {
         let response = try send(path, body, "does not sign in")
         guard (200..<300).contains(response.status) else { return .refused(status: response.status) }
         let finder = TokenFinder(configuration.session.refresh)
-        guard let (token, lifetime) = finder.find(in: response.body, wall: SystemClock().wall()),
-            token.isJWT || !configuration.session.tokensAreJWTs
+        guard let tokens = finder.find(in: response.body, wall: SystemClock().wall()),
+            tokens.accessToken.isJWT || !configuration.session.tokensAreJWTs
         else {
             throw ExitFailure.malformed("squire: the API's answer to the sign-in holds no token at \(finder.token)")
         }
-        return .signedIn(Issued(token: token, lifetime: lifetime))
+        return .signedIn(tokens)
     }
 
     /// Statuses that say nothing of the customer.

@@ -25,7 +25,7 @@ struct SignOut {
     }
 
     func end(_ token: Token) -> Outcome {
-        let timeout = configuration.session.refresh?.timeout ?? .seconds(30)
+        let timeout = configuration.session.timeout ?? .seconds(30)
         switch SessionRequests(configuration).send("POST", path, token: token, timeout: timeout) {
         case .failure(.notSent(let error)), .failure(.noResponse(let error)): return .unreachable(error.detail)
         case .success(let response) where (200..<300).contains(response.status): return .ended
@@ -45,14 +45,14 @@ struct SignOut {
         }
         guard let source = RecipeSource(configuration) else { return true }
         guard mayRefresh else { return false }
-        switch source.refresh(token) {
-        case .refreshed(let response):
-            if case .ended = end(response.token) { return true }
+        switch source.get(HeldTokens(accessToken: token)) {
+        case .obtained(let tokens, _):
+            if case .ended = end(tokens.accessToken) { return true }
             return false
         case .refused: return true
         // It lives: it could not be ended a moment ago, though the API goes on giving it.
         case .unchanged: return false
-        case .unavailable, .unreachable, .lost: return false
+        case .misconfigured, .unavailable, .unreachable, .lost: return false
         }
     }
 }

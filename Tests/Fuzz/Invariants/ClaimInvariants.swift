@@ -9,7 +9,7 @@ import Support
 /// the response to a refresh.
 enum ClaimInvariants {
     private static let walls = [Int.min, -1, 0, 784_111_777, 1_800_000_000, 1 << 31, 1 << 53, .max]
-    private static let sources = [SessionRecord.Source.given, .signIn, .refresh]
+    private static let arrivals = [SessionRecord.Arrival.given, .signIn, .refresh]
     private static let finder: TokenFinder = {
         var recipe = SessionConfiguration.Refresh(method: "POST", path: "/renew", token: "/token")
         recipe.expiresIn = "/expires_in"
@@ -20,14 +20,16 @@ enum ClaimInvariants {
     static func check(_ bytes: [UInt8]) throws {
         guard let first = bytes.first else { return }
         let choice = Int(first) / walls.count
-        try checkTokens(Array(bytes.dropFirst()), walls[Int(first) % walls.count], sources[choice % sources.count])
+        try checkTokens(Array(bytes.dropFirst()), walls[Int(first) % walls.count], arrivals[choice % arrivals.count])
     }
 
-    private static func checkTokens(_ body: [UInt8], _ wall: Int, _ source: SessionRecord.Source) throws {
+    private static func checkTokens(_ body: [UInt8], _ wall: Int, _ arrival: SessionRecord.Arrival) throws {
         if let strict = JSONValue(parsing: body), let lenient = JSONValue(lenient: body) {
             try require(strict == lenient, "leniently, it reads differently")
         }
-        if let found = finder.find(in: body, wall: wall) { try checkRecord(found.token, found.lifetime, wall, source) }
+        if let found = finder.find(in: body, wall: wall) {
+            try checkRecord(found.accessToken, found.expiresIn, wall, arrival)
+        }
         if let pasted = try? Token(pasted: String(decoding: body, as: UTF8.self)) {
             try require(Token(pasted.value) == pasted, "a pasted token is none")
         }
@@ -38,18 +40,18 @@ enum ClaimInvariants {
             }
             try require(claims.lifetime.map { $0 > 0 } ?? true, "a life of nothing")
         }
-        try checkRecord(token, nil, wall, source)
+        try checkRecord(token, nil, wall, arrival)
     }
 
     private static func checkRecord(
         _ token: Token,
         _ lifetime: Int?,
         _ wall: Int,
-        _ source: SessionRecord.Source
+        _ arrival: SessionRecord.Arrival
     ) throws {
         try require(lifetime.map { $0 > 0 } ?? true, "a life of nothing")
         var record = SessionRecord()
-        record.put(token, source: source, lifetime: lifetime, now: wall)
+        record.put(TokenSet(accessToken: token, expiresIn: lifetime), arrival, now: wall)
         for moment in [record.expiresAt, record.receivedAt] {
             try require(moment.map(UTCTime.range.contains) ?? true, "a moment is out of all bounds")
         }

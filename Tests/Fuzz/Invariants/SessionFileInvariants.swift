@@ -24,7 +24,7 @@ enum SessionFileInvariants {
             for byte in token.value.utf8 where byte <= 0x20 || byte >= 0x7F {
                 throw Violation("a token that is no header value was accepted")
             }
-            record.put(token, source: .given, now: 1_800_000_000)
+            record.put(TokenSet(accessToken: token), .given, now: 1_800_000_000)
             try require(record.token?.value == token.value, "the token changed")
         }
         let entry = RefreshEntry(
