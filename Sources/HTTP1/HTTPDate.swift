@@ -9,7 +9,7 @@ public enum HTTPDate {
         "Thursday", "Friday", "Saturday", "Sunday", "Monday", "Tuesday", "Wednesday",
     ]
     /// The last second of the year 9999.
-    private static let last = 253_402_300_799
+    static let last = 253_402_300_799
 
     /// Seconds since 1970; nil when `text` is not such a date, names a day that its month does not have, or lies before
     /// 1970.

@@ -1,4 +1,5 @@
 import Credentials
+import HTTP1
 import Support
 import Testing
 

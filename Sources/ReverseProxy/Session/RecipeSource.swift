@@ -1,4 +1,5 @@
 public import Credentials
+import HTTP1
 import Support
 import Upstream
 

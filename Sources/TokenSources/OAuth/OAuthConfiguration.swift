@@ -1,32 +1,219 @@
-/// What `session.oauth` says (RFC 6749, RFC 8414).
-public struct OAuthConfiguration: Equatable, Sendable {
-    /// How a first token is got.
-    public enum GrantType: String, Sendable, CaseIterable {
-        case authorizationCode = "authorization-code"
-        case deviceCode = "device-code"
-        case clientCredentials = "client-credentials"
-        case jwtBearer = "jwt-bearer"
-        case tokenExchange = "token-exchange"
+public import Upstream
 
-        /// It needs nobody: a token can be had at any time.
-        public var startsAlone: Bool {
+/// How an OAuth 2.0 authorization server gives tokens. Plain values, checked by whoever makes them.
+public struct OAuthConfiguration: Equatable, Sendable {
+    /// Who asks, and with what.
+    public enum Grant: Equatable, Sendable {
+        /// A person logs in with a browser (RFC 6749 section 4.1); from then on refresh tokens.
+        case authorizationCode
+        /// A person logs in on another device (RFC 8628); from then on refresh tokens.
+        case deviceCode
+        /// The client itself (RFC 6749 section 4.4).
+        case clientCredentials
+        /// A signed assertion (RFC 7523 section 2.1).
+        case jwtBearer(JWTBearer)
+        /// Another token (RFC 8693).
+        case tokenExchange(TokenExchange)
+
+        /// As the configuration has it.
+        public var name: String {
             switch self {
-            case .authorizationCode, .deviceCode: false
-            case .clientCredentials, .jwtBearer, .tokenExchange: true
+            case .authorizationCode: "authorization-code"
+            case .deviceCode: "device-code"
+            case .clientCredentials: "client-credentials"
+            case .jwtBearer: "jwt-bearer"
+            case .tokenExchange: "token-exchange"
+            }
+        }
+
+        /// Every new token costs the refresh token that is held, and a person has to log in first.
+        public var spends: Bool {
+            switch self {
+            case .authorizationCode, .deviceCode: true
+            case .clientCredentials, .jwtBearer, .tokenExchange: false
             }
         }
     }
 
-    public var grant: GrantType
-    /// Finds the endpoints by discovery (RFC 8414) where they are not given.
-    public var issuer: String?
-    public var tokenEndpoint: String?
-    public var clientID: String
-    public var clientSecret: SecretReference?
-    public var timeout = Duration.seconds(30)
+    /// How the client says who it is (RFC 6749 section 2.3).
+    public enum ClientAuthentication: Equatable, Sendable {
+        /// A public client: its name alone.
+        case none
+        /// A secret; `form` nil: as the server's metadata says, else Basic.
+        case secret(SecretReference, form: SecretForm?)
+        /// An assertion that is signed with a key (RFC 7523 section 2.2).
+        case privateKeyJWT(AssertionSigning)
+        /// The certificate of the TLS connection (RFC 8705).
+        case tlsClientAuth
 
-    public init(grant: GrantType, clientID: String) {
-        self.grant = grant
-        self.clientID = clientID
+        /// As the configuration has it, or would.
+        public var name: String {
+            switch self {
+            case .none: "none"
+            case .secret(_, let form): (form ?? .basic).rawValue
+            case .privateKeyJWT: "private-key-jwt"
+            case .tlsClientAuth: "tls-client-auth"
+            }
+        }
+    }
+
+    /// How a secret is sent.
+    public enum SecretForm: String, CaseIterable, Sendable {
+        /// Basic, each part form-urlencoded before (RFC 6749 section 2.3.1).
+        case basic = "client-secret-basic"
+        /// Basic, as other programs have it.
+        case basicRaw = "client-secret-basic-raw"
+        /// In the body.
+        case post = "client-secret-post"
+    }
+
+    public enum Algorithm: String, CaseIterable, Sendable {
+        /// RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 section 3.3).
+        case rs256 = "RS256"
+        /// ECDSA on P-256 with SHA-256 (RFC 7518 section 3.4).
+        case es256 = "ES256"
+    }
+
+    /// What an assertion is signed with, and what it says beside the names.
+    public struct AssertionSigning: Equatable, Sendable {
+        /// PEM, a JSON Web Key, or the JSON file of a Google service account.
+        public var key: SecretReference
+        /// `kid`; nil: the key's own, if it has one.
+        public var keyID: String?
+        /// Nil: the one for the kind of the key.
+        public var algorithm: Algorithm?
+        /// `aud`; nil: the token endpoint.
+        public var audience: String?
+        public var lifetime = Duration.seconds(180)
+
+        public init(key: SecretReference) {
+            self.key = key
+        }
+    }
+
+    public struct JWTBearer: Equatable, Sendable {
+        public var signing: AssertionSigning
+        /// `iss`; nil: the service account's, else the client's name.
+        public var issuer: String?
+        /// `sub`
+        public var subject: String?
+
+        public init(signing: AssertionSigning, issuer: String? = nil, subject: String? = nil) {
+            self.signing = signing
+            self.issuer = issuer
+            self.subject = subject
+        }
+    }
+
+    public struct TokenExchange: Equatable, Sendable {
+        /// Read anew for each exchange: it expires, too.
+        public var subjectToken: SecretReference
+        public var subjectTokenType = "urn:ietf:params:oauth:token-type:jwt"
+        public var requestedTokenType: String?
+
+        public init(subjectToken: SecretReference) {
+            self.subjectToken = subjectToken
+        }
+    }
+
+    /// How tokens are ended.
+    public enum RevocationWay: Equatable, Sendable {
+        /// As the server's metadata says, if there are any.
+        case discovered
+        /// RFC 7009.
+        case endpoint(EndpointURL)
+        /// A request of the API's own, which carries the access token like any other.
+        case request(method: String, url: EndpointURL, body: String?)
+    }
+
+    public enum RequestForm: String, CaseIterable, Sendable {
+        case form, json
+    }
+
+    /// Which of an answer's tokens the API wants.
+    public enum WantedToken: String, CaseIterable, Sendable {
+        case accessToken = "access-token"
+        case idToken = "id-token"
+    }
+
+    /// Where an answer holds what, as JSON Pointers; a form counts as an object of texts.
+    public struct AnswerPlaces: Equatable, Sendable {
+        public var accessToken = "/access_token"
+        public var idToken = "/id_token"
+        public var refreshToken = "/refresh_token"
+        public var expiresIn = ExpiryReader.Place("/expires_in")
+        public var expiresAt = "/expires_at"
+        /// The first that says anything counts.
+        public var refreshExpiresIn = [
+            ExpiryReader.Place("/refresh_token_expires_in"), ExpiryReader.Place("/refresh_expires_in"),
+            ExpiryReader.Place("/x_refresh_token_expires_in"),
+        ]
+        public var scope = "/scope"
+        public var tokenType = "/token_type"
+        public var error = "/error"
+
+        public init() {}
+    }
+
+    public struct Parameter: Equatable, Sendable {
+        public var name: String
+        public var value: String
+
+        public init(_ name: String, _ value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// PEM files for the TLS connection to the authorization server, in place of the upstream's.
+    public struct ClientCertificate: Equatable, Sendable {
+        public var certificate: String
+        /// Nil: the certificate's file has it, too.
+        public var key: String?
+
+        public init(certificate: String, key: String?) {
+            self.certificate = certificate
+            self.key = key
+        }
+    }
+
+    public var grant = Grant.authorizationCode
+    /// As it was written: the server's metadata must name the same (RFC 8414 section 3.3).
+    public var issuer: String?
+    public var tokenEndpoint: EndpointURL?
+    public var authorizationEndpoint: EndpointURL?
+    public var deviceEndpoint: EndpointURL?
+    public var revocation = RevocationWay.discovered
+    /// Nil where an assertion alone says who asks.
+    public var clientID: String?
+    public var authentication = ClientAuthentication.none
+    /// Sent as it is written.
+    public var scope: String?
+    /// Whether `scope` is sent with each refresh.
+    public var refreshScope = false
+    /// The word in `scope` that a refresh token is asked for with; nil if nobody knows.
+    public var offlineScope: String?
+    /// Further parameters of every token request.
+    public var parameters: [Parameter] = []
+    /// Further parameters of what a login begins with: the browser's request, the device's.
+    public var authorizationParameters: [Parameter] = []
+    public var requestForm = RequestForm.form
+    /// Nil: of this machine's loopback address, on any free port.
+    public var redirectURI: String?
+    public var token = WantedToken.accessToken
+    public var answer = AnswerPlaces()
+    /// `error` words that mean "log in again", beside the usual ones.
+    public var final: [String] = []
+    public var certificate: ClientCertificate?
+    /// Of one request to the authorization server.
+    public var timeout = Duration.seconds(30)
+    /// Nil: as for the upstream.
+    public var proxy: UpstreamSettings.Proxy?
+
+    public init() {}
+
+    /// Where tokens come from, for as much as the configuration says: what binds a session to it.
+    public var endpointOrigin: String {
+        tokenEndpoint?.origin ?? issuer.flatMap { try? EndpointURL($0) }?.origin ?? ""
     }
 }

@@ -1,7 +1,3 @@
-import Credentials
-import HTTP1
-import Support
-
 /// `Retry-After` (RFC 9110 section 10.2.3): a number of seconds, or a date of any of the three forms.
 public enum RetryAfter {
     /// Longest wait in seconds. Longer ones are cut to it.
@@ -13,8 +9,9 @@ public enum RetryAfter {
         guard let value = value.map(trimmed), !value.isEmpty else { return nil }
         if value.utf8.allSatisfy(Octet.isDigit) { return Int(value).map { min($0, maximum) } ?? maximum }
         guard let end = HTTPDate.seconds(value) else { return nil }
-        let now = date.flatMap { HTTPDate.seconds(trimmed($0)) } ?? wall
-        return min(max(UTCTime.clamped(end) - UTCTime.clamped(now), 0), maximum)
+        // A clock may say anything: within what a date can name, the difference cannot overflow.
+        let now = date.flatMap { HTTPDate.seconds(trimmed($0)) } ?? min(max(wall, 0), HTTPDate.last)
+        return min(max(end - now, 0), maximum)
     }
 
     private static func trimmed(_ text: String) -> String {

@@ -1,0 +1,40 @@
+import Support
+
+/// An assertion of who somebody is, for an authorization server (RFC 7523 section 3): a signed JSON Web Token that is
+/// used once.
+struct ClientAssertion: Sendable {
+    var issuer: String
+    var subject: String?
+    var audience: String
+    /// Beside the registered claims: Google wants the scope here.
+    var scope: String?
+    var keyID: String?
+    /// Seconds.
+    var lifetime: Int
+
+    /// The signed text. `now` is in seconds since 1970 by the server's clock; `identifier` must be a new one for each.
+    func signed(with key: SigningKey, now: Int, identifier: String) throws(SigningKey.Problem) -> String {
+        var header: [JSONValue.Member] = [
+            .init("alg", .string(key.algorithm.rawValue)), .init("typ", .string("JWT")),
+        ]
+        if let keyID = keyID ?? key.keyID { header.append(.init("kid", .string(keyID))) }
+        var claims: [JSONValue.Member] = [.init("iss", .string(issuer))]
+        if let subject { claims.append(.init("sub", .string(subject))) }
+        claims.append(.init("aud", .string(audience)))
+        claims.append(.init("iat", .integer(UTCTime.clamped(now))))
+        claims.append(.init("exp", .integer(UTCTime.clamped(now) + lifetime)))
+        claims.append(.init("jti", .string(identifier)))
+        if let scope { claims.append(.init("scope", .string(scope))) }
+        let encode = { (members: [JSONValue.Member]) in
+            Base64URL.encode(Array(JSONValue.object(members).serialized().utf8))
+        }
+        let input = encode(header) + "." + encode(claims)
+        return input + "." + Base64URL.encode(try key.signature(of: Array(input.utf8)))
+    }
+
+    /// 128 random bits.
+    static func newIdentifier() -> String {
+        let words = [UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max)]
+        return Base64URL.encode(words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } })
+    }
+}

@@ -1,0 +1,89 @@
+import Threads
+import Upstream
+
+/// Fetches an authorization server's metadata when they are needed, and keeps them for a day.
+///
+/// *Threading*: any thread that may wait.
+final class Discovery: Sendable {
+    /// As it is configured.
+    private let issuer: String
+    private let kept = Guarded<Kept?>(nil)
+
+    private struct Kept: Sendable {
+        var metadata: ServerMetadata
+        /// Nanoseconds on the session's clock.
+        var at: Int64
+    }
+
+    private static let day: Int64 = 86_400 * 1_000_000_000
+    /// A larger document is no metadata.
+    static let maxBytes = 256 * 1024
+
+    init(issuer: String) {
+        self.issuer = issuer
+    }
+
+    /// `fetch` sends GET to a URL. `now` is in nanoseconds on a clock that never jumps.
+    func metadata(
+        now: Int64,
+        _ fetch: (EndpointURL) -> OAuthServices.Reply
+    ) throws(EndpointFailure) -> ServerMetadata {
+        if let kept = kept.with({ $0 }), now - kept.at < Self.day { return kept.metadata }
+        let metadata = try look(fetch)
+        kept.with { $0 = Kept(metadata: metadata, at: now) }
+        return metadata
+    }
+
+    /// Where the first place has none, the next is tried; what names another issuer is nobody's (RFC 8414 section 3.3).
+    private func look(_ fetch: (EndpointURL) -> OAuthServices.Reply) throws(EndpointFailure) -> ServerMetadata {
+        let url: EndpointURL
+        do throws(EndpointURL.Problem) {
+            url = try EndpointURL(issuer)
+        } catch {
+            throw .misconfigured("session.oauth.issuer \(error)")
+        }
+        var another: String?
+        var found: [String] = []
+        var passing: EndpointFailure?
+        for text in ServerMetadata.places(of: url) {
+            guard let place = try? EndpointURL(text) else { continue }
+            switch fetch(place) {
+            case .failure(.notSent(let error)): throw .unreachable("metadata of \(issuer): \(error.detail)")
+            case .failure(.noResponse(let error)): passing = .unavailable("metadata of \(issuer): \(error.detail)")
+            case .success(let response):
+                if response.status == 200, let metadata = ServerMetadata(response.body) {
+                    if metadata.issuer == issuer { return metadata }
+                    another = another ?? metadata.issuer
+                }
+                found.append("\(place.path) \(Self.said(response))")
+                if Self.isPassing(response.status) {
+                    passing = .unavailable("metadata of \(issuer): status \(response.status)")
+                }
+            }
+        }
+        if let another {
+            throw .misconfigured(
+                "the metadata of \(issuer) name another issuer, \(QuotedText.quoted(another, hiding: [])): "
+                    + "session.oauth.issuer must say the same, to the letter"
+            )
+        }
+        if let passing { throw passing }
+        throw .misconfigured(
+            "\(issuer) has no metadata (\(found.joined(separator: ", "))): "
+                + "see session.oauth.issuer, or name session.oauth.token-endpoint"
+        )
+    }
+
+    private static func said(_ response: BlockingRequest.Response) -> String {
+        guard (300..<400).contains(response.status) else {
+            return response.status == 200 ? "is no metadata" : "answers \(response.status)"
+        }
+        let place = response["Location"].flatMap { try? EndpointURL($0) }.map(\.origin) ?? "another place"
+        return "leads to \(place), and is not followed"
+    }
+
+    /// A server that has none says so in these ways; anything else may pass.
+    private static func isPassing(_ status: Int) -> Bool {
+        !(200..<400).contains(status) && ![400, 401, 404, 405, 410].contains(status)
+    }
+}

@@ -1,0 +1,97 @@
+import Platform
+import Support
+
+/// `application/x-www-form-urlencoded`, written and read.
+public enum FormText {
+    /// One part of a form (RFC 6749 appendix B). A blank is `%20`, which is right for those who read a URL and for those
+    /// who read a form.
+    public static func encoded(_ text: String) -> String {
+        escaped(text) { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2A, 0x2D, 0x2E, 0x5F: true
+            default: false
+            }
+        }
+    }
+
+    /// Everything but the unreserved characters (RFC 3986 section 2.3).
+    static func percentEncoded(_ text: String) -> String {
+        escaped(text) { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: true
+            default: false
+            }
+        }
+    }
+
+    private static func escaped(_ text: String, _ isPlain: (UInt8) -> Bool) -> String {
+        var result: [UInt8] = []
+        for byte in text.utf8 {
+            if isPlain(byte) {
+                result.append(byte)
+            } else {
+                result += [UInt8(ascii: "%"), upper(byte >> 4), upper(byte & 0xF)]
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    private static func upper(_ digit: UInt8) -> UInt8 { digit < 10 ? 0x30 + digit : 0x41 + digit - 10 }
+
+    /// `name=value&…`, in order.
+    public static func body(_ parameters: [(name: String, value: String)]) -> [UInt8] {
+        Array(parameters.map { "\(encoded($0.name))=\(encoded($0.value))" }.joined(separator: "&").utf8)
+    }
+
+    private static let maxMembers = 200
+
+    /// Reads a form as an object of texts. Nil if it is none: a name holds something else than letters, digits and
+    /// `._-[]`, an escape is broken, or there are more than 200 members.
+    static func object(_ body: [UInt8]) -> JSONValue? {
+        var members: [JSONValue.Member] = []
+        for part in body.split(separator: UInt8(ascii: "&")) {
+            guard members.count < maxMembers,
+                let end = part.firstIndex(of: UInt8(ascii: "=")), end > part.startIndex,
+                let name = decoded(part[..<end]), name.utf8.allSatisfy(isName),
+                let value = decoded(part[part.index(after: end)...])
+            else { return nil }
+            members.append(.init(name, .string(value)))
+        }
+        return members.isEmpty ? nil : .object(members)
+    }
+
+    private static func isName(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5B, 0x5D, 0x5F: true
+        default: false
+        }
+    }
+
+    private static func decoded(_ text: ArraySlice<UInt8>) -> String? {
+        var result: [UInt8] = []
+        var rest = text
+        while let byte = rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "+"): result.append(0x20)
+            case UInt8(ascii: "%"):
+                guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit) else {
+                    return nil
+                }
+                result.append(high << 4 | low)
+            case 0x0A where rest.isEmpty: break
+            case 0x0D where rest.allSatisfy({ $0 == 0x0A }): break
+            default: result.append(byte)
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    private static func digit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 0x30...0x39: byte - 0x30
+        case 0x41...0x46: byte - 0x41 + 10
+        case 0x61...0x66: byte - 0x61 + 10
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,93 @@
+public import Credentials
+
+/// Gets tokens from an authorization server by the configured grant.
+///
+/// *Threading*: one thread at a time asks for tokens.
+public final class OAuthSource: Sendable {
+    public let endpoint: TokenEndpoint
+
+    private var configuration: OAuthConfiguration { endpoint.configuration }
+
+    public init(_ endpoint: TokenEndpoint) {
+        self.endpoint = endpoint
+    }
+
+    public convenience init(_ configuration: OAuthConfiguration, _ services: OAuthServices) {
+        self.init(TokenEndpoint(configuration, services))
+    }
+
+    public var spends: Bool { configuration.grant.spends }
+
+    public var startsAlone: Bool { !configuration.grant.spends }
+
+    /// Whether a token can be had with what is held.
+    public func canGet(with held: HeldTokens) -> Bool { startsAlone || held.refreshToken != nil }
+
+    public func get(_ held: HeldTokens) -> TokenOutcome {
+        switch configuration.grant {
+        case .authorizationCode, .deviceCode: refresh(held)
+        case .clientCredentials, .jwtBearer, .tokenExchange: mint(held)
+        }
+    }
+
+    /// RFC 6749 section 6. One try: what went wrong may have cost the refresh token.
+    private func refresh(_ held: HeldTokens) -> TokenOutcome {
+        guard let refreshToken = held.refreshToken else {
+            return .refused(reason: "the session has no refresh token, and cannot be refreshed")
+        }
+        var parameters = [("grant_type", "refresh_token"), ("refresh_token", refreshToken.value)]
+        if configuration.refreshScope, let scope = configuration.scope { parameters.append(("scope", scope)) }
+        let reply = endpoint.ask(parameters, held: held)
+        // For the next try: this one is not made again.
+        if reply.error != nil, case .privateKeyJWT = configuration.authentication { _ = endpoint.correctClock() }
+        return reply.outcome
+    }
+
+    /// Asks once more if it was refused, an assertion is dated by a clock, and the server's differs.
+    private func mint(_ held: HeldTokens) -> TokenOutcome {
+        let reply = ask(held)
+        guard reply.error != nil, isDated, endpoint.correctClock() else { return reply.outcome }
+        return ask(held).outcome
+    }
+
+    private var isDated: Bool {
+        switch (configuration.grant, configuration.authentication) {
+        case (.jwtBearer, _), (_, .privateKeyJWT): true
+        default: false
+        }
+    }
+
+    private func ask(_ held: HeldTokens) -> TokenReply {
+        do throws(EndpointFailure) {
+            return endpoint.ask(try parameters(), held: held, for: .mint)
+        } catch {
+            return TokenReply(error.outcome)
+        }
+    }
+
+    private func parameters() throws(EndpointFailure) -> [(name: String, value: String)] {
+        var parameters: [(name: String, value: String)] = []
+        switch configuration.grant {
+        case .authorizationCode, .deviceCode: break
+        case .clientCredentials: parameters = [("grant_type", "client_credentials")]
+        case .jwtBearer(let bearer):
+            let assertion = try endpoint.assertion(
+                bearer.signing,
+                issuer: bearer.issuer,
+                subject: bearer.subject,
+                scope: configuration.scope,
+                for: try endpoint.tokenEndpoint()
+            )
+            parameters = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion)]
+        case .tokenExchange(let exchange):
+            parameters = [
+                ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+                ("subject_token", try endpoint.fresh(exchange.subjectToken, of: "subject-token")),
+                ("subject_token_type", exchange.subjectTokenType),
+            ]
+            if let type = exchange.requestedTokenType { parameters.append(("requested_token_type", type)) }
+        }
+        if let scope = configuration.scope { parameters.append(("scope", scope)) }
+        return parameters
+    }
+}

@@ -1,0 +1,100 @@
+import Platform
+import Support
+
+/// Text that somebody else wrote, for a message: without what would act on a terminal, without the secrets that were
+/// sent or are held, and not longer than 200 bytes.
+enum QuotedText {
+    static let maxBytes = 200
+    private static let mark = Array("‹redacted›".utf8)
+
+    /// `secrets` are cut out as they are, percent-encoded and in base64, wherever they begin.
+    static func quoted(_ text: String, hiding secrets: [String]) -> String {
+        // First: what is put between the parts of a secret must not hide it from the search.
+        let bytes = Array(shown(text).utf8)
+        var isSecret = [Bool](repeating: false, count: bytes.count)
+        for secret in secrets where !secret.isEmpty {
+            for form in forms(of: Array(secret.utf8)) { find(form, in: bytes) { isSecret[$0] = true } }
+        }
+        var result: [UInt8] = []
+        var wasSecret = false
+        for (index, byte) in bytes.enumerated() {
+            if isSecret[index], !wasSecret { result += mark } else if !isSecret[index] { result.append(byte) }
+            wasSecret = isSecret[index]
+            if result.count > 2 * maxBytes { break }
+        }
+        return cut(String(decoding: result, as: UTF8.self))
+    }
+
+    /// At most `maxBytes`, between two characters.
+    private static func cut(_ text: String) -> String {
+        guard text.utf8.count > maxBytes else { return text }
+        var result = String.UnicodeScalarView()
+        var count = 0
+        for scalar in text.unicodeScalars {
+            count += UTF8.width(scalar)
+            if count > maxBytes - 3 { break }
+            result.append(scalar)
+        }
+        return String(result) + "…"
+    }
+
+    /// A blank for each character that would not be seen, and for white space; `'` for a quotation mark.
+    private static func shown(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            switch scalar.value {
+            case 0..<0x20, 0x7F...0xA0, 0xAD, 0x61C, 0x180E, 0x200B...0x200F, 0x2028...0x202E, 0x2060...0x206F, 0xFEFF,
+                0xFFF0...0xFFFB, 0xE0000...0xE0FFF:
+                result.append(" ")
+            case 0x22: result.append("'")
+            default: result.append(scalar)
+            }
+        }
+        return String(result)
+    }
+
+    // MARK: Secrets
+
+    private static func forms(of secret: [UInt8]) -> [[UInt8]] {
+        var forms = [secret]
+        let text = String(decoding: secret, as: UTF8.self)
+        // As it is shown: the quotation marks and blanks of a secret are exchanged in the text.
+        forms.append(Array(shown(text).utf8))
+        for encoded in [FormText.percentEncoded(text), FormText.encoded(text)] where encoded != text {
+            forms.append(Array(encoded.utf8))
+            forms.append(lowercasedEscapes(encoded))
+            forms.append(Array(encoded.replacingAll("%20", with: "+").utf8))
+        }
+        for shift in 0..<3 {
+            // In base64 a value looks different at each place of the three bytes that make four characters. What
+            // depends on the bytes beside it is left out.
+            let padded = [UInt8](repeating: 0, count: shift) + secret
+            var url = Array(Base64URL.encode(padded).utf8).dropFirst([0, 2, 3][shift])
+            if padded.count % 3 != 0 { url = url.dropLast() }
+            guard url.count >= 6 else { continue }
+            forms.append(Array(url))
+            forms.append(url.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "+") : $0 == 0x5F ? UInt8(ascii: "/") : $0 })
+        }
+        return forms
+    }
+
+    /// `%2F` as `%2f`.
+    private static func lowercasedEscapes(_ text: String) -> [UInt8] {
+        var bytes = Array(text.utf8)
+        for index in bytes.indices where bytes[index] == UInt8(ascii: "%") {
+            for next in [index + 1, index + 2] where next < bytes.count && (0x41...0x46).contains(bytes[next]) {
+                bytes[next] += 0x20
+            }
+        }
+        return bytes
+    }
+
+    /// Calls `body` with each place that an occurrence of `wanted` covers.
+    private static func find(_ wanted: [UInt8], in text: [UInt8], _ body: (Int) -> Void) {
+        guard let first = wanted.first, wanted.count <= text.count else { return }
+        for start in 0...(text.count - wanted.count)
+        where text[start] == first && text[start..<start + wanted.count].elementsEqual(wanted) {
+            for index in start..<start + wanted.count { body(index) }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+public import Credentials
+import Support
+import Upstream
+
+/// How the end of a token at its issuer came out.
+public enum RevocationOutcome: Equatable, Sendable {
+    /// It is ended, or was not alive.
+    case ended
+    /// There is no way: it lives on until its own end.
+    case noWay
+    /// It did not work, and another try may; `retryAfter` is the seconds that the server asked for.
+    case unavailable(String, retryAfter: Int? = nil)
+    /// Nothing was sent.
+    case unreachable(String)
+    /// The server does not do it, or not like this.
+    case refused(String)
+}
+
+extension TokenEndpoint {
+    /// Which of a session's tokens is to be ended (RFC 7009 section 2.1).
+    public enum TokenKind: String, Sendable {
+        case accessToken = "access_token"
+        case refreshToken = "refresh_token"
+    }
+
+    /// Ends a token at the issuer. Ending a refresh token ends its access tokens too at most of them (RFC 7009 section
+    /// 2.1). A request of the API's own (`session.oauth.revocation`) ends the access token alone.
+    public func revoke(_ token: Token, _ kind: TokenKind) -> RevocationOutcome {
+        do throws(EndpointFailure) {
+            switch configuration.revocation {
+            case .endpoint(let url): return try revoke(token, kind, at: url)
+            case .discovered:
+                guard let url = try discovered(.revocation) else { return .noWay }
+                return try revoke(token, kind, at: url)
+            case .request(let method, let url, let body):
+                return kind == .accessToken ? request(method, url, body, token) : .noWay
+            }
+        } catch {
+            switch error {
+            case .misconfigured(let reason): return .refused(reason)
+            case .unavailable(let reason, let retryAfter): return .unavailable(reason, retryAfter: retryAfter)
+            case .unreachable(let reason): return .unreachable(reason)
+            }
+        }
+    }
+
+    private func revoke(_ token: Token, _ kind: TokenKind, at url: EndpointURL) throws(EndpointFailure) -> RevocationOutcome {
+        let sent = try post([("token", token.value), ("token_type_hint", kind.rawValue)], to: url)
+        return outcome(sent.reply, hiding: sent.secrets + [token.value], isOwn: true)
+    }
+
+    /// The API's own way: the token goes along as with any request.
+    private func request(_ method: String, _ url: EndpointURL, _ body: String?, _ token: Token) -> RevocationOutcome {
+        var fields = [
+            ("Accept", "application/json"), ("User-Agent", "squire"),
+            (services.apply.field, services.apply.value(token)),
+        ]
+        if let body {
+            let isJSON = body.utf8.first { $0 > 0x20 } == UInt8(ascii: "{")
+            fields.append(("Content-Type", isJSON ? "application/json" : "application/x-www-form-urlencoded"))
+        }
+        var request = BlockingRequest(
+            method: method,
+            url: url.text,
+            fields: fields,
+            body: body.map { Array($0.utf8) },
+            timeout: configuration.timeout
+        )
+        request.maximumResponseBytes = Self.maxBytes
+        return outcome(send(request, to: url), hiding: [token.value], isOwn: false)
+    }
+
+    /// `isOwn`: by RFC 7009, where 200 is all that a success says. Others say in a 200 that it was none.
+    private func outcome(_ reply: OAuthServices.Reply, hiding secrets: [String], isOwn: Bool) -> RevocationOutcome {
+        switch reply {
+        case .failure(.notSent(let error)): return .unreachable("revocation: \(error.detail)")
+        case .failure(.noResponse(let error)): return .unavailable("revocation: \(error.detail)")
+        case .success(let response):
+            let answer = TokenAnswer(response, of: "revocation", configuration, hiding: secrets)
+            let isSuccess = (200..<300).contains(response.status)
+            if isSuccess, isOwn || !answer.hasError { return .ended }
+            // With the token's own authorization, a refusal means that it is dead.
+            if !isOwn, response.status == 401 { return .ended }
+            switch answer.revocationProblem(wall: services.clock.wall()) {
+            case .dead: return .ended
+            case .passing(let reason, let retryAfter): return .unavailable(reason, retryAfter: retryAfter)
+            case .lasting(let reason): return .refused(reason)
+            }
+        }
+    }
+}

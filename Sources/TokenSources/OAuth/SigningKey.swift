@@ -1,0 +1,125 @@
+import Crypto
+import CryptoExtras
+import HTTP1
+import Support
+
+/// A private key that assertions are signed with, and what its file says beside it. Never shown.
+public struct SigningKey: Sendable {
+    enum Kind: Sendable {
+        case rsa(_RSA.Signing.PrivateKey)
+        case p256(P256.Signing.PrivateKey)
+    }
+
+    let kind: Kind
+    /// `kid` of a JSON Web Key, `private_key_id` of a service account.
+    public let keyID: String?
+    /// `client_email` of a service account.
+    public let issuer: String?
+    /// `token_uri` of a service account.
+    public let tokenEndpoint: String?
+
+    /// Why a text is no such key. Holds nothing of it.
+    public struct Problem: Error, Equatable, Sendable, CustomStringConvertible {
+        public let description: String
+    }
+
+    private static let forms = "PEM, a JSON Web Key, or the JSON file of a Google service account"
+
+    /// Reads PEM (PKCS #1, PKCS #8 or SEC 1), a JSON Web Key (RFC 7517), or a Google service account's JSON.
+    public init(_ text: String) throws(Problem) {
+        let start = text.utf8.first { $0 > 0x20 && $0 < 0x80 }
+        guard start == UInt8(ascii: "{") else {
+            kind = try Self.pem(text)
+            (keyID, issuer, tokenEndpoint) = (nil, nil, nil)
+            return
+        }
+        guard let json = JSONValue(parsing: Array(text.utf8)) else { throw Problem(description: "it is not JSON") }
+        if let pem = json["private_key"]?.string {
+            kind = try Self.pem(pem)
+            keyID = json["private_key_id"]?.string
+            issuer = json["client_email"]?.string
+            tokenEndpoint = json["token_uri"]?.string
+        } else {
+            kind = try Self.jwk(json)
+            keyID = json["kid"]?.string
+            (issuer, tokenEndpoint) = (nil, nil)
+        }
+    }
+
+    /// The algorithm for the kind of the key.
+    public var algorithm: OAuthConfiguration.Algorithm {
+        switch kind {
+        case .rsa: .rs256
+        case .p256: .es256
+        }
+    }
+
+    /// The signature of `input` by `algorithm` (RFC 7518 section 3).
+    func signature(of input: [UInt8]) throws(Problem) -> [UInt8] {
+        do {
+            switch kind {
+            case .rsa(let key):
+                let signature = try key.signature(for: SHA256.hash(data: input), padding: .insecurePKCS1v1_5)
+                return signature.withUnsafeBytes { Array($0) }
+            case .p256(let key):
+                return Array(try key.signature(for: SHA256.hash(data: input)).rawRepresentation)
+            }
+        } catch {
+            throw Problem(description: "it cannot sign")
+        }
+    }
+
+    // MARK: Forms
+
+    private static func pem(_ text: String) throws(Problem) -> Kind {
+        let lines = text.utf8.split(omittingEmptySubsequences: true) { $0 == 0x0A || $0 == 0x0D }
+            .map { String(decoding: $0, as: UTF8.self).trimmingEnd() }
+        guard let start = lines.firstIndex(where: { $0.hasPrefix("-----BEGIN ") && $0.hasSuffix("PRIVATE KEY-----") })
+        else { throw Problem(description: "it holds no private key: \(forms) is expected") }
+        guard let end = lines[start...].firstIndex(where: { $0.hasPrefix("-----END ") }) else {
+            throw Problem(description: "its PEM is cut")
+        }
+        let block = lines[start...end]
+        guard !block.contains(where: { $0.contains("ENCRYPTED") }) else {
+            throw Problem(description: "it is protected by a pass phrase, which nobody is asked for")
+        }
+        let pem = block.joined(separator: "\n") + "\n"
+        if let key = try? P256.Signing.PrivateKey(pemRepresentation: pem) { return .p256(key) }
+        if let key = try? _RSA.Signing.PrivateKey(pemRepresentation: pem) { return .rsa(key) }
+        throw Problem(description: unusable)
+    }
+
+    private static let unusable = "it is neither an RSA key of at least 2048 bits nor one of the curve P-256"
+
+    private static func jwk(_ json: JSONValue) throws(Problem) -> Kind {
+        let number = { (name: String) in json[name]?.string.flatMap { Base64URL.decode($0) } }
+        switch json["kty"]?.string {
+        case "EC":
+            guard json["crv"]?.string == "P-256", let d = number("d"),
+                let key = try? P256.Signing.PrivateKey(rawRepresentation: d)
+            else { throw Problem(description: unusable) }
+            return .p256(key)
+        case "RSA":
+            guard let n = number("n"), let e = number("e"), let d = number("d"), n.count <= 2048 else {
+                throw Problem(description: "it is a public key, or cut: d is missing")
+            }
+            if let p = number("p"), let q = number("q"),
+                let key = try? _RSA.Signing.PrivateKey(n: n, e: e, d: d, p: p, q: q)
+            {
+                return .rsa(key)
+            }
+            guard let key = try? _RSA.Signing.PrivateKey._createFromNumbers(n: n, e: e, d: d) else {
+                throw Problem(description: unusable)
+            }
+            return .rsa(key)
+        default:
+            throw Problem(description: "it holds no private key: \(forms) is expected")
+        }
+    }
+}
+
+extension String {
+    fileprivate func trimmingEnd() -> String {
+        String(decoding: utf8.reversed().drop { $0 <= 0x20 }.reversed(), as: UTF8.self)
+    }
+}

@@ -1,0 +1,321 @@
+import Credentials
+import HTTP1
+import Support
+import Upstream
+
+/// Reads the answer to a token request, and decides what it means. Pure.
+///
+/// What the answer says counts more than its status: some servers send errors with 200, others `invalid_grant` with
+/// 403.
+///
+/// | answer | outcome |
+/// |---|---|
+/// | 2xx with a token | `obtained`, or `unchanged` |
+/// | 3xx | `misconfigured`: redirects are not followed |
+/// | `error` that ends what was spent | `refused`; of what was not spent: `unavailable`, perhaps it is the clock |
+/// | `error` about the client or the request | `misconfigured` |
+/// | another `error`, 4xx and 5xx without one | `unavailable`; with 500, 502, 504 it may have rotated |
+/// | 2xx without a token that can be used | `lost`; of what was not spent: `misconfigured` |
+struct TokenAnswer {
+    private let response: BlockingRequest.Response
+    let json: JSONValue?
+    private let configuration: OAuthConfiguration
+    /// Who answers, for messages.
+    private let subject: String
+    /// What was sent and is held.
+    private let secrets: [String]
+
+    /// RFC 6749 section 5.2, OpenID Connect Core section 3.1.2.6, and what GitHub, Slack and Zoho call it.
+    private static let finalErrors = [
+        "invalid_grant", "bad_refresh_token", "invalid_refresh_token", "token_revoked", "token_expired", "invalid_code",
+        "login_required", "interaction_required", "consent_required",
+    ]
+
+    /// Each with what to look at.
+    private static let requestErrors: [String: String] = [
+        "unauthorized_client": "see session.oauth.grant and session.oauth.client-id",
+        "unsupported_grant_type": "see session.oauth.grant",
+        "invalid_scope": "see session.oauth.scope",
+        "invalid_request": "see session.oauth.parameters and session.oauth.request",
+        "invalid_target": "see session.oauth.parameters",
+        "access_denied": "see session.oauth.client-id and session.oauth.client-secret",
+        "use_dpop_nonce": dpop, "invalid_dpop_proof": dpop,
+    ]
+    private static let dpop = "the server wants DPoP (RFC 9449), which Squire does not have"
+
+    /// Seconds until an assertion that was refused is tried again.
+    private static let refusedAssertionPause = 60
+
+    init(
+        _ response: BlockingRequest.Response,
+        of subject: String = "token endpoint",
+        _ configuration: OAuthConfiguration,
+        hiding secrets: [String]
+    ) {
+        self.response = response
+        self.configuration = configuration
+        self.subject = subject
+        self.secrets = secrets
+        json = Self.json(response)
+    }
+
+    /// JSON, or a form: some servers send that unless they are asked otherwise, and with any Content-Type.
+    static func json(_ response: BlockingRequest.Response) -> JSONValue? {
+        if let json = JSONValue(lenient: response.body) { return json }
+        let type = response["Content-Type"]?.lowercased() ?? ""
+        guard !type.contains("html"), !type.contains("xml") else { return nil }
+        return FormText.object(response.body)
+    }
+
+    /// `held` is what the session holds; `wall` is now, seconds since 1970.
+    func reply(for purpose: TokenPurpose, held: HeldTokens, wall: Int) -> TokenReply {
+        let interval = ExpiryReader.span(json?.value(at: "/interval"))
+        return TokenReply(outcome(for: purpose, held: held, wall: wall), error: error, interval: interval)
+    }
+
+    /// What an answer means that should hold something else than a token; nil if nothing is wrong with it.
+    func problem(wall: Int) -> EndpointFailure? {
+        if isSuccess, json != nil, !hasError { return nil }
+        switch outcome(for: .mint, held: HeldTokens(), wall: wall) {
+        case .misconfigured(let reason, _): return .misconfigured(reason)
+        case .unavailable(let reason, let retryAfter, _): return .unavailable(reason, retryAfter: retryAfter)
+        case .obtained, .unchanged, .refused, .unreachable, .lost: return .unavailable(said)
+        }
+    }
+
+    enum RevocationProblem {
+        /// The token was dead already.
+        case dead
+        case passing(String, retryAfter: Int?)
+        case lasting(String)
+    }
+
+    /// What an answer that is no success means for a token that was to be ended.
+    func revocationProblem(wall: Int) -> RevocationProblem {
+        if let error, Self.deadErrors.contains(error) { return .dead }
+        if [408, 425, 429].contains(response.status) || response.status >= 500 {
+            let retryAfter = RetryAfter.seconds(response["Retry-After"], date: response["Date"], wall: wall)
+            return .passing(said, retryAfter: retryAfter)
+        }
+        guard let advice = error.flatMap(advice) else { return .lasting(said) }
+        return .lasting("\(said); \(advice)")
+    }
+
+    /// `invalid_auth` and `account_inactive` are Slack's.
+    private static let deadErrors: Set<String> = [
+        "invalid_token", "invalid_grant", "token_revoked", "token_expired", "invalid_auth", "account_inactive",
+    ]
+
+    private var isSuccess: Bool { (200..<300).contains(response.status) }
+
+    private func outcome(for purpose: TokenPurpose, held: HeldTokens, wall: Int) -> TokenOutcome {
+        switch (isSuccess, accessToken) {
+        case (true, .some(let text)): return tokens(text, for: purpose, held: held, wall: wall)
+        case (true, nil) where !hasError: return useless("the answer holds no token at \(tokenPlace)", for: purpose)
+        case (_, _) where (300..<400).contains(response.status): return redirect
+        default: return failure(for: purpose, wall: wall)
+        }
+    }
+
+    // MARK: Tokens
+
+    private var tokenPlace: String {
+        switch configuration.token {
+        case .accessToken: configuration.answer.accessToken
+        case .idToken: configuration.answer.idToken
+        }
+    }
+
+    /// An empty text is none.
+    private var accessToken: String? { text(at: tokenPlace) }
+
+    private func text(at pointer: String) -> String? {
+        json?.value(at: pointer)?.string.flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    private func tokens(_ text: String, for purpose: TokenPurpose, held: HeldTokens, wall: Int) -> TokenOutcome {
+        guard let json else { return useless("the answer is not JSON", for: purpose) }
+        let token: Token
+        do throws(TokenProblem) {
+            token = try Self.issued(text)
+        } catch {
+            return useless("the token at \(tokenPlace) cannot be used: \(error)", for: purpose)
+        }
+        let places = configuration.answer
+        var tokens = TokenSet(accessToken: token)
+        tokens.expiresIn = lifetime(of: token, json, wall: wall)
+        tokens.scope = self.text(at: places.scope)
+        tokens.tokenType = self.text(at: places.tokenType)
+        if purpose.spends {
+            if let text = self.text(at: places.refreshToken) {
+                guard let refreshToken = Token(text) else {
+                    return useless("the refresh token at \(places.refreshToken) cannot be used", for: purpose)
+                }
+                tokens.refreshToken = refreshToken
+                tokens.refreshExpiresIn = places.refreshExpiresIn.lazy
+                    .compactMap { ExpiryReader.span(json.value(at: $0.pointer), unit: $0.unit) }.first
+            } else {
+                // Not given again: it stays (RFC 6749 section 6).
+                tokens.refreshToken = held.refreshToken
+            }
+        }
+        if let problem = problem(of: tokens) { return .misconfigured(reason: problem, tokens: tokens) }
+        if token == held.accessToken, tokens.refreshToken == held.refreshToken || !purpose.spends {
+            return .unchanged(expiresIn: tokens.expiresIn)
+        }
+        return .obtained(tokens)
+    }
+
+    /// As it was issued: nothing around it is cut off, and what shells and other languages quote with is refused.
+    private static func issued(_ text: String) throws(TokenProblem) -> Token {
+        let scalars = Array(text.unicodeScalars)
+        if let index = scalars.firstIndex(where: { !("!"..."~").contains($0) || "'\"`\\$".unicodeScalars.contains($0) }) {
+            throw .badCharacter(scalars[index], position: index + 1)
+        }
+        guard let token = Token(text) else { throw text.isEmpty ? .empty : .tooLong }
+        return token
+    }
+
+    /// `expires_in` is the access token's; an ID token says it itself.
+    private func lifetime(of token: Token, _ json: JSONValue, wall: Int) -> Int? {
+        if case .idToken = configuration.token, let lifetime = token.claims?.lifetime { return lifetime }
+        let places = configuration.answer
+        return ExpiryReader.lifetime(in: json, expiresIn: places.expiresIn, expiresAt: places.expiresAt, wall: wall)
+    }
+
+    /// Why tokens that were given cannot be used.
+    private func problem(of tokens: TokenSet) -> String? {
+        switch tokens.tokenType?.lowercased() {
+        case "dpop": return "\(subject): token_type DPoP: \(Self.dpop)"
+        case "mac": return "\(subject): token_type mac: the API wants signed requests, which Squire does not make"
+        default: break
+        }
+        if case .tokenExchange = configuration.grant,
+            let type = text(at: "/issued_token_type"), type.hasSuffix(":refresh_token")
+        {
+            return "\(subject): issued_token_type is a refresh token, which is no bearer token; "
+                + "see session.oauth.requested-token-type"
+        }
+        return nil
+    }
+
+    /// A success without a token that can be used: what was spent may be gone.
+    private func useless(_ reason: String, for purpose: TokenPurpose) -> TokenOutcome {
+        switch purpose {
+        case .spend: .lost(reason: "\(subject): \(reason)", response: response.body)
+        case .mint: .misconfigured(reason: "\(subject): \(reason)")
+        }
+    }
+
+    // MARK: Errors
+
+    /// The answer says that something is wrong, in whatever form.
+    var hasError: Bool {
+        switch errorValue {
+        case .string(let text): !text.isEmpty
+        case .number, .array, .object, .bool(true): true
+        case .bool(false), .null, nil: false
+        }
+    }
+
+    private var errorValue: JSONValue? {
+        json?.value(at: configuration.answer.error) ?? json?.value(at: "/error")
+    }
+
+    /// The `error` word; nil if it is none, such as an object, or holds what was sent.
+    private var error: String? {
+        let text = errorValue?.string ?? (json == nil ? challengeError : nil)
+        guard let text, !text.isEmpty, text.utf8.count <= 64,
+            text.utf8.allSatisfy({ Octet.isToken($0) }),
+            QuotedText.quoted(text, hiding: secrets) == text
+        else { return nil }
+        return text
+    }
+
+    /// The `error` of `WWW-Authenticate` (RFC 6750 section 3), for answers without a body of their own.
+    private var challengeError: String? {
+        guard response.status == 401, let challenge = response["WWW-Authenticate"] else { return nil }
+        let parts = challenge.split(separator: ",").flatMap { $0.split(separator: " ") }
+        let value = parts.first { $0.lowercased().hasPrefix("error=") }?.dropFirst(6)
+        return value.map { $0.filter { $0 != "\"" } }
+    }
+
+    private func failure(for purpose: TokenPurpose, wall: Int) -> TokenOutcome {
+        let retryAfter = RetryAfter.seconds(response["Retry-After"], date: response["Date"], wall: wall)
+        let mayHaveRotated = purpose.spends && [500, 502, 504].contains(response.status)
+        guard let error else {
+            return .unavailable(reason: said, retryAfter: retryAfter, mayHaveRotated: mayHaveRotated)
+        }
+        let isFinal = configuration.final.contains(error)
+        if !isFinal, let advice = advice(on: error) { return .misconfigured(reason: "\(said); \(advice)") }
+        guard isFinal || Self.finalErrors.contains(error) else {
+            return .unavailable(reason: said, retryAfter: retryAfter, mayHaveRotated: mayHaveRotated)
+        }
+        switch purpose {
+        case .spend: return .refused(reason: said, status: response.status)
+        case .mint:
+            return .unavailable(reason: said + hint, retryAfter: retryAfter ?? Self.refusedAssertionPause)
+        }
+    }
+
+    /// `token endpoint: invalid_grant (status 400, "…")`
+    private var said: String {
+        let details = ["status \(response.status)"] + (quote.map { ["\"\($0)\""] } ?? [])
+        guard let error else { return "\(subject): \(details.joined(separator: ", "))" }
+        return "\(subject): \(error) (\(details.joined(separator: ", ")))"
+    }
+
+    /// What a person can read of the answer.
+    private var quote: String? {
+        var texts = [json?.value(at: "/error_description"), json?.value(at: "/message")]
+        switch errorValue {
+        case .object(let members):
+            for name in ["status", "code", "type", "message"] {
+                texts.append(members.last { $0.name == name }?.value)
+            }
+        case .string where error == nil: texts.insert(errorValue, at: 0)
+        default: break
+        }
+        let words = texts.compactMap { value -> String? in
+            switch value {
+            case .string(let text) where !text.isEmpty: text
+            case .number(let text): text
+            default: nil
+            }
+        }
+        guard !words.isEmpty else { return nil }
+        return QuotedText.quoted(words.joined(separator: ", "), hiding: secrets)
+    }
+
+    /// What to look at, for an error that says nothing of what is held; nil for others.
+    private func advice(on error: String) -> String? {
+        guard error == "invalid_client" else { return Self.requestErrors[error] }
+        let keys = "see session.oauth.client-authentication and session.oauth.client-secret"
+        switch configuration.authentication {
+        case .none: return keys + ": none is sent"
+        case .secret(_, form: let form):
+            let other =
+                switch form {
+                case nil, .basic: "client-secret-post or client-secret-basic-raw"
+                case .basicRaw: "client-secret-basic or client-secret-post"
+                case .post: "client-secret-basic"
+                }
+            return keys + ": some servers want \(other)"
+        case .privateKeyJWT: return keys + ": private-key-jwt is signed with session.oauth.private-key"
+        case .tlsClientAuth: return keys + ": tls-client-auth sends session.oauth.tls.certificate"
+        }
+    }
+
+    private var hint: String {
+        guard case .jwtBearer = configuration.grant else { return "" }
+        return "; is this machine's clock right, and session.oauth.private-key the one that the server knows?"
+    }
+
+    private var redirect: TokenOutcome {
+        let place = response["Location"].flatMap { try? EndpointURL($0) }.map(\.origin) ?? "another place"
+        let key = configuration.tokenEndpoint == nil ? "session.oauth.issuer" : "session.oauth.token-endpoint"
+        return .misconfigured(
+            reason: "\(subject): status \(response.status) leads to \(place), and is not followed; see \(key)"
+        )
+    }
+}

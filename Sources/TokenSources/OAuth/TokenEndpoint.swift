@@ -1,0 +1,332 @@
+public import Credentials
+import HTTP1
+import Platform
+public import Support
+import Threads
+import Upstream
+
+/// Talks to one authorization server: asks for tokens, ends them, and finds out where to.
+///
+/// One try is one request, and redirects are never followed: what is sent may be good for one use only.
+///
+/// *Threading*: any thread that may wait. Whoever spends a refresh token asks from one thread at a time.
+public final class TokenEndpoint: Sendable {
+    public let configuration: OAuthConfiguration
+    let services: OAuthServices
+    private let discovery: Discovery?
+    private let state = Guarded(State())
+
+    private struct State: Sendable {
+        /// Seconds that the server's clock is ahead of this machine's, by its last answer.
+        var skew: Int?
+        /// What assertions are dated by.
+        var assumedSkew = 0
+        /// What commands gave as secrets: they are run again only when the server refuses the client.
+        var secrets: [[String]: String] = [:]
+    }
+
+    /// Larger answers are refused.
+    static let maxBytes = 256 * 1024
+    /// Seconds by which two clocks may differ without being wrong.
+    private static let skewTolerance = 2
+
+    public init(_ configuration: OAuthConfiguration, _ services: OAuthServices) {
+        self.configuration = configuration
+        self.services = services
+        discovery = configuration.issuer.map(Discovery.init)
+    }
+
+    /// Fetches what the first token will need: metadata, secrets of commands. What fails is tried again then.
+    public func prepare() {
+        guard let url = try? tokenEndpoint() else { return }
+        _ = try? proof(for: url)
+    }
+
+    /// Seconds that the server's clock is ahead of this machine's; nil until an answer said its date.
+    public var clockSkew: Int? { state.with { $0.skew } }
+
+    // MARK: Tokens
+
+    /// Asks for tokens with the parameters of a grant, `grant_type` among them. Adds the client's proof and the
+    /// configured parameters. `held` is what the session holds: an answer without a refresh token keeps its own.
+    public func exchange(
+        _ parameters: [(name: String, value: String)],
+        held: HeldTokens = HeldTokens(),
+        for purpose: TokenPurpose = .spend
+    ) -> TokenOutcome {
+        ask(parameters, held: held, for: purpose).outcome
+    }
+
+    /// The same with the answer's `error` word, for a device login, which asks until somebody has agreed.
+    public func ask(
+        _ parameters: [(name: String, value: String)],
+        held: HeldTokens = HeldTokens(),
+        for purpose: TokenPurpose = .spend
+    ) -> TokenReply {
+        let sent: Sent
+        do throws(EndpointFailure) {
+            sent = try post(parameters + configured(configuration.parameters), to: try tokenEndpoint())
+        } catch {
+            return TokenReply(error.outcome)
+        }
+        switch sent.reply {
+        case .failure(.notSent(let error)): return TokenReply(.unreachable(reason: "token endpoint: \(error.detail)"))
+        case .failure(.noResponse(let error)):
+            let reason = "token endpoint: \(error.detail)"
+            return TokenReply(purpose.spends ? .lost(reason: reason) : .unavailable(reason: reason))
+        case .success(let response):
+            let secrets = sent.secrets + [held.accessToken, held.refreshToken].compactMap { $0?.value }
+            let answer = TokenAnswer(response, configuration, hiding: secrets)
+            let reply = answer.reply(for: purpose, held: held, wall: services.clock.wall())
+            if reply.error == "invalid_client" { state.with { $0.secrets = [:] } }
+            return reply
+        }
+    }
+
+    /// Asks for a device code (RFC 8628 section 3.1). Adds the client's proof. The answer is an object.
+    public func deviceCode(
+        _ parameters: [(name: String, value: String)]
+    ) throws(EndpointFailure) -> JSONValue {
+        var parameters = parameters
+        // Also where it says who it is in another way: the request is the browser's, in a way.
+        if let name = configuration.clientID, !parameters.contains(where: { $0.name == "client_id" }) {
+            parameters.append(("client_id", name))
+        }
+        let sent = try post(parameters, to: try deviceEndpoint())
+        switch sent.reply {
+        case .failure(.notSent(let error)): throw .unreachable("device endpoint: \(error.detail)")
+        case .failure(.noResponse(let error)): throw .unavailable("device endpoint: \(error.detail)")
+        case .success(let response):
+            let answer = TokenAnswer(response, of: "device endpoint", configuration, hiding: sent.secrets)
+            if let problem = answer.problem(wall: services.clock.wall()) { throw problem }
+            return answer.json ?? .object([])
+        }
+    }
+
+    // MARK: Endpoints
+
+    public func tokenEndpoint() throws(EndpointFailure) -> EndpointURL {
+        try endpoint(.token, configuration.tokenEndpoint, key: "token-endpoint")
+    }
+
+    public func authorizationEndpoint() throws(EndpointFailure) -> EndpointURL {
+        try endpoint(.authorization, configuration.authorizationEndpoint, key: "authorization-endpoint")
+    }
+
+    public func deviceEndpoint() throws(EndpointFailure) -> EndpointURL {
+        try endpoint(.device, configuration.deviceEndpoint, key: "device-authorization-endpoint")
+    }
+
+    /// Whether the server must name itself in the answer to the browser's request (RFC 9207 section 2.4).
+    public func namesIssuer() -> Bool {
+        (try? metadata())?.namesIssuer ?? false
+    }
+
+    private func endpoint(
+        _ endpoint: ServerMetadata.Endpoint,
+        _ configured: EndpointURL?,
+        key: String
+    ) throws(EndpointFailure) -> EndpointURL {
+        if let configured { return configured }
+        if let found = try discovered(endpoint) { return found }
+        guard let issuer = configuration.issuer else {
+            throw .misconfigured("no \(endpoint.rawValue) is configured: name session.oauth.\(key)")
+        }
+        throw .misconfigured("the metadata of \(issuer) name no \(endpoint.rawValue): name session.oauth.\(key)")
+    }
+
+    /// Nil without metadata, or where they name none.
+    func discovered(_ endpoint: ServerMetadata.Endpoint) throws(EndpointFailure) -> EndpointURL? {
+        var isMutual = false
+        if case .tlsClientAuth = configuration.authentication { isMutual = true }
+        return try metadata()?.endpoint(endpoint, isMutual: isMutual)
+    }
+
+    /// Nil without an issuer.
+    private func metadata() throws(EndpointFailure) -> ServerMetadata? {
+        try discovery?.metadata(now: services.clock.elapsed()) { url in
+            let fields = [("Accept", "application/json"), Self.userAgent]
+            var request = BlockingRequest(method: "GET", url: url.text, fields: fields, timeout: configuration.timeout)
+            request.maximumResponseBytes = Discovery.maxBytes
+            return send(request, to: url)
+        }
+    }
+
+    // MARK: Requests
+
+    /// A request that was made, and what nobody may see of it.
+    struct Sent {
+        var reply: OAuthServices.Reply
+        var secrets: [String]
+    }
+
+    private static let userAgent = ("User-Agent", "squire")
+
+    /// Posts parameters with the client's proof.
+    func post(
+        _ parameters: [(name: String, value: String)],
+        to url: EndpointURL
+    ) throws(EndpointFailure) -> Sent {
+        let proof = try proof(for: url)
+        let names = Set(parameters.map(\.name))
+        let parameters = parameters + proof.parameters.filter { !names.contains($0.name) }
+        let type: String
+        let body: [UInt8]
+        switch configuration.requestForm {
+        case .form:
+            type = "application/x-www-form-urlencoded"
+            body = FormText.body(parameters)
+        case .json:
+            type = "application/json"
+            let members = parameters.map { JSONValue.Member($0.name, .string($0.value)) }
+            body = Array(JSONValue.object(members).serialized().utf8)
+        }
+        let fields = [("Content-Type", type), ("Accept", "application/json"), Self.userAgent] + proof.fields
+        var request = BlockingRequest(
+            method: "POST",
+            url: url.text,
+            fields: fields,
+            body: body,
+            timeout: configuration.timeout
+        )
+        request.maximumResponseBytes = Self.maxBytes
+        let reply = send(request, to: url)
+        note(reply)
+        let secrets = parameters.filter { Self.secretParameters.contains($0.name) }.map(\.value)
+        return Sent(reply: reply, secrets: secrets + proof.secrets)
+    }
+
+    private static let secretParameters: Set<String> = [
+        "refresh_token", "code", "code_verifier", "device_code", "client_secret", "client_assertion", "assertion",
+        "subject_token", "actor_token", "token", "password",
+    ]
+
+    private func configured(_ parameters: [OAuthConfiguration.Parameter]) -> [(name: String, value: String)] {
+        parameters.map { ($0.name, $0.value) }
+    }
+
+    /// Sends a request, and tells of it.
+    func send(_ request: BlockingRequest, to url: EndpointURL) -> OAuthServices.Reply {
+        let begun = services.clock.elapsed()
+        let reply = services.send(request, settings(for: url))
+        let milliseconds = Int((services.clock.elapsed() - begun) / 1_000_000)
+        let (status, reason): (Int?, String?) =
+            switch reply {
+            case .success(let response): (response.status, nil)
+            case .failure(.notSent(let error)), .failure(.noResponse(let error)): (nil, error.detail)
+            }
+        services.observe(
+            TokenRequestRecord(
+                method: request.method,
+                url: url.description,
+                status: status,
+                reason: reason,
+                milliseconds: milliseconds
+            )
+        )
+        return reply
+    }
+
+    private func settings(for url: EndpointURL) -> UpstreamSettings {
+        let base = services.connection
+        let certificate = configuration.certificate
+        return UpstreamSettings(
+            origin: url.origin,
+            connectTimeout: base.connectTimeout,
+            proxy: configuration.proxy ?? base.proxy,
+            authorities: base.authorities,
+            certificate: certificate?.certificate ?? base.certificate,
+            key: certificate == nil ? base.key : certificate?.key
+        )
+    }
+
+    // MARK: The client's proof
+
+    private func proof(for url: EndpointURL) throws(EndpointFailure) -> ClientProof {
+        switch configuration.authentication {
+        case .none, .tlsClientAuth: return ClientProof(name: configuration.clientID)
+        case .secret(let reference, let form):
+            let secret = try secret(reference, of: "client-secret")
+            let name = configuration.clientID ?? ""
+            if let form { return ClientProof(name: name, secret: secret, form: form) }
+            return ClientProof(name: name, secret: secret, form: .init(of: try formMethods()))
+        case .privateKeyJWT(let signing):
+            let name = configuration.clientID ?? ""
+            let assertion = try assertion(signing, issuer: name, subject: name, for: url)
+            return ClientProof(name: name, assertion: assertion)
+        }
+    }
+
+    /// What the server says it knows; nil if it does not say. Metadata that nothing else needs may be missing.
+    private func formMethods() throws(EndpointFailure) -> [String]? {
+        do throws(EndpointFailure) {
+            return try metadata()?.authenticationMethods
+        } catch {
+            guard configuration.tokenEndpoint == nil else { return nil }
+            throw error
+        }
+    }
+
+    /// The secret that `session.oauth.KEY` refers to.
+    func secret(_ reference: SecretReference, of key: String) throws(EndpointFailure) -> String {
+        if case .command(let command) = reference, let kept = state.with({ $0.secrets[command] }) { return kept }
+        let secret = try fresh(reference, of: key)
+        if case .command(let command) = reference { state.with { $0.secrets[command] = secret } }
+        return secret
+    }
+
+    /// The same, read anew.
+    func fresh(_ reference: SecretReference, of key: String) throws(EndpointFailure) -> String {
+        switch services.readSecret(reference) {
+        case .success(let secret): return secret
+        case .failure(let failure): throw .misconfigured("session.oauth.\(key): \(failure.reason)")
+        }
+    }
+
+    /// A new signed assertion for the endpoint. `issuer` nil: the key's own, else the client's name.
+    func assertion(
+        _ signing: OAuthConfiguration.AssertionSigning,
+        issuer: String?,
+        subject: String?,
+        scope: String? = nil,
+        for url: EndpointURL
+    ) throws(EndpointFailure) -> String {
+        let text = try secret(signing.key, of: "private-key")
+        do throws(SigningKey.Problem) {
+            let key = try SigningKey(text)
+            if let algorithm = signing.algorithm, algorithm != key.algorithm {
+                throw .init(description: "it is a key for \(key.algorithm.rawValue), not for \(algorithm.rawValue)")
+            }
+            let assertion = ClientAssertion(
+                issuer: issuer ?? key.issuer ?? configuration.clientID ?? "",
+                subject: subject,
+                audience: signing.audience ?? url.text,
+                scope: scope,
+                keyID: signing.keyID,
+                lifetime: Int(signing.lifetime.components.seconds)
+            )
+            let now = services.clock.wall().adding(saturating: state.with { $0.assumedSkew })
+            return try assertion.signed(with: key, now: now, identifier: ClientAssertion.newIdentifier())
+        } catch {
+            throw .misconfigured("session.oauth.private-key: \(error)")
+        }
+    }
+
+    // MARK: The server's clock
+
+    private func note(_ reply: OAuthServices.Reply) {
+        guard case .success(let response) = reply, let date = response["Date"].flatMap(HTTPDate.seconds) else { return }
+        let skew = date - UTCTime.clamped(services.clock.wall())
+        state.with { $0.skew = skew }
+    }
+
+    /// Dates assertions by the server's clock from now on. False if that is done, or the clocks agree: then it was not
+    /// the clock.
+    func correctClock() -> Bool {
+        state.with { state in
+            guard let skew = state.skew, abs(skew - state.assumedSkew) >= Self.skewTolerance else { return false }
+            state.assumedSkew = skew
+            return true
+        }
+    }
+}
