@@ -1,4 +1,4 @@
-// Starts a command whose life is bound to this process's: posix_spawn(3) cannot say that.
+// Starts commands whose lives are bound to this process's: posix_spawn(3) cannot say that.
 #ifdef __linux__
 #define _GNU_SOURCE
 #endif
@@ -26,26 +26,44 @@ static void close_others(int kept) {
     }
 }
 
-static void run(char *const arguments[], const sigset_t *mask, pid_t parent, int report) {
+extern char **environ;
+
+static void run(const csystem_command *command, pid_t parent, int report) {
 #ifdef __linux__
     // SIGTERM when the thread that started us ends, however it does.
     prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 #endif
     // It may have ended before that.
     if (getppid() != parent) _exit(0);
-    close_others(report);
-    // These are ignored in the parent, and an ignored signal stays ignored.
-    signal(SIGPIPE, SIG_DFL);
-    signal(SIGXFSZ, SIG_DFL);
-    sigprocmask(SIG_SETMASK, mask, NULL);
-    execvp(arguments[0], arguments);
+    // A session of its own is a group of its own without a terminal to wait at.
+    if (command->group == CSYSTEM_GROUP_OWN) setsid();
+    if (command->group == CSYSTEM_GROUP_FOREGROUND) {
+        setpgid(0, 0);
+        // Who gives himself the terminal from the background is stopped.
+        signal(SIGTTOU, SIG_IGN);
+        tcsetpgrp(STDIN_FILENO, getpid());
+        signal(SIGTTOU, SIG_DFL);
+    }
+    int is_ready = !command->directory || chdir(command->directory) == 0;
+    for (int stream = 0; stream < 3 && is_ready; stream++) {
+        if (command->streams[stream] >= 0) is_ready = dup2(command->streams[stream], stream) >= 0;
+    }
+    if (is_ready) {
+        close_others(report);
+        // These are ignored in the parent, and an ignored signal stays ignored.
+        signal(SIGPIPE, SIG_DFL);
+        signal(SIGXFSZ, SIG_DFL);
+        sigprocmask(SIG_SETMASK, command->mask, NULL);
+        if (command->environment) environ = (char **)command->environment;
+        execvp(command->arguments[0], command->arguments);
+    }
     int code = errno;
     ssize_t unused = write(report, &code, sizeof code);
     (void)unused;
     _exit(127);
 }
 
-int csystem_spawn(char *const arguments[], const sigset_t *mask, pid_t *child) {
+int csystem_spawn(const csystem_command *command, pid_t *child) {
     int ends[2];
 #ifdef __linux__
     if (pipe2(ends, O_CLOEXEC) != 0) return errno;
@@ -56,7 +74,7 @@ int csystem_spawn(char *const arguments[], const sigset_t *mask, pid_t *child) {
 #endif
     pid_t parent = getpid();
     pid_t pid = fork();
-    if (pid == 0) run(arguments, mask, parent, ends[1]);
+    if (pid == 0) run(command, parent, ends[1]);
     int code = pid < 0 ? errno : 0;
     close(ends[1]);
     ssize_t count = 0;
@@ -73,4 +91,14 @@ int csystem_spawn(char *const arguments[], const sigset_t *mask, pid_t *child) {
     close(ends[0]);
     *child = pid;
     return code;
+}
+
+int csystem_watch_process(pid_t process) {
+#if defined(__linux__) && defined(SYS_pidfd_open)
+    return (int)syscall(SYS_pidfd_open, process, 0u);
+#else
+    (void)process;
+    errno = ENOSYS;
+    return -1;
+#endif
 }

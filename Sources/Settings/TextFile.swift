@@ -15,14 +15,10 @@ public enum TextFile {
 
     /// The same for a file that need not be text.
     static func bytes(_ path: String, limit: Int) -> Result<[UInt8], Problem> {
-        do throws(Problem) {
-            switch try openLooking(path).readAll(limit: limit) {
-            case .bytes(let bytes): return .success(bytes)
-            case .tooLarge: throw Problem("it is larger than \(limit / 1024) KiB")
-            case .failed(let code): throw Problem(String(cString: strerror(code)))
-            }
+        do throws(NamedFile.Problem) {
+            return .success(try NamedFile.read(path, limit: limit))
         } catch {
-            return .failure(error)
+            return .failure(Problem(error.text))
         }
     }
 
@@ -54,19 +50,11 @@ public enum TextFile {
 
     static let maximumForeignSize = 16 << 20
 
-    /// Opens a file without waiting for the other end of a FIFO. Accepts regular files, and devices such as /dev/null,
-    /// which do not block either.
     private static func openLooking(_ path: String) throws(Problem) -> FileDescriptor {
-        let file: FileDescriptor
-        do {
-            file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)
+        do throws(NamedFile.Problem) {
+            return try NamedFile.open(path)
         } catch {
-            throw Problem(error.reason)
-        }
-        switch file.information().map({ $0.st_mode & S_IFMT }) {
-        case S_IFREG, S_IFCHR: return file
-        case S_IFDIR: throw Problem("it is a directory")
-        default: throw Problem("it is not a regular file")
+            throw Problem(error.text)
         }
     }
 

@@ -69,9 +69,35 @@ static inline int csystem_ignores(int signal) {
     return sigaction(signal, 0, &present) == 0 && !(present.sa_flags & SA_SIGINFO) && present.sa_handler == SIG_IGN;
 }
 
-// Starts `arguments`, found in PATH, with the signal mask `mask` and no descriptor but 0 to 2; 0, or the `errno` of what failed. On Linux
-// it gets SIGTERM when the calling thread ends. Wait for `child` afterwards.
-int csystem_spawn(char *const arguments[], const sigset_t *mask, pid_t *child);
+// Whose signals from the terminal a command gets.
+typedef enum {
+    // This process's.
+    CSYSTEM_GROUP_SHARED,
+    // None: its process group is its own, and it has no terminal.
+    CSYSTEM_GROUP_OWN,
+    // Its own group has the terminal, which is descriptor 0. Take it back afterwards (tcsetpgrp(3)).
+    CSYSTEM_GROUP_FOREGROUND,
+} csystem_group;
+
+typedef struct {
+    // Ends with NULL. The first is found in PATH, unless it holds a slash.
+    char *const *arguments;
+    // `NAME=value`, ends with NULL; NULL for this process's.
+    char *const *environment;
+    // NULL for this process's.
+    const char *directory;
+    const sigset_t *mask;
+    // What become the descriptors 0 to 2, each above 2; -1 for this process's.
+    int streams[3];
+    csystem_group group;
+} csystem_command;
+
+// Starts a command with no descriptor but 0 to 2; 0, or the `errno` of what failed. On Linux it gets SIGTERM when the calling thread ends.
+// Wait for `child` afterwards.
+int csystem_spawn(const csystem_command *command, pid_t *child);
+
+// A descriptor that can be read once the process has ended (pidfd_open(2)); -1 and `errno` where there is none to be had. Close-on-exec.
+int csystem_watch_process(pid_t process);
 
 // The user who connected a Unix socket (SO_PEERCRED, unix(7); getpeereid(3)): 0 on success.
 int csystem_unix_peer_user(int fd, uid_t *user);

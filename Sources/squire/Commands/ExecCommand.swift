@@ -125,7 +125,15 @@ struct ExecCommand: ParsableCommand {
         for signal in passedOn { sigaddset(&blocked, signal) }
         pthread_sigmask(SIG_BLOCK, &blocked, &former)
         var child = pid_t()
-        let status = csystem_spawn(&arguments, &former, &child)
+        let status = arguments.withUnsafeBufferPointer { arguments in
+            withUnsafePointer(to: former) { mask in
+                var start = csystem_command()
+                start.arguments = arguments.baseAddress
+                start.mask = mask
+                start.streams = (-1, -1, -1)
+                return csystem_spawn(&start, &child)
+            }
+        }
         guard status == 0 else {
             Output.error("squire: cannot run \(command[0]): \(String(cString: strerror(status)))")
             return status == ENOENT ? 127 : 126

@@ -1,0 +1,61 @@
+import Support
+
+/// What a command said of its failure, for a message: without the secrets that are known, and without what looks like
+/// one.
+enum Complaint {
+    private static let mark = Array("‹redacted›".utf8)
+    private static let schemes: Set<String> = ["bearer", "basic"]
+    private static let shortestSecret = 8
+    /// A word of so many token characters that has letters and digits may be a secret that nobody knows yet.
+    private static let suspicious = 24
+
+    static func text(_ line: String, hiding secrets: [String]) -> String {
+        var text = withoutSuspects(line)
+        for secret in secrets where !secret.isEmpty {
+            text = text.replacingAll(secret, with: String(decoding: mark, as: UTF8.self))
+        }
+        return String(String.UnicodeScalarView(text.unicodeScalars.prefix(200)))
+    }
+
+    /// Replaces JSON Web Tokens, what follows `Bearer`, and long words of letters and digits.
+    private static func withoutSuspects(_ line: String) -> String {
+        var result: [UInt8] = []
+        var word: [UInt8] = []
+        var isBehindScheme = false
+        func flush() {
+            guard !word.isEmpty else { return }
+            let isSecret = isSuspect(word) || isBehindScheme && word.count >= shortestSecret
+            result += isSecret ? mark : word
+            isBehindScheme = schemes.contains(String(decoding: word, as: UTF8.self).lowercased())
+            word = []
+        }
+        for byte in line.utf8 {
+            if isTokenOctet(byte) {
+                word.append(byte)
+            } else {
+                flush()
+                if byte > 0x20, byte != UInt8(ascii: ":") { isBehindScheme = false }
+                result.append(byte)
+            }
+        }
+        flush()
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    private static func isSuspect(_ word: [UInt8]) -> Bool {
+        // `{"`, as tokens begin.
+        if word.starts(with: Array("eyJ".utf8)) { return word.count >= 12 }
+        // A path or a host name has short parts.
+        return word.split { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "/") }.contains { part in
+            part.count >= suspicious && part.contains { (0x30...0x39).contains($0) }
+                && part.contains { (0x41...0x5A).contains($0 & 0xDF) }
+        }
+    }
+
+    private static func isTokenOctet(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        default: "-._~+/=!|^#".utf8.contains(byte)
+        }
+    }
+}

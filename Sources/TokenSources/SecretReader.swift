@@ -1,0 +1,109 @@
+import Platform
+
+/// Reads the secrets of one configuration. Blocking.
+public struct SecretReader: Equatable, Sendable, CustomReflectable {
+    private let environment: [String: String]
+    /// The configuration's, where commands run.
+    private let directory: String
+
+    /// Of a file, and of what a command prints.
+    static let maxBytes = 64 * 1024
+    static let commandTimeout = Duration.seconds(30)
+
+    /// `environment` is this process's; commands get it, too.
+    public init(environment: [String: String], directory: String) {
+        self.environment = environment
+        self.directory = directory
+    }
+
+    /// The environment may hold secrets.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+
+    /// The secret. Of a file, or what a command prints, without one line end.
+    public func read(_ reference: SecretReference) -> Result<String, SecretProblem> {
+        do throws(SecretProblem) {
+            switch reference {
+            case .plain(let text): return .success(text)
+            case .environment(let name): return .success(try variable(name))
+            case .file(let path): return .success(try text(try contents(path), "names a file that is", path))
+            case .command(let arguments): return .success(try output(arguments, reference.shown))
+            }
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Whether it could be read, as far as that can be told by a look: no command is run. Nil if nothing speaks against
+    /// it.
+    public func problem(_ reference: SecretReference) -> SecretProblem? {
+        do throws(SecretProblem) {
+            switch reference {
+            case .plain, .command: break
+            case .environment(let name): _ = try variable(name)
+            case .file(let path): _ = try opened(path)
+            }
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func variable(_ name: String) throws(SecretProblem) -> String {
+        guard let value = environment[name] else {
+            throw .configuration("names a variable that is not set: \(name)")
+        }
+        guard !value.isEmpty else { throw .configuration("names a variable that is empty: \(name)") }
+        return value
+    }
+
+    private func opened(_ path: String) throws(SecretProblem) -> FileDescriptor {
+        do throws(NamedFile.Problem) {
+            return try NamedFile.open(path)
+        } catch {
+            throw .configuration("names a file that cannot be read: \(path): \(error.text)")
+        }
+    }
+
+    private func contents(_ path: String) throws(SecretProblem) -> [UInt8] {
+        do throws(NamedFile.Problem) {
+            return try NamedFile.read(path, limit: Self.maxBytes)
+        } catch {
+            throw .configuration("names a file that cannot be read: \(path): \(error.text)")
+        }
+    }
+
+    private func text(_ bytes: [UInt8], _ what: String, _ name: String) throws(SecretProblem) -> String {
+        guard let text = String(validating: Self.withoutLineEnd(bytes), as: UTF8.self) else {
+            throw .configuration("\(what) not UTF-8 text: \(name)")
+        }
+        guard !text.isEmpty else { throw .configuration("\(what) empty: \(name)") }
+        return text
+    }
+
+    private func output(_ arguments: [String], _ shown: String) throws(SecretProblem) -> String {
+        let runner = CommandRunner(
+            arguments: arguments,
+            directory: directory,
+            environment: environment,
+            timeout: Self.commandTimeout
+        )
+        switch runner.run() {
+        case .printed(let bytes):
+            do throws(SecretProblem) {
+                return try text(bytes, "runs a command whose output is", shown)
+            } catch {
+                throw .passing(error.text)
+            }
+        case .failed(let failure):
+            let story = failure.text { Complaint.text($0, hiding: []) }
+            throw .passing("runs a command, \(shown), which \(story)")
+        }
+    }
+
+    /// Cut once: what else there is may be meant.
+    static func withoutLineEnd(_ bytes: [UInt8]) -> ArraySlice<UInt8> {
+        guard bytes.last == UInt8(ascii: "\n") else { return bytes[...] }
+        let rest = bytes.dropLast()
+        return rest.last == UInt8(ascii: "\r") ? rest.dropLast() : rest
+    }
+}
