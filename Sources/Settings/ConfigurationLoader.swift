@@ -3,7 +3,7 @@ import HTTP1
 import Logging
 import Platform
 public import ReverseProxy
-import TokenSources
+public import TokenSources
 import Upstream
 
 /// A checked configuration and where it came from.
@@ -22,6 +22,8 @@ public struct LoadedConfiguration: Sendable {
     public var addressSources = AddressSources()
     /// The keys that a person must allow, with their lines.
     public var guardedKeys: [(name: String, line: Int)]
+    /// Reads the secrets that it refers to.
+    public var secretReader: SecretReader
     /// `proxy` and `tls`, where they are set.
     var leadingKeys: [(name: String, line: Int)]
     /// The file as it is; nil if there is none.
@@ -179,6 +181,10 @@ public struct ConfigurationLoader {
             inspectorIsDefault: sections.inspectorIsDefault,
             addressSources: sections.addressSources,
             guardedKeys: root.map(GuardedKey.found) ?? [],
+            secretReader: SecretReader(
+                environment: environment,
+                directory: path.map(TextFile.directory(of:)) ?? "."
+            ),
             leadingKeys: root.map(GuardedKey.leading) ?? [],
             trustEntry: realPath.map { .init(path: $0, digest: TrustedFiles.digest(text ?? "")) },
             places: places
@@ -200,7 +206,7 @@ extension SessionBinding {
         case .tokenFile: source = .tokenFile
         case .oauth(let oauth):
             source = .oauth
-            issuer = (oauth.tokenEndpoint ?? oauth.issuer).map(Self.origin)
+            issuer = oauth.endpointOrigin
             clientID = oauth.clientID
         }
         self.init(
@@ -211,10 +217,5 @@ extension SessionBinding {
             clientID: clientID,
             configuration: path
         )
-    }
-
-    /// The scheme, host and port of a URL.
-    private static func origin(_ url: String) -> String {
-        url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false).prefix(3).joined(separator: "/")
     }
 }

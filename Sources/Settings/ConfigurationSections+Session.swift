@@ -5,10 +5,13 @@ import Support
 
 /// Reads `session`: where the token is kept, how it is refreshed, and which requests are about it.
 extension ConfigurationSections {
-    func session(_ root: MapReader, _ session: inout SessionConfiguration) {
+    func session(_ root: MapReader, _ configuration: inout ProxyConfiguration) {
         let keys = [
-            "file", "name", "margin", "refresh", "sign-in", "sign-out", "anonymous", "missing", "rejected", "probe",
+            "file", "name", "margin", "refresh", "oauth", "keep-alive", "retry-lost", "sign-in", "sign-out",
+            "anonymous", "missing", "rejected", "probe",
         ]
+        var session = configuration.session
+        defer { configuration.session = session }
         if let map = root.map("session", keys: keys) {
             session.file = map.string("file").map { TextFile.expand($0, in: directory, environment: environment) }
             session.name = map.value("name", Self.nameForm) { Self.isName($0) ? $0 : nil }
@@ -17,6 +20,7 @@ extension ConfigurationSections {
             }
             if let margin = map.duration("margin", .zero...Self.longestTimeout) { session.margin = margin }
             refresh(map, &session)
+            source(map, &session, tls: configuration.tls)
             if let patterns = patterns(map, "sign-in") { session.signIn = patterns }
             if let patterns = patterns(map, "sign-out") { session.signOut = patterns }
             if let patterns = patterns(map, "anonymous") { session.anonymous = patterns }
@@ -76,7 +80,7 @@ extension ConfigurationSections {
         result.refresh = recipe
     }
 
-    private func pointer(_ map: MapReader, _ key: String) -> String? {
+    func pointer(_ map: MapReader, _ key: String) -> String? {
         map.value(key, "a JSON Pointer that starts with /, such as /data/token/value") { text in
             text.hasPrefix("/") ? text : nil
         }

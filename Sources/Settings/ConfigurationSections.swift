@@ -45,9 +45,9 @@ struct ConfigurationSections {
         listen(map, &configuration)
         headers(map, profile, &configuration)
         if let rule = map.choice("authorization", AuthorizationRule.self) { configuration.authorization = rule }
-        session(map, &configuration.session)
         tls(map, &configuration.tls)
-        proxy(map, &configuration)
+        session(map, &configuration)
+        if let proxy = proxy(map) { configuration.proxy = proxy }
         access(map, &configuration)
         limits(map, &configuration.limits)
         timeouts(map, &configuration.timeouts)
@@ -223,8 +223,13 @@ struct ConfigurationSections {
 
     // MARK: Connections
 
-    private func tls(_ root: MapReader, _ tls: inout TLSConfiguration) {
-        guard let map = root.map("tls", keys: ["ca", "certificate", "key"]) else { return }
+    /// Reads `tls` of any map that has it.
+    func tls(
+        _ root: MapReader,
+        _ tls: inout TLSConfiguration,
+        keys: [String] = ["ca", "certificate", "key"]
+    ) {
+        guard let map = root.map("tls", keys: keys) else { return }
         var areReadable = true
         /// The path, and what the file holds; nil with an issue if it cannot be read.
         let file = { (key: String) -> (path: String, contents: CredentialFile?)? in
@@ -279,17 +284,17 @@ struct ConfigurationSections {
         }
     }
 
-    private func proxy(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
-        guard let text = map.string("proxy") else { return }
+    /// Reads `proxy` of any map that has it.
+    func proxy(_ map: MapReader) -> UpstreamSettings.Proxy? {
+        guard let text = map.string("proxy") else { return nil }
         let schemes = ["http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"]
-        if text == "environment" {
-            configuration.proxy = .environment
-        } else if text == "none" || text == "off" {
-            configuration.proxy = .none
-        } else if schemes.contains(where: text.hasPrefix) {
-            configuration.proxy = .url(text)
-        } else {
+        switch text {
+        case "environment": return .environment
+        case "none", "off": return UpstreamSettings.Proxy.none
+        case _ where schemes.contains(where: text.hasPrefix): return .url(text)
+        default:
             map.fail("proxy", "must be a URL such as http://proxy.corp:3128, or \"environment\"")
+            return nil
         }
     }
 

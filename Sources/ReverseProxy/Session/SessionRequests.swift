@@ -2,6 +2,7 @@ public import Credentials
 import EventIO
 import Platform
 public import Support
+public import TokenSources
 public import Upstream
 
 /// Sends the few whole requests that concern the session: refresh, sign-in, sign-out. Blocking; not for event loops.
@@ -151,12 +152,22 @@ public struct SessionRequests: Sendable {
 /// A request of the session's own, and what came of it: without fields, bodies and what is secret in the path.
 public struct SessionRequestRecord: Sendable {
     public let method: String
+    /// Of another server than the upstream, the URL without its query.
     public let path: String
     /// Nil without a response.
     public let status: Int?
     /// Why there is none.
     public let reason: String?
     public let milliseconds: Int
+
+    /// A request to an authorization server.
+    public init(_ record: TokenRequestRecord) {
+        method = record.method
+        path = record.url
+        status = record.status
+        reason = record.reason
+        milliseconds = record.milliseconds
+    }
 
     init(method: String, path: String, reply: SessionRequests.Reply, nanoseconds: UInt64) {
         self.method = method

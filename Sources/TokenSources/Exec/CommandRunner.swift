@@ -28,7 +28,7 @@ public enum CommandFailure: Equatable, Sendable {
 
     /// The rest of a sentence that begins with the command. `quote` makes what it said fit to be shown.
     func text(_ quote: (String) -> String) -> String {
-        let said = { (complaint: String?) in complaint.map { ": \(quote($0))" } ?? "" }
+        func said(_ complaint: String?) -> String { complaint.map { ": \(quote($0))" } ?? "" }
         switch self {
         case .notStarted(let code): return "cannot be started: \(String(cString: strerror(code)))"
         case .exited(let code, let complaint): return "ends with code \(code)\(said(complaint))"

@@ -213,7 +213,7 @@ public struct OAuthConfiguration: Equatable, Sendable {
     public init() {}
 
     /// Where tokens come from, for as much as the configuration says: what binds a session to it.
-    public var endpointOrigin: String {
-        tokenEndpoint?.origin ?? issuer.flatMap { try? EndpointURL($0) }?.origin ?? ""
+    public var endpointOrigin: String? {
+        tokenEndpoint?.origin ?? issuer.flatMap { try? EndpointURL($0) }?.origin
     }
 }

@@ -8,8 +8,8 @@ public struct OAuthServices: Sendable {
     public var connection: UpstreamSettings
     /// How the token goes onto a request that is not OAuth's own.
     public var apply: CredentialApplication
-    /// Reads a secret, blocking. The reason for a failure names the place, and holds nothing of the secret.
-    public var readSecret: @Sendable (SecretReference) -> Result<String, SecretFailure>
+    /// Reads a secret. Blocking.
+    public var readSecret: @Sendable (SecretReference) -> Result<String, SecretProblem>
     public var clock: any CredentialClock
     /// Hears of each request, on the thread that made it.
     public var observe: @Sendable (TokenRequestRecord) -> Void
@@ -21,7 +21,7 @@ public struct OAuthServices: Sendable {
     public init(
         connection: UpstreamSettings,
         apply: CredentialApplication = CredentialApplication(),
-        readSecret: @escaping @Sendable (SecretReference) -> Result<String, SecretFailure>,
+        readSecret: @escaping @Sendable (SecretReference) -> Result<String, SecretProblem>,
         clock: any CredentialClock = SystemClock(),
         observe: @escaping @Sendable (TokenRequestRecord) -> Void = { _ in },
         send: @escaping @Sendable (BlockingRequest, UpstreamSettings) -> Reply = Self.perform
@@ -40,15 +40,6 @@ public struct OAuthServices: Sendable {
         } catch {
             return .failure(error)
         }
-    }
-}
-
-/// Why a secret cannot be read. Holds nothing of it.
-public struct SecretFailure: Error, Equatable, Sendable {
-    public var reason: String
-
-    public init(_ reason: String) {
-        self.reason = reason
     }
 }
 

@@ -3,7 +3,7 @@ public import Credentials
 /// Gets tokens from an authorization server by the configured grant.
 ///
 /// *Threading*: one thread at a time asks for tokens.
-public final class OAuthSource: Sendable {
+public final class OAuthSource: TokenSource {
     public let endpoint: TokenEndpoint
 
     private var configuration: OAuthConfiguration { endpoint.configuration }
@@ -20,7 +20,6 @@ public final class OAuthSource: Sendable {
 
     public var startsAlone: Bool { !configuration.grant.spends }
 
-    /// Whether a token can be had with what is held.
     public func canGet(with held: HeldTokens) -> Bool { startsAlone || held.refreshToken != nil }
 
     public func get(_ held: HeldTokens) -> TokenOutcome {

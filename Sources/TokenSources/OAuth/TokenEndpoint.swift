@@ -279,7 +279,8 @@ public final class TokenEndpoint: Sendable {
     func fresh(_ reference: SecretReference, of key: String) throws(EndpointFailure) -> String {
         switch services.readSecret(reference) {
         case .success(let secret): return secret
-        case .failure(let failure): throw .misconfigured("session.oauth.\(key): \(failure.reason)")
+        case .failure(.configuration(let text)): throw .misconfigured("session.oauth.\(key) \(text)")
+        case .failure(.passing(let text)): throw .unavailable("session.oauth.\(key) \(text)")
         }
     }
 

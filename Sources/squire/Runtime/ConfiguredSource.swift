@@ -1,19 +1,36 @@
 import Credentials
 import ReverseProxy
 import Settings
+import TokenSources
 
 /// The source of each configuration's tokens.
 enum ConfiguredSource {
     /// Nil if nothing but a person brings tokens. `observe` hears of each request.
     static func make(
-        _ configuration: ProxyConfiguration,
+        _ loaded: LoadedConfiguration,
         observe: @escaping SessionRequests.Observer = { _ in }
     ) -> (any TokenSource)? {
-        switch configuration.session.source {
+        switch loaded.configuration.session.source {
         case .given, .unused: nil
-        case .recipe: RecipeSource(configuration, observe: observe)
-        case .oauth, .exec, .tokenFile: nil
+        case .recipe: RecipeSource(loaded.configuration, observe: observe)
+        case .oauth(let oauth): OAuthSource(tokenEndpoint(oauth, loaded, observe: observe))
+        case .exec, .tokenFile: nil
         }
+    }
+
+    /// The authorization server of a configuration.
+    static func tokenEndpoint(
+        _ oauth: OAuthConfiguration,
+        _ loaded: LoadedConfiguration,
+        observe: @escaping SessionRequests.Observer = { _ in }
+    ) -> TokenEndpoint {
+        let services = OAuthServices(
+            connection: loaded.configuration.upstreamSettings,
+            apply: loaded.configuration.session.apply,
+            readSecret: loaded.secretReader.read,
+            observe: { observe(SessionRequestRecord($0)) }
+        )
+        return TokenEndpoint(oauth, services)
     }
 }
 

@@ -210,7 +210,7 @@ final class ProxyService {
         do throws(SessionFileError) {
             let session = try Session(
                 file: keepsSession ? loaded.keptFile : nil,
-                source: ConfiguredSource.make(loaded.configuration) { SessionLog.log($0, to: messages) },
+                source: ConfiguredSource.make(loaded) { SessionLog.log($0, to: messages) },
                 policy: loaded.configuration.session.policy,
                 binding: loaded.binding,
                 login: loaded.lines.login,

@@ -1,0 +1,222 @@
+import ReverseProxy
+import Support
+import TokenSources
+
+/// Reads who the client of `session.oauth` is and what it asks with, and checks that they fit together.
+extension ConfigurationSections {
+    private enum GrantName: String, CaseIterable {
+        case authorizationCode = "authorization-code"
+        case deviceCode = "device-code"
+        case clientCredentials = "client-credentials"
+        case jwtBearer = "jwt-bearer"
+        case tokenExchange = "token-exchange"
+    }
+
+    private enum AuthenticationName: String, CaseIterable {
+        case basic = "client-secret-basic"
+        case basicRaw = "client-secret-basic-raw"
+        case post = "client-secret-post"
+        case privateKeyJWT = "private-key-jwt"
+        case tls = "tls-client-auth"
+        case none
+    }
+
+    // MARK: The grant
+
+    func grant(
+        _ map: MapReader,
+        _ signing: OAuthConfiguration.AssertionSigning?,
+        _ keyIssuer: String?,
+        _ oauth: inout OAuthConfiguration
+    ) {
+        let name = map.choice("grant", GrantName.self)
+        refuseStrayKeys(map, name)
+        switch name {
+        case nil:
+            // By the endpoints there are; with an issuer, a login looks.
+            let hasDeviceOnly = oauth.deviceEndpoint != nil && oauth.authorizationEndpoint == nil
+            oauth.grant = hasDeviceOnly && oauth.issuer == nil ? .deviceCode : .authorizationCode
+        case .authorizationCode:
+            oauth.grant = .authorizationCode
+            if oauth.authorizationEndpoint == nil, oauth.issuer == nil {
+                map.fail("grant", "is authorization-code: it needs authorization-endpoint, or issuer")
+            }
+        case .deviceCode:
+            oauth.grant = .deviceCode
+            if oauth.deviceEndpoint == nil, oauth.issuer == nil {
+                map.fail("grant", "is device-code: it needs device-authorization-endpoint, or issuer")
+            }
+        case .clientCredentials:
+            oauth.grant = .clientCredentials
+        case .jwtBearer:
+            guard let signing else {
+                if map.node("private-key") == nil { map.fail("grant", "is jwt-bearer: it needs private-key") }
+                return
+            }
+            let issuer = word(map, "assertion-issuer") ?? keyIssuer
+            if issuer == nil, oauth.clientID == nil, map.node("client-id") == nil, map.node("assertion-issuer") == nil {
+                map.fail("grant", "is jwt-bearer: it needs assertion-issuer, or client-id")
+            }
+            oauth.grant = .jwtBearer(.init(signing: signing, issuer: issuer, subject: word(map, "subject")))
+        case .tokenExchange:
+            guard let token = secret(map, "subject-token") else {
+                if map.node("subject-token") == nil { map.fail("grant", "is token-exchange: it needs subject-token") }
+                return
+            }
+            if case .plain = token {
+                map.fail("subject-token", "must be {file: PATH}, {env: NAME} or {exec: [COMMAND, …]}")
+            }
+            var exchange = OAuthConfiguration.TokenExchange(subjectToken: token)
+            exchange.subjectTokenType = word(map, "subject-token-type") ?? exchange.subjectTokenType
+            exchange.requestedTokenType = word(map, "requested-token-type")
+            oauth.grant = .tokenExchange(exchange)
+        }
+    }
+
+    /// What is said for another grant would be ignored.
+    private func refuseStrayKeys(_ map: MapReader, _ grant: GrantName?) {
+        let owners: [(GrantName, [String])] = [
+            (.jwtBearer, ["subject", "assertion-issuer"]),
+            (.tokenExchange, ["subject-token", "subject-token-type", "requested-token-type"]),
+        ]
+        for (owner, keys) in owners where owner != grant {
+            for key in keys where map.node(key) != nil { map.fail(key, "is for grant: \(owner.rawValue)") }
+        }
+    }
+
+    // MARK: The client
+
+    func authentication(
+        _ map: MapReader,
+        _ signing: OAuthConfiguration.AssertionSigning?,
+        hasCertificate: Bool,
+        _ oauth: inout OAuthConfiguration
+    ) {
+        let name = map.choice("client-authentication", AuthenticationName.self)
+        let hasSecret = map.node("client-secret") != nil
+        let secret = secret(map, "client-secret")
+        if let name, hasSecret {
+            switch name {
+            case .basic, .basicRaw, .post: break
+            case .privateKeyJWT, .tls, .none:
+                map.fail("client-secret", "is not sent with client-authentication: \(name.rawValue)")
+            }
+        }
+        switch name {
+        case .basic, .basicRaw, .post:
+            guard let secret else {
+                if !hasSecret { map.fail("client-authentication", "is \(name?.rawValue ?? ""): it needs client-secret") }
+                return
+            }
+            oauth.authentication = .secret(secret, form: name.flatMap { .init(rawValue: $0.rawValue) })
+        case .privateKeyJWT:
+            guard let signing else {
+                if map.node("private-key") == nil {
+                    map.fail("client-authentication", "is private-key-jwt: it needs private-key")
+                }
+                return
+            }
+            oauth.authentication = .privateKeyJWT(signing)
+        case .tls:
+            oauth.authentication = .tlsClientAuth
+            if !hasCertificate {
+                map.fail("client-authentication", "is tls-client-auth: it needs session.oauth.tls.certificate")
+            }
+        case nil where hasSecret:
+            if let secret { oauth.authentication = .secret(secret, form: nil) }
+        case .none?, nil:
+            oauth.authentication = .none
+        }
+    }
+
+    // MARK: Together
+
+    func checkTogether(_ session: MapReader, _ map: MapReader, _ hasKey: Bool, _ oauth: OAuthConfiguration) {
+        // A service account's key says where its tokens come from; what is wrong with any of them has been said.
+        let hasPlace = oauth.tokenEndpoint != nil || oauth.issuer != nil
+        if !hasPlace, map.node("token-endpoint") == nil, map.node("issuer") == nil {
+            session.fail("oauth", "needs token-endpoint, or issuer to find it by")
+        }
+        if oauth.clientID == nil, map.node("client-id") == nil {
+            switch (oauth.grant, oauth.authentication) {
+            case (.jwtBearer, .none), (.tokenExchange, .none): break
+            default: session.fail("oauth", "needs client-id")
+            }
+        }
+        if case .clientCredentials = oauth.grant, case .none = oauth.authentication,
+            map.node("client-secret") == nil, map.node("client-authentication")?.text ?? "none" == "none"
+        {
+            map.fail("grant", "is client-credentials: it needs client-secret, or a key (private-key-jwt, tls-client-auth)")
+        }
+        if hasKey {
+            switch (oauth.grant, oauth.authentication) {
+            case (.jwtBearer, _), (_, .privateKeyJWT): break
+            default:
+                map.fail("private-key", "is not used: it needs grant: jwt-bearer, or client-authentication: private-key-jwt")
+            }
+        }
+        if oauth.grant.spends { return }
+        for key in ["refresh-scope", "redirect-uri", "authorization-parameters", "offline-scope"] where map.node(key) != nil {
+            map.fail(key, "is for a login, and \(oauth.grant.name) has none")
+        }
+    }
+
+    // MARK: Secrets
+
+    /// A secret, or where it is kept: `{env: NAME}`, `{file: PATH}`, `{exec: [COMMAND, …]}`.
+    private func secret(_ map: MapReader, _ key: String) -> SecretReference? {
+        guard let node = map.node(key) else { return nil }
+        if case .scalar(let scalar) = node { return .plain(scalar.text) }
+        guard let place = map.map(key, keys: ["env", "file", "exec"]) else { return nil }
+        let given = ["env", "file", "exec"].filter { place.node($0) != nil }
+        guard given.count == 1 else {
+            map.fail(key, "must name one of env, file and exec")
+            return nil
+        }
+        let reference: SecretReference
+        switch given[0] {
+        case "env":
+            guard let name = word(place, "env") else { return nil }
+            reference = .environment(name)
+        case "file":
+            guard let text = word(place, "file") else { return nil }
+            reference = .file(TextFile.expand(text, in: directory, environment: environment))
+        default:
+            guard let command = place.list("exec")?.map(\.text), let first = command.first, !first.isEmpty else {
+                map.fail(key, "exec must be a command and its arguments: [COMMAND, …]")
+                return nil
+            }
+            reference = .command(command)
+        }
+        if let problem = SecretReader(environment: environment, directory: directory).problem(reference) {
+            map.fail(key, problem.text)
+            return nil
+        }
+        return reference
+    }
+
+    /// Where the private key is: a path, `{file: PATH}` or `{env: NAME}`.
+    func privateKey(_ map: MapReader) -> SecretReference? {
+        if case .scalar? = map.node("private-key") {
+            return word(map, "private-key").map {
+                .file(TextFile.expand($0, in: directory, environment: environment))
+            }
+        }
+        switch secret(map, "private-key") {
+        case .command:
+            map.fail("private-key", "must be a path, {file: PATH} or {env: NAME}")
+            return nil
+        case let reference: return reference
+        }
+    }
+
+    /// What the private key's place holds; nil with an issue if it cannot be read.
+    func keyText(_ reference: SecretReference, _ map: MapReader) -> String? {
+        switch SecretReader(environment: environment, directory: directory).read(reference) {
+        case .success(let text): return text
+        case .failure(let problem):
+            map.fail("private-key", problem.text)
+            return nil
+        }
+    }
+}
