@@ -5,7 +5,6 @@ import Platform
 public import ReverseProxy
 import TokenSources
 import Upstream
-import Yams
 
 /// A checked configuration and where it came from.
 public struct LoadedConfiguration: Sendable {
@@ -138,7 +137,7 @@ public struct ConfigurationLoader {
     private func read(_ text: String?, found: ConfigurationFound) throws(ConfigurationError) -> LoadedConfiguration {
         let path = found.path
         let issues = IssueCollector(source: path ?? "squire", isFile: path != nil)
-        var root: Node?
+        var root: YAMLNode?
         if let text {
             if let control = ControlCharacters.first(in: text) {
                 let message =
@@ -146,13 +145,13 @@ public struct ConfigurationLoader {
                 throw ConfigurationError([.init(source: path ?? "", line: control.line, message: message)])
             }
             do {
-                root = try Yams.compose(yaml: text)
+                root = try YAMLReader.read(text)
             } catch {
-                throw ConfigurationError([Self.issue(error, path: path ?? "")])
+                throw ConfigurationError([.init(source: path ?? "", line: error.line, message: error.message)])
             }
         }
         var sections = ConfigurationSections(
-            root: root ?? Node.mapping(.init([])),
+            root: root ?? .empty,
             issues: issues,
             overrides: overrides,
             environment: environment,
@@ -184,26 +183,6 @@ public struct ConfigurationLoader {
             trustEntry: realPath.map { .init(path: $0, digest: TrustedFiles.digest(text ?? "")) },
             places: places
         )
-    }
-
-    private static func issue(_ error: any Error, path: String) -> ConfigurationError.Issue {
-        guard let yaml = error as? YamlError else {
-            return .init(source: path, line: 1, message: "\(error)")
-        }
-        switch yaml {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            return .init(source: path, line: mark.line, message: "not valid YAML: \(problem)")
-        case .duplicatedKeysInMapping(let duplicates, let context):
-            let names = duplicates.joined(separator: ", ")
-            return .init(
-                source: path,
-                line: context.mark.line,
-                message: "\"\(names)\" is given twice"
-            )
-        default:
-            return .init(source: path, line: 1, message: "not valid YAML: \(yaml)")
-        }
     }
 }
 

@@ -2,7 +2,6 @@ import Credentials
 import HTTP1
 import ReverseProxy
 import Support
-import Yams
 
 /// Reads `session`: where the token is kept, how it is refreshed, and which requests are about it.
 extension ConfigurationSections {
@@ -129,8 +128,9 @@ extension ConfigurationSections {
             map.fail("headers", "must be a map of names and values")
             return []
         }
-        return mapping.compactMap { keyNode, valueNode in
-            guard let rule = rule(keyNode, valueNode) else { return nil }
+        return mapping.entries.compactMap { entry in
+            let keyNode = entry.key
+            guard let rule = rule(keyNode, entry.value) else { return nil }
             guard !rule.name.isEmpty, rule.name.utf8.allSatisfy(Octet.isToken),
                 rule.value.utf8.allSatisfy(Octet.isFieldContent)
             else {
@@ -171,13 +171,13 @@ extension ConfigurationSections {
             map.fail(key, "must be a list of statuses or maps")
             return nil
         }
-        return sequence.compactMap { rejection($0, name) }
+        return sequence.elements.compactMap { rejection($0, name) }
     }
 
-    private func rejection(_ element: Node, _ name: String) -> SessionConfiguration.Rejection? {
+    private func rejection(_ element: YAMLNode, _ name: String) -> SessionConfiguration.Rejection? {
         if case .scalar(let scalar) = element {
-            guard let status = Int(scalar.string), (400...599).contains(status) else {
-                issues.add("\(name): \"\(scalar.string)\" is not a status from 400 to 599", at: element)
+            guard let status = Int(scalar.text), (400...599).contains(status) else {
+                issues.add("\(name): \"\(scalar.text)\" is not a status from 400 to 599", at: element)
                 return nil
             }
             return .init(status: status)

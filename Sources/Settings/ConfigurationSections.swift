@@ -1,11 +1,10 @@
 import HTTP1
 import ReverseProxy
 import Upstream
-import Yams
 
 /// Turns the file's tree into a `ProxyConfiguration`, section by section, and collects the mistakes.
 struct ConfigurationSections {
-    let root: Node
+    let root: YAMLNode
     let issues: IssueCollector
     let overrides: ConfigurationOverrides
     let environment: [String: String]
@@ -21,7 +20,7 @@ struct ConfigurationSections {
     ]
 
     init(
-        root: Node,
+        root: YAMLNode,
         issues: IssueCollector,
         overrides: ConfigurationOverrides,
         environment: [String: String],
@@ -137,10 +136,10 @@ struct ConfigurationSections {
             guard case .mapping(let mapping) = node else {
                 return map.fail("headers", "must be a map of names and values")
             }
-            for (keyNode, valueNode) in mapping {
-                guard let rule = rule(keyNode, valueNode) else { continue }
+            for entry in mapping.entries {
+                guard let rule = rule(entry.key, entry.value) else { continue }
                 if let problem = problem(rule, among: rules) {
-                    issues.add("headers: \(problem)", at: keyNode)
+                    issues.add("headers: \(problem)", at: entry.key)
                 } else {
                     rules.append(rule)
                 }
@@ -172,15 +171,15 @@ struct ConfigurationSections {
         configuration.headers = rules
     }
 
-    func rule(_ keyNode: Node, _ valueNode: Node) -> HeaderRule? {
-        guard let name = keyNode.scalar?.string else {
+    func rule(_ keyNode: YAMLNode, _ valueNode: YAMLNode) -> HeaderRule? {
+        guard let name = keyNode.text else {
             issues.add("headers: a name must be a word", at: keyNode)
             return nil
         }
-        let source = "\(issues.source):\(keyNode.mark?.line ?? 0)"
+        let source = "\(issues.source):\(keyNode.line ?? 0)"
         switch valueNode {
         case .scalar(let scalar):
-            return HeaderRule(name: name, value: scalar.string, source: source)
+            return HeaderRule(name: name, value: scalar.text, source: source)
         default:
             guard
                 let map = MapReader(

@@ -1,5 +1,3 @@
-import Yams
-
 /// Collects the mistakes in a configuration file, so that all of them can be reported at once.
 final class IssueCollector {
     let source: String
@@ -15,13 +13,13 @@ final class IssueCollector {
     /// All of them, in the order of the file.
     var error: ConfigurationError { ConfigurationError(issues.sorted { ($0.line ?? 0) < ($1.line ?? 0) }) }
 
-    func add(_ message: String, at node: Node?) {
-        issues.append(.init(source: source, line: node?.mark?.line ?? (isFile ? 1 : nil), message: message))
+    func add(_ message: String, at node: YAMLNode?) {
+        issues.append(.init(source: source, line: node?.line ?? (isFile ? 1 : nil), message: message))
     }
 
     /// Where the node is, as messages have it: `FILE:LINE`.
-    func place(of node: Node) -> String {
-        guard isFile, let line = node.mark?.line else { return source }
+    func place(of node: YAMLNode) -> String {
+        guard isFile, let line = node.line else { return source }
         return "\(source):\(line)"
     }
 

@@ -1,15 +1,13 @@
-import Yams
-
 /// Typed access to one mapping of the file. Reports unknown keys.
 struct MapReader {
-    private let entries: [(key: String, keyNode: Node, value: Node)]
+    private let entries: [(key: String, keyNode: YAMLNode, value: YAMLNode)]
     private let issues: IssueCollector
     /// The path of the mapping for messages, such as `session.refresh.`.
     private let prefix: String
-    let node: Node
+    let node: YAMLNode
 
     /// Nil, with an issue, if `node` is not a mapping.
-    init?(_ node: Node, prefix: String, keys: [String], issues: IssueCollector) {
+    init?(_ node: YAMLNode, prefix: String, keys: [String], issues: IssueCollector) {
         guard case .mapping(let mapping) = node else {
             let name = prefix.isEmpty ? "the configuration" : "\(prefix.dropLast())"
             issues.add("\(name) must be a map of keys and values", at: node)
@@ -18,9 +16,10 @@ struct MapReader {
         self.node = node
         self.issues = issues
         self.prefix = prefix
-        var entries: [(key: String, keyNode: Node, value: Node)] = []
-        for (keyNode, value) in mapping {
-            guard let key = keyNode.scalar?.string else {
+        var entries: [(key: String, keyNode: YAMLNode, value: YAMLNode)] = []
+        for entry in mapping.entries {
+            let keyNode = entry.key
+            guard let key = keyNode.text else {
                 issues.add("a key must be a word", at: keyNode)
                 continue
             }
@@ -32,18 +31,15 @@ struct MapReader {
                 )
                 continue
             }
-            entries.append((key, keyNode, value))
+            entries.append((key, keyNode, entry.value))
         }
         self.entries = entries
     }
 
-    func node(_ key: String) -> Node? {
+    func node(_ key: String) -> YAMLNode? {
         guard let value = entries.last(where: { $0.key == key })?.value else { return nil }
         // A key without a value counts as missing.
-        if case .scalar(let scalar) = value, scalar.style == .plain, ["", "~", "null"].contains(scalar.string) {
-            return nil
-        }
-        return value
+        return value.isNull ? nil : value
     }
 
     func fail(_ key: String, _ message: String) {
@@ -56,7 +52,7 @@ struct MapReader {
             fail(key, "must be a single value")
             return nil
         }
-        return scalar.string
+        return scalar.text
     }
 
     /// The value that `parse` makes of the text. `expected` describes it in the error.
@@ -107,17 +103,17 @@ struct MapReader {
     }
 
     /// The elements of a list, with their nodes. A single value counts as a list of one.
-    func list(_ key: String) -> [(node: Node, text: String)]? {
+    func list(_ key: String) -> [(node: YAMLNode, text: String)]? {
         guard let node = node(key) else { return nil }
         switch node {
-        case .scalar(let scalar): return [(node, scalar.string)]
+        case .scalar(let scalar): return [(node, scalar.text)]
         case .sequence(let sequence):
-            return sequence.compactMap { element in
+            return sequence.elements.compactMap { element in
                 guard case .scalar(let scalar) = element else {
                     issues.add("\(prefix)\(key) must be a list of single values", at: element)
                     return nil
                 }
-                return (element, scalar.string)
+                return (element, scalar.text)
             }
         default:
             fail(key, "must be a list")

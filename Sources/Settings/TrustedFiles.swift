@@ -2,7 +2,6 @@ import Credentials
 import Crypto
 import Platform
 import Support
-import Yams
 
 /// The keys that let a configuration do more than describe an API: a `./squire.yaml` that has one of them, in a cloned
 /// repository perhaps, is used only after a person has named or confirmed it.
@@ -13,21 +12,19 @@ enum GuardedKey {
     private static let ways = [["proxy"], ["tls"]]
 
     /// The guarded keys in a configuration, with their lines.
-    static func found(in root: Node) -> [(name: String, line: Int)] { found(places, in: root) }
+    static func found(in root: YAMLNode) -> [(name: String, line: Int)] { found(places, in: root) }
 
     /// The keys that could lead a session elsewhere than to its API, with their lines.
-    static func leading(in root: Node) -> [(name: String, line: Int)] { found(ways, in: root) }
+    static func leading(in root: YAMLNode) -> [(name: String, line: Int)] { found(ways, in: root) }
 
-    private static func found(_ places: [[String]], in root: Node) -> [(name: String, line: Int)] {
+    private static func found(_ places: [[String]], in root: YAMLNode) -> [(name: String, line: Int)] {
         places.compactMap { place in
-            var node: Node? = root
+            var node: YAMLNode? = root
             var line = 1
             for name in place {
-                guard case .mapping(let mapping)? = node,
-                    let pair = mapping.first(where: { $0.key.scalar?.string == name })
-                else { return nil }
-                line = pair.key.mark?.line ?? line
-                node = pair.value
+                guard case .mapping(let mapping)? = node, let entry = mapping[name] else { return nil }
+                line = entry.key.line ?? line
+                node = entry.value
             }
             return (place.joined(separator: "."), line)
         }

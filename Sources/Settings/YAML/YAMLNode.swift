@@ -1,0 +1,73 @@
+/// A value of a YAML document, and where it was written.
+///
+/// Every scalar is text: `4.10`, `yes` and `010` are kept as they stand, and whoever reads one says what it must be.
+enum YAMLNode: Equatable, Sendable {
+    case scalar(Scalar)
+    case sequence(Sequence)
+    case mapping(Mapping)
+
+    struct Scalar: Equatable, Sendable {
+        var text: String
+        /// Written without quotes: then an empty one, `~` and `null` mean that nothing is there.
+        var isPlain: Bool
+        var place: Place
+
+        /// Stands for no value at all.
+        var isNull: Bool { isPlain && ["", "~", "null"].contains(text) }
+    }
+
+    struct Sequence: Equatable, Sendable {
+        var elements: [YAMLNode]
+        var place: Place
+    }
+
+    struct Mapping: Equatable, Sendable {
+        /// In the order of the document. No two keys have the same text.
+        var entries: [Entry]
+        var place: Place
+
+        /// The last entry with that key.
+        subscript(key: String) -> Entry? { entries.last { $0.key.text == key } }
+    }
+
+    struct Entry: Equatable, Sendable {
+        var key: YAMLNode
+        var value: YAMLNode
+    }
+
+    /// Where a value was written.
+    enum Place: Equatable, Sendable {
+        /// In the file; lines count from 1.
+        case line(Int)
+        /// Nowhere: it stands for an empty document.
+        case nowhere
+    }
+
+    /// An empty map, which nobody wrote.
+    static let empty = YAMLNode.mapping(Mapping(entries: [], place: .nowhere))
+
+    var place: Place {
+        switch self {
+        case .scalar(let scalar): scalar.place
+        case .sequence(let sequence): sequence.place
+        case .mapping(let mapping): mapping.place
+        }
+    }
+
+    /// Counted from 1; nil if it is in no file.
+    var line: Int? {
+        switch place {
+        case .line(let line): line
+        case .nowhere: nil
+        }
+    }
+
+    /// The text of a scalar; nil for other nodes.
+    var text: String? {
+        if case .scalar(let scalar) = self { scalar.text } else { nil }
+    }
+
+    var isNull: Bool {
+        if case .scalar(let scalar) = self { scalar.isNull } else { false }
+    }
+}
