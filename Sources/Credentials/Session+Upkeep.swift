@@ -20,6 +20,12 @@ extension Session {
         if let flight { startRefresh(flight, .start) }
     }
 
+    /// What the issuer refused may have been mended: the next request that needs a token asks for one.
+    public func endMistake() {
+        update { shared, _ in shared.machine.endMistake() }
+        start()
+    }
+
     /// Refreshes once in `RefreshPolicy.keepAlive` though nobody asks, from now on: what is not used for long enough
     /// ends at some issuers.
     public func keepAlive() {

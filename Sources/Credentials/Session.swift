@@ -368,6 +368,7 @@ public final class Session: Sendable {
             status.foreignSource = binding.flatMap { shared.record.foreignSource(to: $0) }
             status.startsAlone = source?.startsAlone ?? false
             if binding?.source == SessionBinding.Source.none { status.state = .unused }
+            (status.grant, status.clockSkew) = (source?.grant, source?.clockSkew)
             status.login = login
             status.source = binding?.source
             status.keptAnswer = keptAnswer
