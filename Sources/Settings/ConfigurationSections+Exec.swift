@@ -56,7 +56,7 @@ extension ConfigurationSections {
         return mapping.entries.compactMap { entry in
             let name = entry.key.text ?? ""
             guard Self.isVariableName(name), !Self.ownVariables.contains(name) else {
-                issues.add("session.exec.env: \"\(name)\" cannot be set: it is not the name of a variable", at: entry.key)
+                issues.add("session.exec.env: \"\(name)\" is not the name of a variable to be set", at: entry.key)
                 return nil
             }
             guard let reference = secret(entry.value, "session.exec.env.\(name)", mayRun: false) else { return nil }

@@ -60,7 +60,9 @@ extension ConfigurationSections {
     /// A header whose value is a map: `{value: V, overwrite: true, secret: true}`, or a secret instead of the value.
     func headerRule(_ keyNode: YAMLNode, _ valueNode: YAMLNode, name: String, source: String) -> HeaderRule? {
         let key = "headers.\(name)"
-        guard let map = MapReader(valueNode, prefix: "\(key).", keys: Self.headerKeys, issues: issues) else { return nil }
+        guard let map = MapReader(valueNode, prefix: "\(key).", keys: Self.headerKeys, issues: issues) else {
+            return nil
+        }
         let overwrite = map.bool("overwrite") ?? false
         let isSecret = map.bool("secret")
         guard Self.secretKeys.contains(where: { map.node($0) != nil }) else {

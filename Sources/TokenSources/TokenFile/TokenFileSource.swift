@@ -4,7 +4,7 @@ import Threads
 
 /// A token source that reads a file which another program writes. Never writes it.
 ///
-/// *Threading*: `get` on one thread at a time; `hasNews` from any.
+/// *Threading*: `get` on one thread at a time.
 public final class TokenFileSource: TokenSource {
     /// How long it is waited, and how often it is looked.
     public struct Times: Sendable {
@@ -21,6 +21,7 @@ public final class TokenFileSource: TokenSource {
     private let times: Times
     private let clock: any CredentialClock
     private let state = Guarded(State())
+    private let watcher = Guarded<TokenFileWatch?>(nil)
 
     private struct State {
         /// The last token that was given to the session, or that it held.
@@ -43,7 +44,23 @@ public final class TokenFileSource: TokenSource {
         reader = TokenFileReader(configuration)
     }
 
-    public var path: String { configuration.path }
+    deinit {
+        watcher.with { $0.take() }?.stop()
+    }
+
+    /// Calls `changed`, on a thread of its own, whenever the file holds another token than was got from it; until this
+    /// source goes. `interval` is between two looks where nobody tells of changes. Once.
+    public func watch(
+        interval: Duration = TokenFileWatch.standardInterval,
+        changed: @escaping @Sendable () -> Void
+    ) {
+        let watch = TokenFileWatch(configuration.path, interval: interval) { [weak self] in
+            if self?.hasNews == true { changed() }
+        }
+        watcher.with { $0 = watch }
+    }
+
+    var path: String { configuration.path }
     public var spends: Bool { false }
     public var startsAlone: Bool { true }
 
@@ -56,8 +73,8 @@ public final class TokenFileSource: TokenSource {
         return outcome(waitForChange(of: first) ?? first, held)
     }
 
-    /// Whether the file holds another token than the session got from it.
-    public var hasNews: Bool {
+    /// Whether the file holds another token than was got from it.
+    private var hasNews: Bool {
         guard case .token(let token, _) = reader.read(wall: clock.wall()) else { return false }
         return state.with { $0.given } != token
     }

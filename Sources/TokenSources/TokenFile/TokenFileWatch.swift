@@ -1,10 +1,11 @@
 import Platform
 import Threads
 
-/// Hears of another token in a token file: inotify(7) on the directories of the file and of each link that leads to it,
-/// as Kubernetes swaps `..data`; and a look now and then in any case, for what no system tells of.
+/// Tells when it is worth to look at a file: inotify(7) on the directories of the file and of each link that leads to
+/// it, as Kubernetes swaps `..data`; and now and then in any case, for what no system tells of.
 ///
-/// *Threading*: calls `changed` on its own thread. Call `stop` from any thread that holds no lock which `changed` takes.
+/// *Threading*: calls `look` on its own thread, at the start too. Call `stop` from any thread that holds no lock which
+/// `look` takes.
 public final class TokenFileWatch: Sendable {
     private let thread: NativeThread
     /// The writing end of a pipe. Closing it ends the thread.
@@ -14,16 +15,16 @@ public final class TokenFileWatch: Sendable {
 
     /// Nil if the system has no more descriptors or threads. `interval` is between two looks.
     public init?(
-        _ source: TokenFileSource,
+        _ path: String,
         interval: Duration = TokenFileWatch.standardInterval,
-        changed: @escaping @Sendable () -> Void
+        look: @escaping @Sendable () -> Void
     ) {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { return nil }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         let stopReader = ends[0]
         let thread = NativeThread(name: "squire-token") {
-            var loop = Loop(source, stop: stopReader, interval: interval, changed)
+            var loop = Loop(path, stop: stopReader, interval: interval, look)
             loop.run()
             close(stopReader)
         }
@@ -43,24 +44,24 @@ public final class TokenFileWatch: Sendable {
 
     /// What the thread does.
     private struct Loop: ~Copyable {
-        private let source: TokenFileSource
+        private let path: String
         private let stop: Int32
         private let interval: UInt64
-        private let changed: () -> Void
+        private let look: () -> Void
         private var watches = DirectoryWatches()
 
-        init(_ source: TokenFileSource, stop: Int32, interval: Duration, _ changed: @escaping () -> Void) {
-            self.source = source
+        init(_ path: String, stop: Int32, interval: Duration, _ look: @escaping () -> Void) {
+            self.path = path
             self.stop = stop
             self.interval = interval.nanoseconds
-            self.changed = changed
+            self.look = look
         }
 
         mutating func run() {
             while true {
                 // First: what changes from here on is heard of.
-                watches.set(LinkedFile.entries(of: source.path))
-                if source.hasNews { changed() }
+                watches.set(LinkedFile.entries(of: path))
+                look()
                 guard waitForMore() else { return }
             }
         }
