@@ -7,8 +7,8 @@ import Support
 extension ConfigurationSections {
     func session(_ root: MapReader, _ configuration: inout ProxyConfiguration) {
         let keys = [
-            "file", "name", "margin", "refresh", "oauth", "keep-alive", "retry-lost", "sign-in", "sign-out",
-            "anonymous", "missing", "rejected", "probe",
+            "file", "name", "margin", "refresh", "oauth", "exec", "token-file", "keep-alive", "retry-lost", "sign-in",
+            "sign-out", "anonymous", "missing", "rejected", "probe",
         ]
         var session = configuration.session
         defer { configuration.session = session }
@@ -27,8 +27,10 @@ extension ConfigurationSections {
             if let missing = map.choice("missing", SessionConfiguration.Missing.self) { session.missing = missing }
             if let rules = rejections(map, "rejected", of: "session.rejected") { session.rejected = rules }
             probe(map, &session)
+            statelessSource(map, &session)
         }
         if let given = overrides.session {
+            checkFile(given, session.source)
             session.file = TextFile.expand(given.text, in: ".", environment: environment)
         }
     }

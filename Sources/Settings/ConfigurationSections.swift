@@ -79,7 +79,8 @@ struct ConfigurationSections {
         }
         for given in overrides.headers {
             guard let colon = given.text.firstIndex(of: ":") else {
-                issues.add("must be 'Name: value', not \"\(given.text)\"", source: given.source)
+                // What was meant as a value may be a secret.
+                issues.add("must be 'Name: value': there is no colon", source: given.source)
                 continue
             }
             let value = given.text[given.text.index(after: colon)...].drop { $0 == " " }
@@ -113,19 +114,7 @@ struct ConfigurationSections {
         case .scalar(let scalar):
             return HeaderRule(name: name, value: scalar.text, source: source)
         default:
-            guard
-                let map = MapReader(
-                    valueNode,
-                    prefix: "headers.\(name).",
-                    keys: ["value", "overwrite"],
-                    issues: issues
-                )
-            else { return nil }
-            guard let value = map.string("value") else {
-                issues.add("headers.\(name) needs a value", at: keyNode)
-                return nil
-            }
-            return HeaderRule(name: name, value: value, overwrite: map.bool("overwrite") ?? false, source: source)
+            return headerRule(keyNode, valueNode, name: name, source: source)
         }
     }
 

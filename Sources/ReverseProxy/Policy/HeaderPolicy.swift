@@ -47,7 +47,7 @@ public final class HeaderPolicy: Sendable {
                 folded: FoldedName(rule.name.utf8),
                 isReplacedOnSignIn: FieldTable.row(imitatedBy: rule.name.utf8)?.traits.contains(.replacedOnSignIn)
                     ?? false,
-                parts: Self.split("\(rule.name): \(rule.value)\r\n"),
+                parts: Self.parts(rule),
                 overwrite: rule.overwrite
             )
         }
@@ -61,6 +61,11 @@ public final class HeaderPolicy: Sendable {
         basePath = Array(configuration.basePath.utf8)
         authorization = configuration.authorization
         staticBlock = rules.allSatisfy { $0.parts.count == 1 } ? rules.flatMap { $0.parts[0] } : nil
+    }
+
+    private static func parts(_ rule: HeaderRule) -> [[UInt8]] {
+        let line = "\(rule.name): \(rule.value)\r\n"
+        return rule.isLiteral ? [Array(line.utf8)] : split(line)
     }
 
     private static func split(_ value: String) -> [[UInt8]] {

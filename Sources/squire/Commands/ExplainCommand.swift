@@ -123,7 +123,8 @@ struct ExplainCommand: ParsableCommand {
         let sent = String(decoding: output.readable, as: UTF8.self).split(separator: "\r\n").map(String.init)
         let given = head.fields.map { input.text($0.name).lowercased() }
         for (index, line) in sent.enumerated() {
-            let shown = index == 0 ? line : Self.shown(line) + Self.origin(of: line, given, configuration)
+            let shown =
+                index == 0 ? line : Self.shown(line, given, configuration) + Self.origin(of: line, given, configuration)
             Output.line("  \(shown)")
         }
         if kind == .ordinary || kind == .signOut, !rendered.hasAuthorization, status.state != .none {
@@ -146,10 +147,13 @@ struct ExplainCommand: ParsableCommand {
             + "(cookies: local)"
     }
 
-    /// The field line, without the value of one that holds a secret.
-    private static func shown(_ line: String) -> String {
+    /// The field line, without the value of one that holds a secret; of a configured one it says where that is kept.
+    private static func shown(_ line: String, _ given: [String], _ configuration: ProxyConfiguration) -> String {
         let name = String(line.prefix { $0 != ":" })
-        return SecretField.isNamed(name) ? "\(name): \(SecretField.mark)" : line
+        let rule = configuration.headers.first { $0.name.lowercased() == name.lowercased() }
+        guard rule?.isSecret ?? SecretField.isNamed(name) else { return line }
+        let isClients = given.contains(name.lowercased()) && rule?.overwrite != true
+        return "\(name): \((isClients ? nil : rule?.shown) ?? SecretField.mark)"
     }
 
     private static func origin(of line: String, _ given: [String], _ configuration: ProxyConfiguration) -> String {
