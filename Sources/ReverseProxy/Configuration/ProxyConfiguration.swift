@@ -233,32 +233,6 @@ public struct SessionConfiguration: Sendable, Equatable {
         }
     }
 
-    /// What counts as "token rejected".
-    public struct Rejection: Sendable, Equatable {
-        public var status: Int
-        /// The `error` that `WWW-Authenticate` must name (RFC 6750 section 3.1), such as `invalid_token`; nil for any
-        /// or none.
-        public var challenge: String?
-        /// A JSON Pointer into the answer and the value it must have there; nil when the head alone says it.
-        public var body: Body?
-
-        public struct Body: Sendable, Equatable {
-            public var pointer: String
-            public var equals: String
-
-            public init(pointer: String, equals: String) {
-                self.pointer = pointer
-                self.equals = equals
-            }
-        }
-
-        public init(status: Int, challenge: String? = nil, body: Body? = nil) {
-            self.status = status
-            self.challenge = challenge
-            self.body = body
-        }
-    }
-
     public var file: String?
     /// Configurations that say the same name for the same upstream share the session.
     public var name: String?

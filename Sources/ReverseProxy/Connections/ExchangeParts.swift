@@ -132,8 +132,8 @@ struct Response {
     var head: ByteBuffer?
     /// The body so far, while it is held.
     var collected: [UInt8] = []
-    /// Decides from the first bytes whether it is a rejection; nil if that is not the question, or all of it is needed.
-    var verdict: BodyVerdict?
+    /// Decides from the first bytes whether it is a rejection; nil if that is not the question.
+    var search: RefusalSearch?
     /// The body goes to the client in chunks.
     var writesChunks = false
     /// The body goes to the client until the connection ends.
