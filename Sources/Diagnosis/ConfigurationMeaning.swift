@@ -12,11 +12,14 @@ public struct ConfigurationMeaning: Sendable {
 
     public var lines: [CheckLine] {
         var lines: [CheckLine] = [
-            .note("upstream", configuration.upstream.description),
+            .note("upstream", configuration.upstreamURL),
             .note("listen", configuration.listen.map(\.description).joined(separator: ", ")),
             .note("inspector", configuration.inspector?.description ?? "off"),
             .note("headers", headers), .note("source", source), .note("apply", apply),
         ]
+        if configuration.cookies == .keep {
+            lines.append(.note("cookies", "keep: as the upstream sets them, for its own name and TLS"))
+        }
         if let probe = configuration.session.probe {
             lines.append(.note("probe", SessionDiagnosis.text(probe)))
         }

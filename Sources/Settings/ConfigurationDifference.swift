@@ -18,7 +18,7 @@ extension LoadedConfiguration {
     /// Called by other names in the file than in the code.
     private static let names = [
         "inspector": "inspector.listen", "tls.authorities": "tls.ca", "session.refresh.origin": "session.refresh.url",
-        "access.key-file": "access.key",
+        "access.key-file": "access.key", "base-path": "upstream",
     ]
 
     private static func compare(_ new: Any, _ old: Any, _ key: String, into keys: inout Set<String>) {

@@ -7,7 +7,10 @@ public import Upstream
 /// Everything one proxy is told: immutable, checked by whoever makes it.
 public struct ProxyConfiguration: Sendable, Equatable {
     public var upstream: Origin
-    public var listen: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 8080)]
+    /// The path of the upstream's URL, such as `/v1`, without a slash at its end; empty without one. See `BasePath`.
+    public var basePath = ""
+    public var cookies = CookieRule.local
+    public var listen: [ListenAddress] = [.tcp(host: "localhost", port: 8080)]
     public var headers: [HeaderRule] = []
     public var authorization = AuthorizationRule.replace
     public var session = SessionConfiguration()
@@ -25,6 +28,9 @@ public struct ProxyConfiguration: Sendable, Equatable {
         self.upstream = upstream
     }
 
+    /// Where requests go: scheme, host, port and base path.
+    public var upstreamURL: String { upstream.description + basePath }
+
     /// How libcurl is to connect.
     public var upstreamSettings: UpstreamSettings {
         UpstreamSettings(
@@ -38,12 +44,20 @@ public struct ProxyConfiguration: Sendable, Equatable {
     }
 }
 
-/// Whose `Authorization` is sent.
+/// Whose field goes along, of the two that carry a credential.
 public enum AuthorizationRule: String, Sendable, CaseIterable {
     /// The session's replaces the client's.
     case replace
     /// The client's wins.
     case fill
+}
+
+/// What becomes of the upstream's cookies on their way to a client at a loopback name.
+public enum CookieRule: String, Sendable, CaseIterable {
+    /// They are made usable there. See `CookieMapping`.
+    case local
+    /// Nothing.
+    case keep
 }
 
 /// Scheme, host and port of the upstream.
@@ -73,8 +87,13 @@ public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
     case tcp(host: String, port: Int)
     case unix(path: String)
 
-    /// `HOST:PORT` or `unix:PATH`.
+    /// `HOST:PORT`, `unix:PATH`, or a port of this machine.
     public init?(_ text: String) {
+        if !text.isEmpty, text.utf8.allSatisfy(Octet.isDigit) {
+            guard let port = Int(text), port <= 65_535 else { return nil }
+            self = .tcp(host: "localhost", port: port)
+            return
+        }
         if text.hasPrefix("unix:") {
             let path = String(text.dropFirst(5))
             guard !path.isEmpty else { return nil }

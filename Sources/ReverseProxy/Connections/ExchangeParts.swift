@@ -19,6 +19,8 @@ struct Request {
     var rulesOffset = 0
     var headLength = 0
     var methodLength = 0
+    /// Where in it the target as the client means it begins.
+    var targetOffset = 0
     var targetLength = 0
     /// The request asks for a WebSocket.
     let mayTunnel: Bool
@@ -26,6 +28,8 @@ struct Request {
     let pageOrigin: [UInt8]?
     /// The Host that the client calls this proxy by; empty without one.
     let acceptedHost: [UInt8]
+    /// What becomes of the upstream's cookies.
+    let cookies: CookieRule
     /// The client's connection ends after the response, and the response says so.
     var closes: Bool
     var upload: Upload?

@@ -181,13 +181,15 @@ extension ExchangeRunner {
         let names = responseHead.names
         let mapsLocation = names.contains(.location) || names.contains(.contentLocation)
         let hasOwnOrigin = mapsLocation && !request.acceptedHost.isEmpty
-        return ResponsePolicy.Edits(
+        var edits = ResponsePolicy.Edits(
             framing: framing,
             closes: framing == .untilClose || responseCloses,
             date: names.contains(.date) ? nil : resources.date(context.clock),
             pageOrigin: request.pageOrigin,
             ownOrigin: hasOwnOrigin ? Array("http://".utf8) + request.acceptedHost : nil
         )
+        edits.cookies = request.cookies
+        return edits
     }
 
     // MARK: Relaying
@@ -410,19 +412,6 @@ extension ExchangeRunner {
             context.rejection.bodyVerdict(status: responseHead.status, challenges: heldText(.wwwAuthenticate)),
             encoding: heldText(.contentEncoding).joined(separator: ", ")
         )
-    }
-
-    private func collectedAll() {
-        client.clearDeadline()
-        var isRejection = false
-        if case .collecting(.verdict, _) = exchange.state, let body = decodedBody {
-            isRejection = context.rejection.isRejected(
-                status: responseHead.status,
-                challenges: heldText(.wwwAuthenticate),
-                body: body
-            )
-        }
-        decide(isRejection: isRejection)
     }
 
     private func decide(isRejection: Bool) {
