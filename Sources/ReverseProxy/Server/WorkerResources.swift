@@ -179,7 +179,12 @@ final class WorkerContext {
         self.pool = pool
         let configured = proxy.configuration.access.key.map { [$0] } ?? []
         let secrets = (former?.session.secrets ?? .none).replacingConfigured(configured)
-        session = SessionView(proxy.session, clock: proxy.clock, secrets: secrets)
+        session = SessionView(
+            proxy.session,
+            application: proxy.configuration.session.apply,
+            clock: proxy.clock,
+            secrets: secrets
+        )
     }
 }
 
