@@ -1,3 +1,4 @@
+import Credentials
 public import ReverseProxy
 import Settings
 import TokenSources
@@ -52,6 +53,7 @@ public struct ConfigurationMeaning: Sendable {
 
     private var source: String {
         if let source = Self.stateless(configuration.session.source) { return source }
+        if configuration.session.source == .unused { return "none: only headers are added (session: none)" }
         guard let refresh = configuration.session.refresh else {
             return "none: a token that is refused or over needs another login (session.refresh)"
         }
@@ -72,9 +74,11 @@ public struct ConfigurationMeaning: Sendable {
     }
 
     private var apply: String {
-        switch configuration.authorization {
-        case .replace: "Authorization: Bearer …, instead of the client's"
-        case .fill: "Authorization: Bearer …, where the client sends none"
+        let apply = configuration.session.apply
+        return switch (configuration.session.source, configuration.authorization) {
+        case (.unused, _): "nothing (session: none): a client's own Authorization goes along"
+        case (_, .replace): "\(apply.field): \(apply.shownValue), instead of the client's"
+        case (_, .fill): "\(apply.field): \(apply.shownValue), where the client sends none"
         }
     }
 
@@ -85,6 +89,10 @@ public struct ConfigurationMeaning: Sendable {
             ("sign-in", session.signIn), ("sign-out", session.signOut), ("anonymous", session.anonymous),
         ] where !patterns.isEmpty {
             lines.append(.note(name, patterns.map(\.description).joined(separator: ", ")))
+        }
+        if !session.signIn.isEmpty, !session.learnsTokens {
+            let text = "the answers are not looked into: tokens come from the session's source, not from clients"
+            lines.append(.warn("sign-in", text))
         }
         if session.missing == .forward { lines.append(.note("missing", "forward: without a token, requests go bare")) }
         return lines
