@@ -13,6 +13,12 @@ enum TestTimes {
         milliseconds("SQUIRE_TEST_TOKEN_FILE_INTERVAL") ?? TokenFileWatch.standardInterval
     }
 
+    /// A time of a login, which has as many seconds as a person waits: in tests a second is shorter.
+    static func ofLogin(_ time: Duration) -> Duration {
+        guard let second = milliseconds("SQUIRE_TEST_LOGIN_SECOND") else { return time }
+        return second * Double(time.components.seconds)
+    }
+
     private static func milliseconds(_ name: String) -> Duration? {
         #if DEBUG
         Environment.all[name].flatMap(Int64.init).map { .milliseconds(min(max($0, 0), 3_600_000)) }
