@@ -1,4 +1,5 @@
 public import ReverseProxy
+import TokenSources
 import Upstream
 
 /// What a configuration says, in lines, for whoever wrote it. Pure, and never shows a value that may be secret: headers
@@ -46,12 +47,16 @@ public struct ConfigurationMeaning: Sendable {
     }
 
     private var source: String {
-        guard let refresh = configuration.session.refresh else {
+        switch configuration.session.source {
+        case .recipe(let refresh):
+            let server = refresh.origin.map(\.description) ?? ""
+            let path = refresh.path.prefix { $0 != "?" }
+            return "recipe, \(refresh.method) \(server)\(path), the token at \(refresh.token)"
+        case .oauth(let oauth):
+            return oauth.summary
+        case .given, .unused, .exec, .tokenFile:
             return "none: a token that is refused or over needs another login (session.refresh)"
         }
-        let server = refresh.origin.map(\.description) ?? ""
-        let path = refresh.path.prefix { $0 != "?" }
-        return "recipe, \(refresh.method) \(server)\(path), the token at \(refresh.token)"
     }
 
     private var apply: String {
@@ -68,6 +73,9 @@ public struct ConfigurationMeaning: Sendable {
             ("sign-in", session.signIn), ("sign-out", session.signOut), ("anonymous", session.anonymous),
         ] where !patterns.isEmpty {
             lines.append(.note(name, patterns.map(\.description).joined(separator: ", ")))
+        }
+        if case .oauth = session.source, !session.signIn.isEmpty {
+            lines.append(.warn("sign-in", "nothing is learnt from its answers: tokens come from session.oauth"))
         }
         if session.missing == .forward { lines.append(.note("missing", "forward: without a token, requests go bare")) }
         return lines
