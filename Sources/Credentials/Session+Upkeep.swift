@@ -20,6 +20,21 @@ extension Session {
         if let flight { startRefresh(flight, .start) }
     }
 
+    /// What the issuer refused may have been mended: the next request that needs a token asks for one.
+    public func endMistake() {
+        update { shared, _ in shared.machine.endMistake() }
+        start()
+    }
+
+    /// The source has another token, as it says unasked: it is asked now, however the last try went.
+    public func sourceChanged() {
+        let isFirst = update { shared, _ in
+            shared.machine.endBackOff()
+            return shared.machine.credential == nil
+        }
+        refreshNow(cause: isFirst ? .start : .expiry) { _ in }
+    }
+
     /// Refreshes once in `RefreshPolicy.keepAlive` though nobody asks, from now on: what is not used for long enough
     /// ends at some issuers.
     public func keepAlive() {

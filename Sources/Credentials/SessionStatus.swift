@@ -67,6 +67,10 @@ public struct SessionStatus: Sendable {
     public var login = "squire login"
     /// Where the session's tokens come from; nil if nobody says.
     public var source: SessionBinding.Source?
+    /// How the source gets a first token; nil if it has but one way.
+    public var grant: String?
+    /// Seconds that the issuer's clock is ahead of this machine's; nil if it is not known.
+    public var clockSkew: Int?
     /// The file with a response to a refresh in which no token was found; nil if there is none.
     public var keptAnswer: String?
 
@@ -76,6 +80,11 @@ public struct SessionStatus: Sendable {
         case .usable, .refreshing, .unused: true
         case .loginNeeded, .none, .starting: false
         }
+    }
+
+    /// A first token could not be had, and is not on its way.
+    public var isFailingToStart: Bool {
+        state == .starting && lastRefresh.map { $0.outcome != .refreshed && $0.outcome != .unchanged } ?? false
     }
 
     /// True if requests can be served and the token is safe on disk.
@@ -158,6 +167,7 @@ public struct SessionStatus: Sendable {
             .init("failures", .object(failures.map { .init($0.outcome, .integer($0.count)) })),
             .init("coalesced", .integer(coalesced)), .init("saved", .bool(unsaved == nil)),
             .init("source", source.map { .string($0.rawValue) } ?? .null),
+            .init("grant", grant.map(JSONValue.string) ?? .null), .init("clock_skew", number(clockSkew)),
             .init("scope", scope.map(JSONValue.string) ?? .null),
             .init(
                 "refresh_token",

@@ -32,8 +32,15 @@ public protocol TokenSource: Sendable {
     func canGet(with held: HeldTokens) -> Bool
     /// Asks. Blocking; called from one thread at a time.
     func get(_ held: HeldTokens) -> TokenOutcome
+    /// How a first token is got, as `status` says it; nil for a source that has but one way.
+    var grant: String? { get }
+    /// Seconds that the issuer's clock is ahead of this machine's, where that mattered; nil if it is not known.
+    var clockSkew: Int? { get }
 }
 
 extension TokenSource {
+    public var grant: String? { nil }
+    public var clockSkew: Int? { nil }
+
     public func canGet(with held: HeldTokens) -> Bool { startsAlone || held.spent != nil }
 }

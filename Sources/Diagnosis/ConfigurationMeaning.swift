@@ -1,4 +1,5 @@
 public import ReverseProxy
+import Settings
 import TokenSources
 import Upstream
 
@@ -13,11 +14,14 @@ public struct ConfigurationMeaning: Sendable {
 
     public var lines: [CheckLine] {
         var lines: [CheckLine] = [
-            .note("upstream", configuration.upstream.description),
+            .note("upstream", configuration.upstreamURL),
             .note("listen", configuration.listen.map(\.description).joined(separator: ", ")),
             .note("inspector", configuration.inspector?.description ?? "off"),
             .note("headers", headers), .note("source", source), .note("apply", apply),
         ]
+        if configuration.cookies == .keep {
+            lines.append(.note("cookies", "keep: as the upstream sets them, for its own name and TLS"))
+        }
         if let probe = configuration.session.probe {
             lines.append(.note("probe", SessionDiagnosis.text(probe)))
         }
@@ -54,7 +58,13 @@ public struct ConfigurationMeaning: Sendable {
             return "recipe, \(refresh.method) \(server)\(path), the token at \(refresh.token)"
         case .oauth(let oauth):
             return oauth.summary
-        case .given, .unused, .exec, .tokenFile:
+        // Of a command the name only: its arguments may be secret.
+        case .exec(let exec):
+            return "exec \(exec.name)\(exec.command.count > 1 ? " …" : ""), format \(exec.format.rawValue), "
+                + "at most \(Quantity.text(exec.timeout))"
+        case .tokenFile(let file):
+            return "token-file \(file.path)\(file.token.map { ", the token at \($0)" } ?? "")"
+        case .given, .unused:
             return "none: a token that is refused or over needs another login (session.refresh)"
         }
     }

@@ -171,7 +171,10 @@ public final class InspectorServer: LocalHandler {
     }
 
     private func readiness(showsReason: Bool) -> LocalResponse {
-        let status = proxy.current().session.status
+        let session = proxy.current().session
+        let status = session.status
+        // Nothing else may ever ask: whoever waits for readiness sends no requests before.
+        if status.state == .starting { session.start() }
         guard !status.isReady else { return InspectorResponse.text(200, "ready\n") }
         let reason = showsReason ? ": \(status.advice ?? "the token has expired")" : ""
         return InspectorResponse.text(503, "not ready\(reason)\n")

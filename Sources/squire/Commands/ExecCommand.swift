@@ -78,7 +78,7 @@ struct ExecCommand: ParsableCommand {
         let status = service.session.status
         let advice = service.sessionProblem ?? (status.isUsable ? nil : "A login is needed.")
         guard let advice else { return }
-        if !status.isUsable, !allowMissing, !service.forwardsWithoutSession {
+        if !status.isUsable, status.state != .starting, !allowMissing, !service.forwardsWithoutSession {
             throw ExitFailure.loginNeeded("squire: the command was not started (--allow-missing starts it). \(advice)")
         }
         Output.error("squire: \(advice)")

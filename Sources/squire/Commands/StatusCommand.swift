@@ -27,11 +27,17 @@ struct StatusCommand: ParsableCommand {
         if all { return Self.printAll(json: json) }
         // A demo has no configuration, and is what runs.
         if options.isNowhere, try RunningProxy.showAny(json: json) { return }
-        let session = try SessionAccess(try options.load(.look), .look)
+        let loaded = try options.load(.look)
+        // What is not kept in a file is known to the Squire only that runs.
+        if !loaded.configuration.session.source.isKept, let proxy = try? RunningProxy.find(loaded) {
+            return try proxy.show(json: json)
+        }
+        let session = try SessionAccess(loaded, .look)
         let status = session.cache.status
         if json { return Output.json(status.json) }
         for line in Self.lines(status, session.loaded, now: SystemClock().wall()) { Output.line(line) }
-        if !status.isUsable { throw ExitCode(77) }
+        if status.isFailingToStart { throw ExitCode(75) }
+        if !status.isUsable, status.state != .starting { throw ExitCode(77) }
     }
 
     private static func lines(_ status: SessionStatus, _ loaded: LoadedConfiguration, now: Int) -> [String] {
@@ -45,7 +51,8 @@ struct StatusCommand: ParsableCommand {
             case .unused: "not needed"
             }
         var lines = [
-            "session     \(state)", "file        \(loaded.sessionFile)", "upstream    \(loaded.configuration.upstream)",
+            "session     \(state)", "file        \(loaded.sessionFile)",
+            "upstream    \(loaded.configuration.upstreamURL)",
         ]
         if let subject = status.subject { lines.append("customer    \(ControlCharacters.escaped(subject))") }
         if let signedInAt = status.signedInAt {

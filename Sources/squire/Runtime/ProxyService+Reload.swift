@@ -82,6 +82,8 @@ extension ProxyService {
         let restart = keys.filter(LoadedConfiguration.fixedKeys.contains)
         let exposures = fresh.exposures
         let session = try isSameSession(fresh, keys) ? session : makeNextSession(fresh)
+        // What it names may have changed, though it did not.
+        session.endMistake()
         for warning in exposures {
             logging.logger().warning("\(warning)")
         }

@@ -6,18 +6,29 @@ import Support
 /// `squire status` where there is no configuration: what a Squire that runs says of itself.
 extension RunningProxy {
     /// Whether its session serves requests, or may after a refresh.
-    private var isUsable: Bool { ["usable", "refreshing"].contains(status["session"]?["state"]?.string) }
+    private var isUsable: Bool {
+        ["usable", "refreshing", "starting", "unused"].contains(status["session"]?["state"]?.string)
+    }
+
+    /// Its first token could not be had.
+    private var isFailingToStart: Bool {
+        let session = status["session"]
+        return session?["state"]?.string == "starting" && session?["advice"]?.string != nil
+    }
 
     /// Prints the status of the Squire that runs. False if none does. Throws the exit code of `status` besides.
     static func showAny(json: Bool) throws -> Bool {
         guard let proxy = try? findAny() else { return false }
-        if json {
-            Output.line((proxy.status["session"] ?? .null).serialized(pretty: true))
-            return true
-        }
-        for line in proxy.lines(now: SystemClock().wall()) { Output.line(line) }
-        if !proxy.isUsable { throw ExitCode(77) }
+        try proxy.show(json: json)
         return true
+    }
+
+    /// Prints its status. Throws the exit code of `status` besides.
+    func show(json: Bool) throws {
+        if json { return Output.line((status["session"] ?? .null).serialized(pretty: true)) }
+        for line in lines(now: SystemClock().wall()) { Output.line(line) }
+        if isFailingToStart { throw ExitCode(75) }
+        if !isUsable { throw ExitCode(77) }
     }
 
     /// Texts come from another process: what acts on a terminal is escaped.

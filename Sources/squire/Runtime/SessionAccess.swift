@@ -64,7 +64,9 @@ struct SessionAccess {
     /// The record in the file, with a token that may be sent to this API; nil if there is none. What is checked and what
     /// is used come from one look at the file, which somebody may replace at any moment.
     func record() throws -> SessionRecord? {
-        guard let record = try? file.load()?.record, record.token != nil else { return nil }
+        guard loaded.configuration.session.source.isKept, let record = try? file.load()?.record, !record.isEmpty else {
+            return nil
+        }
         if let other = record.foreignOrigin(to: loaded.binding) {
             throw ExitFailure.loginNeeded(
                 "squire: the session in \(file.path) is for \(other), and is not sent elsewhere. "
@@ -74,9 +76,16 @@ struct SessionAccess {
         return record
     }
 
-    /// The current token, expired or not.
+    /// The current token, expired or not; a first one, where none is there and one can be had without a login.
     func token() throws -> Token {
-        guard let token = try record()?.token else {
+        let status = cache.status
+        guard let token = try record()?.token, status.foreignSource == nil else {
+            if status.state == .starting || status.state == .usable {
+                return try refresh(status.startsAlone ? .start : .expiry)
+            }
+            if status.foreignSource != nil, let advice = status.advice {
+                throw ExitFailure.loginNeeded("squire: \(advice)")
+            }
             let story = ["there is no session in \(file.path)"] + loaded.hints
             throw ExitFailure.loginNeeded("squire: \(story.joined(separator: ". ")). Run: \(loaded.lines.login)")
         }

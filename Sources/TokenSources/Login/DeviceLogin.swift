@@ -1,0 +1,116 @@
+public import Credentials
+import HTTP1
+public import Support
+
+/// What the device authorization endpoint answered (RFC 8628 section 3.2). Everything in it is somebody else's text.
+public struct DeviceAuthorization: Equatable, Sendable, CustomStringConvertible, CustomReflectable {
+    /// A secret until the login is over.
+    public let deviceCode: String
+    /// What the person types.
+    public let userCode: String
+    /// Where.
+    public let verificationURI: String
+    /// The same with the code in it.
+    public let completeURI: String?
+    /// Seconds.
+    public let expiresIn: Int?
+    /// Seconds.
+    public let interval: Int?
+
+    private static let longest = 4096
+
+    /// Nil if anything is missing that nobody can log in without.
+    public init?(_ answer: JSONValue) {
+        let text = { (name: String) -> String? in
+            guard case .string(let text) = answer[name], !text.isEmpty, text.utf8.count <= Self.longest else {
+                return nil
+            }
+            return text
+        }
+        // Google says `verification_url`.
+        guard let deviceCode = text("device_code"), let userCode = text("user_code"),
+            let uri = text("verification_uri") ?? text("verification_url"),
+            deviceCode.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
+        else { return nil }
+        self.deviceCode = deviceCode
+        self.userCode = userCode
+        verificationURI = uri
+        completeURI = text("verification_uri_complete")
+        expiresIn = Self.seconds(answer["expires_in"])
+        interval = Self.seconds(answer["interval"])
+    }
+
+    /// A number, or its digits as text; nil for what is none. A fraction counts as a whole second.
+    private static func seconds(_ value: JSONValue?) -> Int? {
+        let text: String
+        switch value {
+        case .number(let number): text = number
+        case .string(let string) where !string.isEmpty && string.utf8.allSatisfy(Octet.isDigit): text = string
+        case .string, .null, .bool, .array, .object, nil: return nil
+        }
+        guard let number = Double(text), number.isFinite else { return nil }
+        return Int(min(max(number.rounded(.up), -1), 1e9))
+    }
+
+    /// What redeems it, beside `grant_type` and what every request to the token endpoint says (RFC 8628 section 3.4).
+    public var redemption: [OAuthConfiguration.Parameter] { [.init("device_code", deviceCode)] }
+
+    public var description: String { "(device authorization)" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// One login on another device: asks for the token until the person has decided (RFC 8628 section 3.5).
+public struct DeviceLogin {
+    /// What one question came to.
+    public enum Answer: Sendable {
+        /// The question was answered in a way that ends it.
+        case ended(Ending)
+        case poll(DevicePoll)
+    }
+
+    /// How the login ended.
+    public enum Ending: Sendable {
+        /// The token is the session's.
+        case loggedIn
+        /// The person said no.
+        case denied
+        /// Nobody decided in time.
+        case expired
+        /// The server gives no token for this code.
+        case refused(reason: String)
+        /// The server does not accept how it is asked.
+        case misconfigured(reason: String)
+    }
+
+    private var polling: DevicePolling
+
+    public init(_ polling: DevicePolling) {
+        self.polling = polling
+    }
+
+    /// Waits and asks, in turn. `now` is in nanoseconds, and `pause` lets so many pass.
+    public mutating func run(now: () -> Int64, pause: (Int64) -> Void, ask: () throws -> Answer) rethrows -> Ending {
+        while let wait = polling.wait(now: now()) {
+            pause(wait)
+            switch try ask() {
+            case .ended(let ending): return ending
+            case .poll(let poll): polling.heard(poll)
+            }
+        }
+        return .expired
+    }
+}
+
+extension DeviceLogin.Answer {
+    /// What an `error` word means while a device code is asked for (RFC 8628 section 3.5); nil for words that mean here
+    /// what they mean elsewhere.
+    public init?(errorWord: String) {
+        switch errorWord {
+        case "authorization_pending": self = .poll(.pending)
+        case "slow_down": self = .poll(.slowDown)
+        case "access_denied", "authorization_declined": self = .ended(.denied)
+        case "expired_token": self = .ended(.expired)
+        default: return nil
+        }
+    }
+}

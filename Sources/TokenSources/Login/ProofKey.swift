@@ -1,0 +1,40 @@
+import Crypto
+import Support
+
+/// What proves that whoever redeems a code is who asked for it (RFC 7636). Lives in memory only, for one login.
+public struct ProofKey: Sendable, CustomStringConvertible, CustomReflectable {
+    /// The secret, sent with the code: 43 characters of the unreserved set, from 256 random bits.
+    public let verifier: String
+    /// Its SHA-256, sent with the request for the code.
+    public let challenge: String
+
+    /// What the challenge is made by. `plain` is never used: it protects nothing where the request can be read.
+    public static let method = "S256"
+
+    public init() {
+        self.init(random: RandomText.bytes(32))
+    }
+
+    init(random: [UInt8]) {
+        self.init(verifier: Base64URL.encode(random))
+    }
+
+    init(verifier: String) {
+        self.verifier = verifier
+        challenge = Base64URL.encode(Array(SHA256.hash(data: Array(verifier.utf8))))
+    }
+
+    public var description: String { "(proof key)" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+/// Random bytes of the system (getrandom(2)), and text made of them.
+enum RandomText {
+    static func bytes(_ count: Int) -> [UInt8] {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<count).map { _ in generator.next() }
+    }
+
+    /// 128 bits, in 22 characters that no query needs to encode.
+    static func state() -> String { Base64URL.encode(bytes(16)) }
+}

@@ -1,0 +1,59 @@
+/// `application/x-www-form-urlencoded`, as it stands in queries (RFC 6749 appendix B).
+enum QueryText {
+    /// The pairs, in order, each name and value encoded.
+    static func encoded(_ pairs: [(name: String, value: String)]) -> String {
+        pairs.map { encoded($0.name) + "=" + encoded($0.value) }.joined(separator: "&")
+    }
+
+    /// Everything but the unreserved characters (RFC 3986 section 2.3) as `%XX`: right under every reading of a blank.
+    static func encoded(_ text: String) -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        var result: [UInt8] = []
+        for byte in text.utf8 {
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: result.append(byte)
+            default: result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 0xF)]]
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+
+    /// Nil if anything in it is not encoded properly, or is no UTF-8.
+    static func pairs(_ query: String) -> [(name: String, value: String)]? {
+        var result: [(name: String, value: String)] = []
+        for part in query.utf8.split(separator: UInt8(ascii: "&")) {
+            let equals = part.firstIndex(of: UInt8(ascii: "="))
+            guard let name = decoded(part[..<(equals ?? part.endIndex)]),
+                let value = equals.map({ decoded(part[part.index(after: $0)...]) }) ?? ""
+            else { return nil }
+            result.append((name, value))
+        }
+        return result
+    }
+
+    private static func decoded(_ bytes: Substring.UTF8View) -> String? {
+        var result: [UInt8] = []
+        var rest = bytes[...]
+        while let byte = rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "+"): result.append(0x20)
+            case UInt8(ascii: "%"):
+                guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit) else {
+                    return nil
+                }
+                result.append(high << 4 | low)
+            default: result.append(byte)
+            }
+        }
+        return String(validating: result, as: UTF8.self)
+    }
+
+    private static func digit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case 0x30...0x39: byte - 0x30
+        case 0x41...0x46: byte - 0x37
+        case 0x61...0x66: byte - 0x57
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,66 @@
+public import EventIO
+import HTTP1
+
+/// Where the authorization server sends the browser with the code (RFC 6749 section 3.1.2).
+public enum RedirectAddress: Equatable, Sendable {
+    /// This machine, where Squire listens (RFC 8252 section 7.3). Without `port` any free one will do. `query` is what
+    /// stands behind the question mark.
+    case loopback(host: String, port: Int?, path: String, query: String?)
+    /// Anywhere else: a person pastes what the browser's address bar says in the end.
+    case elsewhere(String)
+
+    /// The default: an address and no name, which another program might answer for (RFC 8252 section 8.3).
+    public static let standard = RedirectAddress.loopback(host: "127.0.0.1", port: nil, path: "/callback", query: nil)
+
+    /// What `redirect-uri` says.
+    public init(_ text: String) {
+        guard text.lowercased().hasPrefix("http://"), !text.contains("#") else {
+            self = .elsewhere(text)
+            return
+        }
+        let rest = text.dropFirst(7)
+        let end = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
+        guard let authority = Authority(String(rest[..<end])), authority.isLoopback, authority.port != 0 else {
+            self = .elsewhere(text)
+            return
+        }
+        let target = rest[end...]
+        let question = target.firstIndex(of: "?")
+        let path = target[..<(question ?? target.endIndex)]
+        self = .loopback(
+            host: authority.host,
+            port: authority.port,
+            path: path.isEmpty ? "/" : String(path),
+            query: question.map { String(target[target.index(after: $0)...]) }
+        )
+    }
+
+    /// The URI as both requests say it: with the port that is listened on.
+    func uri(port: Int) -> String {
+        switch self {
+        case .elsewhere(let text): return text
+        case .loopback(let host, _, let path, let query):
+            let authority = SocketAddress(host: host, port: port).description
+            return "http://\(authority)\(path)" + (query.map { "?" + $0 } ?? "")
+        }
+    }
+
+    /// The path that is answered.
+    var path: String {
+        switch self {
+        case .loopback(_, _, let path, _): path
+        case .elsewhere(let text): Self.path(of: text)
+        }
+    }
+
+    /// The path of a URL, without its query and fragment.
+    static func path(of url: String) -> String {
+        var rest = Substring(url)
+        if let scheme = rest.utf8.firstIndex(of: UInt8(ascii: ":")) { rest = rest[rest.index(after: scheme)...] }
+        rest = rest.prefix { $0 != "?" && $0 != "#" }
+        guard rest.hasPrefix("//") else { return String(rest) }
+        let behind = rest.dropFirst(2)
+        guard let slash = behind.firstIndex(of: "/") else { return "/" }
+        return String(behind[slash...])
+    }
+}

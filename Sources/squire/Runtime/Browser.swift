@@ -1,0 +1,51 @@
+import Platform
+
+/// The person's web browser.
+struct Browser {
+    private let environment: [String: String]
+
+    init(_ environment: [String: String] = Environment.all) {
+        self.environment = environment
+    }
+
+    private func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+
+    /// Whether this is somebody else's screen: a browser would open where nobody sits.
+    private var isRemote: Bool { value("SSH_CONNECTION") != nil || value("SSH_TTY") != nil }
+
+    /// The program that opens an address: `$BROWSER`, which is one word and no shell's, else the desktop's, if there is
+    /// one.
+    private var program: String? {
+        if let named = value("BROWSER") { return named }
+        guard !isRemote else { return nil }
+        #if os(macOS)
+        return "open"
+        #else
+        return value("DISPLAY") ?? value("WAYLAND_DISPLAY") == nil ? nil : "xdg-open"
+        #endif
+    }
+
+    /// Whether an address can be opened where the person sits.
+    var isThere: Bool { program != nil }
+
+    /// Opens `url`, and does not wait for what becomes of it. False if there is no browser, or it cannot be started.
+    /// The browser outlives this process, and Ctrl-C.
+    func open(_ url: String) -> Bool {
+        guard let program else { return false }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        // Standard output belongs to what the command says, and standard input to the person.
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, 2, 1)
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+        posix_spawnattr_setpgroup(&attributes, 0)
+        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(program), strdup(url), nil]
+        defer { for argument in arguments { free(argument) } }
+        var child = pid_t()
+        return posix_spawnp(&child, program, &actions, &attributes, &arguments, environ) == 0
+    }
+}

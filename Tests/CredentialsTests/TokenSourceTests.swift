@@ -1,0 +1,272 @@
+import Platform
+import Support
+import Testing
+import Threads
+
+@testable import Credentials
+
+/// Sessions whose source is not one token that refreshes itself.
+@Suite struct TokenSourceTests {
+    /// Answers from a list, and remembers what it was asked with.
+    private final class ListedSource: TokenSource {
+        let spends: Bool
+        let startsAlone: Bool
+        private let shared: Guarded<(outcomes: [TokenOutcome], calls: [HeldTokens])>
+
+        init(_ outcomes: [TokenOutcome], spends: Bool = true, startsAlone: Bool = false) {
+            self.spends = spends
+            self.startsAlone = startsAlone
+            shared = Guarded((outcomes, []))
+        }
+
+        func canGet(with held: HeldTokens) -> Bool { startsAlone || held.refreshToken != nil }
+
+        func get(_ held: HeldTokens) -> TokenOutcome {
+            shared.with { shared in
+                shared.calls.append(held)
+                return shared.outcomes.isEmpty ? .unreachable(reason: "no more") : shared.outcomes.removeFirst()
+            }
+        }
+
+        var calls: [HeldTokens] { shared.with { $0.calls } }
+    }
+
+    private struct StillClock: CredentialClock {
+        func elapsed() -> Int64 { 0 }
+        func wall() -> Int { 1_000_000 }
+    }
+
+    private static func file() -> SessionFile {
+        var template = Array("/tmp/squire-credentials.XXXXXX".utf8CString)
+        return SessionFile(path: String(cString: mkdtemp(&template)) + "/s.json")
+    }
+
+    private static func token(_ text: String) -> Token { Token(text)! }
+
+    private static func set(_ access: String, _ refresh: String? = nil, expiresIn: Int? = nil) -> TokenSet {
+        TokenSet(accessToken: token(access), refreshToken: refresh.map(token), expiresIn: expiresIn)
+    }
+
+    private static func session(
+        _ source: any TokenSource,
+        _ file: SessionFile? = nil,
+        binding: SessionBinding? = nil
+    ) throws -> Session {
+        try Session(
+            file: file,
+            source: source,
+            policy: RefreshPolicy(margin: .seconds(30)),
+            binding: binding,
+            clock: StillClock()
+        )
+    }
+
+    private static func adopt(_ session: Session, _ tokens: TokenSet) {
+        let latch = Latch<Bool>()
+        session.adopt(tokens, .signIn) { _ in latch.set(true) }
+        _ = latch.wait()
+    }
+
+    /// Of a route of its own for each generation: none waits for what becomes of another that led.
+    private static func ask(_ session: Session, rejecting: Generation? = nil) -> Grant {
+        let latch = Latch<Grant>()
+        let rejection = rejecting.map { Rejection(generation: $0) }
+        session.credential(for: Inquiry(route: rejecting ?? 0, rejection: rejection)) { latch.set($0) }
+        return latch.wait()
+    }
+
+    // MARK: A refresh token of its own
+
+    @Test func refreshTokenIsSpentAndKeptWhereNoneComes() throws {
+        let source = ListedSource([.obtained(Self.set("b")), .obtained(Self.set("c", "r2"))])
+        let file = Self.file()
+        let session = try Self.session(source, file)
+        Self.adopt(session, Self.set("a", "r1"))
+        guard case .use(let second, _) = Self.ask(session, rejecting: 1) else { return #expect(Bool(false)) }
+        #expect(second.token == Self.token("b"))
+        #expect(
+            try file.load()?.record.held == HeldTokens(accessToken: Self.token("b"), refreshToken: Self.token("r1"))
+        )
+        guard case .use(let third, _) = Self.ask(session, rejecting: 2) else { return #expect(Bool(false)) }
+        #expect(third.token == Self.token("c"))
+        #expect(source.calls.map(\.refreshToken) == [Self.token("r1"), Self.token("r1")])
+        #expect(try file.load()?.record.refreshToken == Self.token("r2"))
+    }
+
+    /// The same access token with another refresh token: the new one is kept, and no generation begins.
+    @Test func sameAccessTokenWithAnotherRefreshToken() throws {
+        let source = ListedSource([.obtained(Self.set("a", "r2", expiresIn: 900))])
+        let file = Self.file()
+        let session = try Self.session(source, file)
+        Self.adopt(session, Self.set("a", "r1", expiresIn: 60))
+        guard case .failed(.unchanged) = Self.ask(session, rejecting: 1) else { return #expect(Bool(false)) }
+        #expect(session.generation == 1 && session.status.expiresIn == 900)
+        #expect(try file.load()?.record.refreshToken == Self.token("r2"))
+        #expect(session.status.lastRefresh?.outcome == .unchanged)
+    }
+
+    /// A sibling rotated: told by what it holds, though the access token is the same. What it spent is not spent again.
+    @Test func siblingsRotationIsAdoptedByWhatIsSpent() throws {
+        let source = ListedSource([.obtained(Self.set("z"))])
+        let file = Self.file()
+        let session = try Self.session(source, file)
+        Self.adopt(session, Self.set("a", "r1"))
+        var record = try #require(try file.load()).record
+        record.put(Self.set("a", "r2"), .refresh, now: 1_000_000)
+        try file.save(record)
+        guard case .use(let credential, _) = Self.ask(session, rejecting: 1) else { return #expect(Bool(false)) }
+        #expect(credential.token == Self.token("z"))
+        #expect(source.calls.map(\.refreshToken) == [Self.token("r2")])
+    }
+
+    @Test func refusalHoldsForWhatWasSpent() throws {
+        let source = ListedSource([.refused(reason: "invalid_grant", status: 400), .obtained(Self.set("c", "r3"))])
+        let file = Self.file()
+        let session = try Self.session(source, file)
+        Self.adopt(session, Self.set("a", "r1"))
+        guard case .failed(.loginNeeded) = Self.ask(session, rejecting: 1) else { return #expect(Bool(false)) }
+        var record = try #require(try file.load()).record
+        #expect(record.isRefreshDenied && record.held.spent == Self.token("r1"))
+        // Another refresh token is another matter, whoever put it there.
+        record.put(Self.set("b", "r2"), .refresh, now: 1_000_000)
+        try file.save(record)
+        session.recheckNow()
+        #expect(!session.snapshot.record.isRefreshDenied)
+        guard case .use(let credential, _) = Self.ask(session, rejecting: session.generation) else {
+            return #expect(Bool(false))
+        }
+        #expect(credential.token == Self.token("c"))
+    }
+
+    @Test func refreshTokenAloneIsASession() throws {
+        let file = Self.file()
+        var record = SessionRecord()
+        record.putRefreshToken(Self.token("r1"), now: 1_000_000)
+        try file.save(record)
+        let source = ListedSource([.obtained(Self.set("a", "r2"))])
+        let session = try Self.session(source, file)
+        #expect(session.status.state == .usable)
+        guard case .use(let credential, _) = Self.ask(session) else { return #expect(Bool(false)) }
+        #expect(credential.token == Self.token("a") && source.calls.first?.accessToken == nil)
+        #expect(
+            try file.load()?.record.held == HeldTokens(accessToken: Self.token("a"), refreshToken: Self.token("r2"))
+        )
+    }
+
+    /// It was spent, and what came with it cannot be used: the refresh token is saved, the access token stays.
+    @Test func uselessTokensAreSavedAndNotUsed() throws {
+        let source = ListedSource([.misconfigured(reason: "token_type is DPoP", tokens: Self.set("x", "r2"))])
+        let file = Self.file()
+        let session = try Self.session(source, file)
+        Self.adopt(session, Self.set("a", "r1"))
+        guard case .failed(.misconfigured(let reason, let pause)) = Self.ask(session, rejecting: 1) else {
+            return #expect(Bool(false))
+        }
+        #expect(reason.contains("DPoP") && pause == 60)
+        #expect(
+            try file.load()?.record.held == HeldTokens(accessToken: Self.token("a"), refreshToken: Self.token("r2"))
+        )
+        #expect(session.token == Self.token("a"))
+    }
+
+    @Test func accessTokenAloneCannotBeRefreshed() throws {
+        let source = ListedSource([])
+        let session = try Self.session(source)
+        Self.adopt(session, Self.set("a"))
+        guard case .failed(.notRefreshable) = Self.ask(session, rejecting: 1) else { return #expect(Bool(false)) }
+        #expect(source.calls.isEmpty)
+    }
+
+    // MARK: Sources that need nobody
+
+    @Test func mintedWithoutALogin() throws {
+        let source = ListedSource([.obtained(Self.set("a", expiresIn: 60))], spends: false, startsAlone: true)
+        let file = Self.file()
+        let session = try Self.session(source, file)
+        #expect(session.status.state == .starting && !session.status.isReady)
+        guard case .use(let credential, _) = Self.ask(session) else { return #expect(Bool(false)) }
+        #expect(credential.token == Self.token("a") && session.status.isReady)
+        #expect(try file.load()?.record.token == Self.token("a"))
+        // Another process takes it from there.
+        let other = try Self.session(ListedSource([], spends: false, startsAlone: true), file)
+        #expect(other.token == Self.token("a"))
+    }
+
+    @Test func mintedWhereNothingCanBeSaved() throws {
+        let outcomes = ["a", "b"].map { TokenOutcome.obtained(Self.set($0)) }
+        let source = ListedSource(outcomes, spends: false, startsAlone: true)
+        let session = try Self.session(source, SessionFile(path: "/proc/none/s.json"))
+        guard case .use(let first, _) = Self.ask(session) else { return #expect(Bool(false)) }
+        guard case .use(let second, _) = Self.ask(session, rejecting: first.generation) else {
+            return #expect(Bool(false))
+        }
+        #expect(second.token == Self.token("b") && session.status.unsaved == nil && session.status.isReady)
+    }
+
+    @Test func lostAnswersAreNotAskedForTwice() throws {
+        let outcomes: [TokenOutcome] = [.lost(reason: "cut"), .obtained(Self.set("a"))]
+        let source = ListedSource(outcomes, spends: false, startsAlone: true)
+        let session = try Self.session(source)
+        guard case .failed(.unavailable) = Self.ask(session) else { return #expect(Bool(false)) }
+        #expect(source.calls.count == 1 && session.snapshot.record.unanswered == nil)
+    }
+
+    // MARK: Whose it is
+
+    @Test func recordOfAnotherSourceIsNeitherUsedNorTouched() throws {
+        let file = Self.file()
+        let oauth = SessionBinding(origin: "https://a", source: .oauth, issuer: "https://login", clientID: "one")
+        let first = try Self.session(ListedSource([]), file, binding: oauth)
+        Self.adopt(first, Self.set("a", "r1"))
+        let before = try #require(try file.load()).record
+        for (source, issuer, client) in [
+            (SessionBinding.Source.recipe, "https://login", "one"), (.oauth, "https://other", "one"),
+            (.oauth, "https://login", "two"),
+        ] {
+            let binding = SessionBinding(origin: "https://a", source: source, issuer: issuer, clientID: client)
+            let session = try Self.session(ListedSource([.obtained(Self.set("x"))]), file, binding: binding)
+            #expect(session.token == nil && session.status.state == .none)
+            #expect(session.status.advice?.contains("made by oauth client one at https://login") == true)
+            guard case .failed(.loginNeeded) = Self.ask(session) else { return #expect(Bool(false)) }
+            #expect(try file.load()?.record == before)
+        }
+        // Back again, it is found.
+        #expect(try Self.session(ListedSource([]), file, binding: oauth).token == Self.token("a"))
+        // A source that needs nobody goes on without it, and leaves it there.
+        let minting = ListedSource([.obtained(Self.set("m"))], spends: false, startsAlone: true)
+        let binding = SessionBinding(origin: "https://a", source: .exec)
+        let session = try Self.session(minting, file, binding: binding)
+        guard case .use(let credential, _) = Self.ask(session) else { return #expect(Bool(false)) }
+        #expect(credential.token == Self.token("m"))
+        #expect(try file.load()?.record == before)
+    }
+
+    // MARK: Lives
+
+    @Test func unknownLifeIsNeverRefreshedAhead() throws {
+        var state = CredentialState(policy: RefreshPolicy(margin: .seconds(300)), canRefresh: true)
+        var record = SessionRecord()
+        record.put(Self.set("opaque", "r"), .signIn, now: 1_000_000)
+        state.publish(record, canRefresh: true, now: Instant(elapsed: 0, wall: 1_000_000))
+        #expect(state.usableUntil == .max)
+        // Opaque, with a life of five minutes and a margin as long: a tenth of it.
+        record.put(Self.set("other", "r2", expiresIn: 300), .refresh, now: 1_000_000)
+        state.publish(record, canRefresh: true, now: Instant(elapsed: 0, wall: 1_000_000))
+        #expect(state.usableUntil == 270 * 1_000_000_000)
+    }
+
+    @Test func mistakesBackOffForMinutesAndEndWhenMended() {
+        var state = CredentialState(policy: RefreshPolicy(), canRefresh: true, spends: false)
+        for pause in [60, 120, 240, 300, 300] {
+            let flight = state.beginRefresh()
+            let verdict = CredentialState.Verdict.failed(.misconfigured("key"), retryAfter: nil, jitter: 0.9)
+            let failure = state.endRefresh(replacing: flight ?? .max, verdict, now: 0)
+            #expect(failure == .misconfigured("key", retryAfter: pause))
+        }
+        #expect(state.decide(Inquiry(), now: 0) == .fail(.misconfigured("key", retryAfter: 300)))
+        // Whoever asks by name may have mended it.
+        #expect(state.refreshIsBarred(now: 0) == nil)
+        state.endMistake()
+        #expect(state.decide(Inquiry(), now: 0) == .start(after: 0))
+    }
+}
