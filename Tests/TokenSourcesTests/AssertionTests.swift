@@ -192,7 +192,7 @@ enum Keys {
         let claims = server.asked.map { Parsed($0["assertion"]).claims }
         #expect(claims.map { $0["iat"]?.integer } == [1_795_514_400, 1_795_514_520])
         #expect(claims[0]["jti"] != claims[1]["jti"])
-        #expect(source.endpoint.clockSkew == 120)
+        #expect(source.endpoint.clockSkew == 120 && source.clockSkew == 120)
         _ = source.get(HeldTokens())
         #expect(Parsed(server.asked[2]["assertion"]).claims["iat"]?.integer == 1_795_514_520)
     }
@@ -202,8 +202,10 @@ enum Keys {
         let same = ["Date": "Tue, 24 Nov 2026 10:00:01 GMT"]
         for fields in [same, [:], ["Date": "yesterday"]] {
             let server = FakeServer(["/token": [.status(400, #"{"error":"invalid_grant"}"#, fields)]])
-            let outcome = Self.source(server).get(HeldTokens())
+            let source = Self.source(server)
+            let outcome = source.get(HeldTokens())
             #expect(server.asked.count == 1)
+            #expect(source.clockSkew == nil)
             #expect(outcome.word == "unavailable" && outcome.reason.contains("clock"))
         }
         // Corrected already: twice at most.
