@@ -10,13 +10,13 @@ import Testing
     @Test func bothFamiliesHaveOnePort() throws {
         let sockets = try ListeningSocket.loopback(port: 0)
         defer { for socket in sockets { socket.close() } }
-        let port = try #require(port(sockets[0]))
+        let port = try #require(self.port(sockets[0]))
         #expect(sockets.map(\.name) == [.tcp(host: "127.0.0.1", port: port), .tcp(host: "::1", port: port)])
     }
 
     @Test(arguments: ["127.0.0.1", "::1"]) func aPortThatIsTakenAtEitherIsTaken(_ host: String) throws {
         let holder = try ListeningSocket.tcp(host: host, port: 0)
-        let port = try #require(port(holder))
+        let port = try #require(self.port(holder))
         let error = #expect(throws: SystemError.self) { try ListeningSocket.loopback(port: port) }
         #expect(error?.code == EADDRINUSE)
         // Nothing is held at the other one.
