@@ -52,24 +52,23 @@ public struct ConfigurationMeaning: Sendable {
     }
 
     private var source: String {
-        if let source = Self.stateless(configuration.session.source) { return source }
-        if configuration.session.source == .unused { return "none: only headers are added (session: none)" }
-        guard let refresh = configuration.session.refresh else {
-            return "none: a token that is refused or over needs another login (session.refresh)"
-        }
-        let server = refresh.origin.map(\.description) ?? ""
-        let path = refresh.path.prefix { $0 != "?" }
-        return "recipe, \(refresh.method) \(server)\(path), the token at \(refresh.token)"
-    }
-
-    /// A source whose tokens are not kept. Of a command the name only: its arguments may be secret.
-    private static func stateless(_ source: SessionConfiguration.Source) -> String? {
-        switch source {
+        switch configuration.session.source {
+        case .recipe(let refresh):
+            let server = refresh.origin.map(\.description) ?? ""
+            let path = refresh.path.prefix { $0 != "?" }
+            return "recipe, \(refresh.method) \(server)\(path), the token at \(refresh.token)"
+        case .oauth(let oauth):
+            return oauth.summary
+        // Of a command the name only: its arguments may be secret.
         case .exec(let exec):
-            "exec \(exec.name)\(exec.command.count > 1 ? " …" : ""), format \(exec.format.rawValue), "
+            return "exec \(exec.name)\(exec.command.count > 1 ? " …" : ""), format \(exec.format.rawValue), "
                 + "at most \(Quantity.text(exec.timeout))"
-        case .tokenFile(let file): "token-file \(file.path)\(file.token.map { ", the token at \($0)" } ?? "")"
-        case .given, .unused, .recipe, .oauth: nil
+        case .tokenFile(let file):
+            return "token-file \(file.path)\(file.token.map { ", the token at \($0)" } ?? "")"
+        case .unused:
+            return "none: only headers are added (session: none)"
+        case .given:
+            return "none: a token that is refused or over needs another login (session.refresh)"
         }
     }
 
