@@ -141,7 +141,8 @@ public final class Session: Sendable {
     /// starts a refresh.
     @discardableResult
     public func credential(for inquiry: Inquiry, settled: Bool = false, deliver: @escaping Completion) -> Bool {
-        let cause: RefreshCause = inquiry.rejection == nil ? .expiry : .rejected
+        let first: RefreshCause = source?.startsAlone == true && generation == 0 ? .start : .expiry
+        let cause: RefreshCause = inquiry.rejection == nil ? first : .rejected
         let ask: @Sendable () -> Answer = { [self] in
             update { shared, now in
                 let hadAccepted = acceptedRoutes.contains(inquiry.route, epoch: shared.machine.epoch)

@@ -1,4 +1,6 @@
 public import ReverseProxy
+import Settings
+import TokenSources
 import Upstream
 
 /// What a configuration says, in lines, for whoever wrote it. Pure, and never shows a value that may be secret: headers
@@ -12,11 +14,14 @@ public struct ConfigurationMeaning: Sendable {
 
     public var lines: [CheckLine] {
         var lines: [CheckLine] = [
-            .note("upstream", configuration.upstream.description),
+            .note("upstream", configuration.upstreamURL),
             .note("listen", configuration.listen.map(\.description).joined(separator: ", ")),
             .note("inspector", configuration.inspector?.description ?? "off"),
             .note("headers", headers), .note("source", source), .note("apply", apply),
         ]
+        if configuration.cookies == .keep {
+            lines.append(.note("cookies", "keep: as the upstream sets them, for its own name and TLS"))
+        }
         if let probe = configuration.session.probe {
             lines.append(.note("probe", SessionDiagnosis.text(probe)))
         }
@@ -46,12 +51,24 @@ public struct ConfigurationMeaning: Sendable {
     }
 
     private var source: String {
+        if let source = Self.stateless(configuration.session.source) { return source }
         guard let refresh = configuration.session.refresh else {
             return "none: a token that is refused or over needs another login (session.refresh)"
         }
         let server = refresh.origin.map(\.description) ?? ""
         let path = refresh.path.prefix { $0 != "?" }
         return "recipe, \(refresh.method) \(server)\(path), the token at \(refresh.token)"
+    }
+
+    /// A source whose tokens are not kept. Of a command the name only: its arguments may be secret.
+    private static func stateless(_ source: SessionConfiguration.Source) -> String? {
+        switch source {
+        case .exec(let exec):
+            "exec \(exec.name)\(exec.command.count > 1 ? " …" : ""), format \(exec.format.rawValue), "
+                + "at most \(Quantity.text(exec.timeout))"
+        case .tokenFile(let file): "token-file \(file.path)\(file.token.map { ", the token at \($0)" } ?? "")"
+        case .given, .unused, .recipe, .oauth: nil
+        }
     }
 
     private var apply: String {

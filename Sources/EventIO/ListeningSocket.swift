@@ -60,7 +60,7 @@ public struct ListeningSocket: Sendable {
             // Never SO_REUSEPORT: another process must not be able to share the port.
             setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
             guard bind(descriptor, entry.ai_addr, entry.ai_addrlen) == 0 else {
-                throw SystemError("cannot listen on \(host):\(port)")
+                throw SystemError("cannot listen on \(SocketAddress(host: bare, port: port))")
             }
             try startListening(descriptor)
             let bound = SocketAddress.local(of: descriptor)

@@ -7,7 +7,7 @@ public enum FieldName: UInt8, CaseIterable, Sendable {
     // What policy looks at.
     case host, expect, maxForwards, accessControlRequestMethod, accessControlRequestHeaders, authorization, via, origin,
         acceptEncoding, contentEncoding, squireKey, secFetchSite, secPurpose, purpose, userAgent
-    case location, contentLocation, date, retryAfter, contentType, wwwAuthenticate
+    case location, contentLocation, date, retryAfter, contentType, wwwAuthenticate, setCookie
 
     /// Classifies the name at `range`.
     @inline(__always)
@@ -54,6 +54,7 @@ public enum FieldName: UInt8, CaseIterable, Sendable {
     private static func ofTen(_ bytes: Span<UInt8>, _ range: ByteRange) -> FieldName {
         if bytes.matches(range, "connection") { return .connection }
         if bytes.matches(range, "user-agent") { return .userAgent }
+        if bytes.matches(range, "set-cookie") { return .setCookie }
         return bytes.matches(range, "keep-alive") ? .keepAlive : .other
     }
 

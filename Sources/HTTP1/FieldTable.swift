@@ -95,6 +95,7 @@ public enum FieldTable {
         Row(.date, "date", [.notInTrailer], "RFC 9110 section 6.6.1"),
         Row(.retryAfter, "retry-after", [.notInTrailer], "RFC 9110 section 10.2.3"),
         Row(.wwwAuthenticate, "www-authenticate", [.notInTrailer], "RFC 9110 section 11.6.1"),
+        Row(.setCookie, "set-cookie", [.notInTrailer], "RFC 6265 section 4.1"),
 
         // Too late in a trailer section, and nothing else.
         Row(.other, "age", [.notInTrailer], "RFC 9111 section 5.1"),
@@ -110,7 +111,6 @@ public enum FieldTable {
         Row(.other, "if-unmodified-since", [.notInTrailer], "RFC 9110 section 13.1.4"),
         Row(.other, "if-range", [.notInTrailer], "RFC 9110 section 13.1.5"),
         Row(.other, "cookie", [.notInTrailer], "RFC 6265 section 5.4"),
-        Row(.other, "set-cookie", [.notInTrailer], "RFC 6265 section 4.1"),
         Row(.other, "forwarded", [.notInTrailer], "RFC 7239 section 4"),
         Row(.other, "x-forwarded-for", [.notInTrailer], "RFC 7239 section 7.4"),
         Row(.other, "x-forwarded-host", [.notInTrailer], "RFC 7239 section 7.4"),

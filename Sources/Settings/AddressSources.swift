@@ -35,10 +35,15 @@ public struct AskedAddress: Sendable {
         }
     }
 
+    /// `localhost` is both loopback addresses.
+    private static func addresses(of host: String) -> Set<String> {
+        host.lowercased() == "localhost" ? ["127.0.0.1", "::1"] : [host.lowercased()]
+    }
+
     private static func overlap(_ left: String, _ right: String) -> Bool {
         let everything = ["0.0.0.0", "::"]
-        let canonical = { (host: String) in host.lowercased() == "localhost" ? "127.0.0.1" : host.lowercased() }
-        return everything.contains(left) || everything.contains(right) || canonical(left) == canonical(right)
+        return everything.contains(left) || everything.contains(right)
+            || !addresses(of: left).isDisjoint(with: addresses(of: right))
     }
 }
 

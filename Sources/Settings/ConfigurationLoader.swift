@@ -79,11 +79,12 @@ public struct ConfigurationLoader {
         try load(path.map(ConfigurationFound.named) ?? discover())
     }
 
-    /// Loads the file of `old` again, however it was found. Throws too if it was taken unasked and has changed to
-    /// something that a person must allow.
+    /// Loads the file of `old` again, however it was found, and its secrets. Throws too if it was taken unasked and has
+    /// changed to something that a person must allow.
     public func load(again old: LoadedConfiguration) throws(ConfigurationError) -> LoadedConfiguration {
-        let loaded = try load(old.found)
+        var loaded = try load(old.found)
         if let distrust = distrust(loaded) { throw distrust }
+        try loaded.readSecrets()
         return loaded
     }
 
@@ -160,6 +161,7 @@ public struct ConfigurationLoader {
             directory: path.map(TextFile.directory(of:)) ?? "."
         )
         let configuration = sections.read()
+        if let path, let root { GuardedKey.refuseCommands(in: root, of: path, issues) }
         guard let configuration, issues.issues.isEmpty else { throw issues.error }
         let realPath = path.map(TextFile.realPath)
         let binding = SessionBinding(configuration, path: realPath)
@@ -180,11 +182,8 @@ public struct ConfigurationLoader {
             ),
             inspectorIsDefault: sections.inspectorIsDefault,
             addressSources: sections.addressSources,
-            guardedKeys: root.map(GuardedKey.found) ?? [],
-            secretReader: SecretReader(
-                environment: environment,
-                directory: path.map(TextFile.directory(of:)) ?? "."
-            ),
+            guardedKeys: root.map { GuardedKey.found(in: $0, sections) } ?? [],
+            secretReader: sections.secretReader,
             leadingKeys: root.map(GuardedKey.leading) ?? [],
             trustEntry: realPath.map { .init(path: $0, digest: TrustedFiles.digest(text ?? "")) },
             places: places

@@ -7,8 +7,8 @@ import Support
 extension ConfigurationSections {
     func session(_ root: MapReader, _ configuration: inout ProxyConfiguration) {
         let keys = [
-            "file", "name", "margin", "refresh", "oauth", "keep-alive", "retry-lost", "sign-in", "sign-out",
-            "anonymous", "missing", "rejected", "probe",
+            "file", "name", "margin", "refresh", "oauth", "exec", "token-file", "keep-alive", "retry-lost", "sign-in",
+            "sign-out", "anonymous", "missing", "rejected", "probe",
         ]
         var session = configuration.session
         defer { configuration.session = session }
@@ -27,8 +27,10 @@ extension ConfigurationSections {
             if let missing = map.choice("missing", SessionConfiguration.Missing.self) { session.missing = missing }
             if let rules = rejections(map, "rejected", of: "session.rejected") { session.rejected = rules }
             probe(map, &session)
+            statelessSource(map, &session)
         }
         if let given = overrides.session {
+            checkFile(given, session.source)
             session.file = TextFile.expand(given.text, in: ".", environment: environment)
         }
     }
@@ -165,50 +167,6 @@ extension ConfigurationSections {
                 return nil
             }
         }
-    }
-
-    /// Reads a list of rules on responses, each a status or a map; nil if the key is missing. `name` is the whole key
-    /// for messages.
-    private func rejections(_ map: MapReader, _ key: String, of name: String) -> [SessionConfiguration.Rejection]? {
-        guard let node = map.node(key) else { return nil }
-        guard case .sequence(let sequence) = node else {
-            map.fail(key, "must be a list of statuses or maps")
-            return nil
-        }
-        return sequence.elements.compactMap { rejection($0, name) }
-    }
-
-    private func rejection(_ element: YAMLNode, _ name: String) -> SessionConfiguration.Rejection? {
-        if case .scalar(let scalar) = element {
-            guard let status = Int(scalar.text), (400...599).contains(status) else {
-                issues.add("\(name): \"\(scalar.text)\" is not a status from 400 to 599", at: element)
-                return nil
-            }
-            return .init(status: status)
-        }
-        let keys = ["status", "www-authenticate", "pointer", "equals"]
-        guard let map = MapReader(element, prefix: name + ".", keys: keys, issues: issues) else { return nil }
-        guard let status = map.count("status", 200...599) else {
-            if map.node("status") == nil { issues.add("\(name) needs a status", at: element) }
-            return nil
-        }
-        let pointer = map.value("pointer", "a JSON Pointer that starts with /") { $0.hasPrefix("/") ? $0 : nil }
-        let challenge = map.string("www-authenticate")
-        guard let pointer else {
-            if map.node("equals") != nil { issues.add("\(name): equals needs a pointer", at: element) }
-            if status < 300 {
-                issues.add(
-                    "\(name): a 2xx status needs `pointer` and `equals`",
-                    at: element
-                )
-            }
-            return .init(status: status, challenge: challenge)
-        }
-        guard let expected = map.string("equals") else {
-            issues.add("\(name): a pointer needs equals", at: element)
-            return nil
-        }
-        return .init(status: status, challenge: challenge, body: .init(pointer: pointer, equals: expected))
     }
 }
 

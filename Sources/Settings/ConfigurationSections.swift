@@ -12,11 +12,12 @@ struct ConfigurationSections {
     let directory: String
     private(set) var inspectorIsDefault = true
     /// Who asked for the addresses.
-    private(set) var addressSources = AddressSources()
+    var addressSources = AddressSources()
 
     private static let keys = [
-        "profile", "upstream", "listen", "headers", "authorization", "session", "allow-plain-upstream", "tls", "proxy",
-        "access", "limits", "timeouts", "inspector", "workers",
+        "profile", "upstream", "listen", "headers", "authorization", "cookies", "session", "allow-plain-upstream",
+        "tls",
+        "proxy", "access", "limits", "timeouts", "inspector", "workers",
     ]
 
     init(
@@ -37,10 +38,12 @@ struct ConfigurationSections {
     mutating func read() -> ProxyConfiguration? {
         guard let map = MapReader(root, prefix: "", keys: Self.keys, issues: issues) else { return nil }
         let profile = map.choice("profile", Profile.self)
-        let origin = upstream(map)
+        let upstream = upstream(map)
         var configuration = ProxyConfiguration(
-            upstream: origin ?? Origin(isSecure: true, authority: Authority(host: "invalid", port: nil))
+            upstream: upstream?.origin ?? Origin(isSecure: true, authority: Authority(host: "invalid", port: nil))
         )
+        configuration.basePath = upstream?.basePath ?? ""
+        if let rule = map.choice("cookies", CookieRule.self) { configuration.cookies = rule }
         configuration.session = profile?.session ?? SessionConfiguration()
         listen(map, &configuration)
         headers(map, profile, &configuration)
@@ -54,78 +57,7 @@ struct ConfigurationSections {
         inspector(map, &configuration)
         workers(map, &configuration)
         checkTogether(map, &configuration)
-        return origin == nil ? nil : configuration
-    }
-
-    // MARK: Upstream and listeners
-
-    private func upstream(_ map: MapReader) -> Origin? {
-        let mayBePlain = map.bool("allow-plain-upstream") ?? false
-        let given = overrides.upstream ?? map.string("upstream").map { .init($0, source: "upstream") }
-        guard let given else {
-            if map.node("upstream") == nil {
-                issues.add("upstream is missing: the URL of the API, such as https://api.example.com", at: root)
-            }
-            return nil
-        }
-        let fail = { (message: String) in
-            if overrides.upstream != nil {
-                issues.add(message, source: given.source)
-            } else {
-                map.fail("upstream", message)
-            }
-        }
-        guard let origin = Self.origin(given.text) else {
-            fail("must be a URL of scheme, host and port only, such as https://api.example.com")
-            return nil
-        }
-        if !origin.isSecure, !origin.authority.isLoopback, !mayBePlain {
-            fail(
-                "is http:// to another machine, which would send the token in the clear: use https://, or set allow-plain-upstream: true"
-            )
-        }
-        return origin
-    }
-
-    static func origin(_ text: String) -> Origin? {
-        let lowercase = text.lowercased()
-        let isSecure = lowercase.hasPrefix("https://")
-        guard isSecure || lowercase.hasPrefix("http://") else { return nil }
-        var rest = text.dropFirst(isSecure ? 8 : 7)
-        if rest.hasSuffix("/") { rest = rest.dropLast() }
-        let allowed = rest.utf8.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x3A, 0x41...0x5B, 0x5D, 0x61...0x7A, 0x2D, 0x2E, 0x5F: true
-            default: false
-            }
-        }
-        guard allowed, let authority = Authority(String(rest)), authority.port != 0 else { return nil }
-        return Origin(isSecure: isSecure, authority: authority)
-    }
-
-    private mutating func listen(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
-        let expected = "must be HOST:PORT (port 0 picks a free one) or unix:PATH"
-        if let given = overrides.listen {
-            guard let address = ListenAddress(given.text) else {
-                return issues.add("\(expected), not \"\(given.text)\"", source: given.source)
-            }
-            configuration.listen = [address]
-            addressSources.listen = [given.source]
-            return
-        }
-        guard let list = map.list("listen") else { return }
-        configuration.listen = list.compactMap { element in
-            guard let address = ListenAddress(element.text) else {
-                issues.add("listen \(expected), not \"\(element.text)\"", at: element.node)
-                return nil
-            }
-            if case .unix(let path) = address {
-                return .unix(path: TextFile.expand(path, in: directory, environment: environment))
-            }
-            return address
-        }
-        addressSources.listen = list.map { issues.place(of: $0.node) }
-        if list.isEmpty { map.fail("listen", "must name at least one address") }
+        return upstream == nil ? nil : configuration
     }
 
     // MARK: Headers
@@ -147,7 +79,8 @@ struct ConfigurationSections {
         }
         for given in overrides.headers {
             guard let colon = given.text.firstIndex(of: ":") else {
-                issues.add("must be 'Name: value', not \"\(given.text)\"", source: given.source)
+                // What was meant as a value may be a secret.
+                issues.add("must be 'Name: value': there is no colon", source: given.source)
                 continue
             }
             let value = given.text[given.text.index(after: colon)...].drop { $0 == " " }
@@ -181,19 +114,7 @@ struct ConfigurationSections {
         case .scalar(let scalar):
             return HeaderRule(name: name, value: scalar.text, source: source)
         default:
-            guard
-                let map = MapReader(
-                    valueNode,
-                    prefix: "headers.\(name).",
-                    keys: ["value", "overwrite"],
-                    issues: issues
-                )
-            else { return nil }
-            guard let value = map.string("value") else {
-                issues.add("headers.\(name) needs a value", at: keyNode)
-                return nil
-            }
-            return HeaderRule(name: name, value: value, overwrite: map.bool("overwrite") ?? false, source: source)
+            return headerRule(keyNode, valueNode, name: name, source: source)
         }
     }
 
@@ -403,6 +324,8 @@ struct ConfigurationSections {
     private static func inspector(_ text: String) -> ListenAddress?? {
         // YAML 1.1 reads a bare `off` as false.
         if ["off", "false", "no"].contains(text) { return .some(nil) }
+        // One address, unlike the proxy's `localhost`: who asks it by that name tries both.
+        if case .tcp("localhost", let port)? = ListenAddress(text) { return .tcp(host: "127.0.0.1", port: port) }
         return ListenAddress(text).map { .some($0) }
     }
 

@@ -4,15 +4,19 @@ import ReverseProxy
 import Testing
 
 @Suite struct ResponsePolicyTests {
-    private let policy = ResponsePolicy(
-        upstream: Origin(isSecure: true, authority: Authority(host: "up.example", port: nil))
-    )
+    private static func policy(basePath: String = "") -> ResponsePolicy {
+        let authority = Authority(host: "up.example", port: nil)
+        var configuration = ProxyConfiguration(upstream: Origin(isSecure: true, authority: authority))
+        configuration.basePath = basePath
+        return ResponsePolicy(configuration)
+    }
 
     /// What the client gets of the upstream's `fields`.
     private func lines(
         _ fields: [String],
         status: String = "200 OK",
         framing: MessageFraming = .none,
+        policy: ResponsePolicy = policy(),
         _ change: (inout ResponsePolicy.Edits) -> Void = { _ in }
     ) throws -> [String] {
         let text = (["HTTP/1.1 \(status)"] + fields + ["", ""]).joined(separator: "\r\n")
@@ -103,4 +107,84 @@ import Testing
         }
         #expect(try lines(["Retry-After: 100"]).contains("Retry-After: 100"))
     }
+
+    // MARK: Base path
+
+    private static let ownOrigin = Array("http://localhost:8080".utf8)
+
+    @Test(arguments: [
+        ("https://up.example/v1/a?b#c", "http://localhost:8080/a?b#c"),
+        ("//up.example/v1/a", "http://localhost:8080/a"),
+        ("https://up.example/v1", "http://localhost:8080/"),
+        ("https://UP.example:443/v1?q", "http://localhost:8080/?q"),
+        ("/v1/a", "/a"), ("/v1", "/"), ("/v1?q", "/?q"), ("/v1#f", "/#f"), ("/v1/", "/"),
+        // Beside the base path nothing can be asked for here: it stays, or becomes, the upstream's.
+        ("https://up.example/v2/a", "https://up.example/v2/a"), ("https://up.example", "https://up.example"),
+        ("https://up.example/v1x", "https://up.example/v1x"), ("//up.example/v2", "https://up.example/v2"),
+        ("/v2/a", "https://up.example/v2/a"), ("/", "https://up.example/"), ("/v1/../a", "https://up.example/v1/../a"),
+        ("/v1/%2e%2e%2fa", "https://up.example/v1/%2e%2e%2fa"),
+        ("https://up.example/v1/..%5ca", "https://up.example/v1/..%5ca"),
+        // What would name a host without the base path is kept a path.
+        ("/v1//evil.test/a", "/.//evil.test/a"), ("/v1/\\evil.test", "/./\\evil.test"),
+        ("https://up.example/v1//evil.test", "http://localhost:8080//evil.test"),
+        // Not the upstream's, or nothing that has a base path.
+        ("https://other.test/v1/a", "https://other.test/v1/a"), ("//other.test/v1", "//other.test/v1"),
+        ("/\\other.test/v1", "/\\other.test/v1"), ("a/b", "a/b"), ("?q", "?q"), ("", ""),
+        ("http://up.example/v1/a", "http://up.example/v1/a"),
+    ])
+    func locationsLoseTheBasePath(_ location: String, _ expected: String) throws {
+        for name in ["Location", "content-location"] {
+            let sent = try lines(["\(name): \(location)"], policy: Self.policy(basePath: "/v1")) {
+                $0.ownOrigin = Self.ownOrigin
+            }
+            #expect(sent.contains("\(name): \(expected)"), "\(location): \(sent)")
+        }
+    }
+
+    // MARK: Cookies
+
+    private func cookie(_ value: String, basePath: String = "", _ rule: CookieRule = .local) throws -> String {
+        let sent = try lines(["X-A: 1", "Set-Cookie: \(value)", "X-B: 2"], policy: Self.policy(basePath: basePath)) {
+            $0.cookies = rule
+        }
+        #expect(sent[1] == "X-A: 1" && sent[3] == "X-B: 2")
+        return sent[2]
+    }
+
+    @Test(arguments: [
+        ("a=1; Domain=up.example; Secure; HttpOnly", "a=1; HttpOnly"), ("a=1; domain=.EXAMPLE;secure", "a=1"),
+        ("a=1; SameSite=None; Secure; Path=/x", "a=1; SameSite=Lax; Path=/x"),
+        (
+            "a=\"x,y\"; Max-Age=5; SameSite=Strict; Priority=High",
+            "a=\"x,y\"; Max-Age=5; SameSite=Strict; Priority=High"
+        ),
+        ("secure; Secure", "secure"), ("a=Secure; Domain=; SECURE ", "a=Secure; Domain="), ("a", "a"),
+        ("a=1;;", "a=1;;"),
+        // For somebody else, or with a name that promises Secure: as it is.
+        ("a=1; Domain=other.test; Secure", "a=1; Domain=other.test; Secure"),
+        ("a=1; Domain=p.example; Secure", "a=1; Domain=p.example; Secure"),
+        ("a=1; Domain=x.up.example; Secure", "a=1; Domain=x.up.example; Secure"),
+        ("a=1; Domain=up.example; Domain=other.test; Secure", "a=1; Domain=up.example; Domain=other.test; Secure"),
+        ("__Host-a=1; Secure; Path=/", "__Host-a=1; Secure; Path=/"),
+        ("__secure-a=1; Domain=up.example; Secure", "__secure-a=1; Domain=up.example; Secure"),
+    ])
+    func cookiesAreMadeUsableOnLoopback(_ value: String, _ expected: String) throws {
+        #expect(try cookie(value) == "Set-Cookie: \(expected)")
+        #expect(try cookie(value, .keep) == "Set-Cookie: \(value.trimmed)")
+    }
+
+    @Test(arguments: [
+        ("a=1; Path=/v1/x", "a=1; Path=/x"), ("a=1; path=/v1", "a=1; Path=/"), ("a=1; Path=/v1/", "a=1; Path=/"),
+        ("a=1; Path=/", "a=1; Path=/"), ("a=1; Path=/v10", "a=1; Path=/v10"), ("a=1; Path=v1", "a=1; Path=v1"),
+        ("a=1; Secure; Path=/v1/b; Domain=up.example", "a=1; Path=/b"),
+    ])
+    func cookiePathsLoseTheBasePath(_ value: String, _ expected: String) throws {
+        #expect(try cookie(value, basePath: "/v1") == "Set-Cookie: \(expected)")
+        #expect(try cookie(value, basePath: "/v1", .keep) == "Set-Cookie: \(value)")
+    }
+}
+
+extension String {
+    /// Without blanks at its end, as a field's value is.
+    fileprivate var trimmed: String { hasSuffix(" ") ? String(dropLast()) : self }
 }

@@ -7,7 +7,10 @@ public import Upstream
 /// Everything one proxy is told: immutable, checked by whoever makes it.
 public struct ProxyConfiguration: Sendable, Equatable {
     public var upstream: Origin
-    public var listen: [ListenAddress] = [.tcp(host: "127.0.0.1", port: 8080)]
+    /// The path of the upstream's URL, such as `/v1`, without a slash at its end; empty without one. See `BasePath`.
+    public var basePath = ""
+    public var cookies = CookieRule.local
+    public var listen: [ListenAddress] = [.tcp(host: "localhost", port: 8080)]
     public var headers: [HeaderRule] = []
     public var authorization = AuthorizationRule.replace
     public var session = SessionConfiguration()
@@ -25,6 +28,9 @@ public struct ProxyConfiguration: Sendable, Equatable {
         self.upstream = upstream
     }
 
+    /// Where requests go: scheme, host, port and base path.
+    public var upstreamURL: String { upstream.description + basePath }
+
     /// How libcurl is to connect.
     public var upstreamSettings: UpstreamSettings {
         UpstreamSettings(
@@ -38,12 +44,20 @@ public struct ProxyConfiguration: Sendable, Equatable {
     }
 }
 
-/// Whose `Authorization` is sent.
+/// Whose field goes along, of the two that carry a credential.
 public enum AuthorizationRule: String, Sendable, CaseIterable {
     /// The session's replaces the client's.
     case replace
     /// The client's wins.
     case fill
+}
+
+/// What becomes of the upstream's cookies on their way to a client at a loopback name.
+public enum CookieRule: String, Sendable, CaseIterable {
+    /// They are made usable there. See `CookieMapping`.
+    case local
+    /// Nothing.
+    case keep
 }
 
 /// Scheme, host and port of the upstream.
@@ -73,8 +87,13 @@ public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
     case tcp(host: String, port: Int)
     case unix(path: String)
 
-    /// `HOST:PORT` or `unix:PATH`.
+    /// `HOST:PORT`, `unix:PATH`, or a port of this machine.
     public init?(_ text: String) {
+        if !text.isEmpty, text.utf8.allSatisfy(Octet.isDigit) {
+            guard let port = Int(text), port <= 65_535 else { return nil }
+            self = .tcp(host: "localhost", port: port)
+            return
+        }
         if text.hasPrefix("unix:") {
             let path = String(text.dropFirst(5))
             guard !path.isEmpty else { return nil }
@@ -104,18 +123,42 @@ public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
 /// A configured request header.
 public struct HeaderRule: Sendable, Equatable {
     public var name: String
-    /// `{uuid}` stands for a fresh UUID in each request.
+    /// `{uuid}` stands for a fresh UUID in each request, but not in a secret that is kept elsewhere. Of such a one it is
+    /// empty until that is read.
     public var value: String
     /// Wins over the client's.
     public var overwrite: Bool
     /// Where it was configured, for `squire explain`.
     public var source: String
+    /// Where the value is kept, if it is a secret; nil if it may be shown.
+    public var secret: SecretReference?
 
-    public init(name: String, value: String, overwrite: Bool = false, source: String = "") {
+    public init(
+        name: String,
+        value: String,
+        overwrite: Bool = false,
+        source: String = "",
+        secret: SecretReference? = nil
+    ) {
         self.name = name
         self.value = value
         self.overwrite = overwrite
         self.source = source
+        self.secret = secret
+    }
+
+    /// The value must not be shown.
+    public var isSecret: Bool { secret != nil || SecretField.isNamed(name) }
+
+    /// What stands for the value where it would be shown; nil if that may be shown itself.
+    public var shown: String? { secret?.shown ?? (isSecret ? SecretField.mark : nil) }
+
+    /// Placeholders in the value are its own.
+    var isLiteral: Bool {
+        switch secret {
+        case nil, .plain: false
+        case .environment, .file, .command: true
+        }
     }
 }
 
@@ -230,32 +273,6 @@ public struct SessionConfiguration: Sendable, Equatable {
             self.path = path
             self.token = token
             self.timeout = timeout
-        }
-    }
-
-    /// What counts as "token rejected".
-    public struct Rejection: Sendable, Equatable {
-        public var status: Int
-        /// The `error` that `WWW-Authenticate` must name (RFC 6750 section 3.1), such as `invalid_token`; nil for any
-        /// or none.
-        public var challenge: String?
-        /// A JSON Pointer into the answer and the value it must have there; nil when the head alone says it.
-        public var body: Body?
-
-        public struct Body: Sendable, Equatable {
-            public var pointer: String
-            public var equals: String
-
-            public init(pointer: String, equals: String) {
-                self.pointer = pointer
-                self.equals = equals
-            }
-        }
-
-        public init(status: Int, challenge: String? = nil, body: Body? = nil) {
-            self.status = status
-            self.challenge = challenge
-            self.body = body
         }
     }
 

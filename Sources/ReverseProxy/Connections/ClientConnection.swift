@@ -34,6 +34,9 @@ final class ClientConnection: DescriptorWatchDelegate {
     private var state = State.awaitingRequest(.head)
     /// The Host that the access policy accepted last: keep-alive connections repeat it.
     private var acceptedHost: [UInt8] = []
+    /// What becomes of cookies for a client that calls this proxy so.
+    private var cookies = CookieRule.keep
+    private let listener: ListenerKind
     /// Looks whether a client that said its last word is still there.
     private var presence: EventTimer?
 
@@ -42,12 +45,21 @@ final class ClientConnection: DescriptorWatchDelegate {
     private static let lingerBytes = 64 * 1024
     private static let presenceNanoseconds: UInt64 = 1_000_000_000
 
-    init(_ descriptor: Int32, isUnixSocket: Bool, slot: Int, resources: WorkerResources, context: WorkerContext) {
+    init(
+        _ descriptor: Int32,
+        from listener: ListenerKind,
+        slot: Int,
+        resources: WorkerResources,
+        context: WorkerContext
+    ) {
+        self.listener = listener
         self.resources = resources
         self.context = context
         parser = RequestParser(limits: context.proxy.configuration.limits.heads)
         var passed: () -> Void = {}
-        stream = ClientStream(descriptor, isUnixSocket: isUnixSocket, slot: slot, resources: resources) { passed() }
+        stream = ClientStream(descriptor, isUnixSocket: listener == .unix, slot: slot, resources: resources) {
+            passed()
+        }
         passed = { [unowned self] in deadlinePassed() }
     }
 
@@ -65,6 +77,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         self.context = context
         parser.limits = context.proxy.configuration.limits.heads
         acceptedHost = []
+        cookies = .keep
     }
 
     // MARK: Reading
@@ -137,7 +150,10 @@ final class ClientConnection: DescriptorWatchDelegate {
         case .complete(let length):
             stream.clearDeadline()
             let bytes = UnsafeRawBufferPointer(rebasing: input.readable[..<length])
-            let admission = admission(bytes)
+            var admission = admission(bytes)
+            if let basePath = context.proxy.basePath {
+                admission.locate(head, bytes, under: basePath, context.proxy.access)
+            }
             let runner = resources.takeRunner()
             state = .exchanging(runner)
             runner.begin(
@@ -147,6 +163,7 @@ final class ClientConnection: DescriptorWatchDelegate {
                 bytes: bytes,
                 admission: admission,
                 acceptedHost: acceptedHost,
+                cookies: cookies,
                 now: now
             )
             // While an earlier request ran; this one has to hear of it too.
@@ -163,8 +180,14 @@ final class ClientConnection: DescriptorWatchDelegate {
             if isAccepted(UnsafeRawBufferPointer(rebasing: bytes[host.range])) { return Admission(.forward) }
         }
         let admission = Admission(head, bytes, access)
-        if case .forward = admission.decision, let host = head.host { acceptedHost = Array(bytes[host.range]) }
+        if case .forward = admission.decision, let host = head.host { accept(bytes[host.range]) }
         return admission
+    }
+
+    private func accept(_ host: Slice<UnsafeRawBufferPointer>) {
+        acceptedHost = Array(host)
+        let isLoopbackName = Authority(String(decoding: host, as: UTF8.self))?.isLoopback ?? false
+        cookies = listener == .loopback && isLoopbackName ? context.proxy.configuration.cookies : .keep
     }
 
     /// With memcmp(3): comparing the same 15 bytes as sequences took 340 instructions.

@@ -19,6 +19,8 @@ struct Request {
     var rulesOffset = 0
     var headLength = 0
     var methodLength = 0
+    /// Where in it the target as the client means it begins.
+    var targetOffset = 0
     var targetLength = 0
     /// The request asks for a WebSocket.
     let mayTunnel: Bool
@@ -26,6 +28,8 @@ struct Request {
     let pageOrigin: [UInt8]?
     /// The Host that the client calls this proxy by; empty without one.
     let acceptedHost: [UInt8]
+    /// What becomes of the upstream's cookies.
+    let cookies: CookieRule
     /// The client's connection ends after the response, and the response says so.
     var closes: Bool
     var upload: Upload?
@@ -132,8 +136,8 @@ struct Response {
     var head: ByteBuffer?
     /// The body so far, while it is held.
     var collected: [UInt8] = []
-    /// Decides from the first bytes whether it is a rejection; nil if that is not the question, or all of it is needed.
-    var verdict: BodyVerdict?
+    /// Decides from the first bytes whether it is a rejection; nil if that is not the question.
+    var search: RefusalSearch?
     /// The body goes to the client in chunks.
     var writesChunks = false
     /// The body goes to the client until the connection ends.

@@ -152,7 +152,7 @@ extension ExchangeRunner {
             challenges: responseHead.text(of: .wwwAuthenticate, in: head),
             body: RejectionPolicy.Body(
                 type: responseHead.text(of: .contentType, in: head).first,
-                encoding: responseHead.text(of: .contentEncoding, in: head).first,
+                encoding: responseHead.text(of: .contentEncoding, in: head).joined(separator: ", "),
                 isThere: responseHead.framing != .none
             )
         )
@@ -181,13 +181,15 @@ extension ExchangeRunner {
         let names = responseHead.names
         let mapsLocation = names.contains(.location) || names.contains(.contentLocation)
         let hasOwnOrigin = mapsLocation && !request.acceptedHost.isEmpty
-        return ResponsePolicy.Edits(
+        var edits = ResponsePolicy.Edits(
             framing: framing,
             closes: framing == .untilClose || responseCloses,
             date: names.contains(.date) ? nil : resources.date(context.clock),
             pageOrigin: request.pageOrigin,
             ownOrigin: hasOwnOrigin ? Array("http://".utf8) + request.acceptedHost : nil
         )
+        edits.cookies = request.cookies
+        return edits
     }
 
     // MARK: Relaying
@@ -389,15 +391,12 @@ extension ExchangeRunner {
         var collected: [UInt8] = []
         let progress = readBody(of: buffer) { collected += $0 }
         response!.collected += collected
-        _ = response!.verdict?.feed(collected.span)
-        switch progress {
-        case .complete: return collectedAll()
-        case .partial: break
-        case .failed(let error): return fail(.protocolError(error))
+        if case .failed(let error) = progress { return fail(.protocolError(error)) }
+        if case .complete = progress { client.clearDeadline() }
+        if let state = response!.search?.feed(collected), state != .undecided {
+            return decide(isRejection: state == .rejected)
         }
-        if let verdict = response!.verdict, verdict.state != .undecided {
-            return decide(isRejection: verdict.state == .rejected)
-        }
+        if case .complete = progress { return decide(isRejection: response!.search?.end() == .rejected) }
         if case .collecting(.verdict, _) = exchange.state {
             if response!.collected.count > Self.verdictLimit { relayCollected() }
         } else {
@@ -406,26 +405,13 @@ extension ExchangeRunner {
         }
     }
 
-    /// A body that is readable as it comes is decided by its first bytes; one of another coding when it is whole.
+    /// The body is decided by its first bytes, while it comes.
     private func beginVerdict() {
-        guard case .collecting(.verdict, _) = exchange.state, heldText(.contentEncoding).isEmpty else { return }
-        response!.verdict = context.rejection.bodyVerdict(
-            status: responseHead.status,
-            challenges: heldText(.wwwAuthenticate)
+        guard case .collecting(.verdict, _) = exchange.state else { return }
+        response!.search = RefusalSearch(
+            context.rejection.bodyVerdict(status: responseHead.status, challenges: heldText(.wwwAuthenticate)),
+            encoding: heldText(.contentEncoding).joined(separator: ", ")
         )
-    }
-
-    private func collectedAll() {
-        client.clearDeadline()
-        var isRejection = false
-        if case .collecting(.verdict, _) = exchange.state, let body = decodedBody {
-            isRejection = context.rejection.isRejected(
-                status: responseHead.status,
-                challenges: heldText(.wwwAuthenticate),
-                body: body
-            )
-        }
-        decide(isRejection: isRejection)
     }
 
     private func decide(isRejection: Bool) {

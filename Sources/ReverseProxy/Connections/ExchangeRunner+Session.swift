@@ -105,7 +105,7 @@ extension ExchangeRunner {
 
     /// Stands for the request's method and path, without the query.
     var routeHash: UInt64 {
-        let line = request.head.readable[..<(request.methodLength + 1 + request.targetLength)]
+        let line = request.head.readable[..<(request.targetOffset + request.targetLength)]
         let end = line.firstIndex(of: UInt8(ascii: "?")) ?? line.endIndex
         return FNV.hash(UnsafeRawBufferPointer(rebasing: line[..<end]))
     }

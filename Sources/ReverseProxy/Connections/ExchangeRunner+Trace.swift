@@ -10,13 +10,18 @@ extension ExchangeRunner {
         context.observer?.exchange(request.id, step)
     }
 
-    /// The request is understood; `bytes` are its head.
+    /// The request is understood; `bytes` are its head, and `path` is what patterns are compared with.
     @inline(never)
-    func traceBeginning(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, hasAuthorization: Bool) {
+    func traceBeginning(
+        _ head: RequestHead,
+        _ bytes: UnsafeRawBufferPointer,
+        _ path: UnsafeRawBufferPointer,
+        hasAuthorization: Bool
+    ) {
         request.clientFields = HeadEdits.Fields(bytes, secrets: request.context.session.secrets)
         let match = context.routes.match(
             method: UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range]),
-            path: UnsafeRawBufferPointer(rebasing: bytes[head.path.range])
+            path: path
         )
         let bearer: ExchangeStep.Bearer =
             hasAuthorization ? .client : exchange.rules.carriesCredential ? .session : .none

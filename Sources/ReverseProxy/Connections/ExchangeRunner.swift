@@ -69,11 +69,12 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         bytes: UnsafeRawBufferPointer,
         admission: Admission,
         acceptedHost: [UInt8],
+        cookies: CookieRule,
         now: UInt64
     ) {
         let proxy = context.proxy
         let method = UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range])
-        let path = UnsafeRawBufferPointer(rebasing: bytes[head.path.range])
+        let path = UnsafeRawBufferPointer(rebasing: bytes[admission.place.path(of: head).range])
         let route = proxy.routes.kind(method: method, path: path)
         var request = Request(
             client: client,
@@ -85,6 +86,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             mayTunnel: head.upgradesToWebSocket,
             pageOrigin: admission.pageOrigin,
             acceptedHost: acceptedHost,
+            cookies: cookies,
             closes: !head.keepsAlive || resources.isDraining
         )
         let hasBody = head.framing != .none && head.framing != .length(0)
@@ -93,6 +95,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             head,
             bytes,
             route: route,
+            place: admission.place,
             keepsExpectation: request.expectation != .none,
             identifiers: &resources.identifiers,
             into: request.head
@@ -100,6 +103,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         request.prefixLength = request.head.count
         request.rulesOffset = rendered.rulesOffset
         request.methodLength = head.methodRange.count
+        request.targetOffset = rendered.targetOffset
         request.targetLength = rendered.targetLength
         let carriesCredential =
             switch route {
@@ -119,7 +123,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         ending = nil
         admit(admission.decision, head, bytes, isLoop: rendered.isLoop)
         if proxy.detail > .ends, !exchange.isFinished {
-            traceBeginning(head, bytes, hasAuthorization: rendered.hasAuthorization)
+            traceBeginning(head, bytes, path, hasAuthorization: rendered.hasAuthorization)
         }
         client.input?.consume(bytes.count)
         if !exchange.isFinished { start(now: now) }
@@ -499,7 +503,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let end = exchange.attempts > 0 ? request.prefixLength : request.rulesOffset
         return WorkerResources.Texts(
             method: UnsafeBufferPointer(rebasing: head[..<request.methodLength]),
-            target: UnsafeBufferPointer(rebasing: head[(request.methodLength + 1)...].prefix(request.targetLength)),
+            target: UnsafeBufferPointer(rebasing: head[request.targetOffset...].prefix(request.targetLength)),
             requestID: RequestIdentifier.find(in: UnsafeBufferPointer(rebasing: head[..<end])),
             secrets: request.context.session.secrets
         )

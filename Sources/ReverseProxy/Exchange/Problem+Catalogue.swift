@@ -5,6 +5,14 @@ extension Problem {
         detail: "The Host is neither this proxy's nor the upstream's. "
             + "Use localhost or 127.0.0.1, or list the name in access.hosts."
     )
+    public static let outsideBasePath = Problem(
+        .misdirectedRequest,
+        detail: "The target names the upstream, and is not below the path of its URL (upstream)."
+    )
+    public static let aboveBasePath = Problem(
+        .badRequest,
+        detail: "The target leads above the path of the upstream's URL (upstream), as some servers read it."
+    )
     public static let forbiddenOrigin = Problem(
         .forbiddenOrigin,
         detail: "A web page of another origin may not use this session. Add its origin to access.origins to let it."

@@ -118,6 +118,14 @@ public final class AccessPolicy: Sendable {
     /// Each request must show a key: the fast path, which remembers the Host it accepted last, does not apply.
     public var needsKey: Bool { key != nil }
 
+    /// Whether the authority of an absolute-form target is the upstream's, not Squire's own.
+    func isUpstream(_ text: String) -> Bool {
+        guard let authority = Authority(text), authority.host == upstream?.host else { return false }
+        if let port = authority.port { return port == upstreamPort }
+        // Of two servers on this machine, one without a port is meant only if the upstream's URL has none either.
+        return !authority.isLoopback || upstreamPort == 80 || upstreamPort == 443
+    }
+
     /// Whether the name is Squire's or the upstream's.
     ///
     /// - Parameter isTarget: It is the authority of an absolute-form target. There another port of this machine is

@@ -10,6 +10,8 @@ public struct Admission {
     }
 
     public var decision: Decision
+    /// Where the target is.
+    public private(set) var place = TargetPlace.below
     /// The configured origin that asks, as it was sent.
     public var pageOrigin: [UInt8]?
 
@@ -34,6 +36,28 @@ public struct Admission {
             if span.matches(ByteRange(start, start + 8), "mozilla/") { return true }
         }
         return false
+    }
+
+    /// Finds out where the target of a request that may pass is, and refuses one that is not below the base path.
+    /// `bytes` are what `head` was parsed from. Allocates nothing, unless the target is absolute.
+    public mutating func locate(
+        _ head: RequestHead,
+        _ bytes: UnsafeRawBufferPointer,
+        under base: BasePath,
+        _ policy: AccessPolicy
+    ) {
+        guard case .forward = decision, head.form != .asterisk else { return }
+        if head.form == .absolute,
+            policy.isUpstream(String(decoding: bytes[head.authority.range], as: UTF8.self))
+        {
+            guard base.begins(UnsafeRawBufferPointer(rebasing: bytes[head.path.range])) else {
+                decision = .refuse(.outsideBasePath)
+                return
+            }
+            place = .whole(basePath: base.octets.count)
+        }
+        let path = UnsafeRawBufferPointer(rebasing: bytes[place.path(of: head).range])
+        if BasePath.climbs(path) { decision = .refuse(.aboveBasePath) }
     }
 
     /// `bytes` are what `head` was parsed from.
@@ -70,6 +94,22 @@ public struct Admission {
             decision = .refuse(problem)
         } else {
             decision = isPreflight ? .preflight : .forward
+        }
+    }
+}
+
+/// How a request's target stands to the base path.
+public enum TargetPlace: Equatable, Sendable {
+    /// Below it: the base path goes before the target.
+    case below
+    /// It is a whole one of the upstream, which begins with the base path, of so many octets.
+    case whole(basePath: Int)
+
+    /// The path as the configuration and clients mean it: without the base path.
+    public func path(of head: RequestHead) -> ByteRange {
+        switch self {
+        case .below: head.path
+        case .whole(let count): ByteRange(Int(head.path.lowerBound) + count, Int(head.path.upperBound))
         }
     }
 }

@@ -22,11 +22,29 @@ public struct BodyVerdict: Sendable {
     /// One value of the body, and what it must be.
     private struct Rule: Sendable {
         let path: [[UInt8]]
-        let expected: [UInt8]
+        /// Any of these texts, or a number of the value of one of `numbers`.
+        let texts: [[UInt8]]
+        let numbers: [DecimalNumber]
         /// How many elements of `path` the containers that are open match.
         var matched = 0
         /// Its value is known to differ, or not to be there.
         var isSettled = false
+
+        init(_ rule: SessionConfiguration.Rejection.Body) {
+            let elements = rule.pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+            path = elements.map { element in
+                Array(String(element).replacingAll("~1", with: "/").replacingAll("~0", with: "~").utf8)
+            }
+            texts = rule.equals.map { Array($0.utf8) }
+            numbers = texts.compactMap { DecimalNumber($0) }
+        }
+
+        /// `isWord`: a number, `true` or `false`, not a string.
+        func isMet(by token: [UInt8], isWord: Bool) -> Bool {
+            if texts.contains(token) { return true }
+            guard isWord, !numbers.isEmpty, let number = DecimalNumber(token) else { return false }
+            return numbers.contains(number)
+        }
     }
 
     private enum Container: Sendable {
@@ -62,12 +80,7 @@ public struct BodyVerdict: Sendable {
 
     /// `rules` are JSON Pointers (RFC 6901) and the values they must point at.
     public init(_ rules: [SessionConfiguration.Rejection.Body]) {
-        self.rules = rules.map { rule in
-            let path = rule.pointer.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map { element in
-                Array(String(element).replacingAll("~1", with: "/").replacingAll("~0", with: "~").utf8)
-            }
-            return Rule(path: Array(path), expected: Array(rule.equals.utf8))
-        }
+        self.rules = rules.map(Rule.init)
         if rules.isEmpty { state = .accepted }
     }
 
@@ -207,10 +220,10 @@ public struct BodyVerdict: Sendable {
 
     // MARK: Values
 
-    /// A string, number or truth value ended.
-    private mutating func endValue() {
+    /// A string ended, or a word: a number or truth value.
+    private mutating func endValue(isWord: Bool) {
         for index in rules.indices where isNamed(rules[index]) {
-            if rules[index].path.count == stack.count, token == rules[index].expected {
+            if rules[index].path.count == stack.count, rules[index].isMet(by: token, isWord: isWord) {
                 state = .rejected
                 return
             }
@@ -224,7 +237,7 @@ public struct BodyVerdict: Sendable {
         lexeme = .none
         // `null` is no value that a rule could mean.
         if token.elementsEqual("null".utf8) { token.append(0) }
-        endValue()
+        endValue(isWord: true)
     }
 
     private mutating func takeString(_ byte: UInt8) {
@@ -237,7 +250,7 @@ public struct BodyVerdict: Sendable {
                 swap(&name, &token)
                 expected = .colon
             case .value, .valueOrEnd, .colon, .commaOrEnd:
-                endValue()
+                endValue(isWord: false)
             }
         case UInt8(ascii: "\\"):
             lexeme = .escape

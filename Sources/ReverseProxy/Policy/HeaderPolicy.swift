@@ -31,6 +31,8 @@ public final class HeaderPolicy: Sendable {
     /// What no field may be read as that is spelt in another way.
     private let protected = FieldTable.rows.filter { !$0.traits.isDisjoint(with: [.hopByHop, .reserved]) }
     private let hostLine: [UInt8]
+    /// Goes before each target; empty without one.
+    private let basePath: [UInt8]
     private let authorization: AuthorizationRule
     private let pseudonym: Pseudonym
 
@@ -45,7 +47,7 @@ public final class HeaderPolicy: Sendable {
                 folded: FoldedName(rule.name.utf8),
                 isReplacedOnSignIn: FieldTable.row(imitatedBy: rule.name.utf8)?.traits.contains(.replacedOnSignIn)
                     ?? false,
-                parts: Self.split("\(rule.name): \(rule.value)\r\n"),
+                parts: Self.parts(rule),
                 overwrite: rule.overwrite
             )
         }
@@ -56,8 +58,14 @@ public final class HeaderPolicy: Sendable {
         replacedOnSignIn = rules.indices.reduce(0) { $0 | (rules[$1].isReplacedOnSignIn ? 1 << UInt64($1) : 0) }
         trailers = TrailerFilter(dropping: rules.map(\.folded))
         hostLine = Array("Host: \(configuration.upstream.host)\r\n".utf8)
+        basePath = Array(configuration.basePath.utf8)
         authorization = configuration.authorization
         staticBlock = rules.allSatisfy { $0.parts.count == 1 } ? rules.flatMap { $0.parts[0] } : nil
+    }
+
+    private static func parts(_ rule: HeaderRule) -> [[UInt8]] {
+        let line = "\(rule.name): \(rule.value)\r\n"
+        return rule.isLiteral ? [Array(line.utf8)] : split(line)
     }
 
     private static func split(_ value: String) -> [[UInt8]] {
@@ -77,7 +85,9 @@ public final class HeaderPolicy: Sendable {
 
     /// What became of a request's head.
     public struct Rendered {
-        /// Bytes of the target in the line that begins the head.
+        /// Where the target as the client means it begins, behind the base path, in bytes from the head's start.
+        public var targetOffset = 0
+        /// Its bytes.
         public var targetLength = 0
         /// Where the configured fields begin, in bytes from the head's start; behind it nothing is the client's.
         public var rulesOffset = 0
@@ -89,20 +99,26 @@ public final class HeaderPolicy: Sendable {
 
     /// Appends the head for the upstream up to where the credential goes. The caller appends that, and the empty line.
     ///
-    /// `bytes` are what `head` was parsed from. `keepsExpectation` sends the client's `Expect` along.
+    /// `bytes` are what `head` was parsed from; `place` is where its target is. `keepsExpectation` sends the client's
+    /// `Expect` along.
     public func render(
         _ head: RequestHead,
         _ bytes: UnsafeRawBufferPointer,
         route: RouteKind,
+        place: TargetPlace = .below,
         keepsExpectation: Bool,
         identifiers: inout IdentifierGenerator,
         into output: ByteBuffer
     ) -> Rendered {
         let start = output.count
-        let targetLength = appendRequestLine(head, bytes, to: output)
+        let targetStart = appendMethod(head, bytes, place, to: output)
+        appendTarget(head, bytes, to: output)
+        let targetEnd = output.count
+        output.append(" HTTP/1.1\r\n")
         output.append(hostLine)
         var copying = Copying(dropped: route == .signIn ? droppedOnSignIn : dropped)
-        copying.result.targetLength = targetLength
+        copying.result.targetOffset = targetStart - start
+        copying.result.targetLength = targetEnd - targetStart
         if head.maxForwards != nil { copying.dropped.insert(.maxForwards) }
         switch route {
         case .signIn, .anonymous: copying.keepsAuthorization = true
@@ -127,27 +143,35 @@ public final class HeaderPolicy: Sendable {
         return copying.result
     }
 
-    /// Gives the length of the target.
-    private func appendRequestLine(
+    /// Appends the method, a blank and the base path where it belongs; gives where the target begins.
+    @inline(__always)
+    private func appendMethod(
         _ head: RequestHead,
         _ bytes: UnsafeRawBufferPointer,
+        _ place: TargetPlace,
         to output: ByteBuffer
     ) -> Int {
         append(bytes, head.methodRange.range, to: output)
         output.append(0x20)
-        let start = output.count
+        if place == .below, !basePath.isEmpty, head.method != .connect, !isAboutServer(head) { output.append(basePath) }
+        return output.count
+    }
+
+    /// OPTIONS of `*`, or of a URL without a path, asks about the server as a whole (RFC 9112 section 3.2.4).
+    private func isAboutServer(_ head: RequestHead) -> Bool {
+        head.form == .asterisk || head.method == .options && head.pathAndQuery.isEmpty
+    }
+
+    private func appendTarget(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, to output: ByteBuffer) {
         if head.method == .connect {
             // Goes nowhere; but this is what the log has of it.
             append(bytes, head.authority.range, to: output)
         } else if head.pathAndQuery.isEmpty {
-            // OPTIONS of a URL without a path asks about the server as a whole (RFC 9112 section 3.2.4).
-            output.append(head.method == .options ? 0x2A : 0x2F)
+            output.append(isAboutServer(head) ? 0x2A : 0x2F)
         } else if bytes[Int(head.pathAndQuery.lowerBound)] == 0x3F {
             output.append(0x2F)
         }
         append(bytes, head.pathAndQuery.range, to: output)
-        defer { output.append(" HTTP/1.1\r\n") }
-        return output.count - start
     }
 
     /// What is known while the fields of one head are gone through.

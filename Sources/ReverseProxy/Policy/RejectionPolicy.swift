@@ -49,11 +49,7 @@ public final class RejectionPolicy: Sendable {
             ["", "identity", "gzip", "x-gzip"].contains((encoding ?? "").lowercased())
         }
 
-        fileprivate var isJSON: Bool {
-            let essence = essence
-            return essence == "application/json" || essence == "text/json"
-                || essence.hasPrefix("application/") && essence.hasSuffix("+json")
-        }
+        fileprivate var isJSON: Bool { essence == "application/json" || essence.hasSuffix("+json") }
 
         /// One record after the other, without end perhaps: nothing of it is held.
         fileprivate var isStream: Bool {
@@ -76,55 +72,53 @@ public final class RejectionPolicy: Sendable {
 
     /// `challenges` are the values of WWW-Authenticate.
     public func verdict(status: Int, challenges: [String], body: Body) -> Verdict {
-        let challenges = challenges.flatMap(AuthenticationChallenge.parse)
         var verdict = Verdict.accepted
-        for rule in rules where rule.status == status {
-            if let error = rule.challenge {
-                guard challenges.contains(where: { $0.error == error }) else { continue }
-            } else if status == 401, rule.body == nil, !Self.mayMeanTheBearer(challenges) {
-                continue
-            }
+        for rule in rules(about: status, challenges) {
             if rule.body == nil { return .rejected }
             if body.isLookedInto(status) { verdict = .needsBody }
         }
         return verdict
     }
 
-    /// A challenge for passwords is not about the bearer, and one for more rights than the token has is not cured by
-    /// another (RFC 6750 section 3.1). No challenge at all, or one of a scheme of the API's own, may mean anything.
-    private static func mayMeanTheBearer(_ challenges: [AuthenticationChallenge]) -> Bool {
-        guard !challenges.isEmpty else { return true }
-        return challenges.contains { challenge in
-            !["basic", "digest", "negotiate", "ntlm"].contains(challenge.scheme)
-                && challenge.error != "insufficient_scope"
+    /// The rules that a head does not speak against.
+    private func rules(about status: Int, _ values: [String]) -> [SessionConfiguration.Rejection] {
+        let challenges = values.flatMap(AuthenticationChallenge.parse)
+        let isAboutMore = Self.areAboutMore(challenges)
+        return rules.filter { rule in
+            guard rule.status == status else { return false }
+            if let error = rule.challenge { return challenges.contains { $0.error == error } }
+            return !isAboutMore && !(status == 401 && rule.body == nil && Self.areForPasswords(challenges))
         }
+    }
+
+    /// What another token of the same kind does not cure: it has not enough rights (RFC 6750 section 3.1), not the
+    /// claims that an administrator wants (Microsoft), was not got in the way that is wanted (RFC 9470 section 3), or
+    /// comes without the proof that is (RFC 9449 section 8).
+    private static let incurable: Set<String> = [
+        "insufficient_scope", "insufficient_claims", "insufficient_user_authentication", "use_dpop_nonce",
+    ]
+
+    /// Whether the challenges ask for something else than another token, and none of them says that this one is bad.
+    private static func areAboutMore(_ challenges: [AuthenticationChallenge]) -> Bool {
+        let errors = challenges.compactMap(\.error)
+        return !errors.isEmpty && errors.allSatisfy { incurable.contains($0.lowercased()) }
+    }
+
+    /// A challenge for passwords is not about the bearer. No challenge at all, or one of a scheme of the API's own, may
+    /// mean anything.
+    private static func areForPasswords(_ challenges: [AuthenticationChallenge]) -> Bool {
+        let schemes = ["basic", "digest", "negotiate", "ntlm"]
+        return !challenges.isEmpty && challenges.allSatisfy { schemes.contains($0.scheme) }
     }
 
     /// Decides about the body while it comes.
     public func bodyVerdict(status: Int, challenges: [String]) -> BodyVerdict {
-        let challenges = challenges.flatMap(AuthenticationChallenge.parse)
-        return BodyVerdict(
-            rules.compactMap { rule in
-                guard rule.status == status else { return nil }
-                if let error = rule.challenge, !challenges.contains(where: { $0.error == error }) { return nil }
-                return rule.body
-            }
-        )
+        BodyVerdict(rules(about: status, challenges).compactMap(\.body))
     }
 
     /// The same about the whole body.
     public func isRejected(status: Int, challenges: [String], body: [UInt8]) -> Bool {
         guard let json = JSONValue(lenient: body) else { return false }
-        let challenges = challenges.flatMap(AuthenticationChallenge.parse)
-        return rules.contains { rule in
-            guard rule.status == status, let expected = rule.body else { return false }
-            if let error = rule.challenge, !challenges.contains(where: { $0.error == error }) { return false }
-            switch json.value(at: expected.pointer) {
-            case .string(let text): return text == expected.equals
-            case .number(let text): return text == expected.equals
-            case .bool(let value): return String(value) == expected.equals
-            default: return false
-            }
-        }
+        return rules(about: status, challenges).contains { $0.body?.isMet(by: json) ?? false }
     }
 }

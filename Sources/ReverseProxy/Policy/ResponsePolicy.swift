@@ -3,12 +3,15 @@ public import HTTP1
 
 /// Renders the head of an answer for the client.
 public final class ResponsePolicy: Sendable {
-    private let upstream: Origin
+    private let locations: LocationMapping
+    private let cookies: CookieMapping
     private let pseudonym: Pseudonym
     private let dropped = FieldNames(having: .dropInResponse)
 
-    public init(upstream: Origin, pseudonym: Pseudonym = .ofThisProcess) {
-        self.upstream = upstream
+    public init(_ configuration: ProxyConfiguration, pseudonym: Pseudonym = .ofThisProcess) {
+        let basePath = BasePath(configuration.basePath)
+        locations = LocationMapping(upstream: configuration.upstream, basePath: basePath)
+        cookies = CookieMapping(host: configuration.upstream.authority.host, basePath: basePath)
         self.pseudonym = pseudonym
     }
 
@@ -23,6 +26,8 @@ public final class ResponsePolicy: Sendable {
         public var pageOrigin: [UInt8]?
         /// `http://host` as the client calls this proxy; nil leaves locations as they are.
         public var ownOrigin: [UInt8]?
+        /// What becomes of the upstream's cookies.
+        public var cookies = CookieRule.keep
         public var proxyStatus: String?
         public var retryAfter: Int?
 
@@ -86,7 +91,13 @@ public final class ResponsePolicy: Sendable {
             switch field.id {
             case .location, .contentLocation:
                 copier.endPiece(to: output)
-                if isKept { appendLocation(field, bytes, edits.ownOrigin, to: output) }
+                if isKept {
+                    append(field, bytes, to: output) { locations.append($0, edits.ownOrigin, to: output) }
+                }
+                isKept = false
+            case .setCookie where edits.cookies == .local:
+                copier.endPiece(to: output)
+                if isKept { append(field, bytes, to: output) { cookies.append($0, to: output) } }
                 isKept = false
             case .retryAfter:
                 if edits.retryAfter != nil { isKept = false }
@@ -117,45 +128,17 @@ public final class ResponsePolicy: Sendable {
         output.append("\r\n")
     }
 
-    /// A location at the upstream's origin becomes one at this proxy, so that the client stays inside.
-    private func appendLocation(
+    /// Appends a field whose value `append` writes.
+    @inline(__always)
+    private func append(
         _ field: FieldLine,
         _ bytes: UnsafeRawBufferPointer,
-        _ ownOrigin: [UInt8]?,
-        to output: ByteBuffer
+        to output: ByteBuffer,
+        _ append: (UnsafeRawBufferPointer) -> Void
     ) {
         output.append(UnsafeRawBufferPointer(rebasing: bytes[field.name.range]))
         output.append(": ")
-        let value = bytes[field.value.range]
-        if let ownOrigin, let length = lengthOfOrigin(value) {
-            output.append(ownOrigin)
-            output.append(UnsafeRawBufferPointer(rebasing: value.dropFirst(length)))
-        } else {
-            output.append(UnsafeRawBufferPointer(rebasing: value))
-        }
+        append(UnsafeRawBufferPointer(rebasing: bytes[field.value.range]))
         output.append("\r\n")
-    }
-
-    /// How many bytes at the start of a URL are the upstream's origin; nil when it points elsewhere.
-    private func lengthOfOrigin(_ value: Slice<UnsafeRawBufferPointer>) -> Int? {
-        let text = String(decoding: value, as: UTF8.self)
-        let prefix = text.lowercased()
-        // A location without a scheme keeps the request's, which upstream is the upstream's own.
-        let scheme = upstream.isSecure ? "https:" : "http:"
-        let start: Int
-        if prefix.hasPrefix(scheme + "//") {
-            start = scheme.utf8.count + 2
-        } else if prefix.hasPrefix("//") {
-            start = 2
-        } else {
-            return nil
-        }
-        let rest = text.utf8.dropFirst(start)
-        let name = rest.prefix { $0 != 0x2F && $0 != 0x3F && $0 != 0x23 }
-        guard let authority = Authority(String(decoding: name, as: UTF8.self)),
-            authority.host == upstream.authority.host,
-            (authority.port ?? (upstream.isSecure ? 443 : 80)) == upstream.port
-        else { return nil }
-        return start + name.count
     }
 }

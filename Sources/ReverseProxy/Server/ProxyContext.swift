@@ -8,6 +8,8 @@ import Platform
 public final class ProxyContext: Sendable {
     public let configuration: ProxyConfiguration
     public let access: AccessPolicy
+    /// Nil without one.
+    public let basePath: BasePath?
     public let routes: RoutePolicy
     public let headers: HeaderPolicy
     public let responses: ResponsePolicy
@@ -59,9 +61,10 @@ public final class ProxyContext: Sendable {
             ownHosts: ownHosts,
             ownPorts: ownPorts
         )
+        basePath = BasePath(configuration.basePath)
         routes = RoutePolicy(configuration.session)
         headers = HeaderPolicy(configuration)
-        responses = ResponsePolicy(upstream: configuration.upstream)
+        responses = ResponsePolicy(configuration)
         rejection = RejectionPolicy(configuration.session.rejected)
     }
 }

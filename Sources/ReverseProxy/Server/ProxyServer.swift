@@ -19,10 +19,10 @@ public final class ProxyServer: Sendable {
         var worker: Worker?
         var listeners: [SocketListener] = []
 
-        func adopt(_ descriptor: Int32, isUnixSocket: Bool) {
+        func adopt(_ descriptor: Int32, from listener: ListenerKind) {
             // It may have been dealt to a worker that has stopped meanwhile.
             guard let worker else { return SocketIO.close(descriptor) }
-            worker.adopt(descriptor, isUnixSocket: isUnixSocket)
+            worker.adopt(descriptor, from: listener)
         }
     }
 
@@ -59,16 +59,16 @@ public final class ProxyServer: Sendable {
         loop.execute {
             var next = 0
             for socket in sockets {
-                let isUnixSocket = if case .unix = socket.name { true } else { false }
+                let listener = ListenerKind(socket.name)
                 running[0].value.listeners.append(
                     SocketListener(loop: loop, socket: socket) { descriptor in
                         let index = next
                         next = (next + 1) % running.count
                         let chosen = running[index]
                         if index == 0 {
-                            chosen.value.adopt(descriptor, isUnixSocket: isUnixSocket)
+                            chosen.value.adopt(descriptor, from: listener)
                         } else {
-                            loops[index].execute { chosen.value.adopt(descriptor, isUnixSocket: isUnixSocket) }
+                            loops[index].execute { chosen.value.adopt(descriptor, from: listener) }
                         }
                     }
                 )

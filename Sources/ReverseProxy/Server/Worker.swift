@@ -38,7 +38,7 @@ final class Worker {
     // MARK: Connections
 
     /// Takes a connection that was accepted.
-    func adopt(_ descriptor: Int32, isUnixSocket: Bool) {
+    func adopt(_ descriptor: Int32, from listener: ListenerKind) {
         let configuration = context.proxy.configuration
         guard !resources.isDraining else { return SocketIO.close(descriptor) }
         let clients = allCounters.reduce(0) { $0 + $1.clients }
@@ -46,7 +46,7 @@ final class Worker {
             return refuse(descriptor, .overloaded)
         }
         if configuration.access.sameUser {
-            let peer = PeerUsers.shared.peer(of: descriptor, isUnixSocket: isUnixSocket)
+            let peer = PeerUsers.shared.peer(of: descriptor, isUnixSocket: listener == .unix)
             if var refusal = peer.refusal {
                 if case .user(let user) = peer { refusal.evidence = "user \(user)" }
                 return refuse(descriptor, refusal)
@@ -56,7 +56,7 @@ final class Worker {
         let slot = freeSlots.popLast() ?? connections.count
         let connection = ClientConnection(
             descriptor,
-            isUnixSocket: isUnixSocket,
+            from: listener,
             slot: slot,
             resources: resources,
             context: context

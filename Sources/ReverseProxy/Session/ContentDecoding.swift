@@ -41,3 +41,52 @@ enum ContentDecoding {
         }
     }
 }
+
+/// Decompresses the beginning of a response while it comes, to look into it.
+///
+/// *Ownership*: owns zlib's state, which must not move.
+final class ContentDecoder {
+    private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
+    /// More may come of it: neither its end nor a fault was met.
+    private var isOpen = true
+
+    private static let chunkBytes = 4096
+
+    /// For gzip and zlib; nil if there is no memory.
+    init?() {
+        stream.initialize(to: z_stream())
+        guard czlib_inflate_init(stream) == Z_OK else {
+            stream.deallocate()
+            return nil
+        }
+    }
+
+    deinit {
+        inflateEnd(stream)
+        stream.deallocate()
+    }
+
+    /// Hands what comes of the next bytes to `deliver`, piece by piece, as long as that says that it wants more. False
+    /// if they are malformed: nothing comes of what follows.
+    func decode(_ bytes: [UInt8], _ deliver: (Span<UInt8>) -> Bool) -> Bool {
+        guard isOpen else { return true }
+        var input = bytes
+        var chunk = [UInt8](repeating: 0, count: Self.chunkBytes)
+        return input.withUnsafeMutableBufferPointer { input -> Bool in
+            stream.pointee.next_in = input.baseAddress
+            stream.pointee.avail_in = uInt(input.count)
+            while true {
+                let (status, count) = chunk.withUnsafeMutableBufferPointer { chunk in
+                    stream.pointee.next_out = chunk.baseAddress
+                    stream.pointee.avail_out = uInt(chunk.count)
+                    let status = CZlib.inflate(stream, Z_NO_FLUSH)
+                    return (status, chunk.count - Int(stream.pointee.avail_out))
+                }
+                let wantsMore = count == 0 || deliver(chunk.span.extracting(first: count))
+                isOpen = status == Z_OK || status == Z_BUF_ERROR
+                guard isOpen else { return status == Z_STREAM_END }
+                if !wantsMore || count < Self.chunkBytes { return true }
+            }
+        }
+    }
+}

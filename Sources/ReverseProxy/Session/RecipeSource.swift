@@ -116,12 +116,7 @@ struct RefreshJudge: Sendable {
                 return false
             }
         }
-        guard let expected = rule.body else { return true }
-        switch JSONValue(lenient: response.body)?.value(at: expected.pointer) {
-        case .string(let text), .number(let text): return text == expected.equals
-        case .bool(let value): return String(value) == expected.equals
-        case .null, .array, .object, nil: return false
-        }
+        return rule.body.map { $0.isMet(by: JSONValue(lenient: response.body)) } ?? true
     }
 
     /// An API says in JSON, or not at all, that it refuses; a page for people comes from what stands before it.

@@ -35,7 +35,7 @@ public struct SessionRequests: Sendable {
         perform(
             BlockingRequest(
                 method: method,
-                url: configuration.upstream.description + path,
+                url: configuration.upstreamURL + path,
                 fields: fields(token: token, overriding: []),
                 body: body.map { Array($0.serialized().utf8) },
                 timeout: timeout
@@ -56,7 +56,7 @@ public struct SessionRequests: Sendable {
         return perform(
             BlockingRequest(
                 method: recipe.method,
-                url: (recipe.origin ?? configuration.upstream).description + path,
+                url: (recipe.origin?.description ?? configuration.upstreamURL) + path,
                 fields: fields,
                 body: body.map { Array($0.utf8) },
                 timeout: recipe.timeout
@@ -80,7 +80,7 @@ public struct SessionRequests: Sendable {
         }
         return BlockingRequest(
             method: method,
-            url: configuration.upstream.description + path,
+            url: configuration.upstreamURL + path,
             fields: fields,
             timeout: timeout
         )

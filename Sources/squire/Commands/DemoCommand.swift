@@ -14,7 +14,7 @@ struct DemoCommand: ParsableCommand {
         abstract: "Everything with nothing to set up: a simulated API, a customer, the proxy.",
         discussion: """
             Starts the playground, logs its customer in with a token that lives 60 seconds, and proxies to it on \
-            127.0.0.1:8080 (or the next free port). Nothing is written to disk. Paste the curl lines it prints, wait a \
+            localhost:8080 (or the next free port). Nothing is written to disk. Paste the curl lines it prints, wait a \
             minute, paste one again: the log shows the refresh and the request that was sent again.
             """
     )

@@ -55,14 +55,18 @@ struct ExplainCommand: ParsableCommand {
             ownHosts: [],
             ownPorts: configuration.listen.compactMap { if case .tcp(_, let port) = $0 { port } else { nil } }
         )
-        switch Admission(head, input.readable, access).decision {
+        var admission = Admission(head, input.readable, access)
+        if let basePath = BasePath(configuration.basePath) {
+            admission.locate(head, input.readable, under: basePath, access)
+        }
+        switch admission.decision {
         case .refuse(let problem): throw refuse(problem)
         case .preflight:
             return Output.line("access      answered by Squire: the origin is one of access.origins, and may send this")
         case .forward: break
         }
         Output.line("access      allowed")
-        try printRequest(loaded, head, input)
+        try printRequest(loaded, head, admission.place, input)
     }
 
     /// Says so, and gives the end of the process.
@@ -82,19 +86,25 @@ struct ExplainCommand: ParsableCommand {
         return CommandLines.quoted("/" + target)
     }
 
-    private func printRequest(_ loaded: LoadedConfiguration, _ head: RequestHead, _ input: ByteBuffer) throws {
+    private func printRequest(
+        _ loaded: LoadedConfiguration,
+        _ head: RequestHead,
+        _ place: TargetPlace,
+        _ input: ByteBuffer
+    ) throws {
         let configuration = loaded.configuration
         let bytes = input.readable
         let match = RoutePolicy(configuration.session).match(
             method: UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range]),
-            path: UnsafeRawBufferPointer(rebasing: bytes[head.path.range])
+            path: UnsafeRawBufferPointer(rebasing: bytes[place.path(of: head).range])
         )
         let kind = match?.kind ?? .ordinary
         let because = match.map { match in
             match.pattern.map { ", because of \"\($0)\"" } ?? ", because the path can be read in too many ways"
         }
         Output.line("route       \(kind.rawValue)\(because ?? "")")
-        Output.line("upstream    \(configuration.upstream)")
+        Output.line("upstream    \(configuration.upstreamURL)")
+        Output.line("cookies     \(Self.cookies(configuration))")
 
         let output = ByteBuffer(capacity: 4096)
         var identifiers = IdentifierGenerator()
@@ -102,6 +112,7 @@ struct ExplainCommand: ParsableCommand {
             head,
             bytes,
             route: kind,
+            place: place,
             keepsExpectation: false,
             identifiers: &identifiers,
             into: output
@@ -112,7 +123,8 @@ struct ExplainCommand: ParsableCommand {
         let sent = String(decoding: output.readable, as: UTF8.self).split(separator: "\r\n").map(String.init)
         let given = head.fields.map { input.text($0.name).lowercased() }
         for (index, line) in sent.enumerated() {
-            let shown = index == 0 ? line : Self.shown(line) + Self.origin(of: line, given, configuration)
+            let shown =
+                index == 0 ? line : Self.shown(line, given, configuration) + Self.origin(of: line, given, configuration)
             Output.line("  \(shown)")
         }
         if kind == .ordinary || kind == .signOut, !rendered.hasAuthorization, status.state != .none {
@@ -124,10 +136,24 @@ struct ExplainCommand: ParsableCommand {
         }
     }
 
-    /// The field line, without the value of one that holds a secret.
-    private static func shown(_ line: String) -> String {
+    /// What becomes of the cookies in the answer.
+    private static func cookies(_ configuration: ProxyConfiguration) -> String {
+        guard configuration.cookies == .local else { return "as the upstream sets them (cookies: keep)" }
+        let isLocal = configuration.listen.contains { address in
+            if case .tcp = address { address.isLocal } else { false }
+        }
+        guard isLocal else { return "as the upstream sets them: no listener is on loopback" }
+        return "of \(configuration.upstream.authority.host): without Domain and Secure, for clients at a loopback name "
+            + "(cookies: local)"
+    }
+
+    /// The field line, without the value of one that holds a secret; of a configured one it says where that is kept.
+    private static func shown(_ line: String, _ given: [String], _ configuration: ProxyConfiguration) -> String {
         let name = String(line.prefix { $0 != ":" })
-        return SecretField.isNamed(name) ? "\(name): \(SecretField.mark)" : line
+        let rule = configuration.headers.first { $0.name.lowercased() == name.lowercased() }
+        guard rule?.isSecret ?? SecretField.isNamed(name) else { return line }
+        let isClients = given.contains(name.lowercased()) && rule?.overwrite != true
+        return "\(name): \((isClients ? nil : rule?.shown) ?? SecretField.mark)"
     }
 
     private static func origin(of line: String, _ given: [String], _ configuration: ProxyConfiguration) -> String {

@@ -51,7 +51,8 @@ struct StatusCommand: ParsableCommand {
             case .unused: "not needed"
             }
         var lines = [
-            "session     \(state)", "file        \(loaded.sessionFile)", "upstream    \(loaded.configuration.upstream)",
+            "session     \(state)", "file        \(loaded.sessionFile)",
+            "upstream    \(loaded.configuration.upstreamURL)",
         ]
         if let subject = status.subject { lines.append("customer    \(ControlCharacters.escaped(subject))") }
         if let signedInAt = status.signedInAt {

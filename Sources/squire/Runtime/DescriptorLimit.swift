@@ -45,7 +45,8 @@ enum DescriptorLimit {
     private static func overhead(_ configuration: ProxyConfiguration) -> Int {
         let cores = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
         let workers = configuration.workers == 0 ? cores : configuration.workers
-        return fixed + configuration.listen.count + workers * perLoop
+        // `localhost` has two sockets.
+        return fixed + 2 * configuration.listen.count + workers * perLoop
             + (configuration.inspector == nil ? 0 : inspector + perLoop)
     }
 

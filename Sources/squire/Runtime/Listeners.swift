@@ -8,22 +8,62 @@ import Settings
 enum Listeners {
     private static let maximumTries = 100
 
-    /// Throws what is wrong, who asked for the address and what to do. `takesNextPort` goes on to the next port when
-    /// one is taken, but never to one of `avoiding`.
+    /// What one address of `listen` came to: `localhost` has a socket at each loopback address.
+    struct Bound {
+        let sockets: [ListeningSocket]
+        /// Why there are fewer than the address means; nil if there are not.
+        let notice: String?
+
+        /// What it is called by.
+        var name: ListeningSocket.Name { sockets[0].name }
+    }
+
+    /// Binds an address for clients. Throws what is wrong, who asked for the address and what to do. `takesNextPort` goes
+    /// on to the next port when one is taken.
+    static func bindAll(_ asked: AskedAddress, takesNextPort: Bool) throws -> Bound {
+        try search(asked, takesNextPort: takesNextPort) { address in
+            guard case .tcp("localhost", let port) = address else {
+                return Bound(sockets: [try bind(address)], notice: nil)
+            }
+            let sockets = try ListeningSocket.loopback(port: port)
+            guard sockets.count == 1, case .tcp(let host, _) = sockets[0].name else {
+                return Bound(sockets: sockets, notice: nil)
+            }
+            let missing = host == "::1" ? "127.0.0.1" : "::1"
+            return Bound(sockets: sockets, notice: "localhost is \(host) only: this machine does not have \(missing)")
+        }
+    }
+
+    /// Binds one socket, as `bindAll` does, but never to a port of `avoiding`.
     static func bind(
         _ asked: AskedAddress,
         takesNextPort: Bool,
         avoiding: Set<Int> = []
     ) throws -> ListeningSocket {
+        try search(asked, takesNextPort: takesNextPort) { address in
+            if case .tcp(_, let port) = address, takesNextPort, address != asked.address, avoiding.contains(port) {
+                throw SystemError("cannot listen on \(address)", code: EADDRINUSE)
+            }
+            return try bind(address)
+        }
+    }
+
+    private static func bind(_ address: ListenAddress) throws -> ListeningSocket {
+        switch address {
+        case .tcp(let host, let port): try .tcp(host: host, port: port)
+        case .unix(let path): try .unix(path: path)
+        }
+    }
+
+    private static func search<Socket>(
+        _ asked: AskedAddress,
+        takesNextPort: Bool,
+        _ bind: (ListenAddress) throws -> Socket
+    ) throws -> Socket {
         var address = asked.address
         for _ in 0..<maximumTries {
             do {
-                switch address {
-                case .tcp(_, let port) where takesNextPort && address != asked.address && avoiding.contains(port):
-                    throw SystemError("cannot listen on \(address)", code: EADDRINUSE)
-                case .tcp(let host, let port): return try .tcp(host: host, port: port)
-                case .unix(let path): return try .unix(path: path)
-                }
+                return try bind(address)
             } catch let error as SystemError {
                 if takesNextPort, error.code == EADDRINUSE, case .tcp(let host, let port) = address, port < 65_535 {
                     address = .tcp(host: host, port: port + 1)

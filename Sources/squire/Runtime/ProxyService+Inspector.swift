@@ -36,7 +36,7 @@ extension ProxyService {
         self.inspector = Inspecting(server: inspector, name: socket.name)
         let (server, current, refreshes, reloads) = (server, current, refreshes, reloads)
         let (configuration, loop) = (loaded.configuration, thread.loop)
-        let listen = server.names.map(Self.url(of:))
+        let listen = names.map(Self.url(of:))
         loop.execute {
             // Puts itself into the box that it is given.
             _ = InspectorServer(
@@ -72,7 +72,7 @@ extension ProxyService {
 extension InspectedProxy.Current {
     init(_ loaded: LoadedConfiguration, _ session: Session) {
         self.init(
-            upstream: loaded.configuration.upstream.description,
+            upstream: loaded.configuration.upstreamURL,
             session: session,
             refreshTimeout: loaded.configuration.session.timeout,
             configuration: loaded.realPath

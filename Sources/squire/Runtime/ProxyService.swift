@@ -8,6 +8,7 @@ import ReverseProxy
 import Settings
 import Synchronization
 import Threads
+import TokenSources
 
 /// One running proxy with its session and its inspector.
 final class ProxyService {
@@ -30,6 +31,8 @@ final class ProxyService {
     private var oldSessions: [Weak] = []
     /// Waits for the login that ends the use of a file which an older Squire left.
     private var moveWatch: SessionFileWatch?
+    /// What the addresses of `listen` are bound to, one name for each: `localhost` has two sockets.
+    let names: [ListeningSocket.Name]
     /// `proxy http://127.0.0.1:8080` and so on: what accepts connections now.
     var endpoints: [String] = []
 
@@ -74,10 +77,15 @@ final class ProxyService {
         try DescriptorLimit.require(configuration, proxies: proxies)
         DescriptorReserve.shared.fill()
         var sockets: [ListeningSocket] = []
+        var names: [ListeningSocket.Name] = []
         do {
             for asked in loaded.askedListeners {
-                sockets.append(try Listeners.bind(asked, takesNextPort: takesNextPort))
+                let bound = try Listeners.bindAll(asked, takesNextPort: takesNextPort)
+                sockets += bound.sockets
+                names.append(bound.name)
+                if let notice = bound.notice { logging.logger().notice("\(notice)") }
             }
+            self.names = names
             let session = try Self.makeSession(loaded, logging, refreshes, keepsSession: keepsSession)
             current = Current(.init(loaded, session))
             let context = Self.makeContext(configuration, session, logging, sockets.map(\.name), proxies, isPrivate)
@@ -92,7 +100,7 @@ final class ProxyService {
             if let error = error as? SystemError { throw ExitFailure.inputOutput("squire: \(error.description)") }
             throw error
         }
-        endpoints = server.names.map { "proxy \(Self.url(of: $0))" }
+        endpoints = names.map { "proxy \(Self.url(of: $0))" }
         if configuration.access.sameUser || isPrivate, let problem = PeerUsers.shared.problem {
             logging.logger().warning(
                 "connections by TCP are refused: access.same-user is on and the system does not say whose they are (\(problem))"
@@ -122,8 +130,8 @@ final class ProxyService {
                 "token has expired and is refreshed when it is needed"
             case (.usable, let life?), (.refreshing, let life?): "token good for \(Quantity.words(seconds: life))"
             }
-        let listen = server.names.map(Self.url(of:))
-        let upstream = loaded.configuration.upstream.description
+        let listen = names.map(Self.url(of:))
+        let upstream = loaded.configuration.upstreamURL
         let words = [
             "squire \(Squire.version): \(listen.joined(separator: " and ")) -> \(upstream)",
             subject.map { "customer \($0)" }, token,
@@ -191,7 +199,7 @@ final class ProxyService {
     }
 
     /// The base URL of the first listener.
-    var url: String { Self.url(of: server.names[0]) }
+    var url: String { Self.url(of: names[0]) }
 
     static func url(of name: ListeningSocket.Name) -> String {
         switch name {
@@ -208,9 +216,15 @@ final class ProxyService {
     ) throws -> Session {
         let messages = logging.messages
         do throws(SessionFileError) {
+            let logger = logging.logger()
+            let source = ConfiguredSource.make(loaded) {
+                SessionLog.log($0, to: messages)
+            } remark: {
+                logger.notice("\(ControlCharacters.escaped($0))")
+            }
             let session = try Session(
                 file: keepsSession ? loaded.keptFile : nil,
-                source: ConfiguredSource.make(loaded) { SessionLog.log($0, to: messages) },
+                source: source,
                 policy: loaded.configuration.session.policy,
                 binding: loaded.binding,
                 login: loaded.lines.login,
@@ -221,6 +235,9 @@ final class ProxyService {
             )
             session.watchFile()
             session.start()
+            (source as? TokenFileSource)?.watch(interval: TestTimes.tokenFileInterval) { [weak session] in
+                session?.sourceChanged()
+            }
             session.keepAlive()
             return session
         } catch {

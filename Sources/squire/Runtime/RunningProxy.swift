@@ -40,7 +40,7 @@ struct RunningProxy {
             key: loaded.configuration.access.key,
             isWanted: {
                 $0.configuration == loaded.realPath
-                    && (loaded.realPath != nil || $0.upstream == loaded.configuration.upstream.description)
+                    && (loaded.realPath != nil || $0.upstream == loaded.configuration.upstreamURL)
             }
         )
     }

@@ -70,7 +70,10 @@ struct ConfigOption: ParsableArguments {
 struct ProxyOptions: ParsableArguments {
     @Option(
         name: .long,
-        help: ArgumentHelp("HOST:PORT (port 0 picks a free one) or unix:PATH (SQUIRE_LISTEN).", valueName: "addr")
+        help: ArgumentHelp(
+            "HOST:PORT (port 0 picks a free one), a port of localhost or unix:PATH (SQUIRE_LISTEN).",
+            valueName: "addr"
+        )
     )
     var listen: String?
 

@@ -136,7 +136,7 @@ struct Measure {
     }
 
     private static var responsePolicy: Measure {
-        let policy = ResponsePolicy(upstream: upstream)
+        let policy = ResponsePolicy(ProxyConfiguration(upstream: upstream))
         var parser = ResponseParser(limits: HeadLimits())
         var head = ResponseHead()
         check(parser.parse(responseText.span, answering: .get, into: &head) == .complete(responseText.count))

@@ -19,7 +19,7 @@ class Configuration(Scenario):
         path.write_text("""profile: menu
 upstraem: https://api.example.com
 upstream: http://api.example.com/path
-listen: 8080
+listen: 80800
 headers:
   Application: a
   application: b

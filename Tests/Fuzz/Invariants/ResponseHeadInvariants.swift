@@ -8,7 +8,7 @@ enum ResponseHeadInvariants {
     nonisolated(unsafe) private static let output = ByteBuffer(capacity: 8192)
     private static let limits = HeadLimits(head: 512, fields: 8)
     private static let policy = ResponsePolicy(
-        upstream: Origin(isSecure: true, authority: Authority(host: "up.example", port: nil))
+        ProxyConfiguration(upstream: Origin(isSecure: true, authority: Authority(host: "up.example", port: nil)))
     )
 
     private static let framings = [MessageFraming.none, .length(5), .chunked]

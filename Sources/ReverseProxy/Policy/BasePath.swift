@@ -1,0 +1,126 @@
+import HTTP1
+
+/// The path of the upstream's URL, `/v1` of `https://api.example.com/v1`: it goes before each target, and off again
+/// from what the upstream names. Pure; asking allocates nothing.
+public struct BasePath: Sendable, Equatable {
+    /// Begins with a slash, and does not end with one.
+    let octets: [UInt8]
+
+    /// Nil if there is none: `text` is empty.
+    public init?(_ text: String) {
+        guard !text.isEmpty else { return nil }
+        octets = Array(text.utf8)
+    }
+
+    /// Why a text is no base path, as the end of a sentence about it; nil if it is one, or empty.
+    public static func problem(_ text: String) -> String? {
+        guard !text.isEmpty else { return nil }
+        for segment in text.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+            if segment.isEmpty { return "has an empty segment in its path, which servers may leave out" }
+            let written = Array(segment)
+            let decoded = PathReadings.decoded(written) ?? written
+            guard decoded.count == written.count - 2 * written.count(where: { $0 == UInt8(ascii: "%") }) else {
+                return "has a % in its path that is not followed by two hexadecimal digits"
+            }
+            if decoded == [0x2E] || decoded == [0x2E, 0x2E] { return "has a . or .. segment in its path" }
+            guard decoded.allSatisfy({ $0 > 0x20 && $0 != 0x7F && !"%;\\/?#".utf8.contains($0) }),
+                written.allSatisfy({ isPlain($0) })
+            else {
+                return "holds a character in its path that servers read in different ways"
+            }
+        }
+        return nil
+    }
+
+    /// `pchar` (RFC 3986 section 3.3), but for the semicolon.
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        default: "-._~%!$&'()*+,=:@".utf8.contains(byte)
+        }
+    }
+
+    /// Whether `path`, perhaps with a query, begins with it, up to the end of a segment.
+    func begins(_ path: UnsafeRawBufferPointer) -> Bool {
+        guard path.count >= octets.count else { return false }
+        for index in octets.indices where path[index] != octets[index] { return false }
+        guard path.count > octets.count else { return true }
+        return path[octets.count] == UInt8(ascii: "/") || path[octets.count] == UInt8(ascii: "?")
+            || path[octets.count] == UInt8(ascii: "#")
+    }
+
+    /// Whether some server would take `path`, which is below the base path, for one above it: by `..`, and by what is
+    /// read as that when `%2e`, `%2f` and `%5c` are decoded, once or twice, or when `\` is a slash.
+    ///
+    /// Of several readings the worst counts.
+    static func climbs(_ path: UnsafeRawBufferPointer) -> Bool {
+        if PathReadings.isPlain(path) { return false }
+        return withUnsafeTemporaryAllocation(byteCount: path.count, alignment: 1) { text in
+            text.copyMemory(from: path)
+            var count = decode(text, path.count)
+            count = decode(text, count)
+            return climbs(decoded: UnsafeRawBufferPointer(rebasing: text[..<count]))
+        }
+    }
+
+    /// Takes one layer of percent-encoding off in place, and gives the new length. A slash that was encoded becomes a
+    /// backslash: like that one, it may separate segments or not.
+    private static func decode(_ text: UnsafeMutableRawBufferPointer, _ count: Int) -> Int {
+        var (read, written) = (0, 0)
+        while read < count {
+            var byte = text[read]
+            read += 1
+            if byte == UInt8(ascii: "%"), read + 1 < count, let high = Octet.hexadecimal(text[read]),
+                let low = Octet.hexadecimal(text[read + 1])
+            {
+                byte = UInt8(high << 4 | low)
+                if byte == UInt8(ascii: "/") { byte = UInt8(ascii: "\\") }
+                read += 2
+            }
+            text[written] = byte
+            written += 1
+        }
+        return written
+    }
+
+    private static func climbs(decoded path: UnsafeRawBufferPointer) -> Bool {
+        var depth = 0
+        /// Something in this segment, up to the next slash, counts as a step down.
+        var isBelow = false
+        var start = 0
+        for index in 0...path.count {
+            let isSlash = index == path.count || path[index] == UInt8(ascii: "/")
+            guard isSlash || path[index] == UInt8(ascii: "\\") else { continue }
+            switch kind(path, start, index) {
+            case .up:
+                depth -= 1
+                if depth < 0 { return true }
+            case .down where !isBelow:
+                depth += 1
+                isBelow = true
+            case .down, .stays: break
+            }
+            if isSlash { isBelow = false }
+            start = index + 1
+        }
+        return false
+    }
+
+    private enum Segment {
+        case down, stays, up
+    }
+
+    /// Its name ends where servers may end it: at a parameter, or at a NUL, `?` or `#` that was encoded.
+    private static func kind(_ path: UnsafeRawBufferPointer, _ start: Int, _ end: Int) -> Segment {
+        var length = 0
+        counting: while start + length < end {
+            switch path[start + length] {
+            case 0, UInt8(ascii: ";"), UInt8(ascii: "?"), UInt8(ascii: "#"): break counting
+            default: length += 1
+            }
+        }
+        guard length <= 2 else { return .down }
+        for offset in 0..<length where path[start + offset] != UInt8(ascii: ".") { return .down }
+        return length == 2 ? .up : .stays
+    }
+}

@@ -1,0 +1,84 @@
+import EventIO
+import HTTP1
+
+/// Makes a location of the upstream one at this proxy, so that the client stays inside. Pure.
+///
+/// What lies at the upstream's origin and below its base path gets this proxy's origin, and loses the base path. With a
+/// base path, what lies beside it cannot be asked for here: it stays, or becomes, a whole URL of the upstream.
+struct LocationMapping: Sendable {
+    private let upstream: Origin
+    private let basePath: BasePath?
+
+    init(upstream: Origin, basePath: BasePath?) {
+        self.upstream = upstream
+        self.basePath = basePath
+    }
+
+    /// Appends the value of a Location field as the client gets it. `ownOrigin` is `http://host` as the client calls
+    /// this proxy; nil leaves whole URLs as they are.
+    func append(_ value: UnsafeRawBufferPointer, _ ownOrigin: [UInt8]?, to output: ByteBuffer) {
+        if let length = lengthOfOrigin(value) {
+            let rest = UnsafeRawBufferPointer(rebasing: value.dropFirst(length))
+            guard let below = below(rest) else {
+                // Without a scheme it would get this proxy's.
+                if value.first == UInt8(ascii: "/") { output.append(upstream.isSecure ? "https:" : "http:") }
+                return output.append(value)
+            }
+            guard let ownOrigin else { return output.append(value) }
+            output.append(ownOrigin)
+            if basePath != nil, !Self.beginsPath(below) { output.append(UInt8(ascii: "/")) }
+            return output.append(below)
+        }
+        guard basePath != nil, value.first == UInt8(ascii: "/"), !Self.isNetworkPath(value) else {
+            return output.append(value)
+        }
+        guard let below = below(value) else {
+            output.append(upstream.description)
+            return output.append(value)
+        }
+        if !Self.beginsPath(below) { output.append(UInt8(ascii: "/")) }
+        // Without the base path, two slashes would begin a host.
+        if Self.isNetworkPath(below) { output.append("/.") }
+        output.append(below)
+    }
+
+    /// What follows the base path in a path, with its query and fragment; nil for a path beside it.
+    private func below(_ rest: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        guard let basePath else { return rest }
+        guard basePath.begins(rest) else { return nil }
+        let below = UnsafeRawBufferPointer(rebasing: rest.dropFirst(basePath.octets.count))
+        let path = below.prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
+        return BasePath.climbs(UnsafeRawBufferPointer(rebasing: path)) ? nil : below
+    }
+
+    private static func beginsPath(_ text: UnsafeRawBufferPointer) -> Bool { text.first == UInt8(ascii: "/") }
+
+    /// `//host`; browsers read a backslash as a slash.
+    private static func isNetworkPath(_ text: UnsafeRawBufferPointer) -> Bool {
+        guard text.count > 1, beginsPath(text) else { return false }
+        return text[1] == UInt8(ascii: "/") || text[1] == UInt8(ascii: "\\")
+    }
+
+    /// How many bytes at the start of a URL are the upstream's origin; nil when it points elsewhere.
+    private func lengthOfOrigin(_ value: UnsafeRawBufferPointer) -> Int? {
+        let text = String(decoding: value, as: UTF8.self)
+        let prefix = text.lowercased()
+        // A location without a scheme keeps the request's, which upstream is the upstream's own.
+        let scheme = upstream.isSecure ? "https:" : "http:"
+        let start: Int
+        if prefix.hasPrefix(scheme + "//") {
+            start = scheme.utf8.count + 2
+        } else if prefix.hasPrefix("//") {
+            start = 2
+        } else {
+            return nil
+        }
+        let rest = text.utf8.dropFirst(start)
+        let name = rest.prefix { $0 != 0x2F && $0 != 0x3F && $0 != 0x23 }
+        guard let authority = Authority(String(decoding: name, as: UTF8.self)),
+            authority.host == upstream.authority.host,
+            (authority.port ?? (upstream.isSecure ? 443 : 80)) == upstream.port
+        else { return nil }
+        return start + name.count
+    }
+}

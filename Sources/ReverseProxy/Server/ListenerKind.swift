@@ -1,0 +1,19 @@
+public import EventIO
+import HTTP1
+
+/// How near the clients of a listener are.
+public enum ListenerKind: Sendable {
+    /// A Unix socket.
+    case unix
+    /// An address of this machine's loopback interface.
+    case loopback
+    /// Any other address.
+    case network
+
+    public init(_ name: ListeningSocket.Name) {
+        switch name {
+        case .unix: self = .unix
+        case .tcp(let host, _): self = Authority(host: host, port: nil).isLoopback ? .loopback : .network
+        }
+    }
+}

@@ -1,0 +1,101 @@
+"""Refusals that only the body shows: how much of a response is held to find out, and what is never one."""
+import gzip, zlib
+
+from harness import *
+
+RULES = "  rejected: [401, {status: 200, pointer: /error, equals: [token_expired, 124]}]\n"
+
+
+class Refusals(Scenario):
+    def before_endless_answers(self, session):
+        """Squire before an API that sends `answer` and not the rest of it."""
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+
+        class Endless(RawUpstream):
+            answer = b""
+
+            def serve(self, connection):
+                read_request(connection.makefile("rb"), connection)
+                connection.sendall(self.answer)
+                gate.wait(LIMIT)
+
+        upstream = Endless()
+        self.addCleanup(upstream.close)
+        config = self.config(upstream.url, session=session, profile="")
+        self.save_token(jwt(), config)
+        return self.run_squire(config), upstream
+
+    def assert_comes(self, process, upstream, head, first):
+        upstream.answer = head + first
+        with socket.create_connection(("127.0.0.1", process.port), LIMIT) as connection:
+            connection.sendall(b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.read_until(connection, first)
+
+    def head(self, *fields, status=200, length=1 << 20):
+        return ("\r\n".join([f"HTTP/1.1 {status} X", *fields, f"Content-Length: {length}", "", ""])).encode()
+
+    def test_what_is_no_refusal_streams_on(self):
+        """The first bytes say so, though a megabyte is to come."""
+        json_type = "Content-Type: application/json"
+        compressor = zlib.compressobj(wbits=31)
+        packed = compressor.compress(b'{"error":"other","items":[') + compressor.flush(zlib.Z_SYNC_FLUSH)
+        process, upstream = self.before_endless_answers(RULES)
+        for name, fields, first in (
+            ("decided", [json_type], b'{"error":"other","items":['), ("identity", [json_type, "Content-Encoding: identity"], b'{"error":1,'),
+            ("gzip", [json_type, "Content-Encoding: gzip"], packed), ("no JSON", [json_type], b"<html>"),
+            ("another coding", [json_type, "Content-Encoding: br"], b"{"), ("two codings", [json_type, "Content-Encoding: gzip, br"], b"{"),
+            ("broken gzip", [json_type, "Content-Encoding: gzip"], b"{"), ("text", ["Content-Type: text/plain"], b"{"), ("events", ["Content-Type: text/event-stream"], b"{"),
+            ("no type", [], b"{"), ("not an array", [json_type], b'[{"error":"token_expired"},'), ("64 KiB", [json_type], b"{" + b" " * 66000),
+        ):
+            with self.subTest(name):
+                self.assert_comes(process, upstream, self.head(*fields), first)
+
+    def test_a_part_is_never_looked_into(self):
+        rules = "  rejected: [401, {status: 206, pointer: /error, equals: token_expired}]\n"
+        head = self.head("Content-Type: application/json", "Content-Range: bytes 0-1/9", status=206)
+        self.assert_comes(*self.before_endless_answers(rules), head, b'{"error":"token_expired"')
+
+    def test_a_refusal_in_a_200_refreshes(self):
+        answers = {"/text": b'{"ok":false,"error":"token_expired"}', "/number": b'{"error":1.24e2}', "/number-as-text": b'{"error":"124"}'}
+        tokens = iter(f"token-{number}" for number in range(100))
+        refused = set()
+
+        def respond(request):
+            if request.target == "/refresh": return reply(200, json.dumps({"token": next(tokens)}).encode(), "Content-Type: application/json")
+            if request.target in refused: return reply(200, b'{"ok":true}', "Content-Type: application/json")
+            refused.add(request.target)
+            path, _, encoding = request.target.partition("?")
+            body = gzip.compress(answers[path]) if encoding else answers[path]
+            return reply(200, body, "Content-Type: application/json; charset=utf-8", *(["Content-Encoding: gzip"] if encoding else []))
+
+        session = RULES + "  refresh: {method: POST, path: /refresh, token: /token}\n"
+        process, upstream = self.proxied(respond, session=session, token="first-token", profile="")
+        for target in [path + query for path in answers for query in ("", "?gzip")]:
+            self.assertEqual(self.fetch(process, target=target).data, b'{"ok":true}', target)
+            self.assertEqual([request.target for request in upstream.requests[-3:]], [target, "/refresh", target])
+
+    def test_what_no_other_token_cures_is_relayed(self):
+        challenge = None
+        session = "  rejected: [401, 403, {status: 400, pointer: /e, equals: x}]\n"
+        process, upstream = self.proxied(lambda _: reply(status, b'{"e":"x"}', f"WWW-Authenticate: {challenge}", "Content-Type: application/json"), session=session)
+        for error in ("insufficient_scope", "insufficient_claims", "insufficient_user_authentication", "use_dpop_nonce"):
+            for scheme in ("Bearer", "DPoP"):
+                for status in (400, 401, 403):
+                    challenge = f'{scheme} realm="x", error="{error}", claims="eyJhIjoxfQ=="'
+                    self.assertEqual(self.fetch(process).status, status)
+        self.assertEqual({request.target for request in upstream.requests}, {"/api/x"})
+        self.assertEqual(len(upstream.requests), 24)
+
+    def test_what_equals_takes(self):
+        def check(equals, code):
+            config = self.config("https://api.test", session=f"  rejected: [{{status: 200, pointer: /e, equals: {equals}}}]\n", profile="")
+            return self.command("check", "--config", config, code=code).stderr
+
+        for equals in ("x", "124", "true", "[a, 124, false, '']"): check(equals, 0)
+        for equals, words in (("[]", "at least one value"), ("{a: b}", "must be a list"), ("[[a]]", "list of single values"), ("[~]", "holds nothing"), ("~", "needs equals")):
+            self.assertIn(words, check(equals, 78))
+
+
+if __name__ == "__main__":
+    main()
