@@ -179,7 +179,7 @@ let package = Package(
         .testTarget(
             name: "SettingsTests",
             dependencies: [
-                "EventIO", "HTTP1", "Platform", "ReverseProxy", "Settings",
+                "EventIO", "HTTP1", "Platform", "ReverseProxy", "Settings", "TokenSources",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common

@@ -35,14 +35,7 @@ import Testing
     }
 }
 
-@Suite struct ProfileTests {
-    @Test func presets() {
-        for profile in Profile.allCases {
-            let session = profile.session
-            #expect(session.refresh != nil && !session.signIn.isEmpty)
-        }
-    }
-
+@Suite struct LoadingTests {
     /// Options and the environment, without a file.
     @Test func optionsAlone() throws {
         let environment = ["HOME": "/nowhere", "SQUIRE_UPSTREAM": "https://a.example", "SQUIRE_WORKERS": "3"]
