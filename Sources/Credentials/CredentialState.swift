@@ -388,6 +388,11 @@ struct CredentialState: Sendable {
         if case .backingOff(_, _, .misconfigured) = refresh { refresh = .idle }
     }
 
+    /// The next refresh need not wait, however the last one went.
+    mutating func endBackOff() {
+        if case .backingOff = refresh { refresh = .idle }
+    }
+
     // MARK: Refreshes
 
     /// A refresh of the current token starts; `route` is the one whose rejection led to it. Nil when one is in flight

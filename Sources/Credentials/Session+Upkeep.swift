@@ -26,6 +26,15 @@ extension Session {
         start()
     }
 
+    /// The source has another token, as it says unasked: it is asked now, however the last try went.
+    public func sourceChanged() {
+        let isFirst = update { shared, _ in
+            shared.machine.endBackOff()
+            return shared.machine.credential == nil
+        }
+        refreshNow(cause: isFirst ? .start : .expiry) { _ in }
+    }
+
     /// Refreshes once in `RefreshPolicy.keepAlive` though nobody asks, from now on: what is not used for long enough
     /// ends at some issuers.
     public func keepAlive() {

@@ -3,7 +3,7 @@ import Threads
 
 /// The session of one proxy: keeps the current token, hands it out, and has it refreshed, once for everyone.
 ///
-/// This file hands out and takes in; `+Refresh` rotates the token; `+File` keeps step with the file that other
+/// This file hands out; `+Login` takes in; `+Refresh` rotates the token; `+File` keeps step with the file that other
 /// processes share; `+Shared` holds what they have in common. *Threading*: every method from any thread. A completion
 /// is called exactly once: on the calling thread when the answer is known at once, else on one of the session's own
 /// threads; never under a lock, and at the latest by `shutdown` or when the session is released. Blocking work (files,
@@ -141,7 +141,8 @@ public final class Session: Sendable {
     /// starts a refresh.
     @discardableResult
     public func credential(for inquiry: Inquiry, settled: Bool = false, deliver: @escaping Completion) -> Bool {
-        let cause: RefreshCause = inquiry.rejection == nil ? .expiry : .rejected
+        let first: RefreshCause = source?.startsAlone == true && generation == 0 ? .start : .expiry
+        let cause: RefreshCause = inquiry.rejection == nil ? first : .rejected
         let ask: @Sendable () -> Answer = { [self] in
             update { shared, now in
                 let hadAccepted = acceptedRoutes.contains(inquiry.route, epoch: shared.machine.epoch)
@@ -246,43 +247,7 @@ public final class Session: Sendable {
         settleLead()
     }
 
-    // MARK: Logins and logouts
-
-    /// Makes `tokens` the session's, saved first. What cannot be saved is refused, or, with `keepsUnsaved`, used from
-    /// memory until it can. A living session that it replaces is kept beside the file. What it may not replace is
-    /// refused, with nothing changed.
-    public func adopt(
-        _ tokens: TokenSet,
-        _ arrival: SessionRecord.Arrival,
-        keepsUnsaved: Bool = false,
-        replacing replaceable: ReplaceableSession = .ofThisAPI,
-        completion: @escaping ChangeCompletion
-    ) {
-        change(completion) { [self] in
-            var replaced: ReplacedSession?
-            let result = replace(keepsUnsaved: keepsUnsaved, replacesForeign: replaceable.mayBeForeign) { record, now in
-                let token = tokens.accessToken
-                replaced = ReplacedSession(record, by: token, binding, canRefresh: mayRefresh(record), now: now)
-                if let other = replaceable.otherCustomer(replaced, by: token) { return .refuse(customer: other) }
-                record.put(tokens, arrival, upstream: binding?.origin, now: now)
-                if let binding { record.bind(binding) }
-                return .replace(keeping: replaced?.record)
-            }
-            switch result {
-            case .failure(let error) where error.isRefusal:
-                emit(.loginIgnored(reason: error.description))
-            case .failure where !keepsUnsaved: break
-            case .success, .failure:
-                if var replaced {
-                    let isKept = file?.previous()?.token == replaced.record.token
-                    replaced.keptIn = isKept ? file?.previousPath : nil
-                    emit(.replaced(replaced))
-                }
-                emit(.loggedIn(generation: generation))
-            }
-            return result
-        }
-    }
+    // MARK: Logouts
 
     /// Forgets the token; the file keeps everything else. With `principal`, only theirs: another login that came
     /// meanwhile stays. A change that cannot be saved is refused, or, with `keepsUnsaved`, holds in memory until it can.
@@ -302,7 +267,8 @@ public final class Session: Sendable {
         }
     }
 
-    private func change(
+    /// Changes the session on its own thread.
+    func change(
         _ completion: @escaping ChangeCompletion,
         _ body: @escaping @Sendable () -> Result<Void, SessionFileError>
     ) {

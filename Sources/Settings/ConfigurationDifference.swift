@@ -18,7 +18,9 @@ extension LoadedConfiguration {
     /// Called by other names in the file than in the code.
     private static let names = [
         "inspector": "inspector.listen", "tls.authorities": "tls.ca", "session.refresh.origin": "session.refresh.url",
-        "access.key-file": "access.key", "base-path": "upstream",
+        "access.key-file": "access.key", "session.exec.variables": "session.exec.env",
+        "session.exec.places": "session.exec.token",
+        "base-path": "upstream",
     ]
 
     private static func compare(_ new: Any, _ old: Any, _ key: String, into keys: inout Set<String>) {
@@ -27,7 +29,9 @@ extension LoadedConfiguration {
         case (let new as [HeaderRule], let old as [HeaderRule]):
             for name in changes(new, old) { keys.insert("\(key).\(name)") }
         case (let new as SessionConfiguration.Source, let old as SessionConfiguration.Source):
-            let path = { (source: SessionConfiguration.Source) in key.replacing("source", with: Self.key(of: source)) }
+            let path = { (source: SessionConfiguration.Source) in
+                source == .unused ? "session" : key.replacing("source", with: Self.key(of: source))
+            }
             if path(new) == path(old), let (left, right) = payloads(new, old) {
                 compare(left, right, path(new), into: &keys)
             } else if new != old {
@@ -79,7 +83,7 @@ extension LoadedConfiguration {
     private static func changes(_ new: [HeaderRule], _ old: [HeaderRule]) -> [String] {
         let isSame = { (left: HeaderRule, right: HeaderRule) in
             left.name.lowercased() == right.name.lowercased() && left.value == right.value
-                && left.overwrite == right.overwrite
+                && left.overwrite == right.overwrite && left.secret == right.secret
         }
         return new.filter { rule in !old.contains { isSame($0, rule) } }.map(\.name)
             + old.filter { rule in !new.contains { $0.name.lowercased() == rule.name.lowercased() } }.map(\.name)

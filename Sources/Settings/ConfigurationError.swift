@@ -6,6 +6,8 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
         /// Counted from 1; nil for options and variables.
         public var line: Int?
         public var message: String
+        /// It is about something that failed, and may work another time with nothing changed.
+        public var mayPass = false
 
         public init(source: String, line: Int? = nil, message: String) {
             self.source = source
@@ -19,6 +21,9 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
     public init(_ issues: [Issue]) {
         self.issues = issues
     }
+
+    /// Another try may do, with nothing changed.
+    public var mayPass: Bool { issues.allSatisfy(\.mayPass) }
 
     /// One issue per line: `FILE:LINE: message`. What the file or a path holds of control characters is escaped: it
     /// goes to a terminal.

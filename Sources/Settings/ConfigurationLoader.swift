@@ -18,6 +18,8 @@ public struct LoadedConfiguration: Sendable {
     public var lines: CommandLines
     /// True if nobody configured the inspector's address, so that another port will do if it is taken.
     public var inspectorIsDefault: Bool
+    /// Where `session.apply` was configured; nil for the default.
+    public var applySource: String?
     /// Who asked for the addresses.
     public var addressSources = AddressSources()
     /// The keys that a person must allow, with their lines.
@@ -79,11 +81,12 @@ public struct ConfigurationLoader {
         try load(path.map(ConfigurationFound.named) ?? discover())
     }
 
-    /// Loads the file of `old` again, however it was found. Throws too if it was taken unasked and has changed to
-    /// something that a person must allow.
+    /// Loads the file of `old` again, however it was found, and its secrets. Throws too if it was taken unasked and has
+    /// changed to something that a person must allow.
     public func load(again old: LoadedConfiguration) throws(ConfigurationError) -> LoadedConfiguration {
-        let loaded = try load(old.found)
+        var loaded = try load(old.found)
         if let distrust = distrust(loaded) { throw distrust }
+        try loaded.readSecrets()
         return loaded
     }
 
@@ -112,7 +115,9 @@ public struct ConfigurationLoader {
 
     /// Looks at the session files that there are.
     private func settled(_ loaded: LoadedConfiguration) throws(ConfigurationError) -> LoadedConfiguration {
-        guard case .standard(let standard) = loaded.place else { return loaded }
+        guard case .standard(let standard) = loaded.place, loaded.configuration.session.source != .unused else {
+            return loaded
+        }
         let isShared = loaded.configuration.session.name != nil
         if let collision = SessionPlaces.collision(standard, loaded.binding, isShared: isShared) {
             let message = "the session file \(collision)"
@@ -160,6 +165,7 @@ public struct ConfigurationLoader {
             directory: path.map(TextFile.directory(of:)) ?? "."
         )
         let configuration = sections.read()
+        if let path, let root { GuardedKey.refuseCommands(in: root, of: path, issues) }
         guard let configuration, issues.issues.isEmpty else { throw issues.error }
         let realPath = path.map(TextFile.realPath)
         let binding = SessionBinding(configuration, path: realPath)
@@ -179,12 +185,10 @@ public struct ConfigurationLoader {
                 realPath: command.first == "run" ? realPath : nil
             ),
             inspectorIsDefault: sections.inspectorIsDefault,
+            applySource: sections.applySource,
             addressSources: sections.addressSources,
-            guardedKeys: root.map(GuardedKey.found) ?? [],
-            secretReader: SecretReader(
-                environment: environment,
-                directory: path.map(TextFile.directory(of:)) ?? "."
-            ),
+            guardedKeys: root.map { GuardedKey.found(in: $0, sections) } ?? [],
+            secretReader: sections.secretReader,
             leadingKeys: root.map(GuardedKey.leading) ?? [],
             trustEntry: realPath.map { .init(path: $0, digest: TrustedFiles.digest(text ?? "")) },
             places: places

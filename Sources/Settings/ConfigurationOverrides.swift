@@ -48,7 +48,9 @@ public struct ConfigurationOverrides: Sendable {
         "SQUIRE_WORKERS", "SQUIRE_LOG_LEVEL", "SQUIRE_LOG_FORMAT",
     ]
     /// What Squire sets for others, and what its tests use.
-    private static let silent = ["SQUIRE_URL", "SQUIRE_SOCKET", "SQUIRE_EXEC", "SQUIRE_BINARY", "SQUIRE_TOKEN"]
+    private static let silent = [
+        "SQUIRE_URL", "SQUIRE_SOCKET", "SQUIRE_EXEC", "SQUIRE_EXEC_COMMANDS", "SQUIRE_BINARY", "SQUIRE_TOKEN",
+    ]
 
     /// What to say about variables that look like Squire's and mean nothing to it.
     public static func warnings(_ environment: [String: String]) -> [String] {

@@ -57,7 +57,7 @@ extension ConfigurationSections {
 
     /// Reads where tokens come from, if it is no recipe, and what is done to keep them.
     func source(_ map: MapReader, _ session: inout SessionConfiguration, tls: TLSConfiguration) {
-        let given = ["refresh", "oauth"].filter { map.node($0) != nil }
+        let given = ["refresh", "oauth", "exec", "token-file"].filter { map.node($0) != nil }
         if given.count > 1 {
             let others = given.dropLast().map { "session.\($0)" }.joined(separator: " and ")
             map.fail(given[given.count - 1], "and \(others) are two sources of tokens: give one")

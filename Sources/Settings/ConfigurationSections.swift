@@ -44,10 +44,10 @@ struct ConfigurationSections {
         configuration.basePath = upstream?.basePath ?? ""
         if let rule = map.choice("cookies", CookieRule.self) { configuration.cookies = rule }
         listen(map, &configuration)
-        headers(map, &configuration)
         if let rule = map.choice("authorization", AuthorizationRule.self) { configuration.authorization = rule }
         tls(map, &configuration.tls)
         session(map, &configuration)
+        headers(map, &configuration)
         if let proxy = proxy(map) { configuration.proxy = proxy }
         access(map, &configuration)
         limits(map, &configuration.limits)
@@ -69,7 +69,7 @@ struct ConfigurationSections {
             }
             for entry in mapping.entries {
                 guard let rule = rule(entry.key, entry.value) else { continue }
-                if let problem = problem(rule, among: rules) {
+                if let problem = problem(rule, among: rules, configuration.session) {
                     issues.add("headers: \(problem)", at: entry.key)
                 } else {
                     rules.append(rule)
@@ -78,13 +78,14 @@ struct ConfigurationSections {
         }
         for given in overrides.headers {
             guard let colon = given.text.firstIndex(of: ":") else {
-                issues.add("must be 'Name: value', not \"\(given.text)\"", source: given.source)
+                // What was meant as a value may be a secret.
+                issues.add("must be 'Name: value': there is no colon", source: given.source)
                 continue
             }
             let value = given.text[given.text.index(after: colon)...].drop { $0 == " " }
             let rule = HeaderRule(name: String(given.text[..<colon]), value: String(value), source: given.source)
             rules.removeAll { $0.name.lowercased() == rule.name.lowercased() }
-            if let problem = problem(rule, among: rules) {
+            if let problem = problem(rule, among: rules, configuration.session) {
                 issues.add(problem, source: given.source)
             } else {
                 rules.append(rule)
@@ -105,29 +106,16 @@ struct ConfigurationSections {
         case .scalar(let scalar):
             return HeaderRule(name: name, value: scalar.text, source: source)
         default:
-            guard
-                let map = MapReader(
-                    valueNode,
-                    prefix: "headers.\(name).",
-                    keys: ["value", "overwrite"],
-                    issues: issues
-                )
-            else { return nil }
-            guard let value = map.string("value") else {
-                issues.add("headers.\(name) needs a value", at: keyNode)
-                return nil
-            }
-            return HeaderRule(name: name, value: value, overwrite: map.bool("overwrite") ?? false, source: source)
+            return headerRule(keyNode, valueNode, name: name, source: source)
         }
     }
 
-    private func problem(_ rule: HeaderRule, among rules: [HeaderRule]) -> String? {
+    private func problem(_ rule: HeaderRule, among rules: [HeaderRule], _ session: SessionConfiguration) -> String? {
         guard Self.isFieldName(rule.name) else {
             return "\"\(rule.name)\" is not a header name"
         }
         let name = rule.name.lowercased()
-        if name == "authorization" { return "Authorization is the session's: squire login puts a token in it" }
-        if Self.isReserved(rule.name) { return "\(rule.name) belongs to the connection and cannot be configured" }
+        if let problem = Self.problem(ofHeader: rule.name, session) { return problem }
         let folded = FoldedName(name.utf8)
         if let other = rules.first(where: { FoldedName($0.name.utf8) == folded }) {
             return other.name.lowercased() == name

@@ -1,5 +1,6 @@
 import Platform
 import ReverseProxy
+import TokenSources
 
 /// A file whose content is nobody else's business.
 public enum SecretFile {
@@ -26,12 +27,49 @@ public enum SecretFile {
 
 extension LoadedConfiguration {
     /// A sentence for each file with a secret that other users of the machine may read or change: the session, the
-    /// access key, the key of the TLS certificate.
+    /// access key, the key of the TLS certificate, a token file, what `{file}` names, and the configuration itself if it
+    /// holds a secret.
     public var exposures: [String] {
-        let files: [(String, String?)] = [
-            ("session.file", sessionFile), ("access.key", configuration.access.keyFile),
-            ("tls.key", configuration.tls.key),
+        var files: [(String, String?)] = [
+            ("session.file", configuration.session.source.keepsFile ? sessionFile : nil),
+            ("access.key", configuration.access.keyFile), ("tls.key", configuration.tls.key),
         ]
+        if case .tokenFile(let file) = configuration.session.source { files.append(("session.token-file", file.path)) }
+        for (name, reference) in configuration.secretReferences {
+            switch reference {
+            case .plain: files.append((name, path))
+            case .file(let path): files.append((name, path))
+            case .environment, .command: break
+            }
+        }
         return files.compactMap { name, path in path.flatMap { SecretFile.exposure(name, $0) } }
+    }
+}
+
+extension ProxyConfiguration {
+    /// Each secret that says where it is kept, with its key.
+    fileprivate var secretReferences: [(name: String, reference: SecretReference)] {
+        var result = headers.compactMap { rule in rule.secret.map { ("headers.\(rule.name)", $0) } }
+        result += (session.refresh?.headers ?? []).compactMap { rule in
+            rule.secret.map { ("session.refresh.headers.\(rule.name)", $0) }
+        }
+        if case .exec(let exec) = session.source {
+            result += exec.variables.compactMap { variable in
+                // A plain one is no secret.
+                if case .plain = variable.value.reference { return nil }
+                return ("session.exec.env.\(variable.name)", variable.value.reference)
+            }
+        }
+        return result
+    }
+}
+
+extension SessionConfiguration.Source {
+    /// A session file is used.
+    fileprivate var keepsFile: Bool {
+        switch self {
+        case .given, .recipe, .oauth: true
+        case .unused, .exec, .tokenFile: false
+        }
     }
 }

@@ -110,7 +110,7 @@ public enum SessionLog {
         LogMessage(
             .notice,
             event: "refresh",
-            "token refreshed\(story(report, "because of")): token \(generation)\(life(expiresIn))",
+            "\(report.cause == .start ? "first token" : "token refreshed")\(story(report, "because of")): token \(generation)\(life(expiresIn))",
             members(report) + [
                 ("generation", .count(generation)), ("expires_in", expiresIn.map(LogMessage.Value.number)),
             ]
@@ -132,7 +132,8 @@ public enum SessionLog {
         _ failure: CredentialFailure,
         _ login: String = "squire login"
     ) -> LogMessage {
-        var (text, retry) = ("token not refreshed\(story(report, "for")): \(reason)", Int?.none)
+        let what = report.cause == .start ? "no first token" : "token not refreshed"
+        var (text, retry) = ("\(what)\(story(report, "for")): \(reason)", Int?.none)
         switch failure {
         case .loginNeeded: text += " Run: \(login)"
         case .unavailable(let seconds, _), .misconfigured(_, let seconds):

@@ -3,34 +3,6 @@ import Crypto
 import Platform
 import Support
 
-/// The keys that let a configuration do more than describe an API: a `./squire.yaml` that has one of them, in a cloned
-/// repository perhaps, is used only after a person has named or confirmed it.
-enum GuardedKey {
-    /// By their places. A key that a later version adds is one line here.
-    private static let places = [["session", "name"], ["session", "file"]]
-    /// Where requests go: these count once the session is one that no configuration has used yet.
-    private static let ways = [["proxy"], ["tls"]]
-
-    /// The guarded keys in a configuration, with their lines.
-    static func found(in root: YAMLNode) -> [(name: String, line: Int)] { found(places, in: root) }
-
-    /// The keys that could lead a session elsewhere than to its API, with their lines.
-    static func leading(in root: YAMLNode) -> [(name: String, line: Int)] { found(ways, in: root) }
-
-    private static func found(_ places: [[String]], in root: YAMLNode) -> [(name: String, line: Int)] {
-        places.compactMap { place in
-            var node: YAMLNode? = root
-            var line = 1
-            for name in place {
-                guard case .mapping(let mapping)? = node, let entry = mapping[name] else { return nil }
-                line = entry.key.line ?? line
-                node = entry.value
-            }
-            return (place.joined(separator: "."), line)
-        }
-    }
-}
-
 /// The configuration files that a person has named or confirmed, each as it was then: `$XDG_STATE_HOME/squire/trusted`.
 struct TrustedFiles {
     private let path: String

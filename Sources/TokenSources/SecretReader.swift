@@ -88,7 +88,7 @@ public struct SecretReader: Equatable, Sendable, CustomReflectable {
             timeout: Self.commandTimeout
         )
         switch runner.run() {
-        case .printed(let bytes):
+        case .printed(let bytes, _):
             do throws(SecretProblem) {
                 return try text(bytes, "runs a command whose output is", shown)
             } catch {

@@ -34,10 +34,8 @@ public struct SecretValue: Equatable, Sendable, CustomStringConvertible, CustomR
         if case .plain(let text) = reference { self.text = text }
     }
 
-    /// Reads it, again if it was read before.
-    public mutating func read(_ reader: SecretReader) throws(SecretProblem) {
-        text = try reader.read(reference).get()
-    }
+    /// Takes what was read.
+    public mutating func read(_ text: String) { self.text = text }
 
     public var description: String { reference.shown }
     public var customMirror: Mirror { Mirror(self, children: []) }

@@ -1,13 +1,15 @@
+import Credentials
 import EventIO
 import HTTP1
 import ReverseProxy
 import Testing
 
 @Suite struct ResponsePolicyTests {
-    private static func policy(basePath: String = "") -> ResponsePolicy {
+    private static func policy(basePath: String = "", field: String = "Authorization") -> ResponsePolicy {
         let authority = Authority(host: "up.example", port: nil)
         var configuration = ProxyConfiguration(upstream: Origin(isSecure: true, authority: authority))
         configuration.basePath = basePath
+        configuration.session.apply = .init(field: field, prefix: "", suffix: "")
         return ResponsePolicy(configuration)
     }
 
@@ -41,6 +43,16 @@ import Testing
         let sent = try lines(["X-A: 1", "\(name): x", "X-B: 2"])
         #expect(!sent.contains { $0.lowercased().hasPrefix(name + ":") })
         #expect(sent.contains("X-A: 1") && sent.contains("X-B: 2"))
+    }
+
+    @Test func theFieldWithTheTokenDoesNotPass() throws {
+        let policy = Self.policy(field: "X-Auth-Token")
+        let sent = try lines(["X-A: 1", "x-auth-token: leaked", "Authorization: leaked"], policy: policy) {
+            $0.pageOrigin = Array("http://localhost:3000".utf8)
+        }
+        #expect(!sent.contains { $0.contains("leaked") } && sent.contains("X-A: 1"))
+        #expect(sent.contains("Access-Control-Expose-Headers: Via, Proxy-Status, X-A"))
+        #expect(try lines(["x-auth-token: 1"]).contains("x-auth-token: 1"))
     }
 
     @Test func theStatusLineIsTheUpstreams() throws {

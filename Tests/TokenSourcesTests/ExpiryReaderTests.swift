@@ -12,15 +12,15 @@ import TokenSources
         ("true", nil), ("\"soon\"", nil), ("\"\"", nil), ("[3600]", nil), ("{}", nil), ("\"1:60\"", nil),
         ("\"1:2:3:4\"", nil), ("\":30\"", nil), ("\"-1:00\"", nil), ("315619200", 315_619_200), ("315619201", nil),
         ("\"99999999999999999999999999\"", nil), ("\"2026-11-24T10:02:11Z\"", nil), ("\"+5\"", nil), ("\"1.\"", nil),
-    ])
+    ] as [(String, Int?)])
     func spans(_ text: String, _ expected: Int?) {
         #expect(ExpiryReader.span(Self.json(text)["x"]) == expected, "\(text)")
     }
 
     @Test("A span's number may count something else than seconds", arguments: [
         ("10", ExpiryReader.Unit.minutes, 600), ("\"10\"", .minutes, 600), ("2", .hours, 7200),
-        ("1800000", .milliseconds, 1800), ("0:30", .minutes, nil), ("\"0:30\"", .minutes, 30),
-    ])
+        ("1800000", .milliseconds, 1800), ("\"0:30\"", .minutes, 30),
+    ] as [(String, ExpiryReader.Unit, Int?)])
     func units(_ text: String, _ unit: ExpiryReader.Unit, _ expected: Int?) {
         #expect(ExpiryReader.span(Self.json(text)["x"], unit: unit) == expected, "\(text)")
     }
@@ -38,7 +38,7 @@ import TokenSources
         ("\"2026-11-24T25:01:00Z\"", nil), ("\"2026-11-24T10:01:00+99:00\"", nil), ("\"2026-11-24T10:01:00X\"", nil),
         ("\"2026-11-24T10:01:00.\"", nil), ("\"2026-11-24\"", nil), ("\"9999-12-31T23:59:59Z\"", nil),
         ("\"soon\"", nil), ("{\"a\":1}", nil), ("99999999999999999999", nil), ("\"\u{661}\"", nil),
-    ])
+    ] as [(String, Int?)])
     func moments(_ text: String, _ expected: Int?) {
         #expect(ExpiryReader.remaining(Self.json(text)["x"], wall: Self.now) == expected, "\(text)")
     }

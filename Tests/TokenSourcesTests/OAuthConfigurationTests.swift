@@ -7,7 +7,7 @@ import TokenSources
     @Test("A grant that a person must begin spends, and no other", arguments: [
         (OAuthConfiguration.Grant.authorizationCode, true), (.deviceCode, true), (.clientCredentials, false),
         (.jwtBearer(.init(signing: key)), false), (.tokenExchange(.init(subjectToken: .file("/token"))), false),
-    ])
+    ] as [(OAuthConfiguration.Grant, Bool)])
     func spends(_ grant: OAuthConfiguration.Grant, _ expected: Bool) {
         #expect(grant.spends == expected)
     }
@@ -20,7 +20,7 @@ import TokenSources
         ("https://user:secret@example.com/", nil), ("https://example.com/#part", nil), ("https:///token", nil),
         ("https://example.com/a b", nil), ("ftp://example.com/", nil), ("/token", nil), ("", nil),
         ("https://example.com:0/", nil), ("https://ex\u{E4}mple.com/", nil), ("https://example.com\\@evil.com/", nil),
-    ])
+    ] as [(String, String?)])
     func endpoints(_ text: String, _ shown: String?) {
         #expect((try? EndpointURL(text))?.description == shown)
     }

@@ -95,7 +95,7 @@ import Upstream
         (200, #"{"access_token":"a';rm"}"#, "lost kept"), (200, #"{"access_token":"$(x)"}"#, "lost kept"),
         (200, #"{"access_token":"a`x`"}"#, "lost kept"), (200, #"{"access_token":"a\\b"}"#, "lost kept"),
         (200, #"{"access_token":"a\"b"}"#, "lost kept"), (200, #"{"access_token":"a","refresh_token":"b c"}"#, "lost kept"),
-    ])
+    ] as [(Int, String, String)])
     func spending(_ status: Int, _ body: String, _ expected: String) {
         #expect(Self.shown(Self.answer(status, body)) == expected, "\(status) \(body)")
     }
@@ -106,7 +106,7 @@ import Upstream
         (400, #"{"error":"invalid_grant"}"#, "unavailable 60"), (400, #"{"error":"my_own"}"#, "unavailable 60"),
         (401, #"{"error":"invalid_client"}"#, "misconfigured"), (500, "", "unavailable"), (200, "", "misconfigured"),
         (200, #"{"access_token":"a b"}"#, "misconfigured"), (301, "", "misconfigured"),
-    ])
+    ] as [(Int, String, String)])
     func minting(_ status: Int, _ body: String, _ expected: String) {
         let reply = Self.answer(status, body, purpose: .mint) { $0.final = ["my_own"] }
         #expect(Self.shown(reply) == expected, "\(status) \(body)")

@@ -123,18 +123,42 @@ public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
 /// A configured request header.
 public struct HeaderRule: Sendable, Equatable {
     public var name: String
-    /// `{uuid}` stands for a fresh UUID in each request.
+    /// `{uuid}` stands for a fresh UUID in each request, but not in a secret that is kept elsewhere. Of such a one it is
+    /// empty until that is read.
     public var value: String
     /// Wins over the client's.
     public var overwrite: Bool
     /// Where it was configured, for `squire explain`.
     public var source: String
+    /// Where the value is kept, if it is a secret; nil if it may be shown.
+    public var secret: SecretReference?
 
-    public init(name: String, value: String, overwrite: Bool = false, source: String = "") {
+    public init(
+        name: String,
+        value: String,
+        overwrite: Bool = false,
+        source: String = "",
+        secret: SecretReference? = nil
+    ) {
         self.name = name
         self.value = value
         self.overwrite = overwrite
         self.source = source
+        self.secret = secret
+    }
+
+    /// The value must not be shown.
+    public var isSecret: Bool { secret != nil || SecretField.isNamed(name) }
+
+    /// What stands for the value where it would be shown; nil if that may be shown itself.
+    public var shown: String? { secret?.shown ?? (isSecret ? SecretField.mark : nil) }
+
+    /// Placeholders in the value are its own.
+    var isLiteral: Bool {
+        switch secret {
+        case nil, .plain: false
+        case .environment, .file, .command: true
+        }
     }
 }
 
@@ -206,6 +230,16 @@ public struct SessionConfiguration: Sendable, Equatable {
     public var refresh: Refresh? {
         get { if case .recipe(let recipe) = source { recipe } else { nil } }
         set { source = newValue.map(Source.recipe) ?? .given }
+    }
+
+    /// Whether the token in the answer to a sign-in becomes the session's: not where it would take the place of a pair, or
+    /// of what another source gives.
+    public var learnsTokens: Bool {
+        switch source {
+        case .given: true
+        case .recipe(let recipe): recipe.refreshToken == nil
+        case .unused, .oauth, .exec, .tokenFile: false
+        }
     }
 
     /// How long one try to get a token may take.

@@ -177,9 +177,13 @@ final class WorkerContext {
     init(_ proxy: ProxyContext, pool: UpstreamPool, former: WorkerContext? = nil) {
         self.proxy = proxy
         self.pool = pool
-        let configured = proxy.configuration.access.key.map { [$0] } ?? []
-        let secrets = (former?.session.secrets ?? .none).replacingConfigured(configured)
-        session = SessionView(proxy.session, clock: proxy.clock, secrets: secrets)
+        let secrets = (former?.session.secrets ?? .none).replacingConfigured(proxy.configuration.secrets)
+        session = SessionView(
+            proxy.session,
+            application: proxy.configuration.session.apply,
+            clock: proxy.clock,
+            secrets: secrets
+        )
     }
 }
 

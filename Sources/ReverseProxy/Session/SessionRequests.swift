@@ -67,8 +67,8 @@ public struct SessionRequests: Sendable {
         for rule in recipe.headers {
             fields.removeAll { $0.name.lowercased() == rule.name.lowercased() }
             guard !rule.value.isEmpty else { continue }
-            let value = Template(rule.value).filled(held, as: .field, uuid: { identifiers.uuid() })
-            if let value { fields.append((rule.name, value)) }
+            let filled = Template(rule.value).filled(held, as: .field, uuid: { identifiers.uuid() })
+            if let value = rule.isLiteral ? rule.value : filled { fields.append((rule.name, value)) }
         }
         guard let path = Template(recipe.path).filled(held, as: .url, uuid: { identifiers.uuid() }) else { return nil }
         var body: String?
@@ -113,15 +113,17 @@ public struct SessionRequests: Sendable {
 
     private func fields(token: Token?) -> [(name: String, value: String)] {
         var identifiers = IdentifierGenerator()
-        var fields = configuration.headers.map { rule in
-            (name: rule.name, value: rule.value.replacingAll("{uuid}", with: identifiers.uuid()))
+        var fields = configuration.headers.map { rule -> (name: String, value: String) in
+            let value = rule.isLiteral ? rule.value : rule.value.replacingAll("{uuid}", with: identifiers.uuid())
+            return (name: rule.name, value: value)
         }
         let names = Set(fields.map { $0.name.lowercased() })
         for (name, value) in [("Accept", "application/json"), ("Content-Type", "application/json")]
         where !names.contains(name.lowercased()) {
             fields.append((name, value))
         }
-        if let token { fields.append(("Authorization", "Bearer \(token.value)")) }
+        let application = configuration.session.apply
+        if let token { fields.append((application.field, application.value(token))) }
         return fields
     }
 

@@ -6,8 +6,8 @@ import Threads
 
 /// How a command ended.
 public enum CommandEnd: Equatable, Sendable {
-    /// It ended with 0; what it printed on standard output.
-    case printed([UInt8])
+    /// It ended with 0; what it printed on standard output, and the last line on standard error.
+    case printed([UInt8], complaint: String?)
     case failed(CommandFailure)
 }
 
@@ -113,7 +113,7 @@ public final class CommandRunner: Sendable {
         case .ended(let output):
             let status = process.reap()
             // WIFEXITED and WEXITSTATUS of wait(2).
-            if status == 0 { return .printed(output) }
+            if status == 0 { return .printed(output, complaint: process.complaint) }
             return .failed(
                 status & 0x7F == 0
                     ? .exited(code: status >> 8 & 0xFF, complaint: process.complaint)

@@ -1,5 +1,3 @@
-import Support
-
 /// What a command said of its failure, for a message: without the secrets that are known, and without what looks like
 /// one.
 enum Complaint {
@@ -10,11 +8,7 @@ enum Complaint {
     private static let suspicious = 24
 
     static func text(_ line: String, hiding secrets: [String]) -> String {
-        var text = withoutSuspects(line)
-        for secret in secrets where !secret.isEmpty {
-            text = text.replacingAll(secret, with: String(decoding: mark, as: UTF8.self))
-        }
-        return String(String.UnicodeScalarView(text.unicodeScalars.prefix(200)))
+        QuotedText.quoted(withoutSuspects(line), hiding: secrets)
     }
 
     /// Replaces JSON Web Tokens, what follows `Bearer`, and long words of letters and digits.

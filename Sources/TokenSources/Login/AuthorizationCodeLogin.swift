@@ -1,4 +1,3 @@
-public import Credentials
 import Platform
 
 /// One login by authorization code: what the browser is sent to ask, and what it brings back (RFC 6749 section 4.1, RFC
@@ -127,18 +126,25 @@ public final class AuthorizationCodeLogin {
             ]
             let milliseconds = Int32(clamping: (deadline - now) / 1_000_000 + 1)
             guard poll(&entries, 2, milliseconds) > 0 else { continue }
-            if entries[0].revents != 0, let answer = listener?.answer() { return .answer(answer) }
+            if entries[0].revents != 0, let answer = listener?.answer() { return .answer(shown(answer)) }
             guard entries[1].revents != 0, let lines = pasted?.read() else {
                 if entries[1].revents != 0 { pasted = nil }
                 continue
             }
             for line in lines {
                 switch judge.verdict(pasted: line) {
-                case .answer(let answer): return .answer(answer)
+                case .answer(let answer): return .answer(shown(answer))
                 case .refused(let refusal): refused(refusal)
                 }
             }
         }
+    }
+
+    /// The same, whose texts can be shown: without what would act on a terminal, and without secrets.
+    private func shown(_ answer: RedirectAnswer) -> RedirectAnswer {
+        guard case .error(let word, let description) = answer else { return answer }
+        let quote = { (text: String) in QuotedText.quoted(text, hiding: [self.judge.state, self.proof.verifier]) }
+        return .error(word: quote(word), description: description.map(quote))
     }
 
     /// How a login ended.

@@ -1,4 +1,3 @@
-public import Credentials
 import HTTP1
 public import Support
 
@@ -76,10 +75,6 @@ public struct DeviceLogin {
         case denied
         /// Nobody decided in time.
         case expired
-        /// The server gives no token for this code.
-        case refused(reason: String)
-        /// The server does not accept how it is asked.
-        case misconfigured(reason: String)
     }
 
     private var polling: DevicePolling

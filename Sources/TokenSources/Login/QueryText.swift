@@ -2,20 +2,8 @@
 enum QueryText {
     /// The pairs, in order, each name and value encoded.
     static func encoded(_ pairs: [(name: String, value: String)]) -> String {
-        pairs.map { encoded($0.name) + "=" + encoded($0.value) }.joined(separator: "&")
-    }
-
-    /// Everything but the unreserved characters (RFC 3986 section 2.3) as `%XX`: right under every reading of a blank.
-    static func encoded(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
-        var result: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: result.append(byte)
-            default: result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 0xF)]]
-            }
-        }
-        return String(decoding: result, as: UTF8.self)
+        pairs.map { FormText.percentEncoded($0.name) + "=" + FormText.percentEncoded($0.value) }
+            .joined(separator: "&")
     }
 
     /// Nil if anything in it is not encoded properly, or is no UTF-8.

@@ -1,4 +1,4 @@
-public import EventIO
+import EventIO
 import HTTP1
 
 /// Where the authorization server sends the browser with the code (RFC 6749 section 3.1.2).
@@ -34,6 +34,9 @@ public enum RedirectAddress: Equatable, Sendable {
             query: question.map { String(target[target.index(after: $0)...]) }
         )
     }
+
+    /// Squire listens there.
+    public var isLoopback: Bool { if case .loopback = self { true } else { false } }
 
     /// The URI as both requests say it: with the port that is listened on.
     func uri(port: Int) -> String {

@@ -3,6 +3,7 @@ import Credentials
 import ReverseProxy
 import Settings
 import Support
+import TokenSources
 
 struct LoginCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -13,6 +14,13 @@ struct LoginCommand: ParsableCommand {
             With a code sent by e-mail:         squire login --email john.doe@example.com
             With a code at hand:                squire login --email john.doe@example.com --code 1234
             With a password on standard input:  squire login --email john.doe@example.com --password -
+            With a browser (OAuth):             squire login --browser
+            With a browser elsewhere (OAuth):   squire login --device
+            By a refresh token:                 squire login --refresh-token - < refresh-token.txt
+
+            Without an option it takes the way that the configuration knows: for session.oauth the browser, or, over SSH \
+            and without a display, another device. The address to open stands alone on a line of standard error; the \
+            address that the browser ends at can be pasted, too. A source that needs nobody is asked for a token.
 
             At a terminal it asks for what is missing, and again after a wrong code or password. Secrets are never taken as \
             plain arguments, where other users and the shell's history could see them. A running squire run takes the new \
@@ -28,6 +36,9 @@ struct LoginCommand: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Read a token from standard input.", valueName: "-"))
     var token: String?
 
+    @Option(name: .long, help: ArgumentHelp("Read a refresh token from standard input, and spend it.", valueName: "-"))
+    var refreshToken: String?
+
     @Option(
         name: .long,
         defaultAsFlag: "",
@@ -41,122 +52,211 @@ struct LoginCommand: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("Read the password from standard input.", valueName: "-"))
     var password: String?
 
+    @Flag(name: .long, help: "Log in at the authorization server with a browser on this machine.")
+    var browser = false
+
+    @Flag(name: .long, help: "Log in at the authorization server with a browser on any device.")
+    var device = false
+
     @Flag(name: .long, help: "Replace the session of another customer, or of another API.")
     var replace = false
 
     func validate() throws {
-        if let token, token != "-" {
-            throw ValidationError("a token is read from standard input only: --token -")
+        for (name, value) in [("token", token), ("refresh-token", refreshToken), ("password", password)] {
+            guard let value, value != "-" else { continue }
+            let what = name == "refresh-token" ? "refresh token" : name
+            throw ValidationError("a \(what) is read from standard input only: --\(name) -")
         }
-        if let password, password != "-" {
-            throw ValidationError("a password is read from standard input only: --password -")
-        }
-        if token != nil, email != nil || code != nil || password != nil {
-            throw ValidationError("say either --token - or --email ADDRESS")
+        let hasSignIn = email != nil || code != nil || password != nil
+        let ways = [token != nil, refreshToken != nil, hasSignIn, browser, device].filter(\.self).count
+        if ways > 1 {
+            throw ValidationError("say one of --token -, --refresh-token -, --email ADDRESS, --browser and --device")
         }
         if code != nil, password != nil { throw ValidationError("say either --code or --password") }
-        if let email, !email.isEmpty, !Self.isAddress(email) {
+        if let email, !email.isEmpty, !SignInDialogue.isAddress(email) {
             throw ValidationError("--email takes an address such as john.doe@example.com")
         }
-        guard !Output.isAtTerminal else { return }
-        guard token == nil, (email ?? "").isEmpty else { return }
-        if email == nil, code != nil || password != nil { throw ValidationError("--code and --password need --email") }
-        throw ValidationError(
-            email == nil ? "say either --token - or --email ADDRESS" : "say whose: --email ADDRESS"
-        )
+        guard !Output.isAtTerminal, hasSignIn, (email ?? "").isEmpty else { return }
+        throw ValidationError(email == nil ? "--code and --password need --email" : "say whose: --email ADDRESS")
     }
 
-    private static func isAddress(_ text: String) -> Bool {
-        let parts = text.split(separator: "@", omittingEmptySubsequences: false)
-        return parts.count == 2 && parts.allSatisfy { !$0.isEmpty && !$0.contains(where: \.isWhitespace) }
+    private var wish: LoginWay.Wish? {
+        if token != nil { return .token }
+        if refreshToken != nil { return .refreshToken }
+        if email != nil || code != nil || password != nil { return .email }
+        if browser { return .browser }
+        return device ? .device : nil
     }
 
     func run() throws {
+        if wish == nil, !Output.isAtTerminal, options.isNowhere {
+            throw ExitFailure.usage("squire: say either --token - or --email ADDRESS, and with --config for which API")
+        }
         let loaded = try options.load()
+        let way = try way(loaded)
+        if way == .ask { return try ask(loaded) }
         let session = try SessionAccess(loaded, .login)
         let standing = try FormerSession(loaded)
         if case .foreign(let origin) = standing, !replace {
             throw ExitFailure.usage(
                 "squire: \(loaded.sessionFile) holds a session for \(origin). Name another session.file, or replace it: "
-                    + replacing(loaded)
+                    + again(loaded, way, replacing: true)
             )
         }
         try session.requireWritable("nobody is logged in", makingDirectory: true)
-        let signIn = SignIn(loaded.configuration)
-        let issued: TokenSet
-        let source: SessionRecord.Arrival
-        /// The session that a person agreed to replace.
-        var agreed: String?
-        if token != nil || email == nil && code == nil && password == nil && signIn == nil {
-            issued = TokenSet(accessToken: try readToken(loaded.configuration))
-            source = .given
-            if let other = standing.other(than: issued.accessToken), !replace {
-                throw ExitFailure.usage("squire: the session is \(other) To replace it: \(replacing(loaded))")
-            }
-        } else {
-            guard let signIn else {
-                throw ExitFailure.configuration(
-                    "squire: no session.sign-in is configured. Run: \(loaded.lines.line("login", ["--token", "-"])), "
-                        + "or set profile: menu"
-                )
-            }
-            issued = try ask(signIn, loaded, standing)
-            source = .signIn
-            // Asked, and confirmed.
-            if Output.isAtTerminal { agreed = standing.lineage }
+        switch way {
+        case .token: try giveToken(session, standing, way)
+        case .signIn: try signIn(session, standing, way)
+        case .refreshToken: try spendRefreshToken(taking(session, standing, way))
+        case .browser, .device, .deviceOrBrowser: try logIn(taking(session, standing, way), way)
+        case .ask: break
         }
+        LoginReport(session, former: standing).say(isOAuth: way != .token && way != .signIn)
+    }
+
+    private func way(_ loaded: LoadedConfiguration) throws -> LoginWay {
+        let configuration = loaded.configuration
+        let circumstances = LoginWay.Circumstances(
+            canSignIn: SignIn(configuration) != nil,
+            hasBrowser: Browser().isThere,
+            isAtTerminal: Output.isAtTerminal
+        )
+        do throws(LoginWay.Problem) {
+            return try LoginWay(wish, configuration.session.source, circumstances)
+        } catch {
+            switch error {
+            case .usage(let text): throw ExitFailure.usage("squire: \(text)")
+            case .configuration(let text):
+                let line = loaded.lines.line("login", ["--token", "-"])
+                throw ExitFailure.configuration("squire: \(text). Run: \(line), or set profile: menu")
+            }
+        }
+    }
+
+    /// This login as a line that can be run, and perhaps replaces whatever is there.
+    private func again(_ loaded: LoadedConfiguration, _ way: LoginWay, replacing: Bool) -> String {
+        var words: [String]
+        switch way {
+        case .token: words = ["--token", "-"]
+        case .refreshToken: words = ["--refresh-token", "-"]
+        case .browser: words = ["--browser"]
+        case .device: words = ["--device"]
+        case .deviceOrBrowser, .ask: words = []
+        case .signIn:
+            words = ["--email"] + (email.flatMap { $0.isEmpty ? nil : [$0] } ?? [])
+            if password != nil { words += ["--password", "-"] }
+        }
+        if replacing { words.append("--replace") }
+        return loaded.lines.line("login", words)
+    }
+
+    // MARK: Ways
+
+    private func giveToken(_ session: SessionAccess, _ standing: FormerSession, _ way: LoginWay) throws {
+        let loaded = session.loaded
+        let token = try readToken(loaded.configuration)
+        if let other = standing.other(than: token), !replace {
+            let line = again(loaded, way, replacing: true)
+            throw ExitFailure.usage("squire: the session is \(other) To replace it: \(line)")
+        }
+        try adopt(TokenSet(accessToken: token), .given, session, way, agreed: nil)
+    }
+
+    private func signIn(_ session: SessionAccess, _ standing: FormerSession, _ way: LoginWay) throws {
+        let loaded = session.loaded
+        // The way was chosen because there is one.
+        guard let signIn = SignIn(loaded.configuration) else { return }
+        let dialogue = SignInDialogue(
+            signIn: signIn,
+            loaded: loaded,
+            given: .init(email: email, code: code, readsPassword: password != nil),
+            replaces: replace,
+            replacing: again(loaded, way, replacing: true)
+        )
+        let tokens = try dialogue.run(standing)
+        // Asked, and confirmed.
+        try adopt(tokens, .signIn, session, way, agreed: Output.isAtTerminal ? standing.lineage : nil)
+    }
+
+    /// `agreed` is the session that a person agreed to replace.
+    private func adopt(
+        _ tokens: TokenSet,
+        _ arrival: SessionRecord.Arrival,
+        _ session: SessionAccess,
+        _ way: LoginWay,
+        agreed: String?
+    ) throws {
         do {
             let replaceable = replace ? .any : ReplaceableSession.ofThisCustomer(agreed: agreed)
-            try session.adopt(issued, source, replacing: replaceable)
+            try session.adopt(tokens, arrival, replacing: replaceable)
         } catch let error as SessionFileError {
             // Somebody else logged in meanwhile.
-            let fate = source == .signIn ? " \(endRefused(issued, loaded))" : ""
+            let fate = arrival == .signIn ? " " + SignOut.endRefused(tokens, session.loaded) : ""
             throw ExitFailure.usage(
                 "squire: \(error.description), since a moment ago. It is as it was.\(fate) To replace it: "
-                    + replacing(loaded)
+                    + again(session.loaded, way, replacing: true)
             )
         }
-        report(session, standing)
     }
 
-    /// This login as a line that replaces whatever is there.
-    private func replacing(_ loaded: LoadedConfiguration) -> String {
-        guard let email, !email.isEmpty else { return loaded.lines.line("login", ["--token", "-", "--replace"]) }
-        let secret = password == nil ? [] : ["--password", "-"]
-        return loaded.lines.line("login", ["--email", email] + secret + ["--replace"])
-    }
-
-    private func report(_ session: SessionAccess, _ standing: FormerSession) {
-        let status = session.cache.status
-        let who = status.subject.map { " as customer \($0)" } ?? ""
-        let life =
-            status.expiresIn.map { $0 > 0 ? ", token good for \($0) s" : ", token expired (it will be refreshed)" }
-            ?? ""
-        Output.line("logged in\(who)\(life)")
-        Output.line("session in \(session.file.path)")
-        if let replaced = session.replaced {
-            let standing = FormerSession(replaced)
-            let fate = replaced.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
-            Output.line("replaced \(standing.description); \(fate)")
-        } else if case .former(let former, _) = session.loaded.place {
-            Output.line("\(standing.description) stays in \(former), where an older Squire left it")
+    /// What spends something that works once. Asks first whether a living session may be replaced: whose the new one is
+    /// shows in the answer only.
+    private func taking(_ session: SessionAccess, _ standing: FormerSession, _ way: LoginWay) throws -> TokenTaking {
+        var agreed: String?
+        if Output.isAtTerminal, !replace, standing.isLiving {
+            guard Output.confirm("This replaces \(standing.description). Go on?") else {
+                throw ExitFailure.usage("squire: the session is as it was")
+            }
+            agreed = standing.lineage
         }
+        return TokenTaking(
+            session: session,
+            replaceable: replace ? .any : .ofThisCustomer(agreed: agreed),
+            line: again(session.loaded, way, replacing: replace),
+            replacing: again(session.loaded, way, replacing: true)
+        )
+    }
+
+    private func spendRefreshToken(_ taking: TokenTaking) throws {
+        let loaded = taking.session.loaded
+        // The way was chosen because the source has refresh tokens.
+        guard let source = ConfiguredSource.make(loaded) else { return }
+        let token = try readToken("Refresh token: ", "refresh token")
+        let outcome = try taking.take(.refreshToken(token)) { source.get(HeldTokens(refreshToken: token)) }
+        guard case .obtained = outcome else { throw taking.failure(outcome, of: .refreshToken(token)) }
+    }
+
+    private func logIn(_ taking: TokenTaking, _ way: LoginWay) throws {
+        let loaded = taking.session.loaded
+        guard case .oauth(let oauth) = loaded.configuration.session.source else { return }
+        let login = OAuthLogin(taking: taking, oauth: oauth, endpoint: ConfiguredSource.tokenEndpoint(oauth, loaded))
+        switch way {
+        case .browser: try login.withBrowser()
+        case .device: try login.onDevice()
+        case .deviceOrBrowser: try login.onDeviceOrWithBrowser()
+        case .token, .refreshToken, .signIn, .ask: break
+        }
+    }
+
+    /// A source that needs nobody: whether it gives a token, and for how long.
+    private func ask(_ loaded: LoadedConfiguration) throws {
+        let session = try SessionAccess(loaded, .login)
+        if loaded.configuration.session.source.isKept {
+            try session.requireWritable("nothing is asked", makingDirectory: true)
+        }
+        do {
+            _ = try session.refresh(.manual)
+        } catch let failure as ExitFailure where [69, 77].contains(failure.code) {
+            throw ExitFailure.tryLater(failure.message)
+        }
+        let life = session.cache.status.expiresIn.map { LoginReport.life($0) } ?? ", nobody says for how long"
+        Output.line("no login is needed: the source gives a token\(life)")
     }
 
     // MARK: Tokens
 
     private func readToken(_ configuration: ProxyConfiguration) throws -> Token {
-        guard let text = Output.readSecret(prompt: "Token: ") else {
-            throw ExitFailure.malformed("squire: standard input is empty: one line with the token was expected")
-        }
-        let token: Token
-        do throws(TokenProblem) {
-            token = try Token(pasted: text)
-        } catch {
-            throw ExitFailure.malformed(
-                "squire: that is not a bearer token: \(error). Give the token alone, without quotes or a field's name"
-            )
-        }
+        let token = try readToken("Token: ", "token")
         guard token.isJWT || !configuration.session.tokensAreJWTs else {
             throw ExitFailure.malformed(
                 "squire: that is no JSON Web Token, as this API's tokens are: three parts with dots between, "
@@ -166,131 +266,17 @@ struct LoginCommand: ParsableCommand {
         return token
     }
 
-    // MARK: Signing in
-
-    /// How often a person may get a secret wrong.
-    private static let tries = 3
-
-    /// Asks for what is missing, as far as there is somebody to ask, and signs in.
-    private func ask(
-        _ signIn: SignIn,
-        _ loaded: LoadedConfiguration,
-        _ standing: FormerSession
-    ) throws -> TokenSet {
-        let email = try address()
-        if Output.isAtTerminal, !replace, standing.isLiving {
-            guard Output.confirm("This replaces \(standing.description). Go on?") else {
-                throw ExitFailure.usage("squire: the session is as it was")
-            }
+    private func readToken(_ prompt: String, _ what: String) throws -> Token {
+        guard let text = Output.readSecret(prompt: prompt) else {
+            throw ExitFailure.malformed("squire: standard input is empty: one line with the \(what) was expected")
         }
-        var given = try firstSecret(signIn, email, loaded)
-        var round = 0
-        while true {
-            round += 1
-            let status: Int
-            switch try signIn.signIn(email, given) {
-            case .signedIn(let issued):
-                try refuseOther(issued, standing, given, loaded)
-                return issued
-            case .refused(let refusal): status = refusal
-            }
-            let what =
-                switch given {
-                case .code: "code"
-                case .password: "password"
-                }
-            guard Output.isAtTerminal, round < Self.tries else {
-                throw ExitFailure.loginNeeded(
-                    "squire: the API refuses this sign-in (status \(status)): check the address and the \(what)"
-                )
-            }
-            Output.error("That \(what) is not accepted (status \(status)). Try again.")
-            given = try again(given, signIn, email)
+        do throws(TokenProblem) {
+            return try Token(pasted: text)
+        } catch {
+            throw ExitFailure.malformed(
+                "squire: that is not a \(what == "token" ? "bearer token" : what): \(error). "
+                    + "Give the token alone, without quotes or a field's name"
+            )
         }
-    }
-
-    private func address() throws -> String {
-        if let email, !email.isEmpty { return email }
-        for _ in 0..<Self.tries {
-            guard let typed = Output.ask("E-mail address: ")?.trimmed else { break }
-            if Self.isAddress(typed) { return typed }
-            Output.error("An address such as john.doe@example.com is expected.")
-        }
-        throw ExitFailure.usage("squire: nobody is logged in: say --email ADDRESS")
-    }
-
-    private func firstSecret(
-        _ signIn: SignIn,
-        _ email: String,
-        _ loaded: LoadedConfiguration
-    ) throws -> SignIn.Secret {
-        if password != nil { return .password(try readPassword()) }
-        if let code { return .code(code) }
-        guard signIn.canSendCode else {
-            guard Output.isAtTerminal else { throw ExitFailure.usage("squire: say --code CODE or --password -") }
-            return .password(try readPassword())
-        }
-        guard try signIn.sendCode(to: email) else {
-            throw ExitFailure.loginNeeded("squire: the API does not send a code to \(email): check the address")
-        }
-        Output.error("A code was sent to \(email).")
-        guard let code = Output.readSecret(prompt: "Code: ")?.trimmed, !code.isEmpty else {
-            let line = loaded.lines.line("login", ["--email", email, "--code", "CODE"])
-            throw ExitFailure.malformed("squire: no code on standard input; when it is there: \(line)")
-        }
-        return .code(code)
-    }
-
-    private func readPassword() throws -> String {
-        guard let secret = Output.readSecret(prompt: "Password: "), !secret.isEmpty else {
-            throw ExitFailure.malformed("squire: standard input is empty: one line with the password was expected")
-        }
-        return secret
-    }
-
-    /// The next secret after a wrong one.
-    private func again(_ wrong: SignIn.Secret, _ signIn: SignIn, _ email: String) throws -> SignIn.Secret {
-        guard case .code = wrong else { return .password(try readPassword()) }
-        let prompt = signIn.canSendCode ? "Code (Enter for a new one): " : "Code: "
-        guard let typed = Output.readSecret(prompt: prompt)?.trimmed else {
-            throw ExitFailure.loginNeeded("squire: nobody is logged in")
-        }
-        if !typed.isEmpty { return .code(typed) }
-        guard try signIn.sendCode(to: email) else {
-            throw ExitFailure.loginNeeded("squire: the API does not send a code to \(email): check the address")
-        }
-        Output.error("A new code was sent to \(email).")
-        return .code(Output.readSecret(prompt: "Code: ")?.trimmed ?? "")
-    }
-
-    /// Whose the token is shows in the answer only, when the secret is spent. Unasked, another customer's session is
-    /// not replaced, and the new token must not live on where nobody knows it.
-    private func refuseOther(
-        _ issued: TokenSet,
-        _ standing: FormerSession,
-        _ secret: SignIn.Secret,
-        _ loaded: LoadedConfiguration
-    ) throws {
-        guard !replace, !Output.isAtTerminal, let other = standing.other(than: issued.accessToken) else { return }
-        let fate = endRefused(issued, loaded)
-        let spent = if case .code = secret { " The code is spent." } else { "" }
-        throw ExitFailure.usage(
-            "squire: the session is \(other) It is as it was. \(fate)\(spent) To replace the session: "
-                + replacing(loaded)
-        )
-    }
-
-    /// Ends a token that is not taken over, and says what became of it.
-    private func endRefused(_ issued: TokenSet, _ loaded: LoadedConfiguration) -> String {
-        let isDead = SignOut(loaded.configuration)?.endForGood(issued.accessToken) ?? false
-        return isDead
-            ? "The new token was ended at the API." : "The new token was thrown away, and lives on at the API."
-    }
-}
-
-extension String {
-    /// Without white space at its ends.
-    fileprivate var trimmed: String {
-        String(drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
     }
 }

@@ -3,14 +3,16 @@ import Credentials
 import ReverseProxy
 import Settings
 import Support
+import TokenSources
 
 struct LogoutCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "logout",
         abstract: "Log out at the API, then forget the token.",
         discussion: """
-            An expired token is refreshed first: the API refuses to log it out, and it would stay refreshable. What a login \
-            replaced and kept as FILE.previous is ended too, and removed. With --local nothing is sent.
+            At an authorization server the refresh token is revoked, then the access token. By session.sign-out an expired \
+            token is refreshed first: the API refuses to log it out, and it would stay refreshable. What a login replaced and \
+            kept as FILE.previous is ended too, and removed. With --local nothing is sent.
             """
     )
 
@@ -20,59 +22,102 @@ struct LogoutCommand: ParsableCommand {
     var local = false
 
     func run() throws {
-        let session = try SessionAccess(try options.load())
-        guard let record = try session.record(), let token = record.token else {
+        let loaded = try options.load()
+        guard loaded.configuration.session.source.isKept else {
+            return Output.line("there is nothing to log out of: this source keeps no session")
+        }
+        let session = try SessionAccess(loaded)
+        guard let record = try session.record(), !record.isEmpty else {
             if session.file.hasPrevious || session.file.hasEnding { try session.requireWritable("nothing is ended") }
             try endPrevious(session)
             return Output.line("there is no session in \(session.file.path)")
         }
+        if let source = record.foreignSource(to: loaded.binding) {
+            let file = session.file.path
+            return Output.line("there is no session of this source: the one in \(file) was made by \(source)")
+        }
         // Before anything is ended: a token that dies and stays in the file is worse than one that lives.
         try session.requireWritable("the session is kept")
-        let mayRefresh = record.foreignRefreshOrigin(to: session.loaded.binding) == nil
-        let wasDead = try !local && end(token, session, mayRefresh: mayRefresh)
+        let wasDead = try !local && end(record, session)
         try session.forget(record.principal)
         Output.line(wasDead ? "logged out (the token was dead already)" : "logged out")
-        if (try? session.file.load())?.record.token != nil {
+        if let left = try? session.file.load()?.record, !left.isEmpty {
             Output.line("somebody logged in meanwhile: that session stays in \(session.file.path)")
         }
         try endPrevious(session)
     }
 
-    /// Ends the token at the API. `mayRefresh` says whether it may be sent to where this configuration refreshes. True if
-    /// it was of no use any more.
-    private func end(_ given: Token, _ session: SessionAccess, mayRefresh: Bool) throws -> Bool {
+    /// Ends the session where its tokens come from. True if it was of no use any more.
+    private func end(_ record: SessionRecord, _ session: SessionAccess) throws -> Bool {
         let configuration = session.loaded.configuration
-        guard let signOut = SignOut(configuration) else {
+        guard let signOut = SignOut(session.loaded) else {
             Output.error(
                 "squire: no session.sign-out is configured: the token is forgotten here, but lives on at the API"
             )
             return false
         }
-        var token = given
-        let status = session.cache.status
-        let canRefresh = configuration.session.refresh != nil && mayRefresh
-        if let seconds = status.expiresIn, seconds <= 5, canRefresh {
-            do {
-                token = try session.refresh(.manual)
-            } catch let failure as ExitFailure where failure.code == 77 {
-                // It can do nothing any more.
-                return true
+        let outcome: SignOut.Outcome
+        if case .oauth(let oauth) = configuration.session.source {
+            outcome = signOut.end(record.held)
+            // What can be had again at any time is a cache: it is forgotten, whatever becomes of it elsewhere.
+            if !oauth.grant.spends, case .failed(let failure) = outcome {
+                Output.error("squire: the token is forgotten here, but lives on: \(failure.reason)")
+                return false
             }
+        } else {
+            guard let ended = try endByRoute(record, session, signOut) else { return true }
+            outcome = ended
         }
-        var outcome = signOut.end(token)
-        if case .rejected = outcome, canRefresh, let fresh = try? session.refresh(.rejected) {
-            outcome = signOut.end(fresh)
-        }
-        let again = "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
         switch outcome {
         case .ended, .rejected: return false
-        case .failed(let status):
-            throw ExitFailure.tryLater(
-                "squire: the API answers the logout with status \(status); the token is kept. \(again)"
+        case .noWay:
+            Output.error(
+                "squire: the authorization server has no way to end tokens: they are forgotten here, but live on there"
             )
-        case .unreachable(let detail):
-            throw ExitFailure.unreachable("squire: the API cannot be reached: \(detail); the token is kept. \(again)")
+            return false
+        case .endedPartly(let reason):
+            Output.error("squire: the session has ended, but its access token lives on until its end: \(reason)")
+            return false
+        case .failed(let failure): throw self.failure(failure, session)
         }
+    }
+
+    private func failure(_ failure: SignOut.Failure, _ session: SessionAccess) -> ExitFailure {
+        let again = "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
+        return switch failure {
+        case .later(let reason): .tryLater("squire: the logout failed (\(reason)); the token is kept. \(again)")
+        case .unreachable(let reason):
+            .unreachable("squire: the API cannot be reached: \(reason); the token is kept. \(again)")
+        case .refused(let reason):
+            .configuration("squire: the logout is refused: \(reason); the token is kept. \(again)")
+        }
+    }
+
+    /// Ends the token by `session.sign-out`, refreshed before if it has expired. Nil if it was of no use any more.
+    private func endByRoute(
+        _ record: SessionRecord,
+        _ session: SessionAccess,
+        _ signOut: SignOut
+    ) throws -> SignOut.Outcome? {
+        var held = record.held
+        let status = session.cache.status
+        // Whether it may be sent to where this configuration refreshes.
+        let mayRefresh = record.foreignRefreshOrigin(to: session.loaded.binding) == nil
+        let canRefresh = session.loaded.configuration.session.refresh != nil && mayRefresh
+        let isOver = held.accessToken == nil || status.expiresIn.map { $0 <= 5 } ?? false
+        if isOver, canRefresh {
+            do {
+                held.accessToken = try session.refresh(.manual)
+            } catch let failure as ExitFailure where failure.code == 77 {
+                // It can do nothing any more.
+                return nil
+            }
+        }
+        let outcome = signOut.end(held)
+        if case .rejected = outcome, canRefresh, let fresh = try? session.refresh(.rejected) {
+            return signOut.end(HeldTokens(accessToken: fresh))
+        }
+        return outcome
     }
 
     /// Ends what logins replaced and kept, and removes it.
@@ -91,17 +136,20 @@ struct LogoutCommand: ParsableCommand {
     private func endKept(_ session: SessionAccess) -> Bool {
         let (file, binding) = (session.file, session.loaded.binding)
         let removed = "removed \(file.previousPath)"
-        guard let record = file.ending(), let token = record.token else {
+        guard let record = file.ending(), !record.isEmpty else {
             return remove(file, "\(removed), which held no session")
         }
-        let who = token.claims?.subject.map { "the former session, of customer \($0)," } ?? "the former session"
+        let who = record.token?.claims?.subject.map { "the former session, of customer \($0)," } ?? "the former session"
         if let origin = record.foreignOrigin(to: binding) {
             return remove(file, "\(removed); \(who) is for \(origin) and lives on there")
         }
-        guard !local, let signOut = SignOut(session.loaded.configuration) else {
+        if let source = record.foreignSource(to: binding) {
+            return remove(file, "\(removed); \(who) was made by \(source) and lives on there")
+        }
+        guard !local, let signOut = SignOut(session.loaded) else {
             return remove(file, "\(removed); \(who) lives on at the API")
         }
-        if signOut.endForGood(token, mayRefresh: record.foreignRefreshOrigin(to: binding) == nil) {
+        if signOut.endForGood(record.held, mayRefresh: record.foreignRefreshOrigin(to: binding) == nil) {
             return remove(file, "\(removed); \(who) has ended at the API too")
         }
         Output.line(

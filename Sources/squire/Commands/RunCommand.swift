@@ -48,19 +48,19 @@ struct RunCommand: ParsableCommand {
         LogWriter.standardError.hold()
         defer { LogWriter.standardError.finish() }
         for warning in ConfigurationOverrides.warnings(Environment.all) { logging.logger().warning("\(warning)") }
-        var problems: [String] = []
+        var problems: [ConfigurationError.Issue] = []
         var loaded: [LoadedConfiguration] = []
         for path in config.isEmpty ? [nil] : config.map(Optional.some) {
             do throws(ConfigurationError) {
                 let loader = Loading.loader(overrides)
-                let one = try loader.load(path)
-                try Loading.allow(one, loader)
+                var one = try loader.load(path)
+                try Loading.prepare(&one, loader)
                 loaded.append(one)
             } catch {
-                problems.append(error.description)
+                problems += error.issues
             }
         }
-        guard problems.isEmpty else { throw ExitFailure.configuration(problems.joined(separator: "\n")) }
+        guard problems.isEmpty else { throw Loading.failure(ConfigurationError(problems)) }
         do throws(ConfigurationError) {
             try LoadedConfiguration.requireDistinctAddresses(loaded)
         } catch {

@@ -19,12 +19,26 @@ enum Loading {
         do throws(ConfigurationError) {
             for warning in ConfigurationOverrides.warnings(Environment.all) { Output.error("squire: \(warning)") }
             let loader = loader(overrides)
-            let loaded = try loader.load(path)
-            if case .act = use { try allow(loaded, loader) }
+            var loaded = try loader.load(path)
+            if case .act = use { try prepare(&loaded, loader) }
             return loaded
         } catch {
-            throw ExitFailure.configuration(error.description)
+            throw failure(error)
         }
+    }
+
+    /// The end of the process that such mistakes mean.
+    static func failure(_ error: ConfigurationError) -> ExitFailure {
+        error.mayPass ? .tryLater(error.description) : .configuration(error.description)
+    }
+
+    /// Makes a configuration fit to be acted on: a person means it, and its secrets are read.
+    static func prepare(
+        _ loaded: inout LoadedConfiguration,
+        _ loader: ConfigurationLoader
+    ) throws(ConfigurationError) {
+        try allow(loaded, loader)
+        try loaded.readSecrets()
     }
 
     static func loader(_ overrides: ConfigurationOverrides) -> ConfigurationLoader {

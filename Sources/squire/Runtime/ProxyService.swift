@@ -8,6 +8,7 @@ import ReverseProxy
 import Settings
 import Synchronization
 import Threads
+import TokenSources
 
 /// One running proxy with its session and its inspector.
 final class ProxyService {
@@ -215,9 +216,15 @@ final class ProxyService {
     ) throws -> Session {
         let messages = logging.messages
         do throws(SessionFileError) {
+            let logger = logging.logger()
+            let source = ConfiguredSource.make(loaded) {
+                SessionLog.log($0, to: messages)
+            } remark: {
+                logger.notice("\(ControlCharacters.escaped($0))")
+            }
             let session = try Session(
                 file: keepsSession ? loaded.keptFile : nil,
-                source: ConfiguredSource.make(loaded) { SessionLog.log($0, to: messages) },
+                source: source,
                 policy: loaded.configuration.session.policy,
                 binding: loaded.binding,
                 login: loaded.lines.login,
@@ -228,6 +235,9 @@ final class ProxyService {
             )
             session.watchFile()
             session.start()
+            (source as? TokenFileSource)?.watch(interval: TestTimes.tokenFileInterval) { [weak session] in
+                session?.sourceChanged()
+            }
             session.keepAlive()
             return session
         } catch {

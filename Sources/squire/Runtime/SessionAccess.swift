@@ -61,7 +61,7 @@ struct SessionAccess {
     /// What the last `adopt` took the place of.
     var replaced: ReplacedSession? { heard.with { $0.replaced } }
 
-    /// The record in the file, with a token that may be sent to this API; nil if there is none. What is checked and what
+    /// The record in the file, with tokens that may be sent to this API; nil if there is none. What is checked and what
     /// is used come from one look at the file, which somebody may replace at any moment.
     func record() throws -> SessionRecord? {
         guard loaded.configuration.session.source.isKept, let record = try? file.load()?.record, !record.isEmpty else {
@@ -117,8 +117,21 @@ struct SessionAccess {
         _ arrival: SessionRecord.Arrival,
         replacing replaceable: ReplaceableSession
     ) throws {
+        try changed { cache.adopt(tokens, arrival, replacing: replaceable, completion: $0) }
+    }
+
+    /// The same with what `spend` is given for something that works once.
+    func adopt(
+        _ arrival: SessionRecord.Arrival,
+        replacing replaceable: ReplaceableSession,
+        spending spend: @escaping @Sendable () -> Session.Gain
+    ) throws {
+        try changed { cache.adopt(arrival, replacing: replaceable, spending: spend, completion: $0) }
+    }
+
+    private func changed(_ change: (@escaping Session.ChangeCompletion) -> Void) throws {
         let latch = Latch<Result<Void, SessionFileError>>()
-        cache.adopt(tokens, arrival, replacing: replaceable) { latch.set($0) }
+        change { latch.set($0) }
         guard case .failure(let error) = latch.wait() else { return }
         if error.isRefusal { throw error }
         throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")

@@ -16,6 +16,7 @@ struct SessionCheck {
 
     /// The file, and whether it can be read.
     func fileLines() -> [CheckLine] {
+        guard loaded.keptFile != nil else { return [] }
         var lines: [CheckLine] = []
         do throws(SessionFileError) {
             let hasToken = try file.load()?.record.token != nil
@@ -31,7 +32,7 @@ struct SessionCheck {
 
     /// Whether a session could be saved.
     func saveLines(isNeeded: Bool) -> [CheckLine] {
-        guard let problem = file.writeProblem() else { return [] }
+        guard loaded.keptFile != nil, let problem = file.writeProblem() else { return [] }
         let text =
             "\(problem.description): a new token could not be saved, so none is asked for. Make room, or give back the rights"
         return [isNeeded ? CheckLine(.fail(.notWritable), "session file", text) : .warn("session file", text)]

@@ -1,58 +1,143 @@
 import Credentials
 import ReverseProxy
 import Settings
+import TokenSources
 import Upstream
 
-/// Ends tokens at the API, by `session.sign-out`.
+/// Ends tokens where they come from: by `session.sign-out` at the API, or at the authorization server.
 struct SignOut {
     private let configuration: ProxyConfiguration
-    private let path: String
+    private let way: Way
+
+    private enum Way {
+        /// A path of the API that ends the token it is called with.
+        case route(String)
+        /// RFC 7009, or what the server has instead.
+        case revocation(TokenEndpoint)
+    }
 
     enum Outcome {
         case ended
         /// The API refuses the token: it has died before, or has only expired.
         case rejected
-        case failed(status: Int)
-        /// What went wrong on the way.
-        case unreachable(String)
+        /// The session cannot go on, but what is said of its access token may live until its end.
+        case endedPartly(reason: String)
+        /// There is no way: they live on.
+        case noWay
+        case failed(Failure)
     }
 
-    /// Nil if no way to end a token is configured.
-    init?(_ configuration: ProxyConfiguration) {
-        guard let path = configuration.session.signOut.compactMap(\.postPath).first else { return nil }
-        self.configuration = configuration
-        self.path = path
+    /// Why nothing was ended.
+    enum Failure {
+        /// Another try may work.
+        case later(reason: String)
+        case unreachable(reason: String)
+        /// The server does not do it, or not like this.
+        case refused(reason: String)
     }
 
-    func end(_ token: Token) -> Outcome {
-        let timeout = configuration.session.timeout ?? .seconds(30)
-        switch SessionRequests(configuration).send("POST", path, token: token, timeout: timeout) {
-        case .failure(.notSent(let error)), .failure(.noResponse(let error)): return .unreachable(error.detail)
-        case .success(let response) where (200..<300).contains(response.status): return .ended
-        case .success(let response) where response.status == 401: return .rejected
-        case .success(let response): return .failed(status: response.status)
+    /// Nil if no way to end a token is configured. An authorization server's metadata may know one, or not.
+    init?(_ loaded: LoadedConfiguration) {
+        configuration = loaded.configuration
+        switch configuration.session.source {
+        case .oauth(let oauth): way = .revocation(ConfiguredSource.tokenEndpoint(oauth, loaded))
+        case .given, .recipe:
+            guard let path = configuration.session.signOut.compactMap(\.postPath).first else { return nil }
+            way = .route(path)
+        case .unused, .exec, .tokenFile: return nil
         }
     }
 
-    /// Ends a token that no session has any more. One that is rejected is refreshed first, because an expired token
-    /// could still be refreshed by whoever has it; the new one is known to nobody else. `mayRefresh` says whether the
-    /// token may be sent to where this configuration refreshes. True if the token is dead.
-    func endForGood(_ token: Token, mayRefresh: Bool = true) -> Bool {
-        switch end(token) {
+    /// Ends what is held. A route wants an access token that is alive.
+    func end(_ held: HeldTokens) -> Outcome {
+        switch way {
+        case .revocation(let endpoint): revoke(held, at: endpoint)
+        case .route(let path): held.accessToken.map { call(path, $0) } ?? .rejected
+        }
+    }
+
+    private func call(_ path: String, _ token: Token) -> Outcome {
+        let timeout = configuration.session.timeout ?? .seconds(30)
+        switch SessionRequests(configuration).send("POST", path, token: token, timeout: timeout) {
+        case .failure(.notSent(let error)), .failure(.noResponse(let error)):
+            return .failed(.unreachable(reason: error.detail))
+        case .success(let response) where (200..<300).contains(response.status): return .ended
+        case .success(let response) where response.status == 401: return .rejected
+        case .success(let response): return .failed(.later(reason: "status \(response.status)"))
+        }
+    }
+
+    // MARK: RFC 7009
+
+    /// The refresh token first: at most servers its access tokens end with it, and without it the session cannot go on.
+    private func revoke(_ held: HeldTokens, at endpoint: TokenEndpoint) -> Outcome {
+        var hasEnded = false
+        if let token = held.refreshToken {
+            switch endpoint.revoke(token, .refreshToken) {
+            case .ended: hasEnded = true
+            case .noWay: break
+            case let outcome: return Self.failure(outcome)
+            }
+        }
+        guard let token = held.accessToken else { return hasEnded ? .ended : .noWay }
+        switch endpoint.revoke(token, .accessToken) {
+        case .ended: return .ended
+        case .noWay: return hasEnded ? .ended : .noWay
+        case let outcome:
+            guard hasEnded, case .failed(let failure) = Self.failure(outcome) else { return Self.failure(outcome) }
+            return .endedPartly(reason: failure.reason)
+        }
+    }
+
+    private static func failure(_ outcome: RevocationOutcome) -> Outcome {
+        switch outcome {
+        case .ended: .ended
+        case .noWay: .noWay
+        case .unavailable(let reason, let seconds):
+            .failed(.later(reason: reason + (seconds.map { ", and asks for \($0) s" } ?? "")))
+        case .unreachable(let reason): .failed(.unreachable(reason: reason))
+        case .refused(let reason): .failed(.refused(reason: reason))
+        }
+    }
+
+    // MARK: Tokens that no session has
+
+    /// Ends tokens that no session has any more. One that a route rejects is refreshed first, because an expired token
+    /// could still be refreshed by whoever has it; the new one is known to nobody else. `mayRefresh` says whether it may
+    /// be sent to where this configuration refreshes. True if nothing of them lives.
+    func endForGood(_ held: HeldTokens, mayRefresh: Bool = true) -> Bool {
+        switch end(held) {
         case .ended: return true
-        case .failed, .unreachable: return false
+        case .endedPartly, .noWay, .failed: return false
         case .rejected: break
         }
         guard let source = RecipeSource(configuration) else { return true }
         guard mayRefresh else { return false }
-        switch source.get(HeldTokens(accessToken: token)) {
+        switch source.get(held) {
         case .obtained(let tokens, _):
-            if case .ended = end(tokens.accessToken) { return true }
+            if case .ended = end(HeldTokens(accessToken: tokens.accessToken, refreshToken: tokens.refreshToken)) {
+                return true
+            }
             return false
         case .refused: return true
         // It lives: it could not be ended a moment ago, though the API goes on giving it.
         case .unchanged: return false
         case .misconfigured, .unavailable, .unreachable, .lost: return false
+        }
+    }
+
+    /// Ends tokens that are not taken over, and says what became of them.
+    static func endRefused(_ tokens: TokenSet, _ loaded: LoadedConfiguration) -> String {
+        let held = HeldTokens(accessToken: tokens.accessToken, refreshToken: tokens.refreshToken)
+        return SignOut(loaded)?.endForGood(held) ?? false
+            ? "The new token was ended at the API." : "The new token was thrown away, and lives on at the API."
+    }
+}
+
+extension SignOut.Failure {
+    var reason: String {
+        switch self {
+        case .later(let reason), .unreachable(let reason), .refused(let reason): reason
         }
     }
 }

@@ -1,0 +1,116 @@
+/// Taking in what a login brings.
+extension Session {
+    /// What was given for something that works once.
+    public enum Gain: Sendable {
+        case tokens(TokenSet)
+        /// A refresh token that was sent, and whose answer did not come: it may be good still.
+        case unanswered(Token, reason: String)
+        /// The session stays as it is.
+        case nothing
+    }
+
+    /// Makes `tokens` the session's, saved first. What cannot be saved is refused, or, with `keepsUnsaved`, used from
+    /// memory until it can. A living session that it replaces is kept beside the file. What it may not replace is
+    /// refused, with nothing changed.
+    public func adopt(
+        _ tokens: TokenSet,
+        _ arrival: SessionRecord.Arrival,
+        keepsUnsaved: Bool = false,
+        replacing replaceable: ReplaceableSession = .ofThisAPI,
+        completion: @escaping ChangeCompletion
+    ) {
+        change(completion) { [self] in
+            take(arrival, keepsUnsaved: keepsUnsaved, replacing: replaceable) { () throws(SessionFileError) in
+                .tokens(tokens)
+            }
+        }
+    }
+
+    /// Has `spend` spend something that works once, such as a code, and makes what it is given the session's, as
+    /// `adopt` does. The file is locked meanwhile, and has room for what is to come: nobody can lose it but by ending
+    /// this process. `spend` blocks, and is called once, if it can be saved at all.
+    public func adopt(
+        _ arrival: SessionRecord.Arrival,
+        replacing replaceable: ReplaceableSession,
+        spending spend: @escaping @Sendable () -> Gain,
+        completion: @escaping ChangeCompletion
+    ) {
+        change(completion) { [self] in
+            take(arrival, keepsUnsaved: false, replacing: replaceable) { () throws(SessionFileError) in
+                // The disk may have become full while the person was busy.
+                if let file { file.abandon(try file.prepare()) }
+                return spend()
+            }
+        }
+    }
+
+    /// On the session's thread. `gain` is called once, with the file's lock.
+    private func take(
+        _ arrival: SessionRecord.Arrival,
+        keepsUnsaved: Bool,
+        replacing replaceable: ReplaceableSession,
+        _ gain: () throws(SessionFileError) -> Gain
+    ) -> Result<Void, SessionFileError> {
+        var gained: Result<Gain, SessionFileError>?
+        var replaced: ReplacedSession?
+        let result = replace(keepsUnsaved: keepsUnsaved, replacesForeign: replaceable.mayBeForeign) { record, _ in
+            // Asked again when somebody was quicker to write the file.
+            let known = gained ?? Result { () throws(SessionFileError) in try gain() }
+            gained = known
+            guard case .success(let gain) = known else { return .leave }
+            return put(gain, arrival, into: &record, replacing: replaceable, &replaced)
+        }
+        switch gained {
+        case .failure(let error)?: return .failure(error)
+        case .success(.nothing)?: break
+        // Nil: refused before anything was spent.
+        case .success(.tokens)?, .success(.unanswered)?, nil: announce(result, replaced, keepsUnsaved: keepsUnsaved)
+        }
+        return result
+    }
+
+    private func put(
+        _ gain: Gain,
+        _ arrival: SessionRecord.Arrival,
+        into record: inout SessionRecord,
+        replacing replaceable: ReplaceableSession,
+        _ replaced: inout ReplacedSession?
+    ) -> ChangeVerdict {
+        let now = clock.now.wall
+        // Another source's may be good for that one still.
+        let mayLive = mayRefresh(record) || binding.flatMap { record.foreignSource(to: $0) } != nil
+        switch gain {
+        case .nothing: return .leave
+        case .tokens(let tokens):
+            let token = tokens.accessToken
+            replaced = ReplacedSession(record, by: token, binding, canRefresh: mayLive, now: now)
+            if let other = replaceable.otherCustomer(replaced, by: token) { return .refuse(customer: other) }
+            record.put(tokens, arrival, upstream: binding?.origin, now: now)
+        case .unanswered(let token, let reason):
+            replaced = ReplacedSession(record, by: token, binding, canRefresh: mayLive, now: now)
+            record.forgetToken()
+            record.putRefreshToken(token, now: now)
+            record.unanswered = .init(at: now, reason: reason)
+        }
+        if let binding { record.bind(binding) }
+        return .replace(keeping: replaced?.record)
+    }
+
+    private func announce(
+        _ result: Result<Void, SessionFileError>,
+        _ replaced: ReplacedSession?,
+        keepsUnsaved: Bool
+    ) {
+        switch result {
+        case .failure(let error) where error.isRefusal: emit(.loginIgnored(reason: error.description))
+        case .failure where !keepsUnsaved: break
+        case .success, .failure:
+            if var replaced {
+                let isKept = file?.previous()?.token == replaced.record.token
+                replaced.keptIn = isKept ? file?.previousPath : nil
+                emit(.replaced(replaced))
+            }
+            emit(.loggedIn(generation: generation))
+        }
+    }
+}

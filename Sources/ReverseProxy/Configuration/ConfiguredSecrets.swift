@@ -1,0 +1,36 @@
+import HTTP1
+import TokenSources
+import Upstream
+
+extension ProxyConfiguration {
+    /// The values of all that is secret in it, as far as they are known: what no log and no page shows.
+    public var secrets: [[UInt8]] {
+        var texts: [String] = []
+        for rule in headers + (session.refresh?.headers ?? []) where rule.isSecret {
+            texts.append(rule.value)
+            // Behind a scheme.
+            if let blank = rule.value.lastIndex(of: " ") { texts.append(String(rule.value[blank...].dropFirst())) }
+        }
+        if case .exec(let exec) = session.source { texts += exec.variables.compactMap(\.value.secret) }
+        texts += proxy.secrets
+        return [access.key].compactMap(\.self) + texts.map { Array($0.utf8) }
+    }
+}
+
+extension SecretValue {
+    /// The text, unless it was written where everything is shown.
+    fileprivate var secret: String? {
+        if case .plain = reference { nil } else { text }
+    }
+}
+
+extension UpstreamSettings.Proxy {
+    /// What stands before the host (RFC 3986 section 3.2.1): the password, and all of it.
+    fileprivate var secrets: [String] {
+        guard case .url(let url) = self, let at = url.lastIndex(of: "@") else { return [] }
+        let start = url[..<at].lastIndex(of: "/").map { url.index(after: $0) } ?? url.startIndex
+        let user = url[start..<at]
+        let password = user.firstIndex(of: ":").map { user[$0...].dropFirst() } ?? user
+        return [String(user), String(password)]
+    }
+}

@@ -1,0 +1,139 @@
+import ReverseProxy
+import TokenSources
+
+/// Reads `session.exec` and `session.token-file`: a command or a file that gives tokens.
+extension ConfigurationSections {
+    private static let execKeys = ["command", "format", "timeout", "env", "token", "expires-in", "expires-at"]
+    private static let execTimeouts = Duration.seconds(1)...Duration.seconds(600)
+
+    /// Nil if the key is missing, or with an issue.
+    func exec(_ session: MapReader) -> ExecConfiguration? {
+        guard let node = session.node("exec") else { return nil }
+        guard case .mapping = node else {
+            return command(session, "exec").map { ExecConfiguration(command: $0, directory: directory) }
+        }
+        guard let map = session.map("exec", keys: Self.execKeys) else { return nil }
+        guard let command = command(map, "command") else {
+            if map.node("command") == nil { session.fail("exec", "needs a command") }
+            return nil
+        }
+        var exec = ExecConfiguration(command: command, directory: directory)
+        if let format = map.choice("format", ExecFormat.self) { exec.format = format }
+        if let timeout = map.duration("timeout", Self.execTimeouts) { exec.timeout = timeout }
+        exec.variables = variables(map)
+        places(map, &exec)
+        return exec
+    }
+
+    /// Where JSON holds what is wanted; nothing else has such places.
+    private func places(_ map: MapReader, _ exec: inout ExecConfiguration) {
+        exec.places.token = jsonPointer(map, "token")
+        exec.places.expiresIn = jsonPointer(map, "expires-in")
+        exec.places.expiresAt = jsonPointer(map, "expires-at")
+        guard exec.places != ExecFormat.Places() else { return }
+        if map.node("format") == nil {
+            exec.format = .json
+        } else if exec.format != .json {
+            for key in ["token", "expires-in", "expires-at"] where map.node(key) != nil {
+                map.fail(key, "is a place in JSON: it needs format: json")
+            }
+        }
+    }
+
+    private func jsonPointer(_ map: MapReader, _ key: String) -> String? {
+        map.value(key, "a JSON Pointer that starts with /, such as /token") { $0.hasPrefix("/") ? $0 : nil }
+    }
+
+    /// Set by Squire itself for the commands that it runs.
+    private static let ownVariables = ["SQUIRE_EXEC", "SQUIRE_EXEC_COMMANDS"]
+
+    private func variables(_ map: MapReader) -> [ExecConfiguration.Variable] {
+        guard let node = map.node("env") else { return [] }
+        guard case .mapping(let mapping) = node else {
+            map.fail("env", "must be a map of names and values")
+            return []
+        }
+        return mapping.entries.compactMap { entry in
+            let name = entry.key.text ?? ""
+            guard Self.isVariableName(name), !Self.ownVariables.contains(name) else {
+                issues.add("session.exec.env: \"\(name)\" is not the name of a variable to be set", at: entry.key)
+                return nil
+            }
+            guard let reference = secret(entry.value, "session.exec.env.\(name)", mayRun: false) else { return nil }
+            return .init(name: name, value: SecretValue(reference), source: issues.place(of: entry.key))
+        }
+    }
+
+    /// What a shell can name (XBD section 8.1 of POSIX).
+    private static func isVariableName(_ name: String) -> Bool {
+        guard let first = name.utf8.first, !(0x30...0x39).contains(first) else { return false }
+        return name.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x5F: true
+            default: false
+            }
+        }
+    }
+
+    // MARK: The token file
+
+    private static let tokenFileKeys = ["path", "token", "expires-at"]
+
+    /// Nil if the key is missing, or with an issue.
+    func tokenFile(_ session: MapReader) -> TokenFileConfiguration? {
+        guard let node = session.node("token-file") else { return nil }
+        let path = { (text: String) in TextFile.expand(text, in: directory, environment: environment) }
+        if let text = node.text {
+            guard !text.isEmpty else {
+                session.fail("token-file", "must be the path of a file")
+                return nil
+            }
+            return TokenFileConfiguration(path: path(text))
+        }
+        guard let map = session.map("token-file", keys: Self.tokenFileKeys) else { return nil }
+        guard let text = map.string("path"), !text.isEmpty else {
+            session.fail("token-file", "needs a path")
+            return nil
+        }
+        var file = TokenFileConfiguration(path: path(text))
+        file.token = jsonPointer(map, "token")
+        file.expiresAt = jsonPointer(map, "expires-at")
+        if file.expiresAt != nil, file.token == nil {
+            map.fail("expires-at", "is a place in JSON: it needs token, the place of the token")
+        }
+        return file
+    }
+
+    // MARK: Together
+
+    /// Reads a source that needs no session file, and what may not stand beside it. `session` has read all else.
+    func statelessSource(_ map: MapReader, _ session: inout SessionConfiguration) {
+        if let exec = exec(map) {
+            session.source = .exec(exec)
+        } else if let file = tokenFile(map) {
+            session.source = .tokenFile(file)
+        } else {
+            return
+        }
+        // Whoever issues it says what form it has.
+        session.tokensAreJWTs = false
+        let key = map.node("exec") == nil ? "token-file" : "exec"
+        if map.node("file") != nil {
+            map.fail("file", "cannot stand beside session.\(key): what that gives is not kept in a file")
+        }
+        if map.node("keep-alive") != nil {
+            map.fail("keep-alive", "has nothing to keep alive: session.\(key) gives a token at any time")
+        }
+    }
+
+    /// Refuses a session file that an option names, where there is none.
+    func checkFile(_ given: ConfigurationOverrides.Value, _ source: SessionConfiguration.Source) {
+        let key: String
+        switch source {
+        case .exec: key = "exec"
+        case .tokenFile: key = "token-file"
+        case .given, .unused, .recipe, .oauth: return
+        }
+        issues.add("cannot stand beside session.\(key): what that gives is not kept in a file", source: given.source)
+    }
+}

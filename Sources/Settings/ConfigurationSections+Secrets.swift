@@ -1,0 +1,86 @@
+import HTTP1
+import ReverseProxy
+import TokenSources
+
+/// Reads where secrets are kept: `{env: NAME}`, `{file: PATH}`, `{exec: [COMMAND, ARGUMENT…]}`, or the secret itself.
+///
+/// Only looks: what a file or a command holds is read by commands that use it (`LoadedConfiguration.readSecrets`).
+extension ConfigurationSections {
+    static let secretKeys = ["env", "file", "exec"]
+
+    /// What reads the secrets of this configuration.
+    var secretReader: SecretReader { SecretReader(environment: environment, directory: directory) }
+
+    /// A secret at `node`, whose key is `name` in full. Nil with an issue when it is none, or cannot be had.
+    func secret(_ node: YAMLNode, _ name: String, mayRun: Bool = true) -> SecretReference? {
+        if let text = node.text { return .plain(text) }
+        let keys = mayRun ? Self.secretKeys : Self.secretKeys.filter { $0 != "exec" }
+        guard let map = MapReader(node, prefix: "\(name).", keys: keys, issues: issues) else { return nil }
+        return reference(map, name)
+    }
+
+    /// The one of `env`, `file` and `exec` that the map has. `name` is the key of the map in full.
+    func reference(_ map: MapReader, _ name: String) -> SecretReference? {
+        let given = Self.secretKeys.filter { map.node($0) != nil }
+        guard given.count == 1, let kind = given.first else {
+            issues.add("\(name) must be a value, or name one of env, file and exec", at: map.node)
+            return nil
+        }
+        let reference: SecretReference?
+        switch kind {
+        case "env": reference = map.string("env").map(SecretReference.environment)
+        case "file":
+            reference = map.string("file").map {
+                .file(TextFile.expand($0, in: directory, environment: environment))
+            }
+        default: reference = command(map, "exec").map(SecretReference.command)
+        }
+        guard let reference else { return nil }
+        if let problem = secretReader.problem(reference) {
+            issues.add("\(name) \(problem.text)", at: map.node(kind))
+            return nil
+        }
+        return reference
+    }
+
+    /// A command and its arguments: a list, since there is no shell that would take a line apart.
+    func command(_ map: MapReader, _ key: String) -> [String]? {
+        guard let node = map.node(key) else { return nil }
+        guard case .sequence = node, let list = map.list(key)?.map(\.text), let name = list.first, !name.isEmpty else {
+            map.fail(key, "must be a list of the command and its arguments, such as [gcloud, auth, print-access-token]")
+            return nil
+        }
+        return list
+    }
+
+    // MARK: Headers
+
+    static let headerKeys = ["value", "overwrite", "secret"] + secretKeys
+
+    /// A header whose value is a map: `{value: V, overwrite: true, secret: true}`, or a secret instead of the value.
+    func headerRule(_ keyNode: YAMLNode, _ valueNode: YAMLNode, name: String, source: String) -> HeaderRule? {
+        let key = "headers.\(name)"
+        guard let map = MapReader(valueNode, prefix: "\(key).", keys: Self.headerKeys, issues: issues) else {
+            return nil
+        }
+        let overwrite = map.bool("overwrite") ?? false
+        let isSecret = map.bool("secret")
+        guard Self.secretKeys.contains(where: { map.node($0) != nil }) else {
+            guard let value = map.string("value") else {
+                if map.node("value") == nil { issues.add("\(key) needs a value, env, file or exec", at: keyNode) }
+                return nil
+            }
+            var rule = HeaderRule(name: name, value: value, overwrite: overwrite, source: source)
+            if isSecret == true { rule.secret = .plain(value) }
+            return rule
+        }
+        if map.node("value") != nil {
+            map.fail("value", "and env, file or exec cannot both be given")
+            return nil
+        }
+        if isSecret == false { map.fail("secret", "is true for what env, file or exec give") }
+        guard let reference = reference(map, key) else { return nil }
+        // Read by those who send it.
+        return HeaderRule(name: name, value: "", overwrite: overwrite, source: source, secret: reference)
+    }
+}

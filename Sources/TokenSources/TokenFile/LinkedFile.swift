@@ -1,0 +1,60 @@
+import Platform
+
+/// What decides which file a path names: each link on the way, and the file itself.
+enum LinkedFile {
+    /// An entry of a directory.
+    struct Entry: Hashable, Sendable {
+        var directory: String
+        var name: String
+    }
+
+    /// As many as the system follows.
+    private static let maxLinks = 40
+
+    /// The entries that must be watched to hear of another file behind `path`, in the order in which they are followed.
+    /// The last is the file, or the first that is missing.
+    static func entries(of path: String) -> [Entry] {
+        var entries: [Entry] = []
+        var pending = Array(parts(absolute(path)).reversed())
+        var current = ""
+        var links = 0
+        while let part = pending.popLast() {
+            if part == ".." {
+                current = String(current[..<(current.lastIndex(of: "/") ?? current.startIndex)])
+                continue
+            }
+            let entry = Entry(directory: current.isEmpty ? "/" : current, name: part)
+            let next = "\(current)/\(part)"
+            if let target = target(of: next) {
+                entries.append(entry)
+                links += 1
+                guard links <= maxLinks else { return entries }
+                if target.hasPrefix("/") { current = "" }
+                pending += parts(target).reversed()
+            } else if pending.isEmpty || !PrivateFile.exists(next) {
+                return entries + [entry]
+            } else {
+                current = next
+            }
+        }
+        return entries
+    }
+
+    private static func parts(_ path: String) -> [String] {
+        path.split(separator: "/").map(String.init).filter { $0 != "." }
+    }
+
+    private static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let current = getcwd(nil, 0) else { return path }
+        defer { free(current) }
+        return String(cString: current) + "/" + path
+    }
+
+    /// Where a link leads; nil if it is none.
+    private static func target(of path: String) -> String? {
+        var bytes = [CChar](repeating: 0, count: 4096)
+        let count = readlink(path, &bytes, bytes.count)
+        guard count > 0 else { return nil }
+        return String(decoding: bytes.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}

@@ -1,0 +1,106 @@
+import Credentials
+import Platform
+import Support
+
+/// What a token file holds.
+enum TokenFileContent: Equatable, Sendable {
+    /// `expiresIn` is seconds from now, where the file says so beside the token.
+    case token(Token, expiresIn: Int?)
+    /// It is being written, or not there yet: what was read before stays.
+    case unfinished(String)
+    /// It holds something else. The text is the rest of a sentence that begins with the file.
+    case wrong(String)
+}
+
+/// Reads a token file: the token and a line end, or, where the configuration says where in it, JSON.
+struct TokenFileReader: Sendable {
+    let configuration: TokenFileConfiguration
+
+    static let maxBytes = 64 * 1024
+    /// What was written so lately, in nanoseconds, may still be being written; it is looked at again after a pause.
+    private static let freshness = 50_000_000
+    private static let pause: Int32 = 20
+    private static let maxLooks = 5
+
+    init(_ configuration: TokenFileConfiguration) {
+        self.configuration = configuration
+    }
+
+    /// Reads the file now. May wait for a moment. `wall` is now, seconds since 1970.
+    func read(wall: Int) -> TokenFileContent {
+        do throws(NamedFile.Problem) {
+            return content(try settledBytes(), wall: wall)
+        } catch {
+            switch error {
+            case .system(ENOENT), .system(ENOTDIR): return .unfinished("is not there")
+            case .system, .tooLarge, .isDirectory, .isNoFile: return .wrong("cannot be read: \(error.text)")
+            }
+        }
+    }
+
+    private func settledBytes() throws(NamedFile.Problem) -> [UInt8] {
+        var bytes = try NamedFile.read(configuration.path, limit: Self.maxBytes)
+        for _ in 0..<Self.maxLooks where isFresh {
+            _ = poll(nil, 0, Self.pause)
+            let again = try NamedFile.read(configuration.path, limit: Self.maxBytes)
+            if again == bytes { break }
+            bytes = again
+        }
+        return bytes
+    }
+
+    private var isFresh: Bool {
+        var information = stat()
+        guard stat(configuration.path, &information) == 0 else { return false }
+        #if canImport(Glibc)
+        let written = information.st_mtim
+        #else
+        let written = information.st_mtimespec
+        #endif
+        let now = WallClock.now()
+        guard abs(now.seconds.subtracting(saturating: Int(written.tv_sec))) <= 1 else { return false }
+        let age = (now.seconds - Int(written.tv_sec)) * 1_000_000_000 + now.nanoseconds - Int(written.tv_nsec)
+        return (0..<Self.freshness).contains(age)
+    }
+
+    // MARK: Its content
+
+    /// Pure. `wall` is now, seconds since 1970.
+    func content(_ bytes: [UInt8], wall: Int) -> TokenFileContent {
+        guard let first = bytes.first(where: { $0 > 0x20 }) else { return .unfinished("is empty") }
+        if first == UInt8(ascii: "{") { return json(bytes, wall: wall) }
+        guard let text = String(validating: SecretReader.withoutLineEnd(bytes), as: UTF8.self) else {
+            return .wrong("is not UTF-8 text")
+        }
+        return token(text, "", expiresIn: nil)
+    }
+
+    private func json(_ bytes: [UInt8], wall: Int) -> TokenFileContent {
+        guard let pointer = configuration.token else {
+            return .wrong("holds JSON: say where the token is in it, as in token-file: {path: FILE, token: /token}")
+        }
+        guard let value = JSONValue(parsing: bytes) else { return .unfinished("holds JSON that is cut or broken") }
+        guard let text = value.value(at: pointer)?.string, !text.isEmpty else {
+            return .wrong("holds no token at \(pointer)")
+        }
+        let expiresIn = configuration.expiresAt.flatMap { ExpiryReader.remaining(value.value(at: $0), wall: wall) }
+        return token(text, " at \(pointer)", expiresIn: expiresIn)
+    }
+
+    private func token(_ text: String, _ place: String, expiresIn: Int?) -> TokenFileContent {
+        do throws(TokenProblem) {
+            let token = try Token(issued: text)
+            if Self.isCut(token.value) { return .unfinished("holds the beginning of a token") }
+            return .token(token, expiresIn: expiresIn)
+        } catch {
+            return .wrong("holds something that is no token\(place): \(error)")
+        }
+    }
+
+    /// A JSON Web Token, signed (RFC 7515 section 3.1) or encrypted (RFC 7516 section 3.1), that ends too early.
+    private static func isCut(_ token: String) -> Bool {
+        guard token.hasPrefix("eyJ") else { return false }
+        let parts = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        return parts.count < 3 || parts.last?.isEmpty ?? true
+    }
+}

@@ -1,0 +1,151 @@
+import Platform
+import Threads
+
+/// Tells when it is worth to look at a file: inotify(7) on the directories of the file and of each link that leads to
+/// it, as Kubernetes swaps `..data`; and now and then in any case, for what no system tells of.
+///
+/// *Threading*: calls `look` on its own thread, at the start too. Call `stop` from any thread that holds no lock which
+/// `look` takes.
+public final class TokenFileWatch: Sendable {
+    private let thread: NativeThread
+    /// The writing end of a pipe. Closing it ends the thread.
+    private let stopWriter: Int32
+
+    public static let standardInterval = Duration.seconds(60)
+
+    /// Nil if the system has no more descriptors or threads. `interval` is between two looks.
+    public init?(
+        _ path: String,
+        interval: Duration = TokenFileWatch.standardInterval,
+        look: @escaping @Sendable () -> Void
+    ) {
+        var ends: [Int32] = [-1, -1]
+        guard pipe(&ends) == 0 else { return nil }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        let stopReader = ends[0]
+        let thread = NativeThread(name: "squire-token") {
+            var loop = Loop(path, stop: stopReader, interval: interval, look)
+            loop.run()
+            close(stopReader)
+        }
+        guard let thread else {
+            for end in ends { close(end) }
+            return nil
+        }
+        self.thread = thread
+        stopWriter = ends[1]
+    }
+
+    /// Ends the thread and waits for it, unless it is the calling thread. Call once.
+    public func stop() {
+        close(stopWriter)
+        if thread.isCurrent { thread.detach() } else { thread.join() }
+    }
+
+    /// What the thread does.
+    private struct Loop: ~Copyable {
+        private let path: String
+        private let stop: Int32
+        private let interval: UInt64
+        private let look: () -> Void
+        private var watches = DirectoryWatches()
+
+        init(_ path: String, stop: Int32, interval: Duration, _ look: @escaping () -> Void) {
+            self.path = path
+            self.stop = stop
+            self.interval = interval.nanoseconds
+            self.look = look
+        }
+
+        mutating func run() {
+            while true {
+                // First: what changes from here on is heard of.
+                watches.set(LinkedFile.entries(of: path))
+                look()
+                guard waitForMore() else { return }
+            }
+        }
+
+        /// Waits until there may be another token; false when it is to stop.
+        private mutating func waitForMore() -> Bool {
+            let deadline = MonotonicClock.now().adding(saturating: interval)
+            while true {
+                var polled = [pollfd(fd: stop, events: Int16(POLLIN), revents: 0)]
+                if let descriptor = watches.descriptor {
+                    polled.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0))
+                }
+                let now = MonotonicClock.now()
+                guard now < deadline else { return true }
+                let count = poll(&polled, nfds_t(polled.count), Int32(clamping: (deadline - now) / 1_000_000 + 1))
+                if polled[0].revents != 0 || count < 0 && errno != EINTR { return false }
+                if count > 0, watches.hear() { return true }
+            }
+        }
+    }
+}
+
+/// Watches entries of directories. Linux only; elsewhere nothing is heard.
+struct DirectoryWatches: ~Copyable {
+    #if os(Linux)
+    private let notify: Int32
+    /// The names that matter in each directory, by its watch.
+    private var names: [Int32: Set<String>] = [:]
+
+    private static let mask = UInt32(
+        IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF
+            | IN_ONLYDIR
+    )
+    private static let lost = UInt32(IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_Q_OVERFLOW)
+
+    init() {
+        notify = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
+    }
+
+    deinit {
+        if notify >= 0 { close(notify) }
+    }
+
+    /// Can be read when there is something to hear; nil where the system has no more of them.
+    var descriptor: Int32? { notify >= 0 ? notify : nil }
+
+    /// Watches these, and no others.
+    mutating func set(_ entries: [LinkedFile.Entry]) {
+        guard notify >= 0 else { return }
+        var next: [Int32: Set<String>] = [:]
+        for entry in entries {
+            let watch = inotify_add_watch(notify, entry.directory, Self.mask)
+            if watch >= 0 { next[watch, default: []].insert(entry.name) }
+        }
+        for watch in names.keys where next[watch] == nil { _ = inotify_rm_watch(notify, watch) }
+        names = next
+    }
+
+    /// Reads what there is to hear; true when it concerns an entry.
+    mutating func hear() -> Bool {
+        var events = [UInt8](repeating: 0, count: 4096)
+        let count = read(notify, &events, events.count)
+        guard count > 0 else { return false }
+        var concerns = false
+        // `struct inotify_event`: watch, mask, cookie, length of the name that follows, padded with zeros.
+        events[..<count].withUnsafeBytes { bytes in
+            var offset = 0
+            while offset + 16 <= bytes.count {
+                let watch = bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)
+                let mask = bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
+                let length = Int(bytes.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self))
+                let end = min(offset + 16 + length, bytes.count)
+                let name = String(decoding: bytes[(offset + 16)..<end].prefix { $0 != 0 }, as: UTF8.self)
+                // Of a watch that was taken away there may still be something in the queue.
+                if mask & UInt32(IN_Q_OVERFLOW) != 0 { concerns = true }
+                if let names = names[watch], names.contains(name) || mask & Self.lost != 0 { concerns = true }
+                offset = end
+            }
+        }
+        return concerns
+    }
+    #else
+    var descriptor: Int32? { nil }
+    mutating func set(_ entries: [LinkedFile.Entry]) {}
+    mutating func hear() -> Bool { false }
+    #endif
+}

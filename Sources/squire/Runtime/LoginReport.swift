@@ -1,0 +1,55 @@
+import Credentials
+import ReverseProxy
+import Settings
+import Support
+import TokenSources
+
+/// What a login came to, in lines.
+struct LoginReport {
+    private let session: SessionAccess
+    private let former: FormerSession
+
+    init(_ session: SessionAccess, former: FormerSession) {
+        self.session = session
+        self.former = former
+    }
+
+    /// `isOAuth`: standard output has one line only, as a script wants it that read an address from standard error.
+    func say(isOAuth: Bool) {
+        let status = session.cache.status
+        let who = status.subject.map { " as customer \($0)" } ?? ""
+        let life = status.expiresIn.map { Self.life($0) } ?? ""
+        var rest = ["session in \(session.file.path)"]
+        if let replaced = session.replaced {
+            let fate = replaced.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
+            rest.append("replaced \(FormerSession(replaced).description); \(fate)")
+        } else if case .former(let file, _) = session.loaded.place {
+            rest.append("\(former.description) stays in \(file), where an older Squire left it")
+        }
+        if isOAuth {
+            rest.forEach(Output.error)
+            if let warning = warning(status) { Output.error(warning) }
+            Output.line("logged in\(who)\(life)")
+        } else {
+            Output.line("logged in\(who)\(life)")
+            rest.forEach(Output.line)
+        }
+    }
+
+    static func life(_ seconds: Int) -> String {
+        seconds > 0 ? ", token good for \(seconds) s" : ", token expired (it will be refreshed)"
+    }
+
+    /// Without a refresh token the session ends with its token.
+    private func warning(_ status: SessionStatus) -> String? {
+        guard case .oauth(let oauth) = session.loaded.configuration.session.source,
+            let record = try? session.record(), record.refreshToken == nil
+        else { return nil }
+        let word = oauth.offlineScope ?? "offline_access"
+        let end =
+            record.expiresAt.map { "ends with its token, in \(status.expiresIn ?? 0) s (\(UTCTime.text($0)))" }
+            ?? "ends with its token, nobody says when"
+        return "squire: warning: no refresh token came: the session \(end). "
+            + "To have one, ask for it: add \(word) to session.oauth.scope, if the server knows that word, and log in again"
+    }
+}

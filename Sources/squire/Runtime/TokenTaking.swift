@@ -1,0 +1,99 @@
+import Credentials
+import Platform
+import ReverseProxy
+import Settings
+import Support
+import Threads
+
+/// Spends something that works once for tokens, and makes them the session's: under the file's lock, and saved before
+/// anybody is told.
+struct TokenTaking {
+    let session: SessionAccess
+    let replaceable: ReplaceableSession
+    /// The login as a line that can be run.
+    let line: String
+    /// The same, replacing whatever is there.
+    let replacing: String
+
+    /// What is spent.
+    enum Spent {
+        case code
+        case deviceCode
+        case refreshToken(Token)
+
+        /// The end of a sentence about tokens that are not kept.
+        fileprivate var fate: String {
+            switch self {
+            case .code, .deviceCode: "The code is spent."
+            case .refreshToken: "The refresh token is spent."
+            }
+        }
+    }
+
+    /// Has `ask` spend it, once. What does not end in saved tokens is the result, or, where tokens came and are not
+    /// kept, an error.
+    func take(_ spent: Spent, _ ask: @escaping @Sendable () -> TokenOutcome) throws -> TokenOutcome {
+        let heard = Guarded<TokenOutcome?>(nil)
+        let given: Token? = if case .refreshToken(let token) = spent { token } else { nil }
+        let spend: @Sendable () -> Session.Gain = {
+            let outcome = ask()
+            heard.with { $0 = outcome }
+            switch outcome {
+            case .obtained(let tokens, _): return .tokens(tokens)
+            case .lost(let reason, _): return given.map { .unanswered($0, reason: reason) } ?? .nothing
+            case .unchanged, .refused, .misconfigured, .unavailable, .unreachable: return .nothing
+            }
+        }
+        do {
+            try session.adopt(.signIn, replacing: replaceable, spending: spend)
+        } catch {
+            guard case .obtained(let tokens, _) = heard.with({ $0 }) else { throw failure(error, "") }
+            let fate = SignOut.endRefused(tokens, session.loaded)
+            throw failure(error, " \(fate) \(spent.fate)")
+        }
+        // `adopt` has called it, or thrown.
+        let outcome = heard.with { $0 } ?? .unreachable(reason: "nothing was asked")
+        if case .misconfigured(_, let tokens?) = outcome {
+            _ = SignOut.endRefused(tokens, session.loaded)
+        }
+        return outcome
+    }
+
+    /// Why tokens are not kept. `fate` is what became of them.
+    private func failure(_ error: any Error, _ fate: String) -> any Error {
+        switch error {
+        case let error as SessionFileError:
+            return ExitFailure.usage(
+                "squire: \(error.description). It is as it was.\(fate) To replace it: \(replacing)"
+            )
+        case let error as ExitFailure: return ExitFailure(code: error.code, message: error.message + fate)
+        default: return error
+        }
+    }
+
+    /// What an outcome without tokens means for the command.
+    func failure(_ outcome: TokenOutcome, of spent: Spent) -> ExitFailure {
+        let nobody = "squire: nobody is logged in: "
+        switch outcome {
+        case .obtained, .unchanged: return .tryLater(nobody + "the answer holds no new token. To try again: \(line)")
+        case .refused(let reason, _): return .loginNeeded(nobody + "\(reason). To try again: \(line)")
+        case .misconfigured(let reason, _): return .configuration(nobody + reason)
+        case .unavailable(let reason, let seconds, _):
+            let when = seconds.map { "in \($0) s" } ?? "later"
+            return .tryLater(nobody + "\(reason). Try again \(when): \(line)")
+        case .unreachable(let reason):
+            let text = nobody + "\(reason). Try again later: \(line)"
+            // Nothing of a refresh token has left: the same line works later.
+            if case .refreshToken = spent { return .tryLater(text) }
+            return .unreachable(text)
+        case .lost(let reason, _):
+            guard case .refreshToken = spent else {
+                return .tryLater(nobody + "\(reason). \(spent.fate) To try again: \(line)")
+            }
+            return .tryLater(
+                "squire: the answer was lost: \(reason). The refresh token is kept in \(session.file.path), and is tried "
+                    + "again when a token is needed; it may be spent"
+            )
+        }
+    }
+}
