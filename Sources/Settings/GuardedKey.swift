@@ -23,7 +23,8 @@ enum GuardedKey {
             return !sections.isInDirectory(text)
         }
         let names = Set(fixed.map(\.name))
-        return (fixed + secrets.map(\.found).filter { !names.contains($0.name) }).map(\.key)
+        let all = (fixed + secrets.map(\.found).filter { !names.contains($0.name) }).map(\.key)
+        return all.sorted { $0.line < $1.line }
     }
 
     /// The keys that could lead a session elsewhere than to its API, with their lines.
