@@ -169,7 +169,7 @@ import Upstream
             ([place, client, "client-secret: {file: /no/such/file}"], "6: session.oauth.client-secret names a file"),
             (
                 [place, client, "client-secret: {env: SECRET, file: x}"],
-                "6: session.oauth.client-secret must name one of"
+                "6: session.oauth.client-secret must be a value, or name one of"
             ),
             (
                 [place, client, "client-secret: {variable: X}"],

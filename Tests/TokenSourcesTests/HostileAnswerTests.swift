@@ -36,7 +36,9 @@ import Upstream
                 let isSecret = ["secret-refresh", "secret-access", "%73ecret-refresh", "c2VjcmV0LXJlZnJlc2g"]
                     .filter { said.contains($0) }
                 #expect(isSecret.isEmpty, "\(said)")
-                #expect(said.utf8.count < 700 && said.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x202E })
+                #expect(
+                    said.utf8.count < 700 && said.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x202E }
+                )
                 if case .obtained(let tokens, _) = reply.outcome {
                     #expect((1...ExpiryReader.longest).contains(tokens.expiresIn ?? 1))
                     #expect(status == 200)

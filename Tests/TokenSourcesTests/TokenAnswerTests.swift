@@ -236,7 +236,8 @@ import Upstream
         "No secret is quoted, in whatever form",
         arguments: [
             "old-refresh", "x old-refresh y", "s3cret:/+ä", "s3cret%3A%2F%2B%C3%A4", "s3cret%3a%2f%2b%c3%a4",
-            "b2xkLXJlZnJlc2g=", "b2xkLXJlZnJlc2g", "svc:b2xkLXJlZnJlc2g", "QTpvbGQtcmVmcmVzaDpC", "old-\u{0}refresh", "%6fld%2Drefresh",
+            "b2xkLXJlZnJlc2g=", "b2xkLXJlZnJlc2g", "svc:b2xkLXJlZnJlc2g", "QTpvbGQtcmVmcmVzaDpC", "old-\u{0}refresh",
+            "%6fld%2Drefresh",
         ]
     )
     func secrecy(_ text: String) {

@@ -377,6 +377,32 @@ class OAuth(Scenario):
         error = self.command("check", "--config", config, code=78).stderr
         self.assertIn("session.oauth.client-secret names a variable that is not set: SVC", error)
 
+    def test_check_online_asks_the_authorization_server(self):
+        """Whose metadata they are, whether the client is known, and how its clock goes; 78 where the configuration is wrong."""
+        date = time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 7200))
+
+        def respond(request, number):
+            if "well-known" in request.target:
+                return answer(200, {"issuer": issuer[0], "token_endpoint": f"{tokens.url}/token"}, date)
+            if request.method == "GET":
+                return reply(405, b"", date)
+            known = base64.b64decode(request["Authorization"].removeprefix("Basic ")) == b"c:good"
+            return answer(200, {"access_token": "unused"}) if known else answer(401, {"error": "invalid_client"})
+
+        tokens = self.token_server(respond)
+        issuer = [tokens.url]
+        config = self.config(self.upstream().url, "", f"  oauth: {{issuer: '{tokens.url}', grant: client-credentials, client-id: c, "
+                             "client-secret: {env: SVC}}\n", profile="")
+        text = self.command("check", "--config", config, "--online", env={"SVC": "good"}).stdout
+        for line in [rf"ok +token endpoint +{tokens.url}/token answers", "warn +clock .*2 h behind", "ok +client "]:
+            self.assertRegex(text, line)
+        self.assertFalse(self.session_file.exists())
+        text = self.command("check", "--config", config, "--online", env={"SVC": "bad"}, code=78).stdout
+        self.assertRegex(text, "fail +client .*invalid_client.*session.oauth.client-secret")
+        issuer[0] = "https://another.example"
+        text = self.command("check", "--config", config, "--online", env={"SVC": "good"}, code=78).stdout
+        self.assertRegex(text, rf"fail +token endpoint .*{tokens.url}.*https://another.example")
+
 
 if __name__ == "__main__":
     main()
