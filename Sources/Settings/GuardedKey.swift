@@ -91,9 +91,11 @@ enum GuardedKey {
     }
 
     private static func kind(_ name: String, _ value: YAMLNode) -> SecretKind? {
+        // Of which the path may be said alone.
+        if name == "private-key", case .scalar = value { return .file }
         switch (SecretKind(rawValue: name), value) {
-        case (.env, .scalar), (.file, .scalar), (.exec, .scalar), (.exec, .sequence): SecretKind(rawValue: name)
-        default: nil
+        case (.env, .scalar), (.file, .scalar), (.exec, .scalar), (.exec, .sequence): return SecretKind(rawValue: name)
+        default: return nil
         }
     }
 
