@@ -95,7 +95,9 @@ let package = Package(
         // What `squire check` says of what it saw. Decides and words only.
         .target(
             name: "Diagnosis",
-            dependencies: ["Credentials", "HTTP1", "Platform", "ReverseProxy", "Settings", "Support", "Upstream"],
+            dependencies: [
+                "Credentials", "HTTP1", "Platform", "ReverseProxy", "Settings", "Support", "TokenSources", "Upstream",
+            ],
             swiftSettings: common
         ),
         // Whole requests in, whole or streamed answers out: the HTTP server of the pages Squire serves itself.
@@ -179,7 +181,7 @@ let package = Package(
         .testTarget(
             name: "SettingsTests",
             dependencies: [
-                "EventIO", "HTTP1", "Platform", "ReverseProxy", "Settings",
+                "EventIO", "HTTP1", "Platform", "ReverseProxy", "Settings", "TokenSources", "Upstream",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common

@@ -1,3 +1,4 @@
+import Credentials
 public import ReverseProxy
 import Settings
 import TokenSources
@@ -46,35 +47,38 @@ public struct ConfigurationMeaning: Sendable {
         guard !configuration.headers.isEmpty else { return "none" }
         return configuration.headers.map { rule in
             let overwrites = rule.overwrite ? "over the client's, " : ""
-            return rule.source.isEmpty ? rule.name : "\(rule.name) (\(overwrites)\(rule.source))"
+            let name = rule.secret.map { "\(rule.name) \($0.shown)" } ?? rule.name
+            return rule.source.isEmpty ? name : "\(name) (\(overwrites)\(rule.source))"
         }.joined(separator: ", ")
     }
 
     private var source: String {
-        if let source = Self.stateless(configuration.session.source) { return source }
-        guard let refresh = configuration.session.refresh else {
-            return "none: a token that is refused or over needs another login (session.refresh)"
-        }
-        let server = refresh.origin.map(\.description) ?? ""
-        let path = refresh.path.prefix { $0 != "?" }
-        return "recipe, \(refresh.method) \(server)\(path), the token at \(refresh.token)"
-    }
-
-    /// A source whose tokens are not kept. Of a command the name only: its arguments may be secret.
-    private static func stateless(_ source: SessionConfiguration.Source) -> String? {
-        switch source {
+        switch configuration.session.source {
+        case .recipe(let refresh):
+            let server = refresh.origin.map(\.description) ?? ""
+            let path = refresh.path.prefix { $0 != "?" }
+            return "recipe, \(refresh.method) \(server)\(path), the token at \(refresh.token)"
+        case .oauth(let oauth):
+            return oauth.summary
+        // Of a command the name only: its arguments may be secret.
         case .exec(let exec):
-            "exec \(exec.name)\(exec.command.count > 1 ? " …" : ""), format \(exec.format.rawValue), "
+            return "exec \(exec.name)\(exec.command.count > 1 ? " …" : ""), format \(exec.format.rawValue), "
                 + "at most \(Quantity.text(exec.timeout))"
-        case .tokenFile(let file): "token-file \(file.path)\(file.token.map { ", the token at \($0)" } ?? "")"
-        case .given, .unused, .recipe, .oauth: nil
+        case .tokenFile(let file):
+            return "token-file \(file.path)\(file.token.map { ", the token at \($0)" } ?? "")"
+        case .unused:
+            return "none: only headers are added (session: none)"
+        case .given:
+            return "none: a token that is refused or over needs another login (session.refresh)"
         }
     }
 
     private var apply: String {
-        switch configuration.authorization {
-        case .replace: "Authorization: Bearer …, instead of the client's"
-        case .fill: "Authorization: Bearer …, where the client sends none"
+        let apply = configuration.session.apply
+        return switch (configuration.session.source, configuration.authorization) {
+        case (.unused, _): "nothing (session: none): a client's own Authorization goes along"
+        case (_, .replace): "\(apply.field): \(apply.shownValue), instead of the client's"
+        case (_, .fill): "\(apply.field): \(apply.shownValue), where the client sends none"
         }
     }
 
@@ -85,6 +89,10 @@ public struct ConfigurationMeaning: Sendable {
             ("sign-in", session.signIn), ("sign-out", session.signOut), ("anonymous", session.anonymous),
         ] where !patterns.isEmpty {
             lines.append(.note(name, patterns.map(\.description).joined(separator: ", ")))
+        }
+        if !session.signIn.isEmpty, !session.learnsTokens {
+            let text = "the answers are not looked into: tokens come from the session's source, not from clients"
+            lines.append(.warn("sign-in", text))
         }
         if session.missing == .forward { lines.append(.note("missing", "forward: without a token, requests go bare")) }
         return lines

@@ -82,6 +82,10 @@ public struct FieldNames: Sendable {
         bits |= 1 << UInt64(name.rawValue)
     }
 
+    public mutating func remove(_ name: FieldName) {
+        bits &= ~(1 << UInt64(name.rawValue))
+    }
+
     @inline(__always)
     public func contains(_ name: FieldName) -> Bool {
         bits >> UInt64(name.rawValue) & 1 == 1

@@ -129,6 +129,12 @@ public enum FieldTable {
         id == .other ? nil : rows.first { $0.id == id }
     }
 
+    /// Who a name is to those who decide on fields; `other` for names that nobody knows.
+    public static func id(of name: some StringProtocol) -> FieldName {
+        let lowercase = name.lowercased()
+        return rows.first { "\($0.spelling)" == lowercase }?.id ?? .other
+    }
+
     /// The row that a field name is read as, whatever its case and its odd octets (see `FoldedName`).
     public static func row(imitatedBy name: some Collection<UInt8>) -> Row? {
         let folded = FoldedName(name)

@@ -29,7 +29,9 @@ extension LoadedConfiguration {
         case (let new as [HeaderRule], let old as [HeaderRule]):
             for name in changes(new, old) { keys.insert("\(key).\(name)") }
         case (let new as SessionConfiguration.Source, let old as SessionConfiguration.Source):
-            let path = { (source: SessionConfiguration.Source) in key.replacing("source", with: Self.key(of: source)) }
+            let path = { (source: SessionConfiguration.Source) in
+                source == .unused ? "session" : key.replacing("source", with: Self.key(of: source))
+            }
             if path(new) == path(old), let (left, right) = payloads(new, old) {
                 compare(left, right, path(new), into: &keys)
             } else if new != old {

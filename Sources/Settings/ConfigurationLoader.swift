@@ -18,6 +18,8 @@ public struct LoadedConfiguration: Sendable {
     public var lines: CommandLines
     /// True if nobody configured the inspector's address, so that another port will do if it is taken.
     public var inspectorIsDefault: Bool
+    /// Where `session.apply` was configured; nil for the default.
+    public var applySource: String?
     /// Who asked for the addresses.
     public var addressSources = AddressSources()
     /// The keys that a person must allow, with their lines.
@@ -113,7 +115,9 @@ public struct ConfigurationLoader {
 
     /// Looks at the session files that there are.
     private func settled(_ loaded: LoadedConfiguration) throws(ConfigurationError) -> LoadedConfiguration {
-        guard case .standard(let standard) = loaded.place else { return loaded }
+        guard case .standard(let standard) = loaded.place, loaded.configuration.session.source != .unused else {
+            return loaded
+        }
         let isShared = loaded.configuration.session.name != nil
         if let collision = SessionPlaces.collision(standard, loaded.binding, isShared: isShared) {
             let message = "the session file \(collision)"
@@ -181,6 +185,7 @@ public struct ConfigurationLoader {
                 realPath: command.first == "run" ? realPath : nil
             ),
             inspectorIsDefault: sections.inspectorIsDefault,
+            applySource: sections.applySource,
             addressSources: sections.addressSources,
             guardedKeys: root.map { GuardedKey.found(in: $0, sections) } ?? [],
             secretReader: sections.secretReader,

@@ -6,9 +6,10 @@ import Support
 /// Reads `session`: where the token is kept, how it is refreshed, and which requests are about it.
 extension ConfigurationSections {
     func session(_ root: MapReader, _ configuration: inout ProxyConfiguration) {
+        if root.node("session")?.text == "none" { return noSession(root, &configuration.session) }
         let keys = [
-            "file", "name", "margin", "refresh", "oauth", "exec", "token-file", "keep-alive", "retry-lost", "sign-in",
-            "sign-out", "anonymous", "missing", "rejected", "probe",
+            "file", "name", "apply", "margin", "refresh", "oauth", "exec", "token-file", "keep-alive", "retry-lost",
+            "sign-in", "sign-out", "anonymous", "missing", "rejected", "probe",
         ]
         var session = configuration.session
         defer { configuration.session = session }
@@ -18,6 +19,7 @@ extension ConfigurationSections {
             if session.name != nil, session.file != nil {
                 map.fail("name", "and session.file cannot both be given: each says where the session is kept")
             }
+            apply(map, &session)
             if let margin = map.duration("margin", .zero...Self.longestTimeout) { session.margin = margin }
             refresh(map, &session)
             source(map, &session, tls: configuration.tls)

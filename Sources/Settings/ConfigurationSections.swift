@@ -46,10 +46,10 @@ struct ConfigurationSections {
         if let rule = map.choice("cookies", CookieRule.self) { configuration.cookies = rule }
         configuration.session = profile?.session ?? SessionConfiguration()
         listen(map, &configuration)
-        headers(map, profile, &configuration)
         if let rule = map.choice("authorization", AuthorizationRule.self) { configuration.authorization = rule }
         tls(map, &configuration.tls)
         session(map, &configuration)
+        headers(map, profile, &configuration)
         if let proxy = proxy(map) { configuration.proxy = proxy }
         access(map, &configuration)
         limits(map, &configuration.limits)
@@ -70,7 +70,7 @@ struct ConfigurationSections {
             }
             for entry in mapping.entries {
                 guard let rule = rule(entry.key, entry.value) else { continue }
-                if let problem = problem(rule, among: rules) {
+                if let problem = problem(rule, among: rules, configuration.session) {
                     issues.add("headers: \(problem)", at: entry.key)
                 } else {
                     rules.append(rule)
@@ -86,7 +86,7 @@ struct ConfigurationSections {
             let value = given.text[given.text.index(after: colon)...].drop { $0 == " " }
             let rule = HeaderRule(name: String(given.text[..<colon]), value: String(value), source: given.source)
             rules.removeAll { $0.name.lowercased() == rule.name.lowercased() }
-            if let problem = problem(rule, among: rules) {
+            if let problem = problem(rule, among: rules, configuration.session) {
                 issues.add(problem, source: given.source)
             } else {
                 rules.append(rule)
@@ -118,13 +118,12 @@ struct ConfigurationSections {
         }
     }
 
-    private func problem(_ rule: HeaderRule, among rules: [HeaderRule]) -> String? {
+    private func problem(_ rule: HeaderRule, among rules: [HeaderRule], _ session: SessionConfiguration) -> String? {
         guard !rule.name.isEmpty, rule.name.utf8.allSatisfy(Octet.isToken) else {
             return "\"\(rule.name)\" is not a header name"
         }
         let name = rule.name.lowercased()
-        if name == "authorization" { return "Authorization is the session's: squire login puts a token in it" }
-        if Self.isReserved(rule.name) { return "\(rule.name) belongs to the connection and cannot be configured" }
+        if let problem = Self.problem(ofHeader: rule.name, session) { return problem }
         let folded = FoldedName(name.utf8)
         if let other = rules.first(where: { FoldedName($0.name.utf8) == folded }) {
             return other.name.lowercased() == name

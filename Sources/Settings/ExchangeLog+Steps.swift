@@ -20,7 +20,7 @@ extension ExchangeLog {
             let words =
                 switch bearer {
                 case .session: "the session's token goes along"
-                case .client: "the client's own Authorization goes along"
+                case .client: "the client's own credential goes along"
                 case .none: "no token goes along"
                 }
             return LogMessage(

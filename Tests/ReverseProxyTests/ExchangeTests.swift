@@ -319,6 +319,23 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
         #expect(exchange.credentialArrived(.success(credential(2))) == .relayRefreshed)
     }
 
+    /// A pair of tokens is not replaced by a bare one, nor what a command gives.
+    @Test func whereNothingIsLearntASignInIsRelayed() {
+        var exchange = Exchange(
+            .init(route: .signIn, method: .post, carriesCredential: false, missing: .refuse, learnsToken: false)
+        )
+        _ = exchange.start()
+        #expect(exchange.headArrived(status: 200, verdict: .accepted, isReplayable: true) == .relay)
+        var session = SessionConfiguration()
+        #expect(session.learnsTokens)
+        session.refresh = .init(method: "POST", path: "/r", token: "/t")
+        #expect(session.learnsTokens)
+        session.refresh?.refreshToken = "/refresh"
+        #expect(!session.learnsTokens)
+        session.source = .unused
+        #expect(!session.learnsTokens)
+    }
+
     @Test func signInNeverReplays() {
         var exchange = exchange(.signIn)
         _ = exchange.start()

@@ -1,3 +1,4 @@
+import Credentials
 import EventIO
 import HTTP1
 import ReverseProxy
@@ -6,12 +7,14 @@ import Testing
 @Suite struct HeaderPolicyTests {
     private func policy(
         _ rules: [HeaderRule] = [],
-        authorization: AuthorizationRule = .replace
+        authorization: AuthorizationRule = .replace,
+        _ change: (inout SessionConfiguration) -> Void = { _ in }
     ) -> HeaderPolicy {
         let authority = Authority(host: "up.example", port: nil)
         var configuration = ProxyConfiguration(upstream: Origin(isSecure: true, authority: authority))
         configuration.headers = rules
         configuration.authorization = authorization
+        change(&configuration.session)
         return HeaderPolicy(configuration)
     }
 
@@ -103,5 +106,53 @@ import Testing
         var reader = BodyReader(.chunked)
         guard case .finished = reader.next(body.span, from: 0) else { return #expect(Bool(false)) }
         #expect(reader.forwardableTrailers(policy.trailers) == Array("X-Sum: 3\r\n".utf8))
+    }
+
+    // MARK: Where the token goes
+
+    private func applied(_ field: String, _ authorization: AuthorizationRule = .replace) -> HeaderPolicy {
+        policy(authorization: authorization) { $0.apply = .init(field: field, prefix: "", suffix: "") }
+    }
+
+    @Test(arguments: ["X-Api-Token", "x_api.token", "PRIVATE-TOKEN", "User-Agent"])
+    func theFieldWithTheTokenIsNotTheClients(_ field: String) throws {
+        let plain = String(decoding: FoldedName(field.utf8).octets, as: UTF8.self)
+        for spelling in [field, field.uppercased(), field.replacing("-", with: "_"), field + "_", plain] {
+            let sent = try lines(applied(field), ["X-A: 1", "\(spelling): mine", "X-B: 2"])
+            #expect(!sent.contains { $0.hasSuffix(": mine") }, "\(spelling)")
+            #expect(sent.contains("X-A: 1") && sent.contains("X-B: 2"))
+            // With `fill` the client's own goes along, and nothing that only looks like it.
+            let filled = try lines(applied(field, .fill), ["\(spelling): mine"]).contains("\(spelling): mine")
+            #expect(filled == (spelling.lowercased() == field.lowercased()), "\(spelling)")
+        }
+        // Its own Authorization is then a field as any other, but for what is only read as it.
+        let sent = try lines(applied(field), ["Authorization: Basic x", "Authorization_: y"])
+        #expect(sent.contains("Authorization: Basic x") && !sent.contains { $0.hasSuffix(": y") })
+    }
+
+    @Test func theFieldWithTheTokenDoesNotComeInTrailers() {
+        let body = Array("0\r\nX-Api_Token: 2\r\nAuthorization: 3\r\nX-Sum: 4\r\n\r\n".utf8)
+        var reader = BodyReader(.chunked)
+        guard case .finished = reader.next(body.span, from: 0) else { return #expect(Bool(false)) }
+        #expect(reader.forwardableTrailers(applied("X-Api-Token").trailers) == Array("X-Sum: 4\r\n".utf8))
+    }
+
+    @Test func withoutASessionTheClientsAuthorizationPasses() throws {
+        let bare = policy { $0.source = .unused }
+        #expect(try lines(bare, ["Authorization: Basic x"]).contains("Authorization: Basic x"))
+        for overwrite in [true, false] {
+            let rule = HeaderRule(name: "Authorization", value: "Token k3y", overwrite: overwrite)
+            let headers = policy([rule]) { $0.source = .unused }
+            #expect(try lines(headers, []).contains("Authorization: Token k3y"))
+            let sent = try lines(headers, ["authorization: Basic x"])
+            #expect(sent.contains("Authorization: Token k3y") == overwrite)
+            #expect(sent.contains("authorization: Basic x") != overwrite)
+        }
+    }
+
+    @Test func anAnswerThatIsNotLookedIntoMayBeCompressed() throws {
+        let policy = policy { $0.source = .unused }
+        let sent = try lines(policy, ["Accept-Encoding: br"], method: "POST", route: .signIn)
+        #expect(sent.contains("Accept-Encoding: br") && !sent.contains("Accept-Encoding: identity"))
     }
 }

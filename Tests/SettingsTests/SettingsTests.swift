@@ -64,6 +64,13 @@ import Testing
         #expect(loaded.sessionFile.hasPrefix("/nowhere/.local/state/squire/\(loaded.configuration.upstream.host)-"))
     }
 
+    @Test func exampleWithoutASession() throws {
+        let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
+        let loaded = try ConfigurationLoader(environment: ["HOME": "/nowhere"])
+            .load("\(root)/config/examples/api-key.yaml")
+        #expect(loaded.configuration.session.source == .unused && loaded.configuration.basePath == "/v1")
+    }
+
     @Test func sourcesAreNamed() {
         let environment = ["HOME": "/nowhere", "SQUIRE_UPSTREAM": "ftp://a", "SQUIRE_LISTEN": "x"]
         let error = #expect(throws: ConfigurationError.self) {

@@ -232,6 +232,16 @@ public struct SessionConfiguration: Sendable, Equatable {
         set { source = newValue.map(Source.recipe) ?? .given }
     }
 
+    /// Whether the token in the answer to a sign-in becomes the session's: not where it would take the place of a pair, or
+    /// of what another source gives.
+    public var learnsTokens: Bool {
+        switch source {
+        case .given: true
+        case .recipe(let recipe): recipe.refreshToken == nil
+        case .unused, .oauth, .exec, .tokenFile: false
+        }
+    }
+
     /// How long one try to get a token may take.
     public var timeout: Duration? {
         switch source {

@@ -354,7 +354,9 @@ extension ExchangeRunner {
         if response!.writesChunks {
             let output = client.outputBuffer()
             output.append("0\r\n")
-            if case .chunked = responseHead.framing { output.append(response!.reader.forwardableTrailers()) }
+            if case .chunked = responseHead.framing {
+                output.append(response!.reader.forwardableTrailers(context.responses.trailers))
+            }
             output.append("\r\n")
         }
         noteReusability()

@@ -16,7 +16,7 @@ extension ExchangeRunner {
         _ head: RequestHead,
         _ bytes: UnsafeRawBufferPointer,
         _ path: UnsafeRawBufferPointer,
-        hasAuthorization: Bool
+        hasOwnCredential: Bool
     ) {
         request.clientFields = HeadEdits.Fields(bytes, secrets: request.context.session.secrets)
         let match = context.routes.match(
@@ -24,7 +24,7 @@ extension ExchangeRunner {
             path: path
         )
         let bearer: ExchangeStep.Bearer =
-            hasAuthorization ? .client : exchange.rules.carriesCredential ? .session : .none
+            hasOwnCredential ? .client : exchange.rules.carriesCredential ? .session : .none
         trace(.routed(exchange.rules.route, pattern: match?.pattern?.description, bearer))
     }
 

@@ -107,7 +107,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         request.targetLength = rendered.targetLength
         let carriesCredential =
             switch route {
-            case .ordinary, .signOut: !rendered.hasAuthorization
+            case .ordinary, .signOut: !rendered.hasCredential && proxy.appliesCredential
             case .signIn, .anonymous, .refresh: false
             }
         exchange = Exchange(
@@ -116,14 +116,15 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
                 method: head.method,
                 hasBody: hasBody,
                 carriesCredential: carriesCredential,
-                missing: proxy.configuration.session.missing
+                missing: proxy.configuration.session.missing,
+                learnsToken: proxy.learnsTokens
             )
         )
         self.request = request
         ending = nil
         admit(admission.decision, head, bytes, isLoop: rendered.isLoop)
         if proxy.detail > .ends, !exchange.isFinished {
-            traceBeginning(head, bytes, path, hasAuthorization: rendered.hasAuthorization)
+            traceBeginning(head, bytes, path, hasOwnCredential: rendered.hasCredential)
         }
         client.input?.consume(bytes.count)
         if !exchange.isFinished { start(now: now) }

@@ -21,19 +21,23 @@ public struct Exchange: Sendable {
         /// The session's bearer goes along.
         public var carriesCredential: Bool
         public var missing: SessionConfiguration.Missing
+        /// A token in the answer to a sign-in becomes the session's.
+        public var learnsToken: Bool
 
         public init(
             route: RouteKind,
             method: MethodName,
             hasBody: Bool = false,
             carriesCredential: Bool,
-            missing: SessionConfiguration.Missing
+            missing: SessionConfiguration.Missing,
+            learnsToken: Bool = true
         ) {
             self.route = route
             self.method = method
             self.hasBody = hasBody
             self.carriesCredential = carriesCredential
             self.missing = missing
+            self.learnsToken = learnsToken
         }
     }
 
@@ -227,7 +231,7 @@ public struct Exchange: Sendable {
         // It cannot be sent again; but whether the refresh helped is to be known.
         if verdict == .needsBody, hasReplayed { return collect(.verdict, isReplayable: false) }
         if status >= 200, status < 300 {
-            if rules.route == .signIn { return collect(.signIn, isReplayable: false) }
+            if rules.route == .signIn, rules.learnsToken { return collect(.signIn, isReplayable: false) }
             if rules.route == .signOut { return collect(.signOut, isReplayable: false) }
         }
         state = .relaying

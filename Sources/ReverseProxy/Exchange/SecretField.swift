@@ -18,3 +18,8 @@ public enum SecretField {
         return parts.contains(where: Self.parts.contains)
     }
 }
+
+extension SessionConfiguration {
+    /// Whether a field of that name holds a secret, by its name, or because it carries the token.
+    public func isSecret(field name: String) -> Bool { SecretField.isNamed(name) || apply.isField(name) }
+}

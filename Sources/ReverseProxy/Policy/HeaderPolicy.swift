@@ -26,14 +26,19 @@ public final class HeaderPolicy: Sendable {
     /// Which trailers of a request pass.
     public let trailers: TrailerFilter
     /// What is dropped of a client's fields.
-    private let dropped = FieldNames(having: [.hopByHop, .reserved])
-    private let droppedOnSignIn = FieldNames(having: [.hopByHop, .reserved, .replacedOnSignIn])
+    private let dropped: FieldNames
+    private let droppedOnSignIn: FieldNames
     /// What no field may be read as that is spelt in another way.
     private let protected = FieldTable.rows.filter { !$0.traits.isDisjoint(with: [.hopByHop, .reserved]) }
     private let hostLine: [UInt8]
     /// Goes before each target; empty without one.
     private let basePath: [UInt8]
-    private let authorization: AuthorizationRule
+    /// Where the credential goes.
+    private let credential: CredentialField
+    /// The answer to a sign-in is looked into.
+    private let learnsTokens: Bool
+    /// The client's own goes along where it sends one.
+    private let fillsCredential: Bool
     private let pseudonym: Pseudonym
 
     /// How many rules there may be: one bit each.
@@ -52,14 +57,25 @@ public final class HeaderPolicy: Sendable {
             )
         }
         self.rules = rules
-        lengths = rules.reduce(0) {
-            $0 | 1 << UInt64($1.lowercaseName.count & 63) | 1 << UInt64($1.folded.octets.count & 63)
-        }
+        let credential = CredentialField(configuration.session)
+        self.credential = credential
+        let names = rules.map { ($0.lowercaseName, $0.folded) } + credential.names
+        lengths = names.reduce(0) { $0 | 1 << UInt64($1.0.count & 63) | 1 << UInt64($1.1.octets.count & 63) }
         replacedOnSignIn = rules.indices.reduce(0) { $0 | (rules[$1].isReplacedOnSignIn ? 1 << UInt64($1) : 0) }
-        trailers = TrailerFilter(dropping: rules.map(\.folded))
+        learnsTokens = configuration.session.learnsTokens
+        fillsCredential = configuration.authorization == .fill
+        trailers = TrailerFilter(dropping: rules.map(\.folded) + (credential.folded.map { [$0] } ?? []))
+        var dropped = FieldNames(having: [.hopByHop, .reserved])
+        var droppedOnSignIn = FieldNames(having: [.hopByHop, .reserved, .replacedOnSignIn])
+        if credential.id != .authorization {
+            // A field as any other, then.
+            dropped.remove(.authorization)
+            droppedOnSignIn.remove(.authorization)
+        }
+        self.dropped = dropped
+        self.droppedOnSignIn = droppedOnSignIn
         hostLine = Array("Host: \(configuration.upstream.host)\r\n".utf8)
         basePath = Array(configuration.basePath.utf8)
-        authorization = configuration.authorization
         staticBlock = rules.allSatisfy { $0.parts.count == 1 } ? rules.flatMap { $0.parts[0] } : nil
     }
 
@@ -91,8 +107,8 @@ public final class HeaderPolicy: Sendable {
         public var targetLength = 0
         /// Where the configured fields begin, in bytes from the head's start; behind it nothing is the client's.
         public var rulesOffset = 0
-        /// The client's own Authorization went along (`authorization: fill`, or a path without bearer).
-        public var hasAuthorization = false
+        /// The client's own credential went along (`authorization: fill`, or a path without bearer).
+        public var hasCredential = false
         /// This process's name is in `Via`: the request has been here before.
         public var isLoop = false
     }
@@ -116,15 +132,16 @@ public final class HeaderPolicy: Sendable {
         let targetEnd = output.count
         output.append(" HTTP/1.1\r\n")
         output.append(hostLine)
-        var copying = Copying(dropped: route == .signIn ? droppedOnSignIn : dropped)
+        let isLookedInto = route == .signIn && learnsTokens
+        var copying = Copying(dropped: isLookedInto ? droppedOnSignIn : dropped)
         copying.result.targetOffset = targetStart - start
         copying.result.targetLength = targetEnd - targetStart
         if head.maxForwards != nil { copying.dropped.insert(.maxForwards) }
         switch route {
-        case .signIn, .anonymous: copying.keepsAuthorization = true
-        case .ordinary, .signOut, .refresh: copying.keepsAuthorization = authorization == .fill
+        case .signIn, .anonymous: copying.keepsCredential = true
+        case .ordinary, .signOut, .refresh: copying.keepsCredential = fillsCredential
         }
-        if route == .signIn { copying.present = replacedOnSignIn }
+        if isLookedInto { copying.present = replacedOnSignIn }
         let span = bytes.assumingMemoryBound(to: UInt8.self).span
         var copier = FieldCopier(bytes)
         for index in head.fields.indices {
@@ -135,7 +152,7 @@ public final class HeaderPolicy: Sendable {
         output.append(head.framing)
         if head.upgradesToWebSocket { output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n") }
         if let hops = head.maxForwards, hops > 0 { output.appendField("Max-Forwards: ", hops - 1) }
-        if route == .signIn { output.append("Accept-Encoding: identity\r\n") }
+        if isLookedInto { output.append("Accept-Encoding: identity\r\n") }
         if keepsExpectation { output.append("Expect: 100-continue\r\n") }
         output.append(pseudonym.line(receivedAs: head.minorVersion))
         copying.result.rulesOffset = output.count - start
@@ -178,7 +195,7 @@ public final class HeaderPolicy: Sendable {
     private struct Copying {
         var result = Rendered()
         var dropped: FieldNames
-        var keepsAuthorization = false
+        var keepsCredential = false
         /// A rule whose bit is set does not apply.
         var present: UInt64 = 0
     }
@@ -187,17 +204,21 @@ public final class HeaderPolicy: Sendable {
     @inline(__always)
     private func keeps(_ field: FieldLine, _ bytes: Span<UInt8>, _ copying: inout Copying) -> Bool {
         if field.id == .via, pseudonym.isNamed(in: bytes, field.value) { copying.result.isLoop = true }
-        if field.id == .authorization {
-            guard copying.keepsAuthorization, !copying.result.hasAuthorization, !field.value.isEmpty else {
+        if credential.isNamed(field, bytes) {
+            guard copying.keepsCredential, !copying.result.hasCredential, !field.value.isEmpty, !field.isNominated
+            else {
                 return false
             }
-            copying.result.hasAuthorization = true
+            copying.result.hasCredential = true
+            return true
         } else {
             guard !field.isNominated, !copying.dropped.contains(field.id) else { return false }
             // Hardly any name is odd, and every name is looked at.
             if field.id == .other, bytes.isOddName(field.name), isImitation(bytes, field.name) { return false }
         }
-        guard lengths >> UInt64(field.name.count & 63) & 1 == 1, let rule = rule(bytes, field.name) else { return true }
+        guard lengths >> UInt64(field.name.count & 63) & 1 == 1 else { return true }
+        if let folded = credential.folded, bytes.folds(field.name, to: folded.octets) { return false }
+        guard let rule = rule(bytes, field.name) else { return true }
         guard !rules[rule].overwrite, bytes.matches(field.name, rules[rule].lowercaseName) else { return false }
         copying.present |= 1 << UInt64(rule)
         return true
@@ -225,6 +246,7 @@ public final class HeaderPolicy: Sendable {
     /// as a configured one: `Authorization_`, `Content_Length`, `Device_UUID`.
     private func isImitation(_ bytes: Span<UInt8>, _ name: ByteRange) -> Bool {
         if bytes.folds(name, toAnyOf: protected) { return true }
+        if let folded = credential.folded, bytes.folds(name, to: folded.octets) { return true }
         for rule in rules where !bytes.matches(name, rule.lowercaseName) && bytes.folds(name, to: rule.folded.octets) {
             return true
         }

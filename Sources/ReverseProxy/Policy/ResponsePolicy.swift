@@ -7,11 +7,17 @@ public final class ResponsePolicy: Sendable {
     private let cookies: CookieMapping
     private let pseudonym: Pseudonym
     private let dropped = FieldNames(having: .dropInResponse)
+    /// Some servers leak a rotated token in it: the client does not get it, as it does not get `Authorization`.
+    private let credential: CredentialField
+    /// Which trailers of a response pass.
+    public let trailers: TrailerFilter
 
     public init(_ configuration: ProxyConfiguration, pseudonym: Pseudonym = .ofThisProcess) {
         let basePath = BasePath(configuration.basePath)
         locations = LocationMapping(upstream: configuration.upstream, basePath: basePath)
         cookies = CookieMapping(host: configuration.upstream.authority.host, basePath: basePath)
+        credential = CredentialField(configuration.session)
+        trailers = TrailerFilter(dropping: credential.names.map(\.1))
         self.pseudonym = pseudonym
     }
 
@@ -102,6 +108,7 @@ public final class ResponsePolicy: Sendable {
             case .retryAfter:
                 if edits.retryAfter != nil { isKept = false }
             case .other:
+                if isCredential(field, bytes) { isKept = false }
                 // Squire answers for the origins of its own configuration.
                 if edits.pageOrigin != nil, isPageAccess(field, bytes) { isKept = false }
             default:
@@ -110,6 +117,12 @@ public final class ResponsePolicy: Sendable {
             if isKept { copier.keep(field) } else { copier.endPiece(to: output) }
         }
         copier.endPiece(to: output)
+    }
+
+    /// Only names that nobody else decides on: no response means another one by them.
+    @inline(__always)
+    private func isCredential(_ field: FieldLine, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        credential.id == .other && credential.isNamed(field, bytes.assumingMemoryBound(to: UInt8.self).span)
     }
 
     private func isPageAccess(_ field: FieldLine, _ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -121,7 +134,9 @@ public final class ResponsePolicy: Sendable {
     private func appendExposed(_ head: ResponseHead, _ bytes: UnsafeRawBufferPointer, to output: ByteBuffer) {
         output.append("Access-Control-Expose-Headers: Via, Proxy-Status")
         for field in head.fields
-        where !field.isNominated && !dropped.contains(field.id) && !isPageAccess(field, bytes) {
+        where !field.isNominated && !dropped.contains(field.id) && !isPageAccess(field, bytes)
+            && !isCredential(field, bytes)
+        {
             output.append(", ")
             output.append(UnsafeRawBufferPointer(rebasing: bytes[field.name.range]))
         }

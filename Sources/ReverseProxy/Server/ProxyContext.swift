@@ -14,6 +14,9 @@ public final class ProxyContext: Sendable {
     public let headers: HeaderPolicy
     public let responses: ResponsePolicy
     public let rejection: RejectionPolicy
+    /// False for `session: none`.
+    let appliesCredential: Bool
+    let learnsTokens: Bool
     public let session: Session
     public let observer: (any ExchangeObserver)?
     /// How much the observer wants to hear.
@@ -65,6 +68,8 @@ public final class ProxyContext: Sendable {
         routes = RoutePolicy(configuration.session)
         headers = HeaderPolicy(configuration)
         responses = ResponsePolicy(configuration)
-        rejection = RejectionPolicy(configuration.session.rejected)
+        learnsTokens = configuration.session.learnsTokens
+        appliesCredential = configuration.session.source != .unused
+        rejection = RejectionPolicy(appliesCredential ? configuration.session.rejected : [])
     }
 }

@@ -178,7 +178,12 @@ final class WorkerContext {
         self.proxy = proxy
         self.pool = pool
         let secrets = (former?.session.secrets ?? .none).replacingConfigured(proxy.configuration.secrets)
-        session = SessionView(proxy.session, clock: proxy.clock, secrets: secrets)
+        session = SessionView(
+            proxy.session,
+            application: proxy.configuration.session.apply,
+            clock: proxy.clock,
+            secrets: secrets
+        )
     }
 }
 

@@ -105,7 +105,8 @@ public struct SessionRequests: Sendable {
         where !names.contains(name.lowercased()) {
             fields.append((name, value))
         }
-        if token != nil { fields.append(("Authorization", "Bearer {token}")) }
+        let application = configuration.session.apply
+        if token != nil { fields.append((application.field, application.prefix + "{token}" + application.suffix)) }
         for rule in rules {
             fields.removeAll { $0.name.lowercased() == rule.name.lowercased() }
             if !rule.value.isEmpty { fields.append((rule.name, rule.value)) }
@@ -114,7 +115,7 @@ public struct SessionRequests: Sendable {
             var value = field.value
             if value.contains("{uuid}") { value = value.replacingAll("{uuid}", with: identifiers.uuid()) }
             // Elsewhere in the configuration the placeholder is literal text.
-            let isOurs = field.name == "Authorization" || rules.contains { $0.name == field.name }
+            let isOurs = field.name == application.field || rules.contains { $0.name == field.name }
             if isOurs {
                 value = Self.filled(value, .init(accessToken: token, refreshToken: refreshToken), isEncoded: false)
             }

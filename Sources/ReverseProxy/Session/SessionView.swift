@@ -13,14 +13,15 @@ final class SessionView {
         /// On the session's clock.
         let until: Int64
 
-        init(_ credential: Credential, until: Int64) {
+        init(_ credential: Credential, until: Int64, line: [UInt8]) {
             self.credential = credential
-            line = SessionView.line(credential.token)
+            self.line = line
             self.until = until
         }
     }
 
     let session: Session
+    private let application: CredentialApplication
     private let clock: any CredentialClock
     /// What no log shows: the credentials that were current lately among it.
     private(set) var secrets: KnownSecrets
@@ -30,8 +31,14 @@ final class SessionView {
     /// How often requests look whether another process replaced the session file.
     private static let recheckNanoseconds: UInt64 = 500_000_000
 
-    init(_ session: Session, clock: any CredentialClock, secrets: KnownSecrets) {
+    init(
+        _ session: Session,
+        application: CredentialApplication,
+        clock: any CredentialClock,
+        secrets: KnownSecrets
+    ) {
         self.session = session
+        self.application = application
         self.clock = clock
         self.secrets = secrets
     }
@@ -51,7 +58,7 @@ final class SessionView {
             current = nil
             return nil
         }
-        let fresh = Current(credential, until: until)
+        let fresh = Current(credential, until: until, line: application.line(credential.token))
         current = fresh
         secrets = secrets.remembering(Array(credential.token.value.utf8))
         return fresh
@@ -62,11 +69,7 @@ final class SessionView {
         if let current = self.credential(now: now), current.credential.generation == credential.generation {
             return current.line
         }
-        return Self.line(credential.token)
-    }
-
-    private static func line(_ token: Token) -> [UInt8] {
-        Array("Authorization: Bearer \(token.value)\r\n".utf8)
+        return application.line(credential.token)
     }
 
     /// When the credential of that generation began to be valid by its issuer's clock, seconds since 1970.

@@ -216,4 +216,27 @@ public struct OAuthConfiguration: Equatable, Sendable {
     public var endpointOrigin: String? {
         tokenEndpoint?.origin ?? issuer.flatMap { try? EndpointURL($0) }?.origin
     }
+
+    /// The source in a few words, without anything secret.
+    public var summary: String {
+        let place = tokenEndpoint?.description ?? "endpoints by discovery from \(issuer ?? "nowhere")"
+        let client = clientID.map { "client \($0) (\(authentication.name))" }
+        return (["oauth \(grant.name)", place] + [client].compactMap(\.self)).joined(separator: ", ")
+    }
+
+    /// The secrets that it refers to, with their keys.
+    public var secrets: [(key: String, reference: SecretReference)] {
+        var secrets: [(key: String, reference: SecretReference)] = []
+        switch authentication {
+        case .none, .tlsClientAuth: break
+        case .secret(let reference, _): secrets.append(("session.oauth.client-secret", reference))
+        case .privateKeyJWT(let signing): secrets.append(("session.oauth.private-key", signing.key))
+        }
+        switch grant {
+        case .authorizationCode, .deviceCode, .clientCredentials: break
+        case .jwtBearer(let bearer): secrets.append(("session.oauth.private-key", bearer.signing.key))
+        case .tokenExchange(let exchange): secrets.append(("session.oauth.subject-token", exchange.subjectToken))
+        }
+        return secrets
+    }
 }

@@ -127,12 +127,16 @@ struct ExplainCommand: ParsableCommand {
                 index == 0 ? line : Self.shown(line, given, configuration) + Self.origin(of: line, given, configuration)
             Output.line("  \(shown)")
         }
-        if kind == .ordinary || kind == .signOut, !rendered.hasAuthorization, status.state != .none {
-            Output.line("  Authorization: Bearer (the session's token)")
+        let apply = configuration.session.apply
+        if kind == .ordinary || kind == .signOut, !rendered.hasCredential, ![.none, .unused].contains(status.state) {
+            let source = loaded.applySource.map { ": \($0)" } ?? ""
+            let line = "\(apply.field): \(apply.shownValue)"
+            Output.line("  \(line)    (the session's token, session.apply\(source))")
         }
         let kept = sent.dropFirst().map { $0.prefix { $0 != ":" }.lowercased() }
         for field in head.fields where !kept.contains(input.text(field.name).lowercased()) {
-            Output.line("  removed: \(input.text(field.name))    (\(Self.reason(field, kind)))")
+            let name = input.text(field.name)
+            Output.line("  removed: \(name)    (\(Self.reason(field, name, kind, configuration)))")
         }
     }
 
@@ -151,7 +155,7 @@ struct ExplainCommand: ParsableCommand {
     private static func shown(_ line: String, _ given: [String], _ configuration: ProxyConfiguration) -> String {
         let name = String(line.prefix { $0 != ":" })
         let rule = configuration.headers.first { $0.name.lowercased() == name.lowercased() }
-        guard rule?.isSecret ?? SecretField.isNamed(name) else { return line }
+        guard rule?.isSecret ?? configuration.session.isSecret(field: name) else { return line }
         let isClients = given.contains(name.lowercased()) && rule?.overwrite != true
         return "\(name): \((isClients ? nil : rule?.shown) ?? SecretField.mark)"
     }
@@ -164,14 +168,21 @@ struct ExplainCommand: ParsableCommand {
     }
 
     /// Why a field of the client does not go along.
-    private static func reason(_ field: FieldLine, _ kind: RouteKind) -> String {
+    private static func reason(
+        _ field: FieldLine,
+        _ name: String,
+        _ kind: RouteKind,
+        _ configuration: ProxyConfiguration
+    ) -> String {
         if field.isNominated { return "named in Connection: for this hop only" }
+        if configuration.session.source != .unused, configuration.session.apply.isField(name) {
+            return "authorization: \(configuration.authorization.rawValue)"
+        }
         guard let row = FieldTable.row(of: field.id) else {
             return "another spelling of a header that Squire sets or decides on"
         }
         if row.traits.contains(.hopByHop) { return "for this hop only, \(row.source)" }
         switch row.id {
-        case .authorization: return "authorization: replace"
         case .squireKey: return "access.key is for Squire only"
         case .acceptEncoding where kind == .signIn: return "the response is searched for a token"
         default: return "made anew for each request, \(row.source)"
@@ -189,7 +200,9 @@ struct ExplainCommand: ParsableCommand {
         case .refresh: return "one refresh for everyone who waits for it; the upstream's own answer is returned"
         case .ordinary, .signOut: break
         }
-        if rendered.hasAuthorization { return "the client's own Authorization is sent (authorization: fill)" }
+        if rendered.hasCredential {
+            return "the client's own \(configuration.session.apply.field) is sent (authorization: fill)"
+        }
         switch status.state {
         case .none:
             return configuration.session.missing == .forward

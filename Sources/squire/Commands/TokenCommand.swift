@@ -1,5 +1,6 @@
 import ArgumentParser
 import Credentials
+import ReverseProxy
 import Settings
 import Support
 
@@ -24,7 +25,7 @@ struct TokenCommand: ParsableCommand {
     @Option(name: .long, help: ArgumentHelp("How long it must stay valid.", valueName: "duration"))
     var minTtl = "60s"
 
-    @Option(name: .long, help: "raw, header (Authorization: …), env (export SQUIRE_TOKEN=…) or json.")
+    @Option(name: .long, help: "raw, header (the line of session.apply), env (export SQUIRE_TOKEN=…) or json.")
     var format = Format.raw
 
     func run() throws {
@@ -36,17 +37,23 @@ struct TokenCommand: ParsableCommand {
         let status = session.cache.status
         switch format {
         case .raw: Output.line(token.value)
-        case .header: Output.line("Authorization: Bearer \(token.value)")
+        case .header: Output.line(Self.header(token, session.loaded.configuration.session))
         case .env: Output.line("export SQUIRE_TOKEN=\(CommandLines.singleQuoted(token.value))")
         case .json:
             let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
             Output.line(
                 JSONValue.object([
-                    .init("token", .string(token.value)), .init("token_type", .string("Bearer")),
+                    .init("token", .string(token.value)),
+                    .init("header", .string(Self.header(token, session.loaded.configuration.session))),
                     .init("expires_at", number(status.expiresAt)), .init("expires_in", number(status.expiresIn)),
                 ]).serialized()
             )
         }
+    }
+
+    /// The field line that carries the token.
+    private static func header(_ token: Token, _ session: SessionConfiguration) -> String {
+        "\(session.apply.field): \(session.apply.value(token))"
     }
 
     /// The session's token, refreshed first when it is doubted or has less than so many seconds left.

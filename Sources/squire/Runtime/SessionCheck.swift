@@ -2,6 +2,7 @@ import Credentials
 import Diagnosis
 import ReverseProxy
 import Settings
+import TokenSources
 import Upstream
 
 /// Looks at the session as `squire check` does: reads its file, asks the API about its token, and changes nothing.
@@ -14,8 +15,20 @@ struct SessionCheck {
         file = SessionFile(path: loaded.sessionFile)
     }
 
+    /// Whether a source that is asked at any time could give a token, as far as a look tells.
+    func sourceLines() -> [CheckLine] {
+        let problem: String? =
+            switch loaded.configuration.session.source {
+            case .exec(let exec): exec.problem(path: Environment.all["PATH"] ?? "/usr/bin:/bin")
+            case .tokenFile(let file): file.problem(wall: SystemClock().wall())
+            case .given, .unused, .recipe, .oauth: nil
+            }
+        return problem.map { [.warn("source", $0)] } ?? []
+    }
+
     /// The file, and whether it can be read.
     func fileLines() -> [CheckLine] {
+        guard loaded.keptFile != nil else { return [] }
         var lines: [CheckLine] = []
         do throws(SessionFileError) {
             let hasToken = try file.load()?.record.token != nil
@@ -31,7 +44,7 @@ struct SessionCheck {
 
     /// Whether a session could be saved.
     func saveLines(isNeeded: Bool) -> [CheckLine] {
-        guard let problem = file.writeProblem() else { return [] }
+        guard loaded.keptFile != nil, let problem = file.writeProblem() else { return [] }
         let text =
             "\(problem.description): a new token could not be saved, so none is asked for. Make room, or give back the rights"
         return [isNeeded ? CheckLine(.fail(.notWritable), "session file", text) : .warn("session file", text)]

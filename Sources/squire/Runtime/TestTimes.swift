@@ -5,18 +5,18 @@ enum TestTimes {
     /// How often one request tries a token that is thought dead.
     static var trialInterval: Duration { milliseconds("SQUIRE_TEST_TRIAL_INTERVAL") ?? .seconds(30) }
 
-    /// A time of a login, which has as many seconds as a person waits: in tests a second is shorter.
-    static func ofLogin(_ time: Duration) -> Duration {
-        guard let second = milliseconds("SQUIRE_TEST_LOGIN_SECOND") else { return time }
-        return second * Double(time.components.seconds)
-    }
-
     /// How long a command is not asked again after it gave the same token.
     static var execInterval: Duration { milliseconds("SQUIRE_TEST_EXEC_INTERVAL") ?? ExecSource.standardInterval }
 
     /// How often a token file is looked at though nobody says that it has changed.
     static var tokenFileInterval: Duration {
         milliseconds("SQUIRE_TEST_TOKEN_FILE_INTERVAL") ?? TokenFileWatch.standardInterval
+    }
+
+    /// A time of a login, which has as many seconds as a person waits: in tests a second is shorter.
+    static func ofLogin(_ time: Duration) -> Duration {
+        guard let second = milliseconds("SQUIRE_TEST_LOGIN_SECOND") else { return time }
+        return second * Double(time.components.seconds)
     }
 
     private static func milliseconds(_ name: String) -> Duration? {

@@ -131,7 +131,7 @@ struct Measure {
                     into: output
                 )
             }
-            check(!rendered.hasAuthorization && output.count > 300)
+            check(!rendered.hasCredential && output.count > 300)
         }
     }
 

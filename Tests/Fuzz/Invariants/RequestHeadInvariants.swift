@@ -68,7 +68,7 @@ enum RequestHeadInvariants {
                 into: output
             )
         }
-        if !rendered.hasAuthorization { output.append("Authorization: Bearer T\r\n") }
+        if !rendered.hasCredential { output.append("Authorization: Bearer T\r\n") }
         output.append("\r\n")
         let span = output.octets.span
         var parser = RequestParser(limits: HeadLimits())
