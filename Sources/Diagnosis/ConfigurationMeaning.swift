@@ -47,7 +47,8 @@ public struct ConfigurationMeaning: Sendable {
         guard !configuration.headers.isEmpty else { return "none" }
         return configuration.headers.map { rule in
             let overwrites = rule.overwrite ? "over the client's, " : ""
-            return rule.source.isEmpty ? rule.name : "\(rule.name) (\(overwrites)\(rule.source))"
+            let name = rule.secret.map { "\(rule.name) \($0.shown)" } ?? rule.name
+            return rule.source.isEmpty ? name : "\(name) (\(overwrites)\(rule.source))"
         }.joined(separator: ", ")
     }
 

@@ -118,7 +118,8 @@ extension ConfigurationSections {
 
     private static func isRedirect(_ text: String) -> Bool {
         guard let colon = text.firstIndex(of: ":"), colon > text.startIndex, !text.contains("#") else { return false }
-        return text[..<colon].utf8.allSatisfy { Octet.isToken($0) } && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+        return text[..<colon].utf8.allSatisfy { Octet.isToken($0) }
+            && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
     }
 
     /// What Squire says itself in one request or the other.

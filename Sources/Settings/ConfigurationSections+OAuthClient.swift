@@ -105,7 +105,9 @@ extension ConfigurationSections {
         switch name {
         case .basic, .basicRaw, .post:
             guard let secret else {
-                if !hasSecret { map.fail("client-authentication", "is \(name?.rawValue ?? ""): it needs client-secret") }
+                if !hasSecret {
+                    map.fail("client-authentication", "is \(name?.rawValue ?? ""): it needs client-secret")
+                }
                 return
             }
             oauth.authentication = .secret(secret, form: name.flatMap { .init(rawValue: $0.rawValue) })
@@ -146,17 +148,24 @@ extension ConfigurationSections {
         if case .clientCredentials = oauth.grant, case .none = oauth.authentication,
             map.node("client-secret") == nil, map.node("client-authentication")?.text ?? "none" == "none"
         {
-            map.fail("grant", "is client-credentials: it needs client-secret, or a key (private-key-jwt, tls-client-auth)")
+            map.fail(
+                "grant",
+                "is client-credentials: it needs client-secret, or a key (private-key-jwt, tls-client-auth)"
+            )
         }
         if hasKey {
             switch (oauth.grant, oauth.authentication) {
             case (.jwtBearer, _), (_, .privateKeyJWT): break
             default:
-                map.fail("private-key", "is not used: it needs grant: jwt-bearer, or client-authentication: private-key-jwt")
+                map.fail(
+                    "private-key",
+                    "is not used: it needs grant: jwt-bearer, or client-authentication: private-key-jwt"
+                )
             }
         }
         if oauth.grant.spends { return }
-        for key in ["refresh-scope", "redirect-uri", "authorization-parameters", "offline-scope"] where map.node(key) != nil {
+        for key in ["refresh-scope", "redirect-uri", "authorization-parameters", "offline-scope"]
+        where map.node(key) != nil {
             map.fail(key, "is for a login, and \(oauth.grant.name) has none")
         }
     }

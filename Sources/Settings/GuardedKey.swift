@@ -23,7 +23,8 @@ enum GuardedKey {
             return !sections.isInDirectory(text)
         }
         let names = Set(fixed.map(\.name))
-        return (fixed + secrets.map(\.found).filter { !names.contains($0.name) }).map(\.key)
+        let all = (fixed + secrets.map(\.found).filter { !names.contains($0.name) }).map(\.key)
+        return all.sorted { $0.line < $1.line }
     }
 
     /// The keys that could lead a session elsewhere than to its API, with their lines.
@@ -90,9 +91,11 @@ enum GuardedKey {
     }
 
     private static func kind(_ name: String, _ value: YAMLNode) -> SecretKind? {
+        // Of which the path may be said alone.
+        if name == "private-key", case .scalar = value { return .file }
         switch (SecretKind(rawValue: name), value) {
-        case (.env, .scalar), (.file, .scalar), (.exec, .scalar), (.exec, .sequence): SecretKind(rawValue: name)
-        default: nil
+        case (.env, .scalar), (.file, .scalar), (.exec, .scalar), (.exec, .sequence): return SecretKind(rawValue: name)
+        default: return nil
         }
     }
 

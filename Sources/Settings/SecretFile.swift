@@ -34,6 +34,9 @@ extension LoadedConfiguration {
             ("session.file", configuration.session.source.keepsFile ? sessionFile : nil),
             ("access.key", configuration.access.keyFile), ("tls.key", configuration.tls.key),
         ]
+        if case .oauth(let oauth) = configuration.session.source, let key = oauth.certificate?.key {
+            files.append(("session.oauth.tls.key", key))
+        }
         if case .tokenFile(let file) = configuration.session.source { files.append(("session.token-file", file.path)) }
         for (name, reference) in configuration.secretReferences {
             switch reference {
@@ -53,6 +56,7 @@ extension ProxyConfiguration {
         result += (session.refresh?.headers ?? []).compactMap { rule in
             rule.secret.map { ("session.refresh.headers.\(rule.name)", $0) }
         }
+        if case .oauth(let oauth) = session.source { result += oauth.secrets.map { ($0.key, $0.reference) } }
         if case .exec(let exec) = session.source {
             result += exec.variables.compactMap { variable in
                 // A plain one is no secret.

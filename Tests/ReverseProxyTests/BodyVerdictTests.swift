@@ -52,7 +52,8 @@ import Testing
     @Test(arguments: [
         (#"{"error":{"code":"fine""#, "/error/code"), (#"{"error":{"a":1}"#, "/error/code"),
         (#"{"error":1,"#, "/error/code"),
-        ("<", "/a"), ("[{}]", "/0/a"), (#"{"a":[1,2"#, "/a/0"), ("7 ", "/a"),
+        ("<", "/a"), ("[", "/error"), (#"{"a":["#, "/a/b"), (#"{"a":["#, "/a/01"), ("[", "/-"), ("[{}]", "/0/a"),
+        (#"{"a":[1,2"#, "/a/0"), ("7 ", "/a"),
     ])
     func acceptanceIsDecidedEarly(_ text: String, _ pointer: String) {
         #expect(states(text, verdict(pointer, "expired")).dropLast().last == .accepted)

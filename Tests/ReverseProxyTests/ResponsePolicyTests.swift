@@ -170,7 +170,7 @@ import Testing
             "a=\"x,y\"; Max-Age=5; SameSite=Strict; Priority=High",
             "a=\"x,y\"; Max-Age=5; SameSite=Strict; Priority=High"
         ),
-        ("secure; Secure", "secure"), ("a=Secure; Domain=; SECURE ", "a=Secure; Domain="), ("a", "a"),
+        ("secure; Secure", "secure"), ("a=Secure; Domain=; SECURE", "a=Secure; Domain="), ("a", "a"),
         ("a=1;;", "a=1;;"),
         // For somebody else, or with a name that promises Secure: as it is.
         ("a=1; Domain=other.test; Secure", "a=1; Domain=other.test; Secure"),
@@ -182,7 +182,7 @@ import Testing
     ])
     func cookiesAreMadeUsableOnLoopback(_ value: String, _ expected: String) throws {
         #expect(try cookie(value) == "Set-Cookie: \(expected)")
-        #expect(try cookie(value, .keep) == "Set-Cookie: \(value.trimmed)")
+        #expect(try cookie(value, .keep) == "Set-Cookie: \(value)")
     }
 
     @Test(arguments: [
@@ -194,9 +194,4 @@ import Testing
         #expect(try cookie(value, basePath: "/v1") == "Set-Cookie: \(expected)")
         #expect(try cookie(value, basePath: "/v1", .keep) == "Set-Cookie: \(value)")
     }
-}
-
-extension String {
-    /// Without blanks at its end, as a field's value is.
-    fileprivate var trimmed: String { hasSuffix(" ") ? String(dropLast()) : self }
 }

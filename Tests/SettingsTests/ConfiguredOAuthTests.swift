@@ -11,7 +11,8 @@ import Upstream
     private static let environment = ["HOME": "/nowhere", "SECRET": "s3cret", "EMPTY": ""]
 
     private static func load(_ lines: [String], above: String = "") throws(ConfigurationError) -> ProxyConfiguration {
-        let text = "upstream: https://a.example\n\(above)session:\n  oauth:\n"
+        let text =
+            "upstream: https://a.example\n\(above)session:\n  oauth:\n"
             + lines.map { "    \($0)\n" }.joined()
         return try ConfigurationLoader(environment: environment).read(text, path: "squire.yaml").configuration
     }
@@ -34,7 +35,9 @@ import Upstream
     func short() throws {
         let oauth = try #require(
             try Self.oauth(
-                "issuer: https://login.example.com", "client-id: my-tool", "client-secret: {env: SECRET}",
+                "issuer: https://login.example.com",
+                "client-id: my-tool",
+                "client-secret: {env: SECRET}",
                 "scope: read  write offline_access"
             )
         )
@@ -49,16 +52,26 @@ import Upstream
     func long() throws {
         let oauth = try #require(
             try Self.oauth(
-                "grant: device-code", "token-endpoint: https://login.example.com/oauth/token",
+                "grant: device-code",
+                "token-endpoint: https://login.example.com/oauth/token",
                 "authorization-endpoint: https://login.example.com/oauth/authorize",
                 "device-authorization-endpoint: https://login.example.com/oauth/device",
-                "revocation-endpoint: https://login.example.com/oauth/revoke", "client-id: my-tool",
-                "client-secret: plain", "client-authentication: client-secret-basic-raw", "scope: \"read,write\"",
-                "refresh-scope: true", "offline-scope: offline", "parameters: {audience: https://api.example.com}",
-                "authorization-parameters: {access_type: offline, prompt: consent}", "request: json",
-                "redirect-uri: http://127.0.0.1/callback", "token: id-token",
+                "revocation-endpoint: https://login.example.com/oauth/revoke",
+                "client-id: my-tool",
+                "client-secret: plain",
+                "client-authentication: client-secret-basic-raw",
+                "scope: \"read,write\"",
+                "refresh-scope: true",
+                "offline-scope: offline",
+                "parameters: {audience: https://api.example.com}",
+                "authorization-parameters: {access_type: offline, prompt: consent}",
+                "request: json",
+                "redirect-uri: http://127.0.0.1/callback",
+                "token: id-token",
                 "answer: {access-token: /authed_user/access_token, expires-in: {pointer: /ttl, unit: minutes}}",
-                "final: [my_own_code]", "timeout: 5s", "proxy: none"
+                "final: [my_own_code]",
+                "timeout: 5s",
+                "proxy: none"
             )
         )
         #expect(oauth.grant == .deviceCode && oauth.tokenEndpoint?.text == "https://login.example.com/oauth/token")
@@ -68,7 +81,9 @@ import Upstream
         #expect(oauth.authorizationParameters == [.init("access_type", "offline"), .init("prompt", "consent")])
         #expect(oauth.requestForm == .json && oauth.token == .idToken && oauth.final == ["my_own_code"])
         #expect(oauth.answer.accessToken == "/authed_user/access_token")
-        #expect(oauth.answer.expiresIn == .init("/ttl", unit: .minutes) && oauth.answer.refreshToken == "/refresh_token")
+        #expect(
+            oauth.answer.expiresIn == .init("/ttl", unit: .minutes) && oauth.answer.refreshToken == "/refresh_token"
+        )
         #expect(oauth.timeout == .seconds(5) && oauth.proxy == UpstreamSettings.Proxy.none)
         #expect(oauth.redirectURI == "http://127.0.0.1/callback")
         guard case .endpoint(let url) = oauth.revocation else { return #expect(Bool(false)) }
@@ -91,63 +106,120 @@ import Upstream
         #expect(url.text == "https://a.example/end")
     }
 
-    @Test("What does not fit is refused with its line", arguments: [
-        ([client], "4: session.oauth needs token-endpoint, or issuer"),
-        ([place], "4: session.oauth needs client-id"),
-        (["token-endpoint: http://l.example/t", client], "5: session.oauth.token-endpoint is http:// to another machine"),
-        (["token-endpoint: l.example/t", client], "5: session.oauth.token-endpoint must be a URL"),
-        (["issuer: http://l.example", client], "5: session.oauth.issuer is http:// to another machine"),
-        (["issuer: https://l.example/?a=b", client], "5: session.oauth.issuer must be a URL without a query"),
-        ([place, client, "grant: client-credentials"], "7: session.oauth.grant is client-credentials: it needs"),
-        ([place, client, "grant: client-credentials", "client-authentication: none"], "7: session.oauth.grant is client-c"),
-        ([place, client, "grant: jwt-bearer"], "7: session.oauth.grant is jwt-bearer: it needs private-key"),
-        ([place, client, "grant: token-exchange"], "7: session.oauth.grant is token-exchange: it needs subject-token"),
-        ([place, client, "grant: password"], "7: session.oauth.grant must be one of"),
-        ([place, client, "grant: device-code"], "7: session.oauth.grant is device-code: it needs device-auth"),
-        ([place, client, "grant: authorization-code"], "7: session.oauth.grant is authorization-code: it needs auth"),
-        ([place, client, "grant: client-credentials", "client-secret: s", "redirect-uri: http://localhost/"],
-            "9: session.oauth.redirect-uri is for a login"),
-        ([place, client, "subject: me"], "7: session.oauth.subject is for grant: jwt-bearer"),
-        ([place, client, "subject-token: {env: SECRET}"], "7: session.oauth.subject-token is for grant: token-exchange"),
-        ([place, client, "grant: token-exchange", "subject-token: plain"], "8: session.oauth.subject-token must be {file"),
-        ([place, client, "client-authentication: client-secret-post"],
-            "7: session.oauth.client-authentication is client-secret-post: it needs client-secret"),
-        ([place, client, "client-authentication: private-key-jwt"],
-            "7: session.oauth.client-authentication is private-key-jwt: it needs private-key"),
-        ([place, client, "client-authentication: tls-client-auth"],
-            "7: session.oauth.client-authentication is tls-client-auth: it needs"),
-        ([place, client, "client-authentication: none", "client-secret: s"],
-            "8: session.oauth.client-secret is not sent with client-authentication: none"),
-        ([place, client, "key-id: k"], "7: session.oauth.key-id is for an assertion"),
-        ([place, client, "client-secret: {env: MISSING}"], "7: session.oauth.client-secret names a variable"),
-        ([place, client, "client-secret: {env: EMPTY}"], "7: session.oauth.client-secret names a variable"),
-        ([place, client, "client-secret: {file: /no/such/file}"], "7: session.oauth.client-secret names a file"),
-        ([place, client, "client-secret: {env: SECRET, file: x}"], "7: session.oauth.client-secret must name one of"),
-        ([place, client, "client-secret: {variable: X}"], "7: unknown key \"session.oauth.client-secret.variable\""),
-        ([place, client, "private-key: /no/such/key"], "7: session.oauth.private-key names a file"),
-        ([place, client, "scope: [a, b]"], "7: session.oauth.scope must be text, not a list"),
-        ([place, client, "parameters: {grant_type: x}"], "7: session.oauth.parameters: grant_type is set by Squire"),
-        ([place, client, "parameters: {client_id: x}"], "7: session.oauth.parameters: client_id is set by Squire"),
-        ([place, client, "parameters: {code: x}"], "7: session.oauth.parameters: code is set by Squire"),
-        ([place, client, "parameters: {refresh_token: x}"], "7: session.oauth.parameters: refresh_token is set"),
-        ([place, client, "authorization-parameters: {state: x}"], "7: session.oauth.authorization-parameters: state is"),
-        ([place, client, "parameters: [a]"], "7: session.oauth.parameters must be a map"),
-        ([place, client, "parameters: {a: [b]}"], "7: session.oauth.parameters: a parameter is a name"),
-        ([place, client, "request: xml"], "7: session.oauth.request must be one of form, json"),
-        ([place, client, "token: refresh-token"], "7: session.oauth.token must be one of"),
-        ([place, client, "answer: {access-token: x}"], "7: session.oauth.answer.access-token must be a JSON Pointer"),
-        ([place, client, "answer: {expires-in: {unit: minutes}}"], "7: session.oauth.answer.expires-in needs a pointer"),
-        ([place, client, "answer: {expires-in: {pointer: /x, unit: weeks}}"], "7: session.oauth.answer.expires-in.unit"),
-        ([place, client, "revocation: {url: https://a.example/}", "revocation-endpoint: https://a.example/"],
-            "7: session.oauth.revocation and session.oauth.revocation-endpoint cannot both"),
-        ([place, client, "revocation: {method: GET}"], "7: session.oauth.revocation needs a url"),
-        ([place, client, "revocation: {method: PUT, url: https://a.example/}"], "7: session.oauth.revocation.method"),
-        ([place, client, "redirect-uri: callback"], "7: session.oauth.redirect-uri must be a URL"),
-        ([place, client, "timeout: 11m"], "7: session.oauth.timeout must be from 1s to 10m"),
-        ([place, client, "proxy: ftp://x"], "7: session.oauth.proxy must be a URL"),
-        ([place, client, "tls: {ca: x}"], "7: unknown key \"session.oauth.tls.ca\""),
-        ([place, client, "client_secret: x"], "7: unknown key \"session.oauth.client_secret\": did you mean"),
-    ] as [([String], String)])
+    @Test(
+        "What does not fit is refused with its line",
+        arguments: [
+            ([client], "4: session.oauth needs token-endpoint, or issuer"),
+            ([place], "4: session.oauth needs client-id"),
+            (
+                ["token-endpoint: http://l.example/t", client],
+                "5: session.oauth.token-endpoint is http:// to another machine"
+            ),
+            (["token-endpoint: l.example/t", client], "5: session.oauth.token-endpoint must be a URL"),
+            (["issuer: http://l.example", client], "5: session.oauth.issuer is http:// to another machine"),
+            (["issuer: https://l.example/?a=b", client], "5: session.oauth.issuer must be a URL without a query"),
+            ([place, client, "grant: client-credentials"], "7: session.oauth.grant is client-credentials: it needs"),
+            (
+                [place, client, "grant: client-credentials", "client-authentication: none"],
+                "7: session.oauth.grant is client-c"
+            ),
+            ([place, client, "grant: jwt-bearer"], "7: session.oauth.grant is jwt-bearer: it needs private-key"),
+            (
+                [place, client, "grant: token-exchange"],
+                "7: session.oauth.grant is token-exchange: it needs subject-token"
+            ),
+            ([place, client, "grant: password"], "7: session.oauth.grant must be one of"),
+            ([place, client, "grant: device-code"], "7: session.oauth.grant is device-code: it needs device-auth"),
+            (
+                [place, client, "grant: authorization-code"],
+                "7: session.oauth.grant is authorization-code: it needs auth"
+            ),
+            (
+                [place, client, "grant: client-credentials", "client-secret: s", "redirect-uri: http://localhost/"],
+                "9: session.oauth.redirect-uri is for a login"
+            ),
+            ([place, client, "subject: me"], "7: session.oauth.subject is for grant: jwt-bearer"),
+            (
+                [place, client, "subject-token: {env: SECRET}"],
+                "7: session.oauth.subject-token is for grant: token-exchange"
+            ),
+            (
+                [place, client, "grant: token-exchange", "subject-token: plain"],
+                "8: session.oauth.subject-token must be {file"
+            ),
+            (
+                [place, client, "client-authentication: client-secret-post"],
+                "7: session.oauth.client-authentication is client-secret-post: it needs client-secret"
+            ),
+            (
+                [place, client, "client-authentication: private-key-jwt"],
+                "7: session.oauth.client-authentication is private-key-jwt: it needs private-key"
+            ),
+            (
+                [place, client, "client-authentication: tls-client-auth"],
+                "7: session.oauth.client-authentication is tls-client-auth: it needs"
+            ),
+            (
+                [place, client, "client-authentication: none", "client-secret: s"],
+                "8: session.oauth.client-secret is not sent with client-authentication: none"
+            ),
+            ([place, client, "key-id: k"], "7: session.oauth.key-id is for an assertion"),
+            ([place, client, "client-secret: {env: MISSING}"], "7: session.oauth.client-secret names a variable"),
+            ([place, client, "client-secret: {env: EMPTY}"], "7: session.oauth.client-secret names a variable"),
+            ([place, client, "client-secret: {file: /no/such/file}"], "7: session.oauth.client-secret names a file"),
+            (
+                [place, client, "client-secret: {env: SECRET, file: x}"],
+                "7: session.oauth.client-secret must name one of"
+            ),
+            (
+                [place, client, "client-secret: {variable: X}"],
+                "7: unknown key \"session.oauth.client-secret.variable\""
+            ),
+            ([place, client, "private-key: /no/such/key"], "7: session.oauth.private-key names a file"),
+            ([place, client, "scope: [a, b]"], "7: session.oauth.scope must be text, not a list"),
+            (
+                [place, client, "parameters: {grant_type: x}"],
+                "7: session.oauth.parameters: grant_type is set by Squire"
+            ),
+            ([place, client, "parameters: {client_id: x}"], "7: session.oauth.parameters: client_id is set by Squire"),
+            ([place, client, "parameters: {code: x}"], "7: session.oauth.parameters: code is set by Squire"),
+            ([place, client, "parameters: {refresh_token: x}"], "7: session.oauth.parameters: refresh_token is set"),
+            (
+                [place, client, "authorization-parameters: {state: x}"],
+                "7: session.oauth.authorization-parameters: state is"
+            ),
+            ([place, client, "parameters: [a]"], "7: session.oauth.parameters must be a map"),
+            ([place, client, "parameters: {a: [b]}"], "7: session.oauth.parameters: a parameter is a name"),
+            ([place, client, "request: xml"], "7: session.oauth.request must be one of form, json"),
+            ([place, client, "token: refresh-token"], "7: session.oauth.token must be one of"),
+            (
+                [place, client, "answer: {access-token: x}"],
+                "7: session.oauth.answer.access-token must be a JSON Pointer"
+            ),
+            (
+                [place, client, "answer: {expires-in: {unit: minutes}}"],
+                "7: session.oauth.answer.expires-in needs a pointer"
+            ),
+            (
+                [place, client, "answer: {expires-in: {pointer: /x, unit: weeks}}"],
+                "7: session.oauth.answer.expires-in.unit"
+            ),
+            (
+                [place, client, "revocation: {url: https://a.example/}", "revocation-endpoint: https://a.example/"],
+                "7: session.oauth.revocation and session.oauth.revocation-endpoint cannot both"
+            ),
+            ([place, client, "revocation: {method: GET}"], "7: session.oauth.revocation needs a url"),
+            (
+                [place, client, "revocation: {method: PUT, url: https://a.example/}"],
+                "7: session.oauth.revocation.method"
+            ),
+            ([place, client, "redirect-uri: callback"], "7: session.oauth.redirect-uri must be a URL"),
+            ([place, client, "timeout: 11m"], "7: session.oauth.timeout must be from 1s to 10m"),
+            ([place, client, "proxy: ftp://x"], "7: session.oauth.proxy must be a URL"),
+            ([place, client, "tls: {ca: x}"], "7: unknown key \"session.oauth.tls.ca\""),
+            ([place, client, "client_secret: x"], "7: unknown key \"session.oauth.client_secret\": did you mean"),
+        ] as [([String], String)]
+    )
     func refusals(_ lines: [String], _ expected: String) {
         let found = Self.mistakes(lines)
         #expect(found.count == 1 && found[0].hasPrefix(expected), "\(found)")
@@ -171,13 +243,17 @@ import Upstream
 
     @Test("Two sources are refused")
     func twoSources() {
-        let text = "upstream: https://a.example\nsession:\n  refresh: {path: /r, token: /t}\n  oauth:\n"
+        let text =
+            "upstream: https://a.example\nsession:\n  refresh: {path: /r, token: /t}\n  oauth:\n"
             + "    token-endpoint: https://l.example/t\n    client-id: c\n"
         do {
             _ = try ConfigurationLoader(environment: Self.environment).read(text, path: "squire.yaml")
             Issue.record("read")
         } catch {
-            #expect(error.description == "squire.yaml:4: session.oauth and session.refresh are two sources of tokens: give one")
+            #expect(
+                error.description
+                    == "squire.yaml:4: session.oauth and session.refresh are two sources of tokens: give one"
+            )
         }
     }
 
@@ -201,17 +277,24 @@ import Upstream
         #expect(read(mints, "  keep-alive: 7d\n").1.contains("session.keep-alive has nothing to keep alive"))
     }
 
-    @Test("What `check` says of the source", arguments: [
-        (["grant: client-credentials", "client-secret: s"],
-            "oauth client-credentials, https://l.example/token, client c (client-secret-basic)"),
-        ([], "oauth authorization-code, https://l.example/token, client c (none)"),
-    ])
+    @Test(
+        "What `check` says of the source",
+        arguments: [
+            (
+                ["grant: client-credentials", "client-secret: s"],
+                "oauth client-credentials, https://l.example/token, client c (client-secret-basic)"
+            ),
+            ([], "oauth authorization-code, https://l.example/token, client c (none)"),
+        ]
+    )
     func summary(_ lines: [String], _ expected: String) throws {
         guard case .oauth(let oauth) = try Self.load([Self.place, Self.client] + lines).session.source else {
             return #expect(Bool(false))
         }
         #expect(oauth.summary == expected)
         let found = try Self.oauth("issuer: https://l.example", Self.client)
-        #expect(found?.summary == "oauth authorization-code, endpoints by discovery from https://l.example, client c (none)")
+        #expect(
+            found?.summary == "oauth authorization-code, endpoints by discovery from https://l.example, client c (none)"
+        )
     }
 }

@@ -45,7 +45,8 @@ enum Keys {
             let digest = SHA256.hash(data: Array("\(parts[0]).\(parts[1])".utf8))
             switch header["alg"]?.string {
             case "ES256":
-                isValid = (try? P256.Signing.ECDSASignature(rawRepresentation: signature))
+                isValid =
+                    (try? P256.Signing.ECDSASignature(rawRepresentation: signature))
                     .map { Keys.ec.publicKey.isValidSignature($0, for: digest) } ?? false
             case "RS256":
                 isValid = Keys.rsa.publicKey.isValidSignature(
@@ -58,25 +59,33 @@ enum Keys {
         }
     }
 
-    @Test("A key is read in each of its forms", arguments: [
-        (Keys.ec.pemRepresentation, "ES256"), (Keys.rsa.pemRepresentation, "RS256"),
-        (Keys.rsa.pkcs8PEMRepresentation, "RS256"), (Keys.jwk, "ES256"), (Keys.serviceAccount, "RS256"),
-        ("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n" + Keys.ec.pemRepresentation, "ES256"),
-        (Keys.ec.pemRepresentation.replacingAll("\n", with: "\r\n"), "ES256"),
-    ] as [(String, String)])
+    @Test(
+        "A key is read in each of its forms",
+        arguments: [
+            (Keys.ec.pemRepresentation, "ES256"), (Keys.rsa.pemRepresentation, "RS256"),
+            (Keys.rsa.pkcs8PEMRepresentation, "RS256"), (Keys.jwk, "ES256"), (Keys.serviceAccount, "RS256"),
+            ("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n" + Keys.ec.pemRepresentation, "ES256"),
+            (Keys.ec.pemRepresentation.replacingAll("\n", with: "\r\n"), "ES256"),
+        ] as [(String, String)]
+    )
     func forms(_ text: String, _ algorithm: String) throws {
         #expect(try SigningKey(text).algorithm.rawValue == algorithm)
     }
 
-    @Test("What is no such key is refused with the reason, and nothing of it", arguments: [
-        ("", "no private key"), ("secret", "no private key"), ("{", "not JSON"), ("{}", "no private key"),
-        ("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n", "cut"),
-        ("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----", "neither"),
-        ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nc2VjcmV0\n-----END ENCRYPTED PRIVATE KEY-----", "pass phrase"),
-        (P384.Signing.PrivateKey().pemRepresentation, "neither"), (#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#, "missing"),
-        (#"{"kty":"EC","crv":"P-384","d":"c2VjcmV0"}"#, "neither"), (#"{"kty":"oct","k":"c2VjcmV0"}"#, "no private"),
-        (#"{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AQAB"}"#, "neither"),
-    ] as [(String, String)])
+    @Test(
+        "What is no such key is refused with the reason, and nothing of it",
+        arguments: [
+            ("", "no private key"), ("secret", "no private key"), ("{", "not JSON"), ("{}", "no private key"),
+            ("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n", "cut"),
+            ("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----", "neither"),
+            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nc2VjcmV0\n-----END ENCRYPTED PRIVATE KEY-----", "pass phrase"),
+            (P384.Signing.PrivateKey().pemRepresentation, "neither"),
+            (#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#, "missing"),
+            (#"{"kty":"EC","crv":"P-384","d":"c2VjcmV0"}"#, "neither"),
+            (#"{"kty":"oct","k":"c2VjcmV0"}"#, "no private"),
+            (#"{"kty":"RSA","n":"AQAB","e":"AQAB","d":"AQAB"}"#, "neither"),
+        ] as [(String, String)]
+    )
     func refusals(_ text: String, _ part: String) {
         do {
             _ = try SigningKey(text)
@@ -87,9 +96,13 @@ enum Keys {
         }
     }
 
-    @Test("private-key-jwt is signed anew for each request", arguments: [
-        (Keys.ec.pemRepresentation, "ES256", nil), (Keys.rsa.pemRepresentation, "RS256", nil), (Keys.jwk, "ES256", "k1"),
-    ] as [(String, String, String?)])
+    @Test(
+        "private-key-jwt is signed anew for each request",
+        arguments: [
+            (Keys.ec.pemRepresentation, "ES256", nil), (Keys.rsa.pemRepresentation, "RS256", nil),
+            (Keys.jwk, "ES256", "k1"),
+        ] as [(String, String, String?)]
+    )
     func privateKeyJWT(_ key: String, _ algorithm: String, _ keyID: String?) {
         let server = FakeServer(["/token": [Self.good]])
         let source = OAuthSource(
@@ -179,7 +192,7 @@ enum Keys {
         let claims = server.asked.map { Parsed($0["assertion"]).claims }
         #expect(claims.map { $0["iat"]?.integer } == [1_795_514_400, 1_795_514_520])
         #expect(claims[0]["jti"] != claims[1]["jti"])
-        #expect(source.endpoint.clockSkew == 120)
+        #expect(source.endpoint.clockSkew == 120 && source.clockSkew == 120)
         _ = source.get(HeldTokens())
         #expect(Parsed(server.asked[2]["assertion"]).claims["iat"]?.integer == 1_795_514_520)
     }
@@ -189,8 +202,10 @@ enum Keys {
         let same = ["Date": "Tue, 24 Nov 2026 10:00:01 GMT"]
         for fields in [same, [:], ["Date": "yesterday"]] {
             let server = FakeServer(["/token": [.status(400, #"{"error":"invalid_grant"}"#, fields)]])
-            let outcome = Self.source(server).get(HeldTokens())
+            let source = Self.source(server)
+            let outcome = source.get(HeldTokens())
             #expect(server.asked.count == 1)
+            #expect(source.clockSkew == nil)
             #expect(outcome.word == "unavailable" && outcome.reason.contains("clock"))
         }
         // Corrected already: twice at most.

@@ -14,29 +14,44 @@ import Testing
         )
     }
 
-    private static func endpoint(_ server: FakeServer, _ issuer: String = "https://login.example.com/o") -> TokenEndpoint {
+    private static func endpoint(
+        _ server: FakeServer,
+        _ issuer: String = "https://login.example.com/o"
+    ) -> TokenEndpoint {
         server.endpoint {
             $0.tokenEndpoint = nil
             $0.issuer = issuer
         }
     }
 
-    @Test("Metadata are looked for inserted, appended, and as OpenID Connect has them", arguments: [
-        ("https://login.example.com/o", [
-            "https://login.example.com/.well-known/oauth-authorization-server/o",
-            "https://login.example.com/o/.well-known/oauth-authorization-server",
-            "https://login.example.com/o/.well-known/openid-configuration",
-        ]),
-        ("https://login.example.com/", [
-            "https://login.example.com/.well-known/oauth-authorization-server",
-            "https://login.example.com/.well-known/openid-configuration",
-        ]),
-        ("https://login.example.com/a/b/", [
-            "https://login.example.com/.well-known/oauth-authorization-server/a/b",
-            "https://login.example.com/a/b/.well-known/oauth-authorization-server",
-            "https://login.example.com/a/b/.well-known/openid-configuration",
-        ]),
-    ] as [(String, [String])])
+    @Test(
+        "Metadata are looked for inserted, appended, and as OpenID Connect has them",
+        arguments: [
+            (
+                "https://login.example.com/o",
+                [
+                    "https://login.example.com/.well-known/oauth-authorization-server/o",
+                    "https://login.example.com/o/.well-known/oauth-authorization-server",
+                    "https://login.example.com/o/.well-known/openid-configuration",
+                ]
+            ),
+            (
+                "https://login.example.com/",
+                [
+                    "https://login.example.com/.well-known/oauth-authorization-server",
+                    "https://login.example.com/.well-known/openid-configuration",
+                ]
+            ),
+            (
+                "https://login.example.com/a/b/",
+                [
+                    "https://login.example.com/.well-known/oauth-authorization-server/a/b",
+                    "https://login.example.com/a/b/.well-known/oauth-authorization-server",
+                    "https://login.example.com/a/b/.well-known/openid-configuration",
+                ]
+            ),
+        ] as [(String, [String])]
+    )
     func places(_ issuer: String, _ expected: [String]) {
         let server = FakeServer([:])
         #expect(OAuthSource(Self.endpoint(server, issuer)).get(Self.held).word == "misconfigured")
@@ -67,16 +82,22 @@ import Testing
         let server = FakeServer(["/.well-known/openid-configuration": [Self.metadata("https://evil.example")]])
         let outcome = OAuthSource(Self.endpoint(server)).get(Self.held)
         #expect(outcome.word == "misconfigured")
-        #expect(outcome.reason.contains("https://evil.example") && outcome.reason.contains("https://login.example.com/o"))
+        #expect(
+            outcome.reason.contains("https://evil.example") && outcome.reason.contains("https://login.example.com/o")
+        )
         #expect(!server.asked.contains { $0.url.hasSuffix("/found") })
         // A slash at the end is another issuer, too (RFC 8414 section 3.3).
         let slash = FakeServer(["/.well-known/openid-configuration": [Self.metadata("https://login.example.com/o/")]])
         #expect(OAuthSource(Self.endpoint(slash)).get(Self.held).word == "misconfigured")
     }
 
-    @Test("Endpoints on http off this machine are not used", arguments: [
-        "http://login.example.com/token", "ftp://login.example.com/token", "/token", "https://u:p@login.example.com/",
-    ])
+    @Test(
+        "Endpoints on http off this machine are not used",
+        arguments: [
+            "http://login.example.com/token", "ftp://login.example.com/token", "/token",
+            "https://u:p@login.example.com/",
+        ]
+    )
     func plain(_ url: String) {
         let body = "{\"issuer\":\"https://login.example.com/o\",\"token_endpoint\":\"\(url)\"}"
         let server = FakeServer(["/.well-known/oauth-authorization-server/o": [.json(body)]])
@@ -84,11 +105,14 @@ import Testing
         #expect(server.asked.count == 1)
     }
 
-    @Test("What fails for now is tried again; nothing that was found wrong is kept", arguments: [
-        (FakeServer.Answer.status(503), "unavailable"), (.noResponse, "unavailable"), (.notSent, "unreachable"),
-        (.status(302, "", ["Location": "https://login.example.com/elsewhere"]), "misconfigured"),
-        (.json("[]"), "misconfigured"), (.status(404), "misconfigured"),
-    ] as [(FakeServer.Answer, String)])
+    @Test(
+        "What fails for now is tried again; nothing that was found wrong is kept",
+        arguments: [
+            (FakeServer.Answer.status(503), "unavailable"), (.noResponse, "unavailable"), (.notSent, "unreachable"),
+            (.status(302, "", ["Location": "https://login.example.com/elsewhere"]), "misconfigured"),
+            (.json("[]"), "misconfigured"), (.status(404), "misconfigured"),
+        ] as [(FakeServer.Answer, String)]
+    )
     func passing(_ answer: FakeServer.Answer, _ word: String) {
         let server = FakeServer([
             "/.well-known/oauth-authorization-server/o": [answer, Self.metadata("https://login.example.com/o")],
@@ -99,10 +123,14 @@ import Testing
         #expect(source.get(Self.held).accessToken == "new")
     }
 
-    @Test("The server says how it wants the secret, when nobody else does", arguments: [
-        (#"["client_secret_post"]"#, true), (#"["client_secret_basic","client_secret_post"]"#, false), ("[]", false),
-        (#"["private_key_jwt"]"#, false),
-    ])
+    @Test(
+        "The server says how it wants the secret, when nobody else does",
+        arguments: [
+            (#"["client_secret_post"]"#, true), (#"["client_secret_basic","client_secret_post"]"#, false),
+            ("[]", false),
+            (#"["private_key_jwt"]"#, false),
+        ]
+    )
     func methods(_ methods: String, _ isPost: Bool) {
         let more = ",\"token_endpoint_auth_methods_supported\":\(methods)"
         let server = FakeServer([
@@ -139,15 +167,20 @@ import Testing
 
     // MARK: Revocation
 
-    @Test("A token is ended as RFC 7009 has it", arguments: [
-        (FakeServer.Answer.status(200), RevocationOutcome.ended),
-        (.status(400, #"{"error":"invalid_token"}"#), .ended), (.notSent, .unreachable("revocation: Refused")),
-        (.noResponse, .unavailable("revocation: Timed out")),
-        (.status(503, "", ["Retry-After": "7"]), .unavailable("revocation: status 503", retryAfter: 7)),
-        (.status(400, #"{"error":"unsupported_token_type"}"#),
-            .refused("revocation: unsupported_token_type (status 400)")),
-        (.status(404), .refused("revocation: status 404")),
-    ] as [(FakeServer.Answer, RevocationOutcome)])
+    @Test(
+        "A token is ended as RFC 7009 has it",
+        arguments: [
+            (FakeServer.Answer.status(200), RevocationOutcome.ended),
+            (.status(400, #"{"error":"invalid_token"}"#), .ended), (.notSent, .unreachable("revocation: Refused")),
+            (.noResponse, .unavailable("revocation: Timed out")),
+            (.status(503, "", ["Retry-After": "7"]), .unavailable("revocation: status 503", retryAfter: 7)),
+            (
+                .status(400, #"{"error":"unsupported_token_type"}"#),
+                .refused("revocation: unsupported_token_type (status 400)")
+            ),
+            (.status(404), .refused("revocation: status 404")),
+        ] as [(FakeServer.Answer, RevocationOutcome)]
+    )
     func revocation(_ answer: FakeServer.Answer, _ expected: RevocationOutcome) {
         let server = FakeServer(["/revoke": [answer]])
         let endpoint = server.endpoint {
@@ -164,11 +197,14 @@ import Testing
         #expect(server.asked.isEmpty)
     }
 
-    @Test("An API's own way carries the access token like any request", arguments: [
-        (FakeServer.Answer.status(200, #"{"ok":true}"#), RevocationOutcome.ended),
-        (.status(200, #"{"ok":false,"error":"token_revoked"}"#), .ended), (.status(401), .ended),
-        (.status(200, #"{"ok":false,"error":"fatal_error"}"#), .refused("revocation: fatal_error (status 200)")),
-    ] as [(FakeServer.Answer, RevocationOutcome)])
+    @Test(
+        "An API's own way carries the access token like any request",
+        arguments: [
+            (FakeServer.Answer.status(200, #"{"ok":true}"#), RevocationOutcome.ended),
+            (.status(200, #"{"ok":false,"error":"token_revoked"}"#), .ended), (.status(401), .ended),
+            (.status(200, #"{"ok":false,"error":"fatal_error"}"#), .refused("revocation: fatal_error (status 200)")),
+        ] as [(FakeServer.Answer, RevocationOutcome)]
+    )
     func ownRevocation(_ answer: FakeServer.Answer, _ expected: RevocationOutcome) {
         let server = FakeServer(["/auth.revoke": [answer]])
         let endpoint = server.endpoint {

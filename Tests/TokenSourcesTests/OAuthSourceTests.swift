@@ -32,10 +32,13 @@ import Upstream
         #expect(asked.fields["Content-Type"] == "application/x-www-form-urlencoded")
     }
 
-    @Test("Raw Basic and the body carry the secret as it is", arguments: [
-        (OAuthConfiguration.SecretForm.basicRaw, "Basic c3ZjOnMzY3JldDovK8Ok", "grant_type=client_credentials"),
-        (.post, nil, "grant_type=client_credentials&client_id=svc&client_secret=s3cret%3A%2F%2B%C3%A4"),
-    ] as [(OAuthConfiguration.SecretForm, String?, String)])
+    @Test(
+        "Raw Basic and the body carry the secret as it is",
+        arguments: [
+            (OAuthConfiguration.SecretForm.basicRaw, "Basic c3ZjOnMzY3JldDovK8Ok", "grant_type=client_credentials"),
+            (.post, nil, "grant_type=client_credentials&client_id=svc&client_secret=s3cret%3A%2F%2B%C3%A4"),
+        ] as [(OAuthConfiguration.SecretForm, String?, String)]
+    )
     func otherForms(_ form: OAuthConfiguration.SecretForm, _ authorization: String?, _ body: String) {
         let server = FakeServer(["/token": [Self.good]])
         let endpoint = server.endpoint {
@@ -95,11 +98,14 @@ import Upstream
         #expect(server.asked.count == 2)
     }
 
-    @Test("One try is one request, whatever comes of it", arguments: [
-        FakeServer.Answer.status(401, #"{"error":"invalid_client"}"#, ["Date": "Tue, 24 Nov 2026 12:00:00 GMT"]),
-        .status(400, #"{"error":"invalid_grant"}"#), .status(500), .noResponse, .notSent, .json("{}"),
-        .status(307, "", ["Location": "https://login.example.com/other"]),
-    ])
+    @Test(
+        "One try is one request, whatever comes of it",
+        arguments: [
+            FakeServer.Answer.status(401, #"{"error":"invalid_client"}"#, ["Date": "Tue, 24 Nov 2026 12:00:00 GMT"]),
+            .status(400, #"{"error":"invalid_grant"}"#), .status(500), .noResponse, .notSent, .json("{}"),
+            .status(307, "", ["Location": "https://login.example.com/other"]),
+        ]
+    )
     func oneTry(_ answer: FakeServer.Answer) {
         let server = FakeServer(["/token": [answer]])
         _ = OAuthSource(server.endpoint { $0.authentication = .secret(Self.secret, form: nil) }).get(Self.held)

@@ -47,92 +47,118 @@ import Upstream
         }
     }
 
-    @Test("What is spent: by the error, whatever the status", arguments: [
-        (200, #"{"access_token":"new","refresh_token":"next","expires_in":3600}"#, "obtained new next 3600"),
-        (200, #"{"access_token":"new"}"#, "obtained new old-refresh -"),
-        (200, #"{"access_token":"new","refresh_token":""}"#, "obtained new old-refresh -"),
-        (200, #"{"access_token":"new","refresh_token":null,"expires_in":"3600"}"#, "obtained new old-refresh 3600"),
-        (201, #"{"access_token":"new","expires_at":1795514460}"#, "obtained new old-refresh 60"),
-        (200, "access_token=new&refresh_token=next&expires_in=28800&scope=", "obtained new next 28800"),
-        (200, #"{"access_token":"old-access","refresh_token":"next","expires_in":60}"#, "obtained old-access next 60"),
-        (200, #"{"access_token":"old-access","expires_in":60}"#, "unchanged 60"),
-        (200, #"{"access_token":"old-access","refresh_token":"old-refresh"}"#, "unchanged -"),
-        (200, #"{"access_token":"new","error":"what"}"#, "obtained new old-refresh -"),
-        (200, #"{"access_token":"00D!AQ|x^1#2"}"#, "obtained 00D!AQ|x^1#2 old-refresh -"),
-        (200, #"{"access_token":"a","refresh_token":"$'`"}"#, "obtained a $'` -"),
-        (200, #"{"ok":false,"error":"invalid_refresh_token"}"#, "refused"),
-        (200, "error=bad_refresh_token&error_description=The+refresh+token+is+wrong", "refused"),
-        (403, #"{"error":"invalid_grant"}"#, "refused"), (500, #"{"error":"invalid_grant"}"#, "refused"),
-        (400, #"{"error":"invalid_code"}"#, "refused"), (400, #"{"error":"token_revoked"}"#, "refused"),
-        (400, #"{"error":"token_expired"}"#, "refused"), (400, #"{"error":"login_required"}"#, "refused"),
-        (400, #"{"error":"interaction_required"}"#, "refused"), (400, #"{"error":"consent_required"}"#, "refused"),
-        (401, #"{"error":"invalid_client"}"#, "misconfigured"), (400, #"{"error":"invalid_scope"}"#, "misconfigured"),
-        (400, #"{"error":"unauthorized_client"}"#, "misconfigured"),
-        (400, #"{"error":"invalid_request"}"#, "misconfigured"),
-        (400, #"{"error":"unsupported_grant_type"}"#, "misconfigured"),
-        (400, #"{"error":"invalid_target"}"#, "misconfigured"), (400, #"{"error":"access_denied"}"#, "misconfigured"),
-        (400, #"{"error":"use_dpop_nonce"}"#, "misconfigured"),
-        (400, #"{"error":"invalid_dpop_proof"}"#, "misconfigured"),
-        (200, #"{"access_token":"new","token_type":"DPoP"}"#, "misconfigured saved"),
-        (200, #"{"access_token":"new","token_type":"mac"}"#, "misconfigured saved"),
-        (200, #"{"access_token":"new","token_type":"User Access Token"}"#, "obtained new old-refresh -"),
-        (400, #"{"error":"temporarily_unavailable"}"#, "unavailable"), (400, #"{"error":"slow_down"}"#, "unavailable"),
-        (400, #"{"error":"what_is_this"}"#, "unavailable"), (200, #"{"error":"what_is_this"}"#, "unavailable"),
-        (500, #"{"error":"server_error"}"#, "unavailable rotated"), (500, "oops", "unavailable rotated"),
-        (502, "", "unavailable rotated"), (504, "", "unavailable rotated"), (503, "", "unavailable"),
-        (400, #"{"error":{"code":400,"status":"INVALID_ARGUMENT"}}"#, "unavailable"),
-        (200, #"{"error":{"code":190}}"#, "unavailable"), (400, #"{"error":400}"#, "unavailable"),
-        (403, "<html><p>error=invalid_grant&x=y</p></html>", "unavailable"), (404, "", "unavailable"),
-        (401, "", "unavailable"), (408, "", "unavailable"), (429, "", "unavailable"), (400, "[]", "unavailable"),
-        (301, "", "misconfigured"), (302, #"{"error":"invalid_grant"}"#, "misconfigured"), (307, "", "misconfigured"),
-        (304, "", "misconfigured"),
-        (200, "", "lost kept"), (200, "<html>welcome</html>", "lost kept"), (200, "{}", "lost kept"),
-        (200, #"{"access_token":""}"#, "lost kept"), (200, #"{"access_token":5}"#, "lost kept"),
-        (200, #"{"access_token":"new","refresh"#, "lost kept"), (200, #"{"error":""}"#, "lost kept"),
-        (204, "", "lost kept"), (200, #"{"access_token":"a b"}"#, "lost kept"),
-        (200, #"{"access_token":"a\r\nX: y"}"#, "lost kept"), (200, #"{"access_token":"a\u0000"}"#, "lost kept"),
-        (200, #"{"access_token":" a"}"#, "lost kept"), (200, #"{"access_token":"\u0080"}"#, "lost kept"),
-        (200, #"{"access_token":"a';rm"}"#, "lost kept"), (200, #"{"access_token":"$(x)"}"#, "lost kept"),
-        (200, #"{"access_token":"a`x`"}"#, "lost kept"), (200, #"{"access_token":"a\\b"}"#, "lost kept"),
-        (200, #"{"access_token":"a\"b"}"#, "lost kept"), (200, #"{"access_token":"a","refresh_token":"b c"}"#, "lost kept"),
-    ] as [(Int, String, String)])
+    @Test(
+        "What is spent: by the error, whatever the status",
+        arguments: [
+            (200, #"{"access_token":"new","refresh_token":"next","expires_in":3600}"#, "obtained new next 3600"),
+            (200, #"{"access_token":"new"}"#, "obtained new old-refresh -"),
+            (200, #"{"access_token":"new","refresh_token":""}"#, "obtained new old-refresh -"),
+            (200, #"{"access_token":"new","refresh_token":null,"expires_in":"3600"}"#, "obtained new old-refresh 3600"),
+            (201, #"{"access_token":"new","expires_at":1795514460}"#, "obtained new old-refresh 60"),
+            (200, "access_token=new&refresh_token=next&expires_in=28800&scope=", "obtained new next 28800"),
+            (
+                200, #"{"access_token":"old-access","refresh_token":"next","expires_in":60}"#,
+                "obtained old-access next 60"
+            ),
+            (200, #"{"access_token":"old-access","expires_in":60}"#, "unchanged 60"),
+            (200, #"{"access_token":"old-access","refresh_token":"old-refresh"}"#, "unchanged -"),
+            (200, #"{"access_token":"new","error":"what"}"#, "obtained new old-refresh -"),
+            (200, #"{"access_token":"00D!AQ|x^1#2"}"#, "obtained 00D!AQ|x^1#2 old-refresh -"),
+            (200, #"{"access_token":"a","refresh_token":"'b'"}"#, "lost kept"),
+            (200, #"{"ok":false,"error":"invalid_refresh_token"}"#, "refused"),
+            (200, "error=bad_refresh_token&error_description=The+refresh+token+is+wrong", "refused"),
+            (403, #"{"error":"invalid_grant"}"#, "refused"), (500, #"{"error":"invalid_grant"}"#, "refused"),
+            (400, #"{"error":"invalid_code"}"#, "refused"), (400, #"{"error":"token_revoked"}"#, "refused"),
+            (400, #"{"error":"token_expired"}"#, "refused"), (400, #"{"error":"login_required"}"#, "refused"),
+            (400, #"{"error":"interaction_required"}"#, "refused"), (400, #"{"error":"consent_required"}"#, "refused"),
+            (401, #"{"error":"invalid_client"}"#, "misconfigured"),
+            (400, #"{"error":"invalid_scope"}"#, "misconfigured"),
+            (400, #"{"error":"unauthorized_client"}"#, "misconfigured"),
+            (400, #"{"error":"invalid_request"}"#, "misconfigured"),
+            (400, #"{"error":"unsupported_grant_type"}"#, "misconfigured"),
+            (400, #"{"error":"invalid_target"}"#, "misconfigured"),
+            (400, #"{"error":"access_denied"}"#, "misconfigured"),
+            (400, #"{"error":"use_dpop_nonce"}"#, "misconfigured"),
+            (400, #"{"error":"invalid_dpop_proof"}"#, "misconfigured"),
+            (200, #"{"access_token":"new","token_type":"DPoP"}"#, "misconfigured saved"),
+            (200, #"{"access_token":"new","token_type":"mac"}"#, "misconfigured saved"),
+            (200, #"{"access_token":"new","token_type":"User Access Token"}"#, "obtained new old-refresh -"),
+            (400, #"{"error":"temporarily_unavailable"}"#, "unavailable"),
+            (400, #"{"error":"slow_down"}"#, "unavailable"),
+            (400, #"{"error":"what_is_this"}"#, "unavailable"), (200, #"{"error":"what_is_this"}"#, "unavailable"),
+            (500, #"{"error":"server_error"}"#, "unavailable rotated"), (500, "oops", "unavailable rotated"),
+            (502, "", "unavailable rotated"), (504, "", "unavailable rotated"), (503, "", "unavailable"),
+            (400, #"{"error":{"code":400,"status":"INVALID_ARGUMENT"}}"#, "unavailable"),
+            (200, #"{"error":{"code":190}}"#, "unavailable"), (400, #"{"error":400}"#, "unavailable"),
+            (403, "<html><p>error=invalid_grant&x=y</p></html>", "unavailable"), (404, "", "unavailable"),
+            (401, "", "unavailable"), (408, "", "unavailable"), (429, "", "unavailable"), (400, "[]", "unavailable"),
+            (301, "", "misconfigured"), (302, #"{"error":"invalid_grant"}"#, "misconfigured"),
+            (307, "", "misconfigured"),
+            (304, "", "misconfigured"),
+            (200, "", "lost kept"), (200, "<html>welcome</html>", "lost kept"), (200, "{}", "lost kept"),
+            (200, #"{"access_token":""}"#, "lost kept"), (200, #"{"access_token":5}"#, "lost kept"),
+            (200, #"{"access_token":"new","refresh"#, "lost kept"), (200, #"{"error":""}"#, "lost kept"),
+            (204, "", "lost kept"), (200, #"{"access_token":"a b"}"#, "lost kept"),
+            (200, #"{"access_token":"a\r\nX: y"}"#, "lost kept"), (200, #"{"access_token":"a\u0000"}"#, "lost kept"),
+            (200, #"{"access_token":" a"}"#, "lost kept"), (200, #"{"access_token":"\u0080"}"#, "lost kept"),
+            (200, #"{"access_token":"a';rm"}"#, "lost kept"), (200, #"{"access_token":"$(x)"}"#, "lost kept"),
+            (200, #"{"access_token":"a`x`"}"#, "lost kept"), (200, #"{"access_token":"a\\b"}"#, "lost kept"),
+            (200, #"{"access_token":"a\"b"}"#, "lost kept"),
+            (200, #"{"access_token":"a","refresh_token":"b c"}"#, "lost kept"),
+        ] as [(Int, String, String)]
+    )
     func spending(_ status: Int, _ body: String, _ expected: String) {
         #expect(Self.shown(Self.answer(status, body)) == expected, "\(status) \(body)")
     }
 
-    @Test("What is minted costs nothing: no answer to it is final", arguments: [
-        (200, #"{"access_token":"new","refresh_token":"next","expires_in":3600}"#, "obtained new - 3600"),
-        (200, #"{"access_token":"old-access"}"#, "unchanged -"),
-        (400, #"{"error":"invalid_grant"}"#, "unavailable 60"), (400, #"{"error":"my_own"}"#, "unavailable 60"),
-        (401, #"{"error":"invalid_client"}"#, "misconfigured"), (500, "", "unavailable"), (200, "", "misconfigured"),
-        (200, #"{"access_token":"a b"}"#, "misconfigured"), (301, "", "misconfigured"),
-    ] as [(Int, String, String)])
+    @Test(
+        "What is minted costs nothing: no answer to it is final",
+        arguments: [
+            (200, #"{"access_token":"new","refresh_token":"next","expires_in":3600}"#, "obtained new - 3600"),
+            (200, #"{"access_token":"old-access"}"#, "unchanged -"),
+            (400, #"{"error":"invalid_grant"}"#, "unavailable 60"), (400, #"{"error":"my_own"}"#, "unavailable 60"),
+            (401, #"{"error":"invalid_client"}"#, "misconfigured"), (500, "", "unavailable"),
+            (200, "", "misconfigured"),
+            (200, #"{"access_token":"a b"}"#, "misconfigured"), (301, "", "misconfigured"),
+        ] as [(Int, String, String)]
+    )
     func minting(_ status: Int, _ body: String, _ expected: String) {
         let reply = Self.answer(status, body, purpose: .mint) { $0.final = ["my_own"] }
         #expect(Self.shown(reply) == expected, "\(status) \(body)")
     }
 
-    @Test("`final` adds to the table, and wins over it", arguments: [
-        ("my_own", "refused"), ("invalid_request", "refused"), ("invalid_grant", "refused"), ("another", "unavailable"),
-    ])
+    @Test(
+        "`final` adds to the table, and wins over it",
+        arguments: [
+            ("my_own", "refused"), ("invalid_request", "refused"), ("invalid_grant", "refused"),
+            ("another", "unavailable"),
+        ]
+    )
     func finals(_ word: String, _ expected: String) {
         let reply = Self.answer(400, "{\"error\":\"\(word)\"}") { $0.final = ["my_own", "invalid_request"] }
         #expect(Self.shown(reply) == expected)
     }
 
-    @Test("Retry-After is seconds or a date", arguments: [
-        ("7", "unavailable 7"), ("Tue, 24 Nov 2026 10:00:30 GMT", "unavailable 30"), ("99999999", "unavailable 3600"),
-        ("soon", "unavailable"), ("-1", "unavailable"),
-    ])
+    @Test(
+        "Retry-After is seconds or a date",
+        arguments: [
+            ("7", "unavailable 7"), ("Tue, 24 Nov 2026 10:00:30 GMT", "unavailable 30"),
+            ("99999999", "unavailable 3600"),
+            ("soon", "unavailable"), ("-1", "unavailable"),
+        ]
+    )
     func retryAfter(_ value: String, _ expected: String) {
         #expect(Self.shown(Self.answer(503, "", [("Retry-After", value)])) == expected)
     }
 
-    @Test("What to look at is named", arguments: [
-        ("invalid_client", ["session.oauth.client-authentication", "session.oauth.client-secret"]),
-        ("invalid_scope", ["session.oauth.scope"]), ("unauthorized_client", ["session.oauth.grant"]),
-        ("unsupported_grant_type", ["session.oauth.grant"]), ("use_dpop_nonce", ["use_dpop_nonce", "DPoP"]),
-    ])
+    @Test(
+        "What to look at is named",
+        arguments: [
+            ("invalid_client", ["session.oauth.client-authentication", "session.oauth.client-secret"]),
+            ("invalid_scope", ["session.oauth.scope"]), ("unauthorized_client", ["session.oauth.grant"]),
+            ("unsupported_grant_type", ["session.oauth.grant"]), ("use_dpop_nonce", ["use_dpop_nonce", "DPoP"]),
+        ]
+    )
     func advice(_ word: String, _ expected: [String]) {
         let reason = Self.reason(Self.answer(401, "{\"error\":\"\(word)\"}"))
         for part in expected + [word] { #expect(reason.contains(part), "\(reason)") }
@@ -174,9 +200,12 @@ import Upstream
         #expect(Self.shown(errors) == "refused")
     }
 
-    @Test("The refresh token's end is read in each of its spellings", arguments: [
-        "refresh_token_expires_in", "refresh_expires_in", "x_refresh_token_expires_in",
-    ])
+    @Test(
+        "The refresh token's end is read in each of its spellings",
+        arguments: [
+            "refresh_token_expires_in", "refresh_expires_in", "x_refresh_token_expires_in",
+        ]
+    )
     func refreshExpiry(_ name: String) {
         let reply = Self.answer(200, "{\"access_token\":\"a\",\"refresh_token\":\"b\",\"\(name)\":8640000}")
         guard case .obtained(let tokens, _) = reply.outcome else { return #expect(Bool(false)) }
@@ -203,12 +232,17 @@ import Upstream
 
     // MARK: Secrecy
 
-    @Test("No secret is quoted, in whatever form", arguments: [
-        "old-refresh", "x old-refresh y", "s3cret:/+ä", "s3cret%3A%2F%2B%C3%A4", "s3cret%3a%2f%2b%c3%a4",
-        "b2xkLXJlZnJlc2g=", "b2xkLXJlZnJlc2g", "svc:b2xkLXJlZnJlc2g", "QTpvbGQtcmVmcmVzaDpC", "old-\u{0}refresh",
-    ])
+    @Test(
+        "No secret is quoted, in whatever form",
+        arguments: [
+            "old-refresh", "x old-refresh y", "s3cret:/+ä", "s3cret%3A%2F%2B%C3%A4", "s3cret%3a%2f%2b%c3%a4",
+            "b2xkLXJlZnJlc2g=", "b2xkLXJlZnJlc2g", "svc:b2xkLXJlZnJlc2g", "QTpvbGQtcmVmcmVzaDpC", "old-\u{0}refresh",
+        ]
+    )
     func secrecy(_ text: String) {
-        let body = JSONValue.object([.init("error", .string("invalid_grant")), .init("error_description", .string(text))])
+        let body = JSONValue.object([
+            .init("error", .string("invalid_grant")), .init("error_description", .string(text)),
+        ])
         let reason = Self.reason(Self.answer(400, body.serialized()))
         for secret in ["old-refresh", "s3cret", "b2xkLXJlZnJlc2", "sZC1yZWZyZXNo", "c3cret%"] {
             #expect(!reason.contains(secret), "\(reason)")
@@ -219,19 +253,27 @@ import Upstream
 
     @Test("A quote is one line of at most 200 bytes, without what acts on a terminal")
     func quotes() {
-        let text = QuotedText.quoted("a\u{1B}[31m\r\nb\u{202E}\u{200B}c\"d" + String(repeating: "ä", count: 500), hiding: [])
+        let text = QuotedText.quoted(
+            "a\u{1B}[31m\r\nb\u{202E}\u{200B}c\"d" + String(repeating: "ä", count: 500),
+            hiding: []
+        )
         #expect(text.utf8.count <= 200)
-        #expect(text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0 != "\u{202E}" && $0 != "\u{200B}" && $0 != "\"" })
+        #expect(
+            text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0 != "\u{202E}" && $0 != "\u{200B}" && $0 != "\"" }
+        )
         #expect(text.hasSuffix("…"))
         // What is cut must not end within a secret that would have been found whole.
         let long = String(repeating: "s", count: 190) + "old-refresh"
         #expect(!QuotedText.quoted(long, hiding: ["old-refresh"]).contains("old-"))
     }
 
-    @Test("An answer of any bytes does not trap", arguments: [
-        "%", "%4", "a=%zz", "=", "a", "&&&", "a=b&&c=d\r\n", "access_token", "access_token=", "\u{FEFF}{}", "[1,2",
-        "{\"access_token\":{}}", "{\"error\":[\"invalid_grant\"]}",
-    ])
+    @Test(
+        "An answer of any bytes does not trap",
+        arguments: [
+            "%", "%4", "a=%zz", "=", "a", "&&&", "a=b&&c=d\r\n", "access_token", "access_token=", "\u{FEFF}{}", "[1,2",
+            "{\"access_token\":{}}", "{\"error\":[\"invalid_grant\"]}",
+        ]
+    )
     func anything(_ body: String) {
         for status in [200, 204, 302, 400, 401, 403, 500, 999, 0, -1] {
             for purpose in [TokenPurpose.spend, .mint] { _ = Self.answer(status, body, purpose: purpose) }

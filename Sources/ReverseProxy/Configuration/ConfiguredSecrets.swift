@@ -13,6 +13,10 @@ extension ProxyConfiguration {
         }
         if case .exec(let exec) = session.source { texts += exec.variables.compactMap(\.value.secret) }
         texts += proxy.secrets
+        if case .oauth(let oauth) = session.source {
+            for case .plain(let text) in oauth.secrets.map(\.reference) { texts.append(text) }
+            texts += oauth.proxy?.secrets ?? []
+        }
         return [access.key].compactMap(\.self) + texts.map { Array($0.utf8) }
     }
 }

@@ -14,10 +14,9 @@ extension ExchangeRunner {
         if exchange.hasReplayed { recordReplay(isAccepted: true) }
         outcome.status = responseHead.status
         if context.detail > .ends { traceAnswer(.accepted) }
-        render(
-            UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]),
-            ResponsePolicy.Edits(framing: .none, closes: false)
-        )
+        var edits = ResponsePolicy.Edits(framing: .none, closes: false)
+        edits.cookies = request.cookies
+        render(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), edits)
         if let observer = context.observer {
             resources.reportTunnel(record(.complete, now: now), texts, to: observer)
         }

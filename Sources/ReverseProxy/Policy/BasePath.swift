@@ -23,7 +23,7 @@ public struct BasePath: Sendable, Equatable {
                 return "has a % in its path that is not followed by two hexadecimal digits"
             }
             if decoded == [0x2E] || decoded == [0x2E, 0x2E] { return "has a . or .. segment in its path" }
-            guard decoded.allSatisfy({ $0 > 0x20 && $0 != 0x7F && !"%;\\/?#".utf8.contains($0) }),
+            guard decoded.allSatisfy({ $0 >= 0x20 && $0 != 0x7F && !"%;\\/?#".utf8.contains($0) }),
                 written.allSatisfy({ isPlain($0) })
             else {
                 return "holds a character in its path that servers read in different ways"

@@ -39,6 +39,18 @@ public struct BodyVerdict: Sendable {
             numbers = texts.compactMap { DecimalNumber($0) }
         }
 
+        /// Whether the element of the path at `depth` can be found in a container of that kind: in an array, only an
+        /// index.
+        func mayLead(into container: Container, at depth: Int) -> Bool {
+            switch container {
+            case .object: true
+            case .array:
+                path[depth] == [0x30]
+                    || !path[depth].isEmpty && path[depth].first != 0x30
+                        && path[depth].allSatisfy(Octet.isDigit)
+            }
+        }
+
         /// `isWord`: a number, `true` or `false`, not a string.
         func isMet(by token: [UInt8], isWord: Bool) -> Bool {
             if texts.contains(token) { return true }
@@ -185,7 +197,7 @@ public struct BodyVerdict: Sendable {
     private mutating func open(_ container: Container) {
         guard stack.count < Self.maxDepth else { return fail() }
         for index in rules.indices where isNamed(rules[index]) {
-            if rules[index].path.count == stack.count {
+            if rules[index].path.count == stack.count || !rules[index].mayLead(into: container, at: stack.count) {
                 rules[index].isSettled = true
             } else {
                 rules[index].matched = stack.count

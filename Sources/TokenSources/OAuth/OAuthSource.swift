@@ -1,4 +1,5 @@
 public import Credentials
+import Threads
 
 /// Gets tokens from an authorization server by the configured grant.
 ///
@@ -19,6 +20,19 @@ public final class OAuthSource: TokenSource {
     public var spends: Bool { configuration.grant.spends }
 
     public var startsAlone: Bool { !configuration.grant.spends }
+
+    public var grant: String? { configuration.grant.name }
+
+    public var clockSkew: Int? { endpoint.correction }
+
+    public func forgetSecrets() { endpoint.forgetSecrets() }
+
+    /// Fetches what the first refresh will need, on a thread of its own: nobody waits for it. Who needs nobody asks for
+    /// a token at once anyway.
+    public func prepare() {
+        guard spends else { return }
+        NativeThread(name: "squire-prepare") { [endpoint] in endpoint.prepare() }?.detach()
+    }
 
     public func canGet(with held: HeldTokens) -> Bool { startsAlone || held.refreshToken != nil }
 

@@ -44,7 +44,11 @@ extension TokenEndpoint {
         }
     }
 
-    private func revoke(_ token: Token, _ kind: TokenKind, at url: EndpointURL) throws(EndpointFailure) -> RevocationOutcome {
+    private func revoke(
+        _ token: Token,
+        _ kind: TokenKind,
+        at url: EndpointURL
+    ) throws(EndpointFailure) -> RevocationOutcome {
         let sent = try post([("token", token.value), ("token_type_hint", kind.rawValue)], to: url)
         return outcome(sent.reply, hiding: sent.secrets + [token.value], isOwn: true)
     }

@@ -148,11 +148,13 @@ struct TokenAnswer {
         tokens.tokenType = self.text(at: places.tokenType)
         if purpose.spends {
             if let text = self.text(at: places.refreshToken) {
-                guard let refreshToken = Token(text) else {
-                    return useless("the refresh token at \(places.refreshToken) cannot be used", for: purpose)
+                do throws(TokenProblem) {
+                    tokens.refreshToken = try Self.issued(text)
+                } catch {
+                    return useless("the refresh token at \(places.refreshToken) cannot be used: \(error)", for: purpose)
                 }
-                tokens.refreshToken = refreshToken
-                tokens.refreshExpiresIn = places.refreshExpiresIn.lazy
+                tokens.refreshExpiresIn =
+                    places.refreshExpiresIn.lazy
                     .compactMap { ExpiryReader.span(json.value(at: $0.pointer), unit: $0.unit) }.first
             } else {
                 // Not given again: it stays (RFC 6749 section 6).
@@ -169,7 +171,8 @@ struct TokenAnswer {
     /// As it was issued: nothing around it is cut off, and what shells and other languages quote with is refused.
     private static func issued(_ text: String) throws(TokenProblem) -> Token {
         let scalars = Array(text.unicodeScalars)
-        if let index = scalars.firstIndex(where: { !("!"..."~").contains($0) || "'\"`\\$".unicodeScalars.contains($0) }) {
+        if let index = scalars.firstIndex(where: { !("!"..."~").contains($0) || "'\"`\\$".unicodeScalars.contains($0) })
+        {
             throw .badCharacter(scalars[index], position: index + 1)
         }
         guard let token = Token(text) else { throw text.isEmpty ? .empty : .tooLong }
@@ -293,7 +296,7 @@ struct TokenAnswer {
         let keys = "see session.oauth.client-authentication and session.oauth.client-secret"
         switch configuration.authentication {
         case .none: return keys + ": none is sent"
-        case .secret(_, form: let form):
+        case .secret(_, let form):
             let other =
                 switch form {
                 case nil, .basic: "client-secret-post or client-secret-basic-raw"

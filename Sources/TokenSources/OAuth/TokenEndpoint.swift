@@ -45,6 +45,12 @@ public final class TokenEndpoint: Sendable {
     /// Seconds that the server's clock is ahead of this machine's; nil until an answer said its date.
     public var clockSkew: Int? { state.with { $0.skew } }
 
+    /// Seconds that assertions are dated ahead of this machine's clock; nil while they are not.
+    public var correction: Int? {
+        let skew = state.with { $0.assumedSkew }
+        return skew == 0 ? nil : skew
+    }
+
     // MARK: Tokens
 
     /// Asks for tokens with the parameters of a grant, `grant_type` among them. Adds the client's proof and the
@@ -78,7 +84,7 @@ public final class TokenEndpoint: Sendable {
             let secrets = sent.secrets + [held.accessToken, held.refreshToken].compactMap { $0?.value }
             let answer = TokenAnswer(response, configuration, hiding: secrets)
             let reply = answer.reply(for: purpose, held: held, wall: services.clock.wall())
-            if reply.error == "invalid_client" { state.with { $0.secrets = [:] } }
+            if reply.error == "invalid_client" { forgetSecrets() }
             return reply
         }
     }
@@ -273,6 +279,11 @@ public final class TokenEndpoint: Sendable {
         let secret = try fresh(reference, of: key)
         if case .command(let command) = reference { state.with { $0.secrets[command] = secret } }
         return secret
+    }
+
+    /// Commands that give secrets are run again when one is needed.
+    func forgetSecrets() {
+        state.with { $0.secrets = [:] }
     }
 
     /// The same, read anew.

@@ -34,6 +34,7 @@ struct CheckCommand: ParsableCommand {
         // Before the session's file is opened, which gives it the mode it should have.
         output.show(loaded.exposures.map { .warn("secrets", $0) })
         let session = SessionCheck(loaded)
+        output.show(session.sourceLines())
         output.show(session.fileLines())
         // Only --online is about to need it.
         output.show(session.saveLines(isNeeded: online))

@@ -50,10 +50,9 @@ struct StatusCommand: ParsableCommand {
             case .starting: "starting: no token yet"
             case .unused: "not needed"
             }
-        var lines = [
-            "session     \(state)", "file        \(loaded.sessionFile)",
-            "upstream    \(loaded.configuration.upstreamURL)",
-        ]
+        var lines = ["session     \(state)"]
+        if loaded.keptFile != nil { lines.append("file        \(loaded.sessionFile)") }
+        lines.append("upstream    \(loaded.configuration.upstreamURL)")
         if let subject = status.subject { lines.append("customer    \(ControlCharacters.escaped(subject))") }
         if let signedInAt = status.signedInAt {
             lines.append("logged in   \(LocalTime.text(signedInAt, now: now))")

@@ -30,7 +30,7 @@ enum ConfiguredSource {
     ) -> ExecSource {
         ExecSource(
             exec,
-            upstream: loaded.configuration.upstream.description,
+            upstream: loaded.configuration.upstreamURL,
             environment: Environment.all,
             company: company,
             interval: TestTimes.execInterval,

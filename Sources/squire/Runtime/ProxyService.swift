@@ -235,6 +235,7 @@ final class ProxyService {
             )
             session.watchFile()
             session.start()
+            (source as? OAuthSource)?.prepare()
             (source as? TokenFileSource)?.watch(interval: TestTimes.tokenFileInterval) { [weak session] in
                 session?.sourceChanged()
             }

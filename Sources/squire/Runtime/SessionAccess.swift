@@ -35,7 +35,7 @@ struct SessionAccess {
         do throws(SessionFileError) {
             cache = try Session(
                 file: loaded.configuration.session.source.isKept ? file : nil,
-                source: ConfiguredSource.make(loaded),
+                source: ConfiguredSource.make(loaded, remark: { Output.error("squire: \($0)") }),
                 policy: loaded.configuration.session.policy,
                 binding: loaded.binding,
                 login: loaded.lines.login,

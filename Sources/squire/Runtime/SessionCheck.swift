@@ -2,6 +2,7 @@ import Credentials
 import Diagnosis
 import ReverseProxy
 import Settings
+import TokenSources
 import Upstream
 
 /// Looks at the session as `squire check` does: reads its file, asks the API about its token, and changes nothing.
@@ -12,6 +13,17 @@ struct SessionCheck {
     init(_ loaded: LoadedConfiguration) {
         self.loaded = loaded
         file = SessionFile(path: loaded.sessionFile)
+    }
+
+    /// Whether a source that is asked at any time could give a token, as far as a look tells.
+    func sourceLines() -> [CheckLine] {
+        let problem: String? =
+            switch loaded.configuration.session.source {
+            case .exec(let exec): exec.problem(path: Environment.all["PATH"] ?? "/usr/bin:/bin")
+            case .tokenFile(let file): file.problem(wall: SystemClock().wall())
+            case .given, .unused, .recipe, .oauth: nil
+            }
+        return problem.map { [.warn("source", $0)] } ?? []
     }
 
     /// The file, and whether it can be read.

@@ -1,0 +1,29 @@
+import Platform
+
+/// What a look says of a source: no command is run, and nothing of what a file holds is said.
+extension ExecConfiguration {
+    /// Why the command cannot be started, as a sentence; nil if nothing speaks against it. `path` is the variable.
+    public func problem(path: String) -> String? {
+        if name.contains("/") {
+            let file = name.hasPrefix("/") ? name : "\(directory)/\(name)"
+            return Self.canRun(file) ? nil : "the command \(name) is not there, or cannot be run"
+        }
+        let isFound = path.split(separator: ":").contains { Self.canRun("\($0)/\(name)") }
+        return isFound ? nil : "the command \(name) is in no directory of PATH"
+    }
+
+    private static func canRun(_ path: String) -> Bool {
+        var information = stat()
+        return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFREG && access(path, X_OK) == 0
+    }
+}
+
+extension TokenFileConfiguration {
+    /// Why the file gives no token now, as a sentence; nil if it gives one. `wall` is now, seconds since 1970.
+    public func problem(wall: Int) -> String? {
+        switch TokenFileReader(self).read(wall: wall) {
+        case .token: nil
+        case .unfinished(let text), .wrong(let text): "the token file \(path) \(text)"
+        }
+    }
+}
