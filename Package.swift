@@ -175,7 +175,9 @@ let package = Package(
         ),
         .testTarget(
             name: "ReverseProxyTests",
-            dependencies: ["Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "Upstream"],
+            dependencies: [
+                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "TokenSources", "Upstream",
+            ],
             swiftSettings: common
         ),
         .testTarget(
@@ -190,7 +192,8 @@ let package = Package(
         .target(
             name: "FuzzInvariants",
             dependencies: [
-                "Credentials", "Diagnosis", "EventIO", "HTTP1", "ReverseProxy", "Settings", "Support", "Upstream",
+                "Credentials", "Diagnosis", "EventIO", "HTTP1", "ReverseProxy", "Settings", "Support", "TokenSources",
+                "Upstream",
             ],
             path: "Tests/Fuzz/Invariants",
             swiftSettings: common

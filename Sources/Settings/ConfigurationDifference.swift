@@ -20,7 +20,11 @@ extension LoadedConfiguration {
         "inspector": "inspector.listen", "tls.authorities": "tls.ca", "session.refresh.origin": "session.refresh.url",
         "access.key-file": "access.key", "session.exec.variables": "session.exec.env",
         "session.exec.places": "session.exec.token",
-        "base-path": "upstream",
+        "base-path": "upstream", "session.oauth.client-i-d": "session.oauth.client-id",
+        "session.oauth.authentication": "session.oauth.client-authentication",
+        "session.oauth.device-endpoint": "session.oauth.device-authorization-endpoint",
+        "session.oauth.redirect-u-r-i": "session.oauth.redirect-uri",
+        "session.oauth.request-form": "session.oauth.request", "session.oauth.certificate": "session.oauth.tls",
     ]
 
     private static func compare(_ new: Any, _ old: Any, _ key: String, into keys: inout Set<String>) {
