@@ -9,7 +9,7 @@ extension ConfigurationSections {
         if root.node("session")?.text == "none" { return noSession(root, &configuration.session) }
         let keys = [
             "file", "name", "apply", "margin", "refresh", "oauth", "exec", "token-file", "keep-alive", "retry-lost",
-            "sign-in", "sign-out", "anonymous", "missing", "rejected", "probe",
+            "sign-in", "sign-out", "anonymous", "missing", "rejected", "probe", "tokens",
         ]
         var session = configuration.session
         defer { configuration.session = session }
@@ -21,6 +21,7 @@ extension ConfigurationSections {
             }
             apply(map, &session)
             if let margin = map.duration("margin", .zero...Self.longestTimeout) { session.margin = margin }
+            if let form = map.choice("tokens", TokenForm.self) { session.tokensAreJWTs = form == .jwt }
             refresh(map, &session)
             source(map, &session, tls: configuration.tls)
             if let patterns = patterns(map, "sign-in") { session.signIn = patterns }
@@ -37,6 +38,11 @@ extension ConfigurationSections {
         }
     }
 
+    /// What a token must look like to be taken for one.
+    private enum TokenForm: String, CaseIterable {
+        case any, jwt
+    }
+
     private static let nameForm = "1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot"
 
     private static func isName(_ text: String) -> Bool {
@@ -50,116 +56,6 @@ extension ConfigurationSections {
             }
     }
 
-    private static let refreshKeys = [
-        "method", "path", "url", "headers", "body", "token", "expires-in", "expires-at", "timeout",
-        "refused",
-    ]
-    private static let refreshTimeouts = Duration.seconds(1)...Duration.seconds(600)
-
-    private func refresh(_ session: MapReader, _ result: inout SessionConfiguration) {
-        guard let map = session.map("refresh", keys: Self.refreshKeys) else { return }
-        let base = result.refresh
-        let method = map.value("method", "an HTTP method") { text in
-            !text.isEmpty && text.utf8.allSatisfy { (0x41...0x5A).contains($0) } ? text : nil
-        }
-        let place = place(map)
-        guard let path = place?.path ?? base?.path else {
-            if map.node("path") == nil, map.node("url") == nil { session.fail("refresh", "needs a path, or a url") }
-            return
-        }
-        guard let token = pointer(map, "token") ?? base?.token else {
-            return session.fail("refresh", "needs token: where the response holds it, such as /token")
-        }
-        var recipe = base ?? .init(method: "GET", path: path, token: token)
-        recipe.method = method ?? recipe.method
-        recipe.path = path
-        if let place { recipe.origin = place.origin }
-        recipe.token = token
-        recipe.expiresIn = pointer(map, "expires-in") ?? recipe.expiresIn
-        recipe.expiresAt = pointer(map, "expires-at") ?? recipe.expiresAt
-        recipe.timeout = map.duration("timeout", Self.refreshTimeouts) ?? recipe.timeout
-        recipe.body = map.string("body") ?? recipe.body
-        if map.node("headers") != nil { recipe.headers = recipeHeaders(map) }
-        recipe.refused = rejections(map, "refused", of: "session.refresh.refused") ?? recipe.refused
-        result.refresh = recipe
-    }
-
-    func pointer(_ map: MapReader, _ key: String) -> String? {
-        map.value(key, "a JSON Pointer that starts with /, such as /data/token/value") { text in
-            text.hasPrefix("/") ? text : nil
-        }
-    }
-
-    /// Reads `path`, on the upstream, or `url`, on the server that issues tokens.
-    private func place(_ map: MapReader) -> (origin: Origin?, path: String)? {
-        let isPath = { (text: String) in text.hasPrefix("/") && text.utf8.allSatisfy(Octet.isTarget) }
-        if map.node("url") == nil {
-            let place: (Origin?, String)? = map.value("path", "a path that starts with /") {
-                isPath($0) ? (nil, $0) : nil
-            }
-            return checked(place, map, "path")
-        }
-        if map.node("path") != nil { map.fail("url", "and path cannot both be given") }
-        let place: (Origin?, String)? = map.value("url", "a URL with a path, https:// unless it is of this machine") {
-            text in
-            guard let scheme = text.range(ofScheme: "://") else { return nil }
-            let rest = text[scheme...]
-            let slash = rest.firstIndex(of: "/") ?? rest.endIndex
-            let path = rest[slash...].isEmpty ? "/" : String(rest[slash...])
-            guard let origin = Self.origin(String(text[..<slash])), isPath(path),
-                origin.isSecure || origin.authority.isLoopback
-            else { return nil }
-            return (origin, path)
-        }
-        return checked(place, map, "url")
-    }
-
-    /// Refuses unknown placeholders: they would be sent literally, and the refresh would fail.
-    private func checked(
-        _ place: (origin: Origin?, path: String)?,
-        _ map: MapReader,
-        _ key: String
-    )
-        -> (origin: Origin?, path: String)?
-    {
-        guard let place else { return nil }
-        let rest = place.path.replacingAll("{token}", with: "")
-        guard let start = rest.firstIndex(where: { $0 == "{" || $0 == "}" }) else { return place }
-        let end = rest[start...].firstIndex(of: "}").map { rest.index(after: $0) } ?? rest.endIndex
-        map.fail(key, "holds an unknown placeholder, \"\(rest[start..<end])\": only {token} is filled in")
-        return nil
-    }
-
-    /// Headers in addition to the configured ones. An empty value removes one of those, or the bearer.
-    private func recipeHeaders(_ map: MapReader) -> [HeaderRule] {
-        guard case .mapping(let mapping) = map.node("headers") else {
-            map.fail("headers", "must be a map of names and values")
-            return []
-        }
-        return mapping.entries.compactMap { entry in
-            let keyNode = entry.key
-            guard let rule = rule(keyNode, entry.value) else { return nil }
-            guard !rule.name.isEmpty, rule.name.utf8.allSatisfy(Octet.isToken),
-                rule.value.utf8.allSatisfy(Octet.isFieldContent)
-            else {
-                issues.add(
-                    "session.refresh.headers: \"\(rule.name)\" is not a valid header name or value",
-                    at: keyNode
-                )
-                return nil
-            }
-            // The recipe may say how the token goes along, or that it does not.
-            if Self.isReserved(rule.name), rule.name.lowercased() != "authorization" {
-                issues.add(
-                    "session.refresh.headers: \(rule.name) belongs to the connection and cannot be configured",
-                    at: keyNode
-                )
-                return nil
-            }
-            return rule
-        }
-    }
-
     private func patterns(_ map: MapReader, _ key: String) -> [RoutePattern]? {
         map.list(key)?.compactMap { element in
             do throws(RoutePattern.Malformed) {
@@ -169,13 +65,5 @@ extension ConfigurationSections {
                 return nil
             }
         }
-    }
-}
-
-extension String {
-    /// The index after the scheme; nil if there is none.
-    fileprivate func range(ofScheme mark: String) -> Index? {
-        for index in indices where self[index...].hasPrefix(mark) { return self.index(index, offsetBy: mark.count) }
-        return nil
     }
 }

@@ -4,6 +4,7 @@ import Upstream
 
 /// Turns the file's tree into a `ProxyConfiguration`, section by section, and collects the mistakes.
 struct ConfigurationSections {
+    /// The document, laid over its profile.
     let root: YAMLNode
     let issues: IssueCollector
     let overrides: ConfigurationOverrides
@@ -14,10 +15,9 @@ struct ConfigurationSections {
     /// Who asked for the addresses.
     var addressSources = AddressSources()
 
-    private static let keys = [
-        "profile", "upstream", "listen", "headers", "authorization", "cookies", "session", "allow-plain-upstream",
-        "tls",
-        "proxy", "access", "limits", "timeouts", "inspector", "workers",
+    static let keys = [
+        "profile", "requires", "upstream", "listen", "headers", "authorization", "cookies", "session",
+        "allow-plain-upstream", "tls", "proxy", "access", "limits", "timeouts", "inspector", "workers",
     ]
 
     init(
@@ -27,7 +27,7 @@ struct ConfigurationSections {
         environment: [String: String],
         directory: String
     ) {
-        self.root = root
+        self.root = Self.withProfile(root, issues)
         self.issues = issues
         self.overrides = overrides
         self.environment = environment
@@ -37,19 +37,17 @@ struct ConfigurationSections {
     /// Nil if the upstream is missing or wrong. Check `issues` in any case.
     mutating func read() -> ProxyConfiguration? {
         guard let map = MapReader(root, prefix: "", keys: Self.keys, issues: issues) else { return nil }
-        let profile = map.choice("profile", Profile.self)
         let upstream = upstream(map)
         var configuration = ProxyConfiguration(
             upstream: upstream?.origin ?? Origin(isSecure: true, authority: Authority(host: "invalid", port: nil))
         )
         configuration.basePath = upstream?.basePath ?? ""
         if let rule = map.choice("cookies", CookieRule.self) { configuration.cookies = rule }
-        configuration.session = profile?.session ?? SessionConfiguration()
         listen(map, &configuration)
         if let rule = map.choice("authorization", AuthorizationRule.self) { configuration.authorization = rule }
         tls(map, &configuration.tls)
         session(map, &configuration)
-        headers(map, profile, &configuration)
+        headers(map, &configuration)
         if let proxy = proxy(map) { configuration.proxy = proxy }
         access(map, &configuration)
         limits(map, &configuration.limits)
@@ -57,12 +55,13 @@ struct ConfigurationSections {
         inspector(map, &configuration)
         workers(map, &configuration)
         checkTogether(map, &configuration)
+        placeholders()
         return upstream == nil ? nil : configuration
     }
 
     // MARK: Headers
 
-    private func headers(_ map: MapReader, _ profile: Profile?, _ configuration: inout ProxyConfiguration) {
+    private func headers(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
         var rules: [HeaderRule] = []
         if let node = map.node("headers") {
             guard case .mapping(let mapping) = node else {
@@ -92,14 +91,7 @@ struct ConfigurationSections {
                 rules.append(rule)
             }
         }
-        for preset in profile?.headers ?? []
-        where !rules.contains(where: { $0.name.lowercased() == preset.name.lowercased() }) {
-            rules.append(preset)
-        }
-        for name in profile?.requiredHeaders ?? []
-        where !rules.contains(where: { $0.name.lowercased() == name.lowercased() }) {
-            map.fail("headers", "must name \(name): the \(profile?.rawValue ?? "") profile's API asks for it")
-        }
+        requires(map, rules.map(\.name))
         if rules.count > HeaderPolicy.maxRules { map.fail("headers", "may name at most \(HeaderPolicy.maxRules)") }
         configuration.headers = rules
     }
@@ -109,7 +101,7 @@ struct ConfigurationSections {
             issues.add("headers: a name must be a word", at: keyNode)
             return nil
         }
-        let source = "\(issues.source):\(keyNode.line ?? 0)"
+        let source = issues.place(of: keyNode)
         switch valueNode {
         case .scalar(let scalar):
             return HeaderRule(name: name, value: scalar.text, source: source)
@@ -119,7 +111,7 @@ struct ConfigurationSections {
     }
 
     private func problem(_ rule: HeaderRule, among rules: [HeaderRule], _ session: SessionConfiguration) -> String? {
-        guard !rule.name.isEmpty, rule.name.utf8.allSatisfy(Octet.isToken) else {
+        guard Self.isFieldName(rule.name) else {
             return "\"\(rule.name)\" is not a header name"
         }
         let name = rule.name.lowercased()
@@ -135,6 +127,8 @@ struct ConfigurationSections {
         }
         return nil
     }
+
+    static func isFieldName(_ name: String) -> Bool { !name.isEmpty && name.utf8.allSatisfy(Octet.isToken) }
 
     /// Whether Squire sets the header itself, or some servers would read it as one of those.
     static func isReserved(_ name: String) -> Bool {

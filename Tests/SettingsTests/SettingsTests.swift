@@ -1,3 +1,4 @@
+import Platform
 import ReverseProxy
 import Testing
 
@@ -35,14 +36,7 @@ import Testing
     }
 }
 
-@Suite struct ProfileTests {
-    @Test func presets() {
-        for profile in Profile.allCases {
-            let session = profile.session
-            #expect(session.refresh != nil && !session.signIn.isEmpty)
-        }
-    }
-
+@Suite struct LoadingTests {
     /// Options and the environment, without a file.
     @Test func optionsAlone() throws {
         let environment = ["HOME": "/nowhere", "SQUIRE_UPSTREAM": "https://a.example", "SQUIRE_WORKERS": "3"]
@@ -55,19 +49,41 @@ import Testing
     }
 
     /// What the examples show is valid.
-    @Test(arguments: ["menu", "custom-api", "locked-down"]) func example(_ name: String) throws {
-        let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
-        let loaded = try ConfigurationLoader(environment: ["HOME": "/nowhere"]).load(
-            "\(root)/config/examples/\(name).yaml"
-        )
-        #expect(loaded.configuration.session.refresh != nil)
+    @Test(
+        arguments: [
+            "api-key", "command", "custom-api", "locked-down", "machine", "menu", "oauth", "refresh-token", "slack",
+            "token-file",
+        ]
+    )
+    func example(_ name: String) throws {
+        let environment = [
+            "HOME": "/nowhere", "EXAMPLE_SECRET": "s", "SLACK_SECRET": "s", "SVC_SECRET": "s", "API_KEY": "k3y",
+        ]
+        let loaded = try ConfigurationLoader(environment: environment).load("\(Self.examples)/\(name).yaml")
+        #expect(loaded.configuration.session.source != .given)
         #expect(loaded.sessionFile.hasPrefix("/nowhere/.local/state/squire/\(loaded.configuration.upstream.host)-"))
     }
 
+    /// The list above has them all.
+    @Test func everyExampleIsTried() throws {
+        let directory = try #require(opendir(Self.examples))
+        defer { closedir(directory) }
+        var count = 0
+        while let entry = readdir(directory) {
+            let isHidden = withUnsafePointer(to: entry.pointee.d_name) { name in
+                UnsafeRawPointer(name).load(as: UInt8.self) == UInt8(ascii: ".")
+            }
+            count += isHidden ? 0 : 1
+        }
+        #expect(count == 10)
+    }
+
+    private static let examples =
+        #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/config/examples"
+
     @Test func exampleWithoutASession() throws {
-        let root = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined()
-        let loaded = try ConfigurationLoader(environment: ["HOME": "/nowhere"])
-            .load("\(root)/config/examples/api-key.yaml")
+        let loaded = try ConfigurationLoader(environment: ["HOME": "/nowhere", "API_KEY": "k3y"])
+            .load("\(Self.examples)/api-key.yaml")
         #expect(loaded.configuration.session.source == .unused && loaded.configuration.basePath == "/v1")
     }
 

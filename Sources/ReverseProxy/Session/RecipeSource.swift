@@ -7,11 +7,15 @@ import Upstream
 public struct RecipeSource: TokenSource {
     private let requests: SessionRequests
     private let judge: RefreshJudge
+    /// What must be held: the token that is spent, and what the path and the body name.
+    private let needs: Set<Template.Placeholder>
 
     /// Nil when no refresh is configured. `observe` hears of each request.
     public init?(_ configuration: ProxyConfiguration, observe: @escaping SessionRequests.Observer = { _ in }) {
         guard let recipe = configuration.session.refresh else { return nil }
         judge = RefreshJudge(recipe)
+        needs = Template(recipe.path).placeholders.union(Template(recipe.body ?? "").placeholders)
+            .union([recipe.refreshToken == nil ? .token : .refreshToken])
         requests = SessionRequests(configuration, observe: observe)
     }
 
@@ -19,7 +23,8 @@ public struct RecipeSource: TokenSource {
     public var startsAlone: Bool { false }
 
     public func canGet(with held: HeldTokens) -> Bool {
-        judge.recipe.refreshToken == nil ? held.accessToken != nil : held.refreshToken != nil
+        (held.accessToken != nil || !needs.contains(.token))
+            && (held.refreshToken != nil || !needs.contains(.refreshToken))
     }
 
     public func get(_ held: HeldTokens) -> TokenOutcome {

@@ -36,7 +36,7 @@ public struct SessionRequests: Sendable {
             BlockingRequest(
                 method: method,
                 url: configuration.upstreamURL + path,
-                fields: fields(token: token, overriding: []),
+                fields: fields(token: token),
                 body: body.map { Array($0.serialized().utf8) },
                 timeout: timeout
             ),
@@ -46,23 +46,48 @@ public struct SessionRequests: Sendable {
 
     /// Sends the refresh of what is held that the recipe describes.
     func send(_ recipe: SessionConfiguration.Refresh, _ held: HeldTokens) -> Reply {
-        let fields = fields(token: held.accessToken, refreshToken: held.refreshToken, overriding: recipe.headers)
-        let isForm = fields.contains {
-            $0.name.lowercased() == "content-type"
-                && $0.value.lowercased().hasPrefix("application/x-www-form-urlencoded")
+        guard let request = request(recipe, held) else {
+            return .failure(
+                .notSent(UpstreamError(kind: .configuration, detail: "The recipe names a token that is not held"))
+            )
         }
-        let body = recipe.body.map { Self.filled($0, held, isEncoded: isForm) }
-        let path = Self.filled(recipe.path, held, isEncoded: true)
-        return perform(
-            BlockingRequest(
-                method: recipe.method,
-                url: (recipe.origin?.description ?? configuration.upstreamURL) + path,
-                fields: fields,
-                body: body.map { Array($0.utf8) },
-                timeout: recipe.timeout
-            ),
-            // As it is configured: the token is not in it.
-            shownAs: recipe.path
+        // As it is configured: no token is in it.
+        return perform(request, shownAs: recipe.path)
+    }
+
+    /// The refresh that the recipe describes; nil if its path or body names a token that is not held. A header that
+    /// does is left out.
+    ///
+    /// The access token goes along as it does with any request, unless the recipe has a refresh token of its own: many
+    /// servers refuse whatever carries an access token that has expired.
+    func request(_ recipe: SessionConfiguration.Refresh, _ held: HeldTokens) -> BlockingRequest? {
+        var identifiers = IdentifierGenerator()
+        let attached = recipe.refreshToken == nil ? held.accessToken : nil
+        var fields = self.fields(token: attached)
+        for rule in recipe.headers {
+            fields.removeAll { $0.name.lowercased() == rule.name.lowercased() }
+            guard !rule.value.isEmpty else { continue }
+            let filled = Template(rule.value).filled(held, as: .field, uuid: { identifiers.uuid() })
+            if let value = rule.isLiteral ? rule.value : filled { fields.append((rule.name, value)) }
+        }
+        guard let path = Template(recipe.path).filled(held, as: .url, uuid: { identifiers.uuid() }) else { return nil }
+        var body: String?
+        if let text = recipe.body {
+            let rules = recipe.headers + configuration.headers
+            let type = rules.first { $0.name.lowercased() == "content-type" }?.value
+            let form = Template.BodyForm(body: text, contentType: type)
+            body = Template(text).filled(held, as: form.context, uuid: { identifiers.uuid() })
+            if body == nil { return nil }
+            if type == nil, let index = fields.firstIndex(where: { $0.name == "Content-Type" }) {
+                fields[index].value = form.contentType
+            }
+        }
+        return BlockingRequest(
+            method: recipe.method,
+            url: (recipe.origin?.description ?? configuration.upstreamURL) + path,
+            fields: fields,
+            body: body.map { Array($0.utf8) },
+            timeout: recipe.timeout
         )
     }
 
@@ -74,7 +99,7 @@ public struct SessionRequests: Sendable {
         token: Token?,
         timeout: Duration
     ) -> BlockingRequest {
-        var fields = fields(token: token, overriding: [])
+        var fields = fields(token: token)
         if !configuration.headers.contains(where: { $0.name.lowercased() == "content-type" }) {
             fields.removeAll { $0.name == "Content-Type" }
         }
@@ -86,41 +111,20 @@ public struct SessionRequests: Sendable {
         )
     }
 
-    /// A text of the recipe with the tokens in place of their names.
-    private static func filled(_ text: String, _ held: HeldTokens, isEncoded: Bool) -> String {
-        let value = { (token: Token?) in token.map { isEncoded ? percentEncoded($0.value) : $0.value } ?? "" }
-        return text.replacingAll("{refresh-token}", with: value(held.refreshToken))
-            .replacingAll("{token}", with: value(held.accessToken))
-    }
-
-    private func fields(
-        token: Token?,
-        refreshToken: Token? = nil,
-        overriding rules: [HeaderRule]
-    ) -> [(name: String, value: String)] {
+    private func fields(token: Token?) -> [(name: String, value: String)] {
         var identifiers = IdentifierGenerator()
-        var fields = configuration.headers.map { (name: $0.name, value: $0.value) }
+        var fields = configuration.headers.map { rule -> (name: String, value: String) in
+            let value = rule.isLiteral ? rule.value : rule.value.replacingAll("{uuid}", with: identifiers.uuid())
+            return (name: rule.name, value: value)
+        }
         let names = Set(fields.map { $0.name.lowercased() })
         for (name, value) in [("Accept", "application/json"), ("Content-Type", "application/json")]
         where !names.contains(name.lowercased()) {
             fields.append((name, value))
         }
         let application = configuration.session.apply
-        if token != nil { fields.append((application.field, application.prefix + "{token}" + application.suffix)) }
-        for rule in rules {
-            fields.removeAll { $0.name.lowercased() == rule.name.lowercased() }
-            if !rule.value.isEmpty { fields.append((rule.name, rule.value)) }
-        }
-        return fields.map { field in
-            var value = field.value
-            if value.contains("{uuid}") { value = value.replacingAll("{uuid}", with: identifiers.uuid()) }
-            // Elsewhere in the configuration the placeholder is literal text.
-            let isOurs = field.name == application.field || rules.contains { $0.name == field.name }
-            if isOurs {
-                value = Self.filled(value, .init(accessToken: token, refreshToken: refreshToken), isEncoded: false)
-            }
-            return (field.name, value)
-        }
+        if let token { fields.append((application.field, application.value(token))) }
+        return fields
     }
 
     private func perform(_ request: BlockingRequest, shownAs path: String) -> Reply {

@@ -39,6 +39,8 @@ enum YAMLNode: Equatable, Sendable {
     enum Place: Equatable, Sendable {
         /// In the file; lines count from 1.
         case line(Int)
+        /// In the profile of that name.
+        case profile(String, line: Int)
         /// Nowhere: it stands for an empty document.
         case nowhere
     }
@@ -54,11 +56,11 @@ enum YAMLNode: Equatable, Sendable {
         }
     }
 
-    /// Counted from 1; nil if it is in no file.
+    /// Counted from 1; nil if it is not in the file.
     var line: Int? {
         switch place {
         case .line(let line): line
-        case .nowhere: nil
+        case .profile, .nowhere: nil
         }
     }
 
@@ -69,5 +71,20 @@ enum YAMLNode: Equatable, Sendable {
 
     var isNull: Bool {
         if case .scalar(let scalar) = self { scalar.isNull } else { false }
+    }
+
+    /// The same with the place that `place` makes of each line.
+    func moved(_ place: (Int) -> Place) -> YAMLNode {
+        let new = line.map(place) ?? self.place
+        switch self {
+        case .scalar(var scalar):
+            scalar.place = new
+            return .scalar(scalar)
+        case .sequence(let sequence):
+            return .sequence(.init(elements: sequence.elements.map { $0.moved(place) }, place: new))
+        case .mapping(let mapping):
+            let entries = mapping.entries.map { Entry(key: $0.key.moved(place), value: $0.value.moved(place)) }
+            return .mapping(.init(entries: entries, place: new))
+        }
     }
 }

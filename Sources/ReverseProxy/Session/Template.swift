@@ -1,0 +1,189 @@
+import Credentials
+import Support
+
+/// A text of a recipe with places for tokens. Each is escaped for where the text ends up: nothing that an API once
+/// issued can become more than a value.
+public struct Template: Equatable, Sendable {
+    /// What is filled in. In the text it stands in braces: `{refresh-token}`.
+    public enum Placeholder: String, CaseIterable, Sendable {
+        case token
+        case refreshToken = "refresh-token"
+        /// A fresh UUID for each request.
+        case uuid
+
+        public var text: String { "{\(rawValue)}" }
+    }
+
+    /// Where the text ends up.
+    public enum Context: Equatable, Sendable {
+        /// Within a string of a JSON text (RFC 8259 section 7).
+        case json
+        /// In an `application/x-www-form-urlencoded` body.
+        case form
+        /// In a path or a query (RFC 3986).
+        case url
+        /// In a field's value: what a token may hold is allowed there as it is (RFC 9110 section 5.5).
+        case field
+
+        /// `value` as it stands for itself there.
+        func escaped(_ value: String) -> String {
+            switch self {
+            case .json: String(JSONValue.string(value).serialized().dropFirst().dropLast())
+            case .form, .url: SessionRequests.percentEncoded(value)
+            case .field: value
+            }
+        }
+    }
+
+    private enum Part: Equatable, Sendable {
+        case text(String)
+        case value(Placeholder)
+    }
+
+    private let parts: [Part]
+
+    public init(_ text: String) {
+        var parts: [Part] = []
+        var rest = Substring(text)
+        var literal = ""
+        while let first = rest.first {
+            if first == "{", let placeholder = Placeholder.allCases.first(where: { rest.hasPrefix($0.text) }) {
+                if !literal.isEmpty { parts.append(.text(literal)) }
+                literal = ""
+                parts.append(.value(placeholder))
+                rest = rest.dropFirst(placeholder.text.count)
+            } else {
+                literal.append(first)
+                rest = rest.dropFirst()
+            }
+        }
+        if !literal.isEmpty { parts.append(.text(literal)) }
+        self.parts = parts
+    }
+
+    public var placeholders: Set<Placeholder> {
+        Set(parts.compactMap { if case .value(let placeholder) = $0 { placeholder } else { nil } })
+    }
+
+    /// The text with the tokens in it; nil if it names one that is not held.
+    func filled(_ tokens: HeldTokens, as context: Context, uuid: () -> String) -> String? {
+        filled(as: context) { placeholder in
+            switch placeholder {
+            case .token: tokens.accessToken?.value
+            case .refreshToken: tokens.refreshToken?.value
+            case .uuid: uuid()
+            }
+        }
+    }
+
+    /// The same with any values; nil if one is missing.
+    func filled(as context: Context, _ value: (Placeholder) -> String?) -> String? {
+        var result = ""
+        for part in parts {
+            switch part {
+            case .text(let text): result += text
+            case .value(let placeholder):
+                guard let value = value(placeholder) else { return nil }
+                result += context.escaped(value)
+            }
+        }
+        return result
+    }
+}
+
+// MARK: Bodies
+
+extension Template {
+    /// What kind of body a text is, which decides how tokens are escaped in it.
+    public enum BodyForm: Equatable, Sendable {
+        case json, form
+
+        var context: Context {
+            switch self {
+            case .json: .json
+            case .form: .form
+            }
+        }
+
+        /// What is sent when none is configured.
+        var contentType: String {
+            switch self {
+            case .json: "application/json"
+            case .form: "application/x-www-form-urlencoded"
+            }
+        }
+
+        /// A configured type that says it counts; else the body's first character does.
+        public init(body: String, contentType: String?) {
+            let mediaType = (contentType ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " }
+            if mediaType == "application/json" || mediaType == "text/json" || mediaType.hasSuffix("+json") {
+                self = .json
+            } else if mediaType == "application/x-www-form-urlencoded" {
+                self = .form
+            } else {
+                let start = body.drop { " \t\r\n".contains($0) }
+                let isToken = Placeholder.allCases.contains { start.hasPrefix($0.text) }
+                self = (start.first == "{" || start.first == "[") && !isToken ? .json : .form
+            }
+        }
+    }
+
+    /// The first placeholder that does not stand within a string, if this is a JSON text: what is filled in there could
+    /// be any JSON.
+    public var unquoted: Placeholder? {
+        var (isString, isEscaped) = (false, false)
+        for part in parts {
+            switch part {
+            case .value(let placeholder): if !isString { return placeholder }
+            case .text(let text):
+                for character in text.unicodeScalars {
+                    if isEscaped {
+                        isEscaped = false
+                    } else if character == "\\" {
+                        isEscaped = isString
+                    } else if character == "\"" {
+                        isString.toggle()
+                    }
+                }
+            }
+        }
+        return nil
+    }
+}
+
+// MARK: Mistakes
+
+extension Template {
+    /// The first word in braces that nothing fills in, with its braces; nil if there is none. Braces around anything
+    /// but a word, as in JSON, are text; those behind a `$` are `variable`'s.
+    public static func unknownPlaceholder(in text: String, known: Set<Placeholder>) -> String? {
+        var rest = Substring(text)
+        var isVariable = false
+        while let first = rest.first {
+            if first == "{", !isVariable {
+                let word = rest.dropFirst().prefix {
+                    $0.isASCII && ($0.isLetter || $0.isNumber || " ._-$".contains($0))
+                }
+                if rest.dropFirst(word.count + 1).first == "}", word.contains(where: \.isLetter),
+                    !known.contains(where: { $0.rawValue == word })
+                {
+                    return "{\(word)}"
+                }
+            }
+            isVariable = first == "$"
+            rest = rest.dropFirst()
+        }
+        return nil
+    }
+
+    /// The first `${…}`, which other programs fill in from the environment and Squire does not; nil if there is none.
+    public static func variable(in text: String) -> String? {
+        var rest = Substring(text)
+        while let start = rest.firstIndex(of: "$") {
+            rest = rest[start...]
+            if rest.hasPrefix("${") { return rest.firstIndex(of: "}").map { String(rest[...$0]) } }
+            rest = rest.dropFirst()
+        }
+        return nil
+    }
+}

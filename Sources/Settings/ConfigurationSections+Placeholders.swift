@@ -1,0 +1,157 @@
+import HTTP1
+import ReverseProxy
+
+/// Refuses what looks as if it were filled in and is not: it would be sent as it stands, and be found out late.
+extension ConfigurationSections {
+    /// What is filled in anywhere in a recipe, and `{uuid}` in its headers.
+    static func recipePlaceholders(_ recipe: MapReader) -> Set<Template.Placeholder> {
+        recipe.node("refresh-token") == nil ? [.token] : [.token, .refreshToken]
+    }
+
+    /// What to say about a word in braces that nothing fills in.
+    static func unknown(_ placeholder: String, _ known: Set<Template.Placeholder>) -> String {
+        if placeholder == Template.Placeholder.refreshToken.text {
+            return "holds {refresh-token}, and session.refresh.refresh-token is missing: where the answer has it, "
+                + "such as /refresh_token"
+        }
+        let names = Template.Placeholder.allCases.filter(known.contains).map(\.text)
+        return "holds an unknown placeholder, \"\(placeholder)\": only \(names.joined(separator: " and ")) "
+            + (names.count == 1 ? "is filled in" : "are filled in")
+    }
+
+    /// Checks all texts of the document, and the headers that options set.
+    func placeholders() {
+        if case .mapping(let document) = root {
+            if let fields = document["headers"]?.value { checkFields(fields, "headers", [.uuid]) }
+            if case .mapping(let session)? = document["session"]?.value {
+                for key in ["sign-in", "sign-out", "anonymous"] { checkPatterns(session[key]?.value, "session.\(key)") }
+                if case .mapping(let recipe)? = session["refresh"]?.value { checkRecipe(recipe) }
+                if case .mapping(let oauth)? = session["oauth"]?.value { checkURLs(oauth, "session.oauth") }
+            }
+        }
+        checkVariables(root, [])
+        for given in overrides.headers {
+            if let unknown = Template.unknownPlaceholder(in: given.text, known: [.uuid]) {
+                issues.add(Self.unknown(unknown, [.uuid]), source: given.source)
+            }
+            if let variable = Template.variable(in: given.text) {
+                issues.add("holds \(Self.shown(variable)), which nothing fills in", source: given.source)
+            }
+        }
+    }
+
+    private func checkRecipe(_ recipe: YAMLNode.Mapping) {
+        let hasRefreshToken = recipe["refresh-token"]?.value.isNull == false
+        let known: Set<Template.Placeholder> = hasRefreshToken ? [.token, .refreshToken] : [.token]
+        if let fields = recipe["headers"]?.value {
+            checkFields(fields, "session.refresh.headers", known.union([.uuid]))
+        }
+        guard let body = recipe["body"]?.value, let text = body.text else { return }
+        if let unknown = Template.unknownPlaceholder(in: text, known: known) {
+            issues.add("session.refresh.body \(Self.unknown(unknown, known))", at: body)
+        }
+        let type = contentType(recipe["headers"]?.value) ?? contentType(Self.value(["headers"], in: root))
+        if Template.BodyForm(body: text, contentType: type) == .json, let bare = Template(text).unquoted {
+            issues.add(
+                "session.refresh.body holds \(bare.text) without quotation marks, which JSON needs: \"\(bare.text)\"",
+                at: body
+            )
+        }
+    }
+
+    /// A pattern's wildcards are stars, whatever other programs have.
+    private func checkPatterns(_ patterns: YAMLNode?, _ path: String) {
+        guard let patterns else { return }
+        if case .sequence(let sequence) = patterns {
+            for element in sequence.elements { checkPatterns(element, path) }
+        }
+        guard let text = patterns.text, let word = Template.unknownPlaceholder(in: text, known: []) else { return }
+        issues.add("\(path): \"\(text)\" holds \(word), which means nothing: write * for one segment", at: patterns)
+    }
+
+    /// Documentation writes URLs with words in braces, for people to fill in.
+    private func checkURLs(_ map: YAMLNode.Mapping, _ path: String) {
+        for entry in map.entries {
+            let key = entry.key.text ?? ""
+            if key == "revocation", case .mapping(let revocation) = entry.value {
+                checkURLs(revocation, "\(path).\(key)")
+            } else if key.hasSuffix("-endpoint") || ["issuer", "redirect-uri", "url"].contains(key),
+                let word = entry.value.text.flatMap({ Template.unknownPlaceholder(in: $0, known: []) })
+            {
+                issues.add(
+                    "\(path).\(key) holds \(word), which nothing fills in: write the value itself",
+                    at: entry.key
+                )
+            }
+        }
+    }
+
+    private func contentType(_ fields: YAMLNode?) -> String? {
+        guard case .mapping(let mapping)? = fields else { return nil }
+        return mapping.entries.first { $0.key.text?.lowercased() == "content-type" }.flatMap { Self.text($0.value) }
+    }
+
+    /// Checks a map of header fields. `path` is its whole key.
+    private func checkFields(_ fields: YAMLNode, _ path: String, _ known: Set<Template.Placeholder>) {
+        guard case .mapping(let mapping) = fields else { return }
+        for entry in mapping.entries {
+            guard let text = Self.text(entry.value),
+                let unknown = Template.unknownPlaceholder(in: text, known: known)
+            else { continue }
+            // A secret is not repeated, not in part either.
+            let message =
+                Self.isSecret(entry.value)
+                ? "holds something in braces, which nothing fills in: keep it in a file, {file: PATH}"
+                : Self.unknown(unknown, known)
+            issues.add("\(path).\(entry.key.text ?? "") \(message)", at: entry.key)
+        }
+    }
+
+    /// The text of a field's value: alone, or in a map beside other keys.
+    private static func text(_ value: YAMLNode) -> String? {
+        if case .mapping(let mapping) = value { mapping["value"]?.value.text } else { value.text }
+    }
+
+    private static func isSecret(_ value: YAMLNode) -> Bool {
+        if case .mapping(let mapping) = value { mapping["secret"]?.value.text == "true" } else { false }
+    }
+
+    // MARK: ${…}
+
+    /// A command's arguments are its own: it may have a shell.
+    private static let notChecked = "exec"
+    /// Keys that take `{env: NAME}`.
+    private static let secrets = ["client-secret", "private-key", "password", "subject-token"]
+
+    private func checkVariables(_ node: YAMLNode, _ path: [String]) {
+        switch node {
+        case .scalar(let scalar):
+            guard let variable = Template.variable(in: scalar.text) else { return }
+            let shown = Self.shown(variable)
+            let mayBeSecret = path.contains("headers") || path.contains(where: Self.secrets.contains)
+            let name = shown.dropFirst(2).dropLast()
+            let advice = mayBeSecret && name != "…" ? ": write {env: \(name)}" : ": write the value itself"
+            issues.add("\(path.joined(separator: ".")) holds \(shown), which nothing fills in\(advice)", at: node)
+        case .sequence(let sequence):
+            for element in sequence.elements { checkVariables(element, path) }
+        case .mapping(let mapping):
+            for entry in mapping.entries where entry.key.text != Self.notChecked {
+                checkVariables(entry.value, path + [entry.key.text ?? ""])
+            }
+        }
+    }
+
+    /// The name of a variable as such names are written; anything else may be a part of a secret.
+    private static func shown(_ variable: String) -> String {
+        let name = variable.dropFirst(2).dropLast().utf8
+        let isName =
+            !name.isEmpty
+            && name.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, UInt8(ascii: "_"): true
+                default: false
+                }
+            }
+        return isName ? variable : "${…}"
+    }
+}
