@@ -16,6 +16,7 @@ public struct CheckLine: Sendable, Equatable, CustomStringConvertible {
         case unreachable = 69
         case notWritable = 73
         case loginNeeded = 77
+        case misconfigured = 78
     }
 
     public var verdict: Verdict

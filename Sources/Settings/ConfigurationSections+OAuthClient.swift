@@ -172,36 +172,8 @@ extension ConfigurationSections {
 
     // MARK: Secrets
 
-    /// A secret, or where it is kept: `{env: NAME}`, `{file: PATH}`, `{exec: [COMMAND, …]}`.
-    private func secret(_ map: MapReader, _ key: String) -> SecretReference? {
-        guard let node = map.node(key) else { return nil }
-        if case .scalar(let scalar) = node { return .plain(scalar.text) }
-        guard let place = map.map(key, keys: ["env", "file", "exec"]) else { return nil }
-        let given = ["env", "file", "exec"].filter { place.node($0) != nil }
-        guard given.count == 1 else {
-            map.fail(key, "must name one of env, file and exec")
-            return nil
-        }
-        let reference: SecretReference
-        switch given[0] {
-        case "env":
-            guard let name = word(place, "env") else { return nil }
-            reference = .environment(name)
-        case "file":
-            guard let text = word(place, "file") else { return nil }
-            reference = .file(TextFile.expand(text, in: directory, environment: environment))
-        default:
-            guard let command = place.list("exec")?.map(\.text), let first = command.first, !first.isEmpty else {
-                map.fail(key, "exec must be a command and its arguments: [COMMAND, …]")
-                return nil
-            }
-            reference = .command(command)
-        }
-        if let problem = SecretReader(environment: environment, directory: directory).problem(reference) {
-            map.fail(key, problem.text)
-            return nil
-        }
-        return reference
+    private func secret(_ map: MapReader, _ key: String, mayRun: Bool = true) -> SecretReference? {
+        map.node(key).flatMap { secret($0, "session.oauth.\(key)", mayRun: mayRun) }
     }
 
     /// Where the private key is: a path, `{file: PATH}` or `{env: NAME}`.
@@ -211,17 +183,12 @@ extension ConfigurationSections {
                 .file(TextFile.expand($0, in: directory, environment: environment))
             }
         }
-        switch secret(map, "private-key") {
-        case .command:
-            map.fail("private-key", "must be a path, {file: PATH} or {env: NAME}")
-            return nil
-        case let reference: return reference
-        }
+        return secret(map, "private-key", mayRun: false)
     }
 
     /// What the private key's place holds; nil with an issue if it cannot be read.
     func keyText(_ reference: SecretReference, _ map: MapReader) -> String? {
-        switch SecretReader(environment: environment, directory: directory).read(reference) {
+        switch secretReader.read(reference) {
         case .success(let text): return text
         case .failure(let problem):
             map.fail("private-key", problem.text)

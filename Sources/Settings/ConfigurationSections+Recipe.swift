@@ -25,9 +25,9 @@ extension ConfigurationSections {
         var recipe = SessionConfiguration.Refresh(method: method ?? "GET", path: place.path, token: token)
         recipe.origin = place.origin
         recipe.refreshToken = pointer(map, "refresh-token")
-        recipe.expiresIn = pointer(map, "expires-in")
+        recipe.expiresIn = span(map, "expires-in")
         recipe.expiresAt = pointer(map, "expires-at")
-        recipe.refreshExpiresIn = pointer(map, "refresh-expires-in")
+        recipe.refreshExpiresIn = span(map, "refresh-expires-in")
         recipe.timeout = map.duration("timeout", Self.refreshTimeouts) ?? recipe.timeout
         recipe.body = map.string("body")
         if map.node("headers") != nil { recipe.headers = recipeHeaders(map) }

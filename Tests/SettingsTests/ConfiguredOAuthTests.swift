@@ -109,120 +109,121 @@ import Upstream
     @Test(
         "What does not fit is refused with its line",
         arguments: [
-            ([client], "4: session.oauth needs token-endpoint, or issuer"),
-            ([place], "4: session.oauth needs client-id"),
+            ([client], "3: session.oauth needs token-endpoint, or issuer"),
+            ([place], "3: session.oauth needs client-id"),
             (
                 ["token-endpoint: http://l.example/t", client],
-                "5: session.oauth.token-endpoint is http:// to another machine"
+                "4: session.oauth.token-endpoint is http:// to another machine"
             ),
-            (["token-endpoint: l.example/t", client], "5: session.oauth.token-endpoint must be a URL"),
-            (["issuer: http://l.example", client], "5: session.oauth.issuer is http:// to another machine"),
-            (["issuer: https://l.example/?a=b", client], "5: session.oauth.issuer must be a URL without a query"),
-            ([place, client, "grant: client-credentials"], "7: session.oauth.grant is client-credentials: it needs"),
+            (["token-endpoint: l.example/t", client], "4: session.oauth.token-endpoint must be a URL"),
+            (["issuer: http://l.example", client], "4: session.oauth.issuer is http:// to another machine"),
+            (["issuer: https://l.example/?a=b", client], "4: session.oauth.issuer must be a URL without a query"),
+            ([place, client, "grant: client-credentials"], "6: session.oauth.grant is client-credentials: it needs"),
             (
                 [place, client, "grant: client-credentials", "client-authentication: none"],
-                "7: session.oauth.grant is client-c"
+                "6: session.oauth.grant is client-c"
             ),
-            ([place, client, "grant: jwt-bearer"], "7: session.oauth.grant is jwt-bearer: it needs private-key"),
+            ([place, client, "grant: jwt-bearer"], "6: session.oauth.grant is jwt-bearer: it needs private-key"),
             (
                 [place, client, "grant: token-exchange"],
-                "7: session.oauth.grant is token-exchange: it needs subject-token"
+                "6: session.oauth.grant is token-exchange: it needs subject-token"
             ),
-            ([place, client, "grant: password"], "7: session.oauth.grant must be one of"),
-            ([place, client, "grant: device-code"], "7: session.oauth.grant is device-code: it needs device-auth"),
+            ([place, client, "grant: password"], "6: session.oauth.grant must be one of"),
+            ([place, client, "grant: device-code"], "6: session.oauth.grant is device-code: it needs device-auth"),
             (
                 [place, client, "grant: authorization-code"],
-                "7: session.oauth.grant is authorization-code: it needs auth"
+                "6: session.oauth.grant is authorization-code: it needs auth"
             ),
             (
                 [place, client, "grant: client-credentials", "client-secret: s", "redirect-uri: http://localhost/"],
-                "9: session.oauth.redirect-uri is for a login"
+                "8: session.oauth.redirect-uri is for a login"
             ),
-            ([place, client, "subject: me"], "7: session.oauth.subject is for grant: jwt-bearer"),
+            ([place, client, "subject: me"], "6: session.oauth.subject is for grant: jwt-bearer"),
             (
                 [place, client, "subject-token: {env: SECRET}"],
-                "7: session.oauth.subject-token is for grant: token-exchange"
+                "6: session.oauth.subject-token is for grant: token-exchange"
             ),
             (
                 [place, client, "grant: token-exchange", "subject-token: plain"],
-                "8: session.oauth.subject-token must be {file"
+                "7: session.oauth.subject-token must be {file"
             ),
             (
                 [place, client, "client-authentication: client-secret-post"],
-                "7: session.oauth.client-authentication is client-secret-post: it needs client-secret"
+                "6: session.oauth.client-authentication is client-secret-post: it needs client-secret"
             ),
             (
                 [place, client, "client-authentication: private-key-jwt"],
-                "7: session.oauth.client-authentication is private-key-jwt: it needs private-key"
+                "6: session.oauth.client-authentication is private-key-jwt: it needs private-key"
             ),
             (
                 [place, client, "client-authentication: tls-client-auth"],
-                "7: session.oauth.client-authentication is tls-client-auth: it needs"
+                "6: session.oauth.client-authentication is tls-client-auth: it needs"
             ),
             (
                 [place, client, "client-authentication: none", "client-secret: s"],
-                "8: session.oauth.client-secret is not sent with client-authentication: none"
+                "7: session.oauth.client-secret is not sent with client-authentication: none"
             ),
-            ([place, client, "key-id: k"], "7: session.oauth.key-id is for an assertion"),
-            ([place, client, "client-secret: {env: MISSING}"], "7: session.oauth.client-secret names a variable"),
-            ([place, client, "client-secret: {env: EMPTY}"], "7: session.oauth.client-secret names a variable"),
-            ([place, client, "client-secret: {file: /no/such/file}"], "7: session.oauth.client-secret names a file"),
+            ([place, client, "key-id: k"], "6: session.oauth.key-id is for an assertion"),
+            ([place, client, "client-secret: {env: MISSING}"], "6: session.oauth.client-secret names a variable"),
+            ([place, client, "client-secret: {env: EMPTY}"], "6: session.oauth.client-secret names a variable"),
+            ([place, client, "client-secret: {file: /no/such/file}"], "6: session.oauth.client-secret names a file"),
             (
                 [place, client, "client-secret: {env: SECRET, file: x}"],
-                "7: session.oauth.client-secret must name one of"
+                "6: session.oauth.client-secret must be a value, or name one of"
             ),
             (
                 [place, client, "client-secret: {variable: X}"],
-                "7: unknown key \"session.oauth.client-secret.variable\""
+                "6: unknown key \"session.oauth.client-secret.variable\""
             ),
-            ([place, client, "private-key: /no/such/key"], "7: session.oauth.private-key names a file"),
-            ([place, client, "scope: [a, b]"], "7: session.oauth.scope must be text, not a list"),
+            ([place, client, "private-key: /no/such/key"], "6: session.oauth.private-key names a file"),
+            ([place, client, "scope: [a, b]"], "6: session.oauth.scope must be text, not a list"),
             (
                 [place, client, "parameters: {grant_type: x}"],
-                "7: session.oauth.parameters: grant_type is set by Squire"
+                "6: session.oauth.parameters: grant_type is set by Squire"
             ),
-            ([place, client, "parameters: {client_id: x}"], "7: session.oauth.parameters: client_id is set by Squire"),
-            ([place, client, "parameters: {code: x}"], "7: session.oauth.parameters: code is set by Squire"),
-            ([place, client, "parameters: {refresh_token: x}"], "7: session.oauth.parameters: refresh_token is set"),
+            ([place, client, "parameters: {client_id: x}"], "6: session.oauth.parameters: client_id is set by Squire"),
+            ([place, client, "parameters: {code: x}"], "6: session.oauth.parameters: code is set by Squire"),
+            ([place, client, "parameters: {refresh_token: x}"], "6: session.oauth.parameters: refresh_token is set"),
             (
                 [place, client, "authorization-parameters: {state: x}"],
-                "7: session.oauth.authorization-parameters: state is"
+                "6: session.oauth.authorization-parameters: state is"
             ),
-            ([place, client, "parameters: [a]"], "7: session.oauth.parameters must be a map"),
-            ([place, client, "parameters: {a: [b]}"], "7: session.oauth.parameters: a parameter is a name"),
-            ([place, client, "request: xml"], "7: session.oauth.request must be one of form, json"),
-            ([place, client, "token: refresh-token"], "7: session.oauth.token must be one of"),
+            ([place, client, "parameters: [a]"], "6: session.oauth.parameters must be a map"),
+            ([place, client, "parameters: {a: [b]}"], "6: session.oauth.parameters: a parameter is a name"),
+            ([place, client, "request: xml"], "6: session.oauth.request must be one of form, json"),
+            ([place, client, "token: refresh-token"], "6: session.oauth.token must be one of"),
             (
                 [place, client, "answer: {access-token: x}"],
-                "7: session.oauth.answer.access-token must be a JSON Pointer"
+                "6: session.oauth.answer.access-token must be a JSON Pointer"
             ),
             (
                 [place, client, "answer: {expires-in: {unit: minutes}}"],
-                "7: session.oauth.answer.expires-in needs a pointer"
+                "6: session.oauth.answer.expires-in needs a pointer"
             ),
             (
                 [place, client, "answer: {expires-in: {pointer: /x, unit: weeks}}"],
-                "7: session.oauth.answer.expires-in.unit"
+                "6: session.oauth.answer.expires-in.unit"
             ),
             (
                 [place, client, "revocation: {url: https://a.example/}", "revocation-endpoint: https://a.example/"],
-                "7: session.oauth.revocation and session.oauth.revocation-endpoint cannot both"
+                "6: session.oauth.revocation and session.oauth.revocation-endpoint cannot both"
             ),
-            ([place, client, "revocation: {method: GET}"], "7: session.oauth.revocation needs a url"),
+            ([place, client, "revocation: {method: GET}"], "6: session.oauth.revocation needs a url"),
             (
                 [place, client, "revocation: {method: PUT, url: https://a.example/}"],
-                "7: session.oauth.revocation.method"
+                "6: session.oauth.revocation.method"
             ),
-            ([place, client, "redirect-uri: callback"], "7: session.oauth.redirect-uri must be a URL"),
-            ([place, client, "timeout: 11m"], "7: session.oauth.timeout must be from 1s to 10m"),
-            ([place, client, "proxy: ftp://x"], "7: session.oauth.proxy must be a URL"),
-            ([place, client, "tls: {ca: x}"], "7: unknown key \"session.oauth.tls.ca\""),
-            ([place, client, "client_secret: x"], "7: unknown key \"session.oauth.client_secret\": did you mean"),
+            ([place, client, "redirect-uri: callback"], "6: session.oauth.redirect-uri must be a URL"),
+            ([place, client, "timeout: 11m"], "6: session.oauth.timeout must be from 1s to 10m"),
+            ([place, client, "proxy: ftp://x"], "6: session.oauth.proxy must be a URL"),
+            ([place, client, "tls: {ca: x}"], "6: unknown key \"session.oauth.tls.ca\""),
+            ([place, client, "client_secret: x"], "6: unknown key \"session.oauth.client_secret\": did you mean"),
         ] as [([String], String)]
     )
     func refusals(_ lines: [String], _ expected: String) {
         let found = Self.mistakes(lines)
-        #expect(found.count == 1 && found[0].hasPrefix(expected), "\(found)")
+        // What follows from it may be said, too.
+        #expect((1...2).contains(found.count) && found[0].hasPrefix(expected), "\(found)")
     }
 
     @Test("A secret is never quoted in a mistake")

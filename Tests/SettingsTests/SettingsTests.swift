@@ -57,7 +57,7 @@ import Testing
     )
     func example(_ name: String) throws {
         let environment = [
-            "HOME": "/nowhere", "EXAMPLE_SECRET": "s", "SLACK_SECRET": "s", "SVC_SECRET": "s", "API_AUTHORIZATION": "a",
+            "HOME": "/nowhere", "EXAMPLE_SECRET": "s", "SLACK_SECRET": "s", "SVC_SECRET": "s", "API_KEY": "k3y",
         ]
         let loaded = try ConfigurationLoader(environment: environment).load("\(Self.examples)/\(name).yaml")
         #expect(loaded.configuration.session.source != .given)
@@ -80,6 +80,12 @@ import Testing
 
     private static let examples =
         #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/config/examples"
+
+    @Test func exampleWithoutASession() throws {
+        let loaded = try ConfigurationLoader(environment: ["HOME": "/nowhere", "API_KEY": "k3y"])
+            .load("\(Self.examples)/api-key.yaml")
+        #expect(loaded.configuration.session.source == .unused && loaded.configuration.basePath == "/v1")
+    }
 
     @Test func sourcesAreNamed() {
         let environment = ["HOME": "/nowhere", "SQUIRE_UPSTREAM": "ftp://a", "SQUIRE_LISTEN": "x"]

@@ -269,9 +269,9 @@ public struct SessionConfiguration: Sendable, Equatable {
         /// The same for the refresh token, where there is one of its own; the body or a header says `{refresh-token}`.
         public var refreshToken: String?
         /// The same for how many seconds that lives.
-        public var refreshExpiresIn: String?
+        public var refreshExpiresIn: ExpiryReader.Place?
         /// The same for how many seconds the token lives.
-        public var expiresIn: String?
+        public var expiresIn: ExpiryReader.Place?
         /// The same for when it ends, seconds since 1970 by the issuer's clock.
         public var expiresAt: String?
         public var timeout: Duration

@@ -59,6 +59,7 @@ public struct BasePath: Sendable, Equatable {
             text.copyMemory(from: path)
             var count = decode(text, path.count)
             count = decode(text, count)
+            count = shorten(text, count)
             return climbs(decoded: UnsafeRawBufferPointer(rebasing: text[..<count]))
         }
     }
@@ -77,6 +78,26 @@ public struct BasePath: Sendable, Equatable {
                 if byte == UInt8(ascii: "/") { byte = UInt8(ascii: "\\") }
                 read += 2
             }
+            text[written] = byte
+            written += 1
+        }
+        return written
+    }
+
+    /// Replaces dots, slashes and backslashes that are written in two or three octets, which UTF-8 forbids (RFC 3629
+    /// section 3) and some servers read all the same. Gives the new length.
+    private static func shorten(_ text: UnsafeMutableRawBufferPointer, _ count: Int) -> Int {
+        var (read, written) = (0, 0)
+        while read < count {
+            var byte = text[read]
+            let lead = byte == 0xE0 && read + 2 < count && text[read + 1] & 0xFE == 0x80 ? 1 : 0
+            let high = lead == 1 ? 0xC0 | text[read + 1] & 1 : byte
+            if high & 0xFE == 0xC0, read + lead + 1 < count, text[read + lead + 1] & 0xC0 == 0x80 {
+                let value = (high & 1) << 6 | text[read + lead + 1] & 0x3F
+                byte = value == UInt8(ascii: "/") ? UInt8(ascii: "\\") : value
+                read += lead + 1
+            }
+            read += 1
             text[written] = byte
             written += 1
         }

@@ -26,7 +26,7 @@ public enum ExpiryReader {
     }
 
     /// Where an answer says a span.
-    public struct Place: Equatable, Sendable {
+    public struct Place: Equatable, Sendable, ExpressibleByStringLiteral {
         /// A JSON Pointer (RFC 6901).
         public var pointer: String
         public var unit: Unit
@@ -34,6 +34,10 @@ public enum ExpiryReader {
         public init(_ pointer: String, unit: Unit = .seconds) {
             self.pointer = pointer
             self.unit = unit
+        }
+
+        public init(stringLiteral pointer: String) {
+            self.init(pointer)
         }
     }
 

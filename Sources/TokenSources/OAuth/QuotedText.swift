@@ -7,7 +7,8 @@ enum QuotedText {
     static let maxBytes = 200
     private static let mark = Array("‹redacted›".utf8)
 
-    /// `secrets` are cut out as they are, percent-encoded and in base64, wherever they begin.
+    /// `secrets` are cut out as they are, percent-encoded and in base64, wherever they begin. Of a text that holds one in
+    /// another spelling of percent-encoding nothing is left.
     static func quoted(_ text: String, hiding secrets: [String]) -> String {
         // First: what is put between the parts of a secret must not hide it from the search.
         let bytes = Array(shown(text).utf8)
@@ -20,7 +21,9 @@ enum QuotedText {
         for (index, byte) in bytes.enumerated() {
             if isSecret[index], !wasSecret { result += mark } else if !isSecret[index] { result.append(byte) }
             wasSecret = isSecret[index]
-            if result.count > 2 * maxBytes { break }
+        }
+        guard !secrets.contains(where: { isSpelled(Array($0.utf8), in: result) }) else {
+            return String(decoding: mark, as: UTF8.self)
         }
         return cut(String(decoding: result, as: UTF8.self))
     }
@@ -54,6 +57,14 @@ enum QuotedText {
     }
 
     // MARK: Secrets
+
+    /// Whether what the text's escapes stand for holds the secret.
+    private static func isSpelled(_ secret: [UInt8], in text: [UInt8]) -> Bool {
+        guard text.contains(UInt8(ascii: "%")), !secret.isEmpty else { return false }
+        var isFound = false
+        find(secret, in: FormText.unescaped(text)) { _ in isFound = true }
+        return isFound
+    }
 
     private static func forms(of secret: [UInt8]) -> [[UInt8]] {
         var forms = [secret]

@@ -48,6 +48,22 @@ public final class TokenEndpoint: Sendable {
         _ = try? proof(for: url)
     }
 
+    /// Looks whether the token endpoint answers, by a request that asks for nothing. Fetches the metadata for it, if
+    /// these say where it is. The status of its answer.
+    public func look() throws(EndpointFailure) -> (url: EndpointURL, status: Int) {
+        // Whoever names an issuer must have it right, even where nothing is looked up for now.
+        _ = try metadata()
+        let url = try tokenEndpoint()
+        let fields = [("Accept", "application/json"), Self.userAgent]
+        var request = BlockingRequest(method: "GET", url: url.text, fields: fields, timeout: configuration.timeout)
+        request.maximumResponseBytes = Self.maxBytes
+        switch send(request, to: url) {
+        case .success(let response): return (url, response.status)
+        case .failure(.notSent(let error)): throw .unreachable("token endpoint: \(error.detail)")
+        case .failure(.noResponse(let error)): throw .unavailable("token endpoint: \(error.detail)")
+        }
+    }
+
     /// Seconds that the server's clock is ahead of this machine's; nil until an answer said its date.
     public var clockSkew: Int? { state.with { $0.skew } }
 
@@ -203,7 +219,6 @@ public final class TokenEndpoint: Sendable {
         )
         request.maximumResponseBytes = Self.maxBytes
         let reply = send(request, to: url)
-        note(reply)
         let secrets = parameters.filter { Self.secretParameters.contains($0.name) }.map(\.value)
         return Sent(reply: reply, secrets: secrets + proof.secrets)
     }
@@ -221,6 +236,7 @@ public final class TokenEndpoint: Sendable {
     func send(_ request: BlockingRequest, to url: EndpointURL) -> OAuthServices.Reply {
         let begun = services.clock.elapsed()
         let reply = services.send(request, settings(for: url))
+        note(reply)
         let milliseconds = Int((services.clock.elapsed() - begun) / 1_000_000)
         let (status, reason): (Int?, String?) =
             switch reply {

@@ -14,7 +14,9 @@ struct CheckCommand: ParsableCommand {
             standard output.
 
             --online tests, in order, DNS, connection, proxy, TLS, clock, API and session. The session is asked about \
-            with session.probe (session: {probe: GET /api/me}): it is neither refreshed nor changed.
+            with session.probe (session: {probe: GET /api/me}): it is neither refreshed nor changed. With session.oauth the \
+            authorization server's metadata, token endpoint and clock are looked at, too, and with grant: \
+            client-credentials whether it knows the client.
 
             Exit codes: 0 nothing fails, 65 the session file cannot be read, 69 the API cannot be reached, 73 the \
             session cannot be saved, 77 a login is needed or the API refuses the token, 78 configuration error.
@@ -42,6 +44,7 @@ struct CheckCommand: ParsableCommand {
         if online {
             let way = WayCheck(loaded)
             output.show(way.lines())
+            if let issuer = OAuthCheck(loaded) { output.show(issuer.lines()) }
             // Without a way there is nobody to ask.
             if output.fault != .unreachable { output.show(session.lines()) }
         }

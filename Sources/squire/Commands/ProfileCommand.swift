@@ -20,7 +20,8 @@ struct ProfileCommand: ParsableCommand {
 
     func run() throws {
         guard let name else {
-            return Output.line(Profile.all.map { "\($0.name)\t\($0.summary)" }.joined(separator: "\n"))
+            // Constants: the tab is meant.
+            return Output.write(1, Profile.all.map { "\($0.name)\t\($0.summary)\n" }.joined())
         }
         guard let profile = Profile.named(name) else {
             throw ExitFailure.usage("squire: there is no preset \"\(name)\"\(Profile.hint(for: name))")

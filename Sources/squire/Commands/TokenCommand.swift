@@ -32,7 +32,11 @@ struct TokenCommand: ParsableCommand {
         guard let least = Quantity.duration(minTtl) else {
             throw ValidationError("--min-ttl must be a duration such as 30s or 5m, not \"\(minTtl)\"")
         }
-        let session = try SessionAccess(try options.load())
+        let loaded = try options.load()
+        if loaded.configuration.session.source == .unused {
+            throw ExitFailure.usage("squire: session: none has no token to print")
+        }
+        let session = try SessionAccess(loaded)
         let token = try usableToken(session, seconds: Int(least.components.seconds))
         let status = session.cache.status
         switch format {
@@ -58,7 +62,10 @@ struct TokenCommand: ParsableCommand {
 
     /// The session's token, refreshed first when it is doubted or has less than so many seconds left.
     private func usableToken(_ session: SessionAccess, seconds: Int) throws -> Token {
+        let wasStarting = session.cache.status.state == .starting
         let token = try session.token()
+        // Just asked for: another would live no longer.
+        if wasStarting { return token }
         let before = session.cache.status
         if before.state == .loginNeeded {
             throw ExitFailure.loginNeeded("squire: \(before.advice ?? "A login is needed.")")

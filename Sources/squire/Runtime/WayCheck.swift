@@ -44,7 +44,7 @@ struct WayCheck {
             clock: .init(started: started, ended: SystemClock().wall(), past: newestFile),
             speaksTLS: isInDoubt(report) && speaksTLS
         )
-        return diagnosis.lines(report, to: "GET /")
+        return diagnosis.lines(report, to: "GET \(configuration.basePath)/")
     }
 
     // MARK: Plain or TLS

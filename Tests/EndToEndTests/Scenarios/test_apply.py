@@ -150,5 +150,17 @@ class HeaderInjector(Scenario):
         self.assertIn("session must be", self.command("check", "--config", str(path), code=78).stderr)
 
 
+class SignIns(Scenario):
+    def test_a_pair_is_not_replaced_by_a_bare_token(self):
+        """Only a recipe whose token refreshes itself learns from the answers of sign-ins."""
+        session = '  refresh: {method: POST, path: /r, body: "t={refresh-token}", token: /token, refresh-token: /refresh}\n  sign-in: [POST /login]\n'
+        process, upstream = self.proxied(lambda _: reply(200, b'{"token":"other"}', "Content-Type: application/json"), session=session, token="first", profile="")
+        self.fetch(process, "POST", "/login", b"{}", {"Accept-Encoding": "br"})
+        self.assertEqual((upstream.requests[-1]["Authorization"], upstream.requests[-1]["Accept-Encoding"]), (None, "br"))
+        self.fetch(process)
+        self.assertEqual(upstream.requests[-1].token, "first")
+        self.assertRegex(self.command("check", "--config", process.config).stdout, r"warn\s+sign-in")
+
+
 if __name__ == "__main__":
     main()

@@ -318,6 +318,54 @@ class OAuth(Scenario):
         for part in [f"{tokens.url}/o", f"{tokens.url}/another"]:
             self.assertIn(part, json.loads(response.data)["detail"])
 
+    def test_metadata_are_fetched_at_the_start_and_not_waited_for(self):
+        """A live token needs none of them."""
+        held = threading.Event()
+        self.addCleanup(held.set)
+        tokens = self.token_server(lambda request, number: held.wait(LIMIT) and reply(404))
+        self.save_tokens()
+        squire = self.proxy(self.api({"old"}), tokens, f"issuer: {tokens.url}\nclient-id: c")
+        tokens.wait_for_requests(1)
+        self.assertEqual(self.fetch(squire).status, 200)
+
+    # The client
+
+    def test_a_certificate_says_who_asks(self):
+        """The server's own, while the upstream's connection has none (RFC 8705)."""
+        context, tls = secure_context(self.directory)
+        proof, key = certificate(self.directory, "client")
+        context.load_verify_locations(proof)
+        context.verify_mode = ssl.CERT_REQUIRED
+        tokens = self.upstream(lambda request: answer(200, {"access_token": "new", "expires_in": 60}), context)
+        squire = self.proxy(self.api({"new"}), tokens, "grant: client-credentials\nclient-id: c\nclient-authentication: "
+                            f"tls-client-auth\ntls: {{certificate: {proof}, key: {key}}}", extra=tls)
+        self.assertEqual(self.fetch(squire).data, b"new")
+        self.assertEqual(form(tokens.requests[0]), {"grant_type": "client_credentials", "client_id": "c"})
+
+    def test_a_secret_that_a_command_gives_is_had_again_when_it_is_refused(self):
+        runs = self.directory / "runs"
+        good = ["1"]
+
+        def respond(request, number):
+            if form(request)["client_secret"] != good[0]:
+                return answer(401, {"error": "invalid_client"})
+            return answer(200, {"access_token": f"new{number}", "expires_in": 3600})
+
+        tokens = self.token_server(respond)
+        accepted = {"new1"}
+        command = f"echo x >> {runs}; grep -c x {runs}"
+        squire = self.proxy(self.api(accepted), tokens, "grant: client-credentials\nclient-id: c\nclient-authentication: "
+                            f"client-secret-post\nclient-secret: {{exec: [sh, -c, '{command}']}}", arguments=("--inspector", "127.0.0.1:0"))
+        self.assertEqual(self.fetch(squire).status, 200)
+        accepted.clear(), accepted.add("new2")
+        self.assertEqual(self.fetch(squire).status, 200)
+        good[0] = "2"
+        accepted.clear(), accepted.add("new4")
+        self.assertEqual(self.fetch(squire).status, 401)
+        squire.process.send_signal(signal.SIGHUP)
+        self.until(lambda: self.fetch(squire).status == 200, "recovers")
+        self.assertEqual([form(r)["client_secret"] for r in tokens.requests], ["1", "1", "1", "2"])
+
     # The configuration
 
     def test_check_says_where_tokens_come_from(self):
@@ -328,6 +376,32 @@ class OAuth(Scenario):
         self.assertNotIn("hush", text)
         error = self.command("check", "--config", config, code=78).stderr
         self.assertIn("session.oauth.client-secret names a variable that is not set: SVC", error)
+
+    def test_check_online_asks_the_authorization_server(self):
+        """Whose metadata they are, whether the client is known, and how its clock goes; 78 where the configuration is wrong."""
+        date = time.strftime("Date: %a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 7200))
+
+        def respond(request, number):
+            if "well-known" in request.target:
+                return answer(200, {"issuer": issuer[0], "token_endpoint": f"{tokens.url}/token"}, date)
+            if request.method == "GET":
+                return reply(405, b"", date)
+            known = base64.b64decode(request["Authorization"].removeprefix("Basic ")) == b"c:good"
+            return answer(200, {"access_token": "unused"}) if known else answer(401, {"error": "invalid_client"})
+
+        tokens = self.token_server(respond)
+        issuer = [tokens.url]
+        config = self.config(self.upstream().url, "", f"  oauth: {{issuer: '{tokens.url}', grant: client-credentials, client-id: c, "
+                             "client-secret: {env: SVC}}\n", profile="")
+        text = self.command("check", "--config", config, "--online", env={"SVC": "good"}).stdout
+        for line in [rf"ok +token endpoint +{tokens.url}/token answers", "warn +clock .*2 h behind", "ok +client "]:
+            self.assertRegex(text, line)
+        self.assertFalse(self.session_file.exists())
+        text = self.command("check", "--config", config, "--online", env={"SVC": "bad"}, code=78).stdout
+        self.assertRegex(text, "fail +client .*invalid_client.*session.oauth.client-secret")
+        issuer[0] = "https://another.example"
+        text = self.command("check", "--config", config, "--online", env={"SVC": "good"}, code=78).stdout
+        self.assertRegex(text, rf"fail +token endpoint .*{tokens.url}.*https://another.example")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,55 @@
+import Credentials
+import Diagnosis
+import ReverseProxy
+import Settings
+import TokenSources
+
+/// Asks the authorization server what can be asked without spending anything.
+struct OAuthCheck {
+    private let source: OAuthSource
+
+    /// Nil if tokens come from elsewhere.
+    init?(_ loaded: LoadedConfiguration) {
+        guard case .oauth(let oauth) = loaded.configuration.session.source else { return nil }
+        source = OAuthSource(ConfiguredSource.tokenEndpoint(oauth, loaded))
+    }
+
+    /// Its metadata, whether the token endpoint answers, and its clock; of a client that needs nobody, whether it is
+    /// known. Blocking.
+    func lines() -> [CheckLine] {
+        do throws(EndpointFailure) {
+            let (url, status) = try source.endpoint.look()
+            var lines = [CheckLine.ok("token endpoint", "\(url) answers (status \(status) to GET)")]
+            if let skew = source.endpoint.clockSkew, abs(skew) >= Self.tolerance {
+                let words = "\(Quantity.words(seconds: abs(skew))) \(skew > 0 ? "behind" : "ahead of")"
+                lines.append(.warn("clock", "this machine's is \(words) the authorization server's"))
+            }
+            if case .clientCredentials = source.endpoint.configuration.grant { lines.append(client) }
+            return lines
+        } catch {
+            return [line(error)]
+        }
+    }
+
+    /// Seconds by which two clocks may differ.
+    private static let tolerance = 30
+
+    /// A token that nobody uses is asked for.
+    private var client: CheckLine {
+        switch source.get(HeldTokens()) {
+        case .obtained, .unchanged: .ok("client", "the authorization server knows it, and gives it a token")
+        case .misconfigured(let reason, _): CheckLine(.fail(.misconfigured), "client", reason)
+        case .unreachable(let reason): CheckLine(.fail(.unreachable), "client", reason)
+        case .refused(let reason, _), .unavailable(let reason, _, _), .lost(let reason, _):
+            .warn("client", "\(reason): try again later")
+        }
+    }
+
+    private func line(_ failure: EndpointFailure) -> CheckLine {
+        switch failure {
+        case .misconfigured(let reason): CheckLine(.fail(.misconfigured), "token endpoint", reason)
+        case .unavailable(let reason, _): .warn("token endpoint", "\(reason): try again later")
+        case .unreachable(let reason): CheckLine(.fail(.unreachable), "token endpoint", reason)
+        }
+    }
+}
