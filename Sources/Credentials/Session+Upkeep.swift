@@ -22,7 +22,6 @@ extension Session {
 
     /// What the issuer refused may have been mended: the next request that needs a token asks for one.
     public func endMistake() {
-        source?.forgetSecrets()
         update { shared, _ in shared.machine.endMistake() }
         start()
     }

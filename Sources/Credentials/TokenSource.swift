@@ -36,14 +36,11 @@ public protocol TokenSource: Sendable {
     var grant: String? { get }
     /// Seconds that the issuer's clock is ahead of this machine's, where that mattered; nil if it is not known.
     var clockSkew: Int? { get }
-    /// The configuration was read again: what is kept of the secrets that it names is read again, too.
-    func forgetSecrets()
 }
 
 extension TokenSource {
     public var grant: String? { nil }
     public var clockSkew: Int? { nil }
-    public func forgetSecrets() {}
 
     public func canGet(with held: HeldTokens) -> Bool { startsAlone || held.spent != nil }
 }

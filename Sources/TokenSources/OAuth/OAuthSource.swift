@@ -25,8 +25,6 @@ public final class OAuthSource: TokenSource {
 
     public var clockSkew: Int? { endpoint.correction }
 
-    public func forgetSecrets() { endpoint.forgetSecrets() }
-
     /// Fetches what the first refresh will need, on a thread of its own: nobody waits for it. Who needs nobody asks for
     /// a token at once anyway.
     public func prepare() {
