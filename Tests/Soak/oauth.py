@@ -160,16 +160,19 @@ class Soak:
         for thread in threads:
             thread.start()
         begun = reported = time.monotonic()
-        # Counted now and then: it looks at every grant.
-        while (rotations := self.server.rotations) < self.options.rotations and len(self.failures) < 50:
-            for _ in range(20):
-                self.server.expire()
-                time.sleep(self.options.rotate)
-                self.disturb()
-            if time.monotonic() > reported + 5:
-                reported = time.monotonic()
-                print(f"{reported - begun:5.0f} s: {self.counts[200]} requests, {rotations} rotations, "
-                      f"{self.counts['kills']} kills, {self.counts['stops']} stops, {self.counts['not now']} times not now, {len(self.failures)} failures", flush=True)
+        try:
+            # Counted now and then: it looks at every grant.
+            while (rotations := self.server.rotations) < self.options.rotations and len(self.failures) < 50:
+                for _ in range(20):
+                    self.server.expire()
+                    time.sleep(self.options.rotate)
+                    self.disturb()
+                if time.monotonic() > reported + 5:
+                    reported = time.monotonic()
+                    print(f"{reported - begun:5.0f} s: {self.counts[200]} requests, {rotations} rotations, "
+                          f"{self.counts['kills']} kills, {self.counts['stops']} stops, {self.counts['not now']} times not now, {len(self.failures)} failures", flush=True)
+        except KeyboardInterrupt:
+            print("interrupted: judging what there is", flush=True)
         self.is_over.set()
         for thread in threads:
             thread.join(90)
