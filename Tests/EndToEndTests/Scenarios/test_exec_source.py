@@ -1,5 +1,5 @@
 """Tokens from a command or a file: what reaches the API, how often the command runs, and what the commands of Squire say."""
-import json, os, pathlib, signal, threading, time
+import json, os, pathlib, pty, select, signal, threading, time
 from harness import *
 
 
@@ -142,6 +142,40 @@ class ExecTest(StatelessCase):
         self.command("token", "--config", "squire.yaml", cwd=self.directory)
         self.command("token", cwd=self.directory)
         self.assertEqual(self.runs, 2)
+
+    def test_login_asks_once_and_lends_the_command_the_terminal(self):
+        config = self.stateless("http://127.0.0.1:9", "exec: [./helper]")
+        self.helper("echo 'token expires in 60 s' >&2; echo tok")
+        result = self.command("login", "--config", config)
+        self.assertIn("no login is needed", result.stdout)
+        self.assertIn("expires in 60 s", result.stderr)
+        self.command("login", "--config", config, "--token", "-", input="x\n", code=64)
+        self.helper("exit 1")
+        self.command("login", "--config", config, code=75)
+        self.helper("stty -echo; printf 'what? ' >&2; read answer; [ \"$answer\" = secret-answer ] && echo tok; stty echo")
+        code, shown = self.at_terminal(b"secret-answer\n", b"what? ", "login", "--config", config)
+        self.assertEqual(code, 0, shown)
+        self.assertIn(b"no login is needed", shown)
+        self.assertNotIn(b"secret-answer", shown)
+
+    def at_terminal(self, answer, question, *arguments):
+        """Runs a command at a terminal of its own, and types the answer."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(SQUIRE, [SQUIRE, *arguments], clean_environment(**self.env))
+        shown, deadline, isAnswered = b"", time.monotonic() + LIMIT, False
+        while time.monotonic() < deadline:
+            ready, _, _ = select.select([terminal], [], [], 0.1)
+            try:
+                part = os.read(terminal, 4096) if ready else b""
+            except OSError:
+                break
+            shown += part
+            if not isAnswered and question in shown:
+                isAnswered = True
+                os.write(terminal, answer)
+        os.close(terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
 
     def test_a_reload_changes_the_source_and_leaves_what_runs_alone(self):
         going = threading.Event()
