@@ -26,7 +26,8 @@ enum ConfiguredSource {
                 interval: TestTimes.execInterval,
                 remark: remark
             )
-        case .tokenFile(let file): TokenFileSource(file, margin: loaded.configuration.session.margin)
+        case .tokenFile(let file):
+            TokenFileSource(file, margin: loaded.configuration.session.margin, times: TestTimes.tokenFile)
         }
     }
 

@@ -253,22 +253,23 @@ class TokenFileTest(StatelessCase):
 
     def test_a_refused_token_is_read_again_and_waited_for_once(self):
         upstream = self.accepting("good")
+        self.env["SQUIRE_TEST_TOKEN_FILE_PATIENCE"] = "500"
         self.put("token", "bad\n")
         squire = self.run_squire(self.stateless(upstream.url, "token-file: token"))
-        begun = time.monotonic()
-        self.assertEqual(self.fetch(squire).status, 401)
-        self.assertGreater(time.monotonic() - begun, 1.5)
-        begun = time.monotonic()
-        self.assertEqual(self.fetch(squire).status, 401)
-        self.assertLess(time.monotonic() - begun, 1.5)
+        waits = []
+        for _ in range(3):
+            begun = time.monotonic()
+            self.assertEqual(self.fetch(squire).status, 401)
+            waits.append(time.monotonic() - begun)
+        self.assertGreater(waits[0], 0.5)
+        self.assertLess(min(waits), 0.5)
         self.put("token", "good\n")
         self.until(lambda: self.fetch(squire).status == 200, "the good token is not used")
 
     def test_a_file_that_comes_later_is_found(self):
         upstream = self.upstream(lambda request: reply(200, request.token.encode()))
         squire = self.run_squire(self.stateless(upstream.url, "token-file: {path: sub/token, token: /t}"))
-        answer = self.fetch(squire)
-        self.assertEqual((answer.status, json.loads(answer.data)["code"]), (503, "session_unavailable"))
+        squire.wait_for_text("no first token")
         (self.directory / "sub").mkdir()
         self.put("sub/token", json.dumps({"t": "late"}))
         self.until(lambda: self.fetch(squire).data == b"late", "the file is not found")
