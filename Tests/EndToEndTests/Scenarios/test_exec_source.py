@@ -90,7 +90,8 @@ class ExecTest(StatelessCase):
         squire = self.run_squire(config)
         answer = self.fetch(squire)
         self.assertEqual(answer.status, 503)
-        squire.wait_for_text("ends with code 3: bad ‹redacted› for ‹redacted›")
+        said = "ends with code 3: bad ‹redacted› for ‹redacted›"
+        self.until(lambda: said in squire.text(), "what the command says is not in the log")
         for text in (squire.text(), answer.data.decode()):
             self.assertNotIn("eyJ", text)
             self.assertNotIn("hunter2", text)
@@ -106,6 +107,17 @@ class ExecTest(StatelessCase):
                 self.assertIn(text, result.stdout + result.stderr)
         (self.directory / "helper").unlink()
         self.command("token", "--config", config, code=78)
+
+    def test_check_online_asks_and_says_what_came_of_it(self):
+        upstream = self.accepting("tok")
+        config = self.stateless(upstream.url, "exec: [./helper]\n  probe: GET /me")
+        self.helper("echo tok")
+        self.assertRegex(self.command("check", "--config", config, "--online").stdout, "ok +session")
+        self.assertIn("tok", [request.token for request in upstream.requests])
+        self.helper("echo other")
+        self.assertRegex(self.command("check", "--config", config, "--online", code=77).stdout, "fail +session")
+        self.helper("true")
+        self.assertIn("prints nothing", self.command("check", "--config", config, "--online", code=78).stdout)
 
     def test_a_command_that_asks_this_squire_is_refused(self):
         config = self.stateless("http://127.0.0.1:9", "exec: [./helper]")
