@@ -32,7 +32,11 @@ struct TokenCommand: ParsableCommand {
         guard let least = Quantity.duration(minTtl) else {
             throw ValidationError("--min-ttl must be a duration such as 30s or 5m, not \"\(minTtl)\"")
         }
-        let session = try SessionAccess(try options.load())
+        let loaded = try options.load()
+        guard loaded.configuration.session.source != .unused else {
+            throw ExitFailure.usage("squire: there is no token to print: this configuration says session: none")
+        }
+        let session = try SessionAccess(loaded)
         let token = try usableToken(session, seconds: Int(least.components.seconds))
         let status = session.cache.status
         switch format {
