@@ -47,7 +47,7 @@ struct StatusCommand: ParsableCommand {
             case .refreshing: "being refreshed"
             case .loginNeeded: "a login is needed"
             case .none: "none"
-            case .starting: "starting: no token yet"
+            case .starting: "starting: the first token is asked for when it is needed"
             case .unused: "not needed"
             }
         var lines = ["session     \(state)"]
@@ -62,7 +62,7 @@ struct StatusCommand: ParsableCommand {
             let distance = seconds > 0 ? "in \(span(seconds))" : "\(span(-seconds)) ago"
             lines.append("expires     \(distance), \(LocalTime.text(at, now: now))")
         }
-        if status.state != .none, status.state != .unused {
+        if ![.none, .unused].contains(status.state) {
             let failed = status.failures.map { "\($0.count) \($0.outcome)" }.joined(separator: ", ")
             lines.append("refreshes   \(status.refreshes)\(failed.isEmpty ? "" : ", and failed: \(failed)")")
             lines += status.history.suffix(5).reversed().map { "            \(line($0, now: now))" }

@@ -33,8 +33,8 @@ struct TokenCommand: ParsableCommand {
             throw ValidationError("--min-ttl must be a duration such as 30s or 5m, not \"\(minTtl)\"")
         }
         let loaded = try options.load()
-        guard loaded.configuration.session.source != .unused else {
-            throw ExitFailure.usage("squire: there is no token to print: this configuration says session: none")
+        if loaded.configuration.session.source == .unused {
+            throw ExitFailure.usage("squire: session: none has no token to print")
         }
         let session = try SessionAccess(loaded)
         let token = try usableToken(session, seconds: Int(least.components.seconds))
@@ -62,7 +62,10 @@ struct TokenCommand: ParsableCommand {
 
     /// The session's token, refreshed first when it is doubted or has less than so many seconds left.
     private func usableToken(_ session: SessionAccess, seconds: Int) throws -> Token {
+        let wasStarting = session.cache.status.state == .starting
         let token = try session.token()
+        // Just asked for: another would live no longer.
+        if wasStarting { return token }
         let before = session.cache.status
         if before.state == .loginNeeded {
             throw ExitFailure.loginNeeded("squire: \(before.advice ?? "A login is needed.")")
