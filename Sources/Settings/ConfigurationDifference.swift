@@ -20,7 +20,7 @@ extension LoadedConfiguration {
         "inspector": "inspector.listen", "tls.authorities": "tls.ca", "session.refresh.origin": "session.refresh.url",
         "access.key-file": "access.key", "session.exec.variables": "session.exec.env",
         "session.exec.places": "session.exec.token",
-        "base-path": "upstream",
+        "base-path": "upstream", "session.tokens-are-j-w-ts": "session.tokens",
     ]
 
     private static func compare(_ new: Any, _ old: Any, _ key: String, into keys: inout Set<String>) {
