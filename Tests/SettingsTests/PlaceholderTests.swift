@@ -1,5 +1,6 @@
 import ReverseProxy
 import Testing
+import TokenSources
 
 @testable import Settings
 
