@@ -175,7 +175,9 @@ let package = Package(
         ),
         .testTarget(
             name: "ReverseProxyTests",
-            dependencies: ["Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "Upstream"],
+            dependencies: [
+                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "TokenSources", "Upstream",
+            ],
             swiftSettings: common
         ),
         .testTarget(

@@ -272,7 +272,10 @@ extension Session {
         if case .lost(let reason, let response) = outcome, source.spends {
             rotation.base.unanswered = .init(at: rotation.begun.wall, reason: keep(response, of: rotation, reason))
             // Once more with the same: it works if the upstream never saw the first, or within its grace.
-            if snapshot.machine.policy.retriesLost { outcome = source.get(rotation.old) }
+            if snapshot.machine.policy.retriesLost {
+                rotation.base.record(entry(rotation, .lost, detail: reason))
+                outcome = source.get(rotation.old)
+            }
         }
         switch outcome {
         case .obtained(let tokens, let reply):

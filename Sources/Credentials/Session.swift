@@ -277,6 +277,9 @@ public final class Session: Sendable {
         }
     }
 
+    /// A refresh that is cut off may cost the login.
+    public var spends: Bool { source?.spends ?? false }
+
     /// Takes no more work, and waits until a refresh in flight is saved; false when that takes longer than `timeout`.
     /// Whoever still waits then is told that Squire is shutting down.
     public func shutdown(timeout: Duration) -> Bool {

@@ -19,6 +19,7 @@ extension LoadedConfiguration {
     private static let names = [
         "inspector": "inspector.listen", "tls.authorities": "tls.ca", "session.refresh.origin": "session.refresh.url",
         "access.key-file": "access.key", "session.exec.variables": "session.exec.env",
+        "session.oauth.read-secrets": "session.oauth.client-secret",
         "session.exec.places": "session.exec.token",
         "base-path": "upstream", "session.tokens-are-j-w-ts": "session.tokens",
     ]

@@ -24,6 +24,8 @@ public struct LoadedConfiguration: Sendable {
     public var addressSources = AddressSources()
     /// The keys that a person must allow, with their lines.
     public var guardedKeys: [(name: String, line: Int)]
+    /// The lines of the keys that say where a secret is kept.
+    let secretLines: [String: Int]
     /// Reads the secrets that it refers to.
     public var secretReader: SecretReader
     /// `proxy` and `tls`, where they are set.
@@ -188,6 +190,7 @@ public struct ConfigurationLoader {
             applySource: sections.applySource,
             addressSources: sections.addressSources,
             guardedKeys: root.map { GuardedKey.found(in: $0, sections) } ?? [],
+            secretLines: root.map(GuardedKey.secretLines) ?? [:],
             secretReader: sections.secretReader,
             leadingKeys: root.map(GuardedKey.leading) ?? [],
             trustEntry: realPath.map { .init(path: $0, digest: TrustedFiles.digest(text ?? "")) },

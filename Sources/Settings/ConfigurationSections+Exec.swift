@@ -60,7 +60,7 @@ extension ConfigurationSections {
                 return nil
             }
             guard let reference = secret(entry.value, "session.exec.env.\(name)", mayRun: false) else { return nil }
-            return .init(name: name, value: SecretValue(reference), source: issues.place(of: entry.key))
+            return .init(name: name, value: SecretValue(reference))
         }
     }
 

@@ -90,6 +90,16 @@ enum GuardedKey {
         return result
     }
 
+    /// The lines of the keys that say where a secret is kept, by their whole names.
+    static func secretLines(in root: YAMLNode) -> [String: Int] {
+        var lines: [String: Int] = [:]
+        for secret in secrets(in: root) {
+            let key = secret.found.name.dropLast(secret.kind.rawValue.utf8.count + 1)
+            lines[String(key)] = secret.found.key.line
+        }
+        return lines
+    }
+
     private static func kind(_ name: String, _ value: YAMLNode) -> SecretKind? {
         // Of which the path may be said alone.
         if name == "private-key", case .scalar = value { return .file }

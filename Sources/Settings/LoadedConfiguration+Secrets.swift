@@ -4,22 +4,29 @@ import TokenSources
 
 extension LoadedConfiguration {
     /// Reads the secrets that are kept elsewhere, each once. Blocking: it may run commands. Commands of Squire that only
-    /// look do not call it, and one that was taken unasked must have been allowed before.
+    /// look do not call it, and a file that was taken unasked must have been allowed before.
     public mutating func readSecrets() throws(ConfigurationError) {
-        var reading = SecretReading(secretReader)
+        var reading = SecretReading(secretReader, source: path ?? "squire", lines: secretLines)
         reading.read(&configuration.headers, "headers")
-        if var recipe = configuration.session.refresh {
+        switch configuration.session.source {
+        case .recipe(var recipe):
             reading.read(&recipe.headers, "session.refresh.headers")
-            configuration.session.refresh = recipe
-        }
-        if case .exec(var exec) = configuration.session.source {
+            configuration.session.source = .recipe(recipe)
+        case .exec(var exec):
             for index in exec.variables.indices {
-                let name = "session.exec.env.\(exec.variables[index].name)"
-                guard let text = reading.read(exec.variables[index].value.reference, name, exec.variables[index].source)
-                else { continue }
+                let variable = exec.variables[index]
+                guard let text = reading.read(variable.value.reference, "session.exec.env.\(variable.name)") else {
+                    continue
+                }
                 exec.variables[index].value.read(text)
             }
             configuration.session.source = .exec(exec)
+        case .oauth(var oauth):
+            oauth.readSecrets = oauth.secrets.compactMap { secret in
+                reading.read(secret.reference, secret.key).map { .init(reference: secret.reference, text: $0) }
+            }
+            configuration.session.source = .oauth(oauth)
+        case .given, .unused, .tokenFile: break
         }
         guard reading.issues.isEmpty else { throw ConfigurationError(reading.issues) }
     }
@@ -28,30 +35,33 @@ extension LoadedConfiguration {
 /// One pass over the secrets of a configuration.
 private struct SecretReading {
     private let reader: SecretReader
+    private let source: String
+    /// Of each key.
+    private let lines: [String: Int]
     /// What was read already: a command runs once, wherever it is named.
     private var known: [(reference: SecretReference, result: Result<String, SecretProblem>)] = []
     private(set) var issues: [ConfigurationError.Issue] = []
 
-    init(_ reader: SecretReader) {
+    init(_ reader: SecretReader, source: String, lines: [String: Int]) {
         self.reader = reader
+        self.source = source
+        self.lines = lines
     }
 
     mutating func read(_ rules: inout [HeaderRule], _ section: String) {
         for index in rules.indices {
-            guard let reference = rules[index].secret else { continue }
-            let name = "\(section).\(rules[index].name)"
-            guard let text = read(reference, name, rules[index].source) else { continue }
-            guard text.utf8.allSatisfy(Octet.isFieldContent) else {
-                let message = "\(name) is a header: \(reference.shown) holds a line break or another control character"
-                issues.append(.init(place: rules[index].source, message: message))
-                continue
+            let key = "\(section).\(rules[index].name)"
+            guard let reference = rules[index].secret, let text = read(reference, key) else { continue }
+            if text.utf8.allSatisfy(Octet.isFieldContent) {
+                rules[index].value = text
+            } else {
+                add(key, "is a header, and \(reference.shown) holds a line break or another control character")
             }
-            rules[index].value = text
         }
     }
 
-    /// Nil with an issue. `place` is where it was configured.
-    mutating func read(_ reference: SecretReference, _ name: String, _ place: String) -> String? {
+    /// Nil with an issue.
+    mutating func read(_ reference: SecretReference, _ key: String) -> String? {
         let result: Result<String, SecretProblem>
         if let one = known.first(where: { $0.reference == reference }) {
             result = one.result
@@ -61,23 +71,15 @@ private struct SecretReading {
         }
         switch result {
         case .success(let text): return text
-        case .failure(let problem):
-            var issue = ConfigurationError.Issue(place: place, message: "\(name) \(problem.text)")
-            if case .passing = problem { issue.mayPass = true }
-            issues.append(issue)
-            return nil
+        case .failure(.configuration(let text)): add(key, text)
+        case .failure(.passing(let text)): add(key, text, mayPass: true)
         }
+        return nil
     }
-}
 
-extension ConfigurationError.Issue {
-    /// `place` is `FILE:LINE`, as an `IssueCollector` has it, or the file alone.
-    fileprivate init(place: String, message: String) {
-        let parts = place.split(separator: ":", omittingEmptySubsequences: false)
-        if parts.count > 1, let line = parts.last.flatMap({ Int($0) }) {
-            self.init(source: parts.dropLast().joined(separator: ":"), line: line, message: message)
-        } else {
-            self.init(source: place, message: message)
-        }
+    private mutating func add(_ key: String, _ text: String, mayPass: Bool = false) {
+        var issue = ConfigurationError.Issue(source: source, line: lines[key], message: "\(key) \(text)")
+        issue.mayPass = mayPass
+        issues.append(issue)
     }
 }

@@ -1,6 +1,7 @@
 import Credentials
 import ReverseProxy
 import Testing
+import TokenSources
 
 @Suite struct TokenFinderTests {
     private func find(_ body: String) -> TokenSet? {

@@ -16,6 +16,7 @@ each rotation. The exit code is 0 or 1.
   config/soak 5 --healthy             nothing goes wrong: the ratio of refreshes to rotations, and what waiting costs
   config/soak neighbours 10000        8 processes, 10,000 rotations, kills and stops
   config/soak projects 5              two APIs, five projects, one home: what is judged says config/soak projects --help
+  config/soak oauth 10000             a refresh token of its own that rotates, with two processes, kills and stops
   config/soak crash 1000              a kill at each system call of a rotation, then at 1,000 random instants
 
 SQUIRE_BINARY names another Squire than the release build.

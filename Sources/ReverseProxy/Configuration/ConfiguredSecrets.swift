@@ -2,6 +2,9 @@ import HTTP1
 import TokenSources
 import Upstream
 
+/// In bytes.
+private let longestSecret = 1024
+
 extension ProxyConfiguration {
     /// The values of all that is secret in it, as far as they are known: what no log and no page shows.
     public var secrets: [[UInt8]] {
@@ -14,10 +17,11 @@ extension ProxyConfiguration {
         if case .exec(let exec) = session.source { texts += exec.variables.compactMap(\.value.secret) }
         texts += proxy.secrets
         if case .oauth(let oauth) = session.source {
-            for case .plain(let text) in oauth.secrets.map(\.reference) { texts.append(text) }
+            texts += oauth.readSecrets.map(\.text)
             texts += oauth.proxy?.secrets ?? []
         }
-        return [access.key].compactMap(\.self) + texts.map { Array($0.utf8) }
+        // A private key as a whole is never a part of anything else.
+        return [access.key].compactMap(\.self) + texts.filter { $0.utf8.count <= longestSecret }.map { Array($0.utf8) }
     }
 }
 

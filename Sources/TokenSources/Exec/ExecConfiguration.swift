@@ -15,13 +15,10 @@ public struct ExecConfiguration: Equatable, Sendable {
     public struct Variable: Equatable, Sendable {
         public var name: String
         public var value: SecretValue
-        /// Where it was configured, for messages.
-        public var source: String
 
-        public init(name: String, value: SecretValue, source: String = "") {
+        public init(name: String, value: SecretValue) {
             self.name = name
             self.value = value
-            self.source = source
         }
     }
 

@@ -209,6 +209,8 @@ public struct OAuthConfiguration: Equatable, Sendable {
     public var timeout = Duration.seconds(30)
     /// Nil: as for the upstream.
     public var proxy: UpstreamSettings.Proxy?
+    /// What the secrets said at the start, or at the last reload; empty until they are read.
+    public var readSecrets: [ReadSecret] = []
 
     public init() {}
 
@@ -222,6 +224,17 @@ public struct OAuthConfiguration: Equatable, Sendable {
         let place = tokenEndpoint?.description ?? "endpoints by discovery from \(issuer ?? "nowhere")"
         let client = clientID.map { "client \($0) (\(authentication.name))" }
         return (["oauth \(grant.name)", place] + [client].compactMap(\.self)).joined(separator: ", ")
+    }
+
+    /// What a secret said when the configuration was read.
+    public struct ReadSecret: Equatable, Sendable {
+        public var reference: SecretReference
+        public var text: String
+
+        public init(reference: SecretReference, text: String) {
+            self.reference = reference
+            self.text = text
+        }
     }
 
     /// The secrets that it refers to, with their keys.

@@ -14,7 +14,7 @@ public final class TokenEndpoint: Sendable {
     public let configuration: OAuthConfiguration
     let services: OAuthServices
     private let discovery: Discovery?
-    private let state = Guarded(State())
+    private let state: Guarded<State>
 
     private struct State: Sendable {
         /// Seconds that the server's clock is ahead of this machine's, by its last answer.
@@ -33,6 +33,12 @@ public final class TokenEndpoint: Sendable {
     public init(_ configuration: OAuthConfiguration, _ services: OAuthServices) {
         self.configuration = configuration
         self.services = services
+        // Commands ran when the configuration was read.
+        var state = State()
+        for secret in configuration.readSecrets {
+            if case .command(let command) = secret.reference { state.secrets[command] = secret.text }
+        }
+        self.state = Guarded(state)
         discovery = configuration.issuer.map(Discovery.init)
     }
 

@@ -351,7 +351,7 @@ final class ProxyService {
             }
         }
         server.stop()
-        if session.status.state == .refreshing {
+        if session.spends, session.status.state == .refreshing {
             logging.messages.write(
                 LogMessage(
                     .notice,
@@ -363,9 +363,12 @@ final class ProxyService {
         moveWatch?.stop()
         moveWatch = nil
         let timeout = loaded.configuration.session.timeout ?? .seconds(1)
-        for session in [session] + oldSessions.compactMap(\.session) where !session.shutdown(timeout: timeout + timeout)
-        {
-            logging.logger().error("a refresh did not end in time; the session may need a login")
+        for session in [session] + oldSessions.compactMap(\.session) {
+            // Nothing is lost of what can be had again at any time.
+            let isDone = session.shutdown(timeout: session.spends ? timeout + timeout : .zero)
+            if !isDone, session.spends {
+                logging.logger().error("a refresh did not end in time; the session may need a login")
+            }
         }
         if let inspectorThread, let inspector {
             let server = inspector.server

@@ -107,7 +107,6 @@ class Django(OAuthScenario):
         squire = self.run_squire(config)
         server.post("/test/expire", {})
         self.until(lambda: self.fetch(squire, target="/api/me").status == 200, "the session")
-        print(seen, self.record(), file=sys.stderr); print(squire.text(), file=sys.stderr)
         outcomes = [entry["outcome"] for entry in self.record()["history"]]
         self.assertEqual(outcomes[-2:], ["lost", "refreshed"])
         self.assertEqual(len(seen), 3)
