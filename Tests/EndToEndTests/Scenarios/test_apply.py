@@ -136,6 +136,8 @@ class HeaderInjector(Scenario):
         for arguments in (("check",), ("check", "--online"), ("status",)):
             result = self.command(*arguments, "--config", str(path))
             self.assertNotIn("login", result.stdout + result.stderr)
+        for command in (("token",), ("login",)): self.assertIn("session: none", self.command(*command, "--config", str(path), code=64).stderr)
+        self.command("logout", "--config", str(path))
         status = json.loads(self.command("status", "--json", "--config", str(path)).stdout)
         self.assertEqual((status["state"], status["source"]), ("unused", "none"))
 

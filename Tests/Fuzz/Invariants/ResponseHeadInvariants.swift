@@ -7,9 +7,13 @@ import ReverseProxy
 enum ResponseHeadInvariants {
     nonisolated(unsafe) private static let output = ByteBuffer(capacity: 8192)
     private static let limits = HeadLimits(head: 512, fields: 8)
-    private static let policy = ResponsePolicy(
-        ProxyConfiguration(upstream: Origin(isSecure: true, authority: Authority(host: "up.example", port: nil)))
-    )
+    /// With and without a base path.
+    private static let policies = ["", "/v1"].map { basePath in
+        let authority = Authority(host: "up.example", port: nil)
+        var configuration = ProxyConfiguration(upstream: Origin(isSecure: true, authority: authority))
+        configuration.basePath = basePath
+        return ResponsePolicy(configuration)
+    }
 
     private static let framings = [MessageFraming.none, .length(5), .chunked]
 
@@ -21,7 +25,8 @@ enum ResponseHeadInvariants {
         let whole = parser.parse(bytes.span, answering: method, into: &head)
         try checkSplit(bytes, method, whole, head)
         guard case .complete = whole else { return }
-        try checkRendered(bytes, head, framings[Int(hash % 3)])
+        try checkRendered(bytes, head, framings[Int(hash % 3)], policies[0])
+        try checkRendered(bytes, head, framings[Int(hash % 3)], policies[1])
     }
 
     private static func checkSplit(
@@ -49,12 +54,18 @@ enum ResponseHeadInvariants {
         )
     }
 
-    private static func checkRendered(_ bytes: [UInt8], _ head: ResponseHead, _ framing: MessageFraming) throws {
+    private static func checkRendered(
+        _ bytes: [UInt8],
+        _ head: ResponseHead,
+        _ framing: MessageFraming,
+        _ policy: ResponsePolicy
+    ) throws {
         // Without a body there is no framing to say.
         guard framing == .none || head.status >= 200 && head.status != 204 else { return }
         output.clear()
         var edits = ResponsePolicy.Edits(framing: framing, closes: true)
         edits.ownOrigin = Array("http://localhost:8080".utf8)
+        edits.cookies = .local
         bytes.withUnsafeBytes { policy.render(head, $0, edits, into: output) }
         let span = output.octets.span
         var parser = ResponseParser(limits: HeadLimits())
@@ -79,7 +90,25 @@ enum ResponseHeadInvariants {
             default: try require(!field.isHopByHop, "a field for one hop was relayed")
             }
             try require(field.id != .authorization, "Authorization was relayed")
+            if field.id == .location {
+                try checkLocation(output.readable[field.value.range], bytes, head)
+            }
         }
+        let cookies = head.fields.count { $0.id == .setCookie && !$0.isNominated }
+        try require(relayed.fields.count { $0.id == .setCookie } == cookies, "a cookie was lost")
         try require(framings == (framing == .none ? 0 : 1), "\(framings) framing fields")
+    }
+
+    /// Taking a base path off never makes a path the name of another host.
+    private static func checkLocation(
+        _ value: Slice<UnsafeRawBufferPointer>,
+        _ bytes: [UInt8],
+        _ head: ResponseHead
+    ) throws {
+        guard value.starts(with: "//".utf8) || value.starts(with: "/\\".utf8) else { return }
+        let isTheUpstreams = head.fields.contains { field in
+            field.id == .location && bytes[field.value.range].elementsEqual(value)
+        }
+        try require(isTheUpstreams, "a location names another host than the upstream's did")
     }
 }
