@@ -94,6 +94,10 @@ public struct ConfigurationMeaning: Sendable {
             let text = "the answers are not looked into: tokens come from the session's source, not from clients"
             lines.append(.warn("sign-in", text))
         }
+        if case .oauth(let oauth) = session.source, let word = oauth.missingScope {
+            let end = "without it a login gives no refresh token, and ends with its first token"
+            lines.append(.warn("scope", "has no \(word): \(end). See session.oauth.scope"))
+        }
         if session.missing == .forward { lines.append(.note("missing", "forward: without a token, requests go bare")) }
         return lines
     }

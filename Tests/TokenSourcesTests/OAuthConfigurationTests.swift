@@ -31,4 +31,21 @@ import TokenSources
     func endpoints(_ text: String, _ shown: String?) {
         #expect((try? EndpointURL(text))?.description == shown)
     }
+
+    @Test(
+        "A scope that lacks the word for a refresh token is found",
+        arguments: [
+            ("read offline", nil), ("read,offline", nil), ("offline", nil), ("read offline2", "offline"),
+            (nil, "offline"), ("", "offline"),
+        ] as [(String?, String?)]
+    )
+    func offlineScope(_ scope: String?, _ missing: String?) {
+        var configuration = OAuthConfiguration()
+        configuration.scope = scope
+        #expect(configuration.missingScope == nil)
+        configuration.offlineScope = "offline"
+        #expect(configuration.missingScope == missing)
+        configuration.grant = .clientCredentials
+        #expect(configuration.missingScope == nil)
+    }
 }

@@ -219,6 +219,13 @@ public struct OAuthConfiguration: Equatable, Sendable {
         tokenEndpoint?.origin ?? issuer.flatMap { try? EndpointURL($0) }?.origin
     }
 
+    /// The word that `scope` lacks to get a refresh token, if it is known that it needs one.
+    public var missingScope: String? {
+        guard grant.spends, let word = offlineScope else { return nil }
+        let words = (scope ?? "").utf8.split { " ,+".utf8.contains($0) }
+        return words.contains { $0.elementsEqual(word.utf8) } ? nil : word
+    }
+
     /// The source in a few words, without anything secret.
     public var summary: String {
         let place = tokenEndpoint?.description ?? "endpoints by discovery from \(issuer ?? "nowhere")"

@@ -374,6 +374,10 @@ class OAuth(Scenario):
         text = self.command("check", "--config", config, env={"SVC": "hush-hush"}).stdout
         self.assertRegex(text, r"source +oauth client-credentials, https://login.example.com/token, client svc \(client-secret-basic\)")
         self.assertNotIn("hush", text)
+        self.assertNotIn("offline", text)
+        scoped = self.config("https://api.example.com", "", "  oauth: {token-endpoint: 'https://login.example.com/token', client-id: c, "
+                             "scope: read, offline-scope: offline}\n", profile="", name="scoped.yaml")
+        self.assertRegex(self.command("check", "--config", scoped).stdout, "warn +scope +has no offline")
         error = self.command("check", "--config", config, code=78).stderr
         self.assertIn("session.oauth.client-secret names a variable that is not set: SVC", error)
 
