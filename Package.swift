@@ -192,7 +192,8 @@ let package = Package(
         .target(
             name: "FuzzInvariants",
             dependencies: [
-                "Credentials", "Diagnosis", "EventIO", "HTTP1", "ReverseProxy", "Settings", "Support", "Upstream",
+                "Credentials", "Diagnosis", "EventIO", "HTTP1", "ReverseProxy", "Settings", "Support", "TokenSources",
+                "Upstream",
             ],
             path: "Tests/Fuzz/Invariants",
             swiftSettings: common

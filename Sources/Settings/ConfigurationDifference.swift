@@ -21,7 +21,11 @@ extension LoadedConfiguration {
         "access.key-file": "access.key", "session.exec.variables": "session.exec.env",
         "session.oauth.read-secrets": "session.oauth.client-secret",
         "session.exec.places": "session.exec.token",
-        "base-path": "upstream",
+        "base-path": "upstream", "session.oauth.client-i-d": "session.oauth.client-id",
+        "session.oauth.authentication": "session.oauth.client-authentication",
+        "session.oauth.device-endpoint": "session.oauth.device-authorization-endpoint",
+        "session.oauth.redirect-u-r-i": "session.oauth.redirect-uri",
+        "session.oauth.request-form": "session.oauth.request", "session.oauth.certificate": "session.oauth.tls",
     ]
 
     private static func compare(_ new: Any, _ old: Any, _ key: String, into keys: inout Set<String>) {

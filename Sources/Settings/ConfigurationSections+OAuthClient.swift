@@ -173,7 +173,13 @@ extension ConfigurationSections {
     // MARK: Secrets
 
     private func secret(_ map: MapReader, _ key: String, mayRun: Bool = true) -> SecretReference? {
-        map.node(key).flatMap { secret($0, "session.oauth.\(key)", mayRun: mayRun) }
+        guard let node = map.node(key) else { return nil }
+        let reference = secret(node, "session.oauth.\(key)", mayRun: mayRun)
+        guard reference != .plain("") else {
+            map.fail(key, "is empty")
+            return nil
+        }
+        return reference
     }
 
     /// Where the private key is: a path, `{file: PATH}` or `{env: NAME}`.

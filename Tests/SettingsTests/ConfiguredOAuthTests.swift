@@ -166,6 +166,7 @@ import Upstream
             ([place, client, "key-id: k"], "6: session.oauth.key-id is for an assertion"),
             ([place, client, "client-secret: {env: MISSING}"], "6: session.oauth.client-secret names a variable"),
             ([place, client, "client-secret: {env: EMPTY}"], "6: session.oauth.client-secret names a variable"),
+            ([place, client, "client-secret: \"\""], "6: session.oauth.client-secret is empty"),
             ([place, client, "client-secret: {file: /no/such/file}"], "6: session.oauth.client-secret names a file"),
             (
                 [place, client, "client-secret: {env: SECRET, file: x}"],

@@ -266,6 +266,9 @@ import Upstream
         // What is cut must not end within a secret that would have been found whole.
         let long = String(repeating: "s", count: 190) + "old-refresh"
         #expect(!QuotedText.quoted(long, hiding: ["old-refresh"]).contains("old-"))
+        let secret = String(repeating: "Q", count: 5000)
+        #expect(!QuotedText.quoted(secret + secret, hiding: [secret]).contains("Q"))
+        #expect(!QuotedText.quoted(secret + secret + secret + "x", hiding: [secret + secret]).contains("Q"))
     }
 
     @Test(

@@ -5,21 +5,26 @@ import Support
 /// sent or are held, and not longer than 200 bytes.
 enum QuotedText {
     static let maxBytes = 200
+    /// Bytes of a text that are searched, and shown at most: a hostile one must not keep the thread.
+    private static let maxSearched = 8 * 1024
     private static let mark = Array("‹redacted›".utf8)
 
     /// `secrets` are cut out as they are, percent-encoded and in base64, wherever they begin. Of a text that holds one in
     /// another spelling of percent-encoding nothing is left.
     static func quoted(_ text: String, hiding secrets: [String]) -> String {
         // First: what is put between the parts of a secret must not hide it from the search.
-        let bytes = Array(shown(text).utf8)
+        let shown = Array(Self.shown(text).utf8)
+        let bytes = Array(shown.prefix(maxSearched))
+        let forms = secrets.filter { !$0.isEmpty }.flatMap { Self.forms(of: Array($0.utf8)) }
         var isSecret = [Bool](repeating: false, count: bytes.count)
-        for secret in secrets where !secret.isEmpty {
-            for form in forms(of: Array(secret.utf8)) { find(form, in: bytes) { isSecret[$0] = true } }
-        }
+        for form in forms { find(form, in: bytes) { isSecret[$0] = true } }
+        // What begins before the end of the search and ends behind it was not found.
+        let longest = forms.map(\.count).max() ?? 0
+        let end = shown.count > bytes.count ? max(bytes.count - longest, 0) : bytes.count
         var result: [UInt8] = []
         var wasSecret = false
-        for (index, byte) in bytes.enumerated() {
-            if isSecret[index], !wasSecret { result += mark } else if !isSecret[index] { result.append(byte) }
+        for index in 0..<end {
+            if isSecret[index], !wasSecret { result += mark } else if !isSecret[index] { result.append(bytes[index]) }
             wasSecret = isSecret[index]
         }
         guard !secrets.contains(where: { isSpelled(Array($0.utf8), in: result) }) else {

@@ -1,6 +1,5 @@
 public import Credentials
 import HTTP1
-import Platform
 public import Support
 import Threads
 import Upstream
@@ -14,9 +13,9 @@ public final class TokenEndpoint: Sendable {
     public let configuration: OAuthConfiguration
     let services: OAuthServices
     private let discovery: Discovery?
-    private let state: Guarded<State>
+    let state: Guarded<State>
 
-    private struct State: Sendable {
+    struct State: Sendable {
         /// Seconds that the server's clock is ahead of this machine's, by its last answer.
         var skew: Int?
         /// What assertions are dated by.
@@ -171,7 +170,7 @@ public final class TokenEndpoint: Sendable {
     }
 
     /// Nil without an issuer.
-    private func metadata() throws(EndpointFailure) -> ServerMetadata? {
+    func metadata() throws(EndpointFailure) -> ServerMetadata? {
         try discovery?.metadata(now: services.clock.elapsed()) { url in
             let fields = [("Accept", "application/json"), Self.userAgent]
             var request = BlockingRequest(method: "GET", url: url.text, fields: fields, timeout: configuration.timeout)
@@ -266,84 +265,6 @@ public final class TokenEndpoint: Sendable {
             certificate: certificate?.certificate ?? base.certificate,
             key: certificate == nil ? base.key : certificate?.key
         )
-    }
-
-    // MARK: The client's proof
-
-    private func proof(for url: EndpointURL) throws(EndpointFailure) -> ClientProof {
-        switch configuration.authentication {
-        case .none, .tlsClientAuth: return ClientProof(name: configuration.clientID)
-        case .secret(let reference, let form):
-            let secret = try secret(reference, of: "client-secret")
-            let name = configuration.clientID ?? ""
-            if let form { return ClientProof(name: name, secret: secret, form: form) }
-            return ClientProof(name: name, secret: secret, form: .init(of: try formMethods()))
-        case .privateKeyJWT(let signing):
-            let name = configuration.clientID ?? ""
-            let assertion = try assertion(signing, issuer: name, subject: name, for: url)
-            return ClientProof(name: name, assertion: assertion)
-        }
-    }
-
-    /// What the server says it knows; nil if it does not say. Metadata that nothing else needs may be missing.
-    private func formMethods() throws(EndpointFailure) -> [String]? {
-        do throws(EndpointFailure) {
-            return try metadata()?.authenticationMethods
-        } catch {
-            guard configuration.tokenEndpoint == nil else { return nil }
-            throw error
-        }
-    }
-
-    /// The secret that `session.oauth.KEY` refers to.
-    func secret(_ reference: SecretReference, of key: String) throws(EndpointFailure) -> String {
-        if case .command(let command) = reference, let kept = state.with({ $0.secrets[command] }) { return kept }
-        let secret = try fresh(reference, of: key)
-        if case .command(let command) = reference { state.with { $0.secrets[command] = secret } }
-        return secret
-    }
-
-    /// Commands that give secrets are run again when one is needed.
-    func forgetSecrets() {
-        state.with { $0.secrets = [:] }
-    }
-
-    /// The same, read anew.
-    func fresh(_ reference: SecretReference, of key: String) throws(EndpointFailure) -> String {
-        switch services.readSecret(reference) {
-        case .success(let secret): return secret
-        case .failure(.configuration(let text)): throw .misconfigured("session.oauth.\(key) \(text)")
-        case .failure(.passing(let text)): throw .unavailable("session.oauth.\(key) \(text)")
-        }
-    }
-
-    /// A new signed assertion for the endpoint. `issuer` nil: the key's own, else the client's name.
-    func assertion(
-        _ signing: OAuthConfiguration.AssertionSigning,
-        issuer: String?,
-        subject: String?,
-        scope: String? = nil,
-        for url: EndpointURL
-    ) throws(EndpointFailure) -> String {
-        let text = try secret(signing.key, of: "private-key")
-        do throws(SigningKey.Problem) {
-            let key = try SigningKey(text)
-            if let algorithm = signing.algorithm, algorithm != key.algorithm {
-                throw .init(description: "it is a key for \(key.algorithm.rawValue), not for \(algorithm.rawValue)")
-            }
-            let assertion = ClientAssertion(
-                issuer: issuer ?? key.issuer ?? configuration.clientID ?? "",
-                subject: subject,
-                audience: signing.audience ?? url.text,
-                scope: scope,
-                keyID: signing.keyID,
-                lifetime: Int(signing.lifetime.components.seconds)
-            )
-            let now = services.clock.wall().adding(saturating: state.with { $0.assumedSkew })
-            return try assertion.signed(with: key, now: now, identifier: ClientAssertion.newIdentifier())
-        } catch {
-            throw .misconfigured("session.oauth.private-key: \(error)")
-        }
     }
 
     // MARK: The server's clock

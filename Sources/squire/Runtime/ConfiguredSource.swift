@@ -5,10 +5,11 @@ import TokenSources
 
 /// The source of each configuration's tokens.
 enum ConfiguredSource {
-    /// Nil if nothing but a person brings tokens. `observe` hears of each request, and `remark` what a command has to
-    /// say.
+    /// Nil if nothing but a person brings tokens. `company` says who may be asked by a command; `observe` hears of each
+    /// request, and `remark` what a command has to say.
     static func make(
         _ loaded: LoadedConfiguration,
+        company: ExecSource.Company = .nobody,
         observe: @escaping SessionRequests.Observer = { _ in },
         remark: @escaping @Sendable (String) -> Void = { _ in }
     ) -> (any TokenSource)? {
@@ -16,26 +17,18 @@ enum ConfiguredSource {
         case .given, .unused: nil
         case .recipe: RecipeSource(loaded.configuration, observe: observe)
         case .oauth(let oauth): OAuthSource(tokenEndpoint(oauth, loaded, observe: observe))
-        case .exec(let exec): command(exec, loaded, remark: remark)
-        case .tokenFile(let file): TokenFileSource(file, margin: loaded.configuration.session.margin)
+        case .exec(let exec):
+            ExecSource(
+                exec,
+                upstream: loaded.configuration.upstreamURL,
+                environment: Environment.all,
+                company: company,
+                interval: TestTimes.execInterval,
+                remark: remark
+            )
+        case .tokenFile(let file):
+            TokenFileSource(file, margin: loaded.configuration.session.margin, times: TestTimes.tokenFile)
         }
-    }
-
-    /// `company` says who may be asked by the command.
-    static func command(
-        _ exec: ExecConfiguration,
-        _ loaded: LoadedConfiguration,
-        company: ExecSource.Company = .nobody,
-        remark: @escaping @Sendable (String) -> Void = { _ in }
-    ) -> ExecSource {
-        ExecSource(
-            exec,
-            upstream: loaded.configuration.upstreamURL,
-            environment: Environment.all,
-            company: company,
-            interval: TestTimes.execInterval,
-            remark: remark
-        )
     }
 
     /// The authorization server of a configuration.

@@ -119,8 +119,10 @@ final class ProxyService {
         let status = session.status
         // Whoever issued the token chose it.
         let subject = status.subject.map { String(String.UnicodeScalarView($0.unicodeScalars.prefix(64))) }
+        // The first token is on its way while the source is asked.
+        let state = status.state == .refreshing && status.receivedAt == nil ? .starting : status.state
         let token: String =
-            switch (status.state, status.expiresIn) {
+            switch (state, status.expiresIn) {
             case (.loginNeeded, _): "a login is needed"
             case (.none, _): "nobody is logged in"
             case (.starting, _): "the first token is asked for"

@@ -2,6 +2,7 @@ import Credentials
 import ReverseProxy
 import Settings
 import Threads
+import TokenSources
 
 /// The session as a command uses it: opened, asked, waited for. Works beside a running `squire run` on the same file.
 struct SessionAccess {
@@ -35,7 +36,11 @@ struct SessionAccess {
         do throws(SessionFileError) {
             cache = try Session(
                 file: loaded.configuration.session.source.isKept ? file : nil,
-                source: ConfiguredSource.make(loaded, remark: { Output.error("squire: \($0)") }),
+                source: ConfiguredSource.make(
+                    loaded,
+                    company: purpose == .login ? .person : .nobody,
+                    remark: { Output.error("squire: \($0)") }
+                ),
                 policy: loaded.configuration.session.policy,
                 binding: loaded.binding,
                 login: loaded.lines.login,

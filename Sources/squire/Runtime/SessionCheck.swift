@@ -61,6 +61,10 @@ struct SessionCheck {
 
     /// What the session is, and what the API says of it where `session.probe` says how to ask. Blocking.
     func lines() -> [CheckLine] {
+        switch loaded.configuration.session.source {
+        case .exec, .tokenFile: return statelessLines()
+        case .given, .unused, .recipe, .oauth: break
+        }
         // Its file has a line of its own.
         guard let session = try? SessionAccess(loaded, .look, saysNotices: false).cache else { return [] }
         let diagnosis = SessionDiagnosis(
@@ -69,6 +73,24 @@ struct SessionCheck {
             canRefresh: loaded.configuration.session.refresh != nil
         )
         return diagnosis.lines(diagnosis.mayBeAsked ? ask(session) : .notConfigured)
+    }
+
+    /// Asks a source that gives a token at any time: nothing is spent, and nothing is kept.
+    private func statelessLines() -> [CheckLine] {
+        do {
+            let access = try SessionAccess(loaded, saysNotices: false)
+            let token = try access.token()
+            let diagnosis = SessionDiagnosis(access.cache.status, loginCommand: loaded.lines.login, canRefresh: true)
+            guard diagnosis.mayBeAsked, let probe = loaded.configuration.session.probe else {
+                return diagnosis.lines(.notConfigured)
+            }
+            return diagnosis.lines(ask(probe, token))
+        } catch let failure as ExitFailure {
+            let text = failure.message.hasPrefix("squire: ") ? String(failure.message.dropFirst(8)) : failure.message
+            return [failure.code == 78 ? CheckLine(.fail(.misconfigured), "session", text) : .warn("session", text)]
+        } catch {
+            return [.warn("session", "\(error)")]
+        }
     }
 
     private func ask(_ session: Session) -> SessionDiagnosis.Probe {

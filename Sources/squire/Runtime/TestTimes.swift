@@ -19,6 +19,13 @@ enum TestTimes {
         return second * Double(time.components.seconds)
     }
 
+    /// How a token file is waited for.
+    static var tokenFile: TokenFileSource.Times {
+        var times = TokenFileSource.Times()
+        times.patience = milliseconds("SQUIRE_TEST_TOKEN_FILE_PATIENCE") ?? times.patience
+        return times
+    }
+
     private static func milliseconds(_ name: String) -> Duration? {
         #if DEBUG
         Environment.all[name].flatMap(Int64.init).map { .milliseconds(min(max($0, 0), 3_600_000)) }

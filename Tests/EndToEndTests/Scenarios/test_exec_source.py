@@ -1,5 +1,5 @@
 """Tokens from a command or a file: what reaches the API, how often the command runs, and what the commands of Squire say."""
-import json, os, pathlib, signal, threading, time
+import json, os, pathlib, pty, select, signal, threading, time
 from harness import *
 
 
@@ -90,7 +90,8 @@ class ExecTest(StatelessCase):
         squire = self.run_squire(config)
         answer = self.fetch(squire)
         self.assertEqual(answer.status, 503)
-        squire.wait_for_text("ends with code 3: bad ‹redacted› for ‹redacted›")
+        said = "ends with code 3: bad ‹redacted› for ‹redacted›"
+        self.until(lambda: said in squire.text(), "what the command says is not in the log")
         for text in (squire.text(), answer.data.decode()):
             self.assertNotIn("eyJ", text)
             self.assertNotIn("hunter2", text)
@@ -106,6 +107,17 @@ class ExecTest(StatelessCase):
                 self.assertIn(text, result.stdout + result.stderr)
         (self.directory / "helper").unlink()
         self.command("token", "--config", config, code=78)
+
+    def test_check_online_asks_and_says_what_came_of_it(self):
+        upstream = self.accepting("tok")
+        config = self.stateless(upstream.url, "exec: [./helper]\n  probe: GET /me")
+        self.helper("echo tok")
+        self.assertRegex(self.command("check", "--config", config, "--online").stdout, "ok +session")
+        self.assertIn("tok", [request.token for request in upstream.requests])
+        self.helper("echo other")
+        self.assertRegex(self.command("check", "--config", config, "--online", code=77).stdout, "fail +session")
+        self.helper("true")
+        self.assertIn("prints nothing", self.command("check", "--config", config, "--online", code=78).stdout)
 
     def test_a_command_that_asks_this_squire_is_refused(self):
         config = self.stateless("http://127.0.0.1:9", "exec: [./helper]")
@@ -142,6 +154,40 @@ class ExecTest(StatelessCase):
         self.command("token", "--config", "squire.yaml", cwd=self.directory)
         self.command("token", cwd=self.directory)
         self.assertEqual(self.runs, 2)
+
+    def test_login_asks_once_and_lends_the_command_the_terminal(self):
+        config = self.stateless("http://127.0.0.1:9", "exec: [./helper]")
+        self.helper("echo 'token expires in 60 s' >&2; echo tok")
+        result = self.command("login", "--config", config)
+        self.assertIn("no login is needed", result.stdout)
+        self.assertIn("expires in 60 s", result.stderr)
+        self.command("login", "--config", config, "--token", "-", input="x\n", code=64)
+        self.helper("exit 1")
+        self.command("login", "--config", config, code=75)
+        self.helper("stty -echo; printf 'what? ' >&2; read answer; [ \"$answer\" = secret-answer ] && echo tok; stty echo")
+        code, shown = self.at_terminal(b"secret-answer\n", b"what? ", "login", "--config", config)
+        self.assertEqual(code, 0, shown)
+        self.assertIn(b"no login is needed", shown)
+        self.assertNotIn(b"secret-answer", shown)
+
+    def at_terminal(self, answer, question, *arguments):
+        """Runs a command at a terminal of its own, and types the answer."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(SQUIRE, [SQUIRE, *arguments], clean_environment(**self.env))
+        shown, deadline, isAnswered = b"", time.monotonic() + LIMIT, False
+        while time.monotonic() < deadline:
+            ready, _, _ = select.select([terminal], [], [], 0.1)
+            try:
+                part = os.read(terminal, 4096) if ready else b""
+            except OSError:
+                break
+            shown += part
+            if not isAnswered and question in shown:
+                isAnswered = True
+                os.write(terminal, answer)
+        os.close(terminal)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown
 
     def test_a_reload_changes_the_source_and_leaves_what_runs_alone(self):
         going = threading.Event()
@@ -219,22 +265,23 @@ class TokenFileTest(StatelessCase):
 
     def test_a_refused_token_is_read_again_and_waited_for_once(self):
         upstream = self.accepting("good")
+        self.env["SQUIRE_TEST_TOKEN_FILE_PATIENCE"] = "500"
         self.put("token", "bad\n")
         squire = self.run_squire(self.stateless(upstream.url, "token-file: token"))
-        begun = time.monotonic()
-        self.assertEqual(self.fetch(squire).status, 401)
-        self.assertGreater(time.monotonic() - begun, 1.5)
-        begun = time.monotonic()
-        self.assertEqual(self.fetch(squire).status, 401)
-        self.assertLess(time.monotonic() - begun, 1.5)
+        waits = []
+        for _ in range(3):
+            begun = time.monotonic()
+            self.assertEqual(self.fetch(squire).status, 401)
+            waits.append(time.monotonic() - begun)
+        self.assertGreater(waits[0], 0.5)
+        self.assertLess(min(waits), 0.5)
         self.put("token", "good\n")
         self.until(lambda: self.fetch(squire).status == 200, "the good token is not used")
 
     def test_a_file_that_comes_later_is_found(self):
         upstream = self.upstream(lambda request: reply(200, request.token.encode()))
         squire = self.run_squire(self.stateless(upstream.url, "token-file: {path: sub/token, token: /t}"))
-        answer = self.fetch(squire)
-        self.assertEqual((answer.status, json.loads(answer.data)["code"]), (503, "session_unavailable"))
+        squire.wait_for_text("no first token")
         (self.directory / "sub").mkdir()
         self.put("sub/token", json.dumps({"t": "late"}))
         self.until(lambda: self.fetch(squire).data == b"late", "the file is not found")

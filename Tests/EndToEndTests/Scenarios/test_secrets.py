@@ -90,17 +90,15 @@ class SecretTest(Scenario):
 
     def test_a_token_is_quoted_for_the_shell(self):
         config = self.configured("http://127.0.0.1:9", "  X-A: x\n")
-        tokens = [VISIBLE, f"x';touch${{IFS}}{self.directory}/pwned;'", "'", "a'\\''b", "$(reboot)`reboot`\\"]
-        for token in tokens:
-            with self.subTest(token):
-                self.command("login", "--config", config, "--token", "-", "--replace", input=token + "\n")
-                line = self.command("token", "--config", config, "--format", "env").stdout
-                for shell in filter(shutil.which, ("dash", "bash", "zsh")):
-                    script = 'eval "$1"; printf %s "$SQUIRE_TOKEN"'
-                    result = subprocess.run([shell, "-c", script, shell, line], capture_output=True, text=True,
-                                            env=clean_environment(**self.env))
-                    self.assertEqual((result.stdout, result.stderr), (token, ""))
-                self.assertEqual(json.loads(self.command("token", "--config", config, "--format", "json").stdout)["token"], token)
+        token = f"{VISIBLE}';touch${{IFS}}{self.directory}/pwned;'$(touch${{IFS}}{self.directory}/pwned)'\\''\\"
+        self.command("login", "--config", config, "--token", "-", input=token + "\n")
+        line = self.command("token", "--config", config, "--format", "env").stdout
+        for shell in filter(shutil.which, ("dash", "bash", "zsh")):
+            script = 'eval "$1"; printf %s "$SQUIRE_TOKEN"'
+            result = subprocess.run([shell, "-c", script, shell, line], capture_output=True, text=True,
+                                    env=clean_environment(**self.env))
+            self.assertEqual((result.stdout, result.stderr), (token, ""))
+        self.assertEqual(json.loads(self.command("token", "--config", config, "--format", "json").stdout)["token"], token)
         self.assertFalse((self.directory / "pwned").exists())
 
 

@@ -2,6 +2,7 @@ import Credentials
 import HTTP1
 import ReverseProxy
 import Support
+import TokenSources
 
 /// What an upstream says in a body of a token: whatever it is, nothing traps, and what is believed lies within bounds.
 ///
