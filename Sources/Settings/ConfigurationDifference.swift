@@ -26,6 +26,7 @@ extension LoadedConfiguration {
         "session.oauth.device-endpoint": "session.oauth.device-authorization-endpoint",
         "session.oauth.redirect-u-r-i": "session.oauth.redirect-uri",
         "session.oauth.request-form": "session.oauth.request", "session.oauth.certificate": "session.oauth.tls",
+        "session.tokens-are-j-w-ts": "session.tokens",
     ]
 
     private static func compare(_ new: Any, _ old: Any, _ key: String, into keys: inout Set<String>) {

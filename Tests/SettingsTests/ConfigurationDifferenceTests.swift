@@ -50,6 +50,11 @@ import Testing
             try Self.keys(Self.base.replacing("path: /r", with: "url: https://x.test/r")) == ["session.refresh.url"]
         )
         #expect(try Self.keys(Self.base.replacing(", refresh: {path: /r, token: /t}", with: "")) == ["session.refresh"])
+        #expect(try Self.keys(Self.base.replacing("file:", with: "tokens: jwt, file:")) == ["session.tokens"])
+        let withRefreshToken = Self.base.replacing("path: /r", with: "path: '/r?{refresh-token}', refresh-token: /n")
+        #expect(
+            try Self.keys(withRefreshToken) == ["session.refresh.path", "session.refresh.refresh-token"]
+        )
     }
 
     @Test(arguments: [

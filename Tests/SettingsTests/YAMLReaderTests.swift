@@ -73,6 +73,21 @@ import Testing
         expectRefused(text)
     }
 
+    /// On a stack that is not the main thread's, either.
+    @Test(arguments: [2, 4, 6, 8, 10, 12]) func fewAliasesThatNest(_ count: Int) {
+        var text = "a: &a [x]\n"
+        for (name, former) in zip("bcdefghijklm", "abcdefghijkl").prefix(count) {
+            let (open, close) = (String(repeating: "[", count: 930), String(repeating: "]", count: 930))
+            text += "\(name): &\(name) \(open)*\(former)\(close)\n"
+        }
+        expectRefused(text)
+    }
+
+    @Test func aliasesInALongFile() throws {
+        let lines = (0..<1000).map { "k\($0): [a, {b: c}]\n" }.joined()
+        #expect(try map("a: &a [x]\n" + lines + "b: *a\n").entries.count == 1002)
+    }
+
     @Test(
         arguments: [
             String(repeating: "[", count: 500_000),

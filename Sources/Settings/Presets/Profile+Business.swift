@@ -7,6 +7,7 @@ extension Profile {
             # Salesforce. Your instance is the upstream: https://YOU.my.salesforce.com
             # A sandbox logs in elsewhere: issuer: https://test.salesforce.com
             # An answer says nothing about the token's end: it is refreshed when the API refuses it, with a JSON list.
+            # The scope needs refresh_token, or no refresh token comes.
             # Seen: the endpoints of help.salesforce.com as pages repeat them, nango.dev for the refusal.
             session:
               oauth:
@@ -14,7 +15,6 @@ extension Profile {
                 token-endpoint: https://login.salesforce.com/services/oauth2/token
                 revocation-endpoint: https://login.salesforce.com/services/oauth2/revoke
                 client-authentication: client-secret-post
-                offline-scope: refresh_token
               rejected: [{status: 401, pointer: /0/errorCode, equals: INVALID_SESSION_ID}]
 
             """

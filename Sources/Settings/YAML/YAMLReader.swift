@@ -16,6 +16,8 @@ struct YAMLReader {
     static let maximumValues = 100_000
     /// Values that the library may have to compare because of aliases.
     private static let maximumComparisons = 1_000_000
+    /// Levels that aliases could put on one another.
+    private static let maximumOpeners = 4_000
 
     /// Values that may still be made.
     private var remaining = Self.maximumValues
@@ -53,21 +55,22 @@ struct YAMLReader {
 
     // MARK: Aliases
 
-    /// Refuses a text whose aliases could make the library itself walk too many values: it compares keys, and a key may
-    /// be an alias of anything. With n aliases a value can be repeated 3^(n/3) times.
+    /// Refuses a text whose aliases could make the library itself walk too many values, or too deep: it compares keys,
+    /// and a key may be an alias of anything. With n aliases a value can be repeated 3^(n/3) times.
     private static func checkAliases(_ text: String) throws(Problem) {
-        guard let (count, line) = aliases(text) else { return }
+        let found = aliases(text)
+        guard found.count > 0 else { return }
         var values = max(text.utf8.count / 2, 1)
-        for _ in 0..<(count + 2) / 3 where values <= maximumComparisons { values *= 3 }
-        guard values <= maximumComparisons else {
-            throw Problem(message: "holds too many aliases (\(count)): write the values out", line: line)
+        for _ in 0..<(found.count + 2) / 3 where values <= maximumComparisons { values *= 3 }
+        guard values <= maximumComparisons, found.openers <= maximumOpeners else {
+            throw Problem(message: "holds too many aliases (\(found.count)): write the values out", line: found.line)
         }
     }
 
-    /// How many aliases there can be, and the line of the last; nil if there is none. Counts a few words in quotes and
-    /// in comments, too.
-    private static func aliases(_ text: String) -> (count: Int, line: Int)? {
-        var (count, last) = (0, 1)
+    /// How many aliases there can be, the line of the last, and how many characters could begin another level. Counts a
+    /// few words in quotes and in comments, too.
+    private static func aliases(_ text: String) -> (count: Int, line: Int, openers: Int) {
+        var (count, last, openers) = (0, 1, 0)
         var line = 1
         var isComment = false
         var previous = UInt8(ascii: "\n")
@@ -76,13 +79,14 @@ struct YAMLReader {
             if star, Self.isAnchorName(byte) { (count, last) = (count + 1, line) }
             star = byte == UInt8(ascii: "*") && !isComment && " \t\n\r[{,:".utf8.contains(previous)
             switch byte {
-            case UInt8(ascii: "\n"): (line, isComment) = (line + 1, false)
+            case UInt8(ascii: "\n"): (line, isComment, openers) = (line + 1, false, openers + 1)
             case UInt8(ascii: "#") where previous == UInt8(ascii: "\n"): isComment = true
+            case UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: "-"), UInt8(ascii: "?"): openers += 1
             default: break
             }
             previous = byte
         }
-        return count == 0 ? nil : (count, last)
+        return (count, last, openers)
     }
 
     private static func isAnchorName(_ byte: UInt8) -> Bool {
