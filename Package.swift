@@ -220,7 +220,7 @@ if let options = Context.environment["SQUIRE_FUZZ"] {
     // What the targets fuzz. Each input costs a look at every counter there is, so nothing else has any.
     for target in package.targets
     where [
-        "HTTP1", "ReverseProxy", "Credentials", "Support", "Settings", "Diagnosis", "FuzzInvariants",
+        "HTTP1", "ReverseProxy", "Credentials", "Support", "Settings", "Diagnosis", "TokenSources", "FuzzInvariants",
     ].contains(target.name) {
         target.swiftSettings = (target.swiftSettings ?? []) + [instrumentation]
     }

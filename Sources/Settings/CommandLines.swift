@@ -6,14 +6,14 @@ import Support
 public struct CommandLines: Equatable, Sendable {
     /// The options that lead to this configuration, and to no other.
     private let place: [String]
-    /// Whether the API can be asked for a token.
-    private let canSignIn: Bool
+    /// The options that a login takes.
+    private let loginOptions: [String]
 
     /// `realPath` is the file's, for lines that are read elsewhere than they are made: a proxy's, by its clients.
     init(
         _ found: ConfigurationFound,
         _ overrides: ConfigurationOverrides,
-        canSignIn: Bool,
+        loginOptions: [String],
         realPath: String? = nil
     ) {
         var place: [String] = []
@@ -28,11 +28,11 @@ public struct CommandLines: Equatable, Sendable {
             place += value.text.hasPrefix("-") ? ["\(name)=\(value.text)"] : [name, value.text]
         }
         self.place = place
-        self.canSignIn = canSignIn
+        self.loginOptions = loginOptions
     }
 
     /// `squire login --config c.yaml --email`, or with `--token -` when the configuration knows no way to sign in.
-    public var login: String { line("login", canSignIn ? ["--email"] : ["--token", "-"]) }
+    public var login: String { line("login", loginOptions) }
 
     public func line(_ command: String, _ rest: [String] = []) -> String {
         (["squire", command] + (place + rest).map(Self.quoted)).joined(separator: " ")

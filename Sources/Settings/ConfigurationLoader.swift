@@ -174,7 +174,6 @@ public struct ConfigurationLoader {
         let places = SessionPlaces(environment)
         let host = configuration.upstream.authority.host
         let standard = places.standard(binding, host: host, name: configuration.session.name)
-        let canSignIn = configuration.session.signIn.contains { $0.postPath != nil }
         return LoadedConfiguration(
             configuration: configuration,
             found: found,
@@ -183,7 +182,7 @@ public struct ConfigurationLoader {
             lines: CommandLines(
                 found,
                 overrides,
-                canSignIn: canSignIn,
+                loginOptions: configuration.session.loginOptions,
                 realPath: command.first == "run" ? realPath : nil
             ),
             inspectorIsDefault: sections.inspectorIsDefault,
@@ -196,6 +195,21 @@ public struct ConfigurationLoader {
             trustEntry: realPath.map { .init(path: $0, digest: TrustedFiles.digest(text ?? "")) },
             places: places
         )
+    }
+}
+
+extension SessionConfiguration {
+    /// The options of a login that the configuration knows; none where the login chooses, or where there is none to do.
+    fileprivate var loginOptions: [String] {
+        switch source {
+        case .oauth, .exec, .tokenFile, .unused: []
+        case .given, .recipe:
+            if signIn.contains(where: { $0.postPath != nil }) {
+                ["--email"]
+            } else {
+                refresh?.refreshToken == nil ? ["--token", "-"] : ["--refresh-token", "-"]
+            }
+        }
     }
 }
 

@@ -15,7 +15,7 @@ import Testing
         overrides.upstream = .init("https://a", source: "SQUIRE_UPSTREAM")
         overrides.session = .init("s.json", source: "--session")
         let line = { (found: ConfigurationFound, canSignIn: Bool) in
-            CommandLines(found, overrides, canSignIn: canSignIn).login
+            CommandLines(found, overrides, loginOptions: canSignIn ? ["--email"] : ["--token", "-"]).login
         }
         #expect(line(.named("c.yaml"), false) == "squire login --config c.yaml --session s.json --token -")
         #expect(line(.here("squire.yaml"), true) == "squire login --session s.json --email")

@@ -44,12 +44,11 @@ struct TokenCommand: ParsableCommand {
         case .header: Output.line(Self.header(token, session.loaded.configuration.session))
         case .env: Output.line("export SQUIRE_TOKEN=\(CommandLines.singleQuoted(token.value))")
         case .json:
-            let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
             Output.line(
                 JSONValue.object([
                     .init("token", .string(token.value)),
+                    .init("expires_at", status.expiresAt.map(JSONValue.integer) ?? .null),
                     .init("header", .string(Self.header(token, session.loaded.configuration.session))),
-                    .init("expires_at", number(status.expiresAt)), .init("expires_in", number(status.expiresIn)),
                 ]).serialized()
             )
         }

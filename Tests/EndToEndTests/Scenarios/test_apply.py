@@ -55,7 +55,8 @@ class Apply(Scenario):
         config = self.config("https://api.test", session=APPLY, profile="")
         self.save_token(self.secret, config)
         self.assertEqual(self.command("token", "--config", config, "--format", "header").stdout, f"X-Api-Token: {self.secret}\n")
-        self.assertEqual(json.loads(self.command("token", "--config", config, "--format", "json").stdout)["header"], f"X-Api-Token: {self.secret}")
+        shown = json.loads(self.command("token", "--config", config, "--format", "json").stdout)
+        self.assertEqual(shown, {"token": self.secret, "expires_at": None, "header": f"X-Api-Token: {self.secret}"})
         line = pathlib.Path(config).read_text().splitlines().index(APPLY.rstrip("\n")) + 1
         text = self.command("explain", "--config", config, "GET", "/x", "-H", "X-Api_Token: hush", "-H", "X-Api-Token: hush", "-H", "Authorization: hush").stdout
         self.assertIn(f"  X-Api-Token: …    (the session's token, session.apply: {config}:{line})\n", text)

@@ -184,6 +184,13 @@ class OAuthLogin(Scenario):
         # Nothing can be pasted, and nobody listens.
         self.command("login", "--config", self.oauth("redirect-uri: https://tool.example.com/done"), code=65)
 
+    def test_port_of_the_redirect_is_taken(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            config = self.oauth(f"redirect-uri: http://localhost:{taken.getsockname()[1]}/cb")
+            self.assertIn("redirect URI", self.command("login", "--config", config, code=74).stderr)
+        # What is advised elsewhere can be run as it stands.
+        self.assertTrue(self.command("token", "--config", config, code=77).stderr.endswith(f"squire login --config {config}\n"))
+
     def test_patience_ends(self):
         # 300 "seconds" of 1 ms.
         result = self.command("login", "--config", self.oauth(), code=75, env={"SQUIRE_TEST_LOGIN_SECOND": "1"})

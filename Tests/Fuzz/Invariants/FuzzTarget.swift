@@ -10,6 +10,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case upstreamFields = "upstream-fields"
     case claims
     case diagnosis
+    case execOutput = "exec-output"
 
     /// Throws a `Violation` when an invariant does not hold.
     public func check(_ bytes: [UInt8]) throws {
@@ -22,6 +23,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .upstreamFields: try UpstreamFieldInvariants.check(bytes)
         case .claims: try ClaimInvariants.check(bytes)
         case .diagnosis: try DiagnosisInvariants.check(bytes)
+        case .execOutput: try ExecOutputInvariants.check(bytes)
         }
     }
 }
