@@ -317,7 +317,7 @@ struct CredentialState: Sendable {
         let mayTry = current?.standing.mayTry(every: policy.trialInterval.wholeNanoseconds, now: now) ?? false
         if mayTry { return nil }
         return .loginNeeded(
-            canRefresh ? explanation : "The token has expired, and no way to refresh it is configured."
+            canRefresh ? explanation : "The token has ended or is refused, and there is nothing to refresh it with."
         )
     }
 

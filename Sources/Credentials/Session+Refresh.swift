@@ -217,6 +217,8 @@ extension Session {
             }
             guard let handle = try file.lock(waitLimit: Self.lockWaitLimit, isOver: isOver) else {
                 if try isReplaced(old, in: file) { return adoptFile() }
+                // What is minted needs nobody's leave.
+                guard source.spends else { return rotate(rotation, source) }
                 let reason = "another process has held the lock of the session file for \(Self.lockWaitLimit)"
                 return failed(rotation, .unavailable, reason)
             }
@@ -257,7 +259,10 @@ extension Session {
         guard let loaded = try file.load(), foreign(loaded.record) == nil, loaded.record.held != old else {
             return false
         }
-        guard let unsaved = snapshot.persistence.unsaved else { return true }
+        let known = snapshot
+        // What this process wrote or read last, and what it holds since could not be saved: that is nobody else's news.
+        if loaded.version == known.persistence.version, loaded.record.held != known.record.held { return false }
+        guard let unsaved = known.persistence.unsaved else { return true }
         return unsaved.replacing != loaded.record.spent
     }
 
@@ -268,14 +273,15 @@ extension Session {
 
     private func rotate(_ rotation: Rotation, _ source: any TokenSource) -> Ending {
         var rotation = rotation
+        let retriesLost = snapshot.machine.policy.retriesLost || !source.spends
+        if !retriesLost, rotation.base.unanswered != nil { return failed(rotation, .refused, notRetried(rotation)) }
         var outcome = source.get(rotation.old)
         if case .lost(let reason, let response) = outcome, source.spends {
             rotation.base.unanswered = .init(at: rotation.begun.wall, reason: keep(response, of: rotation, reason))
             // Once more with the same: it works if the upstream never saw the first, or within its grace.
-            if snapshot.machine.policy.retriesLost {
-                rotation.base.record(entry(rotation, .lost, detail: reason))
-                outcome = source.get(rotation.old)
-            }
+            guard retriesLost else { return failed(rotation, .refused, notRetried(rotation)) }
+            rotation.base.record(entry(rotation, .lost, detail: reason))
+            outcome = source.get(rotation.old)
         }
         switch outcome {
         case .obtained(let tokens, let reply):
@@ -285,11 +291,11 @@ extension Session {
         case .refused(let reason, let status):
             return failed(rotation, .refused, explanation(rotation, reason), status: status)
         case .misconfigured(let reason, let tokens):
-            if let refreshToken = tokens?.refreshToken, source.spends {
-                let (life, now) = (tokens?.refreshExpiresIn, clock.now.wall)
-                rotation.base.putRefreshToken(refreshToken, expiresIn: life, now: now)
+            guard source.spends, let refreshToken = tokens?.refreshToken, refreshToken != rotation.old.refreshToken
+            else {
+                return failed(rotation, .misconfigured, reason)
             }
-            return failed(rotation, .misconfigured, reason)
+            return spentInVain(rotation, refreshToken, expiresIn: tokens?.refreshExpiresIn, reason)
         case .unavailable(let reason, let retryAfter, let mayHaveRotated):
             if mayHaveRotated, source.spends, rotation.base.unanswered == nil {
                 rotation.base.unanswered = .init(at: rotation.begun.wall, reason: reason)
@@ -302,6 +308,22 @@ extension Session {
         }
     }
 
+    /// What was held has been spent, and of what came for it only the refresh token can be used: that is saved as
+    /// whatever else is spent next.
+    private func spentInVain(
+        _ rotation: Rotation,
+        _ refreshToken: Token,
+        expiresIn: Int?,
+        _ reason: String
+    ) -> Ending {
+        var record = rotation.base
+        record.putRefreshToken(refreshToken, expiresIn: expiresIn, now: clock.now.wall)
+        record.record(entry(rotation, .misconfigured, detail: reason))
+        guard saving.withLock({ save(record, rotation) }) else { return adoptFile() }
+        if let unsaved = snapshot.persistence.unsaved { reportUnsaved(unsaved.reason) }
+        return .failed(.misconfigured, detail: reason, retryAfter: nil, isUnanswered: false)
+    }
+
     /// Why only a login helps, as a sentence.
     private func explanation(_ rotation: Rotation, _ reason: String) -> String {
         guard let lost = rotation.base.unanswered else {
@@ -309,6 +331,13 @@ extension Session {
         }
         return "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason)), "
             + "and the API has refused the token since (\(reason))."
+    }
+
+    /// The same, where a token is never sent again whose answer was lost.
+    private func notRetried(_ rotation: Rotation) -> String {
+        guard let lost = rotation.base.unanswered else { return "The answer to a refresh was lost." }
+        return "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason)), "
+            + "and session.retry-lost is never."
     }
 
     /// Keeps a response that cannot be read for a person. Gives the reason, with where it is.

@@ -7,6 +7,8 @@ extension Session {
         var machine: CredentialState
         /// What the file holds, or would if it could be written.
         var record = SessionRecord()
+        /// The record is another API's or another source's.
+        var isForeign = false
         var persistence: Persistence
         var waiters: [Waiter] = []
         private var lifecycle = Lifecycle.open(watch: nil)
@@ -191,6 +193,8 @@ extension Session.Shared {
 
     func status(now: Instant) -> SessionStatus {
         let credential = machine.credential
+        // Another's is nobody's business here.
+        let record = isForeign ? SessionRecord() : record
         let expiresIn = credential?.expiry.map {
             Int($0.subtracting(saturating: now.elapsed) / CredentialState.second)
         }
@@ -220,10 +224,12 @@ extension Session.Shared {
     }
 
     private func state(now: Int64) -> SessionStatus.State {
+        if machine.credential == nil, record.isEmpty || isForeign { return machine.canRefresh ? .starting : .none }
         if machine.isRefreshing { return .refreshing }
         guard machine.credential != nil else {
+            // A refresh token alone.
             if machine.isRefused { return .loginNeeded }
-            return machine.canRefresh ? record.isEmpty ? .starting : .usable : .none
+            return machine.canRefresh ? .usable : .none
         }
         // Refused on one route, and accepted on none since: whoever asks is told the worse.
         let isRefused = (machine.isRefused || !machine.canRefresh) && machine.isKnownRefused

@@ -6,13 +6,12 @@ extension Session {
     /// How long the next look at what is due is put off at most, in nanoseconds: the machine may sleep meanwhile.
     private static let longestPause: Int64 = 3600 * 1_000_000_000
 
-    /// Asks a source that needs nobody for its first token, unless there is one, or one is on its way. In the
+    /// Asks a source that needs nobody for a token, unless there is one that is good, or one is on its way. In the
     /// background: nothing waits for it.
     public func start() {
         guard source?.startsAlone == true else { return }
         let flight = update { shared, now -> Flight? in
-            guard shared.machine.credential == nil,
-                case .start(let pause) = shared.machine.decide(Inquiry(), now: now.elapsed),
+            guard case .start(let pause) = shared.machine.decide(Inquiry(), now: now.elapsed),
                 let replacing = shared.machine.beginRefresh()
             else { return nil }
             return Flight(replacing: replacing, pause: pause)
@@ -40,7 +39,7 @@ extension Session {
     public func keepAlive() {
         guard let interval = snapshot.machine.policy.keepAlive?.wholeNanoseconds, interval > 0 else { return }
         let flight = update { shared, now -> Flight? in
-            guard Self.keepAlivePause(shared.record, interval, now: now) == 0,
+            guard !shared.isForeign, Self.keepAlivePause(shared.record, interval, now: now) == 0,
                 shared.machine.refreshIsBarred(now: now.elapsed) == nil
             else { return nil }
             return shared.machine.beginRefresh().map { Flight(replacing: $0) }

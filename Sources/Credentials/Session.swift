@@ -131,6 +131,9 @@ public final class Session: Sendable {
         }
     }
 
+    /// What the next refresh spends, where that is not the token itself.
+    public var refreshToken: Token? { shared.with { $0.isForeign ? nil : $0.record.refreshToken } }
+
     /// The current token, however old.
     public var token: Token? { snapshot.machine.credential?.token }
 
@@ -268,6 +271,29 @@ public final class Session: Sendable {
     }
 
     /// Changes the session on its own thread.
+    /// Has `end` end what is held at its issuer, and forgets that if it says so. The file is locked meanwhile: a refresh
+    /// in flight is waited for, and none begins, so that nothing outlives the logout. `end` blocks.
+    public func forget(
+        ending end: @escaping @Sendable (HeldTokens) -> Bool,
+        completion: @escaping ChangeCompletion
+    ) {
+        change(completion) { [self] in
+            var ended: HeldTokens?
+            let result = replace(keepsUnsaved: false) { record, _ in
+                guard !record.isEmpty, foreign(record) == nil else { return .leave }
+                // Asked again when somebody was quicker to write the file.
+                if ended != record.held {
+                    guard end(record.held) else { return .leave }
+                    ended = record.held
+                }
+                record.forgetToken()
+                return .replace(keeping: nil)
+            }
+            if case .success = result, ended != nil { emit(.loggedOut) }
+            return result
+        }
+    }
+
     func change(
         _ completion: @escaping ChangeCompletion,
         _ body: @escaping @Sendable () -> Result<Void, SessionFileError>
@@ -302,6 +328,7 @@ public final class Session: Sendable {
         return update { shared, now in
             let before = shared.machine.generation
             shared.record = record
+            shared.isForeign = isForeign
             shared.persistence = persistence
             shared.machine.publish(
                 isForeign ? nil : record,

@@ -282,9 +282,11 @@ public struct SessionRecord: Sendable, Equatable {
     public mutating func record(_ entry: RefreshEntry) {
         document["last_refresh"] = entry.json
         document["history"] = .array((history + [entry]).suffix(Self.maxHistory).map(\.json))
-        if entry.outcome == .refreshed {
-            refreshes = Self.next(refreshes)
-        } else {
+        switch entry.outcome {
+        case .refreshed: refreshes = Self.next(refreshes)
+        // Normal for sources that keep theirs for a while.
+        case .unchanged: break
+        case .refused, .misconfigured, .unavailable, .unreachable, .lost, .interrupted, .notWritable:
             var counts = document["failures"] ?? .object([])
             counts[entry.outcome.rawValue] = .integer(Self.next(counts[entry.outcome.rawValue]?.integer ?? 0))
             document["failures"] = counts

@@ -82,9 +82,10 @@ public struct SessionStatus: Sendable {
         }
     }
 
-    /// A first token could not be had, and is not on its way.
-    public var isFailingToStart: Bool {
-        state == .starting && lastRefresh.map { $0.outcome != .refreshed && $0.outcome != .unchanged } ?? false
+    /// The source needs nobody, and could not give a token that requests can be served with.
+    public var isFailing: Bool {
+        let isWithout = state == .starting || (expiresIn ?? 1) <= 0 || isRejected
+        return startsAlone && isWithout && lastRefresh.map { $0.outcome != .refreshed } ?? false
     }
 
     /// True if requests can be served and the token is safe on disk.
@@ -131,7 +132,9 @@ public struct SessionStatus: Sendable {
             let elsewhere = foreignRefresh.map {
                 "The token has expired, and is refreshed at \($0) only, which session.refresh does not name any more."
             }
-            let what = explanation ?? elsewhere ?? "The token has expired, and no way to refresh it is configured."
+            let what =
+                explanation ?? elsewhere
+                ?? "The token has ended or is refused, and there is nothing to refresh it with."
             return "\(what) Run: \(login)"
         case .usable, .refreshing: break
         }
@@ -144,12 +147,16 @@ public struct SessionStatus: Sendable {
                 + "It works until it expires. To allow the other one, run: \(login)"
         }
         if let lastRefresh, lastRefresh.outcome == .misconfigured, let detail = lastRefresh.detail, retryIn != nil {
-            return "No other token could be had (\(detail)); the one there is works until it ends."
+            let isOfUse = (expiresIn ?? 1) > 0 && !isRejected
+            return "No other token could be had (\(detail)); "
+                + (isOfUse ? "the one there is works until it ends." : "the next try is due in \(retryIn ?? 0) s.")
         }
         if isRejected, retryIn == nil, let detail = lastRefresh?.detail, lastRefresh?.outcome != .refreshed {
             return "The API refuses the token, and it could not be refreshed (\(detail)); the next request tries again."
         }
-        guard let retryIn, let detail = lastRefresh?.detail else { return nil }
+        guard let retryIn, let detail = lastRefresh?.detail, isRejected || lastRefresh?.outcome != .unchanged else {
+            return nil
+        }
         return "The last refresh failed (\(detail)); the token is kept, and the next try is due in \(retryIn) s."
     }
 

@@ -37,12 +37,14 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
         self = token
     }
 
-    /// Takes a token out of an issuer's answer. One that holds what shells and other languages quote with is refused:
-    /// no known issuer needs these, and whoever answers in its place may want them to be run.
+    /// Takes a token out of an issuer's answer, as it is: nothing around it is cut off. One that holds what shells and
+    /// other languages quote with is refused: no known issuer needs these, and whoever answers in its place may want them
+    /// to be run.
     public init(issued text: String) throws(TokenProblem) {
-        let token = try Token(pasted: text)
-        guard !token.value.utf8.contains(where: Self.isQuoting) else {
-            throw Self.problem(in: Substring(token.value), Self.isQuoting)
+        if text.isEmpty { throw .empty }
+        if text.utf8.count > Self.maxBytes { throw .tooLong }
+        guard text.utf8.allSatisfy({ Self.isAllowed($0) && !Self.isQuoting($0) }), let token = Token(text) else {
+            throw Self.problem(in: Substring(text)) { !Self.isAllowed($0) || Self.isQuoting($0) }
         }
         self = token
     }

@@ -69,7 +69,8 @@ public struct ConfigurationMeaning: Sendable {
         case .unused:
             return "none: only headers are added (session: none)"
         case .given:
-            return "none: a token that is refused or over needs another login (session.refresh)"
+            return "none: a token that is refused or over needs another login (session.refresh); "
+                + "for an API that wants no token: session: none"
         }
     }
 

@@ -228,7 +228,7 @@ extension SessionBinding {
         case .oauth(let oauth):
             source = .oauth
             issuer = oauth.endpointOrigin
-            clientID = oauth.clientID
+            clientID = oauth.identity
         }
         self.init(
             origin: configuration.upstream.description,

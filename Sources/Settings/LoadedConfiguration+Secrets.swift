@@ -22,7 +22,8 @@ extension LoadedConfiguration {
             }
             configuration.session.source = .exec(exec)
         case .oauth(var oauth):
-            oauth.readSecrets = oauth.secrets.compactMap { secret in
+            // What is exchanged is short-lived, and read anew each time.
+            oauth.readSecrets = oauth.secrets.filter { $0.key != "session.oauth.subject-token" }.compactMap { secret in
                 reading.read(secret.reference, secret.key).map { .init(reference: secret.reference, text: $0) }
             }
             configuration.session.source = .oauth(oauth)

@@ -1,5 +1,7 @@
 import ArgumentParser
 import CSystem
+import Platform
+import Settings
 import Upstream
 
 /// The root command.
@@ -33,16 +35,29 @@ struct Squire: ParsableCommand {
         ]
     )
 
+    /// Throws if the first argument is no command, and looks like one.
+    private static func suggestCommand() throws {
+        let names = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+        guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"), !names.contains(word) else {
+            return
+        }
+        let hint = Spelling.nearest(to: word, among: names).map { ": did you mean \"\($0)\"?" } ?? "; see squire --help"
+        throw ExitFailure.usage("squire: there is no command \"\(ControlCharacters.escaped(word))\"\(hint)")
+    }
+
     static func main() {
         Output.openStandardStreams()
         // While the process has one thread.
         CurlLibrary.initialize()
         Foreground.unblockSignals()
+        // Ignored since before this process began, it would take the ends of commands along.
+        signal(SIGCHLD, SIG_DFL)
         // The memory holds tokens: no dump of it, and not the crash report of Swift's runtime either, which prints some
         // of it.
         csystem_forbid_dumps()
         Foreground.crashQuietly()
         do {
+            try suggestCommand()
             var command = try parseAsRoot()
             try command.run()
         } catch let failure as ExitFailure {

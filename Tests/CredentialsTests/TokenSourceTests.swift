@@ -203,6 +203,62 @@ import Threads
         #expect(second.token == Self.token("b") && session.status.unsaved == nil && session.status.isReady)
     }
 
+    /// The lock can be had, and nothing can be written: what lies in the file is nobody's news.
+    @Test func mintedWhereNothingCanBeSavedAnyMore() throws {
+        let outcomes = ["a", "b", "c"].map { TokenOutcome.obtained(Self.set($0)) }
+        let source = ListedSource(outcomes, spends: false, startsAlone: true)
+        let file = Self.file()
+        let session = try Self.session(source, file)
+        guard case .use(let first, _) = Self.ask(session) else { return #expect(Bool(false)) }
+        try #require(mkdir(file.temporaryPath, 0o700) == 0)
+        for (generation, token) in [(first.generation, "b"), (first.generation + 1, "c")] {
+            guard case .use(let next, _) = Self.ask(session, rejecting: generation) else { return #expect(Bool(false)) }
+            #expect(next.token == Self.token(token))
+        }
+        #expect(source.calls.count == 3)
+        #expect(try file.load()?.record.token == Self.token("a"))
+    }
+
+    @Test func neverAgainWhatWasLost() throws {
+        let outcomes: [TokenOutcome] = [.lost(reason: "cut"), .obtained(Self.set("b", "r2"))]
+        for isKilled in [false, true] {
+            let source = ListedSource(outcomes)
+            let file = Self.file()
+            var record = SessionRecord()
+            record.put(Self.set("a", "r1"), .signIn, now: 1_000_000)
+            if isKilled { record.unanswered = .init(at: 1, reason: "Squire was stopped before it came") }
+            try file.save(record)
+            let policy = RefreshPolicy(retriesLost: false)
+            let session = try Session(file: file, source: source, policy: policy, clock: StillClock())
+            guard case .failed(.loginNeeded(let reason)) = Self.ask(session, rejecting: 1) else {
+                return #expect(Bool(false))
+            }
+            #expect(reason?.contains("session.retry-lost is never") == true)
+            _ = Self.ask(session, rejecting: 1)
+            #expect(source.calls.count == (isKilled ? 0 : 1))
+            #expect(try file.load()?.record.isRefreshDenied == true)
+        }
+    }
+
+    /// A logout has the file locked, and forgets what has been ended only.
+    @Test(arguments: [true, false]) func logoutsEndWhatIsHeld(_ isEnded: Bool) throws {
+        let file = Self.file()
+        let session = try Self.session(ListedSource([]), file)
+        Self.adopt(session, Self.set("a", "r1"))
+        let (asked, done) = (Guarded<[HeldTokens]>([]), Latch<Bool>())
+        session.forget(
+            ending: { held in
+                asked.with { $0.append(held) }
+                #expect((try? file.tryLock()).flatMap(\.self) == nil)
+                return isEnded
+            },
+            completion: { _ in done.set(true) }
+        )
+        _ = done.wait()
+        #expect(asked.with { $0 } == [HeldTokens(accessToken: Self.token("a"), refreshToken: Self.token("r1"))])
+        #expect((try file.load()?.record.isEmpty) == isEnded)
+    }
+
     @Test func lostAnswersAreNotAskedForTwice() throws {
         let outcomes: [TokenOutcome] = [.lost(reason: "cut"), .obtained(Self.set("a"))]
         let source = ListedSource(outcomes, spends: false, startsAlone: true)

@@ -33,6 +33,11 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
         #expect(try Token(pasted: text).value == text && Token(issued: text).value == text)
     }
 
+    @Test(arguments: ["abc\n", "abc\r", " abc", "Bearer abc", "a\0c", "\u{FEFF}abc", "", "ab\u{80}"])
+    func whatIssuersMustNotWrite(_ text: String) {
+        #expect(throws: TokenProblem.self) { try Token(issued: text) }
+    }
+
     @Test(arguments: ["'", "\"", "`", "\\", "$"])
     func whatIssuedTokensDoNotHold(_ character: String) throws {
         let text = "abc\(character)def"

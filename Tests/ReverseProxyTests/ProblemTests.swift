@@ -74,8 +74,8 @@ import Upstream
     }
 
     @Test func noWayToRefreshIsSaidOnlyWhenThereIsNone() {
-        #expect(Problem(CredentialFailure.notRefreshable).detail.contains("no way to refresh"))
-        #expect(!Problem(CredentialFailure.refreshDidNotHelp).detail.contains("no way to refresh"))
+        #expect(Problem(CredentialFailure.notRefreshable).detail.contains("nothing to refresh it with"))
+        #expect(!Problem(CredentialFailure.refreshDidNotHelp).detail.contains("nothing to refresh it with"))
     }
 
     @Test func aBodyLostBySquireIsNotTheUpstreamsFault() {

@@ -157,14 +157,14 @@ import TokenSources
                 #"{"deep":\#(String(repeating: "[", count: 200))\#(String(repeating: "]", count: 200)),"data":{"token":"new"}}"#,
                 "refreshed new -"
             ),
-            (#"{"data":{"token":" Bearer new\n"}}"#, "refreshed new -"),
             (#"{"in":"60","data":{"token":"new"}}"#, "refreshed new 60"),
             // Cut, or about the token: not to be trusted.
             (#"{"data":{"token":"new"}"#, "lost kept"), (#"{"data":{"token":"ne"#, "lost kept"), ("", "lost kept"),
             (#"{"data":{"token":"n\ud83d"}}"#, "lost kept"), (#"{"data":{"token":"old"}}"#, "unchanged -"),
             (#"{"in":60,"data":{"token":"old"}}"#, "unchanged 60"),
             (#"{"data":{"token":""}}"#, "lost kept"), (#"{"data":{"token":5}}"#, "lost kept"), ("<html>", "lost kept"),
-            (#""new""#, "lost kept"),
+            (#""new""#, "lost kept"), (#"{"data":{"token":"new\n"}}"#, "lost kept"),
+            (#"{"data":{"token":"Bearer new"}}"#, "lost kept"),
         ]
     )
     func whatIsNotAboutTheTokenCostsNothing(_ body: String, _ expected: String) {

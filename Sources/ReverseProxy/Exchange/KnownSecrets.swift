@@ -6,8 +6,8 @@ import Platform
 public struct KnownSecrets: Sendable {
     public static let none = KnownSecrets()
 
-    /// How many tokens are remembered: who holds a former one may still send it.
-    private static let maxTokens = 8
+    /// How many tokens are remembered, access and refresh tokens: who holds a former one may still send it.
+    private static let maxTokens = 16
     /// Shorter ones, in bytes, would turn up by chance.
     private static let minLength = 8
 

@@ -67,7 +67,10 @@ extension Problem {
         case .loginNeeded(let explanation):
             self = .loginNeeded(explanation, login: login)
         case .notRefreshable:
-            self = .loginNeeded("The token has expired, and no way to refresh it is configured.", login: login)
+            self = .loginNeeded(
+                "The token has ended or is refused, and there is nothing to refresh it with.",
+                login: login
+            )
         case .refreshDidNotHelp:
             self.init(
                 .sessionUnavailable,
@@ -130,7 +133,7 @@ extension Problem {
     public static func proxyStatus(of failure: CredentialFailure) -> String {
         switch failure {
         case .loginNeeded: "squire; error=http_request_denied; details=\"login needed\""
-        case .notRefreshable: "squire; error=http_request_denied; details=\"no way to refresh is configured\""
+        case .notRefreshable: "squire; error=http_request_denied; details=\"nothing to refresh the token with\""
         case .unchanged: "squire; error=http_request_denied; details=\"the refresh brought the same token again\""
         case .overloaded: "squire; error=connection_limit_reached; details=\"too many wait for a refresh\""
         case .unavailable: "squire; error=destination_unavailable; details=\"the refresh failed, try again later\""

@@ -1,6 +1,7 @@
 public import Credentials
 import HTTP1
 import Support
+import TokenSources
 import Upstream
 
 /// A token source that follows the configured recipe: one request whose response holds a new token.
@@ -73,14 +74,37 @@ struct RefreshJudge: Sendable {
 
     /// `wall` is now, seconds since 1970.
     func outcome(_ response: Response, old: HeldTokens, wall: Int) -> TokenOutcome {
+        if recipe.refreshToken != nil, recipe.refused == nil { return outcomeByWord(response, old: old, wall: wall) }
         if isRefused(response) { return .refused(reason: "status \(response.status)", status: response.status) }
         if (200..<300).contains(response.status) { return token(in: response, old: old, wall: wall) }
-        return .unavailable(
-            reason: "status \(response.status)",
+        return unavailable(response, "status \(response.status)", wall: wall)
+    }
+
+    private func unavailable(_ response: Response, _ reason: String, wall: Int) -> TokenOutcome {
+        .unavailable(
+            reason: reason,
             retryAfter: RetryAfter.seconds(response["Retry-After"], date: response["Date"], wall: wall),
             // A gateway in between gave up waiting, or the API fell over its own response: who knows.
             mayHaveRotated: [500, 502, 504].contains(response.status)
         )
+    }
+
+    /// With a refresh token of its own, a refresh is judged by what the answer says, as an authorization server's is:
+    /// an error in a 200 is an error, and a 4xx that says nothing of the refresh token is not its end.
+    private func outcomeByWord(_ response: Response, old: HeldTokens, wall: Int) -> TokenOutcome {
+        let json = JSONValue(lenient: response.body)
+        let isSuccess = (200..<300).contains(response.status)
+        let hasToken = json?.value(at: recipe.token)?.string?.isEmpty == false
+        guard let word = ErrorWord.word(in: json), !isSuccess || !hasToken else {
+            if isSuccess { return token(in: response, old: old, wall: wall) }
+            return unavailable(response, "status \(response.status)", wall: wall)
+        }
+        let reason = "\(word), status \(response.status)"
+        switch ErrorWord.meaning(of: word) {
+        case .final: return .refused(reason: reason, status: response.status)
+        case .request: return .misconfigured(reason: "\(reason); see session.refresh")
+        case .other: return unavailable(response, reason, wall: wall)
+        }
     }
 
     private func token(in response: Response, old: HeldTokens, wall: Int) -> TokenOutcome {

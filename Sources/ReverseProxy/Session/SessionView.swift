@@ -60,7 +60,9 @@ final class SessionView {
         }
         let fresh = Current(credential, until: until, line: application.line(credential.token))
         current = fresh
-        secrets = secrets.remembering(Array(credential.token.value.utf8))
+        for token in [session.refreshToken, credential.token].compactMap(\.self) {
+            secrets = secrets.remembering(Array(token.value.utf8))
+        }
         return fresh
     }
 

@@ -144,7 +144,8 @@ final class ChildProcess: @unchecked Sendable {
         LiveCommands.shared.remove(number)
         terminal?.takeBack()
         var status: Int32 = 0
-        while waitpid(number, &status, 0) < 0, errno == EINTR {}
+        // Somebody else's looking away from the ends of processes would take the status along: that is no success.
+        guard SystemCall.retrying({ waitpid(number, &status, 0) }) == number else { return 127 << 8 }
         return status
     }
 

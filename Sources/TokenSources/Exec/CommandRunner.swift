@@ -114,10 +114,12 @@ public final class CommandRunner: Sendable {
             let status = process.reap()
             // WIFEXITED and WEXITSTATUS of wait(2).
             if status == 0 { return .printed(output, complaint: process.complaint) }
+            // What it printed may be a secret all the same.
+            let complaint = process.complaint.map { Complaint.text($0, withoutWordsOf: output) }
             return .failed(
                 status & 0x7F == 0
-                    ? .exited(code: status >> 8 & 0xFF, complaint: process.complaint)
-                    : .signalled(status & 0x7F, complaint: process.complaint)
+                    ? .exited(code: status >> 8 & 0xFF, complaint: complaint)
+                    : .signalled(status & 0x7F, complaint: complaint)
             )
         case .tooMuch:
             end(process)

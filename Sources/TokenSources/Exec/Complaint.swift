@@ -1,3 +1,5 @@
+import Support
+
 /// What a command said of its failure, for a message: without the secrets that are known, and without what looks like
 /// one.
 enum Complaint {
@@ -9,6 +11,14 @@ enum Complaint {
 
     static func text(_ line: String, hiding secrets: [String]) -> String {
         QuotedText.quoted(withoutSuspects(line), hiding: secrets)
+    }
+
+    /// The line without words that stand in the output, too, unless they are short.
+    static func text(_ line: String, withoutWordsOf output: [UInt8]) -> String {
+        let words = output.split { !isTokenOctet($0) && $0 < 0x80 }.filter { $0.count >= shortestSecret }
+        return words.prefix(1000).reduce(line) { line, word in
+            line.replacingAll(String(decoding: word, as: UTF8.self), with: String(decoding: mark, as: UTF8.self))
+        }
     }
 
     /// Replaces JSON Web Tokens, what follows `Bearer`, and long words of letters and digits.

@@ -55,7 +55,8 @@ public final class ExecSource: TokenSource {
             arguments: talk.arguments,
             directory: configuration.directory,
             environment: talk.environment(environment),
-            timeout: configuration.timeout
+            // A person may have to log in first.
+            timeout: company == .person ? max(configuration.timeout, .seconds(300)) : configuration.timeout
         )
     }
 

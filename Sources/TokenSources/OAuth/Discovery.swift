@@ -1,3 +1,4 @@
+import Platform
 import Threads
 import Upstream
 
@@ -16,6 +17,8 @@ final class Discovery: Sendable {
     }
 
     private static let day: Int64 = 86_400 * 1_000_000_000
+    /// How long what was kept serves when it cannot be fetched again.
+    private static let pause: Int64 = 300 * 1_000_000_000
     /// A larger document is no metadata.
     static let maxBytes = 256 * 1024
 
@@ -28,8 +31,17 @@ final class Discovery: Sendable {
         now: Int64,
         _ fetch: (EndpointURL) -> OAuthServices.Reply
     ) throws(EndpointFailure) -> ServerMetadata {
-        if let kept = kept.with({ $0 }), now - kept.at < Self.day { return kept.metadata }
-        let metadata = try look(fetch)
+        let before = kept.with { $0 }
+        if let before, now.subtracting(saturating: before.at) < Self.day { return before.metadata }
+        let metadata: ServerMetadata
+        do throws(EndpointFailure) {
+            metadata = try look(fetch)
+        } catch {
+            guard let before else { throw error }
+            // What it said is better than nothing; it is asked again after a while.
+            kept.with { $0?.at = now.subtracting(saturating: Self.day - Self.pause) }
+            return before.metadata
+        }
         kept.with { $0 = Kept(metadata: metadata, at: now) }
         return metadata
     }

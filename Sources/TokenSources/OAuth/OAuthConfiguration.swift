@@ -260,3 +260,18 @@ public struct OAuthConfiguration: Equatable, Sendable {
         return secrets
     }
 }
+
+extension OAuthConfiguration {
+    /// Whose tokens these are at the server, in words: of another's, none is used. A person's client has its name alone,
+    /// so that logging in another way makes no difference.
+    public var identity: String? {
+        switch grant {
+        case .authorizationCode, .deviceCode: return clientID
+        case .clientCredentials: return (clientID ?? "") + " (client-credentials)"
+        case .tokenExchange(let exchange): return "\(clientID ?? "") (token-exchange of \(exchange.subjectToken))"
+        case .jwtBearer(let bearer):
+            let names = [clientID, bearer.issuer, bearer.subject.map { "for \($0)" }].compactMap(\.self)
+            return "\(names.joined(separator: " ")) (jwt-bearer by \(bearer.signing.key))"
+        }
+    }
+}

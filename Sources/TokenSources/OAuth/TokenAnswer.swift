@@ -25,12 +25,6 @@ struct TokenAnswer {
     /// What was sent and is held.
     private let secrets: [String]
 
-    /// RFC 6749 section 5.2, OpenID Connect Core section 3.1.2.6, and what GitHub, Slack and Zoho call it.
-    private static let finalErrors = [
-        "invalid_grant", "bad_refresh_token", "invalid_refresh_token", "token_revoked", "token_expired", "invalid_code",
-        "login_required", "interaction_required", "consent_required",
-    ]
-
     /// Each with what to look at.
     private static let requestErrors: [String: String] = [
         "unauthorized_client": "see session.oauth.grant and session.oauth.client-id",
@@ -137,7 +131,7 @@ struct TokenAnswer {
         guard let json else { return useless("the answer is not JSON", for: purpose) }
         let token: Token
         do throws(TokenProblem) {
-            token = try Self.issued(text)
+            token = try Token(issued: text)
         } catch {
             return useless("the token at \(tokenPlace) cannot be used: \(error)", for: purpose)
         }
@@ -149,7 +143,7 @@ struct TokenAnswer {
         if purpose.spends {
             if let text = self.text(at: places.refreshToken) {
                 do throws(TokenProblem) {
-                    tokens.refreshToken = try Self.issued(text)
+                    tokens.refreshToken = try Token(issued: text)
                 } catch {
                     return useless("the refresh token at \(places.refreshToken) cannot be used: \(error)", for: purpose)
                 }
@@ -166,17 +160,6 @@ struct TokenAnswer {
             return .unchanged(expiresIn: tokens.expiresIn)
         }
         return .obtained(tokens)
-    }
-
-    /// As it was issued: nothing around it is cut off, and what shells and other languages quote with is refused.
-    private static func issued(_ text: String) throws(TokenProblem) -> Token {
-        let scalars = Array(text.unicodeScalars)
-        if let index = scalars.firstIndex(where: { !("!"..."~").contains($0) || "'\"`\\$".unicodeScalars.contains($0) })
-        {
-            throw .badCharacter(scalars[index], position: index + 1)
-        }
-        guard let token = Token(text) else { throw text.isEmpty ? .empty : .tooLong }
-        return token
     }
 
     /// `expires_in` is the access token's; an ID token says it itself.
@@ -247,11 +230,14 @@ struct TokenAnswer {
         let retryAfter = RetryAfter.seconds(response["Retry-After"], date: response["Date"], wall: wall)
         let mayHaveRotated = purpose.spends && [500, 502, 504].contains(response.status)
         guard let error else {
+            // Passing, as far as it tells: a page in between may say so, too.
+            let isNowhere = [404, 405, 410].contains(response.status)
+            let said = isNowhere ? "\(said); is session.oauth.token-endpoint right?" : said
             return .unavailable(reason: said, retryAfter: retryAfter, mayHaveRotated: mayHaveRotated)
         }
         let isFinal = configuration.final.contains(error)
         if !isFinal, let advice = advice(on: error) { return .misconfigured(reason: "\(said); \(advice)") }
-        guard isFinal || Self.finalErrors.contains(error) else {
+        guard isFinal || ErrorWord.final.contains(error) else {
             return .unavailable(reason: said, retryAfter: retryAfter, mayHaveRotated: mayHaveRotated)
         }
         switch purpose {

@@ -19,6 +19,8 @@ struct TokenFileReader: Sendable {
     static let maxBytes = 64 * 1024
     /// What was written so lately, in nanoseconds, may still be being written; it is looked at again after a pause.
     private static let freshness = 50_000_000
+    /// What looks cut and was written longer ago, in nanoseconds, is meant like that.
+    private static let youth = 1_000_000_000
     private static let pause: Int32 = 20
     private static let maxLooks = 5
 
@@ -26,10 +28,15 @@ struct TokenFileReader: Sendable {
         self.configuration = configuration
     }
 
-    /// Reads the file now. May wait for a moment. `wall` is now, seconds since 1970.
-    func read(wall: Int) -> TokenFileContent {
+    /// Reads the file now. May wait for a moment. `wall` is now, seconds since 1970. After a JSON Web Token, `former`,
+    /// what looks like the beginning of another is one, however old it is.
+    func read(wall: Int, after former: Token? = nil) -> TokenFileContent {
         do throws(NamedFile.Problem) {
-            return content(try settledBytes(), wall: wall)
+            return content(
+                try settledBytes(),
+                wall: wall,
+                mayBeCut: former?.hasThreeSegments == true || isYounger(than: Self.youth)
+            )
         } catch {
             switch error {
             case .system(ENOENT), .system(ENOTDIR): return .unfinished("is not there")
@@ -40,7 +47,7 @@ struct TokenFileReader: Sendable {
 
     private func settledBytes() throws(NamedFile.Problem) -> [UInt8] {
         var bytes = try NamedFile.read(configuration.path, limit: Self.maxBytes)
-        for _ in 0..<Self.maxLooks where isFresh {
+        for _ in 0..<Self.maxLooks where isYounger(than: Self.freshness) {
             _ = poll(nil, 0, Self.pause)
             let again = try NamedFile.read(configuration.path, limit: Self.maxBytes)
             if again == bytes { break }
@@ -49,7 +56,7 @@ struct TokenFileReader: Sendable {
         return bytes
     }
 
-    private var isFresh: Bool {
+    private func isYounger(than limit: Int) -> Bool {
         var information = stat()
         guard stat(configuration.path, &information) == 0 else { return false }
         #if canImport(Glibc)
@@ -60,19 +67,19 @@ struct TokenFileReader: Sendable {
         let now = WallClock.now()
         guard abs(now.seconds.subtracting(saturating: Int(written.tv_sec))) <= 1 else { return false }
         let age = (now.seconds - Int(written.tv_sec)) * 1_000_000_000 + now.nanoseconds - Int(written.tv_nsec)
-        return (0..<Self.freshness).contains(age)
+        return (0..<limit).contains(age)
     }
 
     // MARK: Its content
 
-    /// Pure. `wall` is now, seconds since 1970.
-    func content(_ bytes: [UInt8], wall: Int) -> TokenFileContent {
+    /// Pure. `wall` is now, seconds since 1970; `mayBeCut` says that the file was written a moment ago.
+    func content(_ bytes: [UInt8], wall: Int, mayBeCut: Bool = true) -> TokenFileContent {
         guard let first = bytes.first(where: { $0 > 0x20 }) else { return .unfinished("is empty") }
         if first == UInt8(ascii: "{") { return json(bytes, wall: wall) }
         guard let text = String(validating: SecretReader.withoutLineEnd(bytes), as: UTF8.self) else {
             return .wrong("is not UTF-8 text")
         }
-        return token(text, "", expiresIn: nil)
+        return token(text, "", expiresIn: nil, mayBeCut: mayBeCut)
     }
 
     private func json(_ bytes: [UInt8], wall: Int) -> TokenFileContent {
@@ -84,13 +91,14 @@ struct TokenFileReader: Sendable {
             return .wrong("holds no token at \(pointer)")
         }
         let expiresIn = configuration.expiresAt.flatMap { ExpiryReader.remaining(value.value(at: $0), wall: wall) }
-        return token(text, " at \(pointer)", expiresIn: expiresIn)
+        // The JSON around it is whole.
+        return token(text, " at \(pointer)", expiresIn: expiresIn, mayBeCut: false)
     }
 
-    private func token(_ text: String, _ place: String, expiresIn: Int?) -> TokenFileContent {
+    private func token(_ text: String, _ place: String, expiresIn: Int?, mayBeCut: Bool) -> TokenFileContent {
         do throws(TokenProblem) {
             let token = try Token(issued: text)
-            if Self.isCut(token.value) { return .unfinished("holds the beginning of a token") }
+            if mayBeCut, Self.isCut(token.value) { return .unfinished("holds the beginning of a token") }
             return .token(token, expiresIn: expiresIn)
         } catch {
             return .wrong("holds something that is no token\(place): \(error)")

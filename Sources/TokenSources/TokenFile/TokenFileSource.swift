@@ -65,7 +65,7 @@ public final class TokenFileSource: TokenSource {
     public var startsAlone: Bool { true }
 
     public func get(_ held: HeldTokens) -> TokenOutcome {
-        let first = reader.read(wall: clock.wall())
+        let first = reader.read(wall: clock.wall(), after: state.with { $0.given })
         guard case .token(let token, let expiresIn) = first, token == held.accessToken,
             isAboutToEnd(token, expiresIn) == false, isFirstTime(token)
         else { return outcome(first, held) }
@@ -75,7 +75,9 @@ public final class TokenFileSource: TokenSource {
 
     /// Whether the file holds another token than was got from it.
     private var hasNews: Bool {
-        guard case .token(let token, _) = reader.read(wall: clock.wall()) else { return false }
+        guard case .token(let token, _) = reader.read(wall: clock.wall(), after: state.with { $0.given }) else {
+            return false
+        }
         return state.with { $0.given } != token
     }
 
@@ -109,7 +111,7 @@ public final class TokenFileSource: TokenSource {
         let interval = Int32(clamping: times.interval.wholeMilliseconds)
         while MonotonicClock.now() < deadline {
             _ = poll(nil, 0, interval)
-            let content = reader.read(wall: clock.wall())
+            let content = reader.read(wall: clock.wall(), after: state.with { $0.given })
             guard case .token(let token, _) = content, case .token(let former, _) = first else { continue }
             if token != former { return content }
         }

@@ -85,7 +85,7 @@ struct ExecCommand: ParsableCommand {
     }
 
     /// The command needs no secret of the session, and what it prints or passes on must not give one away: the
-    /// variables that are Squire's own to hold some, and any other that holds the token or the access key.
+    /// variables that are Squire's own to hold some, and any other that holds a token or a configured secret.
     private func scrubEnvironment(_ service: ProxyService) {
         let secrets = service.secrets.filter { $0.utf8.count >= 8 }
         for (name, value) in Environment.all

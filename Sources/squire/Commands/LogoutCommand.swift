@@ -38,8 +38,14 @@ struct LogoutCommand: ParsableCommand {
         }
         // Before anything is ended: a token that dies and stays in the file is worse than one that lives.
         try session.requireWritable("the session is kept")
-        let wasDead = try !local && end(record, session)
-        try session.forget(record.principal)
+        var wasDead = false
+        if case .oauth(let oauth) = loaded.configuration.session.source, !local, let signOut = SignOut(loaded) {
+            // A refresh in flight would leave its result behind.
+            try session.forget { held in Self.judge(signOut.end(held), oauth, loaded) }
+        } else {
+            wasDead = try !local && end(record, session)
+            try session.forget(record.principal)
+        }
         Output.line(wasDead ? "logged out (the token was dead already)" : "logged out")
         if let left = try? session.file.load()?.record, !left.isEmpty {
             Output.line("somebody logged in meanwhile: that session stays in \(session.file.path)")
@@ -56,34 +62,36 @@ struct LogoutCommand: ParsableCommand {
             )
             return false
         }
-        let outcome: SignOut.Outcome
-        if case .oauth(let oauth) = configuration.session.source {
-            outcome = signOut.end(record.held)
-            // What can be had again at any time is a cache: it is forgotten, whatever becomes of it elsewhere.
-            if !oauth.grant.spends, case .failed(let failure) = outcome {
-                Output.error("squire: the token is forgotten here, but lives on: \(failure.reason)")
-                return false
-            }
-        } else {
-            guard let ended = try endByRoute(record, session, signOut) else { return true }
-            outcome = ended
-        }
+        guard let outcome = try endByRoute(record, session, signOut) else { return true }
+        if let failure = Self.judge(outcome, nil, session.loaded) { throw failure }
+        return false
+    }
+
+    /// Says what became of the tokens elsewhere. Gives a failure if they are to be kept. `oauth` is where they come from, if they
+    /// do.
+    private static func judge(
+        _ outcome: SignOut.Outcome,
+        _ oauth: OAuthConfiguration?,
+        _ loaded: LoadedConfiguration
+    ) -> ExitFailure? {
         switch outcome {
-        case .ended, .rejected: return false
+        case .ended, .rejected: break
         case .noWay:
             Output.error(
                 "squire: the authorization server has no way to end tokens: they are forgotten here, but live on there"
             )
-            return false
         case .endedPartly(let reason):
             Output.error("squire: the session has ended, but its access token lives on until its end: \(reason)")
-            return false
-        case .failed(let failure): throw self.failure(failure, session)
+        // What can be had again at any time is a cache: it is forgotten, whatever becomes of it elsewhere.
+        case .failed(let failure) where oauth?.grant.spends == false:
+            Output.error("squire: the token is forgotten here, but lives on: \(failure.reason)")
+        case .failed(let failure): return Self.failure(failure, loaded)
         }
+        return nil
     }
 
-    private func failure(_ failure: SignOut.Failure, _ session: SessionAccess) -> ExitFailure {
-        let again = "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
+    private static func failure(_ failure: SignOut.Failure, _ loaded: LoadedConfiguration) -> ExitFailure {
+        let again = "Try again, or forget it here only: \(loaded.lines.line("logout", ["--local"]))"
         return switch failure {
         case .later(let reason): .tryLater("squire: the logout failed (\(reason)); the token is kept. \(again)")
         case .unreachable(let reason):

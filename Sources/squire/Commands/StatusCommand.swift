@@ -28,15 +28,15 @@ struct StatusCommand: ParsableCommand {
         // A demo has no configuration, and is what runs.
         if options.isNowhere, try RunningProxy.showAny(json: json) { return }
         let loaded = try options.load(.look)
-        // What is not kept in a file is known to the Squire only that runs.
-        if !loaded.configuration.session.source.isKept, let proxy = try? RunningProxy.find(loaded) {
+        // What is not kept in a file, and why nothing came, is known to the Squire only that runs.
+        if loaded.configuration.session.source.isBestAskedOfARunningProxy, let proxy = try? RunningProxy.find(loaded) {
             return try proxy.show(json: json)
         }
         let session = try SessionAccess(loaded, .look)
         let status = session.cache.status
         if json { return Output.json(status.json) }
         for line in Self.lines(status, session.loaded, now: SystemClock().wall()) { Output.line(line) }
-        if status.isFailingToStart { throw ExitCode(75) }
+        if status.isFailing { throw ExitCode(75) }
         if !status.isUsable, status.state != .starting { throw ExitCode(77) }
     }
 

@@ -196,8 +196,8 @@ final class ProxyService {
 
     /// What nobody else needs to know.
     var secrets: [String] {
-        let key = loaded.configuration.access.key.map { String(decoding: $0, as: UTF8.self) }
-        return [session.token?.value, key].compactMap { $0 }
+        let configured = loaded.configuration.secrets.map { String(decoding: $0, as: UTF8.self) }
+        return [session.token?.value, session.refreshToken?.value].compactMap(\.self) + configured
     }
 
     /// The base URL of the first listener.

@@ -10,10 +10,11 @@ extension RunningProxy {
         ["usable", "refreshing", "starting", "unused"].contains(status["session"]?["state"]?.string)
     }
 
-    /// Its first token could not be had.
-    private var isFailingToStart: Bool {
+    /// Its source needs nobody, and could not give a token that requests can be served with.
+    private var isFailing: Bool {
         let session = status["session"]
-        return session?["state"]?.string == "starting" && session?["advice"]?.string != nil
+        let isOver = session?["expires_in"]?.integer.map { $0 <= 0 } ?? false
+        return session?["advice"]?.string != nil && (session?["state"]?.string == "starting" || isOver)
     }
 
     /// Prints the status of the Squire that runs. False if none does. Throws the exit code of `status` besides.
@@ -27,7 +28,7 @@ extension RunningProxy {
     func show(json: Bool) throws {
         if json { return Output.line((status["session"] ?? .null).serialized(pretty: true)) }
         for line in lines(now: SystemClock().wall()) { Output.line(line) }
-        if isFailingToStart { throw ExitCode(75) }
+        if isFailing { throw ExitCode(75) }
         if !isUsable { throw ExitCode(77) }
     }
 

@@ -142,6 +142,25 @@ struct SessionAccess {
         throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")
     }
 
+    /// Has `end` end what is held, with the file locked, and forgets it unless that gives a failure.
+    func forget(ending end: @escaping @Sendable (HeldTokens) -> ExitFailure?) throws {
+        let latch = Latch<Result<Void, SessionFileError>>()
+        let problem = Guarded<ExitFailure?>(nil)
+        cache.forget(
+            ending: { held in
+                let failure = end(held)
+                problem.with { $0 = failure }
+                return failure == nil
+            },
+            completion: { latch.set($0) }
+        )
+        let result = latch.wait()
+        if let problem = problem.with({ $0 }) { throw problem }
+        if case .failure(let error) = result {
+            throw ExitFailure.notWritable("squire: the token is not forgotten: \(error.description)")
+        }
+    }
+
     /// Forgets the token if it is `principal`'s still: another login that came meanwhile stays.
     func forget(_ principal: Principal?) throws {
         let latch = Latch<Result<Void, SessionFileError>>()
