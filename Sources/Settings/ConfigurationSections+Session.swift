@@ -22,6 +22,9 @@ extension ConfigurationSections {
             apply(map, &session)
             if let margin = map.duration("margin", .zero...Self.longestTimeout) { session.margin = margin }
             if let form = map.choice("tokens", TokenForm.self) { session.tokensAreJWTs = form == .jwt }
+            for key in ["refresh", "oauth", "exec", "token-file"] where map.isBare(key) {
+                map.fail(key, "says nothing: write below it where tokens come from, or take it out")
+            }
             refresh(map, &session)
             source(map, &session, tls: configuration.tls)
             if let patterns = patterns(map, "sign-in") { session.signIn = patterns }

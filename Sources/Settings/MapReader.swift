@@ -42,6 +42,9 @@ struct MapReader {
         return value.isNull ? nil : value
     }
 
+    /// The key is there, and nothing stands behind it.
+    func isBare(_ key: String) -> Bool { entries.last { $0.key == key }?.value.isNull ?? false }
+
     func fail(_ key: String, _ message: String) {
         issues.add("\(prefix)\(key) \(message)", at: entries.last { $0.key == key }?.keyNode ?? node)
     }

@@ -40,7 +40,13 @@ public struct SecretReader: Equatable, Sendable, CustomReflectable {
             switch reference {
             case .plain, .command: break
             case .environment(let name): _ = try variable(name)
-            case .file(let path): _ = try opened(path)
+            case .file(let path):
+                var information = stat()
+                let file = try opened(path)
+                let isEmpty =
+                    fstat(file.number, &information) == 0 && information.st_size == 0
+                    && information.st_mode & S_IFMT == S_IFREG
+                if isEmpty { throw .configuration("names a file that is empty: \(path)") }
             }
             return nil
         } catch {
