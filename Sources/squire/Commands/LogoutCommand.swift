@@ -55,7 +55,6 @@ struct LogoutCommand: ParsableCommand {
 
     /// Ends the session where its tokens come from. True if it was of no use any more.
     private func end(_ record: SessionRecord, _ session: SessionAccess) throws -> Bool {
-        let configuration = session.loaded.configuration
         guard let signOut = SignOut(session.loaded) else {
             Output.error(
                 "squire: no session.sign-out is configured: the token is forgotten here, but lives on at the API"
