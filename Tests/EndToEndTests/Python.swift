@@ -19,7 +19,7 @@ enum Python {
         defer { close(log) }
         let status = shell(
             """
-            cd '\(directory)' && export SQUIRE_BINARY='\(squire)' PYTHONDONTWRITEBYTECODE=1 \
+            cd '\(directory)' && export SQUIRE_BINARY='\(squire)' PYTHONPYCACHEPREFIX='\(cache)' \
             && exec $(command -v /usr/bin/python3 || echo python3) -W ignore \(command)
             """,
             output: log
@@ -35,6 +35,15 @@ enum Python {
     /// The binary under test: built beside the tests, or what `SQUIRE_BINARY` names.
     private static let squire: String? = {
         if let named = environment("SQUIRE_BINARY") { return named }
+        guard let built = built.map({ $0 + "/squire" }) else { return nil }
+        return access(built, X_OK) == 0 ? built : nil
+    }()
+
+    /// Where compiled scenarios are kept: each of 600 cases would compile its file again. Not beside them, in the sources.
+    private static let cache = (built ?? "/nonexistent") + "/scenarios.pycache"
+
+    /// The directory of what was built.
+    private static let built: String? = {
         var path = [CChar](repeating: 0, count: 4096)
         #if os(Linux)
         guard readlink("/proc/self/exe", &path, path.count - 1) > 0 else { return nil }
@@ -43,8 +52,7 @@ enum Python {
         guard _NSGetExecutablePath(&path, &size) == 0 else { return nil }
         #endif
         let own = String(decoding: path.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-        let binary = own.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/squire"
-        return access(binary, X_OK) == 0 ? binary : nil
+        return own.split(separator: "/").dropLast().map { "/" + $0 }.joined()
     }()
 
     private static func shell(_ command: String, output: Int32) -> Int32 {
