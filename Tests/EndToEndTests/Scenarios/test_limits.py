@@ -356,7 +356,7 @@ class Limits(Scenario):
         connections = [self.open(squire, GET, receive_buffer=4096) for _ in range(count)]
         # Every exchange is through, although nobody reads.
         squire.wait_for_text(" 200 ", count)
-        self.assertLess(memory(squire, "VmHWM") - before, 400 * count)
+        self.assertLess(memory(squire, "VmHWM") - before, 500 * count)
         for connection in connections:
             connection.shutdown(socket.SHUT_WR)
             *interim, last = self.until_end(connection).split(b"HTTP/1.1 ")[1:]
