@@ -29,14 +29,14 @@ def process(options):
 
 def clients(options):
     """10,000 idle keep-alive clients: memory each, and how fast one of them is answered"""
-    # Each connection counts twice for Squire, its own descriptor and the upstream's, beside 40 for the rest.
+    # Each connection counts three times for Squire, which keeps room for the upstream's and for a body's file, beside 60 for the rest.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * options.clients + 256
+    wanted = 3 * options.clients + 256
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(hard, wanted)))
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, limit), limit))
-    count = min(options.clients, (limit - 120) // 2 - 16)
+    count = min(options.clients, (limit - 120) // 3 - 16)
     if count < options.clients:
         print(f"{count} clients instead of {options.clients}: ulimit -n is {limit} here and cannot be raised")
     with Rig(options.squire) as rig:
