@@ -7,9 +7,7 @@ import Threads
 /// thread. Call `stop` from any thread that holds no lock which `changed` takes.
 public final class SessionFileWatch: Sendable {
     #if os(Linux)
-    private let thread: NativeThread
-    /// The writing end of a pipe. Closing it ends the thread.
-    private let stopWriter: Int32
+    private let thread: StoppableThread
 
     /// How often a missing directory is looked for, in milliseconds.
     private static let lookInterval: Int32 = 1000
@@ -18,32 +16,20 @@ public final class SessionFileWatch: Sendable {
     public init?(_ file: SessionFile, changed: @escaping @Sendable () -> Void) {
         let notify = inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
         guard notify >= 0 else { return nil }
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else {
-            close(notify)
-            return nil
-        }
-        let stopReader = ends[0]
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         try? file.makeDirectory()
-        let thread = NativeThread(name: "squire-watch") {
-            Self.run(notify: notify, stop: stopReader, file, changed)
+        let thread = StoppableThread(name: "squire-watch") { stop in
+            Self.run(notify: notify, stop: stop, file, changed)
             close(notify)
-            close(stopReader)
         }
         guard let thread else {
-            for descriptor in [notify] + ends { close(descriptor) }
+            close(notify)
             return nil
         }
         self.thread = thread
-        stopWriter = ends[1]
     }
 
     /// Ends the thread and waits for it, unless it is the calling thread. Call once.
-    public func stop() {
-        close(stopWriter)
-        if thread.isCurrent { thread.detach() } else { thread.join() }
-    }
+    public func stop() { thread.stop() }
 
     private static func run(notify: Int32, stop: Int32, _ file: SessionFile, _ changed: () -> Void) {
         let mask = UInt32(IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)

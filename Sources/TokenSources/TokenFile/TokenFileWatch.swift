@@ -7,9 +7,7 @@ import Threads
 /// *Threading*: calls `look` on its own thread, at the start too. Call `stop` from any thread that holds no lock which
 /// `look` takes.
 public final class TokenFileWatch: Sendable {
-    private let thread: NativeThread
-    /// The writing end of a pipe. Closing it ends the thread.
-    private let stopWriter: Int32
+    private let thread: StoppableThread
 
     public static let standardInterval = Duration.seconds(60)
 
@@ -19,28 +17,16 @@ public final class TokenFileWatch: Sendable {
         interval: Duration = TokenFileWatch.standardInterval,
         look: @escaping @Sendable () -> Void
     ) {
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { return nil }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        let stopReader = ends[0]
-        let thread = NativeThread(name: "squire-token") {
-            var loop = Loop(path, stop: stopReader, interval: interval, look)
+        let thread = StoppableThread(name: "squire-token") { stop in
+            var loop = Loop(path, stop: stop, interval: interval, look)
             loop.run()
-            close(stopReader)
         }
-        guard let thread else {
-            for end in ends { close(end) }
-            return nil
-        }
+        guard let thread else { return nil }
         self.thread = thread
-        stopWriter = ends[1]
     }
 
     /// Ends the thread and waits for it, unless it is the calling thread. Call once.
-    public func stop() {
-        close(stopWriter)
-        if thread.isCurrent { thread.detach() } else { thread.join() }
-    }
+    public func stop() { thread.stop() }
 
     /// What the thread does.
     private struct Loop: ~Copyable {
