@@ -211,8 +211,8 @@ import TokenSources
     }
 
     @Test func tokensInPathsAreEncoded() {
-        #expect(SessionRequests.percentEncoded("aZ09-._~+/=") == "aZ09-._~%2B%2F%3D")
-        #expect(SessionRequests.percentEncoded("'&#? \u{E9}") == "%27%26%23%3F%20%C3%A9")
+        #expect(FormText.percentEncoded("aZ09-._~+/=") == "aZ09-._~%2B%2F%3D")
+        #expect(FormText.percentEncoded("'&#? \u{E9}") == "%27%26%23%3F%20%C3%A9")
     }
 }
 

@@ -139,19 +139,6 @@ public struct SessionRequests: Sendable {
         observe(SessionRequestRecord(method: request.method, path: path, reply: reply, nanoseconds: nanoseconds))
         return reply
     }
-
-    /// Everything but the unreserved characters (RFC 3986 section 2.3): right in a path, a query and a form alike.
-    static func percentEncoded(_ text: String) -> String {
-        let digits = Array("0123456789ABCDEF".utf8)
-        var result: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: result.append(byte)
-            default: result += [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 0xF)]]
-            }
-        }
-        return String(decoding: result, as: UTF8.self)
-    }
 }
 
 /// A request of the session's own, and what came of it: without fields, bodies and what is secret in the path.

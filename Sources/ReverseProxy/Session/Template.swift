@@ -1,5 +1,6 @@
 import Credentials
 import Support
+import TokenSources
 
 /// A text of a recipe with places for tokens. Each is escaped for where the text ends up: nothing that an API once
 /// issued can become more than a value.
@@ -29,7 +30,7 @@ public struct Template: Equatable, Sendable {
         func escaped(_ value: String) -> String {
             switch self {
             case .json: String(JSONValue.string(value).serialized().dropFirst().dropLast())
-            case .form, .url: SessionRequests.percentEncoded(value)
+            case .form, .url: FormText.percentEncoded(value)
             case .field: value
             }
         }

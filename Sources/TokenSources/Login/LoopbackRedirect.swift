@@ -99,35 +99,11 @@ final class LoopbackRedirect {
 /// The sockets of a redirect URI. `localhost` is two addresses, and a browser may take either: somebody else must not
 /// sit on the other one.
 enum RedirectSockets {
-    private static let tries = 16
-
     /// Throws `SystemError`. At least one; all of one port.
     static func listen(host: String, port: Int?) throws -> [ListeningSocket] {
         guard host == "localhost" || host.hasSuffix(".localhost") else {
             return [try ListeningSocket.tcp(host: host, port: port ?? 0)]
         }
-        var last: any Error = SystemError("cannot listen on \(host)", code: EADDRINUSE)
-        for _ in 0..<(port == nil ? tries : 1) {
-            do {
-                return try both(port: port ?? 0)
-            } catch let error as SystemError where error.code == EADDRINUSE {
-                last = error
-            }
-        }
-        throw last
-    }
-
-    private static func both(port: Int) throws -> [ListeningSocket] {
-        let first = try ListeningSocket.tcp(host: "127.0.0.1", port: port)
-        guard case .tcp(_, let bound) = first.name else { return [first] }
-        do {
-            return [first, try ListeningSocket.tcp(host: "::1", port: bound)]
-        } catch let error as SystemError where [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.code) {
-            // There is no IPv6 here, for anybody.
-            return [first]
-        } catch {
-            first.close()
-            throw error
-        }
+        return try ListeningSocket.loopback(port: port ?? 0)
     }
 }

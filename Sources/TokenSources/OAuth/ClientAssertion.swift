@@ -34,7 +34,6 @@ struct ClientAssertion: Sendable {
 
     /// 128 random bits.
     static func newIdentifier() -> String {
-        let words = [UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max)]
-        return Base64URL.encode(words.flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } })
+        Base64URL.encode(RandomText.bytes(16))
     }
 }

@@ -1,3 +1,4 @@
+import HTTP1
 import Platform
 import Support
 
@@ -14,8 +15,8 @@ public enum FormText {
         }
     }
 
-    /// Everything but the unreserved characters (RFC 3986 section 2.3).
-    static func percentEncoded(_ text: String) -> String {
+    /// Everything but the unreserved characters (RFC 3986 section 2.3): right in a path, a query and a form alike.
+    public static func percentEncoded(_ text: String) -> String {
         escaped(text) { byte in
             switch byte {
             case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: true
@@ -67,23 +68,27 @@ public enum FormText {
         }
     }
 
+    /// A line end after the last value is no part of it.
     private static func decoded(_ text: ArraySlice<UInt8>) -> String? {
+        unencoded(SecretReader.withoutLineEnd(Array(text))).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// One part of a form as it was before it was encoded; nil if an escape is broken.
+    static func unencoded(_ part: some Sequence<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
-        var rest = text
-        while let byte = rest.popFirst() {
+        var rest = part.makeIterator()
+        while let byte = rest.next() {
             switch byte {
             case UInt8(ascii: "+"): result.append(0x20)
             case UInt8(ascii: "%"):
-                guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit) else {
-                    return nil
-                }
-                result.append(high << 4 | low)
-            case 0x0A where rest.isEmpty: break
-            case 0x0D where rest.allSatisfy({ $0 == 0x0A }): break
+                guard let high = rest.next().flatMap(Octet.hexadecimal),
+                    let low = rest.next().flatMap(Octet.hexadecimal)
+                else { return nil }
+                result.append(UInt8(high << 4 | low))
             default: result.append(byte)
             }
         }
-        return String(decoding: result, as: UTF8.self)
+        return result
     }
 
     /// The text with its escapes resolved; what is none stays as it is.
@@ -91,10 +96,10 @@ public enum FormText {
         var result: [UInt8] = []
         var index = 0
         while index < text.count {
-            if text[index] == UInt8(ascii: "%"), index + 2 < text.count, let high = digit(text[index + 1]),
-                let low = digit(text[index + 2])
+            if text[index] == UInt8(ascii: "%"), index + 2 < text.count, let high = Octet.hexadecimal(text[index + 1]),
+                let low = Octet.hexadecimal(text[index + 2])
             {
-                result.append(high << 4 | low)
+                result.append(UInt8(high << 4 | low))
                 index += 3
             } else {
                 result.append(text[index])
@@ -102,14 +107,5 @@ public enum FormText {
             }
         }
         return result
-    }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case 0x30...0x39: byte - 0x30
-        case 0x41...0x46: byte - 0x41 + 10
-        case 0x61...0x66: byte - 0x61 + 10
-        default: nil
-        }
     }
 }
