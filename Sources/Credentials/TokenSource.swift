@@ -39,6 +39,8 @@ public protocol TokenSource: Sendable {
 }
 
 extension TokenSource {
+    /// What is not spent can be had again at any time.
+    public var startsAlone: Bool { !spends }
     public var grant: String? { nil }
     public var clockSkew: Int? { nil }
 

@@ -55,23 +55,12 @@ extension ConfigurationSections {
         }
         return mapping.entries.compactMap { entry in
             let name = entry.key.text ?? ""
-            guard Self.isVariableName(name), !Self.ownVariables.contains(name) else {
+            guard VariableName.isValid(name), !Self.ownVariables.contains(name) else {
                 issues.add("session.exec.env: \"\(name)\" is not the name of a variable to be set", at: entry.key)
                 return nil
             }
             guard let reference = secret(entry.value, "session.exec.env.\(name)", mayRun: false) else { return nil }
             return .init(name: name, value: SecretValue(reference))
-        }
-    }
-
-    /// What a shell can name (XBD section 8.1 of POSIX).
-    private static func isVariableName(_ name: String) -> Bool {
-        guard let first = name.utf8.first, !(0x30...0x39).contains(first) else { return false }
-        return name.utf8.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x5F: true
-            default: false
-            }
         }
     }
 

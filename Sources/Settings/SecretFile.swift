@@ -31,7 +31,7 @@ extension LoadedConfiguration {
     /// holds a secret.
     public var exposures: [String] {
         var files: [(String, String?)] = [
-            ("session.file", configuration.session.source.keepsFile ? sessionFile : nil),
+            ("session.file", configuration.session.source.isKept ? sessionFile : nil),
             ("access.key", configuration.access.keyFile), ("tls.key", configuration.tls.key),
         ]
         if case .oauth(let oauth) = configuration.session.source, let key = oauth.certificate?.key {
@@ -65,15 +65,5 @@ extension ProxyConfiguration {
             }
         }
         return result
-    }
-}
-
-extension SessionConfiguration.Source {
-    /// A session file is used.
-    fileprivate var keepsFile: Bool {
-        switch self {
-        case .given, .recipe, .oauth: true
-        case .unused, .exec, .tokenFile: false
-        }
     }
 }

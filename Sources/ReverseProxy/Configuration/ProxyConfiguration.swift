@@ -224,6 +224,23 @@ public struct SessionConfiguration: Sendable, Equatable {
         case oauth(OAuthConfiguration)
         case exec(ExecConfiguration)
         case tokenFile(TokenFileConfiguration)
+
+        /// Its tokens are kept in the session file. What a command or a file gives at any time is not.
+        public var isKept: Bool {
+            switch self {
+            case .given, .recipe, .oauth: true
+            case .unused, .exec, .tokenFile: false
+            }
+        }
+
+        /// It gives a token at any time, and needs nobody's login.
+        public var startsAlone: Bool {
+            switch self {
+            case .given, .unused, .recipe: false
+            case .oauth(let oauth): !oauth.grant.spends
+            case .exec, .tokenFile: true
+            }
+        }
     }
 
     /// The recipe, if that is where tokens come from.

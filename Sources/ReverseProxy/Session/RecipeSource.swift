@@ -21,7 +21,6 @@ public struct RecipeSource: TokenSource {
     }
 
     public var spends: Bool { true }
-    public var startsAlone: Bool { false }
 
     public func canGet(with held: HeldTokens) -> Bool {
         (held.accessToken != nil || !needs.contains(.token))
@@ -76,7 +75,9 @@ struct RefreshJudge: Sendable {
     func outcome(_ response: Response, old: HeldTokens, wall: Int) -> TokenOutcome {
         if recipe.refreshToken != nil, recipe.refused == nil { return outcomeByWord(response, old: old, wall: wall) }
         if isRefused(response) { return .refused(reason: "status \(response.status)", status: response.status) }
-        if (200..<300).contains(response.status) { return token(in: response, old: old, wall: wall) }
+        if (200..<300).contains(response.status) {
+            return token(in: JSONValue(lenient: response.body), of: response, old: old, wall: wall)
+        }
         return unavailable(response, "status \(response.status)", wall: wall)
     }
 
@@ -96,7 +97,7 @@ struct RefreshJudge: Sendable {
         let isSuccess = (200..<300).contains(response.status)
         let hasToken = json?.value(at: recipe.token)?.string?.isEmpty == false
         guard let word = ErrorWord.word(in: json), !isSuccess || !hasToken else {
-            if isSuccess { return token(in: response, old: old, wall: wall) }
+            if isSuccess { return token(in: json, of: response, old: old, wall: wall) }
             return unavailable(response, "status \(response.status)", wall: wall)
         }
         let reason = "\(word), status \(response.status)"
@@ -107,8 +108,8 @@ struct RefreshJudge: Sendable {
         }
     }
 
-    private func token(in response: Response, old: HeldTokens, wall: Int) -> TokenOutcome {
-        guard let json = JSONValue(lenient: response.body) else {
+    private func token(in json: JSONValue?, of response: Response, old: HeldTokens, wall: Int) -> TokenOutcome {
+        guard let json else {
             return .lost(reason: "the answer is not JSON", response: response.body)
         }
         guard let found = TokenFinder(recipe).find(in: json, wall: wall),

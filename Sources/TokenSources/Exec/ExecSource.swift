@@ -61,7 +61,6 @@ public final class ExecSource: TokenSource {
     }
 
     public var spends: Bool { false }
-    public var startsAlone: Bool { true }
 
     public func get(_ held: HeldTokens) -> TokenOutcome {
         if let outcome = recent(held) { return outcome }

@@ -19,8 +19,6 @@ public final class OAuthSource: TokenSource {
 
     public var spends: Bool { configuration.grant.spends }
 
-    public var startsAlone: Bool { !configuration.grant.spends }
-
     public var grant: String? { configuration.grant.name }
 
     public var clockSkew: Int? { endpoint.correction }

@@ -62,7 +62,6 @@ public final class TokenFileSource: TokenSource {
 
     var path: String { configuration.path }
     public var spends: Bool { false }
-    public var startsAlone: Bool { true }
 
     public func get(_ held: HeldTokens) -> TokenOutcome {
         let first = reader.read(wall: clock.wall(), after: state.with { $0.given })

@@ -45,7 +45,7 @@ struct ExecCommand: ParsableCommand {
         guard !command.isEmpty else {
             throw ValidationError("say the command after --, such as: squire exec -- curl …")
         }
-        for name in env where !Self.isVariableName(name) {
+        for name in env where !VariableName.isValid(name) {
             throw ValidationError(
                 "--env takes the name of a variable (letters, digits and _, no digit first), not \"\(ControlCharacters.escaped(name))\""
             )
@@ -91,17 +91,6 @@ struct ExecCommand: ParsableCommand {
         for (name, value) in Environment.all
         where ["SQUIRE_TOKEN", "SQUIRE_HEADER"].contains(name) || secrets.contains(where: value.contains) {
             unsetenv(name)
-        }
-    }
-
-    /// What a shell can name (XBD section 8.1 of POSIX).
-    private static func isVariableName(_ name: String) -> Bool {
-        guard let first = name.utf8.first, !(0x30...0x39).contains(first) else { return false }
-        return name.utf8.allSatisfy { byte in
-            switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x5F: true
-            default: false
-            }
         }
     }
 

@@ -61,21 +61,7 @@ extension SessionConfiguration {
 
 extension SessionConfiguration.Source {
     /// What there is to know of it is not in a file: a token that comes at any time is, if at all, kept as a cache.
-    var isBestAskedOfARunningProxy: Bool {
-        switch self {
-        case .given, .recipe: false
-        case .oauth(let oauth): !oauth.grant.spends
-        case .unused, .exec, .tokenFile: true
-        }
-    }
-
-    /// Its tokens are kept in a file. What a command or a file gives at any time is not.
-    var isKept: Bool {
-        switch self {
-        case .given, .recipe, .oauth: true
-        case .unused, .exec, .tokenFile: false
-        }
-    }
+    var isBestAskedOfARunningProxy: Bool { startsAlone || self == .unused }
 }
 
 extension LoadedConfiguration {

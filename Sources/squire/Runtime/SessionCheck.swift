@@ -32,9 +32,9 @@ struct SessionCheck {
         var lines: [CheckLine] = []
         do throws(SessionFileError) {
             let hasToken = try file.load()?.record.token != nil
-            var needsNobody = false
-            if case .oauth(let oauth) = loaded.configuration.session.source { needsNobody = !oauth.grant.spends }
-            let missing = needsNobody ? "no token yet" : "no session yet. Run: \(loaded.lines.login)"
+            let missing =
+                loaded.configuration.session.source.startsAlone
+                ? "no token yet" : "no session yet. Run: \(loaded.lines.login)"
             let state = hasToken ? "" : ", \(missing)"
             lines.append(.note("session file", file.path + state))
             if !hasToken { lines += loaded.hints.map { .note("session file", $0) } }
