@@ -207,7 +207,7 @@ extension Session {
         // Another token came before this began.
         if before.machine.generation != flight.replacing { return .adopted }
         // What another API's record holds is not touched.
-        let old = foreign(before.record) == nil ? before.record.held : HeldTokens()
+        let old = before.isForeign ? HeldTokens() : before.record.held
         var rotation = Rotation(old: old, cause: cause, begun: clock.now, base: before.record)
         guard let file else { return rotate(rotation, source) }
         do throws(SessionFileError) {
@@ -229,9 +229,9 @@ extension Session {
             rotation.base = current.record
             // A record that could not be saved is newer than the file.
             if current.persistence.unsaved == nil, let loaded = try file.load() {
-                if foreign(loaded.record) == nil { rotation.base = loaded.record }
-                let isUseless = foreign(loaded.record) != nil || !mayRefresh(loaded.record)
-                if source.spends, isUseless || loaded.record.isRefreshDenied {
+                let isForeign = foreign(loaded.record) != nil
+                if !isForeign { rotation.base = loaded.record }
+                if source.spends, isForeign || !mayRefresh(loaded.record) || loaded.record.isRefreshDenied {
                     // Another process was told so already, or gave the session to another API.
                     recheckNow()
                     return .loginNeeded
@@ -274,12 +274,16 @@ extension Session {
     private func rotate(_ rotation: Rotation, _ source: any TokenSource) -> Ending {
         var rotation = rotation
         let retriesLost = snapshot.machine.policy.retriesLost || !source.spends
-        if !retriesLost, rotation.base.unanswered != nil { return failed(rotation, .refused, notRetried(rotation)) }
+        if !retriesLost, let lost = rotation.base.unanswered {
+            return failed(rotation, .refused, Self.notRetried(lost))
+        }
         var outcome = source.get(rotation.old)
         if case .lost(let reason, let response) = outcome, source.spends {
-            rotation.base.unanswered = .init(at: rotation.begun.wall, reason: keep(response, of: rotation, reason))
+            let kept = keep(response, of: rotation, reason)
+            let lost = SessionRecord.Unanswered(at: rotation.begun.wall, reason: kept)
+            rotation.base.unanswered = lost
             // Once more with the same: it works if the upstream never saw the first, or within its grace.
-            guard retriesLost else { return failed(rotation, .refused, notRetried(rotation)) }
+            guard retriesLost else { return failed(rotation, .refused, Self.notRetried(lost)) }
             rotation.base.record(entry(rotation, .lost, detail: reason))
             outcome = source.get(rotation.old)
         }
@@ -319,8 +323,7 @@ extension Session {
         var record = rotation.base
         record.putRefreshToken(refreshToken, expiresIn: expiresIn, now: clock.now.wall)
         record.record(entry(rotation, .misconfigured, detail: reason))
-        guard saving.withLock({ save(record, rotation) }) else { return adoptFile() }
-        if let unsaved = snapshot.persistence.unsaved { reportUnsaved(unsaved.reason) }
+        guard saveOrReport(record, rotation) else { return adoptFile() }
         return .failed(.misconfigured, detail: reason, retryAfter: nil, isUnanswered: false)
     }
 
@@ -329,15 +332,16 @@ extension Session {
         guard let lost = rotation.base.unanswered else {
             return "The API refused to refresh the token (\(reason)) at \(UTCTime.text(clock.now.wall))."
         }
-        return "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason)), "
-            + "and the API has refused the token since (\(reason))."
+        return "\(Self.story(lost)), and the API has refused the token since (\(reason))."
     }
 
     /// The same, where a token is never sent again whose answer was lost.
-    private func notRetried(_ rotation: Rotation) -> String {
-        guard let lost = rotation.base.unanswered else { return "The answer to a refresh was lost." }
-        return "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason)), "
-            + "and session.retry-lost is never."
+    private static func notRetried(_ lost: SessionRecord.Unanswered) -> String {
+        "\(story(lost)), and session.retry-lost is never."
+    }
+
+    private static func story(_ lost: SessionRecord.Unanswered) -> String {
+        "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason))"
     }
 
     /// Keeps a response that cannot be read for a person. Gives the reason, with where it is.
@@ -360,13 +364,12 @@ extension Session {
         record.put(tokens, .refresh, upstream: binding?.origin, now: clock.now.wall)
         if let binding { record.complete(binding) }
         record.record(entry(rotation, isSame ? .unchanged : .refreshed))
-        let response = Self.response(tokens.accessToken, reply)
-        guard source.spends else {
+        if source.spends {
+            guard saveOrReport(record, rotation) else { return adoptFile() }
+        } else {
             saving.withLock { cache(record) }
-            return isSame ? .unchanged(response) : .refreshed(response)
         }
-        guard saving.withLock({ save(record, rotation) }) else { return adoptFile() }
-        if let unsaved = snapshot.persistence.unsaved { reportUnsaved(unsaved.reason) }
+        let response = Self.response(tokens.accessToken, reply)
         return isSame ? .unchanged(response) : .refreshed(response)
     }
 
@@ -422,6 +425,13 @@ extension Session {
         return true
     }
 
+    /// Calls `save`, and says so if it could not be saved.
+    private func saveOrReport(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
+        guard saving.withLock({ save(record, rotation) }) else { return false }
+        if let unsaved = snapshot.persistence.unsaved { reportUnsaved(unsaved.reason) }
+        return true
+    }
+
     /// Once more when it fails, as a new file: one that could not be synchronized must not be trusted.
     private func commit(
         _ record: SessionRecord,
@@ -467,8 +477,9 @@ extension Session {
             version = saved ?? nil
         }
         // Somebody may have put another token in, which this says nothing about.
-        guard foreign(snapshot.record) != nil || snapshot.record.held == rotation.old else { return }
-        publish(record, version.map(Persistence.saved) ?? snapshot.persistence)
+        let now = snapshot
+        guard now.isForeign || now.record.held == rotation.old else { return }
+        publish(record, version.map(Persistence.saved) ?? now.persistence)
     }
 
     private func entry(

@@ -270,7 +270,6 @@ public final class Session: Sendable {
         }
     }
 
-    /// Changes the session on its own thread.
     /// Has `end` end what is held at its issuer, and forgets that if it says so. The file is locked meanwhile: a refresh
     /// in flight is waited for, and none begins, so that nothing outlives the logout. `end` blocks.
     public func forget(
@@ -294,6 +293,7 @@ public final class Session: Sendable {
         }
     }
 
+    /// Changes the session on its own thread.
     func change(
         _ completion: @escaping ChangeCompletion,
         _ body: @escaping @Sendable () -> Result<Void, SessionFileError>
