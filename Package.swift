@@ -111,10 +111,13 @@ let package = Package(
             ],
             swiftSettings: common
         ),
+        // The files of the inspector's page, compiled in.
+        .target(name: "InspectorPage", exclude: ["Web"]),
         .target(
             name: "Inspector",
             dependencies: [
-                "Credentials", "EventIO", "HTTP1", "LocalServer", "Platform", "ReverseProxy", "Support", "Threads",
+                "CSystem", "CZlib", "Credentials", "EventIO", "HTTP1", "InspectorPage", "LocalServer", "Platform",
+                "ReverseProxy", "Support", "Threads",
             ],
             swiftSettings: common
         ),

@@ -6,6 +6,10 @@ public struct InspectedProxy {
     public var listen: [String]
     public var current: () -> Current
     public var snapshot: () -> Counters.Snapshot
+    /// What its workers record.
+    public var recordings: Recordings
+    /// Gives it one end of a socket pair, as a client's connection, which it owns from then on.
+    public var adopt: (_ descriptor: Int32, _ origin: ConnectionOrigin) -> Void
     /// Has the configuration read again, if it is the one at that real path, nil being any. Calls back once, on any
     /// thread, or never when the process is ending.
     public var reload: (_ configuration: String?, _ completion: @escaping @Sendable (ReloadOutcome) -> Void) -> Void
@@ -14,11 +18,15 @@ public struct InspectedProxy {
         listen: [String],
         current: @escaping () -> Current,
         snapshot: @escaping () -> Counters.Snapshot,
+        recordings: Recordings,
+        adopt: @escaping (Int32, ConnectionOrigin) -> Void,
         reload: @escaping (String?, @escaping @Sendable (ReloadOutcome) -> Void) -> Void
     ) {
         self.listen = listen
         self.current = current
         self.snapshot = snapshot
+        self.recordings = recordings
+        self.adopt = adopt
         self.reload = reload
     }
 

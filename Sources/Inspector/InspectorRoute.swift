@@ -1,8 +1,23 @@
 /// What the inspector serves, by path and method. Pure.
-enum InspectorRoute: CaseIterable {
-    case page, health, readiness, metrics, status, refresh, reload
-    /// Still to come.
-    case exchanges, exchange, events
+enum InspectorRoute: Equatable {
+    case page
+    /// One of the page's files, by its name.
+    case file(String)
+    case health, readiness, metrics, status, refresh, reload
+    /// The list; DELETE empties it, POST sends a request that a person wrote.
+    case exchanges
+    /// The list as HAR.
+    case archive
+    /// One exchange, by the identifier as it was asked for.
+    case exchange(String)
+    case exchangeArchive(String)
+    case requestBody(String)
+    /// Of the attempt with that number.
+    case responseBody(String, attempt: Int)
+    case preview(String, attempt: Int)
+    case replay(String)
+    case pin(String)
+    case record, explain, generations, events
 
     init?(path: String) {
         switch path {
@@ -15,8 +30,36 @@ enum InspectorRoute: CaseIterable {
         case "/api/session/refresh": self = .refresh
         case "/api/reload": self = .reload
         case "/api/exchanges": self = .exchanges
+        case "/api/exchanges.har": self = .archive
+        case "/api/record": self = .record
+        case "/api/explain": self = .explain
+        case "/api/generations": self = .generations
         case "/api/events": self = .events
-        case _ where path.hasPrefix("/api/exchanges/"): self = .exchange
+        default:
+            let parts = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+            guard path.hasPrefix("/"), !parts.contains("") else { return nil }
+            switch (parts.count, parts[0], parts.dropFirst().first) {
+            case (2, "page", let name?): self = .file(name)
+            case (3..., "api", "exchanges"): self.init(exchange: parts[2], Array(parts.dropFirst(3)))
+            default: return nil
+            }
+        }
+    }
+
+    private init?(exchange id: String, _ rest: [String]) {
+        switch (rest.count, rest.first) {
+        case (0, _):
+            self = id.hasSuffix(".har") ? .exchangeArchive(String(id.dropLast(4))) : .exchange(id)
+        case (1, "body"): self = .requestBody(id)
+        case (1, "replay"): self = .replay(id)
+        case (1, "pin"): self = .pin(id)
+        case (3, "attempts"):
+            guard let number = Int(rest[1]), String(number) == rest[1] else { return nil }
+            switch rest[2] {
+            case "body": self = .responseBody(id, attempt: number)
+            case "preview": self = .preview(id, attempt: number)
+            default: return nil
+            }
         default: return nil
         }
     }
@@ -24,10 +67,13 @@ enum InspectorRoute: CaseIterable {
     /// HEAD wherever GET is, but to a stream, which has no end to stand for.
     var methods: [String] {
         switch self {
-        case .page, .health, .readiness, .metrics, .status, .exchanges: ["GET", "HEAD"]
+        case .page, .file, .health, .readiness, .metrics, .status, .archive, .exchange, .exchangeArchive, .requestBody,
+            .responseBody, .preview, .generations:
+            ["GET", "HEAD"]
+        case .exchanges: ["GET", "HEAD", "POST", "DELETE"]
         case .events: ["GET"]
-        case .exchange: ["GET", "HEAD", "POST"]
-        case .refresh, .reload: ["POST"]
+        case .record, .pin: ["PUT"]
+        case .refresh, .reload, .replay, .explain: ["POST"]
         }
     }
 

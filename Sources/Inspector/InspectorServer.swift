@@ -16,6 +16,7 @@ public final class InspectorServer: LocalHandler {
     let proxy: InspectedProxy
     /// How other threads find this object, if it is still there.
     let reference: LoopBound<InspectorServer?>
+    let store = ExchangeStore()
     private let refreshes: RefreshCounts
     private let version: String
     private let startedAt = SystemClock().wall()
@@ -131,7 +132,8 @@ public final class InspectorServer: LocalHandler {
         // Judged before, and nothing but the body has come since.
         guard let route = InspectorRoute(path: request.path) else { return }
         switch route {
-        case .page: responder.send(page())
+        case .page: page("index.html", request, responder)
+        case .file(let name): page(name, request, responder)
         case .health: responder.send(InspectorResponse.text(200, "ok\n"))
         case .readiness: responder.send(readiness(showsReason: access.keyDenial(of: request) == nil))
         case .metrics:
@@ -144,30 +146,27 @@ public final class InspectorServer: LocalHandler {
             )
             responder.send(InspectorResponse.text(200, text, type: "text/plain; version=0.0.4; charset=utf-8"))
         case .status: responder.send(InspectorResponse.json(200, status()))
-        case .exchanges, .exchange, .events: responder.send(InspectorResponse.problem(.notYet))
-        case .refresh, .reload:
+        case .exchanges where request.action == "GET": exchanges(request, responder)
+        case .exchanges where request.action == "DELETE": clear(responder)
+        case .archive: archive(nil, request, responder)
+        case .exchange(let id): exchange(id, responder)
+        case .exchangeArchive(let id): archive(id, request, responder)
+        case .requestBody(let id): body(id, attempt: nil, responder)
+        case .responseBody(let id, let attempt): body(id, attempt: attempt, responder)
+        case .preview(let id, let attempt): preview(id, attempt: attempt, responder)
+        case .generations: generations(responder)
+        case .events: events(request, responder)
+        case .exchanges, .replay, .pin, .record, .explain, .refresh, .reload:
             if !request.body.isEmpty, let refusal = typeRefusal(of: request) { return responder.send(refusal) }
-            change(route, request, responder)
+            switch route {
+            case .replay(let id): send(again: id, request, responder)
+            case .pin(let id): pin(id, request, responder)
+            case .record: record(request, responder)
+            case .explain: explain(request, responder)
+            case .refresh, .reload: change(route, request, responder)
+            default: send(again: nil, request, responder)
+            }
         }
-    }
-
-    /// Shows nothing to whoever has not the key, where there is one.
-    private func page() -> LocalResponse {
-        let what = access.needsKey ? "" : ": \(proxy.listen.joined(separator: ", ")) -> \(proxy.current().upstream)"
-        return InspectorResponse.text(
-            200,
-            """
-            Squire \(version)\(what)
-
-            /healthz       alive
-            /readyz        with a usable session
-            /metrics       Prometheus text
-            /api/status    session, upstream, listeners
-
-            The web page with the exchanges is still to come.
-
-            """
-        )
     }
 
     private func readiness(showsReason: Bool) -> LocalResponse {
@@ -196,8 +195,8 @@ extension Problem {
         .headerRequired,
         detail: "What changes something needs the header X-Squire-Inspector: 1."
     )
-    fileprivate static let notFound = Problem(.notFound, detail: "There is no such path. See / for what is here.")
-    fileprivate static let notYet = Problem(
+    static let notFound = Problem(.notFound, detail: "There is no such path. See / for what is here.")
+    static let notYet = Problem(
         .notYet,
         detail: "The list of exchanges is still to come; squire run's log has a line for each."
     )

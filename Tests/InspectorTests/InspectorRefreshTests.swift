@@ -54,6 +54,8 @@ import Threads
                         listen: [],
                         current: { current },
                         snapshot: { Counters.Snapshot() },
+                        recordings: Recordings(workers: 1),
+                        adopt: { descriptor, _ in close(descriptor) },
                         reload: { $1(.notReloadable) }
                     ),
                     refreshes: RefreshCounts(),

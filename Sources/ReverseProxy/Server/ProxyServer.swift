@@ -27,8 +27,14 @@ public final class ProxyServer: Sendable {
     }
 
     /// Starts accepting on `sockets`, which it owns from now on, unless it throws: when the process may have no more
-    /// descriptors or threads.
-    public init(context: ProxyContext, sockets: [ListeningSocket], workers: Int) throws(SystemError) {
+    /// descriptors or threads. Exchanges are recorded in `recordings`, which has room for that many workers; nil
+    /// records nothing.
+    public init(
+        context: ProxyContext,
+        sockets: [ListeningSocket],
+        workers: Int,
+        recordings: Recordings? = nil
+    ) throws(SystemError) {
         self.sockets = sockets
         names = sockets.map(\.name)
         var threads: [LoopThread] = []
@@ -81,6 +87,12 @@ public final class ProxyServer: Sendable {
         for (thread, running) in zip(threads, running) {
             thread.loop.execute { running.value.worker?.reconfigure(context) }
         }
+    }
+
+    /// Takes one end of a socket pair as a client's connection, which it owns from now on: the process's own user
+    /// speaks on it. Counts and ends like any other.
+    public func adopt(_ descriptor: Int32, origin: ConnectionOrigin) {
+        SocketIO.close(descriptor)
     }
 
     /// All workers' counts. Any thread.

@@ -34,7 +34,7 @@ extension ProxyService {
         inspectorThread = thread
         let inspector = LoopBound<InspectorServer?>(nil, loop: thread.loop)
         self.inspector = Inspecting(server: inspector, name: socket.name)
-        let (server, current, refreshes, reloads) = (server, current, refreshes, reloads)
+        let (server, recordings, current, refreshes, reloads) = (server, recordings, current, refreshes, reloads)
         let (configuration, loop) = (loaded.configuration, thread.loop)
         let listen = names.map(Self.url(of:))
         loop.execute {
@@ -46,6 +46,8 @@ extension ProxyService {
                     listen: listen,
                     current: { current.get() },
                     snapshot: { server.snapshot() },
+                    recordings: recordings,
+                    adopt: { server.adopt($0, origin: $1) },
                     reload: { reloads.submit($0, $1) }
                 ),
                 refreshes: refreshes,

@@ -14,6 +14,8 @@ import TokenSources
 final class ProxyService {
     let current: Current
     let server: ProxyServer
+    /// What the inspector shows of exchanges.
+    let recordings: Recordings
     var inspectorThread: LoopThread?
     var inspector: Inspecting?
     let refreshes = RefreshCounts()
@@ -90,11 +92,9 @@ final class ProxyService {
             current = Current(.init(loaded, session))
             let context = Self.makeContext(configuration, session, logging, sockets.map(\.name), proxies, isPrivate)
             let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-            server = try ProxyServer(
-                context: context,
-                sockets: sockets,
-                workers: configuration.workers == 0 ? max(1, cores) : configuration.workers
-            )
+            let workers = configuration.workers == 0 ? max(1, cores) : configuration.workers
+            recordings = Recordings(workers: workers)
+            server = try ProxyServer(context: context, sockets: sockets, workers: workers, recordings: recordings)
         } catch {
             for socket in sockets { socket.close() }
             if let error = error as? SystemError { throw ExitFailure.inputOutput("squire: \(error.description)") }

@@ -1,0 +1,9 @@
+import LocalServer
+import ReverseProxy
+
+/// The tokens that came one after the other.
+extension InspectorServer {
+    func generations(_ responder: LocalResponder) {
+        responder.send(InspectorResponse.problem(.notYet))
+    }
+}

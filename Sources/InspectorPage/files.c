@@ -1,0 +1,119 @@
+// #embed is C23: the files are compiled in, and compiled again when they change.
+#pragma clang diagnostic ignored "-Wc23-extensions"
+
+#include "inspector_page.h"
+
+static const unsigned char index_html[] = {
+#embed "Web/index.html"
+};
+static const unsigned char style_css[] = {
+#embed "Web/style.css"
+};
+static const unsigned char icon_svg[] = {
+#embed "Web/icon.svg"
+};
+static const unsigned char app_js[] = {
+#embed "Web/app.js"
+};
+static const unsigned char route_js[] = {
+#embed "Web/route.js"
+};
+static const unsigned char keys_js[] = {
+#embed "Web/keys.js"
+};
+static const unsigned char prefs_js[] = {
+#embed "Web/prefs.js"
+};
+static const unsigned char feed_js[] = {
+#embed "Web/feed.js"
+};
+static const unsigned char store_js[] = {
+#embed "Web/store.js"
+};
+static const unsigned char filter_js[] = {
+#embed "Web/filter.js"
+};
+static const unsigned char list_js[] = {
+#embed "Web/list.js"
+};
+static const unsigned char session_js[] = {
+#embed "Web/session.js"
+};
+static const unsigned char strip_js[] = {
+#embed "Web/strip.js"
+};
+static const unsigned char exchange_js[] = {
+#embed "Web/exchange.js"
+};
+static const unsigned char story_js[] = {
+#embed "Web/story.js"
+};
+static const unsigned char headers_js[] = {
+#embed "Web/headers.js"
+};
+static const unsigned char explain_js[] = {
+#embed "Web/explain.js"
+};
+static const unsigned char body_js[] = {
+#embed "Web/body.js"
+};
+static const unsigned char json_js[] = {
+#embed "Web/json.js"
+};
+static const unsigned char hex_js[] = {
+#embed "Web/hex.js"
+};
+static const unsigned char messages_js[] = {
+#embed "Web/messages.js"
+};
+static const unsigned char diff_js[] = {
+#embed "Web/diff.js"
+};
+static const unsigned char composer_js[] = {
+#embed "Web/composer.js"
+};
+static const unsigned char copy_js[] = {
+#embed "Web/copy.js"
+};
+static const unsigned char text_js[] = {
+#embed "Web/text.js"
+};
+static const unsigned char dom_js[] = {
+#embed "Web/dom.js"
+};
+
+#define SCRIPT(name) {#name ".js", "text/javascript; charset=utf-8", name##_js, sizeof name##_js}
+
+static const inspector_page_file files[] = {
+    {"index.html", "text/html; charset=utf-8", index_html, sizeof index_html},
+    {"style.css", "text/css; charset=utf-8", style_css, sizeof style_css},
+    {"icon.svg", "image/svg+xml", icon_svg, sizeof icon_svg},
+    SCRIPT(app),
+    SCRIPT(route),
+    SCRIPT(keys),
+    SCRIPT(prefs),
+    SCRIPT(feed),
+    SCRIPT(store),
+    SCRIPT(filter),
+    SCRIPT(list),
+    SCRIPT(session),
+    SCRIPT(strip),
+    SCRIPT(exchange),
+    SCRIPT(story),
+    SCRIPT(headers),
+    SCRIPT(explain),
+    SCRIPT(body),
+    SCRIPT(json),
+    SCRIPT(hex),
+    SCRIPT(messages),
+    SCRIPT(diff),
+    SCRIPT(composer),
+    SCRIPT(copy),
+    SCRIPT(text),
+    SCRIPT(dom),
+};
+
+const inspector_page_file *inspector_page_files(size_t *count) {
+    *count = sizeof files / sizeof files[0];
+    return files;
+}
