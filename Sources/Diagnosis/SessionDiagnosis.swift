@@ -160,5 +160,5 @@ public struct SessionDiagnosis: Sendable {
         }
     }
 
-    private var life: String { expiresIn.map { "good for \($0) s" } ?? "of unknown life" }
+    private var life: String { expiresIn.map { "good for \(Quantity.words(seconds: $0))" } ?? "of unknown life" }
 }
