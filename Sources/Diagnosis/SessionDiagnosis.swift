@@ -1,5 +1,6 @@
 public import Credentials
 public import ReverseProxy
+import Settings
 public import Upstream
 
 /// The session's line: what its file says of it, and what the API said when it was asked. Pure.

@@ -171,7 +171,10 @@ final class AnswerSink {
     /// Returning less than was given makes libcurl fail the transfer.
     func append(body bytes: UnsafeRawBufferPointer) -> Int {
         guard body.count + bytes.count <= limit else {
-            problem = UpstreamError(kind: .reset, detail: "the response is larger than the \(limit / 1024) KiB that are read of it")
+            problem = UpstreamError(
+                kind: .reset,
+                detail: "the response is larger than the \(limit / 1024) KiB that are read of it"
+            )
             return 0
         }
         body.append(contentsOf: bytes)
@@ -181,7 +184,10 @@ final class AnswerSink {
     func append(line bytes: UnsafeRawBufferPointer) -> Int {
         headBytes += bytes.count
         guard headBytes <= Self.headLimit else {
-            problem = UpstreamError(kind: .reset, detail: "the response's head is larger than \(Self.headLimit / 1024) KiB")
+            problem = UpstreamError(
+                kind: .reset,
+                detail: "the response's head is larger than \(Self.headLimit / 1024) KiB"
+            )
             return 0
         }
         let line = String(decoding: bytes, as: UTF8.self).trimmingEndOfLine()

@@ -59,7 +59,8 @@ struct StatusCommand: ParsableCommand {
         }
         if let age = status.age { lines.append("age         \(Quantity.words(seconds: age))") }
         if let seconds = status.expiresIn, let at = status.expiresAt {
-            let distance = seconds > 0 ? "in \(Quantity.words(seconds: seconds))" : "\(Quantity.words(seconds: -seconds)) ago"
+            let distance =
+                seconds > 0 ? "in \(Quantity.words(seconds: seconds))" : "\(Quantity.words(seconds: -seconds)) ago"
             lines.append("expires     \(distance), \(LocalTime.text(at, now: now))")
         }
         if ![.none, .unused].contains(status.state) {
