@@ -49,8 +49,8 @@ public final class Session: Sendable {
         onlyLooks: Bool = false,
         clock: any CredentialClock = SystemClock(),
         numbers: GenerationNumbers = GenerationNumbers(),
-        tell: @escaping @Sendable (SessionNews) -> Void = { _ in },
-        emit: @escaping @Sendable (SessionEvent) -> Void = { _ in }
+        emit: @escaping @Sendable (SessionEvent) -> Void = { _ in },
+        tell: @escaping @Sendable (SessionNews) -> Void = { _ in }
     ) throws(SessionFileError) {
         self.file = file
         self.source = source

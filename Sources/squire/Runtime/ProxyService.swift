@@ -241,12 +241,12 @@ final class ProxyService {
                 binding: loaded.binding,
                 login: loaded.lines.login,
                 numbers: tokens.numbers,
-                tell: { tokens.generations.hear($0) },
                 emit: { event in
                     refreshes.record(event)
                     tokens.generations.record(event)
                     SessionLog.log(event, to: messages, login: loaded.lines.login)
-                }
+                },
+                tell: { tokens.generations.hear($0) }
             )
             session.watchFile()
             session.start()
