@@ -97,7 +97,7 @@ public struct ConfigurationLoader {
             guard overrides.upstream != nil else {
                 let message =
                     "no configuration: name a file with --config, or write \(Self.unaskedName) or \(homePath), "
-                    + "or say --upstream URL"
+                    + "or say --upstream URL (to try Squire without any: squire demo)"
                 throw ConfigurationError([.init(source: "squire", message: message)])
             }
             return try settled(try read(nil, found: .nowhere))
@@ -109,7 +109,7 @@ public struct ConfigurationLoader {
         switch TextFile.read(path) {
         case .failure(let problem):
             let message = "cannot be read: \(problem.text)"
-            throw ConfigurationError([.init(source: path, line: problem.line ?? 1, message: message)])
+            throw ConfigurationError([.init(source: path, line: problem.line, message: message)])
         case .success(let text):
             return try settled(try read(text, found: found))
         }

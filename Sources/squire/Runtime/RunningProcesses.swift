@@ -21,6 +21,13 @@ enum RunningProcesses {
             + found.joined(separator: ", ")
     }
 
+    /// Who may have a port that is taken: a Squire, where one runs.
+    static var listener: String {
+        let found = processes.filter { $0.number != getpid() }.prefix(named).map { String($0.number) }
+        return found.isEmpty
+            ? "Something" : "Something, perhaps the squire run with the PID \(found.joined(separator: " or ")),"
+    }
+
     private static func fileName(_ path: String) -> String {
         path.split(separator: "/").last.map(String.init) ?? ""
     }
