@@ -77,6 +77,7 @@ export function makeTabs(app, onTab) {
       const isCurrent = button.dataset.tab === current;
       button.setAttribute('aria-selected', String(isCurrent));
       button.tabIndex = isCurrent ? 0 : -1;
+      if (isCurrent && button.offsetLeft + button.offsetWidth > list.clientWidth) button.scrollIntoView({ block: 'nearest', inline: 'end' });
     }
     panel.setAttribute('aria-labelledby', `tab-${current}`);
     const shown = view(current);
@@ -119,7 +120,11 @@ export function exchangeView(app) {
   const edit = h('button', { type: 'button', title: 'Edit in the composer (e)', on: { click: () => compose(app, exchange) } }, icon('edit'), 'Edit');
   const copy = copyMenu(app, () => exchange);
   const pinned = h('button', { type: 'button', 'aria-pressed': 'false', title: 'Keep it from being evicted (b)', on: { click: togglePin } }, icon('star'), 'Pin');
-  const head = h('header', { class: 'exchange-head' }, title, facts, h('div', { class: 'deeds' }, again, edit, copy.element, pinned));
+  const close = h('button', {
+    type: 'button', class: 'quiet-button', 'aria-label': 'Close', title: 'Back to the list (Esc)',
+    on: { click: () => (app.close ? app.close() : app.go('#/')) },
+  }, icon('close'));
+  const head = h('header', { class: 'exchange-head' }, h('div', { class: 'title-line' }, title, close), facts, h('div', { class: 'deeds' }, again, edit, copy.element, pinned));
   const tabbed = makeTabs(app, tab => app.go(`#/x/${encodeURIComponent(id)}/${tab}`));
   const element = h('div', { class: 'exchange' });
   let id = null, tab = 'story', exchange = null, loading = null, wanted = 0, pressed = null;
@@ -195,7 +200,8 @@ export function exchangeView(app) {
 
   async function missing(answer) {
     const asked = id, row = app.store.row?.(asked), problem = answer.problem ?? {};
-    const say = (heading, ...text) => replace(element, h('div', { class: 'empty-detail', role: 'status' }, h('h2', {}, heading), text));
+    const say = (heading, ...text) => replace(element, h('div', { class: 'empty-detail', role: 'status' }, h('h2', {}, heading), text,
+      h('button', { type: 'button', on: { click: () => (app.close ? app.close() : app.go('#/')) } }, 'Back to the list')));
     if (answer.status === 0) return say('Squire does not answer', h('p', {}, 'It is asked again as soon as it does.'));
     if (row?.isGone) return say('Gone with the old process', h('p', {}, 'Squire was restarted; nothing of what it had recorded is on disk.'));
     if (problem.code === 'not_found') return say('No such exchange', h('p', {}, 'This Squire has given no exchange the name ', h('code', {}, visible(asked)), '.'));
