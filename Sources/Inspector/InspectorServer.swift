@@ -17,6 +17,8 @@ public final class InspectorServer: LocalHandler {
     /// How other threads find this object, if it is still there.
     let reference: LoopBound<InspectorServer?>
     let store = ExchangeStore()
+    /// What became of the tokens.
+    let book: GenerationBook
     private let refreshes: RefreshCounts
     private let version: String
     private let startedAt = SystemClock().wall()
@@ -40,6 +42,7 @@ public final class InspectorServer: LocalHandler {
         socket: ListeningSocket,
         proxy: InspectedProxy,
         refreshes: RefreshCounts,
+        generations: GenerationBook = GenerationBook(),
         access: InspectorAccess,
         sameUser: Bool,
         version: String,
@@ -49,6 +52,7 @@ public final class InspectorServer: LocalHandler {
         self.loop = loop
         self.proxy = proxy
         self.refreshes = refreshes
+        book = generations
         self.access = access
         self.sameUser = sameUser
         self.version = version

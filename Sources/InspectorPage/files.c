@@ -9,6 +9,9 @@ static const unsigned char index_html[] = {
 static const unsigned char style_css[] = {
 #embed "Web/style.css"
 };
+static const unsigned char detail_css[] = {
+#embed "Web/detail.css"
+};
 static const unsigned char icon_svg[] = {
 #embed "Web/icon.svg"
 };
@@ -87,6 +90,7 @@ static const unsigned char dom_js[] = {
 static const inspector_page_file files[] = {
     {"index.html", "text/html; charset=utf-8", index_html, sizeof index_html},
     {"style.css", "text/css; charset=utf-8", style_css, sizeof style_css},
+    {"detail.css", "text/css; charset=utf-8", detail_css, sizeof detail_css},
     {"icon.svg", "image/svg+xml", icon_svg, sizeof icon_svg},
     SCRIPT(app),
     SCRIPT(route),

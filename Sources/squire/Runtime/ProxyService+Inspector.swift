@@ -35,7 +35,7 @@ extension ProxyService {
         let inspector = LoopBound<InspectorServer?>(nil, loop: thread.loop)
         self.inspector = Inspecting(server: inspector, name: socket.name)
         let (server, recordings, current, refreshes, reloads) = (server, recordings, current, refreshes, reloads)
-        let (configuration, loop) = (loaded.configuration, thread.loop)
+        let (configuration, loop, generations) = (loaded.configuration, thread.loop, generations)
         let listen = names.map(Self.url(of:))
         loop.execute {
             // Puts itself into the box that it is given.
@@ -51,6 +51,7 @@ extension ProxyService {
                     reload: { reloads.submit($0, $1) }
                 ),
                 refreshes: refreshes,
+                generations: generations,
                 access: InspectorAccess(configuration.access, name: socket.name),
                 sameUser: configuration.access.sameUser,
                 version: Squire.version,
