@@ -31,9 +31,10 @@ final class ExchangeAssembler {
     }
 
     /// Takes what was recorded. What has ended is handed to `done`, without secrets.
-    func take(_ event: RecordedEvent, _ current: CurrentRedactor, _ done: (StoredExchange) -> Void) {
+    func take(_ event: RecordedEvent, _ current: () -> CurrentRedactor, _ done: (StoredExchange) -> Void) {
         if case .began(let beginning) = event.what {
             if let former = running[event.exchange] { forget(former) }
+            let current = current()
             if running.count >= Self.maximumRunning { forgetTheOldest(current, done) }
             running[event.exchange] = RunningExchange(event.exchange, beginning, limit: current.limit)
         }
@@ -45,8 +46,16 @@ final class ExchangeAssembler {
         exchange.take(event, room: Self.maximumOctets - octets)
         octets += exchange.octets - before
         guard exchange.ending != nil else { return }
-        done(exchange.stored(current, now: event.at))
+        done(exchange.stored(current(), now: event.at))
         forget(exchange)
+    }
+
+    /// The exchange as it is now, if it runs and has changed since it was shown.
+    func show(_ id: ExchangeID, _ current: () -> CurrentRedactor, now: UInt64) -> StoredExchange? {
+        guard let exchange = running[id], exchange.hasNews else { return nil }
+        exchange.hasNews = false
+        exchange.shownAt = now
+        return exchange.stored(current(), now: now)
     }
 
     /// The running exchanges that are to be shown now, monotonic nanoseconds.

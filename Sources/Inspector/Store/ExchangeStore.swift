@@ -28,6 +28,8 @@ final class ExchangeStore {
     private(set) var evicted: UInt64 = 0
     /// Hears of each exchange that is no longer kept, by the number of its last change.
     var onEviction: (_ sequence: Int) -> Void = { _ in }
+    /// Hears that somebody waits for the end of an exchange.
+    var onAwaiting: () -> Void = {}
 
     private var entries: [ExchangeID: Entry] = [:]
     private var lanes = Lane.allCases.map { _ in Queue() }
@@ -156,6 +158,7 @@ final class ExchangeStore {
     func whenDone(ticket: UInt64, _ body: @escaping (StoredExchange) -> Void) {
         if let exchange = exchange(ticket: ticket), !exchange.isRunning { return body(exchange) }
         waiting[ticket] = body
+        onAwaiting()
     }
 
     /// Nobody waits for it any more.
@@ -251,9 +254,28 @@ struct Evictions {
         next = (next + 1) % Self.maximum
     }
 
-    /// Exact for the last of them, else an upper bound.
-    func count(after sequence: Int) -> Int {
+    /// How many, and between which changes; nil for none. Exact for the last of them, else an upper bound.
+    func after(_ sequence: Int) -> Lost? {
+        let known = recent.filter { $0 > sequence }
         let unknown = max(0, min(older.count, older.last - sequence))
-        return unknown + recent.count { $0 > sequence }
+        guard unknown + known.count > 0 else { return nil }
+        let first = unknown > 0 ? sequence + 1 : known.min() ?? sequence + 1
+        return Lost(first: first, last: max(known.max() ?? 0, unknown > 0 ? older.last : 0), count: unknown + known.count)
+    }
+}
+
+/// Exchanges of which a viewer hears nothing, and between which changes they would have come.
+struct Lost: Equatable {
+    var first: Int
+    var last: Int
+    var count: Int
+
+    static func + (left: Lost?, right: Lost) -> Lost {
+        guard let left else { return right }
+        return Lost(
+            first: min(left.first, right.first),
+            last: max(left.last, right.last),
+            count: left.count + right.count
+        )
     }
 }
