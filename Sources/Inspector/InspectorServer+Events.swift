@@ -1,4 +1,5 @@
 import Credentials
+import EventIO
 import InspectorPage
 import LocalServer
 import Platform

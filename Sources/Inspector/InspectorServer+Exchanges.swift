@@ -196,8 +196,9 @@ struct ListWindow {
             if filter.matches(exchange, &searched) { found.append(exchange) }
             return needsAll || found.count <= limit
         }
-        let list = after == nil ? found.prefix(limit).reversed() : found.reversed().prefix(limit)
-        return (Array(list), found.count > limit, searched)
+        let hasMore = found.count > limit
+        let list = after == nil ? Array(found.prefix(limit).reversed()) : Array(found.suffix(limit).reversed())
+        return (list, hasMore, searched)
     }
 }
 

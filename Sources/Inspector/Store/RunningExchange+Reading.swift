@@ -136,7 +136,8 @@ extension RunningExchange {
     private func readMessages(_ current: CurrentRedactor) -> [StoredMessage] {
         for index in safeMessages.count..<messages.count {
             let message = messages[index]
-            let kept = current.redactor.text(message.octets, isEvent: message.opcode == nil, limit: current.limit)
+            let type = message.opcode == nil ? "text/event-stream" : nil
+            let kept = current.redactor.text(message.octets, type: type).octets
             safeMessages.append(
                 StoredMessage(
                     at: message.at,
@@ -162,8 +163,6 @@ extension RunningExchange.RawBody {
         var result: StoredBody
         if let safe, safe.count == octets.count, safe.version == current.version, safe.isComplete == isComplete {
             result = safe.body
-        } else if octets.isEmpty {
-            result = StoredBody()
         } else {
             result = current.redactor.body(
                 octets,
@@ -175,21 +174,8 @@ extension RunningExchange.RawBody {
             result.kept.trim()
             safe = (octets.count, current.version, isComplete, result)
         }
-        result.type = content.type
-        result.encoding = content.encoding
         result.size = size
         if isCut || size > UInt64(octets.count) { result.isCut = true }
         return result
-    }
-}
-
-extension Redactor {
-    /// A message of a WebSocket or an event stream.
-    fileprivate func text(_ octets: [UInt8], isEvent: Bool, limit: Int) -> [UInt8] {
-        let first = octets.first { $0 != 0x20 && $0 != 0x09 && $0 != 0x0A && $0 != 0x0D }
-        let isJSON = first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
-        guard isEvent || isJSON else { return message(octets) }
-        let type = isEvent ? "text/event-stream" : "application/json"
-        return body(octets, type: type, encoding: nil, isComplete: true, limit: limit).kept
     }
 }
