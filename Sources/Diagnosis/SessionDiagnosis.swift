@@ -1,5 +1,6 @@
 public import Credentials
 public import ReverseProxy
+import Settings
 public import Upstream
 
 /// The session's line: what its file says of it, and what the API said when it was asked. Pure.
@@ -160,5 +161,5 @@ public struct SessionDiagnosis: Sendable {
         }
     }
 
-    private var life: String { expiresIn.map { "good for \($0) s" } ?? "of unknown life" }
+    private var life: String { expiresIn.map { "good for \(Quantity.words(seconds: $0))" } ?? "of unknown life" }
 }

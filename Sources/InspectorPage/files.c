@@ -9,6 +9,9 @@ static const unsigned char index_html[] = {
 static const unsigned char style_css[] = {
 #embed "Web/style.css"
 };
+static const unsigned char detail_css[] = {
+#embed "Web/detail.css"
+};
 static const unsigned char icon_svg[] = {
 #embed "Web/icon.svg"
 };
@@ -81,12 +84,34 @@ static const unsigned char text_js[] = {
 static const unsigned char dom_js[] = {
 #embed "Web/dom.js"
 };
+static const unsigned char octets_js[] = {
+#embed "Web/octets.js"
+};
+static const unsigned char panes_js[] = {
+#embed "Web/panes.js"
+};
+static const unsigned char tree_js[] = {
+#embed "Web/tree.js"
+};
+static const unsigned char compare_js[] = {
+#embed "Web/compare.js"
+};
+static const unsigned char sides_js[] = {
+#embed "Web/sides.js"
+};
+static const unsigned char actions_js[] = {
+#embed "Web/actions.js"
+};
+static const unsigned char copymenu_js[] = {
+#embed "Web/copymenu.js"
+};
 
 #define SCRIPT(name) {#name ".js", "text/javascript; charset=utf-8", name##_js, sizeof name##_js}
 
 static const inspector_page_file files[] = {
     {"index.html", "text/html; charset=utf-8", index_html, sizeof index_html},
     {"style.css", "text/css; charset=utf-8", style_css, sizeof style_css},
+    {"detail.css", "text/css; charset=utf-8", detail_css, sizeof detail_css},
     {"icon.svg", "image/svg+xml", icon_svg, sizeof icon_svg},
     SCRIPT(app),
     SCRIPT(route),
@@ -110,6 +135,13 @@ static const inspector_page_file files[] = {
     SCRIPT(composer),
     SCRIPT(copy),
     SCRIPT(text),
+    SCRIPT(octets),
+    SCRIPT(panes),
+    SCRIPT(tree),
+    SCRIPT(compare),
+    SCRIPT(sides),
+    SCRIPT(actions),
+    SCRIPT(copymenu),
     SCRIPT(dom),
 };
 

@@ -73,9 +73,17 @@ public struct ConfigurationLoader {
         return isAtHome ? .home(homePath) : .nowhere
     }
 
-    private var homePath: String {
+    /// Where a process with that environment looks for a file that nobody names; the first that is there is used.
+    public static func candidates(_ environment: [String: String]) -> [String] {
+        if let named = environment["SQUIRE_CONFIG"], !named.isEmpty { return [named] }
+        return [unaskedName, homePath(environment)]
+    }
+
+    private var homePath: String { Self.homePath(environment) }
+
+    private static func homePath(_ environment: [String: String]) -> String {
         let base = environment["XDG_CONFIG_HOME"].flatMap { $0.isEmpty ? nil : $0 }
-        return (base ?? TextFile.home(environment) + "/.config") + "/squire/\(Self.unaskedName)"
+        return (base ?? TextFile.home(environment) + "/.config") + "/squire/\(unaskedName)"
     }
 
     /// Loads `path`, else the discovered file, else options alone.
@@ -97,7 +105,7 @@ public struct ConfigurationLoader {
             guard overrides.upstream != nil else {
                 let message =
                     "no configuration: name a file with --config, or write \(Self.unaskedName) or \(homePath), "
-                    + "or say --upstream URL"
+                    + "or say --upstream URL (to try Squire without any: squire demo)"
                 throw ConfigurationError([.init(source: "squire", message: message)])
             }
             return try settled(try read(nil, found: .nowhere))
@@ -109,7 +117,7 @@ public struct ConfigurationLoader {
         switch TextFile.read(path) {
         case .failure(let problem):
             let message = "cannot be read: \(problem.text)"
-            throw ConfigurationError([.init(source: path, line: problem.line ?? 1, message: message)])
+            throw ConfigurationError([.init(source: path, line: problem.line, message: message)])
         case .success(let text):
             return try settled(try read(text, found: found))
         }

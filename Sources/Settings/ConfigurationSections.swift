@@ -205,11 +205,24 @@ struct ConfigurationSections {
         switch text {
         case "environment": return .environment
         case "none", "off": return UpstreamSettings.Proxy.none
-        case _ where schemes.contains(where: text.hasPrefix): return .url(text)
+        case _ where schemes.contains(where: text.hasPrefix):
+            guard Self.namesHost(text) else {
+                map.fail("proxy", "names no host that can be connected to: http://proxy.corp:3128, for example")
+                return nil
+            }
+            return .url(text)
         default:
             map.fail("proxy", "must be a URL such as http://proxy.corp:3128, or \"environment\"")
             return nil
         }
+    }
+
+    /// Whether the authority of a proxy's URL, behind its user, is a host with or without a port.
+    private static func namesHost(_ url: String) -> Bool {
+        guard let scheme = url.firstRange(of: "://") else { return false }
+        let rest = url[scheme.upperBound...].prefix { !"/?#".contains($0) }
+        let host = rest.lastIndex(of: "@").map { rest[rest.index(after: $0)...] } ?? rest
+        return Authority(String(host)) != nil
     }
 
     private func access(_ root: MapReader, _ configuration: inout ProxyConfiguration) {

@@ -49,13 +49,13 @@ public enum Quantity {
         return "\(bytes / unit.bytes)\(unit.name)"
     }
 
-    /// A span of time as it is said: `45 s`, `52 min`, `7 h`, `30 d`. Rounded down.
+    /// A span of time as it is said: `45 s`, `52 min`, `7 h`, `30 days`. Rounded down.
     public static func words(seconds: Int) -> String {
         switch seconds {
         case ..<120: "\(max(0, seconds)) s"
         case ..<7_200: "\(seconds / 60) min"
         case ..<172_800: "\(seconds / 3_600) h"
-        default: "\(seconds / 86_400) d"
+        default: "\(seconds / 86_400) days"
         }
     }
 

@@ -19,9 +19,21 @@ public enum SecretFile {
             }
         guard !verb.isEmpty else { return nil }
         let shown = ControlCharacters.escaped(path)
-        // A name that cannot be shown cannot be typed, either.
-        let advice = shown == path ? ". Run: chmod 600 \(CommandLines.quoted(path))" : ""
+        let advice: String
+        if isMounted(path) || information.st_uid != geteuid() {
+            advice = ". Have whoever puts it there give it the mode 0600 (Kubernetes: defaultMode: 0400)"
+        } else {
+            // A name that cannot be shown cannot be typed, either.
+            advice = shown == path ? ". Run: chmod 600 \(CommandLines.quoted(path))" : ""
+        }
         return "\(name): other users of this machine may \(verb) \(shown)\(advice)"
+    }
+
+    /// Somebody else makes the file anew when its content changes, as orchestrators do behind a symbolic link: a mode
+    /// that is set by hand does not last.
+    private static func isMounted(_ path: String) -> Bool {
+        var information = stat()
+        return lstat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFLNK
     }
 }
 

@@ -77,7 +77,7 @@ public enum SessionLog {
 
     private static func replaced(_ session: ReplacedSession) -> LogMessage {
         let who = session.subject.map { " of customer \($0)" } ?? ""
-        let life = session.expiresIn.map { $0 > 0 ? ", good for \($0) s" : "" } ?? ""
+        let life = session.expiresIn.map { $0 > 0 ? ", good for \(Quantity.words(seconds: $0))" : "" } ?? ""
         let fate = session.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
         return LogMessage(
             .notice,
@@ -165,8 +165,8 @@ public enum SessionLog {
         ]
     }
 
-    /// `, good for 3600 s`
+    /// `, good for 60 min`
     static func life(_ seconds: Int?) -> String {
-        seconds.map { ", good for \($0) s" } ?? ""
+        seconds.map { ", good for \(Quantity.words(seconds: $0))" } ?? ""
     }
 }

@@ -73,7 +73,7 @@ public struct BlockingRequest: Sendable {
         let sink = AnswerSink(limit: maximumResponseBytes)
         let code = perform(settings, on: easy, authentication, into: sink) { curl_easy_perform(easy.curl) }
         guard code == CURLE_OK else {
-            let error = easy.error(code)
+            let error = sink.problem ?? easy.error(code)
             throw easy.hasSent && error.kind != .refusedByProxy
                 ? .noResponse(error) : .notSent(error)
         }
@@ -152,12 +152,15 @@ public struct BlockingRequest: Sendable {
 
 /// Collects a response within a limit. Lives on the stack of one `perform`.
 final class AnswerSink {
+    private static let headLimit = 128 * 1024
     private let limit: Int
     private(set) var body: [UInt8] = []
     private(set) var fields: [(name: String, value: String)] = []
     /// The heads that are whole: a proxy's answer to CONNECT and interim responses, then the one that counts.
     private(set) var heads: [[(name: String, value: String)]] = []
     private var headBytes = 0
+    /// Why no more of the response was taken; nil as long as it fits.
+    private(set) var problem: UpstreamError?
     /// A head has begun that is not whole yet.
     private(set) var isInHead = false
 
@@ -167,14 +170,26 @@ final class AnswerSink {
 
     /// Returning less than was given makes libcurl fail the transfer.
     func append(body bytes: UnsafeRawBufferPointer) -> Int {
-        guard body.count + bytes.count <= limit else { return 0 }
+        guard body.count + bytes.count <= limit else {
+            problem = UpstreamError(
+                kind: .reset,
+                detail: "the response is larger than the \(limit / 1024) KiB that are read of it"
+            )
+            return 0
+        }
         body.append(contentsOf: bytes)
         return bytes.count
     }
 
     func append(line bytes: UnsafeRawBufferPointer) -> Int {
         headBytes += bytes.count
-        guard headBytes <= 128 * 1024 else { return 0 }
+        guard headBytes <= Self.headLimit else {
+            problem = UpstreamError(
+                kind: .reset,
+                detail: "the response's head is larger than \(Self.headLimit / 1024) KiB"
+            )
+            return 0
+        }
         let line = String(decoding: bytes, as: UTF8.self).trimmingEndOfLine()
         if line.hasPrefix("HTTP/") {
             // A new head: an interim response, or the corporate proxy's own, came before.

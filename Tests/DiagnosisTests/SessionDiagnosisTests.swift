@@ -42,7 +42,7 @@ struct SessionDiagnosisTests {
     @Test(arguments: [
         (
             SessionDiagnosis.Probe.notConfigured, CheckLine.Verdict.note,
-            "token good for 299 s by its own word, not tried"
+            "token good for 4 min by its own word, not tried"
         ),
         (.unbound, .warn, "not bound to an API yet"),
         (.answered(request: "GET /me", status: 200, .accepted), .ok, "accepts the token (status 200 to GET /me)"),

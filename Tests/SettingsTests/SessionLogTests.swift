@@ -23,7 +23,7 @@ import Testing
         let message = SessionLog.refreshed(report(.refreshed, waiters: 12), 2, 3600)
         #expect(
             message.text == "token refreshed because of [d022-1] (rejected) in 299 ms, 11 more waited: "
-                + "token 2, good for 3600 s"
+                + "token 2, good for 60 min"
         )
         #expect(
             json(message)

@@ -22,6 +22,14 @@ struct DemoCommand: ParsableCommand {
     @OptionGroup var options: ProxyOptions
     @OptionGroup var switches: PlaygroundSwitches
 
+    func validate() throws {
+        for (name, value) in [("--upstream", options.upstream), ("--session", options.session)] where value != nil {
+            throw ValidationError(
+                "\(name) means nothing here: squire demo has an API and a session of its own. For yours: squire run \(name) …"
+            )
+        }
+    }
+
     func run() throws {
         let logging = try options.logging().of(proxy: "demo", column: 0)
         // What runs is the first line, whatever there is to say before everything runs.

@@ -57,9 +57,10 @@ struct StatusCommand: ParsableCommand {
         if let signedInAt = status.signedInAt {
             lines.append("logged in   \(LocalTime.text(signedInAt, now: now))")
         }
-        if let age = status.age { lines.append("age         \(span(age))") }
+        if let age = status.age { lines.append("age         \(Quantity.words(seconds: age))") }
         if let seconds = status.expiresIn, let at = status.expiresAt {
-            let distance = seconds > 0 ? "in \(span(seconds))" : "\(span(-seconds)) ago"
+            let distance =
+                seconds > 0 ? "in \(Quantity.words(seconds: seconds))" : "\(Quantity.words(seconds: -seconds)) ago"
             lines.append("expires     \(distance), \(LocalTime.text(at, now: now))")
         }
         if ![.none, .unused].contains(status.state) {
@@ -85,15 +86,5 @@ struct StatusCommand: ParsableCommand {
         }
         let limit = 66
         return text.count > limit ? text.prefix(limit - 1) + "…" : text
-    }
-
-    /// Seconds as people say them.
-    private static func span(_ seconds: Int) -> String {
-        switch seconds {
-        case ..<120: "\(seconds) s"
-        case ..<7200: "\(seconds / 60) min \(seconds % 60) s"
-        case ..<172_800: "\(seconds / 3600) h \(seconds % 3600 / 60) min"
-        default: "\(seconds / 86_400) days"
-        }
     }
 }

@@ -68,10 +68,7 @@ enum FormerSession: CustomStringConvertible {
         switch seconds {
         case nil: ""
         case let seconds? where seconds <= 0: ", which could be refreshed"
-        case let seconds? where seconds < 120: ", which was good for \(seconds) s"
-        case let seconds? where seconds < 7200: ", which was good for \(seconds / 60) min"
-        case let seconds? where seconds < 172_800: ", which was good for \(seconds / 3600) h"
-        case let seconds?: ", which was good for \(seconds / 86_400) days"
+        case let seconds?: ", which was good for \(Quantity.words(seconds: seconds))"
         }
     }
 }

@@ -77,7 +77,7 @@ enum Listeners {
 
     private static func advice(_ code: Int32, _ asked: AskedAddress) -> String {
         switch code {
-        case EADDRINUSE: ". Something listens there already. \(choice(asked))"
+        case EADDRINUSE: ". \(RunningProcesses.listener) listens there already. \(choice(asked))"
         case EACCES: ". It is not allowed: ports below 1024 need privileges. \(choice(asked))"
         default: ". \(choice(asked))"
         }

@@ -37,7 +37,7 @@ struct LoginReport {
     }
 
     static func life(_ seconds: Int) -> String {
-        seconds > 0 ? ", token good for \(seconds) s" : ", token expired (it will be refreshed)"
+        seconds > 0 ? ", token good for \(Quantity.words(seconds: seconds))" : ", token expired (it will be refreshed)"
     }
 
     /// Without a refresh token the session ends with its token.
@@ -47,7 +47,9 @@ struct LoginReport {
         else { return nil }
         let word = oauth.offlineScope ?? "offline_access"
         let end =
-            record.expiresAt.map { "ends with its token, in \(status.expiresIn ?? 0) s (\(UTCTime.text($0)))" }
+            record.expiresAt.map {
+                "ends with its token, in \(Quantity.words(seconds: status.expiresIn ?? 0)) (\(UTCTime.text($0)))"
+            }
             ?? "ends with its token, nobody says when"
         return "squire: warning: no refresh token came: the session \(end). "
             + "To have one, ask for it: add \(word) to session.oauth.scope, if the server knows that word, and log in again"

@@ -30,11 +30,11 @@ struct ExitFailure: Error {
             )
         case .unavailable(let seconds, true):
             self = .unreachable(
-                "squire: the API cannot be reached\(because). The token is kept; try again in \(seconds) s"
+                "squire: the API cannot be reached\(because). Nothing is lost; try again in \(seconds) s"
             )
         case .unavailable(let seconds, false), .paused(let seconds):
             self = .tryLater(
-                "squire: the token cannot be refreshed now\(because). It is kept; try again in \(seconds) s"
+                "squire: the token cannot be refreshed now\(because). Nothing is lost; try again in \(seconds) s"
             )
         case .misconfigured(let reason, _):
             self = .configuration("squire: no token can be had: \(reason)")

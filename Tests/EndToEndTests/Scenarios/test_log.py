@@ -136,7 +136,7 @@ class Log(Scenario):
         self.assertEqual({name: refresh[name] for name in ("cause", "outcome", "trigger", "waiters", "generation")},
                          {"cause": "rejected", "outcome": "refreshed", "trigger": leader[0]["id"], "waiters": 5, "generation": 2})
         self.assertGreater(refresh["ms"], 250)
-        self.assertRegex(refresh["message"], rf"^token refreshed because of \[{refresh['trigger']}\] \(rejected\) in {refresh['ms']} ms, 4 more waited: token 2, good for \d+ s$")
+        self.assertRegex(refresh["message"], rf"^token refreshed because of \[{refresh['trigger']}\] \(rejected\) in {refresh['ms']} ms, 4 more waited: token 2, good for \d+ (s|min)$")
         for line in lines:
             # Who came later needed one attempt.
             self.assertEqual(line.get("first_status"), 401 if line["attempts"] == 2 else None, line)
