@@ -40,7 +40,7 @@ export function bodyRemarks(body) {
     say(`Not kept. ${size(went)} went.`);
   } else if (isCut(body)) {
     const whole = body.decoded ?? (body.encoding ? null : went);
-    say(whole === null ? `Only the first ${size(kept)} are kept. ${size(went)} went, encoded with ${body.encoding}.`
+    say(whole !== null && whole <= kept ? 'Not all of it is kept' : whole === null ? `Only the first ${size(kept)} are kept. ${size(went)} went, encoded with ${body.encoding}.`
       : `${size(kept)} of ${size(whole)} kept`);
   }
   if (body.redactions?.length) {
@@ -58,7 +58,7 @@ function summary(body) {
 /// A view of one body. `options`: `label` its accessible name, `path` where its octets are, `preview` where a sandbox
 /// renders it, `file` the name to save it under. `update(body, isRunning)`.
 export function makeBody(app, options) {
-  const bar = h('div', { class: 'body-bar' }), remarks = h('div', { class: 'remarks' }), content = h('div', { class: 'body' });
+  const bar = h('div', { class: 'body-bar' }), remarks = h('div', { class: 'remarks' }), content = h('div', { class: 'body-content' });
   const element = h('div', { class: 'body-view' }, bar, remarks, content);
   let shown = null, chosen = null, isWrapped = true;
 

@@ -28,15 +28,15 @@ export function draftOf(x) {
 /// The view. `update({id})`: null is an empty one.
 export function composerView(app) {
   const method = h('input', { list: 'methods', 'aria-label': 'Method', autocomplete: 'off', spellcheck: 'false', class: 'method-input', value: 'GET', autocapitalize: 'off' });
-  const target = h('input', { list: 'targets', 'aria-label': 'Target', autocomplete: 'off', spellcheck: 'false', value: '/', autocapitalize: 'off' });
+  const target = h('input', { list: 'targets', 'data-focus': true, 'aria-label': 'Target', autocomplete: 'off', spellcheck: 'false', value: '/', autocapitalize: 'off' });
   const targets = h('datalist', { id: 'targets' });
   const rows = h('div', { class: 'field-rows', role: 'group', 'aria-label': 'Fields' });
   const body = h('textarea', { 'aria-label': 'Body', rows: 8, spellcheck: 'false', autocapitalize: 'off' });
   const bodyNote = h('p', { class: 'dim' });
   const line = h('p', { class: 'explain-line', role: 'status' });
   const warning = h('p', { class: 'warning', id: 'again-note', hidden: true });
-  const problem = h('p', { class: 'problem', role: 'alert' });
-  const send = h('button', { type: 'submit', class: 'primary', title: 'Ctrl+Enter' }, icon('send'), 'Send');
+  const problem = h('p', { class: 'refusal', role: 'alert' });
+  const send = h('button', { type: 'submit', class: 'main-button', title: 'Ctrl+Enter' }, icon('send'), 'Send');
   const copy = h('button', { type: 'button', title: 'As curl through Squire', on: { click: () => copyCurl() } }, icon('copy'), 'Copy');
   const form = h('form', { 'aria-label': 'Compose', class: 'compose-form', autocomplete: 'off', on: { submit: event => { event.preventDefault(); submit(); } } },
     h('h2', {}, 'Compose'),
@@ -44,12 +44,12 @@ export function composerView(app) {
     h('h3', {}, 'Fields'), rows,
     h('button', { type: 'button', on: { click: () => addField('', '').querySelector('input').focus() } }, 'Add field'),
     h('h3', {}, 'Body'), bodyNote, body,
-    h('div', { class: 'send-line' }, warning, problem, line, h('div', { class: 'actions' }, send, copy)));
+    h('div', { class: 'send-line' }, warning, problem, line, h('div', { class: 'deeds' }, send, copy)));
   const answerHead = h('p', { class: 'facts-line' }), answerTitle = h('h2', {}, 'Answer');
   let answerTab = 'response', sent = null;
   const answerTabs = makeTabs(app, tab => { answerTab = tab; answerTabs.update(sent, tab); });
   const answer = h('section', { class: 'compose-answer', 'aria-label': 'Answer' });
-  const element = h('div', { class: 'composer' }, form, answer);
+  const element = h('div', { class: 'composer' }, h('div', { class: 'composer-columns' }, form, answer));
   let id = undefined, draft = null, model = null, timer = null, asked = 0, isSending = false, ticket = 0;
 
   showNothing();
@@ -69,17 +69,17 @@ export function composerView(app) {
 
   async function update(state) {
     const intent = takeIntent(state.id ?? null);
-    if ((state.id ?? null) === id && !intent) return undefined;
+    if ((state.id ?? null) === id && !intent && !app.draft) return undefined;
     id = state.id ?? null;
     warning.hidden = true;
     problem.textContent = '';
     completions();
-    if (id === null) return fill({ method: 'GET', target: '/', fields: [], body: '', redactions: [], isWhole: true, size: 0 }, null);
+    if (id === null) return begin();
     const mine = ticket += 1, asked = id;
     const result = await app.api.get(`/api/exchanges/${encodeURIComponent(asked)}`);
     if (mine !== ticket || asked !== id) return undefined;
     if (!result.ok) {
-      fill({ method: 'GET', target: '/', fields: [], body: '', redactions: [], isWhole: true, size: 0 }, null);
+      begin();
       problem.textContent = `Not filled in: ${plain(result.problem?.detail ?? 'Squire does not answer.')}`;
       return undefined;
     }
@@ -92,6 +92,13 @@ export function composerView(app) {
       else send.focus();
     } else target.focus();
     return undefined;
+  }
+
+  /// With what another part of the page wants to be written, once.
+  function begin() {
+    const given = { method: 'GET', target: '/', fields: [], body: '', ...app.draft, redactions: [], isWhole: true, size: 0 };
+    if (app.draft) app.draft = null;
+    fill(given, null);
   }
 
   function fill(given, x) {
@@ -123,7 +130,7 @@ export function composerView(app) {
       h('input', { 'aria-label': 'Field name', value: name, spellcheck: 'false', autocapitalize: 'off', class: 'field-name' }),
       h('input', { 'aria-label': 'Field value', value, spellcheck: 'false', autocapitalize: 'off', class: 'field-value' }),
       h('button', {
-        type: 'button', 'aria-label': 'Remove field', class: 'quiet',
+        type: 'button', 'aria-label': 'Remove field', class: 'quiet-button',
         on: { click: () => { const next = row.nextElementSibling ?? row.previousElementSibling; row.remove(); (next?.querySelector('input') ?? form.querySelector('[aria-label="Method"]')).focus(); changed(); } },
       }, icon('close')));
     rows.append(row);

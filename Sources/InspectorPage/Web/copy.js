@@ -1,6 +1,6 @@
 // One exchange as a command, as code or as HTTP that a person pastes elsewhere. None has a secret, and none can do
 // anything but send that request: whatever is in it comes from others. Pure.
-import { bodyOctets, mark, octets, toBase64, utf8, values } from './octets.js';
+import { bodyOctets, mark, toBase64, utf8, values } from './octets.js';
 
 export const forms = [
   { key: 's', form: 's', name: 'curl through Squire' },
@@ -45,14 +45,16 @@ export function copyText(form, exchange, place, { isMultiline = false } = {}) {
 
 function requestOf(form, exchange, place) {
   const isDirect = form === 'd' || form === 't';
-  const request = exchange.request ?? {}, body = request.body ?? {}, missing = [...exchange.request?.redactions ?? []];
+  const request = exchange.request ?? {}, body = request.body ?? {}, missing = [...request.redactions ?? []];
+  const given = isDirect ? exchange.sent : request.head;
   if (isCut(body)) refuse(`its body was not kept whole: ${body.kept ?? 0} of ${body.size} octets`);
   if (body.unreadable) refuse(`its body, encoded with ${body.unreadable}, was not kept`);
-  if (body.encoding && bodyOctets(body).length) refuse('its body was sent compressed and is kept as it was before');
+  if (body.encoding && body.encoding !== 'identity' && bodyOctets(body).length) refuse('its body was sent compressed and is kept as it was before');
   if (exchange.flags?.includes('websocket')) refuse('it is a WebSocket');
-  const method = exchange.method, target = pasteable(exchange.target, exchange.octets, 'target');
+  if (exchange.octets) refuse('its target is no UTF-8');
+  const target = pasteable(exchange.target, 'target');
   const fields = [];
-  for (const [name, value, more] of (isDirect ? exchange.sent?.fields : request.head?.fields) ?? []) {
+  for (const [name, value] of given?.fields ?? []) {
     const key = name.toLowerCase();
     if (framing.has(key) || key.startsWith('x-squire-')) continue;
     // Squire gives each request its own; what a client sent as one was not kept.
@@ -61,11 +63,13 @@ function requestOf(form, exchange, place) {
       continue;
     }
     if (isDirect && mark.test(value)) missing.push(`field ${name}`);
-    fields.push([pasteable(name, false, 'field'), pasteable(value, more?.octets, `field ${name}`)]);
+    // Where one value of the list is no UTF-8, these may be octets and may be letters.
+    if (given.octets && /[\u0080-\u00ff]/.test(value)) refuse(`its field ${name} may be no UTF-8`);
+    fields.push([pasteable(name, 'field'), pasteable(value, `field ${name}`)]);
   }
   const token = isDirect ? values(exchange.sent?.fields, 'authorization')[0] : undefined;
   return {
-    form, method: pasteable(method, false, 'method'), target, fields, place, missing: [...new Set(missing)],
+    form, method: pasteable(exchange.method, 'method'), target, fields, place, missing: [...new Set(missing)],
     body: bodyOctets(body), scheme: token === undefined || !mark.test(token) ? null : token.split(' ')[0],
   };
 }
@@ -76,12 +80,9 @@ export function isCut(body) {
   return whole !== null && whole !== undefined && (body.kept ?? 0) < whole && !body.redactions?.length;
 }
 
-function pasteable(text, isLatin1, name) {
-  const read = isLatin1 ? utf8(octets(text, true)) : text;
-  if (read === null || !isPasteable(read) || /[\r\n]/.test(read)) {
-    refuse(`its ${name.replace(unpasteable, '·')} has octets that no clipboard should carry`);
-  }
-  return read;
+function pasteable(text, name) {
+  if (!isPasteable(text) || /\n/.test(text)) refuse(`its ${name} has characters that no clipboard should carry`);
+  return text;
 }
 
 /// Names in a comment what is not there. Only what no shell that does not know comments could take for something else.
@@ -104,7 +105,7 @@ function curl(request, isMultiline) {
   const text = body.length ? utf8(body) : null, isText = text !== null && isPasteable(text);
   if (method === 'HEAD' && body.length === 0) options.push('--head');
   else if (method !== (body.length ? 'POST' : 'GET')) options.push(`-X ${quote(method)}`);
-  if (!isDirect && !place.proxy) options.push(`--unix-socket ${quote(pasteable(place.socket, false, 'socket'))}`);
+  if (!isDirect && !place.proxy) options.push(`--unix-socket ${quote(pasteable(place.socket, 'socket'))}`);
   if (/[[\]{}]/.test(url)) options.push('--globoff');
   if (/\/(\.|%2e){1,2}(\/|$|\?)/i.test(target)) options.push('--path-as-is');
   // What a URL cannot say, or says otherwise to curl.
@@ -116,7 +117,7 @@ function curl(request, isMultiline) {
   if (has('accept-encoding')) options.push('--compressed');
   if (form === 's' && place.key_file) options.push(`-H "X-Squire-Key: $(cat ${quote(place.key_file)})"`);
   if (form === 'd' && request.scheme) {
-    const config = place.config ? ` --config ${quote(pasteable(place.config, false, 'configuration'))}` : '';
+    const config = place.config ? ` --config ${quote(pasteable(place.config, 'configuration'))}` : '';
     options.push(`-H "$(squire token${config} --format header)"`);
   }
   if (form === 't' && request.scheme) options.push(`-H "Authorization: ${scheme(request)} $TOKEN"`);

@@ -23,7 +23,7 @@ export function copyMenu(app, exchange) {
         'aria-keyshortcuts': key, on: { click: () => choose(form) },
       }, h('span', { class: 'grow' }, name, error && h('small', {}, ` ${error}`)), h('kbd', { 'aria-hidden': 'true' }, key));
     }), h('button', {
-      type: 'button', role: 'menuitemcheckbox', 'aria-checked': String(isMultiline), tabIndex: -1, class: 'check',
+      type: 'button', role: 'menuitemcheckbox', 'aria-checked': String(isMultiline), tabIndex: -1, class: 'check-item',
       on: { click: event => { isMultiline = !isMultiline; event.currentTarget.setAttribute('aria-checked', String(isMultiline)); } },
     }, h('span', { class: 'grow' }, 'One option a line')));
     menu.hidden = false;

@@ -122,14 +122,14 @@ function linesPart(left, right, view) {
 
 function foldNode(group, draw) {
   const place = h('div', { class: 'diff-fold' });
-  replace(place, h('button', { type: 'button', class: 'more', on: { click: () => place.replaceWith(...group.steps.map(draw)) } },
+  replace(place, h('button', { type: 'button', class: 'more-button', on: { click: () => place.replaceWith(...group.steps.map(draw)) } },
     `${plural(group.steps.length, 'line')} the same`));
   return place;
 }
 
 const lineNode = (what, text) => h('div', { class: `diff-line is-${what}` },
-  h('span', { class: 'sign', 'aria-hidden': 'true' }, signs[what]), spoken[what] && h('span', { class: 'unseen' }, spoken[what]),
-  h('span', { class: 'code wrap' }, text === null ? '' : visible(text)));
+  h('span', { class: 'diff-sign', 'aria-hidden': 'true' }, signs[what]), spoken[what] && h('span', { class: 'unseen' }, spoken[what]),
+  h('span', { class: 'verbatim wrap' }, text === null ? '' : visible(text)));
 
 function unified(left, right, groups) {
   const draw = step => lineNode(step.what, step.left === null ? right[step.right] : left[step.left]);

@@ -37,7 +37,7 @@ export function statusClass(x) {
 /// The tabs of an exchange and what they show. `onTab(tab)` is told what a person chose. `update(exchange, tab)`.
 export function makeTabs(app, onTab) {
   const list = h('div', { class: 'tabs', role: 'tablist', 'aria-label': 'Exchange' });
-  const panel = h('div', { class: 'panel', role: 'tabpanel', id: 'exchange-panel', tabIndex: -1 });
+  const panel = h('div', { class: 'tab-panel', role: 'tabpanel', id: 'exchange-panel', tabIndex: -1 });
   const element = h('div', { class: 'tabbed' }, list, panel);
   let id = null, views = new Map(), exchange = null, current = 'story';
 
@@ -77,6 +77,7 @@ export function makeTabs(app, onTab) {
       const isCurrent = button.dataset.tab === current;
       button.setAttribute('aria-selected', String(isCurrent));
       button.tabIndex = isCurrent ? 0 : -1;
+      if (isCurrent && button.offsetLeft + button.offsetWidth > list.clientWidth) button.scrollIntoView({ block: 'nearest', inline: 'end' });
     }
     panel.setAttribute('aria-labelledby', `tab-${current}`);
     const shown = view(current);
@@ -119,10 +120,14 @@ export function exchangeView(app) {
   const edit = h('button', { type: 'button', title: 'Edit in the composer (e)', on: { click: () => compose(app, exchange) } }, icon('edit'), 'Edit');
   const copy = copyMenu(app, () => exchange);
   const pinned = h('button', { type: 'button', 'aria-pressed': 'false', title: 'Keep it from being evicted (b)', on: { click: togglePin } }, icon('star'), 'Pin');
-  const head = h('header', { class: 'exchange-head' }, title, facts, h('div', { class: 'actions' }, again, edit, copy.element, pinned));
+  const close = h('button', {
+    type: 'button', class: 'quiet-button', 'aria-label': 'Close', title: 'Back to the list (Esc)',
+    on: { click: () => (app.close ? app.close() : app.go('#/')) },
+  }, icon('close'));
+  const head = h('header', { class: 'exchange-head' }, h('div', { class: 'title-line' }, title, close), facts, h('div', { class: 'deeds' }, again, edit, copy.element, pinned));
   const tabbed = makeTabs(app, tab => app.go(`#/x/${encodeURIComponent(id)}/${tab}`));
   const element = h('div', { class: 'exchange' });
-  let id = null, tab = 'story', exchange = null, loading = null, wanted = 0;
+  let id = null, tab = 'story', exchange = null, loading = null, wanted = 0, pressed = null;
 
   function update(state) {
     tab = state.tab ?? 'story';
@@ -130,13 +135,14 @@ export function exchangeView(app) {
     if (state.id === id && loading) return undefined;
     id = state.id;
     exchange = null;
+    pressed = null;
     return load();
   }
 
   async function load() {
     loading?.abort();
     const mine = loading = new AbortController(), asked = id;
-    const skeleton = exchange ? null : setTimeout(() => replace(element, h('div', { class: 'skeleton', role: 'status' },
+    const skeleton = exchange ? null : setTimeout(() => replace(element, h('div', { class: 'skeleton-detail', role: 'status' },
       h('span', { class: 'unseen' }, 'Loading'), h('i'), h('i'), h('i'))), 150);
     let answer;
     try {
@@ -152,11 +158,13 @@ export function exchangeView(app) {
       exchange = answer.json;
       replace(notice);
       show();
+      if (pressed) key({ key: pressed });
+      pressed = null;
       // It may have changed while it was asked for.
       if (wanted > exchange.seq) load();
     } else if (exchange) {
       // What is on the screen stays there.
-      if (answer.status === 404) replace(notice, h('p', { class: 'notice' }, 'No longer kept: this is what was here before.'));
+      if (answer.status === 404) replace(notice, h('p', { class: 'notice-line' }, 'No longer kept: this is what was here before.'));
     } else missing(answer);
   }
 
@@ -192,7 +200,8 @@ export function exchangeView(app) {
 
   async function missing(answer) {
     const asked = id, row = app.store.row?.(asked), problem = answer.problem ?? {};
-    const say = (heading, ...text) => replace(element, h('div', { class: 'empty-detail', role: 'status' }, h('h2', {}, heading), text));
+    const say = (heading, ...text) => replace(element, h('div', { class: 'empty-detail', role: 'status' }, h('h2', {}, heading), text,
+      h('button', { type: 'button', on: { click: () => (app.close ? app.close() : app.go('#/')) } }, 'Back to the list')));
     if (answer.status === 0) return say('Squire does not answer', h('p', {}, 'It is asked again as soon as it does.'));
     if (row?.isGone) return say('Gone with the old process', h('p', {}, 'Squire was restarted; nothing of what it had recorded is on disk.'));
     if (problem.code === 'not_found') return say('No such exchange', h('p', {}, 'This Squire has given no exchange the name ', h('code', {}, visible(asked)), '.'));
@@ -229,7 +238,12 @@ export function exchangeView(app) {
 
   function key(event) {
     const n = /^[1-7]$/.test(event.key) ? Number(event.key) - 1 : null;
-    if (!exchange || event.ctrlKey || event.altKey || event.metaKey) return false;
+    if (event.ctrlKey || event.altKey || event.metaKey) return false;
+    if (!exchange) {
+      // Pressed while it is fetched: meant for what comes.
+      if (loading && /^[1-7dc]$/.test(event.key)) pressed = event.key;
+      return pressed !== null;
+    }
     if (n !== null) {
       const name = tabbed.tabAt(n);
       if (name) app.go(`#/x/${encodeURIComponent(id)}/${name}`);

@@ -36,7 +36,7 @@ export function explanationView(explanation) {
   const source = text => text && h('span', { class: 'source' }, visible(text));
   const row = (name, ...what) => [h('dt', {}, name), h('dd', {}, ...what)];
   return h('div', {},
-    h('dl', { class: 'facts' },
+    h('dl', { class: 'fact-list' },
       row('Access', visible(accessText(explanation.access ?? 'allowed')), source(explanation.access?.source)),
       row('Route', h('b', {}, visible(route.kind ?? '–')), route.because && [' · ', visible(route.because)], source(route.source)),
       explanation.upstream && row('Upstream', visible(explanation.upstream)),

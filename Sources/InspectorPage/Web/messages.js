@@ -98,19 +98,19 @@ export function makeMessages() {
 function rowNode(message) {
   const from = message.isFromClient ? 'client' : 'upstream';
   return h('tr', { class: `from-${from}` },
-    h('td', { class: 'number' }, message.at === null ? '–' : message.at.toFixed(1)),
+    h('td', { class: 'figure-cell' }, message.at === null ? '–' : message.at.toFixed(1)),
     h('td', {}, h('span', { 'aria-hidden': 'true' }, message.isFromClient ? '↑ ' : '↓ '), from),
     h('td', {}, visible(message.kind), message.id && h('span', { class: 'dim' }, ' ', visible(message.id))),
-    h('td', { class: 'number' }, message.size === null || message.size === undefined ? '' : size(message.size)),
+    h('td', { class: 'figure-cell' }, message.size === null || message.size === undefined ? '' : size(message.size)),
     h('td', { class: 'content' }, contentNode(message)));
 }
 
 function contentNode(message) {
   const text = message.bytes ? hexRows(message.bytes).join('\n') : message.text ?? '';
-  const element = h('div', { class: 'code wrap' });
+  const element = h('div', { class: 'verbatim wrap' });
   if (text.length <= longest) return replace(element, visible(text)), element;
   replace(element, visible(text.slice(0, longest)), h('button', {
-    type: 'button', class: 'more', on: { click: () => replace(element, visible(text)) },
+    type: 'button', class: 'more-button', on: { click: () => replace(element, visible(text)) },
   }, `Show all ${text.length.toLocaleString('en')} characters`));
   return element;
 }

@@ -1,9 +1,8 @@
 // Octets and the texts that stand for them. Pure.
 
-/// The octets of a text in UTF-8, or of one in which each character is an octet (fields that are no UTF-8).
-export function octets(text, isLatin1 = false) {
-  if (!isLatin1) return new TextEncoder().encode(text);
-  return Uint8Array.from(text, character => character.charCodeAt(0));
+/// The octets of a text in UTF-8.
+export function octets(text) {
+  return new TextEncoder().encode(text);
 }
 
 export function fromBase64(text) {

@@ -11,7 +11,7 @@ export function scroller(label, className, ...children) {
 /// Adds pieces to an element until all are there: the first at once, each further one when it is asked for.
 export function inPieces(container, total, step, noun, make) {
   let done = 0;
-  const more = h('button', { type: 'button', class: 'more', on: { click: () => add(true) } });
+  const more = h('button', { type: 'button', class: 'more-button', on: { click: () => add(true) } });
   function add(isAsked) {
     const end = Math.min(total, done + step);
     more.remove();
@@ -30,7 +30,7 @@ export function inPieces(container, total, step, noun, make) {
 
 /// A text in pieces; `at` is where something is wrong with it.
 export function textPane(text, label, { isWrapped = true, at = null } = {}) {
-  const pre = h('div', { class: isWrapped ? 'code wrap' : 'code' });
+  const pre = h('div', { class: isWrapped ? 'verbatim wrap' : 'verbatim' });
   inPieces(pre, text.length, 20000, 'characters', (from, to) => {
     // Not between the halves of a character.
     if (to < text.length && /[\ud800-\udbff]/.test(text[to - 1])) to -= 1;
@@ -43,7 +43,7 @@ export function textPane(text, label, { isWrapped = true, at = null } = {}) {
 }
 
 export function hexPane(bytes, label) {
-  const pre = h('div', { class: 'code' });
+  const pre = h('div', { class: 'verbatim' });
   inPieces(pre, bytes.length, 16 * 512, 'octets', (from, to) => `${hexRows(bytes, from, to).join('\n')}\n`);
   return scroller(label, 'text', pre);
 }

@@ -106,7 +106,7 @@ export function makeResponse({ app }, first) {
   }
 
   function drawOwn(x) {
-    const text = JSON.stringify(x.own_answer, null, 2), size = new TextEncoder().encode(text).length;
+    const text = ownText(x), size = new TextEncoder().encode(text).length;
     const own = makeBody(app, { label: "Squire's own answer", path: null });
     own.update({ text, size, kept: size, type: 'application/problem+json' });
     replace(content,
@@ -115,6 +115,12 @@ export function makeResponse({ app }, first) {
   }
 
   return { element, update, choose: n => { chosen = n; } };
+}
+
+/// As it was sent, but for the stamp that is the recording's.
+function ownText(x) {
+  const { at, text, ...problem } = x.own_answer;
+  return text ?? JSON.stringify(problem, null, 2);
 }
 
 const rawLimit = 20000;
@@ -140,7 +146,7 @@ export function rawTexts(x) {
     const line = `HTTP/${attempt.version ?? '1.1'} ${attempt.status} ${attempt.reason ?? ''}`;
     texts.push({ name: `From the upstream${x.attempt_list.length > 1 ? `, attempt ${attempt.n}` : ''}`, text: head(line, attempt.fields) + content(attempt.body) });
   }
-  if (x.own_answer) texts.push({ name: "Squire's own answer", text: JSON.stringify(x.own_answer, null, 2) });
+  if (x.own_answer) texts.push({ name: "Squire's own answer", text: ownText(x) });
   return texts;
 }
 

@@ -86,10 +86,11 @@ function challenge(attempt) {
 
 function waitLines(say, wait, generations, x) {
   const others = wait.waiters === null || wait.waiters === undefined ? null : wait.waiters;
-  const why = wait.cause === 'expiry' ? ': the token was about to expire' : '';
+  const why = wait.cause === 'expiry' || wait.for_rejection === false ? ': the token was about to expire' : '';
   if (wait.led) {
-    const waiting = others === null ? '' : others === 0 ? ' · none waited for it' : ` · ${count(others)} others waited for it`;
-    say(wait.began, 'token', `refresh started by this request${why}${waiting.replace('1 others', '1 other')}`);
+    const waiting = others === null ? '' : others === 0 ? ' · none waited for it'
+      : ` · ${plural(others, 'other')} waited for it`;
+    say(wait.began, 'token', `refresh started by this request${why}${waiting}`);
   } else {
     say(wait.began, 'token', 'waits for the refresh that another request started', {
       note: others === null ? undefined : `${plural(others, 'request')} waited`,
@@ -191,13 +192,12 @@ export function makeStory(context) {
       });
     }
     const lines = storyLines(x, { generations, place: app.status?.copy ?? app.status });
-    replace(element, h('ol', { class: 'lines' }, lines.map((line, i) => lineNode(x, line, lines[i - 1]))), bar(x));
+    replace(element, h('ol', { class: 'lines' }, lines.map(lineNode)), bar(x));
   }
 
-  function lineNode(x, line, before) {
-    const isSame = before && milliseconds(before.at) === milliseconds(line.at);
+  function lineNode(line) {
     return h('li', { class: `line line-${line.kind}` },
-      h('span', { class: 'at' }, isSame ? h('span', { class: 'unseen' }, 'then') : [milliseconds(line.at), h('span', { class: 'unit' }, ' ms')]),
+      h('span', { class: 'at' }, milliseconds(line.at), h('span', { class: 'unit' }, ' ms')),
       h('span', { class: 'what' }, h('span', { class: 'said' }, visible(line.text)),
         line.note && h('span', { class: 'note' }, visible(line.note)),
         line.command && h('span', { class: 'command' }, h('code', {}, line.command), h('button', {

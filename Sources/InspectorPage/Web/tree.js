@@ -8,7 +8,7 @@ const longest = 2000;
 
 /// A value as lines, of which those of an object or a list fold into one.
 export function jsonPane(root, label) {
-  const folded = new Set(), code = h('div', { class: 'code json' }), nodes = new WeakMap();
+  const folded = new Set(), code = h('div', { class: 'verbatim json' }), nodes = new WeakMap();
   const pane = scroller(label, 'text', code);
 
   function show() {
@@ -36,16 +36,16 @@ export function jsonPane(root, label) {
       if (line.isDuplicate) row.append(h('span', { class: 'badge', title: 'This name stands here more than once' }, 'twice'));
       row.append(': ');
     }
-    const text = lineText(line), kind = node.raw === undefined ? 'json-mark' : `json-${node.kind}`;
+    const text = lineText({ ...line, comma: false }), kind = node.raw === undefined ? 'json-mark' : `json-${node.kind}`;
     const value = h('span', { class: kind });
     if (text.length <= longest) replace(value, visible(text));
     else {
       replace(value, visible(text.slice(0, longest)), h('button', {
-        type: 'button', class: 'more',
+        type: 'button', class: 'more-button',
         on: { click: event => { event.stopPropagation(); replace(value, visible(text)); pane.focus(); } },
       }, `Show all ${text.length.toLocaleString('en')} characters`));
     }
-    row.append(value);
+    row.append(value, line.comma && part !== 'open' ? ',' : '');
     return row;
   }
 

@@ -1,7 +1,7 @@
 /// A failure that Squire reports in a response of its own (RFC 9457 problem details, RFC 9209 Proxy-Status).
 public struct Problem: Error, Sendable, Equatable {
     /// What clients, logs and metrics call a problem. The list is closed: each is counted, and none can be misspelt.
-    public enum Code: String, CaseIterable, Sendable {
+    public enum Code: String, CaseIterable, Sendable, BitwiseCopyable {
         // The client's request.
         case badRequest = "bad_request"
         case forbiddenOrigin = "forbidden_origin"

@@ -47,6 +47,7 @@ extension ProxyService {
                     current: { current.get() },
                     snapshot: { server.snapshot() },
                     recordings: recordings,
+                    generationCounts: { server.generationCounts() },
                     adopt: { server.adopt($0, origin: $1) },
                     reload: { reloads.submit($0, $1) }
                 ),
