@@ -43,19 +43,23 @@ public struct InspectedProxy {
         /// The real path of the configuration file; nil without one.
         public var configuration: String?
         public var secrecy: Secrecy
+        /// What would become of a request; nil when it is none.
+        public var explain: @Sendable (Explanation.Request) -> Explanation?
 
         public init(
             upstream: String,
             session: Session,
             refreshTimeout: Duration?,
             configuration: String?,
-            secrecy: Secrecy = Secrecy()
+            secrecy: Secrecy = Secrecy(),
+            explain: @escaping @Sendable (Explanation.Request) -> Explanation? = { _ in nil }
         ) {
             self.upstream = upstream
             self.session = session
             self.refreshTimeout = refreshTimeout
             self.configuration = configuration
             self.secrecy = secrecy
+            self.explain = explain
         }
     }
 }

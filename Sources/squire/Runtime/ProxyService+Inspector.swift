@@ -85,7 +85,11 @@ extension InspectedProxy.Current {
                 isSecretField: { rules.isSecret(field: $0) },
                 secrets: loaded.configuration.secrets,
                 credential: rules.apply
-            )
+            ),
+            explain: { [configuration = loaded.configuration, applySource = loaded.applySource] request in
+                // The inspector's page and whoever asks it have the key, or they could not ask.
+                Explanation(request, configuration, applySource: applySource, hasKey: true) { session.status }
+            }
         )
     }
 }
