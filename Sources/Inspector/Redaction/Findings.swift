@@ -56,8 +56,8 @@ struct Findings {
     mutating func add(
         _ range: Range<Int>,
         in view: TextView,
-        _ mark: Mark = .redacted,
         _ reason: Reason,
+        _ mark: Mark = .redacted,
         needsQuotes: Bool = false
     ) {
         if case .name = reason { names += 1 }

@@ -164,7 +164,7 @@ public struct Redactor {
     /// One spelling.
     private func look(at view: TextView, isEnded: Bool, into findings: inout Findings) {
         view.octets.withUnsafeBufferPointer { octets in
-            let pending = secrets.find(in: octets) { findings.add($0, in: view, $1, .value) }
+            let pending = secrets.find(in: octets) { findings.add($0, in: view, .value, $1) }
             let open = ShapeFinder.find(in: octets, isEnded: isEnded) { findings.add($0, in: view, .value) }
             guard !isEnded else { return }
             findings.hold(from: view.count - pending, in: view)

@@ -74,6 +74,8 @@ struct TargetScanner {
 
     /// What follows the name of an authentication scheme and a blank.
     private mutating func findSchemes() {
+        // A span of a copy: the one of a property keeps that from being changed.
+        let octets = octets
         let span = octets.span
         var index = 0
         loop: while index < octets.count {
@@ -100,13 +102,16 @@ struct TargetScanner {
         var start: Int?
         var hasPassword = false
         var last: Int?
-        for index in octets.indices {
-            switch octets[index] {
-            case UInt8(ascii: "/") where index > 0 && octets[index - 1] == UInt8(ascii: "/"):
+        var previous: UInt8 = 0
+        for index in 0..<view.count {
+            let octet = octets[index]
+            defer { previous = octet }
+            switch octet {
+            case UInt8(ascii: "/") where previous == UInt8(ascii: "/"):
                 start = index + 1
                 hasPassword = false
                 last = nil
-            case UInt8(ascii: ":"): hasPassword = hasPassword || start != nil
+            case UInt8(ascii: ":"): if start != nil { hasPassword = true }
             // The last one counts: some take the others for part of the password.
             case UInt8(ascii: "@"): last = start == nil ? nil : index
             case UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "&"):

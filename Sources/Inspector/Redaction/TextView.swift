@@ -16,6 +16,8 @@ struct TextView {
     /// `base` on.
     private var origins: [Int32]?
     private var base = 0
+    /// What stands between two octets' sources stands for nothing.
+    private var hasGaps = false
 
     init(_ octets: [UInt8]) {
         self.octets = octets
@@ -35,6 +37,7 @@ struct TextView {
     func source(_ range: Range<Int>) -> Range<Int> {
         guard let origins else { return (base + range.lowerBound)..<(base + range.upperBound) }
         var end = range.upperBound
+        if hasGaps, !range.isEmpty { return Int(origins[range.lowerBound])..<(Int(origins[end - 1]) + 1) }
         // Several octets may come of one escape.
         while end > range.lowerBound, end < count, origins[end] == origins[end - 1] { end += 1 }
         return Int(origins[range.lowerBound])..<Int(origins[end])
@@ -103,7 +106,9 @@ struct TextView {
         }
         places.append(Int32(origin(index)))
         guard result.count < count else { return nil }
-        return TextView(octets: result, origins: places)
+        var view = TextView(octets: result, origins: places)
+        view.hasGaps = encoding == .wide
+        return view
     }
 
     private enum Decoded {

@@ -1,5 +1,5 @@
 public import Credentials
-import Platform
+public import Platform
 import Support
 import Threads
 
@@ -74,7 +74,7 @@ public final class GenerationBook: Sendable {
         var present: Generation = 0
     }
 
-    private struct State: Sendable {
+    fileprivate struct State: Sendable {
         var history = History()
         var version = 0
         var tokens: [Redactor.KnownToken] = []

@@ -47,6 +47,7 @@ extension ProxyService {
                     current: { current.get() },
                     snapshot: { server.snapshot() },
                     recordings: recordings,
+                    generationCounts: { server.generationCounts() },
                     adopt: { server.adopt($0, origin: $1) },
                     reload: { reloads.submit($0, $1) }
                 ),
@@ -74,11 +75,17 @@ extension ProxyService {
 
 extension InspectedProxy.Current {
     init(_ loaded: LoadedConfiguration, _ session: Session) {
+        let rules = loaded.configuration.session
         self.init(
             upstream: loaded.configuration.upstreamURL,
             session: session,
-            refreshTimeout: loaded.configuration.session.timeout,
-            configuration: loaded.realPath
+            refreshTimeout: rules.timeout,
+            configuration: loaded.realPath,
+            secrecy: Secrecy(
+                isSecretField: { rules.isSecret(field: $0) },
+                secrets: loaded.configuration.secrets,
+                credential: rules.apply
+            )
         )
     }
 }

@@ -102,7 +102,7 @@ final class ProxyService {
             let context = Self.makeContext(configuration, session, logging, sockets.map(\.name), proxies, isPrivate)
             let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
             let workers = configuration.workers == 0 ? max(1, cores) : configuration.workers
-            recordings = Recordings(workers: workers)
+            recordings = Recordings(workers: loaded.askedInspector == nil ? 0 : workers)
             server = try ProxyServer(context: context, sockets: sockets, workers: workers, recordings: recordings)
         } catch {
             for socket in sockets { socket.close() }
