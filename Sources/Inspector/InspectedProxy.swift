@@ -42,13 +42,45 @@ public struct InspectedProxy {
         public var refreshTimeout: Duration?
         /// The real path of the configuration file; nil without one.
         public var configuration: String?
+        public var secrecy: Secrecy
+        /// What would become of a request; nil when it is none.
+        public var explain: @Sendable (Explanation.Request) -> Explanation?
 
-        public init(upstream: String, session: Session, refreshTimeout: Duration?, configuration: String?) {
+        public init(
+            upstream: String,
+            session: Session,
+            refreshTimeout: Duration?,
+            configuration: String?,
+            secrecy: Secrecy = Secrecy(),
+            explain: @escaping @Sendable (Explanation.Request) -> Explanation? = { _ in nil }
+        ) {
             self.upstream = upstream
             self.session = session
             self.refreshTimeout = refreshTimeout
             self.configuration = configuration
+            self.secrecy = secrecy
+            self.explain = explain
         }
+    }
+}
+
+/// What the configuration says about what is secret.
+public struct Secrecy: Sendable {
+    /// By a field's name.
+    public var isSecretField: @Sendable (String) -> Bool
+    /// Values that are shown nowhere.
+    public var secrets: [[UInt8]]
+    /// How a request carries the token.
+    public var credential: CredentialApplication
+
+    public init(
+        isSecretField: @escaping @Sendable (String) -> Bool = SecretField.isNamed,
+        secrets: [[UInt8]] = [],
+        credential: CredentialApplication = CredentialApplication()
+    ) {
+        self.isSecretField = isSecretField
+        self.secrets = secrets
+        self.credential = credential
     }
 }
 

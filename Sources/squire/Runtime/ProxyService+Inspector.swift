@@ -75,11 +75,21 @@ extension ProxyService {
 
 extension InspectedProxy.Current {
     init(_ loaded: LoadedConfiguration, _ session: Session) {
+        let rules = loaded.configuration.session
         self.init(
             upstream: loaded.configuration.upstreamURL,
             session: session,
-            refreshTimeout: loaded.configuration.session.timeout,
-            configuration: loaded.realPath
+            refreshTimeout: rules.timeout,
+            configuration: loaded.realPath,
+            secrecy: Secrecy(
+                isSecretField: { rules.isSecret(field: $0) },
+                secrets: loaded.configuration.secrets,
+                credential: rules.apply
+            ),
+            explain: { [configuration = loaded.configuration, applySource = loaded.applySource] request in
+                // The inspector's page and whoever asks it have the key, or they could not ask.
+                Explanation(request, configuration, applySource: applySource, hasKey: true) { session.status }
+            }
         )
     }
 }
