@@ -42,8 +42,21 @@ public struct InspectedProxy {
         public var refreshTimeout: Duration?
         /// The real path of the configuration file; nil without one.
         public var configuration: String?
+        /// What the proxy is told; nil in tests that need none of it.
+        public var settings: ProxyConfiguration?
+        /// The line that prints the session's token, `squire token --config …`; nil where none can be printed.
+        public var tokenCommand: String?
 
-        public init(upstream: String, session: Session, refreshTimeout: Duration?, configuration: String?) {
+        public init(
+            upstream: String,
+            session: Session,
+            refreshTimeout: Duration?,
+            configuration: String?,
+            settings: ProxyConfiguration? = nil,
+            tokenCommand: String? = nil
+        ) {
+            self.settings = settings
+            self.tokenCommand = tokenCommand
             self.upstream = upstream
             self.session = session
             self.refreshTimeout = refreshTimeout

@@ -23,12 +23,20 @@ public final class InspectorServer: LocalHandler {
     private let version: String
     private let startedAt = SystemClock().wall()
     private var access: InspectorAccess
+    var needsKey: Bool { access.needsKey }
     private var sameUser: Bool
     private var server: LocalServer?
     /// How long an answer waits for a refresh beyond its two tries.
     let patience: Duration
     /// Requests whose answer is still to come, by their number.
     var waiting: [Int: Waiting] = [:]
+    /// What the inspector sends itself, by its ticket.
+    var sendings: [UInt64: Sending] = [:]
+    /// The last of those that ended.
+    var retired: Sending?
+    /// Of what was sent last.
+    var ticket: UInt64 = 0
+    var isDraining = false
 
     private static let maxConnections = 64
     /// Of those, what only questions about health may use.
@@ -75,6 +83,7 @@ public final class InspectorServer: LocalHandler {
 
     public func stop() {
         waiting = [:]
+        stopSending()
         server?.stop()
         server = nil
         reference.value = nil
@@ -185,11 +194,13 @@ public final class InspectorServer: LocalHandler {
 
     func status() -> JSONValue {
         let current = proxy.current()
+        let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
         return .object([
             .init("session", current.session.status.json), .init("upstream", .string(current.upstream)),
             .init("listen", .array(proxy.listen.map(JSONValue.string))), .init("version", .string(version)),
-            .init("config", current.configuration.map(JSONValue.string) ?? .null),
-            .init("pid", .integer(Int(getpid()))),
+            .init("config", text(current.configuration)), .init("pid", .integer(Int(getpid()))),
+            .init("inspector", recordingStatus(current.settings?.inspector ?? InspectorSettings())),
+            .init("copy", copyStatus(current)),
         ])
     }
 }

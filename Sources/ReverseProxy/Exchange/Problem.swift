@@ -34,6 +34,7 @@ public struct Problem: Error, Sendable, Equatable {
         case headerRequired = "header_required"
         case unsupportedMediaType = "unsupported_media_type"
         case invalidRequest = "invalid_request"
+        case notReplayable = "not_replayable"
         case nothingToRefresh = "nothing_to_refresh"
         case configurationError = "configuration_error"
         case otherConfiguration = "other_configuration"
@@ -106,7 +107,7 @@ extension Problem.Code {
         case .notFound: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
-        case .nothingToRefresh, .otherConfiguration: 409
+        case .notReplayable, .nothingToRefresh, .otherConfiguration: 409
         case .bodyTooLarge: 413
         case .targetTooLong: 414
         case .unsupportedMediaType: 415
@@ -130,7 +131,8 @@ extension Problem.Code {
             .unsupportedMediaType, .invalidRequest:
             .httpRequestError
         case .forbiddenOrigin, .forbiddenUser, .wrongKey, .methodNotAllowed, .misdirectedRequest, .loginNeeded,
-            .notFound, .notYet, .headerRequired, .nothingToRefresh, .configurationError, .otherConfiguration:
+            .notFound, .notYet, .headerRequired, .notReplayable, .nothingToRefresh, .configurationError,
+            .otherConfiguration:
             .httpRequestDenied
         case .sessionUnavailable, .upstreamUnreachable: .destinationUnavailable
         case .upstreamTLS: .tlsProtocolError

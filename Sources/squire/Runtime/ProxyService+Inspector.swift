@@ -63,6 +63,13 @@ extension ProxyService {
         endpoints.append("inspector \(Self.url(of: socket.name))\(suffix)")
     }
 
+    /// Has the inspector send nothing any more.
+    func drainInspector() {
+        guard let inspector, let thread = inspectorThread else { return }
+        let server = inspector.server
+        thread.loop.execute { server.value?.drain() }
+    }
+
     /// Has the inspector follow the access rules of the configuration that runs.
     func reconfigureInspector() {
         guard let inspector, let thread = inspectorThread else { return }
@@ -74,12 +81,18 @@ extension ProxyService {
 }
 
 extension InspectedProxy.Current {
-    init(_ loaded: LoadedConfiguration, _ session: Session) {
+    /// `isPrivate` asks no key of anybody; a session that is not kept has no line that prints its token.
+    init(_ loaded: LoadedConfiguration, _ session: Session, isPrivate: Bool, keepsSession: Bool) {
+        var settings = loaded.configuration
+        if isPrivate { settings.access.key = nil }
         self.init(
             upstream: loaded.configuration.upstreamURL,
             session: session,
             refreshTimeout: loaded.configuration.session.timeout,
-            configuration: loaded.realPath
+            configuration: loaded.realPath,
+            settings: settings,
+            tokenCommand: keepsSession && loaded.configuration.session.source != .unused
+                ? loaded.lines.line("token") : nil
         )
     }
 }
