@@ -46,14 +46,19 @@ public struct InspectedProxy {
         public var settings: ProxyConfiguration?
         /// The line that prints the session's token, `squire token --config …`; nil where none can be printed.
         public var tokenCommand: String?
+        public var secrecy: Secrecy
+        /// What would become of a request; nil when it is none.
+        public var explain: @Sendable (Explanation.Request) -> Explanation?
 
         public init(
             upstream: String,
             session: Session,
             refreshTimeout: Duration?,
             configuration: String?,
+            secrecy: Secrecy = Secrecy(),
             settings: ProxyConfiguration? = nil,
-            tokenCommand: String? = nil
+            tokenCommand: String? = nil,
+            explain: @escaping @Sendable (Explanation.Request) -> Explanation? = { _ in nil }
         ) {
             self.settings = settings
             self.tokenCommand = tokenCommand
@@ -61,7 +66,29 @@ public struct InspectedProxy {
             self.session = session
             self.refreshTimeout = refreshTimeout
             self.configuration = configuration
+            self.secrecy = secrecy
+            self.explain = explain
         }
+    }
+}
+
+/// What the configuration says about what is secret.
+public struct Secrecy: Sendable {
+    /// By a field's name.
+    public var isSecretField: @Sendable (String) -> Bool
+    /// Values that are shown nowhere.
+    public var secrets: [[UInt8]]
+    /// How a request carries the token.
+    public var credential: CredentialApplication
+
+    public init(
+        isSecretField: @escaping @Sendable (String) -> Bool = SecretField.isNamed,
+        secrets: [[UInt8]] = [],
+        credential: CredentialApplication = CredentialApplication()
+    ) {
+        self.isSecretField = isSecretField
+        self.secrets = secrets
+        self.credential = credential
     }
 }
 

@@ -4,7 +4,7 @@ import Support
 
 /// Makes the inspector's responses, with the fields that each of them has.
 enum InspectorResponse {
-    private static let fields = [
+    static let fields = [
         (name: "Cache-Control", value: "no-store"), (name: "X-Content-Type-Options", value: "nosniff"),
         // What a browser shows of this asks for nothing more, the page's icon neither.
         (name: "Content-Security-Policy", value: "default-src 'none'; frame-ancestors 'none'; sandbox"),

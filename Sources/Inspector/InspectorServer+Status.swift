@@ -5,10 +5,10 @@ import Support
 /// What `/api/status` says beside the session. Never a secret.
 extension InspectorServer {
     /// What is kept of exchanges.
-    func recordingStatus(_ settings: InspectorSettings) -> JSONValue {
+    func recordingStatus() -> JSONValue {
         .object([
-            .init("keep", .integer(settings.keep)), .init("body", .integer(settings.body)),
-            .init("record", .string(settings.record.rawValue)), .init("key", .bool(needsKey)),
+            .init("keep", .integer(store.keep)), .init("body", .integer(proxy.recordings.bodyLimit)),
+            .init("record", .string(recordMode)), .init("key", .bool(access.needsKey)),
         ])
     }
 

@@ -3,7 +3,7 @@ public import EventIO
 public import HTTP1
 public import LocalServer
 import Platform
-import ReverseProxy
+public import ReverseProxy
 import Support
 
 /// The second listener: health, metrics, status and reloads of a proxy, for people and machines. Never reachable
@@ -16,14 +16,27 @@ public final class InspectorServer: LocalHandler {
     let proxy: InspectedProxy
     /// How other threads find this object, if it is still there.
     let reference: LoopBound<InspectorServer?>
-    let store = ExchangeStore()
+    let store: ExchangeStore
+    /// Tells this run's numbers from another's.
+    let run = String(UInt64.random(in: 1...UInt64.max), radix: 36)
+    private(set) lazy var intake = makeIntake()
+    private(set) lazy var feed = makeFeed()
+    /// Looks at what the workers recorded, while somebody waits for it.
+    private(set) lazy var lookTimer = EventTimer(loop: loop) { [unowned self] in look() }
+    /// How often nothing has come in a row.
+    var quietLooks = 0
+    /// Made anew when other things are secret.
+    var redactor: CurrentRedactor?
+    /// What the configuration wants recorded.
+    private(set) var mode: Recordings.Mode
+    /// Nothing is, because a person wants it so.
+    var isPaused = false
     /// What became of the tokens.
     let book: GenerationBook
     private let refreshes: RefreshCounts
-    private let version: String
+    let version: String
     private let startedAt = SystemClock().wall()
-    private var access: InspectorAccess
-    var needsKey: Bool { access.needsKey }
+    private(set) var access: InspectorAccess
     private var sameUser: Bool
     private var server: LocalServer?
     /// How long an answer waits for a refresh beyond its two tries.
@@ -55,6 +68,8 @@ public final class InspectorServer: LocalHandler {
         sameUser: Bool,
         version: String,
         patience: Duration = .seconds(5),
+        keep: Int = 16 << 20,
+        mode: Recordings.Mode = .auto,
         reference: LoopBound<InspectorServer?>
     ) {
         self.loop = loop
@@ -65,6 +80,8 @@ public final class InspectorServer: LocalHandler {
         self.sameUser = sameUser
         self.version = version
         self.patience = patience
+        store = ExchangeStore(keep: keep)
+        self.mode = mode
         self.reference = reference
         let isUnixSocket = if case .unix = socket.name { true } else { false }
         server = LocalServer(
@@ -79,20 +96,31 @@ public final class InspectorServer: LocalHandler {
             }
         )
         reference.value = self
+        listenToRecordings()
+        book.onChange { generations in loop.execute { reference.value?.sessionChanged(generations) } }
     }
 
     public func stop() {
         waiting = [:]
         stopSending()
+        book.onChange(nil)
+        proxy.recordings.onNews {}
+        lookTimer.cancel()
+        feed.stop()
         server?.stop()
         server = nil
         reference.value = nil
     }
 
     /// What a reload changed counts for the next request.
-    public func reconfigure(access: InspectorAccess, sameUser: Bool) {
+    public func reconfigure(access: InspectorAccess, sameUser: Bool, _ settings: InspectorSettings) {
         self.access = access
         self.sameUser = sameUser
+        mode = settings.record
+        proxy.recordings.set(mode: settings.record)
+        proxy.recordings.set(bodyLimit: settings.body)
+        if store.keep != settings.keep { store.keep = settings.keep }
+        redactor = nil
     }
 
     // MARK: Judging
@@ -156,7 +184,7 @@ public final class InspectorServer: LocalHandler {
                 proxy.current().session.status,
                 version: version,
                 startedAt: startedAt
-            )
+            ) + Self.metrics(proxy.recordings.counts, evicted: store.evicted, viewers: feed.count)
             responder.send(InspectorResponse.text(200, text, type: "text/plain; version=0.0.4; charset=utf-8"))
         case .status: responder.send(InspectorResponse.json(200, status()))
         case .exchanges where request.action == "GET": exchanges(request, responder)
@@ -199,7 +227,7 @@ public final class InspectorServer: LocalHandler {
             .init("session", current.session.status.json), .init("upstream", .string(current.upstream)),
             .init("listen", .array(proxy.listen.map(JSONValue.string))), .init("version", .string(version)),
             .init("config", text(current.configuration)), .init("pid", .integer(Int(getpid()))),
-            .init("inspector", recordingStatus(current.settings?.inspector ?? InspectorSettings())),
+            .init("inspector", recordingStatus()),
             .init("copy", copyStatus(current)),
         ])
     }

@@ -139,7 +139,7 @@ extension StoredField {
 extension StoredExchange {
     /// It became one, or asked to.
     fileprivate var isWebSocket: Bool {
-        if messages.contains(where: { $0.opcode != nil }) { return true }
+        if isTunnel { return true }
         return request.fields.contains { field in
             field.text.lowercased() == "upgrade"
                 && String(decoding: field.value, as: UTF8.self).lowercased().contains("websocket")

@@ -67,7 +67,7 @@ public struct ExchangeRecord: Sendable {
 }
 
 /// Names an exchange: unique in this process, short enough to be read out.
-public struct ExchangeID: Equatable, Sendable, BitwiseCopyable {
+public struct ExchangeID: Hashable, Sendable, BitwiseCopyable {
     /// Random, of its worker.
     public var prefix: UInt16
     public var number: UInt64

@@ -31,6 +31,8 @@ public struct Problem: Error, Sendable, Equatable {
         // The inspector's own.
         case notFound = "not_found"
         case notYet = "not_yet"
+        case evicted
+        case pinsFull = "pins_full"
         case headerRequired = "header_required"
         case unsupportedMediaType = "unsupported_media_type"
         case invalidRequest = "invalid_request"
@@ -104,10 +106,10 @@ extension Problem.Code {
         case .badRequest: 400
         case .loginNeeded: 401
         case .forbiddenOrigin, .forbiddenUser, .wrongKey, .headerRequired: 403
-        case .notFound: 404
+        case .notFound, .evicted: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
-        case .notReplayable, .nothingToRefresh, .otherConfiguration: 409
+        case .notReplayable, .nothingToRefresh, .otherConfiguration, .pinsFull: 409
         case .bodyTooLarge: 413
         case .targetTooLong: 414
         case .unsupportedMediaType: 415
@@ -131,8 +133,8 @@ extension Problem.Code {
             .unsupportedMediaType, .invalidRequest:
             .httpRequestError
         case .forbiddenOrigin, .forbiddenUser, .wrongKey, .methodNotAllowed, .misdirectedRequest, .loginNeeded,
-            .notFound, .notYet, .headerRequired, .notReplayable, .nothingToRefresh, .configurationError,
-            .otherConfiguration:
+            .notFound, .notYet, .evicted, .pinsFull, .headerRequired, .notReplayable, .nothingToRefresh,
+            .configurationError, .otherConfiguration:
             .httpRequestDenied
         case .sessionUnavailable, .upstreamUnreachable: .destinationUnavailable
         case .upstreamTLS: .tlsProtocolError

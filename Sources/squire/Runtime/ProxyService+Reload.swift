@@ -94,8 +94,6 @@ extension ProxyService {
         fresh.inspectorIsDefault = loaded.inspectorIsDefault
         loaded = fresh
         current.set(.init(fresh, session, isPrivate: isPrivate, keepsSession: keepsSession))
-        recordings.set(mode: fresh.configuration.inspector.record)
-        recordings.set(bodyLimit: fresh.configuration.inspector.body)
         if let problem = sessionProblem { logging.logger().warning("\(problem)") }
         server.reconfigure(makeContext(fresh.configuration, session))
         reconfigureInspector()
