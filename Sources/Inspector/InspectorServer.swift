@@ -3,7 +3,7 @@ public import EventIO
 public import HTTP1
 public import LocalServer
 import Platform
-public import ReverseProxy
+import ReverseProxy
 import Support
 
 /// The second listener: health, metrics, status and reloads of a proxy, for people and machines. Never reachable
@@ -27,10 +27,6 @@ public final class InspectorServer: LocalHandler {
     var quietLooks = 0
     /// Made anew when other things are secret.
     var redactor: CurrentRedactor?
-    /// What the configuration wants recorded.
-    let mode: Recordings.Mode
-    /// Nothing is, because a person wants it so.
-    var isPaused = false
     /// What became of the tokens.
     let book: GenerationBook
     private let refreshes: RefreshCounts
@@ -62,7 +58,6 @@ public final class InspectorServer: LocalHandler {
         version: String,
         patience: Duration = .seconds(5),
         keep: Int = 16 << 20,
-        mode: Recordings.Mode = .auto,
         reference: LoopBound<InspectorServer?>
     ) {
         self.loop = loop
@@ -74,7 +69,6 @@ public final class InspectorServer: LocalHandler {
         self.version = version
         self.patience = patience
         store = ExchangeStore(keep: keep)
-        self.mode = mode
         self.reference = reference
         let isUnixSocket = if case .unix = socket.name { true } else { false }
         server = LocalServer(
@@ -95,6 +89,7 @@ public final class InspectorServer: LocalHandler {
     public func stop() {
         waiting = [:]
         proxy.recordings.onNews {}
+        book.onChange(nil)
         lookTimer.cancel()
         feed.stop()
         server?.stop()
@@ -106,7 +101,7 @@ public final class InspectorServer: LocalHandler {
     public func reconfigure(access: InspectorAccess, sameUser: Bool) {
         self.access = access
         self.sameUser = sameUser
-        redactor = nil
+        redactor?.known = nil
     }
 
     // MARK: Judging
