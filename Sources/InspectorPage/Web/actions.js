@@ -1,6 +1,6 @@
 // What a person does with an exchange: send it again, edit it, pin it, put a text on the clipboard.
 import { isPasteable } from './copy.js';
-import { h } from './dom.js';
+import { h, icon } from './dom.js';
 import { plain } from './text.js';
 
 // Nothing happens twice by these (RFC 9110 section 9.2.1). PUT and DELETE may be repeated, but do something.
@@ -65,6 +65,14 @@ export async function pin(app, x) {
   app.toast(answer.problem?.code === 'pins_full' ? 'Not pinned: there is no room for more pins. Take one off first.'
     : `Not pinned: ${plain(answer.problem?.detail ?? '')}`);
   return isPinned;
+}
+
+/// Goes back to the list.
+export function closeButton(app) {
+  return h('button', {
+    type: 'button', class: 'quiet-button', 'aria-label': 'Close', title: 'Back to the list (Esc)',
+    on: { click: () => (app.close ? app.close() : app.go('#/')) },
+  }, icon('close'));
 }
 
 /// Puts a text on the clipboard; where a browser gives none, into a field where it is selected.

@@ -62,15 +62,18 @@ export function makeBody(app, options) {
   const element = h('div', { class: 'body-view' }, bar, remarks, content);
   let shown = null, chosen = null, isWrapped = true;
 
+  const isLocked = () => Boolean(app.status?.inspector?.key);
+
   function update(body, isRunning = false) {
     const same = shown && shown.body.kept === body.kept && shown.body.size === body.size
-      && shown.body.text === body.text && shown.body.base64 === body.base64 && shown.isRunning === isRunning;
+      && shown.body.text === body.text && shown.body.base64 === body.base64 && shown.isRunning === isRunning
+      && shown.isLocked === isLocked();
     if (!same) show(body, isRunning);
   }
 
   function show(body, isRunning) {
     const bytes = bodyOctets(body), text = utf8(bytes), cut = isCut(body) || isRunning;
-    shown = { body, isRunning };
+    shown = { body, isRunning, isLocked: isLocked() };
     if (bytes.length === 0) {
       replace(bar, h('span', { class: 'dim' }, body.size ? visible(summary(body)) : 'No body'));
       replace(remarks, remarkNodes(body));
@@ -127,7 +130,7 @@ export function makeBody(app, options) {
     if (options.preview && /html/i.test(body.type ?? '') && !shown?.isRunning) {
       views.push({
         name: 'Render', title: 'In a sandbox: nothing runs and nothing is fetched',
-        why: app.status?.inspector?.key ? 'Not rendered: a frame cannot send the key of access.key.' : null,
+        why: isLocked() ? 'Not rendered: a frame cannot send the key of access.key.' : null,
         make: () => h('iframe', {
           class: 'render', sandbox: '', referrerpolicy: 'no-referrer', src: options.preview, title: `${options.label}, rendered`,
         }),

@@ -1,5 +1,5 @@
 // Writes a request, or one that was recorded anew, and shows beside it what came back.
-import { copyOut, takeIntent, whyNot } from './actions.js';
+import { closeButton, copyOut, takeIntent, whyNot } from './actions.js';
 import { copyText, isCut } from './copy.js';
 import { h, icon, replace } from './dom.js';
 import { makeTabs, statusClass, statusText } from './exchange.js';
@@ -39,7 +39,7 @@ export function composerView(app) {
   const send = h('button', { type: 'submit', class: 'main-button', title: 'Ctrl+Enter' }, icon('send'), 'Send');
   const copy = h('button', { type: 'button', title: 'As curl through Squire', on: { click: () => copyCurl() } }, icon('copy'), 'Copy');
   const form = h('form', { 'aria-label': 'Compose', class: 'compose-form', autocomplete: 'off', on: { submit: event => { event.preventDefault(); submit(); } } },
-    h('h2', {}, 'Compose'),
+    h('div', { class: 'title-line' }, h('h2', {}, 'Compose'), closeButton(app)),
     h('div', { class: 'request-line' }, method, target, h('datalist', { id: 'methods' }, methods.map(value => h('option', { value }))), targets),
     h('h3', {}, 'Fields'), rows,
     h('button', { type: 'button', on: { click: () => addField('', '').querySelector('input').focus() } }, 'Add field'),
@@ -164,8 +164,14 @@ export function composerView(app) {
 
   function check() {
     const missing = missingInputs();
-    for (const input of form.querySelectorAll('.is-missing')) input.classList.remove('is-missing');
-    for (const input of missing) input.classList.add('is-missing');
+    for (const input of form.querySelectorAll('.is-missing')) {
+      input.classList.remove('is-missing');
+      input.removeAttribute('title');
+    }
+    for (const input of missing) {
+      input.classList.add('is-missing');
+      input.title = input === body || input === target ? 'Redacted: fill it in' : 'Redacted: fill it in, or remove the field';
+    }
     const why = app.isOnline === false ? 'Squire does not answer.' : isSending ? 'It is being sent.'
       : missing.length ? `Fill in what was redacted (${missing.length}).` : null;
     send.disabled = why !== null;

@@ -1,4 +1,5 @@
 // Two attempts, or two exchanges, and what differs between them.
+import { closeButton } from './actions.js';
 import { bodyLines, difference, fieldDifference, folded } from './compare.js';
 import { h, replace } from './dom.js';
 import { fieldValue } from './headers.js';
@@ -67,7 +68,7 @@ export function diffView(app) {
       h('header', { class: 'diff-head' }, h('h2', {}, name(left), ' ↔ ', name(right)),
         h('span', { class: 'segments', role: 'group', 'aria-label': 'Layout' },
           h('button', { type: 'button', 'aria-pressed': String(!isUnified), on: { click: choose(false) } }, 'Side by side'),
-          h('button', { type: 'button', 'aria-pressed': String(isUnified), on: { click: choose(true) } }, 'Unified'))),
+          h('button', { type: 'button', 'aria-pressed': String(isUnified), on: { click: choose(true) } }, 'Unified')), closeButton(app)),
       part('Request line', linesPart([left.line], [right.line], view)),
       part('Fields of the request', fieldsPart(left.fields, right.fields)),
       part('Body of the request', bodyPart(left.body, right.body, view)),

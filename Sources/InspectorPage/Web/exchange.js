@@ -1,5 +1,5 @@
 // One exchange: what it is, what can be done with it, and its tabs.
-import { compose, copyOut, pin, sendAgain } from './actions.js';
+import { closeButton, compose, copyOut, pin, sendAgain } from './actions.js';
 import { size } from './body.js';
 import { copyMenu } from './copymenu.js';
 import { h, icon, replace } from './dom.js';
@@ -120,14 +120,10 @@ export function exchangeView(app) {
   const edit = h('button', { type: 'button', title: 'Edit in the composer (e)', on: { click: () => compose(app, exchange) } }, icon('edit'), 'Edit');
   const copy = copyMenu(app, () => exchange);
   const pinned = h('button', { type: 'button', 'aria-pressed': 'false', title: 'Keep it from being evicted (b)', on: { click: togglePin } }, icon('star'), 'Pin');
-  const close = h('button', {
-    type: 'button', class: 'quiet-button', 'aria-label': 'Close', title: 'Back to the list (Esc)',
-    on: { click: () => (app.close ? app.close() : app.go('#/')) },
-  }, icon('close'));
-  const head = h('header', { class: 'exchange-head' }, h('div', { class: 'title-line' }, title, close), facts, h('div', { class: 'deeds' }, again, edit, copy.element, pinned));
+  const head = h('header', { class: 'exchange-head' }, h('div', { class: 'title-line' }, title, closeButton(app)), facts, h('div', { class: 'deeds' }, again, edit, copy.element, pinned));
   const tabbed = makeTabs(app, tab => app.go(`#/x/${encodeURIComponent(id)}/${tab}`));
   const element = h('div', { class: 'exchange' });
-  let id = null, tab = 'story', exchange = null, loading = null, wanted = 0, pressed = null;
+  let id = null, tab = 'story', exchange = null, loading = null, wanted = 0, pressed = null, status = null;
 
   function update(state) {
     tab = state.tab ?? 'story';
@@ -232,7 +228,11 @@ export function exchangeView(app) {
   });
   app.watch?.(() => {
     if (!element.isConnected || id === null) return;
-    if (exchange) drawHead();
+    if (exchange && status !== app.status) {
+      // What it says of keys and places is shown in the tabs.
+      status = app.status;
+      show();
+    } else if (exchange) drawHead();
     else if (app.isOnline !== false && !loading) load();
   });
 

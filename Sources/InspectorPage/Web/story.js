@@ -25,7 +25,7 @@ export function storyLines(x, { generations = [], place = null } = {}) {
   return lines.sort((a, b) => a.at - b.at);
 }
 
-const waits = x => x.token_waits ?? (x.token_wait ? [x.token_wait] : []);
+const waits = x => (x.token_waits?.length ? x.token_waits : x.token_wait ? [x.token_wait] : []);
 
 const sizeOf = x => (x.request_bytes ? ` · ${size(x.request_bytes)}` : '');
 
@@ -103,7 +103,8 @@ function waitLines(say, wait, generations, x) {
   const outcome = {
     refreshed: () => {
       const known = generations.find(item => item.generation === wait.generation);
-      const life = known?.expires_at && known.issued_at ? ` · good for ${span(known.expires_at - known.issued_at)}` : '';
+      const life = typeof known?.expires_at === 'number' && typeof known.issued_at === 'number'
+        ? ` · good for ${span(known.expires_at - known.issued_at)}` : '';
       return [wait.generation ? 'token' : 'note', `generation ${wait.generation ?? '?'} · here and saved${life}`];
     },
     refused: () => ['bad', 'the refresh was refused: a login is needed'],
