@@ -3,7 +3,7 @@ public import EventIO
 public import HTTP1
 public import LocalServer
 import Platform
-public import ReverseProxy
+import ReverseProxy
 import Support
 
 /// The second listener: health, metrics, status and reloads of a proxy, for people and machines. Never reachable
@@ -27,10 +27,6 @@ public final class InspectorServer: LocalHandler {
     var quietLooks = 0
     /// Made anew when other things are secret.
     var redactor: CurrentRedactor?
-    /// What the configuration wants recorded.
-    private(set) var mode: Recordings.Mode
-    /// Nothing is, because a person wants it so.
-    var isPaused = false
     /// What became of the tokens.
     let book: GenerationBook
     private let refreshes: RefreshCounts
@@ -69,7 +65,6 @@ public final class InspectorServer: LocalHandler {
         version: String,
         patience: Duration = .seconds(5),
         keep: Int = 16 << 20,
-        mode: Recordings.Mode = .auto,
         reference: LoopBound<InspectorServer?>
     ) {
         self.loop = loop
@@ -81,7 +76,6 @@ public final class InspectorServer: LocalHandler {
         self.version = version
         self.patience = patience
         store = ExchangeStore(keep: keep)
-        self.mode = mode
         self.reference = reference
         let isUnixSocket = if case .unix = socket.name { true } else { false }
         server = LocalServer(
@@ -116,11 +110,10 @@ public final class InspectorServer: LocalHandler {
     public func reconfigure(access: InspectorAccess, sameUser: Bool, _ settings: InspectorSettings) {
         self.access = access
         self.sameUser = sameUser
-        mode = settings.record
         proxy.recordings.set(mode: settings.record)
         proxy.recordings.set(bodyLimit: settings.body)
         if store.keep != settings.keep { store.keep = settings.keep }
-        redactor = nil
+        redactor?.known = nil
     }
 
     // MARK: Judging

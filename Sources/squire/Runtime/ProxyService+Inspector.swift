@@ -57,7 +57,6 @@ extension ProxyService {
                 sameUser: configuration.access.sameUser,
                 version: Squire.version,
                 keep: configuration.inspector.keep,
-                mode: configuration.inspector.record,
                 reference: inspector
             )
         }
