@@ -2,6 +2,7 @@
 import { isPasteable } from './copy.js';
 import { h, icon } from './dom.js';
 import { plain } from './text.js';
+import { address, button, place } from './panes.js';
 
 // Nothing happens twice by these (RFC 9110 section 9.2.1). PUT and DELETE may be repeated, but do something.
 const safe = new Set(['GET', 'HEAD', 'OPTIONS', 'QUERY']);
@@ -27,7 +28,7 @@ function isOff(app) {
 export async function sendAgain(app, x) {
   if (isOff(app)) return;
   if (!safe.has(x.method)) return compose(app, x, { isAgain: true });
-  const answer = await app.api.send('POST', `/api/exchanges/${encodeURIComponent(x.id)}/replay`, {});
+  const answer = await app.api.send('POST', `${address(x.id)}/replay`, {});
   if (answer.ok) return shown(app, answer);
   if (answer.problem?.why === 'redacted') return compose(app, x, { isAgain: true, missing: answer.problem.missing });
   app.toast(`Not sent: ${plain(whyNot(answer.problem))}`);
@@ -38,7 +39,7 @@ function shown(app, answer) {
   const made = answer.json, id = made?.id ?? decodeURIComponent(answer.headers.get('Location')?.split('/').pop() ?? '');
   if (!id) return;
   app.announce(`Sent again: ${made?.status ?? 'running'}`);
-  app.go(`#/x/${encodeURIComponent(id)}/story`);
+  app.go(place(id));
 }
 
 export function whyNot(problem) {
@@ -57,7 +58,7 @@ export function compose(app, x, { isAgain = false, missing = null } = {}) {
 export async function pin(app, x) {
   const isPinned = x.flags?.includes('pinned') ?? false;
   if (isOff(app)) return isPinned;
-  const answer = await app.api.send('PUT', `/api/exchanges/${encodeURIComponent(x.id)}/pin`, { pinned: !isPinned });
+  const answer = await app.api.send('PUT', `${address(x.id)}/pin`, { pinned: !isPinned });
   if (answer.ok) {
     app.announce(answer.json.pinned ? 'Pinned' : 'No longer pinned');
     return answer.json.pinned;
@@ -69,8 +70,8 @@ export async function pin(app, x) {
 
 /// Goes back to the list.
 export function closeButton(app) {
-  return h('button', {
-    type: 'button', class: 'quiet-button', 'aria-label': 'Close', title: 'Back to the list (Esc)',
+  return button({
+    class: 'quiet-button', 'aria-label': 'Close', title: 'Back to the list (Esc)',
     on: { click: () => (app.close ? app.close() : app.go('#/')) },
   }, icon('close'));
 }
@@ -93,9 +94,9 @@ export async function copyOut(app, text, what) {
 function showField(text, what) {
   const before = document.activeElement;
   const field = h('textarea', { readonly: true, rows: 8, 'aria-label': what, spellcheck: 'false', value: text });
-  const dialog = h('dialog', { class: 'copy-field', 'aria-label': `Copy: ${what}` },
+  const dialog = h('dialog', { class: 'dv copy-field', 'aria-label': `Copy: ${what}` },
     h('p', {}, 'This browser gives no clipboard to the page. Press Ctrl+C (⌘C).'), field,
-    h('form', { method: 'dialog' }, h('button', { type: 'button', on: { click: () => dialog.close() } }, 'Close')));
+    h('form', { method: 'dialog' }, button({ on: { click: () => dialog.close() } }, 'Close')));
   dialog.addEventListener('close', () => {
     dialog.remove();
     before?.focus?.();

@@ -4,7 +4,7 @@ import { describe, parseJSON } from './json.js';
 import { jsonPane } from './tree.js';
 import { isCut } from './copy.js';
 import { bodyOctets, utf8 } from './octets.js';
-import { hexPane, textPane } from './panes.js';
+import { button, hexPane, textPane } from './panes.js';
 import { plural, size as exactSize, visible } from './text.js';
 
 /// `64 KiB`, and not `64.0 KiB`.
@@ -89,16 +89,16 @@ export function makeBody(app, options) {
     };
     replace(bar,
       h('span', { class: 'dim grow' }, visible(summary(body))),
-      h('span', { class: 'segments', role: 'group', 'aria-label': `${options.label}: view` }, views.map(item => h('button', {
-        type: 'button', 'aria-pressed': String(item === view), 'data-view': item.name, disabled: Boolean(item.why),
+      h('span', { class: 'segments', role: 'group', 'aria-label': `${options.label}: view` }, views.map(item => button({
+        'aria-pressed': String(item === view), 'data-view': item.name, disabled: Boolean(item.why),
         title: item.why ?? item.title, on: { click: () => again(item.name) },
       }, item.name))),
       views.filter(item => item.why).map(item => h('span', { class: 'dim' }, item.why)),
-      view.name === 'Text' && h('button', {
-        type: 'button', 'aria-pressed': String(isWrapped), title: 'Break long lines',
+      view.name === 'Text' && button({
+        'aria-pressed': String(isWrapped), title: 'Break long lines',
         on: { click: () => { isWrapped = !isWrapped; again('Text'); bar.querySelector('[title="Break long lines"]').focus(); } },
       }, 'Wrap'),
-      options.path && h('button', { type: 'button', on: { click: () => save() } }, icon('down'), 'Download'));
+      options.path && button({ on: { click: () => save() } }, icon('down'), 'Download'));
     replace(remarks, view.problem && h('p', { class: 'warning' }, visible(view.problem)), remarkNodes(body));
     replace(content, view.make());
   }

@@ -7,6 +7,7 @@ import { askableFields, inOneLine } from './explain.js';
 import { bodyOctets, mark, utf8 } from './octets.js';
 import { duration, plain, visible } from './text.js';
 import { size } from './body.js';
+import { address, button, place } from './panes.js';
 
 // Squire's own business, or refused when it is given.
 const notSent = /^(host|content-length|transfer-encoding|te|trailer|connection|keep-alive|proxy-connection|upgrade|expect|proxy-authorization|x-squire-.*)$/i;
@@ -37,19 +38,19 @@ export function composerView(app) {
   const warning = h('p', { class: 'warning', id: 'again-note', hidden: true });
   const problem = h('p', { class: 'refusal', role: 'alert' });
   const send = h('button', { type: 'submit', class: 'main-button', title: 'Ctrl+Enter' }, icon('send'), 'Send');
-  const copy = h('button', { type: 'button', title: 'As curl through Squire', on: { click: () => copyCurl() } }, icon('copy'), 'Copy');
+  const copy = button({ title: 'As curl through Squire', on: { click: () => copyCurl() } }, icon('copy'), 'Copy');
   const form = h('form', { 'aria-label': 'Compose', class: 'compose-form', autocomplete: 'off', on: { submit: event => { event.preventDefault(); submit(); } } },
     h('div', { class: 'title-line' }, h('h2', {}, 'Compose'), closeButton(app)),
     h('div', { class: 'request-line' }, method, target, h('datalist', { id: 'methods' }, methods.map(value => h('option', { value }))), targets),
     h('h3', {}, 'Fields'), rows,
-    h('button', { type: 'button', on: { click: () => addField('', '').querySelector('input').focus() } }, 'Add field'),
+    button({ on: { click: () => addField('', '').querySelector('input').focus() } }, 'Add field'),
     h('h3', {}, 'Body'), bodyNote, body,
     h('div', { class: 'send-line' }, warning, problem, line, h('div', { class: 'deeds' }, send, copy)));
   const answerHead = h('p', { class: 'facts-line' }), answerTitle = h('h2', {}, 'Answer');
   let answerTab = 'response', sent = null;
   const answerTabs = makeTabs(app, tab => { answerTab = tab; answerTabs.update(sent, tab); });
   const answer = h('section', { class: 'compose-answer', 'aria-label': 'Answer' });
-  const element = h('div', { class: 'composer' }, h('div', { class: 'composer-columns' }, form, answer));
+  const element = h('div', { class: 'dv composer' }, h('div', { class: 'composer-columns' }, form, answer));
   let id = undefined, draft = null, model = null, timer = null, asked = 0, isSending = false, ticket = 0;
 
   showNothing();
@@ -76,7 +77,7 @@ export function composerView(app) {
     completions();
     if (id === null) return begin();
     const mine = ticket += 1, asked = id;
-    const result = await app.api.get(`/api/exchanges/${encodeURIComponent(asked)}`);
+    const result = await app.api.get(address(asked));
     if (mine !== ticket || asked !== id) return undefined;
     if (!result.ok) {
       begin();
@@ -114,8 +115,8 @@ export function composerView(app) {
     replace(bodyNote);
     if (given.isBinary) {
       body.disabled = true;
-      replace(bodyNote, `${size(given.size)} that are no text are sent as they were recorded. `, h('button', {
-        type: 'button', on: { click: () => { draft.isBinary = false; body.disabled = false; replace(bodyNote); body.focus(); changed(); } },
+      replace(bodyNote, `${size(given.size)} that are no text are sent as they were recorded. `, button({
+        on: { click: () => { draft.isBinary = false; body.disabled = false; replace(bodyNote); body.focus(); changed(); } },
       }, 'Write another'));
     } else if (!given.isWhole) {
       replace(bodyNote, h('span', { class: 'warning' }, 'Of the recorded body only a part was kept: what stands here is what is sent.'));
@@ -129,8 +130,8 @@ export function composerView(app) {
     const row = h('div', { class: 'field-row' },
       h('input', { 'aria-label': 'Field name', value: name, spellcheck: 'false', autocapitalize: 'off', class: 'field-name' }),
       h('input', { 'aria-label': 'Field value', value, spellcheck: 'false', autocapitalize: 'off', class: 'field-value' }),
-      h('button', {
-        type: 'button', 'aria-label': 'Remove field', class: 'quiet-button',
+      button({
+        'aria-label': 'Remove field', class: 'quiet-button',
         on: { click: () => { const next = row.nextElementSibling ?? row.previousElementSibling; row.remove(); (next?.querySelector('input') ?? form.querySelector('[aria-label="Method"]')).focus(); changed(); } },
       }, icon('close')));
     rows.append(row);
@@ -215,7 +216,7 @@ export function composerView(app) {
     problem.textContent = '';
     for (const input of form.querySelectorAll('[aria-invalid]')) input.removeAttribute('aria-invalid');
     const began = setTimeout(() => replace(answer, h('p', { class: 'dim', role: 'status' }, 'On its way …')), 150);
-    const path = model ? `/api/exchanges/${encodeURIComponent(model.id)}/replay` : '/api/exchanges';
+    const path = model ? `${address(model.id)}/replay` : '/api/exchanges';
     const result = await app.api.send('POST', path, request());
     clearTimeout(began);
     isSending = false;
@@ -249,7 +250,7 @@ export function composerView(app) {
     const x = sent;
     replace(answerHead, h('span', { class: `status ${statusClass(x)}` }, visible(statusText(x))),
       h('span', {}, duration(x.total_ms)), h('span', {}, `${size(x.response_bytes ?? 0)} down`),
-      h('a', { href: `#/x/${encodeURIComponent(x.id)}/story` }, visible(x.id)));
+      h('a', { href: place(x.id) }, visible(x.id)));
     if (answerTitle.parentNode !== answer) replace(answer, answerTitle, answerHead, answerTabs.element);
     answerTabs.update(x, answerTab);
   }
@@ -260,7 +261,7 @@ export function composerView(app) {
     const row = sent && element.isConnected && [...changed ?? [], ...added ?? []].find(item => item.x?.id === sent.id);
     if (!row || row.x.seq <= sent.seq || isAsking) return;
     isAsking = true;
-    const x = sent, result = await app.api.get(`/api/exchanges/${encodeURIComponent(x.id)}`);
+    const x = sent, result = await app.api.get(address(x.id));
     isAsking = false;
     if (!result.ok || sent !== x) return;
     sent = result.json;

@@ -2,12 +2,13 @@
 import { copyOut } from './actions.js';
 import { copyText, forms } from './copy.js';
 import { h, icon, replace } from './dom.js';
+import { button } from './panes.js';
 
 /// `{element, open()}`. `exchange()` gives what is to be copied now.
 export function copyMenu(app, exchange) {
   let isMultiline = false;
-  const button = h('button', {
-    type: 'button', 'aria-haspopup': 'menu', 'aria-expanded': 'false', on: { click: () => (menu.hidden ? open() : close(true)) },
+  const button = button({
+    'aria-haspopup': 'menu', 'aria-expanded': 'false', on: { click: () => (menu.hidden ? open() : close(true)) },
   }, icon('copy'), 'Copy');
   const menu = h('div', { class: 'menu', role: 'menu', 'aria-label': 'Copy', hidden: true });
   const element = h('div', { class: 'menu-place' }, button, menu);
@@ -18,12 +19,12 @@ export function copyMenu(app, exchange) {
     const place = app.status?.copy ?? {};
     replace(menu, forms.map(({ key, form, name }) => {
       const { error } = copyText(form, x, place);
-      return h('button', {
-        type: 'button', role: 'menuitem', tabIndex: -1, 'data-key': key, 'data-form': form, 'aria-disabled': error ? 'true' : null,
+      return button({
+        role: 'menuitem', tabIndex: -1, 'data-key': key, 'data-form': form, 'aria-disabled': error ? 'true' : null,
         'aria-keyshortcuts': key, on: { click: () => choose(form) },
       }, h('span', { class: 'grow' }, name, error && h('small', {}, ` ${error}`)), h('kbd', { 'aria-hidden': 'true' }, key));
-    }), h('button', {
-      type: 'button', role: 'menuitemcheckbox', 'aria-checked': String(isMultiline), tabIndex: -1, class: 'check-item',
+    }), button({
+      role: 'menuitemcheckbox', 'aria-checked': String(isMultiline), tabIndex: -1, class: 'check-item',
       on: { click: event => { isMultiline = !isMultiline; event.currentTarget.setAttribute('aria-checked', String(isMultiline)); } },
     }, h('span', { class: 'grow' }, 'One option a line')));
     menu.hidden = false;

@@ -3,7 +3,7 @@ import { closeButton } from './actions.js';
 import { bodyLines, difference, fieldDifference, folded } from './compare.js';
 import { h, replace } from './dom.js';
 import { fieldValue } from './headers.js';
-import { textPane } from './panes.js';
+import { address, button, place, textPane } from './panes.js';
 import { plural, visible } from './text.js';
 
 /// `00a7-12.2` is attempt 2. Pure.
@@ -31,7 +31,7 @@ const spoken = { removed: 'only left', added: 'only right' };
 
 /// The view. `update({left, right})`.
 export function diffView(app) {
-  const element = h('div', { class: 'diff' });
+  const element = h('div', { class: 'dv diff' });
   let asked = '', isUnified = matchMedia('(max-width: 900px)').matches, sides = null;
 
   async function update({ left, right }) {
@@ -41,7 +41,7 @@ export function diffView(app) {
     replace(element, h('p', { class: 'dim', role: 'status' }, 'Loading …'));
     const names = [left, right].map(splitName);
     const same = names[0].id === names[1].id;
-    const get = ({ id }) => app.api.get(`/api/exchanges/${encodeURIComponent(id)}`);
+    const get = ({ id }) => app.api.get(address(id));
     const first = await get(names[0]), second = same ? first : await get(names[1]);
     if (mine !== asked) return;
     const wrong = [first, second].findIndex(answer => !answer.ok);
@@ -58,7 +58,7 @@ export function diffView(app) {
 
   function show() {
     const [left, right] = sides, view = isUnified ? unified : beside;
-    const name = side => [h('a', { href: `#/x/${encodeURIComponent(side.id)}/story` }, visible(side.id)), side.n === null ? '' : ` attempt ${side.n}`];
+    const name = side => [h('a', { href: place(side.id) }, visible(side.id)), side.n === null ? '' : ` attempt ${side.n}`];
     const choose = value => () => {
       isUnified = value;
       show();
@@ -67,8 +67,8 @@ export function diffView(app) {
     replace(element,
       h('header', { class: 'diff-head' }, h('h2', {}, name(left), ' ↔ ', name(right)),
         h('span', { class: 'segments', role: 'group', 'aria-label': 'Layout' },
-          h('button', { type: 'button', 'aria-pressed': String(!isUnified), on: { click: choose(false) } }, 'Side by side'),
-          h('button', { type: 'button', 'aria-pressed': String(isUnified), on: { click: choose(true) } }, 'Unified')), closeButton(app)),
+          button({ 'aria-pressed': String(!isUnified), on: { click: choose(false) } }, 'Side by side'),
+          button({ 'aria-pressed': String(isUnified), on: { click: choose(true) } }, 'Unified')), closeButton(app)),
       part('Request line', linesPart([left.line], [right.line], view)),
       part('Fields of the request', fieldsPart(left.fields, right.fields)),
       part('Body of the request', bodyPart(left.body, right.body, view)),
@@ -123,7 +123,7 @@ function linesPart(left, right, view) {
 
 function foldNode(group, draw) {
   const place = h('div', { class: 'diff-fold' });
-  replace(place, h('button', { type: 'button', class: 'more-button', on: { click: () => place.replaceWith(...group.steps.map(draw)) } },
+  replace(place, button({ class: 'more-button', on: { click: () => place.replaceWith(...group.steps.map(draw)) } },
     `${plural(group.steps.length, 'line')} the same`));
   return place;
 }

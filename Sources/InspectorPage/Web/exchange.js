@@ -9,6 +9,7 @@ import { makeMessages } from './messages.js';
 import { makeRaw, makeRequest, makeResponse } from './sides.js';
 import { makeStory } from './story.js';
 import { duration, plain, span, time, visible } from './text.js';
+import { address, button, place } from './panes.js';
 
 const tabs = [
   ['story', 'Story', makeStory], ['request', 'Request', makeRequest], ['response', 'Response', makeResponse],
@@ -68,8 +69,8 @@ export function makeTabs(app, onTab) {
     const all = names(), isNew = all.length !== list.children.length;
     current = all.some(([name]) => name === tab) ? tab : 'story';
     if (isNew) {
-      replace(list, all.map(([name, title], i) => h('button', {
-        type: 'button', role: 'tab', id: `tab-${name}`, 'aria-controls': 'exchange-panel', 'data-tab': name,
+      replace(list, all.map(([name, title], i) => button({
+        role: 'tab', id: `tab-${name}`, 'aria-controls': 'exchange-panel', 'data-tab': name,
         title: `${title} (${i + 1})`, on: { click: () => onTab(name) },
       }, title)));
     }
@@ -116,13 +117,13 @@ export function makeTabs(app, onTab) {
 export function exchangeView(app) {
   const title = h('h2', { class: 'exchange-title' }), facts = h('p', { class: 'facts-line' });
   const notice = h('div', { role: 'status', class: 'notice-place' });
-  const again = h('button', { type: 'button', title: 'Send again under the token of now (r)', on: { click: () => sendAgain(app, exchange) } }, icon('refresh'), 'Send again');
-  const edit = h('button', { type: 'button', title: 'Edit in the composer (e)', on: { click: () => compose(app, exchange) } }, icon('edit'), 'Edit');
+  const again = button({ title: 'Send again under the token of now (r)', on: { click: () => sendAgain(app, exchange) } }, icon('refresh'), 'Send again');
+  const edit = button({ title: 'Edit in the composer (e)', on: { click: () => compose(app, exchange) } }, icon('edit'), 'Edit');
   const copy = copyMenu(app, () => exchange);
-  const pinned = h('button', { type: 'button', 'aria-pressed': 'false', title: 'Keep it from being evicted (b)', on: { click: togglePin } }, icon('star'), 'Pin');
+  const pinned = button({ 'aria-pressed': 'false', title: 'Keep it from being evicted (b)', on: { click: togglePin } }, icon('star'), 'Pin');
   const head = h('header', { class: 'exchange-head' }, h('div', { class: 'title-line' }, title, closeButton(app)), facts, h('div', { class: 'deeds' }, again, edit, copy.element, pinned));
   const tabbed = makeTabs(app, tab => app.go(`#/x/${encodeURIComponent(id)}/${tab}`));
-  const element = h('div', { class: 'exchange' });
+  const element = h('div', { class: 'dv exchange' });
   let id = null, tab = 'story', exchange = null, loading = null, wanted = 0, pressed = null, status = null;
 
   function update(state) {
@@ -142,7 +143,7 @@ export function exchangeView(app) {
       h('span', { class: 'unseen' }, 'Loading'), h('i'), h('i'), h('i'))), 150);
     let answer;
     try {
-      answer = await app.api.get(`/api/exchanges/${encodeURIComponent(asked)}`, { signal: mine.signal });
+      answer = await app.api.get(address(asked), { signal: mine.signal });
     } catch {
       return;
     } finally {
@@ -183,7 +184,7 @@ export function exchangeView(app) {
         x.generations?.length > 1 ? `generation ${x.generations.join('→')}` : x.generation ? `generation ${x.generation}` : 'no token',
         x.route && x.route !== 'ordinary' && x.route !== 'none' ? x.route.replace('_', '-') : null]
         .filter(Boolean).map(text => h('span', {}, visible(text))),
-      x.origin === 'replay' && h('span', {}, 'sent again', x.replay_of && [' from ', h('a', { href: `#/x/${encodeURIComponent(x.replay_of)}/story` }, visible(x.replay_of))]),
+      x.origin === 'replay' && h('span', {}, 'sent again', x.replay_of && [' from ', h('a', { href: place(x.replay_of) }, visible(x.replay_of))]),
       x.origin === 'composer' && h('span', {}, 'written here'));
     const isPinned = x.flags?.includes('pinned') ?? false;
     pinned.setAttribute('aria-pressed', String(isPinned));
@@ -197,7 +198,7 @@ export function exchangeView(app) {
   async function missing(answer) {
     const asked = id, row = app.store.row?.(asked), problem = answer.problem ?? {};
     const say = (heading, ...text) => replace(element, h('div', { class: 'empty-detail', role: 'status' }, h('h2', {}, heading), text,
-      h('button', { type: 'button', on: { click: () => (app.close ? app.close() : app.go('#/')) } }, 'Back to the list')));
+      button({ on: { click: () => (app.close ? app.close() : app.go('#/')) } }, 'Back to the list')));
     if (answer.status === 0) return say('Squire does not answer', h('p', {}, 'It is asked again as soon as it does.'));
     if (row?.isGone) return say('Gone with the old process', h('p', {}, 'Squire was restarted; nothing of what it had recorded is on disk.'));
     if (problem.code === 'not_found') return say('No such exchange', h('p', {}, 'This Squire has given no exchange the name ', h('code', {}, visible(asked)), '.'));

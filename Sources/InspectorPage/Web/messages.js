@@ -4,6 +4,7 @@ import { hexRows } from './hex.js';
 import { bodyOctets } from './octets.js';
 import { plural, visible } from './text.js';
 import { size } from './body.js';
+import { button } from './panes.js';
 
 // RFC 6455 section 11.8.
 const opcodes = new Map([[0, 'continuation'], [1, 'text'], [2, 'binary'], [8, 'close'], [9, 'ping'], [10, 'pong']]);
@@ -109,8 +110,8 @@ function contentNode(message) {
   const text = message.bytes ? hexRows(message.bytes).join('\n') : message.text ?? '';
   const element = h('div', { class: 'verbatim wrap' });
   if (text.length <= longest) return replace(element, visible(text)), element;
-  replace(element, visible(text.slice(0, longest)), h('button', {
-    type: 'button', class: 'more-button', on: { click: () => replace(element, visible(text)) },
+  replace(element, visible(text.slice(0, longest)), button({
+    class: 'more-button', on: { click: () => replace(element, visible(text)) },
   }, `Show all ${text.length.toLocaleString('en')} characters`));
   return element;
 }

@@ -3,6 +3,13 @@ import { h } from './dom.js';
 import { hexRows } from './hex.js';
 import { visible } from './text.js';
 
+/// A button that submits nothing.
+export const button = (props, ...children) => h('button', { type: 'button', ...props }, ...children);
+
+/// Where the API has an exchange, and where the page shows it.
+export const address = id => `/api/exchanges/${encodeURIComponent(id)}`;
+export const place = id => `#/x/${encodeURIComponent(id)}/story`;
+
 /// A part that scrolls by itself, also by keyboard.
 export function scroller(label, className, ...children) {
   return h('div', { class: `scroller ${className}`, role: 'region', 'aria-label': label, tabIndex: 0 }, ...children);
@@ -11,7 +18,7 @@ export function scroller(label, className, ...children) {
 /// Adds pieces to an element until all are there: the first at once, each further one when it is asked for.
 export function inPieces(container, total, step, noun, make) {
   let done = 0;
-  const more = h('button', { type: 'button', class: 'more-button', on: { click: () => add(true) } });
+  const more = button({ class: 'more-button', on: { click: () => add(true) } });
   function add(isAsked) {
     const end = Math.min(total, done + step);
     more.remove();

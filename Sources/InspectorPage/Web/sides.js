@@ -3,10 +3,8 @@ import { makeBody } from './body.js';
 import { h, replace } from './dom.js';
 import { fieldTable } from './headers.js';
 import { bodyOctets, utf8 } from './octets.js';
-import { textPane } from './panes.js';
+import { address, button, textPane } from './panes.js';
 import { plural, visible } from './text.js';
-
-const address = id => `/api/exchanges/${encodeURIComponent(id)}`;
 
 /// The parameters of a target, decoded: `[name, value]`; as they stand if they are no UTF-8. Pure.
 export function parameters(target) {
@@ -75,8 +73,8 @@ export function makeResponse({ app }, first) {
       n: attempt.n, text: `${attempts.length > 1 || own ? `attempt ${attempt.n} · ` : ''}${attempt.status}${attempt.held && !attempt.relayed ? ' · held' : ''}`,
     })), ...own ? [{ n: 'own', text: `Squire · ${x.own_answer.status}` }] : []];
     const focused = choice.contains(document.activeElement);
-    replace(choice, all.length > 1 && h('span', { class: 'segments', role: 'group', 'aria-label': 'Answer' }, all.map(item => h('button', {
-      type: 'button', 'aria-pressed': String(item.n === n), on: { click: () => choose(item.n) },
+    replace(choice, all.length > 1 && h('span', { class: 'segments', role: 'group', 'aria-label': 'Answer' }, all.map(item => button({
+      'aria-pressed': String(item.n === n), on: { click: () => choose(item.n) },
     }, item.text))));
     if (focused) choice.querySelector('[aria-pressed="true"]')?.focus();
     const attempt = attempts.find(item => item.n === n);

@@ -3,6 +3,7 @@ import { h, replace } from './dom.js';
 import { plain, plural, span, visible, duration } from './text.js';
 import { size } from './body.js';
 import { values } from './octets.js';
+import { button } from './panes.js';
 
 const count = n => n.toLocaleString('en');
 const milliseconds = ms => (ms < 99_950 ? ms.toFixed(1) : count(Math.round(ms)));
@@ -201,17 +202,17 @@ export function makeStory(context) {
       h('span', { class: 'at' }, milliseconds(line.at), h('span', { class: 'unit' }, ' ms')),
       h('span', { class: 'what' }, h('span', { class: 'said' }, visible(line.text)),
         line.note && h('span', { class: 'note' }, visible(line.note)),
-        line.command && h('span', { class: 'command' }, h('code', {}, line.command), h('button', {
-          type: 'button', 'aria-label': `Copy ${plain(line.command)}`, on: { click: () => context.copy(line.command, 'The command') },
+        line.command && h('span', { class: 'command' }, h('code', {}, line.command), button({
+          'aria-label': `Copy ${plain(line.command)}`, on: { click: () => context.copy(line.command, 'The command') },
         }, 'Copy'))),
       h('span', { class: 'acts' },
-        line.isAnswer && h('button', {
-          type: 'button', 'aria-label': `Show the answer of attempt ${line.attempt}`, on: { click: () => context.show('response', line.attempt) },
+        line.isAnswer && button({
+          'aria-label': `Show the answer of attempt ${line.attempt}`, on: { click: () => context.show('response', line.attempt) },
         }, 'show'),
-        line.isOwn && h('button', { type: 'button', 'aria-label': "Show Squire's answer", on: { click: () => context.show('response') } }, 'show'),
-        line.tab && h('button', { type: 'button', on: { click: () => context.show(line.tab) } }, 'show'),
-        line.canDiffer && h('button', {
-          type: 'button', 'aria-label': 'Difference of the attempts', on: { click: () => context.differ() },
+        line.isOwn && button({ 'aria-label': "Show Squire's answer", on: { click: () => context.show('response') } }, 'show'),
+        line.tab && button({ on: { click: () => context.show(line.tab) } }, 'show'),
+        line.canDiffer && button({
+          'aria-label': 'Difference of the attempts', on: { click: () => context.differ() },
         }, `diff ${line.attempt - 1}↔${line.attempt}`)));
   }
 

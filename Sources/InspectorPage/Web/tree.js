@@ -1,7 +1,7 @@
 // JSON as lines that fold.
 import { h, replace } from './dom.js';
 import { childCount, jsonLines, lineText } from './json.js';
-import { inPieces, scroller } from './panes.js';
+import { button, inPieces, scroller } from './panes.js';
 import { plural, visible } from './text.js';
 
 const longest = 2000;
@@ -23,8 +23,8 @@ export function jsonPane(root, label) {
     const { node, key, part } = line;
     const row = h('div', { class: 'json-line', style: { paddingLeft: `${Math.min(line.depth, 60) * 2 + 2}ch` } });
     if (part === 'open' || part === 'folded') {
-      const toggle = h('button', {
-        type: 'button', class: 'fold', 'aria-expanded': String(part === 'open'), tabIndex: -1,
+      const toggle = button({
+        class: 'fold', 'aria-expanded': String(part === 'open'), tabIndex: -1,
         'aria-label': `${key ?? (node === root ? 'everything' : 'element')}, ${plural(childCount(node), 'member')}`,
         style: { left: `${Math.min(line.depth, 60) * 2}ch` },
       });
@@ -40,8 +40,8 @@ export function jsonPane(root, label) {
     const value = h('span', { class: kind });
     if (text.length <= longest) replace(value, visible(text));
     else {
-      replace(value, visible(text.slice(0, longest)), h('button', {
-        type: 'button', class: 'more-button',
+      replace(value, visible(text.slice(0, longest)), button({
+        class: 'more-button',
         on: { click: event => { event.stopPropagation(); replace(value, visible(text)); pane.focus(); } },
       }, `Show all ${text.length.toLocaleString('en')} characters`));
     }
