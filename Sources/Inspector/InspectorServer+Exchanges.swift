@@ -120,7 +120,6 @@ extension InspectorServer {
 
     func record(_ request: LocalRequest, _ responder: LocalResponder) {
         guard let isPaused = flag("paused", request, responder) else { return }
-        self.isPaused = isPaused
         proxy.recordings.set(isPaused: isPaused)
         responder.send(InspectorResponse.json(200, .object([.init("record", .string(recordMode))])))
     }
@@ -153,7 +152,8 @@ extension InspectorServer {
 
     /// `paused`, or what the configuration says.
     var recordMode: String {
-        isPaused && mode != .off ? "paused" : mode.rawValue
+        let recordings = proxy.recordings
+        return recordings.isPaused && recordings.mode != .off ? "paused" : recordings.mode.rawValue
     }
 }
 

@@ -22,28 +22,29 @@ struct Findings {
         case name(String)
         /// By a name that is listed already.
         case sameName
-
-        fileprivate var rank: Int {
-            switch self {
-            case .value: 0
-            case .sameName: 1
-            case .name: 2
-            }
-        }
     }
 
+    /// There may be tens of thousands: no references.
     private struct Finding {
-        var range: Range<Int>
+        var start: Int32
+        var end: Int32
         var mark: Mark
-        var reason: Reason
+        /// Of a name in `names`; or one of these.
+        var name: Int32
         /// A number: what stands for it needs quotes.
         var needsQuotes: Bool
+
+        static let byValue: Int32 = -2
+        static let bySameName: Int32 = -1
+
+        /// Orders by beginning; of those with the same one the longest comes first.
+        var key: UInt64 { UInt64(UInt32(bitPattern: start)) << 32 | UInt64(UInt32.max - UInt32(bitPattern: end)) }
     }
 
     private var findings: [Finding] = []
+    private var names: [String] = []
     /// What follows may decide otherwise of what is behind it. Octets of the source.
     private var undecided = Int.max
-    private var names = 0
 
     /// What is listed of the names of one text.
     static let maxNames = 100
@@ -51,7 +52,7 @@ struct Findings {
     static let maxName = 200
 
     /// Whether a further name will be listed.
-    var listsNames: Bool { names < Self.maxNames }
+    var listsNames: Bool { names.count < Self.maxNames }
 
     mutating func add(
         _ range: Range<Int>,
@@ -60,28 +61,35 @@ struct Findings {
         _ mark: Mark = .redacted,
         needsQuotes: Bool = false
     ) {
-        if case .name = reason { names += 1 }
-        let range = view.source(range)
-        // A text may be full of them, each beginning within the one before.
-        if case .value = reason, let last = findings.last, case .value = last.reason, last.mark == mark,
-            last.range.overlaps(range)
-        {
-            let both = min(last.range.lowerBound, range.lowerBound)..<max(last.range.upperBound, range.upperBound)
-            findings[findings.count - 1].range = both
-            return
+        let source = view.source(range)
+        let name: Int32
+        switch reason {
+        case .value:
+            name = Finding.byValue
+            // A text may be full of them, each beginning within the one before.
+            if let last = findings.last, last.name == name, last.mark == mark, source.lowerBound < Int(last.end),
+                Int(last.start) < source.upperBound
+            {
+                findings[findings.count - 1].start = min(last.start, Int32(source.lowerBound))
+                findings[findings.count - 1].end = max(last.end, Int32(source.upperBound))
+                return
+            }
+        case .name(let text):
+            name = Int32(names.count)
+            names.append(text)
+        case .sameName: name = Finding.bySameName
         }
-        findings.append(Finding(range: range, mark: mark, reason: reason, needsQuotes: needsQuotes))
+        let (start, end) = (Int32(source.lowerBound), Int32(source.upperBound))
+        findings.append(Finding(start: start, end: end, mark: mark, name: name, needsQuotes: needsQuotes))
     }
 
     /// Has `find` add what it finds, and puts before those names what they are below.
     mutating func naming(_ find: (inout Findings) -> Void, below name: () -> String) {
-        let (first, count) = (findings.count, names)
+        let first = names.count
         find(&self)
-        guard names > count else { return }
+        guard names.count > first else { return }
         let outer = name()
-        for index in first..<findings.count {
-            if case .name(let inner) = findings[index].reason { findings[index].reason = .name(outer + inner) }
-        }
+        for index in first..<names.count { names[index] = outer + names[index] }
     }
 
     /// From there on, what follows may decide otherwise.
@@ -96,24 +104,23 @@ struct Findings {
     func applied(to octets: [UInt8]) -> Redactor.Redacted {
         let merged = self.merged
         var end = min(octets.count, undecided)
-        if let open = merged.first(where: { $0.range.lowerBound < end && $0.range.upperBound > end }) {
-            end = open.range.lowerBound
-        }
+        if let open = merged.first(where: { $0.start < end && $0.end > end }) { end = Int(open.start) }
         guard !merged.isEmpty || end < octets.count else { return Redactor.Redacted(octets: octets, redactions: []) }
         var result: [UInt8] = []
         result.reserveCapacity(end)
         var redactions = UniqueTexts()
         var start = 0
         for finding in merged {
-            guard finding.range.upperBound <= end, finding.range.lowerBound <= end else { break }
-            result += octets[start..<finding.range.lowerBound]
-            let mark = finding.needsQuotes ? "\"\(finding.mark.text)\"" : finding.mark.text
-            result += mark.utf8
-            start = finding.range.upperBound
-            switch finding.reason {
-            case .value: redactions.add("value")
-            case .name(let name): redactions.add(name)
-            case .sameName: break
+            guard finding.end <= end else { break }
+            result += octets[start..<Int(finding.start)]
+            if finding.needsQuotes { result.append(UInt8(ascii: "\"")) }
+            result += finding.mark.text.utf8
+            if finding.needsQuotes { result.append(UInt8(ascii: "\"")) }
+            start = Int(finding.end)
+            if finding.name == Finding.byValue {
+                redactions.add("value")
+            } else if finding.name >= 0 {
+                redactions.add(names[Int(finding.name)])
             }
         }
         if start < end { result += octets[start..<end] }
@@ -122,21 +129,16 @@ struct Findings {
 
     /// Those that overlap as one: what is known by its value counts, and the name that it was found by.
     private var merged: [Finding] {
-        let sorted = findings.sorted {
-            ($0.range.lowerBound, -$0.range.upperBound) < ($1.range.lowerBound, -$1.range.upperBound)
-        }
         var result: [Finding] = []
-        for finding in sorted {
-            guard let last = result.last,
-                finding.range.lowerBound < last.range.upperBound || finding.range == last.range
-            else {
+        for finding in findings.sorted(by: { $0.key < $1.key }) {
+            guard let last = result.last, finding.start < last.end || finding.key == last.key else {
                 result.append(finding)
                 continue
             }
             var both = last
-            both.range = last.range.lowerBound..<max(last.range.upperBound, finding.range.upperBound)
+            both.end = max(last.end, finding.end)
             if both.mark == .redacted { both.mark = finding.mark }
-            if finding.reason.rank > both.reason.rank { both.reason = finding.reason }
+            both.name = max(last.name, finding.name)
             both.needsQuotes = last.needsQuotes || finding.needsQuotes
             result[result.count - 1] = both
         }

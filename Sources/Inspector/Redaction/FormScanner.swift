@@ -10,12 +10,12 @@ enum FormScanner {
             guard let equals = view.octets[start..<end].firstIndex(of: UInt8(ascii: "=")) else { continue }
             let value = (equals + 1)..<end
             let isOpen = end == view.count && !isEnded
-            let name = plain(view.part(start..<equals))
+            let name = plain(view, start..<equals)
             if SecretName.isMember(name) {
                 guard !isOpen else { return findings.hold(from: value.lowerBound, in: view) }
                 findings.add(value, in: view, reason(name, findings))
             } else if view.octets[value].contains(UInt8(ascii: "%")),
-                let inner = view.part(value).without(.percent, isComplete: !isOpen),
+                let inner = view.without(.percent, within: value, isComplete: !isOpen),
                 MemberScanner.looksLikeJSON(inner.octets)
             {
                 findings.naming { findings in
@@ -62,8 +62,9 @@ enum FormScanner {
         String(decoding: name.prefix(Findings.maxName), as: UTF8.self)
     }
 
-    private static func plain(_ view: TextView) -> [UInt8] {
-        (view.without(.percent, isComplete: true) ?? view).octets.map { $0 == UInt8(ascii: "+") ? 0x20 : $0 }
+    private static func plain(_ view: TextView, _ range: Range<Int>) -> [UInt8] {
+        let name = view.without(.percent, within: range, isComplete: true)?.octets[...] ?? view.octets[range]
+        return name.map { $0 == UInt8(ascii: "+") ? 0x20 : $0 }
     }
 
     /// Where a line begins with the delimiter.

@@ -14,10 +14,10 @@ struct MemberScanner {
 
     private struct Frame {
         var isObject: Bool
-        /// Of the present member.
-        var name = 0..<0
+        /// Where the present member's name is.
+        var name: (start: Int32, end: Int32) = (0, 0)
         /// Of the present element.
-        var index = 0
+        var index: Int32 = 0
     }
 
     private enum Expected { case value, nameOrEnd, colon, commaOrEnd }
@@ -66,6 +66,14 @@ struct MemberScanner {
         return first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
     }
 
+    /// Whether the content of a string may be an object or an array, escaped.
+    private static func mayHoldJSON(_ content: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
+        switch content.first(where: { !isBlank($0) }) {
+        case UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "\\"): content.contains(UInt8(ascii: "\\"))
+        default: false
+        }
+    }
+
     // MARK: JSON
 
     private mutating func scan(_ octets: UnsafeBufferPointer<UInt8>, _ start: Int, _ findings: inout Findings) {
@@ -108,7 +116,7 @@ struct MemberScanner {
         case (.nameOrEnd, UInt8(ascii: "\"")):
             guard let close = Self.closing(octets, index + 1, end) else { return isEnded ? nil : end }
             lastQuote = close
-            stack[stack.count - 1].name = (index + 1)..<close
+            stack[stack.count - 1].name = (Int32(index + 1), Int32(close))
             isSecretMember = isSecretName(octets, (index + 1)..<close)
             expected = .colon
             return close + 1
@@ -153,9 +161,9 @@ struct MemberScanner {
             } else {
                 add(octets, content, needsQuotes: false, &findings)
             }
-        } else if nesting < Self.maxNesting, octets[content].contains(UInt8(ascii: "\\")) {
+        } else if nesting < Self.maxNesting, Self.mayHoldJSON(octets[content]) {
             let isClosed = close != nil || isEnded
-            let inner = view.part(content).without(.escape, isComplete: isClosed)
+            let inner = view.without(.escape, within: content, isComplete: isClosed)
             if let inner, Self.looksLikeJSON(inner.octets) {
                 findings.naming { findings in
                     Self.scan(inner, 0..<inner.count, isEnded: isClosed, nesting: nesting + 1, into: &findings)
@@ -208,7 +216,7 @@ struct MemberScanner {
             guard text.utf8.count <= Findings.maxName else { return text + "…" }
             text += "/"
             if frame.isObject {
-                let name = view.part(frame.name)
+                let name = view.part(Int(frame.name.start)..<Int(frame.name.end))
                 let plain = name.without(.escape, isComplete: true) ?? name
                 let shown = String(decoding: plain.octets.prefix(Findings.maxName), as: UTF8.self)
                 text += shown.utf8.contains { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }
@@ -336,8 +344,10 @@ struct MemberScanner {
 
     private func isSecretName(_ octets: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> Bool {
         guard octets[range].contains(UInt8(ascii: "\\")) else { return SecretName.isMember(octets[range]) }
-        let name = view.part(range)
-        return SecretName.isMember((name.without(.escape, isComplete: true) ?? name).octets)
+        guard let name = view.without(.escape, within: range, isComplete: true) else {
+            return SecretName.isMember(octets[range])
+        }
+        return SecretName.isMember(name.octets)
     }
 
     private static func isBlank(_ octet: UInt8) -> Bool {

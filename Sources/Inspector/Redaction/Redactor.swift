@@ -5,7 +5,7 @@ import HTTP1
 ///
 /// `‹redacted›` stands for what is secret by its name, `‹token, generation N›` for a token that is known, wherever it
 /// is: as it is, percent-encoded, escaped, in base64. No other octet changes. Time grows with the text alone.
-public struct Redactor {
+public struct Redactor: Sendable {
     /// A token by which requests go or went, and the number that people see.
     public struct KnownToken: Sendable, Equatable {
         public var generation: Generation
@@ -29,11 +29,11 @@ public struct Redactor {
     }
 
     private let secrets: SecretFinder
-    private let isSecretField: (String) -> Bool
+    private let isSecretField: @Sendable (String) -> Bool
 
     /// `tokens` are those of lately; `secrets` further values that are shown nowhere; `isSecretField` decides by a
     /// field's name. Values of less than eight octets are not looked for.
-    public init(tokens: [KnownToken], secrets: [[UInt8]], isSecretField: @escaping (String) -> Bool) {
+    public init(tokens: [KnownToken], secrets: [[UInt8]], isSecretField: @escaping @Sendable (String) -> Bool) {
         self.secrets = SecretFinder(tokens: tokens, secrets: secrets)
         self.isSecretField = isSecretField
     }

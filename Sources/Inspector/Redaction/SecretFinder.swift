@@ -50,33 +50,46 @@ final class SecretFinder: Sendable {
     /// many of the last octets may be the beginning of one.
     func find(in text: UnsafeBufferPointer<UInt8>, _ found: (Range<Int>, Findings.Mark) -> Void) -> Int {
         guard !needles.isEmpty else { return 0 }
-        var state = 0
-        next.withUnsafeBufferPointer { next in
-            tables.withUnsafeBufferPointer { tables in
-                for index in text.indices {
-                    let octet = text[index]
-                    while true {
-                        let following = next[state]
-                        if following == UInt16(octet) {
-                            state += 1
-                            break
-                        }
-                        if following >= Self.firstTable {
-                            let target = tables[Int(following - Self.firstTable) << 8 | Int(octet)]
-                            if target != 0 {
-                                state = Int(target)
-                                break
+        let state = next.withUnsafeBufferPointer { next in
+            failure.withUnsafeBufferPointer { failure in
+                tables.withUnsafeBufferPointer { tables in
+                    output.withUnsafeBufferPointer { output in
+                        var state = 0
+                        for index in text.indices {
+                            state = Self.step(from: state, text[index], next, failure, tables)
+                            let needle = Int(output[state])
+                            if needle >= 0 {
+                                found((index + 1 - needles[needle].length)..<(index + 1), needles[needle].mark)
                             }
                         }
-                        if state == 0 { break }
-                        state = Int(failure[state])
+                        return state
                     }
-                    let needle = Int(output[state])
-                    if needle >= 0 { found((index + 1 - needles[needle].length)..<(index + 1), needles[needle].mark) }
                 }
             }
         }
         return Int(depth[state])
+    }
+
+    /// The state behind one more octet.
+    @inline(__always)
+    private static func step(
+        from state: Int,
+        _ octet: UInt8,
+        _ next: UnsafeBufferPointer<UInt16>,
+        _ failure: UnsafeBufferPointer<Int32>,
+        _ tables: UnsafeBufferPointer<Int32>
+    ) -> Int {
+        var state = state
+        while true {
+            let following = next[state]
+            if following == UInt16(octet) { return state + 1 }
+            if following >= firstTable {
+                let target = tables[Int(following - firstTable) << 8 | Int(octet)]
+                if target != 0 { return Int(target) }
+            }
+            if state == 0 { return 0 }
+            state = Int(failure[state])
+        }
     }
 
     private struct Builder {

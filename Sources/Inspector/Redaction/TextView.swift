@@ -55,60 +55,78 @@ struct TextView {
 
     /// With one layer of that encoding taken off; nil if there is none. Unless the text `isComplete`, ends before what
     /// may be the beginning of an encoded octet.
-    func without(_ encoding: Encoding, isComplete: Bool) -> TextView? {
+    func without(_ encoding: Encoding, within part: Range<Int>? = nil, isComplete: Bool) -> TextView? {
         let mark: UInt8 =
             switch encoding {
             case .percent: UInt8(ascii: "%")
             case .escape: UInt8(ascii: "\\")
             case .wide: 0
             }
-        guard let first = octets.firstIndex(of: mark) else { return nil }
-        var result: [UInt8] = []
-        result.reserveCapacity(count)
-        result += octets[..<first]
-        var places: [Int32] = []
-        places.reserveCapacity(count + 1)
-        for index in 0..<first { places.append(Int32(origin(index))) }
-        var index = first
-        octets.withUnsafeBufferPointer { octets in
-            loop: while index < octets.count {
-                let octet = octets[index]
-                guard octet == mark else {
-                    result.append(octet)
-                    places.append(Int32(origin(index)))
-                    index += 1
-                    continue
-                }
-                let rest = UnsafeBufferPointer(rebasing: octets[index...])
-                switch Self.decode(rest, encoding) {
-                case .octets(let value, let length):
-                    for byte in value {
-                        result.append(byte)
-                        places.append(Int32(origin(index)))
+        let part = part ?? 0..<count
+        return octets.withUnsafeBufferPointer { octets in
+            let octets = UnsafeBufferPointer(rebasing: octets[part])
+            guard let first = octets.firstIndex(of: mark) else { return nil }
+            let length = octets.count
+            var places: [Int32] = []
+            // Where decoding ended, and how many octets came of it.
+            var (index, written) = (first, first)
+            let result = [UInt8](unsafeUninitializedCapacity: length) { result, count in
+                _ = result.initialize(fromContentsOf: octets)
+                places = [Int32](unsafeUninitializedCapacity: length + 1) { places, count in
+                    origins(part.lowerBound, length + 1, into: places)
+                    while index < length {
+                        // What is put is never longer than what it is made of.
+                        let source = places[index]
+                        guard octets[index] == mark else {
+                            result[written] = octets[index]
+                            places[written] = source
+                            written += 1
+                            index += 1
+                            continue
+                        }
+                        switch Self.decode(UnsafeBufferPointer(rebasing: octets[index...]), encoding) {
+                        case .octet(let value, let length):
+                            result[written] = value
+                            places[written] = source
+                            written += 1
+                            index += length
+                        case .octets(let value, let length):
+                            for byte in value {
+                                result[written] = byte
+                                places[written] = source
+                                written += 1
+                            }
+                            index += length
+                        case .nothing: index += 1
+                        case .unfinished where !isComplete:
+                            places[written] = source
+                            count = written + 1
+                            return
+                        case .plain, .unfinished:
+                            result[written] = mark
+                            places[written] = source
+                            written += 1
+                            index += 1
+                        }
                     }
-                    index += length
-                case .octet(let value, let length):
-                    result.append(value)
-                    places.append(Int32(origin(index)))
-                    index += length
-                case .nothing: index += 1
-                case .plain:
-                    result.append(octet)
-                    places.append(Int32(origin(index)))
-                    index += 1
-                case .unfinished:
-                    if !isComplete { break loop }
-                    result.append(octet)
-                    places.append(Int32(origin(index)))
-                    index += 1
+                    places[written] = places[length]
+                    count = written + 1
                 }
+                count = written
             }
+            guard written < length else { return nil }
+            var view = TextView(octets: result, origins: places)
+            view.hasGaps = encoding == .wide
+            return view
         }
-        places.append(Int32(origin(index)))
-        guard result.count < count else { return nil }
-        var view = TextView(octets: result, origins: places)
-        view.hasGaps = encoding == .wide
-        return view
+    }
+
+    /// Where the sources of so many octets begin.
+    private func origins(_ start: Int, _ count: Int, into places: UnsafeMutableBufferPointer<Int32>) {
+        for index in 0..<count {
+            let origin = origins.map { $0[start + index] } ?? Int32(base + start + index)
+            places.initializeElement(at: index, to: origin)
+        }
     }
 
     private enum Decoded {

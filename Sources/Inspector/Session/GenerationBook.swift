@@ -87,7 +87,7 @@ public final class GenerationBook: Sendable {
 
     private let state = Guarded(State())
     private let listener = Guarded<(@Sendable ([Generation]) -> Void)?>(nil)
-    private let now: @Sendable () -> Int64
+    let now: @Sendable () -> Int64
 
     /// `now` is milliseconds since 1970.
     public init(now: @escaping @Sendable () -> Int64 = WallClock.milliseconds) {

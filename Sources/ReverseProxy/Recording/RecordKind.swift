@@ -92,8 +92,9 @@ enum RecordKind: UInt8 {
 extension RecordingRing.Record {
     /// Hands over what the record says; the ring's worker has that prefix.
     mutating func decode(prefix: UInt16, _ body: (RecordedEvent) -> Void) {
-        let tell = { [number, at] (what: RecordedEvent.What) in
-            body(RecordedEvent(exchange: ExchangeID(prefix: prefix, number: number), at: at, what: what))
+        let (exchange, at) = (ExchangeID(prefix: prefix, number: number), at)
+        func tell(_ what: RecordedEvent.What) {
+            body(RecordedEvent(exchange: exchange, at: at, what: what))
         }
         if RecordKind(rawValue: kind) == .ended {
             guard let end = take(RecordKind.End.self) else { return }

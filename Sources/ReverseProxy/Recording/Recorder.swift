@@ -228,16 +228,16 @@ final class Recorder {
 
     /// Shows what was written, and wakes the inspector if it waits for it.
     @inline(__always)
-    func turnEnded() {
-        if ring.hasNews { publish() }
+    func turnEnded(now: @autoclosure () -> UInt64 = MonotonicClock.now()) {
+        if ring.hasNews { publish(now) }
     }
 
-    private func publish() {
+    private func publish(_ clock: () -> UInt64) {
         ring.publish()
         let isFilling = ring.used >= ring.capacity / 4
         let hasViewers = recordings.policy.hasViewers
         guard hasViewers || isFilling else { return }
-        let (now, consumed) = (MonotonicClock.now(), ring.consumedPosition)
+        let (now, consumed) = (clock(), ring.consumedPosition)
         // Not again and again for what it has been woken for.
         guard now &- wokenAt >= Self.wakeInterval || isFilling && consumed != consumedThen else { return }
         (wokenAt, consumedThen) = (now, consumed)

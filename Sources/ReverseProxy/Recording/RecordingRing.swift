@@ -123,6 +123,9 @@ final class RecordingRing: @unchecked Sendable {
         return true
     }
 
+    /// Where in the ring the last record lies.
+    var lastOffset: Int { Int((last.start &- writerOrigin) & mask) }
+
     /// What a record of so many octets takes.
     static func size(_ count: Int) -> Int { padded(headerSize &+ count) }
 

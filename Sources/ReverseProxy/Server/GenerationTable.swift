@@ -1,4 +1,4 @@
-public import Credentials
+import Credentials
 
 /// What came of exchanges under one token.
 public struct GenerationCounts: Sendable, Equatable {

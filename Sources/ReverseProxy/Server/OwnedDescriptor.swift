@@ -17,9 +17,9 @@ final class OwnedDescriptor: Sendable {
 
     /// Gives the descriptor away, once.
     func take() -> Int32? {
-        number.with {
-            defer { $0 = nil }
-            return $0
+        number.with { held in
+            defer { held = nil }
+            return held
         }
     }
 }

@@ -10,8 +10,7 @@ enum Known {
     static let refresh = "refresh-of-seven-0123456789"
     static let configured = "configured-key-0987654321"
 
-    // Its closure captures nothing.
-    nonisolated(unsafe) static let redactor = Redactor(
+    static let redactor = Redactor(
         tokens: [.init(generation: 6, value: bytes(opaque)), .init(generation: 7, value: bytes(token))],
         secrets: [bytes(refresh), bytes(configured)],
         isSecretField: { name in
