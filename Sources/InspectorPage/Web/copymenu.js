@@ -7,11 +7,11 @@ import { button } from './panes.js';
 /// `{element, open()}`. `exchange()` gives what is to be copied now.
 export function copyMenu(app, exchange) {
   let isMultiline = false;
-  const button = button({
+  const opener = button({
     'aria-haspopup': 'menu', 'aria-expanded': 'false', on: { click: () => (menu.hidden ? open() : close(true)) },
   }, icon('copy'), 'Copy');
   const menu = h('div', { class: 'menu', role: 'menu', 'aria-label': 'Copy', hidden: true });
-  const element = h('div', { class: 'menu-place' }, button, menu);
+  const element = h('div', { class: 'menu-place' }, opener, menu);
 
   function open() {
     const x = exchange();
@@ -28,14 +28,14 @@ export function copyMenu(app, exchange) {
       on: { click: event => { isMultiline = !isMultiline; event.currentTarget.setAttribute('aria-checked', String(isMultiline)); } },
     }, h('span', { class: 'grow' }, 'One option a line')));
     menu.hidden = false;
-    button.setAttribute('aria-expanded', 'true');
+    opener.setAttribute('aria-expanded', 'true');
     menu.firstChild.focus();
   }
 
   function close(isBack) {
     menu.hidden = true;
-    button.setAttribute('aria-expanded', 'false');
-    if (isBack) button.focus();
+    opener.setAttribute('aria-expanded', 'false');
+    if (isBack) opener.focus();
   }
 
   async function choose(form) {

@@ -74,11 +74,11 @@ export function makeTabs(app, onTab) {
         title: `${title} (${i + 1})`, on: { click: () => onTab(name) },
       }, title)));
     }
-    for (const button of list.children) {
-      const isCurrent = button.dataset.tab === current;
-      button.setAttribute('aria-selected', String(isCurrent));
-      button.tabIndex = isCurrent ? 0 : -1;
-      if (isCurrent && button.offsetLeft + button.offsetWidth > list.clientWidth) button.scrollIntoView({ block: 'nearest', inline: 'end' });
+    for (const item of list.children) {
+      const isCurrent = item.dataset.tab === current;
+      item.setAttribute('aria-selected', String(isCurrent));
+      item.tabIndex = isCurrent ? 0 : -1;
+      if (isCurrent && item.offsetLeft + item.offsetWidth > list.clientWidth) item.scrollIntoView({ block: 'nearest', inline: 'end' });
     }
     panel.setAttribute('aria-labelledby', `tab-${current}`);
     const shown = view(current);
