@@ -7,19 +7,17 @@ extension InspectorServer {
     /// `id` names one; nil asks for all that the query asks for.
     func archive(_ id: String?, _ request: LocalRequest, _ responder: LocalResponder) {
         let query = QueryItems(request.query)
-        guard let filter = ExchangeFilter(query) else { return responder.send(InspectorResponse.problem(.badStatus)) }
+        guard let filter = ExchangeFilter(query) else { return responder.send(InspectorResponse.problem(.badArchiveQuery)) }
         let showsAttempts = query["attempts"] == "all"
-        guard let view = (query["view"] ?? (showsAttempts ? "upstream" : "client")).asView else {
-            return responder.send(InspectorResponse.problem(.badView))
+        guard let view = HARWriter.View(rawValue: query["view"] ?? (showsAttempts ? "upstream" : "client")) else {
+            return responder.send(InspectorResponse.problem(.badArchiveQuery))
         }
-        collect()
         let ids: [ExchangeID]
         if let id {
-            guard let known = ExchangeID(id), let exchange = store[known] else {
-                return responder.send(InspectorResponse.problem(missing(id)))
-            }
-            ids = exchange.isRunning ? [] : [known]
+            guard let exchange = find(id, responder) else { return }
+            ids = exchange.isRunning ? [] : [exchange.id]
         } else {
+            collect()
             ids = finished(filter)
         }
         let name = id.flatMap { ExchangeID($0) }.map { "squire-\($0).har" } ?? "squire.har"
@@ -59,12 +57,12 @@ extension InspectorServer {
     }
 }
 
-extension String {
-    fileprivate var asView: HARWriter.View? { HARWriter.View(rawValue: self) }
-}
-
 extension Problem {
-    fileprivate static let badView = Problem(.badRequest, detail: "view is neither client nor upstream.")
+    fileprivate static let badArchiveQuery = Problem(
+        .badRequest,
+        detail: "The query is not valid: view is client or upstream; status is 404, 4xx, >=500 and the like, with commas "
+            + "between."
+    )
 }
 
 /// Writes an archive as fast as its reader takes it, one exchange at a time: what is evicted meanwhile is left out.
@@ -74,7 +72,7 @@ final class HARStream {
     private let writer: HARWriter
     private let ids: [ExchangeID]
     private let find: (ExchangeID) -> StoredExchange?
-    private let responder: LocalResponder
+    private let responder: LocalResponder?
     private var state = State.beginning
     /// What the client has not taken yet.
     private var pending: [String] = []
@@ -91,7 +89,7 @@ final class HARStream {
         writer: HARWriter,
         ids: [ExchangeID],
         find: @escaping (ExchangeID) -> StoredExchange?,
-        responder: LocalResponder
+        responder: LocalResponder?
     ) {
         self.writer = writer
         self.ids = ids
@@ -101,6 +99,7 @@ final class HARStream {
 
     /// Writes until there is no more room.
     func pump() {
+        guard let responder else { return }
         while true {
             while let text = pending.first {
                 switch responder.write(text) {
