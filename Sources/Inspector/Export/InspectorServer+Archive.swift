@@ -7,10 +7,10 @@ extension InspectorServer {
     /// `id` names one; nil asks for all that the query asks for.
     func archive(_ id: String?, _ request: LocalRequest, _ responder: LocalResponder) {
         let query = QueryItems(request.query)
-        guard let filter = ExchangeFilter(query) else { return responder.send(InspectorResponse.problem(.badArchiveQuery)) }
+        guard let filter = ExchangeFilter(query) else { return responder.send(InspectorResponse.problem(.badQuery)) }
         let showsAttempts = query["attempts"] == "all"
         guard let view = HARWriter.View(rawValue: query["view"] ?? (showsAttempts ? "upstream" : "client")) else {
-            return responder.send(InspectorResponse.problem(.badArchiveQuery))
+            return responder.send(InspectorResponse.problem(.badView))
         }
         let ids: [ExchangeID]
         if let id {
@@ -58,11 +58,7 @@ extension InspectorServer {
 }
 
 extension Problem {
-    fileprivate static let badArchiveQuery = Problem(
-        .badRequest,
-        detail: "The query is not valid: view is client or upstream; status is 404, 4xx, >=500 and the like, with commas "
-            + "between."
-    )
+    fileprivate static let badView = Problem(.badRequest, detail: "The query is not valid: view is client or upstream.")
 }
 
 /// Writes an archive as fast as its reader takes it, one exchange at a time: what is evicted meanwhile is left out.
