@@ -180,7 +180,8 @@ let package = Package(
         .testTarget(
             name: "ReverseProxyTests",
             dependencies: [
-                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "TokenSources", "Upstream",
+                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "Threads", "TokenSources",
+                "Upstream",
             ],
             swiftSettings: common
         ),

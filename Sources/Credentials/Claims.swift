@@ -20,7 +20,7 @@ public struct Claims: Equatable, Sendable {
     }
 
     /// When the token's life begins.
-    var start: Int? { notBefore ?? issuedAt }
+    public var start: Int? { notBefore ?? issuedAt }
 
     /// Longest life in seconds. Longer claims are cut to it, so that they cannot overflow.
     static let longestLife = 100 * 365 * 86_400

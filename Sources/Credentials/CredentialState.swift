@@ -109,12 +109,19 @@ struct CredentialState: Sendable {
     // MARK: The token
 
     /// Makes the record's token current, or none. `canRefresh` says whether another can be had with what the record
-    /// holds, and `isRefreshed` that a refresh of this process brought it.
-    mutating func publish(_ record: SessionRecord?, canRefresh: Bool, isRefreshed: Bool = false, now: Instant) {
+    /// holds, and `isRefreshed` that a refresh of this process brought it. `number` is its generation's, if it is
+    /// another one; nil is the next.
+    mutating func publish(
+        _ record: SessionRecord?,
+        canRefresh: Bool,
+        isRefreshed: Bool = false,
+        number: Generation? = nil,
+        now: Instant
+    ) {
         self.canRefresh = canRefresh
         guard let record, let token = record.token, let principal = record.principal else {
             let wasNone = current == nil
-            if !wasNone { generation &+= 1 }
+            if !wasNone { generation = number ?? generation &+ 1 }
             current = nil
             // With nothing but a refresh token, what was said of that holds.
             knowRefresh(
@@ -136,7 +143,7 @@ struct CredentialState: Sendable {
             let isLogin = current?.credential.principal != principal
             unaskedRetries = 0
             if isLogin { storm = Storm() }
-            generation &+= 1
+            generation = number ?? generation &+ 1
             current = Current(
                 credential: Credential(
                     generation: generation,

@@ -18,18 +18,22 @@ public struct RefreshReport: Equatable, Sendable {
     /// How many were answered by it, whoever led to it among them.
     public var waiters: Int
     public var milliseconds: Int
+    /// Of the issuer's answer, if that is why it failed.
+    public var status: Int?
 
     public init(
         _ cause: RefreshCause,
         _ outcome: RefreshEntry.Outcome,
         _ trigger: RefreshTrigger?,
         waiters: Int,
-        milliseconds: Int
+        milliseconds: Int,
+        status: Int? = nil
     ) {
         self.cause = cause
         self.outcome = outcome
         self.trigger = trigger
         self.waiters = waiters
         self.milliseconds = milliseconds
+        self.status = status
     }
 }

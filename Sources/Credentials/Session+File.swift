@@ -52,8 +52,9 @@ extension Session {
             let before = snapshot.record
             let isForeign = foreign(loaded.record) != nil
             let isOld = update { shared, _ in shared.recognizes(loaded, isForeign: isForeign) }
-            guard !isOld, publish(loaded.record, .saved(loaded.version)) else { return nil }
-            return .adopted(AdoptedChange(from: before, to: loaded.record), generation: generation)
+            let change = AdoptedChange(from: before, to: loaded.record)
+            guard !isOld, publish(loaded.record, .saved(loaded.version), by: .file(change)) else { return nil }
+            return .adopted(change, generation: generation)
         } catch {
             // Somebody may be in the middle of writing it: what is in memory is as good as it was.
             let isNews = update { shared, _ in shared.cannotRead(version, error.description) }
@@ -107,8 +108,9 @@ extension Session {
                 }
             }
             if let theirs {
-                guard publish(theirs.record, .saved(theirs.version)) else { return nil }
-                return .adopted(AdoptedChange(from: before.record, to: theirs.record), generation: generation)
+                let change = AdoptedChange(from: before.record, to: theirs.record)
+                guard publish(theirs.record, .saved(theirs.version), by: .file(change)) else { return nil }
+                return .adopted(change, generation: generation)
             }
             guard let version else { return nil }
             update { shared, _ in shared.persistence = .saved(version) }
@@ -163,10 +165,11 @@ extension Session {
         var changed = before.record
         guard case .replace(let former) = change(&changed, clock.now.wall) else { return }
         guard let problem else {
-            publish(changed, before.persistence)
+            publish(changed, before.persistence, by: .change)
             return
         }
-        publish(changed, before.unsaved(replacing: before.record.spent, keeping: former, problem.description))
+        let persistence = before.unsaved(replacing: before.record.spent, keeping: former, problem.description)
+        publish(changed, persistence, by: .change)
     }
 
     private func replace(
@@ -199,7 +202,7 @@ extension Session {
                     try file.save(changed, mayReplace: { file.version() == loaded?.version })
                 }
                 guard let version else { return false }
-                publish(changed, .saved(version))
+                publish(changed, .saved(version), by: .change)
                 return true
             }
             // Else somebody without the lock was quicker: what they wrote counts too.
@@ -225,14 +228,17 @@ extension Session {
             // Another process may have bound it meanwhile, to another API perhaps.
             guard let loaded = (try? file.load()) ?? nil else { return false }
             var bound = loaded.record
+            let before = snapshot
+            let isFirst = before.machine.generation == 0
+            let hand = isFirst ? .opening : Publication.Hand.file(AdoptedChange(from: before.record, to: bound))
             guard bound.lacks(binding) else {
-                publish(bound, .saved(loaded.version))
+                publish(bound, .saved(loaded.version), by: hand)
                 return true
             }
             bound.complete(binding)
             let saved = try? file.save(bound, mayReplace: { file.version() == loaded.version })
             guard let version = saved ?? nil else { return false }
-            publish(bound, .saved(version))
+            publish(bound, .saved(version), by: hand)
             return true
         }
     }

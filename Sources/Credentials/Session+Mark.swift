@@ -51,11 +51,11 @@ extension Session {
             }
         }
         handle?.unlock()
-        tell(former, snapshot.machine.current?.mark)
+        announce(former, snapshot.machine.current?.mark)
     }
 
     /// Says when a token died, and when it lives again.
-    private func tell(_ before: SessionRecord.Rejected?, _ after: SessionRecord.Rejected?) {
+    private func announce(_ before: SessionRecord.Rejected?, _ after: SessionRecord.Rejected?) {
         switch (before?.isWhole ?? false, after?.isWhole ?? false) {
         case (false, true): emit(.died(advice: status.advice))
         case (true, false): if snapshot.machine.credential != nil { emit(.revived) }

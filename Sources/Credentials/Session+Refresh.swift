@@ -33,7 +33,7 @@ extension Session {
         case unchanged(RefreshResponse)
         /// There is nothing to refresh, or the file says that the upstream refuses to.
         case loginNeeded
-        case failed(RefreshEntry.Outcome, detail: String, retryAfter: Int?, isUnanswered: Bool)
+        case failed(RefreshEntry.Outcome, detail: String, retryAfter: Int?, status: Int?, isUnanswered: Bool)
 
         var isUnchanged: Bool { if case .unchanged = self { true } else { false } }
 
@@ -44,6 +44,7 @@ extension Session {
         let work: @Sendable () -> Void = { [weak self] in
             guard let self else { return }
             let begun = clock.now.elapsed
+            tell(.refreshBegins)
             end(flight, cause, DescriptorReserve.shared.lend { refresh(flight, cause) }, begun: begun)
         }
         if flight.pause > 0 {
@@ -70,9 +71,15 @@ extension Session {
                 shared.machine, now.elapsed
             )
         }
-        func report(_ outcome: RefreshEntry.Outcome) -> RefreshReport {
-            let milliseconds = Int(moment.subtracting(saturating: begun) / 1_000_000)
-            return RefreshReport(cause, outcome, flight.trigger, waiters: waiters.count, milliseconds: milliseconds)
+        func report(_ outcome: RefreshEntry.Outcome, _ status: Int? = nil) -> RefreshReport {
+            RefreshReport(
+                cause,
+                outcome,
+                flight.trigger,
+                waiters: waiters.count,
+                milliseconds: Int(moment.subtracting(saturating: begun) / 1_000_000),
+                status: status
+            )
         }
         let expiresIn = credential?.expiresAt?.subtracting(saturating: clock.now.wall)
         switch ending {
@@ -81,12 +88,13 @@ extension Session {
             emit(.refreshed(report(.refreshed), generation: credential.generation, expiresIn: expiresIn))
         case .unchanged:
             emit(.unchanged(report(.unchanged), expiresIn: expiresIn))
-        case .failed(let outcome, let detail, _, let isUnanswered):
+        case .failed(let outcome, let detail, _, let status, let isUnanswered):
             guard let failure = failure?.state else { break }
-            emit(.refreshFailed(report(outcome), reason: detail, failure: failure))
+            emit(.refreshFailed(report(outcome, status), reason: detail, failure: failure))
             if isUnanswered, !failure.needsLogin { scheduleRetry(flight, cause) }
         case .adopted, .loginNeeded: break
         }
+        tell(.refreshEnds)
         for waiter in waiters {
             switch (waiter, failure?.told, credential) {
             case (.undecided(let inquiry, let deliver), _, _):
@@ -132,8 +140,8 @@ extension Session {
         switch ending {
         case .refreshed, .adopted, .loginNeeded: .settled
         case .unchanged: .unchanged(jitter: jitter)
-        case .failed(.refused, let detail, _, _): .denied(explanation: detail)
-        case .failed(let outcome, let detail, let retryAfter, _):
+        case .failed(.refused, let detail, _, _, _): .denied(explanation: detail)
+        case .failed(let outcome, let detail, let retryAfter, _, _):
             .failed(setback(outcome, detail), retryAfter: retryAfter, jitter: jitter)
         }
     }
@@ -157,7 +165,7 @@ extension Session {
             return (failure, failure)
         }
         guard let state else { return nil }
-        if case .failed(.notWritable, let detail, _, _) = ending { return (state, .notWritable(detail)) }
+        if case .failed(.notWritable, let detail, _, _, _) = ending { return (state, .notWritable(detail)) }
         return (state, state)
     }
 
@@ -300,11 +308,11 @@ extension Session {
                 return failed(rotation, .misconfigured, reason)
             }
             return spentInVain(rotation, refreshToken, expiresIn: tokens?.refreshExpiresIn, reason)
-        case .unavailable(let reason, let retryAfter, let mayHaveRotated):
+        case .unavailable(let reason, let retryAfter, let mayHaveRotated, let status):
             if mayHaveRotated, source.spends, rotation.base.unanswered == nil {
                 rotation.base.unanswered = .init(at: rotation.begun.wall, reason: reason)
             }
-            return failed(rotation, .unavailable, reason, retryAfter: retryAfter)
+            return failed(rotation, .unavailable, reason, retryAfter: retryAfter, status: status)
         case .unreachable(let reason):
             return failed(rotation, .unreachable, reason)
         case .lost(let reason, let response):
@@ -324,7 +332,7 @@ extension Session {
         record.putRefreshToken(refreshToken, expiresIn: expiresIn, now: clock.now.wall)
         record.record(entry(rotation, .misconfigured, detail: reason))
         guard saveOrReport(record, rotation) else { return adoptFile() }
-        return .failed(.misconfigured, detail: reason, retryAfter: nil, isUnanswered: false)
+        return .failed(.misconfigured, detail: reason, retryAfter: nil, status: nil, isUnanswered: false)
     }
 
     /// Why only a login helps, as a sentence.
@@ -367,7 +375,7 @@ extension Session {
         if source.spends {
             guard saveOrReport(record, rotation) else { return adoptFile() }
         } else {
-            saving.withLock { cache(record) }
+            saving.withLock { cache(record, rotation.cause) }
         }
         let response = Self.response(tokens.accessToken, reply)
         return isSame ? .unchanged(response) : .refreshed(response)
@@ -387,7 +395,7 @@ extension Session {
 
     /// Makes a minted token current. The file is a cache: what cannot be saved is minted again. One that cannot be read,
     /// or is not this session's, stays as it is. `saving` is held.
-    private func cache(_ record: SessionRecord) {
+    private func cache(_ record: SessionRecord, _ cause: RefreshCause) {
         var persistence = snapshot.persistence
         if let file {
             let loaded = Result { () throws(SessionFileError) in try file.load() }
@@ -397,14 +405,14 @@ extension Session {
                 persistence = .saved(version)
             }
         }
-        publish(record, persistence, isRefreshed: true)
+        publish(record, persistence, by: .refresh(cause))
     }
 
     /// Saves a new token, and makes it current, saved or not: the old one is dead. False when somebody put another
     /// token in meanwhile, by hand, and means it. `saving` is held.
     private func save(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
         guard let (file, replacement) = rotation.target else {
-            publish(record, .memoryOnly, isRefreshed: true)
+            publish(record, .memoryOnly, by: .refresh(rotation.cause))
             return true
         }
         do throws(SessionFileError) {
@@ -415,12 +423,12 @@ extension Session {
                 }
             }
             guard let version else { return false }
-            publish(record, .saved(version), isRefreshed: true)
+            publish(record, .saved(version), by: .refresh(rotation.cause))
             file.removeAnswer()
         } catch {
             // Keep working with the new one, and say so loudly.
             let persistence = snapshot.unsaved(replacing: rotation.old.spent?.fingerprint, error.description)
-            publish(record, persistence, isRefreshed: true)
+            publish(record, persistence, by: .refresh(rotation.cause))
         }
         return true
     }
@@ -461,7 +469,7 @@ extension Session {
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
         saving.withLock { keep(record, rotation) }
         let isUnanswered = record.unanswered != nil
-        return .failed(outcome, detail: detail, retryAfter: retryAfter, isUnanswered: isUnanswered)
+        return .failed(outcome, detail: detail, retryAfter: retryAfter, status: status, isUnanswered: isUnanswered)
     }
 
     /// Saves what is only information: a failure to do so changes nothing. `saving` is held.
@@ -479,7 +487,7 @@ extension Session {
         // Somebody may have put another token in, which this says nothing about.
         let now = snapshot
         guard now.isForeign || now.record.held == rotation.old else { return }
-        publish(record, version.map(Persistence.saved) ?? now.persistence)
+        publish(record, version.map(Persistence.saved) ?? now.persistence, by: .refresh(rotation.cause))
     }
 
     private func entry(

@@ -20,6 +20,8 @@ public final class Session: Sendable {
     public let login: String
     let clock: any CredentialClock
     let emit: @Sendable (SessionEvent) -> Void
+    let tell: @Sendable (SessionNews) -> Void
+    private let numbers: GenerationNumbers
     /// Held while the file and the state change together, so that nobody adopts from the file what this process is
     /// about to publish itself. Taken before the lock of `shared`.
     let saving = Lock()
@@ -36,7 +38,8 @@ public final class Session: Sendable {
     ///
     /// A token goes to the API that its record is bound to, and to no other: `binding` says which this session is for;
     /// nil means any. A record that is not bound yet is bound now, unless `onlyLooks`, which changes nothing. `login`
-    /// is the line that logs in.
+    /// is the line that logs in. `numbers` are those of the session that this one follows, if there was one. `tell`
+    /// hears what is about to happen, under locks: it must not block, nor call the session.
     public init(
         file: SessionFile?,
         source: (any TokenSource)?,
@@ -45,13 +48,17 @@ public final class Session: Sendable {
         login: String = "squire login",
         onlyLooks: Bool = false,
         clock: any CredentialClock = SystemClock(),
-        emit: @escaping @Sendable (SessionEvent) -> Void = { _ in }
+        numbers: GenerationNumbers = GenerationNumbers(),
+        emit: @escaping @Sendable (SessionEvent) -> Void = { _ in },
+        tell: @escaping @Sendable (SessionNews) -> Void = { _ in }
     ) throws(SessionFileError) {
         self.file = file
         self.source = source
         self.binding = binding
         self.login = login
         self.clock = clock
+        self.numbers = numbers
+        self.tell = tell
         self.emit = emit
         shared = Guarded(
             Shared(
@@ -70,7 +77,7 @@ public final class Session: Sendable {
         }
         guard let loaded = try file.load(forUse: !onlyLooks) else { return }
         if !onlyLooks, bindNow(loaded.record, in: file, waitLimit: Self.bindingWaitLimit) { return }
-        publish(loaded.record, .saved(loaded.version))
+        publish(loaded.record, .saved(loaded.version), by: .opening)
     }
 
     /// How long the start waits to write into a file without a binding whose it is. Another process may be doing just
@@ -320,23 +327,31 @@ public final class Session: Sendable {
 
     // MARK: What the parts share
 
-    /// Makes a record's token current. True when that is another one than before.
+    /// Makes a record's token current. True when that is another one than before. `saving` is held, unless the session
+    /// is being made.
     @discardableResult
-    func publish(_ record: SessionRecord, _ persistence: Persistence, isRefreshed: Bool = false) -> Bool {
+    func publish(_ record: SessionRecord, _ persistence: Persistence, by hand: Publication.Hand) -> Bool {
         let isForeign = foreign(record) != nil
         let canRefresh = mayRefresh(record)
+        let before = snapshot.machine
+        let token = isForeign ? nil : record.token
+        let isAnother = token != before.credential?.token
+        let number = isAnother ? numbers.number(of: token) : before.generation
+        if !isForeign || isAnother {
+            tell(.publishes(Publication(isForeign ? SessionRecord() : record, number, hand)))
+        }
         return update { shared, now in
-            let before = shared.machine.generation
             shared.record = record
             shared.isForeign = isForeign
             shared.persistence = persistence
             shared.machine.publish(
                 isForeign ? nil : record,
                 canRefresh: canRefresh,
-                isRefreshed: isRefreshed,
+                isRefreshed: hand.isRefresh,
+                number: number,
                 now: now
             )
-            return shared.machine.generation != before
+            return isAnother
         }
     }
 
@@ -371,4 +386,21 @@ public final class Session: Sendable {
             return status
         }
     }
+}
+
+extension Publication {
+    fileprivate init(_ record: SessionRecord, _ number: Generation, _ hand: Hand) {
+        self.init(
+            generation: number,
+            token: record.token,
+            refreshToken: record.refreshToken,
+            arrival: record.arrival,
+            expiresAt: record.expiresAt,
+            hand: hand
+        )
+    }
+}
+
+extension Publication.Hand {
+    fileprivate var isRefresh: Bool { if case .refresh = self { true } else { false } }
 }

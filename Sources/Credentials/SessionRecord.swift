@@ -22,6 +22,9 @@ public struct SessionRecord: Sendable, Equatable {
         }
     }
 
+    /// How the token came; nil if nobody says, or it is another token that is spoken of.
+    var arrival: Arrival? { isOurs ? document["from"]?.string.flatMap(Arrival.init) : nil }
+
     /// The upstream rejected requests that carried the token.
     public struct Rejected: Sendable, Equatable {
         /// Seconds since 1970.

@@ -9,8 +9,8 @@ public enum TokenOutcome: Sendable {
     /// cannot be used: they are saved, since what was held has been spent.
     case misconfigured(reason: String, tokens: TokenSet? = nil)
     /// It failed for now. `retryAfter` is the seconds that the issuer asked for. `mayHaveRotated` says that the issuer
-    /// may have rotated what was spent before it failed.
-    case unavailable(reason: String, retryAfter: Int? = nil, mayHaveRotated: Bool = false)
+    /// may have rotated what was spent before it failed; `status` is its answer's.
+    case unavailable(reason: String, retryAfter: Int? = nil, mayHaveRotated: Bool = false, status: Int? = nil)
     /// Nothing was sent.
     case unreachable(reason: String)
     /// It was asked, and no answer with a token came: what was spent may have been rotated. `response` is the body of a

@@ -8,6 +8,8 @@ public struct InspectedProxy {
     public var snapshot: () -> Counters.Snapshot
     /// What its workers record.
     public var recordings: Recordings
+    /// What came of exchanges under each of the last tokens.
+    public var generationCounts: () -> [Generation: GenerationCounts]
     /// Gives it one end of a socket pair, as a client's connection, which it owns from then on.
     public var adopt: (_ descriptor: Int32, _ origin: ConnectionOrigin) -> Void
     /// Has the configuration read again, if it is the one at that real path, nil being any. Calls back once, on any
@@ -19,6 +21,7 @@ public struct InspectedProxy {
         current: @escaping () -> Current,
         snapshot: @escaping () -> Counters.Snapshot,
         recordings: Recordings,
+        generationCounts: @escaping () -> [Generation: GenerationCounts],
         adopt: @escaping (Int32, ConnectionOrigin) -> Void,
         reload: @escaping (String?, @escaping @Sendable (ReloadOutcome) -> Void) -> Void
     ) {
@@ -26,6 +29,7 @@ public struct InspectedProxy {
         self.current = current
         self.snapshot = snapshot
         self.recordings = recordings
+        self.generationCounts = generationCounts
         self.adopt = adopt
         self.reload = reload
     }
@@ -38,13 +42,45 @@ public struct InspectedProxy {
         public var refreshTimeout: Duration?
         /// The real path of the configuration file; nil without one.
         public var configuration: String?
+        public var secrecy: Secrecy
+        /// What would become of a request; nil when it is none.
+        public var explain: @Sendable (Explanation.Request) -> Explanation?
 
-        public init(upstream: String, session: Session, refreshTimeout: Duration?, configuration: String?) {
+        public init(
+            upstream: String,
+            session: Session,
+            refreshTimeout: Duration?,
+            configuration: String?,
+            secrecy: Secrecy = Secrecy(),
+            explain: @escaping @Sendable (Explanation.Request) -> Explanation? = { _ in nil }
+        ) {
             self.upstream = upstream
             self.session = session
             self.refreshTimeout = refreshTimeout
             self.configuration = configuration
+            self.secrecy = secrecy
+            self.explain = explain
         }
+    }
+}
+
+/// What the configuration says about what is secret.
+public struct Secrecy: Sendable {
+    /// By a field's name.
+    public var isSecretField: @Sendable (String) -> Bool
+    /// Values that are shown nowhere.
+    public var secrets: [[UInt8]]
+    /// How a request carries the token.
+    public var credential: CredentialApplication
+
+    public init(
+        isSecretField: @escaping @Sendable (String) -> Bool = SecretField.isNamed,
+        secrets: [[UInt8]] = [],
+        credential: CredentialApplication = CredentialApplication()
+    ) {
+        self.isSecretField = isSecretField
+        self.secrets = secrets
+        self.credential = credential
     }
 }
 

@@ -37,7 +37,7 @@ extension InspectorServer {
         }
     }
 
-    private static func invalid(_ field: String, _ problem: String) -> LocalResponse {
+    static func invalid(_ field: String, _ problem: String) -> LocalResponse {
         let name = String(field.prefix(100))
         return InspectorResponse.problem(
             Problem(.invalidRequest, detail: "\(name) \(problem)."),
@@ -166,7 +166,6 @@ extension InspectorServer {
 }
 
 extension Problem {
-    fileprivate static let noObject = Problem(.badRequest, detail: "The body is not a JSON object.")
     fileprivate static let nothingToRefresh = Problem(
         .nothingToRefresh,
         detail: "No way to refresh is configured (session.refresh): the token lasts as long as it does."

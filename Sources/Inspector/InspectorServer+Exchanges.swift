@@ -1,34 +1,229 @@
 import LocalServer
 import ReverseProxy
+import Support
 
 /// The list of exchanges, one of them, their bodies.
 extension InspectorServer {
+    private static let limits = 1...1000
+    private static let usualLimit = 200
+
     func exchanges(_ request: LocalRequest, _ responder: LocalResponder) {
-        responder.send(InspectorResponse.problem(.notYet))
+        let query = QueryItems(request.query)
+        guard let window = ListWindow(query, run: run, limits: Self.limits, usual: Self.usualLimit),
+            let filter = ExchangeFilter(query)
+        else { return responder.send(InspectorResponse.problem(.badQuery)) }
+        collect()
+        let found = window.list(of: store, filter)
+        var members: [JSONValue.Member] = [
+            .init("run", .string(run)), .init("seq", .integer(store.sequence)), .init("oldest", .integer(store.oldest)),
+            .init("exchanges", .array(found.list.map(summary))), .init("more", .bool(found.hasMore)),
+            .init("kept", .integer(store.count)), .init("counted", .count(proxy.recordings.counts.ended)),
+            .init("record", .string(recordMode)),
+        ]
+        if filter.body != nil {
+            members += [
+                .init("searched", .integer(found.searched.searched)), .init("cut", .integer(found.searched.cut)),
+                .init("unreadable", .integer(found.searched.unreadable)),
+            ]
+        }
+        let text = JSONValue.object(members).serialized() + "\n"
+        responder.send(LocalResponse(200, contentType: "application/json", text, fields: InspectorResponse.fields))
     }
 
     func exchange(_ id: String, _ responder: LocalResponder) {
-        responder.send(InspectorResponse.problem(.notYet))
+        guard let exchange = find(id, responder) else { return }
+        responder.send(InspectorResponse.json(200, detail(of: exchange)))
+    }
+
+    /// The exchange, up to date. Answers, if there is none.
+    func find(_ text: String, _ responder: LocalResponder) -> StoredExchange? {
+        guard let id = ExchangeID(text) else {
+            responder.send(InspectorResponse.problem(.noSuchExchange))
+            return nil
+        }
+        collect()
+        if let exchange = intake.exchange(id) { return exchange }
+        let wasThere = proxy.recordings.hasGiven(id)
+        responder.send(InspectorResponse.problem(wasThere ? .evicted(keep: store.keep) : .noSuchExchange))
+        return nil
     }
 
     /// The client's body, or the response's of that attempt.
     func body(_ id: String, attempt: Int?, _ responder: LocalResponder) {
-        responder.send(InspectorResponse.problem(.notYet))
+        guard let exchange = find(id, responder) else { return }
+        guard let number = attempt else { return send(exchange.request.body, "\(exchange.id)-request.bin", responder) }
+        guard let attempt = exchange.attempts.first(where: { $0.number == number }) else {
+            return responder.send(InspectorResponse.problem(.noSuchAttempt))
+        }
+        send(attempt.body, "\(exchange.id)-\(number).bin", responder)
     }
 
-    func preview(_ id: String, attempt: Int, _ responder: LocalResponder) {
-        responder.send(InspectorResponse.problem(.notYet))
+    private func send(_ body: StoredBody, _ name: String, _ responder: LocalResponder) {
+        let fields =
+            [
+                (name: "Content-Type", value: "application/octet-stream"),
+                (name: "Content-Disposition", value: "attachment; filename=\"\(name)\""),
+                (name: "X-Squire-Kept", value: "\(body.kept.count)/\(body.size)"),
+            ] + InspectorResponse.fields
+        responder.send(LocalResponse(200, fields: fields, body: .bytes(body.kept)))
     }
+
+    /// HTML to look at, of which nothing runs and which fetches nothing, in a frame of ours or in a tab of its own.
+    func preview(_ id: String, attempt number: Int, _ responder: LocalResponder) {
+        guard let exchange = find(id, responder) else { return }
+        guard let attempt = exchange.attempts.first(where: { $0.number == number }) else {
+            return responder.send(InspectorResponse.problem(.noSuchAttempt))
+        }
+        guard attempt.body.mediaType == "text/html", attempt.body.unreadable == nil else {
+            return responder.send(InspectorResponse.problem(.noPreview))
+        }
+        let fields =
+            [
+                (name: "Content-Type", value: "text/html; charset=\(Self.charset(of: attempt.body.type ?? ""))"),
+                (name: "X-Squire-Kept", value: "\(attempt.body.kept.count)/\(attempt.body.size)"),
+            ]
+            + InspectorResponse.fields.map { field in
+                switch field.name {
+                case "Content-Security-Policy": (field.name, Self.previewPolicy)
+                case "X-Frame-Options": (field.name, "SAMEORIGIN")
+                default: field
+                }
+            }
+        responder.send(LocalResponse(200, fields: fields, body: .bytes(attempt.body.kept)))
+    }
+
+    private static let previewPolicy =
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+
+    /// The upstream's word, if it is one.
+    private static func charset(of type: String) -> String {
+        let usual = "utf-8"
+        guard let start = type.lowercased().split(separator: ";").map({ $0.drop { $0 == " " } })
+            .first(where: { $0.hasPrefix("charset=") })
+        else { return usual }
+        let name = start.dropFirst(8).filter { $0 != "\"" && $0 != " " }
+        let isName = name.utf8.allSatisfy { $0 &- 0x30 < 10 || $0 &- 0x61 < 26 || $0 == 0x2D || $0 == 0x5F }
+        return isName && (1...32).contains(name.utf8.count) ? name : usual
+    }
+
+    // MARK: Changing
 
     func pin(_ id: String, _ request: LocalRequest, _ responder: LocalResponder) {
-        responder.send(InspectorResponse.problem(.notYet))
+        guard let isPinned = flag("pinned", request, responder), let exchange = find(id, responder) else { return }
+        switch store.pin(exchange.id, isPinned) {
+        case .done: responder.send(InspectorResponse.json(200, .object([.init("pinned", .bool(isPinned))])))
+        case .full: responder.send(InspectorResponse.problem(.pinsFull))
+        case .missing: responder.send(InspectorResponse.problem(.evicted(keep: store.keep)))
+        }
+        feed.pump()
     }
 
     func record(_ request: LocalRequest, _ responder: LocalResponder) {
-        responder.send(InspectorResponse.problem(.notYet))
+        guard let isPaused = flag("paused", request, responder) else { return }
+        self.isPaused = isPaused
+        proxy.recordings.set(isPaused: isPaused)
+        responder.send(InspectorResponse.json(200, .object([.init("record", .string(recordMode))])))
     }
 
     func clear(_ responder: LocalResponder) {
-        responder.send(InspectorResponse.problem(.notYet))
+        intake.collect()
+        store.clear()
+        feed.cleared()
+        responder.send(LocalResponse(204, fields: InspectorResponse.fields))
+    }
+
+    /// The one member that the body may have. Answers, if it is not that.
+    private func flag(_ name: String, _ request: LocalRequest, _ responder: LocalResponder) -> Bool? {
+        guard let value = JSONValue(parsing: request.body.isEmpty ? Array("{}".utf8) : request.body),
+            case .object(let members) = value
+        else {
+            responder.send(InspectorResponse.problem(.noObject))
+            return nil
+        }
+        if let other = members.first(where: { $0.name != name }) {
+            responder.send(Self.invalid(other.name, "is not known here"))
+            return nil
+        }
+        guard let flag = value[name]?.bool else {
+            responder.send(Self.invalid(name, "must be true or false"))
+            return nil
+        }
+        return flag
+    }
+
+    /// `paused`, or what the configuration says.
+    var recordMode: String {
+        isPaused && mode != .off ? "paused" : mode.rawValue
+    }
+}
+
+/// Which part of the list is asked for. Pure.
+struct ListWindow {
+    private var after: Int?
+    private var before: Int?
+    private let limit: Int
+
+    /// Nil when the query is not valid.
+    init?(_ query: QueryItems, run: String, limits: ClosedRange<Int>, usual: Int) {
+        guard query["after"] == nil || query["before"] == nil else { return nil }
+        limit = query["limit"].map { Int($0) ?? 0 } ?? usual
+        guard limits.contains(limit) else { return nil }
+        do {
+            after = try query["after"].map { try Self.sequence($0, run, ofOthers: 0) }
+            before = try query["before"].map { try Self.sequence($0, run, ofOthers: .max) }
+        } catch {
+            return nil
+        }
+    }
+
+    private static func sequence(_ text: String, _ run: String, ofOthers: Int) throws(Malformed) -> Int {
+        guard let position = FeedPosition(text) else { throw Malformed() }
+        return position.run.map { $0 == run } ?? true ? position.sequence : ofOthers
+    }
+
+    private struct Malformed: Error {}
+
+    /// In the order of the changes: after a position the oldest, else the newest. `hasMore` says that the list is not
+    /// complete.
+    func list(
+        of store: ExchangeStore,
+        _ filter: ExchangeFilter
+    ) -> (list: [StoredExchange], hasMore: Bool, searched: ExchangeFilter.Searched) {
+        var found: [StoredExchange] = []
+        var searched = ExchangeFilter.Searched()
+        let needsAll = after != nil || filter.looksInside
+        store.walk(after: after ?? 0, before: before ?? .max) { exchange in
+            if filter.matches(exchange, &searched) { found.append(exchange) }
+            return needsAll || found.count <= limit
+        }
+        let hasMore = found.count > limit
+        let list = after == nil ? Array(found.prefix(limit).reversed()) : Array(found.suffix(limit).reversed())
+        return (list, hasMore, searched)
+    }
+}
+
+extension Problem {
+    fileprivate static let badQuery = Problem(
+        .badRequest,
+        detail: "The query is not valid: limit is 1 to 1000; after or before, not both, is a number or RUN-NUMBER; "
+            + "status is 404, 4xx, >=500 and the like, with commas between."
+    )
+    static let noObject = Problem(.badRequest, detail: "The body is not a JSON object.")
+    static let noSuchExchange = Problem(.notFound, detail: "This run of Squire has had no such exchange.")
+    static let noSuchAttempt = Problem(.notFound, detail: "The exchange has no attempt of that number.")
+    fileprivate static let noPreview = Problem(
+        .unsupportedMediaType,
+        detail: "Only HTML can be looked at like this. Download the body instead."
+    )
+    fileprivate static let pinsFull = Problem(
+        .pinsFull,
+        detail: "What is pinned takes its share (5 %) of what is kept (inspector.keep). Unpin something first."
+    )
+
+    static func evicted(keep: Int) -> Problem {
+        Problem(
+            .evicted,
+            detail: "It is no longer kept, or was not recorded: \(keep >> 10) KiB are kept (inspector.keep)."
+        )
     }
 }

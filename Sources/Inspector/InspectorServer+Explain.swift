@@ -1,9 +1,195 @@
+import Credentials
+import HTTP1
 import LocalServer
 import ReverseProxy
+import Support
 
-/// What would be sent for a request.
+/// What would be sent for a request: the words of `squire explain`.
 extension InspectorServer {
     func explain(_ request: LocalRequest, _ responder: LocalResponder) {
-        responder.send(InspectorResponse.problem(.notYet))
+        guard case .object(let members)? = JSONValue(parsing: request.body) else {
+            return responder.send(InspectorResponse.problem(.explainNeedsAnObject))
+        }
+        let asked: Explanation.Request
+        do throws(InvalidMember) {
+            asked = try Explanation.Request(members)
+        } catch {
+            return responder.send(error.response)
+        }
+        let current = proxy.current()
+        guard let explanation = current.explain(asked) else {
+            return responder.send(InvalidMember(field: "target", problem: "makes no request").response)
+        }
+        let shown = ShownExplanation(redactor: currentRedactor().redactor, credential: current.secrecy.credential)
+        responder.send(InspectorResponse.json(200, shown.json(explanation)))
+    }
+}
+
+extension Problem {
+    fileprivate static let explainNeedsAnObject = Problem(
+        .badRequest,
+        detail: #"The body is not a JSON object such as {"method":"GET","target":"/x","fields":[["Accept","*/*"]]}."#
+    )
+}
+
+/// What is wrong with a member of a request's body.
+struct InvalidMember: Error {
+    var field: String
+    /// Goes on after the name.
+    var problem: String
+
+    var response: LocalResponse {
+        let name = String(field.prefix(100))
+        return InspectorResponse.problem(
+            Problem(.invalidRequest, detail: "\(name) \(problem)."),
+            members: [.init("field", .string(name))]
+        )
+    }
+}
+
+extension Explanation.Request {
+    fileprivate init(_ members: [JSONValue.Member]) throws(InvalidMember) {
+        var (method, target): (String?, String?)
+        var fields: [(name: String, value: String)] = []
+        for member in members {
+            switch member.name {
+            case "method": method = member.value.string
+            case "target": target = member.value.string
+            case "fields": fields = try Self.fields(member.value)
+            default: throw InvalidMember(field: member.name, problem: "is not known here")
+            }
+        }
+        guard let method, !method.isEmpty, method.utf8.allSatisfy(Octet.isToken) else {
+            throw InvalidMember(field: "method", problem: "must be a method, such as GET")
+        }
+        guard let target, !target.isEmpty, !target.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else {
+            throw InvalidMember(field: "target", problem: "must be a path and query without blanks, such as /x?y=1")
+        }
+        self.init(method: method, target: Self.withoutMarks(target), fields: fields)
+    }
+
+    private static func fields(_ value: JSONValue) throws(InvalidMember) -> [(name: String, value: String)] {
+        guard case .array(let pairs) = value else {
+            throw InvalidMember(field: "fields", problem: "must be an array of [name, value]")
+        }
+        var result: [(name: String, value: String)] = []
+        for pair in pairs {
+            guard case .array(let parts) = pair, parts.count == 2, let name = parts[0].string,
+                let value = parts[1].string
+            else { throw InvalidMember(field: "fields", problem: "must be an array of [name, value]") }
+            guard !name.isEmpty, name.utf8.allSatisfy(Octet.isToken) else {
+                throw InvalidMember(field: name.isEmpty ? "fields" : name, problem: "is no field name")
+            }
+            guard value.utf8.allSatisfy(Octet.isFieldContent) else {
+                throw InvalidMember(field: name, problem: "has a value with a line break or a control character")
+            }
+            result.append((name, value))
+        }
+        return result
+    }
+
+    /// What stands for a secret of a recorded target is no part of one; any other value does as well.
+    private static func withoutMarks(_ target: String) -> String {
+        var result = ""
+        var rest = target[...]
+        while let start = rest.firstIndex(of: "‹") {
+            result += rest[..<start]
+            rest = rest[start...]
+            guard let end = rest.firstIndex(of: "›"), rest.hasPrefix("‹redacted›") || rest.hasPrefix("‹token") else {
+                break
+            }
+            result += "redacted"
+            rest = rest[rest.index(after: end)...]
+        }
+        return result + rest
+    }
+}
+
+/// An explanation as JSON, without what is secret.
+struct ShownExplanation {
+    var redactor: Redactor
+    var credential: CredentialApplication
+
+    func json(_ explanation: Explanation) -> JSONValue {
+        switch explanation.access {
+        case .refused(let problem):
+            return .object([
+                .init(
+                    "access",
+                    .object([
+                        .init("allowed", .bool(false)), .init("status", .integer(problem.status)),
+                        .init("code", .string(problem.code.rawValue)), .init("detail", .string(problem.detail)),
+                    ])
+                ),
+                .init("fields", .array([])),
+            ])
+        case .preflight:
+            let detail = "answered by Squire: the origin is one of access.origins, and may send this"
+            return .object([
+                .init("access", .object([.init("allowed", .bool(true)), .init("detail", .string(detail))])),
+                .init("fields", .array([])),
+            ])
+        case .allowed(let forwarding): return json(forwarding)
+        }
+    }
+
+    private func json(_ forwarding: Explanation.Forwarding) -> JSONValue {
+        let (route, token) = (forwarding.route, forwarding.token)
+        let kind =
+            switch route.kind {
+            case .ordinary, .refresh: "ordinary"
+            case .signIn: "sign_in"
+            case .signOut: "sign_out"
+            case .anonymous: "anonymous"
+            }
+        return .object([
+            .init("access", .string("allowed")),
+            .init(
+                "route",
+                .object([
+                    .init("kind", .string(kind)), .init("because", .optional(route.because)),
+                    .init("source", .optional(route.source)),
+                ])
+            ),
+            .init("upstream", .string(forwarding.upstream)), .init("cookies", .string(forwarding.cookies)),
+            .init(
+                "token",
+                .object([
+                    .init("action", .string(token.action.rawValue)),
+                    .init("generation", .optional(token.generation.map { Int(clamping: $0) })),
+                    .init("expires_in", .optional(token.expiresIn)), .init("advice", .optional(token.advice)),
+                    .init("text", .string(token.text)),
+                ])
+            ),
+            .init("request_line", .string(shown(forwarding.requestLine))),
+            .init("fields", .array(forwarding.fields.map { json($0, token) })),
+        ])
+    }
+
+    private func shown(_ requestLine: String) -> String {
+        let parts = requestLine.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 3 else { return "" }
+        return "\(parts[0]) \(RecordedText(redactor.target(Array(parts[1].utf8)).octets).text) \(parts[2])"
+    }
+
+    private func json(_ field: Explanation.Field, _ token: Explanation.Token) -> JSONValue {
+        .object([
+            .init("name", .string(field.name)), .init("value", .string(value(of: field, token))),
+            .init("what", .string(field.what.rawValue)),
+            .init("why", .string(field.why ?? (field.what == .kept ? "the client's" : "configured"))),
+            .init("source", .optional(field.source)),
+        ])
+    }
+
+    private func value(of field: Explanation.Field, _ token: Explanation.Token) -> String {
+        if field.isToken {
+            let mark = token.generation.map { Findings.Mark.token($0) } ?? .redacted
+            return "\(credential.prefix)\(mark.text)\(credential.suffix)"
+        }
+        let value = Array(field.value.utf8)
+        let redacted = redactor.field(Array(field.name.utf8), value)
+        // A configured one may be secret whatever its name is.
+        if field.secret != nil, redacted.octets == value { return Findings.Mark.redacted.text }
+        return RecordedText(redacted.octets).text
     }
 }

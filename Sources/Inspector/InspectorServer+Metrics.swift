@@ -53,6 +53,24 @@ extension InspectorServer {
         return text.text
     }
 
+    /// What was recorded, and who looks.
+    static func metrics(_ counts: Recordings.Counts, evicted: UInt64, viewers: Int) -> String {
+        var text = Exposition()
+        text.family("squire_recorded_total", "counter", "Exchanges that the inspector recorded.")
+        text.sample("squire_recorded_total", [:], "\(counts.recorded)")
+        text.family("squire_not_recorded_total", "counter", "Exchanges that it did not record, by reason.")
+        for (reason, count) in [
+            ("off", counts.off), ("paused", counts.paused), ("rate", counts.rate), ("slab", counts.slab),
+        ] {
+            text.sample("squire_not_recorded_total", ["reason": reason], "\(count)")
+        }
+        text.family("squire_evicted_total", "counter", "Recorded exchanges that are no longer kept.")
+        text.sample("squire_evicted_total", [:], "\(evicted)")
+        text.family("squire_inspector_viewers", "gauge", "Open streams of events.")
+        text.sample("squire_inspector_viewers", [:], "\(viewers)")
+        return text.text
+    }
+
     private static func sessionMetrics(_ session: SessionStatus, _ text: inout Exposition) {
         text.family("squire_refresh_failures_total", "counter", "Refreshes of this session that failed, by class.")
         for outcome in RefreshEntry.Outcome.allCases where outcome != .refreshed {

@@ -3,7 +3,7 @@ public import EventIO
 public import HTTP1
 public import LocalServer
 import Platform
-import ReverseProxy
+public import ReverseProxy
 import Support
 
 /// The second listener: health, metrics, status and reloads of a proxy, for people and machines. Never reachable
@@ -16,9 +16,25 @@ public final class InspectorServer: LocalHandler {
     let proxy: InspectedProxy
     /// How other threads find this object, if it is still there.
     let reference: LoopBound<InspectorServer?>
-    let store = ExchangeStore()
+    let store: ExchangeStore
+    /// Tells this run's numbers from another's.
+    let run = String(UInt64.random(in: 1...UInt64.max), radix: 36)
+    private(set) lazy var intake = makeIntake()
+    private(set) lazy var feed = makeFeed()
+    /// Looks at what the workers recorded, while somebody waits for it.
+    private(set) lazy var lookTimer = EventTimer(loop: loop) { [unowned self] in look() }
+    /// How often nothing has come in a row.
+    var quietLooks = 0
+    /// Made anew when other things are secret.
+    var redactor: CurrentRedactor?
+    /// What the configuration wants recorded.
+    let mode: Recordings.Mode
+    /// Nothing is, because a person wants it so.
+    var isPaused = false
+    /// What became of the tokens.
+    let book: GenerationBook
     private let refreshes: RefreshCounts
-    private let version: String
+    let version: String
     private let startedAt = SystemClock().wall()
     private var access: InspectorAccess
     private var sameUser: Bool
@@ -40,19 +56,25 @@ public final class InspectorServer: LocalHandler {
         socket: ListeningSocket,
         proxy: InspectedProxy,
         refreshes: RefreshCounts,
+        generations: GenerationBook = GenerationBook(),
         access: InspectorAccess,
         sameUser: Bool,
         version: String,
         patience: Duration = .seconds(5),
+        keep: Int = 16 << 20,
+        mode: Recordings.Mode = .auto,
         reference: LoopBound<InspectorServer?>
     ) {
         self.loop = loop
         self.proxy = proxy
         self.refreshes = refreshes
+        book = generations
         self.access = access
         self.sameUser = sameUser
         self.version = version
         self.patience = patience
+        store = ExchangeStore(keep: keep)
+        self.mode = mode
         self.reference = reference
         let isUnixSocket = if case .unix = socket.name { true } else { false }
         server = LocalServer(
@@ -67,10 +89,14 @@ public final class InspectorServer: LocalHandler {
             }
         )
         reference.value = self
+        listenToRecordings()
     }
 
     public func stop() {
         waiting = [:]
+        proxy.recordings.onNews {}
+        lookTimer.cancel()
+        feed.stop()
         server?.stop()
         server = nil
         reference.value = nil
@@ -80,6 +106,7 @@ public final class InspectorServer: LocalHandler {
     public func reconfigure(access: InspectorAccess, sameUser: Bool) {
         self.access = access
         self.sameUser = sameUser
+        redactor = nil
     }
 
     // MARK: Judging
@@ -143,7 +170,7 @@ public final class InspectorServer: LocalHandler {
                 proxy.current().session.status,
                 version: version,
                 startedAt: startedAt
-            )
+            ) + Self.metrics(proxy.recordings.counts, evicted: store.evicted, viewers: feed.count)
             responder.send(InspectorResponse.text(200, text, type: "text/plain; version=0.0.4; charset=utf-8"))
         case .status: responder.send(InspectorResponse.json(200, status()))
         case .exchanges where request.action == "GET": exchanges(request, responder)

@@ -102,6 +102,27 @@ static const unsigned char text_js[] = {
 static const unsigned char dom_js[] = {
 #embed "Web/dom.js"
 };
+static const unsigned char octets_js[] = {
+#embed "Web/octets.js"
+};
+static const unsigned char panes_js[] = {
+#embed "Web/panes.js"
+};
+static const unsigned char tree_js[] = {
+#embed "Web/tree.js"
+};
+static const unsigned char compare_js[] = {
+#embed "Web/compare.js"
+};
+static const unsigned char sides_js[] = {
+#embed "Web/sides.js"
+};
+static const unsigned char actions_js[] = {
+#embed "Web/actions.js"
+};
+static const unsigned char copymenu_js[] = {
+#embed "Web/copymenu.js"
+};
 
 #define SCRIPT(name) {#name ".js", "text/javascript; charset=utf-8", name##_js, sizeof name##_js}
 
@@ -138,6 +159,13 @@ static const inspector_page_file files[] = {
     SCRIPT(composer),
     SCRIPT(copy),
     SCRIPT(text),
+    SCRIPT(octets),
+    SCRIPT(panes),
+    SCRIPT(tree),
+    SCRIPT(compare),
+    SCRIPT(sides),
+    SCRIPT(actions),
+    SCRIPT(copymenu),
     SCRIPT(dom),
 };
 

@@ -38,14 +38,19 @@ extension LocalConnection {
         }
     }
 
-    func begin(_ status: Int, fields: [(name: String, value: String)], number: Int) {
+    func begin(
+        _ status: Int,
+        fields: [(name: String, value: String)],
+        whenGone: (() -> Void)? = nil,
+        number: Int
+    ) {
         guard let request = serving(number) else { return }
         writeHead(status, fields)
         if !request.isOld { output.append("Transfer-Encoding: chunked\r\n") }
         endHead(isLast: request.isLast || request.isOld)
         // To HEAD that is the whole answer.
         if request.isHead { return finish(request) }
-        enter(.streaming(request, Stream(request.isOld ? .untilClose : .chunked)))
+        enter(.streaming(request, Stream(request.isOld ? .untilClose : .chunked, gone: whenGone)))
         flush()
     }
 

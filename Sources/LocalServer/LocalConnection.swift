@@ -56,9 +56,12 @@ final class LocalConnection: DescriptorWatchDelegate {
         let framing: Framing
         /// Called when there is room again.
         var drained: (() -> Void)?
+        /// Of a response that lasts as long as its client stays: called when that is gone.
+        let gone: (() -> Void)?
 
-        init(_ framing: Framing) {
+        init(_ framing: Framing, gone: (() -> Void)? = nil) {
             self.framing = framing
+            self.gone = gone
         }
 
         enum Framing {
@@ -133,6 +136,8 @@ final class LocalConnection: DescriptorWatchDelegate {
             return close()
         case .receiving where moved < Self.leastProgress:
             return close()
+        case .streaming(_, let stream) where stream.gone != nil:
+            break
         case .serving, .streaming, .sending, .receiving:
             if !output.isEmpty, moved < Self.leastProgress { return close() }
         }
@@ -143,7 +148,10 @@ final class LocalConnection: DescriptorWatchDelegate {
     func close() {
         if case .closed = state { return }
         // Whoever waits for room learns that there will be none.
-        if case .streaming(_, let stream) = state, let drained = stream.drained { server.soon(drained) }
+        if case .streaming(_, let stream) = state {
+            if let drained = stream.drained { server.soon(drained) }
+            if let gone = stream.gone { server.soon(gone) }
+        }
         enter(.closed)
         watch.close()
         SocketIO.close(descriptor)
@@ -160,6 +168,7 @@ final class LocalConnection: DescriptorWatchDelegate {
         case .wouldBlock:
             return
         case .endOfStream:
+            if case .streaming(_, let stream) = state, stream.gone != nil { return close() }
             // A client that has said everything may still wait for its responses.
             reading = .ended
             watch.setReading(false)

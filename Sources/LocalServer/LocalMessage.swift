@@ -141,6 +141,12 @@ public struct LocalResponder {
         connection?.begin(status, fields: fields, number: number)
     }
 
+    /// Begins an answer that lasts as long as its client stays, however slowly that reads: one that has nothing more to
+    /// say is taken to be gone. Calls `whenGone` once, soon, when the client is gone before the answer has ended.
+    public func begin(_ status: Int, fields: [(name: String, value: String)], whenGone: @escaping () -> Void) {
+        connection?.begin(status, fields: fields, whenGone: whenGone, number: number)
+    }
+
     /// Writes a piece of what `begin` began: all of it or nothing.
     public func write(_ text: String) -> Written {
         connection?.write(text, number: number) ?? .gone

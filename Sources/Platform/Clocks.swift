@@ -27,6 +27,12 @@ public enum WallClock {
         let time = time(of: CLOCK_REALTIME)
         return (Int(time.tv_sec), Int(time.tv_nsec))
     }
+
+    /// Since 1970.
+    public static func milliseconds() -> Int64 {
+        let time = time(of: CLOCK_REALTIME)
+        return Int64(time.tv_sec).multiplied(saturating: 1000).adding(saturating: Int64(time.tv_nsec) / 1_000_000)
+    }
 }
 
 /// The clock that `pthread_cond_timedwait` measures its deadline by, in nanoseconds. Linux can be told to use the one

@@ -73,9 +73,17 @@ public struct ConfigurationLoader {
         return isAtHome ? .home(homePath) : .nowhere
     }
 
-    private var homePath: String {
+    /// Where a process with that environment looks for a file that nobody names; the first that is there is used.
+    public static func candidates(_ environment: [String: String]) -> [String] {
+        if let named = environment["SQUIRE_CONFIG"], !named.isEmpty { return [named] }
+        return [unaskedName, homePath(environment)]
+    }
+
+    private var homePath: String { Self.homePath(environment) }
+
+    private static func homePath(_ environment: [String: String]) -> String {
         let base = environment["XDG_CONFIG_HOME"].flatMap { $0.isEmpty ? nil : $0 }
-        return (base ?? TextFile.home(environment) + "/.config") + "/squire/\(Self.unaskedName)"
+        return (base ?? TextFile.home(environment) + "/.config") + "/squire/\(unaskedName)"
     }
 
     /// Loads `path`, else the discovered file, else options alone.

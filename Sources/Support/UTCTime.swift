@@ -17,6 +17,14 @@ public enum UTCTime {
     /// `2026-11-24T10:02:11.000Z` (RFC 3339). `seconds` since 1970.
     public static func rfc3339(_ seconds: Int) -> String { text(seconds, format: "%Y-%m-%dT%H:%M:%S.000Z") }
 
+    /// The same, to the millisecond. `milliseconds` since 1970.
+    public static func rfc3339(milliseconds: Int64) -> String {
+        let milliseconds = min(max(milliseconds, 0), Int64(range.upperBound) * 1000)
+        let rest = String(milliseconds % 1000)
+        let zeros = String(repeating: "0", count: 3 - rest.utf8.count)
+        return text(Int(milliseconds / 1000), format: "%Y-%m-%dT%H:%M:%S.") + zeros + rest + "Z"
+    }
+
     private static func text(_ seconds: Int, format: String) -> String {
         var moment = time_t(seconds)
         var parts = tm()

@@ -55,6 +55,7 @@ import Threads
                         current: { current },
                         snapshot: { Counters.Snapshot() },
                         recordings: Recordings(workers: 1),
+                        generationCounts: { [:] },
                         adopt: { descriptor, _ in close(descriptor) },
                         reload: { $1(.notReloadable) }
                     ),

@@ -31,7 +31,7 @@ import Upstream
         case .unchanged(let expiresIn, _): "unchanged " + (expiresIn.map { "\($0)" } ?? "-")
         case .refused: "refused"
         case .misconfigured(_, let tokens): "misconfigured" + (tokens == nil ? "" : " saved")
-        case .unavailable(_, let retryAfter, let mayHaveRotated):
+        case .unavailable(_, let retryAfter, let mayHaveRotated, _):
             "unavailable" + (retryAfter.map { " \($0)" } ?? "") + (mayHaveRotated ? " rotated" : "")
         case .unreachable: "unreachable"
         case .lost(_, let response): "lost" + (response == nil ? "" : " kept")
@@ -41,7 +41,7 @@ import Upstream
     private static func reason(_ reply: TokenReply) -> String {
         switch reply.outcome {
         case .obtained, .unchanged: ""
-        case .refused(let reason, _), .misconfigured(let reason, _), .unavailable(let reason, _, _),
+        case .refused(let reason, _), .misconfigured(let reason, _), .unavailable(let reason, _, _, _),
             .unreachable(let reason), .lost(let reason, _):
             reason
         }

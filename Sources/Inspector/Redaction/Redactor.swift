@@ -1,22 +1,195 @@
-import Credentials
+public import Credentials
+import HTTP1
 
 /// Takes what is secret out of what was recorded, before it is kept. Pure.
 ///
-/// `‹redacted›` stands for what is secret by its name, `‹token, generation N›` for a token that is known.
-struct Redactor {
+/// `‹redacted›` stands for what is secret by its name, `‹token, generation N›` for a token that is known, wherever it
+/// is: as it is, percent-encoded, escaped, in base64. No other octet changes. Time grows with the text alone.
+public struct Redactor: Sendable {
     /// A token by which requests go or went, and the number that people see.
-    struct KnownToken {
-        var generation: Generation
-        var value: [UInt8]
+    public struct KnownToken: Sendable, Equatable {
+        public var generation: Generation
+        public var value: [UInt8]
+
+        public init(generation: Generation, value: [UInt8]) {
+            self.generation = generation
+            self.value = value
+        }
     }
 
-    /// What is left of a text, and what was taken out: `field Cookie`, `query token`, `/password`.
-    struct Redacted: Equatable {
-        var octets: [UInt8]
-        var redactions: [String]
+    /// What is left of a text, and what was taken out: `field Cookie`, `query token`, `/password`, `value`.
+    public struct Redacted: Equatable, Sendable {
+        public var octets: [UInt8]
+        public var redactions: [String]
+
+        public init(octets: [UInt8], redactions: [String]) {
+            self.octets = octets
+            self.redactions = redactions
+        }
     }
+
+    private let secrets: SecretFinder
+    private let isSecretField: @Sendable (String) -> Bool
 
     /// `tokens` are those of lately; `secrets` further values that are shown nowhere; `isSecretField` decides by a
-    /// field's name.
-    init(tokens: [KnownToken], secrets: [[UInt8]], isSecretField: @escaping (String) -> Bool) {}
+    /// field's name. Values of less than eight octets are not looked for.
+    public init(tokens: [KnownToken], secrets: [[UInt8]], isSecretField: @escaping @Sendable (String) -> Bool) {
+        self.secrets = SecretFinder(tokens: tokens, secrets: secrets)
+        self.isSecretField = isSecretField
+    }
+
+    // MARK: Targets
+
+    /// The target without the values of its secret parameters, and without known secrets.
+    public func target(_ target: [UInt8]) -> Redacted {
+        var findings = Findings()
+        find(inTarget: target, into: &findings)
+        return findings.applied(to: target)
+    }
+
+    private func find(inTarget target: [UInt8], into findings: inout Findings) {
+        var view = TextView(target)
+        for _ in 0...TargetScanner.maxDecodings {
+            look(at: view, isEnded: true, into: &findings)
+            TargetScanner.scan(view, into: &findings)
+            guard let plain = view.without(.percent, isComplete: true) else {
+                if let plain = view.without(.escape, isComplete: true) { look(at: plain, isEnded: true, into: &findings) }
+                return
+            }
+            view = plain
+        }
+        TargetScanner.scanHidden(view, into: &findings)
+    }
+
+    // MARK: Fields
+
+    /// The field's value without what is secret in it, or by its name.
+    public func field(_ name: [UInt8], _ value: [UInt8]) -> Redacted {
+        let shown = String(decoding: name.prefix(Findings.maxName), as: UTF8.self)
+        let reason = Findings.Reason.name("field \(shown)")
+        let view = TextView(value)
+        var findings = Findings()
+        switch String(decoding: name, as: UTF8.self).lowercased() {
+        case "cookie":
+            for pair in FieldScanner.pairs(value) { findings.add(pair, in: view, reason) }
+        case "set-cookie":
+            if let first = FieldScanner.pairs(value).first { findings.add(first, in: view, reason) }
+        case "location", "content-location", "referer":
+            find(inTarget: value, into: &findings)
+        default:
+            guard isSecretField(String(decoding: name, as: UTF8.self)) else { break }
+            findings.add(FieldScanner.secret(value), in: view, reason)
+        }
+        findByValue(view, isEnded: true, into: &findings)
+        var redacted = findings.applied(to: value)
+        if !redacted.redactions.isEmpty { redacted.redactions = ["field \(shown)"] }
+        return redacted
+    }
+
+    // MARK: Bodies
+
+    /// The body as it may be kept: its content coding taken off, without what is secret in it, of its first `limit`
+    /// octets. `isComplete` says that `octets` are all there are: otherwise the end is left out, as far as it may be
+    /// the beginning of a secret.
+    func body(_ octets: [UInt8], type: String?, encoding: String?, isComplete: Bool, limit: Int) -> StoredBody {
+        var body = StoredBody()
+        body.type = type.map { String(decoding: text(Array($0.utf8), type: nil).octets, as: UTF8.self) }
+        body.encoding = encoding.map { String(decoding: text(Array($0.utf8), type: nil).octets, as: UTF8.self) }
+        guard
+            let plain = BodyDecoding.decode(octets, encoding: encoding, isComplete: isComplete, limit: limit)
+        else {
+            body.unreadable = body.encoding
+            return body
+        }
+        let redacted = text(plain.octets, type: type, isComplete: plain.isComplete)
+        body.kept = redacted.octets
+        body.redactions = redacted.redactions
+        body.decodedSize = plain.size
+        body.isCut = plain.isCut
+        return body
+    }
+
+    /// A WebSocket's message, or an event, without what is secret in it.
+    public func message(_ octets: [UInt8], isComplete: Bool = true) -> [UInt8] {
+        text(octets, type: nil, isComplete: isComplete).octets
+    }
+
+    /// A text of that media type without what is secret in it. What is left of the beginning of a text is the beginning
+    /// of what is left of it all.
+    public func text(_ octets: [UInt8], type: String?, isComplete: Bool = true) -> Redacted {
+        var findings = Findings()
+        let view = TextView(octets)
+        switch MediaKind(type, octets) {
+        case .json: MemberScanner.scan(view, 0..<view.count, isEnded: isComplete, into: &findings)
+        case .form: FormScanner.scanURLEncoded(view, isEnded: isComplete, into: &findings)
+        case .multipart(let boundary):
+            FormScanner.scanMultipart(view, boundary: boundary, isEnded: isComplete, into: &findings)
+            MemberScanner.scan(view, 0..<view.count, isEnded: isComplete, isJSON: false, into: &findings)
+        case .events: FieldScanner.scanEvents(view, isEnded: isComplete, into: &findings)
+        case .other: MemberScanner.scan(view, 0..<view.count, isEnded: isComplete, isJSON: false, into: &findings)
+        }
+        findByValue(view, isEnded: isComplete, into: &findings)
+        guard isComplete || !findings.isEmpty else { return Redacted(octets: octets, redactions: []) }
+        var redacted = findings.applied(to: octets)
+        // Names come from outside, too.
+        redacted.redactions = redacted.redactions.map(clean)
+        return redacted
+    }
+
+    private func clean(_ name: String) -> String {
+        let octets = Array(name.utf8)
+        var findings = Findings()
+        findByValue(TextView(octets), isEnded: true, into: &findings)
+        return findings.isEmpty ? name : String(decoding: findings.applied(to: octets).octets, as: UTF8.self)
+    }
+
+    // MARK: By value
+
+    /// Finds known secrets, and what has the form of a token, in every spelling.
+    private func findByValue(_ view: TextView, isEnded: Bool, into findings: inout Findings) {
+        look(at: view, isEnded: isEnded, into: &findings)
+        for encoding in [TextView.Encoding.escape, .percent, .wide] {
+            guard let once = view.without(encoding, isComplete: isEnded) else { continue }
+            look(at: once, isEnded: isEnded, into: &findings)
+            guard encoding != .wide else { continue }
+            for further in [TextView.Encoding.escape, .percent] {
+                guard let twice = once.without(further, isComplete: isEnded) else { continue }
+                look(at: twice, isEnded: isEnded, into: &findings)
+                guard encoding == further, let thrice = twice.without(further, isComplete: isEnded) else { continue }
+                look(at: thrice, isEnded: isEnded, into: &findings)
+            }
+        }
+    }
+
+    /// One spelling.
+    private func look(at view: TextView, isEnded: Bool, into findings: inout Findings) {
+        view.octets.withUnsafeBufferPointer { octets in
+            let pending = secrets.find(in: octets) { findings.add($0, in: view, .value, $1) }
+            let open = ShapeFinder.find(in: octets, isEnded: isEnded) { findings.add($0, in: view, .value) }
+            guard !isEnded else { return }
+            findings.hold(from: view.count - pending, in: view)
+            if let open { findings.hold(from: open, in: view) }
+        }
+    }
+}
+
+/// How a body is looked into.
+private enum MediaKind {
+    case json, form, events, other
+    case multipart(boundary: [UInt8])
+
+    init(_ type: String?, _ octets: [UInt8]) {
+        let name = (type ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " && $0 != "\t" }
+        if name == "application/x-www-form-urlencoded" {
+            self = .form
+        } else if name.hasPrefix("multipart/"), let boundary = type.flatMap(FormScanner.boundary) {
+            self = .multipart(boundary: boundary)
+        } else if name == "text/event-stream" {
+            self = .events
+        } else if name.contains("json") || MemberScanner.looksLikeJSON(octets) {
+            self = .json
+        } else {
+            self = .other
+        }
+    }
 }

@@ -2,20 +2,280 @@ import ReverseProxy
 
 /// What the inspector keeps of exchanges: a ring by bytes, in lanes, so that noise does not push out what matters.
 ///
-/// `sequence` counts changes: an exchange that changes moves to the end. *Threading*: the inspector's loop only.
+/// `sequence` counts changes: an exchange that changes moves to the end of its lane, so that what changed after a
+/// number is found by a walk from the end. *Threading*: the inspector's loop only.
 final class ExchangeStore {
+    enum Lane: Int, CaseIterable {
+        case ordinary, notable, refusals, pinned
+
+        /// Of what is kept, in hundredths.
+        fileprivate var share: Int {
+            switch self {
+            case .ordinary: 60
+            case .notable: 30
+            case .refusals, .pinned: 5
+            }
+        }
+    }
+
+    enum Pinning { case done, full, missing }
+
     /// The number of the last change; 0 before the first.
     private(set) var sequence = 0
+    /// Octets that are kept at most.
+    let keep: Int
+    /// Exchanges that had ended and are no longer kept.
+    private(set) var evicted: UInt64 = 0
+    /// Hears of each exchange that is no longer kept, by the number of its last change.
+    var onEviction: (_ sequence: Int) -> Void = { _ in }
+    /// Hears that somebody waits for the end of an exchange.
+    var onAwaiting: () -> Void = {}
 
-    init() {}
+    private var entries: [ExchangeID: Entry] = [:]
+    private var lanes = Lane.allCases.map { _ in Queue() }
+    private var tickets: [UInt64: ExchangeID] = [:]
+    private var waiting: [UInt64: (StoredExchange) -> Void] = [:]
+    private(set) var past = Evictions()
+
+    static let defaultKeep = 16 << 20
+
+    init(keep: Int = ExchangeStore.defaultKeep) {
+        self.keep = keep
+    }
+
+    deinit {
+        for lane in lanes { lane.clear() }
+    }
+
+    // MARK: Looking
+
+    var count: Int { entries.count }
+
+    /// Octets that are kept.
+    var octets: Int { lanes.reduce(0) { $0 + $1.cost } }
+
+    /// The lowest number of a change that is kept, or of the next one when nothing is.
+    var oldest: Int { lanes.compactMap { $0.first?.exchange.sequence }.min() ?? sequence + 1 }
 
     /// The exchange of that identifier, if it is kept.
-    subscript(id: ExchangeID) -> StoredExchange? { nil }
+    subscript(id: ExchangeID) -> StoredExchange? { entries[id]?.exchange }
+
+    /// Hands over what was changed last and before `before`, the newest first, down to but without `after`, until
+    /// `body` has enough.
+    func walk(after: Int = 0, before: Int = .max, _ body: (StoredExchange) -> Bool) {
+        var heads = lanes.map(\.last)
+        while true {
+            var best: Int?
+            for index in heads.indices {
+                while let entry = heads[index], entry.exchange.sequence >= before { heads[index] = entry.previous }
+                guard let entry = heads[index] else { continue }
+                if best.flatMap({ heads[$0] })?.exchange.sequence ?? 0 < entry.exchange.sequence { best = index }
+            }
+            guard let best, let entry = heads[best], entry.exchange.sequence > after, body(entry.exchange) else { return }
+            heads[best] = entry.previous
+        }
+    }
+
+    /// What changed after that number, in the order of the changes: the newest so many of it, and how many more there
+    /// are.
+    func changes(after: Int, newest limit: Int) -> (list: [StoredExchange], others: Int) {
+        var list: [StoredExchange] = []
+        var others = 0
+        walk(after: after) { exchange in
+            if list.count < limit { list.append(exchange) } else { others += 1 }
+            return true
+        }
+        return (list.reversed(), others)
+    }
+
+    /// The oldest so many of what changed after that number, in the order of the changes.
+    func changes(after: Int, oldest limit: Int) -> (list: [StoredExchange], others: Int) {
+        let all = changes(after: after, newest: .max).list
+        return (Array(all.prefix(limit)), max(0, all.count - limit))
+    }
+
+    // MARK: Changing
+
+    /// Keeps the exchange as it is now, instead of what was kept of it.
+    func put(_ exchange: StoredExchange) {
+        var exchange = exchange
+        sequence += 1
+        exchange.sequence = sequence
+        let former = entries[exchange.id]
+        exchange.isPinned = former?.exchange.isPinned ?? false
+        exchange.trim()
+        var cost = exchange.cost
+        if cost > limit(of: exchange.lane) {
+            exchange.dropBodies()
+            cost = exchange.cost
+        }
+        // What was pinned grew: it stays where there is room for it.
+        if exchange.isPinned, cost - (former?.cost ?? 0) > limit(of: .pinned) - lanes[Lane.pinned.rawValue].cost {
+            exchange.isPinned = false
+        }
+        if let former { unlink(former) }
+        let entry = former ?? Entry(exchange)
+        entry.exchange = exchange
+        entry.cost = cost
+        entries[exchange.id] = entry
+        link(entry)
+        if let ticket = exchange.ticket {
+            tickets[ticket] = exchange.id
+            if !exchange.isRunning, let body = waiting.removeValue(forKey: ticket) { body(exchange) }
+        }
+    }
+
+    /// How old a running exchange has become, without that being a change.
+    func set(age: Double, of id: ExchangeID) {
+        if let entry = entries[id], entry.exchange.isRunning { entry.exchange.age = age }
+    }
+
+    func pin(_ id: ExchangeID, _ isPinned: Bool) -> Pinning {
+        guard let entry = entries[id] else { return .missing }
+        guard entry.exchange.isPinned != isPinned else { return .done }
+        // Nothing that was pinned goes because of it.
+        let pinned = lanes[Lane.pinned.rawValue].cost
+        if isPinned, pinned + entry.cost > limit(of: .pinned) { return .full }
+        unlink(entry)
+        sequence += 1
+        entry.exchange.isPinned = isPinned
+        entry.exchange.sequence = sequence
+        link(entry)
+        return .done
+    }
+
+    /// Forgets everything, what is pinned too.
+    func clear() {
+        for lane in lanes {
+            while let entry = lane.first { forget(entry) }
+        }
+    }
+
+    // MARK: What the inspector sent
 
     /// Calls `body` once, soon, when the exchange that the inspector itself sent with that ticket has ended, with what
     /// is kept of it.
-    func whenDone(ticket: UInt64, _ body: @escaping (StoredExchange) -> Void) {}
+    func whenDone(ticket: UInt64, _ body: @escaping (StoredExchange) -> Void) {
+        if let exchange = exchange(ticket: ticket), !exchange.isRunning { return body(exchange) }
+        waiting[ticket] = body
+        onAwaiting()
+    }
+
+    /// Nobody waits for it any more.
+    func forget(ticket: UInt64) { waiting[ticket] = nil }
+
+    /// Whether somebody waits for the end of an exchange.
+    var isAwaited: Bool { !waiting.isEmpty }
 
     /// What is kept so far of the exchange that was sent with that ticket.
-    func exchange(ticket: UInt64) -> StoredExchange? { nil }
+    func exchange(ticket: UInt64) -> StoredExchange? { tickets[ticket].flatMap { self[$0] } }
+
+    // MARK: Lanes
+
+    private func limit(of lane: Lane) -> Int { keep / 100 * lane.share }
+
+    private func link(_ entry: Entry) {
+        let lane = entry.exchange.lane
+        entry.lane = lane
+        let queue = lanes[lane.rawValue]
+        queue.append(entry)
+        // The one that came last stays, whatever its size: bodies were left out of what is too large.
+        while queue.cost > limit(of: lane), let oldest = queue.first, oldest !== entry { forget(oldest) }
+    }
+
+    private func unlink(_ entry: Entry) { lanes[entry.lane.rawValue].remove(entry) }
+
+    private func forget(_ entry: Entry) {
+        unlink(entry)
+        entries[entry.exchange.id] = nil
+        if let ticket = entry.exchange.ticket { tickets[ticket] = nil }
+        // One that runs comes again when it changes.
+        guard !entry.exchange.isRunning else { return }
+        evicted += 1
+        past.append(entry.exchange.sequence)
+        onEviction(entry.exchange.sequence)
+    }
+
+    /// An exchange in its lane.
+    private final class Entry {
+        var exchange: StoredExchange
+        var cost = 0
+        var lane = Lane.ordinary
+        unowned(unsafe) var previous: Entry?
+        unowned(unsafe) var next: Entry?
+
+        init(_ exchange: StoredExchange) {
+            self.exchange = exchange
+        }
+    }
+
+    /// The exchanges of one lane, by their last change. `entries` owns them.
+    private final class Queue {
+        private(set) unowned(unsafe) var first: Entry?
+        private(set) unowned(unsafe) var last: Entry?
+        private(set) var cost = 0
+
+        func append(_ entry: Entry) {
+            entry.previous = last
+            entry.next = nil
+            last?.next = entry
+            last = entry
+            if first == nil { first = entry }
+            cost += entry.cost
+        }
+
+        func remove(_ entry: Entry) {
+            if let previous = entry.previous { previous.next = entry.next } else { first = entry.next }
+            if let next = entry.next { next.previous = entry.previous } else { last = entry.previous }
+            entry.previous = nil
+            entry.next = nil
+            cost -= entry.cost
+        }
+
+        func clear() {
+            first = nil
+            last = nil
+        }
+    }
+}
+
+/// How many exchanges went that had changed after some number.
+struct Evictions {
+    private var recent: [Int] = []
+    private var next = 0
+    /// Of those that are in `recent` no longer.
+    private var older = (count: 0, last: 0)
+    private static let maximum = 16_384
+
+    mutating func append(_ sequence: Int) {
+        guard recent.count == Self.maximum else { return recent.append(sequence) }
+        older = (older.count + 1, max(older.last, recent[next]))
+        recent[next] = sequence
+        next = (next + 1) % Self.maximum
+    }
+
+    /// How many, and between which changes; nil for none. Exact for the last of them, else an upper bound.
+    func after(_ sequence: Int) -> Lost? {
+        let known = recent.filter { $0 > sequence }
+        let unknown = max(0, min(older.count, older.last - sequence))
+        guard unknown + known.count > 0 else { return nil }
+        let first = unknown > 0 ? sequence + 1 : known.min() ?? sequence + 1
+        return Lost(first: first, last: max(known.max() ?? 0, unknown > 0 ? older.last : 0), count: unknown + known.count)
+    }
+}
+
+/// Exchanges of which a viewer hears nothing, and between which changes they would have come.
+struct Lost: Equatable {
+    var first: Int
+    var last: Int
+    var count: Int
+
+    static func + (left: Lost?, right: Lost) -> Lost {
+        guard let left else { return right }
+        return Lost(
+            first: min(left.first, right.first),
+            last: max(left.last, right.last),
+            count: left.count + right.count
+        )
+    }
 }

@@ -18,7 +18,7 @@ struct StoredExchange {
     var route: RouteKind?
     var request = StoredRequest()
     /// The fields that went upstream, the credential's among them, without its value.
-    var sent: [StoredField] = []
+    var sent = StoredFields()
     var attempts: [StoredAttempt] = []
     var interim: [StoredInterim] = []
     var tokenWaits: [StoredTokenWait] = []
@@ -36,6 +36,8 @@ struct StoredExchange {
     /// Something of it could not be recorded, or was larger than what is kept.
     var isCut = false
     var isPinned = false
+    /// It became a WebSocket.
+    var isTunnel = false
 
     /// What is redacted of the request: `field Cookie`, `query token`, JSON pointers of its body.
     var requestRedactions: [String] { request.redactions + request.body.redactions }
@@ -50,7 +52,7 @@ struct StoredField: Equatable {
 /// The client's request.
 struct StoredRequest {
     var minorVersion = 1
-    var fields: [StoredField] = []
+    var fields = StoredFields()
     /// Octets of the whole head as it came, with its empty line.
     var headSize = 0
     var body = StoredBody()
@@ -91,7 +93,7 @@ struct StoredAttempt {
     var status: Int?
     var reason: [UInt8] = []
     var minorVersion = 1
-    var fields: [StoredField] = []
+    var fields = StoredFields()
     /// Octets of the whole head as it came, with its empty line.
     var headSize = 0
     var body = StoredBody()

@@ -49,6 +49,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         _ descriptor: Int32,
         from listener: ListenerKind,
         slot: Int,
+        origin: ConnectionOrigin,
         resources: WorkerResources,
         context: WorkerContext
     ) {
@@ -57,7 +58,13 @@ final class ClientConnection: DescriptorWatchDelegate {
         self.context = context
         parser = RequestParser(limits: context.proxy.configuration.limits.heads)
         var passed: () -> Void = {}
-        stream = ClientStream(descriptor, isUnixSocket: listener == .unix, slot: slot, resources: resources) {
+        stream = ClientStream(
+            descriptor,
+            isUnixSocket: listener == .unix,
+            slot: slot,
+            name: ClientName(number: resources.nextConnection(), origin: origin),
+            resources: resources
+        ) {
             passed()
         }
         passed = { [unowned self] in deadlinePassed() }
@@ -268,11 +275,13 @@ final class ClientConnection: DescriptorWatchDelegate {
         let date = resources.date(context.proxy.clock)
         let response = OwnResponse(method: .get, date: date, closes: true)
         let count = response.append(problem, to: stream.outputBuffer())
-        var texts = WorkerResources.Texts.unknown
+        var refusal = WorkerResources.Refusal(problem: problem, client: stream.name, responseBytes: count)
         if let line = RefusalEvidence.firstLine(bytes) {
-            texts = .init(method: line.method, target: line.target, secrets: context.session.secrets)
+            refusal.texts = .init(method: line.method, target: line.target, secrets: context.session.secrets)
+            refusal.line = line.whole
         }
-        resources.reportRefusal(problem, responseBytes: count, texts, to: context.proxy.observer)
+        refusal.body = UnsafeRawBufferPointer(rebasing: stream.outputBuffer().readable.suffix(count))
+        resources.reportRefusal(refusal, to: context.proxy.observer)
         lingerAfterOutput(budget: Self.lingerBytes)
     }
 

@@ -18,6 +18,8 @@ final class ClientStream {
     let resources: WorkerResources
     /// Where the worker keeps the connection.
     let slot: Int
+    /// Who speaks on it.
+    let name: ClientName
     private let descriptor: Int32
     private let isUnixSocket: Bool
     private var watch: DescriptorWatch?
@@ -44,12 +46,14 @@ final class ClientStream {
         _ descriptor: Int32,
         isUnixSocket: Bool,
         slot: Int,
+        name: ClientName,
         resources: WorkerResources,
         deadlinePassed: @escaping () -> Void
     ) {
         self.descriptor = descriptor
         self.isUnixSocket = isUnixSocket
         self.slot = slot
+        self.name = name
         self.resources = resources
         deadline = Deadline(loop: resources.loop, passed: deadlinePassed)
     }

@@ -154,8 +154,13 @@ struct Outcome {
     /// Body bytes for the client.
     var bytes: UInt64 = 0
     var problem: Problem?
+    /// The upstream's last answer refused the token.
+    var isTokenRefused = false
     /// The upstream's own rejection is relayed, because only a login helps.
     var needsLogin = false
+
+    /// It is the upstream's answer, and not a refusal of the token.
+    var isServed: Bool { status != 0 && problem == nil && !isTokenRefused }
 }
 
 /// Measures what several spans of time come to. Monotonic nanoseconds.

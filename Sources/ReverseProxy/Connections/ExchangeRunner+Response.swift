@@ -89,6 +89,7 @@ extension ExchangeRunner {
         guard responseHead.status != 101, attempt!.interimResponses <= Self.maximumInterimResponses else {
             return fail(.protocolError(.malformed("unexpected 101, or more than 32 interim responses")))
         }
+        recordEvent(.interim, responseHead.status, now: MonotonicClock.now())
         if responseHead.status == 100 {
             buffer.consume(length)
             tellToContinue()
@@ -119,6 +120,9 @@ extension ExchangeRunner {
             verdict: verdict,
             isReplayable: request.isReplayable
         )
+        if responseHead.status >= 400 || action == .hold { recordLate(now: now) }
+        recordResponseHead(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), now: now)
+        if verdict == .rejected { countRefused() } else { outcome.isTokenRefused = false }
         response = Response(reader: BodyReader(responseHead.framing))
         if context.detail > .ends { traceAnswer(verdict) }
         switch action {
@@ -132,6 +136,7 @@ extension ExchangeRunner {
         case .hold:
             request.upstreamTime.stop(now: now)
             keepHead(buffer, length: length)
+            recordEvent(.held, (), now: now)
             pauseUpstream()
             askForAnotherCredential(now: now)
         case .collect:
@@ -250,7 +255,7 @@ extension ExchangeRunner {
 
     /// Relays body bytes that were received.
     private func relayBuffered(_ buffer: ByteBuffer) {
-        switch readBody(of: buffer, write) {
+        switch readBody(of: buffer, deliver: recordAndWrite) {
         case .complete: return finishRelay()
         case .partial: break
         case .failed(let error): return fail(.protocolError(error))
@@ -268,7 +273,7 @@ extension ExchangeRunner {
 
     /// Takes the body out of `buffer` as far as it goes.
     @inline(__always)
-    private func readBody(of buffer: ByteBuffer, _ deliver: (UnsafeRawBufferPointer) -> Void) -> Progress {
+    private func readBody(of buffer: ByteBuffer, deliver: (UnsafeRawBufferPointer) -> Void) -> Progress {
         var offset = 0
         let octets = buffer.octets
         while true {
@@ -287,6 +292,11 @@ extension ExchangeRunner {
                 return .failed(error)
             }
         }
+    }
+
+    private func recordAndWrite(_ bytes: UnsafeRawBufferPointer) {
+        recordBody(.responseBody, bytes)
+        write(bytes)
     }
 
     private func write(_ bytes: UnsafeRawBufferPointer) {
@@ -310,11 +320,13 @@ extension ExchangeRunner {
         }
         // Straight into what the client gets.
         let output = client.outputBuffer()
-        switch connection.receive(into: output.writable(minimum: Self.smallBody)) {
+        let room = output.writable(minimum: Self.smallBody)
+        switch connection.receive(into: room) {
         case .moved(let count):
             let part = Int(min(UInt64(count), remaining))
             output.commit(part)
             outcome.bytes += UInt64(part)
+            recordBody(.responseBody, UnsafeRawBufferPointer(rebasing: room[..<part]))
             response!.reader.skip(part)
             if response!.reader.isFinished {
                 response!.hasSurplus = count > part
@@ -376,7 +388,7 @@ extension ExchangeRunner {
     /// Gives the held response up, to send the request again: its connection is kept if the whole response is here.
     func dropHeld(now: UInt64) {
         if let input = attempt?.input, response?.reader.isFinished == false {
-            if case .complete = readBody(of: input, { _ in }) {}
+            if case .complete = readBody(of: input, deliver: { recordBody(.responseBody, $0) }) {}
         }
         if response?.reader.isFinished ?? false { noteReusability() }
         releaseAttempt(now: now)
@@ -391,8 +403,9 @@ extension ExchangeRunner {
 
     private func collect(_ buffer: ByteBuffer) {
         var collected: [UInt8] = []
-        let progress = readBody(of: buffer) { collected += $0 }
+        let progress = readBody(of: buffer, deliver: { collected += $0 })
         response!.collected += collected
+        collected.withUnsafeBytes { recordBody(.responseBody, $0) }
         if case .failed(let error) = progress { return fail(.protocolError(error)) }
         if case .complete = progress { client.clearDeadline() }
         if let state = response!.search?.feed(collected), state != .undecided {
@@ -419,8 +432,12 @@ extension ExchangeRunner {
     private func decide(isRejection: Bool) {
         let now = MonotonicClock.now()
         request.upstreamTime.stop(now: now)
+        if isRejection { countRefused() }
         switch exchange.bodyCollected(isRejection: isRejection, isReplayable: request.isReplayable) {
-        case .hold: askForAnotherCredential(now: now)
+        case .hold:
+            recordLate(now: now)
+            recordEvent(.held, (), now: now)
+            askForAnotherCredential(now: now)
         case .relay:
             if exchange.hasReplayed { recordReplay(isAccepted: !isRejection) }
             relayHeld(proxyStatus: nil)

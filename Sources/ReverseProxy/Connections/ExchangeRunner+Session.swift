@@ -20,6 +20,7 @@ extension ExchangeRunner {
             waiting.resume(ticket) { $0.granted(grant) }
         }
         if starts { request.ledRefresh = LedRefresh(isForRejection: false) }
+        recordTokenWait(isForRejection: false, leads: starts, now: now)
     }
 
     /// Notes it for those who are told, and when it began.
@@ -47,6 +48,7 @@ extension ExchangeRunner {
             let hasBroughtToken = request.ledRefresh?.hasBroughtToken ?? false
             request.ledRefresh = LedRefresh(isForRejection: true, hasBroughtToken: hasBroughtToken)
         }
+        recordTokenWait(isForRejection: true, leads: starts, now: now)
     }
 
     /// Nobody waits for ever, whatever holds a refresh up.
@@ -77,6 +79,7 @@ extension ExchangeRunner {
         let now = MonotonicClock.now()
         request.tokenTime.stop(now: now)
         if context.detail == .everything { trace(.resumed((try? result.get())?.generation)) }
+        recordTokenArrived(result.map(\.generation), now: now)
         if case .success = result, !hasWaited { request.ledRefresh?.hasBroughtToken = true }
         switch exchange.credentialArrived(result, hasWaited: hasWaited) {
         case .send:
@@ -84,15 +87,18 @@ extension ExchangeRunner {
             let line = (try? result.get()).map { request.context.session.line(of: $0, now: now) }
             beginAttempt(credential: line, now: now)
         case .relayRefreshed:
+            recordEvent(.relayedHeld, (), now: now)
             relayHeld(
                 proxyStatus: "squire; details=\"the session was refreshed: send the request again\"",
                 retryAfter: 0
             )
         case .relayHeld(let failure):
             outcome.needsLogin = failure.needsLogin
+            recordEvent(.relayedHeld, (), now: now)
             relayHeld(proxyStatus: Problem.proxyStatus(of: failure))
         case .relayUncured:
             recordReplay(isAccepted: false)
+            recordEvent(.relayedHeld, (), now: now)
             relayHeld(proxyStatus: nil)
         case .fail(let failure):
             fail(Problem(failure, login: context.session.login))
@@ -170,11 +176,15 @@ extension ExchangeRunner {
         context.session.refreshNow(cause: .client, trigger: request.id.trigger) { result in
             waiting.resume(ticket) { $0.refreshed(result) }
         }
+        // It starts one, or joins one that others have started: which of both is not known here.
+        recordTokenWait(isForRejection: false, leads: false, now: now)
     }
 
     private func refreshed(_ result: Result<RefreshResponse, CredentialFailure>) {
         wait = .nothing
-        request.tokenTime.stop(now: MonotonicClock.now())
+        let now = MonotonicClock.now()
+        request.tokenTime.stop(now: now)
+        recordTokenArrived(result.map { _ in 0 }, now: now)
         switch result {
         case .success(let reply): respond(reply)
         case .failure(let failure): fail(Problem(failure, login: context.session.login))

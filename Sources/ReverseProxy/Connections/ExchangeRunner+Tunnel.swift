@@ -13,6 +13,8 @@ extension ExchangeRunner {
         if outcome.firstStatus == 0 { outcome.firstStatus = responseHead.status }
         if exchange.hasReplayed { recordReplay(isAccepted: true) }
         outcome.status = responseHead.status
+        recordResponseHead(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), now: now)
+        recordEvent(.tunnelOpened, (), now: now)
         if context.detail > .ends { traceAnswer(.accepted) }
         var edits = ResponsePolicy.Edits(framing: .none, closes: false)
         edits.cookies = request.cookies
@@ -23,6 +25,7 @@ extension ExchangeRunner {
         let output = client.outputBuffer()
         buffer.consume(length)
         outcome.bytes += UInt64(buffer.count)
+        recordBody(.tunnelFromUpstream, buffer.readable)
         output.append(buffer.readable)
         buffer.clear()
         attempt!.input = nil
@@ -39,6 +42,7 @@ extension ExchangeRunner {
             switch connection.send(input.readable) {
             case .moved(let count):
                 request.bytes += UInt64(count)
+                recordBody(.tunnelFromClient, UnsafeRawBufferPointer(rebasing: input.readable[..<count]))
                 input.consume(count)
                 setDeadline(now: MonotonicClock.now())
             case .wouldBlock:
@@ -57,10 +61,12 @@ extension ExchangeRunner {
     /// From the upstream to the client, which slows it down if it does not keep up.
     func readTunnel(_ connection: UpstreamConnection) {
         let output = client.outputBuffer()
-        switch connection.receive(into: output.writable(minimum: Self.smallBody)) {
+        let room = output.writable(minimum: Self.smallBody)
+        switch connection.receive(into: room) {
         case .moved(let count):
             output.commit(count)
             outcome.bytes += UInt64(count)
+            recordBody(.tunnelFromUpstream, UnsafeRawBufferPointer(rebasing: room[..<count]))
             setDeadline(now: MonotonicClock.now())
             client.flush()
             checkPressure()

@@ -43,7 +43,7 @@ extension ExchangeRunner {
             case .data(let range):
                 let bytes = UnsafeRawBufferPointer(rebasing: input.readable[range.range])
                 request.bytes += UInt64(bytes.count)
-                if isChunked { data.append(bytes) } else { body.append(bytes) }
+                if isChunked { data.append(bytes) } else { keep(bytes, in: body) }
                 offset = Int(range.upperBound)
             case .needsMore(let end):
                 offset = end
@@ -58,6 +58,7 @@ extension ExchangeRunner {
         }
         if isChunked {
             if !data.isEmpty {
+                recordBody(.requestBody, data.readable)
                 let frame = resources.buffers.take()
                 frame.append(hexadecimal: data.count)
                 frame.append("\r\n")
@@ -74,6 +75,11 @@ extension ExchangeRunner {
         }
         input.consume(offset)
         return nil
+    }
+
+    private func keep(_ bytes: UnsafeRawBufferPointer, in body: RequestBody) {
+        recordBody(.requestBody, bytes)
+        body.append(bytes)
     }
 
     /// Sends the head, then as much of the body as there is.

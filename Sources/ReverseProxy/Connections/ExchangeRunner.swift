@@ -39,6 +39,11 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     var response: Response?
     var outcome = Outcome()
     var wait = Wait.nothing
+    /// Nil if nothing is recorded.
+    let recorder: Recorder?
+    var recording = Recording.absent(.off)
+    /// Under which it is counted as running; zero is none.
+    private var countedGeneration: Generation = 0
     /// How the exchange has ended; nil while it lasts.
     private(set) var ending: Ending?
 
@@ -53,6 +58,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     init(_ resources: WorkerResources) {
         self.resources = resources
+        recorder = resources.recorder
     }
 
     var client: ClientStream { request.client }
@@ -122,6 +128,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         )
         self.request = request
         ending = nil
+        let isRefused = if case .refuse = admission.decision { true } else { rendered.isLoop }
+        recordBeginning(bytes, isRefused: isRefused, now: now)
         admit(admission.decision, head, bytes, isLoop: rendered.isLoop)
         if proxy.detail > .ends, !exchange.isFinished {
             traceBeginning(head, bytes, path, hasOwnCredential: rendered.hasCredential)
@@ -210,6 +218,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     /// Gets a connection, and sends what `request.head` holds over it.
     func connect(onFreshConnection: Bool, now: UInt64) {
         request.upstreamTime.start(now: now)
+        countRunning()
+        recordAttempt(now: now)
         let pool = request.context.pool
         if !onFreshConnection, let idle = pool.takeIdle() { return attach(idle, isReused: true, now: now) }
         client.clearDeadline()
@@ -242,6 +252,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             attempt.bodySent = bytes.count
         }
         self.attempt = attempt
+        recordConnected(isReused: isReused, now: now)
         connection.delegate = self
         // Half a head of an earlier exchange must leave no trace.
         parser = ResponseParser(
@@ -380,6 +391,30 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         attempt.connection.setReading(true)
     }
 
+    // MARK: Counting
+
+    /// An attempt begins: under another token, perhaps.
+    private func countRunning() {
+        guard exchange.generation != countedGeneration else { return }
+        if countedGeneration != 0 { resources.generations.ended(countedGeneration) }
+        countedGeneration = exchange.generation
+        resources.generations.began(countedGeneration)
+    }
+
+    /// The upstream refused the token of the present attempt.
+    func countRefused() {
+        guard countedGeneration != 0 else { return }
+        outcome.isTokenRefused = true
+        resources.generations.refused(countedGeneration)
+    }
+
+    private func countEnded() {
+        guard countedGeneration != 0 else { return }
+        if outcome.isServed { resources.generations.served(countedGeneration) }
+        resources.generations.ended(countedGeneration)
+        countedGeneration = 0
+    }
+
     // MARK: Ending
 
     /// Something went wrong: the client gets a problem if it has heard nothing yet, else a broken connection.
@@ -387,6 +422,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         switch exchange.failed() {
         case .respond: respond(problem)
         case .cut:
+            recordLate(now: MonotonicClock.now())
             // A length, or a last chunk that never comes, shows what is missing; a body that ends with the connection
             // needs a reset.
             let isVisible = response.map { $0.writesChunks || !$0.endsWithConnection } ?? false
@@ -397,9 +433,11 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     /// A problem of Squire's own ends the exchange.
     func respond(_ problem: Problem) {
+        recordLate(now: MonotonicClock.now())
         outcome.bytes = UInt64(ownResponse.append(problem, to: client.outputBuffer()))
         outcome.status = problem.status
         outcome.problem = problem
+        recordOwnAnswer(status: problem.status, code: problem.code, count: Int(outcome.bytes))
         resources.counters.refused(problem.code)
         end(.local, responseCloses ? .close : .keepAlive)
     }
@@ -408,6 +446,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     private func respond(status: Int, _ append: (OwnResponse, ByteBuffer) -> Void) {
         append(ownResponse, client.outputBuffer())
         outcome.status = status
+        recordOwnAnswer(status: status, code: nil, count: 0)
         end(.complete, responseCloses ? .close : .keepAlive)
     }
 
@@ -415,6 +454,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         ownResponse.append(reply, to: client.outputBuffer())
         outcome.status = 200
         outcome.bytes = exchange.rules.method == .head ? 0 : UInt64(reply.body.count)
+        recordOwnAnswer(status: 200, code: nil, count: Int(outcome.bytes))
         end(.complete, responseCloses ? .close : .keepAlive)
     }
 
@@ -466,6 +506,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     func conclude(now: UInt64) {
         resources.counters.finished(status: outcome.status, nanoseconds: now &- request.startedAt)
         if let observer = context.observer { report(to: observer, now: now) }
+        recordEnd(now: now)
+        countEnded()
         releaseAttempt(now: now)
         dropResponse()
         resources.requestBuffers.give(request.head)
@@ -491,11 +533,16 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let isHidden = exchange.hasReplayed || outcome.problem != nil
         if isHidden, outcome.firstStatus != 0 { record.firstStatus = outcome.firstStatus }
         record.tokenNanoseconds = request.tokenTime.elapsed(now: now)
-        record.refresh = request.ledRefresh.map { $0.hasBroughtToken ? .brought : .failed } ?? .none
+        record.refresh = ledRefreshResult
         record.needsLogin = outcome.needsLogin
         record.generation = exchange.generation
         record.wasReplayed = exchange.hasReplayed
         return record
+    }
+
+    /// What came of the refresh that it started.
+    var ledRefreshResult: ExchangeRecord.Refresh {
+        request.ledRefresh.map { $0.hasBroughtToken ? .brought : .failed } ?? .none
     }
 
     var texts: WorkerResources.Texts {

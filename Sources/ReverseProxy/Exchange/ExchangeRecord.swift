@@ -3,7 +3,7 @@ public import EventIO
 
 /// What is told about an exchange, beside its method, target and X-Request-ID.
 public struct ExchangeRecord: Sendable {
-    public enum Outcome: String, Sendable {
+    public enum Outcome: String, Sendable, BitwiseCopyable {
         /// The answer reached the client whole.
         case complete
         /// Squire answered itself.
@@ -42,7 +42,7 @@ public struct ExchangeRecord: Sendable {
     /// It was sent again with another token.
     public var wasReplayed: Bool
 
-    public enum Refresh: Sendable {
+    public enum Refresh: Sendable, BitwiseCopyable {
         /// It started none.
         case none
         /// It brought another token.
@@ -67,7 +67,7 @@ public struct ExchangeRecord: Sendable {
 }
 
 /// Names an exchange: unique in this process, short enough to be read out.
-public struct ExchangeID: Equatable, Sendable {
+public struct ExchangeID: Hashable, Sendable, BitwiseCopyable {
     /// Random, of its worker.
     public var prefix: UInt16
     public var number: UInt64
@@ -75,6 +75,13 @@ public struct ExchangeID: Equatable, Sendable {
     public init(prefix: UInt16, number: UInt64) {
         self.prefix = prefix
         self.number = number
+    }
+
+    /// As many different prefixes, in no order that tells anything.
+    static func prefixes(_ count: Int) -> [UInt16] {
+        let (first, step) = (UInt16.random(in: .min ... .max), UInt16.random(in: .min ... .max) | 1)
+        // An odd step meets each of the 65,536 before it meets one again.
+        return (0..<count).map { first &+ step &* UInt16(truncatingIfNeeded: $0) }
     }
 
     /// Appends it as `00a7-12`.

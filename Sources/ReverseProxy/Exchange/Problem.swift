@@ -1,7 +1,7 @@
 /// A failure that Squire reports in a response of its own (RFC 9457 problem details, RFC 9209 Proxy-Status).
 public struct Problem: Error, Sendable, Equatable {
     /// What clients, logs and metrics call a problem. The list is closed: each is counted, and none can be misspelt.
-    public enum Code: String, CaseIterable, Sendable {
+    public enum Code: String, CaseIterable, Sendable, BitwiseCopyable {
         // The client's request.
         case badRequest = "bad_request"
         case forbiddenOrigin = "forbidden_origin"
@@ -31,6 +31,8 @@ public struct Problem: Error, Sendable, Equatable {
         // The inspector's own.
         case notFound = "not_found"
         case notYet = "not_yet"
+        case evicted
+        case pinsFull = "pins_full"
         case headerRequired = "header_required"
         case unsupportedMediaType = "unsupported_media_type"
         case invalidRequest = "invalid_request"
@@ -103,10 +105,10 @@ extension Problem.Code {
         case .badRequest: 400
         case .loginNeeded: 401
         case .forbiddenOrigin, .forbiddenUser, .wrongKey, .headerRequired: 403
-        case .notFound: 404
+        case .notFound, .evicted: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
-        case .nothingToRefresh, .otherConfiguration: 409
+        case .nothingToRefresh, .otherConfiguration, .pinsFull: 409
         case .bodyTooLarge: 413
         case .targetTooLong: 414
         case .unsupportedMediaType: 415
@@ -130,7 +132,8 @@ extension Problem.Code {
             .unsupportedMediaType, .invalidRequest:
             .httpRequestError
         case .forbiddenOrigin, .forbiddenUser, .wrongKey, .methodNotAllowed, .misdirectedRequest, .loginNeeded,
-            .notFound, .notYet, .headerRequired, .nothingToRefresh, .configurationError, .otherConfiguration:
+            .notFound, .notYet, .evicted, .pinsFull, .headerRequired, .nothingToRefresh, .configurationError,
+            .otherConfiguration:
             .httpRequestDenied
         case .sessionUnavailable, .upstreamUnreachable: .destinationUnavailable
         case .upstreamTLS: .tlsProtocolError

@@ -50,13 +50,16 @@ struct RefusalEvidence {
         guard target.first == UInt8(ascii: "/") || rest.starts(with: "HTTP/".utf8) else { return nil }
         return FirstLine(
             method: UnsafeRawBufferPointer(rebasing: method).assumingMemoryBound(to: UInt8.self),
-            target: UnsafeRawBufferPointer(rebasing: target).assumingMemoryBound(to: UInt8.self)
+            target: UnsafeRawBufferPointer(rebasing: target).assumingMemoryBound(to: UInt8.self),
+            whole: UnsafeRawBufferPointer(rebasing: line)
         )
     }
 
     struct FirstLine {
         let method: UnsafeBufferPointer<UInt8>
         let target: UnsafeBufferPointer<UInt8>
+        /// Without its end.
+        let whole: UnsafeRawBufferPointer
     }
 
     /// Of bytes that are no request.

@@ -87,6 +87,14 @@ public final class RequestBody {
         }
     }
 
+    /// The body so far, if all of it is in memory.
+    public var inMemory: UnsafeRawBufferPointer? {
+        switch storage {
+        case .memory, .unsent: memory.readable
+        case .spilled, .window: nil
+        }
+    }
+
     private func slice(from start: Int, _ count: Int) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: memory.readable[start...].prefix(count))
     }

@@ -1,7 +1,7 @@
 import HTTP1
 
 /// What kind of request it is to the session.
-public enum RouteKind: String, Sendable {
+public enum RouteKind: String, Sendable, BitwiseCopyable {
     /// Carries the bearer; a refusal refreshes.
     case ordinary
     /// Never carries the bearer; a token in the answer becomes the session's.

@@ -17,9 +17,11 @@ public struct RecordedEvent: Sendable {
     public enum What: Sendable {
         /// The first of each exchange.
         case began(Beginning)
-        /// The client's head as it came, with its empty line. Missing in a recording that began late.
+        /// The client's head as it came, with its empty line. Missing in a recording that began late. Of bytes that
+        /// were no request: their first line alone, if it looks like one's.
         case requestHead([UInt8])
-        /// The head for the upstream, without the credential's field and the empty line.
+        /// The head for the upstream, without the credential's field and the empty line. Missing if Squire refused the
+        /// request.
         case sentHead([UInt8], route: RouteKind, carriesCredential: Bool)
         /// Body octets from the client, without framing, in their order, up to the limit for bodies.
         case requestBody([UInt8])
@@ -51,12 +53,12 @@ public struct RecordedEvent: Sendable {
         case tunnelData(isFromClient: Bool, [UInt8])
         /// Nothing follows.
         case ended(Ending)
-        /// Something of this exchange could not be told: there was no room.
+        /// Something of this exchange could not be told: there was no room. Comes before the end.
         case lost
     }
 
-    public struct Beginning: Sendable {
-        /// Of the client's, counted by its worker.
+    public struct Beginning: Sendable, BitwiseCopyable {
+        /// The client's: no other connection of this run has the number.
         public var connection: UInt64
         public var origin: ConnectionOrigin
         /// What came before is not recorded.
@@ -80,7 +82,7 @@ public struct RecordedEvent: Sendable {
         }
     }
 
-    public struct Ending: Sendable {
+    public struct Ending: Sendable, BitwiseCopyable {
         public var status: Int
         public var outcome: ExchangeRecord.Outcome
         public var needsLogin: Bool
@@ -124,7 +126,7 @@ public struct RecordedEvent: Sendable {
 }
 
 /// Who speaks on a client's connection.
-public enum ConnectionOrigin: Sendable, Equatable {
+public enum ConnectionOrigin: Sendable, Equatable, BitwiseCopyable {
     case client
     /// The inspector, which sends a recorded exchange again. `ticket` is how it finds the new one.
     case replay(of: ExchangeID, ticket: UInt64)

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// What one worker counts. Written by its thread only, read by any: no locked instruction on the data path.
 public final class Counters: Sendable {
     public struct Snapshot: Sendable {
@@ -85,34 +83,5 @@ extension Counters.Snapshot {
         replaysAccepted += other.replaysAccepted
         replaysRejected += other.replaysRejected
         resends += other.resends
-    }
-}
-
-/// Numbers that one thread writes and any reads.
-private final class AtomicArray: @unchecked Sendable {
-    // `@unchecked`: atomics make sharing safe; the storage itself never changes.
-    private let storage: UnsafeMutablePointer<Atomic<UInt64>>
-    private let count: Int
-
-    init(count: Int) {
-        self.count = count
-        storage = .allocate(capacity: count)
-        for index in 0..<count { (storage + index).initialize(to: Atomic(0)) }
-    }
-
-    deinit {
-        storage.deinitialize(count: count)
-        storage.deallocate()
-    }
-
-    subscript(index: Int) -> UInt64 { storage[index].load(ordering: .relaxed) }
-
-    func add(_ index: Int, _ amount: UInt64 = 1) {
-        // One writer: a load and a store are enough.
-        storage[index].store(storage[index].load(ordering: .relaxed) &+ amount, ordering: .relaxed)
-    }
-
-    func set(_ index: Int, _ value: UInt64) {
-        storage[index].store(value, ordering: .relaxed)
     }
 }

@@ -1,15 +1,20 @@
+public import Credentials
 public import EventIO
 public import Platform
+import Synchronization
 import Threads
 
 /// One proxy: its listeners and workers.
 ///
-/// *Threading*: `snapshot` from any thread, everything else from the thread that made it; the workers run on threads of
+/// *Threading*: `snapshot`, `generationCounts` and `adopt` from any thread, everything else from the thread that made it; the workers run on threads of
 /// their own.
 public final class ProxyServer: Sendable {
     private let threads: [LoopThread]
     private let running: [LoopBound<Running>]
     private let counters: [Counters]
+    private let generations: [GenerationTable]
+    /// Which worker takes the next connection that is not accepted.
+    private let nextAdopted = Atomic<Int>(0)
     private let sockets: [ListeningSocket]
     /// What the listeners are really bound to.
     public let names: [ListeningSocket.Name]
@@ -19,10 +24,10 @@ public final class ProxyServer: Sendable {
         var worker: Worker?
         var listeners: [SocketListener] = []
 
-        func adopt(_ descriptor: Int32, from listener: ListenerKind) {
+        func adopt(_ descriptor: Int32, from listener: ListenerKind, origin: ConnectionOrigin = .client) {
             // It may have been dealt to a worker that has stopped meanwhile.
             guard let worker else { return SocketIO.close(descriptor) }
-            worker.adopt(descriptor, from: listener)
+            worker.adopt(descriptor, from: listener, origin: origin)
         }
     }
 
@@ -49,10 +54,19 @@ public final class ProxyServer: Sendable {
         self.threads = threads
         running = threads.map { LoopBound(Running(), loop: $0.loop) }
         counters = threads.map { _ in Counters() }
+        generations = threads.map { _ in GenerationTable() }
+        let names = WorkerNames(recordings: recordings, spare: ExchangeID.prefixes(threads.count))
         for (index, thread) in threads.enumerated() {
-            let (loop, running, counters) = (thread.loop, running[index], counters)
+            let (loop, running, counters, generations) = (thread.loop, running[index], counters, generations[index])
             loop.execute {
-                running.value.worker = Worker(loop: loop, context: context, counters: counters, index: index)
+                running.value.worker = Worker(
+                    loop: loop,
+                    context: context,
+                    counters: counters,
+                    generations: generations,
+                    names: names,
+                    index: index
+                )
             }
         }
         startListeners()
@@ -92,7 +106,19 @@ public final class ProxyServer: Sendable {
     /// Takes one end of a socket pair as a client's connection, which it owns from now on: the process's own user
     /// speaks on it. Counts and ends like any other.
     public func adopt(_ descriptor: Int32, origin: ConnectionOrigin) {
-        SocketIO.close(descriptor)
+        SocketIO.setNonBlocking(descriptor)
+        let index = nextAdopted.wrappingAdd(1, ordering: .relaxed).oldValue
+        let chosen = Int(UInt(bitPattern: index) % UInt(running.count))
+        let (running, owned) = (running[chosen], OwnedDescriptor(descriptor))
+        threads[chosen].loop.execute {
+            guard let descriptor = owned.take() else { return }
+            running.value.adopt(descriptor, from: .unix, origin: origin)
+        }
+    }
+
+    /// What came of exchanges under each of the last 64 tokens. Any thread.
+    public func generationCounts() -> [Generation: GenerationCounts] {
+        generations.reduce(into: [:]) { $1.add(to: &$0) }
     }
 
     /// All workers' counts. Any thread.

@@ -19,8 +19,22 @@ final class Worker {
     private var whenEmpty: (() -> Void)?
 
     /// `counters` are all workers', of which this is the one at `index`.
-    init(loop: EventLoop, context: ProxyContext, counters: [Counters], index: Int) {
-        resources = WorkerResources(loop: loop, counters: counters[index], workers: counters.count)
+    init(
+        loop: EventLoop,
+        context: ProxyContext,
+        counters: [Counters],
+        generations: GenerationTable,
+        names: WorkerNames,
+        index: Int
+    ) {
+        resources = WorkerResources(
+            loop: loop,
+            counters: counters[index],
+            generations: generations,
+            names: names,
+            index: index,
+            workers: counters.count
+        )
         allCounters = counters
         self.context = WorkerContext(context, pool: Self.makePool(resources, context))
         loop.turnEnded = { [unowned self] in turnEnded() }
@@ -38,14 +52,15 @@ final class Worker {
     // MARK: Connections
 
     /// Takes a connection that was accepted.
-    func adopt(_ descriptor: Int32, from listener: ListenerKind) {
+    func adopt(_ descriptor: Int32, from listener: ListenerKind, origin: ConnectionOrigin = .client) {
         let configuration = context.proxy.configuration
         guard !resources.isDraining else { return SocketIO.close(descriptor) }
         let clients = allCounters.reduce(0) { $0 + $1.clients }
         guard clients < configuration.limits.connections else {
             return refuse(descriptor, .overloaded)
         }
-        if configuration.access.sameUser {
+        // The inspector is this process.
+        if configuration.access.sameUser, case .client = origin {
             let peer = PeerUsers.shared.peer(of: descriptor, isUnixSocket: listener == .unix)
             if var refusal = peer.refusal {
                 if case .user(let user) = peer { refusal.evidence = "user \(user)" }
@@ -58,6 +73,7 @@ final class Worker {
             descriptor,
             from: listener,
             slot: slot,
+            origin: origin,
             resources: resources,
             context: context
         )
@@ -73,7 +89,10 @@ final class Worker {
         scratch.clear()
         let date = resources.date(context.proxy.clock)
         let bytes = OwnResponse(method: .get, date: date, closes: true).append(problem, to: scratch)
-        resources.reportRefusal(problem, responseBytes: bytes, to: context.proxy.observer)
+        let name = ClientName(number: resources.nextConnection(), origin: .client)
+        var refusal = WorkerResources.Refusal(problem: problem, client: name, responseBytes: bytes)
+        refusal.body = UnsafeRawBufferPointer(rebasing: scratch.readable.suffix(bytes))
+        resources.reportRefusal(refusal, to: context.proxy.observer)
         _ = SocketIO.write(descriptor, scratch.readable)
         SocketIO.shutdownWriting(descriptor)
         // What the client already sent must be read, or closing resets the connection and takes the response with it.
@@ -101,6 +120,7 @@ final class Worker {
             }
         } while !resources.dueConnections.isEmpty || !resources.duePools.isEmpty
         resources.counters.set(.upstreams, context.pool.connectionCount)
+        resources.recorder?.turnEnded()
         if resources.isDraining, count == 0 { finishDraining() }
     }
 
@@ -120,6 +140,7 @@ final class Worker {
     func reconfigure(_ proxy: ProxyContext) {
         let keepsPool = proxy.configuration.upstreamSettings == context.proxy.configuration.upstreamSettings
         if !keepsPool { context.pool.closeAll() }
+        if proxy.session !== context.proxy.session { resources.generations.clear() }
         let pool = keepsPool ? context.pool : Self.makePool(resources, proxy)
         context = WorkerContext(proxy, pool: pool, former: context)
         for connection in connections { connection?.reconfigure(context) }
@@ -154,5 +175,6 @@ final class Worker {
         resources.dropRunners()
         _ = resources.takeDuePools()
         context.pool.closeAll()
+        resources.recorder?.turnEnded()
     }
 }

@@ -15,6 +15,9 @@ final class WorkerResources {
     /// For the moment of one call only.
     let scratch = ByteBuffer(capacity: BufferPool.bufferCapacity)
     let counters: Counters
+    let generations: GenerationTable
+    /// Nil if nothing is recorded.
+    let recorder: Recorder?
     let replayBudget: ReplayBudget
     let waiting: WaitingExchanges
     var identifiers = IdentifierGenerator()
@@ -27,6 +30,8 @@ final class WorkerResources {
     private let shownRequestID = ByteBuffer(capacity: 256)
     private let observerScratch = ByteBuffer(capacity: 4096)
     private var lastExchange: UInt64 = 0
+    private var lastConnection: UInt64
+    private let workers: Int
     private let exchangePrefix: UInt16
     private var dateSeconds = Int.min
     private var dateText = ""
@@ -38,12 +43,24 @@ final class WorkerResources {
 
     private static let maximumIdleRunners = 256
 
-    init(loop: EventLoop, counters: Counters, workers: Int) {
+    /// The resources of the worker at `index` of `workers`.
+    init(
+        loop: EventLoop,
+        counters: Counters,
+        generations: GenerationTable,
+        names: WorkerNames,
+        index: Int,
+        workers: Int
+    ) {
         self.loop = loop
         self.counters = counters
+        self.generations = generations
+        self.workers = workers
+        recorder = names.recordings.flatMap { Recorder($0, worker: index) }
+        exchangePrefix = recorder?.prefix ?? names.spare[index]
+        lastConnection = UInt64(index)
         replayBudget = ReplayBudget(workers: workers)
         waiting = WaitingExchanges(loop: loop)
-        exchangePrefix = UInt16(truncatingIfNeeded: identifiers.next())
         dueConnections.reserveCapacity(64)
     }
 
@@ -88,7 +105,14 @@ final class WorkerResources {
 
     func nextExchange() -> ExchangeID {
         lastExchange &+= 1
+        recorder?.gave(lastExchange)
         return ExchangeID(prefix: exchangePrefix, number: lastExchange)
+    }
+
+    /// The number of a client's connection: no other worker has it.
+    func nextConnection() -> UInt64 {
+        lastConnection &+= UInt64(workers)
+        return lastConnection
     }
 
     /// Now, as the value of a Date field. `clock` is the wall clock.
@@ -149,21 +173,47 @@ final class WorkerResources {
         Redaction.target(texts.requestID, secrets: texts.secrets, limit: Self.maxRequestID, scratch: shownRequestID)
     }
 
-    /// Counts and tells of what was refused before there was an exchange: a connection, or bytes that are no request.
-    func reportRefusal(
-        _ problem: Problem,
-        responseBytes: Int,
-        _ texts: Texts = .unknown,
-        to observer: (any ExchangeObserver)?
-    ) {
+    /// What was refused before there was an exchange: a connection, or bytes that are no request.
+    struct Refusal {
+        let problem: Problem
+        let client: ClientName
+        /// Of the body that was sent.
+        let responseBytes: Int
+        /// What was sent.
+        var body = UnsafeRawBufferPointer.empty
+        var texts = Texts.unknown
+        /// The first line of the bytes, if it looks like a request's.
+        var line = UnsafeRawBufferPointer.empty
+
+        init(problem: Problem, client: ClientName, responseBytes: Int) {
+            self.problem = problem
+            self.client = client
+            self.responseBytes = responseBytes
+        }
+    }
+
+    /// Counts and tells of a refusal.
+    func reportRefusal(_ refusal: Refusal, to observer: (any ExchangeObserver)?) {
+        let problem = refusal.problem
         counters.finished(status: problem.status, nanoseconds: 0)
         counters.refused(problem.code)
+        guard observer != nil || recorder != nil else { return }
+        let id = nextExchange()
+        recorder?.record(refusal, as: id)
         guard let observer else { return }
-        var record = ExchangeRecord(id: nextExchange(), status: problem.status, outcome: .local)
+        var record = ExchangeRecord(id: id, status: problem.status, outcome: .local)
         record.problem = problem
-        record.responseBytes = UInt64(responseBytes)
-        report(record, texts, to: observer)
+        record.responseBytes = UInt64(refusal.responseBytes)
+        report(record, refusal.texts, to: observer)
     }
+}
+
+/// What names exchanges: each worker has a prefix of its own.
+struct WorkerNames: Sendable {
+    /// What workers record in; it has their prefixes.
+    let recordings: Recordings?
+    /// Of workers that record nothing.
+    let spare: [UInt16]
 }
 
 /// What one worker has of one configuration: its connections to the upstream, and its view of the session. A reload

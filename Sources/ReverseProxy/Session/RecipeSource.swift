@@ -86,7 +86,8 @@ struct RefreshJudge: Sendable {
             reason: reason,
             retryAfter: RetryAfter.seconds(response["Retry-After"], date: response["Date"], wall: wall),
             // A gateway in between gave up waiting, or the API fell over its own response: who knows.
-            mayHaveRotated: [500, 502, 504].contains(response.status)
+            mayHaveRotated: [500, 502, 504].contains(response.status),
+            status: response.status
         )
     }
 

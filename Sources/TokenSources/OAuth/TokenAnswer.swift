@@ -72,7 +72,7 @@ struct TokenAnswer {
         if isSuccess, json != nil, !hasError { return nil }
         switch outcome(for: .mint, held: HeldTokens(), wall: wall) {
         case .misconfigured(let reason, _): return .misconfigured(reason)
-        case .unavailable(let reason, let retryAfter, _): return .unavailable(reason, retryAfter: retryAfter)
+        case .unavailable(let reason, let retryAfter, _, _): return .unavailable(reason, retryAfter: retryAfter)
         case .obtained, .unchanged, .refused, .unreachable, .lost: return .unavailable(said)
         }
     }
@@ -233,18 +233,27 @@ struct TokenAnswer {
             // Passing, as far as it tells: a page in between may say so, too.
             let isNowhere = [404, 405, 410].contains(response.status)
             let said = isNowhere ? "\(said); is session.oauth.token-endpoint right?" : said
-            return .unavailable(reason: said, retryAfter: retryAfter, mayHaveRotated: mayHaveRotated)
+            return unavailable(said, retryAfter, mayHaveRotated: mayHaveRotated)
         }
         let isFinal = configuration.final.contains(error)
         if !isFinal, let advice = advice(on: error) { return .misconfigured(reason: "\(said); \(advice)") }
         guard isFinal || ErrorWord.final.contains(error) else {
-            return .unavailable(reason: said, retryAfter: retryAfter, mayHaveRotated: mayHaveRotated)
+            return unavailable(said, retryAfter, mayHaveRotated: mayHaveRotated)
         }
         switch purpose {
         case .spend: return .refused(reason: said, status: response.status)
         case .mint:
-            return .unavailable(reason: said + hint, retryAfter: retryAfter ?? Self.refusedAssertionPause)
+            return unavailable(said + hint, retryAfter ?? Self.refusedAssertionPause)
         }
+    }
+
+    private func unavailable(_ reason: String, _ retryAfter: Int?, mayHaveRotated: Bool = false) -> TokenOutcome {
+        .unavailable(
+            reason: reason,
+            retryAfter: retryAfter,
+            mayHaveRotated: mayHaveRotated,
+            status: response.status
+        )
     }
 
     /// `token endpoint: invalid_grant (status 400, "…")`

@@ -40,7 +40,7 @@ struct OAuthCheck {
         case .obtained, .unchanged: .ok("client", "the authorization server knows it, and gives it a token")
         case .misconfigured(let reason, _): CheckLine(.fail(.misconfigured), "client", reason)
         case .unreachable(let reason): CheckLine(.fail(.unreachable), "client", reason)
-        case .refused(let reason, _), .unavailable(let reason, _, _), .lost(let reason, _):
+        case .refused(let reason, _), .unavailable(let reason, _, _, _), .lost(let reason, _):
             .warn("client", "\(reason): try again later")
         }
     }

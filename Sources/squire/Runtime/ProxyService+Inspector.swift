@@ -35,7 +35,7 @@ extension ProxyService {
         let inspector = LoopBound<InspectorServer?>(nil, loop: thread.loop)
         self.inspector = Inspecting(server: inspector, name: socket.name)
         let (server, recordings, current, refreshes, reloads) = (server, recordings, current, refreshes, reloads)
-        let (configuration, loop) = (loaded.configuration, thread.loop)
+        let (configuration, loop, generations) = (loaded.configuration, thread.loop, generations)
         let listen = names.map(Self.url(of:))
         loop.execute {
             // Puts itself into the box that it is given.
@@ -47,10 +47,12 @@ extension ProxyService {
                     current: { current.get() },
                     snapshot: { server.snapshot() },
                     recordings: recordings,
+                    generationCounts: { server.generationCounts() },
                     adopt: { server.adopt($0, origin: $1) },
                     reload: { reloads.submit($0, $1) }
                 ),
                 refreshes: refreshes,
+                generations: generations,
                 access: InspectorAccess(configuration.access, name: socket.name),
                 sameUser: configuration.access.sameUser,
                 version: Squire.version,
@@ -73,11 +75,21 @@ extension ProxyService {
 
 extension InspectedProxy.Current {
     init(_ loaded: LoadedConfiguration, _ session: Session) {
+        let rules = loaded.configuration.session
         self.init(
             upstream: loaded.configuration.upstreamURL,
             session: session,
-            refreshTimeout: loaded.configuration.session.timeout,
-            configuration: loaded.realPath
+            refreshTimeout: rules.timeout,
+            configuration: loaded.realPath,
+            secrecy: Secrecy(
+                isSecretField: { rules.isSecret(field: $0) },
+                secrets: loaded.configuration.secrets,
+                credential: rules.apply
+            ),
+            explain: { [configuration = loaded.configuration, applySource = loaded.applySource] request in
+                // The inspector's page and whoever asks it have the key, or they could not ask.
+                Explanation(request, configuration, applySource: applySource, hasKey: true) { session.status }
+            }
         )
     }
 }

@@ -121,7 +121,7 @@ extension ProxyService {
                 "squire: the token in use is not saved yet (\(reason)): make room, and reload when it is saved"
             )
         }
-        let next = try Self.makeSession(fresh, logging, refreshes, keepsSession: true)
+        let next = try Self.makeSession(fresh, logging, refreshes, (generations, numbers), keepsSession: true)
         remember(former)
         return next
     }

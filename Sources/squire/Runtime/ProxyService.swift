@@ -19,6 +19,9 @@ final class ProxyService {
     var inspectorThread: LoopThread?
     var inspector: Inspecting?
     let refreshes = RefreshCounts()
+    let generations = GenerationBook()
+    /// Go on when a reload opens another session.
+    let numbers = GenerationNumbers()
     let logging: Logging
     /// What is said while it starts comes later.
     private let begun = Timestamp.now()
@@ -88,12 +91,18 @@ final class ProxyService {
                 if let notice = bound.notice { logging.logger().notice("\(notice)") }
             }
             self.names = names
-            let session = try Self.makeSession(loaded, logging, refreshes, keepsSession: keepsSession)
+            let session = try Self.makeSession(
+                loaded,
+                logging,
+                refreshes,
+                (generations, numbers),
+                keepsSession: keepsSession
+            )
             current = Current(.init(loaded, session))
             let context = Self.makeContext(configuration, session, logging, sockets.map(\.name), proxies, isPrivate)
             let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
             let workers = configuration.workers == 0 ? max(1, cores) : configuration.workers
-            recordings = Recordings(workers: workers)
+            recordings = Recordings(workers: loaded.askedInspector == nil ? 0 : workers)
             server = try ProxyServer(context: context, sockets: sockets, workers: workers, recordings: recordings)
         } catch {
             for socket in sockets { socket.close() }
@@ -214,6 +223,7 @@ final class ProxyService {
         _ loaded: LoadedConfiguration,
         _ logging: Logging,
         _ refreshes: RefreshCounts,
+        _ tokens: (generations: GenerationBook, numbers: GenerationNumbers),
         keepsSession: Bool
     ) throws -> Session {
         let messages = logging.messages
@@ -230,10 +240,13 @@ final class ProxyService {
                 policy: loaded.configuration.session.policy,
                 binding: loaded.binding,
                 login: loaded.lines.login,
+                numbers: tokens.numbers,
                 emit: { event in
                     refreshes.record(event)
+                    tokens.generations.record(event)
                     SessionLog.log(event, to: messages, login: loaded.lines.login)
-                }
+                },
+                tell: { tokens.generations.hear($0) }
             )
             session.watchFile()
             session.start()

@@ -5,20 +5,21 @@ import Settings
 enum RunningProcesses {
     private static let named = 5
 
-    /// What to run so that they read their configuration again. Those that were started with a file of the name of
-    /// `configuration` come first: where they were started, and so which file it is, nobody says.
+    /// What to run so that the proxy with this configuration file reads it again.
     static func advice(for configuration: String?) -> String {
-        let name = configuration.map(fileName)
-        let all = processes
-        let likely = all.filter { process in name != nil && process.arguments.contains { fileName(String($0)) == name }
+        guard let path = configuration.flatMap(LoadedConfiguration.realPath) else {
+            return "To have a squire run read its configuration again: kill -HUP PID"
         }
-        let found = (likely.isEmpty ? all : likely).prefix(named).map { String($0.number) }
-        guard found.count != 1 else { return "To have squire run read it again: kill -HUP \(found[0])" }
-        if found.isEmpty {
-            return "No squire run of this user was found; if it runs as another user, run as that: kill -HUP PID"
+        let found = processes.filter { $0.configurations.contains(path) }.prefix(named).map { String($0.number) }
+        switch found.count {
+        case 0:
+            return "No squire run of this user was started with \(path); if it runs as another user, run as that: "
+                + "kill -HUP PID"
+        case 1: return "To have squire run read it again: kill -HUP \(found[0])"
+        default:
+            return "To have a squire run read it again: kill -HUP PID, where PID is one of "
+                + found.joined(separator: ", ")
         }
-        return "To have a squire run read its configuration again: kill -HUP PID, where PID is one of "
-            + found.joined(separator: ", ")
     }
 
     /// Who may have a port that is taken: a Squire, where one runs.
@@ -28,13 +29,10 @@ enum RunningProcesses {
             ? "Something" : "Something, perhaps the squire run with the PID \(found.joined(separator: " or ")),"
     }
 
-    private static func fileName(_ path: String) -> String {
-        path.split(separator: "/").last.map(String.init) ?? ""
-    }
-
     private struct Process {
         let number: pid_t
-        let arguments: [Substring]
+        /// The real paths of the files that it was started with.
+        let configurations: [String]
     }
 
     /// By what proc(5) tells; none where there is no such thing.
@@ -47,7 +45,7 @@ enum RunningProcesses {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             guard let number = pid_t(name), let arguments = arguments(ofRun: name) else { continue }
-            found.append(Process(number: number, arguments: arguments))
+            found.append(Process(number: number, configurations: configurations(name, arguments)))
         }
         return found.sorted { $0.number < $1.number }
     }
@@ -61,6 +59,31 @@ enum RunningProcesses {
         else { return nil }
         let arguments = read("/proc/\(name)/cmdline")?.split(separator: "\0") ?? []
         return arguments.dropFirst().first == "run" ? Array(arguments.dropFirst(2)) : nil
+    }
+
+    /// What the process was told, else what it found by itself: as `ConfigurationLoader` looks, where it was started.
+    private static func configurations(_ name: String, _ arguments: [Substring]) -> [String] {
+        var asked: [String] = []
+        for (index, argument) in arguments.enumerated() {
+            if argument == "--config", index + 1 < arguments.count {
+                asked.append(String(arguments[index + 1]))
+            } else if argument.hasPrefix("--config=") {
+                asked.append(String(argument.dropFirst("--config=".count)))
+            }
+        }
+        let isUnasked = asked.isEmpty
+        if isUnasked {
+            var environment: [String: String] = [:]
+            for entry in (read("/proc/\(name)/environ") ?? "").split(separator: "\0") {
+                guard let equals = entry.firstIndex(of: "=") else { continue }
+                environment[String(entry[..<equals])] = String(entry[entry.index(after: equals)...])
+            }
+            asked = ConfigurationLoader.candidates(environment)
+        }
+        // What is behind the link is the directory that it is in, now.
+        let place = "/proc/\(name)/cwd/"
+        let paths = asked.compactMap { LoadedConfiguration.realPath($0.hasPrefix("/") ? $0 : place + $0) }
+        return isUnasked ? Array(paths.prefix(1)) : paths
     }
 
     private static func read(_ path: String) -> String? {

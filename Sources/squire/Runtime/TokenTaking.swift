@@ -78,7 +78,7 @@ struct TokenTaking {
         case .obtained, .unchanged: return .tryLater(nobody + "the answer holds no new token. To try again: \(line)")
         case .refused(let reason, _): return .loginNeeded(nobody + "\(reason). To try again: \(line)")
         case .misconfigured(let reason, _): return .configuration(nobody + reason)
-        case .unavailable(let reason, let seconds, _):
+        case .unavailable(let reason, let seconds, _, _):
             let when = seconds.map { "in \($0) s" } ?? "later"
             return .tryLater(nobody + "\(reason). Try again \(when): \(line)")
         case .unreachable(let reason):

@@ -139,7 +139,13 @@ class ReloadCommand(Inspected):
         self.assertIn("kill -HUP ", self.command("reload", "--config", config, code=69).stderr)
         path = pathlib.Path(config)
         squire = self.run_squire(config)
-        self.assertRegex(self.command("reload", "--config", config, code=69).stderr, rf"inspector is off.* kill -HUP (PID, where PID is one of .*)?\b{squire.process.pid}\b")
+        self.assertRegex(self.command("reload", "--config", config, code=69).stderr, rf"inspector is off.* read it again: kill -HUP {squire.process.pid}\b")
+        # What runs with another file is nobody's business.
+        other = self.directory / "other.yaml"
+        other.write_text(path.read_text())
+        error = self.command("reload", "--config", str(other), code=69).stderr
+        self.assertIn("started with", error)
+        self.assertNotIn(str(squire.process.pid), error)
         path.write_text(path.read_text().replace('inspector: "off"', "inspector: 127.0.0.1:1"))
         error = self.command("reload", "--config", config, code=69).stderr
         self.assertIn("kill -HUP", error)

@@ -1,0 +1,51 @@
+import Support
+
+/// The times of an entry, in milliseconds. They are written as whole thousandths, so that their sum is exact.
+struct HARTimings {
+    private var blocked = 0.0
+    /// Nil when the connection was there already.
+    private var connect: Double?
+    private var send = 0.0
+    private var wait = 0.0
+    private var receive = 0.0
+
+    /// `start` is where the entry begins, milliseconds after the exchange's beginning. The last entry of an exchange
+    /// goes on to its end.
+    init(_ exchange: StoredExchange, _ attempt: StoredAttempt?, start: Double, isLast: Bool) {
+        // Nobody was asked.
+        guard let attempt else { return }
+        let end = isLast ? exchange.age : attempt.ended ?? exchange.age
+        // Stamps come from one clock, but what is missing is made up for.
+        var last = Self.rounded(start)
+        let step = { (moment: Double?) -> Double in
+            guard let moment else { return 0 }
+            let next = max(last, Self.rounded(moment))
+            defer { last = next }
+            return next - last
+        }
+        blocked = step(attempt.began)
+        if attempt.isReused {
+            blocked += step(attempt.connected)
+        } else {
+            connect = attempt.connected.map { step($0) }
+        }
+        wait = step(attempt.firstByte ?? (attempt.status == nil ? end : nil))
+        receive = step(max(end, attempt.firstByte ?? 0))
+    }
+
+    private static func rounded(_ moment: Double) -> Double {
+        moment.isFinite ? (max(0, moment) * 1000).rounded() : 0
+    }
+
+    /// Without `ssl`, which is part of `connect`.
+    var total: Double { (blocked + (connect ?? 0) + send + wait + receive) / 1000 }
+
+    var json: JSONValue {
+        let written = { (thousandths: Double?) in thousandths.map { JSONValue.milliseconds($0 / 1000) } ?? .integer(-1) }
+        return .object([
+            .init("blocked", written(blocked)), .init("dns", .integer(-1)), .init("connect", written(connect)),
+            .init("ssl", .integer(-1)), .init("send", written(send)), .init("wait", written(wait)),
+            .init("receive", written(receive)),
+        ])
+    }
+}

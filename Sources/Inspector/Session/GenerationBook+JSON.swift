@@ -1,0 +1,72 @@
+import Credentials
+import ReverseProxy
+import Support
+
+/// `/api/generations`.
+extension GenerationBook {
+    /// Requests under one generation.
+    typealias Counts = (served: Int, refused: Int, running: Int)
+
+    func json(_ counts: [Generation: Counts]) -> JSONValue {
+        let history = history()
+        return .object([
+            .init("now", Self.moment(now())),
+            .init("generations", .array(history.entries.map { $0.json(counts[$0.generation]) })),
+            .init("failures", .array(history.failures.map(\.json))),
+            .init("events", .array(history.events.map(\.json))),
+        ])
+    }
+
+    /// One entry of it; nil when that is not known any more.
+    func json(of generation: Generation, _ counts: Counts?) -> JSONValue? {
+        history().entries.last { $0.generation == generation }?.json(counts)
+    }
+
+    fileprivate static func moment(_ milliseconds: Int64) -> JSONValue {
+        .string(UTCTime.rfc3339(milliseconds: milliseconds))
+    }
+}
+
+extension GenerationBook.Entry {
+    fileprivate func json(_ counts: GenerationBook.Counts?) -> JSONValue {
+        let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
+        let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
+        return .object([
+            .init("generation", .number("\(generation)")), .init("from", .string(origin.rawValue)),
+            .init("cause", text(cause?.rawValue)), .init("at", GenerationBook.moment(at)),
+            .init("took_ms", number(report?.milliseconds)), .init("waiters", .integer(report?.others ?? 0)),
+            .init("led_by", text(report?.trigger.map { "\(ExchangeID($0))" })), .init("issued_at", number(issuedAt)),
+            .init("expires_at", number(expiresAt)), .init("served", .integer(counts?.served ?? 0)),
+            .init("refused", .integer(counts?.refused ?? 0)), .init("running", .integer(counts?.running ?? 0)),
+            .init("ended_at", end.map { GenerationBook.moment($0.at) } ?? .null), .init("ended_by", text(end?.by)),
+            .init("subject", text(subject)),
+        ])
+    }
+}
+
+extension RefreshReport {
+    /// How many waited beside the one that led to it: an exchange, or a person who asked for it by name.
+    fileprivate var others: Int {
+        let hasLeader = trigger != nil || cause == .manual || cause == .client
+        return max(0, waiters - (hasLeader ? 1 : 0))
+    }
+}
+
+extension GenerationBook.Failure {
+    fileprivate var json: JSONValue {
+        .object([
+            .init("at", GenerationBook.moment(at)), .init("cause", .string(cause.rawValue)),
+            .init("class", .string(kind.rawValue)), .init("status", status.map(JSONValue.integer) ?? .null),
+            .init("detail", .string(detail)), .init("retry_at", retryAt.map(GenerationBook.moment) ?? .null),
+        ])
+    }
+}
+
+extension GenerationBook.Event {
+    fileprivate var json: JSONValue {
+        .object([
+            .init("at", GenerationBook.moment(at)), .init("what", .string(what.rawValue)),
+            .init("detail", detail.map(JSONValue.string) ?? .null),
+        ])
+    }
+}

@@ -1,0 +1,83 @@
+import ReverseProxy
+
+/// Brings what the workers record into the store.
+///
+/// *Threading*: the inspector's loop only.
+final class ExchangeIntake {
+    let store: ExchangeStore
+    let assembler = ExchangeAssembler()
+    private let recordings: Recordings
+    private let current: () -> CurrentRedactor
+    private let now: () -> UInt64
+
+    /// Events that are taken before others have their turn: about a thousand exchanges.
+    static let portion = 10_000
+    /// Portions that a request waits for: more than all rings hold, and no bound that depends on the workers' speed.
+    private static let portions = 64
+
+    /// `now` is monotonic nanoseconds.
+    init(
+        _ recordings: Recordings,
+        into store: ExchangeStore,
+        now: @escaping () -> UInt64,
+        current: @escaping () -> CurrentRedactor
+    ) {
+        self.recordings = recordings
+        self.store = store
+        self.now = now
+        self.current = current
+    }
+
+    /// What a turn found.
+    struct Turn {
+        /// Something came.
+        var hasNews = false
+        /// More is there already.
+        var hasMore = false
+        /// Something is to be shown a little later, though nothing more may come.
+        var isIncomplete = false
+    }
+
+    /// Takes a portion, and shows what is to be shown of what runs.
+    func turn() -> Turn {
+        let before = store.sequence
+        var events = 0
+        let hasMore = recordings.drain(limit: Self.portion) { event in
+            events += 1
+            take(event)
+        }
+        return Turn(hasNews: look() || events > 0 || store.sequence != before, hasMore: hasMore, isIncomplete: isIncomplete)
+    }
+
+    /// Takes everything that is there.
+    func collect() {
+        var left = Self.portions
+        while left > 0, recordings.drain(limit: Self.portion, take) { left -= 1 }
+        _ = look()
+    }
+
+    func take(_ event: RecordedEvent) {
+        // Asked for when the event is here already: the token that it may tell of is known before it is used.
+        assembler.take(event, current) { store.put($0) }
+    }
+
+    private var isIncomplete = false
+
+    private func look() -> Bool {
+        guard assembler.count > 0 else {
+            isIncomplete = false
+            return false
+        }
+        let found = assembler.look(current(), now: now())
+        for exchange in found.exchanges { store.put(exchange) }
+        for (id, age) in found.ages { store.set(age: age, of: id) }
+        isIncomplete = found.isIncomplete
+        return !found.exchanges.isEmpty
+    }
+
+    /// The exchange, if it is kept or runs, as young as it may be.
+    func exchange(_ id: ExchangeID) -> StoredExchange? {
+        if let running = assembler.show(id, current, now: now()) { store.put(running) }
+        return store[id]
+    }
+}

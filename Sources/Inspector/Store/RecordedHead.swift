@@ -1,0 +1,52 @@
+import HTTP1
+
+/// Reads heads that Squire has passed on: its own parsers took them before.
+enum RecordedHead {
+    /// As large as what any configuration lets through.
+    private static let limits = HeadLimits(head: 8 << 20, fields: 65_536, target: 4 << 20)
+
+    static func parse(request octets: [UInt8], into head: inout RequestHead) -> Bool {
+        var parser = RequestParser(limits: limits)
+        if case .complete = parser.parse(octets.span, into: &head) { return true }
+        return false
+    }
+
+    static func parse(response octets: [UInt8], method: MethodName, into head: inout ResponseHead) -> Bool {
+        var parser = ResponseParser(limits: limits)
+        if case .complete = parser.parse(octets.span, answering: method, into: &head) { return true }
+        return false
+    }
+
+    /// The fields without what is secret, and what was taken out.
+    static func fields(
+        _ lines: [FieldLine],
+        of octets: [UInt8],
+        _ redactor: Redactor
+    ) -> (fields: StoredFields, redactions: [String]) {
+        var result = StoredFields()
+        var redactions: [String] = []
+        for line in lines {
+            let name = Array(octets[line.name.range])
+            let value = redactor.field(name, Array(octets[line.value.range]))
+            result.append(StoredField(name: name, value: value.octets))
+            for item in value.redactions where !redactions.contains(item) { redactions.append(item) }
+        }
+        result.trim()
+        return (result, redactions)
+    }
+
+    /// What a body is said to be: its type, and the coding that is to be taken off.
+    static func content(_ lines: [FieldLine], of octets: [UInt8]) -> (type: String?, encoding: String?) {
+        var (type, encodings): (String?, [String]) = (nil, [])
+        for line in lines {
+            let value = { String(decoding: octets[line.value.range], as: UTF8.self) }
+            switch line.id {
+            case .contentType where type == nil: type = value()
+            case .contentEncoding: encodings.append(value())
+            default: continue
+            }
+        }
+        let encoding = encodings.joined(separator: ", ")
+        return (type, encoding.isEmpty || encoding.lowercased() == "identity" ? nil : encoding)
+    }
+}

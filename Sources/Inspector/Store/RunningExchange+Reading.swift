@@ -1,0 +1,181 @@
+import Credentials
+import HTTP1
+import ReverseProxy
+
+/// What takes secrets out of what is kept now: `version` changes whenever it knows of others.
+struct CurrentRedactor {
+    var version: Int
+    var redactor: Redactor
+    /// The field that carries the token, and what stands around the token in it.
+    var credential: CredentialApplication
+    /// Octets of each body that are kept.
+    var limit: Int
+}
+
+/// What is kept of an exchange, without what is secret in it.
+extension RunningExchange {
+    private static let maximumTarget = 8192
+
+    /// The exchange as it is at that moment, monotonic nanoseconds.
+    func stored(_ current: CurrentRedactor, now: UInt64) -> StoredExchange {
+        var result = StoredExchange(
+            id: id,
+            sequence: 0,
+            wallMilliseconds: beginning.wallMilliseconds,
+            connection: beginning.connection,
+            origin: beginning.origin,
+            method: [],
+            target: [],
+            route: route
+        )
+        let method = readRequest(current, into: &result)
+        result.attempts = attempts.indices.map { read(attempt: $0, method, current) }
+        if let index = result.attempts.lastIndex(where: \.isRelayed), ownAnswer == nil {
+            let size = max(responseBytes, UInt64(attempts[index].body.octets.count))
+            result.attempts[index].body.size = isTunnel || method == .head ? 0 : size
+            if size > UInt64(attempts[index].body.octets.count), !isTunnel, method != .head {
+                result.attempts[index].body.isCut = true
+            }
+        }
+        result.interim = interim
+        result.tokenWaits = tokenWaits
+        result.ownAnswer = ownAnswer.map { answer in
+            // A refresh that a client asked for is answered with a token.
+            let body = current.redactor.body(
+                answer.body,
+                type: "application/json",
+                encoding: nil,
+                isComplete: true,
+                limit: current.limit
+            )
+            return StoredOwnAnswer(status: answer.status, code: answer.code, body: body.kept, at: answer.at)
+        }
+        result.messages = readMessages(current)
+        result.requestBytes = requestBytes
+        result.responseBytes = responseBytes
+        result.ending = ending
+        result.age = ending.map { Double($0.totalNanoseconds) / 1e6 } ?? milliseconds(now)
+        result.isLate = beginning.isLate
+        result.isTunnel = isTunnel
+        result.isCut =
+            isCut || result.request.body.isCut || result.attempts.contains { $0.body.isCut }
+            || result.target.count > Self.maximumTarget
+        result.target = Array(result.target.prefix(Self.maximumTarget))
+        return result
+    }
+
+    /// The client's request, or the one that was sent, if the client's is not known.
+    private func readRequest(_ current: CurrentRedactor, into result: inout StoredExchange) -> MethodName {
+        var sent = RequestHead()
+        let hasSent = RecordedHead.parse(request: sentHead + [0x0D, 0x0A], into: &sent)
+        if hasSent {
+            result.sent = RecordedHead.fields(sent.fields, of: sentHead, current.redactor).fields
+            if carriesCredential, let generation = attempts.last?.generation, generation != 0 {
+                let value = "\(current.credential.prefix)‹token, generation \(generation)›\(current.credential.suffix)"
+                result.sent.append(
+                    StoredField(name: Array(current.credential.field.utf8), value: Array(value.utf8))
+                )
+            }
+        }
+        var own = RequestHead()
+        let hasOwn = RecordedHead.parse(request: requestHead, into: &own)
+        let (head, octets) = hasOwn ? (own, requestHead) : (sent, sentHead)
+        guard hasOwn || hasSent else { return .other }
+        result.method = Array(octets[head.methodRange.range])
+        let target = current.redactor.target(
+            head.pathAndQuery.isEmpty ? [UInt8(ascii: "/")] : Array(octets[head.pathAndQuery.range])
+        )
+        // A target in absolute form with a query and no path means the root's.
+        result.target = target.octets.first == UInt8(ascii: "?") ? [UInt8(ascii: "/")] + target.octets : target.octets
+        result.request.minorVersion = head.minorVersion
+        result.request.redactions = target.redactions
+        let content = RecordedHead.content(head.fields, of: octets)
+        if hasOwn {
+            let (fields, redactions) = RecordedHead.fields(own.fields, of: requestHead, current.redactor)
+            result.request.fields = fields
+            result.request.headSize = requestHead.count
+            result.request.redactions += redactions
+        }
+        let isWhole = (ending != nil || !attempts.isEmpty) && !requestBody.isCut
+            && requestBytes == UInt64(requestBody.octets.count)
+        result.request.body = requestBody.stored(content, isComplete: isWhole, size: requestBytes, current)
+        return head.method
+    }
+
+    private func read(attempt index: Int, _ method: MethodName, _ current: CurrentRedactor) -> StoredAttempt {
+        let attempt = attempts[index]
+        var result = StoredAttempt(number: attempt.number, generation: attempt.generation, began: attempt.began)
+        result.connected = attempt.connected
+        result.isReused = attempt.isReused
+        result.firstByte = attempt.firstByte
+        result.ended = attempt.ended
+        result.isHeld = attempt.isHeld
+        result.isRelayed = attempt.isRelayed
+        result.marks = attempt.marks.list
+        var head = ResponseHead()
+        guard RecordedHead.parse(response: attempt.head, method: method, into: &head) else { return result }
+        result.status = head.status
+        result.reason = current.redactor.message(Array(attempt.head[head.reason.range]))
+        result.minorVersion = head.minorVersion
+        result.headSize = attempt.head.count
+        (result.fields, result.redactions) = RecordedHead.fields(head.fields, of: attempt.head, current.redactor)
+        let size = UInt64(attempt.body.octets.count)
+        var isWhole = ending != nil && !attempt.body.isCut
+        if attempt.isRelayed, size < responseBytes { isWhole = false }
+        // Of an answer that was held no more is read than came with its head.
+        if case .length(let length) = head.framing, length > size { isWhole = false }
+        let content = RecordedHead.content(head.fields, of: attempt.head)
+        result.body = attempts[index].body.stored(content, isComplete: isWhole, size: size, current)
+        if case .length(let length) = head.framing, length > size, attempt.isHeld, !attempt.isRelayed {
+            result.body.isCut = true
+        }
+        return result
+    }
+
+    /// Takes secrets out of what has come since the last time, and forgets how it came.
+    private func readMessages(_ current: CurrentRedactor) -> [StoredMessage] {
+        for index in safeMessages.count..<messages.count {
+            let message = messages[index]
+            let type = message.opcode == nil ? "text/event-stream" : nil
+            let kept = current.redactor.text(message.octets, type: type).octets
+            safeMessages.append(
+                StoredMessage(
+                    at: message.at,
+                    isFromClient: message.isFromClient,
+                    opcode: message.opcode,
+                    size: message.size,
+                    kept: kept
+                )
+            )
+        }
+        return safeMessages
+    }
+}
+
+extension RunningExchange.RawBody {
+    /// The body without what is secret: made anew when more has come or more is known to be secret.
+    mutating func stored(
+        _ content: (type: String?, encoding: String?),
+        isComplete: Bool,
+        size: UInt64,
+        _ current: CurrentRedactor
+    ) -> StoredBody {
+        var result: StoredBody
+        if let safe, safe.count == octets.count, safe.version == current.version, safe.isComplete == isComplete {
+            result = safe.body
+        } else {
+            result = current.redactor.body(
+                octets,
+                type: content.type,
+                encoding: content.encoding,
+                isComplete: isComplete,
+                limit: current.limit
+            )
+            result.kept.trim()
+            safe = (octets.count, current.version, isComplete, result)
+        }
+        result.size = size
+        if isCut || size > UInt64(octets.count) { result.isCut = true }
+        return result
+    }
+}

@@ -1,0 +1,270 @@
+import Credentials
+import HTTP1
+import ReverseProxy
+
+/// What is known of an exchange that has not ended: octets as they came, secrets among them, which is why nothing but
+/// `ExchangeAssembler` sees it and `wipe` ends it.
+///
+/// This file takes events; `+Reading` makes what is kept.
+final class RunningExchange {
+    let id: ExchangeID
+    let beginning: RecordedEvent.Beginning
+    var requestHead: [UInt8] = []
+    var sentHead: [UInt8] = []
+    var route: RouteKind?
+    var carriesCredential = false
+    var requestBody = RawBody()
+    var requestBytes: UInt64 = 0
+    var responseBytes: UInt64 = 0
+    var attempts: [Attempt] = []
+    var interim: [StoredInterim] = []
+    var tokenWaits: [StoredTokenWait] = []
+    var ownAnswer: (status: Int, code: String?, body: [UInt8], at: Double)?
+    var isTunnel = false
+    private var frames: (client: FrameReader, upstream: FrameReader)
+    var messages: [RawMessage] = []
+    /// Those that need no secret taken out any more, in the order of `messages`.
+    var safeMessages: [StoredMessage] = []
+    var ending: RecordedEvent.Ending?
+    var isCut = false
+    /// Octets that it holds.
+    private(set) var octets = 0
+    /// Of the last event, in the assembler's count.
+    var touched = 0
+    /// When it was shown last; nil before the first time. Monotonic nanoseconds.
+    var shownAt: UInt64?
+    /// Something came since.
+    var hasNews = true
+
+    private let limit: Int
+    private static let maximumAttempts = 32
+    private static let maximumSteps = 64
+    static let maximumMessages = 2000
+
+    struct Attempt {
+        var number: Int
+        var generation: Generation
+        var began: Double
+        var connected: Double?
+        var isReused = false
+        var firstByte: Double?
+        var ended: Double?
+        var head: [UInt8] = []
+        var body = RawBody()
+        var isHeld = false
+        var isRelayed = false
+        var marks = Marks()
+        var events: EventStreamReader?
+    }
+
+    struct RawMessage {
+        var at: Double
+        var isFromClient: Bool
+        var opcode: Int?
+        var size: UInt64
+        var octets: [UInt8]
+    }
+
+    /// A body's first octets as they came, and what they were made to last.
+    struct RawBody {
+        var octets: [UInt8] = []
+        /// There was no room for some.
+        var isCut = false
+        var safe: (count: Int, version: Int, isComplete: Bool, body: StoredBody)?
+    }
+
+    /// When how many octets were there, at every 4 KiB; at fewer places when there would be too many.
+    struct Marks {
+        private(set) var list: [(offset: UInt64, at: Double)] = []
+        private var step: UInt64 = 4096
+        private static let maximum = 256
+
+        mutating func add(_ offset: UInt64, _ at: Double) {
+            if let last = list.last, offset < last.offset &+ step { return }
+            if list.count == Self.maximum {
+                list = list.enumerated().filter { $0.offset.isMultiple(of: 2) }.map(\.element)
+                step *= 2
+            }
+            list.append((offset, at))
+        }
+    }
+
+    init(_ id: ExchangeID, _ beginning: RecordedEvent.Beginning, limit: Int) {
+        self.id = id
+        self.beginning = beginning
+        self.limit = limit
+        frames = (FrameReader(limit: limit), FrameReader(limit: limit))
+    }
+
+    /// Milliseconds after its beginning.
+    func milliseconds(_ at: UInt64) -> Double {
+        at > beginning.startedAt ? Double(at - beginning.startedAt) / 1e6 : 0
+    }
+
+    /// `room` is how many octets more may be held.
+    func take(_ event: RecordedEvent, room: Int) {
+        let at = milliseconds(event.at)
+        hasNews = true
+        switch event.what {
+        case .began: break
+        case .requestHead(let head): hold(head, room) { $0.requestHead = head }
+        case .sentHead(let head, let route, let carriesCredential):
+            self.route = route
+            self.carriesCredential = carriesCredential
+            hold(head, room) { $0.sentHead = head }
+        case .requestBody(let part):
+            requestBytes &+= UInt64(part.count)
+            append(part, room, to: \.requestBody)
+        case .attempt(let number, let generation): begin(number, generation, at)
+        case .connected(let isReused):
+            change { $0.connected = at; $0.isReused = isReused }
+        case .interim(let status):
+            if interim.count < Self.maximumSteps { interim.append(StoredInterim(at: at, status: status)) }
+        case .responseHead(let head):
+            change { $0.firstByte = at; $0.isRelayed = true }
+            hold(head, room) { $0.attempts[$0.attempts.count - 1].head = head }
+        case .responseBody(let part): takeResponse(part, at, room)
+        case .progress(let requestBytes, let responseBytes):
+            self.requestBytes = max(self.requestBytes, requestBytes)
+            self.responseBytes = max(self.responseBytes, responseBytes)
+            if responseBytes > 0 { change { $0.marks.add(responseBytes, at) } }
+        case .held: change { $0.isHeld = true; $0.isRelayed = false; $0.ended = at }
+        case .relayedHeld: change { $0.isRelayed = true }
+        case .tokenWait(let isForRejection, let leads):
+            endAttempt(at)
+            guard tokenWaits.count < Self.maximumSteps else { return }
+            tokenWaits.append(StoredTokenWait(began: at, led: leads, isForRejection: isForRejection))
+        case .tokenArrived(let generation, let failure):
+            guard let last = tokenWaits.indices.last, tokenWaits[last].ended == nil else { return }
+            tokenWaits[last].ended = at
+            tokenWaits[last].generation = generation
+            tokenWaits[last].outcome = StoredTokenWait.Outcome(failure, generation)
+        case .ownAnswer(let status, let body, let code):
+            endAttempt(at)
+            hold(body, room) { $0.ownAnswer = (status, code, body, at) }
+            if ownAnswer == nil { ownAnswer = (status, code, [], at) }
+        case .tunnelOpened: isTunnel = true
+        case .tunnelData(let isFromClient, let part): takeTunnel(isFromClient, part, at, room)
+        case .ended(let ending):
+            endAttempt(at)
+            if let last = tokenWaits.indices.last, tokenWaits[last].ended == nil { tokenWaits[last].ended = at }
+            requestBytes = ending.requestBytes
+            responseBytes = ending.responseBytes
+            self.ending = ending
+        case .lost: isCut = true
+        }
+    }
+
+    /// Overwrites everything that may be secret.
+    func wipe() {
+        requestHead.wipe()
+        sentHead.wipe()
+        requestBody.octets.wipe()
+        for index in attempts.indices {
+            attempts[index].head.wipe()
+            attempts[index].body.octets.wipe()
+        }
+        ownAnswer?.body.wipe()
+        for index in messages.indices { messages[index].octets.wipe() }
+        octets = 0
+    }
+
+    // MARK: Steps
+
+    private func change(_ body: (inout Attempt) -> Void) {
+        guard !attempts.isEmpty else { return }
+        body(&attempts[attempts.count - 1])
+    }
+
+    private func begin(_ number: Int, _ generation: Generation, _ at: Double) {
+        endAttempt(at)
+        guard attempts.count < Self.maximumAttempts else { return isCut = true }
+        attempts.append(Attempt(number: number, generation: generation, began: at))
+    }
+
+    private func endAttempt(_ at: Double) {
+        change { if $0.ended == nil { $0.ended = at } }
+    }
+
+    private func hold(_ part: [UInt8], _ room: Int, _ body: (RunningExchange) -> Void) {
+        guard part.count <= room else { return isCut = true }
+        octets += part.count
+        body(self)
+    }
+
+    private func append(_ part: [UInt8], _ room: Int, to body: ReferenceWritableKeyPath<RunningExchange, RawBody>) {
+        let fits = min(part.count, room, max(0, limit - self[keyPath: body].octets.count))
+        if fits < part.count { self[keyPath: body].isCut = true }
+        self[keyPath: body].octets += part.prefix(fits)
+        octets += fits
+    }
+
+    private func takeResponse(_ part: [UInt8], _ at: Double, _ room: Int) {
+        guard let last = attempts.indices.last else { return }
+        append(part, room, to: \.attempts[last].body)
+        if attempts[last].isRelayed {
+            responseBytes &+= UInt64(part.count)
+            attempts[last].marks.add(max(responseBytes, UInt64(attempts[last].body.octets.count)), at)
+        }
+        if attempts[last].events == nil, attempts[last].body.octets.count == part.count, isEventStream(attempts[last]) {
+            attempts[last].events = EventStreamReader(limit: limit)
+        }
+        var found: [RawMessage] = []
+        attempts[last].events?.read(part) { event, size in
+            found.append(RawMessage(at: at, isFromClient: false, opcode: nil, size: size, octets: event))
+        }
+        add(found, room)
+    }
+
+    private func takeTunnel(_ isFromClient: Bool, _ part: [UInt8], _ at: Double, _ room: Int) {
+        var found: [RawMessage] = []
+        let add = { (message: FrameReader.Message) in
+            found.append(
+                RawMessage(
+                    at: at,
+                    isFromClient: isFromClient,
+                    opcode: message.opcode,
+                    size: message.size,
+                    octets: message.payload
+                )
+            )
+        }
+        if isFromClient { frames.client.read(part, add) } else { frames.upstream.read(part, add) }
+        self.add(found, room)
+    }
+
+    private func add(_ found: [RawMessage], _ room: Int) {
+        var room = room
+        for message in found {
+            guard messages.count < Self.maximumMessages, message.octets.count <= room else { return isCut = true }
+            room -= message.octets.count
+            octets += message.octets.count
+            messages.append(message)
+        }
+    }
+
+    private func isEventStream(_ attempt: Attempt) -> Bool {
+        var head = ResponseHead()
+        guard RecordedHead.parse(response: attempt.head, method: .get, into: &head) else { return false }
+        guard let type = head.first(.contentType) else { return false }
+        return attempt.head[type.value.range].lowercasedASCIIStarts(with: "text/event-stream")
+    }
+}
+
+extension StoredTokenWait.Outcome {
+    init(_ failure: CredentialFailure?, _ generation: Generation) {
+        switch failure {
+        case nil: self = generation == 0 ? .failed : .refreshed
+        case .loginNeeded?, .notRefreshable?, .refreshDidNotHelp?: self = .refused
+        case .unchanged?, .unavailable?, .misconfigured?, .paused?, .notWritable?, .overloaded?, .shuttingDown?:
+            self = .failed
+        }
+    }
+}
+
+extension Collection<UInt8> {
+    /// Whether it begins with `text`, which is in lower case.
+    func lowercasedASCIIStarts(with text: StaticString) -> Bool {
+        prefix(text.utf8CodeUnitCount).map { $0 &- 0x41 < 26 ? $0 | 0x20 : $0 }.elementsEqual("\(text)".utf8)
+    }
+}

@@ -1,0 +1,194 @@
+import Credentials
+import EventIO
+import HTTP1
+import Platform
+
+/// What is recorded of the exchange for the inspector. Nearly all that an exchange pays that is not recorded is one look
+/// at each place; nothing here allocates.
+extension ExchangeRunner {
+    // MARK: Beginning
+
+    /// The request's head is understood. `isRefused`: it goes no further.
+    @inline(__always)
+    func recordBeginning(_ head: UnsafeRawBufferPointer, isRefused: Bool, now: UInt64) {
+        guard let recorder else { return }
+        recording = recorder.admit(client.name.origin, isRefused: isRefused, now: now)
+        if recording.isRunning { beginRecording(head, isRefused: isRefused, now: now) }
+    }
+
+    @inline(never)
+    private func beginRecording(_ head: UnsafeRawBufferPointer, isRefused: Bool, now: UInt64) {
+        recorder?.begin(
+            &recording,
+            request.id,
+            client.name,
+            isLate: false,
+            startedAt: request.startedAt,
+            now: now
+        )
+        recorder?.tellHead(&recording, .requestHead, (), head, at: now)
+        if !isRefused { recordSentHead(now: now) }
+    }
+
+    /// The credential's line lies behind what is told: tokens are never copied.
+    private func recordSentHead(now: UInt64) {
+        recorder?.tellHead(
+            &recording,
+            .sentHead,
+            RecordKind.SentHead(
+                route: exchange.rules.route,
+                carriesCredential: exchange.rules.carriesCredential
+            ),
+            UnsafeRawBufferPointer(rebasing: request.head.readable[..<request.prefixLength]),
+            at: now
+        )
+    }
+
+    /// Something has gone wrong: an exchange that was one too many is recorded from now on.
+    @inline(__always)
+    func recordLate(now: @autoclosure () -> UInt64) {
+        if case .absent(let absence) = recording, absence.mayBeginLate { beginLate(now: now()) }
+    }
+
+    @inline(never)
+    private func beginLate(now: UInt64) {
+        guard let recorder, let admitted = recorder.admitLate(now: now) else { return }
+        recording = admitted
+        recorder.begin(&recording, request.id, client.name, isLate: true, startedAt: request.startedAt, now: now)
+        recordSentHead(now: now)
+        recordBodySoFar(now: now)
+        if exchange.attempts > 0 { recordAttempt(now: now) }
+        if let attempt { recordConnected(isReused: attempt.isReused, now: now) }
+        guard let response, let head = response.head else { return }
+        recordResponseHead(head.readable, now: now)
+        response.collected.withUnsafeBytes { recordBody(.responseBody, $0) }
+    }
+
+    /// Of the request's body what memory still has. What is in a file is not read for this.
+    private func recordBodySoFar(now: UInt64) {
+        guard let upload = request.upload, request.bytes > 0 else { return }
+        guard let kept = upload.body.inMemory else {
+            recording.takesNoRequestBody()
+            return
+        }
+        guard upload.isChunked else { return recordBody(.requestBody, kept) }
+        // What is kept has the chunks' framing around it.
+        var reader = BodyReader(.chunked)
+        var offset = 0
+        let octets = kept.assumingMemoryBound(to: UInt8.self)
+        while case .data(let range) = reader.next(octets.span, from: offset) {
+            recordBody(.requestBody, UnsafeRawBufferPointer(rebasing: kept[range.range]))
+            offset = Int(range.upperBound)
+        }
+    }
+
+    // MARK: On the way
+
+    /// Something without octets.
+    @inline(__always)
+    func recordEvent<Fixed: BitwiseCopyable>(_ kind: RecordKind, _ fixed: Fixed, now: @autoclosure () -> UInt64) {
+        if recording.isRunning { recorder?.tell(&recording, kind, fixed, at: now()) }
+    }
+
+    @inline(__always)
+    func recordAttempt(now: UInt64) {
+        recordEvent(
+            .attempt,
+            RecordKind.Attempt(number: exchange.attempts, generation: exchange.generation),
+            now: now
+        )
+    }
+
+    @inline(__always)
+    func recordConnected(isReused: Bool, now: UInt64) {
+        recordEvent(.connected, isReused, now: now)
+    }
+
+    @inline(__always)
+    func recordResponseHead(_ head: UnsafeRawBufferPointer, now: UInt64) {
+        guard recording.isRunning else { return }
+        if let recorder { recording.takesAnotherResponse(limit: recorder.recordings.bodyLimit) }
+        recorder?.tellHead(&recording, .responseHead, (), head, at: now)
+    }
+
+    /// Octets of a body, or of a tunnel.
+    @inline(__always)
+    func recordBody(_ kind: RecordKind, _ bytes: UnsafeRawBufferPointer) {
+        if recording.isRunning { tellBody(kind, bytes) }
+    }
+
+    @inline(never)
+    private func tellBody(_ kind: RecordKind, _ bytes: UnsafeRawBufferPointer) {
+        recorder?.tellBody(
+            &recording,
+            kind,
+            bytes,
+            RecordKind.Progress(requestBytes: request.bytes, responseBytes: outcome.bytes),
+            at: MonotonicClock.now()
+        )
+    }
+
+    @inline(__always)
+    func recordTokenWait(isForRejection: Bool, leads: Bool, now: UInt64) {
+        recordEvent(.tokenWait, RecordKind.TokenWait(isForRejection: isForRejection, leads: leads), now: now)
+    }
+
+    @inline(__always)
+    func recordTokenArrived(_ result: Result<Generation, CredentialFailure>, now: UInt64) {
+        guard recording.isRunning else { return }
+        switch result {
+        case .success(let generation):
+            recordEvent(.tokenArrived, RecordKind.TokenArrival(generation: generation, failure: nil), now: now)
+        case .failure(let failure):
+            let arrival = RecordKind.TokenArrival(generation: 0, failure: .init(failure))
+            var text = failure.text
+            text.withUTF8 {
+                let words = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer($0).prefix(Self.longestText))
+                recorder?.tell(&recording, .tokenArrived, arrival, words, at: now)
+            }
+        }
+    }
+
+    private static let longestText = 1024
+
+    /// Squire answers itself: the last `count` bytes of what waits for the client are the body.
+    func recordOwnAnswer(status: Int, code: Problem.Code?, count: Int) {
+        guard recording.isRunning else { return }
+        let output = client.outputBuffer().readable
+        let body = output.suffix(count).prefix(recorder?.recordings.bodyLimit ?? 0)
+        recorder?.tellHead(
+            &recording,
+            .ownAnswer,
+            RecordKind.OwnAnswer(status: status, code: code),
+            UnsafeRawBufferPointer(rebasing: body),
+            at: MonotonicClock.now()
+        )
+    }
+
+    // MARK: Ending
+
+    /// The exchange has ended, and is concluded.
+    @inline(__always)
+    func recordEnd(now: UInt64) {
+        recorder?.end(recording, recordedEnding(now: now), at: now)
+        recording = .absent(.off)
+    }
+
+    private func recordedEnding(now: UInt64) -> RecordedEvent.Ending {
+        var result = ExchangeRecord.Outcome.shutDown
+        if case .finished(let finished) = exchange.state { result = finished }
+        return RecordedEvent.Ending(
+            status: outcome.status,
+            outcome: result,
+            needsLogin: outcome.needsLogin,
+            attempts: exchange.attempts,
+            requestBytes: request.bytes,
+            responseBytes: outcome.bytes,
+            totalNanoseconds: now &- request.startedAt,
+            upstreamNanoseconds: request.upstreamTime.elapsed(now: now) ?? 0,
+            tokenNanoseconds: request.tokenTime.elapsed(now: now) ?? 0,
+            refresh: ledRefreshResult,
+            wasReplayable: request.isReplayable
+        )
+    }
+}

@@ -1,0 +1,357 @@
+public import Credentials
+import EventIO
+import HTTP1
+
+/// What Squire would do with a request, and why: what `squire explain` prints and the inspector shows. Contacts nothing.
+public struct Explanation: Sendable {
+    /// What may be sent, and what becomes of it; a head without a body.
+    public struct Request: Sendable {
+        public var method: String
+        public var target: String
+        public var fields: [(name: String, value: String)]
+
+        public init(method: String, target: String, fields: [(name: String, value: String)]) {
+            self.method = method
+            self.target = target
+            self.fields = fields
+        }
+    }
+
+    public enum Access: Sendable {
+        case refused(Problem)
+        /// Squire answers a browser's question before a page's request.
+        case preflight
+        case allowed(Forwarding)
+    }
+
+    /// What goes to the upstream.
+    public struct Forwarding: Sendable {
+        public var route: Route
+        /// Scheme, host, port and base path.
+        public var upstream: String
+        /// What becomes of the cookies in the answer.
+        public var cookies: String
+        public var token: Token
+        public var requestLine: String
+        /// In the order in which they are sent; behind them those that are not.
+        public var fields: [Field]
+    }
+
+    public struct Route: Sendable {
+        public var kind: RouteKind
+        /// Nil for an ordinary request.
+        public var because: String?
+        /// The key of the configuration that has the pattern.
+        public var source: String?
+    }
+
+    public struct Token: Sendable {
+        public enum Action: String, Sendable {
+            case attach
+            case refreshFirst = "refresh_first"
+            /// Squire answers itself.
+            case refuse
+            case none
+            /// The client's own goes along.
+            case client
+        }
+
+        public var action: Action
+        /// Nil where none is attached.
+        public var generation: Generation?
+        /// Seconds; nil when unknown.
+        public var expiresIn: Int?
+        public var advice: String?
+        /// All that in a sentence.
+        public var text: String
+    }
+
+    public struct Field: Sendable {
+        public enum What: String, Sendable {
+            case kept, set, replaced, removed
+            /// Squire's own.
+            case made
+        }
+
+        public var name: String
+        /// As it is: secrets in it, too. Of the token's field without the token.
+        public var value: String
+        public var what: What
+        /// It is not the client's as it came: then for what reason.
+        public var why: String?
+        /// The place in the configuration.
+        public var source: String?
+        /// Where the value is kept, if it may not be shown.
+        public var secret: String?
+        /// It carries the session's token.
+        public var isToken = false
+    }
+
+    public var access: Access
+
+    /// What the session is like is asked for only when it matters.
+    ///
+    /// `applySource` is where the configuration says how a token goes onto a request. `hasKey` says that the client has
+    /// the key of `access.key`, whether it is among the fields or not. Nil when that is no request.
+    public init?(
+        _ request: Request,
+        _ configuration: ProxyConfiguration,
+        applySource: String?,
+        hasKey: Bool,
+        status: () throws -> SessionStatus
+    ) rethrows {
+        let input = ByteBuffer(capacity: 4096)
+        input.append("\(request.method) \(request.target) HTTP/1.1\r\n")
+        if !request.fields.contains(where: { $0.name.lowercased() == "host" }) { input.append("Host: localhost\r\n") }
+        for field in request.fields { input.append("\(field.name): \(field.value)\r\n") }
+        input.append("\r\n")
+        var parser = RequestParser(
+            limits: HeadLimits(head: configuration.limits.head, fields: configuration.limits.fields)
+        )
+        var head = RequestHead()
+        switch parser.parse(input.octets.span, into: &head) {
+        case .failed(let error):
+            access = .refused(Problem(error))
+            return
+        case .incomplete: return nil
+        case .complete: break
+        }
+        var rules = configuration.access
+        if hasKey { rules.key = nil }
+        let policy = AccessPolicy(
+            rules,
+            upstream: configuration.upstream,
+            ownHosts: [],
+            ownPorts: configuration.listen.compactMap { if case .tcp(_, let port) = $0 { port } else { nil } }
+        )
+        var admission = Admission(head, input.readable, policy)
+        if let basePath = BasePath(configuration.basePath) {
+            admission.locate(head, input.readable, under: basePath, policy)
+        }
+        switch admission.decision {
+        case .refuse(let problem): access = .refused(problem)
+        case .preflight: access = .preflight
+        case .forward:
+            access = .allowed(
+                try Explainer(configuration, applySource, head, input, admission.place).forwarding(status)
+            )
+        }
+    }
+}
+
+/// Goes through one request that is forwarded.
+private struct Explainer {
+    private let configuration: ProxyConfiguration
+    private let applySource: String?
+    private let head: RequestHead
+    private let input: ByteBuffer
+    private let place: TargetPlace
+    /// Names of the client's fields, in lower case.
+    private let given: Set<String>
+
+    init(
+        _ configuration: ProxyConfiguration,
+        _ applySource: String?,
+        _ head: RequestHead,
+        _ input: ByteBuffer,
+        _ place: TargetPlace
+    ) {
+        self.configuration = configuration
+        self.applySource = applySource
+        self.head = head
+        self.input = input
+        self.place = place
+        given = Set(head.fields.map { input.text($0.name).lowercased() })
+    }
+
+    func forwarding(_ status: () throws -> SessionStatus) rethrows -> Explanation.Forwarding {
+        let bytes = input.readable
+        let match = RoutePolicy(configuration.session).match(
+            method: UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range]),
+            path: UnsafeRawBufferPointer(rebasing: bytes[place.path(of: head).range])
+        )
+        let kind = match?.kind ?? .ordinary
+        let because = match.map { match in
+            match.pattern.map { "because of \"\($0)\"" } ?? "because the path can be read in too many ways"
+        }
+        let output = ByteBuffer(capacity: 4096)
+        var identifiers = IdentifierGenerator()
+        let rendered = HeaderPolicy(configuration).render(
+            head,
+            bytes,
+            route: kind,
+            place: place,
+            keepsExpectation: false,
+            identifiers: &identifiers,
+            into: output
+        )
+        let status = try status()
+        let token = token(kind, rendered, status)
+        let sent = String(decoding: output.readable, as: UTF8.self).split(separator: "\r\n").map(String.init)
+        var fields = sent.dropFirst().map { field($0, kind) }
+        if kind == .ordinary || kind == .signOut, !rendered.hasCredential, ![.none, .unused].contains(status.state) {
+            fields.append(tokenField)
+        }
+        let kept = Set(sent.dropFirst().map { $0.prefix { $0 != ":" }.lowercased() })
+        for field in head.fields where !kept.contains(input.text(field.name).lowercased()) {
+            fields.append(removed(field, kind))
+        }
+        return Explanation.Forwarding(
+            route: Explanation.Route(kind: kind, because: because, source: match?.pattern.flatMap(key)),
+            upstream: configuration.upstreamURL,
+            cookies: cookies,
+            token: token,
+            requestLine: sent.first ?? "",
+            fields: fields
+        )
+    }
+
+    /// The key that lists the pattern.
+    private func key(_ pattern: RoutePattern) -> String? {
+        let session = configuration.session
+        if session.signIn.contains(pattern) { return "session.sign-in" }
+        if session.signOut.contains(pattern) { return "session.sign-out" }
+        if session.anonymous.contains(pattern) { return "session.anonymous" }
+        return session.refresh == nil ? nil : "session.refresh"
+    }
+
+    // MARK: Fields
+
+    private func field(_ line: String, _ kind: RouteKind) -> Explanation.Field {
+        let name = String(line.prefix { $0 != ":" })
+        let lowercase = name.lowercased()
+        let value = String(line.dropFirst(name.count + 1).drop { $0 == " " })
+        let isGiven = given.contains(lowercase)
+        let rule = configuration.headers.first { $0.name.lowercased() == lowercase }
+        let isSecret = rule?.isSecret ?? configuration.session.isSecret(field: name)
+        var result = Explanation.Field(name: name, value: value, what: .kept, why: nil, source: nil)
+        if let rule {
+            let isClients = isGiven && !rule.overwrite
+            result.what = isClients ? .kept : isGiven ? .replaced : .set
+            if isClients { result.why = "the client's" } else { result.source = rule.source }
+            if isSecret { result.secret = (isClients ? nil : rule.shown) ?? SecretField.mark }
+            return result
+        }
+        if isSecret { result.secret = SecretField.mark }
+        if let why = whyMade(lowercase, isGiven: isGiven, kind) {
+            result.what = .made
+            result.why = why
+        }
+        return result
+    }
+
+    /// Why Squire says that field itself; nil for a client's.
+    private func whyMade(_ name: String, isGiven: Bool, _ kind: RouteKind) -> String? {
+        let id = FieldTable.id(of: name)
+        guard let row = FieldTable.row(of: id) else { return isGiven ? nil : "Squire's own" }
+        switch id {
+        case .authorization: return isGiven ? nil : "Squire's own"
+        case .acceptEncoding where kind == .signIn && configuration.session.learnsTokens:
+            return "the response is searched for a token"
+        case .maxForwards: return "one hop less, \(row.source)"
+        case .via: return "names this hop, \(row.source)"
+        default:
+            if row.traits.contains(.hopByHop) { return "for this hop only, \(row.source)" }
+            if row.traits.contains(.reserved) { return "made anew for each request, \(row.source)" }
+            return isGiven ? nil : "Squire's own"
+        }
+    }
+
+    private var tokenField: Explanation.Field {
+        let apply = configuration.session.apply
+        return Explanation.Field(
+            name: apply.field,
+            value: apply.shownValue,
+            what: given.contains(apply.field.lowercased()) ? .replaced : .set,
+            why: "the session's token",
+            source: "session.apply" + (applySource.map { ": \($0)" } ?? ""),
+            isToken: true
+        )
+    }
+
+    private func removed(_ field: FieldLine, _ kind: RouteKind) -> Explanation.Field {
+        let name = input.text(field.name)
+        return Explanation.Field(
+            name: name,
+            value: input.text(field.value),
+            what: .removed,
+            why: reason(field, name, kind),
+            source: nil,
+            secret: configuration.session.isSecret(field: name) ? SecretField.mark : nil
+        )
+    }
+
+    /// Why a field of the client does not go along.
+    private func reason(_ field: FieldLine, _ name: String, _ kind: RouteKind) -> String {
+        if field.isNominated { return "named in Connection: for this hop only" }
+        if configuration.session.source != .unused, configuration.session.apply.isField(name) {
+            return "authorization: \(configuration.authorization.rawValue)"
+        }
+        guard let row = FieldTable.row(of: field.id) else {
+            return "another spelling of a header that Squire sets or decides on"
+        }
+        if row.traits.contains(.hopByHop) { return "for this hop only, \(row.source)" }
+        switch row.id {
+        case .squireKey: return "access.key is for Squire only"
+        case .acceptEncoding where kind == .signIn: return "the response is searched for a token"
+        default: return "made anew for each request, \(row.source)"
+        }
+    }
+
+    // MARK: Answers and tokens
+
+    private var cookies: String {
+        guard configuration.cookies == .local else { return "as the upstream sets them (cookies: keep)" }
+        let isLocal = configuration.listen.contains { address in
+            if case .tcp = address { address.isLocal } else { false }
+        }
+        guard isLocal else { return "as the upstream sets them: no listener is on loopback" }
+        return "of \(configuration.upstream.authority.host): without Domain and Secure, for clients at a loopback name "
+            + "(cookies: local)"
+    }
+
+    private func token(
+        _ kind: RouteKind,
+        _ rendered: HeaderPolicy.Rendered,
+        _ status: SessionStatus
+    ) -> Explanation.Token {
+        let make = { (action: Explanation.Token.Action, text: String) in
+            let isOurs = action == .attach || action == .refreshFirst
+            return Explanation.Token(
+                action: action,
+                generation: isOurs && status.generation != 0 ? status.generation : nil,
+                expiresIn: isOurs ? status.expiresIn : nil,
+                advice: isOurs || action == .refuse ? status.advice : nil,
+                text: text
+            )
+        }
+        switch kind {
+        case .signIn, .anonymous:
+            let text = "never sent on this path"
+            return make(rendered.hasCredential ? .client : .none, text)
+        case .refresh:
+            return make(.refreshFirst, "one refresh for everyone who waits for it; the upstream's own answer is returned")
+        case .ordinary, .signOut: break
+        }
+        if rendered.hasCredential {
+            return make(.client, "the client's own \(configuration.session.apply.field) is sent (authorization: fill)")
+        }
+        switch status.state {
+        case .none where configuration.session.missing == .forward:
+            return make(.none, "none; sent without (session.missing: forward)")
+        case .none: return make(.refuse, "none: answered 401 login_needed without contacting the API")
+        case .loginNeeded:
+            let text = status.advice ?? "can no longer be refreshed. Run: \(status.login)"
+            return make(.refuse, text)
+        case .unused: return make(.none, "none is needed (session: none)")
+        case .starting: return make(.refreshFirst, "asked for first: \(status.advice ?? "there is none yet")")
+        case .usable, .refreshing:
+            guard let seconds = status.expiresIn else { return make(.attach, "of unknown life") }
+            return seconds > 0 ? make(.attach, "good for \(seconds) s") : make(.refreshFirst, "expired: refreshed first")
+        }
+    }
+}
+
+extension ByteBuffer {
+    fileprivate func text(_ range: ByteRange) -> String { String(decoding: readable[range.range], as: UTF8.self) }
+}

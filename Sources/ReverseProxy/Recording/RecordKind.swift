@@ -1,0 +1,192 @@
+import Credentials
+
+/// What a record in a worker's ring is: a case of `RecordedEvent.What`. Behind its header lies the fixed part given here,
+/// then octets.
+enum RecordKind: UInt8 {
+    /// `RecordedEvent.Beginning`
+    case began = 1
+    case requestHead
+    /// `SentHead`
+    case sentHead
+    case requestBody
+    /// `Attempt`
+    case attempt
+    /// `Bool`: the connection is reused.
+    case connected
+    /// `Int`: the status.
+    case interim
+    case responseHead
+    case responseBody
+    /// `Progress`
+    case progress
+    case held
+    case relayedHeld
+    /// `TokenWait`
+    case tokenWait
+    /// `TokenArrival`; a text of the failure follows.
+    case tokenArrived
+    /// `OwnAnswer`
+    case ownAnswer
+    case tunnelOpened
+    case tunnelFromClient
+    case tunnelFromUpstream
+    /// `End`
+    case ended
+
+    struct SentHead: BitwiseCopyable {
+        let route: RouteKind
+        let carriesCredential: Bool
+    }
+
+    struct Attempt: BitwiseCopyable {
+        let number: Int
+        let generation: Generation
+    }
+
+    struct Progress: BitwiseCopyable {
+        let requestBytes: UInt64
+        let responseBytes: UInt64
+    }
+
+    struct TokenWait: BitwiseCopyable {
+        let isForRejection: Bool
+        let leads: Bool
+    }
+
+    struct TokenArrival: BitwiseCopyable {
+        let generation: Generation
+        let failure: Failure?
+    }
+
+    /// `CredentialFailure` without its text.
+    enum Failure: BitwiseCopyable {
+        case loginNeeded(hasText: Bool)
+        case notRefreshable
+        case unchanged(retryAfter: Int)
+        case unavailable(retryAfter: Int, isUnreachable: Bool)
+        case misconfigured(retryAfter: Int)
+        case paused(retryAfter: Int)
+        case refreshDidNotHelp
+        case notWritable
+        case overloaded
+        case shuttingDown
+    }
+
+    struct OwnAnswer: BitwiseCopyable {
+        let status: Int
+        let code: Problem.Code?
+    }
+
+    struct End: BitwiseCopyable {
+        let ending: RecordedEvent.Ending
+        /// There was no room for something before it.
+        let isIncomplete: Bool
+
+        /// What it takes in the ring.
+        static var size: Int { RecordingRing.size(MemoryLayout<End>.size) }
+    }
+}
+
+// MARK: Reading
+
+extension RecordingRing.Record {
+    /// Hands over what the record says; the ring's worker has that prefix.
+    mutating func decode(prefix: UInt16, _ body: (RecordedEvent) -> Void) {
+        let (exchange, at) = (ExchangeID(prefix: prefix, number: number), at)
+        func tell(_ what: RecordedEvent.What) {
+            body(RecordedEvent(exchange: exchange, at: at, what: what))
+        }
+        if RecordKind(rawValue: kind) == .ended {
+            guard let end = take(RecordKind.End.self) else { return }
+            if end.isIncomplete { tell(.lost) }
+            tell(.ended(end.ending))
+        } else if let what = what() {
+            tell(what)
+        }
+    }
+
+    private mutating func what() -> RecordedEvent.What? {
+        switch RecordKind(rawValue: kind) {
+        case .began: take().map { .began($0) }
+        case .requestHead: .requestHead(rest())
+        case .sentHead:
+            take(RecordKind.SentHead.self)
+                .map { .sentHead(rest(), route: $0.route, carriesCredential: $0.carriesCredential) }
+        case .requestBody: .requestBody(rest())
+        case .attempt:
+            take(RecordKind.Attempt.self).map { .attempt(number: $0.number, generation: $0.generation) }
+        case .connected: take().map { .connected(isReused: $0) }
+        case .interim: take().map { .interim(status: $0) }
+        case .responseHead: .responseHead(rest())
+        case .responseBody: .responseBody(rest())
+        case .progress:
+            take(RecordKind.Progress.self)
+                .map { .progress(requestBytes: $0.requestBytes, responseBytes: $0.responseBytes) }
+        case .held: .held
+        case .relayedHeld: .relayedHeld
+        case .tokenWait:
+            take(RecordKind.TokenWait.self)
+                .map { .tokenWait(isForRejection: $0.isForRejection, leads: $0.leads) }
+        case .tokenArrived:
+            take(RecordKind.TokenArrival.self).map { arrival in
+                let failure = arrival.failure.map { CredentialFailure($0, text: rest()) }
+                return .tokenArrived(generation: arrival.generation, failure: failure)
+            }
+        case .ownAnswer:
+            take(RecordKind.OwnAnswer.self)
+                .map { .ownAnswer(status: $0.status, body: rest(), code: $0.code?.rawValue) }
+        case .tunnelOpened: .tunnelOpened
+        case .tunnelFromClient: .tunnelData(isFromClient: true, rest())
+        case .tunnelFromUpstream: .tunnelData(isFromClient: false, rest())
+        case .ended, nil: nil
+        }
+    }
+}
+
+extension RecordKind.Failure {
+    init(_ failure: CredentialFailure) {
+        self =
+            switch failure {
+            case .loginNeeded(let text): .loginNeeded(hasText: text != nil)
+            case .notRefreshable: .notRefreshable
+            case .unchanged(let seconds): .unchanged(retryAfter: seconds)
+            case .unavailable(let seconds, let isUnreachable):
+                .unavailable(retryAfter: seconds, isUnreachable: isUnreachable)
+            case .misconfigured(_, let seconds): .misconfigured(retryAfter: seconds)
+            case .paused(let seconds): .paused(retryAfter: seconds)
+            case .refreshDidNotHelp: .refreshDidNotHelp
+            case .notWritable: .notWritable
+            case .overloaded: .overloaded
+            case .shuttingDown: .shuttingDown
+            }
+    }
+}
+
+extension CredentialFailure {
+    fileprivate init(_ failure: RecordKind.Failure, text: [UInt8]) {
+        let words = String(decoding: text, as: UTF8.self)
+        self =
+            switch failure {
+            case .loginNeeded(let hasText): .loginNeeded(hasText ? words : nil)
+            case .notRefreshable: .notRefreshable
+            case .unchanged(let seconds): .unchanged(retryAfter: seconds)
+            case .unavailable(let seconds, let isUnreachable):
+                .unavailable(retryAfter: seconds, isUnreachable: isUnreachable)
+            case .misconfigured(let seconds): .misconfigured(words, retryAfter: seconds)
+            case .paused(let seconds): .paused(retryAfter: seconds)
+            case .refreshDidNotHelp: .refreshDidNotHelp
+            case .notWritable: .notWritable(words)
+            case .overloaded: .overloaded
+            case .shuttingDown: .shuttingDown
+            }
+    }
+
+    /// What it says in words; empty where it says nothing.
+    var text: String {
+        switch self {
+        case .loginNeeded(let text): text ?? ""
+        case .misconfigured(let text, _), .notWritable(let text): text
+        case .notRefreshable, .unchanged, .unavailable, .paused, .refreshDidNotHelp, .overloaded, .shuttingDown: ""
+        }
+    }
+}

@@ -1,0 +1,340 @@
+import EventIO
+import Platform
+
+/// One worker's side of `Recordings`: decides what is recorded, and writes it. Never waits, never allocates.
+///
+/// *Threading*: belongs to its worker's loop.
+final class Recorder {
+    let recordings: Recordings
+    private let lane: Recordings.Lane
+    private let ring: RecordingRing
+    private var exchanges = TokenBucket()
+    private var octets = TokenBucket()
+    private var failures = TokenBucket()
+    private var refusals = TokenBucket()
+    /// When the inspector was woken last, and how far it had read then.
+    private var wokenAt: UInt64 = 0
+    private var consumedThen: UInt64 = 0
+
+    init?(_ recordings: Recordings, worker index: Int) {
+        guard let lane = recordings.lane(index) else { return nil }
+        self.recordings = recordings
+        self.lane = lane
+        ring = lane.ring
+    }
+
+    private static let exchangeRate = TokenBucket.Rate(perSecond: 200, burst: 1000)
+    private static let viewedRate = TokenBucket.Rate(perSecond: 2000, burst: 4000)
+    /// Beyond it, heads only.
+    private static let octetRate = TokenBucket.Rate(perSecond: 8 << 20, burst: 8 << 20)
+    private static let failureRate = TokenBucket.Rate(perSecond: 500, burst: 500)
+    private static let refusalRate = TokenBucket.Rate(perSecond: 50, burst: 50)
+
+    // MARK: Identifiers
+
+    var prefix: UInt16 { lane.prefix }
+
+    /// The worker has given out that number.
+    @inline(__always)
+    func gave(_ number: UInt64) {
+        lane.numbers.set(Recordings.Number.last.rawValue, number)
+    }
+
+    // MARK: Admission
+
+    /// Whether an exchange that begins is recorded. `isRefused` one has its own share: a page that knocks must not push
+    /// out what matters.
+    @inline(__always)
+    func admit(_ origin: ConnectionOrigin, isRefused: Bool, now: UInt64) -> Recording {
+        guard case .client = origin else { return .running(.init(isUnlimited: true)) }
+        let policy = recordings.policy
+        if policy.isPaused { return .absent(.paused) }
+        switch policy.mode {
+        case .off: return .absent(.off)
+        case .all: return .running(.init(isUnlimited: true))
+        case .auto, .failures:
+            if isRefused {
+                return refusals.take(of: Self.refusalRate, now: now)
+                    ? .running(.init(isUnlimited: false)) : .absent(.refused)
+            }
+            guard policy.mode == .auto else { return .absent(.failuresOnly) }
+            let rate = policy.hasViewers ? Self.viewedRate : Self.exchangeRate
+            return exchanges.take(of: rate, now: now) ? .running(.init(isUnlimited: false)) : .absent(.rate)
+        }
+    }
+
+    /// Whether one that was not recorded is, from now on: something went wrong with it.
+    func admitLate(now: UInt64) -> Recording? {
+        guard !recordings.policy.isPaused, failures.take(of: Self.failureRate, now: now) else { return nil }
+        return .running(.init(isUnlimited: false))
+    }
+
+    // MARK: Writing
+
+    /// Writes the first record; without it, there is no recording.
+    func begin(
+        _ recording: inout Recording,
+        _ id: ExchangeID,
+        _ client: ClientName,
+        isLate: Bool,
+        startedAt: UInt64,
+        now: UInt64
+    ) {
+        guard case .running(var flow) = recording else { return }
+        flow.number = id.number
+        flow.requestRoom = recordings.bodyLimit
+        flow.responseRoom = flow.requestRoom
+        flow.toldAt = now
+        let wall = WallClock.now()
+        // One pair of clocks for each recording: they drift, and the wall's may jump.
+        let milliseconds = Int64(wall.seconds) &* 1000 &+ Int64(wall.nanoseconds / 1_000_000)
+        let age = now > startedAt ? (now &- startedAt) / 1_000_000 : 0
+        let beginning = RecordedEvent.Beginning(
+            connection: client.number,
+            origin: client.origin,
+            isLate: isLate,
+            startedAt: startedAt,
+            wallMilliseconds: milliseconds &- Int64(truncatingIfNeeded: age)
+        )
+        let hasRoom = write(.began, flow, beginning, .empty, at: now, reserving: RecordKind.End.size)
+        recording = hasRoom ? .running(flow) : .absent(.slab)
+    }
+
+    /// Writes a record; what there is no room for is missing, and the exchange's end says so.
+    func tell<Fixed: BitwiseCopyable>(
+        _ recording: inout Recording,
+        _ kind: RecordKind,
+        _ fixed: Fixed,
+        _ bytes: UnsafeRawBufferPointer = .empty,
+        at: UInt64
+    ) {
+        guard case .running(var flow) = recording, !write(kind, flow, fixed, bytes, at: at) else { return }
+        flow.isIncomplete = true
+        recording = .running(flow)
+    }
+
+    /// The same for a head, which counts among the octets.
+    func tellHead<Fixed: BitwiseCopyable>(
+        _ recording: inout Recording,
+        _ kind: RecordKind,
+        _ fixed: Fixed,
+        _ head: UnsafeRawBufferPointer,
+        at: UInt64
+    ) {
+        _ = octets.take(UInt64(head.count), of: Self.octetRate, now: at)
+        tell(&recording, kind, fixed, head, at: at)
+    }
+
+    /// Writes as much of a body as there is room for. `bodies` are its octets so far, both ways.
+    func tellBody(
+        _ recording: inout Recording,
+        _ kind: RecordKind,
+        _ bytes: UnsafeRawBufferPointer,
+        _ bodies: RecordKind.Progress,
+        at: UInt64
+    ) {
+        guard case .running(var flow) = recording, !bytes.isEmpty else { return }
+        let room = flow.room(kind)
+        let part = UnsafeRawBufferPointer(rebasing: bytes.prefix(room))
+        if room > 0 {
+            let isAllowed = flow.isUnlimited || octets.take(UInt64(part.count), of: Self.octetRate, now: at)
+            if isAllowed {
+                let isWritten =
+                    ring.extend(kind.rawValue, number: flow.number, part)
+                    || write(kind, flow, Nothing(), part, at: at)
+                if !isWritten { flow.isIncomplete = true }
+                flow.setRoom(kind, isWritten ? room - part.count : 0)
+            } else {
+                // What is kept has no gaps.
+                flow.setRoom(kind, 0)
+            }
+        }
+        if flow.room(kind) == 0, at &- flow.toldAt >= Self.progressInterval {
+            flow.toldAt = at
+            _ = write(.progress, flow, bodies, .empty, at: at)
+        }
+        recording = .running(flow)
+    }
+
+    private static let progressInterval: UInt64 = 250_000_000
+
+    /// Counts an exchange that ended, and writes its last record.
+    @inline(__always)
+    func end(_ recording: Recording, _ ending: @autoclosure () -> RecordedEvent.Ending, at: UInt64) {
+        lane.numbers.add(Recordings.Number.ended.rawValue)
+        switch recording {
+        case .absent(let absence): lane.numbers.add(absence.number.rawValue)
+        case .running(let flow): end(flow, ending(), at: at)
+        }
+    }
+
+    private func end(_ flow: Recording.Flow, _ ending: RecordedEvent.Ending, at: UInt64) {
+        lane.numbers.add(Recordings.Number.recorded.rawValue)
+        let end = RecordKind.End(ending: ending, isIncomplete: flow.isIncomplete)
+        // Its room was reserved.
+        _ = write(.ended, flow, end, .empty, at: at, releasing: RecordKind.End.size)
+    }
+
+    /// Writes what was refused before there was an exchange.
+    func record(_ refusal: WorkerResources.Refusal, as id: ExchangeID) {
+        let now = MonotonicClock.now()
+        var recording = admit(refusal.client.origin, isRefused: true, now: now)
+        begin(&recording, id, refusal.client, isLate: false, startedAt: now, now: now)
+        if !refusal.line.isEmpty { tellHead(&recording, .requestHead, Nothing(), refusal.line, at: now) }
+        let answer = RecordKind.OwnAnswer(status: refusal.problem.status, code: refusal.problem.code)
+        tellHead(&recording, .ownAnswer, answer, refusal.body, at: now)
+        let ending = RecordedEvent.Ending(
+            status: refusal.problem.status,
+            outcome: .local,
+            needsLogin: false,
+            attempts: 0,
+            requestBytes: 0,
+            responseBytes: UInt64(refusal.responseBytes),
+            totalNanoseconds: 0,
+            upstreamNanoseconds: 0,
+            tokenNanoseconds: 0,
+            refresh: .none,
+            wasReplayable: false
+        )
+        end(recording, ending, at: now)
+    }
+
+    private struct Nothing: BitwiseCopyable {}
+
+    @inline(__always)
+    private func write<Fixed: BitwiseCopyable>(
+        _ kind: RecordKind,
+        _ flow: Recording.Flow,
+        _ fixed: Fixed,
+        _ bytes: UnsafeRawBufferPointer,
+        at: UInt64,
+        reserving: Int = 0,
+        releasing: Int = 0
+    ) -> Bool {
+        withUnsafeBytes(of: fixed) {
+            ring.write(
+                kind.rawValue,
+                number: flow.number,
+                at: at,
+                $0,
+                bytes,
+                reserving: reserving,
+                releasing: releasing
+            )
+        }
+    }
+
+    // MARK: The turn's end
+
+    /// Shows what was written, and wakes the inspector if it waits for it.
+    @inline(__always)
+    func turnEnded(now: @autoclosure () -> UInt64 = MonotonicClock.now()) {
+        if ring.hasNews { publish(now) }
+    }
+
+    private func publish(_ clock: () -> UInt64) {
+        ring.publish()
+        let isFilling = ring.used >= ring.capacity / 4
+        let hasViewers = recordings.policy.hasViewers
+        guard hasViewers || isFilling else { return }
+        let (now, consumed) = (clock(), ring.consumedPosition)
+        // Not again and again for what it has been woken for.
+        guard now &- wokenAt >= Self.wakeInterval || isFilling && consumed != consumedThen else { return }
+        (wokenAt, consumedThen) = (now, consumed)
+        recordings.wake()
+    }
+
+    private static let wakeInterval: UInt64 = 50_000_000
+}
+
+/// Who a client's connection is.
+struct ClientName {
+    /// No other connection's.
+    let number: UInt64
+    let origin: ConnectionOrigin
+}
+
+/// What becomes of one exchange's recording. A runner's for good: nothing is allocated for it.
+enum Recording {
+    case absent(Absence)
+    case running(Flow)
+
+    /// Why it is not recorded.
+    enum Absence {
+        /// Too many are.
+        case rate
+        /// Too many were refused.
+        case refused
+        /// Nothing has gone wrong with it so far.
+        case failuresOnly
+        case slab
+        case paused
+        case off
+
+        /// It begins all the same if something goes wrong.
+        var mayBeginLate: Bool {
+            switch self {
+            case .rate, .failuresOnly: true
+            case .refused, .slab, .paused, .off: false
+            }
+        }
+
+        var number: Recordings.Number {
+            switch self {
+            case .rate, .refused: .rate
+            case .slab: .slab
+            case .paused: .paused
+            case .failuresOnly, .off: .off
+            }
+        }
+    }
+
+    struct Flow {
+        /// The exchange's.
+        var number: UInt64 = 0
+        /// Octets of the bodies that may still be written.
+        var requestRoom = 0
+        var responseRoom = 0
+        /// When the octets that are not written were told of last.
+        var toldAt: UInt64 = 0
+        /// There was no room for something.
+        var isIncomplete = false
+        /// No rate holds for it.
+        let isUnlimited: Bool
+
+        init(isUnlimited: Bool) {
+            self.isUnlimited = isUnlimited
+        }
+
+        @inline(__always)
+        func room(_ kind: RecordKind) -> Int {
+            kind == .requestBody || kind == .tunnelFromClient ? requestRoom : responseRoom
+        }
+
+        @inline(__always)
+        mutating func setRoom(_ kind: RecordKind, _ room: Int) {
+            if kind == .requestBody || kind == .tunnelFromClient { requestRoom = room } else { responseRoom = room }
+        }
+    }
+
+    @inline(__always)
+    var isRunning: Bool { if case .running = self { true } else { false } }
+
+    /// Another response begins, with room of its own for its body.
+    mutating func takesAnotherResponse(limit: Int) {
+        guard case .running(var flow) = self else { return }
+        flow.responseRoom = limit
+        self = .running(flow)
+    }
+
+    /// The beginning of the request's body is not at hand: the rest is of no use.
+    mutating func takesNoRequestBody() {
+        guard case .running(var flow) = self else { return }
+        flow.requestRoom = 0
+        self = .running(flow)
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    static var empty: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: nil, count: 0) }
+}

@@ -1,0 +1,127 @@
+import ReverseProxy
+import Testing
+
+@testable import Inspector
+
+@Suite struct ExchangeStoreTests {
+    @Test func changesAreCountedAndMoveToTheEnd() {
+        let store = ExchangeStore()
+        #expect(store.sequence == 0 && store.oldest == 1)
+        for number in 1...3 as ClosedRange<UInt64> { store.put(RecordedExchange.plain(number)) }
+        store.put(RecordedExchange.plain(1, status: "500 No"))
+        #expect(store.sequence == 4 && store.count == 3 && store.oldest == 2)
+        // Lanes do not show.
+        #expect(store.numbers == [1, 3, 2])
+        #expect(store.changes(after: 2, newest: 10).list.map(\.id.number) == [3, 1])
+        #expect(store.changes(after: 0, newest: 2).others == 1)
+        #expect(store.changes(after: 0, oldest: 2).list.map(\.id.number) == [2, 3])
+        #expect(store[ExchangeID(prefix: 0xA7, number: 1)]?.status == 500)
+    }
+
+    /// What matters is still there after a flood of what does not.
+    @Test func noiseDoesNotPushOutWhatMatters() {
+        let store = ExchangeStore(keep: 1 << 20)
+        var retried = RecordedExchange(1)
+        retried.request()
+        retried.attempt(1, 6)
+        retried.answer("401 Unauthorized")
+        retried.add(10, .held)
+        retried.attempt(2, 7, at: 11)
+        retried.answer(at: 12)
+        retried.end()
+        store.put(retried)
+        var refused = RecordedExchange(2)
+        refused.request()
+        refused.add(1, .ownAnswer(status: 403, body: [], code: "forbidden_origin"))
+        refused.end(403, outcome: .local)
+        store.put(refused)
+        for number in 10..<20_000 as Range<UInt64> {
+            store.put(RecordedExchange.plain(number, size: 500))
+            #expect(store.octets <= store.keep)
+        }
+        #expect(store[retried.id] != nil && store[refused.id] != nil)
+        #expect(store.octets <= store.keep / 100 * 65 && store.octets > store.keep / 2)
+        #expect(Int(store.evicted) + store.count == 2 + 19_990)
+        #expect(store.oldest == 1)
+    }
+
+    @Test func whatIsPinnedStaysAndNothingGoesForIt() {
+        let store = ExchangeStore(keep: 256 << 10)
+        for number in 1...50 as ClosedRange<UInt64> { store.put(RecordedExchange.plain(number)) }
+        let id = ExchangeID(prefix: 0xA7, number: 50)
+        #expect(store.pin(id, true) == .done && store[id]?.isPinned == true)
+        #expect(store.sequence == 51 && store.numbers.first == 50)
+        var pinned = 1
+        for number in 1..<50 as Range<UInt64> where store.pin(ExchangeID(prefix: 0xA7, number: number), true) == .done {
+            pinned += 1
+        }
+        #expect(pinned > 1 && pinned < 50 && store.evicted == 0)
+        for number in 100..<2000 as Range<UInt64> { store.put(RecordedExchange.plain(number)) }
+        #expect(store[id] != nil && store[ExchangeID(prefix: 0xA7, number: 49)] == nil)
+        #expect(store.pin(ExchangeID(prefix: 0xA7, number: 49), true) == .missing)
+        #expect(store.pin(id, false) == .done && store.pin(id, false) == .done)
+        for number in 2000..<4000 as Range<UInt64> { store.put(RecordedExchange.plain(number)) }
+        #expect(store[id] == nil)
+    }
+
+    /// Bodies go before the exchange does.
+    @Test func whatIsTooLargeIsKeptWithoutItsBody() throws {
+        let store = ExchangeStore(keep: 64 << 10)
+        store.put(RecordedExchange.plain(1, size: 60_000))
+        let exchange = try #require(store[ExchangeID(prefix: 0xA7, number: 1)])
+        #expect(exchange.isCut && exchange.attempts[0].body.kept.isEmpty && exchange.attempts[0].body.size == 60_000)
+        #expect(store.octets < 4096)
+    }
+
+    @Test func everythingIsForgottenOnRequest() {
+        let store = ExchangeStore()
+        for number in 1...5 as ClosedRange<UInt64> { store.put(RecordedExchange.plain(number)) }
+        _ = store.pin(ExchangeID(prefix: 0xA7, number: 1), true)
+        store.clear()
+        #expect(store.count == 0 && store.octets == 0 && store.sequence == 6 && store.oldest == 7 && store.evicted == 5)
+        store.put(RecordedExchange.plain(9))
+        #expect(store.sequence == 7 && store.numbers == [9])
+    }
+
+    @Test func whatTheInspectorSentIsFoundByItsTicket() {
+        let store = ExchangeStore()
+        var awaited = 0
+        store.onAwaiting = { awaited += 1 }
+        var found: [UInt64] = []
+        store.whenDone(ticket: 5) { found.append($0.id.number) }
+        #expect(store.isAwaited && awaited == 1)
+        var replay = RecordedExchange(7, origin: .replay(of: ExchangeID(prefix: 0xA7, number: 3), ticket: 5))
+        replay.request()
+        replay.attempt()
+        replay.answer()
+        let assembler = ExchangeAssembler()
+        _ = replay.stored(by: assembler)
+        store.put(assembler.look(RecordedExchange.redactor, now: replay.began + 200_000_000).exchanges[0])
+        #expect(found.isEmpty && store.exchange(ticket: 5)?.isRunning == true)
+        replay.end()
+        store.put(replay)
+        #expect(found == [7] && !store.isAwaited && store.exchange(ticket: 5)?.lane == .notable)
+        store.whenDone(ticket: 5) { found.append($0.id.number) }
+        #expect(found == [7, 7] && !store.isAwaited)
+        store.whenDone(ticket: 6) { _ in }
+        store.forget(ticket: 6)
+        #expect(!store.isAwaited)
+    }
+
+    @Test func howManyWereLostIsKnown() {
+        var past = Evictions()
+        #expect(past.after(0) == nil)
+        for sequence in 1...20_000 { past.append(sequence) }
+        #expect(past.after(19_990) == Lost(first: 19_991, last: 20_000, count: 10))
+        #expect(past.after(20_000) == nil && past.after(0)?.count == 20_000)
+    }
+
+    @Test func fieldsAreWhatTheyWere() {
+        let fields: StoredFields = [
+            StoredField(name: Array("A".utf8), value: []), StoredField(name: Array("b-C".utf8), value: [0xFF, 0]),
+            StoredField(name: Array("B-c".utf8), value: [UInt8](repeating: 1, count: 70_000)),
+        ]
+        #expect(fields.count == 3 && fields.map(\.name.count) == [1, 3, 3] && Array(fields)[1].value == [0xFF, 0])
+        #expect(fields.values(of: "b-c").map(\.count) == [2, 70_000])
+    }
+}

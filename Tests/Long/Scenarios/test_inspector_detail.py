@@ -1,0 +1,677 @@
+"""The right-hand side of the inspector's page in a real browser: exchanges of every kind, copies pasted into shells, differences, the composer."""
+import http.server, random, urllib.parse
+
+from long import *
+from chromium import *
+
+WEB = pathlib.Path(__file__).parents[3] / "Sources/InspectorPage/Web"
+POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; "
+          "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'")
+SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+AT = "2026-11-26T10:12:40.004Z"
+
+
+def body(data=b"", type=None, **more):
+    data = data.encode() if isinstance(data, str) else data
+    given = {"size": len(data), "kept": len(data), "decoded": len(data), "type": type, "encoding": None, "cut": False, "redactions": []}
+    if data:
+        try:
+            given["text"] = data.decode()
+        except UnicodeDecodeError:
+            given["base64"] = base64.b64encode(data).decode()
+    return {**given, **more}
+
+
+def attempt(n, status, data=b"", type="application/json", generation=7, began=0.1, first=4.0, ended=5.0, fields=(), **more):
+    return {"n": n, "generation": generation, "began": began, "connected": began, "reused": True, "first_byte": first, "ended": ended, "status": status, "reason": "Reason",
+            "version": "1.1", "fields": [["Content-Type", type], *fields] if type else [*fields], "size": 100, "body": body(data, type, **more.pop("body", {})), "redactions": [],
+            "held": False, "relayed": True, "marks": [], **more}
+
+
+def exchange(id="00a7-1", method="GET", target="/api/x", request=b"", request_type=None, attempts=None, fields=(), sent=(), redactions=(), **more):
+    attempts = [attempt(1, 200, b'{"a":1}')] if attempts is None else attempts
+    return {"seq": 1, "id": id, "at": AT, "method": method, "target": target, "status": attempts[-1]["status"] if attempts else None, "outcome": "complete", "code": None, "route": "ordinary",
+            "attempts": len(attempts), "statuses": [a["status"] for a in attempts if a["status"]], "generation": 7, "generations": [a["generation"] for a in attempts], "refresh": None,
+            "request_bytes": len(request), "response_bytes": 7, "total_ms": 5.2, "upstream_ms": 4.9, "type": "application/json", "state": "done", "origin": "client", "replay_of": None,
+            "flags": [], "connection": 1,
+            "request": {"head": {"version": "1.1", "fields": [["Host", "127.0.0.1:8080"], ["Accept", "*/*"], ["User-Agent", "curl/8"], *fields], "size": 90},
+                        "body": body(request, request_type), "kept_for_replay": "memory", "redactions": list(redactions)},
+            "sent": {"fields": [["Host", "api.test"], ["Accept", "*/*"], ["User-Agent", "curl/8"], *fields, *sent, ["X-Request-ID", "1"], ["Authorization", "Bearer ‹token, generation 7›"]]},
+            "attempt_list": attempts, "interim": [], "token_wait": None, "token_waits": [], "own_answer": None, "messages": [],
+            "timings": {"queued": 0.1, "token": 0, "upstream": 4.9, "client": 0.2}, **more}
+
+
+PAGE = (b"<!doctype html><title>x</title><meta http-equiv=refresh content='0;url=@/refresh'><style>@import url(@/import);body{background:url(@/background)}</style>"
+        b"<script src=@/script></script><script>parent.document.title='hacked';top.location='@/top';fetch('@/fetch')</script><img src=@/image onerror='top.x=1'>"
+        b"<iframe src=@/frame></iframe><form action=@/form target=_top><button autofocus>go</button></form><a target=_top href=@/link id=a>x</a><object data=@/object></object><h1>Rendered</h1>")
+HOSTILE = "line\x1b[31m red\x00 \u202etxt.exe\u202c <img src=x onerror=\"document.title='hacked'\"> <script>document.title='hacked'</script>\r\nnext"
+NUMBERS = '{"id":9223372036854775808,"id":9007199254740993,"__proto__":{"polluted":1.0},"list":[1e400,-0,{}],"deep":{"a":{"b":[]}}}'
+
+
+def retried():
+    return exchange("00a7-2", "POST", "/api/orders", b'{"venue":17}', "application/json", refresh="led", generations=[6, 7], total_ms=231.4,
+                    attempts=[attempt(1, 401, '{"code":401,"list":[1,2,3],"same":true}', generation=6, first=46.9, ended=46.9, held=True, relayed=False,
+                                      fields=[["WWW-Authenticate", 'Bearer error="invalid_token"']]),
+                              attempt(2, 201, '{"code":201,"list":[1,2,3],"same":true}', began=229.3, first=231.2, ended=231.4)],
+                    token_wait={"began": 47.0, "ended": 229.1, "led": True, "for_rejection": True, "waiters": 31, "generation": 7, "outcome": "refreshed"},
+                    timings={"queued": 0.1, "token": 182.1, "upstream": 48.9, "client": 0.3})
+
+
+def kinds():
+    """An exchange of every kind, by name."""
+    own = lambda status, code, detail: {"type": "about:blank", "title": "T", "status": status, "code": code, "detail": detail, "at": 5.0}
+    png = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
+    svg = b"<svg xmlns='http://www.w3.org/2000/svg' onload='top.x=1'><script>top.x=1</script><image href='@/svg'/></svg>"
+    all = {
+        "plain": exchange(attempts=[attempt(1, 200, NUMBERS)]), "retried": retried(),
+        "waited": exchange(refresh="waited", token_wait={"began": 0.1, "ended": 90, "led": False, "for_rejection": False, "waiters": 3, "generation": 7, "outcome": "refreshed"},
+                           attempts=[attempt(1, 200, "{}", began=90.1, first=95.0, ended=95.0)], total_ms=95.3),
+        "login": exchange(attempts=[], status=401, outcome="answered", code="login_needed", own_answer=own(401, "login_needed", "The session has ended."),
+                          token_wait={"began": 0.1, "ended": 4.9, "led": True, "for_rejection": False, "waiters": 0, "generation": None, "outcome": "refused"}),
+        "failed": exchange(attempts=[attempt(1, None, b"", None, first=None)], status=502, outcome="upstream_failed", code="upstream_reset", own_answer=own(502, "upstream_reset", "It hung up.")),
+        "refused": exchange(attempts=[], status=403, outcome="refused", code="forbidden_origin", route="none", own_answer=own(403, "forbidden_origin", "The page may not."), sent={"fields": []}),
+        "running": exchange(state="running", outcome=None, attempts=[attempt(1, 200, "data: 1\n\n", "text/event-stream", ended=None)], flags=["stream"],
+                            messages=[{"at": 4.0, "from": "upstream", "opcode": None, "size": 9, "text": "event: tick\ndata: one"}]),
+        "gone": exchange(outcome="client_gone", attempts=[attempt(1, 200, "x" * 600, "text/plain", ended=900.0)], total_ms=900.0),
+        "socket": exchange(target="/socket", attempts=[attempt(1, 101, b"", None)], flags=["websocket"], messages=[
+            {"at": 5.0, "from": "client", "opcode": 1, "size": 5, "text": "hello"}, {"at": 6.0, "from": "upstream", "opcode": 2, "size": 3, "base64": "AAH/"},
+            {"at": 7.0, "from": "upstream", "opcode": 9, "size": 0}, {"at": 8.0, "from": "client", "opcode": 8, "size": 5, "base64": base64.b64encode(b"\x03\xe8bye").decode()}]),
+        "hostile": exchange(target="/a/\u202ecod.exe?x=\"'><img src=x onerror=document.title=1>", attempts=[attempt(1, 200, HOSTILE, "text/plain\u202e", reason="OK\x1b]0;x\x07", fields=[["X\u202e", "\x1b[31mv"]])]),
+        "broken": exchange(attempts=[attempt(1, 200, '{\n "a": 1,\n "b": nope}')]),
+        "cut": exchange(flags=["cut"], attempts=[attempt(1, 200, "a;b\n" * 16384, "text/csv", body={"size": 3251123, "decoded": 3251123, "cut": True})]),
+        "br": exchange(flags=["encoded"], attempts=[attempt(1, 200, b"", "text/html", body={"size": 8123, "decoded": None, "encoding": "br", "unreadable": "br"})]),
+        "binary": exchange(attempts=[attempt(1, 200, bytes(range(256)), "application/pdf")]),
+        "image": exchange(attempts=[attempt(1, 200, png, "text/html")]), "svg": exchange(attempts=[attempt(1, 200, svg, "image/svg+xml")]),
+        "html": exchange(attempts=[attempt(1, 502, PAGE, "text/html")]),
+        "redacted": exchange(method="POST", request='{"user":"a","password":"‹redacted›"}'.encode(), request_type="application/json", fields=[["Cookie", "sid=‹redacted›"]], redactions=["field Cookie", "/password"],
+                             flags=["redacted"]),
+        "octets": exchange(method="PUT", request=b"\x00\xff\x80binary", request_type="application/octet-stream"),
+        "deep": exchange(attempts=[attempt(1, 200, "[" * 30000 + "]" * 30000)]),
+        "wide": exchange(target="/api/" + "long-segment/" * 300, attempts=[attempt(1, 200, json.dumps({"text": "w" * 60000}))]),
+    }
+    for i, x in enumerate(all.values()):
+        x["id"], x["seq"] = f"00a7-{i + 1}", i + 1
+    return all
+
+
+class Stand:
+    """Serves the page as Squire does, and a recorded past; `asked` is what changed something, `answer` what it gets."""
+
+    def __init__(self, key=False):
+        self.exchanges, self.asked, self.key = kinds(), [], key
+        self.answer = lambda path, sent: (404, {"code": "not_found", "detail": "none"})
+        stand = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def give(self, status, data, type="application/json", policy="default-src 'none'", **fields):
+                data = data if isinstance(data, bytes) else json.dumps(data).encode()
+                self.send_response(status)
+                for name, value in {"Content-Type": type, "Content-Length": len(data), "Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", **fields}.items():
+                    self.send_header(name, str(value))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def do_GET(self):
+                path = urllib.parse.unquote(self.path.partition("?")[0])
+                if path == "/" or path.startswith("/page/"):
+                    file = WEB / (path.removeprefix("/page/") if path != "/" else "index.html")
+                    type = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}.get(file.suffix, "text/plain")
+                    return self.give(200, file.read_bytes(), type, POLICY) if file.is_file() else self.give(404, b"")
+                if path == "/api/status":
+                    session = {"state": "usable", "generation": 7, "subject": "1", "issued_at": 1, "expires_at": 2 ** 32, "expires_in": 3600, "refreshes": 1, "last_refresh": None, "advice": None}
+                    return self.give(200, {"session": session, "upstream": "https://api.test", "listen": ["http://127.0.0.1:8080"], "version": "0", "inspector": {"keep": 16 << 20, "body": 65536, "record": "auto", "key": stand.key},
+                                           "copy": {"proxy": "http://127.0.0.1:8080", "socket": None, "upstream": "https://api.test", "config": "/home/a b/menu.yaml", "key_file": None, "token_command": "squire token"}})
+                if path == "/api/generations":
+                    return self.give(200, {"now": AT, "generations": [{"generation": 7, "issued_at": 0, "expires_at": 3600, "from": "refresh", "cause": "rejected", "at": AT, "took_ms": 182.1, "waiters": 31, "led_by": None,
+                                                                       "served": 1, "refused": 0, "running": 0, "ended_at": None, "ended_by": None, "subject": "1"}], "failures": [], "events": []})
+                if path == "/api/events":
+                    return self.give(503, {"code": "overloaded", "detail": "none here"}, **{"Retry-After": 60})
+                if path == "/api/exchanges":
+                    bare = lambda x: {k: v for k, v in x.items() if k not in ("request", "sent", "attempt_list", "messages")}
+                    after = int(re.search(r"after=(?:\w+-)?(\d+)|$", self.path)[1] or 0)
+                    found = sorted((bare(x) for x in stand.exchanges.values() if x["seq"] > after), key=lambda x: x["seq"])
+                    return self.give(200, {"run": "aa", "seq": max(x["seq"] for x in stand.exchanges.values()), "oldest": 1, "exchanges": found, "kept": 1, "counted": 1, "record": "auto"})
+                found = re.fullmatch(r"/api/exchanges/([^/]+)(?:/attempts/(\d+)/(body|preview)|/(body))?", path)
+                x = found and next((x for x in stand.exchanges.values() if x["id"] == found[1]), None)
+                if not x:
+                    return self.give(404, {"code": "evicted" if found and found[1] == "00a7-0" else "not_found", "detail": "none"}, "application/problem+json")
+                if not (found[3] or found[4]):
+                    return self.give(200, x)
+                part = x["request"]["body"] if found[4] else x["attempt_list"][int(found[2]) - 1]["body"]
+                data = base64.b64decode(part["base64"]) if "base64" in part else part.get("text", "").encode()
+                if found[3] == "preview":
+                    return self.give(200, data, "text/html; charset=utf-8", SANDBOX, **{"X-Frame-Options": "SAMEORIGIN"})
+                return self.give(200, data, "application/octet-stream")
+
+            def do_POST(self):
+                sent = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "null")
+                if self.path == "/api/explain":
+                    return self.give(200, {"access": "allowed", "route": {"kind": "ordinary", "because": "no entry matches", "source": "menu.yaml:3"}, "upstream": "https://api.test",
+                                           "token": {"action": "attach", "generation": 7, "expires_in": 60, "advice": None},
+                                           "fields": [{"name": "X-A", "value": "1", "what": "set", "why": "configured", "source": "menu.yaml:9"}]})
+                stand.asked.append((self.command, self.path, sent))
+                status, answer = stand.answer(self.path, sent)
+                self.give(status, answer, "application/json" if status < 400 else "application/problem+json")
+            do_PUT = do_POST
+
+            def log_message(self, *arguments): pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def id(self, kind): return self.exchanges[kind]["id"]
+
+
+class Canary(RawUpstream):
+    """Nothing should ever ask it."""
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class DetailCase(Scenario):
+    """One browser and one stand for all cases; a new tab for each."""
+    KEY = False
+
+    @classmethod
+    def setUpClass(cls):
+        cls.browser = Chromium()
+        cls.addClassCleanup(cls.browser.close)
+
+    def setUp(self):
+        super().setUp()
+        self.stand = Stand(self.KEY)
+        self.addCleanup(self.stand.server.shutdown)
+        self.page = self.browser.open()
+        self.addCleanup(lambda: self.page.close())
+
+    def show(self, kind, tab="story"):
+        return self.go(f"#/x/{self.stand.id(kind)}/{tab}", "document.querySelector('.exchange [role=tabpanel]')?.childElementCount")
+
+    def go(self, fragment, ready):
+        self.page.go("about:blank")
+        self.page.go(self.stand.url + "/" + fragment)
+        self.page.wait(ready)
+        return self.page
+
+    def panel(self): return self.page.evaluate("document.querySelector('.exchange [role=tabpanel]').innerText")
+
+    def module(self, name, expression):
+        """Of a module of the page, without the page itself."""
+        if not self.page.evaluate("location.pathname.startsWith('/page/')"):
+            self.page.go(self.stand.url + "/page/icon.svg")
+        return self.page.evaluate(f"import('/page/{name}.js').then(m => {expression})")
+
+
+class PureModules(DetailCase):
+    def test_json_loses_nothing(self):
+        lines = self.module("json", f"m.prettyLines(m.parseJSON({json.dumps(NUMBERS)}).root)")
+        self.assertEqual(lines, ["{", '  "id": 9223372036854775808,', '  "id": 9007199254740993,', '  "__proto__": {', '    "polluted": 1.0', "  },", '  "list": [', "    1e400,", "    -0,", "    {}", "  ],",
+                                 '  "deep": {', '    "a": {', '      "b": []', "    }", "  }", "}"])
+        self.assertEqual(self.module("json", f"m.parseJSON({json.dumps(NUMBERS)}).root.members.map(x => x.isDuplicate)"), [True, True, False, False, False])
+        self.assertIsNone(self.page.evaluate("({}).polluted ?? null"))
+        self.assertEqual(self.module("json", "m.jsonLines(m.parseJSON('['.repeat(100000) + ']'.repeat(100000)).root).length"), 199999)
+
+    def test_json_is_what_the_standard_says(self):
+        """As the browser's own reader has it, for many short texts."""
+        self.assertEqual(self.module("json", r"""(() => { let s = 7; const next = n => (s = (s * 1103515245 + 12345) & 0x7fffffff) % n, parts = ['{','}','[',']',',',':','"a"','"\\u0041"','1','-0.5e+3','01','true','nul',' ','\n','"','\\'];
+            const wrong = []; let right = 0;
+            for (let i = 0; i < 60000; i++) { let text = ''; for (let n = next(9) + 1; n--;) text += parts[next(parts.length)];
+              let expected = true; try { JSON.parse(text) } catch { expected = false } right += expected;
+              if ((m.parseJSON(text).problem === null) !== expected) wrong.push(text) }
+            return [wrong.slice(0, 5), right > 500] })()"""), [[], True])
+
+    def test_json_says_where_it_breaks(self):
+        for text, words in [('{\n "a": nope}', "line 2, column 7: expected a value"), ("[1 2]", 'column 4: expected "," or "]"'), ('{"a" 1}', 'expected ":"'), ("[1,]", "expected a value"), ('"abc', "expected the rest of a string, found the end"),
+                            ("1 x", "expected nothing more"), ('{"a":1,}', "expected a name in quotes"), ("", "found the end")]:
+            self.assertIn(words, self.module("json", f"m.describe(m.parseJSON({json.dumps(text)}).problem)"), text)
+
+    def test_the_difference_is_the_shortest(self):
+        wrong = self.module("compare", r"""(() => { let s = 3; const next = n => (s = (s * 1103515245 + 12345) & 0x7fffffff) % n, list = () => Array.from({length: next(12)}, () => 'abc'[next(3)]);
+            const common = (a, b) => { const t = [...Array(a.length + 1)].map(() => Array(b.length + 1).fill(0)); for (let i = 1; i <= a.length; i++) for (let j = 1; j <= b.length; j++) t[i][j] = a[i-1] === b[j-1] ? t[i-1][j-1] + 1 : Math.max(t[i-1][j], t[i][j-1]); return t[a.length][b.length] };
+            const wrong = [];
+            for (let i = 0; i < 5000; i++) { const a = list(), b = list(), d = m.difference(a, b), equal = d.filter(x => x.what === 'equal');
+              if (d.filter(x => x.left !== null).map(x => a[x.left]).join() !== a.join() || d.filter(x => x.right !== null).map(x => b[x.right]).join() !== b.join() || equal.some(x => a[x.left] !== b[x.right]) || equal.length !== common(a, b)) wrong.push([a, b]) }
+            return wrong.slice(0, 3) })()""")
+        self.assertEqual(wrong, [])
+
+    def test_the_difference_has_bounds(self):
+        self.assertEqual(self.module("compare", """(() => { const a = Array.from({length: 4000}, (_, i) => 'a' + i), b = a.map(x => x + 'b'), c = Array.from({length: 100000}, (_, i) => 'c' + i);
+            return [m.difference(a, b), m.difference(c, []), m.difference(c, [...c, 'x']).length, m.difference(a, a.slice(900)).filter(x => x.what === 'removed').length] })()"""), [None, None, 100001, 900])
+
+    def test_messages_are_read_from_a_stream(self):
+        self.assertEqual(self.module("messages", "m.eventsOf('id: 1\\nevent: a\\ndata: x\\ndata: y\\r\\n\\r\\n: hi\\n\\ndata:z').map(e => [e.type, e.id, e.data, e.comment, !!e.isOpen])"),
+                         [["a", "1", "x\ny", None, False], [None, None, None, "hi", False], [None, None, "z", None, True]])
+
+
+class Copies(DetailCase):
+    """What is pasted into a shell sends exactly what was recorded, and does nothing else."""
+    BODIES = [b"", b"@/etc/passwd", b"'; touch x #", b"\x1b[201~; touch x\r", b"a\x00b", b"\xff\xfe\x80", b"x" * 61440, b'{"a":"$(touch x)`touch x`"}', "é𝒳 \u202e!!".encode(), b"\n\n'\\''\n", b"-K/etc/passwd", b"a=b&c=%00",
+              b"\r\n--x\r\nContent: y\r\n", b"line\tone\nline two\n", b"\\\\x41 %s %d"]
+    TARGETS = ["/api/x", "/api/x?include=a|b;c", "/api/x?q='x'&y=$z", "/api/x?a[0]=1&b={2}&c={a,b}", "/../y/./z", "/%2e%2e/z?f=`id`", "/a\\b^c<d>", "/x?y#z".replace("#", "%23"), "/é/ü", "/a//b", "/x?@/etc/passwd", "/*", "/-X", "/x?$(touch%20x)"]
+    METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "QUERY", "get", "M-SEARCH", "!#$%&'*+-.^_`|~", "-X"]
+    VALUES = ["v", "", "'\"$(touch x)`touch x`\\", "@/etc/passwd", "a;b,c", "{a,b}[1-3]", "é ü", "!!", "~", "*", "a\tb", "%00 \\x41", ";", "=x"]
+
+    def place(self, upstream):
+        return {"proxy": upstream.url, "socket": None, "upstream": upstream.url, "config": "/tmp/a b/c'd.yaml", "key_file": None, "token_command": "squire token"}
+
+    def cases(self):
+        generator = random.Random(16)
+        longest = max(map(len, (self.BODIES, self.TARGETS, self.METHODS, self.VALUES)))
+        for i in range(longest * 4):
+            pick = lambda all: all[i] if i < len(all) else generator.choice(all)
+            method, target, value, data = pick(self.METHODS), pick(self.TARGETS), pick(self.VALUES), pick(self.BODIES)
+            # A body with HEAD is nothing that curl can be told.
+            yield method, target, value, b"" if method == "HEAD" else data, generator.random() < 0.5
+
+    def paste(self, shell, command):
+        """Run in an empty directory, of which what is left is given."""
+        box = self.directory / "box"
+        box.mkdir(exist_ok=True)
+        binaries = self.directory / "bin"
+        if not binaries.exists():
+            binaries.mkdir()
+            (binaries / "squire").write_text('#!/bin/sh\n[ "$#" = 5 ] && [ "$3" = "/tmp/a b/c\'d.yaml" ] && echo "Authorization: Bearer of-now"\n')
+            (binaries / "squire").chmod(0o755)
+        environment = {"PATH": f"{binaries}:{os.environ['PATH']}", "HOME": str(box), "TOKEN": "given"}
+        return subprocess.run([shell, "-c", command + " -sS -o /dev/null"], cwd=box, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=LIMIT), sorted(p.name for p in box.iterdir())
+
+    def assert_pasted(self, form, upstream, method, target, value, data, has_type, multiline=False, shells=("dash", "bash")):
+        fields = [["X-A", value], ["Accept-Encoding", "gzip"]] + ([["Content-Type", "text/plain"]] if has_type else [])
+        x = exchange(method=method, target=target, request=data, fields=fields)
+        place = self.place(upstream)
+        made = self.module("copy", f"m.copyText({json.dumps(form)}, {json.dumps(x)}, {json.dumps(place)}, {{isMultiline: {str(multiline).lower()}}})")
+        self.assertIn("text", made, (method, target, value, data[:40], made))
+        command = made["text"]
+        self.assertIsNone(re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]", command), command[:300])
+        self.assertNotIn("‹", command)
+        for shell in filter(shutil.which, shells):
+            before = len(upstream.requests)
+            result, left = self.paste(shell, command)
+            context = (shell, result.stderr, command[:400])
+            self.assertEqual(left, [], context)
+            self.assertEqual(len(upstream.requests), before + 1, context)
+            got = upstream.requests[-1]
+            self.assertEqual((got.method, got.target.encode("latin-1"), got.payload == data), (method, target.encode(), True), context)
+            self.assertEqual([v.encode("latin-1").strip() for v in got.all("X-A")], [value.encode()], context)
+            self.assertEqual(got.all("Accept") + got.all("User-Agent"), ["*/*", "curl/8"], context)
+            self.assertEqual(got.all("Content-Type"), ["text/plain"] if has_type else [], context)
+            self.assertEqual(got.all("Authorization"), {"s": [], "d": ["Bearer of-now"], "t": ["Bearer given"]}[form], context)
+
+    def test_curl_sends_what_was_recorded(self):
+        upstream = self.upstream()
+        for i, (method, target, value, data, has_type) in enumerate(self.cases()):
+            self.assert_pasted("sdt"[i % 3], upstream, method, target, value, data, has_type, multiline=i % 2 == 1)
+
+    def test_each_body_pasted_by_each_form(self):
+        upstream = self.upstream()
+        for form in "sdt":
+            for data in self.BODIES:
+                self.assert_pasted(form, upstream, "POST", "/api/x", "v", data, True, shells=("dash",))
+
+    def test_fetch_sends_what_was_recorded(self):
+        if not shutil.which("node"):
+            self.skipTest("no Node is installed")
+        upstream = self.upstream()
+        for data in self.BODIES:
+            x = exchange(method="POST", target="/api/x?a=b", request=data, fields=[["X-A", "'\"\\"], ["Content-Type", "text/plain"]])
+            text = self.module("copy", f"m.copyText('f', {json.dumps(x)}, {json.dumps(self.place(upstream))})")["text"]
+            self.assertIsNone(re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]", text))
+            subprocess.run(["node", "--input-type=module"], input=text.encode(), check=True, timeout=LIMIT, capture_output=True, cwd=self.directory)
+            got = upstream.requests[-1]
+            self.assertEqual((got.method, got.target, got.payload, got["X-A"]), ("POST", "/api/x?a=b", data, "'\"\\"))
+
+    def test_raw_is_the_request(self):
+        x = exchange(method="POST", target="/api/x", request=b'{"a":1}', fields=[["X-A", "1"]])
+        self.assertEqual(self.module("copy", f"m.copyText('w', {json.dumps(x)}, {{proxy: 'http://127.0.0.1:8080'}}).text"),
+                         'POST /api/x HTTP/1.1\nHost: 127.0.0.1:8080\nAccept: */*\nUser-Agent: curl/8\nX-A: 1\nContent-Length: 7\n\n{"a":1}')
+
+    def test_httpie_is_not_told_what_it_would_misread(self):
+        text = lambda x: self.module("copy", f"m.copyText('h', {json.dumps(x)}, {{proxy: 'http://127.0.0.1:8080'}})")
+        self.assertEqual(text(exchange(method="POST", request=b"@/etc/passwd", fields=[["X-A", "=x"]]))["text"],
+                         "http --ignore-stdin --raw=@/etc/passwd POST http://127.0.0.1:8080/api/x Accept-Encoding: Content-Type: 'Accept: */*' 'User-Agent: curl/8' 'X-A: =x'")
+        for x in (exchange(target="/../x"), exchange(target="/é"), exchange(fields=[["X-A", "a\\:b"]]), exchange(method="M-SEARCH"), exchange(method="POST", request=b"\x00")):
+            self.assertIn("error", text(x))
+
+    def test_what_cannot_be_pasted_is_refused(self):
+        place = {"proxy": "http://127.0.0.1:1", "upstream": "http://127.0.0.1:1"}
+        client = lambda **more: {**exchange(), "request": {"head": {"fields": [["X", "\xff"]], **more}, "body": {}}}
+        for x, forms in [(exchange(fields=[["X-A", "a\x1bb"]]), "sdthfw"), (exchange(fields=[["X-A", "\u202e"]]), "sdthfw"), (exchange(target="/\x9b"), "sdthfw"), (exchange(target="/\xff", octets=True), "sdthfw"),
+                         (exchange(method="PO\x07ST"), "sdthfw"), (exchange(fields=[["X-A", "a\nb"]]), "sdthfw"), (client(octets=True), "shfw"),
+                         ({**exchange(), "request": {"head": {"fields": []}, "body": body(b"abc", cut=True, size=9)}}, "sdthfw"),
+                         ({**exchange(), "request": {"head": {"fields": []}, "body": body(b"abc", encoding="gzip")}}, "sdthfw")]:
+            for form in forms:
+                made = self.module("copy", f"m.copyText({json.dumps(form)}, {json.dumps(x)}, {json.dumps(place)})")
+                self.assertEqual(list(made), ["error"], (form, x["method"], x["target"], made))
+        self.assertIn("text", self.module("copy", f"m.copyText('s', {json.dumps(client())}, {json.dumps(place)})"))
+
+    def test_redacted_parts_are_named(self):
+        x = exchange(method="POST", request='{"password":"‹redacted›"}'.encode(), fields=[["Cookie", "a=‹redacted›"], ["Authorization", "Bearer ‹redacted›"]], redactions=["field Cookie", "/pass'$(touch x)\nword"])
+        text = self.module("copy", f"m.copyText('s', {json.dumps(x)}, {{proxy: 'http://127.0.0.1:1'}}).text")
+        first, rest = text.split("\n", 1)
+        self.assertEqual(first, "# redacted: field Cookie, /pass???touch x??word, field Authorization")
+        self.assertNotIn("Authorization", rest)
+
+    def test_the_menu_puts_it_on_the_clipboard(self):
+        self.browser_permissions()
+        page = self.show("retried")
+        page.key("c")
+        page.wait("document.querySelector('[role=menu]:not([hidden])')")
+        page.key("s")
+        page.wait("document.querySelector('[role=menu][hidden]')")
+        self.assertIn("--data-raw '{\"venue\":17}'", page.evaluate("navigator.clipboard.readText()"))
+        self.assertEqual(page.evaluate("document.activeElement.textContent"), "Copy")
+        page.key("Enter")
+        page.wait("document.querySelector('[role=menu]:not([hidden])')")
+        page.key("ArrowDown")
+        page.key("Enter")
+        page.wait("document.querySelector('[role=menu][hidden]')")
+        self.assertIn('$(squire token --config \'/home/a b/menu.yaml\' --format header)', page.evaluate("navigator.clipboard.readText()"))
+        page.assert_clean()
+
+    def browser_permissions(self):
+        self.page.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+
+    def test_without_a_clipboard_the_text_is_selected(self):
+        page = self.show("retried")
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+        page.key("c")
+        page.key("w")
+        page.wait("document.querySelector('dialog[open] textarea')")
+        self.assertTrue(page.evaluate("(() => { const f = document.querySelector('dialog textarea'); return f.selectionEnd - f.selectionStart === f.value.length && f.value.startsWith('POST /api/orders HTTP/1.1') })()"))
+        page.assert_clean()
+
+
+class Views(DetailCase):
+    STORIES = {
+        "retried": ["POST /api/orders received · 12 B, kept to be sent again", "attempt 1 with generation 6 · on a kept connection", "401 invalid_token", "held: your tool has not seen it",
+                    "refresh started by this request · 31 others waited for it", "generation 7 · here and saved · good for 1 h", "attempt 2 with generation 7", "201 Reason", "what your tool got"],
+        "waited": ["waits for the refresh that another request started", "generation 7", "attempt 1 with generation 7"],
+        "login": ["refresh started by this request: the token was about to expire · none waited for it", "the refresh was refused: a login is needed", "401 login_needed", "The session has ended.", "squire login --config '/home/a b/menu.yaml'"],
+        "failed": ["attempt 1 with generation 7", "attempt 1 ended without an answer", "502 upstream_reset", "It hung up."],
+        "refused": ["GET /api/x received", "403 forbidden_origin · Squire's own answer, given to your tool", "The page may not."],
+        "running": ["200 Reason", "still coming · 9 B so far"],
+        "gone": ["its body ended · 600 B", "your tool hung up"],
+        "socket": ["101 Reason", "4 messages in both directions"],
+    }
+
+    def test_each_kind_has_its_story(self):
+        for kind, words in self.STORIES.items():
+            page = self.show(kind)
+            page.wait(f"document.querySelector('[role=tabpanel]').innerText.includes({json.dumps(words[-1])})")
+            text, at = self.panel(), 0
+            for part in words:
+                place = text.find(part, at)
+                self.assertGreaterEqual(place, 0, (kind, part, text))
+                at = place
+            stamps = page.evaluate("[...document.querySelectorAll('.lines .at')].map(e => parseFloat(e.textContent.replace(',', '')))")
+            self.assertEqual(stamps, sorted(stamps))
+        page.assert_clean()
+
+    def test_roles_and_names(self):
+        page = self.show("running")
+        for role, name in [("complementary", "Exchange detail"), ("tablist", "Exchange"), *[("tab", n) for n in ("Story", "Request", "Response", "Headers", "Explain", "Raw", "Messages")],
+                           ("button", "Send again"), ("button", "Edit"), ("button", "Copy")]:
+            self.assertTrue(page.has(role, name), (role, name))
+        page = self.go("#/send", "document.querySelector('form')")
+        for role, name in [("form", "Compose"), ("textbox", "Body"), ("button", "Send"), ("button", "Add field")]:
+            self.assertTrue(page.has(role, name), (role, name))
+        # With completion, which makes them comboboxes.
+        for name in ("Method", "Target"):
+            self.assertTrue(page.has("textbox", name) or page.has("combobox", name), name)
+
+    def test_tabs_by_key(self):
+        page = self.show("running")
+        for n, tab in enumerate(["story", "request", "response", "headers", "explain", "raw", "messages"], 1):
+            page.key(str(n))
+            page.wait(f"location.hash.endsWith('/{tab}')")
+        page.evaluate("document.querySelector('[role=tab][aria-selected=true]').focus()")
+        page.key("ArrowRight")
+        page.wait("location.hash.endsWith('/story') && document.activeElement.textContent === 'Story'")
+        page.key("ArrowLeft")
+        page.wait("location.hash.endsWith('/messages') && document.activeElement.textContent === 'Messages'")
+        page.assert_clean()
+
+    def test_numbers_and_duplicates_are_as_they_were_sent(self):
+        page = self.show("plain", "response")
+        text = self.panel()
+        for part in ("9223372036854775808", "9007199254740993", "1e400", "-0", "__proto__", "1.0"):
+            self.assertIn(part, text)
+        self.assertEqual(text.count("twice"), 2)
+        page.evaluate("document.querySelector('.fold').click()")
+        self.assertIn("{ 5 }", self.panel())
+        self.assertNotIn("__proto__", self.panel())
+        page.assert_clean()
+
+    def test_what_is_not_here_is_said(self):
+        for kind, words in {"cut": "64 KiB of 3.1 MiB kept", "br": "Encoded with br: it cannot be searched for secrets, so it was not kept", "broken": "Not JSON at line 3, column 7"}.items():
+            self.show(kind, "response")
+            self.assertIn(words, self.panel(), kind)
+        self.show("redacted", "request")
+        self.assertIn("‹redacted›", self.panel())
+
+    def test_hostile_texts_are_marks(self):
+        for tab in ("story", "request", "response", "headers", "raw", "explain"):
+            page = self.show("hostile", tab)
+            text = page.evaluate("document.querySelector('aside').innerText")
+            self.assertIsNone(re.search("[\x00\x07\x1b\u202e\u202c]", text), tab)
+            self.assertIn("[U+202E]", text)
+            self.assertEqual(page.evaluate("document.querySelectorAll('aside img, aside script').length"), 0)
+        self.assertNotIn("hacked", page.evaluate("document.title"))
+        page.assert_clean()
+
+    def test_pictures_are_blobs_by_their_signature(self):
+        page = self.show("image", "response")
+        page.wait("document.querySelector('.picture img')?.naturalWidth === 1")
+        self.assertTrue(page.evaluate("document.querySelector('.picture img').src.startsWith('blob:')"))
+        canary = self.upstream()
+        part = self.stand.exchanges["svg"]["attempt_list"][0]["body"]
+        part["text"] = part["text"].replace("@", canary.url)
+        page = self.show("svg", "response")
+        page.wait("document.querySelector('.picture figcaption').textContent.includes('×')")
+        self.assertIsNone(page.evaluate("window.x ?? null"))
+        self.assertEqual(canary.requests, [])
+        page.assert_clean()
+
+    def test_a_rendered_page_does_nothing(self):
+        canary = self.upstream()
+        part = self.stand.exchanges["html"]["attempt_list"][0]["body"]
+        part["text"] = part["text"].replace("@", canary.url)
+        page = self.show("html", "response")
+        place = page.evaluate("location.href")
+        self.assertEqual(page.evaluate("document.querySelectorAll('iframe').length"), 0)
+        page.press("Render")
+        page.wait("document.querySelector('iframe')")
+        self.assertEqual(page.evaluate("[...document.querySelector('iframe').attributes].filter(a => a.name === 'sandbox').map(a => a.value)"), [""])
+        # It is there once its frame has drawn something; a refresh of 0 s had its chance a second later.
+        page.evaluate("new Promise(done => setTimeout(done, 1500))")
+        self.assertEqual(page.evaluate("location.href"), place)
+        self.assertNotIn("hacked", page.evaluate("document.title"))
+        self.assertEqual([r.line for r in canary.requests], [])
+        self.assertEqual(page.exceptions, [])
+
+    def test_states(self):
+        for fragment, words in [("#/x/00a7-0/story", "No longer kept"), ("#/x/zz-9/story", "No such exchange")]:
+            page = self.go(fragment, f"document.body.innerText.includes({json.dumps(words)})")
+        page.assert_clean()
+
+    def test_deep_and_wide_bodies_do_not_stop_the_page(self):
+        for kind in ("deep", "wide"):
+            page = self.show(kind, "response")
+            page.wait("document.querySelector('.json-line')")
+            self.assertLess(page.evaluate("document.querySelectorAll('*').length"), 9000)
+            page.size(390, 800)
+            self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 390)
+            page.size(1280, 800)
+        page.assert_clean()
+
+    def test_headers_side_by_side(self):
+        self.show("redacted", "headers")
+        text = self.panel()
+        for part in ("replaced", "kept", "made", "‹token, generation 7›", "sid=‹redacted›"):
+            self.assertIn(part, text)
+
+    def test_messages(self):
+        page = self.show("socket", "messages")
+        rows = page.evaluate("[...document.querySelectorAll('table.messages tbody tr')].map(r => [...r.cells].map(c => c.innerText.trim()))")
+        self.assertEqual([row[2] for row in rows], ["text", "binary", "ping", "close"])
+        self.assertEqual([row[1][2:] for row in rows], ["client", "upstream", "upstream", "client"])
+        self.assertEqual(rows[0][4], "hello")
+        self.assertIn("00 01 ff", rows[1][4])
+        self.assertEqual(rows[3][4], "1000 bye")
+
+    def test_a_running_stream_grows(self):
+        page = self.show("running", "messages")
+        self.assertIn("tick", self.panel())
+        self.assertIn("1 message so far", self.panel())
+        x = self.stand.exchanges["running"]
+        x["messages"] = x["messages"] + [{"at": 700.0, "from": "upstream", "opcode": None, "size": 5, "text": "data: two"}]
+        x["seq"] = 1000
+        page.wait("document.querySelector('[role=tabpanel]').innerText.includes('2 messages so far')")
+        self.assertIn("two", self.panel())
+        x.update(state="done", outcome="complete", seq=1001)
+        page.wait("document.querySelector('[role=tabpanel]').innerText.includes('2 messages') && !document.querySelector('[role=tabpanel]').innerText.includes('so far')")
+        page.assert_clean()
+
+    def test_axe(self):
+        source, why = axe_source()
+        if why:
+            self.skipTest(why)
+        wrong = {}
+        for scheme in ("light", "dark"):
+            self.page.media(scheme=scheme)
+            for kind, tab in [("retried", "story"), ("redacted", "request"), ("plain", "response"), ("retried", "headers"), ("retried", "explain"), ("hostile", "raw"), ("socket", "messages"), ("cut", "response"), ("image", "response")]:
+                page = self.show(kind, tab)
+                wrong[scheme, kind, tab] = axe(page, source, "document.querySelector('aside')")
+            page = self.go(f"#/send/{self.stand.id('redacted')}", "document.querySelector('.field-row')")
+            wrong[scheme, "composer"] = axe(page, source, "document.querySelector('.composer')")
+            id = self.stand.id("retried")
+            page = self.go(f"#/d/{id}.1/{id}.2", "document.querySelector('.diff h3')")
+            wrong[scheme, "diff"] = axe(page, source, "document.querySelector('.diff')")
+        self.assertEqual({where: found for where, found in wrong.items() if found}, {})
+
+
+class WithKey(DetailCase):
+    KEY = True
+
+    def test_nothing_is_rendered_with_a_key(self):
+        page = self.show("html", "response")
+        self.assertTrue(page.evaluate("document.querySelector('[data-view=Render]').disabled"))
+        self.assertIn("cannot send the key", self.panel())
+
+
+class Differences(DetailCase):
+    def test_attempts_differ_by_their_token(self):
+        page = self.show("retried")
+        page.key("d")
+        page.wait("document.querySelector('.diff h3')")
+        id = self.stand.id("retried")
+        self.assertEqual(page.evaluate("location.hash"), f"#/d/{id}.1/{id}.2")
+        part = lambda name: page.evaluate(f"document.querySelector('section[aria-label=\"{name}\"]').innerText")
+        self.assertIn("1 difference", part("Fields of the request"))
+        self.assertIn("generation 6", part("Fields of the request"))
+        self.assertIn("generation 7", part("Fields of the request"))
+        for name in ("Request line", "Body of the request"):
+            self.assertIn("the same", part(name))
+        changed = page.evaluate("""[...document.querySelectorAll('section[aria-label="Body of the answer"] :is(.is-removed, .is-added)')].map(e => e.innerText.replace(/\\s+/g, ' ').trim())""")
+        self.assertEqual(len(changed), 2, changed)
+        self.assertIn('"code": 401,', changed[0])
+        self.assertIn('"code": 201,', changed[1])
+        page.press("Unified")
+        page.wait("document.querySelector('.diff [aria-pressed=true]').textContent === 'Unified'")
+        page.assert_clean()
+
+    def test_octets_and_large_bodies(self):
+        self.stand.exchanges["plain"]["attempt_list"][0]["body"] = body("\n".join(f"a{i}" for i in range(9000)), "text/plain")
+        self.stand.exchanges["gone"]["attempt_list"][0]["body"] = body("\n".join(f"b{i}" for i in range(9000)), "text/plain")
+        page = self.go(f"#/d/{self.stand.id('plain')}/{self.stand.id('gone')}", "document.querySelector('.diff h3')")
+        self.assertIn("are not compared", page.evaluate("document.querySelector('.diff').innerText"))
+        page = self.go(f"#/d/{self.stand.id('binary')}/{self.stand.id('image')}", "document.querySelector('.diff h3')")
+        self.assertIn("Compared as octets", page.evaluate("document.querySelector('.diff').innerText"))
+        page.assert_clean()
+
+
+class Composing(DetailCase):
+    def compose(self, kind=None):
+        ready = "document.querySelector('.compose-form [aria-label=Target]')" + (f"?.value === {json.dumps(self.stand.exchanges[kind]['target'])}" if kind else "")
+        return self.go("#/send" + (f"/{self.stand.id(kind)}" if kind else ""), ready)
+
+    def answered(self, **more):
+        self.stand.answer = lambda path, sent: (201, exchange("00a7-99", sent.get("method") or "GET", sent.get("target") or "/", origin="replay", **more))
+
+    def test_safe_methods_go_at_once(self):
+        self.answered()
+        page = self.show("plain")
+        page.key("r")
+        page.wait("location.hash.includes('00a7-99')")
+        self.assertEqual([(method, path) for method, path, _ in self.stand.asked], [("POST", f"/api/exchanges/{self.stand.id('plain')}/replay")])
+
+    def test_others_ask_first(self):
+        self.answered()
+        page = self.show("retried")
+        page.key("r")
+        page.wait("document.activeElement.textContent === 'Send'")
+        self.assertIn("this may do it a second time", page.evaluate("document.querySelector('.compose-form').innerText"))
+        self.assertEqual(self.stand.asked, [])
+        page.wait("document.querySelector('.explain-line').textContent === 'goes to https://api.test with generation 7, 1 configured header'")
+        page.key("Enter")
+        page.wait("document.querySelector('.compose-answer').innerText.includes('00a7-99')")
+        (_, path, sent), = self.stand.asked
+        self.assertEqual(path, f"/api/exchanges/{self.stand.id('retried')}/replay")
+        # What was not touched is sent as it was recorded.
+        self.assertNotIn("body", sent)
+        self.assertEqual(sent["fields"], [["Accept", "*/*"], ["User-Agent", "curl/8"]])
+        page.assert_clean()
+
+    def test_an_edited_body_is_sent(self):
+        self.answered()
+        page = self.compose("retried")
+        page.evaluate("(() => { const b = document.querySelector('[aria-label=Body]'); b.focus(); b.select() })()")
+        page.paste('{"venue":18}')
+        page.key("Enter", "Control")
+        page.wait("document.querySelector('.compose-answer').innerText.includes('00a7-99')")
+        self.assertEqual(self.stand.asked[0][2]["body"], '{"venue":18}')
+
+    def test_octets_are_kept(self):
+        self.answered()
+        page = self.compose("octets")
+        self.assertTrue(page.evaluate("document.querySelector('[aria-label=Body]').disabled"))
+        page.press("Send")
+        page.wait("document.querySelector('.compose-answer').innerText.includes('00a7-99')")
+        self.assertNotIn("body", self.stand.asked[0][2])
+
+    def test_redacted_rows_must_be_filled_in(self):
+        self.answered()
+        page = self.compose("redacted")
+        page.wait("document.querySelector('.is-missing')")
+        self.assertTrue(page.evaluate("[...document.querySelectorAll('button')].find(b => b.textContent === 'Send').disabled"))
+        page.key("Enter", "Control")
+        fill = lambda selector, text: (page.evaluate(f"(() => {{ const e = {selector}; e.focus(); e.select() }})()"), page.paste(text))
+        fill("document.querySelector('.field-value.is-missing')", "sid=1")
+        self.assertTrue(page.evaluate("[...document.querySelectorAll('button')].find(b => b.textContent === 'Send').disabled"))
+        fill("document.querySelector('[aria-label=Body]')", '{"user":"a","password":"p"}')
+        page.wait("![...document.querySelectorAll('button')].find(b => b.textContent === 'Send').disabled")
+        self.assertEqual(self.stand.asked, [])
+        page.press("Send")
+        page.wait("document.querySelector('.compose-answer').innerText.includes('00a7-99')")
+        self.assertIn(["Cookie", "sid=1"], self.stand.asked[0][2]["fields"])
+
+    def test_what_is_refused_is_named_and_focused(self):
+        page = self.compose()
+        for field, selector in [("target", "[aria-label=Target]"), ("X-Squire-Key", ".field-name")]:
+            self.stand.answer = lambda path, sent: (422, {"code": "invalid_request", "field": field, "detail": f"{field} may not be given"})
+            if field != "target":
+                page.press("Add field")
+                page.wait("document.activeElement.matches('.field-name')")
+                page.paste(field)
+            page.press("Send")
+            page.wait(f"document.activeElement.matches({json.dumps(selector)}) && document.activeElement.getAttribute('aria-invalid') === 'true'")
+            self.assertIn(f"{field} may not be given", page.evaluate("document.querySelector('.compose-form [role=alert]').textContent"))
+        page.assert_clean()
+
+
+del DetailCase
+
+if __name__ == "__main__":
+    main()
