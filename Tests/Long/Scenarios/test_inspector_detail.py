@@ -598,7 +598,7 @@ class Composing(DetailCase):
         return self.go("#/send" + (f"/{self.stand.id(kind)}" if kind else ""), ready)
 
     def answered(self, **more):
-        self.stand.answer = lambda path, sent: (201, exchange("00a7-99", sent.get("method") or "GET", sent.get("target") or "/", origin="replay", **more))
+        self.stand.answer = lambda path, sent: (201, exchange("00a7-99", (sent or {}).get("method") or "GET", (sent or {}).get("target") or "/", origin="replay", **more))
 
     def test_safe_methods_go_at_once(self):
         self.answered()
