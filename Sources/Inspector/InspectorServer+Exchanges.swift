@@ -203,7 +203,7 @@ struct ListWindow {
 }
 
 extension Problem {
-    fileprivate static let badQuery = Problem(
+    static let badQuery = Problem(
         .badRequest,
         detail: "The query is not valid: limit is 1 to 1000; after or before, not both, is a number or RUN-NUMBER; "
             + "status is 404, 4xx, >=500 and the like, with commas between."

@@ -7,7 +7,7 @@ extension InspectorServer {
     /// `id` names one; nil asks for all that the query asks for.
     func archive(_ id: String?, _ request: LocalRequest, _ responder: LocalResponder) {
         let query = QueryItems(request.query)
-        guard let filter = ExchangeFilter(query) else { return responder.send(InspectorResponse.problem(.badStatus)) }
+        guard let filter = ExchangeFilter(query) else { return responder.send(InspectorResponse.problem(.badQuery)) }
         let showsAttempts = query["attempts"] == "all"
         guard let view = (query["view"] ?? (showsAttempts ? "upstream" : "client")).asView else {
             return responder.send(InspectorResponse.problem(.badView))
@@ -15,10 +15,8 @@ extension InspectorServer {
         collect()
         let ids: [ExchangeID]
         if let id {
-            guard let known = ExchangeID(id), let exchange = store[known] else {
-                return responder.send(InspectorResponse.problem(missing(id)))
-            }
-            ids = exchange.isRunning ? [] : [known]
+            guard let exchange = find(id, responder) else { return }
+            ids = exchange.isRunning ? [] : [exchange.id]
         } else {
             ids = finished(filter)
         }
