@@ -45,12 +45,12 @@ function attemptLines(say, x, attempt, attempts) {
 	const { n, generation } = attempt;
 	const token = generation ? `with generation ${generation}` : 'without a token';
 	const connection = attempt.reused ? ' · on a kept connection'
-		: attempt.connected !== null && attempt.connected !== undefined && attempt.connected > attempt.began
+		: attempt.connected > attempt.began
 			? ` · on a new connection, made in ${milliseconds(attempt.connected - attempt.began)} ms` : '';
 	say(attempt.began, 'attempt', `attempt ${n} ${token}${connection}`, {
 		attempt: n, note: n > 1 ? 'the same octets, the same X-Request-ID' : undefined,
 	});
-	if (attempt.first_byte !== null && attempt.first_byte !== undefined) {
+	if (attempt.first_byte != null) {
 		const why = challenge(attempt), isLast = n === attempts.length;
 		say(attempt.first_byte, statusKind(attempt.status), `${attempt.status} ${why ?? attempt.reason ?? ''}`.trim(), {
 			attempt: n, isAnswer: true, isHeld: attempt.held && !attempt.relayed, isRelayed: Boolean(attempt.relayed),
@@ -59,8 +59,8 @@ function attemptLines(say, x, attempt, attempts) {
 		});
 	}
 	const received = attempt.body?.size ?? 0;
-	if (attempt.ended !== null && attempt.ended !== undefined) {
-		if (attempt.first_byte === null || attempt.first_byte === undefined) {
+	if (attempt.ended != null) {
+		if (attempt.first_byte == null) {
 			say(attempt.ended, 'bad', `attempt ${n} ended without an answer`);
 		} else if (attempt.ended - attempt.first_byte >= 0.05 && received > 0) {
 			say(attempt.ended, 'note', `its body ended · ${size(received)}${rate(received, attempt)}`);
@@ -86,7 +86,7 @@ function challenge(attempt) {
 }
 
 function waitLines(say, wait, generations, x) {
-	const others = wait.waiters === null || wait.waiters === undefined ? null : wait.waiters;
+	const others = wait.waiters ?? null;
 	const why = wait.cause === 'expiry' || wait.for_rejection === false ? ': the token was about to expire' : '';
 	if (wait.led) {
 		const waiting = others === null ? '' : others === 0 ? ' · none waited for it'
@@ -97,7 +97,7 @@ function waitLines(say, wait, generations, x) {
 			note: others === null ? undefined : `${plural(others, 'request')} waited`,
 		});
 	}
-	if (wait.ended === null || wait.ended === undefined) {
+	if (wait.ended == null) {
 		if (x.state === 'running') say(x.total_ms, 'running', 'still waiting for a token');
 		return;
 	}
@@ -152,7 +152,7 @@ const statusKind = status => (status >= 400 ? 'bad' : status >= 300 || status < 
 export function timeSpans(x) {
 	const total = x.total_ms ?? 0, spans = [];
 	const add = (name, kind, from, to) => {
-		if (from !== null && from !== undefined && to > from) spans.push({ name, kind, from, to: Math.min(to, Math.max(total, from)) });
+		if (from != null && to > from) spans.push({ name, kind, from, to: Math.min(to, Math.max(total, from)) });
 	};
 	for (const attempt of x.attempt_list ?? []) {
 		const ended = attempt.ended ?? total, first = attempt.first_byte ?? ended;
