@@ -4,8 +4,7 @@ import { mark } from './octets.js';
 import { visible } from './text.js';
 
 // What the proxy makes for each request and connection by itself (RFC 9110 section 7.6).
-const made = new Set(['host', 'authorization', 'x-request-id', 'via', 'connection', 'content-length', 'transfer-encoding',
-	'traceparent', 'forwarded']);
+const made = new Set(['host', 'via', 'connection', 'content-length', 'transfer-encoding']);
 
 /// What became of each field: `[{name, client, sent, what: 'kept' | 'set' | 'replaced' | 'removed' | 'made'}]`. Several of
 /// one name are paired in their order. Pure.

@@ -17,13 +17,19 @@ export function storyLines(x, { generations = [], place = null } = {}) {
 	if (x.flags?.includes('late')) {
 		say(0, 'note', 'its recording began late: Squire was busy, and only what was still there is shown');
 	}
-	for (const attempt of attempts) attemptLines(say, x, attempt, attempts);
+	// In the order in which they happen, for what has the same stamp.
+	const left = [...waits(x)];
+	for (const attempt of attempts) {
+		while (left.length && left[0].began <= attempt.began) waitLines(say, left.shift(), generations, x);
+		attemptLines(say, x, attempt, attempts);
+	}
+	for (const wait of left) waitLines(say, wait, generations, x);
 	for (const answer of x.interim ?? []) say(answer.at, 'interim', `${answer.status} passed on to your tool`);
-	for (const wait of waits(x)) waitLines(say, wait, generations, x);
 	if (x.own_answer) ownAnswer(say, x, place);
 	ending(say, x, attempts);
-	// A stable sort: what has the same stamp stays in the order in which it happens.
-	return lines.sort((a, b) => a.at - b.at);
+	// By what is shown of the stamps; a stable sort.
+	const shown = line => Math.round(line.at * 10);
+	return lines.sort((a, b) => shown(a) - shown(b));
 }
 
 const waits = x => (x.token_waits?.length ? x.token_waits : x.token_wait ? [x.token_wait] : []);
@@ -86,7 +92,8 @@ function challenge(attempt) {
 }
 
 function waitLines(say, wait, generations, x) {
-	const others = wait.waiters ?? null;
+	const known = generations.find(item => item.generation === wait.generation);
+	const others = wait.waiters ?? (wait.led && known?.led_by === x.id ? known.waiters : null);
 	const why = wait.cause === 'expiry' || wait.for_rejection === false ? ': the token was about to expire' : '';
 	if (wait.led) {
 		const waiting = others === null ? '' : others === 0 ? ' · none waited for it'
@@ -103,10 +110,9 @@ function waitLines(say, wait, generations, x) {
 	}
 	const outcome = {
 		refreshed: () => {
-			const known = generations.find(item => item.generation === wait.generation);
 			const life = typeof known?.expires_at === 'number' && typeof known.issued_at === 'number'
 				? ` · good for ${span(known.expires_at - known.issued_at)}` : '';
-			return [wait.generation ? 'token' : 'note', `generation ${wait.generation ?? '?'} · here and saved${life}`];
+			return [wait.generation ? 'token' : 'note', `generation ${wait.generation ?? '?'} arrived${life}`];
 		},
 		refused: () => ['bad', 'the refresh was refused: a login is needed'],
 		failed: () => ['bad', 'the refresh failed'],
