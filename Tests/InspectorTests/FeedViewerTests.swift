@@ -29,7 +29,8 @@ import Testing
         guard case .send(let text) = step else { return [] }
         return text.components("\n\n").map { block in
             let lines = block.components("\n")
-            let value = { (name: String) in lines.first { $0.hasPrefix(name) }.map { String($0.dropFirst(name.count)) } }
+            let value = { (name: String) in lines.first { $0.hasPrefix(name) }.map { String($0.dropFirst(name.count)) }
+            }
             return Event(
                 name: value("event: ") ?? "",
                 id: value("id: "),
