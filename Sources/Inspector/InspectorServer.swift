@@ -3,7 +3,7 @@ public import EventIO
 public import HTTP1
 public import LocalServer
 import Platform
-import ReverseProxy
+public import ReverseProxy
 import Support
 
 /// The second listener: health, metrics, status and reloads of a proxy, for people and machines. Never reachable
