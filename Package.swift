@@ -172,7 +172,8 @@ let package = Package(
         .testTarget(
             name: "InspectorTests",
             dependencies: [
-                "Credentials", "EventIO", "Inspector", "LocalServer", "Platform", "ReverseProxy", "Support", "Threads",
+                "Credentials", "EventIO", "Inspector", "InspectorPage", "LocalServer", "Platform", "ReverseProxy",
+                "Support", "Threads",
             ],
             swiftSettings: common
         ),

@@ -4,14 +4,33 @@ import Support
 
 /// Makes the inspector's responses, with the fields that each of them has.
 enum InspectorResponse {
-    static let fields = [
-        (name: "Cache-Control", value: "no-store"), (name: "X-Content-Type-Options", value: "nosniff"),
-        // What a browser shows of this asks for nothing more, the page's icon neither.
-        (name: "Content-Security-Policy", value: "default-src 'none'; frame-ancestors 'none'; sandbox"),
-        (name: "X-Frame-Options", value: "DENY"), (name: "Referrer-Policy", value: "no-referrer"),
-        (name: "Cross-Origin-Opener-Policy", value: "same-origin"),
+    /// What browsers are told of everything but a preview.
+    private static let guarding = [
+        (
+            name: "Content-Security-Policy",
+            // Nothing but this origin's own scripts runs, and no HTML can be made of a string.
+            value: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+                + "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; "
+                + "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+        ),
+        (name: "X-Content-Type-Options", value: "nosniff"), (name: "X-Frame-Options", value: "DENY"),
+        (name: "Referrer-Policy", value: "no-referrer"), (name: "Cross-Origin-Opener-Policy", value: "same-origin"),
         (name: "Cross-Origin-Resource-Policy", value: "same-origin"),
+        (
+            name: "Permissions-Policy",
+            value: "clipboard-write=(self), camera=(), microphone=(), geolocation=()"
+        ),
     ]
+    /// Of everything but the page's files and previews.
+    static let fields = [(name: "Cache-Control", value: "no-store")] + guarding
+
+    /// One of the page's files; 304 if the browser has it already. It asks each time, for a page whose files are of two
+    /// versions is a blank one.
+    static func file(_ file: PageFile, isKnown: Bool) -> LocalResponse {
+        let fields = [(name: "ETag", value: file.tag), (name: "Cache-Control", value: "no-cache")] + guarding
+        guard !isKnown else { return LocalResponse(304, fields: fields) }
+        return LocalResponse(200, fields: [("Content-Type", file.type)] + fields, body: .bytes(file.bytes))
+    }
 
     static func text(_ status: Int, _ text: String, type: String = "text/plain; charset=utf-8") -> LocalResponse {
         LocalResponse(status, contentType: type, text, fields: fields)

@@ -98,8 +98,9 @@ extension InspectorServer {
     /// The upstream's word, if it is one.
     private static func charset(of type: String) -> String {
         let usual = "utf-8"
-        guard let start = type.lowercased().split(separator: ";").map({ $0.drop { $0 == " " } })
-            .first(where: { $0.hasPrefix("charset=") })
+        guard
+            let start = type.lowercased().split(separator: ";").map({ $0.drop { $0 == " " } })
+                .first(where: { $0.hasPrefix("charset=") })
         else { return usual }
         let name = start.dropFirst(8).filter { $0 != "\"" && $0 != " " }
         let isName = name.utf8.allSatisfy { $0 &- 0x30 < 10 || $0 &- 0x61 < 26 || $0 == 0x2D || $0 == 0x5F }
@@ -120,7 +121,6 @@ extension InspectorServer {
 
     func record(_ request: LocalRequest, _ responder: LocalResponder) {
         guard let isPaused = flag("paused", request, responder) else { return }
-        self.isPaused = isPaused
         proxy.recordings.set(isPaused: isPaused)
         responder.send(InspectorResponse.json(200, .object([.init("record", .string(recordMode))])))
     }
@@ -153,7 +153,8 @@ extension InspectorServer {
 
     /// `paused`, or what the configuration says.
     var recordMode: String {
-        isPaused && mode != .off ? "paused" : mode.rawValue
+        let recordings = proxy.recordings
+        return recordings.isPaused && recordings.mode != .off ? "paused" : recordings.mode.rawValue
     }
 }
 
@@ -203,7 +204,7 @@ struct ListWindow {
 }
 
 extension Problem {
-    fileprivate static let badQuery = Problem(
+    static let badQuery = Problem(
         .badRequest,
         detail: "The query is not valid: limit is 1 to 1000; after or before, not both, is a number or RUN-NUMBER; "
             + "status is 404, 4xx, >=500 and the like, with commas between."

@@ -1,11 +1,13 @@
-import InspectorPage
 import LocalServer
 import ReverseProxy
-import Support
 
 /// The page's files, which are in the program.
 extension InspectorServer {
     func page(_ name: String, _ request: LocalRequest, _ responder: LocalResponder) {
-        responder.send(InspectorResponse.problem(.notFound))
+        guard let file = PageFile.named(name) else {
+            return responder.send(InspectorResponse.problem(.notFound))
+        }
+        let isKnown = request.joined("If-None-Match").map(file.isMatched(by:)) ?? false
+        responder.send(InspectorResponse.file(file, isKnown: isKnown))
     }
 }

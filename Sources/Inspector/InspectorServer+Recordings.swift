@@ -42,10 +42,11 @@ extension InspectorServer {
     /// Knows the tokens of this moment.
     func currentRedactor() -> CurrentRedactor {
         let known = book.tokensOfLately()
-        if let redactor, redactor.version == known.version { return redactor }
+        if let redactor, redactor.known == known.version { return redactor }
         let secrecy = proxy.current().secrecy
         let fresh = CurrentRedactor(
-            version: known.version,
+            version: (redactor?.version ?? 0) + 1,
+            known: known.version,
             redactor: Redactor(
                 tokens: known.tokens,
                 secrets: known.secrets + secrecy.secrets,

@@ -18,6 +18,9 @@ static const unsigned char icon_svg[] = {
 static const unsigned char app_js[] = {
 #embed "Web/app.js"
 };
+static const unsigned char api_js[] = {
+#embed "Web/api.js"
+};
 static const unsigned char route_js[] = {
 #embed "Web/route.js"
 };
@@ -35,6 +38,21 @@ static const unsigned char store_js[] = {
 };
 static const unsigned char filter_js[] = {
 #embed "Web/filter.js"
+};
+static const unsigned char view_js[] = {
+#embed "Web/view.js"
+};
+static const unsigned char filterbox_js[] = {
+#embed "Web/filterbox.js"
+};
+static const unsigned char help_js[] = {
+#embed "Web/help.js"
+};
+static const unsigned char settings_js[] = {
+#embed "Web/settings.js"
+};
+static const unsigned char states_js[] = {
+#embed "Web/states.js"
 };
 static const unsigned char list_js[] = {
 #embed "Web/list.js"
@@ -114,12 +132,18 @@ static const inspector_page_file files[] = {
     {"detail.css", "text/css; charset=utf-8", detail_css, sizeof detail_css},
     {"icon.svg", "image/svg+xml", icon_svg, sizeof icon_svg},
     SCRIPT(app),
+    SCRIPT(api),
     SCRIPT(route),
     SCRIPT(keys),
     SCRIPT(prefs),
     SCRIPT(feed),
     SCRIPT(store),
     SCRIPT(filter),
+    SCRIPT(view),
+    SCRIPT(filterbox),
+    SCRIPT(help),
+    SCRIPT(settings),
+    SCRIPT(states),
     SCRIPT(list),
     SCRIPT(session),
     SCRIPT(strip),

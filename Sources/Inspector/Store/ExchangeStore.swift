@@ -22,8 +22,15 @@ final class ExchangeStore {
 
     /// The number of the last change; 0 before the first.
     private(set) var sequence = 0
-    /// Octets that are kept at most.
-    let keep: Int
+    /// Octets that are kept at most. Less of them drops the oldest, of what is pinned too.
+    var keep: Int {
+        didSet {
+            for lane in Lane.allCases {
+                let queue = lanes[lane.rawValue]
+                while queue.cost > limit(of: lane), let oldest = queue.first { forget(oldest) }
+            }
+        }
+    }
     /// Exchanges that had ended and are no longer kept.
     private(set) var evicted: UInt64 = 0
     /// Hears of each exchange that is no longer kept, by the number of its last change.
@@ -71,7 +78,8 @@ final class ExchangeStore {
                 guard let entry = heads[index] else { continue }
                 if best.flatMap({ heads[$0] })?.exchange.sequence ?? 0 < entry.exchange.sequence { best = index }
             }
-            guard let best, let entry = heads[best], entry.exchange.sequence > after, body(entry.exchange) else { return }
+            guard let best, let entry = heads[best], entry.exchange.sequence > after else { return }
+            guard body(entry.exchange) else { return }
             heads[best] = entry.previous
         }
     }
@@ -260,7 +268,8 @@ struct Evictions {
         let unknown = max(0, min(older.count, older.last - sequence))
         guard unknown + known.count > 0 else { return nil }
         let first = unknown > 0 ? sequence + 1 : known.min() ?? sequence + 1
-        return Lost(first: first, last: max(known.max() ?? 0, unknown > 0 ? older.last : 0), count: unknown + known.count)
+        let last = max(known.max() ?? 0, unknown > 0 ? older.last : 0)
+        return Lost(first: first, last: last, count: unknown + known.count)
     }
 }
 

@@ -7,7 +7,15 @@ extension InspectorServer {
     func summary(of exchange: StoredExchange) -> JSONValue { .object(exchange.summary) }
 
     /// Everything that is kept of an exchange, but the octets of bodies that are no text.
-    func detail(of exchange: StoredExchange) -> JSONValue { .object(exchange.summary + exchange.details) }
+    func detail(of exchange: StoredExchange) -> JSONValue {
+        var exchange = exchange
+        let refreshes = exchange.tokenWaits.isEmpty ? [] : book.history().entries
+        for index in exchange.tokenWaits.indices where exchange.tokenWaits[index].outcome == .refreshed {
+            let generation = exchange.tokenWaits[index].generation
+            exchange.tokenWaits[index].waiters = refreshes.last { $0.generation == generation }?.report?.others
+        }
+        return .object(exchange.summary + exchange.details)
+    }
 }
 
 extension StoredExchange {
@@ -19,7 +27,7 @@ extension StoredExchange {
         if case .replay(let former, _) = origin { replayOf = .string(former.description) }
         var members: Members = [
             .init("seq", .integer(sequence)), .init("id", .string(id.description)),
-            .init("at", .string(UTCTime.rfc3339(milliseconds: wallMilliseconds))),
+            .init("at", .string(RecordedText.moment(wallMilliseconds))),
             .init("method", .string(RecordedText(method).text)), .init("target", .string(shown.text)),
             .init("status", .optional(status)), .init("outcome", .optional(outcome?.rawValue)),
             .init("code", .optional(code)), .init("route", .string(route.map(Self.name) ?? "none")),
@@ -52,7 +60,7 @@ extension StoredExchange {
         return [
             .init("request", requestJSON), .init("sent", .object(Self.fields(sent))),
             .init("attempt_list", .array(attempts.map(Self.json))),
-            .init("interim", .array(interim.map { .object([.init("at", .milliseconds($0.at)), .init("status", .integer($0.status))]) })),
+            .init("interim", .array(interim.map(Self.json))),
             .init("token_wait", tokenWaits.last.map(Self.json) ?? .null),
             .init("token_waits", .array(tokenWaits.map(Self.json))), .init("own_answer", ownAnswerJSON),
             .init("messages", .array(messages.map(Self.json))),
@@ -119,6 +127,10 @@ extension StoredExchange {
             .init("marks", .array(attempt.marks.map { .array([.count($0.offset), .milliseconds($0.at)]) })),
         ]
         return .object(members)
+    }
+
+    private static func json(_ interim: StoredInterim) -> JSONValue {
+        .object([.init("at", .milliseconds(interim.at)), .init("status", .integer(interim.status))])
     }
 
     private static func json(_ wait: StoredTokenWait) -> JSONValue {
@@ -193,6 +205,9 @@ struct RecordedText: Equatable {
         if let text = String(validating: octets, as: UTF8.self) { return [.init("text", .string(text))] }
         return [.init("base64", .string(base64(octets)))]
     }
+
+    /// RFC 3339, with milliseconds. `wall` is milliseconds since 1970.
+    static func moment(_ wall: Int64) -> String { UTCTime.rfc3339(milliseconds: wall) }
 
     /// What stands for a secret is not from the peer, and stays what it is.
     private static func latin(_ octets: [UInt8]) -> String {

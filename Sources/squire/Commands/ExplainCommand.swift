@@ -1,4 +1,6 @@
+import Credentials
 import ArgumentParser
+import Credentials
 import ReverseProxy
 import Settings
 

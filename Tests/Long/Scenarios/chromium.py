@@ -184,7 +184,7 @@ class Page:
         """Runs a script above the policy, as DevTools may: for what is no part of the page."""
         self.call("Runtime.evaluate", expression=source + "\n;0")
 
-    def wait(self, expression, limit=LIMIT):
+    def wait(self, expression, limit=LIMIT / 2):
         """The first value of the expression that is true, asked once a frame in the page itself."""
         source = f"""new Promise((done, fail) => {{ const end = performance.now() + {limit * 1000}; (function look() {{
             let value; try {{ value = ({expression}) }} catch (error) {{ if (performance.now() > end) return fail(error) }}
