@@ -22,7 +22,7 @@ class Viewer:
     """An open page, as far as the server can tell: reads the feed as it comes."""
 
     def __init__(self, port):
-        self.connection = socket.create_connection(("127.0.0.1", port), 10)
+        self.connection = socket.create_connection(("127.0.0.1", port), 60)
         self.connection.sendall(f"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
         if b" 200 " not in self.connection.recv(65536).split(b"\r\n", 1)[0]:
             raise Failure("the feed is not there")
@@ -97,7 +97,7 @@ def instructions(options):
     counted = {}
     for record in (None, "failures"):
         totals = []
-        for count in (500, 2500):
+        for count in (300, 1300):
             with Rig(options.squire) as rig:
                 rig.upstream()
                 # valgrind cannot read this debug information.
@@ -109,14 +109,14 @@ def instructions(options):
                     config.write_text(config.read_text().replace('inspector: "off"', setting))
                 rig.start("squire", ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", rig.path("squire"), "run", "--config",
                                      str(config), "--log-level", "warning", "--workers", "1"])
-                rig.wait(port, "squire", 60)
+                rig.wait(port, "squire", 300)
                 with socket.create_connection(("127.0.0.1", port)) as connection:
                     inside.ask(connection, port, count)
                 process = rig.processes["squire"]
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
                 totals.append(int(re.search(r"Collected : (\d+)", rig.log("squire")).group(1)))
-        counted[record] = (totals[1] - totals[0]) / 2000
+        counted[record] = (totals[1] - totals[0]) / 1000
     figure("instructions of a request that is not recorded, more than off", counted["failures"] - counted[None], "", 150,
            f"{counted['failures']:.0f} against {counted[None]:.0f}")
 
