@@ -49,8 +49,8 @@ class HTTPArchive(Listed):
             if "binary" in request.target: return reply(200, bytes(range(256)), "Content-Type: image/png")
             if "large" in request.target: return reply(200, b"x" * 200_000, "Content-Type: text/plain")
             if "moved" in request.target: return reply(302, b"", "Location: /api/there?token=hidden", "Set-Cookie: a=hidden; Expires=Thu, 01 Jan 2026 00:00:00 GMT; Domain=api.test", reason="")
-            if "broken" in request.target: return b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"
-            if "none" in request.target: return b""
+            if "broken" in request.target: return b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", "close"
+            if "none" in request.target: return None
             if "304" in request.target: return b"HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n"
             return reply(200, b'{"echo":"' + request.token.encode() + b'"}', "Content-Type: application/json", "X-Odd: \xe9")
         squire, _ = self.inspected(respond, token=old)
