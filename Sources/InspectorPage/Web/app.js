@@ -1,5 +1,6 @@
 // Makes the page: one store, one feed, and the views, of which the URL's fragment chooses. What a view may ask of the
 // page is the object `app`.
+import { pin, sendAgain } from './actions.js';
 import * as api from './api.js';
 import * as composer from './composer.js';
 import * as diff from './diff.js';
@@ -21,7 +22,6 @@ import { emptyGenerations, stripLine, tokensView, withGeneration } from './strip
 import { number, plain, time } from './text.js';
 import { makeView } from './view.js';
 
-const SAFE = ['GET', 'HEAD', 'OPTIONS', 'QUERY'];
 const watchers = new Set();
 const clock = makeClock();
 const context = { now: clock.now, found: new Map() };
@@ -82,28 +82,13 @@ const app = {
     toast(dataset.blur ? 'Bodies are blurred (v shows them)' : 'Bodies are shown');
   },
   /// Sends again at once what changes nothing; everything else by way of the composer.
-  async replay(id) {
+  replay(id) {
     const x = store.get(id);
-    if (refuseOffline() || replaying.has(id)) return;
-    if (!x || !SAFE.includes(x.method)) return app.go(`/send/${encodeURIComponent(id)}`);
-    replaying.add(id);
-    const answer = await api.send('POST', `/api/exchanges/${encodeURIComponent(id)}/replay`);
-    replaying.delete(id);
-    if (answer.ok && answer.json?.id) {
-      store.put([answer.json]);
-      app.select(answer.json.id);
-      app.open(answer.json.id, { tab: 'story' });
-      return;
-    }
-    toast(`Not sent: ${answer.problem?.detail || answer.problem?.title}`, 'bad');
-    if (answer.problem?.code === 'not_replayable' && answer.problem.why !== 'websocket' && answer.problem.why !== 'running') app.go(`/send/${encodeURIComponent(id)}`);
+    if (x) sendAgain(app, x);
   },
-  async pin(id) {
+  pin(id) {
     const x = store.get(id);
-    if (!x || refuseOffline()) return;
-    const isPinned = !x.flags.includes('pinned');
-    const answer = await api.send('PUT', `/api/exchanges/${encodeURIComponent(id)}/pin`, { pinned: isPinned });
-    toast(answer.ok ? (isPinned ? 'Pinned: it is not evicted' : 'Not pinned any more') : `Not pinned: ${answer.problem.detail || answer.problem.title}`, answer.ok ? '' : 'bad');
+    if (x) pin(app, x);
   },
   /// The first marks, the second shows what differs.
   mark(id) {
@@ -125,7 +110,6 @@ const app = {
   },
 };
 
-const replaying = new Set();
 let others = 0, unseen = new Set(), restartedFor = null, pageHash = null, isUpdated = false, lastNews = null;
 
 // The page's parts
@@ -157,11 +141,12 @@ const settingsButton = h('button', { type: 'button', class: 'icon-button tool', 
 const helpButton = h('button', { type: 'button', class: 'icon-button tool', 'aria-label': 'Help', title: 'Help (?)', on: { click: () => app.go(app.route.view === 'help' ? '/' : '/help') } }, icon('help'));
 const composeButton = h('button', { type: 'button', class: 'button tool', 'aria-label': 'Compose a request', title: 'Compose a request', on: { click: () => app.go('/send') } }, icon('edit'), h('span', { class: 'wide', text: 'Compose' }));
 const banner = h('header', { class: 'bar' },
+  h('a', { class: 'skip', href: '#/', on: { click: event => { event.preventDefault(); app.focusList(); } } }, 'To the list'),
   h('div', { class: 'bar-line' },
     h('a', { class: 'brand', href: '#/' }, h('img', { src: '/page/icon.svg', alt: '', width: 20, height: 20 }), h('h1', { text: 'Squire' })), h('p', { class: 'where' }, upstream, address),
     h('div', { class: 'tools' }, pulse, composeButton, pauseButton, archiveButton, themeButton, settingsButton, helpButton)),
   card.element, line.element);
-document.body.append(h('a', { class: 'skip', href: '#/', on: { click: event => { event.preventDefault(); app.focusList(); } } }, 'To the list'), banner, alerts, h('div', { class: 'work' }, main, detail), gate, live, toasts);
+document.body.append(banner, alerts, h('div', { class: 'work' }, main, detail), gate, live, toasts);
 
 // What happens
 
@@ -258,6 +243,8 @@ store.watch(({ added, changed, dropped, isReset }) => {
   for (const row of changed) if (row.kind === 'exchange' && row.x.state === 'done' && isProblem(row.x) && app.hasList && row.key !== list.selected) unseen.add(row.key);
   for (const row of dropped) { if (row.kind !== 'exchange') others--; unseen.delete(row.key); }
   if (added.length && app.prefs.get('announce')) lastNews = `${number(added.length)} new`;
+  // A link may be to a row that comes only now.
+  if (app.route.view === 'exchange' && list.selected === null && store.row(app.route.id)) list.select(app.route.id);
   if (app.route.view === 'exchange' && changed.some(row => row.key === app.route.id)) views.exchange?.update(app.route);
   tell();
 });
