@@ -21,6 +21,7 @@ enum InspectorResponse {
             value: "clipboard-write=(self), camera=(), microphone=(), geolocation=()"
         ),
     ]
+    /// Of everything but the page's files and previews.
     static let fields = [(name: "Cache-Control", value: "no-store")] + guarding
 
     /// One of the page's files; 304 if the browser has it already. It asks each time, for a page whose files are of two

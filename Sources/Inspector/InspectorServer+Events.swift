@@ -1,6 +1,5 @@
 import Credentials
 import EventIO
-import InspectorPage
 import LocalServer
 import Platform
 import ReverseProxy
@@ -49,7 +48,7 @@ extension InspectorServer {
     private func hello() -> JSONValue {
         let current = proxy.current()
         return .object([
-            .init("run", .string(run)), .init("version", .string(version)), .init("page", .string(Self.pageHash)),
+            .init("run", .string(run)), .init("version", .string(version)), .init("page", .string(PageFile.version)),
             .init("now", .string(UTCTime.rfc3339(milliseconds: WallClock.milliseconds()))),
             .init("seq", .integer(store.sequence)), .init("oldest", .integer(store.oldest)),
             .init("upstream", .string(current.upstream)), .init("listen", .array(proxy.listen.map(JSONValue.string))),
@@ -69,17 +68,6 @@ extension InspectorServer {
         ]
         return (members, counts.ended)
     }
-
-    /// Over all of the page's files: a page that runs others was loaded from another Squire.
-    private static let pageHash: String = {
-        var count = 0
-        guard let files = inspector_page_files(&count) else { return "" }
-        var hashes: [UInt64] = []
-        for file in UnsafeBufferPointer(start: files, count: count) {
-            hashes.append(FNV.hash(UnsafeRawBufferPointer(start: file.bytes, count: file.size)))
-        }
-        return String(hashes.withUnsafeBytes { FNV.hash($0) }, radix: 16)
-    }()
 }
 
 extension Problem {

@@ -2,7 +2,8 @@ import InspectorPage
 import Platform
 import Support
 
-/// One of the page's files. Its bytes stay in the program's read-only memory.
+/// One of the page's files. It stays in the program's read-only memory, and is served without what only its readers
+/// need.
 struct PageFile: Sendable {
     let name: String
     /// Its media type.
@@ -17,10 +18,12 @@ struct PageFile: Sendable {
         let files = inspector_page_files(&count)
         return (0..<count).compactMap { index in
             guard let file = files?[index] else { return nil }
+            let name = String(cString: file.name)
+            let hash = served(file, name).withUnsafeBytes { FNV.hash($0) }
             return PageFile(
-                name: String(cString: file.name),
+                name: name,
                 type: String(cString: file.type),
-                tag: "\"\(Hexadecimal.text(FNV.hash(UnsafeRawBufferPointer(start: file.bytes, count: file.size))))\"",
+                tag: "\"\(Hexadecimal.text(hash))\"",
                 index: index
             )
         }
@@ -34,11 +37,32 @@ struct PageFile: Sendable {
 
     static func named(_ name: String) -> PageFile? { all.first { $0.name == name } }
 
-    /// A copy.
+    /// As it is served.
     var bytes: [UInt8] {
         var count = 0
         guard let file = inspector_page_files(&count)?[index] else { return [] }
-        return Array(UnsafeBufferPointer(start: file.bytes, count: file.size))
+        return Self.served(file, name)
+    }
+
+    private static func served(_ file: inspector_page_file, _ name: String) -> [UInt8] {
+        let bytes = UnsafeBufferPointer(start: file.bytes, count: file.size)
+        return name.hasSuffix(".svg") ? Array(bytes) : lean(bytes, isScript: name.hasSuffix(".js"))
+    }
+
+    /// Without indentation and, in a script, without lines that are a comment only. Every line keeps its number, for
+    /// those who look for a fault. Nothing that spans lines (a template) may stand in a file.
+    static func lean(_ bytes: some Collection<UInt8>, isScript: Bool) -> [UInt8] {
+        let slash = UInt8(ascii: "/")
+        var lean: [UInt8] = []
+        lean.reserveCapacity(bytes.count)
+        for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+            let text = line.drop { $0 == UInt8(ascii: " ") }
+            if !(isScript && text.starts(with: [slash, slash])) { lean.append(contentsOf: text) }
+            lean.append(UInt8(ascii: "\n"))
+        }
+        // The file's last line has an end, which is no line of its own.
+        lean.removeLast()
+        return lean
     }
 
     /// Whether a field If-None-Match names this file as it is (RFC 9110 section 13.1.2).

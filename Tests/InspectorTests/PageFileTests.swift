@@ -55,6 +55,24 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("a\n  b // c\n  // d\n//e\nf\n", "a\nb // c\n\n\nf\n"), ("", ""), ("a", "a"), ("\n\n", "\n\n"),
+        ("  x('//y')\n", "x('//y')\n"),
+    ])
+    func readersPartsAreLeftOut(_ text: String, _ expected: String) {
+        #expect(String(decoding: PageFile.lean(Array(text.utf8), isScript: true), as: UTF8.self) == expected)
+    }
+
+    /// A line is what it looks like, wherever it stands: no template spans two.
+    @Test(arguments: PageFile.all.map(\.name).filter { $0.hasSuffix(".js") })
+    func linesStandForThemselves(_ name: String) throws {
+        for line in Self.text(try #require(PageFile.named(name))).split(separator: "\n") {
+            // A regular expression may name it in brackets.
+            let line = line.replacing(#/\[[^\]]*\]/#, with: "")
+            #expect(line.count { $0 == "`" }.isMultiple(of: 2) && !line.hasPrefix("/*"), "\(line)")
+        }
+    }
+
     @Test func namesAreAllDifferentAndNoOthersAreServed() {
         #expect(Set(PageFile.all.map(\.name)).count == PageFile.all.count)
         #expect(PageFile.version.count == 16)

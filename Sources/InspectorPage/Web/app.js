@@ -141,11 +141,12 @@ const settingsButton = h('button', { type: 'button', class: 'icon-button tool', 
 const helpButton = h('button', { type: 'button', class: 'icon-button tool', 'aria-label': 'Help', title: 'Help (?)', on: { click: () => app.go(app.route.view === 'help' ? '/' : '/help') } }, icon('help'));
 const composeButton = h('button', { type: 'button', class: 'button tool', 'aria-label': 'Compose a request', title: 'Compose a request', on: { click: () => app.go('/send') } }, icon('edit'), h('span', { class: 'wide', text: 'Compose' }));
 const banner = h('header', { class: 'bar' },
+  h('a', { class: 'skip', href: '#/', on: { click: event => { event.preventDefault(); app.focusList(); } } }, 'To the list'),
   h('div', { class: 'bar-line' },
     h('a', { class: 'brand', href: '#/' }, h('img', { src: '/page/icon.svg', alt: '', width: 20, height: 20 }), h('h1', { text: 'Squire' })), h('p', { class: 'where' }, upstream, address),
     h('div', { class: 'tools' }, pulse, composeButton, pauseButton, archiveButton, themeButton, settingsButton, helpButton)),
   card.element, line.element);
-document.body.append(h('a', { class: 'skip', href: '#/', on: { click: event => { event.preventDefault(); app.focusList(); } } }, 'To the list'), banner, alerts, h('div', { class: 'work' }, main, detail), gate, live, toasts);
+document.body.append(banner, alerts, h('div', { class: 'work' }, main, detail), gate, live, toasts);
 
 // What happens
 
@@ -242,6 +243,8 @@ store.watch(({ added, changed, dropped, isReset }) => {
   for (const row of changed) if (row.kind === 'exchange' && row.x.state === 'done' && isProblem(row.x) && app.hasList && row.key !== list.selected) unseen.add(row.key);
   for (const row of dropped) { if (row.kind !== 'exchange') others--; unseen.delete(row.key); }
   if (added.length && app.prefs.get('announce')) lastNews = `${number(added.length)} new`;
+  // A link may be to a row that comes only now.
+  if (app.route.view === 'exchange' && list.selected === null && store.row(app.route.id)) list.select(app.route.id);
   if (app.route.view === 'exchange' && changed.some(row => row.key === app.route.id)) views.exchange?.update(app.route);
   tell();
 });

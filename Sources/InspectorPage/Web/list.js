@@ -38,7 +38,7 @@ export function signs(x) {
   else if (x.refresh === 'led') found.push(['↻', 'refreshed first', 'again']);
   if (x.state === 'running') found.push(['▶', 'running', 'running']);
   if (x.outcome === 'upstream_failed' || x.outcome === 'shut_down') found.push(['✕', 'failed', 'failed']);
-  if (x.outcome === 'client_gone') found.push(['⊣', 'your tool hung up', 'waited']);
+  if (x.outcome === 'client_gone') found.push(['⊣', 'your tool hung up', 'left']);
   if (x.outcome === 'refused') found.push(['⊘', 'refused by Squire', 'refused']);
   if (x.origin === 'replay') found.push(['⟲', 'replay', 'replay']);
   if (x.origin === 'composer') found.push(['✎', 'from the composer', 'replay']);
