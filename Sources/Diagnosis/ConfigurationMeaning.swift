@@ -17,7 +17,7 @@ public struct ConfigurationMeaning: Sendable {
         var lines: [CheckLine] = [
             .note("upstream", configuration.upstreamURL),
             .note("listen", configuration.listen.map(\.description).joined(separator: ", ")),
-            .note("inspector", configuration.inspector?.description ?? "off"),
+            .note("inspector", inspector),
             .note("headers", headers), .note("source", source), .note("apply", apply),
         ]
         if configuration.cookies == .keep {
@@ -40,6 +40,21 @@ public struct ConfigurationMeaning: Sendable {
         }
         lines += access
         return lines
+    }
+
+    private var inspector: String {
+        let (settings, usual) = (configuration.inspector, InspectorSettings())
+        guard let address = settings.listen else { return "off" }
+        var words = [address.description]
+        if settings.keep != usual.keep { words.append("keeps \(Quantity.text(bytes: settings.keep))") }
+        if settings.body != usual.body { words.append("\(Quantity.text(bytes: settings.body)) of each body") }
+        switch settings.record {
+        case .auto: break
+        case .all: words.append("records all")
+        case .failures: words.append("records what goes wrong")
+        case .off: words.append("records nothing")
+        }
+        return words.joined(separator: ", ")
     }
 
     /// By name, and where each was set.

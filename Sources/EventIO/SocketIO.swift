@@ -60,6 +60,26 @@ public enum SocketIO {
         return copy >= 0 ? copy : nil
     }
 
+    /// Both ends of a connection within this process, non-blocking, close-on-exec; nil when it may have no more.
+    public static func pair() -> (Int32, Int32)? {
+        var pair: [Int32] = [-1, -1]
+        #if os(Linux)
+        let kind = SystemConstant.streamSocket | Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        guard socketpair(AF_UNIX, kind, 0, &pair) == 0 else { return nil }
+        #else
+        guard socketpair(AF_UNIX, SystemConstant.streamSocket, 0, &pair) == 0 else { return nil }
+        for descriptor in pair {
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+            _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        }
+        #endif
+        guard max(pair[0], pair[1]) < Descriptors.ceiling else {
+            for descriptor in pair { close(descriptor) }
+            return nil
+        }
+        return (pair[0], pair[1])
+    }
+
     /// Says "nothing more from here" while the peer can still be read.
     public static func shutdownWriting(_ descriptor: Int32) {
         shutdown(descriptor, Int32(SHUT_WR))

@@ -42,6 +42,10 @@ public struct InspectedProxy {
         public var refreshTimeout: Duration?
         /// The real path of the configuration file; nil without one.
         public var configuration: String?
+        /// What the proxy is told; nil in tests that need none of it.
+        public var settings: ProxyConfiguration?
+        /// The line that prints the session's token, `squire token --config …`; nil where none can be printed.
+        public var tokenCommand: String?
         public var secrecy: Secrecy
         /// What would become of a request; nil when it is none.
         public var explain: @Sendable (Explanation.Request) -> Explanation?
@@ -52,8 +56,12 @@ public struct InspectedProxy {
             refreshTimeout: Duration?,
             configuration: String?,
             secrecy: Secrecy = Secrecy(),
+            settings: ProxyConfiguration? = nil,
+            tokenCommand: String? = nil,
             explain: @escaping @Sendable (Explanation.Request) -> Explanation? = { _ in nil }
         ) {
+            self.settings = settings
+            self.tokenCommand = tokenCommand
             self.upstream = upstream
             self.session = session
             self.refreshTimeout = refreshTimeout

@@ -42,7 +42,7 @@ extension InspectorServer {
     }
 
     private func generation(_ generation: Generation) -> JSONValue? {
-        book.json(of: generation, nil)
+        book.json(of: generation, proxy.generationCounts()[generation])
     }
 
     private func hello() -> JSONValue {

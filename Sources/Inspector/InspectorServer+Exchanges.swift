@@ -120,7 +120,6 @@ extension InspectorServer {
 
     func record(_ request: LocalRequest, _ responder: LocalResponder) {
         guard let isPaused = flag("paused", request, responder) else { return }
-        self.isPaused = isPaused
         proxy.recordings.set(isPaused: isPaused)
         responder.send(InspectorResponse.json(200, .object([.init("record", .string(recordMode))])))
     }
@@ -153,7 +152,8 @@ extension InspectorServer {
 
     /// `paused`, or what the configuration says.
     var recordMode: String {
-        isPaused && mode != .off ? "paused" : mode.rawValue
+        let recordings = proxy.recordings
+        return recordings.isPaused && recordings.mode != .off ? "paused" : recordings.mode.rawValue
     }
 }
 
@@ -203,7 +203,7 @@ struct ListWindow {
 }
 
 extension Problem {
-    fileprivate static let badQuery = Problem(
+    static let badQuery = Problem(
         .badRequest,
         detail: "The query is not valid: limit is 1 to 1000; after or before, not both, is a number or RUN-NUMBER; "
             + "status is 404, 4xx, >=500 and the like, with commas between."

@@ -15,6 +15,7 @@ extension InspectorServer {
     func listenToRecordings() {
         let (loop, reference) = (loop, reference)
         proxy.recordings.onNews { loop.execute { reference.value?.look() } }
+        book.onChange { generations in loop.execute { reference.value?.sessionChanged(generations) } }
         store.onAwaiting = { [unowned self] in lookAgain(after: .milliseconds(5)) }
         store.onEviction = { [unowned self] in feed.evicted($0) }
     }
@@ -42,10 +43,11 @@ extension InspectorServer {
     /// Knows the tokens of this moment.
     func currentRedactor() -> CurrentRedactor {
         let known = book.tokensOfLately()
-        if let redactor, redactor.version == known.version { return redactor }
+        if let redactor, redactor.known == known.version { return redactor }
         let secrecy = proxy.current().secrecy
         let fresh = CurrentRedactor(
-            version: known.version,
+            version: (redactor?.version ?? 0) + 1,
+            known: known.version,
             redactor: Redactor(
                 tokens: known.tokens,
                 secrets: known.secrets + secrecy.secrets,

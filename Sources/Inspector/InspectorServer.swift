@@ -27,22 +27,25 @@ public final class InspectorServer: LocalHandler {
     var quietLooks = 0
     /// Made anew when other things are secret.
     var redactor: CurrentRedactor?
-    /// What the configuration wants recorded.
-    let mode: Recordings.Mode
-    /// Nothing is, because a person wants it so.
-    var isPaused = false
     /// What became of the tokens.
     let book: GenerationBook
     private let refreshes: RefreshCounts
     let version: String
     private let startedAt = SystemClock().wall()
-    private var access: InspectorAccess
+    private(set) var access: InspectorAccess
     private var sameUser: Bool
     private var server: LocalServer?
     /// How long an answer waits for a refresh beyond its two tries.
     let patience: Duration
     /// Requests whose answer is still to come, by their number.
     var waiting: [Int: Waiting] = [:]
+    /// What the inspector sends itself, by its ticket.
+    var sendings: [UInt64: Sending] = [:]
+    /// The last of those that ended.
+    var retired: Sending?
+    /// Of what was sent last.
+    var ticket: UInt64 = 0
+    var isDraining = false
 
     private static let maxConnections = 64
     /// Of those, what only questions about health may use.
@@ -62,7 +65,6 @@ public final class InspectorServer: LocalHandler {
         version: String,
         patience: Duration = .seconds(5),
         keep: Int = 16 << 20,
-        mode: Recordings.Mode = .auto,
         reference: LoopBound<InspectorServer?>
     ) {
         self.loop = loop
@@ -74,7 +76,6 @@ public final class InspectorServer: LocalHandler {
         self.version = version
         self.patience = patience
         store = ExchangeStore(keep: keep)
-        self.mode = mode
         self.reference = reference
         let isUnixSocket = if case .unix = socket.name { true } else { false }
         server = LocalServer(
@@ -90,10 +91,13 @@ public final class InspectorServer: LocalHandler {
         )
         reference.value = self
         listenToRecordings()
+        book.onChange { generations in loop.execute { reference.value?.sessionChanged(generations) } }
     }
 
     public func stop() {
         waiting = [:]
+        stopSending()
+        book.onChange(nil)
         proxy.recordings.onNews {}
         lookTimer.cancel()
         feed.stop()
@@ -103,10 +107,13 @@ public final class InspectorServer: LocalHandler {
     }
 
     /// What a reload changed counts for the next request.
-    public func reconfigure(access: InspectorAccess, sameUser: Bool) {
+    public func reconfigure(access: InspectorAccess, sameUser: Bool, _ settings: InspectorSettings) {
         self.access = access
         self.sameUser = sameUser
-        redactor = nil
+        proxy.recordings.set(mode: settings.record)
+        proxy.recordings.set(bodyLimit: settings.body)
+        if store.keep != settings.keep { store.keep = settings.keep }
+        redactor?.known = nil
     }
 
     // MARK: Judging
@@ -208,11 +215,13 @@ public final class InspectorServer: LocalHandler {
 
     func status() -> JSONValue {
         let current = proxy.current()
+        let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
         return .object([
             .init("session", current.session.status.json), .init("upstream", .string(current.upstream)),
             .init("listen", .array(proxy.listen.map(JSONValue.string))), .init("version", .string(version)),
-            .init("config", current.configuration.map(JSONValue.string) ?? .null),
-            .init("pid", .integer(Int(getpid()))),
+            .init("config", text(current.configuration)), .init("pid", .integer(Int(getpid()))),
+            .init("inspector", recordingStatus()),
+            .init("copy", copyStatus(current)),
         ])
     }
 }

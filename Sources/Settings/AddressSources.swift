@@ -58,7 +58,7 @@ extension LoadedConfiguration {
 
     /// What `inspector` asks for; nil when it is off.
     public var askedInspector: AskedAddress? {
-        configuration.inspector.map {
+        configuration.inspector.listen.map {
             AskedAddress(address: $0, key: "inspector", source: addressSources.inspector)
         }
     }
@@ -105,7 +105,7 @@ extension ConfigurationSections {
             let sources = addressSources.listen
             add(AskedAddress(address: address, key: "listen", source: index < sources.count ? sources[index] : nil))
         }
-        guard !inspectorIsDefault, let address = configuration.inspector else { return }
+        guard !inspectorIsDefault, let address = configuration.inspector.listen else { return }
         let inspector = AskedAddress(address: address, key: "inspector", source: addressSources.inspector)
         add(inspector)
         let upstream = configuration.upstream

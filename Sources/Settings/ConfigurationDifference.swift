@@ -17,7 +17,7 @@ extension LoadedConfiguration {
 
     /// Called by other names in the file than in the code.
     private static let names = [
-        "inspector": "inspector.listen", "tls.authorities": "tls.ca", "session.refresh.origin": "session.refresh.url",
+        "tls.authorities": "tls.ca", "session.refresh.origin": "session.refresh.url",
         "access.key-file": "access.key", "session.exec.variables": "session.exec.env",
         "session.oauth.read-secrets": "session.oauth.client-secret",
         "session.exec.places": "session.exec.token",
@@ -79,7 +79,7 @@ extension LoadedConfiguration {
         switch value {
         case is ProxyConfiguration, is SessionConfiguration, is SessionConfiguration.Refresh, is OAuthConfiguration,
             is ExecConfiguration, is TokenFileConfiguration, is TLSConfiguration, is AccessConfiguration, is Limits,
-            is Timeouts:
+            is Timeouts, is InspectorSettings:
             true
         default: false
         }

@@ -11,7 +11,7 @@ struct ConfigurationSections {
     let environment: [String: String]
     /// The directory that relative paths in the file start at.
     let directory: String
-    private(set) var inspectorIsDefault = true
+    var inspectorIsDefault = true
     /// Who asked for the addresses.
     var addressSources = AddressSources()
 
@@ -52,7 +52,7 @@ struct ConfigurationSections {
         access(map, &configuration)
         limits(map, &configuration.limits)
         timeouts(map, &configuration.timeouts)
-        inspector(map, &configuration)
+        inspector(map, &configuration.inspector)
         workers(map, &configuration)
         checkTogether(map, &configuration)
         placeholders()
@@ -311,30 +311,6 @@ struct ConfigurationSections {
     static let longestTimeout = Duration.seconds(30 * 86_400)
     private static let maximumWorkers = 64
 
-    private mutating func inspector(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
-        let expected = "must be HOST:PORT, unix:PATH or \"off\""
-        if let given = overrides.inspector {
-            inspectorIsDefault = false
-            guard let address = Self.inspector(given.text) else { return issues.add(expected, source: given.source) }
-            addressSources.inspector = given.source
-            configuration.inspector = address
-        } else if let text = map.string("inspector") {
-            inspectorIsDefault = false
-            guard let address = Self.inspector(text) else { return map.fail("inspector", expected) }
-            addressSources.inspector = map.node("inspector").map(issues.place)
-            configuration.inspector = address
-        }
-    }
-
-    /// The inner nil means "off".
-    private static func inspector(_ text: String) -> ListenAddress?? {
-        // YAML 1.1 reads a bare `off` as false.
-        if ["off", "false", "no"].contains(text) { return .some(nil) }
-        // One address, unlike the proxy's `localhost`: who asks it by that name tries both.
-        if case .tcp("localhost", let port)? = ListenAddress(text) { return .tcp(host: "127.0.0.1", port: port) }
-        return ListenAddress(text).map { .some($0) }
-    }
-
     private func workers(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
         if let given = overrides.workers {
             guard let count = Int(given.text), (0...Self.maximumWorkers).contains(count) else {
@@ -361,7 +337,7 @@ struct ConfigurationSections {
                 }
             }
         }
-        if let address = configuration.inspector, !address.isLocal {
+        if let address = configuration.inspector.listen, !address.isLocal {
             map.fail("inspector", "must be an address of this machine only")
         }
         checkAddresses(map, configuration)

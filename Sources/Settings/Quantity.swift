@@ -43,7 +43,7 @@ public enum Quantity {
     }
 
     /// A size as `size` reads it, in the largest unit that says it exactly.
-    static func text(bytes: Int) -> String {
+    public static func text(bytes: Int) -> String {
         guard bytes != 0 else { return "0" }
         let unit = sizeUnits.first { bytes % $0.bytes == 0 } ?? ("B", 1)
         return "\(bytes / unit.bytes)\(unit.name)"

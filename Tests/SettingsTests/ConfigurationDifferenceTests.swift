@@ -27,6 +27,9 @@ import Testing
     @Test(arguments: [
         ("listen: 127.0.0.1:9000\n", ["listen"]), ("workers: 2\n", ["workers"]),
         ("inspector: off\n", ["inspector.listen"]), ("inspector: 127.0.0.1:9001\n", ["inspector.listen"]),
+        ("inspector: {keep: 1MiB, record: all}\n", ["inspector.keep", "inspector.record"]),
+        ("inspector: {body: 1KiB}\n", ["inspector.body"]),
+        ("inspector: {listen: 127.0.0.1:8081}\n", []),
         ("timeouts: {first-byte: 1s, idle: 61s}\n", ["timeouts.first-byte", "timeouts.idle"]),
         ("limits: {replay-disk: 1MiB}\n", ["limits.replay-disk"]), ("authorization: fill\n", ["authorization"]),
         ("access: {hosts: [x.test], same-user: false}\n", ["access.hosts", "access.same-user"]),

@@ -50,7 +50,7 @@ import Testing
         // The inspector has one address.
         for inspector in ["9001", "localhost:9001"] {
             let configuration = try read("upstream: https://a.example\ninspector: \(inspector)\n")
-            #expect(configuration.inspector == .tcp(host: "127.0.0.1", port: 9001))
+            #expect(configuration.inspector.listen == .tcp(host: "127.0.0.1", port: 9001))
         }
         for listen in ["65536", "-1", "''", "8080x", "123456789012345678901"] {
             #expect(messages("upstream: https://a.example\nlisten: \(listen)\n").count == 1, "\(listen)")

@@ -47,7 +47,8 @@ enum HARFields {
     /// Of Set-Cookie, whose value was taken out (RFC 6265 section 4.1); nil for what is none.
     static func cookie(_ value: [UInt8]) -> JSONValue? {
         let parts = RecordedText(value).text.split(separator: ";", omittingEmptySubsequences: false).map(pair)
-        guard let first = parts.first, let name = first.value == nil ? "" : first.name else { return nil }
+        guard let first = parts.first else { return nil }
+        let name = first.value == nil ? "" : first.name
         var members: [JSONValue.Member] = [.init("name", .string(name)), .init("value", .string("‹redacted›"))]
         let attributes = parts.dropFirst().map { (name: $0.name.lowercased(), value: $0.value ?? "") }
         for wanted in ["path", "domain"] {

@@ -1,5 +1,6 @@
 import Credentials
 import HTTP1
+import ReverseProxy
 import Support
 
 /// Writes exchanges as HTTP Archive 1.2 (http://www.softwareishard.com/blog/har-12-spec/), piece by piece. Pure.
@@ -53,7 +54,7 @@ struct HARWriter {
 
     private static func page(id: String, startedAt: Int64, title: String) -> JSONValue {
         .object([
-            .init("startedDateTime", .string(RecordedText.moment(startedAt))), .init("id", .string(id)),
+            .init("startedDateTime", .string(UTCTime.rfc3339(milliseconds: startedAt))), .init("id", .string(id)),
             .init("title", .string(title)), .init("pageTimings", .object([])),
         ])
     }
@@ -80,7 +81,7 @@ struct HARWriter {
         let answer = HARAnswer(exchange, attempt, isShownAsAttempt: showsAttempts && !(isLast && exchange.ownAnswer != nil && attempt == nil))
         var members: [JSONValue.Member] = [
             .init("pageref", .string(showsAttempts ? exchange.id.description : Self.page)),
-            .init("startedDateTime", .string(RecordedText.moment(exchange.wallMilliseconds &+ Int64(start)))),
+            .init("startedDateTime", .string(UTCTime.rfc3339(milliseconds: exchange.wallMilliseconds &+ Int64(start)))),
             .init("time", .milliseconds(timings.total)), .init("request", request(of: exchange)),
             .init("response", answer.json), .init("cache", .object([])), .init("timings", timings.json),
             .init("connection", .string("\(exchange.connection)")), .init("_squire", squire(exchange, attempt)),

@@ -1,10 +1,147 @@
 import LocalServer
 import ReverseProxy
+import Support
 
-/// Exchanges as HAR 1.2.
+/// Exchanges as HTTP Archive: one, or those of the list.
 extension InspectorServer {
-    /// One exchange, or nil for all that the query asks for.
+    /// `id` names one; nil asks for all that the query asks for.
     func archive(_ id: String?, _ request: LocalRequest, _ responder: LocalResponder) {
-        responder.send(InspectorResponse.problem(.notYet))
+        let query = QueryItems(request.query)
+        guard let filter = ExchangeFilter(query) else { return responder.send(InspectorResponse.problem(.badQuery)) }
+        let showsAttempts = query["attempts"] == "all"
+        guard let view = (query["view"] ?? (showsAttempts ? "upstream" : "client")).asView else {
+            return responder.send(InspectorResponse.problem(.badView))
+        }
+        collect()
+        let ids: [ExchangeID]
+        if let id {
+            guard let exchange = find(id, responder) else { return }
+            ids = exchange.isRunning ? [] : [exchange.id]
+        } else {
+            ids = finished(filter)
+        }
+        let name = id.flatMap { ExchangeID($0) }.map { "squire-\($0).har" } ?? "squire.har"
+        let stream = HARStream(
+            writer: HARWriter(
+                version: version,
+                client: proxy.listen.first { $0.hasPrefix("http") } ?? "http://localhost",
+                upstream: proxy.current().upstream,
+                view: view,
+                showsAttempts: showsAttempts,
+                bodyLimit: proxy.recordings.bodyLimit
+            ),
+            ids: ids,
+            find: { [unowned self] in store[$0] },
+            responder: responder
+        )
+        responder.begin(
+            200,
+            fields: [
+                ("Content-Type", "application/json"), ("Content-Disposition", "attachment; filename=\"\(name)\""),
+            ] + InspectorResponse.fields
+        )
+        stream.pump()
+    }
+
+    /// Those that have ended and match, by when they began.
+    private func finished(_ filter: ExchangeFilter) -> [ExchangeID] {
+        var searched = ExchangeFilter.Searched()
+        var found: [(id: ExchangeID, at: Int64)] = []
+        store.walk { exchange in
+            if !exchange.isRunning, filter.matches(exchange, &searched) {
+                found.append((exchange.id, exchange.wallMilliseconds))
+            }
+            return true
+        }
+        return found.sorted { ($0.at, $0.id.number) < ($1.at, $1.id.number) }.map(\.id)
+    }
+}
+
+extension String {
+    fileprivate var asView: HARWriter.View? { HARWriter.View(rawValue: self) }
+}
+
+extension Problem {
+    fileprivate static let badView = Problem(.badRequest, detail: "view is neither client nor upstream.")
+}
+
+/// Writes an archive as fast as its reader takes it, one exchange at a time: what is evicted meanwhile is left out.
+///
+/// *Ownership*: kept by the responder, which calls it when there is room again. *Threading*: the inspector's loop.
+final class HARStream {
+    private let writer: HARWriter
+    private let ids: [ExchangeID]
+    private let find: (ExchangeID) -> StoredExchange?
+    private let responder: LocalResponder
+    private var state = State.beginning
+    /// What the client has not taken yet.
+    private var pending: [String] = []
+
+    private enum State {
+        case beginning
+        /// The page of that exchange is next.
+        case pages(Int, isFirst: Bool)
+        case entries(Int, isFirst: Bool)
+        case end, done
+    }
+
+    init(
+        writer: HARWriter,
+        ids: [ExchangeID],
+        find: @escaping (ExchangeID) -> StoredExchange?,
+        responder: LocalResponder
+    ) {
+        self.writer = writer
+        self.ids = ids
+        self.find = find
+        self.responder = responder
+    }
+
+    /// Writes until there is no more room.
+    func pump() {
+        while true {
+            while let text = pending.first {
+                switch responder.write(text) {
+                case .taken: pending.removeFirst()
+                case .full: return responder.whenDrained { self.pump() }
+                case .gone: return
+                }
+            }
+            guard let next = next() else { return responder.end() }
+            pending = next
+        }
+    }
+
+    /// The next pieces; nil when there are none.
+    func next() -> [String]? {
+        switch state {
+        case .beginning:
+            state = writer.showsAttempts ? .pages(0, isFirst: true) : .entries(0, isFirst: true)
+            let first = ids.lazy.compactMap(find).first?.wallMilliseconds
+            return [writer.beginning(first: first)] + (writer.showsAttempts ? [] : [HARWriter.middle])
+        case .pages(let index, let isFirst):
+            guard index < ids.count else {
+                state = .entries(0, isFirst: true)
+                return [HARWriter.middle]
+            }
+            guard let exchange = find(ids[index]) else {
+                state = .pages(index + 1, isFirst: isFirst)
+                return []
+            }
+            state = .pages(index + 1, isFirst: false)
+            return [(isFirst ? "" : ",") + writer.page(of: exchange)]
+        case .entries(let index, let isFirst):
+            guard index < ids.count else {
+                state = .end
+                return []
+            }
+            let entries = find(ids[index]).map(writer.entries) ?? []
+            state = .entries(index + 1, isFirst: isFirst && entries.isEmpty)
+            return entries.enumerated().map { number, entry in (isFirst && number == 0 ? "" : ",") + entry }
+        case .end:
+            state = .done
+            return [HARWriter.end]
+        case .done: return nil
+        }
     }
 }

@@ -1,10 +1,174 @@
+import EventIO
+import HTTP1
 import LocalServer
 import ReverseProxy
+import Support
 
 /// Requests that the inspector sends itself, through the proxy's own rules.
 extension InspectorServer {
+    /// How long whoever asked waits for the end.
+    private static let patienceForSent = Duration.seconds(30)
+
     /// Sends a recorded exchange again, or, without one, what a person wrote.
     func send(again id: String?, _ request: LocalRequest, _ responder: LocalResponder) {
-        responder.send(InspectorResponse.problem(.notYet))
+        let outgoing: OutgoingRequest
+        let original: ExchangeID?
+        let settings = proxy.current().settings
+        do {
+            let composition = try Self.composition(request.body)
+            guard let id else {
+                guard let target = composition.target else {
+                    throw Composition.Fault(field: "target", detail: "is missing")
+                }
+                outgoing = OutgoingRequest(composition, target: target)
+                original = nil
+                return send(outgoing, again: original, settings, responder)
+            }
+            guard let model = find(id, responder) else { return }
+            outgoing = try OutgoingRequest(again: model, composition, rule: settings?.authorization ?? .replace)
+            original = model.id
+        } catch let fault as Composition.Fault {
+            return responder.send(Self.response(to: fault))
+        } catch let refusal as OutgoingRequest.Refusal {
+            return responder.send(Self.response(to: refusal))
+        } catch {
+            return responder.send(InspectorResponse.problem(.notAnObject))
+        }
+        send(outgoing, again: original, settings, responder)
+    }
+
+    private struct NoObject: Error {}
+
+    private static func composition(_ body: [UInt8]) throws -> Composition {
+        guard !body.isEmpty else { return Composition() }
+        guard let json = JSONValue(parsing: body), case .object = json else { throw NoObject() }
+        return try Composition(json)
+    }
+
+    private func send(
+        _ outgoing: OutgoingRequest,
+        again original: ExchangeID?,
+        _ settings: ProxyConfiguration?,
+        _ responder: LocalResponder
+    ) {
+        guard !isDraining else { return responder.send(InspectorResponse.problem(.notSentAnyMore)) }
+        guard sendings.count < Self.maximumSending, let pair = SocketIO.pair() else {
+            return responder.send(InspectorResponse.problem(.inspectorOverloaded))
+        }
+        ticket += 1
+        let ticket = ticket
+        let origin = original.map { ConnectionOrigin.replay(of: $0, ticket: ticket) } ?? .composer(ticket: ticket)
+        let isHead = outgoing.method == Array("HEAD".utf8)
+        let client = InnerClient(
+            loop: loop,
+            descriptor: pair.0,
+            request: outgoing.octets(host: Self.host(of: proxy.listen), key: settings?.access.key),
+            method: isHead ? .head : .other
+        ) { [unowned self] ending in
+            sendings[ticket]?.end(ending)
+            look(ticket)
+        }
+        sendings[ticket] = Sending(
+            client: client,
+            responder: responder,
+            limit: EventTimer(loop: loop) { [unowned self] in outlasted(ticket) },
+            look: EventTimer(loop: loop) { [unowned self] in look(ticket) }
+        )
+        sendings[ticket]?.limit.arm(after: Self.patienceForSent)
+        proxy.adopt(pair.1, origin)
+        client.start()
+    }
+
+    // MARK: The end
+
+    /// Looks whether the recording of what was sent is complete, and looks again soon if not: a worker may be about to
+    /// write its end.
+    private func look(_ ticket: UInt64) {
+        guard let sending = sendings[ticket], let ending = sending.ending else { return }
+        guard sending.responder != nil else { return remove(ticket) }
+        collect()
+        if let exchange = store.exchange(ticket: ticket), exchange.ending != nil {
+            return answer(ticket, sent(exchange, 201))
+        }
+        guard let pause = sending.nextPause() else {
+            let known = store.exchange(ticket: ticket)
+            return answer(ticket, known.map { sent($0, 202) } ?? InspectorResponse.problem(.notSeen(ending.status)))
+        }
+        sending.look.arm(after: pause)
+    }
+
+    /// It takes long, as an event stream does: whoever asked can follow it.
+    private func outlasted(_ ticket: UInt64) {
+        guard let sending = sendings[ticket], let responder = sending.responder else { return }
+        collect()
+        let exchange = store.exchange(ticket: ticket)
+        responder.send(
+            exchange.map { sent($0, $0.ending == nil ? 202 : 201) } ?? InspectorResponse.problem(.notSeen(nil))
+        )
+        sending.responder = nil
+        if sending.ending != nil { remove(ticket) }
+    }
+
+    private func sent(_ exchange: StoredExchange, _ status: Int) -> LocalResponse {
+        var response = InspectorResponse.json(status, detail(of: exchange))
+        response.fields.append(("Location", "/api/exchanges/\(exchange.id)"))
+        return response
+    }
+
+    private func answer(_ ticket: UInt64, _ response: LocalResponse) {
+        sendings[ticket]?.responder?.send(response)
+        remove(ticket)
+    }
+
+    private func remove(_ ticket: UInt64) {
+        guard let sending = sendings.removeValue(forKey: ticket) else { return }
+        sending.stop()
+        // Kept, since one of its own callbacks may be running.
+        retired = sending
+    }
+
+    // MARK: Refusals
+
+    private static func response(to fault: Composition.Fault) -> LocalResponse {
+        let name = String(fault.field.prefix(100))
+        return InspectorResponse.problem(
+            Problem(.invalidRequest, detail: "\(name) \(fault.detail)."),
+            members: [.init("field", .string(name))]
+        )
+    }
+
+    private static func response(to refusal: OutgoingRequest.Refusal) -> LocalResponse {
+        let missing = refusal.missing.joined(separator: ", ")
+        let detail =
+            switch refusal.reason {
+            case .running: "The exchange still runs."
+            case .websocket: "A WebSocket cannot be sent again."
+            case .cut: "Not all of the request was kept: \(missing). Give what is missing."
+            case .redacted: "What is secret was not kept: \(missing). Give what is missing."
+            }
+        return InspectorResponse.problem(
+            Problem(.notReplayable, detail: detail),
+            members: [
+                .init("why", .string(refusal.reason.rawValue)),
+                .init("missing", .array(refusal.missing.map(JSONValue.string))),
+            ]
+        )
+    }
+}
+
+extension Problem {
+    fileprivate static let notAnObject = Problem(.badRequest, detail: "The body is not a JSON object.")
+    fileprivate static let notSentAnyMore = Problem(
+        .shuttingDown,
+        detail: "Squire is shutting down, and sends nothing any more."
+    )
+
+    /// No exchange was recorded. Nobody should send it again without a look at the API.
+    fileprivate static func notSeen(_ status: Int?) -> Problem {
+        let answer = status.map { "the answer was status \($0)" } ?? "no answer came"
+        return Problem(
+            .overloaded,
+            detail: "No exchange was recorded, and \(answer). Whether the API saw the request, its own log says."
+        )
     }
 }

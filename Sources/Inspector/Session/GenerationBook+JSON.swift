@@ -4,10 +4,7 @@ import Support
 
 /// `/api/generations`.
 extension GenerationBook {
-    /// Requests under one generation.
-    typealias Counts = (served: Int, refused: Int, running: Int)
-
-    func json(_ counts: [Generation: Counts]) -> JSONValue {
+    func json(_ counts: [Generation: GenerationCounts]) -> JSONValue {
         let history = history()
         return .object([
             .init("now", Self.moment(now())),
@@ -18,7 +15,7 @@ extension GenerationBook {
     }
 
     /// One entry of it; nil when that is not known any more.
-    func json(of generation: Generation, _ counts: Counts?) -> JSONValue? {
+    func json(of generation: Generation, _ counts: GenerationCounts?) -> JSONValue? {
         history().entries.last { $0.generation == generation }?.json(counts)
     }
 
@@ -28,16 +25,17 @@ extension GenerationBook {
 }
 
 extension GenerationBook.Entry {
-    fileprivate func json(_ counts: GenerationBook.Counts?) -> JSONValue {
+    fileprivate func json(_ counts: GenerationCounts?) -> JSONValue {
         let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
         let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
+        let count = { (value: UInt64?) in JSONValue.number("\(value ?? 0)") }
         return .object([
             .init("generation", .number("\(generation)")), .init("from", .string(origin.rawValue)),
             .init("cause", text(cause?.rawValue)), .init("at", GenerationBook.moment(at)),
             .init("took_ms", number(report?.milliseconds)), .init("waiters", .integer(report?.others ?? 0)),
             .init("led_by", text(report?.trigger.map { "\(ExchangeID($0))" })), .init("issued_at", number(issuedAt)),
-            .init("expires_at", number(expiresAt)), .init("served", .integer(counts?.served ?? 0)),
-            .init("refused", .integer(counts?.refused ?? 0)), .init("running", .integer(counts?.running ?? 0)),
+            .init("expires_at", number(expiresAt)), .init("served", count(counts?.served)),
+            .init("refused", count(counts?.refused)), .init("running", count(counts?.running)),
             .init("ended_at", end.map { GenerationBook.moment($0.at) } ?? .null), .init("ended_by", text(end?.by)),
             .init("subject", text(subject)),
         ])

@@ -4,6 +4,6 @@ import ReverseProxy
 /// The tokens that came one after the other.
 extension InspectorServer {
     func generations(_ responder: LocalResponder) {
-        responder.send(InspectorResponse.json(200, book.json([:])))
+        responder.send(InspectorResponse.json(200, book.json(proxy.generationCounts())))
     }
 }

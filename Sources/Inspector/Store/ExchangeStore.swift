@@ -22,8 +22,15 @@ final class ExchangeStore {
 
     /// The number of the last change; 0 before the first.
     private(set) var sequence = 0
-    /// Octets that are kept at most.
-    let keep: Int
+    /// Octets that are kept at most. Less of them drops the oldest, of what is pinned too.
+    var keep: Int {
+        didSet {
+            for lane in Lane.allCases {
+                let queue = lanes[lane.rawValue]
+                while queue.cost > limit(of: lane), let oldest = queue.first { forget(oldest) }
+            }
+        }
+    }
     /// Exchanges that had ended and are no longer kept.
     private(set) var evicted: UInt64 = 0
     /// Hears of each exchange that is no longer kept, by the number of its last change.

@@ -2,9 +2,12 @@ import Credentials
 import HTTP1
 import ReverseProxy
 
-/// What takes secrets out of what is kept now: `version` changes whenever it knows of others.
+/// What takes secrets out of what is kept now.
 struct CurrentRedactor {
+    /// Another one has another number.
     var version: Int
+    /// Of the tokens that it knows; nil when it is out of date.
+    var known: Int?
     var redactor: Redactor
     /// The field that carries the token, and what stands around the token in it.
     var credential: CredentialApplication
@@ -80,7 +83,10 @@ extension RunningExchange {
         var own = RequestHead()
         let hasOwn = RecordedHead.parse(request: requestHead, into: &own)
         let (head, octets) = hasOwn ? (own, requestHead) : (sent, sentHead)
-        guard hasOwn || hasSent else { return .other }
+        guard hasOwn || hasSent else {
+            readFirstLine(current, into: &result)
+            return .other
+        }
         result.method = Array(octets[head.methodRange.range])
         let target = current.redactor.target(
             head.pathAndQuery.isEmpty ? [UInt8(ascii: "/")] : Array(octets[head.pathAndQuery.range])
@@ -100,6 +106,19 @@ extension RunningExchange {
             && requestBytes == UInt64(requestBody.octets.count)
         result.request.body = requestBody.stored(content, isComplete: isWhole, size: requestBytes, current)
         return head.method
+    }
+
+    /// Of bytes that were no request.
+    private func readFirstLine(_ current: CurrentRedactor, into result: inout StoredExchange) {
+        let line = requestHead.prefix { $0 != 0x0D && $0 != 0x0A }
+        let words = line.split(separator: 0x20, maxSplits: 2)
+        guard let method = words.first, method.allSatisfy(Octet.isToken) else { return }
+        result.method = Array(method)
+        result.request.headSize = requestHead.count
+        guard words.count > 1 else { return }
+        let target = current.redactor.target(Array(words[1]))
+        result.target = target.octets
+        result.request.redactions = target.redactions
     }
 
     private func read(attempt index: Int, _ method: MethodName, _ current: CurrentRedactor) -> StoredAttempt {

@@ -19,7 +19,7 @@ extension StoredExchange {
         if case .replay(let former, _) = origin { replayOf = .string(former.description) }
         var members: Members = [
             .init("seq", .integer(sequence)), .init("id", .string(id.description)),
-            .init("at", .string(UTCTime.rfc3339(milliseconds: wallMilliseconds))),
+            .init("at", .string(RecordedText.moment(wallMilliseconds))),
             .init("method", .string(RecordedText(method).text)), .init("target", .string(shown.text)),
             .init("status", .optional(status)), .init("outcome", .optional(outcome?.rawValue)),
             .init("code", .optional(code)), .init("route", .string(route.map(Self.name) ?? "none")),
@@ -193,6 +193,9 @@ struct RecordedText: Equatable {
         if let text = String(validating: octets, as: UTF8.self) { return [.init("text", .string(text))] }
         return [.init("base64", .string(base64(octets)))]
     }
+
+    /// RFC 3339, with milliseconds. `wall` is milliseconds since 1970.
+    static func moment(_ wall: Int64) -> String { UTCTime.rfc3339(milliseconds: wall) }
 
     /// What stands for a secret is not from the peer, and stays what it is.
     private static func latin(_ octets: [UInt8]) -> String {

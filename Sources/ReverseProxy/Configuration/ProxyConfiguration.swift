@@ -19,8 +19,7 @@ public struct ProxyConfiguration: Sendable, Equatable {
     public var access = AccessConfiguration()
     public var limits = Limits()
     public var timeouts = Timeouts()
-    /// Nil is off.
-    public var inspector: ListenAddress? = .tcp(host: "127.0.0.1", port: 8081)
+    public var inspector = InspectorSettings()
     /// Event loops; 0 means one for each core.
     public var workers = 1
 

@@ -36,6 +36,7 @@ public struct Problem: Error, Sendable, Equatable {
         case headerRequired = "header_required"
         case unsupportedMediaType = "unsupported_media_type"
         case invalidRequest = "invalid_request"
+        case notReplayable = "not_replayable"
         case nothingToRefresh = "nothing_to_refresh"
         case configurationError = "configuration_error"
         case otherConfiguration = "other_configuration"
@@ -108,7 +109,7 @@ extension Problem.Code {
         case .notFound, .evicted: 404
         case .methodNotAllowed: 405
         case .requestTimeout: 408
-        case .nothingToRefresh, .otherConfiguration, .pinsFull: 409
+        case .notReplayable, .nothingToRefresh, .otherConfiguration, .pinsFull: 409
         case .bodyTooLarge: 413
         case .targetTooLong: 414
         case .unsupportedMediaType: 415
@@ -132,8 +133,8 @@ extension Problem.Code {
             .unsupportedMediaType, .invalidRequest:
             .httpRequestError
         case .forbiddenOrigin, .forbiddenUser, .wrongKey, .methodNotAllowed, .misdirectedRequest, .loginNeeded,
-            .notFound, .notYet, .evicted, .pinsFull, .headerRequired, .nothingToRefresh, .configurationError,
-            .otherConfiguration:
+            .notFound, .notYet, .evicted, .pinsFull, .headerRequired, .notReplayable, .nothingToRefresh,
+            .configurationError, .otherConfiguration:
             .httpRequestDenied
         case .sessionUnavailable, .upstreamUnreachable: .destinationUnavailable
         case .upstreamTLS: .tlsProtocolError

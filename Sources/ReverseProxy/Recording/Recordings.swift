@@ -116,6 +116,9 @@ public final class Recordings: Sendable {
     public func set(isPaused: Bool) { change { $0.isPaused = isPaused } }
     /// How many look: with one, more is recorded, and the inspector is woken soon.
     public func set(viewers: Int) { change { $0.hasViewers = viewers > 0 } }
+    /// As it was set.
+    public var mode: Mode { policy.mode }
+    public var isPaused: Bool { policy.isPaused }
     public func set(bodyLimit: Int) { bodyBytes.store(bodyLimit, ordering: .relaxed) }
 
     private func change(_ body: (inout Policy) -> Void) {

@@ -14,8 +14,9 @@ struct DemoCommand: ParsableCommand {
         abstract: "Everything with nothing to set up: a simulated API, a customer, the proxy.",
         discussion: """
             Starts the playground, logs its customer in with a token that lives 60 seconds, and proxies to it on \
-            localhost:8080 (or the next free port). Nothing is written to disk. Paste the curl lines it prints, wait a \
-            minute, paste one again: the log shows the refresh and the request that was sent again.
+            localhost:8080 (or the next free port), with the inspector's page beside it. Nothing is written to disk. \
+            Open the page and paste the curl lines it prints: the page and the log show the refusal, the refresh and the \
+            request that was sent again.
             """
     )
 
@@ -63,7 +64,7 @@ struct DemoCommand: ParsableCommand {
         }
         LogWriter.standardError.release(first: [service.startLine].compactMap(\.self))
         for endpoint in service.endpoints { Output.line(endpoint) }
-        explain(service.url, logging)
+        explain(service, logging)
         foreground.run()
         service.stop()
         playground.stop()
@@ -87,12 +88,15 @@ struct DemoCommand: ParsableCommand {
         }
     }
 
-    private func explain(_ url: String, _ logging: Logging) {
+    private func explain(_ service: ProxyService, _ logging: Logging) {
+        let url = service.url
+        let page = service.page.map { "Open \($0) in a browser to watch, and paste" } ?? "Paste"
         // Standard output is for endpoints alone. With the log, in its order.
         var text = """
 
             A simulated API is running; john.doe@example.com is logged in, with a token that lives \
-            \(switches.tokenTtl ?? "60s"). Paste into another terminal:
+            \(switches.tokenTtl ?? "60s").
+            \(page) into another terminal:
 
               curl \(url)/api/customer-accounts/me
               curl -X POST \(url)/playground/revoke      # the API refuses the token from now on

@@ -1,3 +1,4 @@
+import Credentials
 import ArgumentParser
 import ReverseProxy
 import Settings

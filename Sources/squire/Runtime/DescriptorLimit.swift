@@ -1,3 +1,4 @@
+import Inspector
 import Platform
 import ReverseProxy
 import Upstream
@@ -10,8 +11,8 @@ enum DescriptorLimit {
     private static let fixed = 34
     /// A loop's, with a margin: epoll, pipes, signals.
     private static let perLoop = 7
-    /// Connections of the inspector, and one that waits for its turn.
-    private static let inspector = 65
+    /// Connections of the inspector, one that waits for its turn, and those by which it sends requests itself.
+    private static let inspector = 65 + InspectorServer.maximumSending
 
     /// As many as the system allows, within reason.
     static func raise() {
@@ -47,7 +48,7 @@ enum DescriptorLimit {
         let workers = configuration.workers == 0 ? cores : configuration.workers
         // `localhost` has two sockets.
         return fixed + 2 * configuration.listen.count + workers * perLoop
-            + (configuration.inspector == nil ? 0 : inspector + perLoop)
+            + (configuration.inspector.listen == nil ? 0 : inspector + perLoop)
     }
 
     private static func current() -> rlimit? {

@@ -56,6 +56,7 @@ extension ProxyService {
                 access: InspectorAccess(configuration.access, name: socket.name),
                 sameUser: configuration.access.sameUser,
                 version: Squire.version,
+                keep: configuration.inspector.keep,
                 reference: inspector
             )
         }
@@ -63,19 +64,29 @@ extension ProxyService {
         endpoints.append("inspector \(Self.url(of: socket.name))\(suffix)")
     }
 
+    /// Has the inspector send nothing any more.
+    func drainInspector() {
+        guard let inspector, let thread = inspectorThread else { return }
+        let server = inspector.server
+        thread.loop.execute { server.value?.drain() }
+    }
+
     /// Has the inspector follow the access rules of the configuration that runs.
     func reconfigureInspector() {
         guard let inspector, let thread = inspectorThread else { return }
         let access = InspectorAccess(loaded.configuration.access, name: inspector.name)
-        let sameUser = loaded.configuration.access.sameUser
+        let (sameUser, settings) = (loaded.configuration.access.sameUser, loaded.configuration.inspector)
         let server = inspector.server
-        thread.loop.execute { server.value?.reconfigure(access: access, sameUser: sameUser) }
+        thread.loop.execute { server.value?.reconfigure(access: access, sameUser: sameUser, settings) }
     }
 }
 
 extension InspectedProxy.Current {
-    init(_ loaded: LoadedConfiguration, _ session: Session) {
+    /// `isPrivate` asks no key of anybody; a session that is not kept has no line that prints its token.
+    init(_ loaded: LoadedConfiguration, _ session: Session, isPrivate: Bool, keepsSession: Bool) {
         let rules = loaded.configuration.session
+        var settings = loaded.configuration
+        if isPrivate { settings.access.key = nil }
         self.init(
             upstream: loaded.configuration.upstreamURL,
             session: session,
@@ -86,6 +97,8 @@ extension InspectedProxy.Current {
                 secrets: loaded.configuration.secrets,
                 credential: rules.apply
             ),
+            settings: settings,
+            tokenCommand: keepsSession && rules.source != .unused ? loaded.lines.line("token") : nil,
             explain: { [configuration = loaded.configuration, applySource = loaded.applySource] request in
                 // The inspector's page and whoever asks it have the key, or they could not ask.
                 Explanation(request, configuration, applySource: applySource, hasKey: true) { session.status }

@@ -90,10 +90,10 @@ extension ProxyService {
         var fresh = fresh
         fresh.configuration.listen = loaded.configuration.listen
         fresh.configuration.workers = loaded.configuration.workers
-        fresh.configuration.inspector = loaded.configuration.inspector
+        fresh.configuration.inspector.listen = loaded.configuration.inspector.listen
         fresh.inspectorIsDefault = loaded.inspectorIsDefault
         loaded = fresh
-        current.set(.init(fresh, session))
+        current.set(.init(fresh, session, isPrivate: isPrivate, keepsSession: keepsSession))
         if let problem = sessionProblem { logging.logger().warning("\(problem)") }
         server.reconfigure(makeContext(fresh.configuration, session))
         reconfigureInspector()

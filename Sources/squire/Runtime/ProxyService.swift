@@ -27,7 +27,8 @@ final class ProxyService {
     private let begun = Timestamp.now()
     private let proxies: Int
     /// Serves the command that runs beside it, and nobody else: no key is asked for.
-    private let isPrivate: Bool
+    let isPrivate: Bool
+    let keepsSession: Bool
     /// What runs: the configuration that was read last, but for what a restart alone can change.
     var loaded: LoadedConfiguration
     /// Reads the configuration again; nil for a proxy that has none to read.
@@ -76,6 +77,7 @@ final class ProxyService {
         self.logging = logging
         proxies = max(1, all.count)
         self.isPrivate = isPrivate
+        self.keepsSession = keepsSession
         let configuration = loaded.configuration
         // Before the session is opened, which gives its file the mode it should have.
         let exposures = loaded.exposures
@@ -98,11 +100,16 @@ final class ProxyService {
                 (generations, numbers),
                 keepsSession: keepsSession
             )
-            current = Current(.init(loaded, session))
+            current = Current(.init(loaded, session, isPrivate: isPrivate, keepsSession: keepsSession))
             let context = Self.makeContext(configuration, session, logging, sockets.map(\.name), proxies, isPrivate)
             let cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
             let workers = configuration.workers == 0 ? max(1, cores) : configuration.workers
-            recordings = Recordings(workers: loaded.askedInspector == nil ? 0 : workers)
+            let inspector = configuration.inspector
+            recordings = Recordings(
+                workers: inspector.listen == nil ? 0 : workers,
+                mode: inspector.record,
+                bodyLimit: inspector.body
+            )
             server = try ProxyServer(context: context, sockets: sockets, workers: workers, recordings: recordings)
         } catch {
             for socket in sockets { socket.close() }
@@ -145,7 +152,7 @@ final class ProxyService {
         let upstream = loaded.configuration.upstreamURL
         let words = [
             "squire \(Squire.version): \(listen.joined(separator: " and ")) -> \(upstream)",
-            subject.map { "customer \($0)" }, token,
+            subject.map { "customer \($0)" }, token, page.map { "open \($0) to see what goes through" },
         ]
         return LogMessage(
             .notice,
@@ -155,8 +162,15 @@ final class ProxyService {
                 ("version", .text(Squire.version)), ("listen", .list(listen)), ("upstream", .text(upstream)),
                 ("subject", subject.map(LogMessage.Value.text)), ("session", .text(status.state.rawValue)),
                 ("expires_in", status.expiresIn.map(LogMessage.Value.number)),
+                ("inspector", page.map(LogMessage.Value.text)),
             ]
         )
+    }
+
+    /// The address of the inspector's page; nil where a browser reaches none.
+    var page: String? {
+        guard let name = inspector?.name, case .tcp = name else { return nil }
+        return Self.url(of: name) + "/"
     }
 
     /// The same as a line; nil when the level leaves it out.
@@ -316,6 +330,7 @@ final class ProxyService {
     /// `hurry` is how a person can leave at once.
     func drain(hurry: String, completion: @escaping @Sendable () -> Void) {
         let (messages, timeout) = (logging.messages, shutdownTimeout)
+        drainInspector()
         server.drain(
             waits: { remainder in
                 let (exchanges, connections) = (remainder.exchanges, remainder.connections)

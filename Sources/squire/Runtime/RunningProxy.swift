@@ -32,7 +32,7 @@ struct RunningProxy {
 
     /// The running proxy of this configuration.
     static func find(_ loaded: LoadedConfiguration) throws(NotFound) -> RunningProxy {
-        guard let address = loaded.configuration.inspector else {
+        guard let address = loaded.configuration.inspector.listen else {
             throw NotFound(reason: "inspector is off in this configuration, so the running Squire cannot be asked")
         }
         return try search(

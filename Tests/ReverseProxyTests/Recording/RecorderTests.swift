@@ -260,9 +260,9 @@ import Threads
             body(recorder, &recording, octets)
             recorder.end(recording, ending, at: now)
             recorder.turnEnded(now: now)
-            return calls.with {
-                defer { $0 = 0 }
-                return $0
+            return calls.with { calls in
+                defer { calls = 0 }
+                return calls
             }
         }
         #expect(turn() == 0)

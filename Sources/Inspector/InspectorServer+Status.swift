@@ -1,0 +1,29 @@
+import Platform
+import ReverseProxy
+import Support
+
+/// What `/api/status` says beside the session. Never a secret.
+extension InspectorServer {
+    /// What is kept of exchanges.
+    func recordingStatus() -> JSONValue {
+        .object([
+            .init("keep", .integer(store.keep)), .init("body", .integer(proxy.recordings.bodyLimit)),
+            .init("record", .string(recordMode)), .init("key", .bool(access.needsKey)),
+        ])
+    }
+
+    /// What a line that does a request again needs to name.
+    func copyStatus(_ current: InspectedProxy.Current) -> JSONValue {
+        let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
+        let access = current.settings?.access
+        let socket = proxy.listen.first { $0.hasPrefix("unix:") }.map { String($0.dropFirst(5)) }
+        let isReachedByTCP = proxy.listen.contains { $0.hasPrefix("http://") }
+        return .object([
+            .init("proxy", text(isReachedByTCP ? "http://\(Self.host(of: proxy.listen))" : nil)),
+            .init("socket", text(socket)), .init("upstream", .string(current.upstream)),
+            .init("config", text(current.configuration)),
+            .init("key_file", text(access?.key == nil ? nil : access?.keyFile)),
+            .init("token_command", text(current.tokenCommand)),
+        ])
+    }
+}
