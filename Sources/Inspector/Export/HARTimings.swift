@@ -2,6 +2,8 @@ import Support
 
 /// The times of an entry, in milliseconds. They are written as whole thousandths, so that their sum is exact.
 struct HARTimings {
+    /// Milliseconds after the exchange's beginning.
+    let startedAt: Int64
     private var blocked = 0.0
     /// Nil when the connection was there already.
     private var connect: Double?
@@ -12,6 +14,7 @@ struct HARTimings {
     /// `start` is where the entry begins, milliseconds after the exchange's beginning. The last entry of an exchange
     /// goes on to its end.
     init(_ exchange: StoredExchange, _ attempt: StoredAttempt?, start: Double, isLast: Bool) {
+        startedAt = Int64(min(Self.rounded(start) / 1000, 1e12))
         // Nobody was asked.
         guard let attempt else { return }
         let end = isLast ? exchange.age : attempt.ended ?? exchange.age

@@ -78,10 +78,10 @@ struct HARWriter {
     ) -> JSONValue {
         let start = previous.map { $0.ended ?? $0.began } ?? 0
         let timings = HARTimings(exchange, attempt, start: start, isLast: isLast)
-        let answer = HARAnswer(exchange, attempt, isShownAsAttempt: showsAttempts && !(isLast && exchange.ownAnswer != nil && attempt == nil))
+        let answer = HARAnswer(exchange, attempt, isShownAsAttempt: showsAttempts)
         var members: [JSONValue.Member] = [
             .init("pageref", .string(showsAttempts ? exchange.id.description : Self.page)),
-            .init("startedDateTime", .string(UTCTime.rfc3339(milliseconds: exchange.wallMilliseconds &+ Int64(start)))),
+            .init("startedDateTime", .string(UTCTime.rfc3339(milliseconds: exchange.wallMilliseconds &+ timings.startedAt))),
             .init("time", .milliseconds(timings.total)), .init("request", request(of: exchange)),
             .init("response", answer.json), .init("cache", .object([])), .init("timings", timings.json),
             .init("connection", .string("\(exchange.connection)")), .init("_squire", squire(exchange, attempt)),

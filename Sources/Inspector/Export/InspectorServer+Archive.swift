@@ -9,15 +9,15 @@ extension InspectorServer {
         let query = QueryItems(request.query)
         guard let filter = ExchangeFilter(query) else { return responder.send(InspectorResponse.problem(.badQuery)) }
         let showsAttempts = query["attempts"] == "all"
-        guard let view = (query["view"] ?? (showsAttempts ? "upstream" : "client")).asView else {
+        guard let view = HARWriter.View(rawValue: query["view"] ?? (showsAttempts ? "upstream" : "client")) else {
             return responder.send(InspectorResponse.problem(.badView))
         }
-        collect()
         let ids: [ExchangeID]
         if let id {
             guard let exchange = find(id, responder) else { return }
             ids = exchange.isRunning ? [] : [exchange.id]
         } else {
+            collect()
             ids = finished(filter)
         }
         let name = id.flatMap { ExchangeID($0) }.map { "squire-\($0).har" } ?? "squire.har"
@@ -57,12 +57,8 @@ extension InspectorServer {
     }
 }
 
-extension String {
-    fileprivate var asView: HARWriter.View? { HARWriter.View(rawValue: self) }
-}
-
 extension Problem {
-    fileprivate static let badView = Problem(.badRequest, detail: "view is neither client nor upstream.")
+    fileprivate static let badView = Problem(.badRequest, detail: "The query is not valid: view is client or upstream.")
 }
 
 /// Writes an archive as fast as its reader takes it, one exchange at a time: what is evicted meanwhile is left out.
@@ -72,7 +68,7 @@ final class HARStream {
     private let writer: HARWriter
     private let ids: [ExchangeID]
     private let find: (ExchangeID) -> StoredExchange?
-    private let responder: LocalResponder
+    private let responder: LocalResponder?
     private var state = State.beginning
     /// What the client has not taken yet.
     private var pending: [String] = []
@@ -89,7 +85,7 @@ final class HARStream {
         writer: HARWriter,
         ids: [ExchangeID],
         find: @escaping (ExchangeID) -> StoredExchange?,
-        responder: LocalResponder
+        responder: LocalResponder?
     ) {
         self.writer = writer
         self.ids = ids
@@ -99,6 +95,7 @@ final class HARStream {
 
     /// Writes until there is no more room.
     func pump() {
+        guard let responder else { return }
         while true {
             while let text = pending.first {
                 switch responder.write(text) {

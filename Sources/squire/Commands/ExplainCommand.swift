@@ -1,5 +1,6 @@
 import Credentials
 import ArgumentParser
+import Credentials
 import ReverseProxy
 import Settings
 

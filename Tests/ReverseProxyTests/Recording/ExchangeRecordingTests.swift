@@ -37,11 +37,11 @@ import Testing
     @Test func aRequestAndItsAnswer() throws {
         let body = answer()
         let proxy = try RecordedProxy { _ in .text(body) }
-        #expect(try proxy.ask(request(fields: "X-Mine: 1\r\n")).hasSuffix("hello"))
+        #expect(try proxy.ask(request("GET", "/x", "X-Mine: 1\r\n")).hasSuffix("hello"))
         let exchanges = proxy.end()
         let events = try #require(exchanges.first)
         #expect(exchanges.count == 1 && events.words == plain)
-        #expect(events.text("request") == request(fields: "X-Mine: 1\r\n"))
+        #expect(events.text("request") == request("GET", "/x", "X-Mine: 1\r\n"))
         #expect(events.text("sent").hasPrefix("GET /x HTTP/1.1\r\nHost: 127.0.0.1:"))
         #expect(events.text("head") + events.text("down") == answer())
         let (beginning, ending) = (try #require(events.beginning), try #require(events.ending))

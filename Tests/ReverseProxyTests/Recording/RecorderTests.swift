@@ -25,12 +25,17 @@ import Threads
     @Test func bucketLetsThroughWhatWasSavedUp() {
         var bucket = TokenBucket()
         let rate = TokenBucket.Rate(perSecond: 10, burst: 3)
-        #expect((0..<9).count { _ in bucket.take(of: rate, now: 5 * second) } == 3)
-        #expect((0..<9).count { _ in bucket.take(of: rate, now: 5 * second + second / 5) } == 2)
+        /// How many of nine.
+        func taken(at now: UInt64) -> Int {
+            (0..<9).count { _ in bucket.take(of: rate, now: now) }
+        }
+        #expect(taken(at: 5 * second) == 3)
+        #expect(taken(at: 5 * second + second / 5) == 2)
         // A clock that goes back, or anywhere, gives nothing away.
-        #expect(!bucket.take(of: rate, now: 0))
-        #expect((0..<9).count { _ in bucket.take(of: rate, now: .max) } == 3)
-        #expect(!bucket.take(9, of: rate, now: .max))
+        #expect(taken(at: 0) == 0)
+        #expect(taken(at: .max) == 3)
+        let nine = bucket.take(9, of: rate, now: .max)
+        #expect(!nine)
     }
 
     @Test func aPersonsPaceIsAdmittedAndABurst() throws {
