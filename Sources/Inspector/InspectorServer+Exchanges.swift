@@ -98,8 +98,9 @@ extension InspectorServer {
     /// The upstream's word, if it is one.
     private static func charset(of type: String) -> String {
         let usual = "utf-8"
-        guard let start = type.lowercased().split(separator: ";").map({ $0.drop { $0 == " " } })
-            .first(where: { $0.hasPrefix("charset=") })
+        guard
+            let start = type.lowercased().split(separator: ";").map({ $0.drop { $0 == " " } })
+                .first(where: { $0.hasPrefix("charset=") })
         else { return usual }
         let name = start.dropFirst(8).filter { $0 != "\"" && $0 != " " }
         let isName = name.utf8.allSatisfy { $0 &- 0x30 < 10 || $0 &- 0x61 < 26 || $0 == 0x2D || $0 == 0x5F }

@@ -15,7 +15,6 @@ extension InspectorServer {
     func listenToRecordings() {
         let (loop, reference) = (loop, reference)
         proxy.recordings.onNews { loop.execute { reference.value?.look() } }
-        book.onChange { generations in loop.execute { reference.value?.sessionChanged(generations) } }
         store.onAwaiting = { [unowned self] in lookAgain(after: .milliseconds(5)) }
         store.onEviction = { [unowned self] in feed.evicted($0) }
     }

@@ -171,13 +171,14 @@ public final class InspectorServer: LocalHandler {
         case .health: responder.send(InspectorResponse.text(200, "ok\n"))
         case .readiness: responder.send(readiness(showsReason: access.keyDenial(of: request) == nil))
         case .metrics:
-            let text = Self.metrics(
-                proxy.snapshot(),
-                refreshes,
-                proxy.current().session.status,
-                version: version,
-                startedAt: startedAt
-            ) + Self.metrics(proxy.recordings.counts, evicted: store.evicted, viewers: feed.count)
+            let text =
+                Self.metrics(
+                    proxy.snapshot(),
+                    refreshes,
+                    proxy.current().session.status,
+                    version: version,
+                    startedAt: startedAt
+                ) + Self.metrics(proxy.recordings.counts, evicted: store.evicted, viewers: feed.count)
             responder.send(InspectorResponse.text(200, text, type: "text/plain; version=0.0.4; charset=utf-8"))
         case .status: responder.send(InspectorResponse.json(200, status()))
         case .exchanges where request.action == "GET": exchanges(request, responder)

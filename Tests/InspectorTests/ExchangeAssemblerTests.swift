@@ -24,7 +24,9 @@ import Testing
         let exchange = try #require(recorded.stored())
         #expect(exchange.statuses == [401, 201] && exchange.status == 201 && exchange.outcome == .complete)
         #expect(exchange.generations == [6, 7] && exchange.generation == 7 && exchange.refresh == "led")
-        #expect(exchange.attempts.map(\.isHeld) == [true, false] && exchange.attempts.map(\.isRelayed) == [false, true])
+        #expect(
+            exchange.attempts.map(\.isHeld) == [true, false] && exchange.attempts.map(\.isRelayed) == [false, true]
+        )
         #expect(exchange.attempts.map { Self.text($0.body.kept) } == ["bad", "{}"])
         #expect(exchange.type == "application/json" && exchange.lane == .notable)
         #expect(Self.text(exchange.request.body.kept) == #"{"password":"‹redacted›"}"#)
@@ -77,7 +79,10 @@ import Testing
         #expect(exchange.outcome == .answered && exchange.code == "login_needed" && exchange.statuses.isEmpty)
         let json = JSONValue.object(exchange.summary + exchange.details)
         #expect(json["own_answer"]?["detail"] == .string("Run squire login."))
-        #expect(json["generation"] == .null && json["upstream_ms"] == .null && json["type"] == .string("application/problem+json"))
+        #expect(
+            json["generation"] == .null && json["upstream_ms"] == .null
+                && json["type"] == .string("application/problem+json")
+        )
     }
 
     @Test(
@@ -86,7 +91,12 @@ import Testing
             ("overloaded", 503, .refused, .refusals), ("session_unavailable", 503, .answered, .notable),
         ] as [(String, Int, StoredExchange.Outcome, ExchangeStore.Lane)]
     )
-    func ownAnswersAreToldApart(_ code: String, _ status: Int, _ outcome: StoredExchange.Outcome, _ lane: ExchangeStore.Lane) throws {
+    func ownAnswersAreToldApart(
+        _ code: String,
+        _ status: Int,
+        _ outcome: StoredExchange.Outcome,
+        _ lane: ExchangeStore.Lane
+    ) throws {
         var recorded = RecordedExchange()
         recorded.request()
         recorded.add(1, .ownAnswer(status: status, body: [], code: code))
@@ -102,7 +112,11 @@ import Testing
         var recorded = RecordedExchange()
         recorded.request()
         recorded.attempt()
-        recorded.answer("200 OK", "Content-Type: text/plain\r\n", body: "so far " + Self.text(RecordedExchange.token).prefix(12))
+        recorded.answer(
+            "200 OK",
+            "Content-Type: text/plain\r\n",
+            body: "so far " + Self.text(RecordedExchange.token).prefix(12)
+        )
         #expect(recorded.stored(by: assembler) == nil && assembler.count == 1)
         let look = { (milliseconds: UInt64) in
             assembler.look(RecordedExchange.redactor, now: recorded.began + milliseconds * 1_000_000)
@@ -152,7 +166,14 @@ import Testing
         recorded.events.removeFirst()
         #expect(recorded.stored() == nil)
         var late = RecordedExchange(2, isLate: true)
-        late.add(0.1, .sentHead(Array("PUT /late HTTP/1.1\r\nHost: api.test\r\n".utf8), route: .ordinary, carriesCredential: false))
+        late.add(
+            0.1,
+            .sentHead(
+                Array("PUT /late HTTP/1.1\r\nHost: api.test\r\n".utf8),
+                route: .ordinary,
+                carriesCredential: false
+            )
+        )
         late.attempt(1, 0)
         late.answer("404 Not Found", at: 3)
         late.end(404)
@@ -177,7 +198,10 @@ import Testing
         recorded.end(responseBytes: 43)
         let exchange = try #require(recorded.stored())
         #expect(exchange.messages.map { Self.text($0.kept) } == ["data: one\nid: 1", "data: two"])
-        #expect(exchange.messages.map(\.at) == [5, 6] && exchange.messages.allSatisfy { $0.opcode == nil && !$0.isFromClient })
+        #expect(
+            exchange.messages.map(\.at) == [5, 6]
+                && exchange.messages.allSatisfy { $0.opcode == nil && !$0.isFromClient }
+        )
         #expect(exchange.flags == [.stream])
     }
 

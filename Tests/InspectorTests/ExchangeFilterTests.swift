@@ -29,7 +29,10 @@ import Testing
         #expect(try Self.matches(query, #require(recorded.stored())) == expected)
     }
 
-    @Test(arguments: ["status=", "status=40", "status=4x", "status=6xx", "status=abc", "status=404,", "status=>=", "status=4%00x", "status=+404"])
+    @Test(arguments: [
+        "status=", "status=40", "status=4x", "status=6xx", "status=abc", "status=404,", "status=>=", "status=4%00x",
+        "status=+404",
+    ])
     func aStatusThatIsNone(_ query: String) {
         #expect(ExchangeFilter(QueryItems(query)) == nil)
     }
@@ -49,7 +52,8 @@ import Testing
     @Test(
         arguments: [
             ("00a7-12", true), ("00A7-12", false), ("a7-12", false), ("00a7-012", false), ("00a7-+1", false),
-            ("00a7-", false), ("-12", false), ("00a7", false), ("00a7-18446744073709551616", false), ("00a7-1-2", false),
+            ("00a7-", false), ("-12", false), ("00a7", false), ("00a7-18446744073709551616", false),
+            ("00a7-1-2", false),
         ]
     )
     func identifiersHaveOneSpelling(_ text: String, _ isValid: Bool) {
@@ -78,7 +82,8 @@ import Testing
 
     @Test(
         arguments: [
-            ("", [8, 9, 10], true), ("limit=1000", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], false), ("after=0&limit=2", [1, 2], true),
+            ("", [8, 9, 10], true), ("limit=1000", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], false),
+            ("after=0&limit=2", [1, 2], true),
             ("after=8", [9, 10], false), ("after=abc-8", [9, 10], false), ("after=xyz-8&limit=1", [1], true),
             ("before=4", [1, 2, 3], false), ("before=5", [2, 3, 4], true), ("after=10", [], false),
             ("status=5xx", [], false),
@@ -91,7 +96,9 @@ import Testing
         #expect(found.0 == expected && found.more == more)
     }
 
-    @Test(arguments: ["limit=0", "limit=1001", "limit=x", "limit=", "after=1&before=2", "after=x y", "before=-1", "after="])
+    @Test(arguments: [
+        "limit=0", "limit=1001", "limit=x", "limit=", "after=1&before=2", "after=x y", "before=-1", "after=",
+    ])
     func partsThatAreNone(_ query: String) {
         #expect(Self.numbers(query, ExchangeStore()) == nil)
     }

@@ -29,7 +29,8 @@ import Testing
         guard case .send(let text) = step else { return [] }
         return text.components("\n\n").map { block in
             let lines = block.components("\n")
-            let value = { (name: String) in lines.first { $0.hasPrefix(name) }.map { String($0.dropFirst(name.count)) } }
+            let value = { (name: String) in lines.first { $0.hasPrefix(name) }.map { String($0.dropFirst(name.count)) }
+            }
             return Event(
                 name: value("event: ") ?? "",
                 id: value("id: "),
@@ -41,15 +42,19 @@ import Testing
     @Test func nothingIsSaidTwiceAndNothingTooOften() {
         let store = Self.store(1...3)
         var viewer = FeedViewer(after: 3, sequence: 3)
-        #expect(viewer.next(store, run: "abc", pending: 0, now: 1000) == .idle)
+        let first = viewer.next(store, run: "abc", pending: 0, now: 1000)
+        #expect(first == .idle)
         store.put(RecordedExchange.plain(2))
         store.put(RecordedExchange.plain(2))
         let events = Self.events(viewer.next(store, run: "abc", pending: 0, now: 1000))
         #expect(events.map(\.name) == ["exchanges"] && events[0].id == "abc-5" && events[0].numbers == [5])
-        #expect(viewer.next(store, run: "abc", pending: 0, now: 1001) == .idle)
+        let again = viewer.next(store, run: "abc", pending: 0, now: 1001)
+        #expect(again == .idle)
         store.put(RecordedExchange.plain(4))
-        #expect(viewer.next(store, run: "abc", pending: 0, now: 1001) == .later(1000 + Self.interval))
-        #expect(Self.events(viewer.next(store, run: "abc", pending: 0, now: 1000 + Self.interval)).count == 1)
+        let early = viewer.next(store, run: "abc", pending: 0, now: 1001)
+        #expect(early == .later(1000 + Self.interval))
+        let due = viewer.next(store, run: "abc", pending: 0, now: 1000 + Self.interval)
+        #expect(Self.events(due).count == 1)
     }
 
     /// Whoever has just come gets everything, whatever the number.
@@ -62,14 +67,16 @@ import Testing
             #expect(events.map(\.name) == ["exchanges"])
             seen += events[0].numbers
         }
-        #expect(seen == Array(101...1200) && viewer.next(store, run: "r", pending: 0, now: .max) == .idle)
+        let rest = viewer.next(store, run: "r", pending: 0, now: .max)
+        #expect(seen == Array(101...1200) && rest == .idle)
     }
 
     @Test func whoeverIsSlowerGetsTheNewestAndAGap() {
         let store = Self.store(1...10)
         var viewer = FeedViewer(after: 10, sequence: 10)
         for number in 11...2010 as ClosedRange<UInt64> { store.put(RecordedExchange.plain(number)) }
-        #expect(viewer.next(store, run: "r", pending: FeedViewer.maximumPending, now: 1) == .blocked)
+        let blocked = viewer.next(store, run: "r", pending: FeedViewer.maximumPending, now: 1)
+        #expect(blocked == .blocked)
         let events = Self.events(viewer.next(store, run: "r", pending: FeedViewer.maximumPending - 1, now: 1))
         #expect(events.map(\.name) == ["gap", "exchanges"])
         let gap = JSONValue.object([
@@ -77,7 +84,8 @@ import Testing
             .init("why", .string("slow")),
         ])
         #expect(events[0].data == gap && events[1].numbers == Array(1511...2010) && events[1].id == "r-2010")
-        #expect(viewer.next(store, run: "r", pending: 0, now: .max) == .idle)
+        let rest = viewer.next(store, run: "r", pending: 0, now: .max)
+        #expect(rest == .idle)
     }
 
     @Test func whatIsNoLongerKeptIsCounted() {
@@ -92,7 +100,8 @@ import Testing
         #expect(events[0].data["from"] == .number("11") && events[0].data["to"]?.integer == 10 + lost)
         // The same for one that comes again.
         var other = FeedViewer(after: 10, sequence: store.sequence, lost: store.past.after(10))
-        #expect(Self.events(other.next(store, run: "r", pending: 0, now: 1)) == events)
+        let told = other.next(store, run: "r", pending: 0, now: 1)
+        #expect(Self.events(told) == events)
     }
 
     @Test func whatWasNotRecordedIsToldOnce() {
@@ -103,7 +112,8 @@ import Testing
         let events = Self.events(viewer.next(store, run: "r", pending: 0, now: 1))
         #expect(events.map(\.name) == ["gap"] && events[0].data["lost"] == .number("305"))
         #expect(events[0].data["why"] == .string("rate"))
-        #expect(viewer.next(store, run: "r", pending: 0, now: .max) == .idle)
+        let rest = viewer.next(store, run: "r", pending: 0, now: .max)
+        #expect(rest == .idle)
     }
 
     @Test func nothingIsSaidOfWhatWasForgottenOnRequest() {
@@ -112,7 +122,8 @@ import Testing
         store.onEviction = { viewer.evicted($0) }
         store.clear()
         viewer.cleared(store.sequence)
-        #expect(viewer.next(store, run: "r", pending: 0, now: .max) == .idle)
+        let rest = viewer.next(store, run: "r", pending: 0, now: .max)
+        #expect(rest == .idle)
     }
 }
 

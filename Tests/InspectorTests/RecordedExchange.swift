@@ -12,7 +12,8 @@ struct RecordedExchange {
 
     static let token = Array("aaaabbbb.ccccdddd.eeeeffff".utf8)
 
-    init(_ number: UInt64 = 1, began: UInt64 = 1_000_000_000, origin: ConnectionOrigin = .client, isLate: Bool = false) {
+    init(_ number: UInt64 = 1, began: UInt64 = 1_000_000_000, origin: ConnectionOrigin = .client, isLate: Bool = false)
+    {
         id = ExchangeID(prefix: 0xA7, number: number)
         self.began = began
         add(

@@ -158,7 +158,12 @@ final class Feed {
         var next: UInt64?
         for (number, viewer) in viewers {
             guard pay(viewer) else { continue }
-            switch viewer.position.next(sources.store, run: sources.run, pending: viewer.responder.pendingBytes, now: now) {
+            switch viewer.position.next(
+                sources.store,
+                run: sources.run,
+                pending: viewer.responder.pendingBytes,
+                now: now
+            ) {
             case .idle: continue
             case .later(let moment): next = min(next ?? moment, moment)
             case .blocked: wait(for: viewer)

@@ -13,7 +13,9 @@ struct FeedPosition: Equatable {
         switch parts.count {
         case 1: run = nil
         case 2:
-            guard !parts[0].isEmpty, parts[0].utf8.allSatisfy({ $0 &- 0x30 < 10 || $0 &- 0x61 < 26 }) else { return nil }
+            guard !parts[0].isEmpty, parts[0].utf8.allSatisfy({ $0 &- 0x30 < 10 || $0 &- 0x61 < 26 }) else {
+                return nil
+            }
             run = String(parts[0])
         default: return nil
         }

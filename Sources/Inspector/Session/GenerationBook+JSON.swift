@@ -44,7 +44,7 @@ extension GenerationBook.Entry {
 
 extension RefreshReport {
     /// How many waited beside the one that led to it: an exchange, or a person who asked for it by name.
-    fileprivate var others: Int {
+    var others: Int {
         let hasLeader = trigger != nil || cause == .manual || cause == .client
         return max(0, waiters - (hasLeader ? 1 : 0))
     }

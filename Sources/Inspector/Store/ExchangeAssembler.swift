@@ -76,7 +76,8 @@ final class ExchangeAssembler {
     }
 
     private func isDue(_ exchange: RunningExchange, _ now: UInt64) -> Bool {
-        let (since, wait) = exchange.shownAt.map { ($0, Self.interval) } ?? (exchange.beginning.startedAt, Self.patience)
+        let (since, wait) =
+            exchange.shownAt.map { ($0, Self.interval) } ?? (exchange.beginning.startedAt, Self.patience)
         return now >= since &+ wait
     }
 

@@ -170,7 +170,9 @@ extension ExchangeID {
     /// Reads `00a7-12`; nil for every other spelling.
     init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2, let prefix = UInt16(parts[0], radix: 16), let number = UInt64(parts[1]) else { return nil }
+        guard parts.count == 2, let prefix = UInt16(parts[0], radix: 16), let number = UInt64(parts[1]) else {
+            return nil
+        }
         self.init(prefix: prefix, number: number)
         guard description == text else { return nil }
     }

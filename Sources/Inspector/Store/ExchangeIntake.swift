@@ -46,7 +46,11 @@ final class ExchangeIntake {
             events += 1
             take(event)
         }
-        return Turn(hasNews: look() || events > 0 || store.sequence != before, hasMore: hasMore, isIncomplete: isIncomplete)
+        return Turn(
+            hasNews: look() || events > 0 || store.sequence != before,
+            hasMore: hasMore,
+            isIncomplete: isIncomplete
+        )
     }
 
     /// Takes everything that is there.

@@ -78,7 +78,8 @@ final class ExchangeStore {
                 guard let entry = heads[index] else { continue }
                 if best.flatMap({ heads[$0] })?.exchange.sequence ?? 0 < entry.exchange.sequence { best = index }
             }
-            guard let best, let entry = heads[best], entry.exchange.sequence > after, body(entry.exchange) else { return }
+            guard let best, let entry = heads[best], entry.exchange.sequence > after else { return }
+            guard body(entry.exchange) else { return }
             heads[best] = entry.previous
         }
     }
@@ -267,7 +268,8 @@ struct Evictions {
         let unknown = max(0, min(older.count, older.last - sequence))
         guard unknown + known.count > 0 else { return nil }
         let first = unknown > 0 ? sequence + 1 : known.min() ?? sequence + 1
-        return Lost(first: first, last: max(known.max() ?? 0, unknown > 0 ? older.last : 0), count: unknown + known.count)
+        let last = max(known.max() ?? 0, unknown > 0 ? older.last : 0)
+        return Lost(first: first, last: last, count: unknown + known.count)
     }
 }
 

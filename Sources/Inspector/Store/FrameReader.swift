@@ -80,7 +80,10 @@ struct FrameReader {
         // The most significant bit is 0, and a control frame is short and whole (sections 5.2 and 5.5).
         guard size <= UInt64(Int64.max), !isControl || (size < 126 && head[0] & 0x80 != 0),
             opcode != 0 || message != nil
-        else { return state = .broken }
+        else {
+            state = .broken
+            return
+        }
         let fresh = Message(opcode: opcode, size: 0, payload: [], isCompressed: head[0] & 0x40 != 0)
         if isControl { control = fresh } else if opcode != 0 { message = fresh }
         let frame = Frame(isLast: head[0] & 0x80 != 0, isControl: isControl, mask: hasMask ? head.suffix(4) : [])
@@ -88,7 +91,8 @@ struct FrameReader {
     }
 
     private mutating func append(_ octets: ArraySlice<UInt8>, _ frame: inout Frame) {
-        var message = (frame.isControl ? control : message) ?? Message(opcode: 0, size: 0, payload: [], isCompressed: false)
+        var message =
+            (frame.isControl ? control : message) ?? Message(opcode: 0, size: 0, payload: [], isCompressed: false)
         let room = message.isCompressed ? 0 : max(0, limit - message.payload.count)
         for (index, octet) in octets.prefix(room).enumerated() {
             message.payload.append(frame.mask.isEmpty ? octet : octet ^ frame.mask[(frame.offset &+ index) & 3])

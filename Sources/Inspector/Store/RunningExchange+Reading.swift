@@ -102,7 +102,8 @@ extension RunningExchange {
             result.request.headSize = requestHead.count
             result.request.redactions += redactions
         }
-        let isWhole = (ending != nil || !attempts.isEmpty) && !requestBody.isCut
+        let isWhole =
+            (ending != nil || !attempts.isEmpty) && !requestBody.isCut
             && requestBytes == UInt64(requestBody.octets.count)
         result.request.body = requestBody.stored(content, isComplete: isWhole, size: requestBytes, current)
         return head.method

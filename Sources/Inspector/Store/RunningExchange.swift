@@ -117,18 +117,29 @@ final class RunningExchange {
             append(part, room, to: \.requestBody)
         case .attempt(let number, let generation): begin(number, generation, at)
         case .connected(let isReused):
-            change { $0.connected = at; $0.isReused = isReused }
+            change {
+                $0.connected = at
+                $0.isReused = isReused
+            }
         case .interim(let status):
             if interim.count < Self.maximumSteps { interim.append(StoredInterim(at: at, status: status)) }
         case .responseHead(let head):
-            change { $0.firstByte = at; $0.isRelayed = true }
+            change {
+                $0.firstByte = at
+                $0.isRelayed = true
+            }
             hold(head, room) { $0.attempts[$0.attempts.count - 1].head = head }
         case .responseBody(let part): takeResponse(part, at, room)
         case .progress(let requestBytes, let responseBytes):
             self.requestBytes = max(self.requestBytes, requestBytes)
             self.responseBytes = max(self.responseBytes, responseBytes)
             if responseBytes > 0 { change { $0.marks.add(responseBytes, at) } }
-        case .held: change { $0.isHeld = true; $0.isRelayed = false; $0.ended = at }
+        case .held:
+            change {
+                $0.isHeld = true
+                $0.isRelayed = false
+                $0.ended = at
+            }
         case .relayedHeld: change { $0.isRelayed = true }
         case .tokenWait(let isForRejection, let leads):
             endAttempt(at)
@@ -178,7 +189,10 @@ final class RunningExchange {
 
     private func begin(_ number: Int, _ generation: Generation, _ at: Double) {
         endAttempt(at)
-        guard attempts.count < Self.maximumAttempts else { return isCut = true }
+        guard attempts.count < Self.maximumAttempts else {
+            isCut = true
+            return
+        }
         attempts.append(Attempt(number: number, generation: generation, began: at))
     }
 
@@ -187,7 +201,10 @@ final class RunningExchange {
     }
 
     private func hold(_ part: [UInt8], _ room: Int, _ body: (RunningExchange) -> Void) {
-        guard part.count <= room else { return isCut = true }
+        guard part.count <= room else {
+            isCut = true
+            return
+        }
         octets += part.count
         body(self)
     }
@@ -236,7 +253,10 @@ final class RunningExchange {
     private func add(_ found: [RawMessage], _ room: Int) {
         var room = room
         for message in found {
-            guard messages.count < Self.maximumMessages, message.octets.count <= room else { return isCut = true }
+            guard messages.count < Self.maximumMessages, message.octets.count <= room else {
+                isCut = true
+                return
+            }
             room -= message.octets.count
             octets += message.octets.count
             messages.append(message)

@@ -7,7 +7,15 @@ extension InspectorServer {
     func summary(of exchange: StoredExchange) -> JSONValue { .object(exchange.summary) }
 
     /// Everything that is kept of an exchange, but the octets of bodies that are no text.
-    func detail(of exchange: StoredExchange) -> JSONValue { .object(exchange.summary + exchange.details) }
+    func detail(of exchange: StoredExchange) -> JSONValue {
+        var exchange = exchange
+        let refreshes = exchange.tokenWaits.isEmpty ? [] : book.history().entries
+        for index in exchange.tokenWaits.indices where exchange.tokenWaits[index].outcome == .refreshed {
+            let generation = exchange.tokenWaits[index].generation
+            exchange.tokenWaits[index].waiters = refreshes.last { $0.generation == generation }?.report?.others
+        }
+        return .object(exchange.summary + exchange.details)
+    }
 }
 
 extension StoredExchange {
@@ -52,7 +60,7 @@ extension StoredExchange {
         return [
             .init("request", requestJSON), .init("sent", .object(Self.fields(sent))),
             .init("attempt_list", .array(attempts.map(Self.json))),
-            .init("interim", .array(interim.map { .object([.init("at", .milliseconds($0.at)), .init("status", .integer($0.status))]) })),
+            .init("interim", .array(interim.map(Self.json))),
             .init("token_wait", tokenWaits.last.map(Self.json) ?? .null),
             .init("token_waits", .array(tokenWaits.map(Self.json))), .init("own_answer", ownAnswerJSON),
             .init("messages", .array(messages.map(Self.json))),
@@ -119,6 +127,10 @@ extension StoredExchange {
             .init("marks", .array(attempt.marks.map { .array([.count($0.offset), .milliseconds($0.at)]) })),
         ]
         return .object(members)
+    }
+
+    private static func json(_ interim: StoredInterim) -> JSONValue {
+        .object([.init("at", .milliseconds(interim.at)), .init("status", .integer(interim.status))])
     }
 
     private static func json(_ wait: StoredTokenWait) -> JSONValue {

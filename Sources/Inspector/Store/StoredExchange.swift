@@ -121,7 +121,7 @@ struct StoredTokenWait {
     /// This exchange started the refresh.
     var led: Bool
     var isForRejection: Bool
-    /// How many waited for that refresh, this one among them; nil when unknown.
+    /// How many waited for that refresh beside the one that led to it; nil when unknown.
     var waiters: Int?
     /// 0 without a token.
     var generation: Generation = 0

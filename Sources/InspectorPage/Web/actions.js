@@ -20,26 +20,30 @@ export const composerFragment = id => (id === null ? '#/send' : `#/send/${encode
 
 function isOff(app) {
 	if (app.isOnline !== false) return false;
-	app.toast('Squire does not answer: nothing can be sent now.');
+	app.toast('Squire does not answer: nothing can be sent now.', 'bad');
 	return true;
 }
 
+const sending = new Set();
+
 /// Sends again under the token of now: at once if nothing can happen twice, else from the composer, once confirmed.
 export async function sendAgain(app, x) {
-	if (isOff(app)) return;
+	if (isOff(app) || sending.has(x.id)) return;
 	if (!safe.has(x.method)) return compose(app, x, { isAgain: true });
-	const answer = await app.api.send('POST', `${address(x.id)}/replay`, {});
-	if (answer.ok) return shown(app, answer);
+	sending.add(x.id);
+	const answer = await app.api.send('POST', `${address(x.id)}/replay`);
+	sending.delete(x.id);
+	if (answer.ok) return shown(app, answer.json);
 	if (answer.problem?.why === 'redacted') return compose(app, x, { isAgain: true, missing: answer.problem.missing });
-	app.toast(`Not sent: ${plain(whyNot(answer.problem))}`);
+	app.toast(`Not sent: ${plain(whyNot(answer.problem))}`, 'bad');
 }
 
-/// What went out and came back, once it did; or what is there of it so far.
-function shown(app, answer) {
-	const made = answer.json, id = made?.id ?? decodeURIComponent(answer.headers.get('Location')?.split('/').pop() ?? '');
-	if (!id) return;
-	app.announce(`Sent again: ${made?.status ?? 'running'}`);
-	app.go(place(id));
+/// What went out and came back, or what is there of it so far.
+function shown(app, made) {
+	app.store.put([made]);
+	app.select(made.id);
+	app.announce(`Sent again: ${made.status ?? 'running'}`);
+	app.go(place(made.id));
 }
 
 export function whyNot(problem) {
@@ -60,11 +64,11 @@ export async function pin(app, x) {
 	if (isOff(app)) return isPinned;
 	const answer = await app.api.send('PUT', `${address(x.id)}/pin`, { pinned: !isPinned });
 	if (answer.ok) {
-		app.announce(answer.json.pinned ? 'Pinned' : 'No longer pinned');
+		app.toast(answer.json.pinned ? 'Pinned: it is not evicted' : 'No longer pinned');
 		return answer.json.pinned;
 	}
 	app.toast(answer.problem?.code === 'pins_full' ? 'Not pinned: there is no room for more pins. Take one off first.'
-		: `Not pinned: ${plain(answer.problem?.detail ?? '')}`);
+		: `Not pinned: ${plain(answer.problem?.detail ?? '')}`, 'bad');
 	return isPinned;
 }
 
@@ -76,32 +80,8 @@ export function closeButton(app) {
 	}, icon('close'));
 }
 
-/// Puts a text on the clipboard; where a browser gives none, into a field where it is selected.
-export async function copyOut(app, text, what) {
-	if (!isPasteable(text)) {
-		app.toast(`${what} is not copied: it has characters that no clipboard should carry.`);
-		return;
-	}
-	try {
-		await navigator.clipboard.writeText(text);
-		app.toast(`${what} is on the clipboard.`);
-	} catch {
-		// No secure context, or the browser was told not to.
-		showField(text, what);
-	}
-}
-
-function showField(text, what) {
-	const before = document.activeElement;
-	const field = h('textarea', { readonly: true, rows: 8, 'aria-label': what, spellcheck: 'false', value: text });
-	const dialog = h('dialog', { class: 'dv copy-field', 'aria-label': `Copy: ${what}` },
-		h('p', {}, 'This browser gives no clipboard to the page. Press Ctrl+C (⌘C).'), field,
-		h('form', { method: 'dialog' }, button({ on: { click: () => dialog.close() } }, 'Close')));
-	dialog.addEventListener('close', () => {
-		dialog.remove();
-		before?.focus?.();
-	});
-	document.body.append(dialog);
-	dialog.showModal();
-	field.select();
+/// Puts a text on the clipboard, if it may stand there.
+export function copyOut(app, text, what) {
+	if (isPasteable(text)) return app.copyText(text, what);
+	return app.toast(`${what} is not copied: it has characters that no clipboard should carry.`, 'bad');
 }

@@ -1,5 +1,6 @@
 // Makes the page: one store, one feed, and the views, of which the URL's fragment chooses. What a view may ask of the
 // page is the object `app`.
+import { pin, sendAgain } from './actions.js';
 import * as api from './api.js';
 import * as composer from './composer.js';
 import * as diff from './diff.js';
@@ -22,7 +23,6 @@ import { emptyGenerations, stripLine, tokensView, withGeneration } from './strip
 import { number, plain, time } from './text.js';
 import { makeView } from './view.js';
 
-const SAFE = ['GET', 'HEAD', 'OPTIONS', 'QUERY'];
 const watchers = new Set();
 const clock = makeClock();
 const context = { now: clock.now, found: new Map() };
@@ -83,28 +83,13 @@ const app = {
     toast(dataset.blur ? 'Bodies are blurred (v shows them)' : 'Bodies are shown');
   },
   /// Sends again at once what changes nothing; everything else by way of the composer.
-  async replay(id) {
+  replay(id) {
     const x = store.get(id);
-    if (refuseOffline() || replaying.has(id)) return;
-    if (!x || !SAFE.includes(x.method)) return app.go(`/send/${encodeURIComponent(id)}`);
-    replaying.add(id);
-    const answer = await api.send('POST', `/api/exchanges/${encodeURIComponent(id)}/replay`);
-    replaying.delete(id);
-    if (answer.ok && answer.json?.id) {
-      store.put([answer.json]);
-      app.select(answer.json.id);
-      app.open(answer.json.id, { tab: 'story' });
-      return;
-    }
-    toast(`Not sent: ${answer.problem?.detail || answer.problem?.title}`, 'bad');
-    if (answer.problem?.code === 'not_replayable' && answer.problem.why !== 'websocket' && answer.problem.why !== 'running') app.go(`/send/${encodeURIComponent(id)}`);
+    if (x) sendAgain(app, x);
   },
-  async pin(id) {
+  pin(id) {
     const x = store.get(id);
-    if (!x || refuseOffline()) return;
-    const isPinned = !x.flags.includes('pinned');
-    const answer = await api.send('PUT', `/api/exchanges/${encodeURIComponent(id)}/pin`, { pinned: isPinned });
-    toast(answer.ok ? (isPinned ? 'Pinned: it is not evicted' : 'Not pinned any more') : `Not pinned: ${answer.problem.detail || answer.problem.title}`, answer.ok ? '' : 'bad');
+    if (x) pin(app, x);
   },
   /// The first marks, the second shows what differs.
   mark(id) {
@@ -126,7 +111,6 @@ const app = {
   },
 };
 
-const replaying = new Set();
 let others = 0, unseen = new Set(), restartedFor = null, pageHash = null, isUpdated = false, lastNews = null;
 
 // The page's parts

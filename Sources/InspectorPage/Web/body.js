@@ -40,7 +40,8 @@ export function bodyRemarks(body) {
 		say(`Not kept. ${size(went)} went.`);
 	} else if (isCut(body)) {
 		const whole = body.decoded ?? (body.encoding ? null : went);
-		say(whole !== null && whole <= kept ? 'Not all of it is kept' : whole === null ? `Only the first ${size(kept)} are kept. ${size(went)} went, encoded with ${body.encoding}.`
+		say(whole !== null && whole <= kept ? 'Not all of it is kept'
+			: whole === null ? `Only the first ${size(kept)} are kept. ${size(went)} went, encoded with ${body.encoding}.`
 			: `${size(kept)} of ${size(whole)} kept`);
 	}
 	if (body.redactions?.length) {

@@ -10,7 +10,8 @@ import { size } from './body.js';
 import { address, button, place } from './panes.js';
 
 // Squire's own business, or refused when it is given.
-const notSent = /^(host|content-length|transfer-encoding|te|trailer|connection|keep-alive|proxy-connection|upgrade|expect|proxy-authorization|x-squire-.*)$/i;
+const notSent = new RegExp('^(host|content-length|transfer-encoding|te|trailer|connection|keep-alive|proxy-connection|upgrade'
+	+ '|expect|proxy-authorization|x-squire-.*)$', 'i');
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'QUERY'];
 
 /// What a recorded exchange fills the composer with. Pure.
@@ -26,10 +27,14 @@ export function draftOf(x) {
 	};
 }
 
+const input = (label, props) => h('input', {
+	'aria-label': label, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', ...props,
+});
+
 /// The view. `update({id})`: null is an empty one.
 export function composerView(app) {
-	const method = h('input', { list: 'methods', 'aria-label': 'Method', autocomplete: 'off', spellcheck: 'false', class: 'method-input', value: 'GET', autocapitalize: 'off' });
-	const target = h('input', { list: 'targets', 'data-focus': true, 'aria-label': 'Target', autocomplete: 'off', spellcheck: 'false', value: '/', autocapitalize: 'off' });
+	const method = input('Method', { list: 'methods', value: 'GET' });
+	const target = input('Target', { list: 'targets', 'data-focus': true, value: '/' });
 	const targets = h('datalist', { id: 'targets' });
 	const rows = h('div', { class: 'field-rows', role: 'group', 'aria-label': 'Fields' });
 	const body = h('textarea', { 'aria-label': 'Body', rows: 8, spellcheck: 'false', autocapitalize: 'off' });
@@ -39,9 +44,10 @@ export function composerView(app) {
 	const problem = h('p', { class: 'refusal', role: 'alert' });
 	const send = h('button', { type: 'submit', class: 'main-button', title: 'Ctrl+Enter' }, icon('send'), 'Send');
 	const copy = button({ title: 'As curl through Squire', on: { click: () => copyCurl() } }, icon('copy'), 'Copy');
-	const form = h('form', { 'aria-label': 'Compose', class: 'compose-form', autocomplete: 'off', on: { submit: event => { event.preventDefault(); submit(); } } },
+	const form = h('form', { 'aria-label': 'Compose', class: 'compose-form' },
 		h('div', { class: 'title-line' }, h('h2', {}, 'Compose'), closeButton(app)),
-		h('div', { class: 'request-line' }, method, target, h('datalist', { id: 'methods' }, methods.map(value => h('option', { value }))), targets),
+		h('div', { class: 'request-line' }, method, target,
+			h('datalist', { id: 'methods' }, methods.map(value => h('option', { value }))), targets),
 		h('h3', {}, 'Fields'), rows,
 		button({ on: { click: () => addField('', '').querySelector('input').focus() } }, 'Add field'),
 		h('h3', {}, 'Body'), bodyNote, body,
@@ -54,6 +60,10 @@ export function composerView(app) {
 	let id = undefined, draft = null, model = null, timer = null, asked = 0, isSending = false, ticket = 0;
 
 	showNothing();
+	form.addEventListener('submit', event => {
+		event.preventDefault();
+		submit();
+	});
 	form.addEventListener('input', () => { problem.textContent = ''; changed(); });
 	form.addEventListener('keydown', event => {
 		if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
@@ -88,7 +98,8 @@ export function composerView(app) {
 		if (intent?.isAgain) {
 			warning.hidden = false;
 			warning.textContent = intent.missing?.length && /^(GET|HEAD|OPTIONS|QUERY)$/.test(model.method)
-				? `Fill in what was redacted: ${plain(intent.missing.join(', '))}` : `Send it again? ${plain(model.method)}: this may do it a second time.`;
+				? `Fill in what was redacted: ${plain(intent.missing.join(', '))}`
+				: `Send it again? ${plain(model.method)}: this may do it a second time.`;
 			if (send.disabled) firstMissing()?.focus();
 			else send.focus();
 		} else target.focus();
@@ -128,14 +139,20 @@ export function composerView(app) {
 
 	function addField(name, value) {
 		const row = h('div', { class: 'field-row' },
-			h('input', { 'aria-label': 'Field name', value: name, spellcheck: 'false', autocapitalize: 'off', class: 'field-name' }),
-			h('input', { 'aria-label': 'Field value', value, spellcheck: 'false', autocapitalize: 'off', class: 'field-value' }),
+			input('Field name', { value: name, class: 'field-name' }), input('Field value', { value, class: 'field-value' }),
 			button({
 				'aria-label': 'Remove field', class: 'quiet-button',
-				on: { click: () => { const next = row.nextElementSibling ?? row.previousElementSibling; row.remove(); (next?.querySelector('input') ?? form.querySelector('[aria-label="Method"]')).focus(); changed(); } },
+				on: { click: () => removeField(row) },
 			}, icon('close')));
 		rows.append(row);
 		return row;
+	}
+
+	function removeField(row) {
+		const next = row.nextElementSibling ?? row.previousElementSibling;
+		row.remove();
+		(next?.querySelector('input') ?? method).focus();
+		changed();
 	}
 
 	const fieldsNow = () => [...rows.children].map(row => [...row.querySelectorAll('input')].map(input => input.value))
@@ -214,7 +231,7 @@ export function composerView(app) {
 		check();
 		warning.hidden = true;
 		problem.textContent = '';
-		for (const input of form.querySelectorAll('[aria-invalid]')) input.removeAttribute('aria-invalid');
+		for (const field of form.querySelectorAll('[aria-invalid]')) field.removeAttribute('aria-invalid');
 		const began = setTimeout(() => replace(answer, h('p', { class: 'dim', role: 'status' }, 'On its way …')), 150);
 		const path = model ? `${address(model.id)}/replay` : '/api/exchanges';
 		const result = await app.api.send('POST', path, request());
@@ -234,10 +251,10 @@ export function composerView(app) {
 			: `Not sent: ${plain(whyNot(given))}`;
 		const field = given?.field, byName = [...rows.children].find(row =>
 			row.querySelector('.field-name').value.trim().toLowerCase() === String(field).toLowerCase());
-		const input = { method, target, body }[field] ?? byName?.querySelector('input') ?? firstMissing();
-		if (!input) return;
-		input.setAttribute('aria-invalid', 'true');
-		input.focus();
+		const wrong = { method, target, body }[field] ?? byName?.querySelector('input') ?? firstMissing();
+		if (!wrong) return;
+		wrong.setAttribute('aria-invalid', 'true');
+		wrong.focus();
 	}
 
 	function showAnswer(x) {
@@ -272,7 +289,10 @@ export function composerView(app) {
 		const now = request(), bytes = now.body === undefined ? undefined : { text: now.body, kept: now.body.length, size: now.body.length };
 		const x = {
 			method: now.method, target: now.target, flags: [],
-			request: { head: { fields: now.fields }, body: bytes ?? model?.request?.body ?? {}, redactions: missingInputs().length ? draft.redactions : [] },
+			request: {
+				head: { fields: now.fields }, body: bytes ?? model?.request?.body ?? {},
+				redactions: missingInputs().length ? draft.redactions : [],
+			},
 		};
 		const { text, error } = copyText('s', x, app.status?.copy ?? {});
 		if (error) app.toast(`Not copied: ${error}.`);

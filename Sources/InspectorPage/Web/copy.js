@@ -77,7 +77,7 @@ function requestOf(form, exchange, place) {
 export function isCut(body) {
 	if (body.cut !== undefined) return body.cut;
 	const whole = body.decoded ?? (body.encoding ? null : body.size);
-	return whole !== null && whole !== undefined && (body.kept ?? 0) < whole && !body.redactions?.length;
+	return whole != null && (body.kept ?? 0) < whole && !body.redactions?.length;
 }
 
 function pasteable(text, name) {

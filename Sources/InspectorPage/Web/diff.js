@@ -16,13 +16,16 @@ export function splitName(name) {
 export function sideOf(x, n) {
 	const attempts = x.attempt_list ?? [], attempt = n === null ? attempts.at(-1) ?? null : attempts.find(item => item.n === n) ?? null;
 	// The head is made once and sent with each attempt; only the token differs.
-	const sent = (attempt?.sent?.fields ?? x.sent?.fields ?? []).map(([name, value]) => [name,
-		/^authorization$/i.test(name) && attempt?.generation ? value.replace(/‹token, generation \d+›/, `‹token, generation ${attempt.generation}›`) : value]);
+	const sent = (x.sent?.fields ?? []).map(([name, value]) => [name, /^authorization$/i.test(name) && attempt?.generation
+		? value.replace(/‹token, generation \d+›/, `‹token, generation ${attempt.generation}›`) : value]);
+	const own = x.own_answer;
 	return {
-		id: x.id, n: attempt?.n ?? null, line: `${x.method} ${x.target}`, fields: sent.length ? sent : x.request?.head?.fields ?? [], body: x.request?.body,
-		status: attempt?.status ? `${attempt.status} ${attempt.reason ?? ''}`.trim() : x.own_answer ? `${x.own_answer.status} ${x.own_answer.code ?? ''}`.trim() : 'no answer',
+		id: x.id, n: attempt?.n ?? null, line: `${x.method} ${x.target}`,
+		fields: sent.length ? sent : x.request?.head?.fields ?? [], body: x.request?.body,
+		status: attempt?.status ? `${attempt.status} ${attempt.reason ?? ''}`.trim()
+			: own ? `${own.status} ${own.code ?? ''}`.trim() : 'no answer',
 		answerFields: attempt?.fields ?? [],
-		answer: attempt?.body ?? (x.own_answer ? { text: JSON.stringify(x.own_answer) } : undefined),
+		answer: attempt?.body ?? (own ? { text: JSON.stringify(own) } : undefined),
 	};
 }
 
@@ -49,7 +52,8 @@ export function diffView(app) {
 			asked = '';
 			const { problem } = [first, second][wrong], name = names[wrong].id;
 			replace(element, h('div', { class: 'empty-detail', role: 'status' }, h('h2', {}, 'Nothing to compare'),
-				h('p', {}, visible(name), ': ', problem?.code === 'evicted' ? 'no longer kept.' : problem?.code === 'not_found' ? 'no such exchange.' : visible(problem?.detail ?? ''))));
+				h('p', {}, visible(name), ': ', visible({ evicted: 'no longer kept.', not_found: 'no such exchange.' }[problem?.code]
+					?? problem?.detail ?? ''))));
 			return;
 		}
 		sides = [first, second].map((answer, i) => sideOf(answer.json, names[i].n));
@@ -113,7 +117,8 @@ function linesPart(left, right, view) {
 	if (!steps) {
 		return {
 			count: null,
-			content: [h('p', { class: 'warning' }, `They differ in more than 2,000 lines, or have more than 4,000: ${plural(left.length, 'line')} and ${plural(right.length, 'line')} are not compared.`),
+			content: [h('p', { class: 'warning' }, 'They differ in more than 2,000 lines, or have more than 4,000: ',
+				`${plural(left.length, 'line')} and ${plural(right.length, 'line')} are not compared.`),
 				h('div', { class: 'both' }, textPane(left.join('\n'), 'Left'), textPane(right.join('\n'), 'Right'))],
 		};
 	}

@@ -117,11 +117,12 @@ export function makeTabs(app, onTab) {
 export function exchangeView(app) {
 	const title = h('h2', { class: 'exchange-title' }), facts = h('p', { class: 'facts-line' });
 	const notice = h('div', { role: 'status', class: 'notice-place' });
-	const again = button({ title: 'Send again under the token of now (r)', on: { click: () => sendAgain(app, exchange) } }, icon('refresh'), 'Send again');
+	const again = button({ on: { click: () => sendAgain(app, exchange) } }, icon('refresh'), 'Send again');
 	const edit = button({ title: 'Edit in the composer (e)', on: { click: () => compose(app, exchange) } }, icon('edit'), 'Edit');
 	const copy = copyMenu(app, () => exchange);
-	const pinned = button({ 'aria-pressed': 'false', title: 'Keep it from being evicted (b)', on: { click: togglePin } }, icon('star'), 'Pin');
-	const head = h('header', { class: 'exchange-head' }, h('div', { class: 'title-line' }, title, closeButton(app)), facts, h('div', { class: 'deeds' }, again, edit, copy.element, pinned));
+	const pinned = button({ title: 'Keep it from being evicted (b)', on: { click: togglePin } }, icon('star'), 'Pin');
+	const head = h('header', { class: 'exchange-head' }, h('div', { class: 'title-line' }, title, closeButton(app)), facts,
+		h('div', { class: 'deeds' }, again, edit, copy.element, pinned));
 	const tabbed = makeTabs(app, tab => app.go(`#/x/${encodeURIComponent(id)}/${tab}`));
 	const element = h('div', { class: 'dv exchange' });
 	let id = null, tab = 'story', exchange = null, loading = null, wanted = 0, pressed = null, status = null;
@@ -184,7 +185,8 @@ export function exchangeView(app) {
 				x.generations?.length > 1 ? `generation ${x.generations.join('→')}` : x.generation ? `generation ${x.generation}` : 'no token',
 				x.route && x.route !== 'ordinary' && x.route !== 'none' ? x.route.replace('_', '-') : null]
 				.filter(Boolean).map(text => h('span', {}, visible(text))),
-			x.origin === 'replay' && h('span', {}, 'sent again', x.replay_of && [' from ', h('a', { href: place(x.replay_of) }, visible(x.replay_of))]),
+			x.origin === 'replay' && h('span', {}, 'sent again', x.replay_of
+				&& [' from ', h('a', { href: place(x.replay_of) }, visible(x.replay_of))]),
 			x.origin === 'composer' && h('span', {}, 'written here'));
 		const isPinned = x.flags?.includes('pinned') ?? false;
 		pinned.setAttribute('aria-pressed', String(isPinned));
@@ -200,9 +202,11 @@ export function exchangeView(app) {
 		const say = (heading, ...text) => replace(element, h('div', { class: 'empty-detail', role: 'status' }, h('h2', {}, heading), text,
 			button({ on: { click: () => (app.close ? app.close() : app.go('#/')) } }, 'Back to the list')));
 		if (answer.status === 0) return say('Squire does not answer', h('p', {}, 'It is asked again as soon as it does.'));
-		if (row?.isGone) return say('Gone with the old process', h('p', {}, 'Squire was restarted; nothing of what it had recorded is on disk.'));
-		if (problem.code === 'not_found') return say('No such exchange', h('p', {}, 'This Squire has given no exchange the name ', h('code', {}, visible(asked)), '.'));
-		if (problem.code !== 'evicted') return say('Not shown', h('p', {}, visible(problem.detail ?? `Squire answered with ${answer.status}.`)));
+		if (row?.isGone) return say('Gone with the old process',
+			h('p', {}, 'Squire was restarted; nothing of what it had recorded is on disk.'));
+		if (problem.code === 'not_found') return say('No such exchange',
+			h('p', {}, 'This Squire has given no exchange the name ', h('code', {}, visible(asked)), '.'));
+		if (problem.code !== 'evicted') return say('Not shown', h('p', {}, visible(problem.detail ?? '')));
 		const keep = app.status?.inspector?.keep;
 		const held = await app.api.get('/api/exchanges?after=0&limit=1');
 		if (asked !== id || exchange) return undefined;

@@ -14,6 +14,7 @@ export function inOneLine(explanation) {
 	if (explanation.access && explanation.access !== 'allowed' && !explanation.access.allowed) {
 		return `refused: ${accessText(explanation.access)}`;
 	}
+	if (!explanation.upstream) return accessText(explanation.access);
 	const token = explanation.token ?? {};
 	const carries = {
 		attach: token.generation ? `with generation ${token.generation}` : 'with a token',

@@ -4,8 +4,7 @@ import { mark } from './octets.js';
 import { visible } from './text.js';
 
 // What the proxy makes for each request and connection by itself (RFC 9110 section 7.6).
-const made = new Set(['host', 'authorization', 'x-request-id', 'via', 'connection', 'content-length', 'transfer-encoding',
-	'traceparent', 'forwarded']);
+const made = new Set(['host', 'via', 'connection', 'content-length', 'transfer-encoding']);
 
 /// What became of each field: `[{name, client, sent, what: 'kept' | 'set' | 'replaced' | 'removed' | 'made'}]`. Several of
 /// one name are paired in their order. Pure.
@@ -36,7 +35,7 @@ export const absent = () => h('span', { class: 'absent' }, '–');
 
 /// A value of a field: text, and what stands in a secret's place told apart.
 export function fieldValue(value) {
-	if (value === null || value === undefined) return absent();
+	if (value == null) return absent();
 	if (value === '') return h('span', { class: 'absent' }, 'empty');
 	const parts = value.split(new RegExp(`(${mark.source})`));
 	return h('span', { class: 'value' }, parts.map((part, i) => (i % 2 ? h('span', { class: 'secret' }, part) : visible(part))));
@@ -65,10 +64,11 @@ export function makeHeaders() {
 					h('th', { scope: 'row' }, visible(row.name)), h('td', { 'data-label': 'Client' }, fieldValue(row.client)),
 					h('td', { 'data-label': 'Upstream' }, row.what === 'kept' ? h('span', { class: 'absent' }, 'the same') : fieldValue(row.sent)),
 					h('td', {}, h('span', { class: 'badge', title: words[row.what] }, row.what)))))),
-			(x.attempt_list ?? []).filter(attempt => attempt.status).map(attempt => [
-				h('h3', {}, `Answer${x.attempt_list.length > 1 ? ` of attempt ${attempt.n}` : ''} · ${attempt.status} `, visible(attempt.reason ?? '')),
-				fieldTable(`Fields of the answer${x.attempt_list.length > 1 ? ` of attempt ${attempt.n}` : ''}`, attempt.fields),
-			]));
+			(x.attempt_list ?? []).filter(attempt => attempt.status).map(attempt => {
+				const which = x.attempt_list.length > 1 ? ` of attempt ${attempt.n}` : '';
+				return [h('h3', {}, `Answer${which} · ${attempt.status} `, visible(attempt.reason ?? '')),
+					fieldTable(`Fields of the answer${which}`, attempt.fields)];
+			}));
 	}
 
 	return { element, update };

@@ -36,7 +36,7 @@ export function eventsOf(text) {
 export function messagesOf(x) {
 	if (x.messages?.length) {
 		return x.messages.map(message => {
-			const isEvent = message.opcode === null || message.opcode === undefined;
+			const isEvent = message.opcode == null;
 			const event = isEvent && message.text ? eventsOf(message.text)[0] : null;
 			return {
 				at: message.at, isFromClient: message.from === 'client', size: message.size,
@@ -102,7 +102,7 @@ function rowNode(message) {
 		h('td', { class: 'figure-cell' }, message.at === null ? '–' : message.at.toFixed(1)),
 		h('td', {}, h('span', { 'aria-hidden': 'true' }, message.isFromClient ? '↑ ' : '↓ '), from),
 		h('td', {}, visible(message.kind), message.id && h('span', { class: 'dim' }, ' ', visible(message.id))),
-		h('td', { class: 'figure-cell' }, message.size === null || message.size === undefined ? '' : size(message.size)),
+		h('td', { class: 'figure-cell' }, message.size == null ? '' : size(message.size)),
 		h('td', { class: 'content' }, contentNode(message)));
 }
 

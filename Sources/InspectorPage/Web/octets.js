@@ -38,7 +38,3 @@ export const mark = /‹redacted›|‹token, generation \d+›/;
 export function values(fields, name) {
 	return (fields ?? []).filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
 }
-
-export function sameOctets(left, right) {
-	return left.length === right.length && left.every((octet, i) => octet === right[i]);
-}

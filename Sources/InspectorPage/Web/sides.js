@@ -70,7 +70,8 @@ export function makeResponse({ app }, first) {
 		const attempts = answered(x), own = isOwn(x) ? 'own' : null;
 		const n = chosen ?? own ?? (attempts.find(attempt => attempt.relayed) ?? attempts.at(-1))?.n ?? null;
 		const all = [...attempts.map(attempt => ({
-			n: attempt.n, text: `${attempts.length > 1 || own ? `attempt ${attempt.n} · ` : ''}${attempt.status}${attempt.held && !attempt.relayed ? ' · held' : ''}`,
+			n: attempt.n, text: (attempts.length > 1 || own ? `attempt ${attempt.n} · ` : '') + attempt.status
+				+ (attempt.held && !attempt.relayed ? ' · held' : ''),
 		})), ...own ? [{ n: 'own', text: `Squire · ${x.own_answer.status}` }] : []];
 		const focused = choice.contains(document.activeElement);
 		replace(choice, all.length > 1 && h('span', { class: 'segments', role: 'group', 'aria-label': 'Answer' }, all.map(item => button({
@@ -142,7 +143,8 @@ export function rawTexts(x) {
 	for (const attempt of x.attempt_list ?? []) {
 		if (!attempt.status) continue;
 		const line = `HTTP/${attempt.version ?? '1.1'} ${attempt.status} ${attempt.reason ?? ''}`;
-		texts.push({ name: `From the upstream${x.attempt_list.length > 1 ? `, attempt ${attempt.n}` : ''}`, text: head(line, attempt.fields) + content(attempt.body) });
+		const which = x.attempt_list.length > 1 ? `, attempt ${attempt.n}` : '';
+		texts.push({ name: `From the upstream${which}`, text: head(line, attempt.fields) + content(attempt.body) });
 	}
 	if (x.own_answer) texts.push({ name: "Squire's own answer", text: ownText(x) });
 	return texts;

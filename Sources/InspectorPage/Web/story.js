@@ -17,13 +17,19 @@ export function storyLines(x, { generations = [], place = null } = {}) {
 	if (x.flags?.includes('late')) {
 		say(0, 'note', 'its recording began late: Squire was busy, and only what was still there is shown');
 	}
-	for (const attempt of attempts) attemptLines(say, x, attempt, attempts);
+	// In the order in which they happen, for what has the same stamp.
+	const left = [...waits(x)];
+	for (const attempt of attempts) {
+		while (left.length && left[0].began <= attempt.began) waitLines(say, left.shift(), generations, x);
+		attemptLines(say, x, attempt, attempts);
+	}
+	for (const wait of left) waitLines(say, wait, generations, x);
 	for (const answer of x.interim ?? []) say(answer.at, 'interim', `${answer.status} passed on to your tool`);
-	for (const wait of waits(x)) waitLines(say, wait, generations, x);
 	if (x.own_answer) ownAnswer(say, x, place);
 	ending(say, x, attempts);
-	// A stable sort: what has the same stamp stays in the order in which it happens.
-	return lines.sort((a, b) => a.at - b.at);
+	// By what is shown of the stamps; a stable sort.
+	const shown = line => Math.round(line.at * 10);
+	return lines.sort((a, b) => shown(a) - shown(b));
 }
 
 const waits = x => (x.token_waits?.length ? x.token_waits : x.token_wait ? [x.token_wait] : []);
@@ -45,12 +51,12 @@ function attemptLines(say, x, attempt, attempts) {
 	const { n, generation } = attempt;
 	const token = generation ? `with generation ${generation}` : 'without a token';
 	const connection = attempt.reused ? ' · on a kept connection'
-		: attempt.connected !== null && attempt.connected !== undefined && attempt.connected > attempt.began
+		: attempt.connected > attempt.began
 			? ` · on a new connection, made in ${milliseconds(attempt.connected - attempt.began)} ms` : '';
 	say(attempt.began, 'attempt', `attempt ${n} ${token}${connection}`, {
 		attempt: n, note: n > 1 ? 'the same octets, the same X-Request-ID' : undefined,
 	});
-	if (attempt.first_byte !== null && attempt.first_byte !== undefined) {
+	if (attempt.first_byte != null) {
 		const why = challenge(attempt), isLast = n === attempts.length;
 		say(attempt.first_byte, statusKind(attempt.status), `${attempt.status} ${why ?? attempt.reason ?? ''}`.trim(), {
 			attempt: n, isAnswer: true, isHeld: attempt.held && !attempt.relayed, isRelayed: Boolean(attempt.relayed),
@@ -59,8 +65,8 @@ function attemptLines(say, x, attempt, attempts) {
 		});
 	}
 	const received = attempt.body?.size ?? 0;
-	if (attempt.ended !== null && attempt.ended !== undefined) {
-		if (attempt.first_byte === null || attempt.first_byte === undefined) {
+	if (attempt.ended != null) {
+		if (attempt.first_byte == null) {
 			say(attempt.ended, 'bad', `attempt ${n} ended without an answer`);
 		} else if (attempt.ended - attempt.first_byte >= 0.05 && received > 0) {
 			say(attempt.ended, 'note', `its body ended · ${size(received)}${rate(received, attempt)}`);
@@ -86,7 +92,8 @@ function challenge(attempt) {
 }
 
 function waitLines(say, wait, generations, x) {
-	const others = wait.waiters === null || wait.waiters === undefined ? null : wait.waiters;
+	const known = generations.find(item => item.generation === wait.generation);
+	const others = wait.waiters ?? (wait.led && known?.led_by === x.id ? known.waiters : null);
 	const why = wait.cause === 'expiry' || wait.for_rejection === false ? ': the token was about to expire' : '';
 	if (wait.led) {
 		const waiting = others === null ? '' : others === 0 ? ' · none waited for it'
@@ -97,16 +104,15 @@ function waitLines(say, wait, generations, x) {
 			note: others === null ? undefined : `${plural(others, 'request')} waited`,
 		});
 	}
-	if (wait.ended === null || wait.ended === undefined) {
+	if (wait.ended == null) {
 		if (x.state === 'running') say(x.total_ms, 'running', 'still waiting for a token');
 		return;
 	}
 	const outcome = {
 		refreshed: () => {
-			const known = generations.find(item => item.generation === wait.generation);
 			const life = typeof known?.expires_at === 'number' && typeof known.issued_at === 'number'
 				? ` · good for ${span(known.expires_at - known.issued_at)}` : '';
-			return [wait.generation ? 'token' : 'note', `generation ${wait.generation ?? '?'} · here and saved${life}`];
+			return [wait.generation ? 'token' : 'note', `generation ${wait.generation ?? '?'} arrived${life}`];
 		},
 		refused: () => ['bad', 'the refresh was refused: a login is needed'],
 		failed: () => ['bad', 'the refresh failed'],
@@ -152,7 +158,7 @@ const statusKind = status => (status >= 400 ? 'bad' : status >= 300 || status < 
 export function timeSpans(x) {
 	const total = x.total_ms ?? 0, spans = [];
 	const add = (name, kind, from, to) => {
-		if (from !== null && from !== undefined && to > from) spans.push({ name, kind, from, to: Math.min(to, Math.max(total, from)) });
+		if (from != null && to > from) spans.push({ name, kind, from, to: Math.min(to, Math.max(total, from)) });
 	};
 	for (const attempt of x.attempt_list ?? []) {
 		const ended = attempt.ended ?? total, first = attempt.first_byte ?? ended;

@@ -386,7 +386,7 @@ class Copies(DetailCase):
 class Views(DetailCase):
     STORIES = {
         "retried": ["POST /api/orders received · 12 B, kept to be sent again", "attempt 1 with generation 6 · on a kept connection", "401 invalid_token", "held: your tool has not seen it",
-                    "refresh started by this request · 31 others waited for it", "generation 7 · here and saved · good for 1 h", "attempt 2 with generation 7", "201 Reason", "what your tool got"],
+                    "refresh started by this request · 31 others waited for it", "generation 7 arrived · good for 1 h", "attempt 2 with generation 7", "201 Reason", "what your tool got"],
         "waited": ["waits for the refresh that another request started", "generation 7", "attempt 1 with generation 7"],
         "login": ["refresh started by this request: the token was about to expire · none waited for it", "the refresh was refused: a login is needed", "401 login_needed", "The session has ended.", "squire login --config '/home/a b/menu.yaml'"],
         "failed": ["attempt 1 with generation 7", "attempt 1 ended without an answer", "502 upstream_reset", "It hung up."],
@@ -509,7 +509,7 @@ class Views(DetailCase):
     def test_headers_side_by_side(self):
         self.show("redacted", "headers")
         text = self.panel()
-        for part in ("replaced", "kept", "made", "‹token, generation 7›", "sid=‹redacted›"):
+        for part in ("replaced", "kept", "set", "‹token, generation 7›", "sid=‹redacted›"):
             self.assertIn(part, text)
 
     def test_messages(self):
@@ -598,7 +598,7 @@ class Composing(DetailCase):
         return self.go("#/send" + (f"/{self.stand.id(kind)}" if kind else ""), ready)
 
     def answered(self, **more):
-        self.stand.answer = lambda path, sent: (201, exchange("00a7-99", sent.get("method") or "GET", sent.get("target") or "/", origin="replay", **more))
+        self.stand.answer = lambda path, sent: (201, exchange("00a7-99", (sent or {}).get("method") or "GET", (sent or {}).get("target") or "/", origin="replay", **more))
 
     def test_safe_methods_go_at_once(self):
         self.answered()
@@ -669,6 +669,142 @@ class Composing(DetailCase):
             page.wait(f"document.activeElement.matches({json.dumps(selector)}) && document.activeElement.getAttribute('aria-invalid') === 'true'")
             self.assertIn(f"{field} may not be given", page.evaluate("document.querySelector('.compose-form [role=alert]').textContent"))
         page.assert_clean()
+
+
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class WithSquire(Scenario):
+    """The page of a squire, with what it has recorded."""
+
+    def setUp(self):
+        super().setUp()
+        self.browser = Chromium()
+        self.addCleanup(self.browser.close)
+        self.old, self.new = jwt(jti="old"), jwt(jti="new")
+        self.release, self.rejected, self.bodies = threading.Event(), set(), []
+        self.api = self.upstream(self.respond)
+        config = pathlib.Path(self.config(self.api.url))
+        config.write_text(config.read_text().replace('inspector: "off"', "inspector: 127.0.0.1:0"))
+        self.save_token(self.old, str(config))
+        self.squire = self.run_squire(str(config)).wait_for("inspector")
+        self.base = self.squire.endpoints["inspector"].rstrip("/")
+        self.page = self.browser.open(self.base + "/")
+        self.page.wait("document.querySelector('[role=grid]')")
+
+    def respond(self, request):
+        if request.target == "/api/customers/refresh":
+            return token_reply(self.new)
+        if request.token in self.rejected:
+            return reply(401, b'{"code":401}', "Content-Type: application/json")
+        if request.target == "/html":
+            return reply(200, PAGE.replace(b"@", self.canary.url.encode()), "Content-Type: text/html")
+        return reply(201, request.payload or b"{}", "Content-Type: application/json")
+
+    def api_get(self, path):
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(self.base + path, timeout=LIMIT) as answer:
+            return json.loads(answer.read())
+
+    def last(self, count=1):
+        """The exchange that was recorded last, once there are so many."""
+        self.until(lambda: len(self.api_get("/api/exchanges")["exchanges"]) >= count, "nothing is recorded")
+        return self.api_get("/api/exchanges")["exchanges"][-1]["id"]
+
+    def show(self, id, tab="story"):
+        self.page.evaluate(f"location.hash = '#/x/{id}/{tab}'")
+        self.page.wait(f"document.querySelector('.exchange .facts-line')?.textContent.includes({json.dumps(id)}) && document.querySelector('.exchange [role=tab][aria-selected=true]').dataset.tab === '{tab}'")
+
+    def panel(self): return self.page.evaluate("document.querySelector('.exchange [role=tabpanel]').innerText")
+
+    def assert_no_token(self):
+        html = self.page.evaluate("document.documentElement.outerHTML")
+        for token in (self.old, self.new):
+            self.assertFalse(token in html or token.split(".")[1] in html, "a token is on the page")
+
+    def test_a_retry_and_its_difference(self):
+        self.rejected.add(self.old)
+        self.fetch(self.squire, "POST", "/api/orders", b'{"venue":17}', {"Content-Type": "application/json"})
+        id = self.last()
+        self.show(id)
+        text, at = self.panel(), 0
+        for part in ("POST /api/orders received · 12 B, kept to be sent again", "attempt 1 with generation 1", "401", "held: your tool has not seen it", "refresh started by this request · none waited for it",
+                     "generation 2 arrived", "attempt 2 with generation 2", "201", "what your tool got"):
+            at = text.find(part, at)
+            self.assertGreaterEqual(at, 0, (part, text))
+        self.page.key("d")
+        self.page.wait("document.querySelector('.diff h3')")
+        changed = self.page.evaluate("""[...document.querySelectorAll('section[aria-label="Fields of the request"] tbody tr')].map(r => r.innerText.replace(/\\s+/g, ' '))""")
+        self.assertEqual(len(changed), 1, changed)
+        self.assertIn("generation 1", changed[0])
+        self.assertIn("generation 2", changed[0])
+        self.assert_no_token()
+        self.page.assert_clean()
+
+    def test_again_from_the_composer(self):
+        body = b'{"id":9223372036854775808, "text":"\r\n \\u0000"}'
+        self.fetch(self.squire, "POST", "/api/orders?a=%20b", body, {"Content-Type": "application/json", "X-A": "1"})
+        id = self.last()
+        self.show(id)
+        self.page.key("r")
+        self.page.wait("document.activeElement.textContent === 'Send' && document.querySelector('.explain-line').textContent.startsWith('goes to ')")
+        self.assertEqual(len(self.api.requests), 1)
+        self.page.key("Enter")
+        self.page.wait("document.querySelector('.compose-answer')?.innerText.includes('201')")
+        self.assertEqual(len(self.api.requests), 2)
+        first, second = self.api.requests
+        self.assertEqual((second.method, second.target, second.payload, second["X-A"], second.token == self.old), ("POST", "/api/orders?a=%20b", body, "1", True))
+        self.assertEqual(self.api_get("/api/exchanges/" + self.last(2))["replay_of"], id)
+        self.assert_no_token()
+        self.page.assert_clean()
+
+    def test_what_the_composer_may_not_send(self):
+        self.page.evaluate("location.hash = '#/send'")
+        self.page.wait("document.querySelector('.compose-form')")
+        for field, value in [("Host", "a"), ("Transfer-Encoding", "chunked"), ("X-Squire-Key", "k")]:
+            self.page.press("Add field")
+            self.page.wait("document.activeElement.matches('.field-name')")
+            self.page.paste(field)
+            self.page.key("Tab")
+            self.page.paste(value)
+            self.page.press("Send")
+            self.page.wait("document.activeElement.matches('.field-name[aria-invalid=true]')")
+            self.assertIn(field, self.page.evaluate("document.querySelector('.compose-form [role=alert]').textContent"))
+            self.page.press("Remove field")
+        for target in ("http://evil/", "//evil", "x"):
+            self.page.evaluate("(() => { const e = document.querySelector('[aria-label=Target]'); e.focus(); e.select() })()")
+            self.page.paste(target)
+            self.page.press("Send")
+            self.page.wait("document.activeElement.matches('[aria-label=Target][aria-invalid=true]')")
+        self.assertEqual(self.api.requests, [])
+        self.page.assert_clean()
+
+    def test_a_copy_goes_through_squire(self):
+        for count, body in enumerate([b"@/etc/passwd", b"'; touch x #", b"\x1b[201~", b"a\x00\xff", b"x" * 61440], 1):
+            self.fetch(self.squire, "PUT", f"/api/x?n={count}", body, {"Content-Type": "text/plain", "Accept": "*/*", "User-Agent": "t"})
+            self.show(self.last(2 * count - 1))
+            self.page.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+            self.page.key("c")
+            self.page.wait("document.querySelector('[role=menu]:not([hidden])')")
+            self.page.key("s")
+            self.page.wait("document.querySelector('[role=menu][hidden]')")
+            box = self.directory / "box"
+            box.mkdir(exist_ok=True)
+            subprocess.run(["sh", "-c", self.page.evaluate("navigator.clipboard.readText()") + " -sS -o /dev/null"], cwd=box, check=True, timeout=LIMIT, env=clean_environment(HOME=str(box)))
+            first, second = self.api.requests[-2:]
+            ours = lambda r: [f for f in r.fields if f[0] not in ("X-Request-ID",)]
+            self.assertEqual((second.line, ours(second), second.payload), (first.line, ours(first), body))
+            self.assertEqual(list(box.iterdir()), [])
+            self.last(2 * count)
+
+    def test_a_page_that_was_recorded_is_harmless(self):
+        self.canary = self.upstream()
+        self.fetch(self.squire, "GET", "/html")
+        self.show(self.last(), "response")
+        place = self.page.evaluate("location.href")
+        self.page.press("Render")
+        self.page.wait("document.querySelector('iframe')")
+        self.page.evaluate("new Promise(done => setTimeout(done, 1500))")
+        self.assertEqual(self.page.evaluate("location.href"), place)
+        self.assertEqual([r.line for r in self.canary.requests], [])
+        self.assertEqual(self.page.exceptions, [])
 
 
 del DetailCase
