@@ -172,8 +172,8 @@ let package = Package(
         .testTarget(
             name: "InspectorTests",
             dependencies: [
-                "Credentials", "EventIO", "Inspector", "InspectorPage", "LocalServer", "Platform", "ReverseProxy",
-                "Support", "Threads",
+                "Credentials", "EventIO", "HTTP1", "Inspector", "InspectorPage", "LocalServer", "Platform",
+                "ReverseProxy", "Support", "Threads",
             ],
             swiftSettings: common
         ),
