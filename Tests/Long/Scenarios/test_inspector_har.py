@@ -58,7 +58,7 @@ class HTTPArchive(Listed):
                 ("POST", "/api/orders?a=1&token=hidden", '{"password":"hidden","n":9007199254740993}', {"Content-Type": "application/json", "Cookie": "a=hidden"}), ("GET", "/api/zip", None, {}),
                 ("GET", "/api/brotli", None, {}), ("GET", "/api/binary", None, {}), ("GET", "/api/large", None, {}), ("GET", "/api/moved", None, {}), ("HEAD", "/api/x", None, {}), ("GET", "/api/304", None, {}),
                 ("GET", "/api/x", '{"a":1}', {"Content-Type": "application/json"}), ("POST", "/api/x", "a=1&b=%20+&password=hidden", {"Content-Type": "application/x-www-form-urlencoded"}),
-                ("PUT", "/api/x", b"\xff\x00\xfe", {}), ("GET", "/api/x", None, {"Origin": "https://evil.test"}), ("DELETE", "/api/none", None, {})):
+                ("PUT", "/api/x", b"\xff\x00\xfe", {}), ("GET", "/api/x", None, {"Origin": "https://evil.test"}), ("POST", "/api/none", None, {})):
             self.proxy(squire, method, target, body, fields)
         with self.assertRaises(http.client.IncompleteRead): self.proxy(squire, "GET", "/api/broken")
         # What is no request is no entry.
