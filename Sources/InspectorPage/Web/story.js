@@ -171,11 +171,11 @@ export function timeSpans(x) {
 }
 
 function bar(x) {
-	const total = x.total_ms ?? 0, timings = x.timings ?? {};
-	if (!(total > 0)) return null;
+	const total = x.total_ms ?? 0, timings = x.timings ?? {}, spans = timeSpans(x);
+	if (!(total > 0) || spans.length === 0) return null;
 	const parts = [['queued', 'before it went out'], ['token', 'waiting for a token'], ['upstream', 'at the upstream'],
 		['client', 'giving it to your tool']].filter(([name]) => timings[name] > 0);
-	const track = h('div', { class: 'time-bar', 'aria-hidden': 'true' }, timeSpans(x).map(item => h('span', {
+	const track = h('div', { class: 'time-bar', 'aria-hidden': 'true' }, spans.map(item => h('span', {
 		class: `span-${item.kind}`, title: `${item.name} ${milliseconds(item.to - item.from)} ms`,
 		style: { left: `${item.from / total * 100}%`, width: `${(item.to - item.from) / total * 100}%` },
 	})));
