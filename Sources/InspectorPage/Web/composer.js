@@ -195,7 +195,7 @@ export function composerView(app) {
 		send.disabled = why !== null;
 		send.title = why ?? 'Ctrl+Enter';
 		line.classList.toggle('warning', missing.length > 0);
-		if (why && !isSending) line.textContent = why;
+		if (why && !isSending) line.textContent = line.title = why;
 		return why;
 	}
 
@@ -206,7 +206,7 @@ export function composerView(app) {
 			method: method.value, target: target.value, fields: askableFields([['Host', hostOf(app)], ...fieldsNow()]),
 		});
 		if (mine !== asked || check() !== null) return;
-		line.textContent = plain(result.ok ? inOneLine(result.json) : result.problem?.detail ?? '');
+		line.textContent = line.title = plain(result.ok ? inOneLine(result.json) : result.problem?.detail ?? '');
 	}
 
 	/// What is sent: members that are left out stay as they were recorded.
