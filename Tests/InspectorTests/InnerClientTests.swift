@@ -1,4 +1,5 @@
 import EventIO
+import HTTP1
 import Platform
 import Testing
 import Threads

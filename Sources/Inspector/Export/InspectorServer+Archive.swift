@@ -93,13 +93,17 @@ final class HARStream {
         self.responder = responder
     }
 
-    /// Writes until there is no more room.
+    /// Octets that are written before others get their turn.
+    private static let turn = 256 * 1024
+
+    /// Writes until there is no more room, or enough for now.
     func pump() {
         guard let responder else { return }
-        while true {
+        var written = 0
+        while written < Self.turn {
             while let text = pending.first {
                 switch responder.write(text) {
-                case .taken: pending.removeFirst()
+                case .taken: written += pending.removeFirst().utf8.count
                 case .full: return responder.whenDrained { self.pump() }
                 case .gone: return
                 }
@@ -107,6 +111,7 @@ final class HARStream {
             guard let next = next() else { return responder.end() }
             pending = next
         }
+        responder.whenDrained { self.pump() }
     }
 
     /// The next pieces; nil when there are none.

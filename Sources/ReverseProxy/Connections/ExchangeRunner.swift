@@ -42,8 +42,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     /// Nil if nothing is recorded.
     let recorder: Recorder?
     var recording = Recording.absent(.off)
-    /// Under which it is counted as running; zero is none.
-    private var countedGeneration: Generation = 0
+    /// The token that it is counted under.
+    private var tokenUse: GenerationTable.Use?
     /// How the exchange has ended; nil while it lasts.
     private(set) var ending: Ending?
 
@@ -395,24 +395,23 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     /// An attempt begins: under another token, perhaps.
     private func countRunning() {
-        guard exchange.generation != countedGeneration else { return }
-        if countedGeneration != 0 { resources.generations.ended(countedGeneration) }
-        countedGeneration = exchange.generation
-        resources.generations.began(countedGeneration)
+        guard exchange.generation != (tokenUse?.generation ?? 0) else { return }
+        if let tokenUse { resources.generations.end(tokenUse) }
+        tokenUse = resources.generations.begin(exchange.generation)
     }
 
     /// The upstream refused the token of the present attempt.
     func countRefused() {
-        guard countedGeneration != 0 else { return }
+        guard let tokenUse else { return }
         outcome.isTokenRefused = true
-        resources.generations.refused(countedGeneration)
+        resources.generations.refused(tokenUse)
     }
 
     private func countEnded() {
-        guard countedGeneration != 0 else { return }
-        if outcome.isServed { resources.generations.served(countedGeneration) }
-        resources.generations.ended(countedGeneration)
-        countedGeneration = 0
+        guard let tokenUse else { return }
+        if outcome.isServed { resources.generations.served(tokenUse) }
+        resources.generations.end(tokenUse)
+        self.tokenUse = nil
     }
 
     // MARK: Ending

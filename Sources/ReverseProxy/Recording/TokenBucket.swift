@@ -13,9 +13,9 @@ struct TokenBucket {
         }
     }
 
-    /// Nanoseconds.
-    private var credit: UInt64 = 0
-    /// When the credit was counted last, monotonic nanoseconds: it begins full.
+    /// Nanoseconds. It begins full.
+    private var credit = UInt64.max
+    /// When the credit was counted last, monotonic nanoseconds.
     private var countedAt: UInt64 = 0
 
     /// Takes `count`, all or none.

@@ -20,8 +20,16 @@ public struct GenerationCounts: Sendable, Equatable {
 final class GenerationTable: Sendable {
     static let count = 64
 
-    /// Four numbers each.
-    private let numbers = AtomicArray(count: GenerationTable.count * 4)
+    /// An exchange's use of a token, from its first attempt with it on.
+    struct Use {
+        let generation: Generation
+        /// The session, counted: another one has other tokens under the same numbers.
+        fileprivate let era: UInt64
+    }
+
+    /// Four numbers for each row, and the era.
+    private let numbers = AtomicArray(count: GenerationTable.count * 4 + 1)
+    private static let era = GenerationTable.count * 4
 
     private enum Column: Int {
         case generation, served, refused, running
@@ -29,33 +37,36 @@ final class GenerationTable: Sendable {
 
     /// An attempt under it begins. Generation zero is no token, and is not counted.
     @inline(__always)
-    func began(_ generation: Generation) {
+    func begin(_ generation: Generation) -> Use? {
+        guard generation != 0 else { return nil }
         let row = row(generation)
         if numbers[row] != generation { replace(row, generation) }
         numbers.add(row &+ Column.running.rawValue)
+        return Use(generation: generation, era: numbers[Self.era])
     }
 
     @inline(__always)
-    func served(_ generation: Generation) { add(.served, generation) }
+    func served(_ use: Use) { add(.served, use) }
 
-    func refused(_ generation: Generation) { add(.refused, generation) }
+    func refused(_ use: Use) { add(.refused, use) }
 
     /// The exchange goes on under another one, or ends.
     @inline(__always)
-    func ended(_ generation: Generation) { add(.running, generation, by: .max) }
+    func end(_ use: Use) { add(.running, use, by: .max) }
 
-    /// What is counted belongs to another session.
+    /// From now on another session's tokens are counted.
     func clear() {
         for row in 0..<Self.count { replace(row * 4, 0) }
+        numbers.add(Self.era)
     }
 
     private func row(_ generation: Generation) -> Int { Int(generation % UInt64(Self.count)) &* 4 }
 
     /// `amount` may be -1. What belongs to a generation that is long gone is not counted.
     @inline(__always)
-    private func add(_ column: Column, _ generation: Generation, by amount: UInt64 = 1) {
-        let row = row(generation)
-        guard numbers[row] == generation else { return }
+    private func add(_ column: Column, _ use: Use, by amount: UInt64 = 1) {
+        let row = row(use.generation)
+        guard numbers[row] == use.generation, numbers[Self.era] == use.era else { return }
         numbers.add(row &+ column.rawValue, amount)
     }
 

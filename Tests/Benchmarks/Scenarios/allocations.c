@@ -1,7 +1,7 @@
 // Counts calls of the allocator by the object that made them, for LD_PRELOAD: how many, and whose.
 //
 // The counts lie in the file that BENCH_ALLOCATIONS names, shared: pairs of a name (56 bytes) and a count (8 bytes). The first is the
-// program itself.
+// program itself. BENCH_ALLOCATIONS_THREAD names the one thread whose calls count.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 extern void *__libc_malloc(size_t);
@@ -22,6 +23,7 @@ enum { OBJECTS = 64 };
 static struct object { char name[56]; _Atomic uint64_t count; } *objects;
 static struct { uintptr_t start, end; } ranges[OBJECTS];
 static int object_count;
+static const char *only;
 
 static int note(struct dl_phdr_info *info, size_t size, void *context) {
     if (object_count == OBJECTS) return 1;
@@ -45,10 +47,16 @@ __attribute__((constructor)) static void begin(void) {
     close(file);
     if (shared == MAP_FAILED) return;
     objects = shared;
+    only = getenv("BENCH_ALLOCATIONS_THREAD");
     dl_iterate_phdr(note, NULL);
 }
 
 static inline void count(void *caller) {
+    if (only) {
+        char name[16] = "";
+        prctl(PR_GET_NAME, name);
+        if (strcmp(name, only)) return;
+    }
     for (int i = 0; i < object_count; i++)
         if ((uintptr_t)caller >= ranges[i].start && (uintptr_t)caller < ranges[i].end) {
             atomic_fetch_add_explicit(&objects[i].count, 1, memory_order_relaxed);

@@ -3,13 +3,13 @@
 import argparse, os, pathlib, platform, sys, time
 
 sys.dont_write_bytecode = True
-import distance, idle, inside, micro, rotation, startup, throughput, transfer
+import distance, idle, inside, inspector, micro, rotation, startup, throughput, transfer
 from rig import ROOT, Failure
 
 SCENARIOS = {"plain": throughput.plain, "tls": throughput.tls, "others": throughput.others, "logged": throughput.logged, "workers": throughput.workers,
              "download": transfer.download, "upload": transfer.upload, "idle-clients": idle.clients, "idle": idle.process,
              "start": startup.start, "token": startup.token, "distance": distance.distance, "rotation": rotation.rotation,
-             "calls": inside.system_calls, "allocations": inside.allocations, "micro": micro.micro}
+             "calls": inside.system_calls, "allocations": inside.allocations, "inspector": inspector.inspector, "micro": micro.micro}
 
 
 def machine():

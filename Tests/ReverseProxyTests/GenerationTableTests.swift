@@ -1,0 +1,57 @@
+import Credentials
+import Testing
+
+@testable import ReverseProxy
+
+@Suite struct GenerationTableTests {
+    private func counts(_ tables: GenerationTable...) -> [Generation: GenerationCounts] {
+        tables.reduce(into: [:]) { $1.add(to: &$0) }
+    }
+
+    @Test func workersAddUp() throws {
+        let (first, second) = (GenerationTable(), GenerationTable())
+        let (one, other) = (try #require(first.begin(7)), try #require(second.begin(7)))
+        first.refused(one)
+        second.served(other)
+        second.end(other)
+        _ = second.begin(8)
+        #expect(
+            counts(first, second) == [
+                7: GenerationCounts(served: 1, refused: 1, running: 1), 8: GenerationCounts(running: 1),
+            ]
+        )
+    }
+
+    @Test func noTokenIsNotCounted() {
+        let table = GenerationTable()
+        if table.begin(0) != nil { Issue.record("it is counted") }
+        #expect(counts(table).isEmpty)
+    }
+
+    @Test func theLast64AreKept() throws {
+        let table = GenerationTable()
+        let uses = try (1...100).map { try #require(table.begin(Generation($0))) }
+        #expect(counts(table).keys.sorted() == Array(37...100))
+        for use in uses {
+            table.served(use)
+            table.end(use)
+        }
+        #expect(counts(table).values.allSatisfy { $0 == GenerationCounts(served: 1) })
+        #expect(counts(table).count == 64)
+    }
+
+    /// An exchange of the session before ends under a number that the new session has given, too.
+    @Test func sessionsAreNotMixedUp() throws {
+        let table = GenerationTable()
+        let old = try #require(table.begin(1))
+        table.clear()
+        #expect(counts(table).isEmpty)
+        let new = try #require(table.begin(1))
+        table.served(old)
+        table.end(old)
+        #expect(counts(table) == [1: GenerationCounts(running: 1)])
+        table.served(new)
+        table.end(new)
+        #expect(counts(table) == [1: GenerationCounts(served: 1)])
+    }
+}
