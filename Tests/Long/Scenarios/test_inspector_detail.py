@@ -697,6 +697,8 @@ class WithSquire(Scenario):
             return token_reply(self.new)
         if request.token in self.rejected:
             return reply(401, b'{"code":401}', "Content-Type: application/json")
+        if request.target == "/large":
+            return reply(200, b"a;b\n" * 800000, "Content-Type: text/csv")
         if request.target == "/html":
             return reply(200, PAGE.replace(b"@", self.canary.url.encode()), "Content-Type: text/html")
         return reply(201, request.payload or b"{}", "Content-Type: application/json")
@@ -739,6 +741,12 @@ class WithSquire(Scenario):
         self.assertIn("generation 1", changed[0])
         self.assertIn("generation 2", changed[0])
         self.assert_no_token()
+        self.page.assert_clean()
+
+    def test_a_body_that_was_cut(self):
+        self.fetch(self.squire, "GET", "/large")
+        self.show(self.last(), "response")
+        self.page.wait("document.querySelector('.remarks').innerText.includes('64 KiB of 3.1 MiB kept')")
         self.page.assert_clean()
 
     def test_again_from_the_composer(self):
