@@ -805,6 +805,70 @@ class WithSquire(Scenario):
             self.assertEqual(list(box.iterdir()), [])
             self.last(2 * count)
 
+    def streaming(self, head, proceed):
+        """An upstream that answers with the head, and then does `proceed(connection)`."""
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    stream = connection.makefile("rb")
+                    while stream.readline().strip(): pass
+                    connection.sendall(head)
+                    proceed(connection)
+                    connection.close()
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        threading.Thread(target=serve, daemon=True).start()
+        config = pathlib.Path(self.config(f"http://127.0.0.1:{listener.getsockname()[1]}", name="second.yaml"))
+        config.write_text(config.read_text().replace('inspector: "off"', "inspector: 127.0.0.1:0"))
+        self.save_token(self.old, str(config))
+        self.squire = self.run_squire(str(config)).wait_for("inspector")
+        self.base = self.squire.endpoints["inspector"].rstrip("/")
+        self.page.close()
+        self.page = self.browser.open(self.base + "/")
+        self.page.wait("document.querySelector('[role=grid]')")
+
+    def rows(self): return self.page.evaluate("[...document.querySelectorAll('table.messages tbody tr')].map(r => [...r.cells].map(c => c.innerText.trim()))")
+
+    def test_a_stream_grows_while_it_runs(self):
+        more = threading.Event()
+        self.addCleanup(more.set)
+
+        def proceed(connection):
+            connection.sendall(b"event: tick\ndata: one\n\n")
+            more.wait(LIMIT)
+            connection.sendall(b"data: two\n\n")
+        self.streaming(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n", proceed)
+        with socket.create_connection(("127.0.0.1", self.squire.port), LIMIT) as client:
+            client.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.read_until(client, b"one")
+            self.show(self.last(), "messages")
+            self.page.wait("document.querySelector('[role=tabpanel]').innerText.includes('1 message so far')")
+            self.assertEqual([(row[1][2:], row[2], row[4]) for row in self.rows()], [("upstream", "tick", "one")])
+            more.set()
+            self.page.wait("document.querySelector('[role=tabpanel]').innerText.includes('two')")
+            self.read_until(client, b"two")
+        self.page.wait("!document.querySelector('[role=tabpanel]').innerText.includes('so far')")
+        self.page.assert_clean()
+
+    def test_frames_appear_with_direction_and_opcode(self):
+        frame = lambda opcode, data: bytes([0x80 | opcode, len(data)]) + data
+        self.streaming(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+                       lambda connection: (connection.sendall(frame(1, b"from above \x1b[31m") + frame(2, b"\0\xff")), connection.recv(100)))
+        with socket.create_connection(("127.0.0.1", self.squire.port), LIMIT) as client:
+            client.sendall(b"GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+            self.read_until(client, b"\0\xff")
+            self.show(self.last(), "messages")
+            self.page.wait("document.querySelectorAll('table.messages tbody tr').length === 2")
+            # Masked, as a client's are.
+            client.sendall(bytes([0x81, 0x85, 1, 2, 3, 4]) + bytes(b ^ k for b, k in zip(b"below", [1, 2, 3, 4, 1])))
+            self.page.wait("document.querySelectorAll('table.messages tbody tr').length === 3")
+        rows = sorted((row[1][2:], row[2], row[4]) for row in self.rows())
+        self.assertEqual(rows[0], ("client", "text", "below"))
+        self.assertEqual(rows[1][:2], ("upstream", "binary"))
+        self.assertTrue(rows[2][2].startswith("from above ") and "\x1b" not in rows[2][2], rows)
+        self.page.assert_clean()
+
     def test_a_page_that_was_recorded_is_harmless(self):
         self.canary = self.upstream()
         self.fetch(self.squire, "GET", "/html")
