@@ -508,6 +508,17 @@ class Views(DetailCase):
             page.size(1280, 800)
         page.assert_clean()
 
+    def test_nothing_is_wider_than_a_narrow_screen(self):
+        """But for what scrolls inside of itself."""
+        self.page.size(320, 640)
+        id = self.stand.id("retried")
+        places = [f"#/x/{self.stand.id(kind)}/{tab}" for kind, tab in [("retried", "story"), ("redacted", "headers"), ("retried", "explain"), ("hostile", "response"), ("wide", "request"), ("socket", "messages"), ("login", "story"), ("retried", "raw")]]
+        for fragment in [*places, f"#/send/{self.stand.id('redacted')}", f"#/d/{id}.1/{id}.2"]:
+            page = self.go(fragment, "document.querySelector('.tab-panel > *, .field-row, .diff h3')")
+            self.assertEqual(page.evaluate("""[document.documentElement.scrollWidth, [...document.querySelectorAll('.dv *')].filter(e => e.getBoundingClientRect().right > 321
+                && !e.closest('.scroller, .tabs, .diff-lines, .unseen, thead')).map(e => e.className)]"""), [320, []], fragment)
+        page.assert_clean()
+
     def test_headers_side_by_side(self):
         self.show("redacted", "headers")
         text = self.panel()
