@@ -172,8 +172,8 @@ let package = Package(
         .testTarget(
             name: "InspectorTests",
             dependencies: [
-                "Credentials", "EventIO", "Inspector", "InspectorPage", "LocalServer", "Platform", "ReverseProxy",
-                "Support", "Threads",
+                "Credentials", "EventIO", "HTTP1", "Inspector", "InspectorPage", "LocalServer", "Platform",
+                "ReverseProxy", "Support", "Threads",
             ],
             swiftSettings: common
         ),
@@ -197,8 +197,8 @@ let package = Package(
         .target(
             name: "FuzzInvariants",
             dependencies: [
-                "Credentials", "Diagnosis", "EventIO", "HTTP1", "ReverseProxy", "Settings", "Support", "TokenSources",
-                "Upstream",
+                "Credentials", "Diagnosis", "EventIO", "HTTP1", "Inspector", "ReverseProxy", "Settings", "Support",
+                "TokenSources", "Upstream",
             ],
             path: "Tests/Fuzz/Invariants",
             swiftSettings: common
@@ -225,7 +225,8 @@ if let options = Context.environment["SQUIRE_FUZZ"] {
     // What the targets fuzz. Each input costs a look at every counter there is, so nothing else has any.
     for target in package.targets
     where [
-        "HTTP1", "ReverseProxy", "Credentials", "Support", "Settings", "Diagnosis", "TokenSources", "FuzzInvariants",
+        "HTTP1", "ReverseProxy", "Credentials", "Support", "Settings", "Diagnosis", "TokenSources", "Inspector",
+        "FuzzInvariants",
     ].contains(target.name) {
         target.swiftSettings = (target.swiftSettings ?? []) + [instrumentation]
     }

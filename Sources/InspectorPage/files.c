@@ -54,6 +54,9 @@ static const unsigned char settings_js[] = {
 static const unsigned char states_js[] = {
 #embed "Web/states.js"
 };
+static const unsigned char splitter_js[] = {
+#embed "Web/splitter.js"
+};
 static const unsigned char list_js[] = {
 #embed "Web/list.js"
 };
@@ -144,6 +147,7 @@ static const inspector_page_file files[] = {
     SCRIPT(help),
     SCRIPT(settings),
     SCRIPT(states),
+    SCRIPT(splitter),
     SCRIPT(list),
     SCRIPT(session),
     SCRIPT(strip),

@@ -1,4 +1,5 @@
 import EventIO
+import HTTP1
 import Platform
 import Testing
 import Threads
@@ -24,7 +25,7 @@ import Threads
                 loop: loop,
                 descriptor: pair.0,
                 request: request,
-                method: isHead ? .head : .other
+                isHead: isHead
             ) { ended.set($0.status) }
             holder.value = client
             client.start()

@@ -15,7 +15,7 @@ extension InspectorServer {
         let ids: [ExchangeID]
         if let id {
             guard let exchange = find(id, responder) else { return }
-            ids = exchange.isRunning ? [] : [exchange.id]
+            ids = exchange.isRequest ? [exchange.id] : []
         } else {
             collect()
             ids = finished(filter)
@@ -43,12 +43,12 @@ extension InspectorServer {
         stream.pump()
     }
 
-    /// Those that have ended and match, by when they began.
+    /// Those that match and are entries, by when they began.
     private func finished(_ filter: ExchangeFilter) -> [ExchangeID] {
         var searched = ExchangeFilter.Searched()
         var found: [(id: ExchangeID, at: Int64)] = []
         store.walk { exchange in
-            if !exchange.isRunning, filter.matches(exchange, &searched) {
+            if exchange.isRequest, filter.matches(exchange, &searched) {
                 found.append((exchange.id, exchange.wallMilliseconds))
             }
             return true
@@ -93,13 +93,17 @@ final class HARStream {
         self.responder = responder
     }
 
-    /// Writes until there is no more room.
+    /// Octets that are written before others get their turn.
+    private static let turn = 256 * 1024
+
+    /// Writes until there is no more room, or enough for now.
     func pump() {
         guard let responder else { return }
-        while true {
+        var written = 0
+        while written < Self.turn {
             while let text = pending.first {
                 switch responder.write(text) {
-                case .taken: pending.removeFirst()
+                case .taken: written += pending.removeFirst().utf8.count
                 case .full: return responder.whenDrained { self.pump() }
                 case .gone: return
                 }
@@ -107,6 +111,7 @@ final class HARStream {
             guard let next = next() else { return responder.end() }
             pending = next
         }
+        responder.whenDrained { self.pump() }
     }
 
     /// The next pieces; nil when there are none.

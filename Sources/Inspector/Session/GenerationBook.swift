@@ -130,6 +130,13 @@ public final class GenerationBook: Sendable {
         }
     }
 
+    /// The session that there was is given up, for one without a token.
+    public func end() {
+        let now = now()
+        let changed = state.with { $0.history.end(by: "adopted", now: now) }
+        change(changed)
+    }
+
     /// Is told by `Session`'s `emit`.
     public func record(_ event: SessionEvent) {
         let now = now()
@@ -184,7 +191,7 @@ extension GenerationBook.History {
         return ended + [publication.generation]
     }
 
-    private mutating func end(by: String, now: Int64) -> [Generation] {
+    fileprivate mutating func end(by: String, now: Int64) -> [Generation] {
         defer { present = 0 }
         guard present != 0, let index = entries.lastIndex(where: { $0.generation == present }) else { return [] }
         entries[index].end = .init(at: now, by: by)

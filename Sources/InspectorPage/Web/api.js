@@ -6,10 +6,6 @@ export function setKey(value) {
   key = value;
 }
 
-export function hasKey() {
-  return key !== null;
-}
-
 function fields(more) {
   const all = { 'X-Squire-Inspector': '1', ...more };
   if (key !== null) all['X-Squire-Key'] = key;

@@ -17,6 +17,7 @@ import * as routes from './route.js';
 import { sessionCard } from './session.js';
 import { makeSettings } from './settings.js';
 import * as states from './states.js';
+import { makeSplitter } from './splitter.js';
 import { makeStore } from './store.js';
 import { emptyGenerations, stripLine, tokensView, withGeneration } from './strip.js';
 import { number, plain, time } from './text.js';
@@ -126,6 +127,7 @@ const listPane = h('section', { class: 'pane', 'aria-label': 'Traffic' }, filter
 const sheet = h('div', { class: 'sheet', hidden: true });
 const main = h('main', { id: 'main' }, listPane, sheet);
 const detail = h('aside', { id: 'detail', 'aria-label': 'Exchange detail', hidden: true, tabIndex: -1 });
+const splitter = makeSplitter(app.prefs, main);
 const alerts = h('div', { class: 'alerts' });
 const gate = h('div', { class: 'gate', hidden: true });
 const views = { exchange: exchange.exchangeView?.(app), send: composer.composerView?.(app), diff: diff.diffView?.(app), tokens: tokensView(app), help: helpView(app) };
@@ -146,7 +148,7 @@ const banner = h('header', { class: 'bar' },
     h('a', { class: 'brand', href: '#/' }, h('img', { src: '/page/icon.svg', alt: '', width: 20, height: 20 }), h('h1', { text: 'Squire' })), h('p', { class: 'where' }, upstream, address),
     h('div', { class: 'tools' }, pulse, composeButton, pauseButton, archiveButton, themeButton, settingsButton, helpButton)),
   card.element, line.element);
-document.body.append(banner, alerts, h('div', { class: 'work' }, main, detail), gate, live, toasts);
+document.body.append(banner, alerts, h('div', { class: 'work' }, main, splitter, detail), gate, live, toasts);
 
 // What happens
 
@@ -222,6 +224,20 @@ async function refreshGenerations() {
   tell();
 }
 
+let areRowsTold = false;
+/// Draws what rows change: at full speed that is all that is done each frame.
+function tellRows() {
+  if (areRowsTold) return;
+  areRowsTold = true;
+  requestAnimationFrame(() => {
+    areRowsTold = false;
+    filterBox.update();
+    states.drawNotice(notice, app);
+    states.drawTitle(app, unseen.size);
+    if (lastNews) { announce(lastNews); lastNews = null; }
+  });
+}
+
 let isTold = false;
 /// Draws, once a frame at most.
 function tell() {
@@ -246,12 +262,12 @@ store.watch(({ added, changed, dropped, isReset }) => {
   // A link may be to a row that comes only now.
   if (app.route.view === 'exchange' && list.selected === null && store.row(app.route.id)) list.select(app.route.id);
   if (app.route.view === 'exchange' && changed.some(row => row.key === app.route.id)) views.exchange?.update(app.route);
-  tell();
+  tellRows();
 });
 setInterval(() => { if (document.visibilityState === 'visible') filterBox.refresh(); }, 2000);
 
 function seen(key) {
-  if (unseen.delete(key)) tell();
+  if (unseen.delete(key)) tellRows();
 }
 
 // What is shown
@@ -268,10 +284,13 @@ function draw() {
   const recording = { paused: 'recording is paused', off: 'recording is off', failures: 'failures only' }[app.record];
   pulse.dataset.kind = kind;
   say(pulse, { loading: 'connecting', live: `live${rate}`, polling: 'asking each second', hidden: 'resting', lost: 'no answer', key: 'locked', refused: 'refused', missing: 'not recorded' }[kind] + (recording && app.isOnline ? ` · ${recording}` : ''));
-  replace(pauseButton, icon(app.view.isPaused ? 'play' : 'pause'), h('span', { class: 'wide', text: app.view.isPaused ? 'Resume' : 'Pause' }));
-  pauseButton.setAttribute('aria-label', app.view.isPaused ? 'Resume' : 'Pause');
-  pauseButton.title = app.view.isPaused ? 'Resume the view (p)' : 'Pause the view, not the recording (p)';
-  pauseButton.dataset.on = String(app.view.isPaused);
+  if (pauseButton.dataset.on !== String(app.view.isPaused)) {
+    const name = app.view.isPaused ? 'Resume' : 'Pause';
+    replace(pauseButton, icon(app.view.isPaused ? 'play' : 'pause'), h('span', { class: 'wide', text: name }));
+    pauseButton.setAttribute('aria-label', name);
+    pauseButton.title = app.view.isPaused ? 'Resume the view (p)' : 'Pause the view, not the recording (p)';
+    pauseButton.dataset.on = String(app.view.isPaused);
+  }
   for (const [button, title] of [[archiveButton, 'Export HAR'], [composeButton, 'Compose a request']]) {
     if (app.isOnline) button.removeAttribute('aria-disabled'); else button.setAttribute('aria-disabled', 'true');
     button.title = app.isOnline ? title : `${title}: not while Squire does not answer`;
@@ -284,7 +303,6 @@ function draw() {
   if (app.route.view === 'tokens') views.tokens.update();
   list.render();
   states.drawTitle(app, unseen.size);
-  if (lastNews) { announce(lastNews); lastNews = null; }
 }
 
 function theme() {
@@ -307,7 +325,7 @@ function show() {
   const isSame = before && before.view === view;
   sheet.hidden = !isSheet;
   listPane.hidden = isSheet;
-  detail.hidden = view !== 'exchange';
+  detail.hidden = splitter.hidden = view !== 'exchange';
   document.body.dataset.view = view;
   if (isSheet && views[view]) {
     if (views[view].element.parentNode !== sheet) replace(sheet, views[view].element);

@@ -50,7 +50,7 @@ export function makeParser(give) {
 /// `on` is told: `state({kind, …})`, `event(name, data)`, `list(answer)`, `older(summaries)`, `status(object)`. Kinds:
 /// loading, live, polling, hidden, lost {retryAt, problem}, key {isWrong}, refused {problem}, missing {problem}.
 export function makeFeed(store, clock, on) {
-  let abort = null, stopped = false, generation = 0, failures = 0, mayStream = 0;
+  let abort = null, stopped = false, generation = 0, failures = 0, mayStream = 0, isTried = false;
   let state = { kind: 'loading' };
   let wake = null;
 
@@ -101,9 +101,8 @@ export function makeFeed(store, clock, on) {
   function refusal(result) {
     if (result.status === 0) return { kind: 'lost' };
     if (result.problem.code === 'wrong_key') {
-      const isWrong = api.hasKey();
       api.setKey(null);
-      return { kind: 'key', isWrong };
+      return { kind: 'key', isWrong: isTried };
     }
     if (result.status === 503) return { kind: 'lost', why: result.problem.detail };
     if (result.status === 501) return { kind: 'missing', problem: result.problem };
@@ -111,10 +110,12 @@ export function makeFeed(store, clock, on) {
   }
 
   async function once(signal) {
+    const catching = catchUp(signal).catch(error => error);
     const status = await api.get('/api/status', { signal });
     if (!status.ok) return refusal(status);
     on.status(status.json);
-    const refused = await catchUp(signal);
+    const refused = await catching;
+    if (refused instanceof Error) throw refused;
     if (refused) return refused;
     const lock = performance.now() >= mayStream ? await place() : null;
     if (!lock) return poll(signal);
@@ -243,7 +244,7 @@ export function makeFeed(store, clock, on) {
     /// Tries at once.
     retry() { failures = 0; wake?.(); },
     /// With that key.
-    open(key) { api.setKey(key); wake?.(); },
+    open(key) { isTried = true; api.setKey(key); wake?.(); },
     stop() { stopped = true; generation++; abort?.abort(); wake?.(); },
   };
 }

@@ -1,7 +1,7 @@
 // Keys: in the list, the detail, a sheet, or on the page itself, never in a field, never with Ctrl, Alt or Meta.
 
 const FIELDS = 'input, textarea, select, [contenteditable], [role=combobox], [role=textbox]';
-const PLACES = 'main, aside, .session, .strip-line';
+const PLACES = 'main, aside';
 
 /// Whether a key there is a person's word to the page. Pure, but for the element's surroundings.
 export function isForPage(event) {

@@ -1,7 +1,7 @@
 // What a person chose, kept in this browser: theme, columns, density, width, keys, saved filters. Nothing else is kept.
 
 const NAME = 'squire';
-const DEFAULTS = { theme: 'auto', columns: ['time', 'method', 'target', 'status', 'ms', 'gen'], compact: false, keys: true, announce: false, filters: [], detail: 0.5, strip: true };
+const DEFAULTS = { theme: 'auto', columns: ['time', 'method', 'target', 'status', 'ms', 'gen'], compact: false, keys: true, announce: false, filters: [], detail: 0.5 };
 
 const read = {
   theme: v => ['auto', 'light', 'dark'].includes(v) ? v : null,

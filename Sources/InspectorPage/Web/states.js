@@ -142,8 +142,13 @@ export function showText(words) {
   field.select();
 }
 
+let titled = null;
+
 /// `✕ 3 · Squire · host`, and an icon of the colour of the state.
 export function drawTitle(app, failures) {
+  const wanted = [failures, app.session?.state, !!app.session?.advice, app.isOnline, app.status?.upstream || app.hello?.upstream].join();
+  if (wanted === titled) return;
+  titled = wanted;
   let host = '';
   try { host = new URL(app.status?.upstream || app.hello?.upstream || '').host; } catch { host = ''; }
   const isOut = ['login_needed', 'none'].includes(app.session?.state);

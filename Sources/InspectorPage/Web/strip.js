@@ -64,16 +64,24 @@ export function stripLine(app) {
   const open = h('button', { type: 'button', class: 'button quiet-button', on: { click: () => app.go(app.route.view === 'tokens' ? '/' : '/tokens') } }, 'Tokens');
   open.title = 'Tokens (t)';
   const element = h('div', { class: 'strip-line' }, picture, open);
+  let drawn = null, drawnAt = 0;
+  /// Its picture moves a pixel in seconds: once a second is enough.
   function update() {
+    open.setAttribute('aria-pressed', String(app.route.view === 'tokens'));
+    if (drawn === app.generations && performance.now() - drawnAt < 1000) return;
+    redraw();
+  }
+  function redraw() {
+    drawn = app.generations;
+    drawnAt = performance.now();
     const width = Math.max(100, picture.clientWidth || 600);
     const line = timeline(app.generations, app.clock.now());
     picture.setAttribute('viewBox', `0 0 ${width} 18`);
     picture.setAttribute('aria-label', summary(line));
     replace(picture, draw(line, width, 18, false));
     element.dataset.empty = String(line.segments.length === 0);
-    open.setAttribute('aria-pressed', String(app.route.view === 'tokens'));
   }
-  new ResizeObserver(update).observe(picture);
+  new ResizeObserver(redraw).observe(picture);
   return { element, update };
 }
 
@@ -136,10 +144,13 @@ export function tokensView(app) {
     element.addEventListener('focusout', () => setTimeout(() => { if (app.route.view === 'tokens') update(); }), { once: true });
   }
 
-  let isWatched = false;
+  let isWatched = false, shown = null, shownAt = 0;
   return {
     element,
     update() {
+      if (shown === app.generations && performance.now() - shownAt < 1000 && element.isConnected) return;
+      shown = app.generations;
+      shownAt = performance.now();
       update();
       if (isWatched) return;
       isWatched = true;

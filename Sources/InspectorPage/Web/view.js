@@ -7,8 +7,8 @@ export function makeView(store, context) {
   let filter = parse('');
   let isPaused = false;
   const watchers = new Set();
-  /// Rows that came while the view was paused.
-  let waiting = [];
+  /// Exchanges that came while the view was paused, and would be shown.
+  let waiting = 0;
   let exchanges = 0;
 
   const fits = row => row.kind === 'exchange' ? filter.test(row.x, context) : filter.isEmpty;
@@ -32,7 +32,7 @@ export function makeView(store, context) {
   function rebuild() {
     items = store.rows.filter(fits);
     exchanges = items.reduce((n, row) => n + (row.kind === 'exchange'), 0);
-    waiting = [];
+    waiting = 0;
   }
 
   function take(row) {
@@ -60,7 +60,6 @@ export function makeView(store, context) {
       const count = place(last + 1);
       exchanges -= items.slice(0, count).reduce((n, row) => n + (row.kind === 'exchange'), 0);
       items.splice(0, count);
-      waiting = waiting.filter(row => row.order > last);
     }
     if (prepended.length) {
       const fitting = prepended.filter(fits);
@@ -70,7 +69,7 @@ export function makeView(store, context) {
     let arrived = 0;
     const changes = new Set(changed);
     if (isPaused) {
-      waiting.push(...added);
+      for (const row of added) if (row.kind === 'exchange' && fits(row)) waiting++;
     } else {
       for (const row of added) if (fits(row)) { take(row); if (row.kind === 'exchange') arrived++; }
       for (const row of changed) if (fits(row)) take(row); else give(row);
@@ -91,7 +90,7 @@ export function makeView(store, context) {
     get isPaused() { return isPaused; },
     /// Exchanges among the items, and those that wait for the end of a pause.
     get exchanges() { return exchanges; },
-    get waiting() { return waiting.reduce((n, row) => n + (row.kind === 'exchange' && fits(row)), 0); },
+    get waiting() { return waiting; },
     indexOf,
     place,
     setFilter(text) {

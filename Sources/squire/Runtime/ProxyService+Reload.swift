@@ -123,6 +123,8 @@ extension ProxyService {
         }
         let next = try Self.makeSession(fresh, logging, refreshes, (generations, numbers), keepsSession: true)
         remember(former)
+        // What it had is nobody's any more, and the new one has told of nothing.
+        if next.token == nil { generations.end() }
         return next
     }
 }

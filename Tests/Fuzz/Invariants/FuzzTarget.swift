@@ -11,6 +11,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case claims
     case diagnosis
     case execOutput = "exec-output"
+    case redaction
 
     /// Throws a `Violation` when an invariant does not hold.
     public func check(_ bytes: [UInt8]) throws {
@@ -24,6 +25,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .claims: try ClaimInvariants.check(bytes)
         case .diagnosis: try DiagnosisInvariants.check(bytes)
         case .execOutput: try ExecOutputInvariants.check(bytes)
+        case .redaction: try RedactionInvariants.check(bytes)
         }
     }
 }

@@ -65,7 +65,8 @@ class Chromium:
     """The browser's process. Its network is loopback only."""
 
     def __init__(self, width=1280, height=800, *arguments):
-        self.directory = tempfile.mkdtemp(prefix="chromium")
+        self.pages = []
+        self.directory, self.drain = tempfile.mkdtemp(prefix="chromium"), None
         environment = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
         self.process = subprocess.Popen(
             [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking", "--disable-component-update",
@@ -77,7 +78,6 @@ class Chromium:
         except BaseException:
             self.close()
             raise
-        self.pages = []
 
     def _endpoint(self):
         deadline, text = time.monotonic() + LIMIT, b""
@@ -88,7 +88,8 @@ class Chromium:
                 found = re.search(rb"ws://([^/\s]+)/\S+\s", text)
                 if found:
                     # What it says from now on must not fill the pipe.
-                    threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(self.process.stderr.fileno(), 65536), b"")], daemon=True).start()
+                    self.drain = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(self.process.stderr.fileno(), 65536), b"")], daemon=True)
+                    self.drain.start()
                     return found[1].decode()
                 if not data:
                     break
@@ -105,13 +106,16 @@ class Chromium:
         return page
 
     def close(self):
-        for page in getattr(self, "pages", []):
+        for page in self.pages:
             page.disconnect()
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
         self.process.wait(LIMIT)
+        if self.drain:
+            self.drain.join()
+        self.process.stderr.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def __enter__(self): return self
