@@ -12,6 +12,17 @@ extension InspectorServer {
         ])
     }
 
+    /// How long before its expiry a token is refreshed, in seconds; null where nothing is.
+    func margin(_ current: InspectedProxy.Current) -> JSONValue {
+        guard current.refreshTimeout != nil, let margin = current.settings?.session.margin else { return .null }
+        return .integer(Int(clamping: margin.components.seconds))
+    }
+
+    /// `METHOD PATH` of a request that logs in, if the configuration names one.
+    private func signIn(_ current: InspectedProxy.Current) -> String? {
+        current.settings?.session.signIn.lazy.map(\.description).first { $0.contains(" ") && !$0.contains("*") }
+    }
+
     /// What a line that does a request again needs to name.
     func copyStatus(_ current: InspectedProxy.Current) -> JSONValue {
         let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
@@ -23,7 +34,7 @@ extension InspectorServer {
             .init("socket", text(socket)), .init("upstream", .string(current.upstream)),
             .init("config", text(current.configuration)),
             .init("key_file", text(access?.key == nil ? nil : access?.keyFile)),
-            .init("token_command", text(current.tokenCommand)),
+            .init("token_command", text(current.tokenCommand)), .init("sign_in", text(signIn(current))),
         ])
     }
 }

@@ -222,7 +222,7 @@ public final class InspectorServer: LocalHandler {
             .init("listen", .array(proxy.listen.map(JSONValue.string))), .init("version", .string(version)),
             .init("config", text(current.configuration)), .init("pid", .integer(Int(getpid()))),
             .init("inspector", recordingStatus()),
-            .init("copy", copyStatus(current)),
+            .init("margin", margin(current)), .init("copy", copyStatus(current)),
         ])
     }
 }

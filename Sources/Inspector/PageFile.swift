@@ -56,7 +56,7 @@ struct PageFile: Sendable {
         var lean: [UInt8] = []
         lean.reserveCapacity(bytes.count)
         for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
-            let text = line.drop { $0 == UInt8(ascii: " ") }
+            let text = line.drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
             if !(isScript && text.starts(with: [slash, slash])) { lean.append(contentsOf: text) }
             lean.append(UInt8(ascii: "\n"))
         }

@@ -25,7 +25,7 @@ import Threads
                 loop: loop,
                 descriptor: pair.0,
                 request: request,
-                method: isHead ? .head : .other
+                isHead: isHead
             ) { ended.set($0.status) }
             holder.value = client
             client.start()

@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("a\n  b // c\n  // d\n//e\nf\n", "a\nb // c\n\n\nf\n"), ("", ""), ("a", "a"), ("\n\n", "\n\n"),
+        ("a\n  b // c\n \t// d\n//e\nf\n", "a\nb // c\n\n\nf\n"), ("", ""), ("a", "a"), ("\n\n", "\n\n"),
         ("  x('//y')\n", "x('//y')\n"),
     ])
     func readersPartsAreLeftOut(_ text: String, _ expected: String) {

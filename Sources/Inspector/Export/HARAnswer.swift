@@ -56,7 +56,7 @@ struct HARAnswer {
         .object([
             .init("status", .integer(0)), .init("statusText", .string("")), .init("httpVersion", .string("HTTP/1.1")),
             .init("cookies", .array([])), .init("headers", .array([])),
-            .init("content", .object([.init("size", .integer(0)), .init("mimeType", .string("application/octet-stream"))])),
+            .init("content", .object(Self.noContent("application/octet-stream"))),
             .init("redirectURL", .string("")), .init("headersSize", .integer(-1)), .init("bodySize", .integer(-1)),
             .init("_error", .string("no response: \(exchange.code ?? exchange.outcome?.rawValue ?? "unknown")")),
         ])
@@ -65,9 +65,10 @@ struct HARAnswer {
     private func content(_ attempt: StoredAttempt, _ status: Int) -> JSONValue {
         let body = attempt.body
         guard !exchange.isHead, status != 204, status != 304 else {
-            return .object([.init("size", .integer(0)), .init("mimeType", .string(Self.mimeType(body)))])
+            return .object(Self.noContent(Self.mimeType(body)))
         }
-        let size = body.decodedSize.map { JSONValue.integer($0) } ?? .count(body.encoding == nil ? body.size : UInt64(body.kept.count))
+        let known = body.encoding == nil ? body.size : UInt64(body.kept.count)
+        let size = body.decodedSize.map(JSONValue.integer) ?? .count(known)
         var members: [JSONValue.Member] = [.init("size", size)]
         if body.encoding != nil, let decoded = body.decodedSize, body.unreadable == nil {
             members.append(.init("compression", .integer(decoded - Int(clamping: body.size))))
@@ -76,6 +77,10 @@ struct HARAnswer {
         if body.unreadable == nil { members += Self.text(body.kept) }
         if let comment = Self.comment(on: body) { members.append(.init("comment", .string(comment))) }
         return .object(members)
+    }
+
+    private static func noContent(_ type: String) -> [JSONValue.Member] {
+        [.init("size", .integer(0)), .init("mimeType", .string(type))]
     }
 
     private static func mimeType(_ body: StoredBody) -> String {
@@ -92,7 +97,9 @@ struct HARAnswer {
         if let coding = body.unreadable {
             return "\(body.size) octets encoded with \(coding), which cannot be searched for secrets: not kept"
         }
-        return body.isCut ? "cut: \(body.kept.count) of \(body.decodedSize.map { "\($0)" } ?? "\(body.size)") octets are kept" : nil
+        guard body.isCut else { return nil }
+        let size = body.decodedSize.map { "\($0)" } ?? "\(body.size)"
+        return "cut: \(body.kept.count) of \(size) octets are kept"
     }
 
     /// -1 when the body never ended.

@@ -44,7 +44,8 @@ struct HARTimings {
     var total: Double { (blocked + (connect ?? 0) + send + wait + receive) / 1000 }
 
     var json: JSONValue {
-        let written = { (thousandths: Double?) in thousandths.map { JSONValue.milliseconds($0 / 1000) } ?? .integer(-1) }
+        let written = { (thousandths: Double?) in thousandths.map { JSONValue.milliseconds($0 / 1000) } ?? .integer(-1)
+        }
         return .object([
             .init("blocked", written(blocked)), .init("dns", .integer(-1)), .init("connect", written(connect)),
             .init("ssl", .integer(-1)), .init("send", written(send)), .init("wait", written(wait)),

@@ -43,7 +43,8 @@ struct HARWriter {
     /// The page of one exchange, where it has its own.
     func page(of exchange: StoredExchange) -> String {
         let statuses = exchange.statuses.map(String.init)
-        let parts = exchange.refresh == nil ? statuses : Array(statuses.prefix(1)) + ["refreshed"] + statuses.dropFirst()
+        let refreshed = exchange.refresh == nil ? [] : ["refreshed"]
+        let parts = statuses.prefix(1) + refreshed + statuses.dropFirst()
         let request = RecordedText(exchange.method).text + " " + RecordedText(exchange.target).text
         let title = parts.isEmpty ? request : "\(request) (\(parts.joined(separator: ", ")))"
         return Self.page(id: exchange.id.description, startedAt: exchange.wallMilliseconds, title: title).serialized()
@@ -66,7 +67,8 @@ struct HARWriter {
             showsAttempts && !exchange.attempts.isEmpty ? exchange.attempts : [exchange.finalAttempt]
         return attempts.indices.map { index in
             let previous = showsAttempts && index > 0 ? attempts[index - 1] : nil
-            return entry(of: exchange, attempts[index], after: previous, isLast: index == attempts.count - 1).serialized()
+            return entry(of: exchange, attempts[index], after: previous, isLast: index == attempts.count - 1)
+                .serialized()
         }
     }
 
@@ -81,7 +83,10 @@ struct HARWriter {
         let answer = HARAnswer(exchange, attempt, isShownAsAttempt: showsAttempts)
         var members: [JSONValue.Member] = [
             .init("pageref", .string(showsAttempts ? exchange.id.description : Self.page)),
-            .init("startedDateTime", .string(UTCTime.rfc3339(milliseconds: exchange.wallMilliseconds &+ timings.startedAt))),
+            .init(
+                "startedDateTime",
+                .string(UTCTime.rfc3339(milliseconds: exchange.wallMilliseconds &+ timings.startedAt))
+            ),
             .init("time", .milliseconds(timings.total)), .init("request", request(of: exchange)),
             .init("response", answer.json), .init("cache", .object([])), .init("timings", timings.json),
             .init("connection", .string("\(exchange.connection)")), .init("_squire", squire(exchange, attempt)),
@@ -164,7 +169,7 @@ struct HARWriter {
 
 extension StoredExchange {
     /// What Squire answered before it was one is no entry.
-    fileprivate var isRequest: Bool { !isRunning && !method.isEmpty && !target.isEmpty }
+    var isRequest: Bool { !isRunning && !method.isEmpty && !target.isEmpty }
 
     /// The attempt whose response the client got, or else the last.
     fileprivate var finalAttempt: StoredAttempt? {

@@ -15,7 +15,7 @@ extension InspectorServer {
         let ids: [ExchangeID]
         if let id {
             guard let exchange = find(id, responder) else { return }
-            ids = exchange.isRunning ? [] : [exchange.id]
+            ids = exchange.isRequest ? [exchange.id] : []
         } else {
             collect()
             ids = finished(filter)
@@ -43,12 +43,12 @@ extension InspectorServer {
         stream.pump()
     }
 
-    /// Those that have ended and match, by when they began.
+    /// Those that match and are entries, by when they began.
     private func finished(_ filter: ExchangeFilter) -> [ExchangeID] {
         var searched = ExchangeFilter.Searched()
         var found: [(id: ExchangeID, at: Int64)] = []
         store.walk { exchange in
-            if !exchange.isRunning, filter.matches(exchange, &searched) {
+            if exchange.isRequest, filter.matches(exchange, &searched) {
                 found.append((exchange.id, exchange.wallMilliseconds))
             }
             return true

@@ -5,7 +5,8 @@ enum FieldScanner {
     /// Schemes that say nothing of the credentials behind them.
     private static let schemes: Set<String> = [
         "basic", "bearer", "digest", "dpop", "gnap", "hawk", "hoba", "mutual", "negotiate", "ntlm", "oauth",
-        "privatetoken", "scram-sha-1", "scram-sha-256", "signature", "token", "vapid", "apikey", "jwt", "aws4-hmac-sha256",
+        "privatetoken", "scram-sha-1", "scram-sha-256", "signature", "token", "vapid", "apikey", "jwt",
+        "aws4-hmac-sha256",
     ]
 
     /// The secret part of such a field's value: all behind a scheme that is known.

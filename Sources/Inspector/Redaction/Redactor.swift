@@ -53,7 +53,8 @@ public struct Redactor: Sendable {
             look(at: view, isEnded: true, into: &findings)
             TargetScanner.scan(view, into: &findings)
             guard let plain = view.without(.percent, isComplete: true) else {
-                if let plain = view.without(.escape, isComplete: true) { look(at: plain, isEnded: true, into: &findings) }
+                let plain = view.without(.escape, isComplete: true)
+                if let plain { look(at: plain, isEnded: true, into: &findings) }
                 return
             }
             view = plain

@@ -43,18 +43,18 @@ final class InnerClient: DescriptorWatchDelegate {
     /// A head that is longer is not understood, and need not be.
     private static let limits = HeadLimits(head: 1024 * 1024, fields: 1024)
 
-    /// `ended` is called on the loop, when the whole answer is here or the connection has ended.
+    /// `isHead`: the answer has no body. `ended` is called on the loop, when the whole answer is here or the connection has ended.
     init(
         loop: EventLoop,
         descriptor: Int32,
         request: [UInt8],
-        method: MethodName,
+        isHead: Bool,
         ended: @escaping (Ending) -> Void
     ) {
         self.loop = loop
         self.descriptor = descriptor
         self.request = request
-        self.method = method
+        method = isHead ? .head : .other
         self.ended = ended
         state = .head(ResponseParser(limits: Self.limits))
     }

@@ -58,12 +58,11 @@ extension InspectorServer {
         ticket += 1
         let ticket = ticket
         let origin = original.map { ConnectionOrigin.replay(of: $0, ticket: ticket) } ?? .composer(ticket: ticket)
-        let isHead = outgoing.method == Array("HEAD".utf8)
         let client = InnerClient(
             loop: loop,
             descriptor: pair.0,
             request: outgoing.octets(host: Self.host(of: proxy.listen), key: settings?.access.key),
-            method: isHead ? .head : .other
+            isHead: outgoing.method == Array("HEAD".utf8)
         ) { [unowned self] ending in
             sendings[ticket]?.end(ending)
             look(ticket)

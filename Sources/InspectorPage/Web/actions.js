@@ -11,77 +11,77 @@ const safe = new Set(['GET', 'HEAD', 'OPTIONS', 'QUERY']);
 let intent = null;
 
 export function takeIntent(id) {
-	const taken = intent?.id === id ? intent : null;
-	intent = null;
-	return taken;
+  const taken = intent?.id === id ? intent : null;
+  intent = null;
+  return taken;
 }
 
 export const composerFragment = id => (id === null ? '#/send' : `#/send/${encodeURIComponent(id)}`);
 
 function isOff(app) {
-	if (app.isOnline !== false) return false;
-	app.toast('Squire does not answer: nothing can be sent now.', 'bad');
-	return true;
+  if (app.isOnline !== false) return false;
+  app.toast('Squire does not answer: nothing can be sent now.', 'bad');
+  return true;
 }
 
 const sending = new Set();
 
 /// Sends again under the token of now: at once if nothing can happen twice, else from the composer, once confirmed.
 export async function sendAgain(app, x) {
-	if (isOff(app) || sending.has(x.id)) return;
-	if (!safe.has(x.method)) return compose(app, x, { isAgain: true });
-	sending.add(x.id);
-	const answer = await app.api.send('POST', `${address(x.id)}/replay`);
-	sending.delete(x.id);
-	if (answer.ok) return shown(app, answer.json);
-	if (answer.problem?.why === 'redacted') return compose(app, x, { isAgain: true, missing: answer.problem.missing });
-	app.toast(`Not sent: ${plain(whyNot(answer.problem))}`, 'bad');
+  if (isOff(app) || sending.has(x.id)) return;
+  if (!safe.has(x.method)) return compose(app, x, { isAgain: true });
+  sending.add(x.id);
+  const answer = await app.api.send('POST', `${address(x.id)}/replay`);
+  sending.delete(x.id);
+  if (answer.ok) return shown(app, answer.json);
+  if (answer.problem?.why === 'redacted') return compose(app, x, { isAgain: true, missing: answer.problem.missing });
+  app.toast(`Not sent: ${plain(whyNot(answer.problem))}`, 'bad');
 }
 
 /// What went out and came back, or what is there of it so far.
 function shown(app, made) {
-	app.store.put([made]);
-	app.select(made.id);
-	app.announce(`Sent again: ${made.status ?? 'running'}`);
-	app.go(place(made.id));
+  app.store.put([made]);
+  app.select(made.id);
+  app.announce(`Sent again: ${made.status ?? 'running'}`);
+  app.go(place(made.id));
 }
 
 export function whyNot(problem) {
-	return {
-		cut: 'its body was not kept whole.', websocket: 'a WebSocket cannot be sent again.', running: 'it is still running.',
-	}[problem?.why] ?? problem?.detail ?? problem?.title ?? 'Squire did not say why.';
+  return {
+    cut: 'its body was not kept whole.', websocket: 'a WebSocket cannot be sent again.', running: 'it is still running.',
+  }[problem?.why] ?? problem?.detail ?? problem?.title ?? 'Squire did not say why.';
 }
 
 /// Opens the composer with it.
 export function compose(app, x, { isAgain = false, missing = null } = {}) {
-	intent = { id: x.id, isAgain, missing };
-	app.go(composerFragment(x.id));
+  intent = { id: x.id, isAgain, missing };
+  app.go(composerFragment(x.id));
 }
 
 /// Keeps an exchange from being evicted, or no longer. Whether it is pinned now.
 export async function pin(app, x) {
-	const isPinned = x.flags?.includes('pinned') ?? false;
-	if (isOff(app)) return isPinned;
-	const answer = await app.api.send('PUT', `${address(x.id)}/pin`, { pinned: !isPinned });
-	if (answer.ok) {
-		app.toast(answer.json.pinned ? 'Pinned: it is not evicted' : 'No longer pinned');
-		return answer.json.pinned;
-	}
-	app.toast(answer.problem?.code === 'pins_full' ? 'Not pinned: there is no room for more pins. Take one off first.'
-		: `Not pinned: ${plain(answer.problem?.detail ?? '')}`, 'bad');
-	return isPinned;
+  const isPinned = x.flags?.includes('pinned') ?? false;
+  if (isOff(app)) return isPinned;
+  const answer = await app.api.send('PUT', `${address(x.id)}/pin`, { pinned: !isPinned });
+  if (answer.ok) {
+    app.toast(answer.json.pinned ? 'Pinned: it is not evicted' : 'No longer pinned');
+    return answer.json.pinned;
+  }
+  app.toast(answer.problem?.code === 'pins_full' ? 'Not pinned: there is no room for more pins. Take one off first.'
+    : `Not pinned: ${plain(answer.problem?.detail ?? '')}`, 'bad');
+  return isPinned;
 }
 
 /// Goes back to the list.
 export function closeButton(app) {
-	return button({
-		class: 'quiet-button', 'aria-label': 'Close', title: 'Back to the list (Esc)',
-		on: { click: () => (app.close ? app.close() : app.go('#/')) },
-	}, icon('close'));
+  return button({
+    class: 'quiet-button', 'aria-label': 'Close', title: 'Back to the list (Esc)',
+    on: { click: () => (app.close ? app.close() : app.go('#/')) },
+  }, icon('close'));
 }
 
 /// Puts a text on the clipboard, if it may stand there.
 export function copyOut(app, text, what) {
-	if (isPasteable(text)) return app.copyText(text, what);
-	return app.toast(`${what} is not copied: it has characters that no clipboard should carry.`, 'bad');
+  if (isPasteable(text)) return app.copyText(text, what);
+  return app.toast(`${what} is not copied: it has characters that no clipboard should carry.`, 'bad');
 }

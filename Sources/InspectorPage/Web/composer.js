@@ -11,297 +11,297 @@ import { address, button, place } from './panes.js';
 
 // Squire's own business, or refused when it is given.
 const notSent = new RegExp('^(host|content-length|transfer-encoding|te|trailer|connection|keep-alive|proxy-connection|upgrade'
-	+ '|expect|proxy-authorization|x-squire-.*)$', 'i');
+  + '|expect|proxy-authorization|x-squire-.*)$', 'i');
 const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS', 'QUERY'];
 
 /// What a recorded exchange fills the composer with. Pure.
 export function draftOf(x) {
-	const bytes = bodyOctets(x.request?.body), text = utf8(bytes);
-	return {
-		method: x.method, target: x.target,
-		// A client's Authorization that was redacted is Squire's to give anew.
-		fields: (x.request?.head?.fields ?? []).filter(([name, value]) =>
-			!notSent.test(name) && !(/^authorization$/i.test(name) && mark.test(value))),
-		body: text ?? '', isBinary: text === null, isWhole: !isCut(x.request?.body ?? {}) && !x.request?.body?.unreadable,
-		size: bytes.length, redactions: x.request?.redactions ?? [], hasCRLF: /\r\n/.test(text ?? '') && !/[^\r]\n|^\n/.test(text ?? ''),
-	};
+  const bytes = bodyOctets(x.request?.body), text = utf8(bytes);
+  return {
+    method: x.method, target: x.target,
+    // A client's Authorization that was redacted is Squire's to give anew.
+    fields: (x.request?.head?.fields ?? []).filter(([name, value]) =>
+      !notSent.test(name) && !(/^authorization$/i.test(name) && mark.test(value))),
+    body: text ?? '', isBinary: text === null, isWhole: !isCut(x.request?.body ?? {}) && !x.request?.body?.unreadable,
+    size: bytes.length, redactions: x.request?.redactions ?? [], hasCRLF: /\r\n/.test(text ?? '') && !/[^\r]\n|^\n/.test(text ?? ''),
+  };
 }
 
 const input = (label, props) => h('input', {
-	'aria-label': label, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', ...props,
+  'aria-label': label, autocomplete: 'off', autocapitalize: 'off', spellcheck: 'false', ...props,
 });
 
 /// The view. `update({id})`: null is an empty one.
 export function composerView(app) {
-	const method = input('Method', { list: 'methods', value: 'GET' });
-	const target = input('Target', { list: 'targets', 'data-focus': true, value: '/' });
-	const targets = h('datalist', { id: 'targets' });
-	const rows = h('div', { class: 'field-rows', role: 'group', 'aria-label': 'Fields' });
-	const body = h('textarea', { 'aria-label': 'Body', rows: 8, spellcheck: 'false', autocapitalize: 'off' });
-	const bodyNote = h('p', { class: 'dim' });
-	const line = h('p', { class: 'explain-line', role: 'status' });
-	const warning = h('p', { class: 'warning', id: 'again-note', hidden: true });
-	const problem = h('p', { class: 'refusal', role: 'alert' });
-	const send = h('button', { type: 'submit', class: 'main-button', title: 'Ctrl+Enter' }, icon('send'), 'Send');
-	const copy = button({ title: 'As curl through Squire', on: { click: () => copyCurl() } }, icon('copy'), 'Copy');
-	const form = h('form', { 'aria-label': 'Compose', class: 'compose-form' },
-		h('div', { class: 'title-line' }, h('h2', {}, 'Compose'), closeButton(app)),
-		h('div', { class: 'request-line' }, method, target,
-			h('datalist', { id: 'methods' }, methods.map(value => h('option', { value }))), targets),
-		h('h3', {}, 'Fields'), rows,
-		button({ on: { click: () => addField('', '').querySelector('input').focus() } }, 'Add field'),
-		h('h3', {}, 'Body'), bodyNote, body,
-		h('div', { class: 'send-line' }, warning, problem, line, h('div', { class: 'deeds' }, send, copy)));
-	const answerHead = h('p', { class: 'facts-line' }), answerTitle = h('h2', {}, 'Answer');
-	let answerTab = 'response', sent = null;
-	const answerTabs = makeTabs(app, tab => { answerTab = tab; answerTabs.update(sent, tab); });
-	const answer = h('section', { class: 'compose-answer', 'aria-label': 'Answer' });
-	const element = h('div', { class: 'dv composer' }, h('div', { class: 'composer-columns' }, form, answer));
-	let id = undefined, draft = null, model = null, timer = null, asked = 0, isSending = false, ticket = 0;
+  const method = input('Method', { list: 'methods', value: 'GET' });
+  const target = input('Target', { list: 'targets', 'data-focus': true, value: '/' });
+  const targets = h('datalist', { id: 'targets' });
+  const rows = h('div', { class: 'field-rows', role: 'group', 'aria-label': 'Fields' });
+  const body = h('textarea', { 'aria-label': 'Body', rows: 8, spellcheck: 'false', autocapitalize: 'off' });
+  const bodyNote = h('p', { class: 'dim' });
+  const line = h('p', { class: 'explain-line', role: 'status' });
+  const warning = h('p', { class: 'warning', id: 'again-note', hidden: true });
+  const problem = h('p', { class: 'refusal', role: 'alert' });
+  const send = h('button', { type: 'submit', class: 'main-button', title: 'Ctrl+Enter' }, icon('send'), 'Send');
+  const copy = button({ title: 'As curl through Squire', on: { click: () => copyCurl() } }, icon('copy'), 'Copy');
+  const form = h('form', { 'aria-label': 'Compose', class: 'compose-form' },
+    h('div', { class: 'title-line' }, h('h2', {}, 'Compose'), closeButton(app)),
+    h('div', { class: 'request-line' }, method, target,
+      h('datalist', { id: 'methods' }, methods.map(value => h('option', { value }))), targets),
+    h('h3', {}, 'Fields'), rows,
+    button({ on: { click: () => addField('', '').querySelector('input').focus() } }, 'Add field'),
+    h('h3', {}, 'Body'), bodyNote, body,
+    h('div', { class: 'send-line' }, warning, problem, line, h('div', { class: 'deeds' }, send, copy)));
+  const answerHead = h('p', { class: 'facts-line' }), answerTitle = h('h2', {}, 'Answer');
+  let answerTab = 'response', sent = null;
+  const answerTabs = makeTabs(app, tab => { answerTab = tab; answerTabs.update(sent, tab); });
+  const answer = h('section', { class: 'compose-answer', 'aria-label': 'Answer' });
+  const element = h('div', { class: 'dv composer' }, h('div', { class: 'composer-columns' }, form, answer));
+  let id = undefined, draft = null, model = null, timer = null, asked = 0, isSending = false, ticket = 0;
 
-	showNothing();
-	form.addEventListener('submit', event => {
-		event.preventDefault();
-		submit();
-	});
-	form.addEventListener('input', () => { problem.textContent = ''; changed(); });
-	form.addEventListener('keydown', event => {
-		if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
-		event.preventDefault();
-		event.stopPropagation();
-		submit();
-	});
-	app.watch?.(() => { if (element.isConnected) check(); });
+  showNothing();
+  form.addEventListener('submit', event => {
+    event.preventDefault();
+    submit();
+  });
+  form.addEventListener('input', () => { problem.textContent = ''; changed(); });
+  form.addEventListener('keydown', event => {
+    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    submit();
+  });
+  app.watch?.(() => { if (element.isConnected) check(); });
 
-	function showNothing() {
-		sent = null;
-		replace(answer, h('p', { class: 'dim' }, 'The answer comes here. Squire adds the token and everything the configuration says.'));
-	}
+  function showNothing() {
+    sent = null;
+    replace(answer, h('p', { class: 'dim' }, 'The answer comes here. Squire adds the token and everything the configuration says.'));
+  }
 
-	async function update(state) {
-		const intent = takeIntent(state.id ?? null);
-		if ((state.id ?? null) === id && !intent && !app.draft) return undefined;
-		id = state.id ?? null;
-		warning.hidden = true;
-		problem.textContent = '';
-		completions();
-		if (id === null) return begin();
-		const mine = ticket += 1, asked = id;
-		const result = await app.api.get(address(asked));
-		if (mine !== ticket || asked !== id) return undefined;
-		if (!result.ok) {
-			begin();
-			problem.textContent = `Not filled in: ${plain(result.problem?.detail ?? 'Squire does not answer.')}`;
-			return undefined;
-		}
-		fill(draftOf(result.json), result.json);
-		if (intent?.isAgain) {
-			warning.hidden = false;
-			warning.textContent = intent.missing?.length && /^(GET|HEAD|OPTIONS|QUERY)$/.test(model.method)
-				? `Fill in what was redacted: ${plain(intent.missing.join(', '))}`
-				: `Send it again? ${plain(model.method)}: this may do it a second time.`;
-			if (send.disabled) firstMissing()?.focus();
-			else send.focus();
-		} else target.focus();
-		return undefined;
-	}
+  async function update(state) {
+    const intent = takeIntent(state.id ?? null);
+    if ((state.id ?? null) === id && !intent && !app.draft) return undefined;
+    id = state.id ?? null;
+    warning.hidden = true;
+    problem.textContent = '';
+    completions();
+    if (id === null) return begin();
+    const mine = ticket += 1, asked = id;
+    const result = await app.api.get(address(asked));
+    if (mine !== ticket || asked !== id) return undefined;
+    if (!result.ok) {
+      begin();
+      problem.textContent = `Not filled in: ${plain(result.problem?.detail ?? 'Squire does not answer.')}`;
+      return undefined;
+    }
+    fill(draftOf(result.json), result.json);
+    if (intent?.isAgain) {
+      warning.hidden = false;
+      warning.textContent = intent.missing?.length && /^(GET|HEAD|OPTIONS|QUERY)$/.test(model.method)
+        ? `Fill in what was redacted: ${plain(intent.missing.join(', '))}`
+        : `Send it again? ${plain(model.method)}: this may do it a second time.`;
+      if (send.disabled) firstMissing()?.focus();
+      else send.focus();
+    } else target.focus();
+    return undefined;
+  }
 
-	/// With what another part of the page wants to be written, once.
-	function begin() {
-		const given = { method: 'GET', target: '/', fields: [], body: '', ...app.draft, redactions: [], isWhole: true, size: 0 };
-		if (app.draft) app.draft = null;
-		fill(given, null);
-	}
+  /// With what another part of the page wants to be written, once.
+  function begin() {
+    const given = { method: 'GET', target: '/', fields: [], body: '', ...app.draft, redactions: [], isWhole: true, size: 0 };
+    if (app.draft) app.draft = null;
+    fill(given, null);
+  }
 
-	function fill(given, x) {
-		draft = given;
-		model = x;
-		method.value = given.method;
-		target.value = given.target;
-		replace(rows);
-		for (const [name, value] of given.fields) addField(name, value);
-		body.value = given.body;
-		draft.shown = body.value;
-		body.disabled = false;
-		replace(bodyNote);
-		if (given.isBinary) {
-			body.disabled = true;
-			replace(bodyNote, `${size(given.size)} that are no text are sent as they were recorded. `, button({
-				on: { click: () => { draft.isBinary = false; body.disabled = false; replace(bodyNote); body.focus(); changed(); } },
-			}, 'Write another'));
-		} else if (!given.isWhole) {
-			replace(bodyNote, h('span', { class: 'warning' }, 'Of the recorded body only a part was kept: what stands here is what is sent.'));
-			draft.shown = null;
-		}
-		showNothing();
-		changed();
-	}
+  function fill(given, x) {
+    draft = given;
+    model = x;
+    method.value = given.method;
+    target.value = given.target;
+    replace(rows);
+    for (const [name, value] of given.fields) addField(name, value);
+    body.value = given.body;
+    draft.shown = body.value;
+    body.disabled = false;
+    replace(bodyNote);
+    if (given.isBinary) {
+      body.disabled = true;
+      replace(bodyNote, `${size(given.size)} that are no text are sent as they were recorded. `, button({
+        on: { click: () => { draft.isBinary = false; body.disabled = false; replace(bodyNote); body.focus(); changed(); } },
+      }, 'Write another'));
+    } else if (!given.isWhole) {
+      replace(bodyNote, h('span', { class: 'warning' }, 'Of the recorded body only a part was kept: what stands here is what is sent.'));
+      draft.shown = null;
+    }
+    showNothing();
+    changed();
+  }
 
-	function addField(name, value) {
-		const row = h('div', { class: 'field-row' },
-			input('Field name', { value: name, class: 'field-name' }), input('Field value', { value, class: 'field-value' }),
-			button({
-				'aria-label': 'Remove field', class: 'quiet-button',
-				on: { click: () => removeField(row) },
-			}, icon('close')));
-		rows.append(row);
-		return row;
-	}
+  function addField(name, value) {
+    const row = h('div', { class: 'field-row' },
+      input('Field name', { value: name, class: 'field-name' }), input('Field value', { value, class: 'field-value' }),
+      button({
+        'aria-label': 'Remove field', class: 'quiet-button',
+        on: { click: () => removeField(row) },
+      }, icon('close')));
+    rows.append(row);
+    return row;
+  }
 
-	function removeField(row) {
-		const next = row.nextElementSibling ?? row.previousElementSibling;
-		row.remove();
-		(next?.querySelector('input') ?? method).focus();
-		changed();
-	}
+  function removeField(row) {
+    const next = row.nextElementSibling ?? row.previousElementSibling;
+    row.remove();
+    (next?.querySelector('input') ?? method).focus();
+    changed();
+  }
 
-	const fieldsNow = () => [...rows.children].map(row => [...row.querySelectorAll('input')].map(input => input.value))
-		.filter(([name, value]) => name !== '' || value !== '').map(([name, value]) => [name.trim(), value.trim()]);
+  const fieldsNow = () => [...rows.children].map(row => [...row.querySelectorAll('input')].map(input => input.value))
+    .filter(([name, value]) => name !== '' || value !== '').map(([name, value]) => [name.trim(), value.trim()]);
 
-	function completions() {
-		const seen = new Set();
-		for (let i = app.store.rows.length - 1; i >= 0 && seen.size < 100; i -= 1) {
-			const x = app.store.rows[i].x;
-			if (x && !mark.test(x.target) && x.target.length < 300) seen.add(x.target);
-		}
-		replace(targets, [...seen].sort().map(value => h('option', { value })));
-	}
+  function completions() {
+    const seen = new Set();
+    for (let i = app.store.rows.length - 1; i >= 0 && seen.size < 100; i -= 1) {
+      const x = app.store.rows[i].x;
+      if (x && !mark.test(x.target) && x.target.length < 300) seen.add(x.target);
+    }
+    replace(targets, [...seen].sort().map(value => h('option', { value })));
+  }
 
-	/// The inputs in which a mark still stands for a secret.
-	function missingInputs() {
-		if (!draft?.redactions.length) return [];
-		return [target, ...rows.querySelectorAll('.field-value'), body].filter(input => mark.test(input.value));
-	}
-	const firstMissing = () => missingInputs()[0];
+  /// The inputs in which a mark still stands for a secret.
+  function missingInputs() {
+    if (!draft?.redactions.length) return [];
+    return [target, ...rows.querySelectorAll('.field-value'), body].filter(input => mark.test(input.value));
+  }
+  const firstMissing = () => missingInputs()[0];
 
-	function changed() {
-		check();
-		clearTimeout(timer);
-		timer = setTimeout(explain, 200);
-	}
+  function changed() {
+    check();
+    clearTimeout(timer);
+    timer = setTimeout(explain, 200);
+  }
 
-	function check() {
-		const missing = missingInputs();
-		for (const input of form.querySelectorAll('.is-missing')) {
-			input.classList.remove('is-missing');
-			input.removeAttribute('title');
-		}
-		for (const input of missing) {
-			input.classList.add('is-missing');
-			input.title = input === body || input === target ? 'Redacted: fill it in' : 'Redacted: fill it in, or remove the field';
-		}
-		const why = app.isOnline === false ? 'Squire does not answer.' : isSending ? 'It is being sent.'
-			: missing.length ? `Fill in what was redacted (${missing.length}).` : null;
-		send.disabled = why !== null;
-		send.title = why ?? 'Ctrl+Enter';
-		line.classList.toggle('warning', missing.length > 0);
-		if (why && !isSending) line.textContent = why;
-		return why;
-	}
+  function check() {
+    const missing = missingInputs();
+    for (const input of form.querySelectorAll('.is-missing')) {
+      input.classList.remove('is-missing');
+      input.removeAttribute('title');
+    }
+    for (const input of missing) {
+      input.classList.add('is-missing');
+      input.title = input === body || input === target ? 'Redacted: fill it in' : 'Redacted: fill it in, or remove the field';
+    }
+    const why = app.isOnline === false ? 'Squire does not answer.' : isSending ? 'It is being sent.'
+      : missing.length ? `Fill in what was redacted (${missing.length}).` : null;
+    send.disabled = why !== null;
+    send.title = why ?? 'Ctrl+Enter';
+    line.classList.toggle('warning', missing.length > 0);
+    if (why && !isSending) line.textContent = line.title = why;
+    return why;
+  }
 
-	async function explain() {
-		const mine = asked += 1;
-		if (check() !== null) return;
-		const result = await app.api.send('POST', '/api/explain', {
-			method: method.value, target: target.value, fields: askableFields([['Host', hostOf(app)], ...fieldsNow()]),
-		});
-		if (mine !== asked || check() !== null) return;
-		line.textContent = plain(result.ok ? inOneLine(result.json) : result.problem?.detail ?? '');
-	}
+  async function explain() {
+    const mine = asked += 1;
+    if (check() !== null) return;
+    const result = await app.api.send('POST', '/api/explain', {
+      method: method.value, target: target.value, fields: askableFields([['Host', hostOf(app)], ...fieldsNow()]),
+    });
+    if (mine !== asked || check() !== null) return;
+    line.textContent = line.title = plain(result.ok ? inOneLine(result.json) : result.problem?.detail ?? '');
+  }
 
-	/// What is sent: members that are left out stay as they were recorded.
-	function request() {
-		const object = { method: method.value.trim(), target: target.value, fields: fieldsNow() };
-		const isEdited = body.value !== draft.shown;
-		if (!draft.isBinary && (isEdited || !model)) {
-			// A text field knows no CR.
-			object.body = draft.hasCRLF ? body.value.replaceAll('\n', '\r\n') : body.value;
-			if (!model && object.body === '') delete object.body;
-		}
-		return object;
-	}
+  /// What is sent: members that are left out stay as they were recorded.
+  function request() {
+    const object = { method: method.value.trim(), target: target.value, fields: fieldsNow() };
+    const isEdited = body.value !== draft.shown;
+    if (!draft.isBinary && (isEdited || !model)) {
+      // A text field knows no CR.
+      object.body = draft.hasCRLF ? body.value.replaceAll('\n', '\r\n') : body.value;
+      if (!model && object.body === '') delete object.body;
+    }
+    return object;
+  }
 
-	async function submit() {
-		const why = check();
-		if (why !== null) {
-			firstMissing()?.focus();
-			return;
-		}
-		isSending = true;
-		check();
-		warning.hidden = true;
-		problem.textContent = '';
-		for (const field of form.querySelectorAll('[aria-invalid]')) field.removeAttribute('aria-invalid');
-		const began = setTimeout(() => replace(answer, h('p', { class: 'dim', role: 'status' }, 'On its way …')), 150);
-		const path = model ? `${address(model.id)}/replay` : '/api/exchanges';
-		const result = await app.api.send('POST', path, request());
-		clearTimeout(began);
-		isSending = false;
-		check();
-		if (!result.ok) return refused(result);
-		draft.redactions = [];
-		showAnswer(result.json);
-		app.announce(`Answered: ${plain(statusText(result.json))}`);
-		return undefined;
-	}
+  async function submit() {
+    const why = check();
+    if (why !== null) {
+      firstMissing()?.focus();
+      return;
+    }
+    isSending = true;
+    check();
+    warning.hidden = true;
+    problem.textContent = '';
+    for (const field of form.querySelectorAll('[aria-invalid]')) field.removeAttribute('aria-invalid');
+    const began = setTimeout(() => replace(answer, h('p', { class: 'dim', role: 'status' }, 'On its way …')), 150);
+    const path = model ? `${address(model.id)}/replay` : '/api/exchanges';
+    const result = await app.api.send('POST', path, request());
+    clearTimeout(began);
+    isSending = false;
+    check();
+    if (!result.ok) return refused(result);
+    draft.redactions = [];
+    showAnswer(result.json);
+    app.announce(`Answered: ${plain(statusText(result.json))}`);
+    return undefined;
+  }
 
-	function refused({ problem: given, status }) {
-		showNothing();
-		problem.textContent = status === 422 ? plain(given.detail ?? `${given.field} is refused`)
-			: `Not sent: ${plain(whyNot(given))}`;
-		const field = given?.field, byName = [...rows.children].find(row =>
-			row.querySelector('.field-name').value.trim().toLowerCase() === String(field).toLowerCase());
-		const wrong = { method, target, body }[field] ?? byName?.querySelector('input') ?? firstMissing();
-		if (!wrong) return;
-		wrong.setAttribute('aria-invalid', 'true');
-		wrong.focus();
-	}
+  function refused({ problem: given, status }) {
+    showNothing();
+    problem.textContent = status === 422 ? plain(given.detail ?? `${given.field} is refused`)
+      : `Not sent: ${plain(whyNot(given))}`;
+    const field = given?.field, byName = [...rows.children].find(row =>
+      row.querySelector('.field-name').value.trim().toLowerCase() === String(field).toLowerCase());
+    const wrong = { method, target, body }[field] ?? byName?.querySelector('input') ?? firstMissing();
+    if (!wrong) return;
+    wrong.setAttribute('aria-invalid', 'true');
+    wrong.focus();
+  }
 
-	function showAnswer(x) {
-		sent = x;
-		answerTab = x.attempts > 1 || x.own_answer ? 'story' : 'response';
-		drawAnswer();
-	}
+  function showAnswer(x) {
+    sent = x;
+    answerTab = x.attempts > 1 || x.own_answer ? 'story' : 'response';
+    drawAnswer();
+  }
 
-	function drawAnswer() {
-		const x = sent;
-		replace(answerHead, h('span', { class: `status ${statusClass(x)}` }, visible(statusText(x))),
-			h('span', {}, duration(x.total_ms)), h('span', {}, `${size(x.response_bytes ?? 0)} down`),
-			h('a', { href: place(x.id) }, visible(x.id)));
-		if (answerTitle.parentNode !== answer) replace(answer, answerTitle, answerHead, answerTabs.element);
-		answerTabs.update(x, answerTab);
-	}
+  function drawAnswer() {
+    const x = sent;
+    replace(answerHead, h('span', { class: `status ${statusClass(x)}` }, visible(statusText(x))),
+      h('span', {}, duration(x.total_ms)), h('span', {}, `${size(x.response_bytes ?? 0)} down`),
+      h('a', { href: place(x.id) }, visible(x.id)));
+    if (answerTitle.parentNode !== answer) replace(answer, answerTitle, answerHead, answerTabs.element);
+    answerTabs.update(x, answerTab);
+  }
 
-	// It may still run: what comes later is shown as it comes.
-	let isAsking = false;
-	app.store.watch?.(async ({ added, changed }) => {
-		const row = sent && element.isConnected && [...changed ?? [], ...added ?? []].find(item => item.x?.id === sent.id);
-		if (!row || row.x.seq <= sent.seq || isAsking) return;
-		isAsking = true;
-		const x = sent, result = await app.api.get(address(x.id));
-		isAsking = false;
-		if (!result.ok || sent !== x) return;
-		sent = result.json;
-		drawAnswer();
-	});
+  // It may still run: what comes later is shown as it comes.
+  let isAsking = false;
+  app.store.watch?.(async ({ added, changed }) => {
+    const row = sent && element.isConnected && [...changed ?? [], ...added ?? []].find(item => item.x?.id === sent.id);
+    if (!row || row.x.seq <= sent.seq || isAsking) return;
+    isAsking = true;
+    const x = sent, result = await app.api.get(address(x.id));
+    isAsking = false;
+    if (!result.ok || sent !== x) return;
+    sent = result.json;
+    drawAnswer();
+  });
 
-	async function copyCurl() {
-		const now = request(), bytes = now.body === undefined ? undefined : { text: now.body, kept: now.body.length, size: now.body.length };
-		const x = {
-			method: now.method, target: now.target, flags: [],
-			request: {
-				head: { fields: now.fields }, body: bytes ?? model?.request?.body ?? {},
-				redactions: missingInputs().length ? draft.redactions : [],
-			},
-		};
-		const { text, error } = copyText('s', x, app.status?.copy ?? {});
-		if (error) app.toast(`Not copied: ${error}.`);
-		else await copyOut(app, text, 'curl through Squire');
-	}
+  async function copyCurl() {
+    const now = request(), bytes = now.body === undefined ? undefined : { text: now.body, kept: now.body.length, size: now.body.length };
+    const x = {
+      method: now.method, target: now.target, flags: [],
+      request: {
+        head: { fields: now.fields }, body: bytes ?? model?.request?.body ?? {},
+        redactions: missingInputs().length ? draft.redactions : [],
+      },
+    };
+    const { text, error } = copyText('s', x, app.status?.copy ?? {});
+    if (error) app.toast(`Not copied: ${error}.`);
+    else await copyOut(app, text, 'curl through Squire');
+  }
 
-	return { element, update, key: () => false };
+  return { element, update, key: () => false };
 }
 
 function hostOf(app) {
-	return (app.status?.copy?.proxy ?? 'http://localhost').replace(/^https?:\/\//, '').replace(/\/.*$/, '');
+  return (app.status?.copy?.proxy ?? 'http://localhost').replace(/^https?:\/\//, '').replace(/\/.*$/, '');
 }

@@ -9,67 +9,67 @@ const made = new Set(['host', 'via', 'connection', 'content-length', 'transfer-e
 /// What became of each field: `[{name, client, sent, what: 'kept' | 'set' | 'replaced' | 'removed' | 'made'}]`. Several of
 /// one name are paired in their order. Pure.
 export function compareFields(client, sent) {
-	const rows = [], left = new Map();
-	for (const [name, value] of sent) {
-		const key = name.toLowerCase();
-		if (!left.has(key)) left.set(key, []);
-		left.get(key).push({ name, value });
-	}
-	for (const [name, value] of client) {
-		const there = left.get(name.toLowerCase())?.shift();
-		if (!there) rows.push({ name, client: value, sent: null, what: 'removed' });
-		else rows.push({ name, client: value, sent: there.value, what: there.value === value ? 'kept' : 'replaced' });
-	}
-	for (const [key, rest] of left) {
-		for (const { name, value } of rest) rows.push({ name, client: null, sent: value, what: made.has(key) ? 'made' : 'set' });
-	}
-	return rows;
+  const rows = [], left = new Map();
+  for (const [name, value] of sent) {
+    const key = name.toLowerCase();
+    if (!left.has(key)) left.set(key, []);
+    left.get(key).push({ name, value });
+  }
+  for (const [name, value] of client) {
+    const there = left.get(name.toLowerCase())?.shift();
+    if (!there) rows.push({ name, client: value, sent: null, what: 'removed' });
+    else rows.push({ name, client: value, sent: there.value, what: there.value === value ? 'kept' : 'replaced' });
+  }
+  for (const [key, rest] of left) {
+    for (const { name, value } of rest) rows.push({ name, client: null, sent: value, what: made.has(key) ? 'made' : 'set' });
+  }
+  return rows;
 }
 
 const words = {
-	kept: 'as the client sent it', set: 'added by the configuration', replaced: 'another value goes upstream',
-	removed: 'does not go upstream', made: 'made by Squire',
+  kept: 'as the client sent it', set: 'added by the configuration', replaced: 'another value goes upstream',
+  removed: 'does not go upstream', made: 'made by Squire',
 };
 
 export const absent = () => h('span', { class: 'absent' }, '–');
 
 /// A value of a field: text, and what stands in a secret's place told apart.
 export function fieldValue(value) {
-	if (value == null) return absent();
-	if (value === '') return h('span', { class: 'absent' }, 'empty');
-	const parts = value.split(new RegExp(`(${mark.source})`));
-	return h('span', { class: 'value' }, parts.map((part, i) => (i % 2 ? h('span', { class: 'secret' }, part) : visible(part))));
+  if (value == null) return absent();
+  if (value === '') return h('span', { class: 'absent' }, 'empty');
+  const parts = value.split(new RegExp(`(${mark.source})`));
+  return h('span', { class: 'value' }, parts.map((part, i) => (i % 2 ? h('span', { class: 'secret' }, part) : visible(part))));
 }
 
 /// A table of fields.
 export function fieldTable(label, fields) {
-	if (!fields?.length) return h('p', { class: 'dim' }, `${label}: none`);
-	return h('table', { class: 'fields', 'aria-label': label }, h('tbody', {}, fields.map(([name, value]) =>
-		h('tr', {}, h('th', { scope: 'row' }, visible(name)), h('td', {}, fieldValue(value))))));
+  if (!fields?.length) return h('p', { class: 'dim' }, `${label}: none`);
+  return h('table', { class: 'fields', 'aria-label': label }, h('tbody', {}, fields.map(([name, value]) =>
+    h('tr', {}, h('th', { scope: 'row' }, visible(name)), h('td', {}, fieldValue(value))))));
 }
 
 /// The tab.
 export function makeHeaders() {
-	const element = h('div', { class: 'headers' });
+  const element = h('div', { class: 'headers' });
 
-	function update(x) {
-		const rows = compareFields(x.request?.head?.fields ?? [], x.sent?.fields ?? []);
-		const wentOut = (x.sent?.fields ?? []).length > 0;
-		replace(element,
-			h('h3', {}, 'Request'),
-			!wentOut && h('p', { class: 'dim' }, 'Nothing went upstream.'),
-			rows.length > 0 && h('table', { class: 'fields compared', 'aria-label': 'Fields of the request' },
-				h('thead', {}, h('tr', {}, ['Field', 'Client', 'Upstream', 'What'].map(text => h('th', { scope: 'col' }, text)))),
-				h('tbody', {}, rows.map(row => h('tr', { class: `what-${row.what}` },
-					h('th', { scope: 'row' }, visible(row.name)), h('td', { 'data-label': 'Client' }, fieldValue(row.client)),
-					h('td', { 'data-label': 'Upstream' }, row.what === 'kept' ? h('span', { class: 'absent' }, 'the same') : fieldValue(row.sent)),
-					h('td', {}, h('span', { class: 'badge', title: words[row.what] }, row.what)))))),
-			(x.attempt_list ?? []).filter(attempt => attempt.status).map(attempt => {
-				const which = x.attempt_list.length > 1 ? ` of attempt ${attempt.n}` : '';
-				return [h('h3', {}, `Answer${which} · ${attempt.status} `, visible(attempt.reason ?? '')),
-					fieldTable(`Fields of the answer${which}`, attempt.fields)];
-			}));
-	}
+  function update(x) {
+    const rows = compareFields(x.request?.head?.fields ?? [], x.sent?.fields ?? []);
+    const wentOut = (x.sent?.fields ?? []).length > 0;
+    replace(element,
+      h('h3', {}, 'Request'),
+      !wentOut && h('p', { class: 'dim' }, 'Nothing went upstream.'),
+      rows.length > 0 && h('table', { class: 'fields compared', 'aria-label': 'Fields of the request' },
+        h('thead', {}, h('tr', {}, ['Field', 'Client', 'Upstream', 'What'].map(text => h('th', { scope: 'col' }, text)))),
+        h('tbody', {}, rows.map(row => h('tr', { class: `what-${row.what}` },
+          h('th', { scope: 'row' }, visible(row.name)), h('td', { 'data-label': 'Client' }, fieldValue(row.client)),
+          h('td', { 'data-label': 'Upstream' }, row.what === 'kept' ? h('span', { class: 'absent' }, 'the same') : fieldValue(row.sent)),
+          h('td', {}, h('span', { class: 'badge', title: words[row.what] }, row.what)))))),
+      (x.attempt_list ?? []).filter(attempt => attempt.status).map(attempt => {
+        const which = x.attempt_list.length > 1 ? ` of attempt ${attempt.n}` : '';
+        return [h('h3', {}, `Answer${which} · ${attempt.status} `, visible(attempt.reason ?? '')),
+          fieldTable(`Fields of the answer${which}`, attempt.fields)];
+      }));
+  }
 
-	return { element, update };
+  return { element, update };
 }

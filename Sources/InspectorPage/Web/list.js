@@ -166,8 +166,8 @@ export function makeList(app) {
   }
 
   function gapWords(item) {
-    const n = text.plural(item.lost, 'exchange');
-    return { rate: `${n} more were counted, not kept`, slow: `${n} went by while this page was busy`, evicted: `${n} are no longer kept` }[item.why] || `${n} are missing here`;
+    const n = text.plural(item.lost, 'exchange'), more = text.plural(item.lost, 'more exchange');
+    return { rate: `${more} were counted, not kept`, slow: `${n} went by while this page was busy`, evicted: `${n} are no longer kept` }[item.why] || `${n} are missing here`;
   }
 
   /// What stays where it is on the screen: the row under the pointer, the selected one, else the first.

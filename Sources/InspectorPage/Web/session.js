@@ -119,7 +119,8 @@ export function sessionCard(app) {
     say(more, shown.more && !isAsking ? shown.more : '');
     const facts = [];
     if (shown.isCounting && !isAsking) {
-      if (typeof session.margin === 'number') facts.push(`refreshes ${span(session.margin)} before`);
+      const margin = app.status?.margin;
+      if (typeof margin === 'number') facts.push(`refreshes ${span(margin)} before`);
       if (session.signed_in_at) facts.push(`signed in ${day(session.signed_in_at)}`);
       if (session.clock_skew && Math.abs(session.clock_skew) > 5) facts.push(`the API’s clock is ${span(Math.abs(session.clock_skew))} ${session.clock_skew > 0 ? 'ahead' : 'behind'}`);
     }

@@ -330,7 +330,10 @@ private struct Explainer {
             let text = "never sent on this path"
             return make(rendered.hasCredential ? .client : .none, text)
         case .refresh:
-            return make(.refreshFirst, "one refresh for everyone who waits for it; the upstream's own answer is returned")
+            return make(
+                .refreshFirst,
+                "one refresh for everyone who waits for it; the upstream's own answer is returned"
+            )
         case .ordinary, .signOut: break
         }
         if rendered.hasCredential {
@@ -347,7 +350,8 @@ private struct Explainer {
         case .starting: return make(.refreshFirst, "asked for first: \(status.advice ?? "there is none yet")")
         case .usable, .refreshing:
             guard let seconds = status.expiresIn else { return make(.attach, "of unknown life") }
-            return seconds > 0 ? make(.attach, "good for \(seconds) s") : make(.refreshFirst, "expired: refreshed first")
+            return seconds > 0
+                ? make(.attach, "good for \(seconds) s") : make(.refreshFirst, "expired: refreshed first")
         }
     }
 }

@@ -1,4 +1,3 @@
-import Credentials
 import ArgumentParser
 import Credentials
 import ReverseProxy

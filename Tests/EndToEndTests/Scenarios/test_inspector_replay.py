@@ -188,5 +188,20 @@ class Generations(Sending):
         self.assertEqual(book["events"][-1]["what"], "login")
 
 
+class Settings(Sending):
+    def test_a_reload_changes_what_is_kept(self):
+        squire, _ = self.inspected()
+        path = pathlib.Path(squire.config)
+        path.write_text(path.read_text().replace('inspector: "off"', "inspector: {listen: off, keep: 1MiB, body: 4KiB, record: failures}"))
+        answer = self.ask(squire, "POST", "/api/reload", HEADER)
+        self.assertEqual((answer.status, answer.json["changed"], answer.json["restart"]), (200, ["inspector.body", "inspector.keep", "inspector.record"], []))
+        status = self.ask(squire, "GET", "/api/status").json
+        self.assertEqual(status["inspector"], {"keep": 1 << 20, "body": 4096, "record": "failures", "key": False})
+        self.proxy(squire)
+        self.assertEqual(self.list(squire)["exchanges"], [])
+        path.write_text(path.read_text().replace("listen: off", "listen: 127.0.0.1:1"))
+        self.assertIn("127.0.0.1:1, keeps 1MiB, 4KiB of each body, records what goes wrong", self.command("check", "--config", squire.config).stdout)
+
+
 if __name__ == "__main__":
     main()

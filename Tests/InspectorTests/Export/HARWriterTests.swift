@@ -39,23 +39,30 @@ import Testing
         var exchange = RecordedExchange()
         exchange.request("POST /api/orders?a=1&b=%C3%A9+x", "Content-Type: application/json\r\n", body: #"{"n":1}"#)
         exchange.attempt(at: 2)
-        exchange.answer("201 All Right", "Content-Type: text/plain\r\nLocation: /o/1\r\nSet-Cookie: s=1; Path=/; Secure; Expires=Thu, 01 Jan 2026 00:00:00 GMT\r\n", body: "hello")
+        exchange.answer(
+            "201 All Right",
+            "Content-Type: text/plain\r\nLocation: /o/1\r\nSet-Cookie: s=1; Path=/; Secure; Expires=Thu, 01 Jan 2026 00:00:00 GMT\r\n",
+            body: "hello"
+        )
         exchange.end(201, at: 12, requestBytes: 7, responseBytes: 5)
         let entry = Self.entry(exchange)
         let expected: [(String, JSONValue)] = [
             ("/pageref", .string("squire")), ("/startedDateTime", .string("2025-11-26T10:12:40.004Z")),
             ("/time", .integer(12)), ("/connection", .string("12")), ("/cache", .object([])),
-            ("/request/method", .string("POST")), ("/request/url", .string("http://127.0.0.1:8080/api/orders?a=1&b=%C3%A9+x")),
+            ("/request/method", .string("POST")),
+            ("/request/url", .string("http://127.0.0.1:8080/api/orders?a=1&b=%C3%A9+x")),
             ("/request/httpVersion", .string("HTTP/1.1")), ("/request/queryString/1/name", .string("b")),
             ("/request/queryString/1/value", .string("é x")), ("/request/cookies", .array([])),
             ("/request/headers/0/name", .string("Host")), ("/request/headers/0/value", .string("127.0.0.1:8080")),
-            ("/request/postData/mimeType", .string("application/json")), ("/request/postData/text", .string(#"{"n":1}"#)),
+            ("/request/postData/mimeType", .string("application/json")),
+            ("/request/postData/text", .string(#"{"n":1}"#)),
             ("/request/bodySize", .integer(7)), ("/response/status", .integer(201)),
             ("/response/statusText", .string("All Right")), ("/response/redirectURL", .string("/o/1")),
             ("/response/bodySize", .integer(5)), ("/response/content/size", .integer(5)),
             ("/response/content/mimeType", .string("text/plain")), ("/response/content/text", .string("hello")),
             ("/response/cookies/0/name", .string("s")), ("/response/cookies/0/value", .string("‹redacted›")),
-            ("/response/cookies/0/path", .string("/")), ("/response/cookies/0/expires", .string("2026-01-01T00:00:00.000Z")),
+            ("/response/cookies/0/path", .string("/")),
+            ("/response/cookies/0/expires", .string("2026-01-01T00:00:00.000Z")),
             ("/response/cookies/0/secure", .bool(true)), ("/response/cookies/0/httpOnly", .bool(false)),
             ("/timings/blocked", .integer(2)), ("/timings/dns", .integer(-1)), ("/timings/connect", .integer(-1)),
             ("/timings/ssl", .integer(-1)), ("/timings/wait", .integer(8)), ("/timings/receive", .integer(2)),
@@ -64,7 +71,8 @@ import Testing
         ]
         for (pointer, value) in expected { #expect(entry.value(at: pointer) == value, "\(pointer)") }
         #expect(Self.isSumExact(entry) && entry["serverIPAddress"] == nil && entry["_initiator"] == nil)
-        let head = "POST /api/orders?a=1&b=%C3%A9+x HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n"
+        let head =
+            "POST /api/orders?a=1&b=%C3%A9+x HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n"
         #expect(entry.value(at: "/request/headersSize") == .integer(head.utf8.count))
         #expect(entry.value(at: "/response/cookies/0/domain") == nil)
     }
@@ -109,13 +117,20 @@ import Testing
 
     @Test func getWithABodyHasPostData() {
         var exchange = RecordedExchange()
-        exchange.request("GET /x", "Content-Type: application/x-www-form-urlencoded\r\n", body: "a=1&b=%20&password=x&c")
+        exchange.request(
+            "GET /x",
+            "Content-Type: application/x-www-form-urlencoded\r\n",
+            body: "a=1&b=%20&password=x&c"
+        )
         exchange.attempt()
         exchange.answer()
         exchange.end(requestBytes: 22)
         let data = Self.entry(exchange).value(at: "/request/postData")
         #expect(data?["text"] == nil && data?.value(at: "/params/1/value") == .string(" "))
-        #expect(data?.value(at: "/params/2/value") == .string("‹redacted›") && data?.value(at: "/params/3/value") == .string(""))
+        #expect(
+            data?.value(at: "/params/2/value") == .string("‹redacted›")
+                && data?.value(at: "/params/3/value") == .string("")
+        )
     }
 
     @Test func octetsAreBase64() {
@@ -182,7 +197,9 @@ import Testing
         exchange.answer("200 OK", "Content-Length: 5\r\n")
         exchange.end()
         let entry = Self.entry(exchange)
-        #expect(entry.value(at: "/response/content/size") == .integer(0) && entry.value(at: "/response/content/text") == nil)
+        #expect(
+            entry.value(at: "/response/content/size") == .integer(0) && entry.value(at: "/response/content/text") == nil
+        )
         #expect(entry.value(at: "/response/bodySize") == .integer(0))
     }
 
@@ -213,10 +230,13 @@ import Testing
         exchange.answer("200 \"Fine\"", "X-B:\r\nX-B: 1\r\n")
         exchange.end()
         let headers = Self.entry(exchange).value(at: "/response/headers")
-        #expect(headers == .array([
-            .object([.init("name", .string("X-B")), .init("value", .string(""))]),
-            .object([.init("name", .string("X-B")), .init("value", .string("1"))]),
-        ]))
+        #expect(
+            headers
+                == .array([
+                    .object([.init("name", .string("X-B")), .init("value", .string(""))]),
+                    .object([.init("name", .string("X-B")), .init("value", .string("1"))]),
+                ])
+        )
     }
 
     @Test func framesAreMessages() {
@@ -242,7 +262,11 @@ import Testing
     /// What is written as a whole, and with what is gone meanwhile left out.
     @Test(arguments: [false, true])
     func streamIsOneJSONText(_ attempts: Bool) {
-        let kept = Dictionary(uniqueKeysWithValues: [1, 3].map { (ExchangeID(prefix: 0xA7, number: $0), RecordedExchange.plain($0).stored()!) })
+        let kept = Dictionary(
+            uniqueKeysWithValues: [1, 3].map {
+                (ExchangeID(prefix: 0xA7, number: $0), RecordedExchange.plain($0).stored()!)
+            }
+        )
         for ids in [[], [1], [1, 2, 3], [2]] as [[UInt64]] {
             let stream = HARStream(
                 writer: Self.writer(attempts: attempts),

@@ -30,7 +30,8 @@ enum Known {
 
     static func percent(_ text: String) -> String {
         bytes(text).map { octet in
-            let isPlain = (0x30...0x39).contains(octet) || (0x41...0x5A).contains(octet) || (0x61...0x7A).contains(octet)
+            let isPlain =
+                (0x30...0x39).contains(octet) || (0x41...0x5A).contains(octet) || (0x61...0x7A).contains(octet)
             return isPlain ? String(Unicode.Scalar(octet)) : "%" + hexadecimal(octet)
         }.joined()
     }
@@ -99,7 +100,8 @@ enum Known {
     @Test(arguments: [
         ("Bearer eyJhbGciOiJub25lIn0.eyJhIjoxfQ. and", "Bearer ‹redacted› and"),
         ("see eyJhbGciOiJub25lIn0.eyJhIjoxfQ.abc.", "see ‹redacted›."), ("eyJ is no token", "eyJ is no token"),
-        ("eyJhbGciOiJub25lIn0.only", "eyJhbGciOiJub25lIn0.only"), ("a%2EeyJhbGciOiJub25lIn0%2EeyJhIjoxfQ%2Eabc", "a%2E‹redacted›"),
+        ("eyJhbGciOiJub25lIn0.only", "eyJhbGciOiJub25lIn0.only"),
+        ("a%2EeyJhbGciOiJub25lIn0%2EeyJhIjoxfQ%2Eabc", "a%2E‹redacted›"),
         ("eyJhbGciOiJSU0EifQ.a.b.c.d", "‹redacted›"), ("eyj.a.b", "eyj.a.b"),
     ])
     func whatHasTheFormOfATokenIsFound(_ text: String, _ expected: String) {
@@ -125,7 +127,10 @@ enum Known {
 
     @Test func secretsThatOverlapAreFoundWhole() {
         let redactor = Redactor(
-            tokens: [.init(generation: 1, value: Known.bytes("aaaaaaaaab")), .init(generation: 2, value: Known.bytes("aaaaaaaab"))],
+            tokens: [
+                .init(generation: 1, value: Known.bytes("aaaaaaaaab")),
+                .init(generation: 2, value: Known.bytes("aaaaaaaab")),
+            ],
             secrets: [Known.bytes("baaaaaaaa")],
             isSecretField: { _ in false }
         )
@@ -145,25 +150,42 @@ enum Known {
 }
 
 @Suite struct RedactorTargetTests {
-    @Test(arguments: [
-        ("/a/b?page=2&code_of=1&postcode=12#x", "/a/b?page=2&code_of=1&postcode=12#x", []),
-        ("/a?token=abc&b=1", "/a?token=‹redacted›&b=1", ["query token"]),
-        ("/a?b=1&access_token=abc", "/a?b=1&access_token=‹redacted›", ["query access_token"]),
-        ("/a?%74oken=%61bc&b=%41", "/a?%74oken=‹redacted›&b=%41", ["query token"]),
-        ("/a?API-Key=abc&key=1&code=2", "/a?API-Key=‹redacted›&key=‹redacted›&code=‹redacted›", ["query API-Key", "query key", "query code"]),
-        ("/a?X-Amz-Signature=1&X-Amz-Date=2", "/a?X-Amz-Signature=‹redacted›&X-Amz-Date=2", ["query X-Amz-Signature"]),
-        ("/a;session=1/b", "/a;session=‹redacted›/b", ["query session"]),
-        ("/r?to=https%3A%2F%2Fx%2F%3Ftoken%3Dabc%26c%3D1&b=2", "/r?to=https%3A%2F%2Fx%2F%3Ftoken%3D‹redacted›&b=2", ["query token"]),
-        ("/r?to=https%253A%252F%252Fx%252F%253Ftoken%253Dabc&b=2", "/r?to=https%253A%252F%252Fx%252F%253Ftoken%253D‹redacted›&b=2", ["query token"]),
-        ("/r?to=http://u:p@h/", "/r?to=http://‹redacted›@h/", ["query user"]),
-        ("/r?a=Bearer%20abcdef&b=2", "/r?a=Bearer%20‹redacted›&b=2", ["query bearer"]),
-        ("/user[password]=1?user[password]=1", "/user[password]=1?user[password]=‹redacted›", ["query user[password]"]),
-        ("/a?token=", "/a?token=‹redacted›", ["query token"]), ("/a?token", "/a?token", []),
-        ("/\u{202E}x?é=1", "/\u{202E}x?é=1", []), ("*", "*", []), ("", "", []),
-        ("/t/" + Known.configured, "/t/‹redacted›", ["value"]),
-        ("/t/" + Known.percentAll(Known.token) + "/x", "/t/‹token, generation 7›/x", ["value"]),
-        ("/a?token=" + Known.token, "/a?token=‹token, generation 7›", ["query token"]),
-    ] as [(String, String, [String])])
+    @Test(
+        arguments: [
+            ("/a/b?page=2&code_of=1&postcode=12#x", "/a/b?page=2&code_of=1&postcode=12#x", []),
+            ("/a?token=abc&b=1", "/a?token=‹redacted›&b=1", ["query token"]),
+            ("/a?b=1&access_token=abc", "/a?b=1&access_token=‹redacted›", ["query access_token"]),
+            ("/a?%74oken=%61bc&b=%41", "/a?%74oken=‹redacted›&b=%41", ["query token"]),
+            (
+                "/a?API-Key=abc&key=1&code=2", "/a?API-Key=‹redacted›&key=‹redacted›&code=‹redacted›",
+                ["query API-Key", "query key", "query code"]
+            ),
+            (
+                "/a?X-Amz-Signature=1&X-Amz-Date=2", "/a?X-Amz-Signature=‹redacted›&X-Amz-Date=2",
+                ["query X-Amz-Signature"]
+            ),
+            ("/a;session=1/b", "/a;session=‹redacted›/b", ["query session"]),
+            (
+                "/r?to=https%3A%2F%2Fx%2F%3Ftoken%3Dabc%26c%3D1&b=2",
+                "/r?to=https%3A%2F%2Fx%2F%3Ftoken%3D‹redacted›&b=2", ["query token"]
+            ),
+            (
+                "/r?to=https%253A%252F%252Fx%252F%253Ftoken%253Dabc&b=2",
+                "/r?to=https%253A%252F%252Fx%252F%253Ftoken%253D‹redacted›&b=2", ["query token"]
+            ),
+            ("/r?to=http://u:p@h/", "/r?to=http://‹redacted›@h/", ["query user"]),
+            ("/r?a=Bearer%20abcdef&b=2", "/r?a=Bearer%20‹redacted›&b=2", ["query bearer"]),
+            (
+                "/user[password]=1?user[password]=1", "/user[password]=1?user[password]=‹redacted›",
+                ["query user[password]"]
+            ),
+            ("/a?token=", "/a?token=‹redacted›", ["query token"]), ("/a?token", "/a?token", []),
+            ("/\u{202E}x?é=1", "/\u{202E}x?é=1", []), ("*", "*", []), ("", "", []),
+            ("/t/" + Known.configured, "/t/‹redacted›", ["value"]),
+            ("/t/" + Known.percentAll(Known.token) + "/x", "/t/‹token, generation 7›/x", ["value"]),
+            ("/a?token=" + Known.token, "/a?token=‹token, generation 7›", ["query token"]),
+        ] as [(String, String, [String])]
+    )
     func secretParametersGo(_ target: String, _ expected: String, _ redactions: [String]) {
         let redacted = Known.redactor.target(Known.bytes(target))
         #expect(String(decoding: redacted.octets, as: UTF8.self) == expected)

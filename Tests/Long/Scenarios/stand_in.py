@@ -222,7 +222,7 @@ class StandIn:
     def session(self):
         now = int(time.time()); exp = int(self.born) + 3600
         s = {"state": "usable", "generation": self.generation, "subject": "5090976", "issued_at": int(self.born), "received_at": int(self.born), "signed_in_at": rfc(self.born - 4600), "age": now - int(self.born), "expires_at": exp, "expires_in": exp - now, "refreshes": 2,
-             "last_refresh": {"at": rfc(self.born), "cause": "rejected", "outcome": "refreshed", "waiters": 31, "milliseconds": 182}, "history": [], "failures": {}, "coalesced": 31, "saved": True, "source": "recipe", "grant": None, "clock_skew": 0, "scope": None, "refresh_token": None, "advice": None, "margin": 30}
+             "last_refresh": {"at": rfc(self.born), "cause": "rejected", "outcome": "refreshed", "waiters": 31, "milliseconds": 182}, "history": [], "failures": {}, "coalesced": 31, "saved": True, "source": "recipe", "grant": None, "clock_skew": 0, "scope": None, "refresh_token": None, "advice": None}
         if self.state == "refreshing": s["state"] = "refreshing"
         if self.state == "wrong": s["advice"] = "The last refresh failed (the API answered 503); the token is kept, and the next try is due in 8 s."
         if self.state == "login_needed": s.update(state="login_needed", advice="The API refused the refresh (401 invalid_token). To log in again, run: squire login --config menu.yaml", expires_in=0, expires_at=now)
@@ -232,7 +232,7 @@ class StandIn:
         return s
 
     def status(self):
-        return {"session": self.session(), "upstream": UPSTREAM, "listen": ["http://127.0.0.1:8080"], "version": "0.9.0-mock", "config": "/home/jo/menu.yaml", "pid": os.getpid(),
+        return {"session": self.session(), "upstream": UPSTREAM, "listen": ["http://127.0.0.1:8080"], "version": "0.9.0-mock", "config": "/home/jo/menu.yaml", "pid": os.getpid(), "margin": 30,
                 "inspector": {"keep": 16 << 20, "body": 65536, "record": self.record, "key": self.key is not None},
                 "copy": {"proxy": "http://127.0.0.1:8080", "socket": None, "upstream": UPSTREAM, "config": "/home/jo/menu.yaml", "key_file": None, "token_command": "squire token --config /home/jo/menu.yaml", "sign_in": "POST /api/customers/login"}}
 

@@ -508,6 +508,17 @@ class Views(DetailCase):
             page.size(1280, 800)
         page.assert_clean()
 
+    def test_nothing_is_wider_than_a_narrow_screen(self):
+        """But for what scrolls inside of itself."""
+        self.page.size(320, 640)
+        id = self.stand.id("retried")
+        places = [f"#/x/{self.stand.id(kind)}/{tab}" for kind, tab in [("retried", "story"), ("redacted", "headers"), ("retried", "explain"), ("hostile", "response"), ("wide", "request"), ("socket", "messages"), ("login", "story"), ("retried", "raw")]]
+        for fragment in [*places, f"#/send/{self.stand.id('redacted')}", f"#/d/{id}.1/{id}.2"]:
+            page = self.go(fragment, "document.querySelector('.tab-panel > *, .field-row, .diff h3')")
+            self.assertEqual(page.evaluate("""[document.documentElement.scrollWidth, [...document.querySelectorAll('.dv *')].filter(e => e.getBoundingClientRect().right > 321
+                && !e.closest('.scroller, .tabs, .diff-lines, .unseen, thead')).map(e => e.className)]"""), [320, []], fragment)
+        page.assert_clean()
+
     def test_headers_side_by_side(self):
         self.show("redacted", "headers")
         text = self.panel()
@@ -697,6 +708,8 @@ class WithSquire(Scenario):
             return token_reply(self.new)
         if request.token in self.rejected:
             return reply(401, b'{"code":401}', "Content-Type: application/json")
+        if request.target == "/large":
+            return reply(200, b"a;b\n" * 800000, "Content-Type: text/csv")
         if request.target == "/html":
             return reply(200, PAGE.replace(b"@", self.canary.url.encode()), "Content-Type: text/html")
         return reply(201, request.payload or b"{}", "Content-Type: application/json")
@@ -739,6 +752,12 @@ class WithSquire(Scenario):
         self.assertIn("generation 1", changed[0])
         self.assertIn("generation 2", changed[0])
         self.assert_no_token()
+        self.page.assert_clean()
+
+    def test_a_body_that_was_cut(self):
+        self.fetch(self.squire, "GET", "/large")
+        self.show(self.last(), "response")
+        self.page.wait("document.querySelector('.remarks').innerText.includes('64 KiB of 3.1 MiB kept')")
         self.page.assert_clean()
 
     def test_again_from_the_composer(self):
@@ -796,6 +815,70 @@ class WithSquire(Scenario):
             self.assertEqual((second.line, ours(second), second.payload), (first.line, ours(first), body))
             self.assertEqual(list(box.iterdir()), [])
             self.last(2 * count)
+
+    def streaming(self, head, proceed):
+        """An upstream that answers with the head, and then does `proceed(connection)`."""
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    stream = connection.makefile("rb")
+                    while stream.readline().strip(): pass
+                    connection.sendall(head)
+                    proceed(connection)
+                    connection.close()
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        threading.Thread(target=serve, daemon=True).start()
+        config = pathlib.Path(self.config(f"http://127.0.0.1:{listener.getsockname()[1]}", name="second.yaml"))
+        config.write_text(config.read_text().replace('inspector: "off"', "inspector: 127.0.0.1:0"))
+        self.save_token(self.old, str(config))
+        self.squire = self.run_squire(str(config)).wait_for("inspector")
+        self.base = self.squire.endpoints["inspector"].rstrip("/")
+        self.page.close()
+        self.page = self.browser.open(self.base + "/")
+        self.page.wait("document.querySelector('[role=grid]')")
+
+    def rows(self): return self.page.evaluate("[...document.querySelectorAll('table.messages tbody tr')].map(r => [...r.cells].map(c => c.innerText.trim()))")
+
+    def test_a_stream_grows_while_it_runs(self):
+        more = threading.Event()
+        self.addCleanup(more.set)
+
+        def proceed(connection):
+            connection.sendall(b"event: tick\ndata: one\n\n")
+            more.wait(LIMIT)
+            connection.sendall(b"data: two\n\n")
+        self.streaming(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n", proceed)
+        with socket.create_connection(("127.0.0.1", self.squire.port), LIMIT) as client:
+            client.sendall(b"GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.read_until(client, b"one")
+            self.show(self.last(), "messages")
+            self.page.wait("document.querySelector('[role=tabpanel]').innerText.includes('1 message so far')")
+            self.assertEqual([(row[1][2:], row[2], row[4]) for row in self.rows()], [("upstream", "tick", "one")])
+            more.set()
+            self.page.wait("document.querySelector('[role=tabpanel]').innerText.includes('two')")
+            self.read_until(client, b"two")
+        self.page.wait("!document.querySelector('[role=tabpanel]').innerText.includes('so far')")
+        self.page.assert_clean()
+
+    def test_frames_appear_with_direction_and_opcode(self):
+        frame = lambda opcode, data: bytes([0x80 | opcode, len(data)]) + data
+        self.streaming(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+                       lambda connection: (connection.sendall(frame(1, b"from above \x1b[31m") + frame(2, b"\0\xff")), connection.recv(100)))
+        with socket.create_connection(("127.0.0.1", self.squire.port), LIMIT) as client:
+            client.sendall(b"GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+            self.read_until(client, b"\0\xff")
+            self.show(self.last(), "messages")
+            self.page.wait("document.querySelectorAll('table.messages tbody tr').length === 2")
+            # Masked, as a client's are.
+            client.sendall(bytes([0x81, 0x85, 1, 2, 3, 4]) + bytes(b ^ k for b, k in zip(b"below", [1, 2, 3, 4, 1])))
+            self.page.wait("document.querySelectorAll('table.messages tbody tr').length === 3")
+        rows = sorted((row[1][2:], row[2], row[4]) for row in self.rows())
+        self.assertEqual(rows[0], ("client", "text", "below"))
+        self.assertEqual(rows[1][:2], ("upstream", "binary"))
+        self.assertTrue(rows[2][2].startswith("from above ") and "\x1b" not in rows[2][2], rows)
+        self.page.assert_clean()
 
     def test_a_page_that_was_recorded_is_harmless(self):
         self.canary = self.upstream()

@@ -49,8 +49,8 @@ class HTTPArchive(Listed):
             if "binary" in request.target: return reply(200, bytes(range(256)), "Content-Type: image/png")
             if "large" in request.target: return reply(200, b"x" * 200_000, "Content-Type: text/plain")
             if "moved" in request.target: return reply(302, b"", "Location: /api/there?token=hidden", "Set-Cookie: a=hidden; Expires=Thu, 01 Jan 2026 00:00:00 GMT; Domain=api.test", reason="")
-            if "broken" in request.target: return b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"
-            if "none" in request.target: return b""
+            if "broken" in request.target: return b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc", "close"
+            if "none" in request.target: return None
             if "304" in request.target: return b"HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n"
             return reply(200, b'{"echo":"' + request.token.encode() + b'"}', "Content-Type: application/json", "X-Odd: \xe9")
         squire, _ = self.inspected(respond, token=old)
@@ -58,7 +58,7 @@ class HTTPArchive(Listed):
                 ("POST", "/api/orders?a=1&token=hidden", '{"password":"hidden","n":9007199254740993}', {"Content-Type": "application/json", "Cookie": "a=hidden"}), ("GET", "/api/zip", None, {}),
                 ("GET", "/api/brotli", None, {}), ("GET", "/api/binary", None, {}), ("GET", "/api/large", None, {}), ("GET", "/api/moved", None, {}), ("HEAD", "/api/x", None, {}), ("GET", "/api/304", None, {}),
                 ("GET", "/api/x", '{"a":1}', {"Content-Type": "application/json"}), ("POST", "/api/x", "a=1&b=%20+&password=hidden", {"Content-Type": "application/x-www-form-urlencoded"}),
-                ("PUT", "/api/x", b"\xff\x00\xfe", {}), ("GET", "/api/x", None, {"Origin": "https://evil.test"}), ("DELETE", "/api/none", None, {})):
+                ("PUT", "/api/x", b"\xff\x00\xfe", {}), ("GET", "/api/x", None, {"Origin": "https://evil.test"}), ("POST", "/api/none", None, {})):
             self.proxy(squire, method, target, body, fields)
         with self.assertRaises(http.client.IncompleteRead): self.proxy(squire, "GET", "/api/broken")
         # What is no request is no entry.

@@ -153,7 +153,7 @@ class List(PageCase):
         page = self.start(count=3, kind="ok")
         self.server.gap(31000)
         self.server.gap(204)
-        page.wait("document.querySelector('.rows .gap')?.textContent === '31,204 exchanges more were counted, not kept'")
+        page.wait("document.querySelector('.rows .gap')?.textContent === '31,204 more exchanges were counted, not kept'")
         self.server.restart()
         page.wait("document.querySelector('.rows .divider')?.textContent === 'Squire was restarted'")
         page.wait("!document.querySelector('.alert')")
