@@ -195,7 +195,7 @@ import Testing
         recorded.attempt()
         recorded.answer("200 OK", "Content-Type: Text/Event-Stream\r\n", body: "data: one\nid: 1\n\nda", at: 5)
         recorded.add(6, .responseBody(Array("ta: two\r\n\r\ndata: three".utf8)))
-        recorded.end(responseBytes: 43)
+        recorded.end(responseBytes: 41)
         let exchange = try #require(recorded.stored())
         #expect(exchange.messages.map { Self.text($0.kept) } == ["data: one\nid: 1", "data: two"])
         #expect(

@@ -15,7 +15,7 @@ import Testing
             ("status=<404", false), ("status=<=404", true), ("status=500,404", true), ("status=2xx,5xx", false),
             ("method=get", true), ("method=POST,Get", true), ("method=POST", false), ("ids=00a7-1", true),
             ("ids=00a7-2,00a7-1", true), ("ids=00a7-2", false), ("ids=", false), ("ids=nonsense", false),
-            ("header=X-A", true), ("header=x-a=bC", true), ("header=x-a=d", false), ("header=host", true),
+            ("header=X-A", true), ("header=x-a=bC", true), ("header=x-a=z", false), ("header=host", true),
             ("header=x-b", false), ("body=OUT+of%20st", true), ("body=%C3%89T%C3%89", true), ("body=none", false),
             ("other=1&status=404", true), ("status=404&method=put", false),
         ]
@@ -39,7 +39,7 @@ import Testing
 
     @Test func whatWasLookedThroughIsCounted() throws {
         var recorded = RecordedExchange()
-        recorded.request("POST /x", body: "needle")
+        recorded.request("POST /x", body: "a needle in a haystack, of which more came")
         recorded.attempt()
         recorded.answer("200 OK", "Content-Encoding: br\r\n", body: "????")
         recorded.end(requestBytes: 600_000, responseBytes: 4)

@@ -10,7 +10,7 @@ import Testing
 
     private static func store(_ numbers: ClosedRange<UInt64>, keep: Int = 64 << 20) -> ExchangeStore {
         let store = ExchangeStore(keep: keep)
-        for number in numbers { store.put(RecordedExchange.plain(number)) }
+        store.put(numbers)
         return store
     }
 
@@ -74,7 +74,7 @@ import Testing
     @Test func whoeverIsSlowerGetsTheNewestAndAGap() {
         let store = Self.store(1...10)
         var viewer = FeedViewer(after: 10, sequence: 10)
-        for number in 11...2010 as ClosedRange<UInt64> { store.put(RecordedExchange.plain(number)) }
+        store.put(11...2010 as ClosedRange<UInt64>)
         let blocked = viewer.next(store, run: "r", pending: FeedViewer.maximumPending, now: 1)
         #expect(blocked == .blocked)
         let events = Self.events(viewer.next(store, run: "r", pending: FeedViewer.maximumPending - 1, now: 1))
@@ -92,7 +92,7 @@ import Testing
         let store = Self.store(1...10, keep: 256 << 10)
         var viewer = FeedViewer(after: 10, sequence: 10)
         store.onEviction = { viewer.evicted($0) }
-        for number in 11...400 as ClosedRange<UInt64> { store.put(RecordedExchange.plain(number)) }
+        store.put(11...400 as ClosedRange<UInt64>)
         let events = Self.events(viewer.next(store, run: "r", pending: 0, now: 1))
         #expect(events.map(\.name) == ["gap", "exchanges"] && events[0].data["why"] == .string("evicted"))
         let lost = events[0].data["lost"]?.integer ?? 0

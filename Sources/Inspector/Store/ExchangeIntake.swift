@@ -10,10 +10,12 @@ final class ExchangeIntake {
     private let current: () -> CurrentRedactor
     private let now: () -> UInt64
 
-    /// Events that are taken before others have their turn: about a thousand exchanges.
-    static let portion = 10_000
-    /// Portions that a request waits for: more than all rings hold, and no bound that depends on the workers' speed.
-    private static let portions = 64
+    /// Events that are taken before others have their turn: fewer exchanges than a viewer gets at once, or it would be
+    /// told that it is slow.
+    static let portion = 2000
+    /// How long a request waits for what is there, nanoseconds: whoever records faster than this reads must not keep
+    /// everybody else waiting.
+    private static let patience: UInt64 = 1_000_000_000
 
     /// `now` is monotonic nanoseconds.
     init(
@@ -53,10 +55,10 @@ final class ExchangeIntake {
         )
     }
 
-    /// Takes everything that is there.
+    /// Takes everything that is there, as far as the time allows.
     func collect() {
-        var left = Self.portions
-        while left > 0, recordings.drain(limit: Self.portion, take) { left -= 1 }
+        let start = now()
+        while recordings.drain(limit: Self.portion, take), now() &- start < Self.patience {}
         _ = look()
     }
 
