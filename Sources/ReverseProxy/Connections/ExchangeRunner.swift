@@ -11,8 +11,8 @@ import Upstream
 /// (`ending`): the connection concludes it when the loop's turn ends, so no call takes anything away from its caller.
 ///
 /// The parts: this file begins, connects and ends; `+Upload` sends the request, `+Response` takes the response,
-/// `+Session` deals with credentials, `+Tunnel` with WebSockets. *Threading*: belongs to its worker's loop; other
-/// threads hold a ticket (`WaitingExchanges`).
+/// `+Session` deals with credentials, `+Tunnel` with WebSockets, `+Conclusion` tells of the end, `+Recording` of
+/// everything. *Threading*: belongs to its worker's loop; other threads hold a ticket (`WaitingExchanges`).
 final class ExchangeRunner: UpstreamConnectionDelegate {
     /// How the client's connection goes on.
     enum Ending {
@@ -43,7 +43,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     let recorder: Recorder?
     var recording = Recording.absent(.off)
     /// The token that it is counted under.
-    private var tokenUse: GenerationTable.Use?
+    var tokenUse: GenerationTable.Use?
     /// How the exchange has ended; nil while it lasts.
     private(set) var ending: Ending?
 
@@ -391,29 +391,6 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         attempt.connection.setReading(true)
     }
 
-    // MARK: Counting
-
-    /// An attempt begins: under another token, perhaps.
-    private func countRunning() {
-        guard exchange.generation != (tokenUse?.generation ?? 0) else { return }
-        if let tokenUse { resources.generations.end(tokenUse) }
-        tokenUse = resources.generations.begin(exchange.generation)
-    }
-
-    /// The upstream refused the token of the present attempt.
-    func countRefused() {
-        guard let tokenUse else { return }
-        outcome.isTokenRefused = true
-        resources.generations.refused(tokenUse)
-    }
-
-    private func countEnded() {
-        guard let tokenUse else { return }
-        if outcome.isServed { resources.generations.served(tokenUse) }
-        resources.generations.end(tokenUse)
-        self.tokenUse = nil
-    }
-
     // MARK: Ending
 
     /// Something went wrong: the client gets a problem if it has heard nothing yet, else a broken connection.
@@ -498,62 +475,6 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         case .clock(let timer): timer.cancel()
         }
         wait = .nothing
-    }
-
-    /// The exchange has ended and nothing works on it any more: tells of it, lets go of everything, and is free for
-    /// another one.
-    func conclude(now: UInt64) {
-        resources.counters.finished(status: outcome.status, nanoseconds: now &- request.startedAt)
-        if let observer = context.observer { report(to: observer, now: now) }
-        recordEnd(now: now)
-        countEnded()
-        releaseAttempt(now: now)
-        dropResponse()
-        resources.requestBuffers.give(request.head)
-        request = nil
-        outcome = Outcome()
-        resources.giveRunner(self)
-    }
-
-    private func report(to observer: any ExchangeObserver, now: UInt64) {
-        guard case .finished(let result) = exchange.state else { return }
-        resources.report(record(result, now: now), texts, to: observer)
-    }
-
-    /// What is told of the exchange as it is now.
-    func record(_ result: ExchangeRecord.Outcome, now: UInt64) -> ExchangeRecord {
-        var record = ExchangeRecord(id: request.id, status: outcome.status, outcome: result)
-        record.problem = outcome.problem
-        record.requestBytes = request.bytes
-        record.responseBytes = outcome.bytes
-        record.upstreamNanoseconds = request.upstreamTime.elapsed(now: now)
-        record.totalNanoseconds = now &- request.startedAt
-        record.attempts = exchange.attempts
-        let isHidden = exchange.hasReplayed || outcome.problem != nil
-        if isHidden, outcome.firstStatus != 0 { record.firstStatus = outcome.firstStatus }
-        record.tokenNanoseconds = request.tokenTime.elapsed(now: now)
-        record.refresh = ledRefreshResult
-        record.needsLogin = outcome.needsLogin
-        record.generation = exchange.generation
-        record.wasReplayed = exchange.hasReplayed
-        return record
-    }
-
-    /// What came of the refresh that it started.
-    var ledRefreshResult: ExchangeRecord.Refresh {
-        request.ledRefresh.map { $0.hasBroughtToken ? .brought : .failed } ?? .none
-    }
-
-    var texts: WorkerResources.Texts {
-        let head = request.head.octets
-        // What Squire would have called a request that was not sent means nothing to anybody.
-        let end = exchange.attempts > 0 ? request.prefixLength : request.rulesOffset
-        return WorkerResources.Texts(
-            method: UnsafeBufferPointer(rebasing: head[..<request.methodLength]),
-            target: UnsafeBufferPointer(rebasing: head[request.targetOffset...].prefix(request.targetLength)),
-            requestID: RequestIdentifier.find(in: UnsafeBufferPointer(rebasing: head[..<end])),
-            secrets: request.context.session.secrets
-        )
     }
 
     /// Lets go of the upstream connection: into the pool if nothing of this exchange is left on it. If the client is gone, what

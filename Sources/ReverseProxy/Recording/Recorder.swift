@@ -121,7 +121,7 @@ final class Recorder {
         _ head: UnsafeRawBufferPointer,
         at: UInt64
     ) {
-        _ = octets.take(UInt64(head.count), of: Self.octetRate, now: at)
+        _ = takeOctets(head.count, now: at)
         tell(&recording, kind, fixed, head, at: at)
     }
 
@@ -137,7 +137,7 @@ final class Recorder {
         let room = flow.room(kind)
         let part = UnsafeRawBufferPointer(rebasing: bytes.prefix(room))
         if room > 0 {
-            let isAllowed = flow.isUnlimited || octets.take(UInt64(part.count), of: Self.octetRate, now: at)
+            let isAllowed = flow.isUnlimited || takeOctets(part.count, now: at)
             if isAllowed {
                 let isWritten =
                     ring.extend(kind.rawValue, number: flow.number, part)
@@ -154,6 +154,11 @@ final class Recorder {
             _ = write(.progress, flow, bodies, .empty, at: at)
         }
         recording = .running(flow)
+    }
+
+    /// With what lies around them in the ring.
+    private func takeOctets(_ count: Int, now: UInt64) -> Bool {
+        octets.take(UInt64(RecordingRing.size(count)), of: Self.octetRate, now: now)
     }
 
     private static let progressInterval: UInt64 = 250_000_000
@@ -238,13 +243,15 @@ final class Recorder {
         let hasViewers = recordings.policy.hasViewers
         guard hasViewers || isFilling else { return }
         let (now, consumed) = (clock(), ring.consumedPosition)
-        // Not again and again for what it has been woken for.
-        guard now &- wokenAt >= Self.wakeInterval || isFilling && consumed != consumedThen else { return }
+        // Not again and again for what it has been woken for: waking takes a system call, and memory.
+        let isNew = isFilling && consumed != consumedThen && now &- wokenAt >= Self.shortInterval
+        guard isNew || now &- wokenAt >= Self.wakeInterval else { return }
         (wokenAt, consumedThen) = (now, consumed)
         recordings.wake()
     }
 
     private static let wakeInterval: UInt64 = 50_000_000
+    private static let shortInterval: UInt64 = 5_000_000
 }
 
 /// Who a client's connection is.
@@ -252,87 +259,6 @@ struct ClientName {
     /// No other connection's.
     let number: UInt64
     let origin: ConnectionOrigin
-}
-
-/// What becomes of one exchange's recording. A runner's for good: nothing is allocated for it.
-enum Recording {
-    case absent(Absence)
-    case running(Flow)
-
-    /// Why it is not recorded.
-    enum Absence {
-        /// Too many are.
-        case rate
-        /// Too many were refused.
-        case refused
-        /// Nothing has gone wrong with it so far.
-        case failuresOnly
-        case slab
-        case paused
-        case off
-
-        /// It begins all the same if something goes wrong.
-        var mayBeginLate: Bool {
-            switch self {
-            case .rate, .failuresOnly: true
-            case .refused, .slab, .paused, .off: false
-            }
-        }
-
-        var number: Recordings.Number {
-            switch self {
-            case .rate, .refused: .rate
-            case .slab: .slab
-            case .paused: .paused
-            case .failuresOnly, .off: .off
-            }
-        }
-    }
-
-    struct Flow {
-        /// The exchange's.
-        var number: UInt64 = 0
-        /// Octets of the bodies that may still be written.
-        var requestRoom = 0
-        var responseRoom = 0
-        /// When the octets that are not written were told of last.
-        var toldAt: UInt64 = 0
-        /// There was no room for something.
-        var isIncomplete = false
-        /// No rate holds for it.
-        let isUnlimited: Bool
-
-        init(isUnlimited: Bool) {
-            self.isUnlimited = isUnlimited
-        }
-
-        @inline(__always)
-        func room(_ kind: RecordKind) -> Int {
-            kind == .requestBody || kind == .tunnelFromClient ? requestRoom : responseRoom
-        }
-
-        @inline(__always)
-        mutating func setRoom(_ kind: RecordKind, _ room: Int) {
-            if kind == .requestBody || kind == .tunnelFromClient { requestRoom = room } else { responseRoom = room }
-        }
-    }
-
-    @inline(__always)
-    var isRunning: Bool { if case .running = self { true } else { false } }
-
-    /// Another response begins, with room of its own for its body.
-    mutating func takesAnotherResponse(limit: Int) {
-        guard case .running(var flow) = self else { return }
-        flow.responseRoom = limit
-        self = .running(flow)
-    }
-
-    /// The beginning of the request's body is not at hand: the rest is of no use.
-    mutating func takesNoRequestBody() {
-        guard case .running(var flow) = self else { return }
-        flow.requestRoom = 0
-        self = .running(flow)
-    }
 }
 
 extension UnsafeRawBufferPointer {

@@ -9,20 +9,25 @@ UNWATCHED, WATCHED = 1.01, 1.05
 WORKER = "squire-worker0"
 
 
-def thread_seconds(pid, name):
-    """What the process's thread of that name ran so far."""
+def thread(pid, name):
+    """The process's thread of that name."""
     for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(OSError):
             if (task / "comm").read_text().strip() == name:
-                return int((task / "schedstat").read_text().split()[0]) / 1e9
+                return int(task.name)
     raise Failure(f"there is no thread {name}")
+
+
+def thread_seconds(pid, name):
+    """What it ran so far."""
+    return int(pathlib.Path(f"/proc/{pid}/task/{thread(pid, name)}/schedstat").read_text().split()[0]) / 1e9
 
 
 class Viewer:
     """An open page, as far as the server can tell: reads the feed as it comes."""
 
     def __init__(self, port):
-        self.connection = socket.create_connection(("127.0.0.1", port), 10)
+        self.connection = socket.create_connection(("127.0.0.1", port), 60)
         self.connection.sendall(f"GET /api/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
         if b" 200 " not in self.connection.recv(65536).split(b"\r\n", 1)[0]:
             raise Failure("the feed is not there")
@@ -97,7 +102,7 @@ def instructions(options):
     counted = {}
     for record in (None, "failures"):
         totals = []
-        for count in (500, 2500):
+        for count in (300, 1300):
             with Rig(options.squire) as rig:
                 rig.upstream()
                 # valgrind cannot read this debug information.
@@ -109,14 +114,14 @@ def instructions(options):
                     config.write_text(config.read_text().replace('inspector: "off"', setting))
                 rig.start("squire", ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", rig.path("squire"), "run", "--config",
                                      str(config), "--log-level", "warning", "--workers", "1"])
-                rig.wait(port, "squire", 60)
+                rig.wait(port, "squire", 300)
                 with socket.create_connection(("127.0.0.1", port)) as connection:
                     inside.ask(connection, port, count)
                 process = rig.processes["squire"]
                 process.send_signal(signal.SIGTERM)
                 process.wait(60)
                 totals.append(int(re.search(r"Collected : (\d+)", rig.log("squire")).group(1)))
-        counted[record] = (totals[1] - totals[0]) / 2000
+        counted[record] = (totals[1] - totals[0]) / 1000
     figure("instructions of a request that is not recorded, more than off", counted["failures"] - counted[None], "", 150,
            f"{counted['failures']:.0f} against {counted[None]:.0f}")
 
@@ -157,19 +162,22 @@ def calls(options):
         with socket.create_connection(("127.0.0.1", port)) as connection:
             # The burst that is admitted is over then.
             inside.ask(connection, port, 3000)
-            counts = traced(rig, pid, lambda: inside.ask(connection, port, inside.REQUESTS))
+            counts = traced(rig, [str(thread(pid, WORKER))], lambda: inside.ask(connection, port, inside.REQUESTS))
         regular = {name: count for name, count in counts.items() if count >= inside.REQUESTS / 50}
         shown = ", ".join(f"{name} {count / inside.REQUESTS:.2f}" for name, count in sorted(regular.items(), key=lambda x: -x[1]))
-        figure("system calls per request, nobody looks", sum(regular.values()) / inside.REQUESTS, "", 7, shown)
-        time.sleep(1)
-        counts = traced(rig, pid, lambda: time.sleep(options.seconds * 3))
+        figure("system calls per request by the worker, nobody looks", sum(regular.values()) / inside.REQUESTS, "", 7, shown)
+        # What was recorded is taken in first.
+        quiet, deadline = cpu_seconds(pid), time.monotonic() + 60
+        while time.sleep(1) or (now := cpu_seconds(pid)) != quiet and time.monotonic() < deadline:
+            quiet = now
+        counts = traced(rig, [str(pid), "-f"], lambda: time.sleep(options.seconds * 3))
         figure(f"idle process, system calls in {options.seconds * 3} s, nobody looks", sum(counts.values()), "", 0, str(counts or ""))
 
 
-def traced(rig, pid, work):
-    """How often each system call came while `work` ran."""
+def traced(rig, whom, work):
+    """How often each system call of `whom`, strace's words, came while `work` ran."""
     path = rig.path("calls")
-    tracer = subprocess.Popen(["strace", "-f", "-q", "-o", path, "-p", str(pid)], stderr=subprocess.DEVNULL)
+    tracer = subprocess.Popen(["strace", "-q", "-o", path, "-p", *whom], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 10
     while not pathlib.Path(path).exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -180,7 +188,7 @@ def traced(rig, pid, work):
     counts = {}
     for line in pathlib.Path(path).read_text().splitlines():
         # What each thread was waiting in is written down as it is attached, and again as it is let go.
-        match = re.match(r"\d+ +(?:<\.\.\. )?([a-z_0-9]+)(?:\(| resumed)", line)
+        match = re.match(r"(?:\d+ +)?(?:<\.\.\. )?([a-z_0-9]+)(?:\(| resumed)", line)
         if match and not line.rstrip().endswith(("<unfinished ...>", "<detached ...>")):
             counts[match[1]] = counts.get(match[1], 0) + 1
     return counts

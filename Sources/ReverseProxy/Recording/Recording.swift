@@ -1,0 +1,80 @@
+/// What becomes of one exchange's recording. A runner's for good: nothing is allocated for it.
+enum Recording {
+    case absent(Absence)
+    case running(Flow)
+
+    /// Why it is not recorded.
+    enum Absence {
+        /// Too many are.
+        case rate
+        /// Too many were refused.
+        case refused
+        /// Nothing has gone wrong with it so far.
+        case failuresOnly
+        case slab
+        case paused
+        case off
+
+        /// It begins all the same if something goes wrong.
+        var mayBeginLate: Bool {
+            switch self {
+            case .rate, .failuresOnly: true
+            case .refused, .slab, .paused, .off: false
+            }
+        }
+
+        var number: Recordings.Number {
+            switch self {
+            case .rate, .refused: .rate
+            case .slab: .slab
+            case .paused: .paused
+            case .failuresOnly, .off: .off
+            }
+        }
+    }
+
+    struct Flow {
+        /// The exchange's.
+        var number: UInt64 = 0
+        /// Octets of the bodies that may still be written.
+        var requestRoom = 0
+        var responseRoom = 0
+        /// When the octets that are not written were told of last.
+        var toldAt: UInt64 = 0
+        /// There was no room for something.
+        var isIncomplete = false
+        /// No rate holds for it.
+        let isUnlimited: Bool
+
+        init(isUnlimited: Bool) {
+            self.isUnlimited = isUnlimited
+        }
+
+        @inline(__always)
+        func room(_ kind: RecordKind) -> Int {
+            kind == .requestBody || kind == .tunnelFromClient ? requestRoom : responseRoom
+        }
+
+        @inline(__always)
+        mutating func setRoom(_ kind: RecordKind, _ room: Int) {
+            if kind == .requestBody || kind == .tunnelFromClient { requestRoom = room } else { responseRoom = room }
+        }
+    }
+
+    @inline(__always)
+    var isRunning: Bool { if case .running = self { true } else { false } }
+
+    /// Another response begins, with room of its own for its body.
+    mutating func takesAnotherResponse(limit: Int) {
+        guard case .running(var flow) = self else { return }
+        flow.responseRoom = limit
+        self = .running(flow)
+    }
+
+    /// The beginning of the request's body is not at hand: the rest is of no use.
+    mutating func takesNoRequestBody() {
+        guard case .running(var flow) = self else { return }
+        flow.requestRoom = 0
+        self = .running(flow)
+    }
+}
