@@ -128,6 +128,7 @@ const sheet = h('div', { class: 'sheet', hidden: true });
 const main = h('main', { id: 'main' }, listPane, sheet);
 const detail = h('aside', { id: 'detail', 'aria-label': 'Exchange detail', hidden: true, tabIndex: -1 });
 const splitter = makeSplitter(app.prefs, main);
+main.append(splitter);
 const alerts = h('div', { class: 'alerts' });
 const gate = h('div', { class: 'gate', hidden: true });
 const views = { exchange: exchange.exchangeView?.(app), send: composer.composerView?.(app), diff: diff.diffView?.(app), tokens: tokensView(app), help: helpView(app) };
@@ -148,7 +149,7 @@ const banner = h('header', { class: 'bar' },
     h('a', { class: 'brand', href: '#/' }, h('img', { src: '/page/icon.svg', alt: '', width: 20, height: 20 }), h('h1', { text: 'Squire' })), h('p', { class: 'where' }, upstream, address),
     h('div', { class: 'tools' }, pulse, composeButton, pauseButton, archiveButton, themeButton, settingsButton, helpButton)),
   card.element, line.element);
-document.body.append(banner, alerts, h('div', { class: 'work' }, main, splitter, detail), gate, live, toasts);
+document.body.append(banner, alerts, h('div', { class: 'work' }, main, detail), gate, live, toasts);
 
 // What happens
 

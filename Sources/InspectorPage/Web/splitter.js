@@ -20,7 +20,7 @@ export function makeSplitter(prefs, list) {
   });
   element.addEventListener('pointerdown', event => { element.setPointerCapture(event.pointerId); event.preventDefault(); });
   element.addEventListener('pointermove', event => {
-    const place = element.parentNode.getBoundingClientRect();
+    const place = list.parentNode.getBoundingClientRect();
     if (element.hasPointerCapture(event.pointerId)) set((event.clientX - place.left) / place.width);
   });
   element.addEventListener('dblclick', () => set(0.5));
