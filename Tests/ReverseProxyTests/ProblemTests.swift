@@ -14,7 +14,7 @@ import Upstream
             "login_needed", "session_unavailable", "upstream_unreachable", "upstream_tls", "upstream_protocol",
             "upstream_reset", "upstream_timeout", "overloaded", "shutting_down", "loop_detected", "internal_error",
             "not_found", "not_yet", "evicted", "pins_full", "header_required",
-            "unsupported_media_type", "invalid_request", "nothing_to_refresh", "configuration_error",
+            "unsupported_media_type", "invalid_request", "not_replayable", "nothing_to_refresh", "configuration_error",
             "other_configuration",
         ]
         #expect(Problem.Code.allCases.map(\.rawValue) == expected)

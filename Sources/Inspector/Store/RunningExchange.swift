@@ -128,7 +128,8 @@ final class RunningExchange {
                 $0.firstByte = at
                 $0.isRelayed = true
             }
-            hold(head, room) { $0.attempts[$0.attempts.count - 1].head = head }
+            // The attempt itself may not have been recorded, for want of room.
+            hold(head, room) { exchange in exchange.change { $0.head = head } }
         case .responseBody(let part): takeResponse(part, at, room)
         case .progress(let requestBytes, let responseBytes):
             self.requestBytes = max(self.requestBytes, requestBytes)
