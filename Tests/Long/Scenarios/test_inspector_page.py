@@ -120,8 +120,10 @@ class List(PageCase):
         last = self.server.add()
         page.wait(f"document.getElementById('row-{last}')")
         # Scrolling up ends the following, scrolling to the end begins it.
+        self.settle()
+        end = page.evaluate(TOP)
         page.wheel(".grid", -400)
-        page.wait(f"{TOP} < 36000")
+        page.wait(f"{TOP} < {end} - 300")
         self.server.add()
         page.wait("document.querySelector('.more').textContent.trim() === '1 new'")
         page.press("1 new")
