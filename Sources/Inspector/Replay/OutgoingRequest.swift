@@ -42,8 +42,8 @@ struct OutgoingRequest: Equatable {
         guard model.ending != nil else { throw Refusal(reason: .running) }
         guard !model.isWebSocket else { throw Refusal(reason: .websocket) }
         let cut = Self.cut(model, composition)
-        guard cut.isEmpty else { throw Refusal(reason: .cut, missing: cut) }
         let redacted = Self.redacted(model, composition, rule)
+        guard cut.isEmpty else { throw Refusal(reason: .cut, missing: cut + redacted.filter { !cut.contains($0) }) }
         guard redacted.isEmpty else { throw Refusal(reason: .redacted, missing: redacted) }
 
         method = composition.method ?? model.method
@@ -63,7 +63,9 @@ struct OutgoingRequest: Equatable {
         let request = model.request
         if composition.method == nil, model.method.isEmpty { missing.append("method") }
         // Of a target that was too long, the beginning is kept.
-        if composition.target == nil, model.target.first != UInt8(ascii: "/") || model.target.count >= Self.keptTarget {
+        // Of what was no request only the beginning of a line is known.
+        let isLine = request.headSize == 0 && !model.isLate
+        if composition.target == nil, isLine || model.target.first != UInt8(ascii: "/") || model.target.count >= Self.keptTarget {
             missing.append("target")
         }
         if composition.fields == nil, model.isLate || request.headSize == 0 { missing.append("fields") }
@@ -71,7 +73,8 @@ struct OutgoingRequest: Equatable {
         let body = request.body
         let isWhole = !body.isCut && body.unreadable == nil && body.encoding == nil
         let isAllThere = UInt64(body.kept.count) == body.size || !body.redactions.isEmpty
-        if composition.body == nil, body.size > 0, !isWhole || !isAllThere { missing.append("body") }
+        let isMissing = body.isCut || body.size > 0 && (!isWhole || !isAllThere)
+        if composition.body == nil, isMissing { missing.append("body") }
         return missing
     }
 

@@ -10,12 +10,15 @@ final class ExchangeIntake {
     private let current: () -> CurrentRedactor
     private let now: () -> UInt64
 
-    /// Events that are taken before others have their turn: fewer exchanges than a viewer gets at once, or it would be
-    /// told that it is slow.
+    /// Events of a turn, at most: fewer exchanges than a viewer gets at once, or it would be told that it is slow.
     static let portion = 2000
+    /// Events that are taken before it is looked at the clock.
+    private static let step = 50
+    /// How long others wait for a turn to end, nanoseconds.
+    private static let turnTime: UInt64 = 5_000_000
     /// How long a request waits for what is there, nanoseconds: whoever records faster than this reads must not keep
     /// everybody else waiting.
-    private static let patience: UInt64 = 1_000_000_000
+    private static let patience: UInt64 = 100_000_000
 
     /// `now` is monotonic nanoseconds.
     init(
@@ -43,10 +46,14 @@ final class ExchangeIntake {
     /// Takes a portion, and shows what is to be shown of what runs.
     func turn() -> Turn {
         let before = store.sequence
+        let start = now()
         var events = 0
-        let hasMore = recordings.drain(limit: Self.portion) { event in
-            events += 1
-            take(event)
+        var hasMore = true
+        while hasMore, events < Self.portion, now() &- start < Self.turnTime {
+            hasMore = recordings.drain(limit: Self.step) { event in
+                events += 1
+                take(event)
+            }
         }
         return Turn(
             hasNews: look() || events > 0 || store.sequence != before,
@@ -58,7 +65,7 @@ final class ExchangeIntake {
     /// Takes everything that is there, as far as the time allows.
     func collect() {
         let start = now()
-        while recordings.drain(limit: Self.portion, take), now() &- start < Self.patience {}
+        while recordings.drain(limit: Self.step, take), now() &- start < Self.patience {}
         _ = look()
     }
 

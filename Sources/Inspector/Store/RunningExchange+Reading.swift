@@ -54,6 +54,7 @@ extension RunningExchange {
             return StoredOwnAnswer(status: answer.status, code: answer.code, body: body.kept, at: answer.at)
         }
         result.messages = readMessages(current)
+        result.hasRedactedMessages = hasRedactedMessages
         result.requestBytes = requestBytes
         result.responseBytes = responseBytes
         result.ending = ending
@@ -105,8 +106,21 @@ extension RunningExchange {
         let isWhole =
             (ending != nil || !attempts.isEmpty) && !requestBody.isCut
             && requestBytes == UInt64(requestBody.octets.count)
-        result.request.body = requestBody.stored(content, isComplete: isWhole, size: requestBytes, current)
+        // What a WebSocket's client sends is no body.
+        let size = isTunnel ? 0 : requestBytes
+        result.request.body = requestBody.stored(content, isComplete: isWhole, size: size, current)
+        if ending != nil, !isTunnel, !cameWhole(hasOwn ? own.framing : .none) { result.request.body.isCut = true }
         return head.method
+    }
+
+    /// Whether the client's body came to its end, by the framing of its head: it may have been answered, or have left,
+    /// before.
+    private func cameWhole(_ framing: MessageFraming) -> Bool {
+        switch framing {
+        case .none, .untilClose: true
+        case .length(let length): requestBytes >= length
+        case .chunked: !attempts.isEmpty && ending?.outcome != .clientGone
+        }
     }
 
     /// Of bytes that were no request.
@@ -115,7 +129,8 @@ extension RunningExchange {
         let words = line.split(separator: 0x20, maxSplits: 2)
         guard let method = words.first, method.allSatisfy(Octet.isToken) else { return }
         result.method = Array(method)
-        result.request.headSize = requestHead.count
+        // Nothing but this line is known of it.
+        isCut = true
         guard words.count > 1 else { return }
         let target = current.redactor.target(Array(words[1]))
         result.target = target.octets
@@ -158,6 +173,7 @@ extension RunningExchange {
             let message = messages[index]
             let type = message.opcode == nil ? "text/event-stream" : nil
             let kept = current.redactor.text(message.octets, type: type).octets
+            if kept != message.octets { hasRedactedMessages = true }
             safeMessages.append(
                 StoredMessage(
                     at: message.at,

@@ -25,6 +25,7 @@ final class RunningExchange {
     var messages: [RawMessage] = []
     /// Those that need no secret taken out any more, in the order of `messages`.
     var safeMessages: [StoredMessage] = []
+    var hasRedactedMessages = false
     var ending: RecordedEvent.Ending?
     var isCut = false
     /// Octets that it holds.
@@ -235,6 +236,11 @@ final class RunningExchange {
     }
 
     private func takeTunnel(_ isFromClient: Bool, _ part: [UInt8], _ at: Double, _ room: Int) {
+        if isFromClient {
+            requestBytes &+= UInt64(part.count)
+        } else {
+            responseBytes &+= UInt64(part.count)
+        }
         var found: [RawMessage] = []
         let add = { (message: FrameReader.Message) in
             found.append(

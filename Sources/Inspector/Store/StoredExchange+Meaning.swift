@@ -100,7 +100,7 @@ extension StoredExchange {
     }
 
     private var isRedacted: Bool {
-        !request.redactions.isEmpty || !request.body.redactions.isEmpty
+        !request.redactions.isEmpty || !request.body.redactions.isEmpty || hasRedactedMessages
             || attempts.contains { !$0.redactions.isEmpty || !$0.body.redactions.isEmpty }
     }
 

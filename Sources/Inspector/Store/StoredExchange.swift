@@ -25,6 +25,7 @@ struct StoredExchange {
     var ownAnswer: StoredOwnAnswer?
     /// Of a WebSocket or an event stream.
     var messages: [StoredMessage] = []
+    var hasRedactedMessages = false
     /// Body octets so far, both ways, without framing.
     var requestBytes: UInt64 = 0
     var responseBytes: UInt64 = 0
