@@ -108,6 +108,8 @@ const app = {
     const [method, target] = (app.status?.copy?.sign_in || 'POST /').split(' ');
     app.draft = { method, target, fields: [['Content-Type', 'application/json']], body: '{\n  "email": "",\n  "password": ""\n}' };
     app.go('/send');
+    // It may be shown already.
+    if (app.draft) views.send.update(app.route);
   },
 };
 
@@ -158,7 +160,11 @@ const feed = makeFeed(store, clock, {
     app.connection = next;
     const was = app.isOnline;
     app.isOnline = ['live', 'polling', 'hidden', 'loading'].includes(next.kind);
-    if (!was && app.isOnline) refreshGenerations();
+    if (!was && app.isOnline) {
+      refreshGenerations();
+      // What is over is not said any longer.
+      for (const element of [...toasts.children]) if (element.textContent.includes('does not answer')) element.remove();
+    }
     tell();
   },
   status: setStatus,

@@ -9,8 +9,7 @@ const NAMES = { '\r': 'CR', '\u001b': 'ESC', '\u0000': 'NUL', '\u0007': 'BEL', '
 
 function label(character) {
   const code = character.codePointAt(0);
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  if (code === 0x7f) return '\u2421';
+  if (code < 0x20 && NAMES[character]) return `[${NAMES[character]}]`;
   return `[U+${code.toString(16).toUpperCase().padStart(4, '0')}]`;
 }
 
