@@ -321,8 +321,8 @@ function completing(field, label, all) {
     list.hidden = true;
     field.removeAttribute('aria-activedescendant');
   };
-  function open() {
-    const typed = field.value.toLowerCase();
+  function open(text) {
+    const typed = text.toLowerCase();
     const found = all().filter(value => value !== field.value && value.toLowerCase().includes(typed)).slice(0, 12);
     at = -1;
     close();
@@ -348,12 +348,12 @@ function completing(field, label, all) {
   }
   field.setAttribute('aria-autocomplete', 'list');
   field.setAttribute('aria-controls', list.id);
-  field.addEventListener('input', open);
+  field.addEventListener('input', () => open(field.value));
   field.addEventListener('blur', close);
   field.addEventListener('keydown', event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step && list.hidden) open();
+    if (step && list.hidden) open('');
     if (list.hidden) return;
     if (step) choose(at < 0 && step < 0 ? -1 : at + step);
     else if (event.key === 'Enter' && at >= 0) take(list.children[at].dataset.value);

@@ -462,6 +462,15 @@ class Views(DetailCase):
         page.wait("document.querySelector('.explain table')")
         self.assertEqual(page.evaluate("[...document.querySelectorAll('.explain tbody tr')].map(r => [r.cells[0].textContent, r.cells[2].textContent])"), [["X-A", "set"], ["Host", "replaced"], ["Via", "made"]])
 
+    def test_a_narrow_screen_is_for_what_is_read(self):
+        page = self.show("running")
+        page.size(320, 640)
+        page.wait("document.querySelector('header').offsetHeight <= 100")
+        # The tab that is cut off has a shadow at its edge.
+        self.assertTrue(page.evaluate("(() => { const t = document.querySelector('.tabs'); return t.scrollWidth > t.clientWidth && getComputedStyle(t).backgroundAttachment.includes('local') })()"))
+        page = self.go("#/", "document.querySelector('.strip-line').offsetHeight > 0")
+        self.assertLessEqual(page.evaluate("document.querySelector('header').offsetHeight"), 125)
+
     def test_the_panel_scrolls_by_key(self):
         page = self.show("retried", "headers")
         page.size(320, 300)
@@ -737,7 +746,8 @@ class Composing(DetailCase):
         page.wait("document.activeElement.getAttribute('aria-label') === 'Target'")
         page.evaluate("document.activeElement.select()")
         page.paste("/api/or")
-        page.wait("document.querySelector('#list-Targets:not([hidden]) [role=option]')")
+        # The rows may come later than the person.
+        page.wait("(document.activeElement.dispatchEvent(new Event('input', {bubbles: true})), document.querySelector('#list-Targets:not([hidden]) [role=option]'))")
         self.assertIn(("option", "/api/orders"), [(role, name) for role, name, _ in page.tree()])
         page.key("ArrowDown")
         page.key("Enter")
