@@ -192,14 +192,13 @@ struct ListWindow {
     ) -> (list: [StoredExchange], hasMore: Bool, searched: ExchangeFilter.Searched) {
         var found: [StoredExchange] = []
         var searched = ExchangeFilter.Searched()
-        let needsAll = after != nil || filter.looksInside
-        store.walk(after: after ?? 0, before: before ?? .max) { exchange in
-            if filter.matches(exchange, &searched) { found.append(exchange) }
-            return needsAll || found.count <= limit
+        let take = { (exchange: StoredExchange) in
+            if filter.matches(exchange, &searched), found.count <= limit { found.append(exchange) }
+            return filter.looksInside || found.count <= limit
         }
-        let hasMore = found.count > limit
-        let list = after == nil ? Array(found.prefix(limit).reversed()) : Array(found.suffix(limit).reversed())
-        return (list, hasMore, searched)
+        if let after { store.walkForward(after: after, take) } else { store.walk(before: before ?? .max, take) }
+        let list = Array(found.prefix(limit))
+        return (after == nil ? list.reversed() : list, found.count > limit, searched)
     }
 }
 
