@@ -23,8 +23,7 @@ public final class InspectorServer: LocalHandler {
     private(set) lazy var feed = makeFeed()
     /// Looks at what the workers recorded, while somebody waits for it.
     private(set) lazy var lookTimer = EventTimer(loop: loop) { [unowned self] in look() }
-    /// How often nothing has come in a row.
-    var quietLooks = 0
+    var pace = LookPace()
     /// Made anew when other things are secret.
     var redactor: CurrentRedactor?
     /// What became of the tokens.
@@ -233,10 +232,6 @@ extension Problem {
         detail: "What changes something needs the header X-Squire-Inspector: 1."
     )
     static let notFound = Problem(.notFound, detail: "There is no such path. See / for what is here.")
-    static let notYet = Problem(
-        .notYet,
-        detail: "The list of exchanges is still to come; squire run's log has a line for each."
-    )
     fileprivate static let notJSON = Problem(
         .unsupportedMediaType,
         detail: "The body must be JSON: send it with Content-Type: application/json."
