@@ -233,10 +233,6 @@ extension Problem {
         detail: "What changes something needs the header X-Squire-Inspector: 1."
     )
     static let notFound = Problem(.notFound, detail: "There is no such path. See / for what is here.")
-    static let notYet = Problem(
-        .notYet,
-        detail: "The list of exchanges is still to come; squire run's log has a line for each."
-    )
     fileprivate static let notJSON = Problem(
         .unsupportedMediaType,
         detail: "The body must be JSON: send it with Content-Type: application/json."

@@ -13,7 +13,7 @@ import Upstream
             "body_too_large", "target_too_long", "expectation_failed", "misdirected_request", "head_too_large",
             "login_needed", "session_unavailable", "upstream_unreachable", "upstream_tls", "upstream_protocol",
             "upstream_reset", "upstream_timeout", "overloaded", "shutting_down", "loop_detected", "internal_error",
-            "not_found", "not_yet", "evicted", "pins_full", "header_required",
+            "not_found", "evicted", "pins_full", "header_required",
             "unsupported_media_type", "invalid_request", "not_replayable", "nothing_to_refresh", "configuration_error",
             "other_configuration",
         ]

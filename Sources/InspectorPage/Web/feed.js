@@ -105,7 +105,6 @@ export function makeFeed(store, clock, on) {
       return { kind: 'key', isWrong: isTried };
     }
     if (result.status === 503) return { kind: 'lost', why: result.problem.detail };
-    if (result.status === 501) return { kind: 'missing', problem: result.problem };
     return { kind: 'refused', problem: result.problem };
   }
 
@@ -180,7 +179,7 @@ export function makeFeed(store, clock, on) {
     if (!response.ok) {
       let problem = { status: response.status, detail: `Squire answered with status ${response.status}.`, code: null };
       try { problem = await response.json(); } catch { /* It says nothing more. */ }
-      if (response.status === 503 || response.status === 501) {
+      if (response.status === 503) {
         mayStream = performance.now() + 1000 * Math.max(5, Number(response.headers.get('Retry-After')) || 0);
         return poll(signal);
       }

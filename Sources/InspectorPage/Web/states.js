@@ -89,14 +89,13 @@ export function gone(app, x) {
 /// Whether nothing else can be shown: the key is needed, or this page may not ask.
 export function drawGate(place, app, feed) {
   const { kind, problem, isWrong } = app.connection;
-  const isGated = ['key', 'refused', 'missing'].includes(kind);
+  const isGated = ['key', 'refused'].includes(kind);
   const wanted = isGated ? kind + (problem?.detail || '') : kind === 'loading' || kind === 'lost' ? place.dataset.shown || '' : '';
   if (kind === 'key') setWrong(place, isWrong);
   if (place.dataset.shown === wanted) return wanted !== '' && place.childElementCount > 0;
   place.dataset.shown = wanted;
   if (kind === 'key') keyForm(place, feed, isWrong);
   else if (kind === 'refused') replace(place, h('section', { class: 'notice', role: 'alert' }, h('h2', { text: 'Squire refuses this page' }), h('p', { text: plain(problem.detail || problem.title || '') }), h('p', { class: 'quiet', text: setting(problem.code) }), h('button', { type: 'button', class: 'button', on: { click: () => feed.retry() } }, 'Try again')));
-  else if (kind === 'missing') replace(place, h('section', { class: 'notice', role: 'alert' }, h('h2', { text: 'This Squire records nothing' }), h('p', { text: plain(problem.detail || '') })));
   else replace(place);
   return isGated;
 }

@@ -30,7 +30,6 @@ public struct Problem: Error, Sendable, Equatable {
         case internalError = "internal_error"
         // The inspector's own.
         case notFound = "not_found"
-        case notYet = "not_yet"
         case evicted
         case pinsFull = "pins_full"
         case headerRequired = "header_required"
@@ -118,7 +117,6 @@ extension Problem.Code {
         case .invalidRequest, .configurationError: 422
         case .headTooLarge: 431
         case .internalError: 500
-        case .notYet: 501
         case .upstreamUnreachable, .upstreamTLS, .upstreamProtocol, .upstreamReset: 502
         case .sessionUnavailable, .overloaded, .shuttingDown: 503
         case .upstreamTimeout: 504
@@ -133,7 +131,7 @@ extension Problem.Code {
             .unsupportedMediaType, .invalidRequest:
             .httpRequestError
         case .forbiddenOrigin, .forbiddenUser, .wrongKey, .methodNotAllowed, .misdirectedRequest, .loginNeeded,
-            .notFound, .notYet, .evicted, .pinsFull, .headerRequired, .notReplayable, .nothingToRefresh,
+            .notFound, .evicted, .pinsFull, .headerRequired, .notReplayable, .nothingToRefresh,
             .configurationError, .otherConfiguration:
             .httpRequestDenied
         case .sessionUnavailable, .upstreamUnreachable: .destinationUnavailable

@@ -517,8 +517,7 @@ class States(PageCase):
     def test_refusals_say_why(self):
         self.server = StandIn(count=3)
         self.addCleanup(self.server.close)
-        for refusal, words in (((421, "misdirected_request", "The Host is not the inspector's."), "access.hosts"), ((403, "forbidden_origin", "A web page of another origin may not ask."), "forbidden|another site"),
-                               ((501, "not_yet", "The list is still to come."), "records nothing")):
+        for refusal, words in (((421, "misdirected_request", "The Host is not the inspector's."), "access.hosts"), ((403, "forbidden_origin", "A web page of another origin may not ask."), "forbidden|another site")):
             self.server.refusal = refusal
             page = self.tab("", "document.querySelector('.gate [role=alert]')")
             self.assertIn(refusal[2], page.text(".gate"))
