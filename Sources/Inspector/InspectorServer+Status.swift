@@ -18,9 +18,10 @@ extension InspectorServer {
         return .integer(Int(clamping: margin.components.seconds))
     }
 
-    /// `METHOD PATH` of a request that logs in, if the configuration names one.
+    /// `METHOD PATH` of a request that logs in, if the configuration names one: without a method it is POST.
     private func signIn(_ current: InspectedProxy.Current) -> String? {
-        current.settings?.session.signIn.lazy.map(\.description).first { $0.contains(" ") && !$0.contains("*") }
+        let pattern = current.settings?.session.signIn.lazy.map(\.description).first { !$0.contains("*") }
+        return pattern.map { $0.contains(" ") ? $0 : "POST \($0)" }
     }
 
     /// What a line that does a request again needs to name.

@@ -179,15 +179,22 @@ private enum MediaKind {
     case json, form, events, other
     case multipart(boundary: [UInt8])
 
+    private static let formType = Array("application/x-www-form-urlencoded".utf8)
+    private static let multipartType = Array("multipart/".utf8)
+    private static let eventsType = Array("text/event-stream".utf8)
+
     init(_ type: String?, _ octets: [UInt8]) {
-        let name = (type ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " && $0 != "\t" }
-        if name == "application/x-www-form-urlencoded" {
+        // In octets: text is slow to search, and this is asked of every body.
+        let name = (type ?? "").utf8.prefix { $0 != UInt8(ascii: ";") }
+            .filter { $0 != Octet.space && $0 != Octet.tab }
+            .map(\.lowercasedASCII)
+        if name == Self.formType {
             self = .form
-        } else if name.hasPrefix("multipart/"), let boundary = type.flatMap(FormScanner.boundary) {
+        } else if name.starts(with: Self.multipartType), let boundary = type.flatMap(FormScanner.boundary) {
             self = .multipart(boundary: boundary)
-        } else if name == "text/event-stream" {
+        } else if name == Self.eventsType {
             self = .events
-        } else if name.contains("json") || MemberScanner.looksLikeJSON(octets) {
+        } else if name.containsIgnoringCase("json") || MemberScanner.looksLikeJSON(octets) {
             self = .json
         } else {
             self = .other

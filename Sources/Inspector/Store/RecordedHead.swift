@@ -21,13 +21,20 @@ enum RecordedHead {
     static func fields(
         _ lines: [FieldLine],
         of octets: [UInt8],
-        _ redactor: Redactor
+        _ current: CurrentRedactor
     ) -> (fields: StoredFields, redactions: [String]) {
         var result = StoredFields()
         var redactions: [String] = []
         for line in lines {
             let name = Array(octets[line.name.range])
-            let value = redactor.field(name, Array(octets[line.value.range]))
+            let given = Array(octets[line.value.range])
+            let whole = octets[Int(line.name.lowerBound)..<max(Int(line.name.lowerBound), Int(line.value.upperBound))]
+            if current.clean.contains(whole) {
+                result.append(StoredField(name: name, value: given))
+                continue
+            }
+            let value = current.redactor.field(name, given)
+            if value.octets == given, value.redactions.isEmpty { current.clean.insert(whole) }
             result.append(StoredField(name: name, value: value.octets))
             for item in value.redactions where !redactions.contains(item) { redactions.append(item) }
         }

@@ -13,6 +13,31 @@ struct CurrentRedactor {
     var credential: CredentialApplication
     /// Octets of each body that are kept.
     var limit: Int
+    /// What was looked at and held nothing secret.
+    let clean = CleanLines()
+}
+
+/// Lines of heads that hold nothing secret: most come again and again, and are looked at once.
+///
+/// Goes with the redactor that said so. *Threading*: the inspector's loop only.
+final class CleanLines {
+    private var lines: Set<ArraySlice<UInt8>> = []
+    private var octets = 0
+    private static let maximumOctets = 128 * 1024
+    private static let maximumLine = 512
+
+    func contains(_ line: ArraySlice<UInt8>) -> Bool { line.count <= Self.maximumLine && lines.contains(line) }
+
+    func insert(_ line: ArraySlice<UInt8>) {
+        guard line.count <= Self.maximumLine else { return }
+        if octets > Self.maximumOctets {
+            lines = []
+            octets = 0
+        }
+        octets += line.count
+        // A copy: the slice would keep the whole head.
+        lines.insert(ArraySlice(Array(line)))
+    }
 }
 
 /// What is kept of an exchange, without what is secret in it.
@@ -73,7 +98,7 @@ extension RunningExchange {
         var sent = RequestHead()
         let hasSent = RecordedHead.parse(request: sentHead + [0x0D, 0x0A], into: &sent)
         if hasSent {
-            result.sent = RecordedHead.fields(sent.fields, of: sentHead, current.redactor).fields
+            result.sent = RecordedHead.fields(sent.fields, of: sentHead, current).fields
             if carriesCredential, let generation = attempts.last?.generation, generation != 0 {
                 let value = "\(current.credential.prefix)‹token, generation \(generation)›\(current.credential.suffix)"
                 result.sent.append(
@@ -98,7 +123,7 @@ extension RunningExchange {
         result.request.redactions = target.redactions
         let content = RecordedHead.content(head.fields, of: octets)
         if hasOwn {
-            let (fields, redactions) = RecordedHead.fields(own.fields, of: requestHead, current.redactor)
+            let (fields, redactions) = RecordedHead.fields(own.fields, of: requestHead, current)
             result.request.fields = fields
             result.request.headSize = requestHead.count
             result.request.redactions += redactions
@@ -153,7 +178,7 @@ extension RunningExchange {
         result.reason = current.redactor.message(Array(attempt.head[head.reason.range]))
         result.minorVersion = head.minorVersion
         result.headSize = attempt.head.count
-        (result.fields, result.redactions) = RecordedHead.fields(head.fields, of: attempt.head, current.redactor)
+        (result.fields, result.redactions) = RecordedHead.fields(head.fields, of: attempt.head, current)
         let size = UInt64(attempt.body.octets.count)
         var isWhole = ending != nil && !attempt.body.isCut
         if attempt.isRelayed, size < responseBytes { isWhole = false }

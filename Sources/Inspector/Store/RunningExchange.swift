@@ -315,6 +315,8 @@ final class RunningExchange {
     }
 
     private func isEventStream(_ attempt: Attempt) -> Bool {
+        // Nearly no head has to be parsed for that.
+        guard attempt.head.containsIgnoringCase("event-stream") else { return false }
         var head = ResponseHead()
         guard RecordedHead.parse(response: attempt.head, method: .get, into: &head) else { return false }
         guard let type = head.first(.contentType) else { return false }
@@ -336,6 +338,26 @@ extension StoredTokenWait.Outcome {
 extension Collection<UInt8> {
     /// Whether it begins with `text`, which is in lower case.
     func lowercasedASCIIStarts(with text: StaticString) -> Bool {
-        prefix(text.utf8CodeUnitCount).map { $0 &- 0x41 < 26 ? $0 | 0x20 : $0 }.elementsEqual("\(text)".utf8)
+        prefix(text.utf8CodeUnitCount).map(\.lowercasedASCII).elementsEqual("\(text)".utf8)
+    }
+}
+
+extension UInt8 {
+    var lowercasedASCII: UInt8 { self &- 0x41 < 26 ? self | 0x20 : self }
+}
+
+extension [UInt8] {
+    /// Whether `text`, which is in lower case, is somewhere in it.
+    func containsIgnoringCase(_ text: StaticString) -> Bool {
+        let wanted = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
+        return withUnsafeBufferPointer { own in
+            guard own.count >= wanted.count else { return false }
+            for start in 0...(own.count - wanted.count) {
+                var index = 0
+                while index < wanted.count, own[start + index].lowercasedASCII == wanted[index] { index += 1 }
+                if index == wanted.count { return true }
+            }
+            return false
+        }
     }
 }

@@ -108,6 +108,8 @@ const app = {
     const [method, target] = (app.status?.copy?.sign_in || 'POST /').split(' ');
     app.draft = { method, target, fields: [['Content-Type', 'application/json']], body: '{\n  "email": "",\n  "password": ""\n}' };
     app.go('/send');
+    // It may be shown already.
+    if (app.draft) views.send.update(app.route);
   },
 };
 
@@ -158,7 +160,11 @@ const feed = makeFeed(store, clock, {
     app.connection = next;
     const was = app.isOnline;
     app.isOnline = ['live', 'polling', 'hidden', 'loading'].includes(next.kind);
-    if (!was && app.isOnline) refreshGenerations();
+    if (!was && app.isOnline) {
+      refreshGenerations();
+      // What is over is not said any longer.
+      for (const element of [...toasts.children]) if (element.textContent.includes('does not answer')) element.remove();
+    }
     tell();
   },
   status: setStatus,
@@ -284,6 +290,7 @@ function draw() {
   const rate = app.stats?.rate ? ` ${number(Math.round(app.stats.rate))}/s` : '';
   const recording = { paused: 'recording is paused', off: 'recording is off', failures: 'failures only' }[app.record];
   pulse.dataset.kind = kind;
+  pulse.dataset.note = recording || '';
   say(pulse, { loading: 'connecting', live: `live${rate}`, polling: 'asking each second', hidden: 'resting', lost: 'no answer', key: 'locked', refused: 'refused' }[kind] + (recording && app.isOnline ? ` · ${recording}` : ''));
   if (pauseButton.dataset.on !== String(app.view.isPaused)) {
     const name = app.view.isPaused ? 'Resume' : 'Pause';

@@ -30,14 +30,17 @@ export function pictureType(bytes) {
   return pictures.find(([, isIt]) => isIt(bytes))?.[0] ?? null;
 }
 
+/// Where something was redacted; what is no place is a secret that was found as itself.
+export const redactedPart = part => (part === 'value' ? 'found by value' : part);
+
 /// What is to be said beside a body: `[{text, isWarning}]`. Pure.
 export function bodyRemarks(body) {
   const remarks = [], went = body.size ?? 0, kept = body.kept ?? 0;
   const say = (text, isWarning = true) => remarks.push({ text, isWarning });
   if (body.unreadable) {
     say(`Encoded with ${body.unreadable}: it cannot be searched for secrets, so it was not kept. ${size(went)} went.`);
-  } else if (kept === 0 && went > 0) {
-    say(`Not kept. ${size(went)} went.`);
+  } else if (kept === 0 && (went > 0 || body.cut)) {
+    say(`Not kept.${went ? ` ${size(went)} went.` : ''}`);
   } else if (isCut(body)) {
     const whole = body.decoded ?? (body.encoding ? null : went);
     say(whole !== null && whole <= kept ? 'Not all of it is kept'
@@ -45,7 +48,7 @@ export function bodyRemarks(body) {
       : `${size(kept)} of ${size(whole)} kept`);
   }
   if (body.redactions?.length) {
-    say(`${plural(body.redactions.length, 'value')} redacted: ${body.redactions.join(', ')}`, false);
+    say(`${plural(body.redactions.length, 'value')} redacted: ${body.redactions.map(redactedPart).join(', ')}`, false);
   }
   return remarks;
 }
@@ -76,7 +79,7 @@ export function makeBody(app, options) {
     const bytes = bodyOctets(body), text = utf8(bytes), cut = isCut(body) || isRunning;
     shown = { body, isRunning, isLocked: isLocked() };
     if (bytes.length === 0) {
-      replace(bar, h('span', { class: 'dim' }, body.size ? visible(summary(body)) : 'No body'));
+      replace(bar, h('span', { class: 'dim' }, body.size ? visible(summary(body)) : body.cut ? visible(body.type ?? 'no type') : 'No body'));
       replace(remarks, remarkNodes(body));
       replace(content);
       return;

@@ -6,7 +6,7 @@ import { makeTabs, statusClass, statusText } from './exchange.js';
 import { askableFields, inOneLine } from './explain.js';
 import { bodyOctets, mark, utf8 } from './octets.js';
 import { duration, plain, visible } from './text.js';
-import { size } from './body.js';
+import { redactedPart, size } from './body.js';
 import { address, button, place } from './panes.js';
 
 // Squire's own business, or refused when it is given.
@@ -33,9 +33,7 @@ const input = (label, props) => h('input', {
 
 /// The view. `update({id})`: null is an empty one.
 export function composerView(app) {
-  const method = input('Method', { list: 'methods', value: 'GET' });
-  const target = input('Target', { list: 'targets', 'data-focus': true, value: '/' });
-  const targets = h('datalist', { id: 'targets' });
+  const method = input('Method', { value: 'GET' }), target = input('Target', { 'data-focus': true, value: '/' });
   const rows = h('div', { class: 'field-rows', role: 'group', 'aria-label': 'Fields' });
   const body = h('textarea', { 'aria-label': 'Body', rows: 8, spellcheck: 'false', autocapitalize: 'off' });
   const bodyNote = h('p', { class: 'dim' });
@@ -46,8 +44,7 @@ export function composerView(app) {
   const copy = button({ title: 'As curl through Squire', on: { click: () => copyCurl() } }, icon('copy'), 'Copy');
   const form = h('form', { 'aria-label': 'Compose', class: 'compose-form' },
     h('div', { class: 'title-line' }, h('h2', {}, 'Compose'), closeButton(app)),
-    h('div', { class: 'request-line' }, method, target,
-      h('datalist', { id: 'methods' }, methods.map(value => h('option', { value }))), targets),
+    h('div', { class: 'request-line' }, completing(method, 'Methods', () => methods), completing(target, 'Targets', targets)),
     h('h3', {}, 'Fields'), rows,
     button({ on: { click: () => addField('', '').querySelector('input').focus() } }, 'Add field'),
     h('h3', {}, 'Body'), bodyNote, body,
@@ -57,7 +54,7 @@ export function composerView(app) {
   const answerTabs = makeTabs(app, tab => { answerTab = tab; answerTabs.update(sent, tab); });
   const answer = h('section', { class: 'compose-answer', 'aria-label': 'Answer' });
   const element = h('div', { class: 'dv composer' }, h('div', { class: 'composer-columns' }, form, answer));
-  let id = undefined, draft = null, model = null, timer = null, asked = 0, isSending = false, ticket = 0;
+  let id = undefined, draft = null, model = null, timer = null, asked = 0, isSending = false, isStale = false, ticket = 0;
 
   showNothing();
   form.addEventListener('submit', event => {
@@ -71,7 +68,7 @@ export function composerView(app) {
     event.stopPropagation();
     submit();
   });
-  app.watch?.(() => { if (element.isConnected) check(); });
+  app.watch?.(() => { if (element.isConnected) lookAgain(); });
 
   function showNothing() {
     sent = null;
@@ -80,11 +77,10 @@ export function composerView(app) {
 
   async function update(state) {
     const intent = takeIntent(state.id ?? null);
-    if ((state.id ?? null) === id && !intent && !app.draft) return undefined;
+    if ((state.id ?? null) === id && !intent && !app.draft) return lookAgain();
     id = state.id ?? null;
     warning.hidden = true;
     problem.textContent = '';
-    completions();
     if (id === null) return begin();
     const mine = ticket += 1, asked = id;
     const result = await app.api.get(address(asked));
@@ -98,7 +94,7 @@ export function composerView(app) {
     if (intent?.isAgain) {
       warning.hidden = false;
       warning.textContent = intent.missing?.length && /^(GET|HEAD|OPTIONS|QUERY)$/.test(model.method)
-        ? `Fill in what was redacted: ${plain(intent.missing.join(', '))}`
+        ? `Fill in what was redacted: ${plain(intent.missing.map(redactedPart).join(', '))}`
         : `Send it again? ${plain(model.method)}: this may do it a second time.`;
       if (send.disabled) firstMissing()?.focus();
       else send.focus();
@@ -158,13 +154,13 @@ export function composerView(app) {
   const fieldsNow = () => [...rows.children].map(row => [...row.querySelectorAll('input')].map(input => input.value))
     .filter(([name, value]) => name !== '' || value !== '').map(([name, value]) => [name.trim(), value.trim()]);
 
-  function completions() {
+  function targets() {
     const seen = new Set();
     for (let i = app.store.rows.length - 1; i >= 0 && seen.size < 100; i -= 1) {
       const x = app.store.rows[i].x;
       if (x && !mark.test(x.target) && x.target.length < 300) seen.add(x.target);
     }
-    replace(targets, [...seen].sort().map(value => h('option', { value })));
+    return [...seen].sort();
   }
 
   /// The inputs in which a mark still stands for a secret.
@@ -180,6 +176,11 @@ export function composerView(app) {
     timer = setTimeout(explain, 200);
   }
 
+  /// Asks anew what it could not be told before.
+  function lookAgain() {
+    if (check() === null && isStale) changed();
+  }
+
   function check() {
     const missing = missingInputs();
     for (const input of form.querySelectorAll('.is-missing')) {
@@ -192,10 +193,15 @@ export function composerView(app) {
     }
     const why = app.isOnline === false ? 'Squire does not answer.' : isSending ? 'It is being sent.'
       : missing.length ? `Fill in what was redacted (${missing.length}).` : null;
-    send.disabled = why !== null;
+    // What is disabled loses the focus.
+    send.disabled = missing.length > 0 && !isSending;
+    send.setAttribute('aria-disabled', String(why !== null));
     send.title = why ?? 'Ctrl+Enter';
     line.classList.toggle('warning', missing.length > 0);
-    if (why && !isSending) line.textContent = line.title = why;
+    if (why && !isSending) {
+      line.textContent = line.title = why;
+      isStale = true;
+    }
     return why;
   }
 
@@ -206,6 +212,7 @@ export function composerView(app) {
       method: method.value, target: target.value, fields: askableFields([['Host', hostOf(app)], ...fieldsNow()]),
     });
     if (mine !== asked || check() !== null) return;
+    isStale = !result.status;
     line.textContent = line.title = plain(result.ok ? inOneLine(result.json) : result.problem?.detail ?? '');
   }
 
@@ -247,6 +254,10 @@ export function composerView(app) {
 
   function refused({ problem: given, status }) {
     showNothing();
+    // Why it is refused is said once.
+    clearTimeout(timer);
+    asked += 1;
+    line.textContent = line.title = '';
     problem.textContent = status === 422 ? plain(given.detail ?? `${given.field} is refused`)
       : `Not sent: ${plain(whyNot(given))}`;
     const field = given?.field, byName = [...rows.children].find(row =>
@@ -300,6 +311,58 @@ export function composerView(app) {
   }
 
   return { element, update, key: () => false };
+}
+
+/// The text field, with a list of what may stand in it beneath: the arrows choose, Enter takes, Esc closes.
+function completing(field, label, all) {
+  const list = h('ul', { role: 'listbox', id: `list-${label}`, class: 'menu completions', 'aria-label': label, hidden: true });
+  let at = -1;
+  const close = () => {
+    list.hidden = true;
+    field.removeAttribute('aria-activedescendant');
+  };
+  function open(text) {
+    const typed = text.toLowerCase();
+    const found = all().filter(value => value !== field.value && value.toLowerCase().includes(typed)).slice(0, 12);
+    at = -1;
+    close();
+    replace(list, found.map((value, i) => h('li', {
+      role: 'option', id: `${list.id}-${i}`, 'aria-selected': 'false', 'data-value': value,
+      // The field keeps the focus.
+      on: { mousedown: event => { event.preventDefault(); take(value); } },
+    }, visible(value))));
+    list.hidden = found.length === 0;
+  }
+  function take(value) {
+    field.value = value;
+    close();
+    field.dispatchEvent(new Event('input', { bubbles: true }));
+    close();
+  }
+  function choose(to) {
+    list.children[at]?.setAttribute('aria-selected', 'false');
+    at = (to + list.children.length) % list.children.length;
+    list.children[at].setAttribute('aria-selected', 'true');
+    list.children[at].scrollIntoView({ block: 'nearest' });
+    field.setAttribute('aria-activedescendant', list.children[at].id);
+  }
+  field.setAttribute('aria-autocomplete', 'list');
+  field.setAttribute('aria-controls', list.id);
+  field.addEventListener('input', () => open(field.value));
+  field.addEventListener('blur', close);
+  field.addEventListener('keydown', event => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step && list.hidden) open('');
+    if (list.hidden) return;
+    if (step) choose(at < 0 && step < 0 ? -1 : at + step);
+    else if (event.key === 'Enter' && at >= 0) take(list.children[at].dataset.value);
+    else if (event.key === 'Escape') close();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  return h('div', { class: 'menu-place' }, field, list);
 }
 
 function hostOf(app) {

@@ -1,5 +1,6 @@
 // Two attempts, or two exchanges, and what differs between them.
 import { closeButton } from './actions.js';
+import { bodyRemarks } from './body.js';
 import { bodyLines, difference, fieldDifference, folded } from './compare.js';
 import { h, replace } from './dom.js';
 import { fieldValue } from './headers.js';
@@ -35,7 +36,9 @@ const spoken = { removed: 'only left', added: 'only right' };
 /// The view. `update({left, right})`.
 export function diffView(app) {
   const element = h('div', { class: 'dv diff' });
-  let asked = '', isUnified = matchMedia('(max-width: 900px)').matches, sides = null;
+  let asked = '', sides = null, chosen = null;
+  const narrow = matchMedia('(max-width: 900px)');
+  narrow.addEventListener('change', () => { if (sides && chosen === null) show(); });
 
   async function update({ left, right }) {
     const mine = JSON.stringify([left, right]);
@@ -61,10 +64,10 @@ export function diffView(app) {
   }
 
   function show() {
-    const [left, right] = sides, view = isUnified ? unified : beside;
+    const [left, right] = sides, isUnified = chosen ?? narrow.matches, view = isUnified ? unified : beside;
     const name = side => [h('a', { href: place(side.id) }, visible(side.id)), side.n === null ? '' : ` attempt ${side.n}`];
     const choose = value => () => {
-      isUnified = value;
+      chosen = value;
       show();
       element.querySelector('[aria-pressed="true"]').focus();
     };
@@ -109,6 +112,13 @@ function fieldsPart(left, right) {
 function bodyPart(left, right, view) {
   const { kind, sides } = bodyLines(left, right), result = linesPart(...sides, view);
   if (result.count) result.content = [h('p', { class: 'dim' }, `Compared as ${kind}.`), result.content];
+  const remarks = [['Left', left], ['Right', right]].flatMap(([side, body]) =>
+    bodyRemarks(body ?? {}).filter(remark => remark.isWarning).map(({ text }) => `${side}: ${text}`));
+  if (remarks.length) {
+    // What is not here cannot be the same.
+    result.count ||= null;
+    result.content = [remarks.map(text => h('p', { class: 'warning' }, visible(text))), result.content];
+  }
   return result;
 }
 
@@ -122,8 +132,10 @@ function linesPart(left, right, view) {
         h('div', { class: 'both' }, textPane(left.join('\n'), 'Left'), textPane(right.join('\n'), 'Right'))],
     };
   }
-  const count = steps.filter(step => step.what !== 'equal').length;
-  return { count, content: count ? view(left, right, folded(steps)) : null };
+  const groups = folded(steps), length = (group, what) => group.steps.filter(step => step.what === what).length;
+  // A line in the place of another is one difference.
+  const count = groups.reduce((sum, group) => sum + Math.max(length(group, 'removed'), length(group, 'added')), 0);
+  return { count, content: count ? view(left, right, groups) : null };
 }
 
 function foldNode(group, draw) {

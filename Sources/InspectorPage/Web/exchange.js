@@ -7,7 +7,7 @@ import { makeExplain } from './explain.js';
 import { makeHeaders } from './headers.js';
 import { makeMessages } from './messages.js';
 import { makeRaw, makeRequest, makeResponse } from './sides.js';
-import { makeStory } from './story.js';
+import { makeStory, waits } from './story.js';
 import { duration, plain, span, time, visible } from './text.js';
 import { address, button, place } from './panes.js';
 
@@ -22,11 +22,13 @@ const hasMessages = x => x.flags?.includes('stream') || x.flags?.includes('webso
 /// How it ended, in words: `201 after a refresh`.
 export function statusText(x) {
   const parts = [x.status ?? (x.state === 'running' ? 'running' : 'no answer')];
-  if (x.attempts > 1 && x.statuses?.[0] === 401) parts.push('after a refresh');
+  const ended = waits(x).filter(wait => wait.ended != null), isFailed = ended.length > 0 && ended.every(wait => wait.outcome !== 'refreshed');
+  if (isFailed) parts.push(x.code === 'login_needed' ? '' : 'a refresh failed');
+  else if (x.attempts > 1 || x.refresh === 'led' && ended.length > 0) parts.push('after a refresh');
   else if (x.refresh === 'waited') parts.push('after waiting');
   if (x.state === 'running' && x.status) parts.push('· running');
   if (x.code) parts.push(`· ${x.code}`);
-  return parts.join(' ');
+  return parts.filter(Boolean).join(' ');
 }
 
 export function statusClass(x) {
@@ -38,7 +40,7 @@ export function statusClass(x) {
 /// The tabs of an exchange and what they show. `onTab(tab)` is told what a person chose. `update(exchange, tab)`.
 export function makeTabs(app, onTab) {
   const list = h('div', { class: 'tabs', role: 'tablist', 'aria-label': 'Exchange' });
-  const panel = h('div', { class: 'tab-panel', role: 'tabpanel', id: 'exchange-panel', tabIndex: -1 });
+  const panel = h('div', { class: 'tab-panel', role: 'tabpanel', id: 'exchange-panel', tabIndex: 0 });
   const element = h('div', { class: 'tabbed' }, list, panel);
   let id = null, views = new Map(), exchange = null, current = 'story';
 

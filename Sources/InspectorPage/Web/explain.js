@@ -31,10 +31,12 @@ function accessText(access) {
   return access.detail ?? access.because ?? access.reason ?? access.code ?? 'by the access rules';
 }
 
-/// The whole of it.
-export function explanationView(explanation) {
+/// The whole of it. `given` are the fields of the request: what is made in the place of one of them replaces it.
+export function explanationView(explanation, given = []) {
   const { route = {}, token = {} } = explanation;
   const source = text => text && h('span', { class: 'source' }, visible(text));
+  const names = new Set(given.map(([name]) => name.toLowerCase()));
+  const became = ({ what, name }) => (what === 'made' && names.has(name.toLowerCase()) ? 'replaced' : what);
   const row = (name, ...what) => [h('dt', {}, name), h('dd', {}, ...what)];
   return h('div', {},
     h('dl', { class: 'fact-list' },
@@ -46,9 +48,9 @@ export function explanationView(explanation) {
       token.advice && h('p', { class: 'warning' }, visible(token.advice)))),
     h('table', { class: 'fields compared', 'aria-label': 'Fields' },
       h('thead', {}, h('tr', {}, ['Field', 'Value', 'What', 'Why'].map(text => h('th', { scope: 'col' }, text)))),
-      h('tbody', {}, (explanation.fields ?? []).map(field => h('tr', { class: `what-${field.what}` },
+      h('tbody', {}, (explanation.fields ?? []).map(field => h('tr', { class: `what-${became(field)}` },
         h('th', { scope: 'row' }, visible(field.name)), h('td', { 'data-label': 'Value' }, fieldValue(field.value)),
-        h('td', {}, h('span', { class: 'badge' }, field.what)),
+        h('td', {}, h('span', { class: 'badge' }, became(field))),
         h('td', { 'data-label': 'Why' }, visible(field.why ?? ''), source(field.source)))))));
 }
 
@@ -68,7 +70,7 @@ export function makeExplain({ app }) {
     if (!answer.ok) asked = null;
     replace(element, answer.ok
       ? [h('p', { class: 'dim' }, 'What Squire would do with this request now, by its configuration and session of now.'),
-        explanationView(answer.json)]
+        explanationView(answer.json, x.request?.head?.fields)]
       : h('p', { class: 'warning', role: 'alert' }, visible(answer.problem?.detail ?? 'Squire did not explain it.')));
   }
 

@@ -21,7 +21,7 @@ export function makeFilterBox(app) {
   const element = h('div', { class: 'filter', role: 'search' },
     h('div', { class: 'filter-line' }, h('div', { class: 'filter-field' }, hint, mirror, input, clear, options), count, saved, panel), words);
 
-  let found = null, chosen = -1, timer = null, searching = null, searchedAt = 0, notes = '', errors = [];
+  let found = null, chosen = -1, timer = null, searching = null, searchedAt = 0, searched = null, notes = '', errors = [];
 
   function set(text, { isFromRoute = false } = {}) {
     if (input.value !== text) input.value = text;
@@ -35,27 +35,57 @@ export function makeFilterBox(app) {
     if (!isFromRoute) app.setQuery(text.trim());
     draw();
     clearTimeout(timer);
-    if (view.filter.server.length) timer = setTimeout(search, 200); else { notes = ''; update(); }
+    if (view.filter.server.length) timer = setTimeout(() => search(false), 200); else { notes = ''; update(); }
   }
 
-  /// Asks the server for what only it can see.
-  async function search() {
+  /// Pages of what the server finds, the newest first or from a position on: 20 at most.
+  async function pages(kind, value, after, signal) {
+    const list = { ids: [], searched: 0, cut: 0, unreadable: 0, more: true };
+    let place = after ? `&after=${after}` : '', run = null;
+    for (let i = 0; i < 20 && list.more; i++) {
+      const answer = await app.api.get(`/api/exchanges?limit=1000&${kind}=${encodeURIComponent(value)}${place}`, { signal });
+      if (!answer.ok) throw answer.problem;
+      const { exchanges, ...all } = answer.json;
+      if (run !== null && all.run !== run) break;
+      if (run === null) for (const name of ['searched', 'cut', 'unreadable']) list[name] = all[name];
+      run = all.run;
+      for (const x of exchanges) list.ids.push(x.id);
+      list.more = all.more === true && exchanges.length > 0;
+      place = !exchanges.length ? '' : after ? `&after=${run}-${exchanges.at(-1).seq}` : `&before=${run}-${exchanges[0].seq}`;
+    }
+    return list;
+  }
+
+  /// Asks the server for what only it can see: all of it, or what has come since.
+  async function search(isMore) {
+    const { run, seq } = app.store;
+    const asked = view.filter.server.map(({ kind, value }) => `${kind}:${value}`).join('\n');
+    if (searched?.asked !== asked || searched.run !== run) isMore = false;
     searching?.abort();
     const controller = searching = new AbortController();
-    notes = `searching ${number(app.kept ?? 0)} bodies…`;
-    update();
+    if (!isMore) {
+      searched = null;
+      notes = `searching ${number(app.kept ?? 0)} bodies…`;
+      update();
+    }
     const results = [];
     try {
       for (const { kind, value } of view.filter.server) {
-        const answer = await app.api.get(`/api/exchanges?limit=1000&${kind}=${encodeURIComponent(value)}`, { signal: controller.signal });
-        if (!answer.ok) { notes = `not searched: ${answer.problem.detail || answer.problem.title}`; return update(); }
-        context.found.set(`${kind}:${value}`, new Set(answer.json.exchanges.map(x => x.id)));
-        results.push(answer.json);
+        const list = await pages(kind, value, isMore ? `${run}-${searched.seq}` : '', controller.signal);
+        const key = `${kind}:${value}`;
+        context.found.set(key, new Set([...isMore ? context.found.get(key) ?? [] : [], ...list.ids]));
+        results.push(list);
       }
-    } catch { return; }
-    searchedAt = app.store.seq;
-    const [{ searched, cut, unreadable }] = results;
-    notes = [searched === undefined ? '' : `searched ${number(searched)} bodies`, cut ? `${number(cut)} are cut` : '', unreadable ? `${number(unreadable)} cannot be read` : ''].filter(Boolean).join('; ');
+    } catch (problem) {
+      if (problem.name !== 'AbortError') { searching = null; notes = `not searched: ${problem.detail || problem.title}`; update(); }
+      return;
+    }
+    searching = null;
+    searchedAt = seq;
+    const first = results[0], before = isMore ? searched : { count: 0, cut: 0, unreadable: 0, isPart: false };
+    searched = { asked, run, seq, count: first.searched === undefined ? undefined : before.count + first.searched, cut: before.cut + (first.cut ?? 0), unreadable: before.unreadable + (first.unreadable ?? 0), isPart: before.isPart || results.some(list => list.more) };
+    const { count, cut, unreadable, isPart } = searched;
+    notes = [count === undefined ? '' : `searched ${number(count)} bodies`, cut ? `${number(cut)} are cut` : '', unreadable ? `${number(unreadable)} cannot be read` : '', isPart ? 'of what matches only the newest 20,000 are shown' : ''].filter(Boolean).join('; ');
     view.refilter();
     update();
   }
@@ -189,7 +219,7 @@ export function makeFilterBox(app) {
     element, input, set, update,
     /// What came since the last search may match, too.
     refresh() {
-      if (view.filter.server.length && app.isOnline && app.store.seq !== searchedAt) search();
+      if (view.filter.server.length && app.isOnline && app.store.seq !== searchedAt && !searching) search(true);
       if (view.filter.isTimed) view.refilter();
       update();
     },

@@ -30,12 +30,21 @@ function generations(x) {
   return all.length > 1 ? `${all[0]}→${all[all.length - 1]}` : all.length ? String(all[0]) : '';
 }
 
+/// Whether its refresh gave no token: it was not sent, or the refusal was passed on.
+function isInVain(x) {
+  return !!x.refresh && x.state === 'done' && (x.attempts === 0 ? !!x.code : x.attempts === 1 && x.status === 401);
+}
+
+function inVain(x) {
+  return x.code === 'login_needed' ? 'a login is needed' : 'a refresh failed';
+}
+
 /// Signs of an exchange with their words, in the order in which they stand.
 export function signs(x) {
   const found = [];
   if (x.attempts > 1) found.push(['↻', 'refreshed and sent again', 'again']);
-  else if (x.refresh === 'waited') found.push(['⧗', 'waited for a refresh', 'waited']);
-  else if (x.refresh === 'led') found.push(['↻', 'refreshed first', 'again']);
+  else if (isInVain(x)) found.push(['✕', inVain(x), 'failed']);
+  else if (x.refresh) found.push(['⧗', x.refresh === 'led' ? 'refreshed first' : 'waited for a refresh', 'waited']);
   if (x.state === 'running') found.push(['▶', 'running', 'running']);
   if (x.outcome === 'upstream_failed' || x.outcome === 'shut_down') found.push(['✕', 'failed', 'failed']);
   if (x.outcome === 'client_gone') found.push(['⊣', 'your tool hung up', 'left']);
@@ -48,7 +57,7 @@ export function signs(x) {
 
 /// The row's name for who hears it.
 export function sentence(x) {
-  const how = x.attempts > 1 || x.refresh === 'led' ? ' after a refresh' : x.refresh === 'waited' ? ' after waiting' : '';
+  const how = isInVain(x) ? `, ${inVain(x)}` : x.attempts > 1 || x.refresh === 'led' ? ' after a refresh' : x.refresh === 'waited' ? ' after waiting' : '';
   return `${text.plain(x.method)} ${text.middle(text.plain(x.target), 300)}, ${x.status ?? 'no status'}${how}`
     + (x.code ? `, failed ${x.code}` : x.outcome === 'upstream_failed' ? ', failed' : '') + (x.state === 'running' ? ', running' : '')
     + `, ${Math.round(x.total_ms ?? 0)} milliseconds` + (x.generation ? `, generation ${x.generation}` : '');
@@ -89,6 +98,8 @@ export function makeList(app) {
   const pool = [];
   const extra = makeRow();
   let anchor = null;
+  /// The selected row is to be brought into sight as soon as there is room for it.
+  let isSought = false;
 
   function makeRow() {
     const element = h('div', { class: 'row', role: 'row' });
@@ -196,6 +207,9 @@ export function makeList(app) {
     paint(sizer, { height: `${total * height}px` });
     if (following && !view.isPaused && pressed === null) {
       scrollTo(total * height);
+    } else if (isSought && indexOfSelected() >= 0 && grid.clientHeight) {
+      see(indexOfSelected());
+      isSought = false;
     } else if (anchor) {
       const index = view.indexOf(anchor.item);
       // One that went: whoever has taken its place.
@@ -216,6 +230,8 @@ export function makeList(app) {
     if (chosen >= 0 && (chosen < first || chosen >= first + count)) fill(extra, view.items[chosen], chosen); else hide(extra);
     if (chosen >= 0) grid.setAttribute('aria-activedescendant', `row-${selected}`); else grid.removeAttribute('aria-activedescendant');
     anchor = findAnchor();
+    // What is in sight is not new.
+    if (grid.scrollTop + view_ >= total * height + head.offsetHeight - height / 2) fresh = 0;
     const n = view.isPaused ? view.waiting : following ? 0 : fresh;
     more.hidden = n === 0;
     if (n) replace(more, icon('down'), ` ${text.number(n)} new`);
@@ -256,7 +272,7 @@ export function makeList(app) {
       const index = indexOfSelected();
       if (index >= 0) {
         following = false;
-        if (isSeen) see(index);
+        isSought = isSeen;
       }
       schedule();
     },
@@ -308,6 +324,7 @@ export function makeList(app) {
     // What this file scrolls itself says nothing of a person's wish.
     if (Math.abs(grid.scrollTop - placed) >= 1) {
       placed = -1;
+      isSought = false;
       following = grid.scrollTop + grid.clientHeight >= view.items.length * height + head.offsetHeight - height / 2;
       if (following) fresh = 0;
       anchor = null;

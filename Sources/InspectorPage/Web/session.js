@@ -97,9 +97,10 @@ export function sessionCard(app) {
       const waiting = app.session?.waiters ? ` · ${plural(app.session.waiters, 'request')} wait` : '';
       say(timer, `${((performance.now() - busySince) / 1000).toFixed(1)} s${waiting}`);
     } else if (shown.isCounting && seconds !== null) {
-      say(timer, seconds > 0 ? `${countdown(seconds)} left` : `expired ${span(-seconds)} ago`);
+      const isRefreshed = shown.name === 'usable';
+      say(timer, seconds > 0 ? `${countdown(seconds)} left` : isRefreshed ? 'expired: the next request refreshes it' : `expired ${span(-seconds)} ago`);
     } else say(timer, '');
-    element.dataset.soon = String(shown.isCounting && seconds !== null && seconds < 60);
+    element.dataset.soon = String(shown.isCounting && seconds !== null && seconds < 60 && (seconds > 0 || shown.name !== 'usable'));
     join();
   }
 
@@ -120,14 +121,15 @@ export function sessionCard(app) {
     const facts = [];
     if (shown.isCounting && !isAsking) {
       const margin = app.status?.margin;
-      if (typeof margin === 'number') facts.push(`refreshes ${span(margin)} before`);
+      if (app.status && session.source !== 'given' && !(left() <= 0)) facts.push(margin > 0 ? `refreshes ${span(margin)} before` : 'refreshes when the API refuses it');
       if (session.signed_in_at) facts.push(`signed in ${day(session.signed_in_at)}`);
       if (session.clock_skew && Math.abs(session.clock_skew) > 5) facts.push(`the API’s clock is ${span(Math.abs(session.clock_skew))} ${session.clock_skew > 0 ? 'ahead' : 'behind'}`);
     }
     say(notes, facts.join(' · '));
     for (const [name, button] of [['refresh', refresh], ['copy', command], ['compose', compose]]) {
       // Its place stays while a refresh is on its way: what has focus must not vanish.
-      button.hidden = !(shown.actions.includes(name) || (name === 'refresh' && (isAsking || shown.isBusy)));
+      // Without a known request that logs in, none can be written.
+      button.hidden = name === 'compose' && !app.status?.copy?.sign_in || !(shown.actions.includes(name) || (name === 'refresh' && (isAsking || shown.isBusy)));
     }
     const why = !app.isOnline ? 'Squire does not answer' : isAsking || shown.isBusy ? 'A refresh is on its way' : null;
     for (const button of [refresh, compose]) {

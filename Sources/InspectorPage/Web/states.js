@@ -40,7 +40,7 @@ export function watchLoading(app, tell) {
 
 export function drawNotice(place, app) {
   const isLoading = !app.hasList && app.isOnline;
-  const kind = isLoading ? (isSlow ? 'loading' : '') : app.hasList && app.store.rows.length === 0 ? `empty ${app.record} ${listenerOf(app)?.text ?? ''}` : app.hasList && app.view.items.length === 0 ? 'nothing' : '';
+  const kind = isLoading ? (isSlow ? 'loading' : '') : app.hasList && app.store.rows.length === 0 ? `empty ${app.record} ${listenerOf(app)?.text ?? ''} ${app.status?.copy?.examples ?? ''}` : app.hasList && app.view.items.length === 0 ? 'nothing' : '';
   if (place.dataset.kind === kind) return;
   place.dataset.kind = kind;
   place.hidden = kind === '';
@@ -61,6 +61,13 @@ function listenerOf(app) {
   return null;
 }
 
+/// `[line, words]` of lines whose comment says what they do.
+function examples(app, listener) {
+  const given = app.status?.copy?.examples;
+  if (Array.isArray(given) && given.length) return given.map(line => { const [, command, words] = /^(.*?)(?:\s+#\s*(.*))?$/s.exec(String(line)); return [command, words || 'a request; Squire adds the token']; });
+  return [[listener.curl('-i', '/'), 'a request; Squire adds the token'], [listener.curl('-I', '/'), 'the head of the answer only'], [listener.curl('-i', '/no-such-path'), 'one that fails, to see how that looks']];
+}
+
 function empty(app) {
   const listener = listenerOf(app);
   const recording = {
@@ -71,9 +78,7 @@ function empty(app) {
   return h('div', { class: 'notice empty' },
     h('h2', { text: 'Nothing went through yet' }),
     recording ? h('p', { class: 'warn-words', text: recording }) : null,
-    listener ? [h('p', { text: 'Send something through Squire, and it is here at once:' }), app.commands([
-      [listener.curl('-i', '/'), 'a request; Squire adds the token'], [listener.curl('-I', '/'), 'the head of the answer only'], [listener.curl('-i', '/no-such-path'), 'one that fails, to see how that looks'],
-    ])] : null,
+    listener ? [h('p', { text: 'Send something through Squire, and it is here at once:' }), app.commands(examples(app, listener))] : null,
     h('p', {}, 'Or ', h('a', { href: '#/send' }, 'send one from here'), '.'),
     h('p', { class: 'quiet small', text: `Of each exchange the heads and the first ${size(app.status?.inspector?.body ?? 65536)} of its bodies are kept${keep ? `, ${size(keep)} in all` : ''}, in Squire’s memory only, without tokens, passwords and cookies. Nothing leaves this process.` }));
 }

@@ -5,10 +5,7 @@ import { size } from './body.js';
 import { values } from './octets.js';
 import { button } from './panes.js';
 
-const count = n => n.toLocaleString('en');
-const milliseconds = ms => (ms < 99_950 ? ms.toFixed(1) : count(Math.round(ms)));
-
-/// The lines: `[{at, text, kind, note?, attempt?, isHeld?, isRelayed?, command?}]`, ascending by `at`, milliseconds after
+/// The lines: `[{at, text, kind, note?, attempt?, command?}]`, ascending by `at`, milliseconds after
 /// the beginning. `generations` is what `/api/generations` has of the tokens; `place` where Squire is. Pure.
 export function storyLines(x, { generations = [], place = null } = {}) {
   const lines = [], attempts = x.attempt_list ?? [];
@@ -24,6 +21,15 @@ export function storyLines(x, { generations = [], place = null } = {}) {
     attemptLines(say, x, attempt, attempts);
   }
   for (const wait of left) waitLines(say, wait, generations, x);
+  const last = attempts.at(-1);
+  if (last?.held && last.relayed) {
+    // It goes on once the refresh that it waited for has failed.
+    const isLogin = x.code === 'login_needed';
+    say(Math.max(last.first_byte ?? 0, waits(x).at(-1)?.ended ?? x.total_ms ?? 0), statusKind(last.status),
+      `${last.status} given to your tool${isLogin ? ', marked login needed' : ''}`, {
+        attempt: last.n, isAnswer: true, command: isLogin ? loginCommand(place, null) : undefined,
+      });
+  }
   for (const answer of x.interim ?? []) say(answer.at, 'interim', `${answer.status} passed on to your tool`);
   if (x.own_answer) ownAnswer(say, x, place);
   ending(say, x, attempts);
@@ -32,7 +38,7 @@ export function storyLines(x, { generations = [], place = null } = {}) {
   return lines.sort((a, b) => shown(a) - shown(b));
 }
 
-const waits = x => (x.token_waits?.length ? x.token_waits : x.token_wait ? [x.token_wait] : []);
+export const waits = x => (x.token_waits?.length ? x.token_waits : x.token_wait ? [x.token_wait] : []);
 
 const sizeOf = x => (x.request_bytes ? ` · ${size(x.request_bytes)}` : '');
 
@@ -52,15 +58,15 @@ function attemptLines(say, x, attempt, attempts) {
   const token = generation ? `with generation ${generation}` : 'without a token';
   const connection = attempt.reused ? ' · on a kept connection'
     : attempt.connected > attempt.began
-      ? ` · on a new connection, made in ${milliseconds(attempt.connected - attempt.began)} ms` : '';
+      ? ` · on a new connection, made in ${duration(attempt.connected - attempt.began)}` : '';
   say(attempt.began, 'attempt', `attempt ${n} ${token}${connection}`, {
-    attempt: n, note: n > 1 ? 'the same octets, the same X-Request-ID' : undefined,
+    attempt: n, note: n > 1 ? `the same octets${values(x.sent?.fields, 'x-request-id').length ? ', the same X-Request-ID' : ''}` : undefined,
   });
   if (attempt.first_byte != null) {
     const why = challenge(attempt), isLast = n === attempts.length;
     say(attempt.first_byte, statusKind(attempt.status), `${attempt.status} ${why ?? attempt.reason ?? ''}`.trim(), {
-      attempt: n, isAnswer: true, isHeld: attempt.held && !attempt.relayed, isRelayed: Boolean(attempt.relayed),
-      canDiffer: isLast && n > 1, note: attempt.held && !attempt.relayed ? 'held: your tool has not seen it'
+      attempt: n, isAnswer: true, canDiffer: isLast && n > 1,
+      note: attempt.held ? `held: your tool has not seen it${attempt.relayed ? ' yet' : ''}`
         : attempt.relayed ? 'what your tool got' : undefined,
     });
   }
@@ -94,7 +100,7 @@ function challenge(attempt) {
 function waitLines(say, wait, generations, x) {
   const known = generations.find(item => item.generation === wait.generation);
   const others = wait.waiters ?? (wait.led && known?.led_by === x.id ? known.waiters : null);
-  const why = wait.cause === 'expiry' || wait.for_rejection === false ? ': the token was about to expire' : '';
+  const why = wait.for_rejection === false ? `: the token ${expiryWords(wait, generations, x)}` : '';
   if (wait.led) {
     const waiting = others === null ? '' : others === 0 ? ' · none waited for it'
       : ` · ${plural(others, 'other')} waited for it`;
@@ -119,6 +125,14 @@ function waitLines(say, wait, generations, x) {
     timed_out: () => ['bad', 'the refresh took too long'],
   }[wait.outcome];
   if (outcome) say(wait.ended, ...outcome());
+}
+
+/// By the stamps, if the end of the token that was there is known.
+function expiryWords(wait, generations, x) {
+  const at = (Date.parse(x.at) + wait.began) / 1000;
+  const old = generations.filter(item => (wait.generation ? item.generation < wait.generation : item.issued_at <= at)).at(-1);
+  if (typeof old?.expires_at !== 'number' || isNaN(at)) return 'was at its end';
+  return old.expires_at <= at ? 'had expired' : 'was about to expire';
 }
 
 function ownAnswer(say, x, place) {
@@ -176,11 +190,11 @@ function bar(x) {
   const parts = [['queued', 'before it went out'], ['token', 'waiting for a token'], ['upstream', 'at the upstream'],
     ['client', 'giving it to your tool']].filter(([name]) => timings[name] > 0);
   const track = h('div', { class: 'time-bar', 'aria-hidden': 'true' }, spans.map(item => h('span', {
-    class: `span-${item.kind}`, title: `${item.name} ${milliseconds(item.to - item.from)} ms`,
+    class: `span-${item.kind}`, title: `${item.name} ${duration(item.to - item.from)}`,
     style: { left: `${item.from / total * 100}%`, width: `${(item.to - item.from) / total * 100}%` },
   })));
   return h('div', { class: 'timing' }, track, h('ul', { class: 'legend', 'aria-label': 'Where the time went' }, parts.map(([name, what]) =>
-    h('li', { class: `key-${name}` }, `${what} `, h('b', {}, `${milliseconds(timings[name])} ms`))),
+    h('li', { class: `key-${name}` }, `${what} `, h('b', {}, duration(timings[name])))),
   h('li', {}, 'in all ', h('b', {}, duration(total)))));
 }
 
@@ -190,8 +204,7 @@ export function makeStory(context) {
   let generations = [], asked = null;
 
   function update(x) {
-    const waited = waits(x).some(wait => wait.outcome === 'refreshed');
-    if (waited && asked !== x.id) {
+    if (waits(x).some(wait => wait.ended != null) && asked !== x.id) {
       asked = x.id;
       app.api.get('/api/generations').then(answer => {
         if (!answer.ok) return;
@@ -205,7 +218,7 @@ export function makeStory(context) {
 
   function lineNode(line) {
     return h('li', { class: `line line-${line.kind}` },
-      h('span', { class: 'at' }, milliseconds(line.at), h('span', { class: 'unit' }, ' ms')),
+      h('span', { class: 'at' }, duration(line.at)),
       h('span', { class: 'what' }, h('span', { class: 'said' }, visible(line.text)),
         line.note && h('span', { class: 'note' }, visible(line.note)),
         line.command && h('span', { class: 'command' }, h('code', {}, line.command), button({

@@ -7,8 +7,8 @@ const FROM = { stored: 'from the session file', login: 'login', sign_in: 'sign-i
 const CAUSE = { expiry: 'expiry', rejected: 'rejected', manual: 'asked for', client: 'a client’s refresh' };
 const ENDED = { rejected: 'rejected', expiry: 'expiry', manual: 'refreshed by hand', client: 'a client’s refresh', login: 'a login', logout: 'logout', adopted: 'adopted another' };
 
-/// What is drawn: `{from, to, now, segments: [{g, from, to, isPresent, staleFrom}], failures, events}`, moments being
-/// milliseconds. Pure.
+/// What is drawn: `{from, to, now, segments: [{g, from, to, isPresent, idleFrom, staleFrom}], failures, events}`, moments
+/// being milliseconds. Beyond its end a token is idle, which is usual, or stale: a new one could not be had. Pure.
 export function timeline({ generations, failures, events }, now, limit = 12) {
   const shown = generations.slice(-limit);
   const segments = shown.map(g => {
@@ -16,7 +16,9 @@ export function timeline({ generations, failures, events }, now, limit = 12) {
     const isPresent = !g.ended_at;
     const expires = typeof g.expires_at === 'number' ? g.expires_at * 1000 : null;
     const to = isPresent ? now : Date.parse(g.ended_at);
-    return { g, from, to: Math.max(from, to), isPresent, expires, staleFrom: expires !== null && expires < to ? Math.max(from, expires) : null };
+    const end = expires !== null && expires < to ? Math.max(from, expires) : null;
+    const isStale = end !== null && failures.some(f => Date.parse(f.at) >= Math.max(from, end - 60000) && Date.parse(f.at) <= to);
+    return { g, from, to: Math.max(from, to), isPresent, expires, idleFrom: isStale ? null : end, staleFrom: isStale ? end : null };
   });
   const present = segments.find(s => s.isPresent);
   const from = segments.length ? segments[0].from : now - 60000;
@@ -26,20 +28,38 @@ export function timeline({ generations, failures, events }, now, limit = 12) {
   return { from, to: Math.max(end, from + 1000), now, segments, failures: failures.filter(inside), events: events.filter(inside), isCutAhead: !!present?.expires && present.expires > end };
 }
 
+/// Where a label of that width fits between the two, beside what is marked there; null if nowhere.
+function free(left, right, wide, marks) {
+  let at = left;
+  for (const m of marks) if (m > at - 8 && m < at + wide + 8) at = m + 8;
+  return at + wide <= right ? at : null;
+}
+
 function draw(line, width, height, isTall) {
   const x = at => (at - line.from) / (line.to - line.from) * width;
   const nodes = [];
   const top = isTall ? 22 : 2, bottom = height - (isTall ? 6 : 2), band = bottom - top;
   nodes.push(svg('defs', {}, svg('pattern', { id: isTall ? 'stale-tall' : 'stale', width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' }, svg('rect', { class: 'stale-line', width: 2.5, height: 6 }))));
+  const labels = [], marks = [...line.failures.map(f => x(Date.parse(f.at))), Math.min(width - 4, x(line.now))].sort((a, b) => a - b);
+  // From the present one back: its number always stands, others where there is room.
+  let room = width;
+  for (const s of [...line.segments].reverse()) {
+    const name = isTall ? String(s.g.generation) : `gen ${s.g.generation}`, wide = name.length * 6.3;
+    const at = free(x(s.from) + 6, s.isPresent ? width : Math.min(room - 6, x(s.to)), wide, marks) ?? (s.isPresent ? Math.max(0, Math.min(x(s.from), width) - wide - 12) : null);
+    if (at === null) continue;
+    room = Math.min(room, at);
+    labels.push(svg('text', { class: at > x(s.to) ? 'number out' : 'number', x: at, y: top + band / 2 + 3.5 }, name));
+  }
   line.segments.forEach((s, i) => {
-    const left = x(s.from), wide = Math.max(2, x(s.to) - left);
+    const left = x(s.from), wide = Math.max(2, x(s.idleFrom ?? s.to) - left);
     nodes.push(svg('rect', { class: `life ${s.isPresent ? 'present' : i % 2 ? 'odd' : 'even'}`, x: left + (i ? 1 : 0), y: top, width: Math.max(1, wide - (i ? 1 : 0)), height: band, rx: 2 }));
     if (s.staleFrom !== null) nodes.push(svg('rect', { x: x(s.staleFrom), y: top, width: Math.max(1, x(s.to) - x(s.staleFrom)), height: band, fill: `url(#${isTall ? 'stale-tall' : 'stale'})` }));
+    if (s.idleFrom !== null) nodes.push(svg('line', { class: 'ahead', x1: x(s.idleFrom), x2: x(s.to), y1: top + band / 2, y2: top + band / 2 }));
     if (s.isPresent && s.expires > line.now) nodes.push(svg('line', { class: 'ahead', x1: x(line.now), x2: x(Math.min(s.expires, line.to)), y1: top + band / 2, y2: top + band / 2 }), line.isCutAhead ? null : svg('line', { class: 'expiry', x1: x(s.expires) - 1, x2: x(s.expires) - 1, y1: top, y2: bottom }));
-    if (wide > (isTall ? 22 : 46)) nodes.push(svg('text', { class: 'number', x: left + 6, y: top + band / 2 + 3.5 }, isTall ? String(s.g.generation) : `gen ${s.g.generation}`));
     if (isTall && (wide > 52 || s.isPresent) && left < width - 40) nodes.push(svg('text', { class: 'clock', x: left, y: 13 }, time(s.from).slice(0, 5)));
   });
   for (const failure of line.failures) nodes.push(svg('text', { class: 'failure', x: x(Date.parse(failure.at)), y: top + band / 2 + 4, 'text-anchor': 'middle' }, '✕'));
+  nodes.push(...labels);
   if (line.segments.length) nodes.push(svg('circle', { class: 'now', cx: Math.min(width - 4, x(line.now)), cy: top + band / 2, r: isTall ? 5 : 4 }));
   return nodes;
 }
@@ -48,7 +68,7 @@ function draw(line, width, height, isTall) {
 function summary(line) {
   const last = line.segments[line.segments.length - 1];
   if (!last) return 'No token so far';
-  const until = last.expires ? `, good until ${time(last.expires).slice(0, 5)}` : '';
+  const until = last.expires < line.now && last.expires ? ', which has expired' : last.expires ? `, good until ${time(last.expires).slice(0, 5)}` : '';
   return `${plural(line.segments.length, 'generation')} since ${time(line.from).slice(0, 5)}; now generation ${last.g.generation}${last.isPresent ? until : ', which has ended'}`
     + (line.failures.length ? `; ${plural(line.failures.length, 'refresh', 'refreshes')} failed` : '');
 }
@@ -68,6 +88,8 @@ export function stripLine(app) {
   /// Its picture moves a pixel in seconds: once a second is enough.
   function update() {
     open.setAttribute('aria-pressed', String(app.route.view === 'tokens'));
+    // Without a session there is nothing to draw.
+    element.dataset.none = String(!app.generations.generations.length && ['none', 'unused'].includes(app.session?.state));
     if (drawn === app.generations && performance.now() - drawnAt < 1000) return;
     redraw();
   }
@@ -105,7 +127,7 @@ export function tokensView(app) {
   const these = g => h('button', { type: 'button', class: 'link', 'aria-label': `Show these: generation ${g.generation}`, on: { click: () => app.filter(`gen:${g.generation}`) } }, 'show these');
   const leader = id => id ? h('a', { class: 'id', href: `#/x/${encodeURIComponent(id)}/story` }, id) : null;
 
-  function card({ g, isPresent, from, to, staleFrom, expires }, line) {
+  function card({ g, isPresent, from, to, idleFrom, staleFrom, expires }, line) {
     const during = line.failures.filter(f => Date.parse(f.at) >= from && Date.parse(f.at) <= to);
     const how = g.from === 'refresh' ? `↻ ${born(g)}` : born(g);
     return h('li', { class: isPresent ? 'present' : '' },
@@ -114,7 +136,8 @@ export function tokensView(app) {
       g.led_by || g.waiters ? h('p', { class: 'quiet' }, g.led_by ? ['led by ', leader(g.led_by), ', '] : '', g.waiters ? `${number(g.waiters)} waited` : 'none waited') : null,
       h('p', {}, plural(g.served, 'served', 'served'), g.refused ? `, ${number(g.refused)} refused` : '', g.running ? `, ${number(g.running)} on their way` : ''),
       during.map(f => h('p', { class: 'bad-words', text: `✕ ${time(f.at)} refresh failed: ${plain(f.detail || f.class)}` })),
-      staleFrom !== null ? h('p', { class: 'warn-words', text: isPresent ? 'expired, and still in use: a new one cannot be had yet' : `was in use ${span((to - staleFrom) / 1000)} beyond its end` }) : null,
+      staleFrom !== null ? h('p', { class: 'warn-words', text: isPresent ? 'expired: a new one cannot be had yet' : `for ${span((to - staleFrom) / 1000)} beyond its end no new one could be had` }) : null,
+      isPresent && idleFrom !== null ? h('p', { class: 'quiet', text: 'expired; the next request refreshes it' }) : null,
       isPresent && expires > line.now ? h('p', { class: 'quiet', text: `expires ${time(expires)}` }) : null,
       these(g));
   }

@@ -9,8 +9,7 @@ const NAMES = { '\r': 'CR', '\u001b': 'ESC', '\u0000': 'NUL', '\u0007': 'BEL', '
 
 function label(character) {
   const code = character.codePointAt(0);
-  if (code < 0x20) return String.fromCodePoint(0x2400 + code);
-  if (code === 0x7f) return '\u2421';
+  if (code < 0x20 && NAMES[character]) return `[${NAMES[character]}]`;
   return `[U+${code.toString(16).toUpperCase().padStart(4, '0')}]`;
 }
 
@@ -64,12 +63,11 @@ export function size(n) {
   return `${n < 99.95 ? n.toFixed(1) : Math.round(n)} ${['KiB', 'MiB', 'GiB', 'TiB', 'PiB'][unit]}`;
 }
 
-/// Milliseconds: `0.3 ms`, `231 ms`, `2.31 s`, `4 min 12 s`.
+/// Milliseconds: `0.3 ms`, `231.4 ms`, `2.31 s`, `39.40 s`, `4 min 12 s`.
 export function duration(ms) {
   if (ms === null || ms === undefined) return '\u2013';
-  if (ms < 99.95) return `${ms.toFixed(1)} ms`;
-  if (ms < 999.5) return `${Math.round(ms)} ms`;
-  if (ms < 59995) return `${(ms / 1000).toFixed(ms < 9995 ? 2 : 1)} s`;
+  if (ms < 999.95) return `${ms.toFixed(1)} ms`;
+  if (ms < 59995) return `${(ms / 1000).toFixed(2)} s`;
   return span(ms / 1000);
 }
 

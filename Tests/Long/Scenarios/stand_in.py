@@ -66,6 +66,7 @@ class StandIn:
         self.entries, self.order, self.asked, self.gaps = {}, [], [], []
         self.streams, self.max_streams, self.epoch, self.silent_until, self.refusal, self.page = 0, 16, 0, 0, None, "1"
         self.born = time.time() - 1100
+        self.margin, self.sign_in, self.examples, self.failures = 30, "POST /api/customers/login", None, []
         now = time.time()
         for i in range(count):
             special = i - count + len(KINDS) + 4
@@ -232,16 +233,16 @@ class StandIn:
         return s
 
     def status(self):
-        return {"session": self.session(), "upstream": UPSTREAM, "listen": ["http://127.0.0.1:8080"], "version": "0.9.0-mock", "config": "/home/jo/menu.yaml", "pid": os.getpid(), "margin": 30,
+        return {"session": self.session(), "upstream": UPSTREAM, "listen": ["http://127.0.0.1:8080"], "version": "0.9.0-mock", "config": "/home/jo/menu.yaml", "pid": os.getpid(), "margin": self.margin,
                 "inspector": {"keep": 16 << 20, "body": 65536, "record": self.record, "key": self.key is not None},
-                "copy": {"proxy": "http://127.0.0.1:8080", "socket": None, "upstream": UPSTREAM, "config": "/home/jo/menu.yaml", "key_file": None, "token_command": "squire token --config /home/jo/menu.yaml", "sign_in": "POST /api/customers/login"}}
+                "copy": {"proxy": "http://127.0.0.1:8080", "socket": None, "upstream": UPSTREAM, "config": "/home/jo/menu.yaml", "key_file": None, "token_command": "squire token --config /home/jo/menu.yaml", "sign_in": self.sign_in, "examples": self.examples}}
 
     def generations(self):
         t = self.born
         g = lambda n, frm, cause, at, took, waiters, led, served, refused, running, ended_at, ended_by: {"generation": n, "from": frm, "cause": cause, "at": rfc(at), "took_ms": took, "waiters": waiters, "led_by": led, "issued_at": int(at), "expires_at": int(at) + 3600, "served": served, "refused": refused, "running": running, "ended_at": ended_at and rfc(ended_at), "ended_by": ended_by, "subject": "5090976"}
         L = [g(5, "login", None, t - 1900, None, None, None, 418, 0, 0, t - 840, "expiry"), g(6, "refresh", "expiry", t - 840, 96.0, 0, "00a7-301", 1042, 33, 0, t, "rejected"), g(7, "refresh", "rejected", t, 182.1, 31, "00a7-812", 286, 0, 3, None if self.generation == 7 else time.time(), None if self.generation == 7 else "manual")]
         for n in range(8, self.generation + 1): L.append(g(n, "refresh", "manual", self.born, 120.5, 0, None, 1, 0, 0, None if n == self.generation else self.born, None if n == self.generation else "manual"))
-        return {"now": rfc(time.time()), "generations": L, "failures": [{"at": rfc(t - 430), "cause": "expiry", "class": "unavailable", "status": 503, "detail": "the API answered 503; tried again in 4 s", "retry_at": rfc(t - 426)}],
+        return {"now": rfc(time.time()), "generations": L, "failures": [{"at": rfc(t - 430), "cause": "expiry", "class": "unavailable", "status": 503, "detail": "the API answered 503; tried again in 4 s", "retry_at": rfc(t - 426)}, *self.failures],
                 "events": [{"at": rfc(t - 1900), "what": "login", "detail": None}, {"at": rfc(t - 1899), "what": "saved", "detail": None}, {"at": rfc(t - 839), "what": "saved", "detail": None}]}
 
 

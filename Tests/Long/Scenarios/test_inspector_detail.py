@@ -87,6 +87,11 @@ def kinds():
                              flags=["redacted"]),
         "octets": exchange(method="PUT", request=b"\x00\xff\x80binary", request_type="application/octet-stream"),
         "deep": exchange(attempts=[attempt(1, 200, "[" * 30000 + "]" * 30000)]),
+        # A refresh was refused: the answer that was held goes on, marked.
+        "marked": exchange(attempts=[attempt(1, 401, b"", held=True, relayed=True, first=4.0, ended=4.0, body={"cut": True})], status=401, code="login_needed", refresh="led", total_ms=90.4,
+                           token_wait={"began": 4.1, "ended": 90.2, "led": True, "for_rejection": True, "waiters": 0, "generation": None, "outcome": "refused"}),
+        "first": exchange(refresh="led", attempts=[attempt(1, 200, "{}", began=41200, first=41299.4, ended=41299.4)], total_ms=41300.0,
+                          token_wait={"began": 0.1, "ended": 39399.1, "led": True, "for_rejection": False, "waiters": 0, "generation": 7, "outcome": "refreshed"}),
         "wide": exchange(target="/api/" + "long-segment/" * 300, attempts=[attempt(1, 200, json.dumps({"text": "w" * 60000}))]),
     }
     for i, x in enumerate(all.values()):
@@ -150,7 +155,8 @@ class Stand:
                 if self.path == "/api/explain":
                     return self.give(200, {"access": "allowed", "route": {"kind": "ordinary", "because": "no entry matches", "source": "menu.yaml:3"}, "upstream": "https://api.test",
                                            "token": {"action": "attach", "generation": 7, "expires_in": 60, "advice": None},
-                                           "fields": [{"name": "X-A", "value": "1", "what": "set", "why": "configured", "source": "menu.yaml:9"}]})
+                                           "fields": [{"name": "X-A", "value": "1", "what": "set", "why": "configured", "source": "menu.yaml:9"}]
+                                           + [{"name": name, "value": "1", "what": "made", "why": "Squire's own", "source": None} for name in ("Host", "Via")]})
                 stand.asked.append((self.command, self.path, sent))
                 status, answer = stand.answer(self.path, sent)
                 self.give(status, answer, "application/json" if status < 400 else "application/problem+json")
@@ -390,7 +396,10 @@ class Views(DetailCase):
         "retried": ["POST /api/orders received · 12 B, kept to be sent again", "attempt 1 with generation 6 · on a kept connection", "401 invalid_token", "held: your tool has not seen it",
                     "refresh started by this request · 31 others waited for it", "generation 7 arrived · good for 1 h", "attempt 2 with generation 7", "201 Reason", "what your tool got"],
         "waited": ["waits for the refresh that another request started", "generation 7", "attempt 1 with generation 7"],
-        "login": ["refresh started by this request: the token was about to expire · none waited for it", "the refresh was refused: a login is needed", "401 login_needed", "The session has ended.", "squire login --config '/home/a b/menu.yaml'"],
+        "marked": ["401", "held: your tool has not seen it yet", "refresh started by this request", "the refresh was refused: a login is needed", "401 given to your tool, marked login needed",
+                   "squire login --config '/home/a b/menu.yaml'"],
+        "first": ["39.40 s", "generation 7 arrived", "41.20 s", "attempt 1 with generation 7"],
+        "login": ["refresh started by this request: the token had expired · none waited for it", "the refresh was refused: a login is needed", "401 login_needed", "The session has ended.", "squire login --config '/home/a b/menu.yaml'"],
         "failed": ["attempt 1 with generation 7", "attempt 1 ended without an answer", "502 upstream_reset", "It hung up."],
         "refused": ["GET /api/x received", "403 forbidden_origin · Squire's own answer, given to your tool", "The page may not."],
         "running": ["200 Reason", "still coming · 9 B so far"],
@@ -407,7 +416,7 @@ class Views(DetailCase):
                 place = text.find(part, at)
                 self.assertGreaterEqual(place, 0, (kind, part, text))
                 at = place
-            stamps = page.evaluate("[...document.querySelectorAll('.lines .at')].map(e => parseFloat(e.textContent.replace(',', '')))")
+            stamps = page.evaluate("[...document.querySelectorAll('.lines .at')].map(e => parseFloat(e.textContent) * (e.textContent.endsWith(' s') ? 1000 : 1))")
             self.assertEqual(stamps, sorted(stamps))
         page.assert_clean()
 
@@ -417,11 +426,59 @@ class Views(DetailCase):
                            ("button", "Send again"), ("button", "Edit"), ("button", "Copy")]:
             self.assertTrue(page.has(role, name), (role, name))
         page = self.go("#/send", "document.querySelector('form')")
-        for role, name in [("form", "Compose"), ("textbox", "Body"), ("button", "Send"), ("button", "Add field")]:
+        for role, name in [("form", "Compose"), ("textbox", "Method"), ("textbox", "Target"), ("textbox", "Body"), ("button", "Send"), ("button", "Add field")]:
             self.assertTrue(page.has(role, name), (role, name))
-        # With completion, which makes them comboboxes.
-        for name in ("Method", "Target"):
-            self.assertTrue(page.has("textbox", name) or page.has("combobox", name), name)
+
+    def test_the_story_is_of_what_is_there(self):
+        page = self.show("retried")
+        self.assertIn("the same octets, the same X-Request-ID", self.panel())
+        sent = self.stand.exchanges["retried"]["sent"]
+        sent["fields"] = [field for field in sent["fields"] if field[0] != "X-Request-ID"]
+        page = self.show("retried")
+        self.assertIn("the same octets", self.panel())
+        self.assertNotIn("X-Request-ID", self.panel())
+        wait = {"began": 1000, "ended": 2000, "led": True, "for_rejection": False, "generation": 2, "outcome": "refreshed"}
+        texts = self.module("story", f"(x => [10, 100, null].map(e => m.storyLines(x, {{generations: [{{generation: 1, issued_at: 0, expires_at: e}}, {{generation: 2, issued_at: 90, expires_at: 9e9}}]}}).find(l => l.kind === 'token').text))"
+                            f"({json.dumps({**exchange(token_wait=wait), 'at': '1970-01-01T00:01:00.000Z'})})")
+        self.assertEqual(texts, [f"refresh started by this request: the token {words}" for words in ("had expired", "was about to expire", "was at its end")])
+
+    def test_the_heading_says_what_the_row_says(self):
+        for kind, words in {"first": "200 after a refresh", "retried": "201 after a refresh", "waited": "200 after waiting", "marked": "401 · login_needed", "login": "401 · login_needed", "plain": "200"}.items():
+            page = self.show(kind)
+            self.assertEqual(page.text(".facts-line .status"), words)
+        wait = {"began": 4, "ended": 9, "led": True, "for_rejection": True, "generation": None, "outcome": "failed"}
+        self.assertEqual(self.module("exchange", f"m.statusText({json.dumps(exchange(refresh='led', token_wait=wait))})"), "200 a refresh failed")
+
+    def test_durations_follow_one_rule(self):
+        self.assertEqual(self.module("text", "[0.26, 99.96, 231.4, 999.94, 1000, 2310, 39399.1, 59994, 61000].map(m.duration)"),
+                         ["0.3 ms", "100.0 ms", "231.4 ms", "999.9 ms", "1.00 s", "2.31 s", "39.40 s", "59.99 s", "1 min 1 s"])
+
+    def test_what_is_redacted_and_replaced_is_in_words(self):
+        self.assertEqual(self.module("body", "m.bodyRemarks({size: 9, kept: 9, redactions: ['value', '/a']}).map(r => r.text)"), ["2 values redacted: found by value, /a"])
+        self.assertEqual(self.module("body", "m.bodyRemarks({size: 0, kept: 0, cut: true}).map(r => r.text)"), ["Not kept."])
+        page = self.show("plain", "headers")
+        self.assertIn("replaced", page.evaluate("[...document.querySelectorAll('.compared tbody tr')].find(r => r.cells[0].textContent === 'Host').innerText"))
+        page = self.show("plain", "explain")
+        page.wait("document.querySelector('.explain table')")
+        self.assertEqual(page.evaluate("[...document.querySelectorAll('.explain tbody tr')].map(r => [r.cells[0].textContent, r.cells[2].textContent])"), [["X-A", "set"], ["Host", "replaced"], ["Via", "made"]])
+
+    def test_a_narrow_screen_is_for_what_is_read(self):
+        page = self.show("running")
+        page.size(320, 640)
+        page.wait("document.querySelector('header').offsetHeight <= 100")
+        # The tab that is cut off has a shadow at its edge.
+        self.assertTrue(page.evaluate("(() => { const t = document.querySelector('.tabs'); return t.scrollWidth > t.clientWidth && getComputedStyle(t).backgroundAttachment.includes('local') })()"))
+        page = self.go("#/", "document.querySelector('.strip-line').offsetHeight > 0")
+        self.assertLessEqual(page.evaluate("document.querySelector('header').offsetHeight"), 125)
+
+    def test_the_panel_scrolls_by_key(self):
+        page = self.show("retried", "headers")
+        page.size(320, 300)
+        page.evaluate("document.querySelector('[role=tab][aria-selected=true]').focus()")
+        page.key("Tab")
+        page.wait("document.activeElement.id === 'exchange-panel' && document.activeElement.scrollHeight > document.activeElement.clientHeight")
+        page.key("End")
+        page.wait("document.activeElement.scrollTop > 0")
 
     def test_tabs_by_key(self):
         page = self.show("running")
@@ -595,6 +652,30 @@ class Differences(DetailCase):
         page.wait("document.querySelector('.diff [aria-pressed=true]').textContent === 'Unified'")
         page.assert_clean()
 
+    def test_what_is_not_kept_is_no_difference_and_not_the_same(self):
+        for one in self.stand.exchanges["retried"]["attempt_list"]:
+            one["body"] = body(b"", "application/json", cut=one["n"] == 1)
+        id = self.stand.id("retried")
+        page = self.go(f"#/d/{id}.1/{id}.2", "document.querySelector('.diff h3')")
+        part = page.evaluate("document.querySelector('section[aria-label=\"Body of the answer\"]').innerText")
+        self.assertIn("Left: Not kept.", part)
+        self.assertNotIn("the same", part)
+
+    def test_a_change_is_one_difference_and_columns_stand_in_line(self):
+        id = self.stand.id("retried")
+        page = self.go(f"#/d/{id}.1/{id}.2", "document.querySelector('.diff h3')")
+        self.assertIn("1 difference", page.text("section[aria-label=Status] h3"))
+        self.assertNotIn("1 differences", page.text("section[aria-label=Status] h3"))
+        edges = page.evaluate("[...document.querySelectorAll('.diff table')].map(t => [...t.rows[1].cells].map(c => Math.round(c.getBoundingClientRect().left)).join())")
+        self.assertEqual((len(edges), len(set(edges))), (2, 1), edges)
+        self.assertEqual(page.evaluate("[...new Set([...document.querySelectorAll('.diff tbody td')].map(c => getComputedStyle(c).paddingLeft))]"), ["6px"])
+        self.assertTrue(page.evaluate("!!document.querySelector('.diff-row')"))
+        page.size(390, 800)
+        page.wait("!document.querySelector('.diff-row') && document.querySelector('.diff [aria-pressed=true]').textContent === 'Unified'")
+        page.size(1280, 800)
+        page.wait("document.querySelector('.diff-row')")
+        page.assert_clean()
+
     def test_octets_and_large_bodies(self):
         self.stand.exchanges["plain"]["attempt_list"][0]["body"] = body("\n".join(f"a{i}" for i in range(9000)), "text/plain")
         self.stand.exchanges["gone"]["attempt_list"][0]["body"] = body("\n".join(f"b{i}" for i in range(9000)), "text/plain")
@@ -636,6 +717,66 @@ class Composing(DetailCase):
         self.assertNotIn("body", sent)
         self.assertEqual(sent["fields"], [["Accept", "*/*"], ["User-Agent", "curl/8"]])
         page.assert_clean()
+
+    def test_the_focus_stays(self):
+        self.answered()
+        page = self.show("plain")
+        page.key("e")
+        page.wait("document.activeElement.getAttribute('aria-label') === 'Target'")
+        page.evaluate("document.querySelector('.main-button').focus()")
+        page.key("Enter")
+        page.wait("document.querySelector('.compose-answer').innerText.includes('00a7-99')")
+        self.assertEqual(page.evaluate("document.activeElement.textContent"), "Send")
+        page.key("Enter")
+        self.stand_asked(2)
+        page.wait("document.querySelector('.main-button').getAttribute('aria-disabled') === 'false'")
+        self.assertEqual(page.evaluate("document.activeElement.textContent"), "Send")
+        # The same one again, by key.
+        page.evaluate(f"location.hash = '#/x/{self.stand.id('plain')}/story'")
+        page.wait("document.querySelector('aside:not([hidden]) [role=tab]')")
+        page.evaluate("document.activeElement.blur()")
+        page.key("e")
+        page.wait("document.activeElement.getAttribute('aria-label') === 'Target'")
+        page.assert_clean()
+
+    def stand_asked(self, count): self.until(lambda: len(self.stand.asked) == count, "it is not sent")
+
+    def test_targets_are_completed(self):
+        page = self.compose()
+        page.wait("document.activeElement.getAttribute('aria-label') === 'Target'")
+        page.evaluate("document.activeElement.select()")
+        page.paste("/api/or")
+        # The rows may come later than the person.
+        page.wait("(document.activeElement.dispatchEvent(new Event('input', {bubbles: true})), document.querySelector('#list-Targets:not([hidden]) [role=option]'))")
+        self.assertIn(("option", "/api/orders"), [(role, name) for role, name, _ in page.tree()])
+        page.key("ArrowDown")
+        page.key("Enter")
+        self.assertEqual(page.evaluate("document.activeElement.value"), "/api/orders")
+        self.assertEqual(self.stand.asked, [])
+        page.evaluate("document.querySelector('[aria-label=Method]').focus()")
+        page.key("ArrowDown")
+        page.wait("document.querySelector('#list-Methods:not([hidden])')")
+        page.key("Escape")
+        page.wait("document.querySelector('#list-Methods[hidden]')")
+        self.assertEqual(page.evaluate("location.hash"), "#/send")
+        page.assert_clean()
+
+    def test_it_asks_again_once_squire_answers(self):
+        page = self.compose()
+        line = "document.querySelector('.explain-line').textContent"
+        page.wait(f"{line}.startsWith('goes to')")
+        page.network(offline=True)
+        page.wait(f"{line} === 'Squire does not answer.'", LIMIT)
+        page.network()
+        page.wait(f"{line}.startsWith('goes to')", LIMIT)
+
+    def test_one_explanation_at_a_time(self):
+        page = self.compose()
+        page.wait("document.querySelector('.explain-line').textContent.startsWith('goes to')")
+        self.stand.answer = lambda path, sent: (422, {"code": "invalid_request", "field": "target", "detail": "target must begin with one /"})
+        page.press("Send")
+        page.wait("document.querySelector('.compose-form [role=alert]').textContent.includes('one /')")
+        self.assertEqual(page.text(".explain-line"), "")
 
     def test_an_edited_body_is_sent(self):
         self.answered()

@@ -120,8 +120,10 @@ class List(PageCase):
         last = self.server.add()
         page.wait(f"document.getElementById('row-{last}')")
         # Scrolling up ends the following, scrolling to the end begins it.
+        self.settle()
+        end = page.evaluate(TOP)
         page.wheel(".grid", -400)
-        page.wait(f"{TOP} < 36000")
+        page.wait(f"{TOP} < {end} - 300")
         self.server.add()
         page.wait("document.querySelector('.more').textContent.trim() === '1 new'")
         page.press("1 new")
@@ -148,6 +150,35 @@ class List(PageCase):
         self.server.change(id, state="done", outcome="complete", total_ms=9000.0)
         page.wait(f"!document.querySelector('#row-{id}').textContent.includes('▶')")
         self.assertEqual(self.rows()[3], id)
+
+    def test_a_refresh_that_failed_is_not_one_after_which_it_was_sent(self):
+        page = self.start(count=0, rows=False)
+        busy = self.server.add("ok", method="GET", target="/busy", status=401, statuses=[401], refresh="led", total_ms=30.0)
+        stopped = self.server.add("login")
+        first = self.server.add("ok", method="GET", target="/first", status=200, statuses=[200], refresh="led", total_ms=30.0)
+        name = lambda id: page.wait(f"document.getElementById('row-{id}')?.getAttribute('aria-label')")
+        self.assertEqual(name(first), "GET /first, 200 after a refresh, 30 milliseconds, generation 7")
+        self.assertEqual(name(busy), "GET /busy, 401, a refresh failed, 30 milliseconds, generation 7")
+        self.assertIn("401, a login is needed, failed login_needed", name(stopped))
+        signs = lambda id: page.evaluate(f"[...document.querySelectorAll('#row-{id} .sign')].map(s => [s.textContent, s.title])")
+        self.assertEqual((signs(busy), signs(first)), ([["✕", "a refresh failed"]], [["⧗", "refreshed first"]]))
+
+    def test_what_is_in_sight_is_not_called_new(self):
+        page = self.start(count=3, kind="ok")
+        page.key("k")
+        page.wait(SELECTED)
+        ids = [self.server.add() for _ in range(4)]
+        page.wait(f"document.getElementById('row-{ids[-1]}')")
+        self.settle()
+        self.assertTrue(page.evaluate("document.querySelector('.more').hidden"))
+        for _ in range(60):
+            self.server.add()
+        page.wait("!document.querySelector('.more').hidden")
+
+    def test_a_link_to_one_brings_its_row_into_sight(self):
+        page = self.start("#/x/00a7-120/story", count=300, kind="ok")
+        page.wait(f"{SELECTED} === '00a7-120'")
+        page.wait("(() => { const grid = document.querySelector('.grid').getBoundingClientRect(), row = document.getElementById('row-00a7-120').getBoundingClientRect(); return row.top >= grid.top && row.bottom <= grid.bottom })()")
 
     def test_gaps_restarts_and_clearing_are_rows_or_none(self):
         page = self.start(count=3, kind="ok")
@@ -379,6 +410,18 @@ class Filter(PageCase):
         id = self.server.add("html")
         page.wait(f"document.getElementById('row-{id}')")
 
+    def test_bodies_are_searched_beyond_the_first_page(self):
+        page = self.start(count=2300, kind="ok")
+        page.key("/")
+        page.paste('body:"Quattro Formaggi" ')
+        page.wait("document.querySelector('.filter-words').textContent.includes('searched 2,300 bodies')")
+        self.assertEqual(page.text(".count"), "2,300 of 2,300")
+        self.assertNotIn("only", page.text(".filter-words"))
+        id = self.server.add("ok")
+        page.wait(f"document.getElementById('row-{id}')")
+        asked = [path for path in self.server.sent("GET") if "body=" in path]
+        self.assertTrue("before=" in asked[1] and "after=" in asked[-1], asked)
+
     def test_filters_keep_their_names(self):
         page = self.start(count=60)
         page.key("/")
@@ -415,6 +458,72 @@ class Session(PageCase):
                 page.wait(f"document.querySelector('.session').dataset.tone === '{tone}' && new RegExp({json.dumps(words)}).test(document.querySelector('[aria-label=\"Session state\"]').textContent)")
                 self.assertEqual(page.evaluate(buttons), actions)
                 self.assertEqual(page.evaluate("document.title").startswith("! 1 · "), state in ("login_needed", "none"))
+
+    def test_it_says_when_the_token_is_refreshed(self):
+        page = self.start(count=1)
+        words = "document.querySelector('[aria-label=\"Session state\"]').textContent"
+        page.wait(f"{words}.includes('refreshes 30 s before')")
+        for margin in (0, None):
+            self.server.margin = margin
+            page.reload()
+            page.wait(LIVE)
+            page.wait(f"{words}.includes('refreshes when the API refuses it')")
+
+    def test_a_token_that_ended_unused_is_no_trouble(self):
+        self.server = StandIn(count=1)
+        self.server.born = time.time() - 4000
+        self.addCleanup(self.server.close)
+        page = self.page = self.tab("#/tokens")
+        page.wait("document.querySelector('.lives .present')?.textContent.includes('expired; the next request refreshes it')")
+        page.wait("document.querySelector('.left').textContent === 'expired: the next request refreshes it'")
+        self.assertEqual(page.evaluate("[document.querySelector('.session').dataset.tone, document.querySelector('.session').dataset.soon, document.querySelectorAll('[fill^=url]').length]"), ["good", "false", 0])
+        self.assertTrue(page.evaluate("document.querySelector('.tall-picture').getAttribute('aria-label')").endswith("now generation 7, which has expired; 1 refresh failed"))
+        at = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - 100))
+        self.server.failures = [{"at": at, "cause": "expiry", "class": "unavailable", "status": 503, "detail": "the API answered 503", "retry_at": None}]
+        self.server.state = "wrong"
+        self.server.news()
+        page.wait("document.querySelector('.lives .present')?.textContent.includes('a new one cannot be had yet')")
+        self.assertGreater(page.evaluate("document.querySelectorAll('[fill^=url]').length"), 0)
+        self.assertIn("ago", page.text(".left"))
+
+    def test_logging_in_writes_the_request_that_logs_in(self):
+        page = self.start(count=1, state="login_needed")
+        draft = "[document.querySelector('[aria-label=Method]')?.value, document.querySelector('[aria-label=Target]')?.value]"
+        page.press("Log in through Squire")
+        page.wait(f"JSON.stringify({draft}) === '[\"POST\",\"/api/customers/login\"]'")
+        # Also when the composer is shown already.
+        page.evaluate("document.querySelector('[aria-label=Target]').value = '/'")
+        page.press("Log in through Squire")
+        page.wait(f"JSON.stringify({draft}) === '[\"POST\",\"/api/customers/login\"]'")
+        self.server.sign_in = None
+        page.reload()
+        page.wait(LIVE)
+        self.assertEqual(page.evaluate("[...document.querySelectorAll('.session button')].filter(b => !b.hidden).map(b => b.textContent)"), ["Copy command"])
+
+    def test_the_present_generation_is_always_named(self):
+        page = self.start(count=1)
+        drawn = lambda: page.evaluate("""(() => { const one = s => { const r = s.getBoundingClientRect(); return [s.textContent, r.left, r.right] };
+            return [[...document.querySelectorAll('.line-picture .number')].map(one), [...document.querySelectorAll('.line-picture .failure')].map(one)] })()""")
+        page.wait("document.querySelectorAll('.line-picture .number').length >= 2")
+        for name, age in (("usual", 1100), ("just born", 1)):
+            self.server.born = time.time() - age
+            page.reload()
+            page.wait(LIVE)
+            page.wait("document.querySelector('.line-picture .number')")
+            with self.subTest(name):
+                labels, failures = drawn()
+                self.assertIn("gen 7", [label for label, *_ in labels])
+                for _, left, right in labels:
+                    self.assertFalse([f for f in failures if f[1] < right and f[2] > left])
+                labels.sort(key=lambda one: one[1])
+                self.assertTrue(all(a[2] <= b[1] for a, b in zip(labels, labels[1:])))
+
+    def test_without_a_session_there_is_no_strip(self):
+        self.server = StandIn(count=1, state="none")
+        self.server.generations = lambda: {"now": None, "generations": [], "failures": [], "events": []}
+        self.addCleanup(self.server.close)
+        page = self.page = self.tab()
+        page.wait("document.querySelector('.session').dataset.tone === 'warn' && !document.querySelector('.strip-line').getClientRects().length")
 
     def test_the_countdown_is_of_the_servers_clock(self):
         self.server = StandIn(count=3, kind="ok")
@@ -549,6 +658,28 @@ class States(PageCase):
         id = self.server.add()
         page.wait(f"document.getElementById('row-{id}') && document.querySelector('.notice-pane').hidden")
 
+    def test_nothing_yet_shows_the_lines_that_are_given(self):
+        self.server = StandIn(count=0)
+        self.server.examples = ["curl http://127.0.0.1:8080/me", "curl -X POST http://127.0.0.1:8080/revoke      # the API refuses the token from now on"]
+        self.addCleanup(self.server.close)
+        page = self.page = self.tab()
+        page.wait("document.querySelector('.empty code')?.textContent.endsWith('/me')")
+        self.assertEqual(page.evaluate("[...document.querySelectorAll('.empty .commands li')].map(l => [l.querySelector('code').textContent, l.querySelector('.quiet').textContent])"),
+                         [["curl http://127.0.0.1:8080/me", "a request; Squire adds the token"], ["curl -X POST http://127.0.0.1:8080/revoke", "the API refuses the token from now on"]])
+
+    def test_messages_cover_no_status_and_end_with_what_they_tell_of(self):
+        page = self.start(count=60, kind="ok")
+        self.server.silence(60)
+        page.wait("document.querySelector('.alert')")
+        page.press("Export HAR")
+        page.wait("document.querySelector('.toast')?.textContent.includes('does not answer')")
+        self.assertLess(page.evaluate("document.querySelector('.toast').getBoundingClientRect().right"), page.evaluate("Math.min(...[...document.querySelectorAll('.rows .row:not([hidden]) .c-status')].map(c => c.getBoundingClientRect().left))"))
+        self.server.silence(0)
+        page.press("Try now")
+        page.wait(LIVE)
+        self.settle()
+        self.assertFalse(page.evaluate("!!document.querySelector('.toast')"))
+
     def test_a_newer_page_is_told_of(self):
         page = self.start(count=3, kind="ok")
         self.server.page = "2"
@@ -570,7 +701,7 @@ class States(PageCase):
         self.assertEqual(page.evaluate("document.querySelectorAll('.rows img, .rows b, .rows script').length"), 0)
         self.assertEqual(page.text(f"#row-{bidi} .mark"), "[U+202E]")
         self.assertIn("[U+202E]", page.evaluate(f"document.getElementById('row-{bidi}').getAttribute('aria-label')"))
-        self.assertEqual(page.evaluate("import('/page/text.js').then(t => [...'\\u001b\\u0000\\u007f\\u0085\\u200b\\u2066\\ufeff'].map(c => t.visible(c).map(n => n.textContent).join()))"), ["␛", "␀", "␡", "[U+0085]", "[U+200B]", "[U+2066]", "[U+FEFF]"])
+        self.assertEqual(page.evaluate("import('/page/text.js').then(t => [...'\\u001b\\u0000\\u007f\\u0085\\u200b\\u2066\\ufeff'].map(c => t.visible(c).map(n => n.textContent).join()))"), ["[ESC]", "[NUL]", "[U+007F]", "[U+0085]", "[U+200B]", "[U+2066]", "[U+FEFF]"])
 
     def test_html_cannot_be_made_of_strings(self):
         page = self.start(count=1)
