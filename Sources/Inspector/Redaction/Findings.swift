@@ -89,7 +89,9 @@ struct Findings {
         find(&self)
         guard names.count > first else { return }
         let outer = name()
-        for index in first..<names.count { names[index] = outer + names[index] }
+        for index in first..<names.count {
+            names[index] = outer + (outer.isEmpty || names[index].hasPrefix("/") ? "" : "/") + names[index]
+        }
     }
 
     /// From there on, what follows may decide otherwise.

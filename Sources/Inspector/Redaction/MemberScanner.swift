@@ -11,6 +11,8 @@ struct MemberScanner {
     private let isEnded: Bool
     /// How deep texts within strings are looked into.
     private let nesting: Int
+    /// What is around the names of members that are looked for.
+    private var quote = UInt8(ascii: "\"")
 
     private struct Frame {
         var isObject: Bool
@@ -50,6 +52,11 @@ struct MemberScanner {
             } else {
                 scanner.scanLoosely(octets, range.lowerBound, depth: 0, &findings)
             }
+            guard octets[range].contains(UInt8(ascii: "'")) else { return }
+            // Python and JavaScript write strings so; no number there needs quotes.
+            var single = MemberScanner(view: view, end: range.upperBound, isEnded: isEnded, nesting: maxNesting)
+            single.quote = UInt8(ascii: "'")
+            single.scanLoosely(octets, range.lowerBound, depth: 0, &findings)
         }
     }
 
@@ -246,7 +253,7 @@ struct MemberScanner {
                 index = following
                 continue
             }
-            guard octets[index] == UInt8(ascii: "\"") else {
+            guard octets[index] == quote else {
                 index += 1
                 continue
             }
@@ -254,7 +261,7 @@ struct MemberScanner {
                 index += 1
                 continue
             }
-            guard let close = Self.closing(octets, index + 1, end) else { return }
+            guard let close = Self.closing(octets, index + 1, end, quote) else { return }
             let name = (index + 1)..<close
             // It may be the opening one as well.
             index = close
@@ -266,8 +273,8 @@ struct MemberScanner {
                 findings.listsNames
                 ? .name(String(decoding: octets[name].prefix(Findings.maxName), as: UTF8.self)) : .sameName
             switch octets[value] {
-            case UInt8(ascii: "\""):
-                guard let last = Self.closing(octets, value + 1, end) else {
+            case UInt8(ascii: "\""), UInt8(ascii: "'"):
+                guard let last = Self.closing(octets, value + 1, end, octets[value]) else {
                     if !isEnded { return findings.hold(from: value + 1, in: view) }
                     return findings.add((value + 1)..<end, in: view, reason)
                 }
@@ -302,8 +309,8 @@ struct MemberScanner {
         case UInt8(ascii: "}"), UInt8(ascii: "]"):
             depth -= 1
             return index + 1
-        case UInt8(ascii: "\""):
-            guard let close = Self.closing(octets, index + 1, end) else {
+        case UInt8(ascii: "\""), quote:
+            guard let close = Self.closing(octets, index + 1, end, octets[index]) else {
                 if isEnded {
                     addInSecret((index + 1)..<end, needsQuotes: false, &findings)
                 } else {
@@ -362,10 +369,15 @@ struct MemberScanner {
     }
 
     /// The quote that ends the string whose content begins there.
-    private static func closing(_ octets: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int) -> Int? {
+    private static func closing(
+        _ octets: UnsafeBufferPointer<UInt8>,
+        _ start: Int,
+        _ end: Int,
+        _ quote: UInt8 = UInt8(ascii: "\"")
+    ) -> Int? {
         var index = start
         while index < end {
-            if octets[index] == UInt8(ascii: "\"") { return index }
+            if octets[index] == quote { return index }
             index += octets[index] == UInt8(ascii: "\\") ? 2 : 1
         }
         return nil

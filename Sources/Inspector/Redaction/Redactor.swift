@@ -121,13 +121,17 @@ public struct Redactor: Sendable {
         var findings = Findings()
         let view = TextView(octets)
         switch MediaKind(type, octets) {
-        case .json: MemberScanner.scan(view, 0..<view.count, isEnded: isComplete, into: &findings)
+        case .json:
+            MemberScanner.scan(view, 0..<view.count, isEnded: isComplete, into: &findings)
+            if !MemberScanner.looksLikeJSON(octets) { findUndeclared(view, isEnded: isComplete, into: &findings) }
         case .form: FormScanner.scanURLEncoded(view, isEnded: isComplete, into: &findings)
         case .multipart(let boundary):
             FormScanner.scanMultipart(view, boundary: boundary, isEnded: isComplete, into: &findings)
             MemberScanner.scan(view, 0..<view.count, isEnded: isComplete, isJSON: false, into: &findings)
         case .events: FieldScanner.scanEvents(view, isEnded: isComplete, into: &findings)
-        case .other: MemberScanner.scan(view, 0..<view.count, isEnded: isComplete, isJSON: false, into: &findings)
+        case .other:
+            MemberScanner.scan(view, 0..<view.count, isEnded: isComplete, isJSON: false, into: &findings)
+            findUndeclared(view, isEnded: isComplete, into: &findings)
         }
         findByValue(view, isEnded: isComplete, into: &findings)
         guard isComplete || !findings.isEmpty else { return Redacted(octets: octets, redactions: []) }
@@ -135,6 +139,11 @@ public struct Redactor: Sendable {
         // Names come from outside, too.
         redacted.redactions = redacted.redactions.map(clean)
         return redacted
+    }
+
+    private func findUndeclared(_ view: TextView, isEnded: Bool, into findings: inout Findings) {
+        FormScanner.scanUndeclared(view, isEnded: isEnded, into: &findings)
+        ElementScanner.scan(view, isEnded: isEnded, into: &findings)
     }
 
     private func clean(_ name: String) -> String {

@@ -19,15 +19,19 @@ enum SecretName {
         "jwt", "credential",
     ]
     /// Whether the member of that name, of JSON, a form or a multipart body, is secret. Case, `-` and `_` do not count;
-    /// of `user[password]` the last part counts.
+    /// of `user[password]`, `password[0]` and `token[value]` each part counts: what is below a secret is one.
     static func isMember(_ name: some BidirectionalCollection<UInt8>) -> Bool {
+        guard name.last == UInt8(ascii: "]") else { return isPart(name) }
+        return name.split(separator: UInt8(ascii: "[")).contains { part in
+            isPart(part.prefix { $0 != UInt8(ascii: "]") })
+        }
+    }
+
+    private static func isPart(_ name: some BidirectionalCollection<UInt8>) -> Bool {
         // Its last octets, the last one lowest: they decide.
         var folded: UInt128 = 0
         var count = 0
-        let isIndexed = name.last == UInt8(ascii: "]")
         for octet in name.reversed() where octet != UInt8(ascii: "-") && octet != UInt8(ascii: "_") {
-            if isIndexed, octet == UInt8(ascii: "[") { break }
-            if isIndexed, octet == UInt8(ascii: "]"), count == 0 { continue }
             guard count < longest else {
                 count += 1
                 break

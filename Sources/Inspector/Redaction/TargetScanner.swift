@@ -32,17 +32,30 @@ struct TargetScanner {
     private mutating func findParameters() {
         // Where a name may have begun; nil in the path, but behind a semicolon.
         var name: Int?
+        // Where a segment of the path began, up to its first equals sign.
+        var segment: Int?
         var isQuery = false
         var index = 0
         while index < octets.count {
             switch octets[index] {
             case UInt8(ascii: "?"), UInt8(ascii: "&"), UInt8(ascii: "#"):
                 isQuery = true
+                segment = nil
                 name = index + 1
             case UInt8(ascii: ";"): name = index + 1
-            case UInt8(ascii: "/") where !isQuery: name = nil
+            case UInt8(ascii: "/") where !isQuery:
+                name = nil
+                segment = index + 1
             case UInt8(ascii: "="), UInt8(ascii: ":"):
-                guard let start = name else { break }
+                guard let start = name else {
+                    guard octets[index] == UInt8(ascii: "="), let start = segment else { break }
+                    segment = nil
+                    guard SecretName.isMember(octets[start..<index]) else { break }
+                    let end = endOfValue(from: index + 1, isQuery: false)
+                    add((index + 1)..<end, String(decoding: octets[start..<index], as: UTF8.self))
+                    index = end
+                    continue
+                }
                 if SecretName.isParameter(octets[start..<index]) {
                     let end = endOfValue(from: index + 1, isQuery: isQuery)
                     add((index + 1)..<end, String(decoding: octets[start..<index], as: UTF8.self))

@@ -46,6 +46,13 @@ struct TextView {
     /// Whether the octet stands in the source as it is.
     func isWritten(_ index: Int) -> Bool { origin(index + 1) - origin(index) == 1 }
 
+    /// With blanks in place of plus signs, as forms mean them.
+    func withBlanks() -> TextView {
+        var view = self
+        for index in octets.indices where octets[index] == UInt8(ascii: "+") { view.octets[index] = 0x20 }
+        return view
+    }
+
     func part(_ range: Range<Int>) -> TextView {
         var part = TextView(Array(octets[range]))
         part.origins = origins.map { Array($0[range.lowerBound...range.upperBound]) }

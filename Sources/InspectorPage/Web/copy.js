@@ -1,6 +1,7 @@
 // One exchange as a command, as code or as HTTP that a person pastes elsewhere. None has a secret, and none can do
 // anything but send that request: whatever is in it comes from others. Pure.
 import { bodyOctets, mark, toBase64, utf8, values } from './octets.js';
+import { isHostile } from './text.js';
 
 export const forms = [
   { key: 's', form: 's', name: 'curl through Squire' },
@@ -11,10 +12,8 @@ export const forms = [
   { key: 'w', form: 'w', name: 'Raw request' },
 ];
 
-// What may stand on a clipboard: a terminal acts on control characters, and a reader is deceived by the invisible.
-const unpasteable = new RegExp('[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u180e\\u200b-\\u200f'
-  + '\\u2028-\\u202e\\u2060-\\u2064\\u2066-\\u206f\\ufeff\\ufff9-\\ufffb]|\\udb40[\\udc00-\\udfff]');
-export const isPasteable = text => !unpasteable.test(text) && text.isWellFormed();
+/// What may stand on a clipboard: a terminal acts on control characters, and a reader is deceived by the invisible.
+export const isPasteable = text => !isHostile(text);
 
 /// A word of a POSIX shell that is the text and nothing else.
 export function quote(text) {

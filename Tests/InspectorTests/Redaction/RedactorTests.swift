@@ -176,7 +176,7 @@ enum Known {
             ("/r?to=http://u:p@h/", "/r?to=http://‹redacted›@h/", ["query user"]),
             ("/r?a=Bearer%20abcdef&b=2", "/r?a=Bearer%20‹redacted›&b=2", ["query bearer"]),
             (
-                "/user[password]=1?user[password]=1", "/user[password]=1?user[password]=‹redacted›",
+                "/user[name]=1?user[password]=1", "/user[name]=1?user[password]=‹redacted›",
                 ["query user[password]"]
             ),
             ("/a?token=", "/a?token=‹redacted›", ["query token"]), ("/a?token", "/a?token", []),
