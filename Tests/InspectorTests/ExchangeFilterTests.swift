@@ -105,10 +105,11 @@ import Testing
         let filter = try #require(ExchangeFilter(QueryItems("body=xxx")))
         var search = StoreSearch(store, filter, after: after)
         var (seen, steps) = ([UInt64](), 1)
-        while search.step(store, {
-            seen.append($0.id.number)
+        let see = { (exchange: StoredExchange) in
+            seen.append(exchange.id.number)
             return true
-        }) {
+        }
+        while search.step(store, see) {
             steps += 1
             store.put([UInt64(steps * 25)], size: 50_000)
         }
