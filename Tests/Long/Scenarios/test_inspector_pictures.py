@@ -36,7 +36,7 @@ class Pictures(Scenario):
                 page.screenshot(str(folder / name))
                 size = (folder / name).stat().st_size
                 self.assertTrue(10_000 < size < LIMIT_OF_ONE, f"{name}: {size} octets")
-            picture("inspector-story.png", f"#/x/{retried}/story", "document.querySelector('aside')?.textContent.includes('what your tool got')")
+            picture("inspector-story.png", f"#/x/{retried}/story", "document.querySelector('.pulse')?.dataset.kind === 'live' && document.querySelector('.who')?.textContent.includes('signed in') && document.querySelector('aside')?.textContent.includes('what your tool got')")
             page.media(scheme="dark")
             picture("inspector-tokens.png", "#/tokens", "document.body.textContent.includes('Generation 2')")
             page.size(390, 700)
