@@ -156,7 +156,7 @@ final class Feed {
         defer { isPumping = false }
         let now = MonotonicClock.now()
         var next: UInt64?
-        for (number, viewer) in viewers {
+        for viewer in viewers.values {
             guard pay(viewer) else { continue }
             switch viewer.position.next(
                 sources.store,
@@ -174,7 +174,6 @@ final class Feed {
                     next = min(next ?? .max, now &+ FeedViewer.interval)
                 }
             }
-            _ = number
         }
         if let next { pumpTimer.arm(nanoseconds: next > now ? next - now : 0) }
     }
