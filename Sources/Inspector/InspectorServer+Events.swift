@@ -30,7 +30,7 @@ extension InspectorServer {
                 },
                 changed: { [unowned self] in
                     proxy.recordings.set(viewers: $0)
-                    if $0 == 0, !store.isAwaited { lookTimer.cancel() }
+                    if $0 == 0 { lookTimer.cancel() }
                 }
             )
         )

@@ -13,17 +13,33 @@ extension InspectorServer {
             let filter = ExchangeFilter(query)
         else { return responder.send(InspectorResponse.problem(.badQuery)) }
         collect()
-        let found = window.list(of: store, filter)
+        let list = ListWindow.Found()
+        search(window.search(store, filter), for: responder) {
+            list.take($0, window, filter)
+        } done: { [unowned self] in
+            answer(list, window, filter, $0, responder)
+        }
+    }
+
+    private func answer(
+        _ found: ListWindow.Found,
+        _ window: ListWindow,
+        _ filter: ExchangeFilter,
+        _ search: StoreSearch,
+        _ responder: LocalResponder
+    ) {
         var members: [JSONValue.Member] = [
-            .init("run", .string(run)), .init("seq", .integer(store.sequence)), .init("oldest", .integer(store.oldest)),
-            .init("exchanges", .array(found.list.map(summary))), .init("more", .bool(found.hasMore)),
+            .init("run", .string(run)), .init("seq", .integer(search.sequence)),
+            .init("oldest", .integer(store.oldest)), .init("exchanges", .array(window.list(of: found).map(summary))),
+            .init("more", .bool(window.hasMore(than: found))),
             .init("kept", .integer(store.count)), .init("counted", .count(proxy.recordings.counts.ended)),
             .init("record", .string(recordMode)),
         ]
         if filter.body != nil {
+            let searched = search.searched
             members += [
-                .init("searched", .integer(found.searched.searched)), .init("cut", .integer(found.searched.cut)),
-                .init("unreadable", .integer(found.searched.unreadable)),
+                .init("searched", .integer(searched.searched)), .init("cut", .integer(searched.cut)),
+                .init("unreadable", .integer(searched.unreadable)),
             ]
         }
         let text = JSONValue.object(members).serialized() + "\n"
@@ -184,30 +200,37 @@ struct ListWindow {
 
     private struct Malformed: Error {}
 
-    /// In the order of the changes: after a position the oldest, else the newest. `hasMore` says that the list is not
-    /// complete.
-    func list(
-        of store: ExchangeStore,
-        _ filter: ExchangeFilter
-    ) -> (list: [StoredExchange], hasMore: Bool, searched: ExchangeFilter.Searched) {
-        var found: [StoredExchange] = []
-        var searched = ExchangeFilter.Searched()
-        let needsAll = after != nil || filter.looksInside
-        store.walk(after: after ?? 0, before: before ?? .max) { exchange in
-            if filter.matches(exchange, &searched) { found.append(exchange) }
-            return needsAll || found.count <= limit
+    /// What is found of it: one more than is asked for says that there are more.
+    final class Found {
+        fileprivate var exchanges: [StoredExchange] = []
+
+        func take(_ exchange: StoredExchange, _ window: ListWindow, _ filter: ExchangeFilter) -> Bool {
+            if exchanges.count <= window.limit { exchanges.append(exchange) }
+            // What else was searched is told, too.
+            return filter.looksInside || exchanges.count <= window.limit
         }
-        let hasMore = found.count > limit
-        let list = after == nil ? Array(found.prefix(limit).reversed()) : Array(found.suffix(limit).reversed())
-        return (list, hasMore, searched)
     }
+
+    func search(_ store: ExchangeStore, _ filter: ExchangeFilter) -> StoreSearch {
+        StoreSearch(store, filter, after: after, before: before)
+    }
+
+    /// In the order of the changes: after a position the oldest, else the newest.
+    func list(of found: Found) -> [StoredExchange] {
+        let list = Array(found.exchanges.prefix(limit))
+        return after == nil ? list.reversed() : list
+    }
+
+    /// The list is not complete.
+    func hasMore(than found: Found) -> Bool { found.exchanges.count > limit }
 }
 
 extension Problem {
     static let badQuery = Problem(
         .badRequest,
         detail: "The query is not valid: limit is 1 to 1000; after or before, not both, is a number or RUN-NUMBER; "
-            + "status is 404, 4xx, >=500 and the like, with commas between."
+            + "status is 404, 4xx, >=500 and the like, with commas between; body and header have at most "
+            + "\(ExchangeFilter.maximumText) octets."
     )
     static let noObject = Problem(.badRequest, detail: "The body is not a JSON object.")
     static let noSuchExchange = Problem(.notFound, detail: "This run of Squire has had no such exchange.")

@@ -58,7 +58,11 @@ extension InspectorServer {
         var text = Exposition()
         text.family("squire_recorded_total", "counter", "Exchanges that the inspector recorded.")
         text.sample("squire_recorded_total", [:], "\(counts.recorded)")
-        text.family("squire_not_recorded_total", "counter", "Exchanges that it did not record, by reason.")
+        text.family(
+            "squire_not_recorded_total",
+            "counter",
+            "Exchanges that it did not record, by reason (off: also those without failure where only failures are)."
+        )
         for (reason, count) in [
             ("off", counts.off), ("paused", counts.paused), ("rate", counts.rate), ("slab", counts.slab),
         ] {

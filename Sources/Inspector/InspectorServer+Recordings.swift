@@ -14,8 +14,12 @@ extension InspectorServer {
 
     func listenToRecordings() {
         let (loop, reference) = (loop, reference)
-        proxy.recordings.onNews { loop.execute { reference.value?.look() } }
-        store.onAwaiting = { [unowned self] in lookAgain(after: .milliseconds(5)) }
+        proxy.recordings.onNews {
+            loop.execute {
+                reference.value?.pace.wake()
+                reference.value?.look()
+            }
+        }
         store.onEviction = { [unowned self] in feed.evicted($0) }
     }
 
@@ -30,9 +34,8 @@ extension InspectorServer {
         let turn = intake.turn()
         feed.pump()
         guard !turn.hasMore else { return lookAgain(after: .zero) }
-        guard feed.count > 0 || store.isAwaited else { return }
-        quietLooks = turn.hasNews || turn.isIncomplete ? 0 : quietLooks + 1
-        if quietLooks < 2 || store.isAwaited { lookAgain(after: Self.interval) }
+        guard feed.count > 0 else { return }
+        if pace.goesOn(turn.hasNews || turn.isIncomplete) { lookAgain(after: Self.interval) }
     }
 
     func lookAgain(after delay: Duration) {
@@ -57,5 +60,21 @@ extension InspectorServer {
         )
         redactor = fresh
         return fresh
+    }
+}
+
+/// For how long it is looked again and again when nothing comes. Pure.
+struct LookPace {
+    /// How often nothing has come in a row.
+    private var quietLooks = 0
+
+    /// The workers have written something, and wake nobody again for a while: it is looked once more after that, even
+    /// if what woke was taken before.
+    mutating func wake() { quietLooks = 0 }
+
+    /// Whether to look again after a look that found something, or nothing.
+    mutating func goesOn(_ hasFound: Bool) -> Bool {
+        quietLooks = hasFound ? 0 : quietLooks + 1
+        return quietLooks < 2
     }
 }

@@ -23,8 +23,7 @@ public final class InspectorServer: LocalHandler {
     private(set) lazy var feed = makeFeed()
     /// Looks at what the workers recorded, while somebody waits for it.
     private(set) lazy var lookTimer = EventTimer(loop: loop) { [unowned self] in look() }
-    /// How often nothing has come in a row.
-    var quietLooks = 0
+    var pace = LookPace()
     /// Made anew when other things are secret.
     var redactor: CurrentRedactor?
     /// What became of the tokens.

@@ -76,8 +76,10 @@ import Testing
         guard let window = ListWindow(query, run: "abc", limits: 1...1000, usual: 3),
             let filter = ExchangeFilter(query)
         else { return nil }
-        let found = window.list(of: store, filter)
-        return (found.list.map(\.id.number), found.hasMore)
+        let found = ListWindow.Found()
+        var search = window.search(store, filter)
+        while search.step(store, { found.take($0, window, filter) }) {}
+        return (window.list(of: found).map(\.id.number), window.hasMore(than: found))
     }
 
     @Test(
@@ -96,8 +98,28 @@ import Testing
         #expect(found.0 == expected && found.more == more)
     }
 
+    /// Much is looked through in portions; what changes between them is not seen twice.
+    @Test(arguments: [nil, 0]) func othersHaveTheirTurn(_ after: Int?) throws {
+        let store = ExchangeStore(keep: 16 << 20)
+        store.put(1...100 as ClosedRange<UInt64>, size: 50_000)
+        let filter = try #require(ExchangeFilter(QueryItems("body=xxx")))
+        var search = StoreSearch(store, filter, after: after)
+        var (seen, steps) = ([UInt64](), 1)
+        let see = { (exchange: StoredExchange) in
+            seen.append(exchange.id.number)
+            return true
+        }
+        while search.step(store, see) {
+            steps += 1
+            store.put([UInt64(steps * 25)], size: 50_000)
+        }
+        #expect(steps >= 5 && Set(seen).count == seen.count && seen.count > 90 && search.sequence == 100)
+        #expect(search.searched.searched == seen.count)
+    }
+
     @Test(arguments: [
         "limit=0", "limit=1001", "limit=x", "limit=", "after=1&before=2", "after=x y", "before=-1", "after=",
+        "body=" + String(repeating: "x", count: 257), "header=a=" + String(repeating: "x", count: 255),
     ])
     func partsThatAreNone(_ query: String) {
         #expect(Self.numbers(query, ExchangeStore()) == nil)

@@ -14,8 +14,33 @@ import Testing
         #expect(store.numbers == [1, 3, 2])
         #expect(store.changes(after: 2, newest: 10).list.map(\.id.number) == [3, 1])
         #expect(store.changes(after: 0, newest: 2).others == 1)
-        #expect(store.changes(after: 0, oldest: 2).list.map(\.id.number) == [2, 3])
+        #expect(store.changes(after: 0, oldest: 2).map(\.id.number) == [2, 3])
         #expect(store[ExchangeID(prefix: 0xA7, number: 1)]?.status == 500)
+    }
+
+    /// Forward is backward, turned round, whatever becomes of the exchanges.
+    @Test func changesAreFoundForwardToo() throws {
+        let store = ExchangeStore(keep: 256 << 10)
+        let plain = try #require(RecordedExchange.plain(0, size: 200).stored())
+        let bad = try #require(RecordedExchange.plain(0, status: "500 No").stored())
+        var state: UInt64 = 7
+        for step in 0..<6000 {
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            var exchange = state >> 40 & 7 == 0 ? bad : plain
+            exchange.id.number = (state >> 33) % 900
+            if state >> 43 & 31 == 0 { _ = store.pin(exchange.id, true) } else { store.put(exchange) }
+            if step == 3000 { store.clear() }
+            guard step.isMultiple(of: 500) else { continue }
+            for after in [0, store.oldest, store.sequence - 100, store.sequence - 1, store.sequence] {
+                var forward: [Int] = []
+                store.walkForward(after: after) {
+                    forward.append($0.sequence)
+                    return true
+                }
+                #expect(forward == store.changes(after: after, newest: .max).list.map(\.sequence))
+                #expect(store.changes(after: after, oldest: 20).map(\.sequence) == Array(forward.prefix(20)))
+            }
+        }
     }
 
     /// What matters is still there after a flood of what does not.
@@ -85,11 +110,6 @@ import Testing
 
     @Test func whatTheInspectorSentIsFoundByItsTicket() {
         let store = ExchangeStore()
-        var awaited = 0
-        store.onAwaiting = { awaited += 1 }
-        var found: [UInt64] = []
-        store.whenDone(ticket: 5) { found.append($0.id.number) }
-        #expect(store.isAwaited && awaited == 1)
         var replay = RecordedExchange(7, origin: .replay(of: ExchangeID(prefix: 0xA7, number: 3), ticket: 5))
         replay.request()
         replay.attempt()
@@ -97,15 +117,11 @@ import Testing
         let assembler = ExchangeAssembler()
         _ = replay.stored(by: assembler)
         store.put(assembler.look(RecordedExchange.redactor, now: replay.began + 200_000_000).exchanges[0])
-        #expect(found.isEmpty && store.exchange(ticket: 5)?.isRunning == true)
+        #expect(store.exchange(ticket: 5)?.isRunning == true)
         replay.end()
         store.put(replay)
-        #expect(found == [7] && !store.isAwaited && store.exchange(ticket: 5)?.lane == .notable)
-        store.whenDone(ticket: 5) { found.append($0.id.number) }
-        #expect(found == [7, 7] && !store.isAwaited)
-        store.whenDone(ticket: 6) { _ in }
-        store.forget(ticket: 6)
-        #expect(!store.isAwaited)
+        #expect(store.exchange(ticket: 5)?.isRunning == false && store.exchange(ticket: 5)?.lane == .notable)
+        #expect(store.exchange(ticket: 6) == nil)
     }
 
     @Test func howManyWereLostIsKnown() {

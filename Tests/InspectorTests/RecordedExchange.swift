@@ -91,16 +91,18 @@ struct RecordedExchange {
         return exchange
     }
 
-    static let redactor = CurrentRedactor(
-        version: 1,
-        redactor: Redactor(
-            tokens: [Redactor.KnownToken(generation: 6, value: token)],
-            secrets: [],
-            isSecretField: SecretField.isNamed
-        ),
-        credential: CredentialApplication(),
-        limit: 65_536
-    )
+    static var redactor: CurrentRedactor {
+        CurrentRedactor(
+            version: 1,
+            redactor: Redactor(
+                tokens: [Redactor.KnownToken(generation: 6, value: token)],
+                secrets: [],
+                isSecretField: SecretField.isNamed
+            ),
+            credential: CredentialApplication(),
+            limit: 65_536
+        )
+    }
 
     /// What is kept of it when it has ended.
     func stored(by assembler: ExchangeAssembler = ExchangeAssembler()) -> StoredExchange? {

@@ -12,15 +12,28 @@ extension InspectorServer {
         guard let view = HARWriter.View(rawValue: query["view"] ?? (showsAttempts ? "upstream" : "client")) else {
             return responder.send(InspectorResponse.problem(.badView))
         }
-        let ids: [ExchangeID]
         if let id {
             guard let exchange = find(id, responder) else { return }
-            ids = exchange.isRequest ? [exchange.id] : []
-        } else {
-            collect()
-            ids = finished(filter)
+            let ids = exchange.isRequest ? [exchange.id] : []
+            return send(ids, named: "squire-\(exchange.id)", view, showsAttempts, responder)
         }
-        let name = id.flatMap { ExchangeID($0) }.map { "squire-\($0).har" } ?? "squire.har"
+        collect()
+        let found = Finished()
+        search(StoreSearch(store, filter), for: responder) {
+            found.take($0)
+            return true
+        } done: { [unowned self] _ in
+            send(found.ids, named: "squire", view, showsAttempts, responder)
+        }
+    }
+
+    private func send(
+        _ ids: [ExchangeID],
+        named name: String,
+        _ view: HARWriter.View,
+        _ showsAttempts: Bool,
+        _ responder: LocalResponder
+    ) {
         let stream = HARStream(
             writer: HARWriter(
                 version: version,
@@ -37,23 +50,21 @@ extension InspectorServer {
         responder.begin(
             200,
             fields: [
-                ("Content-Type", "application/json"), ("Content-Disposition", "attachment; filename=\"\(name)\""),
+                ("Content-Type", "application/json"), ("Content-Disposition", "attachment; filename=\"\(name).har\""),
             ] + InspectorResponse.fields
         )
         stream.pump()
     }
 
-    /// Those that match and are entries, by when they began.
-    private func finished(_ filter: ExchangeFilter) -> [ExchangeID] {
-        var searched = ExchangeFilter.Searched()
-        var found: [(id: ExchangeID, at: Int64)] = []
-        store.walk { exchange in
-            if exchange.isRequest, filter.matches(exchange, &searched) {
-                found.append((exchange.id, exchange.wallMilliseconds))
-            }
-            return true
+    /// Those that are entries, by when they began.
+    private final class Finished {
+        private var found: [(id: ExchangeID, at: Int64)] = []
+
+        func take(_ exchange: StoredExchange) {
+            if exchange.isRequest { found.append((exchange.id, exchange.wallMilliseconds)) }
         }
-        return found.sorted { ($0.at, $0.id.number) < ($1.at, $1.id.number) }.map(\.id)
+
+        var ids: [ExchangeID] { found.sorted { ($0.at, $0.id.number) < ($1.at, $1.id.number) }.map(\.id) }
     }
 }
 

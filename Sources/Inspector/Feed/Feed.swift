@@ -92,7 +92,7 @@ final class Feed {
         sources.changed(viewers.count)
         guard responder.write(head) == .taken else { return remove(number) }
         pump()
-        _ = responder.write(FeedEvent.text("stats", stats(rate: 0)))
+        _ = responder.write(FeedEvent.text("stats", Self.stats(sources.stats().members, rate: 0)))
     }
 
     private func begin() {
@@ -210,11 +210,11 @@ final class Feed {
         secondTimer.arm(after: .seconds(1))
         countUnrecorded()
         let now = MonotonicClock.now()
-        let ended = sources.stats().ended
+        let (members, ended) = sources.stats()
         let seconds = Double(max(1, now - lastEnded.at)) / 1e9
         let rate = Double(ended &- lastEnded.count) / seconds
         lastEnded = (ended, now)
-        let stats = stats(rate: rate)
+        let stats = Self.stats(members, rate: rate)
         let isNew = stats.without("at") != lastStats?.without("at")
         lastStats = stats
         for viewer in viewers.values {
@@ -242,12 +242,12 @@ final class Feed {
         for viewer in viewers.values { viewer.position.notRecorded(lost) }
     }
 
-    private func stats(rate: Double) -> JSONValue {
+    private static func stats(_ members: [JSONValue.Member], rate: Double) -> JSONValue {
         .object(
             [
                 .init("at", .string(UTCTime.rfc3339(milliseconds: WallClock.milliseconds()))),
                 .init("rate", .milliseconds((rate * 10).rounded() / 10)),
-            ] + sources.stats().members
+            ] + members
         )
     }
 }

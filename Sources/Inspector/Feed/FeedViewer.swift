@@ -58,7 +58,7 @@ struct FeedViewer {
         var why = "evicted"
         let list: [StoredExchange]
         if last < caughtUpAt {
-            list = store.changes(after: last, oldest: Self.batch).list
+            list = store.changes(after: last, oldest: Self.batch)
         } else {
             let changes = store.changes(after: last, newest: Self.batch)
             list = changes.list

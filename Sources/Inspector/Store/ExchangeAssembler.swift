@@ -2,7 +2,8 @@ import ReverseProxy
 
 /// Puts together what workers tell of exchanges, and takes out what is secret before anything is kept.
 ///
-/// Octets as they came live here only, and only while their exchange runs: all together at most `maximumOctets`.
+/// Octets as they came live here only, and only while their exchange runs: together with what is made of them
+/// meanwhile at most `maximumOctets`.
 /// *Threading*: the inspector's loop only.
 final class ExchangeAssembler {
     /// A running exchange is shown after that time, nanoseconds.
@@ -18,7 +19,7 @@ final class ExchangeAssembler {
 
     /// How many run.
     var count: Int { running.count }
-    /// Octets that are held as they came.
+    /// Octets that are held.
     var heldOctets: Int { octets }
 
     /// What a look found.
@@ -35,7 +36,7 @@ final class ExchangeAssembler {
         if case .began(let beginning) = event.what {
             if let former = running[event.exchange] { forget(former) }
             let current = current()
-            if running.count >= Self.maximumRunning { forgetTheOldest(current, done) }
+            if running.count >= Self.maximumRunning { forgetTheOldest(current, now: event.at, done) }
             running[event.exchange] = RunningExchange(event.exchange, beginning, limit: current.limit)
         }
         // Its beginning was lost: so is the rest.
@@ -43,7 +44,7 @@ final class ExchangeAssembler {
         touches += 1
         exchange.touched = touches
         let before = exchange.octets
-        exchange.take(event, room: Self.maximumOctets - octets)
+        exchange.take(event, room: room)
         octets += exchange.octets - before
         guard exchange.ending != nil else { return }
         done(exchange.stored(current(), now: event.at))
@@ -55,7 +56,7 @@ final class ExchangeAssembler {
         guard let exchange = running[id], exchange.hasNews else { return nil }
         exchange.hasNews = false
         exchange.shownAt = now
-        return exchange.stored(current(), now: now)
+        return stored(exchange, current(), now: now)
     }
 
     /// The running exchanges that are to be shown now, monotonic nanoseconds.
@@ -65,7 +66,7 @@ final class ExchangeAssembler {
             if exchange.hasNews, isDue(exchange, now) {
                 exchange.hasNews = false
                 exchange.shownAt = now
-                found.exchanges.append(exchange.stored(current, now: now))
+                found.exchanges.append(stored(exchange, current, now: now))
             } else {
                 if exchange.shownAt != nil { found.ages.append((exchange.id, exchange.milliseconds(now))) }
                 if exchange.hasNews { found.isIncomplete = true }
@@ -73,6 +74,18 @@ final class ExchangeAssembler {
         }
         found.exchanges.sort { ($0.wallMilliseconds, $0.id.number) < ($1.wallMilliseconds, $1.id.number) }
         return found
+    }
+
+    /// Octets more that may be held.
+    private var room: Int { max(0, Self.maximumOctets - octets) }
+
+    /// The exchange as it is, which goes on.
+    private func stored(_ exchange: RunningExchange, _ current: CurrentRedactor, now: UInt64) -> StoredExchange {
+        let result = exchange.stored(current, now: now)
+        octets -= exchange.octets
+        exchange.countSafe(bound: room)
+        octets += exchange.octets
+        return result
     }
 
     private func isDue(_ exchange: RunningExchange, _ now: UInt64) -> Bool {
@@ -87,11 +100,11 @@ final class ExchangeAssembler {
         running[exchange.id] = nil
     }
 
-    /// The ends of some were lost, or there are too many: what is known of them is shown a last time.
-    private func forgetTheOldest(_ current: CurrentRedactor, _ done: (StoredExchange) -> Void) {
+    /// There are too many: what is known of the oldest is shown a last time. Their ends come to the store.
+    private func forgetTheOldest(_ current: CurrentRedactor, now: UInt64, _ done: (StoredExchange) -> Void) {
         for exchange in running.values.sorted(by: { $0.touched < $1.touched }).prefix(Self.maximumRunning / 8) {
             exchange.isCut = true
-            done(exchange.stored(current, now: exchange.beginning.startedAt))
+            done(exchange.stored(current, now: now))
             forget(exchange)
         }
     }

@@ -65,12 +65,16 @@ struct ExchangeFilter {
     var header: (name: String, part: [UInt8]?)?
     var body: TextSearch?
 
-    /// Nil when the query has a status that is none.
+    /// Octets of what is looked for.
+    static let maximumText = 256
+
+    /// Nil when the query has a status that is none, or asks for a long text.
     init?(_ query: QueryItems) {
         for text in query["status"].map({ $0.split(separator: ",", omittingEmptySubsequences: false) }) ?? [] {
             guard let status = Status(text) else { return nil }
             statuses.append(status)
         }
+        for name in ["header", "body"] where query[name]?.utf8.count ?? 0 > Self.maximumText { return nil }
         methods = (query["method"] ?? "").split(separator: ",").map { $0.uppercased() }
         ids = query["ids"].map { Set($0.split(separator: ",").compactMap { ExchangeID($0) }) }
         if let text = query["header"], !text.isEmpty {

@@ -72,6 +72,8 @@ final class ExchangeIntake {
     func take(_ event: RecordedEvent) {
         // Asked for when the event is here already: the token that it may tell of is known before it is used.
         assembler.take(event, current) { store.put($0) }
+        // The assembler forgot it before its end.
+        if case .ended(let ending) = event.what { store.end(event.exchange, ending) }
     }
 
     private var isIncomplete = false

@@ -35,13 +35,12 @@ final class ExchangeStore {
     private(set) var evicted: UInt64 = 0
     /// Hears of each exchange that is no longer kept, by the number of its last change.
     var onEviction: (_ sequence: Int) -> Void = { _ in }
-    /// Hears that somebody waits for the end of an exchange.
-    var onAwaiting: () -> Void = {}
 
     private var entries: [ExchangeID: Entry] = [:]
     private var lanes = Lane.allCases.map { _ in Queue() }
+    /// Each change that may still be an exchange's last, in their order.
+    private var order: [(sequence: Int, id: ExchangeID)] = []
     private var tickets: [UInt64: ExchangeID] = [:]
-    private var waiting: [UInt64: (StoredExchange) -> Void] = [:]
     private(set) var past = Evictions()
 
     static let defaultKeep = 16 << 20
@@ -97,9 +96,28 @@ final class ExchangeStore {
     }
 
     /// The oldest so many of what changed after that number, in the order of the changes.
-    func changes(after: Int, oldest limit: Int) -> (list: [StoredExchange], others: Int) {
-        let all = changes(after: after, newest: .max).list
-        return (Array(all.prefix(limit)), max(0, all.count - limit))
+    func changes(after: Int, oldest limit: Int) -> [StoredExchange] {
+        var list: [StoredExchange] = []
+        walkForward(after: after) { exchange in
+            guard list.count < limit else { return false }
+            list.append(exchange)
+            return list.count < limit
+        }
+        return list
+    }
+
+    /// Hands over what changed after that number, the oldest first, until `body` has enough: what is before costs
+    /// nothing.
+    func walkForward(after: Int, _ body: (StoredExchange) -> Bool) {
+        var (low, high) = (0, order.count)
+        while low < high {
+            let middle = low + (high - low) / 2
+            if order[middle].sequence > after { high = middle } else { low = middle + 1 }
+        }
+        for (sequence, id) in order[low...] {
+            guard let entry = entries[id], entry.exchange.sequence == sequence else { continue }
+            guard body(entry.exchange) else { return }
+        }
     }
 
     // MARK: Changing
@@ -127,15 +145,20 @@ final class ExchangeStore {
         entry.cost = cost
         entries[exchange.id] = entry
         link(entry)
-        if let ticket = exchange.ticket {
-            tickets[ticket] = exchange.id
-            if !exchange.isRunning, let body = waiting.removeValue(forKey: ticket) { body(exchange) }
-        }
+        if let ticket = exchange.ticket { tickets[ticket] = exchange.id }
     }
 
     /// How old a running exchange has become, without that being a change.
     func set(age: Double, of id: ExchangeID) {
         if let entry = entries[id], entry.exchange.isRunning { entry.exchange.age = age }
+    }
+
+    /// Ends an exchange that still runs, as far as is known here.
+    func end(_ id: ExchangeID, _ ending: RecordedEvent.Ending) {
+        guard let entry = entries[id], entry.exchange.isRunning else { return }
+        var exchange = entry.exchange
+        exchange.end(ending)
+        put(exchange)
     }
 
     func pin(_ id: ExchangeID, _ isPinned: Bool) -> Pinning {
@@ -159,22 +182,6 @@ final class ExchangeStore {
         }
     }
 
-    // MARK: What the inspector sent
-
-    /// Calls `body` once, soon, when the exchange that the inspector itself sent with that ticket has ended, with what
-    /// is kept of it.
-    func whenDone(ticket: UInt64, _ body: @escaping (StoredExchange) -> Void) {
-        if let exchange = exchange(ticket: ticket), !exchange.isRunning { return body(exchange) }
-        waiting[ticket] = body
-        onAwaiting()
-    }
-
-    /// Nobody waits for it any more.
-    func forget(ticket: UInt64) { waiting[ticket] = nil }
-
-    /// Whether somebody waits for the end of an exchange.
-    var isAwaited: Bool { !waiting.isEmpty }
-
     /// What is kept so far of the exchange that was sent with that ticket.
     func exchange(ticket: UInt64) -> StoredExchange? { tickets[ticket].flatMap { self[$0] } }
 
@@ -187,6 +194,10 @@ final class ExchangeStore {
         entry.lane = lane
         let queue = lanes[lane.rawValue]
         queue.append(entry)
+        order.append((entry.exchange.sequence, entry.exchange.id))
+        if order.count > 2 * entries.count + 64 {
+            order.removeAll { entries[$0.id]?.exchange.sequence != $0.sequence }
+        }
         // The one that came last stays, whatever its size: bodies were left out of what is too large.
         while queue.cost > limit(of: lane), let oldest = queue.first, oldest !== entry { forget(oldest) }
     }

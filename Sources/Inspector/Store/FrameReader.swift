@@ -1,5 +1,5 @@
 /// Takes a WebSocket's stream in one direction apart (RFC 6455 section 5.2): frames that belong together become one
-/// message, masks are taken off. Holds at most `limit` octets of one message.
+/// message, masks are taken off. Holds at most `limit` octets of one message, and of all no more than there is room for.
 struct FrameReader {
     struct Message: Equatable {
         var opcode: Int
@@ -36,8 +36,20 @@ struct FrameReader {
         self.limit = limit
     }
 
-    /// Hands over the messages that `octets` complete.
-    mutating func read(_ octets: [UInt8], _ body: (Message) -> Void) {
+    /// Octets of messages that are not complete.
+    var held: Int { (message?.payload.count ?? 0) + (control?.payload.count ?? 0) }
+
+    /// Overwrites what it holds, and reads no more.
+    mutating func wipe() {
+        message?.payload.wipe()
+        control?.payload.wipe()
+        (message, control) = (nil, nil)
+        state = .broken
+    }
+
+    /// Hands over the messages that `octets` complete. `room` is how many octets more may be held.
+    mutating func read(_ octets: [UInt8], room: Int = .max, _ body: (Message) -> Void) {
+        var room = room
         var position = 0
         while true {
             switch state {
@@ -56,7 +68,7 @@ struct FrameReader {
             case .payload(var frame, let left):
                 guard position < octets.count else { return }
                 let part = Int(min(left, UInt64(octets.count - position)))
-                append(octets[position..<position + part], &frame)
+                append(octets[position..<position + part], &frame, &room)
                 position += part
                 state = .payload(frame, left: left - UInt64(part))
                 if UInt64(part) == left { end(frame, body) }
@@ -67,7 +79,12 @@ struct FrameReader {
     /// Octets of a frame's head, as far as what is there of it tells.
     private static func length(of head: [UInt8]) -> Int {
         guard head.count >= 2 else { return 2 }
-        let extended = [126: 2, 127: 8][Int(head[1] & 0x7F)] ?? 0
+        let extended =
+            switch head[1] & 0x7F {
+            case 126: 2
+            case 127: 8
+            default: 0
+            }
         return 2 + extended + (head[1] & 0x80 != 0 ? 4 : 0)
     }
 
@@ -90,16 +107,13 @@ struct FrameReader {
         state = .payload(frame, left: size)
     }
 
-    private mutating func append(_ octets: ArraySlice<UInt8>, _ frame: inout Frame) {
-        var message =
-            (frame.isControl ? control : message) ?? Message(opcode: 0, size: 0, payload: [], isCompressed: false)
-        let room = message.isCompressed ? 0 : max(0, limit - message.payload.count)
-        for (index, octet) in octets.prefix(room).enumerated() {
-            message.payload.append(frame.mask.isEmpty ? octet : octet ^ frame.mask[(frame.offset &+ index) & 3])
+    private mutating func append(_ octets: ArraySlice<UInt8>, _ frame: inout Frame, _ room: inout Int) {
+        if frame.isControl {
+            control?.append(octets, frame.mask, from: frame.offset, limit: limit, &room)
+        } else {
+            message?.append(octets, frame.mask, from: frame.offset, limit: limit, &room)
         }
         frame.offset = (frame.offset &+ octets.count) & 3
-        message.size &+= UInt64(octets.count)
-        if frame.isControl { control = message } else { self.message = message }
     }
 
     private mutating func end(_ frame: Frame, _ body: (Message) -> Void) {
@@ -110,8 +124,27 @@ struct FrameReader {
     }
 }
 
+extension FrameReader.Message {
+    /// What is kept has no gaps: where some was left out, nothing more is added.
+    fileprivate mutating func append(
+        _ octets: ArraySlice<UInt8>,
+        _ mask: [UInt8],
+        from offset: Int,
+        limit: Int,
+        _ room: inout Int
+    ) {
+        let isWhole = !isCompressed && size == UInt64(payload.count)
+        let fits = isWhole ? min(octets.count, max(0, limit - payload.count), max(0, room)) : 0
+        for (index, octet) in octets.prefix(fits).enumerated() {
+            payload.append(mask.isEmpty ? octet : octet ^ mask[(offset &+ index) & 3])
+        }
+        size &+= UInt64(octets.count)
+        room -= fits
+    }
+}
+
 /// Takes an event stream apart (WHATWG HTML section 9.2.5): what stands between empty lines. Holds at most `limit`
-/// octets of one event.
+/// octets of one event, and no more than there is room for.
 struct EventStreamReader {
     private let limit: Int
     private var event: [UInt8] = []
@@ -123,32 +156,49 @@ struct EventStreamReader {
         self.limit = limit
     }
 
-    /// Hands over the events that `octets` complete: their lines, without the empty one, and how many octets they had.
-    mutating func read(_ octets: [UInt8], _ body: (_ event: [UInt8], _ size: UInt64) -> Void) {
+    /// Octets of the event that is not complete.
+    var held: Int { event.count }
+
+    /// Overwrites what it holds.
+    mutating func wipe() { event.wipe() }
+
+    /// Hands over the events that `octets` complete: their lines, without the empty one, how many octets they had, and
+    /// whether none is left out. `room` is how many octets more may be held.
+    mutating func read(
+        _ octets: [UInt8],
+        room: Int = .max,
+        _ body: (_ event: [UInt8], _ size: UInt64, _ isWhole: Bool) -> Void
+    ) {
+        var room = room
         for octet in octets {
             // A line ends with CR LF, LF or CR.
             defer { wasReturn = octet == 0x0D }
             if octet == 0x0A, wasReturn { continue }
             guard octet == 0x0A || octet == 0x0D else {
                 isLineEmpty = false
-                append(octet)
+                append(octet, &room)
                 continue
             }
             guard isLineEmpty else {
                 isLineEmpty = true
-                append(0x0A)
+                append(0x0A, &room)
                 continue
             }
             guard size > 0 else { continue }
+            let isWhole = size == UInt64(event.count)
             if event.last == 0x0A { event.removeLast() }
-            body(event, size)
+            body(event, size, isWhole)
             event = []
             size = 0
         }
     }
 
-    private mutating func append(_ octet: UInt8) {
-        size += 1
-        if event.count < limit { event.append(octet) }
+    /// What is kept has no gaps.
+    private mutating func append(_ octet: UInt8, _ room: inout Int) {
+        if size == UInt64(event.count), event.count < limit, room > 0 {
+            event.append(octet)
+            room -= 1
+        }
+        size &+= 1
     }
 }

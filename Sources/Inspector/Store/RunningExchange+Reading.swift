@@ -73,7 +73,7 @@ extension RunningExchange {
                 answer.body,
                 type: "application/json",
                 encoding: nil,
-                isComplete: true,
+                isComplete: answer.body.count < current.limit,
                 limit: current.limit
             )
             return StoredOwnAnswer(status: answer.status, code: answer.code, body: body.kept, at: answer.at)
@@ -182,6 +182,8 @@ extension RunningExchange {
         let size = UInt64(attempt.body.octets.count)
         var isWhole = ending != nil && !attempt.body.isCut
         if attempt.isRelayed, size < responseBytes { isWhole = false }
+        // Of one that was held nothing tells how much came.
+        if !attempt.isRelayed, isCut || attempt.body.octets.count >= current.limit { isWhole = false }
         // Of an answer that was held no more is read than came with its head.
         if case .length(let length) = head.framing, length > size { isWhole = false }
         let content = RecordedHead.content(head.fields, of: attempt.head)
@@ -192,12 +194,16 @@ extension RunningExchange {
         return result
     }
 
-    /// Takes secrets out of what has come since the last time, and forgets how it came.
+    /// Takes secrets out of what has come since the last time; of everything, when more is known to be secret.
     private func readMessages(_ current: CurrentRedactor) -> [StoredMessage] {
+        if safeMessagesVersion != current.version {
+            safeMessages = []
+            safeMessagesVersion = current.version
+        }
         for index in safeMessages.count..<messages.count {
             let message = messages[index]
             let type = message.opcode == nil ? "text/event-stream" : nil
-            let kept = current.redactor.text(message.octets, type: type).octets
+            let kept = current.redactor.text(message.octets, type: type, isComplete: message.isWhole).octets
             if kept != message.octets { hasRedactedMessages = true }
             safeMessages.append(
                 StoredMessage(

@@ -23,13 +23,18 @@ final class RunningExchange {
     var isTunnel = false
     private var frames: (client: FrameReader, upstream: FrameReader)
     var messages: [RawMessage] = []
-    /// Those that need no secret taken out any more, in the order of `messages`.
+    /// The first of them without what that version of the redactor knows to be secret.
     var safeMessages: [StoredMessage] = []
+    var safeMessagesVersion = 0
     var hasRedactedMessages = false
     var ending: RecordedEvent.Ending?
     var isCut = false
-    /// Octets that it holds.
+    /// Octets that it holds: what came, what was made of it to last, and what messages take beside their octets.
     private(set) var octets = 0
+    /// What `octets` may become.
+    private var bound = 0
+    /// Of `octets`, what was made to last.
+    private var safeOctets = 0
     /// Of the last event, in the assembler's count.
     var touched = 0
     /// When it was shown last; nil before the first time. Monotonic nanoseconds.
@@ -41,6 +46,8 @@ final class RunningExchange {
     private static let maximumAttempts = 32
     private static let maximumSteps = 64
     static let maximumMessages = 2000
+    /// About what a message takes beside its octets, as it came and as it is kept.
+    static let messageCost = 192
 
     struct Attempt {
         var number: Int
@@ -64,6 +71,8 @@ final class RunningExchange {
         var opcode: Int?
         var size: UInt64
         var octets: [UInt8]
+        /// Nothing of it was left out.
+        var isWhole: Bool
     }
 
     /// A body's first octets as they came, and what they were made to last.
@@ -72,6 +81,7 @@ final class RunningExchange {
         /// There was no room for some.
         var isCut = false
         var safe: (count: Int, version: Int, isComplete: Bool, body: StoredBody)?
+        var safeOctets: Int { safe?.body.kept.count ?? 0 }
     }
 
     /// When how many octets were there, at every 4 KiB; at fewer places when there would be too many.
@@ -102,20 +112,24 @@ final class RunningExchange {
         at > beginning.startedAt ? Double(at - beginning.startedAt) / 1e6 : 0
     }
 
+    /// How many octets more may be held: never less than none.
+    private var room: Int { max(0, bound - octets) }
+
     /// `room` is how many octets more may be held.
     func take(_ event: RecordedEvent, room: Int) {
+        bound = octets + max(0, room)
         let at = milliseconds(event.at)
         hasNews = true
         switch event.what {
         case .began: break
-        case .requestHead(let head): hold(head, room) { $0.requestHead = head }
+        case .requestHead(let head): hold(head) { $0.requestHead = head }
         case .sentHead(let head, let route, let carriesCredential):
             self.route = route
             self.carriesCredential = carriesCredential
-            hold(head, room) { $0.sentHead = head }
+            hold(head) { $0.sentHead = head }
         case .requestBody(let part):
             requestBytes &+= UInt64(part.count)
-            append(part, room, to: \.requestBody)
+            append(part, to: &requestBody)
         case .attempt(let number, let generation): begin(number, generation, at)
         case .connected(let isReused):
             change {
@@ -130,8 +144,8 @@ final class RunningExchange {
                 $0.isRelayed = true
             }
             // The attempt itself may not have been recorded, for want of room.
-            hold(head, room) { exchange in exchange.change { $0.head = head } }
-        case .responseBody(let part): takeResponse(part, at, room)
+            hold(head) { exchange in exchange.change { $0.head = head } }
+        case .responseBody(let part): takeResponse(part, at)
         case .progress(let requestBytes, let responseBytes):
             self.requestBytes = max(self.requestBytes, requestBytes)
             self.responseBytes = max(self.responseBytes, responseBytes)
@@ -154,10 +168,10 @@ final class RunningExchange {
             tokenWaits[last].outcome = StoredTokenWait.Outcome(failure, generation)
         case .ownAnswer(let status, let body, let code):
             endAttempt(at)
-            hold(body, room) { $0.ownAnswer = (status, code, body, at) }
+            hold(body) { $0.ownAnswer = (status, code, body, at) }
             if ownAnswer == nil { ownAnswer = (status, code, [], at) }
         case .tunnelOpened: isTunnel = true
-        case .tunnelData(let isFromClient, let part): takeTunnel(isFromClient, part, at, room)
+        case .tunnelData(let isFromClient, let part): takeTunnel(isFromClient, part, at)
         case .ended(let ending):
             endAttempt(at)
             if let last = tokenWaits.indices.last, tokenWaits[last].ended == nil { tokenWaits[last].ended = at }
@@ -168,7 +182,23 @@ final class RunningExchange {
         }
     }
 
-    /// Overwrites everything that may be secret.
+    /// Counts what was made to last; it is made anew each time when there is no room for it. `bound` is how many octets
+    /// the exchange may hold.
+    func countSafe(bound: Int) {
+        octets -= safeOctets
+        safeOctets =
+            attempts.reduce(requestBody.safeOctets) { $0 + $1.body.safeOctets }
+            + safeMessages.reduce(0) { $0 + $1.kept.count }
+        if octets + safeOctets > bound {
+            requestBody.safe = nil
+            for index in attempts.indices { attempts[index].body.safe = nil }
+            safeMessages = []
+            safeOctets = 0
+        }
+        octets += safeOctets
+    }
+
+    /// Overwrites what it holds as it came.
     func wipe() {
         requestHead.wipe()
         sentHead.wipe()
@@ -176,9 +206,12 @@ final class RunningExchange {
         for index in attempts.indices {
             attempts[index].head.wipe()
             attempts[index].body.octets.wipe()
+            attempts[index].events?.wipe()
         }
         ownAnswer?.body.wipe()
         for index in messages.indices { messages[index].octets.wipe() }
+        frames.client.wipe()
+        frames.upstream.wipe()
         octets = 0
     }
 
@@ -202,7 +235,7 @@ final class RunningExchange {
         change { if $0.ended == nil { $0.ended = at } }
     }
 
-    private func hold(_ part: [UInt8], _ room: Int, _ body: (RunningExchange) -> Void) {
+    private func hold(_ part: [UInt8], _ body: (RunningExchange) -> Void) {
         guard part.count <= room else {
             isCut = true
             return
@@ -211,16 +244,17 @@ final class RunningExchange {
         body(self)
     }
 
-    private func append(_ part: [UInt8], _ room: Int, to body: ReferenceWritableKeyPath<RunningExchange, RawBody>) {
-        let fits = min(part.count, room, max(0, limit - self[keyPath: body].octets.count))
-        if fits < part.count { self[keyPath: body].isCut = true }
-        self[keyPath: body].octets += part.prefix(fits)
+    /// What is kept has no gaps: where some was left out, nothing more is added.
+    private func append(_ part: [UInt8], to body: inout RawBody) {
+        let fits = body.isCut ? 0 : min(part.count, room, max(0, limit - body.octets.count))
+        if fits < part.count { body.isCut = true }
+        body.octets += part.prefix(fits)
         octets += fits
     }
 
-    private func takeResponse(_ part: [UInt8], _ at: Double, _ room: Int) {
+    private func takeResponse(_ part: [UInt8], _ at: Double) {
         guard let last = attempts.indices.last else { return }
-        append(part, room, to: \.attempts[last].body)
+        append(part, to: &attempts[last].body)
         if attempts[last].isRelayed {
             responseBytes &+= UInt64(part.count)
             attempts[last].marks.add(max(responseBytes, UInt64(attempts[last].body.octets.count)), at)
@@ -228,14 +262,18 @@ final class RunningExchange {
         if attempts[last].events == nil, attempts[last].body.octets.count == part.count, isEventStream(attempts[last]) {
             attempts[last].events = EventStreamReader(limit: limit)
         }
+        guard let before = attempts[last].events?.held else { return }
         var found: [RawMessage] = []
-        attempts[last].events?.read(part) { event, size in
-            found.append(RawMessage(at: at, isFromClient: false, opcode: nil, size: size, octets: event))
+        attempts[last].events?.read(part, room: room) { event, size, isWhole in
+            found.append(
+                RawMessage(at: at, isFromClient: false, opcode: nil, size: size, octets: event, isWhole: isWhole)
+            )
         }
-        add(found, room)
+        octets += (attempts[last].events?.held ?? 0) - before
+        add(found)
     }
 
-    private func takeTunnel(_ isFromClient: Bool, _ part: [UInt8], _ at: Double, _ room: Int) {
+    private func takeTunnel(_ isFromClient: Bool, _ part: [UInt8], _ at: Double) {
         if isFromClient {
             requestBytes &+= UInt64(part.count)
         } else {
@@ -249,23 +287,29 @@ final class RunningExchange {
                     isFromClient: isFromClient,
                     opcode: message.opcode,
                     size: message.size,
-                    octets: message.payload
+                    octets: message.payload,
+                    isWhole: message.size == UInt64(message.payload.count)
                 )
             )
         }
-        if isFromClient { frames.client.read(part, add) } else { frames.upstream.read(part, add) }
-        self.add(found, room)
+        let before = frames.client.held + frames.upstream.held
+        if isFromClient {
+            frames.client.read(part, room: room, add)
+        } else {
+            frames.upstream.read(part, room: room, add)
+        }
+        octets += frames.client.held + frames.upstream.held - before
+        self.add(found)
     }
 
-    private func add(_ found: [RawMessage], _ room: Int) {
-        var room = room
+    /// Keeps those for which there is room; what a reader held of them it holds no longer.
+    private func add(_ found: [RawMessage]) {
         for message in found {
-            guard messages.count < Self.maximumMessages, message.octets.count <= room else {
+            guard messages.count < Self.maximumMessages, message.octets.count + Self.messageCost <= room else {
                 isCut = true
                 return
             }
-            room -= message.octets.count
-            octets += message.octets.count
+            octets += message.octets.count + Self.messageCost
             messages.append(message)
         }
     }

@@ -202,3 +202,16 @@ extension StoredBody {
         kept = []
     }
 }
+
+extension StoredExchange {
+    /// Takes the end of one of which nothing was told for a while.
+    mutating func end(_ ending: RecordedEvent.Ending) {
+        self.ending = ending
+        age = Double(ending.totalNanoseconds) / 1e6
+        requestBytes = ending.requestBytes
+        responseBytes = ending.responseBytes
+        for index in attempts.indices where attempts[index].ended == nil { attempts[index].ended = age }
+        for index in tokenWaits.indices where tokenWaits[index].ended == nil { tokenWaits[index].ended = age }
+        isCut = true
+    }
+}

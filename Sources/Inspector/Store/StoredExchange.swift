@@ -144,6 +144,6 @@ struct StoredMessage {
     /// Of a WebSocket's frame (RFC 6455 section 5.2); nil for an event of an event stream.
     var opcode: Int?
     var size: UInt64
-    /// Without what is secret; at most 64 KiB.
+    /// Without what is secret; at most `inspector.body` octets of it were read.
     var kept: [UInt8]
 }

@@ -291,7 +291,7 @@ function draw() {
   const recording = { paused: 'recording is paused', off: 'recording is off', failures: 'failures only' }[app.record];
   pulse.dataset.kind = kind;
   pulse.dataset.note = recording || '';
-  say(pulse, { loading: 'connecting', live: `live${rate}`, polling: 'asking each second', hidden: 'resting', lost: 'no answer', key: 'locked', refused: 'refused', missing: 'not recorded' }[kind] + (recording && app.isOnline ? ` · ${recording}` : ''));
+  say(pulse, { loading: 'connecting', live: `live${rate}`, polling: 'asking each second', hidden: 'resting', lost: 'no answer', key: 'locked', refused: 'refused' }[kind] + (recording && app.isOnline ? ` · ${recording}` : ''));
   if (pauseButton.dataset.on !== String(app.view.isPaused)) {
     const name = app.view.isPaused ? 'Resume' : 'Pause';
     replace(pauseButton, icon(app.view.isPaused ? 'play' : 'pause'), h('span', { class: 'wide', text: name }));

@@ -48,7 +48,7 @@ export function makeParser(give) {
 }
 
 /// `on` is told: `state({kind, …})`, `event(name, data)`, `list(answer)`, `older(summaries)`, `status(object)`. Kinds:
-/// loading, live, polling, hidden, lost {retryAt, problem}, key {isWrong}, refused {problem}, missing {problem}.
+/// loading, live, polling, hidden, lost {retryAt, problem}, key {isWrong}, refused {problem}.
 export function makeFeed(store, clock, on) {
   let abort = null, stopped = false, generation = 0, failures = 0, mayStream = 0, isTried = false;
   let state = { kind: 'loading' };

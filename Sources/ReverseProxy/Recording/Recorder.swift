@@ -147,6 +147,7 @@ final class Recorder {
             } else {
                 // What is kept has no gaps.
                 flow.setRoom(kind, 0)
+                flow.isIncomplete = true
             }
         }
         if flow.room(kind) == 0, at &- flow.toldAt >= Self.progressInterval {

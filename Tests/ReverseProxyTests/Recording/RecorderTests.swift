@@ -196,11 +196,12 @@ import Threads
             var recording = begun(recorder, number)
             for _ in 0..<8 { body(recorder, &recording, 64 * 1024, at: second) }
             recorder.end(recording, ending, at: second)
-            var kept = 0
+            var (kept, isLost) = (0, false)
             for event in drained(recordings, recorder) {
                 kept += event.octets?.count ?? 0
-                if case .lost = event.what { Issue.record("lost") }
+                if case .lost = event.what { isLost = true }
             }
+            #expect(isLost == (kept < 512 * 1024))
             #expect(kept == (number <= 15 ? 512 * 1024 : kept))
             if number > 16 { #expect(kept == 0) }
         }
