@@ -27,22 +27,16 @@ extension InspectorServer {
         guard case .object(let members) = body else { return }
         let known = route == .reload ? ["config"] : []
         if let other = members.first(where: { !known.contains($0.name) }) {
-            return responder.send(Self.invalid(other.name, "is not known here"))
+            return responder.send(InvalidMember(field: other.name, problem: "is not known here").response)
         }
         guard route == .reload else { return refresh(request.number, responder) }
         switch body["config"] {
         case nil, .null?: reload(nil, request.number, responder)
         case .string(let path)?: reload(path, request.number, responder)
-        default: responder.send(Self.invalid("config", "must be the real path of a configuration file"))
+        default:
+            let fault = InvalidMember(field: "config", problem: "must be the real path of a configuration file")
+            responder.send(fault.response)
         }
-    }
-
-    static func invalid(_ field: String, _ problem: String) -> LocalResponse {
-        let name = String(field.prefix(100))
-        return InspectorResponse.problem(
-            Problem(.invalidRequest, detail: "\(name) \(problem)."),
-            members: [.init("field", .string(name))]
-        )
     }
 
     private static let maximumWaiting = 256

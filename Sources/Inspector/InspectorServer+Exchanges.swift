@@ -157,11 +157,11 @@ extension InspectorServer {
             return nil
         }
         if let other = members.first(where: { $0.name != name }) {
-            responder.send(Self.invalid(other.name, "is not known here"))
+            responder.send(InvalidMember(field: other.name, problem: "is not known here").response)
             return nil
         }
         guard let flag = value[name]?.bool else {
-            responder.send(Self.invalid(name, "must be true or false"))
+            responder.send(InvalidMember(field: name, problem: "must be true or false").response)
             return nil
         }
         return flag

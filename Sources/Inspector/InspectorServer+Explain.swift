@@ -32,21 +32,6 @@ extension Problem {
     )
 }
 
-/// What is wrong with a member of a request's body.
-struct InvalidMember: Error {
-    var field: String
-    /// Goes on after the name.
-    var problem: String
-
-    var response: LocalResponse {
-        let name = String(field.prefix(100))
-        return InspectorResponse.problem(
-            Problem(.invalidRequest, detail: "\(name) \(problem)."),
-            members: [.init("field", .string(name))]
-        )
-    }
-}
-
 extension Explanation.Request {
     fileprivate init(_ members: [JSONValue.Member]) throws(InvalidMember) {
         var (method, target): (String?, String?)
@@ -55,7 +40,7 @@ extension Explanation.Request {
             switch member.name {
             case "method": method = member.value.string
             case "target": target = member.value.string
-            case "fields": fields = try Self.fields(member.value)
+            case "fields": fields = try GivenFields.read(member.value)
             default: throw InvalidMember(field: member.name, problem: "is not known here")
             }
         }
@@ -66,26 +51,6 @@ extension Explanation.Request {
             throw InvalidMember(field: "target", problem: "must be a path and query without blanks, such as /x?y=1")
         }
         self.init(method: method, target: Self.withoutMarks(target), fields: fields)
-    }
-
-    private static func fields(_ value: JSONValue) throws(InvalidMember) -> [(name: String, value: String)] {
-        guard case .array(let pairs) = value else {
-            throw InvalidMember(field: "fields", problem: "must be an array of [name, value]")
-        }
-        var result: [(name: String, value: String)] = []
-        for pair in pairs {
-            guard case .array(let parts) = pair, parts.count == 2, let name = parts[0].string,
-                let value = parts[1].string
-            else { throw InvalidMember(field: "fields", problem: "must be an array of [name, value]") }
-            guard !name.isEmpty, name.utf8.allSatisfy(Octet.isToken) else {
-                throw InvalidMember(field: name.isEmpty ? "fields" : name, problem: "is no field name")
-            }
-            guard value.utf8.allSatisfy(Octet.isFieldContent) else {
-                throw InvalidMember(field: name, problem: "has a value with a line break or a control character")
-            }
-            result.append((name, value))
-        }
-        return result
     }
 
     /// What stands for a secret of a recorded target is no part of one; any other value does as well.
@@ -135,19 +100,12 @@ struct ShownExplanation {
 
     private func json(_ forwarding: Explanation.Forwarding) -> JSONValue {
         let (route, token) = (forwarding.route, forwarding.token)
-        let kind =
-            switch route.kind {
-            case .ordinary, .refresh: "ordinary"
-            case .signIn: "sign_in"
-            case .signOut: "sign_out"
-            case .anonymous: "anonymous"
-            }
         return .object([
             .init("access", .string("allowed")),
             .init(
                 "route",
                 .object([
-                    .init("kind", .string(kind)), .init("because", .optional(route.because)),
+                    .init("kind", .string(route.kind.shownName)), .init("because", .optional(route.because)),
                     .init("source", .optional(route.source)),
                 ])
             ),

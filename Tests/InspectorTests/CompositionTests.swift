@@ -4,7 +4,7 @@ import Testing
 @testable import Inspector
 
 @Suite struct CompositionTests {
-    private func read(_ text: String) throws(Composition.Fault) -> Composition {
+    private func read(_ text: String) throws(InvalidMember) -> Composition {
         try Composition(JSONValue(parsing: text.utf8)!)
     }
 
@@ -39,7 +39,7 @@ import Testing
         (#"{"fields":[["a","\u007f"]]}"#, "a"),
     ])
     func whatIsWrongIsNamed(_ text: String, _ field: String) {
-        do throws(Composition.Fault) {
+        do throws(InvalidMember) {
             _ = try read(text)
             Issue.record("\(text) was taken")
         } catch {
@@ -52,6 +52,6 @@ import Testing
         "Upgrade", "Expect", "Proxy-Authorization", "X-Squire-Key", "x-squire-anything",
     ])
     func whatIsSquiresOwnIsRefused(_ name: String) {
-        #expect(throws: Composition.Fault.self) { try read(#"{"fields":[["\#(name)","x"]]}"#) }
+        #expect(throws: InvalidMember.self) { try read(#"{"fields":[["\#(name)","x"]]}"#) }
     }
 }

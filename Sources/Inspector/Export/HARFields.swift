@@ -66,12 +66,6 @@ enum HARFields {
     private static func pair(_ text: Substring) -> (name: String, value: String?) {
         let equals = text.firstIndex(of: "=") ?? text.endIndex
         let value = text[equals...].dropFirst()
-        return (trimmed(text[..<equals]), equals == text.endIndex ? nil : trimmed(value))
-    }
-
-    private static func trimmed(_ text: Substring) -> String {
-        var text = text.drop { $0 == " " || $0 == "\t" }
-        while let last = text.last, last == " " || last == "\t" { text = text.dropLast() }
-        return String(text)
+        return (String(text[..<equals].trimmed), equals == text.endIndex ? nil : String(value.trimmed))
     }
 }

@@ -98,7 +98,8 @@ enum BodyDecoding {
 }
 
 extension Substring {
-    fileprivate var trimmed: Substring {
+    /// Without blanks and tabs around it.
+    var trimmed: Substring {
         let isBlank = { (character: Character) in character == " " || character == "\t" }
         var text = drop(while: isBlank)
         while let last = text.last, isBlank(last) { text = text.dropLast() }

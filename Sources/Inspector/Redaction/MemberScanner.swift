@@ -141,6 +141,16 @@ struct MemberScanner {
             }
             return index + 1
         case (.value, UInt8(ascii: ",")), (.value, UInt8(ascii: ":")), (.value, UInt8(ascii: "}")): return nil
+        case (.value, UInt8(ascii: "'")) where isSecretMember || secretDepth != nil:
+            // No JSON, but a secret all the same.
+            let close = Self.closing(octets, index + 1, end, UInt8(ascii: "'"))
+            if close == nil, !isEnded {
+                findings.hold(from: index + 1, in: view)
+            } else {
+                add(octets, (index + 1)..<(close ?? end), needsQuotes: false, &findings)
+            }
+            ended()
+            return close.map { $0 + 1 } ?? end
         case (.value, _):
             let close = Self.endOfWord(octets, index, end)
             let isSecret = isSecretMember || secretDepth != nil

@@ -9,14 +9,6 @@ struct Composition: Equatable {
     var fields: [StoredField]?
     var body: [UInt8]?
 
-    /// What is wrong, and with which member or field.
-    struct Fault: Error, Equatable {
-        /// `target`, `method`, `body`, another member, or the field's name.
-        var field: String
-        /// Goes on behind the field's name.
-        var detail: String
-    }
-
     init(method: [UInt8]? = nil, target: [UInt8]? = nil, fields: [StoredField]? = nil, body: [UInt8]? = nil) {
         self.method = method
         self.target = target
@@ -25,15 +17,15 @@ struct Composition: Equatable {
     }
 
     /// `json` is an object.
-    init(_ json: JSONValue) throws(Fault) {
+    init(_ json: JSONValue) throws(InvalidMember) {
         guard case .object(let members) = json else { return }
         var seen: Set<String> = []
         for member in members {
             let name = member.name
             guard ["method", "target", "fields", "body", "body_base64"].contains(name) else {
-                throw Fault(field: name, detail: "is not known here")
+                throw InvalidMember(field: name, problem: "is not known here")
             }
-            guard seen.insert(name).inserted else { throw Fault(field: name, detail: "is there twice") }
+            guard seen.insert(name).inserted else { throw InvalidMember(field: name, problem: "is there twice") }
         }
         if let value = json["method"] { method = try Self.method(value) }
         if let value = json["target"] { target = try Self.target(value) }
@@ -43,72 +35,57 @@ struct Composition: Equatable {
 
     // MARK: Members
 
-    private static func method(_ value: JSONValue) throws(Fault) -> [UInt8] {
+    private static func method(_ value: JSONValue) throws(InvalidMember) -> [UInt8] {
         let octets = Array((value.string ?? "").utf8)
         guard !octets.isEmpty, octets.count <= 64, octets.allSatisfy({ Octet.isToken($0) }) else {
-            throw Fault(field: "method", detail: "must be a method, such as GET")
+            throw InvalidMember(field: "method", problem: "must be a method, such as GET")
         }
         guard !["connect", "trace"].contains(String(decoding: octets, as: UTF8.self).lowercased()) else {
-            throw Fault(field: "method", detail: "is one that Squire does not send")
+            throw InvalidMember(field: "method", problem: "is one that Squire does not send")
         }
         return octets
     }
 
-    private static func target(_ value: JSONValue) throws(Fault) -> [UInt8] {
+    private static func target(_ value: JSONValue) throws(InvalidMember) -> [UInt8] {
         guard let text = value.string, text.hasPrefix("/") else {
-            throw Fault(field: "target", detail: "must be a path that begins with /")
+            throw InvalidMember(field: "target", problem: "must be a path that begins with /")
         }
         guard !text.hasPrefix("//") else {
-            throw Fault(field: "target", detail: "begins with //, which names another server")
+            throw InvalidMember(field: "target", problem: "begins with //, which names another server")
         }
         let octets = Array(text.utf8)
         guard octets.allSatisfy({ Octet.isTarget($0) }) else {
-            throw Fault(
+            throw InvalidMember(
                 field: "target",
-                detail: "has a blank, a control character, a # or a letter that is not ASCII: percent-encode it"
+                problem: "has a blank, a control character, a # or a letter that is not ASCII: percent-encode it"
             )
         }
         return octets
     }
 
-    private static func fields(_ value: JSONValue) throws(Fault) -> [StoredField] {
-        guard case .array(let elements) = value else {
-            throw Fault(field: "fields", detail: "must be a list of [name, value]")
-        }
+    private static func fields(_ value: JSONValue) throws(InvalidMember) -> [StoredField] {
         var fields: [StoredField] = []
-        for element in elements {
-            guard case .array(let pair) = element, pair.count == 2, let name = pair[0].string,
-                let content = pair[1].string
-            else { throw Fault(field: "fields", detail: "must be a list of [name, value], both of them text") }
-            let shown = name.isEmpty ? "fields" : String(name.prefix(100))
-            let octets = Array(name.utf8)
-            guard !octets.isEmpty, octets.allSatisfy({ Octet.isToken($0) }) else {
-                throw Fault(field: shown, detail: "is no name of a field")
-            }
+        for (name, content) in try GivenFields.read(value) {
             guard !OwnFields.isRefused(name) else {
-                throw Fault(field: shown, detail: "is Squire's own to set: leave it out")
+                throw InvalidMember(field: name, problem: "is Squire's own to set: leave it out")
             }
-            let text = Array(content.utf8)
-            guard text.allSatisfy({ Octet.isFieldContent($0) }) else {
-                throw Fault(field: shown, detail: "has a value with a control character")
-            }
-            fields.append(StoredField(name: octets, value: text))
+            fields.append(StoredField(name: Array(name.utf8), value: Array(content.utf8)))
         }
         return fields
     }
 
-    private static func body(_ text: JSONValue?, encoded: JSONValue?) throws(Fault) -> [UInt8]? {
+    private static func body(_ text: JSONValue?, encoded: JSONValue?) throws(InvalidMember) -> [UInt8]? {
         switch (text, encoded) {
         case (nil, nil): return nil
-        case (_?, _?): throw Fault(field: "body", detail: "is given twice: use body or body_base64")
+        case (_?, _?): throw InvalidMember(field: "body", problem: "is given twice: use body or body_base64")
         case (let text?, nil):
             guard let text = text.string else {
-                throw Fault(field: "body", detail: "must be text; use body_base64 for octets")
+                throw InvalidMember(field: "body", problem: "must be text; use body_base64 for octets")
             }
             return Array(text.utf8)
         case (nil, let encoded?):
             guard let text = encoded.string, let octets = Base64URL.octets(padded: text) else {
-                throw Fault(field: "body_base64", detail: "must be base64 (RFC 4648 section 4)")
+                throw InvalidMember(field: "body_base64", problem: "must be base64 (RFC 4648 section 4)")
             }
             return octets
         }

@@ -18,7 +18,7 @@ extension InspectorServer {
             let composition = try Self.composition(request.body)
             guard let id else {
                 guard let target = composition.target else {
-                    throw Composition.Fault(field: "target", detail: "is missing")
+                    throw InvalidMember(field: "target", problem: "is missing")
                 }
                 outgoing = OutgoingRequest(composition, target: target)
                 original = nil
@@ -27,12 +27,12 @@ extension InspectorServer {
             guard let model = find(id, responder) else { return }
             outgoing = try OutgoingRequest(again: model, composition, rule: settings?.authorization ?? .replace)
             original = model.id
-        } catch let fault as Composition.Fault {
-            return responder.send(Self.response(to: fault))
+        } catch let fault as InvalidMember {
+            return responder.send(fault.response)
         } catch let refusal as OutgoingRequest.Refusal {
             return responder.send(Self.response(to: refusal))
         } catch {
-            return responder.send(InspectorResponse.problem(.notAnObject))
+            return responder.send(InspectorResponse.problem(.noObject))
         }
         send(outgoing, again: original, settings, responder)
     }
@@ -128,14 +128,6 @@ extension InspectorServer {
 
     // MARK: Refusals
 
-    private static func response(to fault: Composition.Fault) -> LocalResponse {
-        let name = String(fault.field.prefix(100))
-        return InspectorResponse.problem(
-            Problem(.invalidRequest, detail: "\(name) \(fault.detail)."),
-            members: [.init("field", .string(name))]
-        )
-    }
-
     private static func response(to refusal: OutgoingRequest.Refusal) -> LocalResponse {
         let missing = refusal.missing.joined(separator: ", ")
         let detail =
@@ -156,7 +148,6 @@ extension InspectorServer {
 }
 
 extension Problem {
-    fileprivate static let notAnObject = Problem(.badRequest, detail: "The body is not a JSON object.")
     fileprivate static let notSentAnyMore = Problem(
         .shuttingDown,
         detail: "Squire is shutting down, and sends nothing any more."

@@ -30,7 +30,7 @@ extension StoredExchange {
             .init("at", .string(RecordedText.moment(wallMilliseconds))),
             .init("method", .string(RecordedText(method).text)), .init("target", .string(shown.text)),
             .init("status", .optional(status)), .init("outcome", .optional(outcome?.rawValue)),
-            .init("code", .optional(code)), .init("route", .string(route.map(Self.name) ?? "none")),
+            .init("code", .optional(code)), .init("route", .string(route?.shownName ?? "none")),
             .init("attempts", .integer(attempts.count)), .init("statuses", .array(statuses.map(JSONValue.integer))),
             .init("generation", .optional(generation.map { Int(clamping: $0) })),
             .init("generations", .array(generations.map { .integer(Int(clamping: $0)) })),
@@ -43,16 +43,6 @@ extension StoredExchange {
         ]
         if shown.isOctets { members.append(.init("octets", .bool(true))) }
         return members
-    }
-
-    /// As `squire explain` has it, in the API's spelling.
-    private static func name(of route: RouteKind) -> String {
-        switch route {
-        case .ordinary, .refresh: "ordinary"
-        case .signIn: "sign_in"
-        case .signOut: "sign_out"
-        case .anonymous: "anonymous"
-        }
     }
 
     var details: Members {
@@ -242,5 +232,17 @@ struct RecordedText: Equatable {
         }
         let padding = [UInt8](repeating: UInt8(ascii: "="), count: (4 - text.count % 4) % 4)
         return String(decoding: text + padding, as: UTF8.self)
+    }
+}
+
+extension RouteKind {
+    /// As `squire explain` has it, in the API's spelling.
+    var shownName: String {
+        switch self {
+        case .ordinary, .refresh: "ordinary"
+        case .signIn: "sign_in"
+        case .signOut: "sign_out"
+        case .anonymous: "anonymous"
+        }
     }
 }

@@ -31,6 +31,7 @@ enum RedactionInvariants {
             let part = redactor.text(Array(text[..<cut]), type: type, isComplete: false).octets
             try require(whole.octets.starts(with: part), "at \(cut), something is shown that is not in the end")
         }
+        try checkMembers(text)
         let target = redactor.target(text)
         try checkSecrets(target.octets, "target")
         try checkRest(text, target)
@@ -38,6 +39,40 @@ enum RedactionInvariants {
             let field = redactor.field(Array(name.utf8), text)
             try checkSecrets(field.octets, name)
             try checkRest(text, field)
+        }
+    }
+
+    private static let value = "hunter2/hunter2"
+    private static let form = "application/x-www-form-urlencoded"
+
+    /// Secret members of a form, whatever stands around them.
+    private static let pairs = [
+        "password[0]=\(value)", "token[]=\(value)", "a%5Botp%5D%5B1%5D=\(value)", "token[value]=\(value)",
+        "x={\"password\":\"\(value)\"}", "x=%7B%22password%22%3A+%22\(value)%22%7D",
+        "%7B%22password%22:%22\(value)%22%7D",
+    ]
+    /// Secret members at the beginning of a text, whatever follows, of those types.
+    private static let beginnings: [(text: String, types: [String?])] = [
+        ("{\"password\":\"\(value)\",", [nil, form, "text/plain", "application/json"]),
+        ("{'password':'\(value)',", [nil, form, "text/plain", "application/json"]),
+        ("password[0]=\(value)&", [nil, form, "text/plain", "application/json"]),
+        ("<password>\(value)</password>", [nil, "application/xml"]),
+        ("--b\r\nContent-Disposition: form-data;\r\n name*=utf-8''token\r\n\r\n\(value)\r\n--b\r\n", [types[5]]),
+    ]
+
+    /// The value of a secret member goes, however that is spelt and whatever the body is said to be.
+    private static func checkMembers(_ text: [UInt8]) throws {
+        let value = Array(value.utf8)
+        guard !contains(text, value) else { return }
+        for pair in pairs {
+            let left = redactor.text(text + Array("&\(pair)&".utf8) + text, type: form).octets
+            try require(!contains(left, value), "the value of \(pair) is left")
+        }
+        for (beginning, types) in beginnings {
+            for type in types {
+                let left = redactor.text(Array(beginning.utf8) + text, type: type).octets
+                try require(!contains(left, value), "the value of \(beginning) is left as \(type ?? "nothing")")
+            }
         }
     }
 

@@ -148,6 +148,7 @@ import Testing
         (#"{"u":"a?b=c&d=e","password":"x=y&z","n":[{"otp":12}]}"#, form),
         (#"p={"password":"x","n":1}&b=%7B%22password%22%3A+%22x+y%22%7D&{"pwd":"a=b"}&t[]=1"#, form),
         ("a[]=1&token[0]=y&b[otp][]=1", form),
+        (#"{"password":'x y','a':1,"token":['b c',{"d":'e f'}]}"#, nil), (#"{"pwd":'x y"#, "application/json"),
         (#"%7B"user":"a=b","password":"x"}"#, form), ("a=%7B%27password%27%3A+%27x%27%7D", form),
         ("user=a&password=b+c\nd&x=1\notp=12", nil), ("user=a b\r\nline&pass%77ord=b&c\r\nx=1", "text/plain"),
         ("<a><s:password x='1' otp='2'>x<b>y</b></s:password><token>z<c/><pwd/>d</a>", "application/xml"),
@@ -168,13 +169,13 @@ import Testing
         }
     }
 
-    /// Each would take seconds if time grew with the square.
+    /// Each would take minutes if time grew with the square.
     @Test(arguments: [
-        "'", "'token':", "{'", "<token>", "<token x", "<a token='", "</", "<", "token[0]=x&", "[", "]", "%7B", "{\"a\":&",
-        "=[{\"", "a=b\n", "token=x\n", "name*0=x;", "&",
+        "'", "'token':", "{'", "<token>", "<token x", "<a token='", "</", "<", "token[0]=x&", "[", "]", "%7B",
+        "{\"a\":&", "=[{\"", "a=b\n", "token=x\n", "name*0=x;", "&",
     ])
     func hostileTextTakesNoTime(_ unit: String) {
-        let text = [UInt8](String(repeating: unit, count: 65536 / unit.utf8.count).utf8)
+        let text = [UInt8](String(repeating: unit, count: 8192 / unit.utf8.count).utf8)
         let part = Known.bytes("--b\r\nContent-Disposition: form-data; ") + text + Known.bytes("\r\n\r\nx")
         let clock = ContinuousClock()
         for type in [nil, "application/json", Self.form, "multipart/form-data; boundary=b"] {
@@ -183,7 +184,7 @@ import Testing
                     _ = Known.redactor.text(text, type: type, isComplete: isComplete)
                     _ = Known.redactor.text(part, type: type, isComplete: isComplete)
                 }
-                #expect(time < .seconds(2), "\(unit) as \(type ?? "none")")
+                #expect(time < .seconds(1), "\(unit) as \(type ?? "none")")
             }
         }
     }

@@ -345,7 +345,7 @@ class Copies(DetailCase):
     def test_what_cannot_be_pasted_is_refused(self):
         place = {"proxy": "http://127.0.0.1:1", "upstream": "http://127.0.0.1:1"}
         client = lambda **more: {**exchange(), "request": {"head": {"fields": [["X", "\xff"]], **more}, "body": {}}}
-        for x, forms in [(exchange(fields=[["X-A", "a\x1bb"]]), "sdthfw"), (exchange(fields=[["X-A", "\u202e"]]), "sdthfw"), (exchange(target="/\x9b"), "sdthfw"), (exchange(target="/\xff", octets=True), "sdthfw"),
+        for x, forms in [(exchange(fields=[["X-A", "a\x1bb"]]), "sdthfw"), (exchange(fields=[["X-A", "\u202e"]]), "sdthfw"), (exchange(fields=[["X-A", "\u3164"]]), "sdthfw"), (exchange(fields=[["X-A", "\U000e0041\ufe0f"]]), "sdthfw"), (exchange(target="/\x9b"), "sdthfw"), (exchange(target="/\xff", octets=True), "sdthfw"),
                          (exchange(method="PO\x07ST"), "sdthfw"), (exchange(fields=[["X-A", "a\nb"]]), "sdthfw"), (client(octets=True), "shfw"),
                          ({**exchange(), "request": {"head": {"fields": []}, "body": body(b"abc", cut=True, size=9)}}, "sdthfw"),
                          ({**exchange(), "request": {"head": {"fields": []}, "body": body(b"abc", encoding="gzip")}}, "sdthfw")]:
