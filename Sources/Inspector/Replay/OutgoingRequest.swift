@@ -65,7 +65,9 @@ struct OutgoingRequest: Equatable {
         // Of a target that was too long, the beginning is kept.
         // Of what was no request only the beginning of a line is known.
         let isLine = request.headSize == 0 && !model.isLate
-        if composition.target == nil, isLine || model.target.first != UInt8(ascii: "/") || model.target.count >= Self.keptTarget {
+        if composition.target == nil,
+            isLine || model.target.first != UInt8(ascii: "/") || model.target.count >= Self.keptTarget
+        {
             missing.append("target")
         }
         if composition.fields == nil, model.isLate || request.headSize == 0 { missing.append("fields") }
