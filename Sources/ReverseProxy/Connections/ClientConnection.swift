@@ -236,6 +236,8 @@ final class ClientConnection: DescriptorWatchDelegate {
 
     /// The loop's turn is over, and nothing else runs: what was put off is done.
     func turnEnded() {
+        // Whoever has the response finds its exchange in the inspector.
+        if case .exchanging(let runner) = state, runner.ending != nil { runner.recordEnd(now: MonotonicClock.now()) }
         stream.turnEnded()
         stream.flush()
         if stream.isBroken { return clientGone() }

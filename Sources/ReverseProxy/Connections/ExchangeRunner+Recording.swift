@@ -169,9 +169,13 @@ extension ExchangeRunner {
 
     /// The exchange has ended, and is concluded.
     @inline(__always)
-    func recordEnd(now: UInt64) {
-        recorder?.end(recording, recordedEnding(now: now), at: now)
-        recording = .absent(.off)
+    /// Once: when the exchange has ended, and before its client can know.
+    func recordEnd(now: @autoclosure () -> UInt64) {
+        guard let recorder else { return }
+        if case .ended = recording { return }
+        let now = now()
+        recorder.end(recording, recordedEnding(now: now), at: now)
+        recording = .ended
     }
 
     private func recordedEnding(now: UInt64) -> RecordedEvent.Ending {

@@ -167,11 +167,12 @@ final class Recorder {
     /// Counts an exchange that ended, and writes its last record.
     @inline(__always)
     func end(_ recording: Recording, _ ending: @autoclosure () -> RecordedEvent.Ending, at: UInt64) {
-        lane.numbers.add(Recordings.Number.ended.rawValue)
         switch recording {
+        case .ended: return
         case .absent(let absence): lane.numbers.add(absence.number.rawValue)
         case .running(let flow): end(flow, ending(), at: at)
         }
+        lane.numbers.add(Recordings.Number.ended.rawValue)
     }
 
     private func end(_ flow: Recording.Flow, _ ending: RecordedEvent.Ending, at: UInt64) {

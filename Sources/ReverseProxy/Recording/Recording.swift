@@ -2,6 +2,8 @@
 enum Recording {
     case absent(Absence)
     case running(Flow)
+    /// Its end was told, or counted.
+    case ended
 
     /// Why it is not recorded.
     enum Absence {
