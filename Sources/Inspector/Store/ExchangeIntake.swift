@@ -12,8 +12,8 @@ final class ExchangeIntake {
 
     /// Events of a turn, at most: fewer exchanges than a viewer gets at once, or it would be told that it is slow.
     static let portion = 2000
-    /// Events that are taken before it is looked at the clock.
-    private static let step = 50
+    /// Events that are taken before it is looked at the clock: one may end an exchange whose bodies are to be searched.
+    private static let step = 1
     /// How long others wait for a turn to end, nanoseconds.
     private static let turnTime: UInt64 = 5_000_000
     /// How long a request waits for what is there, nanoseconds: whoever records faster than this reads must not keep

@@ -180,6 +180,7 @@ final class Recorder {
         let end = RecordKind.End(ending: ending, isIncomplete: flow.isIncomplete)
         // Its room was reserved.
         _ = write(.ended, flow, end, .empty, at: at, releasing: RecordKind.End.size)
+        ring.show()
     }
 
     /// Writes what was refused before there was an exchange.

@@ -132,6 +132,11 @@ final class RecordingRing: @unchecked Sendable {
     /// Lets the reader see everything.
     func publish() {
         publishedPosition = position
+        show()
+    }
+
+    /// Lets the reader see what was written, if it looks; whether it is to look is asked at the turn's end.
+    func show() {
         published.store(position, ordering: .releasing)
     }
 

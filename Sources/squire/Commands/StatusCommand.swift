@@ -76,12 +76,13 @@ struct StatusCommand: ParsableCommand {
     /// One refresh, in less than a terminal's width.
     private static func line(_ entry: RefreshEntry, now: Int) -> String {
         var text = "\(LocalTime.text(entry.at, now: now))  \(entry.outcome.rawValue) (\(entry.cause.rawValue)"
-        if let status = entry.status { text += ", status \(status)" }
+        let refusal = entry.outcome == .refused ? entry.status : nil
+        if let refusal { text += ", status \(refusal)" }
         text += ")"
         if let milliseconds = entry.milliseconds { text += ", \(milliseconds) ms" }
         if let waiters = entry.waiters, waiters > 1 { text += ", for \(waiters) requests" }
         // The advice tells the story of a refusal.
-        if entry.status == nil, entry.outcome != .unchanged, let detail = entry.detail {
+        if refusal == nil, entry.outcome != .unchanged, let detail = entry.detail {
             text += ": \(ControlCharacters.escaped(detail))"
         }
         let limit = 66

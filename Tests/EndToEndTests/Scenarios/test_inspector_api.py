@@ -189,6 +189,7 @@ class Events(Listed):
     def test_what_comes_and_what_was_missed(self):
         squire, upstream = self.inspected()
         self.proxy(squire, target="/api/before")
+        self.until(lambda: self.ask(squire, "GET", "/api/exchanges").json["counted"] == 1, "the exchange is counted")
         first = self.stream(squire)
         self.assertEqual((first.status, first.fields["content-type"]), (200, "text/event-stream"))
         name, hello, _ = first.next()
