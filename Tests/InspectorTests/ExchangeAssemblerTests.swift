@@ -252,3 +252,24 @@ import Testing
         reader.read(octets + [0x81, 1, 0x61]) { _ in Issue.record("no message") }
     }
 }
+
+extension ExchangeAssemblerTests {
+    /// Whoever looks has little time: what was not shown comes at the next look, the oldest first.
+    @Test func looksAsFarAsThereIsTime() {
+        let assembler = ExchangeAssembler()
+        for number in 1...3 {
+            var recorded = RecordedExchange(UInt64(number), began: 1_000_000_000 + UInt64(number))
+            recorded.request()
+            recorded.attempt()
+            for event in recorded.events { assembler.take(event, { RecordedExchange.redactor }) { _ in } }
+        }
+        var left = 2
+        let first = assembler.look(RecordedExchange.redactor, now: 2_000_000_000) {
+            left -= 1
+            return left >= 0
+        }
+        #expect(first.exchanges.map(\.id.number) == [1, 2] && first.isIncomplete)
+        let second = assembler.look(RecordedExchange.redactor, now: 2_000_000_001)
+        #expect(second.exchanges.map(\.id.number) == [3] && !second.isIncomplete)
+    }
+}

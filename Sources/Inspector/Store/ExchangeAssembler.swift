@@ -59,18 +59,28 @@ final class ExchangeAssembler {
         return stored(exchange, current(), now: now)
     }
 
-    /// The running exchanges that are to be shown now, monotonic nanoseconds.
-    func look(_ current: CurrentRedactor, now: UInt64) -> Found {
+    /// The running exchanges that are to be shown now, monotonic nanoseconds; those that have waited longest first, as
+    /// far as there is time: their bodies are searched.
+    func look(_ current: CurrentRedactor, now: UInt64, hasTime: () -> Bool = { true }) -> Found {
         var found = Found()
+        var due: [RunningExchange] = []
         for exchange in running.values {
             if exchange.hasNews, isDue(exchange, now) {
-                exchange.hasNews = false
-                exchange.shownAt = now
-                found.exchanges.append(stored(exchange, current, now: now))
+                due.append(exchange)
             } else {
                 if exchange.shownAt != nil { found.ages.append((exchange.id, exchange.milliseconds(now))) }
                 if exchange.hasNews { found.isIncomplete = true }
             }
+        }
+        due.sort { ($0.shownAt ?? $0.beginning.startedAt) < ($1.shownAt ?? $1.beginning.startedAt) }
+        for exchange in due {
+            guard hasTime() else {
+                found.isIncomplete = true
+                break
+            }
+            exchange.hasNews = false
+            exchange.shownAt = now
+            found.exchanges.append(stored(exchange, current, now: now))
         }
         found.exchanges.sort { ($0.wallMilliseconds, $0.id.number) < ($1.wallMilliseconds, $1.id.number) }
         return found

@@ -83,7 +83,8 @@ final class ExchangeIntake {
             isIncomplete = false
             return false
         }
-        let found = assembler.look(current(), now: now())
+        let start = now()
+        let found = assembler.look(current(), now: start) { now() &- start < Self.turnTime }
         for exchange in found.exchanges { store.put(exchange) }
         for (id, age) in found.ages { store.set(age: age, of: id) }
         isIncomplete = found.isIncomplete
