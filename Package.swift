@@ -15,6 +15,10 @@ let common: [SwiftSetting] = [
 /// The targets that decide and compute only: no unsafe pointer without an `unsafe` that can be searched for.
 let pure: [SwiftSetting] = common + [.strictMemorySafety()]
 
+/// What looks at each octet of each body that is recorded, a few times: in a debug build a body of 64 KiB took longer
+/// than a second, and everything that waits for the inspector waited for that.
+let optimized: [SwiftSetting] = [.unsafeFlags(["-O"], .when(configuration: .debug))]
+
 /// What Foundation's static archives need and the linker does not find by itself, in the order it wants.
 let staticFoundation = [
     "CoreFoundation", "_FoundationCShims", "_FoundationCollections", "_FoundationICU", "stdc++",
@@ -113,11 +117,17 @@ let package = Package(
         ),
         // The files of the inspector's page, compiled in.
         .target(name: "InspectorPage", exclude: ["Web"]),
+        // Takes what is secret out of texts.
+        .target(
+            name: "Redaction",
+            dependencies: ["Credentials", "HTTP1", "Support"],
+            swiftSettings: common + optimized
+        ),
         .target(
             name: "Inspector",
             dependencies: [
                 "CSystem", "CZlib", "Credentials", "EventIO", "HTTP1", "InspectorPage", "LocalServer", "Platform",
-                "ReverseProxy", "Support", "Threads",
+                "Redaction", "ReverseProxy", "Support", "Threads",
             ],
             swiftSettings: common
         ),
@@ -170,10 +180,15 @@ let package = Package(
             swiftSettings: common
         ),
         .testTarget(
+            name: "RedactionTests",
+            dependencies: ["Redaction", "Support"],
+            swiftSettings: common
+        ),
+        .testTarget(
             name: "InspectorTests",
             dependencies: [
                 "Credentials", "EventIO", "HTTP1", "Inspector", "InspectorPage", "LocalServer", "Platform",
-                "ReverseProxy", "Support", "Threads",
+                "Redaction", "ReverseProxy", "Support", "Threads",
             ],
             swiftSettings: common
         ),
@@ -197,8 +212,8 @@ let package = Package(
         .target(
             name: "FuzzInvariants",
             dependencies: [
-                "Credentials", "Diagnosis", "EventIO", "HTTP1", "Inspector", "ReverseProxy", "Settings", "Support",
-                "TokenSources", "Upstream",
+                "Credentials", "Diagnosis", "EventIO", "HTTP1", "Inspector", "Redaction", "ReverseProxy", "Settings",
+                "Support", "TokenSources", "Upstream",
             ],
             path: "Tests/Fuzz/Invariants",
             swiftSettings: common
@@ -226,7 +241,7 @@ if let options = Context.environment["SQUIRE_FUZZ"] {
     for target in package.targets
     where [
         "HTTP1", "ReverseProxy", "Credentials", "Support", "Settings", "Diagnosis", "TokenSources", "Inspector",
-        "FuzzInvariants",
+        "Redaction", "FuzzInvariants",
     ].contains(target.name) {
         target.swiftSettings = (target.swiftSettings ?? []) + [instrumentation]
     }

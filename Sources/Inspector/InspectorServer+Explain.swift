@@ -1,6 +1,7 @@
 import Credentials
 import HTTP1
 import LocalServer
+import Redaction
 import ReverseProxy
 import Support
 
@@ -141,13 +142,13 @@ struct ShownExplanation {
 
     private func value(of field: Explanation.Field, _ token: Explanation.Token) -> String {
         if field.isToken {
-            let mark = token.generation.map { Findings.Mark.token($0) } ?? .redacted
+            let mark = token.generation.map { RedactionMark.token($0) } ?? .redacted
             return "\(credential.prefix)\(mark.text)\(credential.suffix)"
         }
         let value = Array(field.value.utf8)
         let redacted = redactor.field(Array(field.name.utf8), value)
         // A configured one may be secret whatever its name is.
-        if field.secret != nil, redacted.octets == value { return Findings.Mark.redacted.text }
+        if field.secret != nil, redacted.octets == value { return RedactionMark.redacted.text }
         return RecordedText(redacted.octets).text
     }
 }

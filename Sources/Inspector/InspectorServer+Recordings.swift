@@ -1,6 +1,7 @@
 import EventIO
 import LocalServer
 import Platform
+import Redaction
 import ReverseProxy
 
 /// How what the workers record comes into the store: when it is asked for, and while somebody looks or waits.

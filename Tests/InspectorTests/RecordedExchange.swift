@@ -1,4 +1,5 @@
 import Credentials
+import Redaction
 import ReverseProxy
 
 @testable import Inspector

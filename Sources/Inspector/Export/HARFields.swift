@@ -34,8 +34,7 @@ enum HARFields {
     }
 
     private static func decoded(_ text: ArraySlice<UInt8>) -> String {
-        let spaced = TextView(text.map { $0 == UInt8(ascii: "+") ? 0x20 : $0 })
-        return RecordedText((spaced.without(.percent, isComplete: true) ?? spaced).octets).text
+        RecordedText(FormOctets.decoded(text)).text
     }
 
     /// Octets of a head with those fields, its empty line among them.

@@ -1,5 +1,6 @@
 public import Credentials
 public import Platform
+import Redaction
 import Support
 import Threads
 

@@ -1,4 +1,5 @@
 import ReverseProxy
+import Support
 
 /// Which exchanges a query asks for: `status`, `method`, `ids`, `header`, `body`. Pure.
 struct ExchangeFilter {

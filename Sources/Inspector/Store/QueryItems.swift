@@ -1,3 +1,5 @@
+import HTTP1
+
 /// The parameters of a target (WHATWG URL section 5.1): the first of each name counts. Pure.
 struct QueryItems {
     private var items: [String: String] = [:]
@@ -5,31 +7,33 @@ struct QueryItems {
     init(_ query: String?) {
         for part in (query ?? "").split(separator: "&") {
             let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let name = Self.decoded(pair[0])
-            if items[name] == nil { items[name] = pair.count > 1 ? Self.decoded(pair[1]) : "" }
+            let name = FormOctets.text(pair[0].utf8)
+            if items[name] == nil { items[name] = pair.count > 1 ? FormOctets.text(pair[1].utf8) : "" }
         }
     }
 
     subscript(name: String) -> String? { items[name] }
+}
 
-    private static func decoded(_ text: Substring) -> String {
+/// A name or value of a form (WHATWG URL section 5.1).
+enum FormOctets {
+    /// With plus signs and percent-encoded octets as what they stand for.
+    static func decoded(_ text: some Collection<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
-        var rest = text.utf8
+        var rest = text[...]
         while let octet = rest.popFirst() {
-            if octet == UInt8(ascii: "%"), let value = hexadecimal(rest.prefix(2)) {
-                result.append(value)
+            let digits = rest.prefix(2).compactMap(Octet.hexadecimal)
+            if octet == UInt8(ascii: "%"), digits.count == 2 {
+                result.append(UInt8(digits[0] << 4 | digits[1]))
                 rest = rest.dropFirst(2)
             } else {
-                result.append(octet == UInt8(ascii: "+") ? UInt8(ascii: " ") : octet)
+                result.append(octet == UInt8(ascii: "+") ? Octet.space : octet)
             }
         }
-        return String(decoding: result, as: UTF8.self)
+        return result
     }
 
-    private static func hexadecimal(_ digits: Substring.UTF8View) -> UInt8? {
-        guard digits.count == 2, digits.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }) else {
-            return nil
-        }
-        return UInt8(Substring(digits), radix: 16)
+    fileprivate static func text(_ text: some Collection<UInt8>) -> String {
+        String(decoding: decoded(text), as: UTF8.self)
     }
 }

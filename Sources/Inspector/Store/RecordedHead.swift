@@ -1,4 +1,5 @@
 import HTTP1
+import Redaction
 
 /// Reads heads that Squire has passed on: its own parsers took them before.
 enum RecordedHead {

@@ -1,5 +1,6 @@
 import Credentials
 import HTTP1
+import Redaction
 import ReverseProxy
 
 /// What takes secrets out of what is kept now.

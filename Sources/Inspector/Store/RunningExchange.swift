@@ -1,6 +1,7 @@
 import Credentials
 import HTTP1
 import ReverseProxy
+import Support
 
 /// What is known of an exchange that has not ended: octets as they came, secrets among them, which is why nothing but
 /// `ExchangeAssembler` sees it and `wipe` ends it.
@@ -331,33 +332,6 @@ extension StoredTokenWait.Outcome {
         case .loginNeeded?, .notRefreshable?, .refreshDidNotHelp?: self = .refused
         case .unchanged?, .unavailable?, .misconfigured?, .paused?, .notWritable?, .overloaded?, .shuttingDown?:
             self = .failed
-        }
-    }
-}
-
-extension Collection<UInt8> {
-    /// Whether it begins with `text`, which is in lower case.
-    func lowercasedASCIIStarts(with text: StaticString) -> Bool {
-        prefix(text.utf8CodeUnitCount).map(\.lowercasedASCII).elementsEqual("\(text)".utf8)
-    }
-}
-
-extension UInt8 {
-    var lowercasedASCII: UInt8 { self &- 0x41 < 26 ? self | 0x20 : self }
-}
-
-extension [UInt8] {
-    /// Whether `text`, which is in lower case, is somewhere in it.
-    func containsIgnoringCase(_ text: StaticString) -> Bool {
-        let wanted = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
-        return withUnsafeBufferPointer { own in
-            guard own.count >= wanted.count else { return false }
-            for start in 0...(own.count - wanted.count) {
-                var index = 0
-                while index < wanted.count, own[start + index].lowercasedASCII == wanted[index] { index += 1 }
-                if index == wanted.count { return true }
-            }
-            return false
         }
     }
 }

@@ -1,3 +1,5 @@
+import Support
+
 /// Fields in their order, in one allocation: there are dozens in each exchange, and thousands of exchanges are kept.
 struct StoredFields: Equatable, Collection, ExpressibleByArrayLiteral {
     /// Of each: the lengths of name and value, four octets each, then both.

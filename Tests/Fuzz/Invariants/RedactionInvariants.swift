@@ -1,4 +1,4 @@
-import Inspector
+import Redaction
 import Support
 
 /// What is left of a text in which secrets may stand anywhere: none of them, all else unchanged, and of a text that

@@ -2,17 +2,7 @@ import Credentials
 
 /// What is secret in a text, by the octets of its source, and how far that is decided.
 struct Findings {
-    enum Mark: Sendable, Equatable {
-        case redacted
-        case token(Generation)
-
-        var text: String {
-            switch self {
-            case .redacted: "‹redacted›"
-            case .token(let generation): "‹token, generation \(generation)›"
-            }
-        }
-    }
+    typealias Mark = RedactionMark
 
     /// Why it was found.
     enum Reason {

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Inspector
+@testable import Redaction
 
 /// The same secret members, in what is not written as its media type says, or by lesser-known rules.
 @Suite struct RedactorSpellingTests {

@@ -1,7 +1,7 @@
 import Support
 import Testing
 
-@testable import Inspector
+@testable import Redaction
 
 /// What the tests take for secrets.
 enum Known {

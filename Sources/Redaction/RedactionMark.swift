@@ -1,0 +1,14 @@
+public import Credentials
+
+/// What stands in place of a secret.
+public enum RedactionMark: Sendable, Equatable {
+    case redacted
+    case token(Generation)
+
+    public var text: String {
+        switch self {
+        case .redacted: "‹redacted›"
+        case .token(let generation): "‹token, generation \(generation)›"
+        }
+    }
+}
