@@ -17,8 +17,11 @@ extension InspectorServer {
         let (loop, reference) = (loop, reference)
         proxy.recordings.onNews {
             loop.execute {
-                reference.value?.pace.wake()
-                reference.value?.look()
+                guard let server = reference.value else { return }
+                server.proxy.recordings.heard()
+                server.pace.wake()
+                // In its turn: others wait, too.
+                server.lookAgain(after: .zero)
             }
         }
         store.onEviction = { [unowned self] in feed.evicted($0) }
@@ -32,7 +35,7 @@ extension InspectorServer {
 
     /// Takes what is there, tells those who look, and looks again as long as there is a reason to.
     func look() {
-        let turn = intake.turn()
+        let turn = intake.turn(isSeen: feed.count > 0)
         feed.pump()
         guard !turn.hasMore else { return lookAgain(after: .zero) }
         guard feed.count > 0 else { return }

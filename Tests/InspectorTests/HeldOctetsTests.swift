@@ -2,6 +2,7 @@ import Credentials
 import Redaction
 import ReverseProxy
 import Testing
+import Threads
 
 @testable import Inspector
 
@@ -216,6 +217,25 @@ import Testing
         let exchange = try #require(store[first.id])
         #expect(!exchange.isRunning && exchange.isCut && exchange.age == 30 && exchange.responseBytes == 5)
         #expect(exchange.attempts[0].ended == 30)
+    }
+
+    /// What runs is looked at for those who look, and not in each turn: there may be thousands.
+    @Test func whatRunsIsShownToThoseWhoLook() throws {
+        let store = ExchangeStore(keep: 1 << 20)
+        let recordings = Recordings(workers: 1)
+        let clock = Guarded<UInt64>(0)
+        let intake = ExchangeIntake(recordings, into: store, now: { clock.with { $0 } }) { RecordedExchange.redactor }
+        var exchange = RecordedExchange(1)
+        exchange.request()
+        for event in exchange.events { intake.take(event) }
+        clock.with { $0 = exchange.events[0].at + 1_000_000_000 }
+        let unseen = intake.turn(isSeen: false)
+        #expect(!unseen.hasNews && !unseen.isIncomplete && store[exchange.id] == nil)
+        #expect(intake.turn(isSeen: true).hasNews)
+        #expect(try #require(store[exchange.id]).isRunning)
+        clock.with { $0 += 39_000_000 }
+        let soon = intake.turn(isSeen: true)
+        #expect(!soon.hasNews && soon.isIncomplete)
     }
 
     /// Whoever is woken looks once more after that, even if there was nothing: the workers wake nobody for a while.

@@ -14,6 +14,8 @@ final class ExchangeIntake {
     static let portion = 2000
     /// Events that are taken before it is looked at the clock: one may end an exchange whose bodies are to be searched.
     private static let step = 1
+    /// How often turns look at what runs, nanoseconds.
+    private static let interval: UInt64 = 40_000_000
     /// How long others wait for a turn to end, nanoseconds.
     private static let turnTime: UInt64 = 5_000_000
     /// How long a request waits for what is there, nanoseconds: whoever records faster than this reads must not keep
@@ -43,8 +45,8 @@ final class ExchangeIntake {
         var isIncomplete = false
     }
 
-    /// Takes a portion, and shows what is to be shown of what runs.
-    func turn() -> Turn {
+    /// Takes a portion. If somebody looks, also shows what is to be shown of what runs.
+    func turn(isSeen: Bool) -> Turn {
         let before = store.sequence
         let start = now()
         var events = 0
@@ -55,11 +57,14 @@ final class ExchangeIntake {
                 take(event)
             }
         }
-        return Turn(
-            hasNews: look() || events > 0 || store.sequence != before,
-            hasMore: hasMore,
-            isIncomplete: isIncomplete
-        )
+        var turn = Turn(hasNews: events > 0, hasMore: hasMore, isIncomplete: isSeen && assembler.count > 0)
+        if isSeen, now() &- lookedAt >= Self.interval {
+            let look = look()
+            turn.hasNews = turn.hasNews || look.hasNews
+            turn.isIncomplete = look.isIncomplete
+        }
+        turn.hasNews = turn.hasNews || store.sequence != before
+        return turn
     }
 
     /// Takes everything that is there, as far as the time allows.
@@ -76,19 +81,18 @@ final class ExchangeIntake {
         if case .ended(let ending) = event.what { store.end(event.exchange, ending) }
     }
 
-    private var isIncomplete = false
+    /// When it was last looked at what runs.
+    private var lookedAt: UInt64 = 0
 
-    private func look() -> Bool {
-        guard assembler.count > 0 else {
-            isIncomplete = false
-            return false
-        }
+    /// Shows what is to be shown of what runs: it is looked at all of it.
+    private func look() -> (hasNews: Bool, isIncomplete: Bool) {
         let start = now()
+        lookedAt = start
+        guard assembler.count > 0 else { return (false, false) }
         let found = assembler.look(current(), now: start) { now() &- start < Self.turnTime }
         for exchange in found.exchanges { store.put(exchange) }
         for (id, age) in found.ages { store.set(age: age, of: id) }
-        isIncomplete = found.isIncomplete
-        return !found.exchanges.isEmpty
+        return (!found.exchanges.isEmpty, found.isIncomplete)
     }
 
     /// The exchange, if it is kept or runs, as young as it may be.

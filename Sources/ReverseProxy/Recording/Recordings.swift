@@ -90,6 +90,8 @@ public final class Recordings: Sendable {
     private let policyLock: Guarded<Policy>
     private let bodyBytes: Atomic<Int>
     private let wakeUp = Guarded<(@Sendable () -> Void)?>(nil)
+    /// The inspector was woken, and has not heard it yet.
+    private let isWaking = Atomic<Bool>(false)
     /// Where the next `drain` begins, so that no worker is always the last.
     private let nextLane = Atomic<Int>(0)
 
@@ -129,10 +131,15 @@ public final class Recordings: Sendable {
     }
 
     /// Calls `wake`, on a worker's thread, when there is something to read: soon with a viewer, else when a quarter of
-    /// the room is taken. Must not block.
+    /// the room is taken. Must not block. Is not called again before `heard()`: who is slow must not be woken for each
+    /// time that it was not there.
     public func onNews(_ wake: @escaping @Sendable () -> Void) {
         wakeUp.with { $0 = wake }
+        heard()
     }
+
+    /// What was called for begins now.
+    public func heard() { isWaking.store(false, ordering: .sequentiallyConsistent) }
 
     /// Hands over what was recorded, in each worker's order; at most so many events, but for what belongs together. True
     /// if more is there. What was handed over is wiped.
@@ -180,6 +187,7 @@ public final class Recordings: Sendable {
 
     /// Not often.
     func wake() {
+        guard !isWaking.exchange(true, ordering: .sequentiallyConsistent) else { return }
         wakeUp.with { $0 }?()
     }
 }

@@ -257,7 +257,10 @@ import Threads
     @Test func theInspectorIsWokenForViewersAndWhenTheRingFills() throws {
         let (recordings, recorder) = try make(.all)
         let calls = Guarded(0)
-        recordings.onNews { calls.with { $0 += 1 } }
+        recordings.onNews {
+            calls.with { $0 += 1 }
+            recordings.heard()
+        }
         var (number, now): (UInt64, UInt64) = (0, second)
         /// How often it was woken for an exchange.
         func turn(_ octets: Int = 1) -> Int {
@@ -288,6 +291,20 @@ import Threads
         while recordings.drain(limit: 1000, { _ in }) {}
         now += second / 200
         #expect((0..<10).map { _ in turn(60_000) }.reduce(0, +) == 1)
+    }
+
+    /// Whoever is slow to come is not called again for each time that it was not there: the calls would be waiting for it.
+    @Test func whoWasCalledIsNotCalledAgainBeforeItHeard() throws {
+        let (recordings, recorder) = try make(.all)
+        let calls = Guarded(0)
+        recordings.onNews { calls.with { $0 += 1 } }
+        recordings.set(viewers: 1)
+        for number in 1...5 as ClosedRange<UInt64> {
+            recorder.end(begun(recorder, number, isUnlimited: true), ending, at: number * second)
+            recorder.turnEnded(now: number * second)
+            #expect(calls.with { $0 } == (number < 4 ? 1 : 2))
+            if number == 3 { recordings.heard() }
+        }
     }
 }
 
