@@ -19,7 +19,8 @@ enum Python {
         defer { close(log) }
         let status = shell(
             """
-            cd '\(directory)' && export SQUIRE_BINARY='\(squire)' PYTHONPYCACHEPREFIX='\(cache)' \
+            cd '\(directory)' && unset PYTHONDONTWRITEBYTECODE \
+            && export SQUIRE_BINARY='\(squire)' PYTHONPYCACHEPREFIX='\(cache)' \
             && exec $(command -v /usr/bin/python3 || echo python3) -W ignore \(command)
             """,
             output: log
