@@ -3,42 +3,61 @@ import Platform
 extension JSONValue {
     /// The JSON text, without blanks or, if `pretty`, indented for people.
     public func serialized(pretty: Bool = false) -> String {
-        var result = ""
-        write(to: &result, pretty: pretty, depth: 0)
+        String(decoding: octets(pretty: pretty), as: UTF8.self)
+    }
+
+    /// The same as UTF-8.
+    public func octets(pretty: Bool = false) -> [UInt8] {
+        var result: [UInt8] = []
+        write(to: &result, depth: pretty ? 0 : nil)
         return result
     }
 
-    private func write(to result: inout String, pretty: Bool, depth: Int) {
-        let lineBreak = { (depth: Int) in pretty ? "\n" + String(repeating: "  ", count: depth) : "" }
+    /// `depth` nil is without line breaks.
+    private func write(to result: inout [UInt8], depth: Int?) {
         switch self {
-        case .null: result += "null"
-        case .bool(let value): result += value ? "true" : "false"
-        case .number(let text): result += text
+        case .null: result += "null".utf8
+        case .bool(let value): result += (value ? "true" : "false").utf8
+        case .number(let text): result += text.utf8
         case .string(let text): Self.write(text, to: &result)
         case .array(let elements):
-            result += "["
+            result.append(UInt8(ascii: "["))
             for (index, element) in elements.enumerated() {
-                result += (index > 0 ? "," : "") + lineBreak(depth + 1)
-                element.write(to: &result, pretty: pretty, depth: depth + 1)
+                Self.begin(index, depth, &result)
+                element.write(to: &result, depth: depth.map { $0 + 1 })
             }
-            result += (elements.isEmpty ? "" : lineBreak(depth)) + "]"
+            if let depth, !elements.isEmpty { Self.breakLine(depth, &result) }
+            result.append(UInt8(ascii: "]"))
         case .object(let members):
-            result += "{"
+            result.append(UInt8(ascii: "{"))
             for (index, member) in members.enumerated() {
-                result += (index > 0 ? "," : "") + lineBreak(depth + 1)
+                Self.begin(index, depth, &result)
                 Self.write(member.name, to: &result)
-                result += pretty ? ": " : ":"
-                member.value.write(to: &result, pretty: pretty, depth: depth + 1)
+                result.append(UInt8(ascii: ":"))
+                if depth != nil { result.append(UInt8(ascii: " ")) }
+                member.value.write(to: &result, depth: depth.map { $0 + 1 })
             }
-            result += (members.isEmpty ? "" : lineBreak(depth)) + "}"
+            if let depth, !members.isEmpty { Self.breakLine(depth, &result) }
+            result.append(UInt8(ascii: "}"))
         }
     }
 
-    private static func write(_ text: String, to result: inout String) {
+    /// What stands before an element.
+    private static func begin(_ index: Int, _ depth: Int?, _ result: inout [UInt8]) {
+        if index > 0 { result.append(UInt8(ascii: ",")) }
+        if let depth { breakLine(depth + 1, &result) }
+    }
+
+    private static func breakLine(_ depth: Int, _ result: inout [UInt8]) {
+        result.append(UInt8(ascii: "\n"))
+        result += repeatElement(UInt8(ascii: " "), count: 2 * depth)
+    }
+
+    private static func write(_ text: String, to result: inout [UInt8]) {
         var text = text
-        result += "\""
-        text.withUTF8 { escape(UnsafeRawBufferPointer($0)) { result += String(decoding: $0, as: UTF8.self) } }
-        result += "\""
+        result.append(UInt8(ascii: "\""))
+        text.withUTF8 { escape(UnsafeRawBufferPointer($0)) { result += $0 } }
+        result.append(UInt8(ascii: "\""))
     }
 
     /// Escapes `text`, which is UTF-8, for use between the quotes of a string (RFC 8259 section 7), and passes the

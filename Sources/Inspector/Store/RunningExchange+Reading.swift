@@ -16,9 +16,19 @@ struct CurrentRedactor {
     var limit: Int
     /// What was looked at and held nothing secret.
     let clean = CleanLines()
+
+    /// The target without what is secret.
+    func target(_ target: [UInt8]) -> Redactor.Redacted {
+        // No field's name begins so: a target is no other line's.
+        guard target.first == UInt8(ascii: "/") else { return redactor.target(target) }
+        if clean.contains(target[...]) { return Redactor.Redacted(octets: target, redactions: []) }
+        let redacted = redactor.target(target)
+        if redacted.octets == target, redacted.redactions.isEmpty { clean.insert(target[...]) }
+        return redacted
+    }
 }
 
-/// Lines of heads that hold nothing secret: most come again and again, and are looked at once.
+/// Lines of heads, and targets, that hold nothing secret: most come again and again, and are looked at once.
 ///
 /// Goes with the redactor that said so. *Threading*: the inspector's loop only.
 final class CleanLines {
@@ -115,7 +125,7 @@ extension RunningExchange {
             return .other
         }
         result.method = Array(octets[head.methodRange.range])
-        let target = current.redactor.target(
+        let target = current.target(
             head.pathAndQuery.isEmpty ? [UInt8(ascii: "/")] : Array(octets[head.pathAndQuery.range])
         )
         // A target in absolute form with a query and no path means the root's.

@@ -51,11 +51,12 @@ struct StoredFields: Equatable, Collection, ExpressibleByArrayLiteral {
     }
 
     private func length(at offset: Int) -> Int {
-        octets[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
+        Int(octets[offset]) << 24 | Int(octets[offset + 1]) << 16 | Int(octets[offset + 2]) << 8
+            | Int(octets[offset + 3])
     }
 
     private static func append(length: Int, to octets: inout [UInt8]) {
-        for shift in [24, 16, 8, 0] { octets.append(UInt8(truncatingIfNeeded: length >> shift)) }
+        withUnsafeBytes(of: UInt32(truncatingIfNeeded: length).bigEndian) { octets += $0 }
     }
 }
 

@@ -104,7 +104,7 @@ class RawUpstream:
         self.lock = threading.Lock()
         self.arrived = threading.Condition(self.lock)
         self.context = context
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port = self.listener.getsockname()[1]
         self.url = f"{'https' if context else 'http'}://127.0.0.1:{self.port}"
         self.sockets = []

@@ -379,13 +379,17 @@ class ClientsOwnDoings(Scenario):
 class Load(Scenario):
     def test_a_thousand_requests_during_a_slow_refresh(self):
         old, new = jwt(jti="old"), jwt(jti="new")
-        hold = threading.Event()
+        hold, all_here = threading.Event(), threading.Event()
         self.addCleanup(hold.set)
         def respond(request):
             if request.target == REFRESH:
                 hold.wait(LIMIT)
                 return token_reply(new)
-            return reply(200) if request.token == new else reply(401)
+            if request.token == new: return reply(200)
+            # None is refused before all are there: those that came later would wait for the refresh without being sent.
+            if len(upstream.requests) >= 1000: all_here.set()
+            all_here.wait(LIMIT)
+            return reply(401)
         squire, upstream = self.proxied(respond, token=old)
         before = resident(squire)
         connections = [socket.create_connection(("127.0.0.1", squire.port), LIMIT) for _ in range(1000)]
