@@ -9,6 +9,8 @@ final class Recorder {
     private let lane: Recordings.Lane
     private let ring: RecordingRing
     private var exchanges = TokenBucket()
+    /// While somebody looks. Another one: whoever begins to look has the whole burst.
+    private var viewed = TokenBucket()
     private var octets = TokenBucket()
     private var failures = TokenBucket()
     private var refusals = TokenBucket()
@@ -24,7 +26,9 @@ final class Recorder {
     }
 
     private static let exchangeRate = TokenBucket.Rate(perSecond: 200, burst: 1000)
-    private static let viewedRate = TokenBucket.Rate(perSecond: 2000, burst: 4000)
+    /// An exchange costs the inspector some 100 us with a viewer: that many cost 4 % of a CPU. Nobody reads faster, but
+    /// what somebody does, a script's thousands, is there whole.
+    private static let viewedRate = TokenBucket.Rate(perSecond: 400, burst: 4000)
     /// Beyond it, heads only.
     private static let octetRate = TokenBucket.Rate(perSecond: 8 << 20, burst: 8 << 20)
     private static let failureRate = TokenBucket.Rate(perSecond: 500, burst: 500)
@@ -58,8 +62,10 @@ final class Recorder {
                     ? .running(.init(isUnlimited: false)) : .absent(.refused)
             }
             guard policy.mode == .auto else { return .absent(.failuresOnly) }
-            let rate = policy.hasViewers ? Self.viewedRate : Self.exchangeRate
-            return exchanges.take(of: rate, now: now) ? .running(.init(isUnlimited: false)) : .absent(.rate)
+            let isAdmitted =
+                policy.hasViewers
+                ? viewed.take(of: Self.viewedRate, now: now) : exchanges.take(of: Self.exchangeRate, now: now)
+            return isAdmitted ? .running(.init(isUnlimited: false)) : .absent(.rate)
         }
     }
 
