@@ -4,6 +4,8 @@ public import ReverseProxy
 /// What the inspector shows of one proxy. Closures are called on the inspector's loop and must not block.
 public struct InspectedProxy {
     public var listen: [String]
+    /// Lines for a terminal that the page offers; empty for those that it knows itself.
+    public var examples: [String]
     public var current: () -> Current
     public var snapshot: () -> Counters.Snapshot
     /// What its workers record.
@@ -18,6 +20,7 @@ public struct InspectedProxy {
 
     public init(
         listen: [String],
+        examples: [String] = [],
         current: @escaping () -> Current,
         snapshot: @escaping () -> Counters.Snapshot,
         recordings: Recordings,
@@ -26,6 +29,7 @@ public struct InspectedProxy {
         reload: @escaping (String?, @escaping @Sendable (ReloadOutcome) -> Void) -> Void
     ) {
         self.listen = listen
+        self.examples = examples
         self.current = current
         self.snapshot = snapshot
         self.recordings = recordings

@@ -35,6 +35,7 @@ extension InspectorServer {
             .init("socket", text(socket)), .init("upstream", .string(current.upstream)),
             .init("config", text(current.configuration)),
             .init("key_file", text(access?.key == nil ? nil : access?.keyFile)),
+            .init("examples", .array(proxy.examples.map(JSONValue.string))),
             .init("token_command", text(current.tokenCommand)), .init("sign_in", text(signIn(current))),
         ])
     }

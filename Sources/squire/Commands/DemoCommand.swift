@@ -46,7 +46,8 @@ struct DemoCommand: ParsableCommand {
                 try configuration(playground.url),
                 logging: logging,
                 keepsSession: false,
-                takesNextPort: options.listen == nil && Environment.all["SQUIRE_LISTEN"] == nil
+                takesNextPort: options.listen == nil && Environment.all["SQUIRE_LISTEN"] == nil,
+                examples: Self.examples
             )
         } catch {
             playground.stop()
@@ -88,8 +89,22 @@ struct DemoCommand: ParsableCommand {
         }
     }
 
+    /// What to paste into a terminal, a line each.
+    private static func examples(_ url: String) -> [String] {
+        let curl = { (options: String, path: String) in
+            let socket = url.hasPrefix("unix:") ? String(url.dropFirst(5)) : nil
+            return socket.map { "curl \(options)--unix-socket \($0) http://localhost\(path)" }
+                ?? "curl \(options)\(url)\(path)"
+        }
+        let account = curl("", "/api/customer-accounts/me")
+        return [
+            account, curl("-X POST ", "/playground/revoke") + "      # the API refuses the token from now on",
+            account + "       # refreshed and sent again: still 200",
+        ]
+    }
+
     private func explain(_ service: ProxyService, _ logging: Logging) {
-        let url = service.url
+        let examples = Self.examples(service.url).map { "  \($0)" }.joined(separator: "\n")
         let page = service.page.map { "Open \($0) in a browser to watch, and paste" } ?? "Paste"
         // Standard output is for endpoints alone. With the log, in its order.
         var text = """
@@ -98,9 +113,7 @@ struct DemoCommand: ParsableCommand {
             \(switches.tokenTtl ?? "60s").
             \(page) into another terminal:
 
-              curl \(url)/api/customer-accounts/me
-              curl -X POST \(url)/playground/revoke      # the API refuses the token from now on
-              curl \(url)/api/customer-accounts/me       # refreshed and sent again: still 200
+            \(examples)
 
             Each exchange is a line below. Ctrl-C, or closing this window, ends it.
 

@@ -14,7 +14,7 @@ extension ProxyService {
         let name: ListeningSocket.Name
     }
 
-    func startInspector(avoiding ports: Set<Int>) throws {
+    func startInspector(avoiding ports: Set<Int>, examples: [String]) throws {
         guard let asked = loaded.askedInspector else { return }
         let socket: ListeningSocket
         do {
@@ -44,6 +44,7 @@ extension ProxyService {
                 socket: socket,
                 proxy: InspectedProxy(
                     listen: listen,
+                    examples: examples,
                     current: { current.get() },
                     snapshot: { server.snapshot() },
                     recordings: recordings,

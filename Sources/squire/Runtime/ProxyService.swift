@@ -64,14 +64,16 @@ final class ProxyService {
 
     /// Binds and starts. `keepsSession` false keeps the session in memory; `takesNextPort` goes on to the next port
     /// when one is taken; `beside` are the configurations of all proxies that share this process; `isPrivate` takes
-    /// every connection of this user for the command's that it serves, and none of anybody else.
+    /// every connection of this user for the command's that it serves, and none of anybody else; `examples` are lines
+    /// for a terminal that the inspector's page offers, given the proxy's URL.
     init(
         _ loaded: LoadedConfiguration,
         logging: Logging,
         keepsSession: Bool = true,
         takesNextPort: Bool = false,
         beside all: [LoadedConfiguration] = [],
-        isPrivate: Bool = false
+        isPrivate: Bool = false,
+        examples: (_ url: String) -> [String] = { _ in [] }
     ) throws {
         self.loaded = loaded
         self.logging = logging
@@ -127,7 +129,7 @@ final class ProxyService {
             logging.logger().log(level: level, "\(ControlCharacters.escaped(problem.text))")
         }
         for warning in exposures { logging.logger().warning("\(warning)") }
-        try startInspector(avoiding: LoadedConfiguration.fixedPorts(all))
+        try startInspector(avoiding: LoadedConfiguration.fixedPorts(all), examples: examples(url))
     }
 
     /// What runs, for the first line of the log.

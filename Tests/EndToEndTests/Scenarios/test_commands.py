@@ -353,6 +353,9 @@ class Running(Scenario):
         self.assertEqual(self.fetch(process, target="/readyz").status, 200)
         status = json.loads(self.fetch(process, target="/api/status").data)
         self.assertEqual((status["session"]["state"], status["session"]["last_refresh"]["cause"]), ("usable", "rejected"))
+        # The page offers the lines that the terminal shows.
+        self.assertEqual(len(status["copy"]["examples"]), 3)
+        for line in status["copy"]["examples"]: self.assertIn(line, process.text())
         metrics = self.fetch(process, target="/metrics").data.decode()
         self.assertIn('squire_requests_total{status="200"} 3', metrics)
         self.assertIn('squire_refreshes_total{cause="rejected",outcome="refreshed"} 1', metrics)

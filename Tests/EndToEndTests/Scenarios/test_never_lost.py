@@ -29,7 +29,9 @@ class NeverLost(unittest.TestCase):
         # A request that meets two rotations has one second try only: on a slow machine 0.2 s may be less than a request.
         self.passes(soak, 0.08, "--grace", 0, "--rotate", 0.5)
 
+    @alone
     def test_neighbours(self):
+        # As above, with eight proxies: beside other cases more requests meet two rotations, and are refused.
         self.passes(neighbours, 60)
 
     @unittest.skipUnless(shutil.which("strace"), "calls are counted by strace(1)")
