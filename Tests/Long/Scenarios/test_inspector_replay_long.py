@@ -20,8 +20,10 @@ class Patience(Sending):
             done.wait(60)
             return b"0\r\n\r\n"
         squire, upstream = self.inspected(respond)
-        # Whoever hangs up cancels nothing.
-        self.compose_slowly(squire, target="/left").close()
+        # Whoever hangs up cancels nothing that was begun.
+        left = self.compose_slowly(squire, target="/left")
+        upstream.wait_for_requests(1)
+        left.close()
         began = time.monotonic()
         connection = self.compose_slowly(squire, target="/stream")
         answer = connection.getresponse()
