@@ -188,7 +188,7 @@ extension Session {
             .init("status", .string("OK")), .init("code", .integer(200)),
             .init("data", .object([.init("token", .object([.init("value", .string(token.value))]))])),
         ])
-        return RefreshResponse(token: token, body: Array(body.serialized().utf8), contentType: "application/json")
+        return RefreshResponse(token: token, body: body.octets(), contentType: "application/json")
     }
 
     /// A response was lost, and the second try brought nothing certain: the upstream's grace, if it has one, runs.

@@ -14,7 +14,7 @@ extension SessionFile {
                 .init("refreshing", .string(fingerprint)), .init("at", .integer(at)),
                 .init("cause", .string(cause.rawValue)),
             ])
-            return Array(journal.serialized().utf8)
+            return journal.octets()
         }
 
         init(fingerprint: String, at: Int, cause: RefreshCause) {

@@ -112,6 +112,13 @@ extension Span where Element == UInt8 {
         return true
     }
 
+    /// Whether `lowercase` is somewhere in it, without regard to case.
+    public func contains(_ lowercase: StaticString) -> Bool {
+        let length = lowercase.utf8CodeUnitCount
+        guard length <= count else { return false }
+        return (0...(count - length)).contains { matches(ByteRange($0, $0 + length), lowercase) }
+    }
+
     /// `range` without the blanks at its ends.
     @inline(__always)
     public func trimmed(_ range: ByteRange) -> ByteRange {

@@ -36,7 +36,7 @@ struct TokenMint {
             .init("sub", .string(payload.subject)), .init("prv", .string(Self.provider)),
             .init("application_id", .integer(2144)), .init("session_id", .integer(payload.sessionID)),
         ]
-        let signed = Self.encode(Self.header) + "." + Self.encode(Array(JSONValue.object(members).serialized().utf8))
+        let signed = Self.encode(Self.header) + "." + Self.encode(JSONValue.object(members).octets())
         return signed + "." + Self.encode(Array(HMAC<SHA256>.authenticationCode(for: Array(signed.utf8), using: key)))
     }
 

@@ -1,6 +1,5 @@
 public import Credentials
 import HTTP1
-import Support
 
 /// Takes what is secret out of what was recorded, before it is kept. Pure.
 ///
@@ -176,14 +175,14 @@ private enum MediaKind {
         // In octets: text is slow to search, and this is asked of every body.
         let name = (type ?? "").utf8.prefix { $0 != UInt8(ascii: ";") }
             .filter { $0 != Octet.space && $0 != Octet.tab }
-            .map(\.lowercasedASCII)
+            .map(Octet.lowercase)
         if name == Self.formType {
             self = .form
         } else if name.starts(with: Self.multipartType), let boundary = type.flatMap(FormScanner.boundary) {
             self = .multipart(boundary: boundary)
         } else if name == Self.eventsType {
             self = .events
-        } else if name.containsIgnoringCase("json") || MemberScanner.looksLikeJSON(octets) {
+        } else if name.span.contains("json") || MemberScanner.looksLikeJSON(octets) {
             self = .json
         } else {
             self = .other

@@ -175,7 +175,7 @@ import Testing
     ]
 
     /// Whatever has come of a body: what is shown of it stays.
-    @Test(arguments: growing)
+    @Test(arguments: growing + RedactorSpellingTests.growing)
     func everyBeginningIsTheBeginningOfAll(_ text: String, _ type: String?) {
         let octets = Known.bytes(text)
         let whole = Known.redactor.text(octets, type: type).octets

@@ -159,16 +159,6 @@ import Testing
         ),
     ]
 
-    @Test(arguments: growing)
-    func everyBeginningIsTheBeginningOfAll(_ text: String, _ type: String?) {
-        let octets = Known.bytes(text)
-        let whole = Known.redactor.text(octets, type: type).octets
-        for length in 0...octets.count {
-            let part = Known.redactor.text(Array(octets[..<length]), type: type, isComplete: false).octets
-            #expect(whole.starts(with: part), "\(length): \(String(decoding: part, as: UTF8.self))")
-        }
-    }
-
     /// Each would take minutes if time grew with the square.
     @Test(arguments: [
         "'", "'token':", "{'", "<token>", "<token x", "<a token='", "</", "<", "token[0]=x&", "[", "]", "%7B",

@@ -1,5 +1,4 @@
 import ReverseProxy
-import Support
 
 /// Which exchanges a query asks for: `status`, `method`, `ids`, `header`, `body`. Pure.
 struct ExchangeFilter {

@@ -317,11 +317,13 @@ final class RunningExchange {
 
     private func isEventStream(_ attempt: Attempt) -> Bool {
         // Nearly no head has to be parsed for that.
-        guard attempt.head.containsIgnoringCase("event-stream") else { return false }
+        guard attempt.head.span.contains("event-stream") else { return false }
         var head = ResponseHead()
         guard RecordedHead.parse(response: attempt.head, method: .get, into: &head) else { return false }
         guard let type = head.first(.contentType) else { return false }
-        return attempt.head[type.value.range].lowercasedASCIIStarts(with: "text/event-stream")
+        let start = Int(type.value.lowerBound)
+        let length = min("text/event-stream".utf8.count, type.value.count)
+        return attempt.head.span.matches(ByteRange(start, start + length), "text/event-stream")
     }
 }
 

@@ -1,4 +1,4 @@
-import Support
+import HTTP1
 
 /// Fields in their order, in one allocation: there are dozens in each exchange, and thousands of exchanges are kept.
 struct StoredFields: Equatable, Collection, ExpressibleByArrayLiteral {
@@ -62,7 +62,7 @@ struct StoredFields: Equatable, Collection, ExpressibleByArrayLiteral {
 
 extension [UInt8] {
     /// A to Z become a to z.
-    var lowercasedASCII: [UInt8] { map { $0 &- 0x41 < 26 ? $0 | 0x20 : $0 } }
+    var lowercasedASCII: [UInt8] { map(Octet.lowercase) }
 
     /// Gives back what was reserved in vain: what is kept is counted by its octets.
     mutating func trim() {

@@ -37,7 +37,7 @@ public struct SessionRequests: Sendable {
                 method: method,
                 url: configuration.upstreamURL + path,
                 fields: fields(token: token),
-                body: body.map { Array($0.serialized().utf8) },
+                body: body.map { $0.octets() },
                 timeout: timeout
             ),
             shownAs: path

@@ -26,7 +26,7 @@ struct ClientAssertion: Sendable {
         claims.append(.init("jti", .string(identifier)))
         if let scope { claims.append(.init("scope", .string(scope))) }
         let encode = { (members: [JSONValue.Member]) in
-            Base64URL.encode(Array(JSONValue.object(members).serialized().utf8))
+            Base64URL.encode(JSONValue.object(members).octets())
         }
         let input = encode(header) + "." + encode(claims)
         return input + "." + Base64URL.encode(try key.signature(of: Array(input.utf8)))

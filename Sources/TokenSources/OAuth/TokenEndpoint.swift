@@ -206,7 +206,7 @@ public final class TokenEndpoint: Sendable {
         case .json:
             type = "application/json"
             let members = parameters.map { JSONValue.Member($0.name, .string($0.value)) }
-            body = Array(JSONValue.object(members).serialized().utf8)
+            body = JSONValue.object(members).octets()
         }
         let fields = [("Content-Type", type), ("Accept", "application/json"), Self.userAgent] + proof.fields
         var request = BlockingRequest(
