@@ -76,6 +76,15 @@ let package = Package(
             ],
             swiftSettings: common
         ),
+        // One session for many machines: an engine that all of them reach keeps it.
+        .target(
+            name: "SharedSession",
+            dependencies: [
+                "Credentials", "Platform", "Support", "Threads", "Upstream",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: common
+        ),
         .target(
             name: "ReverseProxy",
             dependencies: [
@@ -88,8 +97,8 @@ let package = Package(
         .target(
             name: "Settings",
             dependencies: [
-                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "Threads", "TokenSources",
-                "Upstream",
+                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "SharedSession", "Support", "Threads",
+                "TokenSources", "Upstream",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),
@@ -135,7 +144,7 @@ let package = Package(
             name: "squire",
             dependencies: [
                 "CSystem", "Credentials", "Diagnosis", "EventIO", "HTTP1", "Inspector", "Platform", "Playground",
-                "ReverseProxy", "Settings", "Support", "Threads", "TokenSources", "Upstream",
+                "ReverseProxy", "Settings", "SharedSession", "Support", "Threads", "TokenSources", "Upstream",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -166,6 +175,14 @@ let package = Package(
                 "Credentials", "EventIO", "HTTP1", "Platform", "Support", "Threads", "TokenSources", "Upstream",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "CryptoExtras", package: "swift-crypto"),
+            ],
+            swiftSettings: common
+        ),
+        .testTarget(
+            name: "SharedSessionTests",
+            dependencies: [
+                "Credentials", "Platform", "SharedSession", "Support", "Threads", "Upstream",
+                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: common
         ),
@@ -203,7 +220,7 @@ let package = Package(
         .testTarget(
             name: "SettingsTests",
             dependencies: [
-                "EventIO", "HTTP1", "Platform", "ReverseProxy", "Settings", "TokenSources", "Upstream",
+                "EventIO", "HTTP1", "Platform", "ReverseProxy", "Settings", "SharedSession", "TokenSources", "Upstream",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common
@@ -213,7 +230,7 @@ let package = Package(
             name: "FuzzInvariants",
             dependencies: [
                 "Credentials", "Diagnosis", "EventIO", "HTTP1", "Inspector", "Redaction", "ReverseProxy", "Settings",
-                "Support", "TokenSources", "Upstream",
+                "SharedSession", "Support", "TokenSources", "Upstream",
             ],
             path: "Tests/Fuzz/Invariants",
             swiftSettings: common
@@ -241,7 +258,7 @@ if let options = Context.environment["SQUIRE_FUZZ"] {
     for target in package.targets
     where [
         "HTTP1", "ReverseProxy", "Credentials", "Support", "Settings", "Diagnosis", "TokenSources", "Inspector",
-        "Redaction", "FuzzInvariants",
+        "Redaction", "SharedSession", "FuzzInvariants",
     ].contains(target.name) {
         target.swiftSettings = (target.swiftSettings ?? []) + [instrumentation]
     }

@@ -280,7 +280,7 @@ public struct SessionRecord: Sendable, Equatable {
         return entries.compactMap(RefreshEntry.init)
     }
 
-    private static let maxHistory = 10
+    static let maxHistory = 10
 
     public mutating func record(_ entry: RefreshEntry) {
         document["last_refresh"] = entry.json

@@ -12,6 +12,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case diagnosis
     case execOutput = "exec-output"
     case redaction
+    case sharedRecord = "shared-record"
 
     /// Throws a `Violation` when an invariant does not hold.
     public func check(_ bytes: [UInt8]) throws {
@@ -26,6 +27,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .diagnosis: try DiagnosisInvariants.check(bytes)
         case .execOutput: try ExecOutputInvariants.check(bytes)
         case .redaction: try RedactionInvariants.check(bytes)
+        case .sharedRecord: try SharedRecordInvariants.check(bytes)
         }
     }
 }

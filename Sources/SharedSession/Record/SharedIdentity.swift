@@ -1,0 +1,52 @@
+import Support
+
+/// Which token set a record speaks of. The seal vouches for all of it.
+public struct SharedIdentity: Equatable, Sendable {
+    /// Of the token set; of a tombstone, of itself.
+    public let id: SharedID
+    /// The token set that was spent for it; nil after a login.
+    public let parent: SharedID?
+    /// The login that the token set descends from.
+    public let login: SharedID
+    /// Counts logins and logouts of the shared session, from 1. A higher one is later, whatever the engine forgot.
+    public let era: Int
+    /// Counts the refreshes since the login.
+    public let generation: Int
+
+    /// The highest count: every reader of JSON is exact up to here.
+    public static let maxCount = (1 << 53) - 1
+
+    /// Nil if a count is out of its bounds.
+    public init?(id: SharedID, parent: SharedID?, login: SharedID, era: Int, generation: Int) {
+        guard (1...Self.maxCount).contains(era), (0...Self.maxCount).contains(generation) else { return nil }
+        self.id = id
+        self.parent = parent
+        self.login = login
+        self.era = era
+        self.generation = generation
+    }
+
+    /// Of a new login, or of a logout's tombstone: `after` is the highest era that was seen, 0 where there was none.
+    /// Nil at the end of counting.
+    public static func login(after era: Int) -> SharedIdentity? {
+        guard era < maxCount else { return nil }
+        return SharedIdentity(id: .random(), parent: nil, login: .random(), era: max(era, 0) + 1, generation: 0)
+    }
+
+    /// Of what a refresh of this token set brought. Nil at the end of counting.
+    public func child() -> SharedIdentity? {
+        guard generation < Self.maxCount else { return nil }
+        return SharedIdentity(id: .random(), parent: id, login: login, era: era, generation: generation + 1)
+    }
+
+    /// As a record and its associated data have them.
+    var members: [JSONValue.Member] {
+        [
+            .init("id", .string(id.description)),
+            .init("parent", parent.map { .string($0.description) } ?? .null),
+            .init("login", .string(login.description)),
+            .init("era", .integer(era)),
+            .init("generation", .integer(generation)),
+        ]
+    }
+}

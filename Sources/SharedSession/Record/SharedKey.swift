@@ -1,0 +1,53 @@
+import Crypto
+import Platform
+
+/// Names a key of the fleet without revealing it: the first 32 bits of SHA-256("squire kid", key). In a record they are
+/// 8 hexadecimal digits.
+public struct SharedKeyID: Hashable, Sendable, CustomStringConvertible {
+    private let value: UInt32
+
+    /// Nil unless `text` is 8 hexadecimal digits in lower case.
+    public init?(_ text: String) {
+        let digits = text.utf8
+        guard digits.count == 8,
+            digits.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }),
+            let value = UInt32(text, radix: 16)
+        else { return nil }
+        self.value = value
+    }
+
+    init(of key: [UInt8]) {
+        let digest = SHA256.hash(data: Array("squire kid".utf8) + key)
+        value = digest.prefix(4).reduce(0) { $0 << 8 | UInt32($1) }
+    }
+
+    public var description: String { withUnsafeBytes(of: value.bigEndian) { Hexadecimal.text($0) } }
+}
+
+/// One key of the fleet. Its descriptions show its name, never the key.
+struct SharedKey: Sendable, CustomStringConvertible, CustomReflectable {
+    static let count = 32
+
+    let id: SharedKeyID
+    private let secret: SymmetricKey
+
+    /// Nil unless there are 32 octets.
+    init?(_ bytes: [UInt8]) {
+        guard bytes.count == Self.count else { return nil }
+        id = SharedKeyID(of: bytes)
+        secret = SymmetricKey(data: bytes)
+    }
+
+    /// What seals the records of the session `name` (RFC 5869).
+    func sealing(_ name: String) -> SymmetricKey {
+        HKDF<SHA256>.deriveKey(
+            inputKeyMaterial: secret,
+            salt: Array(name.utf8),
+            info: Array("squire shared session v1".utf8),
+            outputByteCount: 32
+        )
+    }
+
+    var description: String { "(key \(id))" }
+    var customMirror: Mirror { Mirror(self, children: []) }
+}

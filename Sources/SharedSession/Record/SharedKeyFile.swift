@@ -1,0 +1,102 @@
+public import Platform
+import Support
+
+/// The keys that a fleet seals its session with. Each line of the file is 32 random octets in base64: the first seals,
+/// and all open, so that a new key can be on every machine before it seals.
+public struct SharedKeyFile: Sendable, CustomStringConvertible, CustomReflectable {
+    /// Why a key file cannot be used, or made.
+    public enum Problem: Error, Equatable, Sendable {
+        case unreadable(NamedFile.Problem)
+        /// Other users may read or change it.
+        case exposed
+        case empty
+        case tooManyKeys
+        /// The line, counted from 1, holds no key.
+        case badLine(Int)
+        /// Two lines hold one key; the line of the second.
+        case repeated(Int)
+        case exists
+        /// Another command is changing it, or was ended while it did: its unfinished file is named.
+        case inChange(String)
+        /// The value is `errno`.
+        case unwritable(Int32)
+
+        /// The rest of a sentence that begins with the file. Holds nothing of a key.
+        public var text: String {
+            switch self {
+            case .unreadable(let problem): "cannot be read: \(problem.text)"
+            case .exposed: "may be read or changed by other users of this machine: it must have the mode 0600"
+            case .empty: "is empty: squire shared key makes a key"
+            case .tooManyKeys:
+                "holds more than \(SharedKeyFile.maxKeys) keys: take out those that seal nothing any more"
+            case .badLine(let line):
+                "line \(line): a key is \(SharedKey.count) octets in base64, as squire shared key makes it"
+            case .repeated(let line): "line \(line): the key is there already"
+            case .exists:
+                "is there already, and is not overwritten: without its keys nobody can open the shared session"
+            case .inChange(let path):
+                "is being changed: \(path) is there. If no other command is at work, remove that one"
+            case .unwritable(let code): "cannot be written: \(String(cString: strerror(code)))"
+            }
+        }
+    }
+
+    static let maxKeys = 16
+    static let maxBytes = 4096
+
+    /// The first seals. Never empty.
+    let keys: [SharedKey]
+
+    public var keyIDs: [SharedKeyID] { keys.map(\.id) }
+
+    /// Reads a file that nobody but its owner may read or change. Never blocks, whatever kind of file it is.
+    public static func load(_ path: String) throws(Problem) -> SharedKeyFile {
+        try SharedKeyFile(parsing: try contents(path))
+    }
+
+    static func contents(_ path: String) throws(Problem) -> [UInt8] {
+        let file: FileDescriptor
+        do throws(NamedFile.Problem) {
+            file = try NamedFile.open(path)
+        } catch {
+            throw .unreadable(error)
+        }
+        guard let information = file.information() else { throw .unreadable(.system(errno)) }
+        // Of the file that is read, not of what has its name a moment later.
+        guard information.st_mode & S_IFMT != S_IFREG || information.st_mode & 0o066 == 0 else { throw .exposed }
+        switch file.readAll(limit: maxBytes) {
+        case .bytes(let bytes): return bytes
+        case .tooLarge: throw .unreadable(.tooLarge(maxBytes))
+        case .failed(let code): throw .unreadable(.system(code))
+        }
+    }
+
+    /// Reads the text of a file. Blank lines count for nothing.
+    public init(parsing bytes: [UInt8]) throws(Problem) {
+        var keys: [SharedKey] = []
+        for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
+            let text = Self.trimmed(line)
+            guard !text.isEmpty else { continue }
+            guard let decoded = Base64.decode(String(decoding: text, as: UTF8.self)), let key = SharedKey(decoded)
+            else {
+                throw .badLine(index + 1)
+            }
+            guard !keys.contains(where: { $0.id == key.id }) else { throw .repeated(index + 1) }
+            guard keys.count < Self.maxKeys else { throw .tooManyKeys }
+            keys.append(key)
+        }
+        guard !keys.isEmpty else { throw .empty }
+        self.keys = keys
+    }
+
+    /// Without blanks, and the carriage return of some editors, at its ends.
+    private static func trimmed(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 || byte == 0x0D }
+        var rest = line.drop(while: isBlank)
+        while let last = rest.last, isBlank(last) { rest.removeLast() }
+        return rest
+    }
+
+    public var description: String { "(\(keys.count) keys)" }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

@@ -1,0 +1,92 @@
+import Support
+
+extension SharedRecord {
+    /// Why a value of the engine is no record.
+    public enum Damage: Error, Equatable, Sendable, CustomStringConvertible {
+        /// A newer Squire wrote it: nothing of it is read, and nothing written over it.
+        case version(Int)
+        case tooLong
+        /// No JSON object with a version.
+        case noRecord
+        /// A member is missing, or does not hold what it should.
+        case member(String)
+        /// It reads as a record, and no Squire writes it like that.
+        case spelling
+
+        /// The rest of a sentence that begins with "the shared record". Holds nothing of the value.
+        public var description: String {
+            switch self {
+            case .version(let number): "was written by a newer Squire (version \(number)): update this one"
+            case .tooLong: "is longer than \(SharedRecord.maxBytes / 1024) KiB"
+            case .noRecord: "is not one that Squire wrote"
+            case .member(let name): "is damaged: its member \"\(name)\" is missing, or not what Squire writes"
+            case .spelling: "is damaged: it is not spelled as Squire writes it"
+            }
+        }
+    }
+
+    /// Reads what the engine holds.
+    public init(parsing bytes: [UInt8]) throws(Damage) {
+        guard bytes.count <= Self.maxBytes else { throw .tooLong }
+        guard let json = JSONValue(parsing: bytes), let version = json["v"]?.integer, version >= Self.version else {
+            throw .noRecord
+        }
+        guard version == Self.version else { throw .version(version) }
+        let reader = MemberReader(json)
+        var parent: SharedID?
+        if json["parent"] != .null { parent = try reader.id("parent") }
+        guard
+            let identity = SharedIdentity(
+                id: try reader.id("id"),
+                parent: parent,
+                login: try reader.id("login"),
+                era: try reader.value("era", json["era"]?.integer),
+                generation: try reader.value("generation", json["generation"]?.integer)
+            )
+        else { throw .member("era") }
+        let sealed = json["sealed"]?.string.flatMap { Base64.decode($0) }
+        self.init(
+            identity: identity,
+            state: try reader.state(),
+            write: try reader.id("write"),
+            keyID: try reader.value("kid", json["kid"]?.string.flatMap(SharedKeyID.init)),
+            sealed: try reader.value("sealed", sealed.flatMap { $0.count <= Self.maxSealed ? $0 : nil })
+        )
+        // Twice the same member, an unknown one, another order, a number such as 1e0, blanks.
+        guard self.bytes == bytes else { throw .spelling }
+    }
+}
+
+/// Takes a record apart.
+private struct MemberReader {
+    let json: JSONValue
+
+    init(_ json: JSONValue) {
+        self.json = json
+    }
+
+    func value<Value>(_ name: String, _ value: Value?) throws(SharedRecord.Damage) -> Value {
+        guard let value else { throw .member(name) }
+        return value
+    }
+
+    func id(_ name: String) throws(SharedRecord.Damage) -> SharedID {
+        try value(name, json[name]?.string.flatMap(SharedID.init))
+    }
+
+    func state() throws(SharedRecord.Damage) -> SharedRecord.State {
+        switch try value("state", json["state"]?.string.flatMap(SharedRecord.State.Word.init)) {
+        case .ready: return .ready
+        case .refused: return .refused
+        case .none: return .none
+        case .busy:
+            let claim = json["claim"].flatMap { claim -> SharedRecord.Claim? in
+                guard let id = claim["id"]?.string.flatMap(SharedID.init), let by = claim["by"]?.string,
+                    let beat = claim["beat"]?.integer
+                else { return nil }
+                return SharedRecord.Claim(id: id, by: by, beat: beat)
+            }
+            return .busy(try value("claim", claim))
+        }
+    }
+}

@@ -1,0 +1,126 @@
+import Crypto
+import Support
+
+/// Seals and opens the records of one shared session: ChaCha20-Poly1305 (RFC 8439) with a random nonce, by a key that
+/// is derived for this session's name.
+///
+/// The associated data are the key's name in the engine and all that says which token set a record speaks of, so that
+/// nobody who can write to the engine can pair old tokens with a new generation, or one session's with another's. That
+/// a record is a tombstone is among them: a word that is changed makes no fleet forget its login.
+public struct SharedSeal: Sendable {
+    /// Why a session is not sealed.
+    public enum SealProblem: Error, Equatable, Sendable {
+        /// It does not fit into a record.
+        case tooLong
+        /// The system's cryptography failed.
+        case failed
+    }
+
+    /// Why a record is not opened. It is neither used nor written over.
+    public enum OpenProblem: Error, Equatable, Sendable {
+        /// The key that sealed it is not among ours.
+        case unknownKey(SharedKeyID)
+        /// It was changed, or is another session's.
+        case forged
+        /// It opens, and holds no session that this version can read.
+        case content
+
+        /// The rest of a sentence that begins with "the shared record". `file` is the key file.
+        public func text(_ file: String) -> String {
+            switch self {
+            case .unknownKey(let id): "is sealed with key \(id), which is not in \(file)"
+            case .forged: "does not open: somebody changed it, or it is that of another session"
+            case .content: "opens, and holds no session that this Squire can read"
+            }
+        }
+    }
+
+    /// What an opened record holds.
+    public enum Content: Equatable, Sendable {
+        case session(SealedSession)
+        case tombstone
+    }
+
+    /// The key in the engine.
+    private let place: String
+    private let keys: [(id: SharedKeyID, key: SymmetricKey)]
+
+    /// `name` is the session's, `place` its key in the engine.
+    public init(name: String, place: String, _ file: SharedKeyFile) {
+        self.place = place
+        keys = file.keys.map { ($0.id, $0.sealing(name)) }
+    }
+
+    /// A record that is ready, as a new write.
+    public func seal(_ session: SealedSession, _ identity: SharedIdentity) throws(SealProblem) -> SharedRecord {
+        try seal(session.bytes, identity, .ready)
+    }
+
+    /// The record that makes every machine forget, as a new write.
+    public func tombstone(_ identity: SharedIdentity) throws(SealProblem) -> SharedRecord {
+        try seal([], identity, .none)
+    }
+
+    /// Whether the key that seals now has sealed it.
+    public func isCurrent(_ record: SharedRecord) -> Bool { record.keyID == keys.first?.id }
+
+    private func seal(
+        _ bytes: [UInt8],
+        _ identity: SharedIdentity,
+        _ state: SharedRecord.State
+    ) throws(SealProblem) -> SharedRecord {
+        guard let (id, key) = keys.first else { throw .failed }
+        guard bytes.count <= SharedRecord.maxSealed - Self.overhead else { throw .tooLong }
+        let data = associatedData(identity, isTombstone: state == .none, id)
+        guard let box = try? ChaChaPoly.seal(bytes, using: key, authenticating: data) else { throw .failed }
+        return SharedRecord(
+            identity: identity,
+            state: state,
+            write: .random(),
+            keyID: id,
+            sealed: Array(box.combined)
+        )
+    }
+
+    /// Nonce and tag.
+    private static let overhead = 12 + 16
+
+    public func open(_ record: SharedRecord) throws(OpenProblem) -> Content {
+        guard let (id, key) = keys.first(where: { $0.id == record.keyID }) else { throw .unknownKey(record.keyID) }
+        let isTombstone = record.state == .none
+        let data = associatedData(record.identity, isTombstone: isTombstone, id)
+        guard let box = try? ChaChaPoly.SealedBox(combined: record.sealed),
+            let opened = try? ChaChaPoly.open(box, using: key, authenticating: data)
+        else { throw .forged }
+        if isTombstone {
+            guard opened.isEmpty else { throw .content }
+            return .tombstone
+        }
+        guard let session = SealedSession(parsing: Array(opened)) else { throw .content }
+        return .session(session)
+    }
+
+    /// The same record under the key that seals now, in the state that it has.
+    public func reseal(_ record: SharedRecord) throws(OpenProblem) -> Result<SharedRecord, SealProblem> {
+        let content = try open(record)
+        do throws(SealProblem) {
+            switch content {
+            case .tombstone: return .success(try tombstone(record.identity))
+            case .session(let session): return .success(try seal(session.bytes, record.identity, record.state))
+            }
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// One spelling for one meaning: JSON without blanks.
+    private func associatedData(_ identity: SharedIdentity, isTombstone: Bool, _ key: SharedKeyID) -> [UInt8] {
+        var members: [JSONValue.Member] = [
+            .init("key", .string(place)), .init("v", .integer(SharedRecord.version)),
+        ]
+        members += identity.members
+        members.append(.init("kid", .string(key.description)))
+        if isTombstone { members.append(.init("state", .string(SharedRecord.State.none.word.rawValue))) }
+        return JSONValue.object(members).octets()
+    }
+}

@@ -1,0 +1,111 @@
+import Credentials
+import Support
+import Testing
+
+@testable import SharedSession
+
+@Suite struct SealedSessionTests {
+    private static let binding = SessionBinding(
+        origin: "https://api.example.com",
+        refreshOrigin: "https://login.example.com",
+        source: .oauth,
+        issuer: "https://login.example.com",
+        clientID: "tool",
+        configuration: "/home/alice/squire.yaml"
+    )
+
+    @Test func whatBelongsToTheTokensIsShared() throws {
+        var record = try SharedSamples.record()
+        record.bind(Self.binding)
+        let entry = RefreshEntry(at: 1_800_000_100, cause: .expiry, outcome: .refreshed, milliseconds: 80, waiters: 2)
+        record.record(entry)
+        record.unanswered = .init(at: 1_800_000_200, reason: "no answer")
+        let bytes = try #require(SealedSession(record)).bytes
+        let opened = try #require(SealedSession(parsing: bytes)).record
+        #expect(opened.held == record.held)
+        #expect(opened.expiresAt == 1_800_003_600 && opened.refreshExpiresAt == 1_800_086_400)
+        #expect(opened.receivedAt == 1_800_000_000 && opened.signedInAt == 1_800_000_000)
+        #expect(opened.scope == "read write" && opened.lineage == record.lineage)
+        #expect(opened.origin == "https://api.example.com" && opened.source == .oauth)
+        #expect(opened.refreshOrigin == "https://login.example.com")
+        #expect(opened.foreignSource(to: Self.binding) == nil)
+        #expect(opened.history == [entry] && opened.lastRefresh == entry)
+        #expect(opened.unanswered == record.unanswered)
+    }
+
+    @Test func whatBelongsToOneMachineIsNot() throws {
+        let file =
+            #"{"version":1,"token":"t","upstream":"https://a.example","configuration":"/home/alice/c.yaml","#
+            + #""mine":1,"refreshes":7,"failures":{"lost":2},"refused":true,"rejected":{"at":5}}"#
+        let record = try #require(SessionRecord(parsing: Array(file.utf8)))
+        let text = String(decoding: try #require(SealedSession(record)).bytes, as: UTF8.self)
+        for word in ["configuration", "alice", "mine", "refreshes", "failures", "refused", "rejected"] {
+            #expect(!text.contains(word), "\(word)")
+        }
+    }
+
+    @Test func adoptingKeepsWhatIsOnesOwn() throws {
+        let file =
+            #"{"version":1,"token":"old","upstream":"https://api.example.com","configuration":"/home/bob/c.yaml","#
+            + #""mine":1,"refreshes":7,"scope":"old","refused":true,"rejected":{"at":5},"unanswered":{"at":6}}"#
+        let own = try #require(SessionRecord(parsing: Array(file.utf8)))
+        let adopted = own.adopting(try SharedSamples.session().record)
+        #expect(adopted.held == (try SharedSamples.record().held))
+        #expect(adopted.configuration == "/home/bob/c.yaml" && adopted.refreshes == 7)
+        #expect(!adopted.isRefreshDenied && adopted.rejected == nil && adopted.unanswered == nil)
+        #expect(adopted.scope == "read write" && adopted.expiresAt == 1_800_003_600)
+        #expect(adopted.lineage == (try SharedSamples.record().lineage))
+        #expect(adopted.shared == (try SharedSamples.session().record.shared))
+        let pair = try SharedSamples.record(refresh: nil)
+        #expect(adopted.adopting(try #require(SealedSession(pair)).record).refreshToken == nil)
+    }
+
+    @Test func theHistoryIsTheLastTen() throws {
+        var record = try SharedSamples.record()
+        for number in 1...30 { record.record(RefreshEntry(at: number, cause: .rejected, outcome: .refreshed)) }
+        let opened = try #require(SealedSession(record)).record
+        #expect(opened.history.map(\.at) == Array(21...30))
+    }
+
+    @Test(arguments: [
+        #"{}"#, #"{"token":"t"}"#, #"{"upstream":"https://a.example"}"#,
+        #"{"token":"a b","upstream":"https://a.example"}"#,
+        #"{"token":"t","refresh_token":7,"upstream":"https://a.example"}"#,
+        #"{"token":null,"upstream":"https://a.example"}"#,
+    ])
+    func whatIsNoSessionOfAnAPIIsNotShared(_ file: String) throws {
+        let record = try #require(SessionRecord(parsing: Array(file.utf8)))
+        #expect(SealedSession(record) == nil)
+        #expect(SealedSession(parsing: Array(file.utf8)) == nil)
+    }
+
+    @Test(arguments: ["", "null", "[]", "7", "{", "\"token\"", "\u{0}"])
+    func whatIsNoSession(_ text: String) {
+        #expect(SealedSession(parsing: Array(text.utf8)) == nil)
+    }
+
+    @Test func hostileMembersAreLeftOut() throws {
+        let text =
+            #"{"token":"t","upstream":"https://a.example","scope":{"a":[1]},"expires_at":1e400,"history":{"a":1},"#
+            + #""received_at":-5,"more":[[[[1]]]],"unanswered":[]}"#
+        let session = try #require(SealedSession(parsing: Array(text.utf8)))
+        #expect(session.record.scope == nil && session.record.expiresAt == nil && session.record.history.isEmpty)
+        #expect(session.record.receivedAt == 0 && session.record.unanswered == nil)
+        #expect(!String(decoding: session.bytes, as: UTF8.self).contains("more"))
+    }
+
+    @Test func whoseItIs() throws {
+        let token = "e30.eyJzdWIiOiJjdXN0b21lci03In0.c2ln"
+        let session = try #require(SealedSession(try SharedSamples.record(access: token)))
+        #expect(session.subject == "customer-7" && session.origin == "https://api.example.com")
+        #expect(try SharedSamples.session().subject == nil)
+    }
+
+    @Test func descriptionsShowNoSecret() throws {
+        let file = try SharedSamples.keys(0)
+        let key = try #require(file.keys.first)
+        for text in ["\(file)", String(reflecting: file), "\(key)", String(reflecting: key), "\(key.id)"] {
+            #expect(!text.contains("AAEC") && text.utf8.count < 40)
+        }
+    }
+}
