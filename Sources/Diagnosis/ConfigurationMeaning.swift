@@ -26,6 +26,7 @@ public struct ConfigurationMeaning: Sendable {
         if let probe = configuration.session.probe {
             lines.append(.note("probe", SessionDiagnosis.text(probe)))
         }
+        lines += shared
         lines += routes
         switch configuration.proxy {
         case .none: break
@@ -96,6 +97,16 @@ public struct ConfigurationMeaning: Sendable {
         case (_, .replace): "\(apply.field): \(apply.shownValue), instead of the client's"
         case (_, .fill): "\(apply.field): \(apply.shownValue), where the client sends none"
         }
+    }
+
+    private var shared: [CheckLine] {
+        guard let shared = configuration.session.shared, case .etcd(let etcd) = shared.engine else { return [] }
+        let members = etcd.endpoints.map(\.description).joined(separator: ", ")
+        let user = etcd.user.map { ", as \($0.name) with \($0.password.reference.shown)" } ?? ""
+        return [
+            .note("shared", "\(shared.name), as \(shared.place) in etcd at \(members)\(user)"),
+            .note("shared", "another machine takes over a refresh after \(Quantity.text(shared.takeover)) of silence"),
+        ]
     }
 
     private var routes: [CheckLine] {

@@ -3,7 +3,7 @@ import TokenSources
 
 extension LoadedConfiguration {
     /// What counts after a restart only.
-    public static let fixedKeys: Set<String> = ["listen", "workers", "inspector.listen"]
+    public static let fixedKeys: Set<String> = ["listen", "workers", "inspector.listen", "session.shared"]
 
     /// The keys whose values differ from those that `running` has, sorted. Names, and never a value: some are secrets.
     ///

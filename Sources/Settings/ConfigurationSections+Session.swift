@@ -9,7 +9,7 @@ extension ConfigurationSections {
         if root.node("session")?.text == "none" { return noSession(root, &configuration.session) }
         let keys = [
             "file", "name", "apply", "margin", "refresh", "oauth", "exec", "token-file", "keep-alive", "retry-lost",
-            "sign-in", "sign-out", "anonymous", "missing", "rejected", "probe", "tokens",
+            "sign-in", "sign-out", "anonymous", "missing", "rejected", "probe", "tokens", "shared",
         ]
         var session = configuration.session
         defer { configuration.session = session }
@@ -34,6 +34,7 @@ extension ConfigurationSections {
             if let rules = rejections(map, "rejected", of: "session.rejected") { session.rejected = rules }
             probe(map, &session)
             statelessSource(map, &session)
+            shared(map, &session, upstream: configuration.upstream)
         }
         if let given = overrides.session {
             checkFile(given, session.source)
@@ -46,9 +47,9 @@ extension ConfigurationSections {
         case any, jwt
     }
 
-    private static let nameForm = "1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot"
+    static let nameForm = "1 to 64 of A-Z a-z 0-9 . _ -, not beginning with a dot"
 
-    private static func isName(_ text: String) -> Bool {
+    static func isName(_ text: String) -> Bool {
         let bytes = text.utf8
         return (1...64).contains(bytes.count) && bytes.first != UInt8(ascii: ".")
             && bytes.allSatisfy { byte in

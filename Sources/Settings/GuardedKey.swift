@@ -10,6 +10,7 @@ enum GuardedKey {
     /// By their places. A key that a later version adds is one line here.
     private static let places = [
         ["session", "name"], ["session", "file"], ["session", "exec"], ["session", "token-file"],
+        ["session", "shared"],
     ]
     /// Where requests go: these count once the session is one that no configuration has used yet.
     private static let ways = [["proxy"], ["tls"]]

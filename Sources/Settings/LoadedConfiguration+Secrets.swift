@@ -29,6 +29,11 @@ extension LoadedConfiguration {
             configuration.session.source = .oauth(oauth)
         case .given, .unused, .tokenFile: break
         }
+        if case .etcd(var etcd)? = configuration.session.shared?.engine, var user = etcd.user {
+            if let text = reading.read(user.password.reference, "session.shared.password") { user.password.read(text) }
+            etcd.user = user
+            configuration.session.shared?.engine = .etcd(etcd)
+        }
         guard reading.issues.isEmpty else { throw ConfigurationError(reading.issues) }
     }
 }

@@ -50,6 +50,9 @@ extension LoadedConfiguration {
             files.append(("session.oauth.tls.key", key))
         }
         if case .tokenFile(let file) = configuration.session.source { files.append(("session.token-file", file.path)) }
+        if case .etcd(let etcd)? = configuration.session.shared?.engine {
+            files.append(("session.shared.tls.key", etcd.tls.key))
+        }
         for (name, reference) in configuration.secretReferences {
             switch reference {
             case .plain: files.append((name, path))
@@ -69,6 +72,9 @@ extension ProxyConfiguration {
             rule.secret.map { ("session.refresh.headers.\(rule.name)", $0) }
         }
         if case .oauth(let oauth) = session.source { result += oauth.secrets.map { ($0.key, $0.reference) } }
+        if case .etcd(let etcd)? = session.shared?.engine, let user = etcd.user {
+            result.append(("session.shared.password", user.password.reference))
+        }
         if case .exec(let exec) = session.source {
             result += exec.variables.compactMap { variable in
                 // A plain one is no secret.

@@ -305,6 +305,8 @@ public struct SessionConfiguration: Sendable, Equatable {
     public var file: String?
     /// Configurations that say the same name for the same upstream share the session.
     public var name: String?
+    /// The engine that keeps the session for many machines; nil where it is this machine's own.
+    public var shared: SharedConfiguration?
     /// What is no JSON Web Token is not taken for a token.
     public var tokensAreJWTs = false
     /// Where tokens come from.

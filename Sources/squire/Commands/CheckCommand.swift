@@ -37,6 +37,7 @@ struct CheckCommand: ParsableCommand {
         output.show(loaded.exposures.map { .warn("secrets", $0) })
         let session = SessionCheck(loaded)
         output.show(session.sourceLines())
+        output.show(session.sharedLines())
         output.show(session.fileLines())
         // Only --online is about to need it.
         output.show(session.saveLines(isNeeded: online))

@@ -2,6 +2,7 @@ import Credentials
 import Diagnosis
 import ReverseProxy
 import Settings
+import SharedSession
 import TokenSources
 import Upstream
 
@@ -24,6 +25,18 @@ struct SessionCheck {
             case .given, .unused, .recipe, .oauth: nil
             }
         return problem.map { [.warn("source", $0)] } ?? []
+    }
+
+    /// The keys that seal a shared session, by their names: they are the same on each machine.
+    func sharedLines() -> [CheckLine] {
+        guard let path = loaded.configuration.session.shared?.keyFile else { return [] }
+        do throws(SharedKeyFile.Problem) {
+            let names = try SharedKeyFile.load(path).keyIDs.map(\.description)
+            let others = names.count > 1 ? ", \(names.dropFirst().joined(separator: " and ")) open too" : ""
+            return [.note("shared key", "\(path): \(names.first ?? "") seals\(others)")]
+        } catch {
+            return [CheckLine(.fail(.misconfigured), "shared key", "\(path) \(error.text)")]
+        }
     }
 
     /// The file, and whether it can be read.
