@@ -31,7 +31,7 @@ struct Squire: ParsableCommand {
         subcommands: [
             RunCommand.self, DemoCommand.self, PlaygroundCommand.self, LoginCommand.self, LogoutCommand.self,
             TokenCommand.self, StatusCommand.self, ReloadCommand.self, ExecCommand.self, CheckCommand.self,
-            ExplainCommand.self, ProfileCommand.self,
+            ExplainCommand.self, ProfileCommand.self, SharedCommand.self,
         ]
     )
 
