@@ -76,14 +76,15 @@ let package = Package(
             ],
             swiftSettings: common
         ),
-        // One session for many machines: an engine that all of them reach keeps it.
+        // One session for many machines: an engine that all of them reach keeps it. Optimised always: a test explores
+        // every interleaving of the protocol.
         .target(
             name: "SharedSession",
             dependencies: [
                 "Credentials", "Platform", "Support", "Threads", "Upstream",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
-            swiftSettings: common
+            swiftSettings: common + optimized
         ),
         .target(
             name: "ReverseProxy",
@@ -184,7 +185,7 @@ let package = Package(
                 "Credentials", "Platform", "SharedSession", "Support", "Threads", "Upstream",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
-            swiftSettings: common
+            swiftSettings: common + optimized
         ),
         .testTarget(
             name: "DiagnosisTests",

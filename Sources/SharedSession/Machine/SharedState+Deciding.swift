@@ -1,0 +1,285 @@
+import Platform
+
+extension SharedState {
+    /// Goes on with what the engine is now known to have.
+    mutating func proceed(_ turn: inout Turn) {
+        switch phase {
+        case .idle:
+            phase = .reading
+            decide(&turn)
+        case .reading: decide(&turn)
+        case .claiming(let claiming), .checking(let claiming):
+            guard sight.view?.facts.claim?.id == claiming.claim.id else {
+                phase = .reading
+                decide(&turn)
+                return
+            }
+            guard mayGoOn(claiming, &turn) else { return }
+            phase = .preparing(claiming)
+            turn.add(.prepare)
+        case .sending(var sending):
+            guard sight.view?.facts.claim?.id != sending.claim.id, sending.hold != .lost else { return }
+            sending.hold = .lost
+            phase = .sending(sending)
+            turn.add(.say(.takenOver))
+        case .preparing, .saving: break
+        case .sharing: share(&turn)
+        case .closing(let closing): close(closing, &turn)
+        }
+    }
+
+    /// The engine could not be reached, or did not do what it was asked for.
+    mutating func unreachable(_ turn: inout Turn) {
+        switch phase {
+        case .idle: break
+        // Whether the claim stands may never be known: nothing was sent.
+        case .reading, .claiming, .checking:
+            if enrols(after: sight.view?.facts.identity.era ?? 0, &turn) { return }
+            if wish == .refresh { refuse(.unreachable, &turn) }
+            rest()
+        case .preparing, .sending, .saving: break
+        case .sharing(let sharing):
+            begin(sharing, &turn)
+            pause(timing.pause(after: turn.now.subtracting(saturating: sharing.since)), &turn)
+        case .closing(let closing):
+            let lasted = turn.now.subtracting(saturating: closing.since)
+            // By then another machine has taken over.
+            if lasted >= timing.takeover {
+                if closing.ending == .refused { refuse(.loginNeeded, &turn) }
+                rest()
+            } else {
+                pause(timing.pause(after: lasted), &turn)
+            }
+        }
+    }
+
+    /// The one door through which a record becomes current.
+    mutating func decide(_ turn: inout Turn) {
+        switch sight {
+        case .unknown: get(&turn)
+        case .unreadable(let obstacle):
+            if enrols(after: 0, &turn) { return }
+            turn.add(.say(.unreadable(obstacle)))
+            if wish == .refresh { refuse(.unreadable(obstacle), &turn) }
+            rest()
+        case .absent:
+            if enrols(after: 0, &turn) { return }
+            guard held != .nothing else {
+                refuse(.loginNeeded, &turn)
+                rest()
+                return
+            }
+            heal(&turn)
+        case .record(let view, let silentSince):
+            let identity = view.facts.identity
+            if enrols(after: identity.era, &turn) { return }
+            if let mine = held.identity, identity.precedes(mine) {
+                heal(&turn)
+            } else if view.facts.state == .none {
+                forget(identity, &turn)
+            } else if held != .tokens(identity) {
+                adopt(view, &turn)
+            } else {
+                settle(view, silentSince, &turn)
+            }
+        }
+    }
+
+    /// What is held is what the engine has.
+    private mutating func settle(_ view: SharedView, _ silentSince: Int64?, _ turn: inout Turn) {
+        guard wish == .refresh else {
+            rest()
+            return
+        }
+        guard view.facts.identity.generation < SharedIdentity.maxCount else {
+            refuse(.exhausted, &turn)
+            rest()
+            return
+        }
+        switch view.facts.state {
+        case .refused, .none:
+            refuse(.loginNeeded, &turn)
+            rest()
+        case .ready: makeClaim(over: view, &turn)
+        case .busy(let claim):
+            let since = silentSince ?? turn.now
+            let silence = turn.now.subtracting(saturating: since)
+            // A claim of this process that it does not pursue was written late.
+            if claim.by == me || silentSince != nil && silence >= timing.takeover {
+                turn.add(.say(.takesOver(from: claim.by)))
+                makeClaim(over: view, &turn)
+            } else {
+                let jitter = 0.5 + min(max(turn.chance.fraction(), 0), 1)
+                let patience = Int64(Double(min(timing.rereading, 1 << 52)) * jitter)
+                pause(min(patience, max(timing.takeover.subtracting(saturating: silence), 1)), &turn)
+            }
+        }
+    }
+
+    private mutating func makeClaim(over view: SharedView, _ turn: inout Turn) {
+        switch call {
+        // Its answer leads here again.
+        case .get, .swap: return
+        case .none, .pausing: break
+        }
+        let claim = SharedFacts.Claim(id: turn.chance.id(), by: me)
+        phase = .claiming(Claiming(claim: claim, since: turn.now))
+        swap(SharedFacts(view.facts.identity, .busy(claim)), &turn)
+    }
+
+    /// True while the refresh may be sent under that claim. Else the claim is given up.
+    mutating func mayGoOn(_ claiming: Claiming, _ turn: inout Turn) -> Bool {
+        if turn.now.subtracting(saturating: claiming.since) <= timing.claimLimit { return true }
+        turn.add(.say(.tooLate))
+        refuse(.unanswered, &turn)
+        close(claiming.claim.id, .released, &turn)
+        return false
+    }
+
+    private mutating func adopt(_ view: SharedView, _ turn: inout Turn) {
+        held = .tokens(view.facts.identity)
+        if wish == .refresh { wish = .nothing }
+        turn.add(.adopt(view))
+        if view.facts.state == .refused { turn.add(.refuse(.loginNeeded)) }
+        rest()
+    }
+
+    private mutating func forget(_ identity: SharedIdentity, _ turn: inout Turn) {
+        if held != .ended(identity) {
+            held = .ended(identity)
+            turn.add(.forget(identity))
+        }
+        if wish == .refresh { refuse(.loginNeeded, &turn) }
+        rest()
+    }
+
+    // MARK: Sharing
+
+    private mutating func heal(_ turn: inout Turn) {
+        if let identity = held.identity { turn.add(.say(.putsBack(identity))) }
+        phase = .sharing(Sharing(cause: .healing, since: turn.now, use: .begun))
+        share(&turn)
+    }
+
+    /// A person's wish: newer than what the engine has, and than what is held. True when it is under way.
+    private mutating func enrols(after era: Int, _ turn: inout Turn) -> Bool {
+        let last = max(era, held.identity?.era ?? 0)
+        let new: (id: SharedID, login: SharedID, isLogin: Bool)
+        switch wish {
+        case .nothing, .refresh: return false
+        case .login(let id, let login): new = (id, login, true)
+        case .logout(let id, let login): new = (id, login, false)
+        }
+        wish = .nothing
+        guard last < SharedIdentity.maxCount,
+            let identity = SharedIdentity(id: new.id, parent: nil, login: new.login, era: last + 1, generation: 0)
+        else {
+            refuse(.exhausted, &turn)
+            return false
+        }
+        if new.isLogin {
+            phase = .saving(identity, .person)
+            turn.add(.save(identity))
+        } else {
+            held = .ended(identity)
+            phase = .sharing(Sharing(cause: .person, since: turn.now, use: .pending))
+            share(&turn)
+        }
+        return true
+    }
+
+    /// Brings the engine to have what is held, or finds that something newer took its place.
+    mutating func share(_ turn: inout Turn) {
+        guard case .sharing(let sharing) = phase else { return }
+        switch call {
+        // A beat that is still under way may be written after this.
+        case .get, .swap: return
+        case .none, .pausing: break
+        }
+        guard let facts = held.facts else {
+            phase = .reading
+            decide(&turn)
+            return
+        }
+        switch sight {
+        case .unknown: get(&turn)
+        case .absent: swap(facts, &turn)
+        case .unreadable(let obstacle):
+            begin(sharing, &turn)
+            turn.add(.say(.unreadable(obstacle)))
+            rest()
+        case .record(let view, _):
+            let there = view.facts.identity
+            if there.id == facts.identity.id {
+                shared(sharing, &turn)
+            } else if there.precedes(facts.identity) {
+                swap(facts, &turn)
+            } else if sharing.cause == .person {
+                insist(after: there.era, &turn)
+            } else {
+                turn.add(.say(.drops(facts.identity)))
+                phase = .reading
+                decide(&turn)
+            }
+        }
+    }
+
+    /// Somebody else logged in, or out, at the same time: this person did so later.
+    private mutating func insist(after era: Int, _ turn: inout Turn) {
+        switch (wish, held) {
+        // A person did something else meanwhile.
+        case (.login, _), (.logout, _), (_, .nothing): break
+        case (_, .tokens(let identity)): wish = .login(id: identity.id, login: identity.login)
+        case (_, .ended(let identity)): wish = .logout(id: identity.id, login: identity.login)
+        }
+        phase = .reading
+        decide(&turn)
+    }
+
+    private mutating func shared(_ sharing: Sharing, _ turn: inout Turn) {
+        begin(sharing, isShared: true, &turn)
+        phase = .reading
+        decide(&turn)
+    }
+
+    /// What is held becomes current here, if it was not before.
+    mutating func begin(_ sharing: Sharing, isShared: Bool = false, _ turn: inout Turn) {
+        if isShared, let identity = held.identity { turn.add(.say(.shared(identity))) }
+        guard sharing.use == .pending else { return }
+        var begun = sharing
+        begun.use = .begun
+        phase = .sharing(begun)
+        switch held {
+        case .nothing: break
+        case .tokens(let identity): turn.add(.use(identity))
+        case .ended(let identity): turn.add(.forget(identity))
+        }
+        if !isShared { turn.add(.say(.notShared)) }
+    }
+
+    // MARK: Closing
+
+    mutating func close(_ claim: SharedID, _ ending: Closing.Ending, _ turn: inout Turn) {
+        let closing = Closing(claim: claim, ending: ending, since: turn.now)
+        phase = .closing(closing)
+        close(closing, &turn)
+    }
+
+    /// Takes the claim back where it still stands: else it is the other machine's business.
+    mutating func close(_ closing: Closing, _ turn: inout Turn) {
+        switch call {
+        case .get, .swap: return
+        case .none, .pausing: break
+        }
+        if case .unknown = sight {
+            get(&turn)
+            return
+        }
+        guard let view = sight.view, view.facts.claim?.id == closing.claim else {
+            phase = .reading
+            decide(&turn)
+            return
+        }
+        swap(SharedFacts(view.facts.identity, closing.ending == .refused ? .refused : .ready), &turn)
+    }
+}

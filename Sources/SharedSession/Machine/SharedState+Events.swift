@@ -1,0 +1,312 @@
+import Platform
+
+extension SharedState {
+    /// One event: its moment, its luck, and what is to be done because of it.
+    struct Turn {
+        let now: Int64
+        let chance: SharedChance
+        var actions: [Action] = []
+
+        mutating func add(_ action: Action) { actions.append(action) }
+    }
+
+    /// What is to be done because of an event, in that order. `now` is read when the event is handled, not when it was
+    /// queued: a process that was stopped in between must know.
+    public mutating func handle(_ event: Event, at now: Int64, chance: SharedChance) -> [Action] {
+        var turn = Turn(now: now, chance: chance)
+        switch event {
+        case .started: look(&turn)
+        case .refreshWanted: wants(.refresh, &turn)
+        case .loggedIn: wants(.login(id: chance.id(), login: chance.id()), &turn)
+        case .loggedOut: wants(.logout(id: chance.id(), login: chance.id()), &turn)
+        case .fileChanged(let holding): fileChanged(holding, &turn)
+        case .read(let reading): read(reading, &turn)
+        case .swapped(let swapped): self.swapped(swapped, &turn)
+        case .watched(let reading): watched(reading, &turn)
+        case .connected: connected(&turn)
+        case .disconnected: disconnected()
+        case .prepared(let isReady): prepared(isReady, &turn)
+        case .answered(let answer): answered(answer, &turn)
+        case .saved(let isSaved): saved(isSaved, &turn)
+        case .time: time(&turn)
+        }
+        return turn.actions
+    }
+
+    // MARK: From this machine
+
+    private mutating func wants(_ new: Wish, _ turn: inout Turn) {
+        switch (wish, new) {
+        case (.login, .refresh), (.logout, .refresh): break
+        default: wish = new
+        }
+        switch phase {
+        case .idle: look(&turn)
+        // The engine may not answer for long: what a person did is not to wait for it.
+        case .reading where isPausing && wish != .refresh, .sharing where isPausing && wish != .refresh,
+            .closing where isPausing && wish != .refresh:
+            phase = .reading
+            decide(&turn)
+        case .sharing(let sharing) where sharing.use == .begun && isPausing && wish == .refresh:
+            // The engine does not answer, and what is held is not known to others.
+            refuse(.unreachable, &turn)
+        default: break
+        }
+    }
+
+    /// Only while nothing of this machine is under way: the file's lock is held then.
+    private mutating func fileChanged(_ holding: SharedHolding, _ turn: inout Turn) {
+        switch phase {
+        case .idle, .reading:
+            if holding.identity?.id != held.identity?.id, wish == .refresh { wish = .nothing }
+            held = holding
+            if phase == .idle, case .record = sight { decide(&turn) }
+        default: turn.add(.say(.ignored(.fileChanged(holding))))
+        }
+    }
+
+    private mutating func prepared(_ isReady: Bool, _ turn: inout Turn) {
+        guard case .preparing(let claiming) = phase else {
+            turn.add(.say(.ignored(.prepared(isReady))))
+            return
+        }
+        guard isReady else {
+            refuse(.noRoom, &turn)
+            close(claiming.claim.id, .released, &turn)
+            return
+        }
+        guard mayGoOn(claiming, &turn) else { return }
+        let hold = Hold.ours(at: claiming.since, next: turn.now.adding(saturating: timing.beat))
+        phase = .sending(Sending(claim: claiming.claim, attempt: .first, hold: hold))
+        turn.add(.send)
+    }
+
+    private mutating func answered(_ answer: Answer, _ turn: inout Turn) {
+        guard case .sending(let sending) = phase else {
+            turn.add(.say(.ignored(.answered(answer))))
+            return
+        }
+        switch answer {
+        case .tokens:
+            // A claim is made only where the counts have room: see `decide`.
+            guard case .tokens(let parent) = held, let child = parent.child(turn.chance.id()) else {
+                refuse(.exhausted, &turn)
+                close(sending.claim.id, .released, &turn)
+                return
+            }
+            phase = .saving(child, .result)
+            turn.add(.save(child))
+        case .refused: close(sending.claim.id, .refused, &turn)
+        case .nothing:
+            if sending.attempt == .first, timing.retriesLost, holds(sending.hold, turn.now) {
+                phase = .sending(Sending(claim: sending.claim, attempt: .second, hold: sending.hold))
+                turn.add(.send)
+            } else {
+                refuse(.unanswered, &turn)
+                close(sending.claim.id, .released, &turn)
+            }
+        }
+    }
+
+    private func holds(_ hold: Hold, _ now: Int64) -> Bool {
+        guard case .ours(let at, _) = hold else { return false }
+        return now.subtracting(saturating: at) <= timing.beat.multiplied(saturating: 2)
+    }
+
+    private mutating func saved(_ isSaved: Bool, _ turn: inout Turn) {
+        guard case .saving(let identity, let cause) = phase else {
+            turn.add(.say(.ignored(.saved(isSaved))))
+            return
+        }
+        if !isSaved { turn.add(.say(.notSaved)) }
+        held = .tokens(identity)
+        if cause == .result, wish == .refresh { wish = .nothing }
+        phase = .sharing(Sharing(cause: cause, since: turn.now, use: .pending))
+        share(&turn)
+    }
+
+    // MARK: From the engine
+
+    private mutating func read(_ reading: SharedReading?, _ turn: inout Turn) {
+        guard call == .get else {
+            turn.add(.say(.ignored(.read(reading))))
+            return
+        }
+        call = .none
+        guard let reading else {
+            unreachable(&turn)
+            return
+        }
+        note(reading, turn.now)
+        proceed(&turn)
+    }
+
+    private mutating func swapped(_ swapped: Swapped, _ turn: inout Turn) {
+        guard case .swap(let new) = call else {
+            turn.add(.say(.ignored(.swapped(swapped))))
+            return
+        }
+        call = .none
+        switch swapped {
+        case .written(let version):
+            note(.record(SharedView(new, version: version)), turn.now)
+            beaten(new.claim?.id)
+            proceed(&turn)
+        case .conflict(let reading):
+            note(reading, turn.now)
+            proceed(&turn)
+        case .unclear:
+            switch phase {
+            case .claiming(let claiming):
+                phase = .checking(claiming)
+                get(&turn)
+            case .sharing, .closing: get(&turn)
+            default: break
+            }
+        case .failed: unreachable(&turn)
+        }
+    }
+
+    /// A beat was written: the claim was this machine's when the beat was sent off. When its answer is heard may be
+    /// much later.
+    private mutating func beaten(_ claim: SharedID?) {
+        guard case .sending(var sending) = phase, sending.claim.id == claim, case .ours(_, let next) = sending.hold
+        else { return }
+        sending.hold = .ours(at: next.subtracting(saturating: timing.beat), next: next)
+        phase = .sending(sending)
+    }
+
+    /// What the watch tells may be old. What is newer than what is held is adopted; whatever would be written because
+    /// of it is read first.
+    private mutating func watched(_ reading: SharedReading, _ turn: inout Turn) {
+        switch phase {
+        case .idle, .reading:
+            if case .record(let view) = reading, isNews(view) {
+                note(reading, turn.now)
+                phase = .reading
+                decide(&turn)
+                return
+            }
+            if phase == .idle, case .record(let view) = reading, view.facts.identity == held.identity {
+                let was = sight.view?.facts.state
+                note(reading, turn.now)
+                if view.facts.state == .refused, was != .refused { turn.add(.refuse(.loginNeeded)) }
+                return
+            }
+            if phase == .reading, case .record(let view) = reading, view.facts.claim != nil,
+                view.facts.identity == held.identity
+            {
+                // The machine that is waited for lives, or another has taken over.
+                note(reading, turn.now)
+                return
+            }
+            if call != .get { look(&turn) }
+        case .sharing, .closing:
+            if isPausing { get(&turn) }
+        // The answer to what is under way tells more.
+        case .claiming, .checking, .preparing, .sending, .saving: break
+        }
+    }
+
+    private func isNews(_ view: SharedView) -> Bool {
+        guard let identity = held.identity else { return view.facts.state != .none }
+        return identity.precedes(view.facts.identity)
+    }
+
+    private mutating func connected(_ turn: inout Turn) {
+        link = .connected
+        if case .record(let view, _) = sight { note(.record(view), turn.now) }
+        if isPausing { get(&turn) }
+    }
+
+    private mutating func disconnected() {
+        link = .lost
+        if case .record(let view, _) = sight { sight = .record(view, silentSince: nil) }
+    }
+
+    private mutating func time(_ turn: inout Turn) {
+        if case .pausing(let until) = call, turn.now >= until { get(&turn) }
+        switch phase {
+        case .sending(var sending):
+            guard case .ours(let at, let next) = sending.hold, turn.now >= next, call == .none,
+                let view = sight.view, view.facts.claim?.id == sending.claim.id
+            else { return }
+            sending.hold = .ours(at: at, next: turn.now.adding(saturating: timing.beat))
+            sending.claim.beat = (view.facts.claim?.beat ?? 0).adding(saturating: 1)
+            phase = .sending(sending)
+            swap(SharedFacts(view.facts.identity, .busy(sending.claim)), &turn)
+        case .sharing(let sharing):
+            guard turn.now >= sharing.since.adding(saturating: timing.patience) else { return }
+            begin(sharing, &turn)
+        default: break
+        }
+    }
+
+    // MARK: Steps
+
+    var isPausing: Bool {
+        guard case .pausing = call else { return false }
+        return true
+    }
+
+    /// Nothing is left to be done.
+    mutating func rest() {
+        phase = .idle
+        if isPausing { call = .none }
+    }
+
+    /// Reads, to decide by what the engine has.
+    mutating func look(_ turn: inout Turn) {
+        phase = .reading
+        get(&turn)
+    }
+
+    mutating func get(_ turn: inout Turn) {
+        switch call {
+        // Its answer will do.
+        case .get, .swap: return
+        case .none, .pausing: break
+        }
+        call = .get
+        turn.add(.get)
+    }
+
+    mutating func swap(_ new: SharedFacts, _ turn: inout Turn) {
+        call = .swap(new)
+        turn.add(.swap(expecting: sight.view, new: new))
+    }
+
+    mutating func pause(_ time: Int64, _ turn: inout Turn) {
+        call = .pausing(until: turn.now.adding(saturating: time))
+    }
+
+    /// Those who wait for a refresh have their answer.
+    mutating func refuse(_ refusal: Refusal, _ turn: inout Turn) {
+        if wish == .refresh { wish = .nothing }
+        turn.add(.refuse(refusal))
+    }
+
+    /// Remembers what the engine has, and since when nothing was heard of its claim.
+    private mutating func note(_ reading: SharedReading, _ now: Int64) {
+        switch reading {
+        case .absent: sight = .absent
+        case .unreadable(let obstacle): sight = .unreadable(obstacle)
+        case .record(let view):
+            guard link == .connected, let claim = view.facts.claim else {
+                sight = .record(view, silentSince: nil)
+                return
+            }
+            var since = now
+            if case .record(let old, let before?) = sight, old.facts.claim == claim { since = before }
+            sight = .record(view, silentSince: since)
+        }
+    }
+}
+
+extension SharedIdentity {
+    /// Of what a refresh of this token set brought, under the name `id`. Nil at the end of counting.
+    func child(_ id: SharedID) -> SharedIdentity? {
+        guard generation < Self.maxCount else { return nil }
+        return SharedIdentity(id: id, parent: self.id, login: login, era: era, generation: generation + 1)
+    }
+}

@@ -1,0 +1,143 @@
+import Platform
+
+extension SharedState {
+    /// What happened.
+    public enum Event: Hashable, Sendable {
+        /// The process begins. Once, first.
+        case started
+        /// The token set that is held will not do: it is refused or due.
+        case refreshWanted
+        /// A person logged in on this machine: the new tokens are at hand.
+        case loggedIn
+        /// A person logs out on this machine.
+        case loggedOut
+        /// Another process of this machine changed the local file.
+        case fileChanged(SharedHolding)
+
+        /// The answer to `get`. Nil where nothing could be read.
+        case read(SharedReading?)
+        /// The answer to `swap`.
+        case swapped(Swapped)
+        /// The watch tells what the engine has. May be late.
+        case watched(SharedReading)
+        /// The watch hears the engine: from now on silence means something.
+        case connected
+        case disconnected
+
+        /// The answer to `prepare`.
+        case prepared(Bool)
+        /// The answer to `send`.
+        case answered(Answer)
+        /// The answer to `save`: whether the file has it.
+        case saved(Bool)
+        /// The moment of `wakeAt` has come. Too early or too often does no harm.
+        case time
+    }
+
+    public enum Swapped: Hashable, Sendable {
+        case written(version: UInt64)
+        /// Nothing was written: this is there instead.
+        case conflict(SharedReading)
+        /// It may have been written, or may be yet.
+        case unclear
+        /// Nothing was written, nor will be.
+        case failed
+    }
+
+    public enum Answer: Hashable, Sendable {
+        case tokens
+        /// The API refuses the token set for good.
+        case refused
+        /// No answer, or one that says nothing of the token set.
+        case nothing
+    }
+
+    /// What is to be done.
+    public enum Action: Hashable, Sendable {
+        /// Read the engine, never something old. Answered by `read`.
+        case get
+        /// Write where the engine still has `expecting` (nil: no value) in every byte. Answered by `swapped`.
+        case swap(expecting: SharedView?, new: SharedFacts)
+        /// Make sure that a result can be saved here: room, rights, journal. Answered by `prepared`.
+        case prepare
+        /// Send the refresh of what is held. Answered by `answered`, when the transfer has ended.
+        case send
+        /// Write the new tokens into the local file, under that name, and force them out. Answered by `saved`.
+        case save(SharedIdentity)
+        /// The record's tokens become current, in the local file first.
+        case adopt(SharedView)
+        /// The new tokens of this machine become current.
+        case use(SharedIdentity)
+        /// There is no session any more. The local file is kept as the previous one.
+        case forget(SharedIdentity)
+        /// Those who wait for a refresh have their answer.
+        case refuse(Refusal)
+        case say(Notice)
+    }
+
+    /// Why a refresh brought nothing.
+    public enum Refusal: Hashable, Sendable {
+        /// The engine cannot be reached. Never a refresh on one's own.
+        case unreachable
+        /// The engine was too slow, or a machine of the fleet did not answer: try again.
+        case unanswered
+        /// The local file could not take a result.
+        case noRoom
+        case unreadable(SharedObstacle)
+        /// The API refused, or there is no session.
+        case loginNeeded
+        /// The counts of the session are at their end: a login begins anew.
+        case exhausted
+    }
+
+    /// What people may want to know.
+    public enum Notice: Hashable, Sendable {
+        /// A token set of this machine is not in the engine, and is in use here.
+        case notShared
+        case shared(SharedIdentity)
+        /// A machine that claimed the refresh was silent for too long.
+        case takesOver(from: String)
+        /// Another machine has taken over what this one refreshes.
+        case takenOver
+        /// The engine had forgotten what this machine holds.
+        case putsBack(SharedIdentity)
+        /// The result of this machine came after another took its place.
+        case drops(SharedIdentity)
+        /// The claim was known too late to send.
+        case tooLate
+        /// The local file could not take a token set: it is in memory and, soon, in the engine.
+        case notSaved
+        case unreadable(SharedObstacle)
+        /// An event came that nothing asked for, or too late.
+        case ignored(Event)
+    }
+
+    /// The next moment at which `time` should be told; nil where nothing waits.
+    public var wakeAt: Int64? {
+        var moments: [Int64] = []
+        if case .pausing(let until) = call { moments.append(until) }
+        switch phase {
+        case .sending(let sending):
+            if case .ours(_, let next) = sending.hold { moments.append(next) }
+        case .sharing(let sharing) where sharing.use == .pending:
+            moments.append(sharing.since.adding(saturating: timing.patience))
+        default: break
+        }
+        return moments.min()
+    }
+
+    /// The claim that this machine pursues.
+    public var claim: SharedFacts.Claim? {
+        switch phase {
+        case .claiming(let claiming), .checking(let claiming), .preparing(let claiming): claiming.claim
+        case .sending(let sending): sending.claim
+        default: nil
+        }
+    }
+
+    /// Whether a token set of this machine waits for the engine.
+    public var isSharing: Bool {
+        guard case .sharing = phase else { return false }
+        return true
+    }
+}

@@ -1,0 +1,131 @@
+/// The protocol by which many machines share one session, as one machine sees it. Pure: events in, actions out.
+///
+/// A machine refreshes only after the engine has its claim; it saves the result in its own file before it shares it;
+/// and it replaces only what its result descends from. `decide` is the one door through which a record becomes current.
+/// At most one call to the engine is under way. *Threading*: belongs to one thread, which carries out the actions in
+/// their order and answers each as its case says.
+public struct SharedState: Hashable, Sendable {
+    /// This process, as its claims name it.
+    public let me: String
+    public let timing: SharedTiming
+
+    var phase = Phase.idle
+    /// What is under way to the engine.
+    var call = Call.none
+    var wish = Wish.nothing
+    /// What the engine had when it was last read or written.
+    var sight = Sight.unknown
+    var link = Link.lost
+    public internal(set) var held: SharedHolding
+
+    /// `held` is what the local file has.
+    public init(me: String, held: SharedHolding, timing: SharedTiming) {
+        self.me = me
+        self.held = held
+        self.timing = timing
+    }
+
+    /// What this machine is doing.
+    enum Phase: Hashable, Sendable {
+        /// -> reading: a refresh is wanted, a record is older than what is held; -> sharing.
+        case idle
+        /// Reads, to decide. -> idle, claiming, sharing, saving (a login).
+        case reading
+        /// The claim is on its way. -> preparing: written; -> checking: unclear; -> reading: conflict.
+        case claiming(Claiming)
+        /// Whether the claim was written is being read. -> preparing, reading.
+        case checking(Claiming)
+        /// The local file is being prepared. -> sending; -> closing: too late, or no room.
+        case preparing(Claiming)
+        /// The API has the refresh. -> saving, closing, sending once more.
+        case sending(Sending)
+        /// The file is being written. -> sharing, whatever comes of it.
+        case saving(SharedIdentity, Sharing.Cause)
+        /// What is held is newer than what the engine has. -> reading: the engine has it, or something newer.
+        case sharing(Sharing)
+        /// The claim is being taken back. -> reading.
+        case closing(Closing)
+    }
+
+    struct Claiming: Hashable, Sendable {
+        var claim: SharedFacts.Claim
+        /// When it was sent off.
+        var since: Int64
+    }
+
+    struct Sending: Hashable, Sendable {
+        var claim: SharedFacts.Claim
+        var attempt: Attempt
+        var hold: Hold
+    }
+
+    enum Attempt: Hashable, Sendable { case first, second }
+
+    enum Hold: Hashable, Sendable {
+        /// The engine had the claim at that moment; the next beat is due then.
+        case ours(at: Int64, next: Int64)
+        case lost
+    }
+
+    struct Sharing: Hashable, Sendable {
+        enum Cause: Hashable, Sendable {
+            /// A refresh of this machine.
+            case result
+            /// The engine has forgotten what it had, or this machine was stopped before it could share.
+            case healing
+            /// A person logged in, or out: newer than whatever the engine has.
+            case person
+        }
+
+        var cause: Cause
+        var since: Int64
+        var use: Use
+
+        /// Whether this machine works with what it holds.
+        enum Use: Hashable, Sendable { case pending, begun }
+    }
+
+    struct Closing: Hashable, Sendable {
+        var claim: SharedID
+        var ending: Ending
+        var since: Int64
+
+        enum Ending: Hashable, Sendable {
+            /// The API refused.
+            case refused
+            /// Nothing was sent, or nothing came back.
+            case released
+        }
+    }
+
+    enum Call: Hashable, Sendable {
+        case none
+        case get
+        case swap(SharedFacts)
+        /// The engine is asked again at that moment.
+        case pausing(until: Int64)
+    }
+
+    enum Wish: Hashable, Sendable {
+        case nothing
+        /// Another token set than the one that is held.
+        case refresh
+        case login(id: SharedID, login: SharedID)
+        case logout(id: SharedID, login: SharedID)
+    }
+
+    enum Sight: Hashable, Sendable {
+        case unknown
+        case absent
+        case unreadable(SharedObstacle)
+        /// Since when nothing was heard of the claim that the record carries; nil while nothing can be heard.
+        case record(SharedView, silentSince: Int64?)
+
+        var view: SharedView? {
+            guard case .record(let view, _) = self else { return nil }
+            return view
+        }
+    }
+
+    enum Link: Hashable, Sendable { case lost, connected }
+}

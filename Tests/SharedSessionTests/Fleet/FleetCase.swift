@@ -1,0 +1,78 @@
+import Testing
+
+/// What may happen to a fleet in one exploration. A budget is how often, over all machines.
+struct FleetCase: Sendable, CustomTestStringConvertible {
+    enum Fault: Int, CaseIterable, Sendable {
+        case death, stop, lostMessage, unclear, login, lostWrite, cut, emptied, lateWatch, failedSave
+    }
+
+    /// A rule of the protocol that is left out: the property must then break. The product has no such switch: the
+    /// world around the machine does it, or changes what the machine knows.
+    enum Omission: Sendable {
+        case none
+        /// N1: a result is shared only under one's own claim.
+        case anyClaim
+        /// N2: a result is shared before it is saved.
+        case localCopy
+        /// N3: a result is written without a comparison, after a lease that may end.
+        case comparison
+        /// N4: a claim is taken over before the work under it can have ended.
+        case silence
+        /// N5: what the engine forgot is not put back.
+        case healing
+        /// N6: a counter is compared, not the whole value.
+        case wholeValue
+        /// N7: logins are not counted.
+        case era
+    }
+
+    let name: String
+    var machines = 2
+    var rotations = 2
+    var hasGrace = false
+    var killsFamilies = false
+    /// The API may act after the wait for it has ended.
+    var isSlow = false
+    /// A machine may be stopped between its last look at the clock and the system call that sends.
+    var sendsLate = false
+    /// At most that many claims; 0 means any number.
+    var claims = 0
+    var faults: [Fault: Int] = [:]
+    var omission = Omission.none
+
+    var testDescription: String { name }
+
+    var budgets: [UInt8] { Fault.allCases.map { UInt8(clamping: faults[$0] ?? 0) } }
+}
+
+/// What went wrong, in the order of the protocol's promises.
+enum FleetProperty: String, Sendable {
+    /// A token is replaced only by its descendant or a later login.
+    case lineage = "L"
+    /// Without a fault the API never sees a token twice, and a login is needed only after what nothing can prevent.
+    case once = "O"
+    /// At rest no token that a machine had and that lives is lost to the fleet.
+    case available = "A"
+    /// From every state there is a way back without a further fault.
+    case progress = "P"
+}
+
+/// What has happened on the way to a state.
+struct FleetHistory: OptionSet, Hashable, Sendable {
+    let rawValue: UInt16
+
+    static let death = FleetHistory(rawValue: 1)
+    static let diedWithAnswer = FleetHistory(rawValue: 2)
+    static let nobodyWaited = FleetHistory(rawValue: 4)
+    static let lost = FleetHistory(rawValue: 8)
+    static let answerLost = FleetHistory(rawValue: 16)
+    static let familyKilled = FleetHistory(rawValue: 32)
+    static let stop = FleetHistory(rawValue: 64)
+    static let cut = FleetHistory(rawValue: 128)
+    static let lostWrite = FleetHistory(rawValue: 256)
+    static let slow = FleetHistory(rawValue: 512)
+    static let emptied = FleetHistory(rawValue: 1024)
+
+    /// Nothing can prevent that a login is needed after one of these.
+    static let costsLogin: FleetHistory = [.diedWithAnswer, .nobodyWaited, .answerLost, .familyKilled]
+}

@@ -1,0 +1,135 @@
+import Platform
+
+/// The cases of the model that the protocol was designed with, and some that only the real machine has.
+enum FleetCases {
+    static let quick: [FleetCase] = [
+        FleetCase(name: "1: no fault"),
+        FleetCase(name: "2: no fault, 3 machines", machines: 3),
+        FleetCase(name: "3: a death", faults: [.death: 1]),
+        FleetCase(name: "5: an unclear answer of the engine", faults: [.unclear: 1]),
+        FleetCase(name: "6: a stop beyond the takeover", faults: [.stop: 1]),
+        FleetCase(name: "8: lost requests or answers", faults: [.lostMessage: 2]),
+        FleetCase(name: "9: the same, an API with a grace", hasGrace: true, faults: [.lostMessage: 2]),
+        FleetCase(
+            name: "10: a death, an API that detects reuse",
+            rotations: 1,
+            killsFamilies: true,
+            faults: [.death: 1]
+        ),
+        FleetCase(name: "14: stopped between the check and the send", sendsLate: true, faults: [.stop: 1]),
+        FleetCase(
+            name: "15: the same, an API that detects reuse",
+            rotations: 1,
+            killsFamilies: true,
+            sendsLate: true,
+            faults: [.stop: 1]
+        ),
+        FleetCase(name: "17: the engine loses its last write", faults: [.lostWrite: 1]),
+        FleetCase(name: "18: the same with a death", rotations: 1, faults: [.lostWrite: 1, .death: 1]),
+        FleetCase(name: "19: cut off", faults: [.cut: 1]),
+        FleetCase(name: "21: cut off, an API that detects reuse", rotations: 1, killsFamilies: true, faults: [.cut: 1]),
+        FleetCase(name: "27: a login and a lost write", rotations: 1, faults: [.login: 1, .lostWrite: 1]),
+        FleetCase(name: "30: the engine is emptied", rotations: 1, faults: [.emptied: 1]),
+        FleetCase(name: "31: the watch is late", rotations: 1, faults: [.lateWatch: 2]),
+        FleetCase(name: "32: the file cannot be written", rotations: 1, faults: [.failedSave: 1]),
+    ]
+
+    static let omissions: [(FleetCase, FleetProperty)] = [
+        (FleetCase(name: "N1: any claim", faults: [.stop: 1], omission: .anyClaim), .available),
+        (FleetCase(name: "N2: a local copy", rotations: 1, faults: [.death: 1], omission: .localCopy), .available),
+        (FleetCase(name: "N3: a comparison", hasGrace: true, omission: .comparison), .lineage),
+        (FleetCase(name: "N4: silence", omission: .silence), .once),
+        (FleetCase(name: "N5: healing", faults: [.lostWrite: 1], omission: .healing), .available),
+        (
+            FleetCase(
+                name: "N6: the whole value",
+                rotations: 1,
+                faults: [.lostWrite: 1, .death: 1],
+                omission: .wholeValue
+            ), .lineage
+        ),
+        (
+            FleetCase(name: "N7: eras", rotations: 1, faults: [.login: 1, .lostWrite: 1], omission: .era), .available
+        ),
+    ]
+
+    /// `config/model` asks for them.
+    static var isLong: Bool { getenv("SQUIRE_MODEL") != nil }
+
+    static var long: [FleetCase] {
+        let words = getenv("SQUIRE_MODEL").map { String(cString: $0).split(separator: " ") } ?? []
+        guard !words.isEmpty, words != ["all"] else { return allLong }
+        return allLong.filter { fleet in words.contains { fleet.name.hasPrefix($0 + ":") } }
+    }
+
+    private static let allLong: [FleetCase] = [
+        FleetCase(name: "3: two deaths", faults: [.death: 2]),
+        FleetCase(name: "4: a death, two unclear answers", faults: [.death: 1, .unclear: 2]),
+        FleetCase(name: "5: three unclear answers", faults: [.unclear: 3]),
+        FleetCase(
+            name: "7: a stop, a death, an unclear answer",
+            rotations: 1,
+            faults: [.stop: 1, .death: 1, .unclear: 1]
+        ),
+        FleetCase(
+            name: "10: a death, a stop, reuse detection",
+            rotations: 1,
+            killsFamilies: true,
+            faults: [.death: 1, .stop: 1]
+        ),
+        FleetCase(
+            name: "11: a death, an unclear answer, a login",
+            rotations: 1,
+            faults: [.death: 1, .unclear: 1, .login: 1]
+        ),
+        FleetCase(
+            name: "12: 3 machines, a death, an unclear answer",
+            machines: 3,
+            rotations: 1,
+            faults: [.death: 1, .unclear: 1]
+        ),
+        FleetCase(name: "13: 3 machines, a death, a stop", machines: 3, rotations: 1, faults: [.death: 1, .stop: 1]),
+        FleetCase(
+            name: "16: a death, a slow API, 3 claims",
+            rotations: 1,
+            isSlow: true,
+            claims: 3,
+            faults: [.death: 1]
+        ),
+        FleetCase(name: "19: cut off twice", faults: [.cut: 2]),
+        FleetCase(
+            name: "20: cut off, a death, an unclear answer",
+            rotations: 1,
+            faults: [.cut: 1, .death: 1, .unclear: 1]
+        ),
+        FleetCase(name: "22: 3 machines, cut off, a death", machines: 3, rotations: 1, faults: [.cut: 1, .death: 1]),
+        FleetCase(name: "23: two deaths, two unclear answers", faults: [.death: 2, .unclear: 2]),
+        FleetCase(
+            name: "24: a death, cut off, a stop, an unclear answer",
+            rotations: 1,
+            faults: [.death: 1, .cut: 1, .stop: 1, .unclear: 1]
+        ),
+        FleetCase(
+            name: "25: 3 machines, two deaths, an unclear answer",
+            machines: 3,
+            rotations: 1,
+            faults: [.death: 2, .unclear: 1]
+        ),
+        FleetCase(
+            name: "26: a death, cut off, a login, reuse detection",
+            rotations: 1,
+            killsFamilies: true,
+            faults: [.death: 1, .cut: 1, .login: 1]
+        ),
+        FleetCase(
+            name: "28: a login, a lost write, a death",
+            rotations: 1,
+            faults: [.login: 1, .lostWrite: 1, .death: 1]
+        ),
+        FleetCase(
+            name: "29: a login, a lost write, an unclear answer",
+            rotations: 1,
+            faults: [.login: 1, .lostWrite: 1, .unclear: 1]
+        ),
+    ]
+}

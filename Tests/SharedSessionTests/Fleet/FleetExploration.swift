@@ -1,0 +1,129 @@
+@testable import SharedSession
+
+/// Breadth first over every state that a fleet can reach.
+struct FleetExploration {
+    struct Violation: CustomStringConvertible {
+        var property: FleetProperty
+        var trace: [String]
+
+        var description: String { "\(property.rawValue) (\(property)) after: " + trace.joined(separator: " | ") }
+    }
+
+    private struct Origin {
+        var state: UInt32
+        var label: StaticString
+        var machine: Int?
+
+        var description: String { (machine.map { ["A ", "B ", "C "][$0] } ?? "") + label.description }
+    }
+
+    private(set) var states = 0
+    private(set) var transitions = 0
+    private(set) var violation: Violation?
+    /// States at rest in which a person must log in.
+    private(set) var refusals = 0
+
+    private var moves: FleetMoves
+    private var worlds = Interner<FleetWorld>()
+    /// By which move each state was reached first.
+    private var origins: [Origin] = [Origin(state: 0, label: "", machine: nil)]
+    /// Moves that are no faults, as pairs of states.
+    private var edges: [(from: UInt32, to: UInt32)] = []
+
+    init(_ fleet: FleetCase, limit: Int = 8_000_000) {
+        moves = FleetMoves(fleet)
+        _ = worlds.number(moves.start())
+        var next: UInt32 = 0
+        while next < worlds.values.count, violation == nil, worlds.values.count < limit {
+            expand(next)
+            next += 1
+        }
+        states = worlds.values.count
+        if violation == nil, states >= limit { violation = Violation(property: .progress, trace: ["too many states"]) }
+        if violation == nil, fleet.claims == 0 { checkProgress() }
+    }
+
+    private mutating func expand(_ state: UInt32) {
+        let world = worlds[state]
+        for move in moves.all(from: world) {
+            transitions += 1
+            let count = worlds.values.count
+            let next = worlds.number(move.next)
+            if Int(next) == count { origins.append(Origin(state: state, label: move.label, machine: move.machine)) }
+            if !move.isFault { edges.append((state, next)) }
+            if let breach = move.breach {
+                report(breach, state, Origin(state: state, label: move.label, machine: move.machine).description)
+                return
+            }
+        }
+        if isAtRest(world) { checkRest(world, state) }
+    }
+
+    private mutating func report(_ property: FleetProperty, _ state: UInt32, _ last: String) {
+        var trace = [last]
+        var state = state
+        while state != 0 {
+            trace.append(origins[Int(state)].description)
+            state = origins[Int(state)].state
+        }
+        violation = Violation(property: property, trace: trace.reversed())
+    }
+
+    private func isAtRest(_ world: FleetWorld) -> Bool {
+        guard world.messages.isEmpty, world.lateWrites.isEmpty, let record = world.record, record.facts.claim == nil
+        else { return false }
+        return world.machines.allSatisfy { number in
+            let machine = moves.machines[number]
+            return machine.life == .running && !machine.isCut && machine.state.phase == .idle
+                && machine.engine == .none && machine.state.sight.view == record
+        }
+    }
+
+    private mutating func checkRest(_ world: FleetWorld, _ state: UInt32) {
+        guard let record = world.record else { return }
+        let token = world.token(record.facts)
+        let alive = world.tokens.indices.filter { world.had & world.valid & 1 << UInt32($0) != 0 }
+        let family = world.tokens[token].family
+        let isLost = alive.contains { other in
+            world.tokens[other].family > family || world.tokens[other].family == family && !world.isValid(token)
+        }
+        if isLost {
+            report(.available, state, "rest")
+            return
+        }
+        guard record.facts.state == .refused else { return }
+        refusals += 1
+        if world.history.isDisjoint(with: .costsLogin) { report(.once, state, "rest: a login is needed") }
+    }
+
+    private func isGood(_ world: FleetWorld) -> Bool {
+        guard let record = world.record, record.facts.claim == nil else { return false }
+        return record.facts.state == .refused || world.isValid(world.token(record.facts))
+    }
+
+    /// Backwards from the states that are good: each must be reached.
+    private mutating func checkProgress() {
+        var starts = [Int](repeating: 0, count: states + 1)
+        for edge in edges { starts[Int(edge.to) + 1] += 1 }
+        for state in 0..<states { starts[state + 1] += starts[state] }
+        var fill = starts
+        var sources = [UInt32](repeating: 0, count: edges.count)
+        for edge in edges {
+            sources[fill[Int(edge.to)]] = edge.from
+            fill[Int(edge.to)] += 1
+        }
+        var isReached = worlds.values.map(isGood)
+        var queue = isReached.indices.filter { isReached[$0] }
+        var position = 0
+        while position < queue.count {
+            let state = queue[position]
+            position += 1
+            for source in sources[starts[state]..<starts[state + 1]] where !isReached[Int(source)] {
+                isReached[Int(source)] = true
+                queue.append(Int(source))
+            }
+        }
+        guard let stuck = isReached.firstIndex(of: false) else { return }
+        report(.progress, UInt32(stuck), "no way back")
+    }
+}

@@ -1,0 +1,275 @@
+@testable import SharedSession
+
+extension FleetMoves {
+    mutating func machine(_ number: Int, _ machine: FleetMachine, _ world: FleetWorld) {
+        switch machine.life {
+        case .dead: restart(number, machine, world)
+        case .stopped:
+            var machine = machine
+            machine.life = .running
+            add("goes on", number, with(machine, number, world))
+        case .running:
+            fail(number, machine, world)
+            localTask(number, machine, world)
+            engine(number, machine, world)
+            wakes(number, machine, world)
+        }
+    }
+
+    private mutating func with(_ machine: FleetMachine, _ number: Int, _ world: FleetWorld) -> FleetWorld {
+        var next = world
+        next.machines[number] = machines.number(machine)
+        return next
+    }
+
+    private mutating func restart(_ number: Int, _ old: FleetMachine, _ world: FleetWorld) {
+        var next = world
+        let me = FleetNames.process(number, old.process)
+        let state = SharedState(me: me, held: old.disk, timing: old.state.timing)
+        var machine = FleetMachine(process: old.process, state: state, disk: old.disk)
+        tell(.connected, number, &machine, &next)
+        tell(.started, number, &machine, &next)
+        add("restarts", number, with(machine, number, next))
+    }
+
+    // MARK: What fails
+
+    private mutating func fail(_ number: Int, _ machine: FleetMachine, _ world: FleetWorld) {
+        var next = world
+        if next.spends(.death) {
+            let replies = world.messages.filter {
+                if case .reply = $0.content { Int($0.machine) == number } else { false }
+            }
+            next.history.insert(.death)
+            let hasAnswer = machine.answer != 0 || replies.contains { $0.content != .reply(nil) }
+            if hasAnswer { next.history.insert(.diedWithAnswer) }
+            next.messages.subtract(replies)
+            // Nothing of the dead process matters any more.
+            let state = SharedState(me: "", held: .nothing, timing: machine.state.timing)
+            let dead = FleetMachine(
+                life: .dead,
+                process: machine.process + 1,
+                isCut: false,
+                state: state,
+                disk: machine.disk
+            )
+            add("dies", number, with(dead, number, next), isFault: true)
+        }
+        next = world
+        if machine.state.phase != .idle, next.spends(.stop) {
+            var stopped = machine
+            stopped.life = .stopped
+            next.history.insert(.stop)
+            add("is stopped", number, with(stopped, number, next), isFault: true)
+        }
+        next = world
+        if machine.isCut {
+            var machine = machine
+            machine.isCut = false
+            tell(.connected, number, &machine, &next)
+            add("reaches the engine again", number, with(machine, number, next))
+        } else if next.spends(.cut) {
+            var machine = machine
+            machine.isCut = true
+            next.history.insert(.cut)
+            tell(.disconnected, number, &machine, &next)
+            add("is cut off", number, with(machine, number, next), isFault: true)
+        }
+    }
+
+    // MARK: Its own file
+
+    private mutating func localTask(_ number: Int, _ old: FleetMachine, _ world: FleetWorld) {
+        var (machine, next) = (old, world)
+        machine.local = .none
+        switch old.local {
+        case .none: break
+        case .prepare:
+            // Stopped after the look at the clock: the time does not count.
+            if fleet.sendsLate { machine.isLate = false }
+            tell(.prepared(true), number, &machine, &next)
+            add("has prepared its file", number, with(machine, number, next))
+        case .save(let identity):
+            if fleet.omission != .localCopy { machine.disk = .tokens(identity) }
+            next.had |= 1 << UInt32(FleetNames.number(identity.id))
+            tell(.saved(true), number, &machine, &next)
+            add("saves the answer", number, with(machine, number, next))
+            (machine, next) = (old, world)
+            machine.local = .none
+            if next.spends(.failedSave) {
+                tell(.saved(false), number, &machine, &next)
+                add("cannot save the answer", number, with(machine, number, next), isFault: true)
+            }
+        }
+    }
+
+    // MARK: The engine
+
+    private func reading(_ world: FleetWorld) -> SharedReading { world.record.map { .record($0) } ?? .absent }
+
+    private mutating func engine(_ number: Int, _ machine: FleetMachine, _ world: FleetWorld) {
+        if machine.isCut {
+            fails(number, machine, world)
+            return
+        }
+        switch machine.engine {
+        case .none: break
+        case .get: reads(number, machine, world)
+        case .swap(let expecting, let new): swaps(number, machine, expecting, new, world)
+        }
+    }
+
+    private mutating func fails(_ number: Int, _ old: FleetMachine, _ world: FleetWorld) {
+        guard old.engine != .none else { return }
+        let event = old.engine == .get ? SharedState.Event.read(nil) : .swapped(.failed)
+        for now in [1, Self.long] {
+            if now == Self.long {
+                guard case .closing = old.state.phase else { continue }
+            }
+            var (machine, next) = (old, world)
+            machine.engine = .none
+            tell(event, number, &machine, &next, now: now)
+            add("does not reach the engine", number, with(machine, number, next))
+        }
+    }
+
+    private mutating func reads(_ number: Int, _ old: FleetMachine, _ world: FleetWorld) {
+        var (machine, next) = (old, world)
+        machine.engine = .none
+        tell(.read(reading(world)), number, &machine, &next)
+        if next.claims != fleet.claims || fleet.claims == 0 || machine.state.claim == nil {
+            add("reads", number, with(machine, number, next))
+        }
+        // The same read, after nothing was heard of the claim for long enough.
+        guard case .reading = old.state.phase, let record = world.record, let claim = record.facts.claim,
+            old.state.sight.view?.facts.claim == claim, isSilent(claim, world)
+        else { return }
+        (machine, next) = (old, world)
+        machine.engine = .none
+        let owner = FleetNames.owner(claim.by)
+        var other = machines[next.machines[owner.machine]]
+        if owner.machine != number, other.process == owner.process, other.state.claim?.id == claim.id {
+            other.isLate = true
+            next.machines[owner.machine] = machines.number(other)
+        }
+        if world.messages.contains(where: { $0.claim == claim.id && $0.isRequest }), fleet.isSlow {
+            next.history.insert(.slow)
+        }
+        tell(.read(reading(world)), number, &machine, &next, now: Self.long)
+        guard next.claims != fleet.claims || fleet.claims == 0 || machine.state.claim == nil else { return }
+        add("takes over", number, with(machine, number, next))
+    }
+
+    /// Nothing is heard of the claim's holder, and the wait is longer than a transfer may take.
+    private func isSilent(_ claim: SharedFacts.Claim, _ world: FleetWorld) -> Bool {
+        if fleet.omission == .silence || fleet.omission == .comparison { return true }
+        let owner = FleetNames.owner(claim.by)
+        let holder = machines[world.machines[owner.machine]]
+        if holder.life == .running, holder.process == owner.process, !holder.isCut, pursues(holder.state, claim.id) {
+            return false
+        }
+        return fleet.isSlow || !world.messages.contains { $0.claim == claim.id && $0.isRequest }
+    }
+
+    private func pursues(_ state: SharedState, _ claim: SharedID) -> Bool {
+        if state.claim?.id == claim { return true }
+        switch state.phase {
+        case .saving: return true
+        case .sharing: return state.sight.view?.facts.claim?.id == claim
+        case .closing(let closing): return closing.claim == claim
+        default: return false
+        }
+    }
+
+    private mutating func swaps(
+        _ number: Int,
+        _ old: FleetMachine,
+        _ expecting: SharedView?,
+        _ new: SharedFacts,
+        _ world: FleetWorld
+    ) {
+        var (machine, next) = (old, world)
+        machine.engine = .none
+        var isBlind = false
+        if fleet.omission == .comparison, case .sharing = old.state.phase { isBlind = true }
+        guard isBlind || matches(expecting, world) else {
+            tell(.swapped(.conflict(reading(world))), number, &machine, &next)
+            add("meets another value", number, with(machine, number, next))
+            return
+        }
+        let breach: FleetProperty? = world.breaksLineage(new) ? .lineage : nil
+        next.put(new)
+        if fleet.claims > 0, new.claim != nil { next.claims += 1 }
+        var unclear = next
+        tell(.swapped(.written(version: next.record!.version)), number, &machine, &next)
+        let label: StaticString = new.claim == nil ? "writes its token" : "writes its claim"
+        add(label, number, with(machine, number, next), breach: breach)
+        guard unclear.spends(.unclear) else { return }
+        machine = old
+        machine.engine = .none
+        tell(.swapped(.unclear), number, &machine, &unclear)
+        add("writes, but the answer is lost", number, with(machine, number, unclear), isFault: true, breach: breach)
+        var late = world
+        _ = late.spends(.unclear)
+        late.lateWrites.insert(FleetWorld.LateWrite(expecting: expecting, new: new))
+        add("gets no answer: its write may come later", number, with(machine, number, late), isFault: true)
+    }
+
+    // MARK: What wakes it
+
+    private mutating func wakes(_ number: Int, _ old: FleetMachine, _ world: FleetWorld) {
+        var (machine, next) = (old, world)
+        if old.state.isPausing {
+            tell(.time, number, &machine, &next, now: 2)
+            add("has waited", number, with(machine, number, next))
+        }
+        if old.state.phase == .idle || old.state.isPausing, !old.isCut {
+            let there = reading(world)
+            if isNews(there, old.state) {
+                (machine, next) = (old, world)
+                tell(.watched(there), number, &machine, &next)
+                add("hears", number, with(machine, number, next))
+            }
+            (machine, next) = (old, world)
+            if let former = world.former, former != world.record, next.spends(.lateWatch) {
+                tell(.watched(.record(former)), number, &machine, &next)
+                add("hears late", number, with(machine, number, next), isFault: true)
+            }
+        }
+        if wishes(old, world) {
+            (machine, next) = (old, world)
+            tell(.refreshWanted, number, &machine, &next)
+            add("wants a refresh", number, with(machine, number, next))
+        }
+        if case .sending = old.state.phase {
+            let own = world.messages.filter { waits(old, $0) }
+            guard own.isEmpty || fleet.isSlow && own.allSatisfy(\.isRequest) else { return }
+            (machine, next) = (old, world)
+            if !own.isEmpty { next.history.insert(.slow) }
+            tell(.answered(.nothing), number, &machine, &next)
+            add("has no answer", number, with(machine, number, next))
+        }
+    }
+
+    private func isNews(_ reading: SharedReading, _ state: SharedState) -> Bool {
+        switch (reading, state.sight) {
+        case (.record(let view), .record(let seen, _)): view != seen
+        case (.absent, .absent): false
+        default: true
+        }
+    }
+
+    private func wishes(_ machine: FleetMachine, _ world: FleetWorld) -> Bool {
+        guard machine.state.phase == .idle, case .tokens(let identity) = machine.state.held else { return false }
+        if let seen = machine.state.sight.view?.facts.state, seen == .refused || seen == .none { return false }
+        if world.record?.facts.claim != nil { return true }
+        return !world.isValid(FleetNames.number(identity.id)) || world.rotations < fleet.rotations
+    }
+}
+
+extension FleetWorld.Message {
+    var isRequest: Bool {
+        guard case .request = content else { return false }
+        return true
+    }
+}

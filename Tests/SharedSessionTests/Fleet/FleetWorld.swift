@@ -1,0 +1,167 @@
+@testable import SharedSession
+
+/// A fleet at one moment: machines, engine, API, and what is under way between them.
+struct FleetWorld: Hashable {
+    var machines: [UInt32]
+    var record: SharedView?
+    /// What the engine had before its last write.
+    var former: SharedView?
+    var lateWrites: Set<LateWrite> = []
+    var messages: Set<Message> = []
+    var tokens: [Token]
+    /// Bit n: the API would take token n.
+    var valid: UInt32
+    /// Bit n: the API would take token n though it was spent.
+    var grace: UInt32 = 0
+    /// Bit n: a machine had token n in its file.
+    var had: UInt32
+    var budgets: [UInt8]
+    var history: FleetHistory = []
+    var claims: UInt8 = 0
+
+    struct Token: Hashable {
+        /// The token that was spent for it; 0 after a login.
+        var parent: UInt8
+        /// Counts logins.
+        var family: UInt8
+        var identity: SharedIdentity
+    }
+
+    struct LateWrite: Hashable {
+        var expecting: SharedView?
+        var new: SharedFacts
+    }
+
+    struct Message: Hashable {
+        var machine: UInt8
+        var claim: SharedID
+        var attempt: SharedState.Attempt
+        var content: Content
+
+        enum Content: Hashable {
+            case request(UInt8)
+            /// Nil: refused.
+            case reply(UInt8?)
+        }
+    }
+
+    func isValid(_ token: Int) -> Bool { (valid | grace) & 1 << UInt32(token) != 0 }
+
+    func token(_ facts: SharedFacts) -> Int { FleetNames.number(facts.identity.id) }
+
+    var rotations: Int { tokens.lazy.filter { $0.parent != 0 }.count }
+
+    /// Whether `ancestor` was spent for what became `token`.
+    func descends(_ token: Int, from ancestor: Int) -> Bool {
+        var token = token
+        while token != 0 {
+            token = Int(tokens[token].parent)
+            if token == ancestor { return true }
+        }
+        return false
+    }
+
+    /// The API refreshes `token`: the new token, or nil.
+    mutating func refresh(_ token: Int, _ fleet: FleetCase) -> UInt8? {
+        let family = tokens[token].family
+        guard isValid(token) else {
+            guard fleet.killsFamilies else { return nil }
+            for (number, other) in tokens.enumerated() where other.family == family {
+                if valid & 1 << UInt32(number) != 0 { history.insert(.familyKilled) }
+                valid &= ~(1 << UInt32(number))
+                grace &= ~(1 << UInt32(number))
+            }
+            return nil
+        }
+        let new = tokens.count
+        let identity = tokens[token].identity.child(FleetNames.token(new))!
+        tokens.append(Token(parent: UInt8(token), family: family, identity: identity))
+        valid = valid & ~(1 << UInt32(token)) | 1 << UInt32(new)
+        if fleet.hasGrace { grace |= 1 << UInt32(token) }
+        return UInt8(new)
+    }
+
+    mutating func login(_ fleet: FleetCase) {
+        let number = tokens.count
+        let family = (tokens.map(\.family).max() ?? 0) + 1
+        let era = fleet.omission == .era ? 1 : (record?.facts.identity.era ?? 0) + 1
+        let identity = SharedIdentity(
+            id: FleetNames.token(number),
+            parent: nil,
+            login: FleetNames.login(Int(family)),
+            era: era,
+            generation: 0
+        )!
+        tokens.append(Token(parent: 0, family: family, identity: identity))
+        valid |= 1 << UInt32(number)
+        put(SharedFacts(identity, .ready))
+    }
+
+    /// The engine's next value.
+    mutating func put(_ new: SharedFacts) {
+        former = record
+        record = SharedView(new, version: (record?.version ?? 0) + 1)
+        // What compares with a value that cannot come back is never written.
+        if budgets[FleetCase.Fault.lostWrite.rawValue] == 0 {
+            let version = record?.version ?? 0
+            lateWrites = lateWrites.filter { ($0.expecting?.version ?? 0) >= version }
+        }
+    }
+
+    /// Nil, or how the lineage breaks if `new` is written.
+    func breaksLineage(_ new: SharedFacts) -> Bool {
+        guard let record else { return false }
+        let (old, next) = (token(record.facts), token(new))
+        return old != next && !descends(next, from: old) && tokens[next].family <= tokens[old].family
+    }
+
+    mutating func spends(_ fault: FleetCase.Fault) -> Bool {
+        guard budgets[fault.rawValue] > 0 else { return false }
+        budgets[fault.rawValue] -= 1
+        return true
+    }
+}
+
+/// One machine of the fleet: the real machine, and what its runner has in hand.
+struct FleetMachine: Hashable {
+    var life = Life.running
+    /// Counts restarts.
+    var process = 0
+    var isCut = false
+    /// More time than the takeover has passed since its claim.
+    var isLate = false
+    var state: SharedState
+    var disk: SharedHolding
+    var engine = EngineCall.none
+    var local = LocalTask.none
+    /// The token that the API's answer brought.
+    var answer = 0
+
+    enum Life: Hashable { case running, stopped, dead }
+
+    enum EngineCall: Hashable {
+        case none, get
+        case swap(expecting: SharedView?, new: SharedFacts)
+    }
+
+    enum LocalTask: Hashable {
+        case none, prepare
+        case save(SharedIdentity)
+    }
+}
+
+/// Gives equal values one small number.
+struct Interner<Value: Hashable> {
+    private(set) var values: [Value] = []
+    private var numbers: [Value: UInt32] = [:]
+
+    subscript(_ number: UInt32) -> Value { values[Int(number)] }
+
+    mutating func number(_ value: Value) -> UInt32 {
+        if let number = numbers[value] { return number }
+        let number = UInt32(values.count)
+        numbers[value] = number
+        values.append(value)
+        return number
+    }
+}
