@@ -32,6 +32,9 @@ enum FleetCases {
         FleetCase(name: "30: the engine is emptied", rotations: 1, faults: [.emptied: 1]),
         FleetCase(name: "31: the watch is late", rotations: 1, faults: [.lateWatch: 2]),
         FleetCase(name: "32: the file cannot be written", rotations: 1, faults: [.failedSave: 1]),
+        FleetCase(name: "10: with a stop", rotations: 1, killsFamilies: true, faults: [.death: 1, .stop: 1]),
+        FleetCase(name: "19: cut off twice", faults: [.cut: 2]),
+        FleetCase(name: "5: three unclear answers", faults: [.unclear: 3]),
     ]
 
     static let omissions: [(FleetCase, FleetProperty)] = [
