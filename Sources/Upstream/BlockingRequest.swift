@@ -181,6 +181,12 @@ final class AnswerSink {
         return bytes.count
     }
 
+    /// What came of the body since it was taken last.
+    func takeBody() -> [UInt8] {
+        defer { body = [] }
+        return body
+    }
+
     func append(line bytes: UnsafeRawBufferPointer) -> Int {
         headBytes += bytes.count
         guard headBytes <= Self.headLimit else {

@@ -1,0 +1,101 @@
+import Support
+
+/// What a read brought.
+struct EtcdReading: Equatable, Sendable {
+    var value: StoredValue?
+    /// The engine's revision at that moment: what comes later is above it, unless the engine was restored.
+    var revision: Int64
+    var cluster: String
+}
+
+/// What a whole answer with status 200 says. Zero, false and what is absent are left out by the gateway.
+struct EtcdAnswers: Sendable {
+    private let key: [UInt8]
+
+    init(key: String) {
+        self.key = Array(key.utf8)
+    }
+
+    /// Nil when it is no answer to a read of the key.
+    func reading(_ body: [UInt8]) -> EtcdReading? {
+        guard let answer = JSONValue(parsing: body), let (revision, cluster) = Self.header(answer) else { return nil }
+        guard let content = content(ofRange: answer) else { return nil }
+        return EtcdReading(value: content.stored, revision: revision, cluster: cluster)
+    }
+
+    enum Swap: Equatable {
+        case written(revision: Int64)
+        case conflict(StoredValue?)
+    }
+
+    /// Nil when it is no answer to a compare-and-swap of the key.
+    func swap(_ body: [UInt8]) -> Swap? {
+        guard let answer = JSONValue(parsing: body), let (revision, _) = Self.header(answer) else { return nil }
+        guard case .array(let responses)? = answer["responses"], responses.count == 1 else { return nil }
+        switch answer["succeeded"] {
+        case .bool(true)?:
+            guard case .object? = responses[0]["response_put"] else { return nil }
+            return .written(revision: revision)
+        case nil, .bool(false)?:
+            guard let range = responses[0]["response_range"], case .object = range else { return nil }
+            return content(ofRange: range).map { .conflict($0.stored) }
+        default: return nil
+        }
+    }
+
+    /// The token that `authenticate` gives; nil when there is none that can be sent.
+    static func token(_ body: [UInt8]) -> String? {
+        guard let token = JSONValue(parsing: body)?["token"]?.string else { return nil }
+        guard (1...8192).contains(token.utf8.count), token.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else { return nil }
+        return token
+    }
+
+    /// What a range holds: an absent key is an answer too.
+    private struct Content {
+        var stored: StoredValue?
+    }
+
+    /// Nil when the answer is damaged.
+    private func content(ofRange range: JSONValue) -> Content? {
+        switch range["kvs"] {
+        case nil: return Content()
+        case .array(let pairs)? where pairs.isEmpty: return Content()
+        case .array(let pairs)? where pairs.count == 1: return stored(pairs[0]).map(Content.init)
+        default: return nil
+        }
+    }
+
+    /// Nil unless `pair` is the key with its value.
+    func stored(_ pair: JSONValue) -> StoredValue? {
+        guard isOfKey(pair), let revision = Self.number(pair["mod_revision"]), revision > 0 else { return nil }
+        switch pair["value"] {
+        case nil: return StoredValue(bytes: [], revision: revision)
+        case .string(let text)?:
+            guard let bytes = EtcdBase64.decode(text) else { return nil }
+            return StoredValue(bytes: bytes, revision: revision)
+        default: return nil
+        }
+    }
+
+    func isOfKey(_ pair: JSONValue) -> Bool {
+        pair["key"]?.string.flatMap(EtcdBase64.decode) == key
+    }
+
+    /// A 64-bit number, which the gateway writes as a string; nil when it is none, or negative.
+    static func number(_ value: JSONValue?) -> Int64? {
+        let text: String
+        switch value {
+        case .string(let string)?: text = string
+        case .number(let spelling)?: text = spelling
+        default: return nil
+        }
+        guard let first = text.utf8.first, 0x30...0x39 ~= first else { return nil }
+        return Int64(text)
+    }
+
+    private static func header(_ answer: JSONValue) -> (revision: Int64, cluster: String)? {
+        guard let header = answer["header"], let revision = number(header["revision"]), revision > 0 else { return nil }
+        guard let cluster = header["cluster_id"]?.string, UInt64(cluster) != nil else { return nil }
+        return (revision, cluster)
+    }
+}

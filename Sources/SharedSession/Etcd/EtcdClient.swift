@@ -1,0 +1,230 @@
+import Threads
+import Upstream
+
+/// Talks to the members of one etcd: which of them, by which token, and what is tried again.
+///
+/// *Threading*: `read` and `swap` block and are called from one thread, so that a process authenticates once. The rest
+/// is called from any thread.
+final class EtcdClient: Sendable {
+    /// How long an authentication may take: etcd computes a slow hash for each, and machines start together.
+    private static let authenticationPatience = Duration.seconds(10)
+    private static let maxAnswerBytes = 1 << 20
+
+    let answers: EtcdAnswers
+    let options: EtcdOptions
+    let observe: @Sendable (EtcdNotice) -> Void
+    private let requests: EtcdRequests
+    private let state: Guarded<State>
+
+    private struct State: Sendable {
+        var endpoints: EtcdEndpoints
+        var credential = Credential.unknown
+        /// The cluster that answered last.
+        var cluster: String?
+        var isStopped = false
+    }
+
+    private enum Credential: Sendable {
+        case unknown
+        case token(String)
+        case notNeeded
+
+        var token: String? {
+            if case .token(let token) = self { token } else { nil }
+        }
+    }
+
+    private enum Answer {
+        case body([UInt8])
+        case problem(EtcdProblem)
+    }
+
+    /// Nil without an endpoint.
+    init?(_ options: EtcdOptions, observe: @escaping @Sendable (EtcdNotice) -> Void) {
+        var random = SystemRandomNumberGenerator()
+        guard let endpoints = EtcdEndpoints(options.endpoints, using: &random) else { return nil }
+        self.options = options
+        self.observe = observe
+        requests = EtcdRequests(key: options.key)
+        answers = EtcdAnswers(key: options.key)
+        state = Guarded(State(endpoints: endpoints))
+    }
+
+    /// No further member is asked, and nothing is sent any more.
+    func stop() {
+        state.with { $0.isStopped = true }
+    }
+
+    /// Asks each member at most once.
+    func read() -> Result<EtcdReading, SharedStoreFailure> {
+        var worst: SharedStoreFailure?
+        for _ in options.endpoints {
+            guard let endpoint = current else { break }
+            let problem: EtcdProblem
+            switch ask("kv/range", requests.range, at: endpoint) {
+            case .body(let body):
+                if let reading = answers.reading(body) {
+                    note(cluster: reading.cluster)
+                    return .success(reading)
+                }
+                problem = .damaged
+            case .problem(let other): problem = other
+            }
+            switch problem.effect {
+            case .staleToken, .refused, .withoutAuthentication: return .failure(problem.failure)
+            case .elsewhere, .unclear: leave(endpoint, problem.failure, &worst)
+            }
+        }
+        return .failure(worst ?? .stopped)
+    }
+
+    /// Another member is asked only as long as nothing was sent.
+    func swap(expecting: StoredValue?, with bytes: [UInt8]) -> SwapOutcome {
+        guard bytes.count <= EtcdRequests.maxValueBytes else {
+            return .failed(SharedStoreFailure(.configuration, "the value is larger than what is shared"))
+        }
+        let body = requests.swap(expecting: expecting, with: bytes)
+        var worst: SharedStoreFailure?
+        for _ in options.endpoints {
+            guard let endpoint = current else { break }
+            let problem: EtcdProblem
+            switch ask("kv/txn", body, at: endpoint) {
+            case .body(let body):
+                switch answers.swap(body) {
+                case .written(let revision)?: return .written(revision: revision)
+                case .conflict(let value)?: return .conflict(value)
+                case nil: problem = .damaged
+                }
+            case .problem(let other): problem = other
+            }
+            switch problem.effect {
+            case .staleToken, .refused, .withoutAuthentication: return .failed(problem.failure)
+            case .elsewhere: leave(endpoint, problem.failure, &worst)
+            case .unclear:
+                leave(endpoint, problem.failure, &worst)
+                return .unclear(problem.failure)
+            }
+        }
+        return .failed(worst ?? .stopped)
+    }
+
+    /// The request of a watch, for the member that is asked now; with the token that reading got.
+    func watch(from revision: Int64) -> (endpoint: String, request: BlockingRequest, settings: UpstreamSettings) {
+        let (endpoint, token) = state.with { ($0.endpoints.current, $0.credential.token) }
+        var request = request("watch", requests.watch(from: revision), at: endpoint, token, .seconds(24 * 86400))
+        request.maximumResponseBytes = EtcdLines.maxLineBytes
+        return (endpoint, request, settings(endpoint))
+    }
+
+    /// The next member is asked from now on.
+    func leave(_ endpoint: String) {
+        state.with { $0.endpoints.leave(endpoint) }
+    }
+
+    // MARK: Members
+
+    /// The member to ask now; nil after `stop`.
+    private var current: String? { state.with { $0.isStopped ? nil : $0.endpoints.current } }
+
+    private func leave(_ endpoint: String, _ failure: SharedStoreFailure, _ worst: inout SharedStoreFailure?) {
+        leave(endpoint)
+        if options.endpoints.count > 1 { observe(.left(endpoint: endpoint, failure)) }
+        // What a member says of the set-up tells more than that another does not answer.
+        if failure.kind != .unreachable || worst == nil { worst = failure }
+    }
+
+    private func note(cluster: String) {
+        let former = state.with { state in
+            defer { state.cluster = cluster }
+            return state.cluster
+        }
+        if let former, former != cluster { observe(.clusterChanged(from: former, to: cluster)) }
+    }
+
+    // MARK: One member
+
+    /// Asks one member; after a token that it does not take once more, with a new one.
+    private func ask(_ call: String, _ body: [UInt8], at endpoint: String) -> Answer {
+        var hasNewToken = false
+        if options.user != nil, case .unknown = state.with({ $0.credential }) {
+            if let problem = authenticate(at: endpoint) { return .problem(problem) }
+            hasNewToken = true
+        }
+        let answer = send(call, body, at: endpoint, options.patience)
+        guard case .problem(let problem) = answer, problem.effect == .staleToken else { return answer }
+        guard options.user != nil, !hasNewToken else { return answer }
+        if let problem = authenticate(at: endpoint) { return .problem(problem) }
+        return send(call, body, at: endpoint, options.patience)
+    }
+
+    /// Gets a token. Of the call that it is for nothing has been sent when it fails.
+    private func authenticate(at endpoint: String) -> EtcdProblem? {
+        guard let user = options.user else { return nil }
+        state.with { $0.credential = .unknown }
+        let password: String
+        switch user.password() {
+        case .success(let text): password = text
+        case .failure(let failure): return EtcdProblem(.refused, failure)
+        }
+        let body = EtcdRequests.authenticate(user: user.name, password: password)
+        switch send("auth/authenticate", body, at: endpoint, max(Self.authenticationPatience, options.patience)) {
+        case .body(let body):
+            guard let token = EtcdAnswers.token(body) else {
+                return EtcdProblem(.elsewhere, EtcdProblem.damaged.failure)
+            }
+            state.with { $0.credential = .token(token) }
+            observe(.authenticated(endpoint: endpoint))
+            return nil
+        case .problem(let problem) where problem.effect == .withoutAuthentication:
+            state.with { $0.credential = .notNeeded }
+            observe(.authenticationIsOff(endpoint: endpoint))
+            return nil
+        case .problem(let problem):
+            return problem.effect == .unclear ? EtcdProblem(.elsewhere, problem.failure) : problem
+        }
+    }
+
+    private func send(_ call: String, _ body: [UInt8], at endpoint: String, _ patience: Duration) -> Answer {
+        let token = call.hasPrefix("auth/") ? nil : state.with { $0.credential.token }
+        do throws(BlockingRequest.Failure) {
+            let response = try request(call, body, at: endpoint, token, patience).perform(settings(endpoint))
+            guard response.status == 200 else {
+                return .problem(EtcdProblem(status: response.status, body: response.body))
+            }
+            return .body(response.body)
+        } catch {
+            return .problem(EtcdProblem(error, at: endpoint))
+        }
+    }
+
+    private func request(
+        _ call: String,
+        _ body: [UInt8],
+        at endpoint: String,
+        _ token: String?,
+        _ patience: Duration
+    ) -> BlockingRequest {
+        // The token alone: with "Bearer" before it etcd knows none.
+        let authorization = token.map { [("Authorization", $0)] } ?? []
+        var request = BlockingRequest(
+            method: "POST",
+            url: "\(endpoint)/v3/\(call)",
+            fields: [("Content-Type", "application/json"), ("User-Agent", "squire")] + authorization,
+            body: body,
+            timeout: patience
+        )
+        request.maximumResponseBytes = Self.maxAnswerBytes
+        return request
+    }
+
+    private func settings(_ endpoint: String) -> UpstreamSettings {
+        UpstreamSettings(
+            origin: endpoint,
+            connectTimeout: options.patience,
+            proxy: options.proxy,
+            authorities: options.authorities,
+            certificate: options.certificate,
+            key: options.privateKey
+        )
+    }
+}

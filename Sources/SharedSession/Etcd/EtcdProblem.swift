@@ -1,0 +1,187 @@
+import Support
+import Upstream
+
+/// What an answer means that is not what was asked for. Known sentences of etcd are put into words of our own; of others
+/// only the status and the code are said.
+struct EtcdProblem: Equatable, Sendable {
+    /// What a write may have done, and what helps.
+    enum Effect: Equatable, Sendable {
+        /// Nothing was done. A new token may help.
+        case staleToken
+        /// Nothing was done, nor would another member do it.
+        case refused
+        /// Nothing was done, but another member may do it.
+        case elsewhere
+        /// Nothing was done: no token is wanted.
+        case withoutAuthentication
+        /// It may have been done, or may be yet.
+        case unclear
+    }
+
+    var effect: Effect
+    var failure: SharedStoreFailure
+
+    private init(_ effect: Effect, _ kind: SharedStoreFailure.Kind, _ detail: String, _ advice: String? = nil) {
+        self.effect = effect
+        failure = SharedStoreFailure(kind, detail, advice: advice)
+    }
+
+    init(_ effect: Effect, _ failure: SharedStoreFailure) {
+        self.effect = effect
+        self.failure = failure
+    }
+
+    /// Of an answer whose status is not 200, or of a stream's line with `error`, whose status is none (0).
+    init(status: Int, body: [UInt8]) {
+        let said = Said(body)
+        if let known = Self.known(said.text, said.code) {
+            self = known
+            return
+        }
+        let number = said.code.map { " (code \($0))" } ?? ""
+        switch status {
+        case 401: self = Self.staleToken
+        case 403: self = Self.forbidden
+        case 404: self = Self.noGateway
+        case 400, 405, 411, 412, 413, 414, 415, 431:
+            self.init(.refused, .configuration, "etcd refused the request with status \(status)\(number)")
+        case 200...399:
+            self.init(.unclear, .damaged, "the answer with status \(status) is none of etcd's: is this its address?")
+        case 0: self.init(.unclear, .unavailable, "etcd ended the watch\(number)")
+        default: self.init(.unclear, .unavailable, "etcd cannot serve now: status \(status)\(number)")
+        }
+    }
+
+    /// Of the reason that a watch is canceled for.
+    init(text: String) {
+        self =
+            Self.known(text, nil)
+            ?? EtcdProblem(.unclear, .unavailable, "etcd canceled the watch without a reason that is known")
+    }
+
+    /// Of a request that got no whole answer.
+    init(_ failure: BlockingRequest.Failure, at endpoint: String) {
+        let (effect, error): (Effect, UpstreamError) =
+            switch failure {
+            case .notSent(let error): (.elsewhere, error)
+            case .noResponse(let error): (.unclear, error)
+            }
+        let wantsCertificate = ["certificate required", "bad certificate", "handshake failure"]
+            .contains { error.detail.contains($0) }
+        if wantsCertificate {
+            self.init(
+                effect,
+                .configuration,
+                "\(endpoint) takes no connection without a client certificate that it knows: \(error.detail)",
+                "Name one with certificate and key under tls of session.shared; it must have no Common Name."
+            )
+            return
+        }
+        let kind: SharedStoreFailure.Kind =
+            switch error.kind {
+            case .tls, .configuration: .configuration
+            case .unresolvable, .unreachable, .refusedByProxy, .timeout, .reset: .unreachable
+            }
+        self.init(effect, kind, "\(endpoint) does not answer: \(error.detail)", error.advice)
+    }
+
+    static let damaged = EtcdProblem(.unclear, .damaged, "the answer is none that etcd gives: is this its address?")
+
+    private static let staleToken = EtcdProblem(
+        .staleToken,
+        .denied,
+        "etcd does not take the token that it gave",
+        "Is this one cluster, and has the user its role still?"
+    )
+    private static let forbidden = EtcdProblem(
+        .refused,
+        .denied,
+        "the etcd user may not read or write the key",
+        "Grant a role with READWRITE on the prefix: etcdctl role grant-permission ROLE --prefix=true readwrite squire/"
+    )
+    private static let noGateway = EtcdProblem(
+        .elsewhere,
+        .configuration,
+        "there is no JSON gateway at this address",
+        "An etcd that has a configuration file needs enable-grpc-gateway: true in it."
+    )
+
+    /// By what etcd 3.4 to 3.6 say; the numbers are gRPC's.
+    private static func known(_ text: String, _ code: Int64?) -> EtcdProblem? {
+        func says(_ parts: String...) -> Bool { parts.contains { text.contains($0) } }
+        if says("CommonName of client sending a request against gateway") {
+            return EtcdProblem(
+                .refused,
+                .configuration,
+                "the client certificate has a Common Name, and etcd's JSON gateway refuses these",
+                "Use one whose Common Name is empty, with the identity in O or a SAN. etcdctl works with both."
+            )
+        }
+        if says("user name is empty") {
+            return EtcdProblem(
+                .staleToken,
+                .denied,
+                "etcd wants a user and a password",
+                "Set user and password of session.shared."
+            )
+        }
+        if says("invalid auth token", "revision of auth store is old", "revision in header is old") || code == 16 {
+            return staleToken
+        }
+        if says("invalid user ID or password") {
+            return EtcdProblem(.refused, .denied, "etcd does not know the user with this password")
+        }
+        if says("permission denied") || code == 7 { return forbidden }
+        if says("authentication is not enabled") {
+            return EtcdProblem(.withoutAuthentication, .configuration, "this etcd has no authentication switched on")
+        }
+        if says("request is too large") {
+            return EtcdProblem(.refused, .configuration, "the value is larger than this etcd takes")
+        }
+        if says("database space exceeded") {
+            return EtcdProblem(
+                .refused,
+                .unavailable,
+                "etcd's database is full (alarm NOSPACE)",
+                "Compact and defragment it, then etcdctl alarm disarm."
+            )
+        }
+        if says("HTTP request to an HTTPS server") {
+            return EtcdProblem(.elsewhere, .configuration, "this address speaks TLS", "Write it with https://.")
+        }
+        if says("404 page not found") { return noGateway }
+        if says("request timed out", "leader changed", "no leader", "context deadline exceeded", "server stopped") {
+            return EtcdProblem(.unclear, .unavailable, "etcd has no leader or no quorum at the moment")
+        }
+        return nil
+    }
+}
+
+/// What an answer says: its sentence and its code, wherever this version puts them.
+private struct Said {
+    /// What plain text is looked at.
+    private static let maxTextBytes = 1024
+
+    var text: String
+    var code: Int64?
+
+    init(_ body: [UInt8]) {
+        guard let answer = JSONValue(parsing: body) else {
+            text = String(decoding: body.prefix(Self.maxTextBytes), as: UTF8.self)
+            return
+        }
+        // A string beside the code, an object on streams, and absent since the gateway's second version.
+        switch answer["error"] {
+        case .object?:
+            let error = answer["error"]
+            text = error?["message"]?.string ?? ""
+            code = EtcdAnswers.number(error?["grpc_code"]) ?? EtcdAnswers.number(error?["code"])
+        case .string(let sentence)?:
+            text = sentence
+            code = EtcdAnswers.number(answer["code"])
+        default:
+            text = answer["message"]?.string ?? ""
+            code = EtcdAnswers.number(answer["code"])
+        }
+    }
+}
