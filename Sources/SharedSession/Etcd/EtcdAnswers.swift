@@ -28,13 +28,19 @@ struct EtcdAnswers: Sendable {
         case conflict(StoredValue?)
     }
 
-    /// Nil when it is no answer to a compare-and-swap of the key.
-    func swap(_ body: [UInt8]) -> Swap? {
+    /// What a transaction does where the value is the expected one.
+    enum Change: String {
+        case put = "response_put"
+        case removal = "response_delete_range"
+    }
+
+    /// Nil when it is no answer to a transaction on the key that makes this change.
+    func swap(_ body: [UInt8], _ change: Change = .put) -> Swap? {
         guard let answer = JSONValue(parsing: body), let (revision, _) = Self.header(answer) else { return nil }
         guard case .array(let responses)? = answer["responses"], responses.count == 1 else { return nil }
         switch answer["succeeded"] {
         case .bool(true)?:
-            guard case .object? = responses[0]["response_put"] else { return nil }
+            guard case .object? = responses[0][change.rawValue] else { return nil }
             return .written(revision: revision)
         case nil, .bool(false)?:
             guard let range = responses[0]["response_range"], case .object = range else { return nil }

@@ -19,8 +19,9 @@ final class EtcdClient: Sendable {
     private struct State: Sendable {
         var endpoints: EtcdEndpoints
         var credential = Credential.unknown
-        /// The cluster that answered last.
+        /// The cluster that answered last, and which of its members.
         var cluster: String?
+        var member: String?
         var isStopped = false
     }
 
@@ -55,6 +56,9 @@ final class EtcdClient: Sendable {
         state.with { $0.isStopped = true }
     }
 
+    /// The member that answered last.
+    var member: String? { state.with { $0.member } }
+
     /// Asks each member at most once.
     func read() -> Result<EtcdReading, SharedStoreFailure> {
         var worst: SharedStoreFailure?
@@ -64,7 +68,7 @@ final class EtcdClient: Sendable {
             switch ask("kv/range", requests.range, at: endpoint) {
             case .body(let body):
                 if let reading = answers.reading(body) {
-                    note(cluster: reading.cluster)
+                    note(endpoint, cluster: reading.cluster)
                     return .success(reading)
                 }
                 problem = .damaged
@@ -78,19 +82,24 @@ final class EtcdClient: Sendable {
         return .failure(worst ?? .stopped)
     }
 
-    /// Another member is asked only as long as nothing was sent.
     func swap(expecting: StoredValue?, with bytes: [UInt8]) -> SwapOutcome {
         guard bytes.count <= EtcdRequests.maxValueBytes else {
             return .failed(SharedStoreFailure(.configuration, "the value is larger than what is shared"))
         }
-        let body = requests.swap(expecting: expecting, with: bytes)
+        return write(requests.swap(expecting: expecting, with: bytes), .put)
+    }
+
+    func remove(expecting: StoredValue) -> SwapOutcome { write(requests.remove(expecting: expecting), .removal) }
+
+    /// Another member is asked only as long as nothing was sent.
+    private func write(_ body: [UInt8], _ change: EtcdAnswers.Change) -> SwapOutcome {
         var worst: SharedStoreFailure?
         for _ in options.endpoints {
             guard let endpoint = current else { break }
             let problem: EtcdProblem
             switch ask("kv/txn", body, at: endpoint) {
             case .body(let body):
-                switch answers.swap(body) {
+                switch answers.swap(body, change) {
                 case .written(let revision)?: return .written(revision: revision)
                 case .conflict(let value)?: return .conflict(value)
                 case nil: problem = .damaged
@@ -133,9 +142,9 @@ final class EtcdClient: Sendable {
         if failure.kind != .unreachable || worst == nil { worst = failure }
     }
 
-    private func note(cluster: String) {
+    private func note(_ endpoint: String, cluster: String) {
         let former = state.with { state in
-            defer { state.cluster = cluster }
+            defer { (state.cluster, state.member) = (cluster, endpoint) }
             return state.cluster
         }
         if let former, former != cluster { observe(.clusterChanged(from: former, to: cluster)) }
@@ -189,7 +198,7 @@ final class EtcdClient: Sendable {
         do throws(BlockingRequest.Failure) {
             let response = try request(call, body, at: endpoint, token, patience).perform(settings(endpoint))
             guard response.status == 200 else {
-                return .problem(EtcdProblem(status: response.status, body: response.body))
+                return .problem(EtcdProblem(status: response.status, body: response.body).naming(options.key))
             }
             return .body(response.body)
         } catch {

@@ -85,6 +85,12 @@ struct EtcdProblem: Equatable, Sendable {
         self.init(effect, kind, "\(endpoint) does not answer: \(error.detail)", error.advice)
     }
 
+    /// The same; what a role lacks is said with the prefix that this key stands under.
+    func naming(_ key: String) -> EtcdProblem {
+        guard self == Self.forbidden, let end = key.ranges(of: "/v1/session/").last?.lowerBound else { return self }
+        return Self.forbidden(key[...end])
+    }
+
     static let damaged = EtcdProblem(.unclear, .damaged, "the answer is none that etcd gives: is this its address?")
 
     private static let staleToken = EtcdProblem(
@@ -93,12 +99,17 @@ struct EtcdProblem: Equatable, Sendable {
         "etcd does not take the token that it gave",
         "Is this one cluster, and has the user its role still?"
     )
-    private static let forbidden = EtcdProblem(
-        .refused,
-        .denied,
-        "the etcd user may not read or write the key",
-        "Grant a role with READWRITE on the prefix: etcdctl role grant-permission ROLE --prefix=true readwrite squire/"
-    )
+    private static let forbidden = forbidden("squire/")
+
+    private static func forbidden(_ prefix: Substring) -> EtcdProblem {
+        EtcdProblem(
+            .refused,
+            .denied,
+            "the etcd user may not read or write the key",
+            "Its role needs READWRITE on the prefix: etcdctl role grant-permission ROLE --prefix=true readwrite \(prefix)"
+        )
+    }
+
     private static let noGateway = EtcdProblem(
         .elsewhere,
         .configuration,

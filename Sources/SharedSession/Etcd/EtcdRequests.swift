@@ -17,14 +17,22 @@ struct EtcdRequests: Sendable {
     var range: [UInt8] { Self.bytes([.init("key", key)]) }
 
     func swap(expecting: StoredValue?, with bytes: [UInt8]) -> [UInt8] {
+        let put = JSONValue.object([.init("key", key), .init("value", .string(EtcdBase64.encode(bytes)))])
+        return transaction(expecting: expecting, .init("request_put", put))
+    }
+
+    func remove(expecting: StoredValue) -> [UInt8] {
+        transaction(expecting: expecting, .init("request_delete_range", .object([.init("key", key)])))
+    }
+
+    private func transaction(expecting: StoredValue?, _ change: JSONValue.Member) -> [UInt8] {
         var comparisons = [comparison("MOD", "mod_revision", .string(String(expecting?.revision ?? 0)))]
         if let expecting {
             comparisons.append(comparison("VALUE", "value", .string(EtcdBase64.encode(expecting.bytes))))
         }
-        let put = JSONValue.object([.init("key", key), .init("value", .string(EtcdBase64.encode(bytes)))])
         return Self.bytes([
             .init("compare", .array(comparisons)),
-            .init("success", .array([.object([.init("request_put", put)])])),
+            .init("success", .array([.object([change])])),
             .init("failure", .array([.object([.init("request_range", .object([.init("key", key)]))])])),
         ])
     }

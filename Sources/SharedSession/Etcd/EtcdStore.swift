@@ -6,7 +6,7 @@ import Threads
 /// made one after another.
 ///
 /// *Threading*: see `SharedStore`. `done` runs on the thread of the calls, `tell` on that of the watch.
-public final class EtcdStore: SharedStore {
+public final class EtcdStore: ManagedStore {
     /// When the system starts no thread for the watch, it is asked again after that.
     private static let threadRetry: Int64 = 5_000_000_000
 
@@ -39,6 +39,14 @@ public final class EtcdStore: SharedStore {
     ) {
         let client = client
         guard !calls.execute({ done(client.swap(expecting: expecting, with: bytes)) }) else { return }
+        done(.failed(.stopped))
+    }
+
+    public var member: String? { client.member }
+
+    public func remove(expecting: StoredValue, _ done: @escaping @Sendable (SwapOutcome) -> Void) {
+        let client = client
+        guard !calls.execute({ done(client.remove(expecting: expecting)) }) else { return }
         done(.failed(.stopped))
     }
 

@@ -1,0 +1,88 @@
+import ReverseProxy
+import Settings
+import SharedSession
+import TokenSources
+
+/// What the session of many machines is kept with, as one configuration says it: the engine, the keys that seal the
+/// session, and the times of the protocol.
+struct SharedEngine: Sendable {
+    let configuration: SharedConfiguration
+    let keys: SharedKeyFile
+    let seal: SharedSeal
+    let timing: SharedTiming
+    private let place: ConfigurationError.Place
+    private let readSecret: @Sendable (SecretReference) -> Result<String, SecretProblem>
+
+    /// Nil where no session is shared. Reads the key file.
+    init?(_ loaded: LoadedConfiguration) throws(ConfigurationError) {
+        guard let shared = loaded.configuration.session.shared else { return nil }
+        configuration = shared
+        place = loaded.sharedPlace
+        readSecret = loaded.secretReader.read
+        do throws(SharedKeyFile.Problem) {
+            keys = try SharedKeyFile.load(shared.keyFile)
+        } catch {
+            throw place.error("session.shared.key: \(shared.keyFile) \(error.text)")
+        }
+        seal = SharedSeal(name: shared.name, place: shared.place, keys)
+        timing = SharedTiming(
+            takeover: shared.takeover,
+            retriesLost: loaded.configuration.session.retriesLost
+        )
+    }
+
+    /// A store of its own; whoever asks for it stops it. `observe` hears what people may want to know, on threads of the
+    /// store.
+    func store(
+        observe: @escaping @Sendable (EtcdNotice) -> Void = { _ in }
+    ) throws(ConfigurationError) -> any ManagedStore {
+        switch configuration.engine {
+        case .etcd(let etcd):
+            guard let store = EtcdStore(options(etcd), observe: observe) else {
+                throw place.error("session.shared.etcd names no member")
+            }
+            return store
+        }
+    }
+
+    /// How this etcd is reached. The password is read anew for each authentication: it may have been changed.
+    func options(_ etcd: SharedConfiguration.Etcd) -> EtcdOptions {
+        var options = EtcdOptions(endpoints: etcd.endpoints.map(\.description), key: configuration.place)
+        options.authorities = etcd.tls.authorities
+        options.certificate = etcd.tls.certificate
+        options.privateKey = etcd.tls.key
+        options.user = etcd.user.map { user in
+            EtcdOptions.User(name: user.name) { [readSecret] in
+                readSecret(user.password.reference).mapError { problem in
+                    switch problem {
+                    case .configuration(let text):
+                        SharedStoreFailure(.configuration, "session.shared.password \(text)")
+                    case .passing(let text): SharedStoreFailure(.unavailable, "session.shared.password \(text)")
+                    }
+                }
+            }
+        }
+        return options
+    }
+}
+
+extension ConfigurationError {
+    /// Where something stands that turns out to be wrong after the configuration was read.
+    struct Place: Sendable {
+        var source: String
+        var line: Int?
+
+        var description: String { line.map { "\(source):\($0)" } ?? source }
+
+        func error(_ message: String) -> ConfigurationError {
+            ConfigurationError([.init(source: source, line: line, message: message)])
+        }
+    }
+}
+
+extension LoadedConfiguration {
+    /// `session.shared` in the file.
+    var sharedPlace: ConfigurationError.Place {
+        .init(source: path ?? "squire", line: guardedKeys.first { $0.name == "session.shared" }?.line)
+    }
+}
