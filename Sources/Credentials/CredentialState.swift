@@ -40,6 +40,8 @@ struct CredentialState: Sendable {
         case unreachable
         /// The issuer refuses how it was asked, as the reason says.
         case misconfigured(String)
+        /// Nothing was sent: what machines share the session through did not let it happen.
+        case engine
     }
 
     enum Decision: Equatable, Sendable {
@@ -74,6 +76,8 @@ struct CredentialState: Sendable {
     /// A mistake in the configuration is not mended in a second.
     private static let initialPause = 60 * second
     private static let maximumPause = 300 * second
+    /// The engine that machines share a session through says itself when it is back.
+    private static let enginePause = 5 * second
     /// How long a source that mints is not asked again after it gave the same token: commands keep theirs for a while.
     private static let sameTokenPause = 10 * second
     /// Seconds. A longer `Retry-After` is cut to this.
@@ -275,8 +279,7 @@ struct CredentialState: Sendable {
     var usableUntil: Int64 {
         guard let current, let expiry = current.credential.expiry else { return .max }
         if isRefused || !canRefresh { return current.standing.revivals == 0 ? expiry : .max }
-        let margin = min(max(policy.margin.wholeNanoseconds, 0), current.credential.life / 10)
-        return expiry.subtracting(saturating: margin)
+        return expiry.subtracting(saturating: policy.lead(life: current.credential.life))
     }
 
     // MARK: Decisions
@@ -356,7 +359,7 @@ struct CredentialState: Sendable {
     /// What whoever asks is told while a refresh may not be tried for so many nanoseconds.
     private static func failure(_ setback: Setback, left: Int64) -> CredentialFailure {
         switch setback {
-        case .unavailable: .unavailable(retryAfter: seconds(left), isUnreachable: false)
+        case .unavailable, .engine: .unavailable(retryAfter: seconds(left), isUnreachable: false)
         case .unreachable: .unavailable(retryAfter: seconds(left), isUnreachable: true)
         case .misconfigured(let reason): .misconfigured(reason, retryAfter: seconds(left))
         }
@@ -393,6 +396,13 @@ struct CredentialState: Sendable {
     /// What the issuer refused may have been mended.
     mutating func endMistake() {
         if case .backingOff(_, _, .misconfigured) = refresh { refresh = .idle }
+    }
+
+    /// The API refuses to refresh the token, as another machine was told. Nothing of a refresh under way, which is told
+    /// itself.
+    mutating func deny(_ explanation: String) {
+        guard !isRefreshing else { return }
+        refresh = .refused(explanation: explanation)
     }
 
     /// The next refresh need not wait, however the last one went.
@@ -459,6 +469,7 @@ struct CredentialState: Sendable {
     /// Half of it fixed and half random, doubled with each failure; longer when the upstream asks for that. A mistake in
     /// the configuration waits for a person: at least a minute.
     private static func pause(_ setback: Setback, failures: Int, retryAfter: Int?, jitter: Double) -> Int64 {
+        if setback == .engine { return enginePause }
         if case .misconfigured = setback { return min(initialPause << Int64(min(failures, 3)), maximumPause) }
         let exponential = min(initialBackOff << Int64(min(failures, 6)), maximumBackOff)
         let asked = Int64(min(max(retryAfter ?? 0, 0), maximumRetryAfter)) * second

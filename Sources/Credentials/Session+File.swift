@@ -29,7 +29,11 @@ extension Session {
         if now.persistence.version != before { _ = bindNow(now.record, in: file, waitLimit: .zero) }
         guard let event else { return }
         emit(event)
-        guard case .adopted = event else { return }
+        if case .adopted = event { resumeWaiters() }
+    }
+
+    /// Hands what somebody else brought to those who wait for a refresh.
+    func resumeWaiters() {
         let (waiters, credential) = update { shared, _ in (shared.takeWaiters(), shared.machine.credential) }
         for waiter in waiters {
             if let credential {
@@ -54,7 +58,7 @@ extension Session {
             let isOld = update { shared, _ in shared.recognizes(loaded, isForeign: isForeign) }
             let change = AdoptedChange(from: before, to: loaded.record)
             guard !isOld, publish(loaded.record, .saved(loaded.version), by: .file(change)) else { return nil }
-            return .adopted(change, generation: generation)
+            return .adopted(change, of: .process, generation: generation)
         } catch {
             // Somebody may be in the middle of writing it: what is in memory is as good as it was.
             let isNews = update { shared, _ in shared.cannotRead(version, error.description) }
@@ -110,7 +114,7 @@ extension Session {
             if let theirs {
                 let change = AdoptedChange(from: before.record, to: theirs.record)
                 guard publish(theirs.record, .saved(theirs.version), by: .file(change)) else { return nil }
-                return .adopted(change, generation: generation)
+                return .adopted(change, of: .process, generation: generation)
             }
             guard let version else { return nil }
             update { shared, _ in shared.persistence = .saved(version) }
@@ -141,29 +145,44 @@ extension Session {
     /// holds in memory until it can. A file that holds the session of another API is changed with `replacesForeign`
     /// only.
     func replace(
+        _ wish: SharedWish,
         keepsUnsaved: Bool,
         replacesForeign: Bool = false,
-        _ change: Change
+        _ change: @escaping Change
     ) -> Result<Void, SessionFileError> {
         guard let file else {
-            saving.withLock { replaceInMemory(because: nil, change) }
+            saving.withLock { replaceInMemory(because: nil, nil, change) }
             return .success(())
         }
         do throws(SessionFileError) {
-            try replace(file, replacesForeign: replacesForeign, change)
+            guard let handle = try file.lock(waitLimit: Self.changeWaitLimit) else {
+                throw SessionFileError(
+                    "another process has held \(file.path).lock for \(Self.changeWaitLimit). Is a squire stopped?"
+                )
+            }
+            defer { handle.unlock() }
+            recover(file)
+            if let sharing {
+                let steps = ChangeSteps(self, file, keepsUnsaved, replacesForeign, change)
+                try share(wish, sharing, steps)
+            } else {
+                try replace(file, replacesForeign: replacesForeign, nil, over: nil, change)
+            }
             return .success(())
         } catch {
             guard keepsUnsaved, !error.isRefusal else { return .failure(error) }
-            saving.withLock { replaceInMemory(because: error, change) }
+            saving.withLock { replaceInMemory(because: error, nil, change) }
             reportUnsaved(error.description)
             return .failure(error)
         }
     }
 
-    private func replaceInMemory(because problem: SessionFileError?, _ change: Change) {
+    /// `name` is that of the change, where machines share the session. `saving` is held.
+    func replaceInMemory(because problem: SessionFileError?, _ name: SharedIdentity?, _ change: Change) {
         let before = snapshot
         var changed = before.record
         guard case .replace(let former) = change(&changed, clock.now.wall) else { return }
+        if let name { changed.share(as: name) }
         guard let problem else {
             publish(changed, before.persistence, by: .change)
             return
@@ -172,30 +191,39 @@ extension Session {
         publish(changed, persistence, by: .change)
     }
 
-    private func replace(
+    /// What is in use, or would be if nothing else were in the file; and the file that was read for it.
+    func changing(
+        _ file: SessionFile,
+        replacesForeign: Bool
+    ) throws(SessionFileError) -> (record: SessionRecord, loaded: SessionFile.Loaded?) {
+        // Nothing unreadable is overwritten, not even by what is newer.
+        let loaded = try file.load()
+        if let loaded, !replacesForeign { try refuseForeign(loaded.record, file) }
+        let before = snapshot
+        return (before.persistence.unsaved != nil ? before.record : loaded?.record ?? SessionRecord(), loaded)
+    }
+
+    /// Where machines share the session, `name` is that of the change, and `there` the session that it takes the place
+    /// of with the others. True if anything was changed. The file's lock is held.
+    @discardableResult
+    func replace(
         _ file: SessionFile,
         replacesForeign: Bool,
+        _ name: SharedIdentity?,
+        over there: SessionRecord?,
         _ change: Change
-    ) throws(SessionFileError) {
-        guard let handle = try file.lock(waitLimit: Self.changeWaitLimit) else {
-            throw SessionFileError(
-                "another process has held \(file.path).lock for \(Self.changeWaitLimit). Is a squire stopped?"
-            )
-        }
-        defer { handle.unlock() }
-        recover(file)
+    ) throws(SessionFileError) -> Bool {
         while true {
-            // Nothing unreadable is overwritten, not even by what is newer.
-            let loaded = try file.load()
-            if let loaded, !replacesForeign { try refuseForeign(loaded.record, file) }
+            var (changed, loaded) = try changing(file, replacesForeign: replacesForeign)
+            if let there { changed = changed.adopting(there) }
             let before = snapshot
-            var changed = before.persistence.unsaved != nil ? before.record : loaded?.record ?? SessionRecord()
             let former: SessionRecord?
             switch change(&changed, clock.now.wall) {
-            case .leave: return
+            case .leave: return false
             case .refuse(let customer): throw SessionFileError(file.path, isOfCustomer: customer)
             case .replace(let replaced): former = replaced
             }
+            if let name { changed.share(as: name) }
             let kept = former ?? before.persistence.unsaved?.former
             let isSaved = try saving.withLock { () throws(SessionFileError) -> Bool in
                 let version = try file.keeping(kept, replacedBy: changed) { () throws(SessionFileError) in
@@ -206,11 +234,13 @@ extension Session {
                 return true
             }
             // Else somebody without the lock was quicker: what they wrote counts too.
-            if isSaved { return file.removeAnswer() }
+            guard isSaved else { continue }
+            file.removeAnswer()
+            return true
         }
     }
 
-    private func refuseForeign(_ record: SessionRecord, _ file: SessionFile) throws(SessionFileError) {
+    func refuseForeign(_ record: SessionRecord, _ file: SessionFile) throws(SessionFileError) {
         if let origin = foreignOrigin(record) { throw SessionFileError(file.path, isOf: origin) }
     }
 

@@ -36,7 +36,7 @@ extension Session {
         completion: @escaping ChangeCompletion
     ) {
         change(completion) { [self] in
-            take(arrival, keepsUnsaved: false, replacing: replaceable) { () throws(SessionFileError) in
+            take(arrival, keepsUnsaved: false, replacing: replaceable) { [self] () throws(SessionFileError) in
                 // The disk may have become full while the person was busy.
                 if let file { file.abandon(try file.prepare()) }
                 return spend()
@@ -49,11 +49,12 @@ extension Session {
         _ arrival: SessionRecord.Arrival,
         keepsUnsaved: Bool,
         replacing replaceable: ReplaceableSession,
-        _ gain: () throws(SessionFileError) -> Gain
+        _ gain: @escaping () throws(SessionFileError) -> Gain
     ) -> Result<Void, SessionFileError> {
         var gained: Result<Gain, SessionFileError>?
         var replaced: ReplacedSession?
-        let result = replace(keepsUnsaved: keepsUnsaved, replacesForeign: replaceable.mayBeForeign) { record, _ in
+        let result = replace(.login, keepsUnsaved: keepsUnsaved, replacesForeign: replaceable.mayBeForeign) {
+            [self] record, _ in
             // Asked again when somebody was quicker to write the file.
             let known = gained ?? Result { () throws(SessionFileError) in try gain() }
             gained = known

@@ -12,7 +12,7 @@ extension Session {
     private static let maximumUnaskedRetries = 5
 
     /// A refresh in the making.
-    private struct Rotation {
+    struct Rotation {
         /// What it spends, or is to replace.
         let old: HeldTokens
         let cause: RefreshCause
@@ -21,10 +21,12 @@ extension Session {
         var base: SessionRecord
         /// Where it is saved; nil without a file.
         var target: (file: SessionFile, replacement: SessionFile.Replacement)?
+        /// The name of what it brings, where machines share the session.
+        var identity: SharedIdentity?
     }
 
     /// How a refresh ended.
-    private enum Ending {
+    enum Ending {
         /// The token of this response is current.
         case refreshed(RefreshResponse)
         /// Somebody else's token is current.
@@ -34,6 +36,8 @@ extension Session {
         /// There is nothing to refresh, or the file says that the upstream refuses to.
         case loginNeeded
         case failed(RefreshEntry.Outcome, detail: String, retryAfter: Int?, status: Int?, isUnanswered: Bool)
+        /// Nothing was sent: machines share the session, and what they share it through does not let it happen.
+        case withoutEngine(detail: String)
 
         var isUnchanged: Bool { if case .unchanged = self { true } else { false } }
 
@@ -92,6 +96,9 @@ extension Session {
             guard let failure = failure?.state else { break }
             emit(.refreshFailed(report(outcome, status), reason: detail, failure: failure))
             if isUnanswered, !failure.needsLogin { scheduleRetry(flight, cause) }
+        case .withoutEngine(let detail):
+            guard let failure = failure?.state else { break }
+            emit(.refreshFailed(report(.unavailable), reason: detail, failure: failure))
         case .adopted, .loginNeeded: break
         }
         tell(.refreshEnds)
@@ -143,6 +150,7 @@ extension Session {
         case .failed(.refused, let detail, _, _, _): .denied(explanation: detail)
         case .failed(let outcome, let detail, let retryAfter, _, _):
             .failed(setback(outcome, detail), retryAfter: retryAfter, jitter: jitter)
+        case .withoutEngine: .failed(.engine, retryAfter: nil, jitter: jitter)
         }
     }
 
@@ -178,7 +186,7 @@ extension Session {
     private static func response(of ending: Ending, _ token: Token) -> RefreshResponse {
         switch ending {
         case .refreshed(let response) where response.token == token, .unchanged(let response): response
-        case .refreshed, .adopted, .loginNeeded, .failed: response(with: token)
+        case .refreshed, .adopted, .loginNeeded, .failed, .withoutEngine: response(with: token)
         }
     }
 
@@ -239,12 +247,15 @@ extension Session {
             if current.persistence.unsaved == nil, let loaded = try file.load() {
                 let isForeign = foreign(loaded.record) != nil
                 if !isForeign { rotation.base = loaded.record }
-                if source.spends, isForeign || !mayRefresh(loaded.record) || loaded.record.isRefreshDenied {
+                // Where machines share the session, what they know of it counts, not what this file says.
+                let isDenied = sharing == nil && loaded.record.isRefreshDenied
+                if source.spends, isForeign || !mayRefresh(loaded.record) || isDenied {
                     // Another process was told so already, or gave the session to another API.
                     recheckNow()
                     return .loginNeeded
                 }
             }
+            if let sharing, source.spends { return rotate(rotation, source, file, sharing) }
             if source.spends, let spent = old.spent {
                 let journal = SessionFile.Journal(
                     fingerprint: spent.fingerprint,
@@ -263,7 +274,7 @@ extension Session {
 
     /// Whether the file holds something else than what is to be refreshed, or the dead one that could not be replaced:
     /// another process, or a person, was here.
-    private func isReplaced(_ old: HeldTokens, in file: SessionFile) throws(SessionFileError) -> Bool {
+    func isReplaced(_ old: HeldTokens, in file: SessionFile) throws(SessionFileError) -> Bool {
         guard let loaded = try file.load(), foreign(loaded.record) == nil, loaded.record.held != old else {
             return false
         }
@@ -274,7 +285,7 @@ extension Session {
         return unsaved.replacing != loaded.record.spent
     }
 
-    private func adoptFile() -> Ending {
+    func adoptFile() -> Ending {
         recheckNow()
         return .adopted
     }
@@ -322,7 +333,7 @@ extension Session {
 
     /// What was held has been spent, and of what came for it only the refresh token can be used: that is saved as
     /// whatever else is spent next.
-    private func spentInVain(
+    func spentInVain(
         _ rotation: Rotation,
         _ refreshToken: Token,
         expiresIn: Int?,
@@ -330,13 +341,14 @@ extension Session {
     ) -> Ending {
         var record = rotation.base
         record.putRefreshToken(refreshToken, expiresIn: expiresIn, now: clock.now.wall)
+        if let identity = rotation.identity { record.share(as: identity) }
         record.record(entry(rotation, .misconfigured, detail: reason))
         guard saveOrReport(record, rotation) else { return adoptFile() }
         return .failed(.misconfigured, detail: reason, retryAfter: nil, status: nil, isUnanswered: false)
     }
 
     /// Why only a login helps, as a sentence.
-    private func explanation(_ rotation: Rotation, _ reason: String) -> String {
+    func explanation(_ rotation: Rotation, _ reason: String) -> String {
         guard let lost = rotation.base.unanswered else {
             return "The API refused to refresh the token (\(reason)) at \(UTCTime.text(clock.now.wall))."
         }
@@ -344,7 +356,7 @@ extension Session {
     }
 
     /// The same, where a token is never sent again whose answer was lost.
-    private static func notRetried(_ lost: SessionRecord.Unanswered) -> String {
+    static func notRetried(_ lost: SessionRecord.Unanswered) -> String {
         "\(story(lost)), and session.retry-lost is never."
     }
 
@@ -353,14 +365,14 @@ extension Session {
     }
 
     /// Keeps a response that cannot be read for a person. Gives the reason, with where it is.
-    private func keep(_ response: [UInt8]?, of rotation: Rotation, _ reason: String) -> String {
+    func keep(_ response: [UInt8]?, of rotation: Rotation, _ reason: String) -> String {
         guard let response, !response.isEmpty, let file = rotation.target?.file, file.keepAnswer(response) else {
             return reason
         }
         return "\(reason); it is kept in \(file.answerPath)"
     }
 
-    private func succeeded(
+    func succeeded(
         _ rotation: Rotation,
         _ tokens: TokenSet,
         _ reply: RefreshReply?,
@@ -371,6 +383,7 @@ extension Session {
         let isSame = tokens.accessToken == rotation.old.accessToken
         record.put(tokens, .refresh, upstream: binding?.origin, now: clock.now.wall)
         if let binding { record.complete(binding) }
+        if let identity = rotation.identity { record.share(as: identity) }
         record.record(entry(rotation, isSame ? .unchanged : .refreshed))
         if source.spends {
             guard saveOrReport(record, rotation) else { return adoptFile() }
@@ -382,7 +395,7 @@ extension Session {
     }
 
     /// Takes over what the response says of the same token's life. A failure to save that loses nothing.
-    private func unchanged(_ rotation: Rotation, expiresIn: Int?, _ reply: RefreshReply?) -> Ending {
+    func unchanged(_ rotation: Rotation, expiresIn: Int?, _ reply: RefreshReply?) -> Ending {
         var record = rotation.base
         record.renew(lifetime: expiresIn, now: clock.now.wall)
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
@@ -434,7 +447,7 @@ extension Session {
     }
 
     /// Calls `save`, and says so if it could not be saved.
-    private func saveOrReport(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
+    func saveOrReport(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
         guard saving.withLock({ save(record, rotation) }) else { return false }
         if let unsaved = snapshot.persistence.unsaved { reportUnsaved(unsaved.reason) }
         return true
@@ -456,7 +469,7 @@ extension Session {
     }
 
     /// Records a failure, in the file too.
-    private func failed(
+    func failed(
         _ rotation: Rotation,
         _ outcome: RefreshEntry.Outcome,
         _ detail: String,
@@ -465,7 +478,8 @@ extension Session {
     ) -> Ending {
         var record = rotation.base
         record.record(entry(rotation, outcome, detail: detail, status: status))
-        if outcome == .refused { record.isRefreshDenied = true }
+        // Else the machines that share the session know it.
+        if outcome == .refused, sharing == nil { record.isRefreshDenied = true }
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
         saving.withLock { keep(record, rotation) }
         let isUnanswered = record.unanswered != nil
@@ -490,7 +504,7 @@ extension Session {
         publish(record, version.map(Persistence.saved) ?? now.persistence, by: .refresh(rotation.cause))
     }
 
-    private func entry(
+    func entry(
         _ rotation: Rotation,
         _ outcome: RefreshEntry.Outcome,
         detail: String? = nil,

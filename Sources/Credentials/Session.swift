@@ -16,6 +16,8 @@ public final class Session: Sendable {
     let file: SessionFile?
     let source: (any TokenSource)?
     let binding: SessionBinding?
+    /// Nil where no other machine has the session.
+    let sharing: (any SessionSharing)?
     /// The line that logs in to this session, for messages.
     public let login: String
     let clock: any CredentialClock
@@ -38,14 +40,16 @@ public final class Session: Sendable {
     ///
     /// A token goes to the API that its record is bound to, and to no other: `binding` says which this session is for;
     /// nil means any. A record that is not bound yet is bound now, unless `onlyLooks`, which changes nothing. `login`
-    /// is the line that logs in. `numbers` are those of the session that this one follows, if there was one. `tell`
-    /// hears what is about to happen, under locks: it must not block, nor call the session.
+    /// is the line that logs in. `sharing` is what other machines share the session through; it is for a session with a
+    /// file. `numbers` are those of the session that this one follows, if there was one. `tell` hears what is about to
+    /// happen, under locks: it must not block, nor call the session.
     public init(
         file: SessionFile?,
         source: (any TokenSource)?,
         policy: RefreshPolicy = RefreshPolicy(),
         binding: SessionBinding? = nil,
         login: String = "squire login",
+        sharing: (any SessionSharing)? = nil,
         onlyLooks: Bool = false,
         clock: any CredentialClock = SystemClock(),
         numbers: GenerationNumbers = GenerationNumbers(),
@@ -56,6 +60,7 @@ public final class Session: Sendable {
         self.source = source
         self.binding = binding
         self.login = login
+        self.sharing = sharing
         self.clock = clock
         self.numbers = numbers
         self.tell = tell
@@ -71,6 +76,11 @@ public final class Session: Sendable {
             )
         )
         guard let file else { return }
+        try open(file, onlyLooks: onlyLooks)
+        sharing?.attach(self)
+    }
+
+    private func open(_ file: SessionFile, onlyLooks: Bool) throws(SessionFileError) {
         if !onlyLooks, file.hasLeftover || file.hasDraft, let handle = (try? file.tryLock()) ?? nil {
             recover(file)
             handle.unlock()
@@ -87,8 +97,10 @@ public final class Session: Sendable {
     deinit {
         let (waiters, watch) = update { shared, _ in (shared.takeWaiters(), shared.close()) }
         watch?.stop()
+        sharing?.close()
         // Nobody is left to ask: the thread may end.
         _ = thread.finish(timeout: .zero)
+        _ = sharing?.finish(timeout: .zero)
         for waiter in waiters { waiter.fail(.shuttingDown) }
     }
 
@@ -267,7 +279,7 @@ public final class Session: Sendable {
         completion: @escaping ChangeCompletion
     ) {
         change(completion) { [self] in
-            let result = replace(keepsUnsaved: keepsUnsaved) { record, _ in
+            let result = replace(.logout, keepsUnsaved: keepsUnsaved) { record, _ in
                 if let principal, record.principal?.isSame(as: principal) == false { return .leave }
                 record.forgetToken()
                 return .replace(keeping: nil)
@@ -285,7 +297,7 @@ public final class Session: Sendable {
     ) {
         change(completion) { [self] in
             var ended: HeldTokens?
-            let result = replace(keepsUnsaved: false) { record, _ in
+            let result = replace(.logout, keepsUnsaved: false) { [self] record, _ in
                 guard !record.isEmpty, foreign(record) == nil else { return .leave }
                 // Asked again when somebody was quicker to write the file.
                 if ended != record.held {
@@ -316,13 +328,17 @@ public final class Session: Sendable {
     /// Takes no more work, and waits until a refresh in flight is saved; false when that takes longer than `timeout`.
     /// Whoever still waits then is told that Squire is shutting down.
     public func shutdown(timeout: Duration) -> Bool {
+        let deadline = ContinuousClock.now + timeout
         let watch = update { shared, _ in shared.close() }
         watch?.stop()
+        sharing?.close()
         // The last chance: the token in the file is dead.
         if let file { _ = thread.execute { [self] in saveAgain(file) } }
         let isDone = thread.finish(timeout: timeout)
         for waiter in update({ shared, _ in shared.takeWaiters() }) { waiter.fail(.shuttingDown) }
-        return isDone
+        // The other machines must learn of a token that was just saved.
+        let isShared = sharing?.finish(timeout: max(.zero, deadline - .now)) ?? true
+        return isDone && isShared
     }
 
     // MARK: What the parts share
@@ -337,6 +353,7 @@ public final class Session: Sendable {
         let token = isForeign ? nil : record.token
         let isAnother = token != before.credential?.token
         let number = isAnother ? numbers.number(of: token) : before.generation
+        sharing?.holds(isForeign ? SessionRecord() : record)
         if !isForeign || isAnother {
             tell(.publishes(Publication(isForeign ? SessionRecord() : record, number, hand)))
         }
@@ -383,6 +400,7 @@ public final class Session: Sendable {
             status.login = login
             status.source = binding?.source
             status.keptAnswer = keptAnswer
+            status.shared = sharing?.status
             return status
         }
     }

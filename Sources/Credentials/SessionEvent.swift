@@ -4,8 +4,8 @@ public enum SessionEvent: Sendable {
     case refreshed(RefreshReport, generation: Generation, expiresIn: Int?)
     /// The refresh brought the same token again.
     case unchanged(RefreshReport, expiresIn: Int?)
-    /// Another process, or a person, changed the file.
-    case adopted(AdoptedChange, generation: Generation)
+    /// Another process or a person changed the file, or another machine the shared session.
+    case adopted(AdoptedChange, of: AdoptedOrigin, generation: Generation)
     case refreshFailed(RefreshReport, reason: String, failure: CredentialFailure)
     /// A process that died had written the new token and not put it in place; it is in use now.
     case recovered
@@ -27,7 +27,15 @@ public enum SessionEvent: Sendable {
     case fileUnreadable(reason: String)
 }
 
-/// What another process, or a person, did to the session.
+/// Who did something to the session that this process adopted.
+public enum AdoptedOrigin: String, Sendable {
+    /// Another process of this machine, or a person.
+    case process
+    /// Another machine that shares the session.
+    case machine
+}
+
+/// What another process, a person or another machine did to the session.
 public enum AdoptedChange: String, Sendable {
     case refresh, login, logout
 

@@ -47,6 +47,23 @@ extension SessionFile {
         (try? SessionFile(path: previousPath).load())?.record
     }
 
+    // MARK: Joining other machines
+
+    /// What this machine had before other machines' session took its place. Like the previous one, only `squire logout`
+    /// reads it.
+    public var beforeSharedPath: String { path + ".before-shared" }
+
+    /// Keeps `record` there, instead of what was kept before. The lock must be held.
+    func keepBeforeShared(_ record: SessionRecord) throws(SessionFileError) {
+        let draft = directory + "/." + name + ".before-shared.new"
+        guard PrivateFile.create(draft, record.serialized()), rename(draft, beforeSharedPath) == 0 else {
+            let code = errno
+            unlink(draft)
+            throw SessionFileError("write", beforeSharedPath, code: code)
+        }
+        try synchronizeDirectory()
+    }
+
     // MARK: Ending it
 
     /// Where a kept record lies while a logout ends it: no login writes there.

@@ -19,6 +19,8 @@ public struct Publication: Sendable {
         case change
         /// Another process, or a person, changed the file.
         case file(AdoptedChange)
+        /// Another machine that shares the session.
+        case machine(AdoptedChange)
     }
 
     public var generation: Generation

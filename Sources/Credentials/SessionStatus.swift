@@ -73,6 +73,8 @@ public struct SessionStatus: Sendable {
     public var clockSkew: Int?
     /// The file with a response to a refresh in which no token was found; nil if there is none.
     public var keptAnswer: String?
+    /// How other machines share the session; nil if none do.
+    public var shared: SharedStatus?
 
     /// True if requests can be served, now or after a refresh.
     public var isUsable: Bool {
@@ -90,7 +92,8 @@ public struct SessionStatus: Sendable {
 
     /// True if requests can be served and the token is safe on disk.
     public var isReady: Bool {
-        guard unsaved == nil, fileProblem == nil || startsAlone else { return false }
+        // What the other machines do not know is lost with this one.
+        guard unsaved == nil, shared?.notSharedFor == nil, fileProblem == nil || startsAlone else { return false }
         switch state {
         case .unused: return true
         case .refreshing: return !startsAlone || expiresAt != nil || receivedAt != nil
@@ -118,6 +121,9 @@ public struct SessionStatus: Sendable {
         if let unsaved {
             return "The token is in use but not saved (\(unsaved)): make room or give back the rights; "
                 + "until then a crash costs the login. Saving is tried again by itself."
+        }
+        if let shared, shared.notSharedFor != nil || shared.problem != nil && shared.isReachable != false {
+            return shared.advice
         }
         switch state {
         case .unused: return nil
@@ -163,7 +169,7 @@ public struct SessionStatus: Sendable {
     /// The `session` object of `/api/status` and of `squire status --json`.
     public var json: JSONValue {
         let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
-        return .object([
+        var members: [JSONValue.Member] = [
             .init("state", .string(state.rawValue)), .init("generation", .number("\(generation)")),
             .init("subject", subject.map(JSONValue.string) ?? .null), .init("issued_at", number(issuedAt)),
             .init("received_at", number(receivedAt)),
@@ -183,6 +189,8 @@ public struct SessionStatus: Sendable {
                 } ?? .null
             ),
             .init("advice", advice.map(JSONValue.string) ?? .null),
-        ])
+        ]
+        if let shared { members.append(.init("shared", shared.json)) }
+        return .object(members)
     }
 }

@@ -31,7 +31,7 @@ public enum SessionLog {
         case .refreshed(let report, let generation, let expiresIn): refreshed(report, generation, expiresIn)
         case .unchanged(let report, let expiresIn): unchanged(report, expiresIn)
         case .refreshFailed(let report, let reason, let failure): refreshFailed(report, reason, failure, login)
-        case .adopted(let change, let generation): adopted(change, generation)
+        case .adopted(let change, let origin, let generation): adopted(change, origin, generation)
         case .recovered:
             LogMessage(.notice, event: "recovered", "recovered a token written by a squire process that was killed")
         case .fileUnreadable(let reason):
@@ -91,18 +91,25 @@ public enum SessionLog {
         )
     }
 
-    private static func adopted(_ change: AdoptedChange, _ generation: Generation) -> LogMessage {
+    private static func adopted(
+        _ change: AdoptedChange,
+        _ origin: AdoptedOrigin,
+        _ generation: Generation
+    ) -> LogMessage {
         let text =
             switch change {
-            case .refresh: "another process refreshed the token: token \(generation)"
-            case .login: "a new login: token \(generation)"
-            case .logout: "another process logged out"
+            case .refresh: "another \(origin.rawValue) refreshed the token: token \(generation)"
+            case .login: "a new login\(origin == .machine ? " on another machine" : ""): token \(generation)"
+            case .logout: "another \(origin.rawValue) logged out"
             }
         return LogMessage(
             .notice,
             event: "adopted",
             text,
-            [("change", .text(change.rawValue)), ("generation", change == .logout ? nil : .count(generation))]
+            [
+                ("change", .text(change.rawValue)), ("by", .text(origin.rawValue)),
+                ("generation", change == .logout ? nil : .count(generation)),
+            ]
         )
     }
 

@@ -1,3 +1,4 @@
+import Credentials
 import Platform
 import Testing
 
@@ -88,7 +89,7 @@ import Testing
         let child = Self.identity(51, parent: 1, generation: 1)
         #expect(machine.tell(.answered(.tokens)) == [.save(child)])
         let expecting = SharedView(claimed, version: 2)
-        #expect(machine.tell(.saved(true)) == [.swap(expecting: expecting, new: SharedFacts(child, .ready))])
+        #expect(machine.tell(.saved(.inFile)) == [.swap(expecting: expecting, new: SharedFacts(child, .ready))])
         #expect(machine.tell(.swapped(.written(version: 3))) == [.say(.shared(child)), .use(child)])
         #expect(machine.state.held == .tokens(child) && machine.state.wakeAt == nil)
     }
@@ -148,7 +149,7 @@ import Testing
         #expect(machine.tell(.time, at: 2) == [.swap(expecting: expecting, new: SharedFacts(Self.first, .busy(claim)))])
         // The answer to the beat is waited for before the result is put.
         _ = machine.tell(.answered(.tokens))
-        #expect(machine.tell(.saved(true)).isEmpty)
+        #expect(machine.tell(.saved(.inFile)).isEmpty)
         let child = SharedFacts(Self.identity(51, parent: 1, generation: 1), .ready)
         let beaten = SharedView(SharedFacts(Self.first, .busy(claim)), version: 3)
         #expect(machine.tell(.swapped(.written(version: 3))) == [.swap(expecting: beaten, new: child)])
@@ -157,10 +158,10 @@ import Testing
     /// Once more, but not after another machine may have taken over: the last beat was sent off too long ago.
     @Test(arguments: [(Int64(4), true), (5, false), (60, false)]) func triesOnceMore(_ seconds: Int64, _ sends: Bool) {
         var machine = Machine.sending()
-        let actions = machine.tell(.answered(.nothing), at: seconds)
+        let actions = machine.tell(.answered(.lost), at: seconds)
         #expect((actions == [.send]) == sends)
         #expect(actions.contains(.refuse(.unanswered)) == !sends)
-        if sends { #expect(machine.tell(.answered(.nothing)).first == .refuse(.unanswered)) }
+        if sends { #expect(machine.tell(.answered(.lost)).first == .refuse(.unanswered)) }
     }
 
     /// A process that was stopped hears of its beat late: what counts is when the beat was sent off.
@@ -168,13 +169,13 @@ import Testing
         var machine = Machine.sending()
         _ = machine.tell(.time, at: 2)
         _ = machine.tell(.swapped(.written(version: 3)), at: 60)
-        #expect(machine.tell(.answered(.nothing)).first == .refuse(.unanswered))
+        #expect(machine.tell(.answered(.lost)).first == .refuse(.unanswered))
     }
 
     @Test func isUsedAloneAfterFiveSeconds() {
         var machine = Machine.sending()
         _ = machine.tell(.answered(.tokens))
-        _ = machine.tell(.saved(true))
+        _ = machine.tell(.saved(.inFile))
         let child = Self.identity(51, parent: 1, generation: 1)
         #expect(machine.tell(.time, at: 4).isEmpty)
         #expect(machine.tell(.time, at: 5) == [.use(child), .say(.notShared)])
@@ -198,12 +199,12 @@ import Testing
         )!
         let there = Self.view(Self.identity(7, era: 2), .refused, 9)
         #expect(machine.tell(.read(.record(there))) == [.save(new)])
-        #expect(machine.tell(.saved(true)) == [.swap(expecting: there, new: SharedFacts(new, .ready))])
+        #expect(machine.tell(.saved(.inFile)) == [.swap(expecting: there, new: SharedFacts(new, .ready))])
         // Somebody else logs in at the same time.
         let other = Self.view(Self.identity(8, era: 3), .ready, 10)
         let last = SharedIdentity(id: new.id, parent: nil, login: new.login, era: 4, generation: 0)!
         #expect(machine.tell(.swapped(.conflict(.record(other)))) == [.save(last)])
-        #expect(machine.tell(.saved(true)) == [.swap(expecting: other, new: SharedFacts(last, .ready))])
+        #expect(machine.tell(.saved(.inFile)) == [.swap(expecting: other, new: SharedFacts(last, .ready))])
         #expect(machine.tell(.swapped(.written(version: 11))) == [.say(.shared(last)), .use(last)])
     }
 
@@ -219,7 +220,7 @@ import Testing
             generation: 0
         )!
         #expect(machine.tell(.read(nil)) == [.save(new)])
-        #expect(machine.tell(.saved(true)) == [.swap(expecting: Self.view(), new: SharedFacts(new, .ready))])
+        #expect(machine.tell(.saved(.inFile)) == [.swap(expecting: Self.view(), new: SharedFacts(new, .ready))])
         #expect(machine.tell(.swapped(.failed)) == [.use(new), .say(.notShared)])
         #expect(machine.tell(.time, at: 1) == [.get])
     }
@@ -263,7 +264,7 @@ import Testing
         #expect(machine.state.held == .tokens(Self.first))
         _ = machine.tell(.loggedIn)
         _ = machine.tell(.read(.unreadable(.damaged)))
-        let saved = machine.tell(.saved(true))
+        let saved = machine.tell(.saved(.inFile))
         #expect(saved.contains(.say(.notShared)))
         #expect(!saved.contains { if case .swap = $0 { true } else { false } })
     }
@@ -279,7 +280,7 @@ import Testing
     /// Whatever comes when nothing asked for it is named, and changes nothing.
     @Test(arguments: [
         Event.read(nil), .read(.absent), .swapped(.unclear), .swapped(.written(version: 7)), .prepared(true),
-        .answered(.tokens), .answered(.nothing), .saved(true),
+        .answered(.tokens), .answered(.lost), .saved(.inFile),
     ])
     func ignoresWhatNothingAskedFor(_ event: Event) {
         var machine = Machine.settled()

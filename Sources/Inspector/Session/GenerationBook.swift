@@ -204,8 +204,8 @@ extension GenerationBook.History {
         case (.opening, _): .stored
         case (.refresh, _): .refresh
         case (.change, .signIn), (.change, .refresh): .signIn
-        case (.change, .given), (.change, nil), (.file(.login), _): .login
-        case (.file(.refresh), _), (.file(.logout), _): .adopted
+        case (.change, .given), (.change, nil), (.file(.login), _), (.machine(.login), _): .login
+        case (.file(.refresh), _), (.file(.logout), _), (.machine(.refresh), _), (.machine(.logout), _): .adopted
         }
     }
 
@@ -213,9 +213,9 @@ extension GenerationBook.History {
     private static func ending(of hand: Publication.Hand) -> String {
         switch hand {
         case .refresh(let cause): cause.rawValue
-        case .change, .file(.login): "login"
+        case .change, .file(.login), .machine(.login): "login"
         // After a reload, another session's token.
-        case .file(.refresh), .file(.logout), .opening: "adopted"
+        case .file(.refresh), .file(.logout), .machine(.refresh), .machine(.logout), .opening: "adopted"
         }
     }
 
@@ -231,10 +231,12 @@ extension GenerationBook.History {
             failures.removeFirst(max(0, failures.count - limit))
             if failure.needsLogin { add(.loginNeeded, reason, now: now, limit: limit) }
         case .died(let advice): add(.loginNeeded, advice, now: now, limit: limit)
-        case .adopted(.refresh, _):
-            add(.adopted, "another process refreshed the token", now: now, limit: limit)
-        case .adopted(.login, _): add(.login, "another process logged in", now: now, limit: limit)
-        case .adopted(.logout, _): add(.logout, "another process logged out", now: now, limit: limit)
+        case .adopted(.refresh, let origin, _):
+            add(.adopted, "another \(origin.rawValue) refreshed the token", now: now, limit: limit)
+        case .adopted(.login, let origin, _):
+            add(.login, "another \(origin.rawValue) logged in", now: now, limit: limit)
+        case .adopted(.logout, let origin, _):
+            add(.logout, "another \(origin.rawValue) logged out", now: now, limit: limit)
         case .loggedIn: add(.login, nil, now: now, limit: limit)
         case .loggedOut: add(.logout, nil, now: now, limit: limit)
         case .notSaved(let reason): add(.notSaved, reason, now: now, limit: limit)

@@ -5,6 +5,13 @@ public struct SharedConfiguration: Sendable, Equatable {
     /// Keeps the session.
     public enum Engine: Sendable, Equatable {
         case etcd(Etcd)
+
+        /// As the configuration calls it.
+        public var name: String {
+            switch self {
+            case .etcd: "etcd"
+            }
+        }
     }
 
     /// An etcd, by its members.

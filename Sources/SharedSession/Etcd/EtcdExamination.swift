@@ -1,3 +1,4 @@
+import Credentials
 import Threads
 
 /// Asks each member of an etcd by itself what it can do for a shared session, for whoever sets it up. Writes nothing.

@@ -1,3 +1,4 @@
+import Credentials
 import Platform
 
 extension SharedState {
@@ -35,7 +36,7 @@ extension SharedState {
         // Whether the claim stands may never be known: nothing was sent.
         case .reading, .claiming, .checking:
             if enrols(after: sight.view?.facts.identity.era ?? 0, &turn) { return }
-            if wish == .refresh { refuse(.unreachable, &turn) }
+            if wish.isForOthers { refuse(.unreachable, &turn) }
             rest()
         case .preparing, .sending, .saving: break
         case .sharing(let sharing):
@@ -60,10 +61,10 @@ extension SharedState {
         case .unreadable(let obstacle):
             if enrols(after: 0, &turn) { return }
             turn.add(.say(.unreadable(obstacle)))
-            if wish == .refresh { refuse(.unreadable(obstacle), &turn) }
+            if wish.isForOthers { refuse(.unreadable(obstacle), &turn) }
             rest()
         case .absent:
-            if enrols(after: 0, &turn) { return }
+            if enrols(after: 0, &turn) || joins(&turn) { return }
             guard held != .nothing else {
                 refuse(.loginNeeded, &turn)
                 rest()
@@ -73,6 +74,8 @@ extension SharedState {
         case .record(let view, let silentSince):
             let identity = view.facts.identity
             if enrols(after: identity.era, &turn) { return }
+            // The engine has a session: it stands.
+            if case .join = wish { wish = .nothing }
             if let mine = held.identity, identity.precedes(mine) {
                 heal(&turn)
             } else if view.facts.state == .none {
@@ -166,7 +169,7 @@ extension SharedState {
         let last = max(era, held.identity?.era ?? 0)
         let new: (id: SharedID, login: SharedID, isLogin: Bool)
         switch wish {
-        case .nothing, .refresh: return false
+        case .nothing, .refresh, .join: return false
         case .login(let id, let login): new = (id, login, true)
         case .logout(let id, let login): new = (id, login, false)
         }
@@ -185,6 +188,17 @@ extension SharedState {
             phase = .sharing(Sharing(cause: .person, since: turn.now, use: .pending))
             share(&turn)
         }
+        return true
+    }
+
+    /// The engine has nothing: what this machine has becomes the session of all. True when it is under way.
+    private mutating func joins(_ turn: inout Turn) -> Bool {
+        guard case .join(let id, let login) = wish,
+            let identity = SharedIdentity(id: id, parent: nil, login: login, era: 1, generation: 0)
+        else { return false }
+        wish = .nothing
+        phase = .saving(identity, .healing)
+        turn.add(.save(identity))
         return true
     }
 

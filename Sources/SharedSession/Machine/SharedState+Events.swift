@@ -1,3 +1,4 @@
+import Credentials
 import Platform
 
 extension SharedState {
@@ -19,6 +20,7 @@ extension SharedState {
         case .refreshWanted: wants(.refresh, &turn)
         case .loggedIn: wants(.login(id: chance.id(), login: chance.id()), &turn)
         case .loggedOut: wants(.logout(id: chance.id(), login: chance.id()), &turn)
+        case .joins: wants(.join(id: chance.id(), login: chance.id()), &turn)
         case .fileChanged(let holding): fileChanged(holding, &turn)
         case .read(let reading): read(reading, &turn)
         case .swapped(let swapped): self.swapped(swapped, &turn)
@@ -27,7 +29,7 @@ extension SharedState {
         case .disconnected: disconnected()
         case .prepared(let isReady): prepared(isReady, &turn)
         case .answered(let answer): answered(answer, &turn)
-        case .saved(let isSaved): saved(isSaved, &turn)
+        case .saved(let saved): self.saved(saved, &turn)
         case .time: time(&turn)
         }
         return turn.actions
@@ -37,7 +39,7 @@ extension SharedState {
 
     private mutating func wants(_ new: Wish, _ turn: inout Turn) {
         switch (wish, new) {
-        case (.login, .refresh), (.logout, .refresh): break
+        case (.login, .refresh), (.logout, .refresh), (.login, .join), (.logout, .join): break
         default: wish = new
         }
         switch phase {
@@ -54,14 +56,30 @@ extension SharedState {
         }
     }
 
-    /// Only while nothing of this machine is under way: the file's lock is held then.
-    private mutating func fileChanged(_ holding: SharedHolding, _ turn: inout Turn) {
+    /// Whether `fileChanged` is heeded now: while this machine changes the file itself, its lock is held.
+    public var heedsFile: Bool {
         switch phase {
-        case .idle, .reading:
-            if holding.identity?.id != held.identity?.id, wish == .refresh { wish = .nothing }
-            held = holding
-            if phase == .idle, case .record = sight { decide(&turn) }
-        default: turn.add(.say(.ignored(.fileChanged(holding))))
+        case .idle, .reading: true
+        // What is held waits for the engine, and anybody may use it.
+        case .sharing(let sharing): sharing.use == .begun && isPausing
+        case .closing: isPausing
+        case .claiming, .checking, .preparing, .sending, .saving: false
+        }
+    }
+
+    private mutating func fileChanged(_ holding: SharedHolding, _ turn: inout Turn) {
+        guard heedsFile else {
+            turn.add(.say(.ignored(.fileChanged(holding))))
+            return
+        }
+        if holding.identity?.id != held.identity?.id, wish == .refresh { wish = .nothing }
+        held = holding
+        switch (phase, sight) {
+        case (.idle, .record), (.idle, .absent), (.sharing, _):
+            // Whoever changed it is about to share it.
+            phase = .reading
+            pause(timing.retry.lowerBound, &turn)
+        default: break
         }
     }
 
@@ -97,14 +115,12 @@ extension SharedState {
             phase = .saving(child, .result)
             turn.add(.save(child))
         case .refused: close(sending.claim.id, .refused, &turn)
-        case .nothing:
-            if sending.attempt == .first, timing.retriesLost, holds(sending.hold, turn.now) {
-                phase = .sending(Sending(claim: sending.claim, attempt: .second, hold: sending.hold))
-                turn.add(.send)
-            } else {
-                refuse(.unanswered, &turn)
-                close(sending.claim.id, .released, &turn)
-            }
+        case .lost where sending.attempt == .first && timing.retriesLost && holds(sending.hold, turn.now):
+            phase = .sending(Sending(claim: sending.claim, attempt: .second, hold: sending.hold))
+            turn.add(.send)
+        case .lost, .nothing:
+            refuse(.unanswered, &turn)
+            close(sending.claim.id, .released, &turn)
         }
     }
 
@@ -113,12 +129,19 @@ extension SharedState {
         return now.subtracting(saturating: at) <= timing.beat.multiplied(saturating: 2)
     }
 
-    private mutating func saved(_ isSaved: Bool, _ turn: inout Turn) {
+    private mutating func saved(_ saved: Saved, _ turn: inout Turn) {
         guard case .saving(let identity, let cause) = phase else {
-            turn.add(.say(.ignored(.saved(isSaved))))
+            turn.add(.say(.ignored(.saved(saved))))
             return
         }
-        if !isSaved { turn.add(.say(.notSaved)) }
+        switch saved {
+        case .inFile: break
+        case .inMemory: turn.add(.say(.notSaved))
+        case .nothing:
+            phase = .reading
+            decide(&turn)
+            return
+        }
         held = .tokens(identity)
         if cause == .result, wish == .refresh { wish = .nothing }
         phase = .sharing(Sharing(cause: cause, since: turn.now, use: .pending))

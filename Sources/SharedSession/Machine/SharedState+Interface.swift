@@ -1,3 +1,4 @@
+public import Credentials
 import Platform
 
 extension SharedState {
@@ -11,6 +12,8 @@ extension SharedState {
         case loggedIn
         /// A person logs out on this machine.
         case loggedOut
+        /// This machine has tokens that it shared with nobody yet: they are shared where the engine has no session.
+        case joins
         /// Another process of this machine changed the local file.
         case fileChanged(SharedHolding)
 
@@ -28,8 +31,8 @@ extension SharedState {
         case prepared(Bool)
         /// The answer to `send`.
         case answered(Answer)
-        /// The answer to `save`: whether the file has it.
-        case saved(Bool)
+        /// The answer to `save`.
+        case saved(Saved)
         /// The moment of `wakeAt` has come. Too early or too often does no harm.
         case time
     }
@@ -48,7 +51,17 @@ extension SharedState {
         case tokens
         /// The API refuses the token set for good.
         case refused
-        /// No answer, or one that says nothing of the token set.
+        /// It was asked, and no answer came.
+        case lost
+        /// Nothing was sent, or what came back says nothing of the token set.
+        case nothing
+    }
+
+    public enum Saved: Hashable, Sendable {
+        case inFile
+        /// The file could not take the tokens.
+        case inMemory
+        /// There was nothing to save after all: a login came to nothing.
         case nothing
     }
 
@@ -124,6 +137,34 @@ extension SharedState {
         default: break
         }
         return moments.min()
+    }
+
+    /// Nothing is under way.
+    public var isIdle: Bool { phase == .idle }
+
+    /// Something of this machine is under way that the others wait for.
+    public var isOwing: Bool {
+        switch phase {
+        case .idle, .reading: false
+        case .claiming, .checking, .preparing, .sending, .saving, .sharing, .closing: true
+        }
+    }
+
+    /// What the engine had when it was last read or written.
+    public var seen: SharedView? { sight.view }
+
+    /// Whether a claim of this machine is on its way to the engine.
+    var isClaiming: Bool {
+        guard case .claiming = phase else { return false }
+        return true
+    }
+
+    /// Whether an answer of the API, or a login, may be on its way to the local file.
+    public var isChanging: Bool {
+        switch phase {
+        case .preparing, .sending, .saving: true
+        case .idle, .reading, .claiming, .checking, .sharing, .closing: false
+        }
     }
 
     /// The claim that this machine pursues.

@@ -1,3 +1,5 @@
+public import Credentials
+
 /// The protocol by which many machines share one session, as one machine sees it. Pure: events in, actions out.
 ///
 /// A machine refreshes only after the engine has its claim; it saves the result in its own file before it shares it;
@@ -112,6 +114,16 @@ public struct SharedState: Hashable, Sendable {
         case refresh
         case login(id: SharedID, login: SharedID)
         case logout(id: SharedID, login: SharedID)
+        /// The engine should have what this machine has, unless it has a session already.
+        case join(id: SharedID, login: SharedID)
+
+        /// Somebody waits for it who can wait no longer than the engine answers.
+        var isForOthers: Bool {
+            switch self {
+            case .refresh, .join: true
+            case .nothing, .login, .logout: false
+            }
+        }
     }
 
     enum Sight: Hashable, Sendable {

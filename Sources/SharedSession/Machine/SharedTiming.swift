@@ -1,3 +1,4 @@
+public import Credentials
 import Platform
 
 /// The times of the protocol, in nanoseconds of a clock that counts while the machine sleeps. None is compared with

@@ -1,3 +1,5 @@
+public import Credentials
+
 /// What a record of the engine says, without its tokens: all that the protocol decides by.
 public struct SharedFacts: Hashable, Sendable {
     public var identity: SharedIdentity
@@ -73,22 +75,11 @@ public enum SharedObstacle: Hashable, Sendable {
     case damaged
     /// It belongs to another upstream.
     case foreign
+    /// It is another customer's than the session that this machine has and never shared.
+    case otherCustomer
 }
 
-/// What the machine keeps itself: the local file, which survives restarts.
-public enum SharedHolding: Hashable, Sendable {
-    case nothing
-    case tokens(SharedIdentity)
-    /// Somebody logged out. Remembered, so that an engine which forgets the logout is told again.
-    case ended(SharedIdentity)
-
-    var identity: SharedIdentity? {
-        switch self {
-        case .nothing: nil
-        case .tokens(let identity), .ended(let identity): identity
-        }
-    }
-
+extension SharedHolding {
     /// What is held, as a record of the engine; nil where nothing is held.
     var facts: SharedFacts? {
         switch self {
@@ -96,16 +87,5 @@ public enum SharedHolding: Hashable, Sendable {
         case .tokens(let identity): SharedFacts(identity, .ready)
         case .ended(let identity): SharedFacts(identity, .none)
         }
-    }
-}
-
-extension SharedIdentity: Hashable {
-    public func hash(into hasher: inout Hasher) { hasher.combine(id) }
-
-    /// Whether this is what was before `other`: an earlier login, or fewer refreshes of the same. Two logins of one era
-    /// have no order: two people logged in at once, and the engine's stands.
-    func precedes(_ other: SharedIdentity) -> Bool {
-        guard era == other.era else { return era < other.era }
-        return login == other.login && generation < other.generation
     }
 }

@@ -1,3 +1,4 @@
+public import Credentials
 import Support
 
 /// The value that the engine keeps for one shared session: members in the clear that machines decide by, and the sealed

@@ -1,3 +1,4 @@
+public import Credentials
 import Crypto
 import Support
 

@@ -48,13 +48,17 @@ enum ConfiguredSource {
 }
 
 extension SessionConfiguration {
+    /// When this process refreshes a shared token, among those that have it.
+    private static let placeInFleet = Double.random(in: 0...1)
+
     /// The numbers of refreshing.
     var policy: RefreshPolicy {
         RefreshPolicy(
             margin: margin,
             trialInterval: TestTimes.trialInterval,
             retriesLost: retriesLost,
-            keepAlive: keepAlive
+            keepAlive: keepAlive,
+            fleet: shared.map { .init(takeover: $0.takeover, place: Self.placeInFleet) }
         )
     }
 }

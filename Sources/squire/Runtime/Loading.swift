@@ -1,5 +1,4 @@
 import ArgumentParser
-import ReverseProxy
 import Settings
 
 /// Loads configurations for commands.
@@ -38,19 +37,8 @@ enum Loading {
         _ loaded: inout LoadedConfiguration,
         _ loader: ConfigurationLoader
     ) throws(ConfigurationError) {
-        try refuseShared(loaded)
         try allow(loaded, loader)
         try loaded.readSecrets()
-    }
-
-    /// What is configured is done, or refused: never passed over.
-    private static func refuseShared(_ loaded: LoadedConfiguration) throws(ConfigurationError) {
-        guard loaded.configuration.session.shared != nil else { return }
-        let line = loaded.guardedKeys.first { $0.name == "session.shared" }?.line
-        let message =
-            "session.shared is understood, and this Squire cannot share a session yet: it would use one of its own, "
-            + "and each machine's refresh would end that of the others. On one machine: take session.shared out"
-        throw ConfigurationError([.init(source: loaded.path ?? "squire", line: line, message: message)])
     }
 
     static func loader(_ overrides: ConfigurationOverrides) -> ConfigurationLoader {

@@ -6,6 +6,7 @@ import Logging
 import Platform
 import ReverseProxy
 import Settings
+import SharedSession
 import Synchronization
 import Threads
 import TokenSources
@@ -243,6 +244,13 @@ final class ProxyService {
         keepsSession: Bool
     ) throws -> Session {
         let messages = logging.messages
+        let sharing: SharedRunner?
+        do throws(ConfigurationError) {
+            let engine = keepsSession ? try SharedEngine(loaded) : nil
+            sharing = try engine?.runner(loaded) { SharedLog.log($0, to: messages) }
+        } catch {
+            throw Loading.failure(error)
+        }
         do throws(SessionFileError) {
             let logger = logging.logger()
             let source = ConfiguredSource.make(loaded) {
@@ -256,6 +264,7 @@ final class ProxyService {
                 policy: loaded.configuration.session.policy,
                 binding: loaded.binding,
                 login: loaded.lines.login,
+                sharing: sharing,
                 numbers: tokens.numbers,
                 emit: { event in
                     refreshes.record(event)
@@ -265,6 +274,7 @@ final class ProxyService {
                 tell: { tokens.generations.hear($0) }
             )
             session.watchFile()
+            session.share()
             session.start()
             (source as? OAuthSource)?.prepare()
             (source as? TokenFileSource)?.watch(interval: TestTimes.tokenFileInterval) { [weak session] in

@@ -1,6 +1,7 @@
 import Credentials
 import ReverseProxy
 import Settings
+import SharedSession
 import Threads
 import TokenSources
 
@@ -33,6 +34,15 @@ struct SessionAccess {
         if saysNotices, let notice = loaded.formerNotice { Output.error("squire: \(notice)") }
         file = SessionFile(path: purpose == .login ? loaded.place.loginFile : loaded.place.file)
         let heard = heard
+        let sharing: SharedRunner?
+        do throws(ConfigurationError) {
+            sharing = try SharedEngine(loaded)?.runner(loaded) { news in
+                guard purpose != .look, let text = SharedLog.warning(news) else { return }
+                Output.error("squire: \(text)")
+            }
+        } catch {
+            throw Loading.failure(error)
+        }
         do throws(SessionFileError) {
             cache = try Session(
                 file: loaded.configuration.session.source.isKept ? file : nil,
@@ -44,6 +54,7 @@ struct SessionAccess {
                 policy: loaded.configuration.session.policy,
                 binding: loaded.binding,
                 login: loaded.lines.login,
+                sharing: sharing,
                 onlyLooks: purpose == .look,
                 emit: { event in
                     switch event {

@@ -1,3 +1,4 @@
+import Credentials
 import ReverseProxy
 import Settings
 import SharedSession
@@ -43,6 +44,23 @@ struct SharedEngine: Sendable {
             }
             return store
         }
+    }
+
+    /// Shares the session of this configuration, from when it is first needed. `observe` hears what people may want to
+    /// know, on threads of its own.
+    func runner(
+        _ loaded: LoadedConfiguration,
+        observe: @escaping @Sendable (SharedNews) -> Void
+    ) throws(ConfigurationError) -> SharedRunner {
+        let options = SharedRunner.Options(
+            engine: configuration.engine.name,
+            name: configuration.name,
+            seal: seal,
+            keyFile: configuration.keyFile,
+            origin: loaded.binding.origin,
+            timing: timing
+        )
+        return SharedRunner(try store(), options, observe: observe)
     }
 
     /// How this etcd is reached. The password is read anew for each authentication: it may have been changed.

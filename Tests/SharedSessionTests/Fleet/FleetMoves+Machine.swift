@@ -1,3 +1,4 @@
+import Credentials
 @testable import SharedSession
 
 extension FleetMoves {
@@ -92,12 +93,12 @@ extension FleetMoves {
         case .save(let identity):
             if fleet.omission != .localCopy { machine.disk = .tokens(identity) }
             next.had |= 1 << UInt32(FleetNames.number(identity.id))
-            tell(.saved(true), number, &machine, &next)
+            tell(.saved(.inFile), number, &machine, &next)
             add("saves the answer", number, with(machine, number, next))
             (machine, next) = (old, world)
             machine.local = .none
             if next.spends(.failedSave) {
-                tell(.saved(false), number, &machine, &next)
+                tell(.saved(.inMemory), number, &machine, &next)
                 add("cannot save the answer", number, with(machine, number, next), isFault: true)
             }
         }
@@ -246,7 +247,7 @@ extension FleetMoves {
             guard own.isEmpty || fleet.isSlow && own.allSatisfy(\.isRequest) else { return }
             (machine, next) = (old, world)
             if !own.isEmpty { next.history.insert(.slow) }
-            tell(.answered(.nothing), number, &machine, &next)
+            tell(.answered(.lost), number, &machine, &next)
             add("has no answer", number, with(machine, number, next))
         }
     }

@@ -1,3 +1,4 @@
+import Credentials
 @testable import SharedSession
 
 /// One move of the fleet to another state.

@@ -1,3 +1,4 @@
+import Credentials
 @testable import SharedSession
 
 /// Names for tokens, logins and claims that are the same in each exploration.

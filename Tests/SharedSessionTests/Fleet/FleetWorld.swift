@@ -1,3 +1,4 @@
+import Credentials
 @testable import SharedSession
 
 /// A fleet at one moment: machines, engine, API, and what is under way between them.

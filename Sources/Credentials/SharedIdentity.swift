@@ -1,7 +1,7 @@
-import Support
+public import Support
 
 /// Which token set a record speaks of. The seal vouches for all of it.
-public struct SharedIdentity: Equatable, Sendable {
+public struct SharedIdentity: Hashable, Sendable {
     /// Of the token set; of a tombstone, of itself.
     public let id: SharedID
     /// The token set that was spent for it; nil after a login.
@@ -39,8 +39,31 @@ public struct SharedIdentity: Equatable, Sendable {
         return SharedIdentity(id: .random(), parent: id, login: login, era: era, generation: generation + 1)
     }
 
+    public func hash(into hasher: inout Hasher) { hasher.combine(id) }
+
+    /// Whether this is what was before `other`: an earlier login, or fewer refreshes of the same. Two logins of one era
+    /// have no order: two people logged in at once, and the engine's stands.
+    public func precedes(_ other: SharedIdentity) -> Bool {
+        guard era == other.era else { return era < other.era }
+        return login == other.login && generation < other.generation
+    }
+
+    /// Reads what `members` gave; nil if a member is missing or is not what it should be.
+    init?(_ json: JSONValue) {
+        guard let id = json["id"]?.string.flatMap(SharedID.init),
+            let login = json["login"]?.string.flatMap(SharedID.init),
+            let era = json["era"]?.integer, let generation = json["generation"]?.integer
+        else { return nil }
+        var parent: SharedID?
+        if let text = json["parent"], text != .null {
+            guard let read = text.string.flatMap(SharedID.init) else { return nil }
+            parent = read
+        }
+        self.init(id: id, parent: parent, login: login, era: era, generation: generation)
+    }
+
     /// As a record and its associated data have them.
-    var members: [JSONValue.Member] {
+    public var members: [JSONValue.Member] {
         [
             .init("id", .string(id.description)),
             .init("parent", parent.map { .string($0.description) } ?? .null),

@@ -1,0 +1,251 @@
+import Platform
+import Threads
+
+/// The session's side of what machines share it through.
+extension Session: SharedSide {
+    /// How long what another machine did waits for the file's lock: another process here heard of it too.
+    private static let deedWaitLimit = Duration.seconds(2)
+
+    /// Keeps the session in step with the other machines, for programs that keep running. Nothing where none has it.
+    public func share() {
+        sharing?.begin()
+    }
+
+    public func execute(_ work: @escaping @Sendable () -> Void) -> Bool { thread.execute(work) }
+
+    public func engineIsBack() {
+        update { shared, _ in shared.machine.endBackOff() }
+    }
+
+    public func carryOut(_ deed: SharedDeed, isLocked: Bool) -> SharedSaving {
+        switch deed {
+        case .adopt(let other, let identity, let isRefused):
+            take(identity, isLocked: isLocked) { [self] record in
+                record = record.adopting(other)
+                record.correctClock(now: clock.now.wall)
+                if let binding { record.complete(binding) }
+            }
+            if isRefused { deny(identity) }
+        case .forget(let identity): take(identity, isLocked: isLocked) { $0.forgetToken() }
+        case .deny(let identity): deny(identity)
+        case .enrol(let identity): return enrol(identity, isLocked: isLocked)
+        }
+        return snapshot.persistence.unsaved == nil ? .inFile : .inMemory
+    }
+
+    private func deny(_ identity: SharedIdentity) {
+        update { shared, _ in
+            guard shared.record.localHolding == .shared(.tokens(identity)) else { return }
+            shared.machine.deny(
+                "The API refused to refresh the token that the machines share. The one that refreshed it last may still "
+                    + "hold its successor, and shares it when it runs again."
+            )
+        }
+    }
+
+    /// Makes what another machine did current here: saved first, in use whether or not that worked.
+    private func take(_ identity: SharedIdentity, isLocked: Bool, _ change: (inout SessionRecord) -> Void) {
+        guard let file else { return }
+        let handle = isLocked ? nil : (try? file.lock(waitLimit: Self.deedWaitLimit)) ?? nil
+        defer { handle?.unlock() }
+        let before = snapshot
+        var problem: String?
+        saving.withLock {
+            do throws(SessionFileError) {
+                guard isLocked || handle != nil else {
+                    throw SessionFileError("another process has held \(file.path).lock. Is a squire stopped?")
+                }
+                try save(identity, in: file, change)
+            } catch {
+                var record = snapshot.record
+                change(&record)
+                record.share(as: identity)
+                problem = error.description
+                let persistence = snapshot.unsaved(replacing: before.record.spent, error.description)
+                publish(record, persistence, by: .machine(AdoptedChange(from: before.record, to: record)))
+            }
+        }
+        // Else another process of this machine heard of it first, and this one by the file.
+        if before.record.localHolding.identity != identity {
+            let change = AdoptedChange(from: before.record, to: snapshot.record)
+            emit(.adopted(change, of: .machine, generation: generation))
+        }
+        if let problem { reportUnsaved(problem) }
+        // Those who wait for a refresh of this process are answered by its end.
+        if !isLocked { resumeWaiters() }
+    }
+
+    /// `saving` and the file's lock are held.
+    private func save(
+        _ identity: SharedIdentity,
+        in file: SessionFile,
+        _ change: (inout SessionRecord) -> Void
+    ) throws(SessionFileError) {
+        while true {
+            let (record, loaded) = try changing(file, replacesForeign: false)
+            if let loaded, loaded.record.localHolding.identity == identity {
+                // Another process of this machine was quicker.
+                let hand = Publication.Hand.machine(AdoptedChange(from: snapshot.record, to: loaded.record))
+                publish(loaded.record, .saved(loaded.version), by: hand)
+                return
+            }
+            var changed = record
+            change(&changed)
+            changed.share(as: identity)
+            let kept = try keep(record, replacedBy: changed, file)
+            let version = try file.keeping(kept, replacedBy: changed) { () throws(SessionFileError) in
+                try file.save(changed, mayReplace: { file.version() == loaded?.version })
+            }
+            // Else somebody without the lock was quicker: theirs counts as what was there.
+            guard let version else { continue }
+            publish(changed, .saved(version), by: .machine(AdoptedChange(from: snapshot.record, to: changed)))
+            file.removeAnswer()
+            return
+        }
+    }
+
+    /// Gives the login that is to be kept as the previous one. Keeps one that was this machine's own beside the file.
+    private func keep(
+        _ former: SessionRecord,
+        replacedBy new: SessionRecord,
+        _ file: SessionFile
+    ) throws(SessionFileError) -> SessionRecord? {
+        let isNews = former.lineage != new.lineage && former.token != new.token
+        guard isNews, !former.isDead(canRefresh: mayRefresh(former), now: clock.now.wall) else { return nil }
+        guard former.localHolding == .own else { return former }
+        try file.keepBeforeShared(former)
+        return nil
+    }
+
+    /// What was this machine's own becomes the session of all.
+    private func enrol(_ identity: SharedIdentity, isLocked: Bool) -> SharedSaving {
+        guard let file else { return .nothing }
+        let handle = isLocked ? nil : (try? file.lock(waitLimit: Self.deedWaitLimit)) ?? nil
+        guard isLocked || handle != nil else { return .nothing }
+        defer { handle?.unlock() }
+        return saving.withLock {
+            guard let loaded = (try? file.load()) ?? nil, foreign(loaded.record) == nil,
+                loaded.record.localHolding == .own
+            else { return .nothing }
+            var record = loaded.record
+            if let binding { record.complete(binding) }
+            record.share(as: identity)
+            let saved = try? file.save(record, mayReplace: { file.version() == loaded.version })
+            guard let version = saved ?? nil else { return .nothing }
+            let hand = Publication.Hand.file(AdoptedChange(from: snapshot.record, to: record))
+            publish(record, .saved(version), by: hand)
+            return .inFile
+        }
+    }
+
+    // MARK: Changes of this process
+
+    /// Makes the change that `steps` stand for, with the leave of the other machines. The file's lock is held.
+    func share(
+        _ wish: SharedWish,
+        _ sharing: any SessionSharing,
+        _ steps: ChangeSteps
+    ) throws(SessionFileError) {
+        if case .logout = wish {
+            // The issuer first: what it did not end is not forgotten.
+            guard try steps.tries() else { return }
+        }
+        let ending = sharing.change(wish, from: snapshot.isForeign ? SessionRecord() : snapshot.record, steps)
+        if let error = steps.error { throw error }
+        switch ending {
+        case .done, .settled: break
+        case .failed(let failure):
+            throw SessionFileError("the machines that share the session do not know of it: \(failure.words)")
+        }
+    }
+
+    /// One change of this process: what a person did. On the session's thread.
+    final class ChangeSteps: SharedSteps {
+        private let session: Session
+        private let file: SessionFile
+        private let keepsUnsaved: Bool
+        private let replacesForeign: Bool
+        private let change: Change
+        /// What was saved, under a name that another login may have taken meanwhile.
+        private var saved: HeldTokens?
+        private(set) var error: SessionFileError?
+
+        init(
+            _ session: Session,
+            _ file: SessionFile,
+            _ keepsUnsaved: Bool,
+            _ replacesForeign: Bool,
+            _ change: @escaping Change
+        ) {
+            self.session = session
+            self.file = file
+            self.keepsUnsaved = keepsUnsaved
+            self.replacesForeign = replacesForeign
+            self.change = change
+        }
+
+        /// Whether there is anything to change.
+        func tries() throws(SessionFileError) -> Bool {
+            var record = try session.changing(file, replacesForeign: replacesForeign).record
+            guard case .replace = change(&record, session.clock.now.wall) else { return false }
+            return true
+        }
+
+        func prepare() -> Bool { false }
+
+        func send() -> SharedSending { .nothing }
+
+        func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving {
+            if let saved { return rename(saved, identity) }
+            return replace(as: identity, over: there)
+        }
+
+        func forget(as identity: SharedIdentity) {
+            _ = replace(as: identity, over: nil)
+        }
+
+        private func replace(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving {
+            error = nil
+            do throws(SessionFileError) {
+                let isChanged = try session.replace(
+                    file,
+                    replacesForeign: replacesForeign,
+                    identity,
+                    over: there,
+                    change
+                )
+                guard isChanged else { return .nothing }
+                saved = session.snapshot.record.held
+                return .inFile
+            } catch {
+                self.error = error
+                guard keepsUnsaved, !error.isRefusal else { return .nothing }
+                session.saving.withLock { session.replaceInMemory(because: error, identity, change) }
+                session.reportUnsaved(error.description)
+                saved = session.snapshot.record.held
+                return .inMemory
+            }
+        }
+
+        /// The same tokens under another name.
+        private func rename(_ held: HeldTokens, _ identity: SharedIdentity) -> SharedSaving {
+            session.saving.withLock {
+                var record = session.snapshot.record
+                guard record.held == held else { return .nothing }
+                record.share(as: identity)
+                let version = (try? file.save(record)) ?? nil
+                session.publish(record, version.map(Persistence.saved) ?? session.snapshot.persistence, by: .change)
+                return version == nil ? .inMemory : .inFile
+            }
+        }
+    }
+}
+
+extension LocalHolding {
+    public var identity: SharedIdentity? {
+        switch self {
+        case .shared(let holding): holding.identity
+        case .own: nil
+        }
+    }
+}

@@ -1,0 +1,90 @@
+public import Support
+
+/// How a session is shared with other machines, for people and metrics.
+public struct SharedStatus: Sendable, Equatable {
+    /// A refresh that a machine has claimed.
+    public struct Claim: Sendable, Equatable {
+        /// Which process of which machine.
+        public var by: String
+        /// Seconds since this machine first saw it.
+        public var age: Int
+
+        public init(by: String, age: Int) {
+            self.by = by
+            self.age = age
+        }
+    }
+
+    /// Where the session is kept: `etcd` or `kubernetes`.
+    public var engine: String
+    /// The session's name there.
+    public var name: String
+    /// Whether the engine answered when it was asked last; nil while it was not.
+    public var isReachable: Bool?
+    /// Why it cannot be reached, or its record not be used.
+    public var problem: String?
+    /// Which write the engine's record is; nil while none is known.
+    public var revision: Int64?
+    public var era: Int?
+    public var generation: Int?
+    public var claim: Claim?
+    /// Seconds since when tokens are in use here that the other machines do not know; nil if they know them.
+    public var notSharedFor: Int?
+
+    /// What was done through the engine, since this process began.
+    public var counts = Counts()
+
+    public struct Counts: Sendable, Equatable {
+        /// What became of the claims that were written.
+        public var claims = Claims()
+        /// Refreshes that another machine had claimed and was silent about.
+        public var takeovers = 0
+        /// Tokens of other machines that were taken over here.
+        public var adoptions = 0
+        /// How long that took, in all, from hearing of them.
+        public var adoptionNanoseconds: Int64 = 0
+
+        public init() {}
+    }
+
+    public struct Claims: Sendable, Equatable {
+        public var written = 0
+        public var conflict = 0
+        public var unclear = 0
+        public var failed = 0
+    }
+
+    public init(engine: String, name: String) {
+        self.engine = engine
+        self.name = name
+    }
+
+    /// What is wrong and what to do about it; nil if all is well.
+    public var advice: String? {
+        let reason = problem.map { " (\($0))" } ?? ""
+        if notSharedFor != nil {
+            return "The token is in use here and NOT SHARED\(reason): until the other machines have it, they cannot "
+                + "refresh, and a loss of this machine costs the login. Sharing is tried again by itself."
+        }
+        guard let problem else { return nil }
+        return isReachable == false
+            ? "The other machines cannot be asked (\(problem)): the token is used to its end, and not refreshed until then."
+            : "The shared session \(name) cannot be used: \(problem)."
+    }
+
+    public var json: JSONValue {
+        let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
+        return .object([
+            .init("engine", .string(engine)), .init("name", .string(name)),
+            .init("reachable", isReachable.map(JSONValue.bool) ?? .null),
+            .init("revision", number(revision.map { Int($0) })), .init("era", number(era)),
+            .init("generation", number(generation)),
+            .init(
+                "claim",
+                claim.map { .object([.init("by", .string($0.by)), .init("age", .integer($0.age))]) } ?? .null
+            ),
+            .init("not_shared", .bool(notSharedFor != nil)), .init("not_shared_for", number(notSharedFor)),
+            .init("problem", problem.map(JSONValue.string) ?? .null),
+        ])
+    }
+}

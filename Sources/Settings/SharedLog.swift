@@ -1,0 +1,89 @@
+import Logging
+public import SharedSession
+
+/// How what happens to a shared session is logged.
+public enum SharedLog {
+    public static func log(_ news: SharedNews, to log: MessageLog) {
+        log.write(message(news))
+    }
+
+    /// What a command says of it; nil for what is no trouble.
+    public static func warning(_ news: SharedNews) -> String? {
+        let message = message(news)
+        return message.level >= .warning ? message.text : nil
+    }
+
+    static func message(_ news: SharedNews) -> LogMessage {
+        switch news {
+        case .reachable:
+            LogMessage(
+                .notice,
+                event: "shared",
+                "what the session is shared through answers again",
+                [outcome("reachable")]
+            )
+        case .unreachable(let failure):
+            LogMessage(
+                .warning,
+                event: "shared",
+                "what the session is shared through cannot be asked (\(failure.detail)): the token is used to its end, "
+                    + "and not refreshed until then\(failure.advice.map { ". \($0)" } ?? "")",
+                [outcome("unreachable"), ("reason", .text(failure.detail))]
+            )
+        case .unusable(let reason):
+            LogMessage(
+                .error,
+                event: "shared",
+                "the shared session is neither used nor replaced: \(reason)",
+                [outcome("unusable"), ("reason", .text(reason))]
+            )
+        case .notShared(let reason):
+            LogMessage(
+                .error,
+                event: "shared",
+                "the new token is in use but NOT SHARED, and the other machines have a dead one"
+                    + (reason.map { ": \($0)" } ?? ""),
+                [outcome("not_shared"), ("reason", reason.map(LogMessage.Value.text))]
+            )
+        case .shared:
+            LogMessage(.notice, event: "shared", "the other machines have the token now", [outcome("shared")])
+        case .takesOver(let machine):
+            LogMessage(
+                .warning,
+                event: "shared",
+                "\(machine) was silent for too long: its refresh is taken over",
+                [outcome("takeover"), ("by", .text(machine))]
+            )
+        case .takenOver:
+            LogMessage(
+                .warning,
+                event: "shared",
+                "another machine has taken over the refresh of this one, which was silent for too long",
+                [outcome("taken_over")]
+            )
+        case .putsBack:
+            LogMessage(
+                .warning,
+                event: "shared",
+                "the machines had an older token than this one, or none: this one's is put back",
+                [outcome("put_back")]
+            )
+        case .drops:
+            LogMessage(
+                .warning,
+                event: "shared",
+                "another machine's token took the place of the one that this machine was given",
+                [outcome("dropped")]
+            )
+        case .tooLate:
+            LogMessage(
+                .notice,
+                event: "shared",
+                "leave to refresh came too late to be used",
+                [outcome("too_late")]
+            )
+        }
+    }
+
+    private static func outcome(_ word: String) -> (String, LogMessage.Value?) { ("outcome", .text(word)) }
+}

@@ -1,0 +1,319 @@
+import Credentials
+import Platform
+
+/// What the protocol's thread knows, and what it does because of what it hears. Pure but for the dice.
+struct SharedCore: Sendable {
+    /// What is to be done because of an event, in that order.
+    enum Effect: Sendable {
+        case get
+        case swap(expecting: StoredValue?, bytes: [UInt8])
+        case watch
+        /// For the session's thread.
+        case put(SharedDesk.Item)
+        case engineIsBack
+        case tell(SharedNews)
+    }
+
+    /// A change of this process.
+    private enum Change {
+        case none
+        /// It begins when nothing else is on its way to the session.
+        case waiting(SharedWish)
+        case under(Work)
+    }
+
+    private enum Work {
+        case refresh
+        /// Before it can be refreshed, what this machine has becomes the session of all.
+        case join
+        case login
+        case logout
+        case look
+    }
+
+    private enum Life {
+        /// Nothing was asked of the engine yet.
+        case new
+        case begun
+        /// Begins nothing more.
+        case closed
+    }
+
+    private(set) var machine: SharedState
+    private var values: SharedValues
+    /// What the session holds.
+    private var local = SessionRecord()
+    private var change = Change.none
+    private var life = Life.new
+    private var isKept = false
+    /// Deeds that the session has not carried out yet.
+    private var outstanding = 0
+    /// The value that is being written.
+    private var writing: SharedValues.Known?
+    private var report: SharedReport
+
+    init(_ machine: SharedState, _ values: SharedValues, _ report: SharedReport) {
+        self.machine = machine
+        self.values = values
+        self.report = report
+    }
+
+    func status(now: Int64) -> SharedStatus {
+        let seen = machine.seen.flatMap { view in values[view.version].map { (view.facts, $0.value.revision) } }
+        return report.status(seen?.0, revision: seen?.1, problem: values.problem, now: now)
+    }
+
+    /// Nothing is under way that another machine must learn of.
+    var isAtRest: Bool { !machine.isOwing && outstanding == 0 }
+
+    /// When `time` is to be told; nil where nothing waits.
+    var wakeAt: Int64? { machine.wakeAt }
+
+    // MARK: What is heard
+
+    mutating func holds(_ record: SessionRecord, now: Int64) -> [Effect] {
+        let former = local
+        local = record
+        let effects = settled([], now)
+        // Somebody put in tokens that nobody shares.
+        guard isKept, case .begun = life, case .none = change, outstanding == 0, hasOwn, former.held != record.held
+        else { return effects }
+        return effects + settled(handle(.joins, now), now)
+    }
+
+    /// From now on this machine keeps step with the others.
+    mutating func begin(now: Int64) -> [Effect] {
+        guard case .new = life else { return [] }
+        isKept = true
+        return settled(start(now) + look(now), now)
+    }
+
+    private mutating func look(_ now: Int64) -> [Effect] {
+        outstanding == 0 ? handle(hasOwn ? .joins : .started, now) : []
+    }
+
+    private var hasOwn: Bool { local.localHolding == .own }
+
+    private mutating func start(_ now: Int64) -> [Effect] {
+        guard case .new = life else { return [] }
+        life = .begun
+        return [.watch] + adoptFile(now)
+    }
+
+    mutating func change(_ wish: SharedWish, _ record: SessionRecord, now: Int64) -> [Effect] {
+        local = record
+        if case .closed = life { return [.put(.end(.failed(.closed)))] }
+        change = .waiting(wish)
+        return settled(start(now), now)
+    }
+
+    mutating func close(now: Int64) -> [Effect] {
+        life = .closed
+        // What the API may have answered already is saved, and shared if that is possible.
+        guard !machine.isChanging else { return [] }
+        return end(.failed(.closed))
+    }
+
+    mutating func carriedOut(now: Int64) -> [Effect] {
+        outstanding = max(0, outstanding - 1)
+        return settled([], now)
+    }
+
+    mutating func took(_ event: SharedState.Event, now: Int64) -> [Effect] { settled(handle(event, now), now) }
+
+    mutating func read(_ result: Result<StoredValue?, SharedStoreFailure>, now: Int64) -> [Effect] {
+        switch result {
+        case .success(let value):
+            let back = tell(report.answered())
+            return back + settled(handle(.read(values.reading(value, own: local)), now), now)
+        case .failure(let failure):
+            return tell(report.failed(failure)) + settled(handle(.read(nil), now), now)
+        }
+    }
+
+    mutating func swapped(_ outcome: SwapOutcome, now: Int64) -> [Effect] {
+        var effects: [Effect] = []
+        let event: SharedState.Swapped
+        switch outcome {
+        case .written(let revision):
+            effects += tell(report.answered())
+            guard var written = writing else { return effects }
+            written.value.revision = revision
+            event = .written(version: values.written(written))
+        case .conflict(let value):
+            effects += tell(report.answered())
+            event = .conflict(values.reading(value, own: local))
+        case .unclear(let failure):
+            report.note(failure)
+            event = .unclear
+        case .failed(let failure):
+            effects += tell(report.failed(failure))
+            event = .failed
+        }
+        writing = nil
+        report.count(event, machine)
+        return effects + settled(handle(.swapped(event), now), now)
+    }
+
+    mutating func watched(_ news: SharedStoreNews, now: Int64) -> [Effect] {
+        switch news {
+        case .connected:
+            let effects = tell(report.answered()) + [.engineIsBack]
+            // Silence is counted anew.
+            return effects + settled(handle(.disconnected, now) + handle(.connected, now), now)
+        case .changed(let value):
+            report.heard(now)
+            let effects = handle(.watched(values.reading(value, own: local)), now)
+            return settled(effects, now)
+        case .lost(let failure):
+            return tell(report.failed(failure)) + settled(handle(.disconnected, now), now)
+        }
+    }
+
+    // MARK: What is done
+
+    private mutating func handle(_ event: SharedState.Event, _ now: Int64) -> [Effect] {
+        let actions = machine.handle(event, at: now, chance: .system)
+        let isShared = !actions.contains(.say(.notShared))
+        var effects: [Effect] = []
+        for action in actions { effects += obey(action, isShared: isShared, now) }
+        report.see(machine.seen?.facts.claim, now)
+        return effects
+    }
+
+    /// The end of each event: forgets what is over, and begins what waited for it.
+    private mutating func settled(_ done: [Effect], _ now: Int64) -> [Effect] {
+        var effects = done
+        values.forget(allBut: machine.seen?.version)
+        guard outstanding == 0 else { return effects }
+        effects += adoptFile(now)
+        guard outstanding == 0 else { return effects }
+        if case .waiting(let wish) = change, isInStep || !wish.needsStep { effects += begin(wish, now) }
+        // Whatever came of it: nobody waits for what is not under way.
+        if case .under = change, machine.isIdle, outstanding == 0 { effects += end(.settled) }
+        return effects
+    }
+
+    /// Whether the protocol speaks of what the session has.
+    private var isInStep: Bool { machine.held.identity == holding.identity }
+
+    private var holding: SharedHolding {
+        switch local.localHolding {
+        case .shared(let holding): holding
+        case .own: .nothing
+        }
+    }
+
+    /// Another process of this machine, or a person, may have changed the file.
+    private mutating func adoptFile(_ now: Int64) -> [Effect] {
+        guard !isInStep, machine.heedsFile else { return [] }
+        if case .under = change { return [] }
+        let effects = handle(.fileChanged(holding), now)
+        guard isKept, hasOwn, outstanding == 0, case .begun = life else { return effects }
+        return effects + handle(.joins, now)
+    }
+
+    private mutating func begin(_ wish: SharedWish, _ now: Int64) -> [Effect] {
+        switch wish {
+        case .refresh where hasOwn:
+            change = .under(.join)
+            return handle(.joins, now)
+        case .refresh:
+            change = .under(.refresh)
+            return handle(.refreshWanted, now)
+        case .login:
+            change = .under(.login)
+            return handle(.loggedIn, now)
+        case .logout:
+            change = .under(.logout)
+            return handle(.loggedOut, now)
+        case .look:
+            change = .under(.look)
+            return handle(hasOwn ? .joins : .started, now)
+        }
+    }
+
+    private mutating func end(_ ending: SharedEnding) -> [Effect] {
+        if case .none = change { return [] }
+        change = .none
+        return [.put(.end(ending))]
+    }
+
+    /// What another machine did takes the place of what this one was to refresh. A person's wish is later.
+    private mutating func superseded() -> [Effect] {
+        switch change {
+        case .waiting(.login), .waiting(.logout), .under(.login), .under(.logout), .none: []
+        case .waiting(.refresh), .waiting(.look), .under(.refresh), .under(.join), .under(.look): end(.settled)
+        }
+    }
+
+    private mutating func deed(_ deed: SharedDeed) -> Effect {
+        outstanding += 1
+        return .put(.deed(deed))
+    }
+
+    private mutating func obey(_ action: SharedState.Action, isShared: Bool, _ now: Int64) -> [Effect] {
+        switch action {
+        case .get: return [.get]
+        case .swap(let expecting, let new): return swap(expecting, new, now)
+        case .prepare: return step(.prepare) ?? handle(.prepared(false), now)
+        case .send: return step(.send) ?? handle(.answered(.nothing), now)
+        case .save(let identity): return save(identity)
+        case .adopt(let view):
+            guard let session = values[view.version]?.session else { return [] }
+            report.adopted(now)
+            let isRefused = view.facts.state == .refused
+            return [deed(.adopt(session.record, view.facts.identity, isRefused: isRefused))] + superseded()
+        case .use: return end(.done(isShared: isShared))
+        case .forget(let identity):
+            if case .under(.logout) = change { return (step(.forget(identity)) ?? []) + end(.done(isShared: isShared)) }
+            return [deed(.forget(identity))] + superseded()
+        case .refuse(let refusal):
+            if case .under = change { return end(.failed(SharedFailure(refusal, values.problem ?? report.problem))) }
+            guard refusal == .loginNeeded, case .tokens(let identity) = machine.held else { return [] }
+            return [deed(.deny(identity))]
+        case .say(let notice):
+            return tell(report.said(notice, values.problem, now))
+        }
+    }
+
+    private func tell(_ news: SharedNews?) -> [Effect] { news.map { [.tell($0)] } ?? [] }
+
+    /// Nil without a change that could take it.
+    private func step(_ step: SharedStep) -> [Effect]? {
+        guard case .under = change else { return nil }
+        return [.put(.step(step))]
+    }
+
+    private mutating func save(_ identity: SharedIdentity) -> [Effect] {
+        switch change {
+        case .under(.refresh), .under(.login):
+            let there = machine.seen.flatMap { values[$0.version]?.session?.record }
+            let isOther = machine.seen.map { $0.facts.identity != machine.held.identity } ?? false
+            return [.put(.step(.save(identity, over: isOther ? there : nil)))]
+        case .none, .waiting, .under(.join), .under(.logout), .under(.look): return [deed(.enrol(identity))]
+        }
+    }
+
+    private mutating func swap(_ expecting: SharedView?, _ new: SharedFacts, _ now: Int64) -> [Effect] {
+        guard let (record, session) = values.record(new, expecting: expecting, own: local) else {
+            report.note(
+                SharedStoreFailure(.configuration, "this machine has not got what is to be shared, or cannot seal it")
+            )
+            return handle(.swapped(.failed), now)
+        }
+        let bytes = record.bytes
+        writing = SharedValues.Known(value: StoredValue(bytes: bytes, revision: 0), record: record, session: session)
+        return [.swap(expecting: expecting.flatMap { values[$0.version]?.value }, bytes: bytes)]
+    }
+}
+
+extension SharedWish {
+    /// It is of what the session holds.
+    fileprivate var needsStep: Bool {
+        switch self {
+        case .refresh, .look: true
+        case .login, .logout: false
+        }
+    }
+}

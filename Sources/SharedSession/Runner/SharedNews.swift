@@ -1,0 +1,37 @@
+import Credentials
+
+/// What people may want to know of a session that machines share. Told on the protocol's thread; holds no secret.
+public enum SharedNews: Equatable, Sendable {
+    /// The engine answers, after it did not, or for the first time.
+    case reachable
+    case unreachable(SharedStoreFailure)
+    /// The engine has a record that this machine neither uses nor replaces.
+    case unusable(reason: String)
+    /// Tokens are in use here that the other machines do not know.
+    case notShared(reason: String?)
+    /// They know them now.
+    case shared
+    /// The machine that claimed the refresh was silent for too long.
+    case takesOver(from: String)
+    /// Another machine has taken over what this one refreshes.
+    case takenOver
+    /// The engine had forgotten what this machine has.
+    case putsBack
+    /// Another machine's token took the place of this one's.
+    case drops
+    /// The claim was known too late to refresh under it.
+    case tooLate
+}
+
+extension SharedFailure {
+    init(_ refusal: SharedState.Refusal, _ problem: String?) {
+        switch refusal {
+        case .unreachable: self = .unreachable(problem ?? "no answer")
+        case .unanswered: self = .unanswered
+        case .noRoom: self = .notWritable
+        case .unreadable: self = .unusable(problem ?? "the shared record cannot be used")
+        case .loginNeeded: self = .loginNeeded
+        case .exhausted: self = .exhausted
+        }
+    }
+}

@@ -1,0 +1,230 @@
+public import Credentials
+import Platform
+import Threads
+
+/// Shares a session through an engine: runs the protocol on a thread of its own, between the engine and the session.
+///
+/// *Threading*: see `SessionSharing`. Holds its session weakly; the session holds it.
+public final class SharedRunner: SessionSharing {
+    public struct Options: Sendable {
+        /// `etcd` or `kubernetes`.
+        public var engine: String
+        /// The session's name there.
+        public var name: String
+        public var seal: SharedSeal
+        /// The file with the keys, for messages.
+        public var keyFile: String
+        /// The origin of the API that the session is for.
+        public var origin: String
+        public var timing: SharedTiming
+
+        public init(
+            engine: String,
+            name: String,
+            seal: SharedSeal,
+            keyFile: String,
+            origin: String,
+            timing: SharedTiming
+        ) {
+            self.engine = engine
+            self.name = name
+            self.seal = seal
+            self.keyFile = keyFile
+            self.origin = origin
+            self.timing = timing
+        }
+    }
+
+    private struct Weak: Sendable {
+        weak var session: (any SharedSide)?
+    }
+
+    private struct Timer {
+        var due: Int64?
+        var whenAtRest: Latch<Void>?
+    }
+
+    /// How long a result may keep a process that ends, where the engine does not answer.
+    private static let patienceAtEnd = Duration.seconds(3)
+
+    private let store: any SharedStore
+    private let clock: any CredentialClock
+    private let observe: @Sendable (SharedNews) -> Void
+    private let core: Guarded<SharedCore>
+    private let timer = Guarded(Timer())
+    private let session = Guarded(Weak())
+    private let desk = SharedDesk()
+    private let thread = WorkThread(name: "squire-shared")
+
+    /// `observe` must not block.
+    public init(
+        _ store: any SharedStore,
+        _ options: Options,
+        clock: any CredentialClock = SystemClock(),
+        observe: @escaping @Sendable (SharedNews) -> Void = { _ in }
+    ) {
+        self.store = store
+        self.clock = clock
+        self.observe = observe
+        core = Guarded(
+            SharedCore(
+                SharedState(me: ProcessName.make(), held: .nothing, timing: options.timing),
+                SharedValues(seal: options.seal, origin: options.origin, keyFile: options.keyFile),
+                SharedReport(engine: options.engine, name: options.name)
+            )
+        )
+    }
+
+    // MARK: From the session
+
+    public func attach(_ session: any SharedSide) {
+        self.session.with { $0.session = session }
+    }
+
+    public func holds(_ record: SessionRecord) {
+        post { $0.holds(record, now: $1) }
+    }
+
+    public func begin() {
+        post { $0.begin(now: $1) }
+    }
+
+    public func change(_ wish: SharedWish, from record: SessionRecord, _ steps: any SharedSteps) -> SharedEnding {
+        desk.beginChange()
+        defer { if desk.endChange() { callSession() } }
+        guard post({ $0.change(wish, record, now: $1) }) else { return .failed(.closed) }
+        while true {
+            switch desk.take() {
+            case .end(let ending): return ending
+            case .deed(let deed): carryOut(deed, isLocked: true)
+            case .step(.prepare):
+                let isReady = steps.prepare()
+                post { $0.took(.prepared(isReady), now: $1) }
+            case .step(.send):
+                let answer = SharedState.Answer(steps.send())
+                post { $0.took(.answered(answer), now: $1) }
+            case .step(.save(let identity, let there)):
+                let saved = SharedState.Saved(steps.save(as: identity, over: there))
+                post { $0.took(.saved(saved), now: $1) }
+            case .step(.forget(let identity)): steps.forget(as: identity)
+            }
+        }
+    }
+
+    public func close() {
+        post { $0.close(now: $1) }
+    }
+
+    public func finish(timeout: Duration) -> Bool {
+        let latch = Latch<Void>()
+        timer.with { $0.whenAtRest = latch }
+        let limit = min(timeout, Self.patienceAtEnd)
+        // Each of them ends the wait; the thread does this after all that it was handed before.
+        post { _, _ in [] }
+        thread.executeLater(limit.wholeNanoseconds) { latch.set(()) }
+        if timeout > .zero { latch.wait() }
+        let isDone = core.with { $0.isAtRest }
+        let store = store
+        if timeout > .zero {
+            store.stop()
+        } else {
+            // Nobody is left to wait for it.
+            _ = thread.execute { store.stop() }
+        }
+        return thread.finish(timeout: timeout > .zero ? limit : .zero) && isDone
+    }
+
+    public var status: SharedStatus { core.with { $0.status(now: clock.elapsed()) } }
+
+    // MARK: The protocol's thread
+
+    /// Tells the protocol of an event, on its thread. `now` is read when the event is handled. False when it has ended.
+    @discardableResult
+    private func post(_ event: @escaping @Sendable (inout SharedCore, _ now: Int64) -> [SharedCore.Effect]) -> Bool {
+        thread.execute { [weak self] in self?.handle(event) }
+    }
+
+    private func handle(_ event: (inout SharedCore, Int64) -> [SharedCore.Effect]) {
+        let (effects, wakeAt, isAtRest) = core.with { core in
+            let effects = event(&core, clock.elapsed())
+            return (effects, core.wakeAt, core.isAtRest)
+        }
+        for effect in effects { carryOut(effect) }
+        wake(at: wakeAt)
+        if isAtRest { timer.with { $0.whenAtRest }?.set(()) }
+    }
+
+    private func carryOut(_ effect: SharedCore.Effect) {
+        switch effect {
+        case .get: store.get { [weak self] result in self?.post { $0.read(result, now: $1) } }
+        case .swap(let expecting, let bytes):
+            store.swap(expecting: expecting, with: bytes) { [weak self] outcome in
+                self?.post { $0.swapped(outcome, now: $1) }
+            }
+        case .watch: store.watch { [weak self] news in self?.post { $0.watched(news, now: $1) } }
+        case .put(let item): if desk.put(item) { callSession() }
+        case .engineIsBack: session.with { $0.session }?.engineIsBack()
+        case .tell(let news): observe(news)
+        }
+    }
+
+    /// Waits for the moment. One that comes too early, or for nothing any more, does no harm.
+    private func wake(at due: Int64?) {
+        guard let due else { return }
+        let now = clock.elapsed()
+        let isSooner = timer.with { timer in
+            if let set = timer.due, set <= due, set > now { return false }
+            timer.due = due
+            return true
+        }
+        guard isSooner else { return }
+        thread.executeLater(max(due.subtracting(saturating: now), 0)) { [weak self] in
+            guard let self else { return }
+            timer.with { if $0.due == due { $0.due = nil } }
+            handle { $0.took(.time, now: $1) }
+        }
+    }
+
+    // MARK: The session's thread
+
+    private func callSession() {
+        let side = session.with { $0.session }
+        let isTaken =
+            side?.execute { [weak self] in
+                guard let self else { return }
+                while let deed = desk.takeDeed() { carryOut(deed, isLocked: false) }
+            } ?? false
+        // Without a session nothing is left to be in step with.
+        if !isTaken { post { $0.carriedOut(now: $1) } }
+    }
+
+    private func carryOut(_ deed: SharedDeed, isLocked: Bool) {
+        let saving = session.with { $0.session }?.carryOut(deed, isLocked: isLocked) ?? .nothing
+        if case .enrol = deed {
+            let saved = SharedState.Saved(saving)
+            post { $0.took(.saved(saved), now: $1) }
+        }
+        post { $0.carriedOut(now: $1) }
+    }
+}
+
+extension SharedState.Answer {
+    fileprivate init(_ sending: SharedSending) {
+        switch sending {
+        case .tokens: self = .tokens
+        case .refused: self = .refused
+        case .lost: self = .lost
+        case .nothing: self = .nothing
+        }
+    }
+}
+
+extension SharedState.Saved {
+    fileprivate init(_ saving: SharedSaving) {
+        switch saving {
+        case .inFile: self = .inFile
+        case .inMemory: self = .inMemory
+        case .nothing: self = .nothing
+        }
+    }
+}

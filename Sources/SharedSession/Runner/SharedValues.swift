@@ -1,0 +1,134 @@
+import Credentials
+
+/// The values of the engine that the protocol speaks of, with what they hold: numbered, opened and sealed. Decides
+/// only.
+struct SharedValues: Sendable {
+    struct Known: Sendable {
+        var value: StoredValue
+        var record: SharedRecord
+        /// Nil for a tombstone.
+        var session: SealedSession?
+    }
+
+    let seal: SharedSeal
+    /// The origin of the API that this machine's session is for.
+    let origin: String
+    let keyFile: String
+    private var last: UInt64 = 0
+    private var known: [UInt64: Known] = [:]
+    /// Why the value that was read last can neither be used nor replaced; nil if it can.
+    private(set) var problem: String?
+
+    init(seal: SharedSeal, origin: String, keyFile: String) {
+        self.seal = seal
+        self.origin = origin
+        self.keyFile = keyFile
+    }
+
+    subscript(version: UInt64) -> Known? { known[version] }
+
+    /// Forgets all but what the protocol may still speak of.
+    mutating func forget(allBut version: UInt64?) {
+        known = known.filter { $0.key == version }
+    }
+
+    /// What a value says; nil where there is none. `own` is what this machine has: another customer's session does not
+    /// take the place of one that was never shared.
+    mutating func reading(_ value: StoredValue?, own: SessionRecord) -> SharedReading {
+        problem = nil
+        guard let value else { return .absent }
+        if let (version, there) = known.first(where: { $0.value.value == value }) {
+            return reading(version, there, own)
+        }
+        switch SharedValue(value, seal) {
+        case .absent: return .absent
+        case .tombstone(let record): return reading(note(Known(value: value, record: record)), own)
+        case .session(let record, let session):
+            return reading(note(Known(value: value, record: record, session: session)), own)
+        case .damaged(let damage):
+            problem = "the shared record \(damage)"
+            if case .version = damage { return .unreadable(.newer) }
+            return .unreadable(.damaged)
+        case .closed(_, let trouble):
+            problem = "the shared record \(trouble.text(keyFile))"
+            if case .unknownKey = trouble { return .unreadable(.unknownKey) }
+            return .unreadable(.damaged)
+        }
+    }
+
+    private mutating func reading(_ noted: (UInt64, Known), _ own: SessionRecord) -> SharedReading {
+        reading(noted.0, noted.1, own)
+    }
+
+    private mutating func reading(_ version: UInt64, _ there: Known, _ own: SessionRecord) -> SharedReading {
+        if let session = there.session {
+            guard SessionBinding.isSame(session.origin, origin) else {
+                problem = "it belongs to \(session.origin)"
+                return .unreadable(.foreign)
+            }
+            if own.localHolding == .own, let mine = own.token?.claims?.subject, let theirs = session.subject,
+                mine != theirs
+            {
+                problem =
+                    "it is customer \(theirs)'s, and the session of this machine customer \(mine)'s. "
+                    + "Log in with --replace, or give session.shared another name"
+                return .unreadable(.otherCustomer)
+            }
+        }
+        return .record(SharedView(SharedFacts(there.record), version: version))
+    }
+
+    private mutating func note(_ new: Known) -> (UInt64, Known) {
+        last += 1
+        known[last] = new
+        return (last, new)
+    }
+
+    /// The number of a value that was written.
+    mutating func written(_ new: Known) -> UInt64 { note(new).0 }
+
+    /// The record that is to be written where the engine has `expecting`: the same tokens in another state, or what
+    /// `own` holds. Nil if this machine has not got it, or it cannot be sealed.
+    func record(_ new: SharedFacts, expecting: SharedView?, own: SessionRecord) -> (SharedRecord, SealedSession?)? {
+        if let expecting, expecting.facts.identity == new.identity, let there = known[expecting.version] {
+            guard let state = SharedRecord.State(new.state), let record = there.record.with(state) else { return nil }
+            return (record, there.session)
+        }
+        switch new.state {
+        case .none: return (try? seal.tombstone(new.identity)).map { ($0, nil) }
+        case .ready:
+            guard own.localHolding == .shared(.tokens(new.identity)), let session = SealedSession(own) else {
+                return nil
+            }
+            return (try? seal.seal(session, new.identity)).map { ($0, session) }
+        case .busy, .refused: return nil
+        }
+    }
+}
+
+extension SharedFacts {
+    init(_ record: SharedRecord) {
+        let state: State =
+            switch record.state {
+            case .ready: .ready
+            case .busy(let claim): .busy(Claim(id: claim.id, by: claim.by, beat: claim.beat))
+            case .refused: .refused
+            case .none: .none
+            }
+        self.init(record.identity, state)
+    }
+}
+
+extension SharedRecord.State {
+    /// Nil at the end of counting.
+    init?(_ state: SharedFacts.State) {
+        switch state {
+        case .ready: self = .ready
+        case .busy(let claim):
+            guard let claim = SharedRecord.Claim(id: claim.id, by: claim.by, beat: claim.beat) else { return nil }
+            self = .busy(claim)
+        case .refused: self = .refused
+        case .none: self = .none
+        }
+    }
+}
