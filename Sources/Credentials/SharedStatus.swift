@@ -72,6 +72,34 @@ public struct SharedStatus: Sendable, Equatable {
             : "The shared session \(name) cannot be used: \(problem)."
     }
 
+    /// Reads what `json` gave; nil if it is something else.
+    public init?(_ json: JSONValue) {
+        guard let engine = json["engine"]?.string, let name = json["name"]?.string else { return nil }
+        self.init(engine: engine, name: name)
+        isReachable = json["reachable"]?.bool
+        revision = json["revision"]?.integer.map(Int64.init)
+        era = json["era"]?.integer
+        generation = json["generation"]?.integer
+        if let by = json["claim"]?["by"]?.string, let age = json["claim"]?["age"]?.integer {
+            claim = Claim(by: by, age: age)
+        }
+        notSharedFor = json["not_shared_for"]?.integer
+        problem = json["problem"]?.string
+    }
+
+    /// The same for people, in a few words each.
+    public var lines: [String] {
+        var words = [
+            isReachable.map { $0 ? "reachable" : "NOT REACHABLE" }, generation.map { "generation \($0)" },
+            era.map { "login \($0)" }, revision.map { "revision \($0)" },
+        ].compactMap(\.self)
+        if words.isEmpty { words = ["not asked: squire shared status asks it"] }
+        var lines = ["\(name) in \(engine): \(words.joined(separator: ", "))"]
+        if let claim { lines.append("\(claim.by) refreshes it, for \(claim.age) s") }
+        if let notSharedFor { lines.append("NOT SHARED for \(notSharedFor) s") }
+        return lines
+    }
+
     public var json: JSONValue {
         let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
         return .object([

@@ -95,6 +95,36 @@ extension InspectorServer {
         if let age = session.age { text.sample("squire_token_age_seconds", [:], "\(age)") }
         text.family("squire_token_expires_seconds", "gauge", "Seconds until the token expires.")
         if let seconds = session.expiresIn { text.sample("squire_token_expires_seconds", [:], "\(seconds)") }
+        if let shared = session.shared { sharedMetrics(shared, &text) }
+    }
+
+    private static func sharedMetrics(_ shared: SharedStatus, _ text: inout Exposition) {
+        text.family("squire_shared_reachable", "gauge", "1 while the engine answers that machines share the session in.")
+        text.sample("squire_shared_reachable", [:], shared.isReachable == true ? "1" : "0")
+        text.family("squire_shared_not_shared", "gauge", "1 while a token is in use that the other machines do not know.")
+        text.sample("squire_shared_not_shared", [:], shared.notSharedFor == nil ? "0" : "1")
+        text.family("squire_shared_claims_total", "counter", "Claims to refresh the shared token, by outcome.")
+        let claims = shared.counts.claims
+        for (outcome, count) in [
+            ("written", claims.written), ("conflict", claims.conflict), ("unclear", claims.unclear),
+            ("failed", claims.failed),
+        ] {
+            text.sample("squire_shared_claims_total", ["outcome": outcome], "\(count)")
+        }
+        text.family(
+            "squire_shared_takeovers_total",
+            "counter",
+            "Refreshes that another machine had begun and was silent about."
+        )
+        text.sample("squire_shared_takeovers_total", [:], "\(shared.counts.takeovers)")
+        text.family(
+            "squire_shared_adoption_seconds",
+            "summary",
+            "Time from hearing of another machine's token to its use here."
+        )
+        let seconds = Double(shared.counts.adoptionNanoseconds) / 1e9
+        text.sample("squire_shared_adoption_seconds_sum", [:], "\(seconds)")
+        text.sample("squire_shared_adoption_seconds_count", [:], "\(shared.counts.adoptions)")
     }
 }
 

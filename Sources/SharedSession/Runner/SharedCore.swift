@@ -116,6 +116,7 @@ struct SharedCore: Sendable {
 
     mutating func carriedOut(now: Int64) -> [Effect] {
         outstanding = max(0, outstanding - 1)
+        report.adopted(now)
         return settled([], now)
     }
 
@@ -162,7 +163,6 @@ struct SharedCore: Sendable {
             // Silence is counted anew.
             return effects + settled(handle(.disconnected, now) + handle(.connected, now), now)
         case .changed(let value):
-            report.heard(now)
             let effects = handle(.watched(values.reading(value, own: local)), now)
             return settled(effects, now)
         case .lost(let failure):
@@ -261,7 +261,7 @@ struct SharedCore: Sendable {
         case .save(let identity): return save(identity)
         case .adopt(let view):
             guard let session = values[view.version]?.session else { return [] }
-            report.adopted(now)
+            report.adopts(now)
             let isRefused = view.facts.state == .refused
             return [deed(.adopt(session.record, view.facts.identity, isRefused: isRefused))] + superseded()
         case .use: return end(.done(isShared: isShared))

@@ -17,7 +17,8 @@ struct SharedReport: Sendable {
     private var claim: (claim: SharedFacts.Claim, since: Int64)?
     /// Since when tokens are in use here that the others do not know.
     private var notSharedSince: Int64?
-    private var heardAt: Int64?
+    /// When a token of another machine was heard of that is not in use yet.
+    private var adoptingSince: Int64?
     private var counts = SharedStatus.Counts()
 
     init(engine: String, name: String) {
@@ -59,12 +60,15 @@ struct SharedReport: Sendable {
         }
     }
 
-    mutating func heard(_ now: Int64) { heardAt = now }
+    /// Another machine's token was heard of.
+    mutating func adopts(_ now: Int64) { adoptingSince = now }
 
+    /// What was heard of is in use.
     mutating func adopted(_ now: Int64) {
+        guard let since = adoptingSince else { return }
+        adoptingSince = nil
         counts.adoptions += 1
-        guard let heardAt else { return }
-        counts.adoptionNanoseconds = counts.adoptionNanoseconds &+ max(0, now &- heardAt)
+        counts.adoptionNanoseconds = counts.adoptionNanoseconds.adding(saturating: now.subtracting(saturating: since))
     }
 
     mutating func see(_ new: SharedFacts.Claim?, _ now: Int64) {

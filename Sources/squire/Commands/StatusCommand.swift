@@ -33,7 +33,9 @@ struct StatusCommand: ParsableCommand {
             return try proxy.show(json: json)
         }
         let session = try SessionAccess(loaded, .look)
-        let status = session.cache.status
+        var status = session.cache.status
+        // Which machine refreshes, and whether the others know of a token, is known to the Squire only that runs.
+        if status.shared != nil, let known = (try? RunningProxy.find(loaded))?.shared { status.shared = known }
         if json { return Output.json(status.json) }
         for line in Self.lines(status, session.loaded, now: SystemClock().wall()) { Output.line(line) }
         if status.isFailing { throw ExitCode(75) }
@@ -67,6 +69,9 @@ struct StatusCommand: ParsableCommand {
             let failed = status.failures.map { "\($0.count) \($0.outcome)" }.joined(separator: ", ")
             lines.append("refreshes   \(status.refreshes)\(failed.isEmpty ? "" : ", and failed: \(failed)")")
             lines += status.history.suffix(5).reversed().map { "            \(line($0, now: now))" }
+        }
+        for (index, line) in (status.shared?.lines ?? []).enumerated() {
+            lines.append((index == 0 ? "shared      " : "            ") + ControlCharacters.escaped(line))
         }
         if let advice = status.advice { lines += ["", advice] }
         if status.state == .none { lines += loaded.hints }

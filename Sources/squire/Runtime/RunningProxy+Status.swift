@@ -17,6 +17,9 @@ extension RunningProxy {
         return session?["advice"]?.string != nil && (session?["state"]?.string == "starting" || isOver)
     }
 
+    /// How its session is shared; nil where no other machine has it.
+    var shared: SharedStatus? { status["session"]?["shared"].flatMap(SharedStatus.init) }
+
     /// Prints the status of the Squire that runs. False if none does. Throws the exit code of `status` besides.
     static func showAny(json: Bool) throws -> Bool {
         guard let proxy = try? findAny() else { return false }
@@ -50,6 +53,9 @@ extension RunningProxy {
             lines.append("expires     \(distance), \(LocalTime.text(at, now: now))")
         }
         if let refreshes = session["refreshes"]?.integer { lines.append("refreshes   \(refreshes)") }
+        for (index, line) in (shared?.lines ?? []).enumerated() {
+            lines.append((index == 0 ? "shared      " : "            ") + ControlCharacters.escaped(line))
+        }
         if let advice = text(session["advice"]) { lines += ["", advice] }
         return lines
     }

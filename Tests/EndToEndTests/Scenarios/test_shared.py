@@ -102,13 +102,3 @@ class SharedConfiguration(Scenario):
         line = 1 + pathlib.Path(config).read_text().splitlines().index("    takeover: 34s")
         for command in ("check", "run"):
             self.assertIn(f"{config}:{line}: session.shared.takeover must be at least 35s", self.command(command, "--config", config, code=78).stderr)
-
-    def test_what_cannot_be_done_yet_is_refused(self):
-        """Passed over, each machine would end the others' sessions."""
-        config = self.configured("")
-        line = 1 + pathlib.Path(config).read_text().splitlines().index("  shared:")
-        for command in (("run",), ("exec", "--", "true"), ("login", "--token", "-"), ("token",), ("check", "--online")):
-            at = command.index("--") if "--" in command else len(command)
-            result = self.command(*command[:at], "--config", config, *command[at:], input="secret-token\n", code=78)
-            self.assertIn(f"{config}:{line}: session.shared is understood, and this Squire cannot share a session yet", result.stderr)
-        self.assertFalse(self.session_file.exists())
