@@ -71,7 +71,7 @@ public struct BlockingRequest: Sendable {
         _ authentication: EasyHandle.ProxyAuthentication
     ) throws(Failure) -> Response {
         let sink = AnswerSink(limit: maximumResponseBytes)
-        let code = perform(settings, on: easy, authentication, into: sink) { curl_easy_perform(easy.curl) }
+        let code = perform(settings, on: easy, authentication, into: sink) { easy.transfer(within: timeout) }
         guard code == CURLE_OK else {
             let error = sink.problem ?? easy.error(code)
             throw easy.hasSent && error.kind != .refusedByProxy
