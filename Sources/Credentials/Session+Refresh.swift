@@ -478,8 +478,7 @@ extension Session {
     ) -> Ending {
         var record = rotation.base
         record.record(entry(rotation, outcome, detail: detail, status: status))
-        // Else the machines that share the session know it.
-        if outcome == .refused, sharing == nil { record.isRefreshDenied = true }
+        if outcome == .refused { record.isRefreshDenied = true }
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
         saving.withLock { keep(record, rotation) }
         let isUnanswered = record.unanswered != nil

@@ -156,8 +156,8 @@ extension SharedFailure {
         case .notWritable: "the session file could not take a new token"
         case .loginNeeded:
             "The API refused to refresh the token that the machines share. The one that refreshed it last may still "
-                + "hold its successor, and shares it when it runs again"
-        case .exhausted: "the shared session was refreshed as often as can be counted"
+                + "hold its successor, and shares it when it runs again."
+        case .exhausted: "The shared session was refreshed as often as can be counted."
         case .closed: "Squire is shutting down"
         }
     }

@@ -25,21 +25,37 @@ extension Session: SharedSide {
                 record.correctClock(now: clock.now.wall)
                 if let binding { record.complete(binding) }
             }
-            if isRefused { deny(identity) }
+            if isRefused { deny(identity, isLocked: isLocked) }
         case .forget(let identity): take(identity, isLocked: isLocked) { $0.forgetToken() }
-        case .deny(let identity): deny(identity)
+        case .deny(let identity): deny(identity, isLocked: isLocked)
         case .enrol(let identity): return enrol(identity, isLocked: isLocked)
         }
         return snapshot.persistence.unsaved == nil ? .inFile : .inMemory
     }
 
-    private func deny(_ identity: SharedIdentity) {
-        update { shared, _ in
-            guard shared.record.localHolding == .shared(.tokens(identity)) else { return }
-            shared.machine.deny(
-                "The API refused to refresh the token that the machines share. The one that refreshed it last may still "
-                    + "hold its successor, and shares it when it runs again."
-            )
+    /// Only a login helps, unless another machine has a successor. The file says so to commands that look.
+    private func deny(_ identity: SharedIdentity, isLocked: Bool) {
+        let isOurs = update { shared, _ in
+            guard shared.record.localHolding == .shared(.tokens(identity)) else { return false }
+            shared.machine.deny(SharedFailure.loginNeeded.words)
+            return true
+        }
+        guard isOurs, let file, snapshot.persistence.unsaved == nil else { return }
+        let handle = isLocked ? nil : (try? file.tryLock()) ?? nil
+        defer { handle?.unlock() }
+        guard isLocked || handle != nil else { return }
+        saving.withLock {
+            guard let loaded = (try? file.load()) ?? nil,
+                loaded.record.localHolding == .shared(.tokens(identity)), !loaded.record.isRefreshDenied
+            else { return }
+            var record = loaded.record
+            record.isRefreshDenied = true
+            let saved = try? file.save(record, mayReplace: { file.version() == loaded.version })
+            guard let version = saved ?? nil else { return }
+            update { shared, _ in
+                shared.record = record
+                shared.persistence = .saved(version)
+            }
         }
     }
 

@@ -18,6 +18,7 @@ public final class Session: Sendable {
     let binding: SessionBinding?
     /// Nil where no other machine has the session.
     let sharing: (any SessionSharing)?
+    private let onlyLooks: Bool
     /// The line that logs in to this session, for messages.
     public let login: String
     let clock: any CredentialClock
@@ -61,6 +62,7 @@ public final class Session: Sendable {
         self.binding = binding
         self.login = login
         self.sharing = sharing
+        self.onlyLooks = onlyLooks
         self.clock = clock
         self.numbers = numbers
         self.tell = tell
@@ -352,6 +354,9 @@ public final class Session: Sendable {
         let before = snapshot.machine
         let token = isForeign ? nil : record.token
         let isAnother = token != before.credential?.token
+        var known = record
+        // The other machines may have found a way meanwhile: they are asked.
+        if sharing != nil, hand == .opening, !onlyLooks { known.isRefreshDenied = false }
         let number = isAnother ? numbers.number(of: token) : before.generation
         sharing?.holds(isForeign ? SessionRecord() : record)
         if !isForeign || isAnother {
@@ -362,7 +367,7 @@ public final class Session: Sendable {
             shared.isForeign = isForeign
             shared.persistence = persistence
             shared.machine.publish(
-                isForeign ? nil : record,
+                isForeign ? nil : known,
                 canRefresh: canRefresh,
                 isRefreshed: hand.isRefresh,
                 number: number,
