@@ -25,7 +25,7 @@ public struct RefreshPolicy: Sendable, Equatable {
 
         public init(takeover: Duration, place: Double) {
             self.takeover = takeover
-            self.place = min(max(place, 0), 1)
+            self.place = place.isNaN ? 0 : min(max(place, 0), 1)
         }
     }
 

@@ -40,7 +40,9 @@ extension Session: SharedSide {
             shared.machine.deny(SharedFailure.loginNeeded.words)
             return true
         }
-        guard isOurs, let file, snapshot.persistence.unsaved == nil else { return }
+        guard isOurs else { return }
+        defer { emit(.denied(advice: status.advice)) }
+        guard let file, snapshot.persistence.unsaved == nil else { return }
         let handle = isLocked ? nil : (try? file.tryLock()) ?? nil
         defer { handle?.unlock() }
         guard isLocked || handle != nil else { return }

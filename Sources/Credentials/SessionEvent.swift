@@ -19,6 +19,8 @@ public enum SessionEvent: Sendable {
     case notSaved(reason: String)
     /// The upstream refuses the token itself, and its refresh: requests get "login needed" from now on.
     case died(advice: String?)
+    /// The API refused another machine to refresh the token that this one has, too.
+    case denied(advice: String?)
     /// The upstream accepted a token that was thought dead.
     case revived
     /// What could not be saved before is saved now.

@@ -99,9 +99,9 @@ extension InspectorServer {
     }
 
     private static func sharedMetrics(_ shared: SharedStatus, _ text: inout Exposition) {
-        text.family("squire_shared_reachable", "gauge", "1 while the engine answers that machines share the session in.")
+        text.family("squire_shared_reachable", "gauge", "1 while the engine of the shared session answers.")
         text.sample("squire_shared_reachable", [:], shared.isReachable == true ? "1" : "0")
-        text.family("squire_shared_not_shared", "gauge", "1 while a token is in use that the other machines do not know.")
+        text.family("squire_shared_not_shared", "gauge", "1 while a token is in use that other machines do not know.")
         text.sample("squire_shared_not_shared", [:], shared.notSharedFor == nil ? "0" : "1")
         text.family("squire_shared_claims_total", "counter", "Claims to refresh the shared token, by outcome.")
         let claims = shared.counts.claims

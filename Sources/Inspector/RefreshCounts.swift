@@ -19,7 +19,8 @@ public final class RefreshCounts: Sendable {
         case .unchanged(let report, _): key = Key(cause: report.cause.rawValue, outcome: "unchanged")
         case .refreshFailed(let report, _, let failure):
             key = Key(cause: report.cause.rawValue, outcome: failure.needsLogin ? "refused" : "failed")
-        case .adopted, .recovered, .loggedIn, .replaced, .loginIgnored, .loggedOut, .notSaved, .saved, .died, .revived,
+        case .adopted, .recovered, .loggedIn, .replaced, .loginIgnored, .loggedOut, .notSaved, .saved, .died, .denied,
+            .revived,
             .fileUnreadable:
             return
         }

@@ -27,6 +27,12 @@ extension ConfigurationSections {
                 "cannot stand beside session.\(key): each machine asks for a token of its own at any time"
             )
         }
+        if case .oauth(let oauth) = session.source, !oauth.grant.spends {
+            map.fail(
+                "shared",
+                "cannot stand beside the grant \(oauth.grant.name): each machine asks for a token of its own at any time"
+            )
+        }
         let engine = engine(shared)
         let name = sharedName(shared, session.name, upstream)
         let prefix = shared.value("prefix", Self.prefixForm) { Self.isPrefix($0) ? $0 : nil }

@@ -61,6 +61,13 @@ public enum SessionLog {
                 "the API refuses the token. \(advice ?? "")",
                 [("advice", advice.map(LogMessage.Value.text))]
             )
+        case .denied(let advice):
+            LogMessage(
+                .error,
+                event: "denied",
+                "another machine's refresh was refused. \(advice ?? "")",
+                [("advice", advice.map(LogMessage.Value.text))]
+            )
         case .revived:
             LogMessage(.notice, event: "revived", "the API accepts the token again")
         case .saved:

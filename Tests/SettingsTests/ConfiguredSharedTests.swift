@@ -228,6 +228,24 @@ import TokenSources
         #expect(found == ["squire.yaml:4: \(text)"])
     }
 
+    @Test func whatIsMintedIsNotShared() {
+        let found = mistakes(
+            """
+            session:
+              oauth:
+                token-endpoint: https://l.example/t
+                client-id: x
+                grant: client-credentials
+                client-secret: s
+              shared: {etcd: https://e, key: shared.key}
+            """
+        )
+        let text =
+            "session.shared cannot stand beside the grant client-credentials: each machine asks for a token of its own "
+            + "at any time"
+        #expect(found == ["squire.yaml:8: \(text)"])
+    }
+
     @Test func anAddressIsNoName() {
         let found = mistakes("session:\n  shared: {etcd: https://e, key: shared.key}", upstream: "https://[::1]:1")
         #expect(found.count == 1 && found[0].hasPrefix("squire.yaml:3: session.shared needs a name: "), "\(found)")

@@ -230,7 +230,7 @@ extension GenerationBook.History {
             failures.append(GenerationBook.Failure(report, reason, failure, now: now))
             failures.removeFirst(max(0, failures.count - limit))
             if failure.needsLogin { add(.loginNeeded, reason, now: now, limit: limit) }
-        case .died(let advice): add(.loginNeeded, advice, now: now, limit: limit)
+        case .died(let advice), .denied(let advice): add(.loginNeeded, advice, now: now, limit: limit)
         case .adopted(.refresh, let origin, _):
             add(.adopted, "another \(origin.rawValue) refreshed the token", now: now, limit: limit)
         case .adopted(.login, let origin, _):

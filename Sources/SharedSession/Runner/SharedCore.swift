@@ -159,7 +159,7 @@ struct SharedCore: Sendable {
     mutating func watched(_ news: SharedStoreNews, now: Int64) -> [Effect] {
         switch news {
         case .connected:
-            let effects = tell(report.answered()) + [.engineIsBack]
+            let effects = [.engineIsBack] + tell(report.answered())
             // Silence is counted anew.
             return effects + settled(handle(.disconnected, now) + handle(.connected, now), now)
         case .changed(let value):

@@ -1,0 +1,101 @@
+import Support
+import Testing
+
+@testable import Credentials
+
+/// What a session file says of a session that machines share, and when its token is due.
+@Suite struct SharedHoldingTests {
+    private func record(_ token: String = "one", refresh: String? = nil) throws -> SessionRecord {
+        var record = SessionRecord()
+        let tokens = TokenSet(accessToken: try #require(Token(token)), refreshToken: refresh.flatMap { Token($0) })
+        record.put(tokens, .signIn, upstream: "https://a.example", now: 1_800_000_000)
+        return record
+    }
+
+    private func identity(era: Int = 3) throws -> SharedIdentity {
+        try #require(SharedIdentity(id: .random(), parent: .random(), login: .random(), era: era, generation: 7))
+    }
+
+    private func read(_ record: SessionRecord) throws -> SessionRecord {
+        try #require(SessionRecord(parsing: record.serialized()))
+    }
+
+    @Test(arguments: [nil, "refresh"])
+    func tokensKeepTheirName(_ refresh: String?) throws {
+        let identity = try identity()
+        var record = try record(refresh: refresh)
+        #expect(record.localHolding == .own)
+        record.share(as: identity)
+        #expect(try read(record).localHolding == .shared(.tokens(identity)))
+        guard case .shared(.tokens(let known)) = try read(record).localHolding else { return }
+        #expect(known.parent == identity.parent && known.generation == 7 && known.era == 3)
+    }
+
+    /// By a Squire that shares nothing, or by hand.
+    @Test func otherTokensAreNobodysButThisMachines() throws {
+        var record = try record()
+        record.share(as: try identity())
+        record.put(TokenSet(accessToken: try #require(Token("two"))), .refresh, now: 1_800_000_100)
+        #expect(try read(record).localHolding == .own)
+        var edited = try read(record)
+        edited.document["token"] = .string("three")
+        #expect(edited.localHolding == .own)
+    }
+
+    @Test func logoutIsRemembered() throws {
+        let (login, end) = (try identity(), try identity(era: 4))
+        var record = try record()
+        record.share(as: login)
+        record.forgetToken()
+        // By a Squire that shares nothing: nobody else was told.
+        #expect(try read(record).localHolding == .shared(.nothing))
+        record.share(as: end)
+        #expect(try read(record).localHolding == .shared(.ended(end)))
+        #expect(SessionRecord().localHolding == .shared(.nothing))
+    }
+
+    @Test(arguments: [
+        #""no""#, "{}", #"{"of":1}"#, #"{"of":"x","id":"1"}"#, "null", "[]", #"{"ended":"yes"}"#,
+    ])
+    func damageIsNoName(_ text: String) throws {
+        var record = try record()
+        record.document["shared"] = JSONValue(parsing: Array(text.utf8))
+        #expect(record.localHolding == .own)
+        record.forgetToken()
+        #expect(record.localHolding == .shared(.nothing))
+    }
+
+    @Test func clockThatIsAheadIsPutRight() throws {
+        var record = SessionRecord()
+        let tokens = TokenSet(accessToken: try #require(Token("one")), expiresIn: 3600)
+        record.put(tokens, .signIn, upstream: "https://a.example", now: 1_800_007_200)
+        var late = record
+        record.correctClock(now: 1_800_000_000)
+        #expect(record.receivedAt == 1_800_000_000 && record.expiresAt == 1_800_003_600)
+        late.correctClock(now: 1_800_007_300)
+        #expect(late.receivedAt == 1_800_007_200 && late.expiresAt == 1_800_010_800)
+    }
+
+    // MARK: When it is due
+
+    /// Life, margin and place in the fleet; how long before its end a token is refreshed, where a takeover takes 40 s.
+    @Test(arguments: [
+        (3600, 30, 0.0, 55.0), (3600, 30, 1, 82.5), (3600, 300, 0, 300), (3600, 86_400, 0, 1200),
+        (3600, 86_400, 1, 1800),
+        (120, 30, 0, 40), (119, 30, 0, 0), (5, 30, 0.5, 0), (0, 30, 0.5, 0), (-10, 30, 0, 0),
+    ])
+    func sharedTokenIsRefreshedEarlyEnoughForATakeover(_ life: Int64, _ margin: Int, _ place: Double, _ lead: Double) {
+        let fleet = RefreshPolicy.Fleet(takeover: .seconds(40), place: place)
+        let policy = RefreshPolicy(margin: .seconds(margin), fleet: fleet)
+        #expect(Double(policy.lead(life: life * 1_000_000_000)) / 1e9 == lead)
+    }
+
+    @Test(arguments: [Double.nan, -1, 2, .infinity])
+    func placeIsWithinItsBounds(_ place: Double) {
+        let policy = RefreshPolicy(fleet: .init(takeover: .seconds(Int64.max), place: place))
+        for life in [Int64.min, -1, 0, 1, .max] {
+            let lead = policy.lead(life: life)
+            #expect(lead >= 0 && lead <= max(0, life) / 2)
+        }
+    }
+}

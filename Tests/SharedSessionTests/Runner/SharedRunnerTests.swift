@@ -1,0 +1,211 @@
+import Credentials
+import Testing
+import Threads
+
+@testable import SharedSession
+
+@Suite(.timeLimit(.minutes(1))) struct SharedRunnerTests {
+    private let engine = MemoryEngine()
+    private let api = TestAPI()
+
+    /// So many machines with one session.
+    private func fleet(_ count: Int) throws -> [TestMachine] {
+        let machines = try (0..<count).map { _ in try TestMachine(engine, api) }
+        #expect(throws: Never.self) { try machines[0].logIn(api.current).get() }
+        for machine in machines { machine.wait(for: api.current) }
+        return machines
+    }
+
+    @Test func oneRefreshIsEnoughForAll() throws {
+        let machines = try fleet(4)
+        defer { for machine in machines { machine.stop() } }
+        for round in 1...3 {
+            let asked = machines.map { $0.askAgain() }
+            for answer in asked { #expect(try answer.wait().get() == TestAPI.token(round)) }
+            #expect(api.refreshes == round)
+        }
+        #expect(api.refusals == 0)
+        // The tokens and their name are in one save.
+        #expect(Set(machines.map(\.savedIdentity)).count == 1)
+        #expect(machines[3].savedIdentity?.generation == 3)
+        #expect(machines.allSatisfy { $0.saved?.token == api.current })
+    }
+
+    @Test func withoutTheEngineNobodyRefreshes() throws {
+        let machines = try fleet(2)
+        defer { for machine in machines { machine.stop() } }
+        for machine in machines {
+            machine.store.cut()
+            machine.wait { machine.session.status.shared?.isReachable == false }
+            #expect(machine.session.token == api.current)
+            guard case .failure(.unavailable(let seconds, _)) = machine.askAgain().wait() else {
+                Issue.record("a token")
+                continue
+            }
+            #expect(seconds == 5)
+        }
+        #expect(api.refreshes == 0 && api.refusals == 0)
+        machines[1].store.mend()
+        machines[1].wait { machines[1].saidNews.contains(.reachable) }
+        // The back-off ends with the outage.
+        #expect(try machines[1].askAgain().wait().get() == TestAPI.token(1))
+    }
+
+    @Test func resultOfAMachineThatWasCutOffIsSharedLater() throws {
+        let machines = try fleet(2)
+        defer { for machine in machines { machine.stop() } }
+        api.during { machines[0].store.cut() }
+        #expect(try machines[0].askAgain().wait().get() == TestAPI.token(1))
+        machines[0].wait { machines[0].session.status.shared?.notSharedFor != nil }
+        #expect(!machines[0].session.status.isReady)
+        #expect(machines[1].session.token == TestAPI.token(0))
+        machines[0].store.mend()
+        machines[1].wait(for: TestAPI.token(1))
+        machines[0].wait { machines[0].session.status.shared?.notSharedFor == nil }
+        #expect(machines[0].session.status.isReady && api.refreshes == 1)
+    }
+
+    @Test func whatWasSavedBeforeADeathIsSharedAfterIt() throws {
+        let machines = try fleet(2)
+        defer { machines[1].stop() }
+        api.during { machines[0].store.cut() }
+        #expect(try machines[0].askAgain().wait().get() == TestAPI.token(1))
+        machines[0].stop()
+        let again = try TestMachine(engine, api, file: machines[0].file)
+        defer { again.stop() }
+        machines[1].wait(for: TestAPI.token(1))
+        #expect(api.refreshes == 1)
+    }
+
+    @Test func logoutsAndLoginsReachAll() throws {
+        let machines = try fleet(2)
+        defer { for machine in machines { machine.stop() } }
+        #expect(throws: Never.self) { try machines[1].logOut().get() }
+        machines[0].wait(for: nil)
+        guard case .shared(.ended(let end)) = machines[0].saved?.localHolding else {
+            Issue.record("no logout in the file")
+            return
+        }
+        #expect(end.era == 2)
+        // An engine that forgets the logout is told again.
+        engine.put(nil)
+        machines[0].wait { machines[0].saidNews.contains(.putsBack) || machines[1].saidNews.contains(.putsBack) }
+        #expect(throws: Never.self) { try machines[0].logIn(TestAPI.token(7)).get() }
+        machines[1].wait(for: TestAPI.token(7))
+        #expect(machines[1].savedIdentity?.era == 3)
+    }
+
+    @Test func engineThatLosesAWriteIsToldAgain() throws {
+        let machines = try fleet(2)
+        defer { for machine in machines { machine.stop() } }
+        let older = engine.value
+        #expect(try machines[0].askAgain().wait().get() == TestAPI.token(1))
+        machines[1].wait(for: TestAPI.token(1))
+        engine.put(older)
+        machines[0].wait { machines.contains { $0.saidNews.contains(.putsBack) } || engine.value != older }
+        #expect(machines.allSatisfy { $0.session.token == TestAPI.token(1) })
+    }
+
+    // MARK: Joining
+
+    @Test func whatAMachineHasBecomesTheSessionOfAll() throws {
+        let first = try TestMachine(engine, api, own: api.current)
+        defer { first.stop() }
+        let second = try TestMachine(engine, api)
+        defer { second.stop() }
+        second.wait(for: api.current)
+        #expect(first.savedIdentity == second.savedIdentity && first.savedIdentity?.era == 1)
+    }
+
+    @Test func engineWinsAndTheOwnSessionIsKept() throws {
+        let first = try fleet(1)[0]
+        defer { first.stop() }
+        let second = try TestMachine(engine, api, own: TestAPI.token(99))
+        defer { second.stop() }
+        second.wait(for: api.current)
+        let kept = try SessionFile(path: second.file.path + ".before-shared").load()
+        #expect(kept?.record.token == TestAPI.token(99))
+        #expect(first.session.token == api.current)
+    }
+
+    @Test func anotherCustomersSessionDoesNotJoin() throws {
+        let first = try fleet(1)[0]
+        defer { first.stop() }
+        let bobs = TestAPI.token(1, of: "bob")
+        let second = try TestMachine(engine, api, own: bobs)
+        defer { second.stop() }
+        second.wait { second.session.status.shared?.problem?.contains("customer alice") ?? false }
+        #expect(second.session.token == bobs && second.saved?.token == bobs)
+        // It is not refreshed either: the others would not know.
+        guard case .failure(.unavailable) = second.askAgain().wait() else {
+            Issue.record("a token")
+            return
+        }
+        #expect(api.refusals == 0 && first.session.token == api.current)
+    }
+
+    @Test func loginOfAnotherCustomerIsAskedFor() throws {
+        let machines = try fleet(1)
+        defer { machines[0].stop() }
+        let other = try TestMachine(engine, api, begins: false)
+        defer { other.stop() }
+        let bobs = TestAPI.token(1, of: "bob")
+        let result = other.logIn(bobs, replacing: .ofThisCustomer(agreed: nil))
+        guard case .failure(let error) = result else {
+            Issue.record("the session of all was replaced")
+            return
+        }
+        #expect(error.reason == .otherCustomer)
+        // It has the session of all now.
+        #expect(machines[0].session.token == api.current)
+        other.wait(for: api.current)
+        #expect(throws: Never.self) { try other.logIn(bobs, replacing: .any).get() }
+        machines[0].wait(for: bobs)
+    }
+
+    // MARK: Processes of one machine
+
+    @Test func twoProcessesOfOneMachine() throws {
+        let machines = try fleet(2)
+        defer { for machine in machines { machine.stop() } }
+        let command = try TestMachine(engine, api, file: machines[0].file, begins: false)
+        defer { command.stop() }
+        #expect(command.session.token == api.current)
+        #expect(try command.askAgain().wait().get() == TestAPI.token(1))
+        for machine in machines { machine.wait(for: TestAPI.token(1)) }
+        #expect(throws: Never.self) { try command.logIn(TestAPI.token(5)).get() }
+        for machine in machines { machine.wait(for: TestAPI.token(5)) }
+        #expect(api.refreshes == 1 && api.refusals == 0)
+    }
+
+    @Test func commandThatNeedsNothingAsksNobody() throws {
+        let machines = try fleet(1)
+        machines[0].stop()
+        let writes = engine.writes
+        let command = try TestMachine(engine, api, file: machines[0].file, begins: false)
+        command.store.cut()
+        #expect(command.session.token == api.current)
+        command.stop()
+        #expect(command.session.status.shared?.isReachable == nil && engine.writes == writes)
+    }
+
+    @Test func refusalIsKnownToAllAndEndsWithASuccessor() throws {
+        let machines = try fleet(2)
+        defer { for machine in machines { machine.stop() } }
+        // Somebody else spends the token.
+        let thief = try TestMachine(MemoryEngine(), api, own: api.current)
+        #expect(try thief.askAgain().wait().get() == TestAPI.token(1))
+        thief.stop()
+        guard case .failure(let failure) = machines[0].askAgain().wait() else {
+            Issue.record("a token")
+            return
+        }
+        #expect(failure.needsLogin && api.refusals == 1)
+        machines[1].wait { machines[1].saved?.isRefreshDenied ?? false }
+        #expect(machines[1].session.status.state != .none)
+        #expect(throws: Never.self) { try machines[0].logIn(api.current).get() }
+        machines[1].wait(for: api.current)
+        #expect(try machines[1].askAgain().wait().get() == TestAPI.token(2))
+        #expect(api.refusals == 1)
+    }
+}

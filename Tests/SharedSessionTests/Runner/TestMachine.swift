@@ -1,0 +1,174 @@
+import Credentials
+import Platform
+import Support
+import Testing
+import Threads
+
+@testable import SharedSession
+
+/// An API whose token dies when it is refreshed.
+final class TestAPI: Sendable {
+    private struct State {
+        var number = 0
+        var refreshes = 0
+        var refusals = 0
+        var meanwhile: (@Sendable () -> Void)?
+    }
+
+    private let state = Guarded(State())
+
+    static func token(_ number: Int, of customer: String = "alice") -> Token {
+        let text = { (json: String) in
+            Base64.encode(Array(json.utf8)).map(Self.forURL).joined()
+        }
+        return Token("\(text(#"{"alg":"none"}"#)).\(text(#"{"sub":"\#(customer)","n":\#(number)}"#)).x")!
+    }
+
+    private static func forURL(_ digit: Character) -> String {
+        switch digit {
+        case "+": "-"
+        case "/": "_"
+        case "=": ""
+        default: String(digit)
+        }
+    }
+
+    var current: Token { Self.token(state.with { $0.number }) }
+    var refreshes: Int { state.with { $0.refreshes } }
+    var refusals: Int { state.with { $0.refusals } }
+
+    /// Done once, after the API rotated and before its answer arrives.
+    func during(_ body: @escaping @Sendable () -> Void) { state.with { $0.meanwhile = body } }
+
+    fileprivate func refresh(_ token: Token?) -> TokenOutcome {
+        let (outcome, meanwhile) = state.with { state -> (TokenOutcome, (@Sendable () -> Void)?) in
+            guard token == Self.token(state.number) else {
+                state.refusals += 1
+                return (.refused(reason: "status 401", status: 401), nil)
+            }
+            state.number += 1
+            state.refreshes += 1
+            defer { state.meanwhile = nil }
+            return (.obtained(TokenSet(accessToken: Self.token(state.number))), state.meanwhile)
+        }
+        meanwhile?()
+        return outcome
+    }
+
+    fileprivate struct Source: TokenSource {
+        let api: TestAPI
+        let spends = true
+        let startsAlone = false
+
+        func get(_ held: HeldTokens) -> TokenOutcome { api.refresh(held.accessToken) }
+    }
+}
+
+/// One Squire of one machine: a session in a directory of its own, which shares it.
+final class TestMachine: Sendable {
+    let session: Session
+    let store: MemoryStore
+    let file: SessionFile
+    private let waiting: Guarded<[Latch<Void>]>
+    private let news: Guarded<[SharedNews]>
+
+    static let origin = "https://api.example.com"
+
+    /// A file of its own, unless another process of the machine has one.
+    init(
+        _ engine: MemoryEngine,
+        _ api: TestAPI,
+        file: SessionFile? = nil,
+        own: Token? = nil,
+        takeover: Duration = .seconds(40),
+        begins: Bool = true
+    ) throws {
+        var template = Array("/tmp/squire-shared.XXXXXX".utf8CString)
+        let file = file ?? SessionFile(path: String(cString: mkdtemp(&template)) + "/session.json")
+        self.file = file
+        if let own {
+            var record = SessionRecord()
+            record.put(TokenSet(accessToken: own), .given, upstream: Self.origin, now: 1_800_000_000)
+            _ = try file.save(record)
+        }
+        store = engine.store()
+        let waiting = Guarded<[Latch<Void>]>([])
+        let news = Guarded<[SharedNews]>([])
+        let changed: @Sendable () -> Void = { for latch in waiting.with({ $0 }) { latch.set(()) } }
+        (self.waiting, self.news) = (waiting, news)
+        let runner = SharedRunner(
+            store,
+            SharedRunner.Options(
+                engine: "memory",
+                name: SharedSamples.name,
+                seal: try SharedSamples.seal(1),
+                keyFile: "shared.key",
+                origin: Self.origin,
+                timing: SharedTiming(takeover: takeover)
+            ),
+            observe: { heard in
+                news.with { $0.append(heard) }
+                changed()
+            }
+        )
+        session = try Session(
+            file: file,
+            source: TestAPI.Source(api: api),
+            binding: SessionBinding(origin: Self.origin),
+            sharing: runner,
+            emit: { _ in changed() }
+        )
+        if begins {
+            session.watchFile()
+            session.share()
+        }
+    }
+
+    func stop() { _ = session.shutdown(timeout: .seconds(10)) }
+
+    var saidNews: [SharedNews] { news.with { $0 } }
+
+    /// Waits until it is so, asked again after each event of the session and of what shares it.
+    func wait(until isSo: () -> Bool) {
+        while true {
+            let latch = Latch<Void>()
+            waiting.with { $0.append(latch) }
+            defer { waiting.with { $0.removeAll { $0 === latch } } }
+            if isSo() { return }
+            latch.wait()
+        }
+    }
+
+    func wait(for token: Token?) { wait { session.token == token } }
+
+    var saved: SessionRecord? { (try? file.load())?.record }
+
+    var savedIdentity: SharedIdentity? {
+        guard case .shared(.tokens(let identity)) = saved?.localHolding else { return nil }
+        return identity
+    }
+
+    func logIn(_ token: Token, replacing: ReplaceableSession = .ofThisAPI) -> Result<Void, SessionFileError> {
+        let latch = Latch<Result<Void, SessionFileError>>()
+        session.adopt(TokenSet(accessToken: token), .given, replacing: replacing) { latch.set($0) }
+        return latch.wait()
+    }
+
+    func logOut() -> Result<Void, SessionFileError> {
+        let latch = Latch<Result<Void, SessionFileError>>()
+        session.forget { latch.set($0) }
+        return latch.wait()
+    }
+
+    /// Asks for another token than the current one, which the API refused.
+    func askAgain() -> Latch<Result<Token, CredentialFailure>> {
+        let latch = Latch<Result<Token, CredentialFailure>>()
+        session.credential(for: Inquiry(rejection: Rejection(generation: session.generation))) { grant in
+            switch grant {
+            case .use(let credential, _), .useAfter(_, let credential): latch.set(.success(credential.token))
+            case .failed(let failure): latch.set(.failure(failure))
+            }
+        }
+        return latch
+    }
+}
