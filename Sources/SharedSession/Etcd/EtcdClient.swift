@@ -213,12 +213,14 @@ final class EtcdClient: Sendable {
         _ token: String?,
         _ patience: Duration
     ) -> BlockingRequest {
-        // The token alone: with "Bearer" before it etcd knows none.
+        // The token alone: with "Bearer" before it etcd knows none. By `Accept` etcd tells that the gateway asks: without
+        // it, and without a token, it would take the request for one of the user that its own certificate names.
         let authorization = token.map { [("Authorization", $0)] } ?? []
         var request = BlockingRequest(
             method: "POST",
             url: "\(endpoint)/v3/\(call)",
-            fields: [("Content-Type", "application/json"), ("User-Agent", "squire")] + authorization,
+            fields: [("Content-Type", "application/json"), ("Accept", "application/json"), ("User-Agent", "squire")]
+                + authorization,
             body: body,
             timeout: patience
         )

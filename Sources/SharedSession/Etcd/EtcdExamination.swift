@@ -62,10 +62,16 @@ public struct EtcdExamination: Sendable {
     /// What all members say, asked at the same time, in the order of the options. Blocking: 30 seconds at most, and more
     /// where a password is slow to come.
     public func members() -> [Member] {
+        var options = options
+        // A command may ask somebody for it: once will do.
+        options.user = options.user.map { user in
+            let password = user.password()
+            return EtcdOptions.User(name: user.name) { password }
+        }
         let asked = options.endpoints.map { endpoint in
             let thread = WorkThread(name: "etcd-member")
             let latch = Latch<Result<Answer, SharedStoreFailure>>()
-            let isAsked = thread.execute { latch.set(ask(endpoint)) }
+            let isAsked = thread.execute { [options] in latch.set(Self.ask(endpoint, options)) }
             if !isAsked { latch.set(.failure(SharedStoreFailure(.unavailable, "the system starts no thread"))) }
             return (endpoint, thread, latch)
         }
@@ -76,9 +82,9 @@ public struct EtcdExamination: Sendable {
         }
     }
 
-    private func ask(_ endpoint: String) -> Result<Answer, SharedStoreFailure> {
+    private static func ask(_ endpoint: String, _ options: EtcdOptions) -> Result<Answer, SharedStoreFailure> {
         let isAuthenticated = Guarded(false)
-        let client = EtcdClient(alone(endpoint)) { notice in
+        let client = EtcdClient(alone(endpoint, options)) { notice in
             if case .authenticated = notice { isAuthenticated.with { $0 = true } }
         }
         guard let client else { return .failure(.stopped) }
@@ -88,23 +94,23 @@ public struct EtcdExamination: Sendable {
                 revision: reading.revision,
                 cluster: reading.cluster,
                 access: options.user.flatMap { user in isAuthenticated.with { $0 } ? .user(user.name) : nil }
-                    ?? accessWithoutUser(endpoint),
+                    ?? accessWithoutUser(endpoint, options),
                 writing: writing(client, reading.value)
             )
         }
     }
 
-    private func alone(_ endpoint: String) -> EtcdOptions {
+    private static func alone(_ endpoint: String, _ options: EtcdOptions) -> EtcdOptions {
         var options = options
         options.endpoints = [endpoint]
-        options.patience = Self.patience
+        options.patience = patience
         return options
     }
 
     /// It answered without a token: whether it does so without a certificate, too.
-    private func accessWithoutUser(_ endpoint: String) -> Access {
+    private static func accessWithoutUser(_ endpoint: String, _ options: EtcdOptions) -> Access {
         guard options.certificate != nil else { return .anybody }
-        var options = alone(endpoint)
+        var options = alone(endpoint, options)
         options.user = nil
         options.certificate = nil
         options.privateKey = nil
@@ -113,7 +119,7 @@ public struct EtcdExamination: Sendable {
     }
 
     /// Asks for a write that cannot happen: what it compares with was never there. Rights are looked at before.
-    private func writing(_ client: EtcdClient, _ value: StoredValue?) -> SharedStoreFailure? {
+    private static func writing(_ client: EtcdClient, _ value: StoredValue?) -> SharedStoreFailure? {
         let never = StoredValue(bytes: Array("\(SharedID.random())".utf8), revision: .max)
         switch client.swap(expecting: never, with: value?.bytes ?? []) {
         case .conflict: return nil

@@ -140,7 +140,12 @@ struct EtcdProblem: Equatable, Sendable {
             return staleToken
         }
         if says("invalid user ID or password") {
-            return EtcdProblem(.refused, .denied, "etcd does not know the user with this password")
+            return EtcdProblem(
+                .refused,
+                .denied,
+                "etcd does not know the user with this password",
+                "Look at user and password of session.shared; etcdctl user passwd NAME sets another."
+            )
         }
         if says("permission denied") || code == 7 { return forbidden }
         if says("authentication is not enabled") {

@@ -94,4 +94,10 @@ extension EtcdStore {
         swap(expecting: expecting, with: Array(text.utf8)) { latch.set($0) }
         return latch.wait()
     }
+
+    func remove(_ value: StoredValue) -> SwapOutcome {
+        let latch = Latch<SwapOutcome>()
+        remove(expecting: value) { latch.set($0) }
+        return latch.wait()
+    }
 }
