@@ -110,7 +110,8 @@ let package = Package(
         .target(
             name: "Diagnosis",
             dependencies: [
-                "Credentials", "HTTP1", "Platform", "ReverseProxy", "Settings", "Support", "TokenSources", "Upstream",
+                "Credentials", "HTTP1", "Platform", "ReverseProxy", "Settings", "SharedSession", "Support",
+                "TokenSources", "Upstream",
             ],
             swiftSettings: common
         ),
@@ -189,7 +190,9 @@ let package = Package(
         ),
         .testTarget(
             name: "DiagnosisTests",
-            dependencies: ["Credentials", "Diagnosis", "HTTP1", "Platform", "ReverseProxy", "Support", "Upstream"],
+            dependencies: [
+                "Credentials", "Diagnosis", "HTTP1", "Platform", "ReverseProxy", "SharedSession", "Support", "Upstream",
+            ],
             swiftSettings: common
         ),
         .testTarget(

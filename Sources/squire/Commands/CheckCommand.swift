@@ -16,16 +16,22 @@ struct CheckCommand: ParsableCommand {
             --online tests, in order, DNS, connection, proxy, TLS, clock, API and session. The session is asked about \
             with session.probe (session: {probe: GET /api/me}): it is neither refreshed nor changed. With session.oauth the \
             authorization server's metadata, token endpoint and clock are looked at, too, and with grant: \
-            client-credentials whether it knows the client.
+            client-credentials whether it knows the client. With session.shared each member of the engine is asked to read and \
+            write with a quorum, as the user and with the certificate that are configured, and whether the record opens, is this \
+            API's and this customer's; nothing is written.
 
-            Exit codes: 0 nothing fails, 65 the session file cannot be read, 69 the API cannot be reached, 73 the \
-            session cannot be saved, 77 a login is needed or the API refuses the token, 78 configuration error.
+            Exit codes: 0 nothing fails, 65 the session file or the shared record cannot be read, 69 the API or the engine of \
+            a shared session cannot be reached, 73 the session cannot be saved, 77 a login is needed or the API refuses the \
+            token, 78 configuration error.
             """
     )
 
     @OptionGroup var options: ConfigOption
 
-    @Flag(name: .long, help: "Also contact the API. The token is sent with session.probe only.")
+    @Flag(
+        name: .long,
+        help: "Also contact the API, and the engine of session.shared. The token is sent with session.probe only."
+    )
     var online = false
 
     func run() throws {
@@ -47,7 +53,18 @@ struct CheckCommand: ParsableCommand {
             output.show(way.lines())
             if let issuer = OAuthCheck(loaded) { output.show(issuer.lines()) }
             // Without a way there is nobody to ask.
-            if output.fault != .unreachable { output.show(session.lines()) }
+            let hasWay = output.fault != .unreachable
+            var isBehind = false
+            if let shared = SharedCheck(loaded) {
+                let findings = shared.findings()
+                output.show(findings.lines)
+                isBehind = findings.isBehind
+            }
+            if isBehind {
+                output.show(.note("session", "the shared one, which squire run takes up here: the API was not asked"))
+            } else if hasWay {
+                output.show(session.lines())
+            }
         }
         if let fault = output.fault { throw ExitCode(fault.rawValue) }
     }

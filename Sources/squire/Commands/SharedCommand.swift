@@ -6,8 +6,10 @@ import SharedSession
 struct SharedCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "shared",
-        abstract: "A session that many machines share (session.shared): its keys.",
-        subcommands: [SharedKeyCommand.self]
+        abstract: "A session that many machines share (session.shared): its keys, and its record in the engine.",
+        subcommands: [
+            SharedKeyCommand.self, SharedStatusCommand.self, SharedResealCommand.self, SharedResetCommand.self,
+        ]
     )
 }
 
@@ -37,10 +39,10 @@ struct SharedKeyCommand: ParsableCommand {
 
               1. squire shared key --add FILE
                  adds a new key as the last line: it opens, and seals nothing
-              2. copy FILE to every machine, and have each read it again
-              3. make the new line the first, and copy FILE again:
-                 what is written from now on is sealed with it
-              4. after the next refresh, take the old line out everywhere
+              2. copy FILE to every machine, and restart Squire on each
+              3. make the new line the first, copy FILE again, and restart Squire again:
+                 what is written from then on is sealed with it
+              4. after the next refresh, or squire shared reseal, take the old line out everywhere
 
             --list shows the keys by their names, which are safe to show: the same on each machine, or something was \
             not copied.

@@ -79,7 +79,7 @@ struct StatusCommand: ParsableCommand {
     }
 
     /// One refresh, in less than a terminal's width.
-    private static func line(_ entry: RefreshEntry, now: Int) -> String {
+    static func line(_ entry: RefreshEntry, now: Int) -> String {
         var text = "\(LocalTime.text(entry.at, now: now))  \(entry.outcome.rawValue) (\(entry.cause.rawValue)"
         let refusal = entry.outcome == .refused ? entry.status : nil
         if let refusal { text += ", status \(refusal)" }

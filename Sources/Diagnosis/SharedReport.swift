@@ -1,0 +1,148 @@
+import Credentials
+import Settings
+public import SharedSession
+
+/// What the engine has for a shared session, in words for people and in JSON for scripts. Pure, and shows nothing
+/// secret.
+public struct SharedReport: Sendable {
+    /// Which session is looked at, and by whom.
+    public struct Session: Sendable {
+        /// As the fleet calls it.
+        public var name: String
+        /// What keeps it, as the configuration calls it.
+        public var engine: String
+        /// Its key in the engine.
+        public var key: String
+        public var keyFile: String
+        /// The first seals.
+        public var keys: [SharedKeyID]
+        /// Of the upstream that this machine's configuration names.
+        public var origin: String
+        /// Where `session.shared` stands in it, as `FILE:LINE`.
+        public var source: String
+        /// The command that logs in, as it can be run.
+        public var login: String
+        /// The line that runs another command of Squire for this configuration.
+        public var command: @Sendable (String) -> String
+
+        public init(
+            name: String,
+            engine: String,
+            key: String,
+            keyFile: String,
+            keys: [SharedKeyID],
+            origin: String,
+            source: String,
+            login: String,
+            command: @escaping @Sendable (String) -> String
+        ) {
+            self.name = name
+            self.engine = engine
+            self.key = key
+            self.keyFile = keyFile
+            self.keys = keys
+            self.origin = origin
+            self.source = source
+            self.login = login
+            self.command = command
+        }
+    }
+
+    public var session: Session
+    public var value: SharedValue
+    /// Of the value; nil where there is none.
+    public var revision: Int64?
+    /// Which server of the engine answered.
+    public var member: String?
+
+    public init(_ session: Session, _ value: SharedValue, revision: Int64?, member: String?) {
+        self.session = session
+        self.value = value
+        self.revision = revision
+        self.member = member
+    }
+
+    /// Why the machine can neither use nor replace what is there.
+    public struct Problem: Equatable, Sendable {
+        public var fault: CheckLine.Fault
+        public var text: String
+    }
+
+    public var problem: Problem? {
+        switch value {
+        case .absent, .tombstone: nil
+        case .damaged(let damage): problem(damage)
+        case .closed(_, let closure): problem(closure)
+        case .session(_, let content): problem(content)
+        }
+    }
+
+    func problem(_ damage: SharedRecord.Damage) -> Problem {
+        guard case .version = damage else { return unreadable("\(damage)") }
+        return Problem(fault: .malformed, text: "the shared record \(damage). Nothing of it is used, or written over")
+    }
+
+    func problem(_ closure: SharedSeal.OpenProblem) -> Problem {
+        let text = closure.text(session.keyFile)
+        guard case .unknownKey = closure else { return unreadable(text) }
+        return Problem(
+            fault: .misconfigured,
+            text: "the shared record \(text). Copy the key file of a machine that has it; if the key is lost: "
+                + session.command("shared reset")
+        )
+    }
+
+    /// That the session is another API's; nil if it is this one's.
+    func problem(_ content: SealedSession) -> Problem? {
+        guard !SessionBinding.isSame(content.origin, session.origin) else { return nil }
+        let other = ControlCharacters.escaped(content.origin.cut())
+        return Problem(
+            fault: .misconfigured,
+            text: "\(session.source): the shared session \(session.name) belongs to \(other), and is "
+                + "neither used nor replaced. Give this one another name: session.shared.name"
+        )
+    }
+
+    private func unreadable(_ text: String) -> Problem {
+        Problem(
+            fault: .malformed,
+            text: "the shared record \(text). It is neither used nor written over. To take it away, so that the "
+                + "machines put back what they hold: \(session.command("shared reset"))"
+        )
+    }
+
+    /// One word for scripts.
+    public var state: String {
+        switch value {
+        case .absent: "absent"
+        case .damaged, .closed: "unreadable"
+        case .tombstone: "none"
+        case .session(let record, _):
+            switch record.state {
+            case .ready: "ready"
+            case .busy: "busy"
+            case .refused: "refused"
+            case .none: "none"
+            }
+        }
+    }
+
+    /// What to do, where something is to be done.
+    public var advice: String? {
+        if let problem { return problem.text }
+        switch value {
+        case .absent:
+            return "Nothing is there yet. A machine that holds the session puts it there; else log in: \(session.login)"
+        case .tombstone: return "Somebody logged out, for all machines. Run: \(session.login)"
+        case .session(let record, _) where record.state == .refused:
+            return "The API refused to refresh it. If no machine that is off holds its successor, run: \(session.login)"
+        case .session(let record, _) where !isSealedNow(record):
+            let command = session.command("shared reseal")
+            return "The key that sealed it seals no more. After the next refresh, or \(command), take it out of "
+                + session.keyFile
+        case .session, .damaged, .closed: return nil
+        }
+    }
+
+    func isSealedNow(_ record: SharedRecord) -> Bool { record.keyID == session.keys.first }
+}

@@ -1,0 +1,167 @@
+import ArgumentParser
+import Credentials
+import Diagnosis
+import ReverseProxy
+import Settings
+import SharedSession
+
+struct SharedStatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "What the engine has of the shared session: its state, whose it is, which key seals it.",
+        discussion: """
+            Reads the engine (etcd) and shows no secret. The state is ready, busy (a machine refreshes it: which, and how \
+            often it has shown since that it lives), refused (the API would not refresh it), none (somebody logged out), \
+            absent (nothing is there) or unreadable. squire status says what this machine holds.
+
+            An era counts logins and logouts, a generation the refreshes since.
+
+            Exit codes: 0 what is there can be used, or nothing is there; 65 it is damaged, or a newer Squire wrote it; 69 \
+            the engine does not answer; 78 configuration error, here (the key that sealed it is not in the key file) or at \
+            the engine (user, role, certificate), or the session is another API's. squire check --online tells them apart.
+            """
+    )
+
+    @OptionGroup var options: ConfigOption
+
+    @Flag(name: .long, help: "One JSON object.")
+    var json = false
+
+    func run() throws {
+        let access = try SharedAccess(options)
+        defer { access.stop() }
+        let report = try access.report().report
+        let now = SystemClock().wall()
+        if json {
+            Output.json(report.json(now: now))
+        } else {
+            for line in report.lines(now: now) { Output.line(line) }
+            for (index, entry) in report.history.suffix(5).reversed().enumerated() {
+                Output.line("\(index == 0 ? "refreshes   " : "            ")\(StatusCommand.line(entry, now: now))")
+            }
+            if report.problem == nil, let advice = report.advice { Output.line("\n\(advice)") }
+        }
+        if let problem = report.problem { throw ExitFailure(problem) }
+    }
+}
+
+struct SharedResetCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reset",
+        abstract: "Take away a record that cannot be opened, so that the machines put back what they hold.",
+        discussion: """
+            While the record in the engine does not open, each machine goes on with the token that it has, writes nothing, \
+            and cannot refresh. This takes the record away, and leaves no trace of it: to the machines the engine has \
+            forgotten the session, which is no logout. Each that runs with a session of this name puts its own back within \
+            moments, sealed with the first key of its own key file; where several do, the newest stays. If none does, a \
+            login is needed; a machine that was off brings back what it holds when it runs again.
+
+            So bring the key file into order first. "Sealed with a key that is not in the file" mostly means that a file was \
+            not copied: then copy it, and reset nothing.
+
+            A record that opens is not reset: squire logout ends the session, squire login --replace replaces it, squire \
+            shared reseal seals it with another key. One that a newer Squire wrote is left alone.
+
+            Asks at a terminal; elsewhere it wants --yes.
+
+            Exit codes: 0 done, or nothing is there; 64 the record opens, or nobody agreed; 65 a newer Squire wrote it; 69 \
+            the engine does not answer; 75 the record changed meanwhile; 78 configuration error, or it is another API's.
+            """
+    )
+
+    @OptionGroup var options: ConfigOption
+
+    @Flag(name: .long, help: "Do not ask.")
+    var yes = false
+
+    func run() throws {
+        let access = try SharedAccess(options)
+        defer { access.stop() }
+        let (stored, report) = try access.report()
+        switch report.reset {
+        case .unneeded(let text): return Output.line(text)
+        case .opens(let text): throw ExitFailure.usage("squire: \(text)")
+        case .refused(let problem): throw ExitFailure(problem)
+        case .possible(let story):
+            try agree("\(story) \(access.localStory)")
+            guard let stored else { return }
+            switch access.remove(stored) {
+            case .written:
+                Output.line("the record is gone. What comes back says \(report.session.command("shared status"))")
+            case .conflict:
+                throw ExitFailure.tryLater(
+                    "squire: the record was changed meanwhile, and is left as it is: \(report.session.command("shared status"))"
+                )
+            case .unclear(let failure), .failed(let failure): throw ExitFailure(failure)
+            }
+        }
+    }
+
+    private func agree(_ story: String) throws {
+        if yes { return }
+        guard Output.isAtTerminal else {
+            throw ExitFailure.usage("squire: \(story) There is nobody to ask: to do it, add --yes")
+        }
+        Output.error(story)
+        guard Output.confirm("Take it away?") else { throw ExitFailure.usage("squire: nothing was changed") }
+    }
+}
+
+struct SharedResealCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "reseal",
+        abstract: "Seal the record with the key that seals now, the first of the key file.",
+        discussion: """
+            Each refresh does that, too: this is for not waiting for one when a key is changed (squire shared key --help). \
+            Nothing else of the record changes, and a refresh that is under way goes on.
+
+            Exit codes: 0 done, or nothing to do; 65 the record is damaged, or a newer Squire wrote it; 69 the engine does \
+            not answer; 75 the record kept changing; 78 configuration error, the key that sealed it is not in the key \
+            file, or the session is another API's.
+            """
+    )
+
+    /// Who writes meanwhile are the machines of the fleet, at most a few times a second.
+    private static let maxTries = 20
+
+    @OptionGroup var options: ConfigOption
+
+    func run() throws {
+        let access = try SharedAccess(options)
+        defer { access.stop() }
+        for _ in 0..<Self.maxTries {
+            let (stored, report) = try access.report()
+            switch report.reseal {
+            case .unneeded(let text): return Output.line(text)
+            case .refused(let problem): throw ExitFailure(problem)
+            case .needed(let record):
+                guard let stored else { continue }
+                let resealed = try sealed(record, access)
+                switch access.swap(expecting: stored, with: resealed) {
+                case .written:
+                    Output.line(
+                        "sealed with key \(resealed.keyID) instead of \(record.keyID). When each machine has a key file without "
+                            + "the old key, it is gone"
+                    )
+                    return
+                case .conflict: continue
+                case .unclear(let failure), .failed(let failure): throw ExitFailure(failure)
+                }
+            }
+        }
+        throw ExitFailure.tryLater("squire: the record changed each time it was about to be sealed; try again")
+    }
+
+    private func sealed(_ record: SharedRecord, _ access: SharedAccess) throws -> SharedRecord {
+        let result: Result<SharedRecord, SharedSeal.SealProblem>
+        do throws(SharedSeal.OpenProblem) {
+            result = try access.engine.seal.reseal(record)
+        } catch {
+            throw ExitFailure.malformed("squire: the shared record \(error.text(access.engine.configuration.keyFile))")
+        }
+        guard case .success(let sealed) = result else {
+            throw ExitFailure.inputOutput("squire: the record could not be sealed, and is as it was")
+        }
+        return sealed
+    }
+}
