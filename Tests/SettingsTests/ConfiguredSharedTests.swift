@@ -66,6 +66,19 @@ import TokenSources
         #expect(etcd.user?.password == SecretValue(.file("\(directory)/etcd.password")))
     }
 
+    /// The file beside the others of `config/examples`, on a machine that has the key and the password.
+    @Test func theExampleFile() throws {
+        let home = "\(directory)/.config"
+        for made in [home, "\(home)/squire"] { #expect(mkdir(made, 0o700) == 0) }
+        for name in ["shared.key", "etcd.password"] {
+            #expect(rename("\(directory)/\(name)", "\(home)/squire/\(name)") == 0)
+        }
+        let examples = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/config/examples"
+        let loaded = try ConfigurationLoader(environment: ["HOME": directory]).load("\(examples)/shared.yaml")
+        let shared = try #require(loaded.configuration.session.shared)
+        #expect(shared.place == "squire/v1/session/menu-prod" && shared.takeover == .seconds(40))
+    }
+
     @Test func theDefaults() throws {
         let text = Self.recipe + "  shared: {etcd: http://127.0.0.1:2379, key: shared.key}"
         let one = try shared(text, upstream: "https://API.example.com:8443/v1")
