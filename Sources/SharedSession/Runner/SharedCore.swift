@@ -17,8 +17,8 @@ struct SharedCore: Sendable {
     /// A change of this process.
     private enum Change {
         case none
-        /// It begins when nothing else is on its way to the session.
-        case waiting(SharedWish)
+        /// It begins when nothing else is on its way to the session, if that still holds the same tokens.
+        case waiting(SharedWish, of: HeldTokens)
         case under(Work)
     }
 
@@ -103,7 +103,7 @@ struct SharedCore: Sendable {
     mutating func change(_ wish: SharedWish, _ record: SessionRecord, now: Int64) -> [Effect] {
         local = record
         if case .closed = life { return [.put(.end(.failed(.closed)))] }
-        change = .waiting(wish)
+        change = .waiting(wish, of: record.held)
         return settled(start(now), now)
     }
 
@@ -188,7 +188,14 @@ struct SharedCore: Sendable {
         guard outstanding == 0 else { return effects }
         effects += adoptFile(now)
         guard outstanding == 0 else { return effects }
-        if case .waiting(let wish) = change, isInStep || !wish.needsStep { effects += begin(wish, now) }
+        if case .waiting(let wish, let held) = change {
+            if wish.needsStep, local.held != held {
+                // What it is of was replaced before it could begin: to go on would spend a dead token.
+                effects += end(.settled)
+            } else if isInStep || !wish.needsStep {
+                effects += begin(wish, now)
+            }
+        }
         // Whatever came of it: nobody waits for what is not under way.
         if case .under = change, machine.isIdle, outstanding == 0 { effects += end(.settled) }
         return effects
@@ -242,8 +249,8 @@ struct SharedCore: Sendable {
     /// What another machine did takes the place of what this one was to refresh. A person's wish is later.
     private mutating func superseded() -> [Effect] {
         switch change {
-        case .waiting(.login), .waiting(.logout), .under(.login), .under(.logout), .none: []
-        case .waiting(.refresh), .waiting(.look), .under(.refresh), .under(.join), .under(.look): end(.settled)
+        case .waiting(.login, _), .waiting(.logout, _), .under(.login), .under(.logout), .none: []
+        case .waiting(.refresh, _), .waiting(.look, _), .under(.refresh), .under(.join), .under(.look): end(.settled)
         }
     }
 
