@@ -75,6 +75,20 @@ public enum SharedLog {
                 "another machine's token took the place of the one that this machine was given",
                 [outcome("dropped")]
             )
+        case .keys(nil):
+            LogMessage(
+                .notice,
+                event: "shared",
+                "session.shared.key has other keys, which are used now",
+                [outcome("keys")]
+            )
+        case .keys(let problem?):
+            LogMessage(
+                .error,
+                event: "shared",
+                "session.shared.key has changed and cannot be used, so the keys that were read stay: \(problem)",
+                [outcome("keys"), ("reason", .text(problem))]
+            )
         case .tooLate:
             LogMessage(
                 .notice,

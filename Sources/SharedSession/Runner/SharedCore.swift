@@ -107,6 +107,13 @@ struct SharedCore: Sendable {
         return settled(start(now), now)
     }
 
+    /// Other keys open and seal from now on.
+    mutating func use(_ seal: SharedSeal, now: Int64) -> [Effect] {
+        values.use(seal)
+        guard case .begun = life, machine.isIdle else { return [] }
+        return settled(look(now), now)
+    }
+
     mutating func close(now: Int64) -> [Effect] {
         life = .closed
         // What the API may have answered already is saved, and shared if that is possible.

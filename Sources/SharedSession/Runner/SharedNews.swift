@@ -19,6 +19,8 @@ public enum SharedNews: Equatable, Sendable {
     case putsBack
     /// Another machine's token took the place of this one's.
     case drops
+    /// The key file is another; or why it cannot be used, and the keys that were read stay.
+    case keys(problem: String?)
     /// The claim was known too late to refresh under it.
     case tooLate
 }

@@ -12,15 +12,20 @@ public final class SharedRunner: SessionSharing {
         /// The session's name there.
         public var name: String
         public var seal: SharedSeal
-        /// The file with the keys, for messages.
+        /// Its key in the engine.
+        public var place: String
+        /// The file with the keys. It is read again when it changes.
         public var keyFile: String
         /// The origin of the API that the session is for.
         public var origin: String
         public var timing: SharedTiming
+        /// How often the key file is looked at.
+        public var keyInterval = Duration.seconds(5)
 
         public init(
             engine: String,
             name: String,
+            place: String,
             seal: SharedSeal,
             keyFile: String,
             origin: String,
@@ -28,6 +33,7 @@ public final class SharedRunner: SessionSharing {
         ) {
             self.engine = engine
             self.name = name
+            self.place = place
             self.seal = seal
             self.keyFile = keyFile
             self.origin = origin
@@ -54,6 +60,8 @@ public final class SharedRunner: SessionSharing {
     private let timer = Guarded(Timer())
     private let session = Guarded(Weak())
     private let desk = SharedDesk()
+    private let keys: Guarded<SharedKeyWatch>
+    private let keyInterval: Duration
     private let thread = WorkThread(name: "squire-shared")
 
     /// `observe` must not block.
@@ -66,6 +74,8 @@ public final class SharedRunner: SessionSharing {
         self.store = store
         self.clock = clock
         self.observe = observe
+        keyInterval = options.keyInterval
+        keys = Guarded(SharedKeyWatch(path: options.keyFile, name: options.name, place: options.place))
         core = Guarded(
             SharedCore(
                 SharedState(me: ProcessName.make(), held: .nothing, timing: options.timing),
@@ -87,6 +97,19 @@ public final class SharedRunner: SessionSharing {
 
     public func begin() {
         post { $0.begin(now: $1) }
+        lookAtKeys()
+    }
+
+    /// Whoever changes the keys of a fleet need not start each machine again.
+    private func lookAtKeys() {
+        switch keys.with({ $0.look() }) {
+        case .none: break
+        case .changed(let seal):
+            post { $0.use(seal, now: $1) }
+            observe(.keys(problem: nil))
+        case .unusable(let problem): observe(.keys(problem: problem))
+        }
+        thread.executeLater(keyInterval.wholeNanoseconds) { [weak self] in self?.lookAtKeys() }
     }
 
     public func change(_ wish: SharedWish, from record: SessionRecord, _ steps: any SharedSteps) -> SharedEnding {

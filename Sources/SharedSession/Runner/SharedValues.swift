@@ -10,7 +10,7 @@ struct SharedValues: Sendable {
         var session: SealedSession?
     }
 
-    let seal: SharedSeal
+    private var seal: SharedSeal
     /// The origin of the API that this machine's session is for.
     let origin: String
     let keyFile: String
@@ -24,6 +24,8 @@ struct SharedValues: Sendable {
         self.origin = origin
         self.keyFile = keyFile
     }
+
+    mutating func use(_ seal: SharedSeal) { self.seal = seal }
 
     subscript(version: UInt64) -> Known? { known[version] }
 

@@ -39,8 +39,8 @@ struct SharedKeyCommand: ParsableCommand {
 
               1. squire shared key --add FILE
                  adds a new key as the last line: it opens, and seals nothing
-              2. copy FILE to every machine, and restart Squire on each
-              3. make the new line the first, copy FILE again, and restart Squire again:
+              2. copy FILE to every machine: a Squire that runs reads it within seconds
+              3. make the new line the first, and copy FILE again:
                  what is written from then on is sealed with it
               4. after the next refresh, or squire shared reseal, take the old line out everywhere
 

@@ -55,6 +55,7 @@ struct SharedEngine: Sendable {
         let options = SharedRunner.Options(
             engine: configuration.engine.name,
             name: configuration.name,
+            place: configuration.place,
             seal: seal,
             keyFile: configuration.keyFile,
             origin: loaded.binding.origin,

@@ -1,4 +1,5 @@
 import Credentials
+import Platform
 import Testing
 import Threads
 
@@ -161,6 +162,36 @@ import Threads
         other.wait(for: api.current)
         #expect(throws: Never.self) { try other.logIn(bobs, replacing: .any).get() }
         machines[0].wait(for: bobs)
+    }
+
+    // MARK: Keys
+
+    @Test func otherKeysAreReadWhileItRuns() throws {
+        var template = Array("/tmp/squire-shared.XXXXXX".utf8CString)
+        let path = String(cString: mkdtemp(&template)) + "/shared.key"
+        let write = { (firsts: [UInt8]) in
+            let text = firsts.map { SharedSamples.line($0) + "\n" }.joined()
+            #expect(PrivateFile.create(path + ".new", Array(text.utf8)) && rename(path + ".new", path) == 0)
+        }
+        write([9])
+        let first = try fleet(1)[0]
+        defer { first.stop() }
+        let second = try TestMachine(engine, api, key: 9, keyFile: path)
+        defer { second.stop() }
+        second.wait { second.session.status.shared?.problem?.contains("is sealed with key") ?? false }
+        let sealed = engine.value
+        #expect(second.session.token == nil)
+        #expect(PrivateFile.create(path, Array("dear diary\n".utf8)))
+        second.wait {
+            second.saidNews.contains { if case .keys(problem: _?) = $0 { true } else { false } }
+        }
+        write([9, 1])
+        second.wait(for: api.current)
+        #expect(engine.value == sealed)
+        // What it writes is sealed with its first key.
+        #expect(try second.askAgain().wait().get() == TestAPI.token(1))
+        second.wait { engine.value != sealed }
+        #expect(SharedValue(engine.value, try SharedSamples.seal(9)).record?.identity.generation == 1)
     }
 
     // MARK: Processes of one machine

@@ -81,6 +81,8 @@ final class TestMachine: Sendable {
         file: SessionFile? = nil,
         own: Token? = nil,
         takeover: Duration = .seconds(40),
+        key: UInt8 = 1,
+        keyFile: String = "/nowhere/shared.key",
         begins: Bool = true
     ) throws {
         var template = Array("/tmp/squire-shared.XXXXXX".utf8CString)
@@ -96,16 +98,19 @@ final class TestMachine: Sendable {
         let news = Guarded<[SharedNews]>([])
         let changed: @Sendable () -> Void = { for latch in waiting.with({ $0 }) { latch.set(()) } }
         (self.waiting, self.news) = (waiting, news)
+        var options = SharedRunner.Options(
+            engine: "memory",
+            name: SharedSamples.name,
+            place: SharedSamples.place,
+            seal: try SharedSamples.seal(key),
+            keyFile: keyFile,
+            origin: Self.origin,
+            timing: SharedTiming(takeover: takeover)
+        )
+        options.keyInterval = .milliseconds(10)
         let runner = SharedRunner(
             store,
-            SharedRunner.Options(
-                engine: "memory",
-                name: SharedSamples.name,
-                seal: try SharedSamples.seal(1),
-                keyFile: "shared.key",
-                origin: Self.origin,
-                timing: SharedTiming(takeover: takeover)
-            ),
+            options,
             observe: { heard in
                 news.with { $0.append(heard) }
                 changed()
