@@ -11,6 +11,28 @@ extension Session: SharedSide {
         sharing?.begin()
     }
 
+    /// Takes over what the other machines have, once, for a command beside which no Squire runs. `done` is called when
+    /// that is in use, or the others cannot be asked.
+    public func look(_ done: @escaping @Sendable () -> Void) {
+        let isTaken = thread.execute { [self] in
+            defer { done() }
+            // Whoever holds the lock is about to write what this would find.
+            guard let sharing, let file, let handle = (try? file.tryLock()) ?? nil else { return }
+            defer { handle.unlock() }
+            recheckNow()
+            _ = sharing.change(.look, from: snapshot.isForeign ? SessionRecord() : snapshot.record, LookSteps())
+        }
+        if !isTaken { done() }
+    }
+
+    /// Of a change that only takes over.
+    private final class LookSteps: SharedSteps {
+        func prepare() -> Bool { false }
+        func send() -> SharedSending { .nothing }
+        func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving { .nothing }
+        func forget(as identity: SharedIdentity) {}
+    }
+
     public func execute(_ work: @escaping @Sendable () -> Void) -> Bool { thread.execute(work) }
 
     public func engineIsBack() {

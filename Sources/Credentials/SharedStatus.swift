@@ -91,7 +91,7 @@ public struct SharedStatus: Sendable, Equatable {
     public var lines: [String] {
         var words = [
             isReachable.map { $0 ? "reachable" : "NOT REACHABLE" }, generation.map { "generation \($0)" },
-            era.map { "login \($0)" }, revision.map { "revision \($0)" },
+            era.map { "era \($0)" }, revision.map { "revision \($0)" },
         ].compactMap(\.self)
         if words.isEmpty { words = ["not asked: squire shared status asks it"] }
         var lines = ["\(name) in \(engine): \(words.joined(separator: ", "))"]

@@ -53,7 +53,10 @@ struct SharedValues: Sendable {
             return .unreadable(.damaged)
         case .closed(_, let trouble):
             problem = "the shared record \(trouble.text(keyFile))"
-            if case .unknownKey = trouble { return .unreadable(.unknownKey) }
+            if case .unknownKey = trouble {
+                problem? += ". Copy the key file of another machine, or, where nobody has that key: squire shared reset"
+                return .unreadable(.unknownKey)
+            }
             return .unreadable(.damaged)
         }
     }

@@ -94,6 +94,12 @@ struct SessionAccess {
 
     /// The current token, expired or not; a first one, where none is there and one can be had without a login.
     func token() throws -> Token {
+        if loaded.configuration.session.shared != nil, (try? RunningProxy.find(loaded)) == nil {
+            // Nobody here keeps step with the other machines, who may have refreshed it.
+            let latch = Latch<Void>()
+            cache.look { latch.set(()) }
+            latch.wait()
+        }
         let status = cache.status
         guard let token = try record()?.token, status.foreignSource == nil else {
             if status.state == .starting || status.state == .usable {

@@ -220,6 +220,25 @@ import Threads
         #expect(command.session.status.shared?.isReachable == nil && engine.writes == writes)
     }
 
+    @Test func commandLooksWhereNothingRuns() throws {
+        let machines = try fleet(2)
+        defer { machines[1].stop() }
+        machines[0].stop()
+        #expect(try machines[1].askAgain().wait().get() == TestAPI.token(1))
+        let command = try TestMachine(engine, api, file: machines[0].file, begins: false)
+        defer { command.stop() }
+        #expect(command.session.token == TestAPI.token(0))
+        let latch = Latch<Void>()
+        command.session.look { latch.set(()) }
+        latch.wait()
+        #expect(command.session.token == TestAPI.token(1) && command.saved?.token == TestAPI.token(1))
+        command.store.cut()
+        let again = Latch<Void>()
+        command.session.look { again.set(()) }
+        again.wait()
+        #expect(command.session.token == TestAPI.token(1) && api.refreshes == 1)
+    }
+
     @Test func refusalIsKnownToAllAndEndsWithASuccessor() throws {
         let machines = try fleet(2)
         defer { for machine in machines { machine.stop() } }
