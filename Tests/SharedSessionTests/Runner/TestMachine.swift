@@ -69,7 +69,8 @@ final class TestMachine: Sendable {
     let session: Session
     let store: MemoryStore
     let file: SessionFile
-    private let waiting: Guarded<[Latch<Void>]>
+    /// Those who wait for something of any machine.
+    private static let waiting = Guarded<[Latch<Void>]>([])
     private let news: Guarded<[SharedNews]>
 
     static let origin = "https://api.example.com"
@@ -94,10 +95,9 @@ final class TestMachine: Sendable {
             _ = try file.save(record)
         }
         store = engine.store()
-        let waiting = Guarded<[Latch<Void>]>([])
         let news = Guarded<[SharedNews]>([])
-        let changed: @Sendable () -> Void = { for latch in waiting.with({ $0 }) { latch.set(()) } }
-        (self.waiting, self.news) = (waiting, news)
+        let changed: @Sendable () -> Void = { for latch in Self.waiting.with({ $0 }) { latch.set(()) } }
+        self.news = news
         var options = SharedRunner.Options(
             engine: "memory",
             name: SharedSamples.name,
@@ -133,12 +133,12 @@ final class TestMachine: Sendable {
 
     var saidNews: [SharedNews] { news.with { $0 } }
 
-    /// Waits until it is so, asked again after each event of the session and of what shares it.
+    /// Waits until it is so, asked again after each event of a session and of what shares it.
     func wait(until isSo: () -> Bool) {
         while true {
             let latch = Latch<Void>()
-            waiting.with { $0.append(latch) }
-            defer { waiting.with { $0.removeAll { $0 === latch } } }
+            Self.waiting.with { $0.append(latch) }
+            defer { Self.waiting.with { $0.removeAll { $0 === latch } } }
             if isSo() { return }
             latch.wait()
         }
