@@ -432,7 +432,11 @@ extension Session {
             let former = snapshot.persistence.unsaved?.former
             let version = try file.keeping(former, replacedBy: record) { () throws(SessionFileError) in
                 try commit(record, file, replacement) { () throws(SessionFileError) in
-                    try !isReplaced(rotation.old, in: file)
+                    guard try isReplaced(rotation.old, in: file) else { return true }
+                    guard rotation.identity != nil else { return false }
+                    // The machines' session stands, as it does when one joins that has another.
+                    if let theirs = try file.load()?.record { try file.keepBeforeShared(theirs) }
+                    return true
                 }
             }
             guard let version else { return false }

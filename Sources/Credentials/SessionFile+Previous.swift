@@ -69,27 +69,44 @@ extension SessionFile {
     /// Where a kept record lies while a logout ends it: no login writes there.
     public var endingPath: String { path + ".ending" }
 
-    public var hasPrevious: Bool { PrivateFile.exists(previousPath) }
+    /// A session that is kept beside the file.
+    public enum Kept: CaseIterable, Sendable {
+        /// A login replaced it.
+        case previous
+        /// It was this machine's own before it joined others.
+        case beforeShared
+    }
+
+    public func path(of kept: Kept) -> String {
+        switch kept {
+        case .previous: previousPath
+        case .beforeShared: beforeSharedPath
+        }
+    }
+
+    /// True if any is kept.
+    public var hasKept: Bool { Kept.allCases.contains { PrivateFile.exists(path(of: $0)) } }
 
     /// True if there is one that an earlier logout took and could not end.
     public var hasEnding: Bool { PrivateFile.exists(endingPath) }
 
     /// Moves the kept record to `endingPath`, unless another lies there still. False if there is none. Takes the lock:
     /// who logs in meanwhile keeps another.
-    public func takePrevious() throws(SessionFileError) -> Bool {
-        guard hasPrevious else { return false }
+    public func take(_ kept: Kept) throws(SessionFileError) -> Bool {
+        let kept = self.path(of: kept)
+        guard PrivateFile.exists(kept) else { return false }
         guard let handle = try lock(waitLimit: .seconds(75)) else {
             throw SessionFileError("another process holds \(path).lock. Is a squire stopped?")
         }
         defer { handle.unlock() }
         // Another logout may have been quicker.
         guard !hasEnding else { return true }
-        if rename(previousPath, endingPath) == 0 { return true }
+        if rename(kept, endingPath) == 0 { return true }
         guard errno != ENOENT else { return false }
-        throw SessionFileError("move", previousPath)
+        throw SessionFileError("move", kept)
     }
 
-    /// What `takePrevious` moved; nil if that holds no session.
+    /// What `take` moved; nil if that holds no session.
     public func ending() -> SessionRecord? {
         (try? SessionFile(path: endingPath).load())?.record
     }

@@ -145,9 +145,12 @@ struct SharedCore: Sendable {
         switch outcome {
         case .written(let revision):
             effects += tell(report.answered())
-            guard var written = writing else { return effects }
-            written.value.revision = revision
-            event = .written(version: values.written(written))
+            if var written = writing {
+                written.value.revision = revision
+                event = .written(version: values.written(written))
+            } else {
+                event = .unclear
+            }
         case .conflict(let value):
             effects += tell(report.answered())
             event = .conflict(values.reading(value, own: local))
@@ -222,6 +225,7 @@ struct SharedCore: Sendable {
     private mutating func adoptFile(_ now: Int64) -> [Effect] {
         guard !isInStep, machine.heedsFile else { return [] }
         if case .under = change { return [] }
+        report.hasNothingOfItsOwn()
         let effects = handle(.fileChanged(holding), now)
         guard isKept, hasOwn, outstanding == 0, case .begun = life else { return effects }
         return effects + handle(.joins, now)
@@ -276,11 +280,13 @@ struct SharedCore: Sendable {
         case .adopt(let view):
             guard let session = values[view.version]?.session else { return [] }
             report.adopts(now)
+            report.hasNothingOfItsOwn()
             let isRefused = view.facts.state == .refused
             return [deed(.adopt(session.record, view.facts.identity, isRefused: isRefused))] + superseded()
         case .use: return end(.done(isShared: isShared))
         case .forget(let identity):
             if case .under(.logout) = change { return (step(.forget(identity)) ?? []) + end(.done(isShared: isShared)) }
+            report.hasNothingOfItsOwn()
             return [deed(.forget(identity))] + superseded()
         case .refuse(let refusal):
             if case .under = change { return end(.failed(SharedFailure(refusal, values.problem ?? report.problem))) }

@@ -103,6 +103,9 @@ struct SharedReport: Sendable {
         }
     }
 
+    /// What is in use came from elsewhere.
+    mutating func hasNothingOfItsOwn() { notSharedSince = nil }
+
     // MARK: Status
 
     func status(_ facts: SharedFacts?, revision: Int64?, problem: String?, now: Int64) -> SharedStatus {

@@ -28,7 +28,7 @@ struct LogoutCommand: ParsableCommand {
         }
         let session = try SessionAccess(loaded)
         guard let record = try session.record(), !record.isEmpty else {
-            if session.file.hasPrevious || session.file.hasEnding { try session.requireWritable("nothing is ended") }
+            if session.file.hasKept || session.file.hasEnding { try session.requireWritable("nothing is ended") }
             try endPrevious(session)
             return Output.line("there is no session in \(session.file.path)")
         }
@@ -131,18 +131,21 @@ struct LogoutCommand: ParsableCommand {
     private func endPrevious(_ session: SessionAccess) throws {
         let file = session.file
         do throws(SessionFileError) {
-            if file.hasEnding, !endKept(session) { return }
+            if file.hasEnding, !endKept(session, file.previousPath) { return }
             // Once: what a login keeps from now on is not for this logout to end.
-            if try file.takePrevious() { _ = endKept(session) }
+            for kept in SessionFile.Kept.allCases {
+                let path = file.path(of: kept)
+                if try file.take(kept), !endKept(session, path) { return }
+            }
         } catch {
-            throw ExitFailure.notWritable("squire: \(file.previousPath) is kept: \(error.description)")
+            throw ExitFailure.notWritable("squire: what is kept beside \(file.path) stays: \(error.description)")
         }
     }
 
-    /// Ends what lies at `endingPath`, and says what became of it. False if it is there still.
-    private func endKept(_ session: SessionAccess) -> Bool {
+    /// Ends what lies at `endingPath` and was kept at `path`, and says what became of it. False if it is there still.
+    private func endKept(_ session: SessionAccess, _ path: String) -> Bool {
         let (file, binding) = (session.file, session.loaded.binding)
-        let removed = "removed \(file.previousPath)"
+        let removed = "removed \(path)"
         guard let record = file.ending(), !record.isEmpty else {
             return remove(file, "\(removed), which held no session")
         }

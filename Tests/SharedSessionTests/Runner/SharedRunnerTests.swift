@@ -129,6 +129,25 @@ import Threads
         #expect(first.session.token == api.current)
     }
 
+    /// An editor takes no lock.
+    @Test func tokenPutInByHandDuringARefreshLosesNone() throws {
+        let machines = try fleet(2)
+        defer { for machine in machines { machine.stop() } }
+        let file = machines[0].file
+        api.during {
+            var record = SessionRecord()
+            let tokens = TokenSet(accessToken: TestAPI.token(50))
+            record.put(tokens, .given, upstream: TestMachine.origin, now: 1_800_000_000)
+            #expect(throws: Never.self) { _ = try file.save(record) }
+        }
+        // Whoever waits may be given either.
+        _ = machines[0].askAgain().wait()
+        machines[1].wait(for: TestAPI.token(1))
+        machines[0].wait(for: TestAPI.token(1))
+        #expect(machines[0].saved?.token == TestAPI.token(1))
+        #expect(try SessionFile(path: file.path + ".before-shared").load()?.record.token == TestAPI.token(50))
+    }
+
     @Test func anotherCustomersSessionDoesNotJoin() throws {
         let first = try fleet(1)[0]
         defer { first.stop() }
