@@ -23,8 +23,8 @@ public struct SharedStatus: Sendable, Equatable {
     public var isReachable: Bool?
     /// Why it cannot be reached, or its record not be used.
     public var problem: String?
-    /// Which write the engine's record is; nil while none is known.
-    public var revision: Int64?
+    /// Which write the engine's record is, in the engine's own words; nil while none is known.
+    public var revision: String?
     public var era: Int?
     public var generation: Int?
     public var claim: Claim?
@@ -77,7 +77,10 @@ public struct SharedStatus: Sendable, Equatable {
         guard let engine = json["engine"]?.string, let name = json["name"]?.string else { return nil }
         self.init(engine: engine, name: name)
         isReachable = json["reachable"]?.bool
-        revision = json["revision"]?.integer.map(Int64.init)
+        switch json["revision"] {
+        case .number(let text)?, .string(let text)?: revision = text
+        default: break
+        }
         era = json["era"]?.integer
         generation = json["generation"]?.integer
         if let by = json["claim"]?["by"]?.string, let age = json["claim"]?["age"]?.integer {
@@ -102,10 +105,12 @@ public struct SharedStatus: Sendable, Equatable {
 
     public var json: JSONValue {
         let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
+        // A number where the engine counts.
+        let spelled = revision.map { text in Int64(text).map { JSONValue.number(String($0)) } ?? .string(text) }
         return .object([
             .init("engine", .string(engine)), .init("name", .string(name)),
             .init("reachable", isReachable.map(JSONValue.bool) ?? .null),
-            .init("revision", number(revision.map { Int($0) })), .init("era", number(era)),
+            .init("revision", spelled ?? .null), .init("era", number(era)),
             .init("generation", number(generation)),
             .init(
                 "claim",

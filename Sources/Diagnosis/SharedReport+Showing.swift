@@ -5,6 +5,12 @@ import SharedSession
 public import Support
 
 extension SharedReport {
+    /// A number where the engine counts.
+    private static func spelled(_ revision: StoreRevision) -> JSONValue {
+        let text = revision.description
+        return Int64(text).map { .number(String($0)) } ?? .string(text)
+    }
+
     /// `now` is seconds since 1970. The advice is not among them, nor are the refreshes.
     public func lines(now: Int) -> [String] {
         var lines = [
@@ -83,7 +89,7 @@ extension SharedReport {
             .init("kind", .string(session.engine)), .init("member", member.map(JSONValue.string) ?? .null),
             .init("key", .string(session.key)),
         ]
-        engine.append(.init("revision", revision.map { .number(String($0)) } ?? .null))
+        engine.append(.init("revision", revision.map(Self.spelled) ?? .null))
         var members: [JSONValue.Member] = [
             .init("name", .string(session.name)), .init("engine", .object(engine)),
             .init("state", .string(state)),

@@ -51,11 +51,11 @@ public struct SharedReport: Sendable {
     public var session: Session
     public var value: SharedValue
     /// Of the value; nil where there is none.
-    public var revision: Int64?
+    public var revision: StoreRevision?
     /// Which server of the engine answered.
     public var member: String?
 
-    public init(_ session: Session, _ value: SharedValue, revision: Int64?, member: String?) {
+    public init(_ session: Session, _ value: SharedValue, revision: StoreRevision?, member: String?) {
         self.session = session
         self.value = value
         self.revision = revision

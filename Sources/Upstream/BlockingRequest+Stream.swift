@@ -5,6 +5,8 @@ import Platform
 extension BlockingRequest {
     /// What comes of a response with status 200.
     public enum Arrival: Sendable {
+        /// Its head, once and first.
+        case head
         case bytes([UInt8])
         /// The moment of the last `until` has passed.
         case due
@@ -78,10 +80,18 @@ extension EasyHandle {
         guard curl_multi_add_handle(multi, curl) == CURLM_OK else { return .done(CURLE_FAILED_INIT) }
         defer { curl_multi_remove_handle(multi, curl) }
         var due = due
+        var hasHead = false
         while true {
             var running: Int32 = 0
             guard curl_multi_perform(multi, &running) == CURLM_OK else { return .done(CURLE_FAILED_INIT) }
-            if isStreaming(sink) {
+            if !hasHead, isStream(sink) {
+                hasHead = true
+                switch receive(.head) {
+                case .until(let moment): due = moment
+                case .enough: return .enough
+                }
+            }
+            if hasHead, !sink.body.isEmpty {
                 switch receive(.bytes(sink.takeBody())) {
                 case .until(let moment): due = moment
                 case .enough: return .enough
@@ -113,8 +123,8 @@ extension EasyHandle {
         return poll(&polled, 1, 0) > 0
     }
 
-    private func isStreaming(_ sink: AnswerSink) -> Bool {
-        guard !sink.body.isEmpty, !sink.isInHead else { return false }
+    private func isStream(_ sink: AnswerSink) -> Bool {
+        guard !sink.heads.isEmpty, !sink.isInHead else { return false }
         var status = 0
         ccurl_get_long(curl, CURLINFO_RESPONSE_CODE, &status)
         return status == 200

@@ -63,11 +63,11 @@ enum SharedSamples {
         _ keys: SharedKeyFile,
         origin: String = "https://api.example.com"
     ) -> SharedReport {
-        SharedReport(session(keys, origin: origin), value, revision: 12, member: "https://etcd-1:2379")
+        SharedReport(session(keys, origin: origin), value, revision: StoreRevision("12"), member: "https://etcd-1:2379")
     }
 
     /// What those who have the keys see of it.
     static func report(_ record: SharedRecord, _ keys: SharedKeyFile) -> SharedReport {
-        report(SharedValue(StoredValue(bytes: record.bytes, revision: 12), seal(keys)), keys)
+        report(SharedValue(StoredValue(bytes: record.bytes, revision: StoreRevision("12")), seal(keys)), keys)
     }
 }

@@ -73,18 +73,19 @@ struct EtcdAnswers: Sendable {
 
     /// Nil unless `pair` is the key with its value.
     func stored(_ pair: JSONValue) -> StoredValue? {
-        guard isOfKey(pair), let revision = Self.number(pair["mod_revision"]), revision > 0 else { return nil }
+        guard isOfKey(pair), let number = Self.number(pair["mod_revision"]), number > 0 else { return nil }
+        let revision = StoreRevision(etcd: number)
         switch pair["value"] {
         case nil: return StoredValue(bytes: [], revision: revision)
         case .string(let text)?:
-            guard let bytes = EtcdBase64.decode(text) else { return nil }
+            guard let bytes = Base64.decode(text) else { return nil }
             return StoredValue(bytes: bytes, revision: revision)
         default: return nil
         }
     }
 
     func isOfKey(_ pair: JSONValue) -> Bool {
-        pair["key"]?.string.flatMap(EtcdBase64.decode) == key
+        pair["key"]?.string.flatMap(Base64.decode) == key
     }
 
     /// A 64-bit number, which the gateway writes as a string; nil when it is none, or negative.

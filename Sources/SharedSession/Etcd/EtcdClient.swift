@@ -1,3 +1,4 @@
+import Platform
 import Threads
 import Upstream
 
@@ -5,7 +6,7 @@ import Upstream
 ///
 /// *Threading*: `read` and `swap` block and are called from one thread, so that a process authenticates once. The rest
 /// is called from any thread.
-final class EtcdClient: Sendable {
+final class EtcdClient: StoreClient {
     /// How long an authentication may take: etcd computes a slow hash for each, and machines start together.
     private static let authenticationPatience = Duration.seconds(10)
     private static let maxAnswerBytes = 1 << 20
@@ -58,9 +59,17 @@ final class EtcdClient: Sendable {
 
     /// The member that answered last.
     var member: String? { state.with { $0.member } }
+    var name: String { "etcd" }
+    var patience: Duration { options.patience }
+    var readInterval: Duration { options.readInterval }
+    var streams: StreamManner { .endless }
+
+    func read() -> Result<StoreReading, SharedStoreFailure> {
+        reading().map { StoreReading(value: $0.value, position: .number($0.revision)) }
+    }
 
     /// Asks each member at most once.
-    func read() -> Result<EtcdReading, SharedStoreFailure> {
+    func reading() -> Result<EtcdReading, SharedStoreFailure> {
         var worst: SharedStoreFailure?
         for _ in options.endpoints {
             guard let endpoint = current else { break }
@@ -91,8 +100,11 @@ final class EtcdClient: Sendable {
 
     func remove(expecting: StoredValue) -> SwapOutcome { write(requests.remove(expecting: expecting), .removal) }
 
-    /// Another member is asked only as long as nothing was sent.
-    private func write(_ body: [UInt8], _ change: EtcdAnswers.Change) -> SwapOutcome {
+    /// Another member is asked only as long as nothing was sent. `body` is nil where no revision of etcd is expected.
+    private func write(_ body: [UInt8]?, _ change: EtcdAnswers.Change) -> SwapOutcome {
+        guard let body else {
+            return .failed(SharedStoreFailure(.damaged, "the value that is expected is none of etcd's"))
+        }
         var worst: SharedStoreFailure?
         for _ in options.endpoints {
             guard let endpoint = current else { break }
@@ -100,7 +112,7 @@ final class EtcdClient: Sendable {
             switch ask("kv/txn", body, at: endpoint) {
             case .body(let body):
                 switch answers.swap(body, change) {
-                case .written(let revision)?: return .written(revision: revision)
+                case .written(let revision)?: return .written(revision: StoreRevision(etcd: revision))
                 case .conflict(let value)?: return .conflict(value)
                 case nil: problem = .damaged
                 }
@@ -117,23 +129,49 @@ final class EtcdClient: Sendable {
         return .failed(worst ?? .stopped)
     }
 
-    /// The request of a watch, for the member that is asked now; with the token that reading got.
-    func watch(from revision: Int64) -> (endpoint: String, request: BlockingRequest, settings: UpstreamSettings) {
+    // MARK: Watching
+
+    /// For the member that is asked now; with the token that reading got.
+    func watch(after position: StorePosition) -> Result<StoreStream, SharedStoreFailure> {
+        guard case .number(let revision) = position else {
+            return .failure(SharedStoreFailure(.damaged, "the position is none of etcd's"))
+        }
         let (endpoint, token) = state.with { ($0.endpoints.current, $0.credential.token) }
-        var request = request("watch", requests.watch(from: revision), at: endpoint, token, .seconds(24 * 86400))
-        request.maximumResponseBytes = EtcdLines.maxLineBytes
-        return (endpoint, request, settings(endpoint))
+        let body = requests.watch(from: revision.adding(saturating: 1))
+        var request = request("watch", body, at: endpoint, token, .seconds(24 * 86400))
+        request.maximumResponseBytes = StoreLines.maxLineBytes
+        return .success(StoreStream(endpoint: endpoint, request: request, settings: settings(endpoint)))
+    }
+
+    func line(_ bytes: [UInt8]) -> StoreWatchLine { StoreWatchLine(bytes, answers) }
+
+    func failure(
+        _ end: Result<BlockingRequest.Response, BlockingRequest.Failure>,
+        at endpoint: String
+    ) -> SharedStoreFailure {
+        switch end {
+        case .failure(let reason): EtcdProblem(reason, at: endpoint).failure
+        case .success(let response) where response.status == 200:
+            SharedStoreFailure(.unreachable, "\(endpoint) ended the watch")
+        case .success(let response): EtcdProblem(status: response.status, body: response.body).failure
+        }
     }
 
     /// The next member is asked from now on.
-    func leave(_ endpoint: String) {
-        state.with { $0.endpoints.leave(endpoint) }
+    func watchEnded(at endpoint: String, _ failure: SharedStoreFailure) {
+        leave(endpoint)
+        observe(.watchEnded(failure))
     }
 
     // MARK: Members
 
     /// The member to ask now; nil after `stop`.
     private var current: String? { state.with { $0.isStopped ? nil : $0.endpoints.current } }
+
+    /// The next member is asked from now on.
+    private func leave(_ endpoint: String) {
+        state.with { $0.endpoints.leave(endpoint) }
+    }
 
     private func leave(_ endpoint: String, _ failure: SharedStoreFailure, _ worst: inout SharedStoreFailure?) {
         leave(endpoint)
@@ -198,7 +236,8 @@ final class EtcdClient: Sendable {
         do throws(BlockingRequest.Failure) {
             let response = try request(call, body, at: endpoint, token, patience).perform(settings(endpoint))
             guard response.status == 200 else {
-                return .problem(EtcdProblem(status: response.status, body: response.body).naming(options.key))
+                let problem = EtcdProblem(status: response.status, body: response.body)
+                return .problem(options.user == nil ? problem.ofNobody : problem.naming(options.key))
             }
             return .body(response.body)
         } catch {

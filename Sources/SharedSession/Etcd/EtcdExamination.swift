@@ -88,7 +88,7 @@ public struct EtcdExamination: Sendable {
             if case .authenticated = notice { isAuthenticated.with { $0 = true } }
         }
         guard let client else { return .failure(.stopped) }
-        return client.read().map { reading in
+        return client.reading().map { reading in
             Answer(
                 value: reading.value,
                 revision: reading.revision,
@@ -114,13 +114,13 @@ public struct EtcdExamination: Sendable {
         options.user = nil
         options.certificate = nil
         options.privateKey = nil
-        guard case .success? = EtcdClient(options, observe: { _ in })?.read() else { return .certificate }
+        guard case .success? = EtcdClient(options, observe: { _ in })?.reading() else { return .certificate }
         return .anybody
     }
 
     /// Asks for a write that cannot happen: what it compares with was never there. Rights are looked at before.
     private static func writing(_ client: EtcdClient, _ value: StoredValue?) -> SharedStoreFailure? {
-        let never = StoredValue(bytes: Array("\(SharedID.random())".utf8), revision: .max)
+        let never = StoredValue(bytes: Array("\(SharedID.random())".utf8), revision: StoreRevision(etcd: .max))
         switch client.swap(expecting: never, with: value?.bytes ?? []) {
         case .conflict: return nil
         case .written: return SharedStoreFailure(.damaged, "\(client.member ?? "it") compares nothing before it writes")

@@ -91,6 +91,10 @@ struct EtcdProblem: Equatable, Sendable {
         return Self.forbidden(key[...end])
     }
 
+    /// The same for a client that names no user. To etcd whoever has a certificate is the gateway itself, which has no
+    /// role: "permission denied" says that a user is missing, not that a role is.
+    var ofNobody: EtcdProblem { self == Self.forbidden ? Self.userIsMissing : self }
+
     static let damaged = EtcdProblem(.unclear, .damaged, "the answer is none that etcd gives: is this its address?")
 
     private static let staleToken = EtcdProblem(
@@ -98,6 +102,12 @@ struct EtcdProblem: Equatable, Sendable {
         .denied,
         "etcd does not take the token that it gave",
         "Is this one cluster, and has the user its role still?"
+    )
+    private static let userIsMissing = EtcdProblem(
+        .staleToken,
+        .denied,
+        "etcd wants a user and a password",
+        "Set user and password of session.shared."
     )
     private static let forbidden = forbidden("squire/")
 
@@ -128,14 +138,7 @@ struct EtcdProblem: Equatable, Sendable {
                 "Use one whose Common Name is empty, with the identity in O or a SAN. etcdctl works with both."
             )
         }
-        if says("user name is empty") {
-            return EtcdProblem(
-                .staleToken,
-                .denied,
-                "etcd wants a user and a password",
-                "Set user and password of session.shared."
-            )
-        }
+        if says("user name is empty") { return userIsMissing }
         if says("invalid auth token", "revision of auth store is old", "revision in header is old") || code == 16 {
             return staleToken
         }

@@ -10,25 +10,28 @@ struct EtcdRequests: Sendable {
     private let key: JSONValue
 
     init(key: String) {
-        self.key = .string(EtcdBase64.encode(Array(key.utf8)))
+        self.key = .string(Base64.encode(Array(key.utf8)))
     }
 
     /// Without `serializable`: the read is linearizable.
     var range: [UInt8] { Self.bytes([.init("key", key)]) }
 
-    func swap(expecting: StoredValue?, with bytes: [UInt8]) -> [UInt8] {
-        let put = JSONValue.object([.init("key", key), .init("value", .string(EtcdBase64.encode(bytes)))])
+    /// Nil when the value that is expected is none of etcd's.
+    func swap(expecting: StoredValue?, with bytes: [UInt8]) -> [UInt8]? {
+        let put = JSONValue.object([.init("key", key), .init("value", .string(Base64.encode(bytes)))])
         return transaction(expecting: expecting, .init("request_put", put))
     }
 
-    func remove(expecting: StoredValue) -> [UInt8] {
+    /// Nil when the value that is expected is none of etcd's.
+    func remove(expecting: StoredValue) -> [UInt8]? {
         transaction(expecting: expecting, .init("request_delete_range", .object([.init("key", key)])))
     }
 
-    private func transaction(expecting: StoredValue?, _ change: JSONValue.Member) -> [UInt8] {
-        var comparisons = [comparison("MOD", "mod_revision", .string(String(expecting?.revision ?? 0)))]
+    private func transaction(expecting: StoredValue?, _ change: JSONValue.Member) -> [UInt8]? {
+        guard let revision = expecting.map(\.revision.etcd) ?? 0 else { return nil }
+        var comparisons = [comparison("MOD", "mod_revision", .string(String(revision)))]
         if let expecting {
-            comparisons.append(comparison("VALUE", "value", .string(EtcdBase64.encode(expecting.bytes))))
+            comparisons.append(comparison("VALUE", "value", .string(Base64.encode(expecting.bytes))))
         }
         return Self.bytes([
             .init("compare", .array(comparisons)),

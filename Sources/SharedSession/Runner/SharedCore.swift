@@ -323,7 +323,8 @@ struct SharedCore: Sendable {
             return handle(.swapped(.failed), now)
         }
         let bytes = record.bytes
-        writing = SharedValues.Known(value: StoredValue(bytes: bytes, revision: 0), record: record, session: session)
+        let value = StoredValue(bytes: bytes, revision: StoreRevision(""))
+        writing = SharedValues.Known(value: value, record: record, session: session)
         return [.swap(expecting: expecting.flatMap { values[$0.version]?.value }, bytes: bytes)]
     }
 }

@@ -108,11 +108,11 @@ struct SharedReport: Sendable {
 
     // MARK: Status
 
-    func status(_ facts: SharedFacts?, revision: Int64?, problem: String?, now: Int64) -> SharedStatus {
+    func status(_ facts: SharedFacts?, revision: StoreRevision?, problem: String?, now: Int64) -> SharedStatus {
         var status = SharedStatus(engine: engine, name: name)
         status.isReachable = link == .unknown ? nil : link == .reachable
         status.problem = problem ?? failure?.detail
-        status.revision = revision
+        status.revision = revision?.description
         status.era = facts?.identity.era
         status.generation = facts?.identity.generation
         status.claim = claim.map { .init(by: $0.claim.by, age: Self.seconds(now, since: $0.since)) }

@@ -25,18 +25,28 @@ public protocol SharedStore: Sendable {
 /// A value as the engine has it.
 public struct StoredValue: Equatable, Sendable {
     public var bytes: [UInt8]
-    /// Which write made it. An engine that was restored may use a number again.
-    public var revision: Int64
+    /// Which write made it.
+    public var revision: StoreRevision
 
-    public init(bytes: [UInt8], revision: Int64) {
+    public init(bytes: [UInt8], revision: StoreRevision) {
         self.bytes = bytes
         self.revision = revision
     }
 }
 
+/// Which write made a value, in the engine's own words: for people, and for nothing but comparing whether it is the
+/// same. There is no order, and an engine that was restored may use a revision again.
+public struct StoreRevision: Hashable, Sendable, CustomStringConvertible {
+    public let description: String
+
+    public init(_ description: String) {
+        self.description = description
+    }
+}
+
 /// What became of a write.
 public enum SwapOutcome: Equatable, Sendable {
-    case written(revision: Int64)
+    case written(revision: StoreRevision)
     /// Nothing was written: this is what the engine has instead.
     case conflict(StoredValue?)
     /// It may have been written, or may be yet. Only reading tells.

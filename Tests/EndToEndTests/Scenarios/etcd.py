@@ -88,7 +88,8 @@ class Etcd:
             openssl('x509', '-req', '-in', f'{name}.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial',
                     '-days', '2', '-extfile', f'{name}.ext', '-out', f'{name}.pem')
 
-    def start(self, number):
+    def start(self, number, from_file=False):
+        """With a configuration file, which makes etcd ignore all options: the JSON gateway is off then. Without TLS."""
         peer = [f'{self.scheme}://127.0.0.1:{port}' for port in self.peers]
         data = self.file(f'member{number}')
         tls = []
@@ -96,14 +97,22 @@ class Etcd:
             for kind in ['', 'peer-']:
                 tls += [f'--{kind}cert-file', self.file('server.pem'), f'--{kind}key-file', self.file('server.key'),
                         f'--{kind}trusted-ca-file', self.file('ca.pem'), f'--{kind}client-cert-auth']
+        settings = {
+            'name': f'member{number}', 'data-dir': data, 'logger': 'zap',
+            'listen-client-urls': self.urls[number], 'advertise-client-urls': self.urls[number],
+            'listen-peer-urls': peer[number], 'initial-advertise-peer-urls': peer[number],
+            'initial-cluster': ','.join(f'member{n}={url}' for n, url in enumerate(peer)),
+            'initial-cluster-state': 'existing' if os.path.isdir(data) else 'new',
+        }
+        options = [part for key, value in settings.items() for part in (f'--{key}', value)]
+        if from_file:
+            with open(self.file('etcd.yaml'), 'w', encoding='utf8') as file:
+                json.dump(settings, file)
+            options, tls = ['--config-file', self.file('etcd.yaml')], []
         with open(self.file(f'member{number}.log'), 'ab') as log:
             self.processes[number] = subprocess.Popen(
-                ['etcd', '--name', f'member{number}', '--data-dir', data, '--logger', 'zap',
-                 '--listen-client-urls', self.urls[number], '--advertise-client-urls', self.urls[number],
-                 '--listen-peer-urls', peer[number], '--initial-advertise-peer-urls', peer[number],
-                 '--initial-cluster', ','.join(f'member{n}={url}' for n, url in enumerate(peer)),
-                 '--initial-cluster-state', 'existing' if os.path.isdir(data) else 'new', *tls, *self.extra],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+                ['etcd', *options, *tls, *self.extra], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True)
 
     def wait(self, seconds=30):
         """Until a linearizable read works."""
@@ -151,6 +160,24 @@ class Etcd:
 
     # What happens to members.
 
+    def save(self):
+        """Keeps what the engine has, for `restore`."""
+        path = self.file('snapshot.db')
+        if os.path.exists(path):
+            os.unlink(path)
+        self.root('snapshot', 'save', path)
+
+    def restore(self):
+        """The one member is what it was at `save`, with the numbers of that time: what an operator does with a backup."""
+        self.kill(0)
+        data = self.file('member0')
+        shutil.rmtree(data)
+        peer = f'{self.scheme}://127.0.0.1:{self.peers[0]}'
+        self.root('snapshot', 'restore', self.file('snapshot.db'), '--data-dir', data, '--name', 'member0',
+                  '--initial-cluster', f'member0={peer}', '--initial-advertise-peer-urls', peer)
+        self.start(0)
+        self.wait()
+
     def kill(self, number):
         self.processes[number].kill()
         self.processes[number].wait()
@@ -166,12 +193,17 @@ class Etcd:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def obey(self, line):
-        """One command: `kill N`, `start N`, `stop N`, `continue N`, `leader`, `wait`, `ctl ARGUMENT…`."""
+        """One command: `kill N`, `start N`, `configure N`, `stop N`, `continue N`, `leader`, `wait`, `save`, `restore`,
+        `ctl ARGUMENT…`."""
         word, *rest = line.split()
         if word == 'kill':
             return self.kill(int(rest[0]))
         if word == 'start':
             return self.start(int(rest[0]))
+        if word == 'configure':
+            return self.start(int(rest[0]), from_file=True)
+        if word in ('save', 'restore'):
+            return self.save() if word == 'save' else self.restore()
         if word in ('stop', 'continue'):
             return self.signal(int(rest[0]), signal.SIGSTOP if word == 'stop' else signal.SIGCONT)
         if word == 'leader':

@@ -64,27 +64,17 @@ import Testing
         }
     }
 
-    @Test func base64IsTheStandardOne() {
-        for count in 0..<70 {
-            let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 250) }
-            let text = EtcdBase64.encode(bytes)
-            #expect(text.utf8.count % 4 == 0 && EtcdBase64.decode(text) == bytes)
-        }
-        #expect(EtcdBase64.encode([0xFB, 0xFF, 0xFE]) == "+//+")
-        for text in ["-__-", "djE", "djF=", "dj E=", "djE==", "====", "djE=djE="] {
-            #expect(EtcdBase64.decode(text) == nil, "\(text)")
-        }
-    }
-
-    @Test func swapComparesRevisionAndValue() {
+    @Test func swapComparesRevisionAndValue() throws {
         let requests = EtcdRequests(key: EtcdSamples.key)
         let put = #""success":[{"request_put":{"key":"c3F1aXJlL3g=","value":"djI="}}],"#
         let range = #""failure":[{"request_range":{"key":"c3F1aXJlL3g="}}]}"#
         let revision = #"{"compare":[{"key":"c3F1aXJlL3g=","target":"MOD","result":"EQUAL","mod_revision":"#
         let value = #",{"key":"c3F1aXJlL3g=","target":"VALUE","result":"EQUAL","value":"djE="}"#
-        let replacing = requests.swap(expecting: EtcdSamples.value("v1", 7), with: Array("v2".utf8))
+        let replacing = try #require(requests.swap(expecting: EtcdSamples.value("v1", 7), with: Array("v2".utf8)))
         #expect(String(decoding: replacing, as: UTF8.self) == revision + #""7"}"# + value + "]," + put + range)
-        let creating = requests.swap(expecting: nil, with: Array("v2".utf8))
+        let creating = try #require(requests.swap(expecting: nil, with: Array("v2".utf8)))
         #expect(String(decoding: creating, as: UTF8.self) == revision + #""0"}],"# + put + range)
+        let foreign = StoredValue(bytes: Array("v1".utf8), revision: StoreRevision("7@a-b"))
+        #expect(requests.swap(expecting: foreign, with: []) == nil)
     }
 }

@@ -54,6 +54,16 @@ import Upstream
         #expect(problem.failure.advice?.contains("etcdctl works with both") == true)
     }
 
+    /// A client certificate is nobody to etcd's gateway: without a user it is the user that is missing, not the role.
+    @Test func permissionThatNobodyHasIsWorded() {
+        let body = EtcdSamples.problem("etcdserver: permission denied", 7)
+        let problem = EtcdProblem(status: 403, body: Array(body.utf8))
+        #expect(problem.failure.advice?.contains("READWRITE") == true)
+        #expect(problem.ofNobody.failure.advice == "Set user and password of session.shared.")
+        let other = EtcdProblem(status: 503, body: [])
+        #expect(other.ofNobody == other)
+    }
+
     @Test func gatewayThatIsOffIsWorded() {
         let problem = EtcdProblem(status: 404, body: Array("404 page not found\n".utf8))
         #expect(problem.failure.advice?.contains("enable-grpc-gateway: true") == true)

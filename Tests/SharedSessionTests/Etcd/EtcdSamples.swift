@@ -1,6 +1,4 @@
-import Platform
-import SharedSession
-import Threads
+@testable import SharedSession
 
 /// What etcd 3.4.23 answers, with the key `squire/x`.
 enum EtcdSamples {
@@ -18,12 +16,18 @@ enum EtcdSamples {
 
     static func absent(_ revision: Int) -> String { "{\(header(revision))}" }
 
-    static func range(_ value64: String, _ revision: Int) -> String {
-        #"{\#(header(revision)),"kvs":[\#(pair(value64, revision))],"count":"1"}"#
+    /// `latest` is the engine's revision, where it is another one than the value's.
+    static func range(_ value64: String, _ revision: Int, at latest: Int? = nil) -> String {
+        #"{\#(header(latest ?? revision)),"kvs":[\#(pair(value64, revision))],"count":"1"}"#
     }
 
     static func written(_ revision: Int) -> String {
         #"{\#(header(revision)),"succeeded":true,"responses":[{"response_put":{"header":{"revision":"\#(revision)"}}}]}"#
+    }
+
+    static func removed(_ revision: Int) -> String {
+        #"{\#(header(revision)),"succeeded":true,"responses":[{"response_delete_range":{"#
+            + #""header":{"revision":"\#(revision)"},"deleted":"1"}}]}"#
     }
 
     static func conflict(_ value64: String, _ revision: Int) -> String {
@@ -61,43 +65,6 @@ enum EtcdSamples {
     }
 
     static func value(_ text: String, _ revision: Int64) -> StoredValue {
-        StoredValue(bytes: Array(text.utf8), revision: revision)
-    }
-}
-
-/// Collects what a store tells, for a thread that waits.
-final class Heard<Element: Sendable>: Sendable {
-    private let elements = Guarded<[Element]>([])
-
-    var all: [Element] { elements.with { $0 } }
-
-    func append(_ element: Element) { elements.with { $0.append(element) } }
-
-    /// What was told as soon as `condition` is true of it, or after `seconds`.
-    func wait(_ seconds: Double = 10, until condition: ([Element]) -> Bool) -> [Element] {
-        let end = MonotonicClock.now() + UInt64(seconds * 1e9)
-        while !condition(all), MonotonicClock.now() < end { usleep(2_000) }
-        return all
-    }
-}
-
-extension EtcdStore {
-    /// Waits for the answer.
-    func get() -> Result<StoredValue?, SharedStoreFailure> {
-        let latch = Latch<Result<StoredValue?, SharedStoreFailure>>()
-        get { latch.set($0) }
-        return latch.wait()
-    }
-
-    func swap(expecting: StoredValue?, with text: String) -> SwapOutcome {
-        let latch = Latch<SwapOutcome>()
-        swap(expecting: expecting, with: Array(text.utf8)) { latch.set($0) }
-        return latch.wait()
-    }
-
-    func remove(_ value: StoredValue) -> SwapOutcome {
-        let latch = Latch<SwapOutcome>()
-        remove(expecting: value) { latch.set($0) }
-        return latch.wait()
+        StoredValue(bytes: Array(text.utf8), revision: StoreRevision(etcd: revision))
     }
 }

@@ -139,7 +139,7 @@ import Threads
         }
         let expected: [SharedStoreNews] = [.connected, .changed(first), .changed(second)]
         #expect(watched.told(expected) == expected)
-        let ended = EtcdNotice.watchEnded(SharedStoreFailure(.damaged, "a line of etcd's watch is too long"))
+        let ended = EtcdNotice.watchEnded(SharedStoreFailure(.damaged, "a line of the watch is too long"))
         #expect(watched.notices.all.contains(ended))
     }
 

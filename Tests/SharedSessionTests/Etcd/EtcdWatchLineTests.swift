@@ -6,17 +6,17 @@ import Testing
 @Suite struct EtcdWatchLineTests {
     private let answers = EtcdAnswers(key: EtcdSamples.key)
 
-    private func line(_ text: String) -> EtcdWatchLine { EtcdWatchLine(Array(text.utf8), answers) }
+    private func line(_ text: String) -> StoreWatchLine { StoreWatchLine(Array(text.utf8), answers) }
 
     private func endKind(_ text: String) -> SharedStoreFailure.Kind? {
         if case .ended(let failure) = line(text) { failure.kind } else { nil }
     }
 
     @Test func whatEtcdSends() {
-        #expect(line(EtcdSamples.created(3)) == .created)
-        #expect(line(EtcdSamples.put("djE=", 4)) == .changed(EtcdSamples.value("v1", 4), revision: 4))
-        #expect(line(EtcdSamples.deleted(5)) == .changed(nil, revision: 5))
-        #expect(line(EtcdSamples.compacted) == .compacted)
+        #expect(line(EtcdSamples.created(3)) == .opened)
+        #expect(line(EtcdSamples.put("djE=", 4)) == .changed(EtcdSamples.value("v1", 4), at: .number(4)))
+        #expect(line(EtcdSamples.deleted(5)) == .changed(nil, at: .number(5)))
+        #expect(line(EtcdSamples.compacted) == .forgotten)
         #expect(endKind(EtcdSamples.refusedWatch) == .denied)
         #expect(endKind(EtcdSamples.stopping) == .unavailable)
         #expect(line(#"{"result":{\#(EtcdSamples.header(9))}}"#) == .idle)
@@ -26,7 +26,7 @@ import Testing
         let text =
             #"{"result":{\#(EtcdSamples.header(3)),"events":[{"kv":\#(EtcdSamples.pair("djE=", 2))},"#
             + #"{"type":"DELETE","kv":{"key":"\#(EtcdSamples.key64)","mod_revision":"3"}}]}}"#
-        #expect(line(text) == .changed(nil, revision: 3))
+        #expect(line(text) == .changed(nil, at: .number(3)))
     }
 
     @Test(arguments: [
@@ -44,12 +44,12 @@ import Testing
     @Test func linesOverChunks() {
         let text = Array((EtcdSamples.created(3) + "\n" + EtcdSamples.put("djE=", 4) + EtcdSamples.deleted(5)).utf8)
         for first in 0...text.count {
-            var lines = EtcdLines()
+            var lines = StoreLines()
             let parts = [text[..<first], text[first...].prefix(7), text[first...].dropFirst(7)]
-            let found = parts.flatMap { lines.append(Array($0)) ?? [] }.map { EtcdWatchLine($0, answers) }
+            let found = parts.flatMap { lines.append(Array($0)) ?? [] }.map { StoreWatchLine($0, answers) }
             #expect(
                 found == [
-                    .created, .changed(EtcdSamples.value("v1", 4), revision: 4), .changed(nil, revision: 5),
+                    .opened, .changed(EtcdSamples.value("v1", 4), at: .number(4)), .changed(nil, at: .number(5)),
                 ]
             )
             #expect(!lines.isCut)
@@ -57,12 +57,12 @@ import Testing
     }
 
     @Test func longLinesAreRefused() {
-        var lines = EtcdLines()
-        #expect(lines.append([UInt8](repeating: 0x78, count: EtcdLines.maxLineBytes)) == [])
+        var lines = StoreLines()
+        #expect(lines.append([UInt8](repeating: 0x78, count: StoreLines.maxLineBytes)) == [])
         #expect(lines.isCut)
         #expect(lines.append([0x78]) == nil)
-        var other = EtcdLines()
-        #expect(other.append([UInt8](repeating: 0x78, count: EtcdLines.maxLineBytes + 1) + [0x0A]) == nil)
+        var other = StoreLines()
+        #expect(other.append([UInt8](repeating: 0x78, count: StoreLines.maxLineBytes + 1) + [0x0A]) == nil)
     }
 
     /// Whatever comes: nothing traps, and no value is believed that is not whole.
@@ -85,8 +85,8 @@ import Testing
                 }
                 if bytes.isEmpty { bytes = [0x7B] }
             }
-            if case .changed(let value?, let revision) = EtcdWatchLine(bytes, answers) {
-                #expect(value.revision == revision && revision > 0)
+            if case .changed(let value?, .number(let revision)) = StoreWatchLine(bytes, answers) {
+                #expect(value.revision.etcd == revision && revision > 0)
             }
             if let reading = answers.reading(bytes) { #expect(reading.revision > 0 && !reading.cluster.isEmpty) }
             if case .written(let revision)? = answers.swap(bytes) { #expect(revision > 0) }

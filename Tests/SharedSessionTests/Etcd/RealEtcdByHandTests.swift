@@ -31,19 +31,19 @@ struct RealEtcdByHandTests {
         let news = Heard<SharedStoreNews>()
         store.watch { news.append($0) }
         #expect(news.wait { $0.count == 2 } == [.connected, .changed(nil)])
-        guard case .written(let revision) = store.swap(expecting: nil, with: "one") else {
+        guard case .written(let written) = store.swap(expecting: nil, with: "one"), let revision = written.etcd else {
             Issue.record("the key was absent")
             return
         }
         let one = EtcdSamples.value("one", revision)
         #expect(store.remove(EtcdSamples.value("other", revision)) == .conflict(one))
         #expect(store.remove(EtcdSamples.value("one", revision + 1)) == .conflict(one))
-        #expect(store.remove(one) == .written(revision: revision + 1))
+        #expect(store.remove(one) == .written(revision: StoreRevision(etcd: revision + 1)))
         #expect(store.remove(one) == .conflict(nil))
         #expect(store.get() == .success(nil))
         #expect(store.member == etcd.urls[0])
         #expect(news.wait { $0.last == .changed(nil) && $0.count > 2 }.last == .changed(nil))
-        #expect(store.swap(expecting: nil, with: "two") == .written(revision: revision + 2))
+        #expect(store.swap(expecting: nil, with: "two") == .written(revision: StoreRevision(etcd: revision + 2)))
         store.stop()
     }
 
@@ -52,7 +52,7 @@ struct RealEtcdByHandTests {
         let etcd = try RealEtcd(members: 3)
         defer { etcd.stop() }
         let store = try #require(EtcdStore(options(etcd)))
-        guard case .written(let revision) = store.swap(expecting: nil, with: "one") else {
+        guard case .written(let written) = store.swap(expecting: nil, with: "one"), let revision = written.etcd else {
             Issue.record("the key was absent")
             return
         }

@@ -43,89 +43,13 @@ struct RealEtcdTests {
             guard case .success(let former) = store.get() else { continue }
             if let former, former.bytes == Array(text.utf8) { return former }
             if case .written(let revision) = store.swap(expecting: former, with: text) {
-                return EtcdSamples.value(text, revision)
+                return StoredValue(bytes: Array(text.utf8), revision: revision)
             }
         }
         throw SystemError("nothing was written")
     }
 
     // MARK: One member
-
-    @Test func comparesAndSwaps() throws {
-        try with(1) { etcd in
-            let store = try store(options(etcd))
-            #expect(store.get() == .success(nil))
-            guard case .written(let revision) = store.swap(expecting: nil, with: "one") else {
-                Issue.record("the key was absent")
-                return
-            }
-            let one = EtcdSamples.value("one", revision)
-            #expect(store.get() == .success(one))
-            #expect(store.swap(expecting: nil, with: "two") == .conflict(one))
-            // The gateway ignores members that it does not know: each of the two comparisons is seen to compare.
-            #expect(store.swap(expecting: EtcdSamples.value("other", revision), with: "two") == .conflict(one))
-            #expect(store.swap(expecting: EtcdSamples.value("one", revision + 1), with: "two") == .conflict(one))
-            #expect(store.swap(expecting: one, with: "two") == .written(revision: revision + 1))
-            try etcd.obey("ctl del squire/v1/session/menu")
-            #expect(store.swap(expecting: EtcdSamples.value("two", revision + 1), with: "x") == .conflict(nil))
-            store.stop()
-        }
-    }
-
-    /// Every octet, and as much as is shared.
-    @Test func valuesAreKeptAsTheyAre() throws {
-        try with(1) { etcd in
-            let store = try store(options(etcd))
-            let bytes = (0..<EtcdRequests.maxValueBytes).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 / 256) }
-            let outcome = Latch<SwapOutcome>()
-            store.swap(expecting: nil, with: bytes) { outcome.set($0) }
-            guard case .written(let revision) = outcome.wait() else {
-                Issue.record("\(outcome.wait())")
-                return
-            }
-            #expect(store.get() == .success(StoredValue(bytes: bytes, revision: revision)))
-            store.stop()
-        }
-    }
-
-    @Test func oneOfManyWins() throws {
-        try with(1) { etcd in
-            let stores = try (0..<8).map { _ in try store(options(etcd)) }
-            let outcomes = Heard<SwapOutcome>()
-            for (number, store) in stores.enumerated() {
-                store.swap(expecting: nil, with: Array("\(number)".utf8)) { outcomes.append($0) }
-            }
-            let all = outcomes.wait { $0.count == 8 }
-            #expect(all.filter { if case .written = $0 { true } else { false } }.count == 1)
-            #expect(all.filter { if case .conflict(.some) = $0 { true } else { false } }.count == 7)
-            for store in stores { store.stop() }
-        }
-    }
-
-    @Test func changesAreTold() throws {
-        try with(1) { etcd in
-            let (writer, reader) = (try store(options(etcd)), try store(options(etcd)))
-            let news = Heard<SharedStoreNews>()
-            reader.watch { news.append($0) }
-            #expect(news.wait { $0.count == 2 } == [.connected, .changed(nil)])
-            var value: StoredValue?
-            for number in 0..<50 {
-                guard case .written(let revision) = writer.swap(expecting: value, with: "value \(number)") else {
-                    Issue.record("nobody else writes")
-                    return
-                }
-                value = EtcdSamples.value("value \(number)", revision)
-            }
-            #expect(news.wait { $0.last == .changed(value) }.last == .changed(value))
-            try etcd.obey("ctl del squire/v1/session/menu")
-            #expect(news.wait { $0.last == .changed(nil) }.last == .changed(nil))
-            // Other keys are nobody's business.
-            try etcd.obey("ctl put squire/v1/session/menu2 x")
-            reader.stop()
-            writer.stop()
-            #expect(news.all.last == .changed(nil))
-        }
-    }
 
     /// The member is killed and started again: what it has is watched on.
     @Test func watchOutlivesTheMember() throws {
@@ -155,19 +79,41 @@ struct RealEtcdTests {
         }
     }
 
-    /// The machine's own etcd is compacted while nobody watches.
-    @Test func compactionIsNoLoss() throws {
+    /// A member with a configuration file has no gateway unless the file says so: nothing is written, and it is said.
+    @Test func gatewayThatIsOff() throws {
         try with(1) { etcd in
             let store = try store(options(etcd))
-            let value = try write("one", store, seconds: 5)
-            for number in 0..<5 { try etcd.obey("ctl put other \(number)") }
-            try etcd.obey("ctl compact \(value.revision + 5)")
+            let value = try write("one", store, seconds: 10)
+            try etcd.obey("kill 0")
+            try etcd.obey("configure 0")
+            try etcd.obey("wait")
             let news = Heard<SharedStoreNews>()
             store.watch { news.append($0) }
-            #expect(news.wait { $0.count == 2 } == [.connected, .changed(value)])
-            let next = try write("two", store, seconds: 5)
-            #expect(news.wait { $0.last == .changed(next) }.last == .changed(next))
+            let reason = try #require(failure(store.get()))
+            #expect(reason.kind == .configuration && reason.advice?.contains("enable-grpc-gateway: true") == true)
+            #expect(store.swap(expecting: value, with: "two") == .failed(reason))
+            #expect(news.wait { !$0.isEmpty } == [.lost(reason)])
+            try etcd.obey("kill 0")
+            try etcd.obey("start 0")
+            try etcd.obey("wait")
+            #expect(store.get() == .success(value))
+            #expect(news.wait { $0.last == .changed(value) } == [.lost(reason), .connected, .changed(value)])
             store.stop()
+        }
+    }
+
+    /// A backup is no other cluster: its number is the same, and proves nothing.
+    @Test func restoredClusterHasTheSameNumber() throws {
+        try with(1) { etcd in
+            let notices = Heard<EtcdNotice>()
+            let store = try store(options(etcd), notices)
+            let value = try write("one", store, seconds: 10)
+            try etcd.obey("save")
+            _ = try write("two", store, seconds: 10)
+            try etcd.obey("restore")
+            #expect(store.get() == .success(value))
+            store.stop()
+            #expect(notices.all.isEmpty, "\(notices.all)")
         }
     }
 

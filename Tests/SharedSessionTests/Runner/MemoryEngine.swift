@@ -27,8 +27,8 @@ final class MemoryEngine: Sendable {
             guard state.value == expecting else { return (.conflict(state.value), []) }
             state.revision += 1
             state.writes += 1
-            state.value = StoredValue(bytes: bytes, revision: state.revision)
-            return (.written(revision: state.revision), state.stores)
+            state.value = StoredValue(bytes: bytes, revision: StoreRevision("\(state.revision)"))
+            return (.written(revision: StoreRevision("\(state.revision)")), state.stores)
         }
         for store in stores { store.hear() }
         return outcome

@@ -4,11 +4,11 @@ import Platform
 /// breaks. Decides only.
 ///
 /// Reads alone tell whether the engine can be heard: a stream may be open, silent and dead.
-struct EtcdWatchMachine {
+struct StoreWatchMachine {
     enum Event {
         /// What the last `read` brought.
-        case read(Result<EtcdReading, SharedStoreFailure>)
-        case line(EtcdWatchLine)
+        case read(Result<StoreReading, SharedStoreFailure>)
+        case line(StoreWatchLine)
         /// The time of the last step has passed.
         case due
     }
@@ -16,10 +16,12 @@ struct EtcdWatchMachine {
     /// What is to be done next; each of them is answered by an event.
     enum Step: Equatable {
         case read
-        /// A stream from there is opened; what was open is closed. `line`, or `due` after the time.
-        case open(from: Int64, Duration)
+        /// A stream of what comes after that is opened; what was open is closed. `line`, or `due` after the time.
+        case open(after: StorePosition, Duration)
         /// The stream goes on. `line`, or `due` after the time.
         case listen(Duration)
+        /// The stream goes on, and the time of the last step too: lines that say nothing do not put off reading.
+        case goOn
         /// No stream is open. `due` after the time.
         case pause(Duration)
     }
@@ -29,12 +31,12 @@ struct EtcdWatchMachine {
         /// Without a stream.
         case reading
         case pausing
-        /// The stream was asked for from above that revision.
-        case opening(heard: Int64)
-        /// What the engine did up to that revision is told.
-        case listening(heard: Int64)
+        /// The stream was asked for from behind that position.
+        case opening(heard: StorePosition)
+        /// What the engine did up to that position is told.
+        case listening(heard: StorePosition)
         /// Reading while the stream is open.
-        case checking(heard: Int64)
+        case checking(heard: StorePosition)
     }
 
     private enum Told: Equatable {
@@ -75,15 +77,15 @@ struct EtcdWatchMachine {
         switch (state, event) {
         case (.reading, .read(.success(let reading))):
             let news = connected(reading)
-            state = .opening(heard: reading.revision)
-            return (news, .open(from: reading.revision.adding(saturating: 1), patience))
+            state = .opening(heard: reading.position)
+            return (news, .open(after: reading.position, patience))
         case (.checking(let heard), .read(.success(let reading))):
             failures = 0
             let news = connected(reading)
             // The stream has not told of it, or it is another history: it is not to be trusted.
-            guard news.isEmpty, reading.revision >= heard else {
-                state = .opening(heard: reading.revision)
-                return (news, .open(from: reading.revision.adding(saturating: 1), patience))
+            guard news.isEmpty, !reading.position.isBefore(heard) else {
+                state = .opening(heard: reading.position)
+                return (news, .open(after: reading.position, patience))
             }
             state = .listening(heard: heard)
             return ([], .listen(untilRead()))
@@ -95,19 +97,19 @@ struct EtcdWatchMachine {
             state = .reading
             return ([], .read)
         case (.opening, .due): return ([], afterFailure())
-        case (.opening(let heard), .line(.created)):
+        case (.opening(let heard), .line(.opened)):
             state = .listening(heard: heard)
             return ([], .listen(untilRead()))
         case (.listening(let heard), .due):
             state = .checking(heard: heard)
             return ([], .read)
-        case (.listening(let heard), .line(.changed(let value, let revision))):
+        case (.listening(let heard), .line(.changed(let value, let position))):
             // Told already, by the read that the stream began after.
-            guard revision > heard else { return ([], .listen(untilRead())) }
+            guard !position.isKnown(to: heard) else { return ([], .goOn) }
             failures = 0
-            state = .listening(heard: revision)
+            state = .listening(heard: position)
             return (changed(value), .listen(untilRead()))
-        case (.listening, .line(.idle)), (.listening, .line(.created)): return ([], .listen(untilRead()))
+        case (.listening, .line(.idle)), (.listening, .line(.opened)): return ([], .goOn)
         case (.opening, .line), (.listening, .line): return ([], afterFailure())
         // Nothing was asked for that this answers. A line is lost, a time passes: reading makes up for both.
         case (.starting, _), (.reading, _), (.checking, _), (.pausing, _), (.opening, .read), (.listening, .read):
@@ -116,7 +118,7 @@ struct EtcdWatchMachine {
         }
     }
 
-    private mutating func connected(_ reading: EtcdReading) -> [SharedStoreNews] {
+    private mutating func connected(_ reading: StoreReading) -> [SharedStoreNews] {
         let first: [SharedStoreNews] = hearing == .connected ? [] : [.connected]
         hearing = .connected
         return first + changed(reading.value)

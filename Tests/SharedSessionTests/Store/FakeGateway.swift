@@ -4,16 +4,24 @@ import Threads
 /// A server on loopback that speaks HTTP by hand, one request a connection, and answers what a test says.
 final class FakeGateway: Sendable {
     struct Asked: Sendable {
+        var method: String
+        /// With the query.
         var path: String
         /// Of `Authorization`; nil without it.
         var token: String?
+        /// Of `Content-Type`.
+        var type: String?
         var body: String
     }
 
     enum Reply: Sendable {
         case answer(Int, String)
+        /// With more fields, each a line.
+        case detailed(Int, [String], String)
         /// Status 200 and these chunks; then the connection ends, or stays open until the gateway stops.
         case chunks([String], ends: Bool)
+        /// Status 200 and what the test sends, each a chunk, until it returns. Sending says whether anybody listens.
+        case stream(@Sendable (_ send: (String) -> Bool) -> Void)
         /// No answer until the gateway stops.
         case silence
         /// The connection is closed without an answer.
@@ -77,13 +85,19 @@ final class FakeGateway: Sendable {
             return asked.filter { $0.path == request.path }.count
         }
         switch handle(request, number) {
-        case .answer(let status, let body):
-            let head = "HTTP/1.1 \(status) X\r\nContent-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n"
-            send(connection, head + body)
+        case .answer(let status, let body): answer(connection, status, [], body)
+        case .detailed(let status, let fields, let body): answer(connection, status, fields, body)
+        case .stream(let write):
+            send(connection, Self.streamHead)
+            write { chunk in
+                if !chunk.isEmpty { send(connection, Self.chunk(chunk)) }
+                return isOpen(connection)
+            }
+            send(connection, "0\r\n\r\n")
         case .chunks(let chunks, let ends):
-            send(connection, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            send(connection, Self.streamHead)
             for chunk in chunks {
-                send(connection, String(chunk.utf8.count, radix: 16) + "\r\n\(chunk)\r\n")
+                send(connection, Self.chunk(chunk))
                 // So that each is a read of its own.
                 usleep(5_000)
             }
@@ -91,6 +105,23 @@ final class FakeGateway: Sendable {
         case .silence: wait()
         case .close: break
         }
+    }
+
+    private static let streamHead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    private static func chunk(_ text: String) -> String {
+        String(text.utf8.count, radix: 16) + "\r\n\(text)\r\n"
+    }
+
+    private func answer(_ connection: Int32, _ status: Int, _ fields: [String], _ body: String) {
+        let lines = ["HTTP/1.1 \(status) X", "Content-Length: \(body.utf8.count)", "Connection: close"] + fields
+        send(connection, lines.joined(separator: "\r\n") + "\r\n\r\n" + body)
+    }
+
+    /// False when the client has closed the connection, or the gateway stops.
+    private func isOpen(_ connection: Int32) -> Bool {
+        var polled = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
+        return poll(&polled, 1, 0) == 0 && !isStopped.with { $0 }
     }
 
     private func wait() {
@@ -118,8 +149,14 @@ final class FakeGateway: Sendable {
                 lines.first { $0.hasPrefix("\(name): ") }.map { String($0.dropFirst(name.count + 2)) }
             }
             guard parts[1].utf8.count >= Int(field("Content-Length") ?? "0") ?? 0 else { continue }
-            let path = String(lines[0].split(separator: " ")[1])
-            return Asked(path: path, token: field("Authorization"), body: parts[1])
+            let words = lines[0].split(separator: " ").map(String.init)
+            return Asked(
+                method: words[0],
+                path: words[1],
+                token: field("Authorization"),
+                type: field("Content-Type"),
+                body: parts[1]
+            )
         }
         return nil
     }

@@ -2,8 +2,8 @@ import Testing
 
 @testable import SharedSession
 
-@Suite struct EtcdWatchMachineTests {
-    private typealias Machine = EtcdWatchMachine
+@Suite struct StoreWatchMachineTests {
+    private typealias Machine = StoreWatchMachine
 
     private static let failure = SharedStoreFailure(.unreachable, "nobody answers")
     private let first = EtcdSamples.value("v1", 4)
@@ -14,7 +14,7 @@ import Testing
     }
 
     private func reading(_ value: StoredValue?, _ revision: Int64) -> Machine.Event {
-        .read(.success(EtcdReading(value: value, revision: revision, cluster: "1")))
+        .read(.success(StoreReading(value: value, position: .number(revision))))
     }
 
     private func check(
@@ -33,18 +33,19 @@ import Testing
         #expect(machine.start() == .read)
         let (news, next) = machine.handle(reading(first, 7))
         #expect(news == [.connected, .changed(first)])
-        #expect(next == .open(from: 8, .seconds(2)))
-        #expect(machine.handle(.line(.created)).next == .listen(.seconds(10)))
+        #expect(next == .open(after: .number(7), .seconds(2)))
+        #expect(machine.handle(.line(.opened)).next == .listen(.seconds(10)))
         return machine
     }
 
     @Test func tellsWhatTheStreamTells() {
         var machine = listening()
-        #expect(machine.handle(.line(.changed(second, revision: 9))).news == [.changed(second)])
-        #expect(machine.handle(.line(.changed(nil, revision: 10))).news == [.changed(nil)])
+        #expect(machine.handle(.line(.changed(second, at: .number(9)))).news == [.changed(second)])
+        #expect(machine.handle(.line(.changed(nil, at: .number(10)))).news == [.changed(nil)])
         // Told before.
-        #expect(machine.handle(.line(.changed(second, revision: 9))).news.isEmpty)
-        check(machine.handle(.line(.idle)), [], .listen(.seconds(10)))
+        #expect(machine.handle(.line(.changed(second, at: .number(9)))).news.isEmpty)
+        check(machine.handle(.line(.idle)), [], .goOn)
+        check(machine.handle(.line(.opened)), [], .goOn)
     }
 
     @Test func absentKeyIsTold() {
@@ -63,26 +64,45 @@ import Testing
     @Test func silentStreamIsLeft() {
         var machine = listening()
         _ = machine.handle(.due)
-        check(machine.handle(reading(second, 9)), [.changed(second)], .open(from: 10, .seconds(2)))
+        check(machine.handle(reading(second, 9)), [.changed(second)], .open(after: .number(9), .seconds(2)))
     }
 
     /// Revisions that go back are another history: an open stream waits for what comes after the former.
     @Test func restoredEngineIsWatchedAnew() {
         var machine = listening()
-        _ = machine.handle(.line(.changed(second, revision: 9)))
+        _ = machine.handle(.line(.changed(second, at: .number(9))))
         _ = machine.handle(.due)
-        check(machine.handle(reading(second, 6)), [], .open(from: 7, .seconds(2)))
-        #expect(machine.handle(.line(.created)).next == .listen(.seconds(10)))
+        check(machine.handle(reading(second, 6)), [], .open(after: .number(6), .seconds(2)))
+        #expect(machine.handle(.line(.opened)).next == .listen(.seconds(10)))
         let third = EtcdSamples.value("v3", 7)
-        #expect(machine.handle(.line(.changed(third, revision: 7))).news == [.changed(third)])
+        #expect(machine.handle(.line(.changed(third, at: .number(7)))).news == [.changed(third)])
+    }
+
+    /// An engine whose positions have no order: what a stream tells is what comes after the read that it began with.
+    @Test func positionsWithoutAnOrder() {
+        let third = StoredValue(bytes: Array("v3".utf8), revision: StoreRevision("1"))
+        var machine = machine()
+        _ = machine.start()
+        let reading = { (value: StoredValue?, token: String) in
+            Machine.Event.read(.success(StoreReading(value: value, position: .token(token))))
+        }
+        let open = Machine.Step.open(after: .token("9"), .seconds(2))
+        check(machine.handle(reading(first, "9")), [.connected, .changed(first)], open)
+        _ = machine.handle(.line(.opened))
+        #expect(machine.handle(.line(.changed(second, at: .token("8")))).news == [.changed(second)])
+        #expect(machine.handle(.line(.changed(third, at: .token("8")))).news == [.changed(third)])
+        _ = machine.handle(.due)
+        check(machine.handle(reading(third, "1")), [], .listen(.seconds(10)))
+        _ = machine.handle(.due)
+        check(machine.handle(reading(first, "9")), [.changed(first)], open)
     }
 
     @Test func endOfTheStreamIsAnsweredByReading() {
-        for line in [EtcdWatchLine.compacted, .ended(Self.failure)] {
+        for line in [StoreWatchLine.forgotten, .ended(Self.failure)] {
             var machine = listening()
             check(machine.handle(.line(line)), [], .read)
             // Nothing was missed: nobody hears of it.
-            check(machine.handle(reading(first, 8)), [], .open(from: 9, .seconds(2)))
+            check(machine.handle(reading(first, 8)), [], .open(after: .number(8), .seconds(2)))
         }
     }
 
@@ -94,7 +114,7 @@ import Testing
         check(machine.handle(.read(.failure(Self.failure))), [], .pause(.milliseconds(1000)))
         check(machine.handle(.due), [], .read)
         // What was told before the loss is not told again.
-        check(machine.handle(reading(first, 8)), [.connected], .open(from: 9, .seconds(2)))
+        check(machine.handle(reading(first, 8)), [.connected], .open(after: .number(8), .seconds(2)))
     }
 
     @Test func engineThatWasNeverHeardIsSaidOnce() {
@@ -132,7 +152,7 @@ import Testing
             }
             #expect(next == .read)
             _ = machine.handle(reading(first, 8))
-            _ = machine.handle(.line(.created))
+            _ = machine.handle(.line(.opened))
         }
         #expect(pauses == [0.5, 1, 2, 2, 2, 2, 2].map { .seconds($0) })
     }
@@ -147,10 +167,10 @@ import Testing
         var told: StoredValue??
         for _ in 0..<2000 {
             let revision = Int64.random(in: 0..<12, using: &random)
-            let value = revision % 3 == 0 ? nil : StoredValue(bytes: [], revision: revision)
+            let value = revision % 3 == 0 ? nil : StoredValue(bytes: [], revision: StoreRevision(etcd: revision))
             let events: [Machine.Event] = [
-                reading(value, revision), .read(.failure(Self.failure)), .due, .line(.created), .line(.compacted),
-                .line(.changed(value, revision: .max)), .line(.changed(value, revision: revision)), .line(.idle),
+                reading(value, revision), .read(.failure(Self.failure)), .due, .line(.opened), .line(.forgotten),
+                .line(.changed(value, at: .number(.max))), .line(.changed(value, at: .number(revision))), .line(.idle),
                 .line(.ended(Self.failure)),
             ]
             let (news, next) = machine.handle(events.randomElement(using: &random)!)
@@ -170,7 +190,7 @@ import Testing
             switch next {
             case .pause(let duration), .listen(let duration), .open(_, let duration):
                 #expect(duration > .zero && duration <= .seconds(15))
-            case .read: break
+            case .read, .goOn: break
             }
         }
     }

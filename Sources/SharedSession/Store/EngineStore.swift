@@ -1,0 +1,73 @@
+import Threads
+
+/// The part that all engines share: their calls are made one after another on a thread of their own, and the watch has
+/// another.
+///
+/// *Threading*: see `SharedStore`. `done` runs on the thread of the calls, `tell` on that of the watch.
+final class EngineStore: ManagedStore {
+    /// When the system starts no thread for the watch, it is asked again after that.
+    private static let threadRetry: Int64 = 5_000_000_000
+
+    private let client: any StoreClient
+    private let calls: WorkThread
+    private let watching = Guarded(Watching.no)
+
+    private enum Watching: Sendable {
+        case no
+        case running(StoppableThread)
+        case stopped
+    }
+
+    init(_ client: any StoreClient) {
+        self.client = client
+        calls = WorkThread(name: client.name)
+    }
+
+    func get(_ done: @escaping @Sendable (Result<StoredValue?, SharedStoreFailure>) -> Void) {
+        let client = client
+        guard !calls.execute({ done(client.read().map(\.value)) }) else { return }
+        done(.failure(.stopped))
+    }
+
+    func swap(
+        expecting: StoredValue?,
+        with bytes: [UInt8],
+        _ done: @escaping @Sendable (SwapOutcome) -> Void
+    ) {
+        let client = client
+        guard !calls.execute({ done(client.swap(expecting: expecting, with: bytes)) }) else { return }
+        done(.failed(.stopped))
+    }
+
+    var member: String? { client.member }
+
+    func remove(expecting: StoredValue, _ done: @escaping @Sendable (SwapOutcome) -> Void) {
+        let client = client
+        guard !calls.execute({ done(client.remove(expecting: expecting)) }) else { return }
+        done(.failed(.stopped))
+    }
+
+    func watch(_ tell: @escaping @Sendable (SharedStoreNews) -> Void) {
+        let (client, calls) = (client, calls)
+        let hasThread = watching.with { watching in
+            guard case .no = watching else { return true }
+            let thread = StoppableThread(name: "\(client.name)-watch") { StoreWatch(client, calls, tell).run($0) }
+            guard let thread else { return false }
+            watching = .running(thread)
+            return true
+        }
+        guard !hasThread else { return }
+        calls.executeLater(Self.threadRetry) { [weak self] in self?.watch(tell) }
+    }
+
+    func stop() {
+        client.stop()
+        let former = watching.with { watching in
+            defer { watching = .stopped }
+            return watching
+        }
+        // A call under way ends with the request that it makes.
+        _ = calls.finish(timeout: client.patience * 2)
+        if case .running(let thread) = former { thread.stop() }
+    }
+}
