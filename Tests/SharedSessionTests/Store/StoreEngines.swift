@@ -23,6 +23,9 @@ protocol TestEngine: AnyObject {
 enum EngineKind: String, CaseIterable, CustomTestStringConvertible {
     case etcd = "a real etcd"
     case fakeEtcd = "an etcd of the test"
+    case cluster = "an API server of the test"
+    /// Whose versions are no numbers, go backwards and need escaping.
+    case opaqueCluster = "an API server of the test with strange versions"
 
     static let available = allCases.filter { $0 != .etcd || RealEtcd.isInstalled }
 
@@ -32,6 +35,8 @@ enum EngineKind: String, CaseIterable, CustomTestStringConvertible {
         switch self {
         case .etcd: try RealEtcdEngine()
         case .fakeEtcd: FakeEtcdEngine()
+        case .cluster: FakeClusterEngine(FakeCluster())
+        case .opaqueCluster: FakeClusterEngine(FakeCluster { "v/\(99_999 - $0)+&%@x" })
         }
     }
 }
@@ -84,4 +89,56 @@ private final class FakeEtcdEngine: TestEngine {
     func save() { saved = etcd.snapshot() }
     func restore() { if let saved { etcd.restore(saved) } }
     func stop() { etcd.stop() }
+}
+
+private final class FakeClusterEngine: TestEngine {
+    private let cluster: FakeCluster
+    private var saved: FakeCluster.State?
+
+    init(_ cluster: FakeCluster) { self.cluster = cluster }
+
+    func store() throws -> any ManagedStore { try cluster.store() }
+    func delete() { cluster.delete() }
+    func breakStreams() { cluster.breakStreams() }
+
+    func forget() {
+        for _ in 0..<5 { cluster.writeOther() }
+        cluster.forget()
+    }
+
+    func save() { saved = cluster.snapshot() }
+    func restore() { if let saved { cluster.restore(saved) } }
+    func stop() { cluster.stop() }
+}
+
+extension FakeCluster {
+    /// A store that its token is good for.
+    func store(
+        _ notices: Heard<KubernetesNotice> = Heard(),
+        _ change: (inout KubernetesOptions) -> Void = { _ in }
+    ) throws -> KubernetesStore {
+        var options = KubernetesOptions(server: url, namespace: Self.namespace, secret: Self.secret)
+        options.tokenFile = try TokenFile.make("token.1\n")
+        change(&options)
+        guard let store = KubernetesStore(options, observe: { notices.append($0) }) else {
+            throw SystemError("no store")
+        }
+        return store
+    }
+}
+
+/// A file with a token, in a directory that the system cleans up.
+enum TokenFile {
+    static func make(_ text: String) throws -> String {
+        var template = Array("/tmp/squire-token.XXXXXX".utf8CString)
+        let file = FileDescriptor(owning: mkstemp(&template))
+        guard file.writeAll(text.utf8) else { throw SystemError("no token file") }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// As the kubelet replaces it.
+    static func replace(_ path: String, _ text: String) throws {
+        let other = try make(text)
+        guard rename(other, path) == 0 else { throw SystemError("not replaced") }
+    }
 }

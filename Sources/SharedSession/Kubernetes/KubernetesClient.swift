@@ -1,0 +1,268 @@
+import Platform
+import Threads
+import Upstream
+
+/// Talks to one API server of one Secret.
+///
+/// *Threading*: `read` and `swap` block and are called from one thread. The rest is called from any thread.
+final class KubernetesClient: StoreClient {
+    /// A Secret has at most 1 MiB, of which base64 makes a third more.
+    private static let maxAnswerBytes = StoreLines.maxLineBytes
+    private static let maxTokenBytes = 64 * 1024
+    /// A server that wants to be left alone for longer is asked again after that.
+    private static let longestPause = 30
+
+    private let options: KubernetesOptions
+    private let observe: @Sendable (KubernetesNotice) -> Void
+    private let requests: KubernetesRequests
+    private let answers: KubernetesAnswers
+    private let state = Guarded(State())
+
+    private struct State: Sendable {
+        var isStopped = false
+        /// Nothing is sent before that moment of `MonotonicClock`.
+        var quietUntil: UInt64 = 0
+        /// The Secret that was read last.
+        var uid: String?
+    }
+
+    private enum Answer {
+        case body([UInt8])
+        case problem(KubernetesProblem)
+    }
+
+    /// Nil where the names cannot be those of a namespace and a Secret.
+    init?(_ options: KubernetesOptions, observe: @escaping @Sendable (KubernetesNotice) -> Void) {
+        guard KubernetesOptions.isNamespaceName(options.namespace), KubernetesOptions.isSecretName(options.secret)
+        else { return nil }
+        self.options = options
+        self.observe = observe
+        requests = KubernetesRequests(namespace: options.namespace, secret: options.secret)
+        answers = KubernetesAnswers(secret: options.secret)
+    }
+
+    var name: String { "kubernetes" }
+    var member: String? { nil }
+    var patience: Duration { options.patience }
+    var readInterval: Duration { options.readInterval }
+    var streams: StreamManner { .leased }
+
+    func stop() {
+        state.with { $0.isStopped = true }
+    }
+
+    // MARK: Reading and writing
+
+    func read() -> Result<StoreReading, SharedStoreFailure> {
+        list().map { StoreReading(value: $0.secret?.value, position: .token($0.resourceVersion)) }
+    }
+
+    func swap(expecting: StoredValue?, with bytes: [UInt8]) -> SwapOutcome {
+        guard bytes.count <= KubernetesRequests.maxValueBytes else {
+            return .failed(SharedStoreFailure(.configuration, "the value is larger than what is shared"))
+        }
+        guard let expecting else { return create(bytes) }
+        guard let revision = KubernetesRevision(expecting.revision) else { return Self.foreign }
+        return outcome(of: .patch, requests.replace(revision, expecting.bytes, by: bytes), expecting, bytes)
+    }
+
+    func remove(expecting: StoredValue) -> SwapOutcome {
+        guard let revision = KubernetesRevision(expecting.revision) else { return Self.foreign }
+        return outcome(of: .patch, requests.remove(revision, expecting.bytes), expecting, nil)
+    }
+
+    private static let foreign = SwapOutcome.failed(
+        SharedStoreFailure(.damaged, "the value that is expected is none of a Secret")
+    )
+
+    /// Looks first: a Secret that somebody made beforehand is there, and has no value.
+    private func create(_ bytes: [UInt8]) -> SwapOutcome {
+        switch list() {
+        case .failure(let failure): .failed(failure)
+        case .success(let listing):
+            switch listing.secret {
+            case nil: outcome(of: .create, requests.create(bytes), nil, bytes)
+            case let secret? where secret.value == nil:
+                outcome(of: .patch, requests.fill(secret, with: bytes), nil, bytes)
+            case let secret?: .conflict(secret.value)
+            }
+        }
+    }
+
+    private func outcome(
+        of call: KubernetesProblem.Call,
+        _ body: [UInt8],
+        _ expected: StoredValue?,
+        _ bytes: [UInt8]?
+    ) -> SwapOutcome {
+        let problem: KubernetesProblem
+        switch ask(call, body) {
+        case .body(let body):
+            // What the server has is what counts, whatever an admission webhook made of what was sent.
+            if let secret = answers.written(body), secret.value?.bytes == bytes {
+                return .written(revision: secret.revision.revision)
+            }
+            problem = .damaged
+        case .problem(let other): problem = other
+        }
+        switch problem.effect {
+        case .staleToken, .refused: return .failed(problem.failure)
+        case .unclear: return .unclear(problem.failure)
+        case .mismatch:
+            switch list() {
+            case .failure(let failure): return .failed(failure)
+            case .success(let listing):
+                let value = listing.secret?.value
+                return value == expected ? .failed(problem.failure) : .conflict(value)
+            }
+        }
+    }
+
+    private func list() -> Result<KubernetesListing, SharedStoreFailure> {
+        switch ask(.list, nil) {
+        case .problem(let problem): return .failure(problem.failure)
+        case .body(let body):
+            guard let listing = answers.listing(body) else { return .failure(KubernetesProblem.damaged.failure) }
+            if let uid = listing.secret?.revision.uid { note(uid) }
+            return .success(listing)
+        }
+    }
+
+    private func note(_ uid: String) {
+        let former = state.with { state in
+            defer { state.uid = uid }
+            return state.uid
+        }
+        if let former, former != uid { observe(.secretReplaced(from: former, to: uid)) }
+    }
+
+    // MARK: Watching
+
+    func watch(after position: StorePosition) -> Result<StoreStream, SharedStoreFailure> {
+        guard case .token(let resourceVersion) = position else {
+            return .failure(SharedStoreFailure(.damaged, "the position is none of the Kubernetes API's"))
+        }
+        return bearer().map { token in
+            var request = request(.watch, requests.watch(after: resourceVersion), nil, token)
+            request.timeout = .seconds(24 * 86400)
+            return StoreStream(endpoint: options.server, request: request, settings: settings)
+        }
+    }
+
+    func line(_ bytes: [UInt8]) -> StoreWatchLine { answers.line(bytes) }
+
+    func failure(
+        _ end: Result<BlockingRequest.Response, BlockingRequest.Failure>,
+        at endpoint: String
+    ) -> SharedStoreFailure {
+        switch end {
+        case .failure(let reason): KubernetesProblem(reason, at: endpoint).failure
+        case .success(let response) where response.status == 200:
+            SharedStoreFailure(.unavailable, "\(endpoint) ended the watch, as it does now and then")
+        case .success(let response): rest(after: KubernetesProblem(response, call: .watch)).failure
+        }
+    }
+
+    func watchEnded(at endpoint: String, _ failure: SharedStoreFailure) { observe(.watchEnded(failure)) }
+
+    // MARK: One request
+
+    /// Asks once; after a token that the server does not take once more, if the file has another one by then.
+    private func ask(_ call: KubernetesProblem.Call, _ body: [UInt8]?) -> Answer {
+        switch bearer() {
+        case .failure(let failure): return .problem(KubernetesProblem(.refused, failure))
+        case .success(let token):
+            let answer = send(call, body, token)
+            guard case .problem(let problem) = answer, problem.effect == .staleToken else { return answer }
+            guard case .success(let newer) = bearer(), newer != token else { return answer }
+            return send(call, body, newer)
+        }
+    }
+
+    private func send(_ call: KubernetesProblem.Call, _ body: [UInt8]?, _ token: String?) -> Answer {
+        let now = MonotonicClock.now()
+        let (isStopped, quietUntil) = state.with { ($0.isStopped, $0.quietUntil) }
+        if isStopped { return .problem(KubernetesProblem(.refused, .stopped)) }
+        guard now >= quietUntil else {
+            let failure = SharedStoreFailure(.unavailable, "the API server wants to be left alone for a moment")
+            return .problem(KubernetesProblem(.refused, failure))
+        }
+        do throws(BlockingRequest.Failure) {
+            let path =
+                switch call {
+                case .list, .watch: requests.list
+                case .create: requests.collection
+                case .patch: requests.object
+                }
+            let response = try request(call, path, body, token).perform(settings)
+            guard response.status == 200 || response.status == 201 else {
+                return .problem(rest(after: KubernetesProblem(response, call: call)))
+            }
+            return .body(response.body)
+        } catch {
+            return .problem(KubernetesProblem(error, at: options.server))
+        }
+    }
+
+    /// Leaves a server alone that asked for it.
+    private func rest(after problem: KubernetesProblem) -> KubernetesProblem {
+        if let seconds = problem.pause {
+            let pause = Duration.seconds(min(seconds, Self.longestPause))
+            let end = MonotonicClock.now().adding(saturating: pause.nanoseconds)
+            state.with { $0.quietUntil = max($0.quietUntil, end) }
+        }
+        return problem
+    }
+
+    private func request(
+        _ call: KubernetesProblem.Call,
+        _ path: String,
+        _ body: [UInt8]?,
+        _ token: String?
+    ) -> BlockingRequest {
+        let (method, type): (String, String?) =
+            switch call {
+            case .list, .watch: ("GET", nil)
+            case .create: ("POST", "application/json")
+            case .patch: ("PATCH", "application/json-patch+json")
+            }
+        var fields = [("Accept", "application/json"), ("User-Agent", "squire")]
+        if let type { fields.append(("Content-Type", type)) }
+        if let token { fields.append(("Authorization", "Bearer \(token)")) }
+        var request = BlockingRequest(
+            method: method,
+            url: options.server + path,
+            fields: fields,
+            body: body,
+            timeout: options.patience
+        )
+        request.maximumResponseBytes = Self.maxAnswerBytes
+        return request
+    }
+
+    /// The token that the file has now.
+    private func bearer() -> Result<String?, SharedStoreFailure> {
+        guard let path = options.tokenFile else { return .success(nil) }
+        do throws(NamedFile.Problem) {
+            let bytes = try NamedFile.read(path, limit: Self.maxTokenBytes)
+            let token = bytes.reversed().drop { $0 == 0x0A || $0 == 0x0D || $0 == 0x20 }.reversed()
+            guard !token.isEmpty, token.allSatisfy({ 0x21...0x7E ~= $0 }) else {
+                return .failure(SharedStoreFailure(.configuration, "\(path) holds no token: it is one line of ASCII"))
+            }
+            return .success(String(decoding: Array(token), as: UTF8.self))
+        } catch {
+            return .failure(SharedStoreFailure(.configuration, "the token cannot be read: \(path): \(error.text)"))
+        }
+    }
+
+    private var settings: UpstreamSettings {
+        UpstreamSettings(
+            origin: options.server,
+            connectTimeout: options.patience,
+            proxy: options.proxy,
+            authorities: options.authorities,
+            certificate: options.certificate,
+            key: options.privateKey
+        )
+    }
+}

@@ -1,0 +1,136 @@
+import Support
+import Upstream
+
+/// What an answer means that is not what was asked for. Of the server's own words only the machine-readable ones are
+/// looked at, and repeated: its sentences may hold what was sent.
+struct KubernetesProblem: Equatable, Sendable {
+    /// What a write may have done, and what helps.
+    enum Effect: Equatable, Sendable {
+        /// Nothing was done. A new token may help.
+        case staleToken
+        /// Nothing was done, nor would be.
+        case refused
+        /// Nothing was done: the Secret is not what was expected, or the server does not take the new one. Reading
+        /// tells which.
+        case mismatch
+        /// It may have been done, or may be yet.
+        case unclear
+    }
+
+    /// What was asked for, by the verb that a role must grant.
+    enum Call: String, Sendable {
+        case list, watch, create, patch
+    }
+
+    var effect: Effect
+    var failure: SharedStoreFailure
+    /// The server wants to be left alone for so many seconds.
+    var pause: Int?
+
+    private init(_ effect: Effect, _ kind: SharedStoreFailure.Kind, _ detail: String, _ advice: String? = nil) {
+        self.effect = effect
+        failure = SharedStoreFailure(kind, detail, advice: advice)
+    }
+
+    init(_ effect: Effect, _ failure: SharedStoreFailure) {
+        self.effect = effect
+        self.failure = failure
+    }
+
+    /// Of an answer whose status is neither 200 nor 201.
+    init(_ response: BlockingRequest.Response, call: Call) {
+        self.init(status: response.status, JSONValue(parsing: response.body) ?? .null, call: call)
+        // A server that sheds load says so in both places, a proxy before it in the field only.
+        if response.status == 429, let seconds = response["Retry-After"].flatMap({ Int($0) }), seconds > 0 {
+            pause = seconds
+        }
+    }
+
+    /// Of a `Status` object, `said`, which a stream may have instead of a response.
+    init(status: Int, _ said: JSONValue, call: Call) {
+        let reason = Self.word(said["reason"]?.string)
+        let shown = reason.map { " (\($0))" } ?? ""
+        switch status {
+        case 401:
+            self.init(
+                .staleToken,
+                .denied,
+                "the API server does not know who we are",
+                "Is the token of this cluster, and not expired? A client certificate must be signed by its authority."
+            )
+        case 403: self = Self.forbidden(call, isTerminating: Self.causes(said).contains("NamespaceTerminating"))
+        case 404 where call == .patch && reason == "NotFound":
+            self.init(.mismatch, .unavailable, "the Secret is not there any more")
+        case 404 where call == .create && said["details"]?["kind"] == .string("namespaces"):
+            self.init(.refused, .configuration, "there is no such namespace", "Make it, or give another one.")
+        case 404:
+            self.init(.refused, .configuration, "there is no Kubernetes API at this address: is the URL right?")
+        case 409: self.init(.mismatch, .unavailable, "others write the Secret all the time\(shown)")
+        case 422:
+            self.init(
+                .mismatch,
+                .configuration,
+                "the API server does not take the new value: status 422\(shown)",
+                "Is the Secret immutable? kubectl get secret shows it: then delete it, and let it be made anew."
+            )
+        case 429:
+            self.init(.refused, .unavailable, "the API server has too much to do\(shown)")
+            pause = said["details"]?["retryAfterSeconds"]?.integer.flatMap { $0 > 0 ? $0 : nil }
+        case 400, 405, 406, 411, 413, 414, 415, 431:
+            self.init(.refused, .configuration, "the API server refused the request with status \(status)\(shown)")
+        case 408, 500...599:
+            self.init(.unclear, .unavailable, "the API server cannot serve now: status \(status)\(shown)")
+        case 0, 410: self.init(.unclear, .unavailable, "the API server ended the watch\(shown)")
+        default:
+            self.init(
+                .unclear,
+                .damaged,
+                "the answer with status \(status) is none of the Kubernetes API's: is this its address?"
+            )
+        }
+    }
+
+    /// Of a request that got no whole answer.
+    init(_ failure: BlockingRequest.Failure, at server: String) {
+        let (effect, error): (Effect, UpstreamError) =
+            switch failure {
+            case .notSent(let error): (.refused, error)
+            case .noResponse(let error): (.unclear, error)
+            }
+        let kind: SharedStoreFailure.Kind =
+            switch error.kind {
+            case .tls, .configuration: .configuration
+            case .unresolvable, .unreachable, .refusedByProxy, .timeout, .reset: .unreachable
+            }
+        self.init(effect, kind, "\(server) does not answer: \(error.detail)", error.advice)
+    }
+
+    static let damaged = KubernetesProblem(
+        .unclear,
+        .damaged,
+        "the answer is none that the Kubernetes API gives: is this its address?"
+    )
+
+    private static func forbidden(_ call: Call, isTerminating: Bool) -> KubernetesProblem {
+        if isTerminating { return KubernetesProblem(.refused, .unavailable, "the namespace is being deleted") }
+        let detail = "the service account may not \(call.rawValue) the Secret, or a quota or a policy forbids it"
+        let advice =
+            call == .create
+            ? "Make the Secret beforehand (kubectl create secret generic NAME), or grant create on secrets: "
+                + "that cannot be limited to one name."
+            : "Grant a Role with list, watch and patch on secrets, limited to this one by resourceNames."
+        return KubernetesProblem(.refused, .denied, detail, advice)
+    }
+
+    private static func causes(_ said: JSONValue) -> [String] {
+        guard case .array(let causes)? = said["details"]?["causes"] else { return [] }
+        return causes.compactMap { $0["reason"]?.string }
+    }
+
+    /// A reason is one word: anything else is not repeated.
+    private static func word(_ text: String?) -> String? {
+        guard let text, (1...40).contains(text.utf8.count) else { return nil }
+        let isWord = text.utf8.allSatisfy { 0x41...0x5A ~= $0 || 0x61...0x7A ~= $0 }
+        return isWord ? text : nil
+    }
+}
