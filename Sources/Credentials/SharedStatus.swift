@@ -100,7 +100,14 @@ public struct SharedStatus: Sendable, Equatable {
         var lines = ["\(name) in \(engine): \(words.joined(separator: ", "))"]
         if let claim { lines.append("\(claim.by) refreshes it, for \(claim.age) s") }
         if let notSharedFor { lines.append("NOT SHARED for \(notSharedFor) s") }
+        if let caveat = Self.caveat(of: engine) { lines.append(caveat) }
         return lines
+    }
+
+    /// What whoever relies on that engine must know; nil for one that was tried as it will be used.
+    public static func caveat(of engine: String) -> String? {
+        guard engine == "kubernetes" else { return nil }
+        return "kubernetes was tried against an API server of Squire's own tests, and not yet against a real cluster"
     }
 
     public var json: JSONValue {

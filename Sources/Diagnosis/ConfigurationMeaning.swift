@@ -100,13 +100,22 @@ public struct ConfigurationMeaning: Sendable {
     }
 
     private var shared: [CheckLine] {
-        guard let shared = configuration.session.shared, case .etcd(let etcd) = shared.engine else { return [] }
-        let members = etcd.endpoints.map(\.description).joined(separator: ", ")
-        let user = etcd.user.map { ", as \($0.name) with \($0.password.reference.shown)" } ?? ""
+        guard let shared = configuration.session.shared else { return [] }
+        let place: String
+        switch shared.engine {
+        case .etcd(let etcd):
+            let members = etcd.endpoints.map(\.description).joined(separator: ", ")
+            let user = etcd.user.map { ", as \($0.name) with \($0.password.reference.shown)" } ?? ""
+            place = "as \(shared.place) in etcd at \(members)\(user)"
+        case .kubernetes(let kubernetes):
+            let token = kubernetes.tokenFile.map { ", with the token in \($0)" } ?? ""
+            place = "in the Secret \(shared.place) of the cluster at \(kubernetes.server)\(token)"
+        }
+        let caveat = SharedStatus.caveat(of: shared.engine.name).map { [CheckLine.note("shared", $0)] } ?? []
         return [
-            .note("shared", "\(shared.name), as \(shared.place) in etcd at \(members)\(user)"),
+            .note("shared", "\(shared.name), \(place)"),
             .note("shared", "another machine takes over a refresh after \(Quantity.text(shared.takeover)) of silence"),
-        ]
+        ] + caveat
     }
 
     private var routes: [CheckLine] {

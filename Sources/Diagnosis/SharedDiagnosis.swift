@@ -56,6 +56,18 @@ public struct SharedDiagnosis: Sendable {
         }
     }
 
+    /// The one API server, and why the Secret cannot be read; nil where it can. Whether it can be written is not tried.
+    public func line(_ server: String, _ failure: SharedStoreFailure?) -> CheckLine {
+        guard let failure else { return .ok("kubernetes", "\(server) gives the Secret; writing was not tried") }
+        let isNamed = failure.detail.hasPrefix(server)
+        var text = "\(isNamed ? "" : "\(server): ")\(failure.detail)"
+        if let advice = failure.advice { text += ". \(advice)" }
+        switch failure.kind {
+        case .denied, .configuration: return CheckLine(.fail(.misconfigured), "kubernetes", text)
+        case .unreachable, .unavailable, .damaged, .stopped: return .fail("kubernetes", text)
+        }
+    }
+
     private static func words(_ access: EtcdExamination.Access) -> String {
         switch access {
         case .user(let name): ", as user \(name)"

@@ -46,6 +46,8 @@ public struct ConfigurationLoader {
     private let overrides: ConfigurationOverrides
     /// The command that this is for, and its arguments, as messages repeat them.
     let command: [String]
+    /// Where a pod has its service account.
+    var serviceAccount = ConfigurationSections.usualServiceAccount
 
     static let unaskedName = "squire.yaml"
 
@@ -174,6 +176,7 @@ public struct ConfigurationLoader {
             environment: environment,
             directory: path.map(TextFile.directory(of:)) ?? "."
         )
+        sections.serviceAccount = serviceAccount
         let configuration = sections.read()
         if let path, let root { GuardedKey.refuseCommands(in: root, of: path, issues) }
         guard let configuration, issues.issues.isEmpty else { throw issues.error }

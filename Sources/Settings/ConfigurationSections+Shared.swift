@@ -33,8 +33,8 @@ extension ConfigurationSections {
                 "cannot stand beside the grant \(oauth.grant.name): each machine asks for a token of its own at any time"
             )
         }
-        let engine = engine(shared)
         let name = sharedName(shared, session.name, upstream)
+        let engine = engine(shared, name: name)
         let prefix = shared.value("prefix", Self.prefixForm) { Self.isPrefix($0) ? $0 : nil }
         let keyFile = keyFile(shared)
         let takeover = takeover(shared, session.timeout)
@@ -51,13 +51,21 @@ extension ConfigurationSections {
     // MARK: The engine
 
     /// Nil with an issue.
-    private func engine(_ map: MapReader) -> SharedConfiguration.Engine? {
+    private func engine(_ map: MapReader, name: String?) -> SharedConfiguration.Engine? {
         let given = Self.engines.filter { map.node($0) != nil }
         guard let first = given.first else {
-            issues.add(
-                "session.shared needs etcd: the URLs of its members, such as [https://etcd-1:2379]",
-                at: map.node
-            )
+            if map.isBare("kubernetes") {
+                map.fail(
+                    "kubernetes",
+                    "says nothing: write {} for the cluster that Squire runs in, or server, namespace and token-file"
+                )
+            } else {
+                issues.add(
+                    "session.shared needs etcd: the URLs of its members, such as [https://etcd-1:2379]; "
+                        + "or, in a pod, kubernetes: {}",
+                    at: map.node
+                )
+            }
             return nil
         }
         if given.count > 1 {
@@ -67,8 +75,12 @@ extension ConfigurationSections {
                 "and \(others) are two engines: one of them keeps the session, so give one"
             )
         }
-        for key in given where key != "etcd" { map.fail(key, Self.refusal(of: key)) }
-        return first == "etcd" ? etcd(map).map { .etcd($0) } : nil
+        for key in given where key != "etcd" && key != "kubernetes" { map.fail(key, Self.refusal(of: key)) }
+        return switch first {
+        case "etcd": etcd(map).map { .etcd($0) }
+        case "kubernetes": kubernetes(map, name: name).map { .kubernetes($0) }
+        default: nil
+        }
     }
 
     private static func refusal(of engine: String) -> String {
@@ -76,7 +88,7 @@ extension ConfigurationSections {
         case "redis", "valkey":
             "cannot keep a session: it may lose a write that it has acknowledged when another server takes over, "
                 + "and with it the login. Use etcd"
-        default: "is no engine that this Squire knows yet. Use etcd"
+        default: "is no engine that this Squire knows yet. Use etcd or kubernetes"
         }
     }
 

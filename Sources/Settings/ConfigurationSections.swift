@@ -11,6 +11,8 @@ struct ConfigurationSections {
     let environment: [String: String]
     /// The directory that relative paths in the file start at.
     let directory: String
+    /// The directory of the pod's service account; nothing is there elsewhere.
+    var serviceAccount = usualServiceAccount
     var inspectorIsDefault = true
     /// Who asked for the addresses.
     var addressSources = AddressSources()

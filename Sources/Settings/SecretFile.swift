@@ -50,8 +50,15 @@ extension LoadedConfiguration {
             files.append(("session.oauth.tls.key", key))
         }
         if case .tokenFile(let file) = configuration.session.source { files.append(("session.token-file", file.path)) }
-        if case .etcd(let etcd)? = configuration.session.shared?.engine {
-            files.append(("session.shared.tls.key", etcd.tls.key))
+        switch configuration.session.shared?.engine {
+        case .etcd(let etcd): files.append(("session.shared.tls.key", etcd.tls.key))
+        case .kubernetes(let kubernetes):
+            files.append(("session.shared.tls.key", kubernetes.tls.key))
+            // What the kubelet mounts has the mode that it gives it.
+            if let path = kubernetes.tokenFile, !path.hasPrefix(ConfigurationSections.usualServiceAccount + "/") {
+                files.append(("session.shared.kubernetes.token-file", path))
+            }
+        case nil: break
         }
         for (name, reference) in configuration.secretReferences {
             switch reference {

@@ -103,7 +103,8 @@ import TokenSources
         ),
         (
             "key: shared.key",
-            "squire.yaml:5: session.shared needs etcd: the URLs of its members, such as [https://etcd-1:2379]"
+            "squire.yaml:5: session.shared needs etcd: the URLs of its members, such as [https://etcd-1:2379]; "
+                + "or, in a pod, kubernetes: {}"
         ),
         (
             "etcd: https://e\n    key: shared.key\n    takeover: 34s",
@@ -126,7 +127,7 @@ import TokenSources
         ),
         (
             "key: shared.key\n    consul: x",
-            "squire.yaml:6: session.shared.consul is no engine that this Squire knows yet. Use etcd"
+            "squire.yaml:6: session.shared.consul is no engine that this Squire knows yet. Use etcd or kubernetes"
         ),
         (
             "etcd: http://etcd-1:2379\n    key: shared.key",

@@ -5,11 +5,13 @@ public struct SharedConfiguration: Sendable, Equatable {
     /// Keeps the session.
     public enum Engine: Sendable, Equatable {
         case etcd(Etcd)
+        case kubernetes(Kubernetes)
 
         /// As the configuration calls it.
         public var name: String {
             switch self {
             case .etcd: "etcd"
+            case .kubernetes: "kubernetes"
             }
         }
     }
@@ -28,6 +30,26 @@ public struct SharedConfiguration: Sendable, Equatable {
         }
     }
 
+    /// A Secret of a Kubernetes cluster.
+    public struct Kubernetes: Sendable, Equatable {
+        /// The API server.
+        public var server: Origin
+        public var namespace: String
+        public var secret: String
+        /// The file of the bearer token, which whoever put it there replaces. Nil where a client certificate says who we
+        /// are, or something on loopback says it for us.
+        public var tokenFile: String?
+        /// Towards the API server.
+        public var tls = TLSConfiguration()
+
+        public init(server: Origin, namespace: String, secret: String, tokenFile: String? = nil) {
+            self.server = server
+            self.namespace = namespace
+            self.secret = secret
+            self.tokenFile = tokenFile
+        }
+    }
+
     public struct User: Sendable, Equatable {
         public var name: String
         public var password: SecretValue
@@ -41,7 +63,7 @@ public struct SharedConfiguration: Sendable, Equatable {
     public var engine: Engine
     /// The session's, the same on every machine.
     public var name: String
-    /// What stands before `/v1/session/NAME` in the engine.
+    /// What stands before `/v1/session/NAME` in etcd.
     public var prefix: String
     /// The file with the keys that the session is sealed with.
     public var keyFile: String
@@ -64,6 +86,11 @@ public struct SharedConfiguration: Sendable, Equatable {
         self.takeover = takeover
     }
 
-    /// The session's key in the engine.
-    public var place: String { "\(prefix)/v1/session/\(name)" }
+    /// The session's place in the engine: etcd's key, or the Secret with its namespace.
+    public var place: String {
+        switch engine {
+        case .etcd: "\(prefix)/v1/session/\(name)"
+        case .kubernetes(let kubernetes): "\(kubernetes.namespace)/\(kubernetes.secret)"
+        }
+    }
 }

@@ -4,6 +4,7 @@ import HTTP1
 import ReverseProxy
 import Settings
 import SharedSession
+import Threads
 
 /// Looks at the engine that keeps a shared session as `squire check --online` does, and changes nothing.
 struct SharedCheck {
@@ -38,21 +39,39 @@ struct SharedCheck {
             let loopback = etcd.endpoints.filter(\.authority.isLoopback).map(\.description)
             let diagnosis = SharedDiagnosis(session, hasUser: etcd.user != nil, loopback: Set(loopback))
             let members = EtcdExamination(engine.options(etcd)).members()
-            var findings = Findings(lines: diagnosis.lines(members))
-            guard let answer = SharedDiagnosis.newest(members) else { return findings }
-            let report = SharedReport(
-                session,
-                SharedValue(answer.value, engine.seal),
-                revision: answer.value?.revision,
-                member: nil
-            )
-            let lines = diagnosis.lines(report, local: local)
-            findings.lines += lines
-            if case .session(let there, _) = report.value, lines.allSatisfy({ $0.fault == nil }) {
-                findings.isBehind = isBehind(there.identity)
+            let lines = diagnosis.lines(members)
+            guard let answer = SharedDiagnosis.newest(members) else { return Findings(lines: lines) }
+            return findings(lines, answer.value, diagnosis, session, engine)
+        case .kubernetes(let kubernetes):
+            let diagnosis = SharedDiagnosis(session, hasUser: false, loopback: [])
+            let server = kubernetes.server.description
+            guard let store = KubernetesStore(engine.options(kubernetes)) else { return Findings(lines: []) }
+            defer { store.stop() }
+            let latch = Latch<Result<StoredValue?, SharedStoreFailure>>()
+            store.get { latch.set($0) }
+            switch latch.wait() {
+            case .success(let value):
+                return findings([diagnosis.line(server, nil)], value, diagnosis, session, engine)
+            case .failure(let failure): return Findings(lines: [diagnosis.line(server, failure)])
             }
-            return findings
         }
+    }
+
+    /// What is to be said of the record besides `lines`, which say how it was read.
+    private func findings(
+        _ lines: [CheckLine],
+        _ value: StoredValue?,
+        _ diagnosis: SharedDiagnosis,
+        _ session: SharedReport.Session,
+        _ engine: SharedEngine
+    ) -> Findings {
+        let report = SharedReport(session, SharedValue(value, engine.seal), revision: value?.revision, member: nil)
+        let more = diagnosis.lines(report, local: local)
+        var findings = Findings(lines: lines + more)
+        if case .session(let there, _) = report.value, more.allSatisfy({ $0.fault == nil }) {
+            findings.isBehind = isBehind(there.identity)
+        }
+        return findings
     }
 
     /// A file that cannot be read has a line of its own.

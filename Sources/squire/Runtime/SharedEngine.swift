@@ -43,6 +43,11 @@ struct SharedEngine: Sendable {
                 throw place.error("session.shared.etcd names no member")
             }
             return store
+        case .kubernetes(let kubernetes):
+            guard let store = KubernetesStore(options(kubernetes)) else {
+                throw place.error("session.shared.kubernetes names no Secret")
+            }
+            return store
         }
     }
 
@@ -62,6 +67,19 @@ struct SharedEngine: Sendable {
             timing: timing
         )
         return SharedRunner(try store(), options, observe: observe)
+    }
+
+    func options(_ kubernetes: SharedConfiguration.Kubernetes) -> KubernetesOptions {
+        var options = KubernetesOptions(
+            server: kubernetes.server.description,
+            namespace: kubernetes.namespace,
+            secret: kubernetes.secret,
+            tokenFile: kubernetes.tokenFile
+        )
+        options.authorities = kubernetes.tls.authorities
+        options.certificate = kubernetes.tls.certificate
+        options.privateKey = kubernetes.tls.key
+        return options
     }
 
     /// How this etcd is reached. The password is read anew for each authentication: it may have been changed.
