@@ -34,7 +34,7 @@ public enum SharedLog {
             LogMessage(
                 .error,
                 event: "shared",
-                "the shared session is neither used nor replaced: \(reason)",
+                "NOT SHARED: the shared session is neither used nor replaced: \(reason)",
                 [outcome("unusable"), ("reason", .text(reason))]
             )
         case .notShared(let reason):

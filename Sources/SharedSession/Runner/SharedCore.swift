@@ -129,11 +129,19 @@ struct SharedCore: Sendable {
 
     mutating func took(_ event: SharedState.Event, now: Int64) -> [Effect] { settled(handle(event, now), now) }
 
+    /// What must not be replaced by another customer's session, and never was shared. Whoever logs in decides.
+    private var own: SessionRecord {
+        switch change {
+        case .waiting(.login, _), .under(.login): SessionRecord()
+        case .none, .waiting, .under: local
+        }
+    }
+
     mutating func read(_ result: Result<StoredValue?, SharedStoreFailure>, now: Int64) -> [Effect] {
         switch result {
         case .success(let value):
             let back = tell(report.answered())
-            return back + settled(handle(.read(values.reading(value, own: local)), now), now)
+            return back + settled(handle(.read(values.reading(value, own: own)), now), now)
         case .failure(let failure):
             return tell(report.failed(failure)) + settled(handle(.read(nil), now), now)
         }
@@ -153,7 +161,7 @@ struct SharedCore: Sendable {
             }
         case .conflict(let value):
             effects += tell(report.answered())
-            event = .conflict(values.reading(value, own: local))
+            event = .conflict(values.reading(value, own: own))
         case .unclear(let failure):
             report.note(failure)
             event = .unclear
@@ -173,7 +181,7 @@ struct SharedCore: Sendable {
             // Silence is counted anew.
             return effects + settled(handle(.disconnected, now) + handle(.connected, now), now)
         case .changed(let value):
-            let effects = handle(.watched(values.reading(value, own: local)), now)
+            let effects = handle(.watched(values.reading(value, own: own)), now)
             return settled(effects, now)
         case .lost(let failure):
             return tell(report.failed(failure)) + settled(handle(.disconnected, now), now)

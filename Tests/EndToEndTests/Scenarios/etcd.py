@@ -137,13 +137,13 @@ class Etcd:
             self.ctl(*arguments)
         self.has_role = True
 
-    def ctl(self, *arguments, user=None, timeout=20):
-        """What etcdctl prints."""
+    def ctl(self, *arguments, user=None, timeout=20, urls=None):
+        """What etcdctl prints; it asks the members with these `urls`, or all."""
         tls = []
         if self.scheme == 'https':
             tls = ['--cacert', self.file('ca.pem'), '--cert', self.file('cn.pem'), '--key', self.file('cn.key')]
         who = ['--user', ':'.join(user)] if user else []
-        command = ['etcdctl', '--endpoints', ','.join(self.urls), '--command-timeout=5s', *tls, *who, *arguments]
+        command = ['etcdctl', '--endpoints', ','.join(urls or self.urls), '--command-timeout=5s', *tls, *who, *arguments]
         done = subprocess.run(command, check=True, capture_output=True, timeout=timeout,
                               env={**os.environ, 'ETCDCTL_API': '3'})
         return done.stdout.decode()

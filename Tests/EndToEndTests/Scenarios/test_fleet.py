@@ -1,0 +1,302 @@
+"""Many machines, one session whose token dies when anybody refreshes it: what each of them sees while all is well, and while something is
+not. One member of etcd, and short times; `config/check-long fleet` has three members, many machines and the real times."""
+from machines import *
+
+# A refresh may take a second, and a machine that is silent is taken for dead after 6 s: no test of a fault may wait for that by accident.
+PATIENT = {"takeover": 60}
+
+
+class Rotations(FleetScenario):
+    def test_one_refresh_for_each(self):
+        """Whoever is first does it, and the others have it within a second."""
+        fleet = self.fleet(3)
+        self.assert_answers(fleet.machines)
+        for count in range(1, 6):
+            fleet.api.end()
+            first = fleet.machines[count % 3]
+            self.assertEqual(first.ask().status, 200)
+            new = fleet.api.refreshes[-1].child.value
+            self.within(1, lambda: fleet.have(new), "the new token is on all machines")
+            self.assert_answers(fleet.machines)
+            self.assert_one_refresh_each(fleet, count)
+            self.assertEqual(fleet.api.refreshes[-1].machine, first.number)
+        self.assert_no_dead_use(fleet, 0.5)
+        record = fleet.record()
+        self.assertEqual((record["state"], record["generation"]), ("ready", 5))
+        for machine in fleet.machines:
+            shared = machine.shared()
+            self.assertEqual((shared["engine"], shared["name"], shared["reachable"], shared["generation"], shared["not_shared"], shared["claim"]),
+                             ("etcd", "fleet", True, 5, False, None))
+            self.assertTrue(machine.is_ready())
+            self.assertEqual(machine.file.stat().st_mode & 0o777, 0o600)
+
+    def test_asked_while_it_hears_of_the_next_token(self):
+        """The others are refused in the instant in which the next token reaches them: they take that, and refresh nothing."""
+        fleet = self.fleet(3)
+        self.assert_answers(fleet.machines)
+        for count in range(1, 21):
+            fleet.api.end()
+            self.assertEqual(fleet.machines[count % 3].ask().status, 200)
+            self.assert_answers(fleet.machines)
+            self.assert_one_refresh_each(fleet, count)
+        self.assert_no_dead_use(fleet)
+
+    def test_all_at_once(self):
+        """The token ends, and every machine is asked in the same instant."""
+        fleet = self.fleet(10)
+        self.assert_answers(fleet.machines)
+        for count in (1, 2):
+            fleet.api.end()
+            answers = self.assert_answers(fleet.machines)
+            self.assertLess(max(answer.seconds for answer in answers), 3)
+            self.assert_one_refresh_each(fleet, count)
+        self.assert_no_dead_use(fleet)
+
+    def test_whatever_a_person_does_reaches_all(self):
+        """Within a second, and whichever machine it was done on."""
+        fleet = self.fleet(3)
+        api, (first, second, third) = fleet.api, fleet.machines
+        # Each has the token in use, not only in its file.
+        self.assert_answers(fleet.machines)
+        answer = second.inspect("/api/session/refresh", "POST")
+        self.assertEqual(answer.status, 200, answer.data)
+        self.within(1, lambda: fleet.have(api.refreshes[-1].child.value), "a refresh by hand")
+        token = api.sign_in()
+        third.login(token, "--replace")
+        self.within(1, lambda: fleet.have(token), "a login by command")
+        token = first.sign_in("5090976")
+        self.within(1, lambda: fleet.have(token), "a login through the proxy")
+        self.assert_answers(fleet.machines)
+        second.command("logout")
+        self.within(1, lambda: fleet.token() is None and not any(machine.token() for machine in fleet.machines), "a logout")
+        self.assertFalse(api.is_alive(token))
+        self.assertEqual(fleet.record()["state"], "none")
+        for answer in self.assert_answers(fleet.machines, 401): self.assertEqual(json.loads(answer.data)["code"], "login_needed")
+        self.assertEqual(third.command("status", code=77).returncode, 77)
+        token = api.sign_in()
+        second.login(token)
+        self.within(1, lambda: fleet.have(token), "a login after the logout")
+        self.assert_answers(fleet.machines)
+        self.assert_one_refresh_each(fleet, 1)
+
+    def test_everybody_does_something_at_once(self):
+        """A login, a logout and a refresh, six times: all machines agree afterwards, and never on what is dead."""
+        fleet = self.fleet(3)
+        api, (first, second, third) = fleet.api, fleet.machines
+        for round in range(6):
+            token = api.sign_in()
+            results = parallel(3, lambda index: [lambda: first.login(token, "--replace"), lambda: second.command("logout", code=None),
+                                                 lambda: third.inspect("/api/session/refresh", "POST")][index]())
+            self.assertEqual([result for result in results if isinstance(result, Exception)], [], round)
+            self.assertIn(results[1].returncode, (0, 75), results[1].stderr)
+
+            def agree():
+                tokens, record = {machine.token() for machine in fleet.machines}, fleet.record()
+                return len(tokens) == 1 and record["state"] == ("none" if tokens == {None} else "ready")
+            self.within(3, agree, f"round {round}: all machines have the same")
+            held = fleet.token()
+            if held is None: first.login(held := api.sign_in())
+            self.within(1, lambda: fleet.have(held), "all have the token")
+            self.assertTrue(api.is_alive(held), f"round {round}: what all machines hold is dead")
+            self.assert_answers(fleet.machines)
+        self.assert_no_dead_use(fleet)
+
+    def test_two_processes_of_one_machine(self):
+        """Both of a machine's proxies, its commands, and the other machine's proxy: still one refresh."""
+        fleet = self.fleet(2)
+        machine, other = fleet.machines
+        beside = Process("run", "--config", str(machine.config), env=machine.env)
+        self.addCleanup(lambda: beside.stop())
+        beside.wait_for("proxy", "inspector")
+        port = int(beside.endpoints["proxy"].rsplit(":", 1)[1])
+        asks = [machine.ask, other.ask, lambda: Machine.request(port, "GET", "/api/x", None, {}, 60)]
+        for count in range(1, 4):
+            fleet.api.end()
+            answers = parallel(3, lambda index: asks[index]())
+            self.assertEqual([getattr(answer, "status", answer) for answer in answers], [200] * 3)
+            self.assert_one_refresh_each(fleet, count)
+        # A command that refreshes: its token is not good for long enough.
+        token = fleet.api.sign_in(life=300)
+        other.login(token, "--replace")
+        self.within(1, lambda: fleet.have(token), "the short token is on all machines")
+        printed = parallel(3, lambda index: fleet.machines[index % 2].command("token", "--min-ttl", "10m").stdout.strip())
+        new = fleet.api.refreshes[-1].child.value
+        self.assertEqual([token == new for token in printed], [True] * 3, "each prints the new token")
+        self.assert_one_refresh_each(fleet, 4)
+        self.within(1, lambda: fleet.have(new), "what a command refreshed is on all machines")
+        self.assert_no_dead_use(fleet)
+
+
+class Faults(FleetScenario):
+    def refreshing(self, fleet, machine, **how):
+        """A refresh by that machine that the API has, and the client whose request led there."""
+        fault = fleet.api.next_refresh(**how)
+        fleet.api.end()
+        machine.answers = []
+
+        def ask():
+            # Its machine may die under it.
+            with contextlib.suppress(OSError, http.client.HTTPException): machine.answers.append(machine.ask())
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        self.assertTrue(fault.arrived.wait(LIMIT), "no refresh")
+        return fault, thread
+
+    def test_what_cannot_be_shared_is_said_loudly(self):
+        """The holder loses the engine after its claim: it serves its clients, says so, and shares when it can."""
+        fleet = self.fleet(3, **PATIENT)
+        holder, *others = fleet.machines
+        go = threading.Event()
+        fault, thread = self.refreshing(fleet, holder, before=go)
+        record = fleet.record()
+        self.assertEqual(record["state"], "busy")
+        holder.cut()
+        go.set()
+        thread.join(LIMIT)
+        self.assertEqual([answer.status for answer in holder.answers], [200])
+        new = fleet.api.refreshes[0].child.value
+        self.assertTrue(holder.token() == new)
+        # It goes on serving, and is not ready: its machine must not be the only one that knows.
+        self.assertEqual(holder.ask().status, 200)
+        self.within(6, lambda: holder.shared()["not_shared"], "that it is not shared is said")
+        self.assertFalse(holder.shared()["reachable"])
+        self.assertFalse(holder.is_ready())
+        holder.process.wait_for_text("NOT SHARED")
+        # The others wait for it: the token is dead, and nobody takes it for refused.
+        self.assertFalse(any(machine.token() == new for machine in others))
+        self.assertEqual(fleet.record()["id"], record["id"])
+        holder.mend()
+        self.within(10, lambda: fleet.have(new), "what was not shared is on all machines")
+        self.assert_answers(fleet.machines)
+        self.assertFalse(holder.shared()["not_shared"])
+        self.within(1, holder.is_ready, "ready again")
+        self.assert_one_refresh_each(fleet, 1)
+
+    def test_status_says_what_is_not_shared(self):
+        fleet = self.fleet(1, **PATIENT)
+        [holder] = fleet.machines
+        go = threading.Event()
+        fault, thread = self.refreshing(fleet, holder, before=go)
+        holder.cut()
+        go.set()
+        self.within(LIMIT, lambda: holder.shared()["not_shared"], "that it is not shared is said")
+        # Where the command finds the proxy that runs.
+        holder.env["SQUIRE_INSPECTOR"] = f"127.0.0.1:{holder.inspector_port}"
+        self.assertIn("NOT SHARED", holder.command("status", code=None).stdout)
+
+    def test_restarted_with_what_was_not_shared(self):
+        """The holder dies after it saved and before it shared, and is back before anybody takes over: no second refresh, no login."""
+        fleet = self.fleet(3, **PATIENT)
+        holder = fleet.machines[0]
+        go = threading.Event()
+        fault, thread = self.refreshing(fleet, holder, before=go)
+        holder.cut()
+        go.set()
+        self.assertTrue(fault.acted.wait(LIMIT))
+        self.within(5, lambda: holder.token() == fleet.api.refreshes[0].child.value, "the holder has saved")
+        holder.kill()
+        self.assertEqual(fleet.record()["state"], "busy")
+        holder.mend()
+        holder.start()
+        self.within(5, lambda: fleet.have(fleet.api.refreshes[0].child.value), "what was not shared is on all machines")
+        self.assert_answers(fleet.machines)
+        self.assert_one_refresh_each(fleet, 1)
+
+    def test_a_dead_holder_is_replaced(self):
+        """It dies after its claim, before the API has acted: another machine takes over, once it has been silent for long enough."""
+        fleet = self.fleet(3)
+        holder, *others = fleet.machines
+        go = threading.Event()
+        self.addCleanup(go.set)
+        self.refreshing(fleet, holder, before=go, acts=False)
+        holder.kill()
+        begun = time.monotonic()
+        while others[0].ask().status != 200: self.assertLess(time.monotonic() - begun, 12, "nobody takes over")
+        self.assertGreater(fleet.api.refreshes[1].at - begun, 5.5)
+        self.within(1, lambda: others[1].token() == others[0].token(), "the other has it, too")
+        self.assertEqual([refresh.outcome for refresh in fleet.api.refreshes], [None, "rotated"])
+        holder.start()
+        self.within(2, lambda: fleet.have(others[0].token()), "who comes back has it, too")
+        self.assert_answers(fleet.machines)
+
+    def test_without_the_engine(self):
+        """A living token serves; one that is refused is not refreshed, by nobody, until the engine is back."""
+        fleet = self.fleet(2)
+        api = fleet.api
+        fleet.engine.kill(0)
+        self.assert_answers(fleet.machines)
+        self.within(5, lambda: not any(machine.shared()["reachable"] for machine in fleet.machines), "the engine is missed")
+        for machine in fleet.machines: self.assertTrue(machine.is_ready())
+        # A machine that starts now has its copy.
+        fleet.machines[1].stop()
+        fleet.machines[1].start()
+        self.assert_answers(fleet.machines)
+        api.end()
+        for machine in fleet.machines:
+            answer = machine.ask()
+            # The API's own refusal, or Squire's answer in its place.
+            self.assertIn(answer.status, (401, 503))
+            self.assertIn("squire", answer.headers["Proxy-Status"])
+            self.assertTrue(answer.status == 401 or answer.headers["Retry-After"])
+        self.assertEqual(machine.inspect("/api/session/refresh", "POST").status, 409)
+        self.assertEqual(api.refreshes, [])
+        fleet.engine.start(0)
+        self.within(10, lambda: all(machine.ask().status == 200 for machine in fleet.machines), "the session is back")
+        self.assert_one_refresh_each(fleet, 1)
+
+    def test_late_writes(self):
+        """A claim, then a result, that the engine has seconds after the machine gave it up: harmless."""
+        fleet = self.fleet(2, **PATIENT)
+        api, (holder, other) = fleet.api, fleet.machines
+        holder.late(b"/v3/kv/txn", 3)
+        api.end()
+        # It goes on with another claim, or leaves it to the other machine.
+        parallel(2, lambda index: fleet.machines[index].ask())
+        self.within(5, lambda: sum(relay.delivered_late for relay in holder.relays), "the late claim is delivered")
+        self.within(1, lambda: fleet.have(api.refreshes[0].child.value), "all machines have the token")
+        self.assert_answers(fleet.machines)
+        self.assert_one_refresh_each(fleet, 1)
+        # And the result.
+        go = threading.Event()
+        fault, thread = self.refreshing(fleet, holder, before=go)
+        holder.late(b"/v3/kv/txn", 3)
+        go.set()
+        thread.join(LIMIT)
+        self.assertEqual([answer.status for answer in holder.answers], [200])
+        new = api.refreshes[1].child.value
+        self.within(5, lambda: fleet.have(new), "all machines have the token")
+        self.within(5, lambda: sum(relay.delivered_late for relay in holder.relays) == 2, "the late result is delivered")
+        self.assert_answers(fleet.machines)
+        self.assertTrue(fleet.have(new))
+        self.assert_one_refresh_each(fleet, 2)
+
+    def test_an_engine_that_forgets(self):
+        """Emptied, or restored from an older snapshot: what the machines hold comes back, and a logout stays one."""
+        fleet = self.fleet(2)
+        api, (first, second) = fleet.api, fleet.machines
+        record, token = fleet.record(), first.token()
+        fleet.engine.empty()
+        self.within(5, lambda: (there := fleet.record()) is not None and there["id"] == record["id"], "the record is back")
+        old = fleet.engine.save_snapshot()
+        api.end()
+        self.assertEqual(first.ask().status, 200)
+        login = api.sign_in()
+        second.login(login, "--replace")
+        self.within(1, lambda: fleet.have(login), "the login is on all machines")
+        newest = fleet.record()
+        fleet.engine.restore_snapshot(old)
+        self.within(5, lambda: fleet.record()["id"] == newest["id"], "the newer login is put back")
+        self.assertTrue(fleet.have(login))
+        self.assert_answers(fleet.machines)
+        old = fleet.engine.save_snapshot()
+        second.command("logout")
+        self.within(1, lambda: first.token() is None, "the logout is on all machines")
+        for forget in (fleet.engine.empty, lambda: fleet.engine.restore_snapshot(old)):
+            forget()
+            self.within(5, lambda: (there := fleet.record()) is not None and there["state"] == "none", "the logout is put back")
+            self.assertEqual([machine.token() is None for machine in fleet.machines], [True, True])
+        self.assert_one_refresh_each(fleet, 1)
+
+
+if __name__ == "__main__":
+    main()
