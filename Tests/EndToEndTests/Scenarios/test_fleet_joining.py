@@ -124,14 +124,6 @@ class Keys(FleetScenario):
         self.assert_answers(fleet.machines)
         self.assert_one_refresh_each(fleet, 1)
 
-    def test_a_new_key_by_restarts(self):
-        """Each machine's Squire is started anew, one after the other."""
-        def restart(machines):
-            for machine in machines:
-                machine.stop()
-                machine.start()
-        self.change_keys(restart)
-
 
 class Secrets(FleetScenario):
     def test_the_engine_never_sees_a_token(self):

@@ -248,6 +248,14 @@ class Keys(FleetScenario):
                 machine.seen = seen + 1
         self.change_keys(wait)
 
+    def test_a_new_key_by_restarts(self):
+        """Each machine's Squire is started anew, one after the other."""
+        def restart(machines):
+            for machine in machines:
+                machine.stop()
+                machine.start()
+        self.change_keys(restart)
+
 
 class Takeovers(FleetScenario):
     def test_stopped_with_the_answer_on_its_way(self):
