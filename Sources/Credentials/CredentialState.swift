@@ -405,6 +405,11 @@ struct CredentialState: Sendable {
         refresh = .refused(explanation: explanation)
     }
 
+    /// What `deny` said holds no longer.
+    mutating func allow() {
+        if isRefused { refresh = .idle }
+    }
+
     /// The next refresh need not wait, however the last one went.
     mutating func endBackOff() {
         if case .backingOff = refresh { refresh = .idle }

@@ -50,6 +50,7 @@ extension Session: SharedSide {
             if isRefused { deny(identity, isLocked: isLocked) }
         case .forget(let identity): take(identity, isLocked: isLocked) { $0.forgetToken() }
         case .deny(let identity): deny(identity, isLocked: isLocked)
+        case .allow(let identity): allow(identity, isLocked: isLocked)
         case .enrol(let identity): return enrol(identity, isLocked: isLocked)
         }
         return snapshot.persistence.unsaved == nil ? .inFile : .inMemory
@@ -63,17 +64,29 @@ extension Session: SharedSide {
             return true
         }
         guard isOurs else { return }
-        defer { emit(.denied(advice: status.advice)) }
+        mark(identity, isDenied: true, isLocked: isLocked)
+        emit(.denied(advice: status.advice))
+    }
+
+    private func allow(_ identity: SharedIdentity, isLocked: Bool) {
+        update { shared, _ in
+            if shared.record.localHolding == .shared(.tokens(identity)) { shared.machine.allow() }
+        }
+        mark(identity, isDenied: false, isLocked: isLocked)
+    }
+
+    /// Only information: what cannot be saved is known here all the same.
+    private func mark(_ identity: SharedIdentity, isDenied: Bool, isLocked: Bool) {
         guard let file, snapshot.persistence.unsaved == nil else { return }
         let handle = isLocked ? nil : (try? file.tryLock()) ?? nil
         defer { handle?.unlock() }
         guard isLocked || handle != nil else { return }
         saving.withLock {
             guard let loaded = (try? file.load()) ?? nil,
-                loaded.record.localHolding == .shared(.tokens(identity)), !loaded.record.isRefreshDenied
+                loaded.record.localHolding == .shared(.tokens(identity)), loaded.record.isRefreshDenied != isDenied
             else { return }
             var record = loaded.record
-            record.isRefreshDenied = true
+            record.isRefreshDenied = isDenied
             let saved = try? file.save(record, mayReplace: { file.version() == loaded.version })
             guard let version = saved ?? nil else { return }
             update { shared, _ in

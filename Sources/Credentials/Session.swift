@@ -173,7 +173,7 @@ public final class Session: Sendable {
                 return shared.ask(inquiry, hadAccepted: hadAccepted, settled: settled, now: now, deliver)
             }
         }
-        let answer = ask()
+        let answer = told(ask())
         if let rejection = inquiry.rejection {
             writeMark()
             if rejection.ledRefresh { settleLead() }
@@ -185,10 +185,18 @@ public final class Session: Sendable {
         guard isFileNews else { return act(on: answer, cause, deliver) }
         let isTaken = thread.execute { [self] in
             recheckNow()
-            act(on: ask(), cause, deliver)
+            act(on: told(ask()), cause, deliver)
         }
         if !isTaken { deliver(.failed(.shuttingDown)) }
         return false
+    }
+
+    /// Without a token here, the other machines may have one all the same: a login would end that for all of them.
+    private func told(_ answer: Answer) -> Answer {
+        guard let sharing, case .granted(.failed(let failure)) = answer, failure.needsLogin, snapshot.record.isEmpty,
+            sharing.mayHaveSession
+        else { return answer }
+        return .granted(.failed(.unavailable(retryAfter: 5, isUnreachable: false)))
     }
 
     /// The session file is another than the one that was read: one stat(2).

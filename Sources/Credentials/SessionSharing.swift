@@ -23,6 +23,9 @@ public protocol SessionSharing: AnyObject, Sendable {
     func finish(timeout: Duration) -> Bool
 
     var status: SharedStatus { get }
+
+    /// The other machines have a session, or it is not known that they have none.
+    var mayHaveSession: Bool { get }
 }
 
 /// The session, as what shares it sees it.
@@ -117,6 +120,8 @@ public enum SharedDeed: Sendable {
     case forget(SharedIdentity)
     /// The API refused a machine to refresh the tokens of that name.
     case deny(SharedIdentity)
+    /// The tokens of that name, which it was refused for, may be refreshed again.
+    case allow(SharedIdentity)
     /// What this machine has becomes the session of all, under that name.
     case enrol(SharedIdentity)
 }

@@ -133,6 +133,7 @@ public struct SessionStatus: Sendable {
             return "No token could be had (\(detail))\(next)."
         case .none:
             if let fileProblem { return "The session file cannot be used: \(fileProblem)." }
+            if let shared, shared.isReachable != true { return shared.adviceWithoutToken }
             return "There is no session. Run: \(login)"
         case .loginNeeded:
             let elsewhere = foreignRefresh.map {

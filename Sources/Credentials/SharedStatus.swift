@@ -72,6 +72,13 @@ public struct SharedStatus: Sendable, Equatable {
             : "The shared session \(name) cannot be used: \(problem)."
     }
 
+    /// The same, on a machine that has no token; nil where the others were not asked yet.
+    public var adviceWithoutToken: String? {
+        guard isReachable == false else { return nil }
+        return "This machine has no token yet, and the other machines cannot be asked (\(problem ?? "no answer")). "
+            + "Asking them is tried again by itself; a login would end the session that they have."
+    }
+
     /// Reads what `json` gave; nil if it is something else.
     public init?(_ json: JSONValue) {
         guard let engine = json["engine"]?.string, let name = json["name"]?.string else { return nil }

@@ -45,8 +45,16 @@ public enum SharedLog {
                     + (reason.map { ": \($0)" } ?? ""),
                 [outcome("not_shared"), ("reason", reason.map(LogMessage.Value.text))]
             )
+        case .logoutNotShared(let reason):
+            LogMessage(
+                .error,
+                event: "shared",
+                "logged out here, and NOT SHARED: the other machines go on with the session"
+                    + (reason.map { " (\($0))" } ?? "") + ". The next Squire that runs here tells them",
+                [outcome("not_shared"), ("reason", reason.map(LogMessage.Value.text))]
+            )
         case .shared:
-            LogMessage(.notice, event: "shared", "the other machines have the token now", [outcome("shared")])
+            LogMessage(.notice, event: "shared", "the other machines know it now", [outcome("shared")])
         case .takesOver(let machine):
             LogMessage(
                 .warning,

@@ -150,6 +150,16 @@ extension SharedState {
         }
     }
 
+    /// The engine has a session, or it is not known that it has none.
+    public var mayHaveSession: Bool {
+        switch sight {
+        case .absent: false
+        case .record(let view, _): view.facts.state != .none
+        case .unreadable: true
+        case .unknown: if case .ended = held { false } else { true }
+        }
+    }
+
     /// What the engine had when it was last read or written.
     public var seen: SharedView? { sight.view }
 

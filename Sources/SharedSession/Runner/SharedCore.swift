@@ -31,6 +31,14 @@ struct SharedCore: Sendable {
         case look
     }
 
+    private enum Denial {
+        case none
+        /// Told here; the engine does not say so yet.
+        case said(SharedIdentity)
+        /// The engine says so.
+        case seen(SharedIdentity)
+    }
+
     private enum Life {
         /// Nothing was asked of the engine yet.
         case new
@@ -48,6 +56,8 @@ struct SharedCore: Sendable {
     private var isKept = false
     /// Deeds that the session has not carried out yet.
     private var outstanding = 0
+    /// The tokens that the API refused to refresh, as this machine was told.
+    private var denial = Denial.none
     /// The value that is being written.
     private var writing: SharedValues.Known?
     private var report: SharedReport
@@ -195,8 +205,28 @@ struct SharedCore: Sendable {
         let isShared = !actions.contains(.say(.notShared))
         var effects: [Effect] = []
         for action in actions { effects += obey(action, isShared: isShared, now) }
-        report.see(machine.seen?.facts.claim, now)
+        effects += endDenial()
+        report.see(machine.seen?.facts, now)
         return effects
+    }
+
+    /// A refusal holds as long as the engine says so: whoever restores it, or writes one word there, ends no session.
+    private mutating func endDenial() -> [Effect] {
+        guard let facts = machine.seen?.facts else { return [] }
+        switch (denial, facts.state) {
+        case (.none, _): return []
+        case (.said(let identity), _) where facts.identity != identity,
+            (.seen(let identity), _) where facts.identity != identity:
+            denial = .none
+            return []
+        case (.said(let identity), .refused):
+            denial = .seen(identity)
+            return []
+        case (.seen(let identity), .ready), (.seen(let identity), .busy):
+            denial = .none
+            return [deed(.allow(identity))]
+        case (.said, _), (.seen, _): return []
+        }
     }
 
     /// The end of each event: forgets what is over, and begins what waited for it.
@@ -297,10 +327,14 @@ struct SharedCore: Sendable {
             report.hasNothingOfItsOwn()
             return [deed(.forget(identity))] + superseded()
         case .refuse(let refusal):
+            if refusal == .loginNeeded, case .tokens(let identity) = machine.held { denial = .said(identity) }
             if case .under = change { return end(.failed(SharedFailure(refusal, values.problem ?? report.problem))) }
             guard refusal == .loginNeeded, case .tokens(let identity) = machine.held else { return [] }
             return [deed(.deny(identity))]
         case .say(let notice):
+            if notice == .notShared, case .ended = machine.held {
+                return tell(report.saidOfLogout(values.problem, now))
+            }
             return tell(report.said(notice, values.problem, now))
         }
     }

@@ -49,9 +49,10 @@ struct SharedKeyWatch: Sendable {
         var information = stat()
         guard stat(path, &information) == 0 else { return nil }
         #if os(Linux)
-        let time = information.st_mtim
+        // Of a change of its mode, too.
+        let time = information.st_ctim
         #else
-        let time = information.st_mtimespec
+        let time = information.st_ctimespec
         #endif
         return Version(
             inode: UInt64(information.st_ino),

@@ -9,7 +9,9 @@ public enum SharedNews: Equatable, Sendable {
     case unusable(reason: String)
     /// Tokens are in use here that the other machines do not know.
     case notShared(reason: String?)
-    /// They know them now.
+    /// Somebody logged out here, and the other machines do not know.
+    case logoutNotShared(reason: String?)
+    /// They know it now.
     case shared
     /// The machine that claimed the refresh was silent for too long.
     case takesOver(from: String)

@@ -20,6 +20,8 @@ struct SharedReport: Sendable {
     /// When a token of another machine was heard of that is not in use yet.
     private var adoptingSince: Int64?
     private var counts = SharedStatus.Counts()
+    /// Why the engine's record cannot be used, as it was told last.
+    private var toldUnusable: String?
 
     init(engine: String, name: String) {
         self.engine = engine
@@ -71,13 +73,19 @@ struct SharedReport: Sendable {
         counts.adoptionNanoseconds = counts.adoptionNanoseconds.adding(saturating: now.subtracting(saturating: since))
     }
 
-    mutating func see(_ new: SharedFacts.Claim?, _ now: Int64) {
-        guard let new else {
+    mutating func see(_ facts: SharedFacts?, _ now: Int64) {
+        if facts != nil { toldUnusable = nil }
+        guard let new = facts?.claim else {
             claim = nil
             return
         }
         let since = claim.flatMap { $0.claim.id == new.id ? $0.since : nil } ?? now
         claim = (new, since)
+    }
+
+    mutating func saidOfLogout(_ problem: String?, _ now: Int64) -> SharedNews {
+        notSharedSince = notSharedSince ?? now
+        return .logoutNotShared(reason: problem ?? failure?.detail)
     }
 
     mutating func said(_ notice: SharedState.Notice, _ problem: String?, _ now: Int64) -> SharedNews? {
@@ -97,7 +105,11 @@ struct SharedReport: Sendable {
             notSharedSince = nil
             return .drops
         case .tooLate: return .tooLate
-        case .unreadable: return .unusable(reason: problem ?? "it cannot be used")
+        case .unreadable:
+            // Whoever writes it again and again need not fill the log.
+            let reason = problem ?? "it cannot be used"
+            defer { toldUnusable = reason }
+            return toldUnusable == reason ? nil : .unusable(reason: reason)
         // The session says so itself; nothing is lost by what came too late.
         case .notSaved, .ignored: return nil
         }

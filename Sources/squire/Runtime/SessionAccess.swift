@@ -108,6 +108,9 @@ struct SessionAccess {
             if status.foreignSource != nil, let advice = status.advice {
                 throw ExitFailure.loginNeeded("squire: \(advice)")
             }
+            if let advice = cache.status.shared?.adviceWithoutToken {
+                throw ExitFailure.tryLater("squire: \(advice)")
+            }
             let story = ["there is no session in \(file.path)"] + loaded.hints
             throw ExitFailure.loginNeeded("squire: \(story.joined(separator: ". ")). Run: \(loaded.lines.login)")
         }

@@ -183,6 +183,57 @@ import Threads
         machines[0].wait(for: bobs)
     }
 
+    /// Who may write to the engine, and has no key, changes one word there.
+    @Test func wordThatIsTakenBackEndsNoSession() throws {
+        let machines = try fleet(2)
+        defer { for machine in machines { machine.stop() } }
+        let seal = try SharedSamples.seal(1)
+        let before = try #require(engine.value)
+        let refused = try #require(SharedValue(before, seal).record?.with(.refused))
+        engine.put(StoredValue(bytes: refused.bytes, revision: before.revision))
+        for machine in machines { machine.wait { machine.saved?.isRefreshDenied ?? false } }
+        engine.put(before)
+        for machine in machines { machine.wait { machine.saved?.isRefreshDenied == false } }
+        #expect(try machines[1].askAgain().wait().get() == TestAPI.token(1))
+        machines[0].wait(for: TestAPI.token(1))
+        #expect(api.refusals == 0)
+    }
+
+    /// The others may have a session, which a login would end.
+    @Test func machineWithoutATokenAsksForNoLoginWhileNobodyCanBeAsked() throws {
+        let machine = try TestMachine(engine, api, begins: false)
+        defer { machine.stop() }
+        machine.store.cut()
+        machine.session.share()
+        machine.wait { machine.session.status.shared?.isReachable == false }
+        guard case .failure(.unavailable(let seconds, _)) = machine.askAgain().wait() else {
+            Issue.record("a login is asked for")
+            return
+        }
+        #expect(seconds == 5 && machine.session.status.advice?.contains("cannot be asked") ?? false)
+        machine.store.mend()
+        machine.wait { machine.session.status.shared?.isReachable == true }
+        // Nobody has one.
+        machine.wait {
+            if case .failure(.loginNeeded) = machine.askAgain().wait() { true } else { false }
+        }
+    }
+
+    @Test func logoutWhileNobodyCanBeToldIsToldLater() throws {
+        let machines = try fleet(2)
+        defer { machines[1].stop() }
+        machines[0].store.cut()
+        #expect(throws: Never.self) { try machines[0].logOut().get() }
+        #expect(machines[0].session.token == nil && machines[1].session.token == api.current)
+        machines[0].wait {
+            machines[0].saidNews.contains { if case .logoutNotShared = $0 { true } else { false } }
+        }
+        machines[0].stop()
+        let again = try TestMachine(engine, api, file: machines[0].file)
+        defer { again.stop() }
+        machines[1].wait(for: nil)
+    }
+
     // MARK: Keys
 
     @Test func otherKeysAreReadWhileItRuns() throws {
