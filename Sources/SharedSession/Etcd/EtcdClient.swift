@@ -1,4 +1,5 @@
 import Platform
+import Support
 import Threads
 import Upstream
 
@@ -71,6 +72,7 @@ final class EtcdClient: StoreClient {
     /// Asks each member at most once.
     func reading() -> Result<EtcdReading, SharedStoreFailure> {
         var worst: SharedStoreFailure?
+        var silent: [String] = []
         for _ in options.endpoints {
             guard let endpoint = current else { break }
             let problem: EtcdProblem
@@ -85,10 +87,36 @@ final class EtcdClient: StoreClient {
             }
             switch problem.effect {
             case .staleToken, .refused, .withoutAuthentication: return .failure(problem.failure)
-            case .elsewhere, .unclear: leave(endpoint, problem.failure, &worst)
+            case .elsewhere: leave(endpoint, problem.failure, &worst)
+            case .unclear:
+                silent.append(endpoint)
+                leave(endpoint, problem.failure, &worst)
             }
         }
+        doubtToken(silent)
         return .failure(worst ?? .stopped)
+    }
+
+    /// An etcd that was restored lets a request wait whose token it gave before: until it has done as much again as when
+    /// it gave it. Members that say nothing to our token, and are well, know it no more: the next call gets another.
+    private func doubtToken(_ silent: [String]) {
+        guard state.with({ $0.credential.token != nil }), silent.contains(where: isHealthy) else { return }
+        state.with { $0.credential = .unknown }
+    }
+
+    /// Whether a member says that it has a quorum. It says so to anybody who gets as far as to ask.
+    private func isHealthy(_ endpoint: String) -> Bool {
+        guard current != nil else { return false }
+        var request = BlockingRequest(
+            method: "GET",
+            url: "\(endpoint)/health",
+            fields: [("Accept", "application/json"), ("User-Agent", "squire")],
+            body: nil,
+            timeout: options.patience
+        )
+        request.maximumResponseBytes = Self.maxAnswerBytes
+        guard let response = try? request.perform(settings(endpoint)), response.status == 200 else { return false }
+        return JSONValue(parsing: response.body)?["health"]?.string == "true"
     }
 
     func swap(expecting: StoredValue?, with bytes: [UInt8]) -> SwapOutcome {

@@ -164,6 +164,48 @@ import Threads
         #expect(gateway.count(Self.range) == 4)
     }
 
+    /// As an etcd does it that was restored: it waits until it has done as much again as when it gave the token.
+    @Test func tokenThatIsWaitedForIsRenewed() throws {
+        let gateway = FakeGateway { asked, number in
+            switch asked.path {
+            case Self.authenticate: .answer(200, #"{"token":"tok.\#(number)"}"#)
+            case "/health": .answer(200, #"{"health":"true"}"#)
+            case _ where asked.token == "tok.0" && number > 0: .silence
+            default: .answer(200, EtcdSamples.absent(1))
+            }
+        }
+        var options = options([gateway.url], user: true)
+        options.patience = .milliseconds(200)
+        let store = try #require(EtcdStore(options))
+        #expect(store.get() == .success(nil))
+        #expect(isFailure(store.get(), .unreachable))
+        #expect(store.get() == .success(nil))
+        store.stop()
+        gateway.stop()
+        #expect(gateway.count(Self.authenticate) == 2 && gateway.count("/health") == 1)
+    }
+
+    /// Without a quorum the token is good still, and each new one costs the members a slow hash.
+    @Test func tokenOutlivesTheQuorum() throws {
+        let gateway = FakeGateway { asked, number in
+            switch asked.path {
+            case Self.authenticate: .answer(200, #"{"token":"tok.\#(number)"}"#)
+            case "/health": .answer(503, #"{"health":"false"}"#)
+            case _ where number == 1: .silence
+            default: .answer(200, EtcdSamples.absent(1))
+            }
+        }
+        var options = options([gateway.url], user: true)
+        options.patience = .milliseconds(200)
+        let store = try #require(EtcdStore(options))
+        #expect(store.get() == .success(nil))
+        #expect(isFailure(store.get(), .unreachable))
+        #expect(store.get() == .success(nil))
+        store.stop()
+        gateway.stop()
+        #expect(gateway.count(Self.authenticate) == 1)
+    }
+
     @Test func tokenThatIsNeverTakenEnds() throws {
         let gateway = FakeGateway { asked, _ in
             asked.path == Self.authenticate
