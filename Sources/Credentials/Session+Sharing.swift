@@ -15,14 +15,19 @@ extension Session: SharedSide {
     /// that is in use, or the others cannot be asked.
     public func look(_ done: @escaping @Sendable () -> Void) {
         let isTaken = thread.execute { [self] in
-            defer { done() }
-            // Whoever holds the lock is about to write what this would find.
-            guard let sharing, let file, let handle = (try? file.tryLock()) ?? nil else { return }
-            defer { handle.unlock() }
-            recheckNow()
-            _ = sharing.change(.look, from: snapshot.isForeign ? SessionRecord() : snapshot.record, LookSteps())
+            lookNow()
+            done()
         }
         if !isTaken { done() }
+    }
+
+    /// On the session's thread.
+    func lookNow() {
+        // Whoever holds the lock is about to write what this would find.
+        guard let sharing, let file, let handle = (try? file.tryLock()) ?? nil else { return }
+        defer { handle.unlock() }
+        recheckNow()
+        _ = sharing.change(.look, from: snapshot.isForeign ? SessionRecord() : snapshot.record, LookSteps())
     }
 
     /// Of a change that only takes over.
@@ -136,8 +141,10 @@ extension Session: SharedSide {
     ) throws(SessionFileError) {
         while true {
             let (record, loaded) = try changing(file, replacesForeign: false)
-            if let loaded, loaded.record.localHolding.identity == identity {
-                // Another process of this machine was quicker.
+            if let loaded, let theirs = loaded.record.localHolding.identity,
+                theirs == identity || identity.precedes(theirs)
+            {
+                // Another process of this machine was quicker, or knows of something newer.
                 let hand = Publication.Hand.machine(AdoptedChange(from: snapshot.record, to: loaded.record))
                 publish(loaded.record, .saved(loaded.version), by: hand)
                 return

@@ -173,7 +173,7 @@ public final class Session: Sendable {
                 return shared.ask(inquiry, hadAccepted: hadAccepted, settled: settled, now: now, deliver)
             }
         }
-        let answer = told(ask())
+        let answer = ask()
         if let rejection = inquiry.rejection {
             writeMark()
             if rejection.ledRefresh { settleLead() }
@@ -182,13 +182,21 @@ public final class Session: Sendable {
             failure.needsLogin || failure == .refreshDidNotHelp
         else { return act(on: answer, cause, deliver) }
         // What another process, or a person, did just now must not be missed by a moment.
-        guard isFileNews else { return act(on: answer, cause, deliver) }
+        let isToLook = mustLook(answer)
+        guard isFileNews || isToLook else { return act(on: told(answer), cause, deliver) }
         let isTaken = thread.execute { [self] in
             recheckNow()
+            if isToLook { lookNow() }
             act(on: told(ask()), cause, deliver)
         }
         if !isTaken { deliver(.failed(.shuttingDown)) }
         return false
+    }
+
+    /// The other machines were not asked yet whether they have a token.
+    private func mustLook(_ answer: Answer) -> Bool {
+        guard let sharing, case .granted(.failed(let failure)) = answer else { return false }
+        return failure.needsLogin && snapshot.record.isEmpty && !sharing.hasAsked
     }
 
     /// Without a token here, the other machines may have one all the same: a login would end that for all of them.

@@ -24,6 +24,9 @@ public protocol SessionSharing: AnyObject, Sendable {
 
     var status: SharedStatus { get }
 
+    /// The other machines were asked what they have, or cannot be asked.
+    var hasAsked: Bool { get }
+
     /// The other machines have a session, or it is not known that they have none.
     var mayHaveSession: Bool { get }
 }

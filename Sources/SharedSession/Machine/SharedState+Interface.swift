@@ -150,6 +150,9 @@ extension SharedState {
         }
     }
 
+    /// It is known what the engine had at some moment.
+    public var hasLooked: Bool { sight != .unknown }
+
     /// The engine has a session, or it is not known that it has none.
     public var mayHaveSession: Bool {
         switch sight {

@@ -73,6 +73,9 @@ struct SharedCore: Sendable {
         return report.status(seen?.0, revision: seen?.1, problem: values.problem, now: now)
     }
 
+    /// The engine was read, or cannot be.
+    var hasAsked: Bool { machine.hasLooked || report.isLost }
+
     /// Nothing is under way that another machine must learn of.
     var isAtRest: Bool { !machine.isOwing && outstanding == 0 }
 

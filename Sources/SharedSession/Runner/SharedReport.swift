@@ -31,6 +31,9 @@ struct SharedReport: Sendable {
     /// Why the engine did not do what it was asked for last; nil if it did.
     var problem: String? { failure?.detail }
 
+    /// The engine did not answer when it was asked last.
+    var isLost: Bool { link == .lost }
+
     // MARK: The engine
 
     mutating func answered() -> SharedNews? {

@@ -157,6 +157,8 @@ public final class SharedRunner: SessionSharing {
         return thread.finish(timeout: timeout > .zero ? limit : .zero) && isDone
     }
 
+    public var hasAsked: Bool { core.with { $0.hasAsked } }
+
     public var mayHaveSession: Bool { core.with { $0.machine.mayHaveSession } }
 
     public var status: SharedStatus { core.with { $0.status(now: clock.elapsed()) } }
