@@ -270,7 +270,9 @@ class FleetScenario(Scenario):
     def assert_answers(self, machines, status=200):
         """Each machine's clients have that status."""
         answers = parallel(len(machines), lambda index: machines[index].ask())
-        self.assertEqual([getattr(answer, "status", answer) for answer in answers], [status] * len(machines))
+        statuses = [getattr(answer, "status", answer) for answer in answers]
+        wrong = [machine.text()[-1500:] for machine, found in zip(machines, statuses) if found != status]
+        self.assertEqual(statuses, [status] * len(machines), "\n".join(wrong[:1]))
         return answers
 
     def assert_one_refresh_each(self, fleet, count):
