@@ -94,7 +94,7 @@ def work(options, fleet, chance, verdict, watcher, clients, chaos):
 
 def herd(options):
     """All machines are refused at once."""
-    fleet = build(options, options.herd)
+    fleet = build(options, options.herd, is_direct=True)
     verdict = Verdict(fleet)
     try:
         begin(fleet)
@@ -114,6 +114,10 @@ def herd(options):
                 if wrong: verdict.fail(f"{len(wrong)} machines were not served: {sorted(set(wrong))}")
                 refreshes = fleet.api.refreshes[before:]
                 if [refresh.outcome for refresh in refreshes] != ["rotated"]: verdict.fail(f"{refreshes} for one rotation")
+                for machine, answer in zip(fleet.machines, answers):
+                    if getattr(answer, "status", None) != 200 or answer.seconds > 2 * HERD_LIMIT:
+                        said = "".join(f"\n        {line[:300]}" for line in machine.text().splitlines()[-3:])
+                        verdict.notes.append(f"machine {machine.number}: {getattr(answer, 'status', repr(answer))} after {getattr(answer, 'seconds', 0):.2f} s{said}")
                 slowest.append(max(getattr(answer, "seconds", 99) for answer in answers))
                 if not fleet.engine.is_up(leader):
                     fleet.engine.start(leader)

@@ -15,7 +15,7 @@ class Verdict:
     def __init__(self, fleet):
         self.fleet, self.api = fleet, fleet.api
         self.begun = time.monotonic()
-        self.failures, self.lost = [], []
+        self.failures, self.lost, self.notes = [], [], []
         self.disturbed = collections.defaultdict(list)  # subject: [[from, to or None, what]]
         self.disks = []             # (machine, the token that was on it, when)
         self.logins = []            # (family, whether nothing was disturbed)
@@ -255,3 +255,4 @@ class Verdict:
     def lines(self):
         for text in self.lost: yield f"  + {text}"
         for text in self.failures[:40]: yield f"  - {text}"
+        for text in self.notes[:20]: yield f"      {text}"

@@ -37,7 +37,7 @@ class Machine:
         self.directory.mkdir()
         self.file, self.config, self.key = (self.directory / name for name in ("session.json", "squire.yaml", "shared.key"))
         self.env = {"HOME": str(self.directory), "XDG_STATE_HOME": str(self.directory / "state"), "TMPDIR": str(self.directory), **fleet.env}
-        self.relays = [fleet.relays.relay(port) for port in fleet.engine.clients] if shared else []
+        self.relays = [fleet.relays.relay(port) for port in fleet.engine.clients] if shared and not fleet.is_direct else []
         self.process, self.logs = None, ""
         self.killed, self.paused = [], []       # when; (from, to)
         if shared:
@@ -48,7 +48,8 @@ class Machine:
     def configure(self, shared=True, more="", **options):
         """`more`: further lines of `session.shared`; `options`: other values than the fleet's."""
         values = {"api": self.fleet.api.url, "number": self.number, "file": self.file, "key": self.key, **self.fleet.options, **options}
-        values["members"] = ", ".join(f"{self.fleet.engine.scheme}://127.0.0.1:{relay.port}" for relay in self.relays)
+        urls = [f"{self.fleet.engine.scheme}://127.0.0.1:{relay.port}" for relay in self.relays]
+        values["members"] = ", ".join(urls or self.fleet.engine.urls)
         text = CONFIGURATION + (SHARED + self.fleet.credentials + more if shared else "")
         self.config.write_text(text.format(**values))
 
@@ -178,10 +179,10 @@ class Machine:
 
 
 class Fleet:
-    """`count` machines, not started yet; what runs is ended by `end`."""
+    """`count` machines, not started yet; what runs is ended by `end`. `is_direct`: without relays, which cost as much as what they carry."""
 
-    def __init__(self, directory, count, members=1, api=None, authentication=True, env=None, engine=(), **options):
-        self.directory, self.env = pathlib.Path(directory), env or {}
+    def __init__(self, directory, count, members=1, api=None, authentication=True, env=None, engine=(), is_direct=False, **options):
+        self.directory, self.env, self.is_direct = pathlib.Path(directory), env or {}, is_direct
         self.machines, self.relays, self.engine = [], Relays(), None
         self.api = api or RotatingAPI()
         try:
