@@ -32,12 +32,12 @@ extension SharedState {
     /// The engine could not be reached, or did not do what it was asked for.
     mutating func unreachable(_ turn: inout Turn) {
         switch phase {
-        case .idle: break
+        case .idle: giveUp(&turn)
         // Whether the claim stands may never be known: nothing was sent.
         case .reading, .claiming, .checking:
             if enrols(after: sight.view?.facts.identity.era ?? 0, &turn) { return }
             if wish.isForOthers { refuse(.unreachable, &turn) }
-            rest()
+            giveUp(&turn)
         case .preparing, .sending, .saving: break
         case .sharing(let sharing):
             begin(sharing, &turn)
@@ -52,6 +52,14 @@ extension SharedState {
                 pause(timing.pause(after: lasted), &turn)
             }
         }
+    }
+
+    /// The engine is asked again where that is to bring what the watch told: it does not tell that again.
+    private mutating func giveUp(_ turn: inout Turn) {
+        rest()
+        guard heard != .nothing else { return }
+        phase = .reading
+        pause(timing.retry.upperBound, &turn)
     }
 
     /// The one door through which a record becomes current.

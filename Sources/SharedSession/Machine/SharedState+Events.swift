@@ -32,6 +32,7 @@ extension SharedState {
         case .saved(let saved): self.saved(saved, &turn)
         case .time: time(&turn)
         }
+        heed(&turn)
         return turn.actions
     }
 
@@ -44,6 +45,7 @@ extension SharedState {
         }
         switch phase {
         case .idle: look(&turn)
+        case .reading where isPausing && wish == .refresh: get(&turn)
         // The engine may not answer for long: what a person did is not to wait for it.
         case .reading where isPausing && wish != .refresh, .sharing where isPausing && wish != .refresh,
             .closing where isPausing && wish != .refresh:
@@ -76,9 +78,9 @@ extension SharedState {
         held = holding
         switch (phase, sight) {
         case (.idle, .record), (.idle, .absent), (.sharing, _):
-            // Whoever changed it is about to share it.
             phase = .reading
-            pause(timing.retry.lowerBound, &turn)
+            // Whoever changed it is about to share it.
+            if call != .get { pause(timing.retry.lowerBound, &turn) }
         default: break
         }
     }
@@ -160,7 +162,13 @@ extension SharedState {
             unreachable(&turn)
             return
         }
+        // The read may be older than what the watch told meanwhile: nothing is put back because of it.
+        if case .told(let newer) = heard, newer != reading {
+            get(&turn)
+            return
+        }
         note(reading, turn.now)
+        isAnswered()
         proceed(&turn)
     }
 
@@ -174,9 +182,11 @@ extension SharedState {
         case .written(let version):
             note(.record(SharedView(new, version: version)), turn.now)
             beaten(new.claim?.id)
+            isAnswered()
             proceed(&turn)
         case .conflict(let reading):
             note(reading, turn.now)
+            isAnswered()
             proceed(&turn)
         case .unclear:
             switch phase {
@@ -202,6 +212,7 @@ extension SharedState {
     /// What the watch tells may be old. What is newer than what is held is adopted; whatever would be written because
     /// of it is read first.
     private mutating func watched(_ reading: SharedReading, _ turn: inout Turn) {
+        if isOccupied { heard = .told(reading) }
         switch phase {
         case .idle, .reading:
             if case .record(let view) = reading, isNews(view) {
@@ -226,9 +237,38 @@ extension SharedState {
             if call != .get { look(&turn) }
         case .sharing, .closing:
             if isPausing { get(&turn) }
-        // The answer to what is under way tells more.
+        // What is under way goes on: `heed` comes back to it.
         case .claiming, .checking, .preparing, .sending, .saving: break
         }
+    }
+
+    /// Whether what the watch tells now may be lost on this machine.
+    private var isOccupied: Bool {
+        switch (call, phase) {
+        case (.get, _), (.swap, _), (_, .preparing), (_, .sending), (_, .saving): true
+        case (.none, _), (.pausing, _): false
+        }
+    }
+
+    /// Comes back to what was heard in between, where nothing that was begun later has told more.
+    private mutating func heed(_ turn: inout Turn) {
+        guard case .told(let reading) = heard, !isOccupied else { return }
+        if sight.reading == reading {
+            heard = .nothing
+            return
+        }
+        if phase == .idle { phase = .reading }
+        get(&turn)
+    }
+
+    /// The engine did what it was asked for.
+    private mutating func isAnswered() {
+        if case .asked = heard { heard = .nothing }
+    }
+
+    /// A call is begun.
+    private mutating func isAsked() {
+        if case .told(let reading) = heard { heard = .asked(reading) }
     }
 
     private func isNews(_ view: SharedView) -> Bool {
@@ -291,11 +331,13 @@ extension SharedState {
         case .none, .pausing: break
         }
         call = .get
+        isAsked()
         turn.add(.get)
     }
 
     mutating func swap(_ new: SharedFacts, _ turn: inout Turn) {
         call = .swap(new)
+        isAsked()
         turn.add(.swap(expecting: sight.view, new: new))
     }
 

@@ -17,6 +17,7 @@ public struct SharedState: Hashable, Sendable {
     var wish = Wish.nothing
     /// What the engine had when it was last read or written.
     var sight = Sight.unknown
+    var heard = Heard.nothing
     var link = Link.lost
     public internal(set) var held: SharedHolding
 
@@ -137,6 +138,24 @@ public struct SharedState: Hashable, Sendable {
             guard case .record(let view, _) = self else { return nil }
             return view
         }
+
+        var reading: SharedReading? {
+            switch self {
+            case .unknown: nil
+            case .absent: .absent
+            case .unreadable(let obstacle): .unreadable(obstacle)
+            case .record(let view, _): .record(view)
+            }
+        }
+    }
+
+    /// What the watch told while this machine was about something else.
+    enum Heard: Hashable, Sendable {
+        case nothing
+        /// No call was begun since: an answer that comes now may be older.
+        case told(SharedReading)
+        /// The call that was begun since, or one that follows it, brings what is at least as new.
+        case asked(SharedReading)
     }
 
     enum Link: Hashable, Sendable { case lost, connected }

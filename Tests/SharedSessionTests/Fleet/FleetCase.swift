@@ -4,6 +4,8 @@ import Testing
 struct FleetCase: Sendable, CustomTestStringConvertible {
     enum Fault: Int, CaseIterable, Sendable {
         case death, stop, lostMessage, unclear, login, lostWrite, cut, emptied, lateWatch, failedSave
+        /// What the engine answered comes after what happened later.
+        case slowAnswer
     }
 
     /// A rule of the protocol that is left out: the property must then break. The product has no such switch: the
@@ -42,6 +44,9 @@ struct FleetCase: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
+    /// The watch tells each value once, and at any moment. Else it tells until it is heeded, where a machine waits.
+    var tellsOnce: Bool { faults[.slowAnswer] != nil }
+
     var budgets: [UInt8] { Fault.allCases.map { UInt8(clamping: faults[$0] ?? 0) } }
 }
 
@@ -55,6 +60,10 @@ enum FleetProperty: String, Sendable {
     case available = "A"
     /// From every state there is a way back without a further fault.
     case progress = "P"
+    /// What a machine has heard of it acts upon: it neither waits nor rests with what it knew before.
+    case current = "C"
+    /// What no fault took from the engine is not put back.
+    case quiet = "Q"
 }
 
 /// What has happened on the way to a state.

@@ -31,6 +31,9 @@ enum FleetCases {
         FleetCase(name: "27: a login and a lost write", rotations: 1, faults: [.login: 1, .lostWrite: 1]),
         FleetCase(name: "30: the engine is emptied", rotations: 1, faults: [.emptied: 1]),
         FleetCase(name: "31: the watch is late", rotations: 1, faults: [.lateWatch: 2]),
+        FleetCase(name: "33: an answer that news overtake", rotations: 1, faults: [.slowAnswer: 1]),
+        FleetCase(name: "34: two of them", rotations: 1, faults: [.slowAnswer: 2]),
+        FleetCase(name: "35: with a lost write", rotations: 1, faults: [.slowAnswer: 1, .lostWrite: 1]),
         FleetCase(name: "32: the file cannot be written", rotations: 1, faults: [.failedSave: 1]),
         FleetCase(name: "10: with a stop", rotations: 1, killsFamilies: true, faults: [.death: 1, .stop: 1]),
         FleetCase(name: "19: cut off twice", faults: [.cut: 2]),
@@ -133,6 +136,17 @@ enum FleetCases {
             name: "29: a login, a lost write, an unclear answer",
             rotations: 1,
             faults: [.login: 1, .lostWrite: 1, .unclear: 1]
+        ),
+        FleetCase(name: "36: 3 machines, two overtaken answers", machines: 3, rotations: 1, faults: [.slowAnswer: 2]),
+        FleetCase(
+            name: "37: a death, an overtaken answer, an unclear one",
+            rotations: 1,
+            faults: [.death: 1, .slowAnswer: 1, .unclear: 1]
+        ),
+        FleetCase(
+            name: "38: a login, two overtaken answers, cut off",
+            rotations: 1,
+            faults: [.login: 1, .slowAnswer: 2, .cut: 1]
         ),
     ]
 }

@@ -57,6 +57,7 @@ struct FleetExploration {
             }
         }
         if isAtRest(world) { checkRest(world, state) }
+        if world.machines.contains(where: { isDeaf(moves.machines[$0], world) }) { report(.current, state, "deaf") }
     }
 
     private mutating func report(_ property: FleetProperty, _ state: UInt32, _ last: String) {
@@ -77,6 +78,15 @@ struct FleetExploration {
             return machine.life == .running && !machine.isCut && machine.state.phase == .idle
                 && machine.engine == .none && machine.state.sight.view == record
         }
+    }
+
+    /// Heard of what the engine has, and goes on as if it had not.
+    private func isDeaf(_ machine: FleetMachine, _ world: FleetWorld) -> Bool {
+        guard machine.life == .running, !machine.isCut, machine.engine == .none, machine.local == .none,
+            machine.state.phase == .idle || machine.state.isPausing, machine.told == moves.reading(world)
+        else { return false }
+        guard machine.state.heard == .nothing else { return !machine.state.isPausing }
+        return machine.state.sight.view != world.record
     }
 
     private mutating func checkRest(_ world: FleetWorld, _ state: UInt32) {

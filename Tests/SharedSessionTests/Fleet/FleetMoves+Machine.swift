@@ -106,7 +106,7 @@ extension FleetMoves {
 
     // MARK: The engine
 
-    private func reading(_ world: FleetWorld) -> SharedReading { world.record.map { .record($0) } ?? .absent }
+    func reading(_ world: FleetWorld) -> SharedReading { world.record.map { .record($0) } ?? .absent }
 
     private mutating func engine(_ number: Int, _ machine: FleetMachine, _ world: FleetWorld) {
         if machine.isCut {
@@ -117,12 +117,35 @@ extension FleetMoves {
         case .none: break
         case .get: reads(number, machine, world)
         case .swap(let expecting, let new): swaps(number, machine, expecting, new, world)
+        case .answer(let event):
+            var (machine, next) = (machine, world)
+            machine.engine = .none
+            tell(event, number, &machine, &next)
+            add("has the engine's answer", number, with(machine, number, next))
         }
     }
 
+    /// The engine has done what `machine` asked for, and `event` is its answer, which comes later.
+    private mutating func answersLate(
+        _ event: SharedState.Event,
+        _ number: Int,
+        _ machine: FleetMachine,
+        _ world: FleetWorld
+    ) {
+        var (machine, next) = (machine, world)
+        guard next.spends(.slowAnswer) else { return }
+        machine.engine = .answer(event)
+        add("is answered late", number, with(machine, number, next), isFault: true)
+    }
+
     private mutating func fails(_ number: Int, _ old: FleetMachine, _ world: FleetWorld) {
-        guard old.engine != .none else { return }
-        let event = old.engine == .get ? SharedState.Event.read(nil) : .swapped(.failed)
+        let event: SharedState.Event
+        switch old.engine {
+        case .none: return
+        case .get: event = .read(nil)
+        case .swap: event = .swapped(.failed)
+        case .answer(let answer): event = answer
+        }
         for now in [1, Self.long] {
             if now == Self.long {
                 guard case .closing = old.state.phase else { continue }
@@ -141,6 +164,7 @@ extension FleetMoves {
         if next.claims != fleet.claims || fleet.claims == 0 || machine.state.claim == nil {
             add("reads", number, with(machine, number, next))
         }
+        answersLate(.read(reading(world)), number, old, world)
         // The same read, after nothing was heard of the claim for long enough.
         guard case .reading = old.state.phase, let record = world.record, let claim = record.facts.claim,
             old.state.sight.view?.facts.claim == claim, isSilent(claim, world)
@@ -196,6 +220,7 @@ extension FleetMoves {
         guard isBlind || matches(expecting, world) else {
             tell(.swapped(.conflict(reading(world))), number, &machine, &next)
             add("meets another value", number, with(machine, number, next))
+            answersLate(.swapped(.conflict(reading(world))), number, old, world)
             return
         }
         let breach: FleetProperty? = world.breaksLineage(new) ? .lineage : nil
@@ -205,6 +230,7 @@ extension FleetMoves {
         tell(.swapped(.written(version: next.record!.version)), number, &machine, &next)
         let label: StaticString = new.claim == nil ? "writes its token" : "writes its claim"
         add(label, number, with(machine, number, next), breach: breach)
+        answersLate(.swapped(.written(version: unclear.record!.version)), number, old, unclear)
         guard unclear.spends(.unclear) else { return }
         machine = old
         machine.engine = .none
@@ -224,10 +250,11 @@ extension FleetMoves {
             tell(.time, number, &machine, &next, now: 2)
             add("has waited", number, with(machine, number, next))
         }
-        if old.state.phase == .idle || old.state.isPausing, !old.isCut {
+        if hears(old), !old.isCut {
             let there = reading(world)
-            if isNews(there, old.state) {
+            if fleet.tellsOnce ? there != old.told : isNews(there, old.state) {
                 (machine, next) = (old, world)
+                if fleet.tellsOnce { machine.told = there }
                 tell(.watched(there), number, &machine, &next)
                 add("hears", number, with(machine, number, next))
             }
@@ -250,6 +277,11 @@ extension FleetMoves {
             tell(.answered(.lost), number, &machine, &next)
             add("has no answer", number, with(machine, number, next))
         }
+    }
+
+    /// Whether the watch tells the machine something now. Where it tells again and again, moments of rest are enough.
+    private func hears(_ machine: FleetMachine) -> Bool {
+        fleet.tellsOnce || machine.state.phase == .idle || machine.state.isPausing
     }
 
     private func isNews(_ reading: SharedReading, _ state: SharedState) -> Bool {

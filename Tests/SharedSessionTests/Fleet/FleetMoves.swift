@@ -17,6 +17,8 @@ struct FleetMoves {
     let fleet: FleetCase
     var machines = Interner<FleetMachine>()
     var moves: [FleetMove] = []
+    /// What a machine did in the move that is being made.
+    private var breach: FleetProperty?
 
     /// Long enough for each wait of the protocol, in nanoseconds.
     static let long: Int64 = 1 << 50
@@ -71,7 +73,9 @@ struct FleetMoves {
         isFault: Bool = false,
         breach: FleetProperty? = nil
     ) {
+        let breach = breach ?? self.breach
         moves.append(FleetMove(label: label, machine: machine, isFault: isFault, next: next, breach: breach))
+        self.breach = nil
     }
 
     // MARK: The environment
@@ -144,6 +148,7 @@ struct FleetMoves {
         if world.former != nil, world.former != world.record, next.spends(.lostWrite) {
             next.record = world.former
             next.history.insert(.lostWrite)
+            forgetTold(&next)
             add("the engine loses its last write", nil, next, isFault: true)
         }
         next = world
@@ -152,6 +157,15 @@ struct FleetMoves {
             next.former = nil
             next.history.insert(.emptied)
             add("the engine is emptied", nil, next, isFault: true)
+        }
+    }
+
+    /// What was told is not what is there any more, though it may look the same.
+    private mutating func forgetTold(_ world: inout FleetWorld) {
+        for number in world.machines.indices {
+            var machine = machines[world.machines[number]]
+            machine.told = nil
+            world.machines[number] = machines.number(machine)
         }
     }
 
@@ -224,6 +238,7 @@ struct FleetMoves {
             if fleet.omission != .localCopy { machine.disk = .tokens(identity) }
         case .forget: machine.disk = .nothing
         case .say(.shared(let identity)): machine.disk = .tokens(identity)
+        case .say(.putsBack): if world.history.isEmpty { breach = .quiet }
         case .refuse, .say: break
         }
     }

@@ -134,6 +134,8 @@ struct FleetMachine: Hashable {
     var state: SharedState
     var disk: SharedHolding
     var engine = EngineCall.none
+    /// What the watch told last, where it tells once.
+    var told: SharedReading?
     var local = LocalTask.none
     /// The token that the API's answer brought.
     var answer = 0
@@ -143,6 +145,8 @@ struct FleetMachine: Hashable {
     enum EngineCall: Hashable {
         case none, get
         case swap(expecting: SharedView?, new: SharedFacts)
+        /// The engine has done it, and its answer is on the way.
+        case answer(SharedState.Event)
     }
 
     enum LocalTask: Hashable {
