@@ -26,11 +26,19 @@ struct CredentialState: Sendable {
         /// A refresh is under way, and `endRefresh` must follow. `failures` are those before it. A token that is
         /// published meanwhile does not end it: the session's thread still works.
         /// `ledBy` is the route whose rejection led to it.
-        case inFlight(replacing: Generation, failures: Int, ledBy: UInt64?)
+        case inFlight(replacing: Generation, failures: Int, ledBy: UInt64?, Stage)
         /// The last refresh failed for now. Left by `beginRefresh` and by `publish` of another token.
         case backingOff(until: Int64, failures: Int, because: Setback)
         /// The upstream refuses to refresh this token. Left by `publish` only.
         case refused(explanation: String?)
+    }
+
+    /// How far a refresh is.
+    enum Stage: Equatable, Sendable {
+        /// Other machines are asked for their leave: nothing was sent, and the token works as long as it lives.
+        case asking
+        /// It may have been sent, and the token may be dead.
+        case spending
     }
 
     /// Why a refresh failed for now.
@@ -53,6 +61,8 @@ struct CredentialState: Sendable {
         case awaitLead
         /// Start a refresh after so many nanoseconds, and wait for it.
         case start(after: Int64)
+        /// Start a refresh, and use the token that it is to replace.
+        case startAhead(Credential)
         /// The upstream's clock is behind: use the same token again after so many nanoseconds.
         case useAfter(Int64, Credential)
         case fail(CredentialFailure)
@@ -160,7 +170,7 @@ struct CredentialState: Sendable {
                 ),
                 isLogin: isLogin && !isRefreshed
             )
-            if case .inFlight(_, _, let route?) = refresh, isRefreshed {
+            if case .inFlight(_, _, let route?, _) = refresh, isRefreshed {
                 current?.lead = (route, now.elapsed.adding(saturating: Self.leadTime))
             }
             if let mark = record.rejected { current?.standing.adopt(mark, now: now) }
@@ -179,8 +189,8 @@ struct CredentialState: Sendable {
         case _ where isDenied:
             // Even during a flight: it is about to be told the same.
             refresh = .refused(explanation: explanation)
-        case .inFlight(let replaced, let failures, let route):
-            refresh = .inFlight(replacing: replaced, failures: isSameToken ? failures : 0, ledBy: route)
+        case .inFlight(let replaced, let failures, let route, let stage):
+            refresh = .inFlight(replacing: replaced, failures: isSameToken ? failures : 0, ledBy: route, stage)
         case .backingOff where isSameToken, .idle:
             break
         case .backingOff, .refused:
@@ -311,10 +321,15 @@ struct CredentialState: Sendable {
         if isHeld { return .join }
         guard !isUsable(now: now) else { return .use(credential) }
         let isExpired = unexpired(now: now) == nil
+        // The other machines are asked first, and that may take long.
+        let isAhead = asksOthers && !isExpired
         switch refresh {
+        case .idle where isAhead: return .startAhead(credential)
         case .idle: return .start(after: 0)
+        case .inFlight(_, _, _, .asking) where isAhead: return .use(credential)
         case .inFlight: return .join
         case .backingOff(let until, _, _) where now < until && !isExpired: return .use(credential)
+        case .backingOff where isAhead: return .startAhead(credential)
         case .backingOff: return startOrFail(now: now)
         case .refused: return .use(credential)
         }
@@ -417,6 +432,8 @@ struct CredentialState: Sendable {
 
     // MARK: Refreshes
 
+    private var asksOthers: Bool { policy.fleet != nil }
+
     /// A refresh of the current token starts; `route` is the one whose rejection led to it. Nil when one is in flight
     /// already, or none may be made.
     mutating func beginRefresh(ledBy route: UInt64? = nil) -> Generation? {
@@ -427,8 +444,15 @@ struct CredentialState: Sendable {
         case .backingOff(_, let failures, _): before = failures
         case .inFlight, .refused: return nil
         }
-        refresh = .inFlight(replacing: generation, failures: before, ledBy: route)
+        let stage = asksOthers ? Stage.asking : .spending
+        refresh = .inFlight(replacing: generation, failures: before, ledBy: route, stage)
         return generation
+    }
+
+    /// The refresh that is under way is about to be sent.
+    mutating func beginSpending() {
+        guard case .inFlight(let replacing, let failures, let route, .asking) = refresh else { return }
+        refresh = .inFlight(replacing: replacing, failures: failures, ledBy: route, .spending)
     }
 
     /// The refresh that was to replace `replaced` has ended. Gives what those who waited for it are told; nil when it
@@ -436,7 +460,7 @@ struct CredentialState: Sendable {
     mutating func endRefresh(replacing replaced: Generation, _ verdict: Verdict, now: Int64) -> CredentialFailure? {
         var failures = 0
         switch refresh {
-        case .inFlight(replaced, let before, _):
+        case .inFlight(replaced, let before, _, _):
             failures = before
             refresh = .idle
         case .inFlight:

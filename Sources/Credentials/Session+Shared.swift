@@ -60,6 +60,8 @@ extension Session {
 
     enum Answer: Sendable {
         case granted(Grant)
+        /// The flight is one that the caller must start; the request does not wait for it.
+        case starts(Flight, Credential)
         /// The request is among the waiters. The flight is one that the caller must start.
         case waits(Flight?)
         /// The request is among the waiters, until `settleLead`.
@@ -110,11 +112,18 @@ extension Session.Shared {
         case .use(let credential): return .granted(.use(credential, hasWaited: false))
         case .useAfter(let pause, let credential): return .granted(.useAfter(nanoseconds: pause, credential))
         case .fail(let failure): return .granted(.failed(failure))
-        case .join where isCrowded, .awaitLead where isCrowded, .start where isCrowded:
+        case .join where isCrowded, .awaitLead where isCrowded, .start where isCrowded,
+            .startAhead where isCrowded && settled:
             return .granted(.failed(.overloaded))
         case .awaitLead:
             waiters.append(.undecided(inquiry, deliver))
             return .awaitsLead
+        case .startAhead(let credential) where !settled:
+            guard let replacing = machine.beginRefresh() else {
+                return .granted(.use(credential, hasWaited: false))
+            }
+            return .starts(Session.Flight(replacing: replacing, trigger: inquiry.trigger), credential)
+        case .startAhead: return .waits(wait(.request(inquiry, deliver), startsAfter: 0, inquiry.trigger))
         case .join: return .waits(wait(.request(inquiry, deliver), startsAfter: nil, inquiry.trigger))
         case .start(let pause): return .waits(wait(.request(inquiry, deliver), startsAfter: pause, inquiry.trigger))
         }

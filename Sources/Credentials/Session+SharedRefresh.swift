@@ -70,6 +70,7 @@ extension Session {
             if case .failure(.lost, let reason, _, _) = came {
                 rotation.base.record(session.entry(rotation, .lost, detail: reason))
             }
+            session.update { shared, _ in shared.machine.beginSpending() }
             switch source.get(rotation.old) {
             case .obtained(let tokens, let reply):
                 came = .tokens(tokens, reply)

@@ -161,8 +161,8 @@ public final class Session: Sendable {
     /// The interface of an exchange, with `accepted`: a token for a request.
     ///
     /// Starts a refresh, or joins the one in flight, when the token is rejected or due. `settled` also waits for a
-    /// refresh in flight that the request could do without: a sign-out must end the token that is to come. True when it
-    /// starts a refresh.
+    /// refresh in flight that the request could do without: a sign-out must end the token that is to come. True when the
+    /// request waits for a refresh that it started.
     @discardableResult
     public func credential(for inquiry: Inquiry, settled: Bool = false, deliver: @escaping Completion) -> Bool {
         let first: RefreshCause = source?.startsAlone == true && generation == 0 ? .start : .expiry
@@ -210,11 +210,14 @@ public final class Session: Sendable {
     /// The session file is another than the one that was read: one stat(2).
     private var isFileNews: Bool { file.map { $0.version() != snapshot.persistence.version } ?? false }
 
-    /// True when it starts a refresh.
+    /// True when the request waits for a refresh that it started.
     @discardableResult
     private func act(on answer: Answer, _ cause: RefreshCause, _ deliver: Completion) -> Bool {
         switch answer {
         case .granted(let grant): deliver(grant)
+        case .starts(let flight, let credential):
+            deliver(.use(credential, hasWaited: false))
+            startRefresh(flight, cause)
         case .waits(nil): break
         case .waits(let flight?):
             startRefresh(flight, cause)

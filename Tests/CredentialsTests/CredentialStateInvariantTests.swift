@@ -32,7 +32,8 @@ struct SeededGenerator: RandomNumberGenerator {
         var random = SeededGenerator(seed: seed)
         for _ in 0..<500 {
             let policy = RefreshPolicy(
-                margin: [.zero, .seconds(30), .seconds(Int64.max)].randomElement(using: &random)!
+                margin: [.zero, .seconds(30), .seconds(Int64.max)].randomElement(using: &random)!,
+                fleet: Bool.random(using: &random) ? nil : .init(takeover: .seconds(1), place: 0.5)
             )
             var state = CredentialState(
                 policy: policy,
@@ -70,13 +71,15 @@ struct SeededGenerator: RandomNumberGenerator {
             }
         case 5:
             let inquiry = Inquiry(route: .random(in: 0..<12, using: &random))
-            if case .start = state.decide(inquiry, now: now.elapsed), let flight = state.beginRefresh() {
-                flights.append(flight)
+            switch state.decide(inquiry, now: now.elapsed) {
+            case .start, .startAhead: if let flight = state.beginRefresh() { flights.append(flight) }
+            case .use, .useAfter, .join, .awaitLead, .fail: break
             }
         case 6, 7:
             guard !flights.isEmpty else { return }
             _ = state.endRefresh(replacing: flights.removeFirst(), Self.verdict(&random), now: now.elapsed)
         case 8:
+            if Bool.random(using: &random) { state.beginSpending() }
             if let mark = state.unwrittenMark { state.markWasWritten(mark) }
         default:
             state.accepted(.random(in: 0..<12, using: &random), now: now.elapsed)
@@ -150,7 +153,7 @@ struct SeededGenerator: RandomNumberGenerator {
             (state.credential?.token == before.credential?.token) == (state.generation == before.generation),
             "a generation is not one token"
         )
-        if case .inFlight(let replacing, let failures, _) = state.refresh {
+        if case .inFlight(let replacing, let failures, _, _) = state.refresh {
             expect(flights.contains(replacing), "a flight nobody makes")
             expect(replacing <= state.generation && failures >= 0, "a flight for what is to come")
         }
@@ -176,6 +179,10 @@ struct SeededGenerator: RandomNumberGenerator {
                     }
                 case .join: expect(state.isRefreshing, "waits for nothing")
                 case .awaitLead: expect(state.awaitsLead(now: now), "waits for nobody")
+                case .startAhead(let credential):
+                    expect(credential.generation == state.generation, "an old token is handed out")
+                    expect(rejection == nil && state.unexpired(now: now) != nil, "a dead token is handed out")
+                    expect(!state.isRefreshing && !state.isRefused && state.canRefresh, "starts what may not be")
                 case .start(let pause):
                     expect(!state.isRefreshing && !state.isRefused && state.canRefresh, "starts what may not be")
                     expect((0...2_000_000_000).contains(pause), "waits too long")

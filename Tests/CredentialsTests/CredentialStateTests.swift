@@ -71,6 +71,33 @@ import Testing
         #expect(state.decide(Inquiry(), now: 3570 * Self.second) == .start(after: 0))
     }
 
+    /// Where other machines must be asked first, the token is used until the refresh is sent.
+    @Test func refreshAheadOfExpiryThatOthersAreAskedFor() throws {
+        let fleet = RefreshPolicy.Fleet(takeover: .seconds(40), place: 0)
+        var state = CredentialState(policy: RefreshPolicy(fleet: fleet), canRefresh: true)
+        publish(&state, Token("a")!, life: 3600, now: 0)
+        let token = try #require(state.credential)
+        let due = 3550 * Self.second
+        #expect(state.decide(Inquiry(), now: due) == .startAhead(token))
+        #expect(state.beginRefresh() == 1)
+        #expect(state.decide(Inquiry(), now: due) == .use(token))
+        // Whom the token does not help waits, as does everybody once it may be dead, by age or because it was spent.
+        #expect(state.decide(Inquiry(), now: 3600 * Self.second) == .join)
+        var refused = state
+        #expect(reject(&refused, now: due) == .join)
+        #expect(refused.decide(Inquiry(), now: due) == .join)
+        var failed = state
+        _ = failed.endRefresh(replacing: 1, .failed(.engine, retryAfter: nil, jitter: 0), now: due)
+        #expect(failed.decide(Inquiry(), now: due) == .use(token))
+        #expect(failed.decide(Inquiry(), now: due + 6 * Self.second) == .startAhead(token))
+        #expect(failed.decide(Inquiry(), now: 3600 * Self.second) == .start(after: 0))
+        state.beginSpending()
+        #expect(state.decide(Inquiry(), now: due) == .join)
+        _ = state.endRefresh(replacing: 1, .settled, now: due)
+        state.beginSpending()
+        #expect(state.refresh == .idle)
+    }
+
     /// A margin longer than the token's life must not refresh with every request.
     @Test func marginIsAtMostATenthOfTheLife() {
         let state = state(life: 30)

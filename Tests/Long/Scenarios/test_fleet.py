@@ -144,7 +144,6 @@ class Faults(FleetScenario):
         print(f"served {took:.1f} s after the majority was back")
         self.assert_one_refresh_each(fleet, 1)
 
-    @unittest.expectedFailure  # A refresh ahead of expiry holds up those who ask, and refuses them, though their token lives.
     def test_a_living_token_waits_for_nobody(self):
         """The engine is silent when a refresh ahead of expiry is due: it is not done, and clients do not notice."""
         fleet = self.fleet(1, login=False)
