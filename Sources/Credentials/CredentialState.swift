@@ -87,7 +87,7 @@ struct CredentialState: Sendable {
     private static let initialPause = 60 * second
     private static let maximumPause = 300 * second
     /// The engine that machines share a session through says itself when it is back.
-    private static let enginePause = 5 * second
+    static let enginePause = 5 * second
     /// How long a source that mints is not asked again after it gave the same token: commands keep theirs for a while.
     private static let sameTokenPause = 10 * second
     /// Seconds. A longer `Retry-After` is cut to this.
@@ -423,6 +423,11 @@ struct CredentialState: Sendable {
     /// What `deny` said holds no longer.
     mutating func allow() {
         if isRefused { refresh = .idle }
+    }
+
+    /// The machines can share the session again: a refresh that failed for want of that need not wait.
+    mutating func engineIsBack() {
+        if case .backingOff(_, _, .engine) = refresh { refresh = .idle }
     }
 
     /// The next refresh need not wait, however the last one went.

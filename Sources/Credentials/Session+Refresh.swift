@@ -248,8 +248,8 @@ extension Session {
                 let isForeign = foreign(loaded.record) != nil
                 if !isForeign { rotation.base = loaded.record }
                 // Where machines share the session, what they know of it counts, not what this file says.
-                let isDenied = sharing == nil && loaded.record.isRefreshDenied
-                if source.spends, isForeign || !mayRefresh(loaded.record) || isDenied {
+                if sharing != nil { rotation.base.isRefreshDenied = false }
+                if source.spends, isForeign || !mayRefresh(loaded.record) || rotation.base.isRefreshDenied {
                     // Another process was told so already, or gave the session to another API.
                     recheckNow()
                     return .loginNeeded

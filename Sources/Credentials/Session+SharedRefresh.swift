@@ -111,11 +111,10 @@ extension Session {
             rotation.identity = identity
             switch came {
             case .nothing, .same, .failure: return .nothing
-            case .tokens(let tokens, let reply): ending = session.succeeded(rotation, tokens, reply, source)
+            case .tokens(let tokens, let reply): ending = session.succeeded(takenRotation(), tokens, reply, source)
             case .refreshToken(let token, let expiresIn, let reason):
-                ending = session.spentInVain(rotation, token, expiresIn: expiresIn, reason)
+                ending = session.spentInVain(takenRotation(), token, expiresIn: expiresIn, reason)
             }
-            rotation.target = nil
             return session.snapshot.persistence.unsaved == nil ? .inFile : .inMemory
         }
 
@@ -125,18 +124,23 @@ extension Session {
 
         /// How the refresh ended that brought no token.
         func end(_ failure: SharedFailure) -> Ending {
-            defer { rotation.target = nil }
             switch (came, failure) {
             case (.same(let expiresIn, let reply), _):
-                return session.unchanged(rotation, expiresIn: expiresIn, reply)
+                return session.unchanged(takenRotation(), expiresIn: expiresIn, reply)
             case (.failure(let outcome, let detail, let retryAfter, let status), _):
-                return session.failed(rotation, outcome, detail, retryAfter: retryAfter, status: status)
+                return session.failed(takenRotation(), outcome, detail, retryAfter: retryAfter, status: status)
             case (_, .loginNeeded) where session.snapshot.record.isEmpty: return .loginNeeded
-            case (_, .loginNeeded), (_, .exhausted): return session.failed(rotation, .refused, failure.words)
-            case (_, .notWritable): return session.failed(rotation, .notWritable, failure.words)
+            case (_, .loginNeeded), (_, .exhausted): return session.failed(takenRotation(), .refused, failure.words)
+            case (_, .notWritable): return session.failed(takenRotation(), .notWritable, failure.words)
             case (_, .unreachable), (_, .unusable), (_, .unanswered), (_, .closed):
                 return .withoutEngine(detail: failure.words)
             }
+        }
+
+        /// The rotation, for what makes its journal the session file.
+        private func takenRotation() -> Rotation {
+            defer { rotation.target = nil }
+            return rotation
         }
 
         /// Removes a journal of what was not sent.

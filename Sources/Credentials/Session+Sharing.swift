@@ -41,7 +41,7 @@ extension Session: SharedSide {
     public func execute(_ work: @escaping @Sendable () -> Void) -> Bool { thread.execute(work) }
 
     public func engineIsBack() {
-        update { shared, _ in shared.machine.endBackOff() }
+        update { shared, _ in shared.machine.engineIsBack() }
     }
 
     public func carryOut(_ deed: SharedDeed, isLocked: Bool) -> SharedSaving {
@@ -181,7 +181,7 @@ extension Session: SharedSide {
     private func enrol(_ identity: SharedIdentity, isLocked: Bool) -> SharedSaving {
         guard let file else { return .nothing }
         let handle = isLocked ? nil : (try? file.lock(waitLimit: Self.deedWaitLimit)) ?? nil
-        guard isLocked || handle != nil else { return .nothing }
+        guard isLocked || handle != nil else { return .noRoom }
         defer { handle?.unlock() }
         return saving.withLock {
             guard let loaded = (try? file.load()) ?? nil, foreign(loaded.record) == nil,
@@ -190,8 +190,12 @@ extension Session: SharedSide {
             var record = loaded.record
             if let binding { record.complete(binding) }
             record.share(as: identity)
-            let saved = try? file.save(record, mayReplace: { file.version() == loaded.version })
-            guard let version = saved ?? nil else { return .nothing }
+            let saved = Result { () throws(SessionFileError) in
+                try file.save(record, mayReplace: { file.version() == loaded.version })
+            }
+            guard case .success(let version) = saved else { return .noRoom }
+            // Somebody without the lock was quicker.
+            guard let version else { return .nothing }
             let hand = Publication.Hand.file(AdoptedChange(from: snapshot.record, to: record))
             publish(record, .saved(version), by: hand)
             return .inFile

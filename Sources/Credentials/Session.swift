@@ -182,7 +182,7 @@ public final class Session: Sendable {
             failure.needsLogin || failure == .refreshDidNotHelp
         else { return act(on: answer, cause, deliver) }
         // What another process, or a person, did just now must not be missed by a moment.
-        let isToLook = mustLook(answer)
+        let isToLook = mustLook(failure)
         guard isFileNews || isToLook else { return act(on: told(answer), cause, deliver) }
         let isTaken = thread.execute { [self] in
             recheckNow()
@@ -193,18 +193,23 @@ public final class Session: Sendable {
         return false
     }
 
-    /// The other machines were not asked yet whether they have a token.
-    private func mustLook(_ answer: Answer) -> Bool {
-        guard let sharing, case .granted(.failed(let failure)) = answer else { return false }
-        return failure.needsLogin && snapshot.record.isEmpty && !sharing.hasAsked
+    /// Without a token here, the other machines may have one all the same: a login would end that for all of them. Nil
+    /// where that is not the matter.
+    private func others(_ failure: CredentialFailure) -> (any SessionSharing)? {
+        failure.needsLogin && snapshot.record.isEmpty ? sharing : nil
     }
 
-    /// Without a token here, the other machines may have one all the same: a login would end that for all of them.
+    /// The other machines were not asked yet.
+    private func mustLook(_ failure: CredentialFailure) -> Bool { others(failure).map { !$0.hasAsked } ?? false }
+
+    private func told(_ failure: CredentialFailure) -> CredentialFailure {
+        guard others(failure)?.mayHaveSession ?? false else { return failure }
+        return .unavailable(retryAfter: Int(CredentialState.enginePause / CredentialState.second), isUnreachable: false)
+    }
+
     private func told(_ answer: Answer) -> Answer {
-        guard let sharing, case .granted(.failed(let failure)) = answer, failure.needsLogin, snapshot.record.isEmpty,
-            sharing.mayHaveSession
-        else { return answer }
-        return .granted(.failed(.unavailable(retryAfter: 5, isUnreachable: false)))
+        guard case .granted(.failed(let failure)) = answer else { return answer }
+        return .granted(.failed(told(failure)))
     }
 
     /// The session file is another than the one that was read: one stat(2).
@@ -250,6 +255,7 @@ public final class Session: Sendable {
         }
         let isTaken = thread.execute { [self] in
             recheckNow()
+            if mustLook(failure) { lookNow() }
             act(on: join(), cause, deliver)
         }
         if !isTaken { deliver(.failure(.shuttingDown)) }
@@ -257,7 +263,7 @@ public final class Session: Sendable {
 
     private func act(on answer: JoinAnswer, _ cause: RefreshCause, _ deliver: RefreshCompletion) {
         switch answer {
-        case .failed(let failure): deliver(.failure(failure))
+        case .failed(let failure): deliver(.failure(told(failure)))
         case .waits(nil): break
         case .waits(let flight?): startRefresh(flight, cause)
         }

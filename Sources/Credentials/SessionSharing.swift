@@ -87,6 +87,8 @@ public enum SharedSaving: Sendable {
     case inMemory
     /// There was nothing to save, or it may not be.
     case nothing
+    /// The file could not take it, and it is not in use.
+    case noRoom
 }
 
 /// How a change ended.

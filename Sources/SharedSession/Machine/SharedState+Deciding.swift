@@ -41,9 +41,14 @@ extension SharedState {
         case .preparing, .sending, .saving: break
         case .sharing(let sharing):
             begin(sharing, &turn)
+            // Never a refresh of what the others do not know.
+            if wish.isForOthers { refuse(.unreachable, &turn) }
             pause(timing.pause(after: turn.now.subtracting(saturating: sharing.since)), &turn)
         case .closing(let closing):
             let lasted = turn.now.subtracting(saturating: closing.since)
+            // What the API said may not hold: another machine may have refreshed. Nobody waits until that is known.
+            let isLong = closing.ending == .released || lasted >= timing.patience
+            if wish.isForOthers, isLong { refuse(.unreachable, &turn) }
             // By then another machine has taken over.
             if lasted >= timing.takeover {
                 if closing.ending == .refused { refuse(.loginNeeded, &turn) }
@@ -55,7 +60,7 @@ extension SharedState {
     }
 
     /// The engine is asked again where that is to bring what the watch told: it does not tell that again.
-    private mutating func giveUp(_ turn: inout Turn) {
+    mutating func giveUp(_ turn: inout Turn) {
         rest()
         guard heard != .nothing else { return }
         phase = .reading
@@ -74,7 +79,7 @@ extension SharedState {
         case .absent:
             if enrols(after: 0, &turn) || joins(&turn) { return }
             guard held != .nothing else {
-                refuse(.loginNeeded, &turn)
+                if wish.isRefresh { refuse(.loginNeeded, &turn) }
                 rest()
                 return
             }
@@ -98,7 +103,7 @@ extension SharedState {
 
     /// What is held is what the engine has.
     private mutating func settle(_ view: SharedView, _ silentSince: Int64?, _ turn: inout Turn) {
-        guard wish == .refresh else {
+        guard case .refresh(let since) = wish else {
             rest()
             return
         }
@@ -113,12 +118,15 @@ extension SharedState {
             rest()
         case .ready: makeClaim(over: view, &turn)
         case .busy(let claim):
-            let since = silentSince ?? turn.now
-            let silence = turn.now.subtracting(saturating: since)
+            let silence = turn.now.subtracting(saturating: silentSince ?? turn.now)
             // A claim of this process that it does not pursue was written late.
             if claim.by == me || silentSince != nil && silence >= timing.takeover {
                 turn.add(.say(.takesOver(from: claim.by)))
                 makeClaim(over: view, &turn)
+            } else if turn.now.subtracting(saturating: since) >= timing.takeover.multiplied(saturating: 2) {
+                // One machine after another tries, and none has an answer.
+                refuse(.unanswered, &turn)
+                rest()
             } else {
                 let jitter = 0.5 + min(max(turn.chance.fraction(), 0), 1)
                 let patience = Int64(Double(min(timing.rereading, 1 << 52)) * jitter)
@@ -149,7 +157,7 @@ extension SharedState {
 
     private mutating func adopt(_ view: SharedView, _ turn: inout Turn) {
         held = .tokens(view.facts.identity)
-        if wish == .refresh { wish = .nothing }
+        if wish.isRefresh { wish = .nothing }
         turn.add(.adopt(view))
         if view.facts.state == .refused { turn.add(.refuse(.loginNeeded)) }
         rest()
@@ -160,7 +168,7 @@ extension SharedState {
             held = .ended(identity)
             turn.add(.forget(identity))
         }
-        if wish == .refresh { refuse(.loginNeeded, &turn) }
+        if wish.isRefresh { refuse(.loginNeeded, &turn) }
         rest()
     }
 
@@ -229,6 +237,7 @@ extension SharedState {
         case .unreadable(let obstacle):
             begin(sharing, &turn)
             turn.add(.say(.unreadable(obstacle)))
+            if wish.isForOthers { refuse(.unreadable(obstacle), &turn) }
             rest()
         case .record(let view, _):
             let there = view.facts.identity
@@ -236,7 +245,7 @@ extension SharedState {
                 shared(sharing, &turn)
             } else if there.precedes(facts.identity) {
                 swap(facts, &turn)
-            } else if sharing.cause == .person {
+            } else if sharing.cause == .person, sharing.use == .pending {
                 insist(after: there.era, &turn)
             } else {
                 turn.add(.say(.drops(facts.identity)))
@@ -246,7 +255,7 @@ extension SharedState {
         }
     }
 
-    /// Somebody else logged in, or out, at the same time: this person did so later.
+    /// Somebody else logged in, or out, at the same time: this person still waits, and did so later.
     private mutating func insist(after era: Int, _ turn: inout Turn) {
         switch (wish, held) {
         // A person did something else meanwhile.

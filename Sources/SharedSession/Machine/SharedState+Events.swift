@@ -17,7 +17,7 @@ extension SharedState {
         var turn = Turn(now: now, chance: chance)
         switch event {
         case .started: look(&turn)
-        case .refreshWanted: wants(.refresh, &turn)
+        case .refreshWanted: wants(.refresh(since: turn.now), &turn)
         case .loggedIn: wants(.login(id: chance.id(), login: chance.id()), &turn)
         case .loggedOut: wants(.logout(id: chance.id(), login: chance.id()), &turn)
         case .joins: wants(.join(id: chance.id(), login: chance.id()), &turn)
@@ -45,13 +45,13 @@ extension SharedState {
         }
         switch phase {
         case .idle: look(&turn)
-        case .reading where isPausing && wish == .refresh: get(&turn)
+        case .reading where isPausing && wish.isRefresh, .closing where isPausing && wish.isRefresh: get(&turn)
         // The engine may not answer for long: what a person did is not to wait for it.
-        case .reading where isPausing && wish != .refresh, .sharing where isPausing && wish != .refresh,
-            .closing where isPausing && wish != .refresh:
+        case .reading where isPausing && !wish.isRefresh, .sharing where isPausing && !wish.isRefresh,
+            .closing where isPausing && !wish.isRefresh:
             phase = .reading
             decide(&turn)
-        case .sharing(let sharing) where sharing.use == .begun && isPausing && wish == .refresh:
+        case .sharing(let sharing) where sharing.use == .begun && isPausing && wish.isRefresh:
             // The engine does not answer, and what is held is not known to others.
             refuse(.unreachable, &turn)
         default: break
@@ -74,7 +74,7 @@ extension SharedState {
             turn.add(.say(.ignored(.fileChanged(holding))))
             return
         }
-        if holding.identity?.id != held.identity?.id, wish == .refresh { wish = .nothing }
+        if holding.identity?.id != held.identity?.id, wish.isRefresh { wish = .nothing }
         held = holding
         switch (phase, sight) {
         case (.idle, .record), (.idle, .absent), (.sharing, _):
@@ -143,9 +143,13 @@ extension SharedState {
             phase = .reading
             decide(&turn)
             return
+        case .noRoom:
+            refuse(.noRoom, &turn)
+            giveUp(&turn)
+            return
         }
         held = .tokens(identity)
-        if cause == .result, wish == .refresh { wish = .nothing }
+        if cause == .result, wish.isRefresh { wish = .nothing }
         phase = .sharing(Sharing(cause: cause, since: turn.now, use: .pending))
         share(&turn)
     }
@@ -347,7 +351,7 @@ extension SharedState {
 
     /// Those who wait for a refresh have their answer.
     mutating func refuse(_ refusal: Refusal, _ turn: inout Turn) {
-        if wish == .refresh { wish = .nothing }
+        if wish.isRefresh { wish = .nothing }
         turn.add(.refuse(refusal))
     }
 

@@ -63,6 +63,8 @@ extension SharedState {
         case inMemory
         /// There was nothing to save after all: a login came to nothing.
         case nothing
+        /// The file could not take it, and without the file it is not to be used.
+        case noRoom
     }
 
     /// What is to be done.
@@ -165,6 +167,17 @@ extension SharedState {
 
     /// What the engine had when it was last read or written.
     public var seen: SharedView? { sight.view }
+
+    /// Of the values that this machine may still speak of.
+    public var versions: [UInt64] {
+        var versions: [UInt64] = []
+        if let view = sight.view { versions.append(view.version) }
+        switch heard {
+        case .told(.record(let view)), .asked(.record(let view)): versions.append(view.version)
+        case .nothing, .told, .asked: break
+        }
+        return versions
+    }
 
     /// Whether a claim of this machine is on its way to the engine.
     var isClaiming: Bool {

@@ -111,12 +111,17 @@ public struct SharedState: Hashable, Sendable {
 
     enum Wish: Hashable, Sendable {
         case nothing
-        /// Another token set than the one that is held.
-        case refresh
+        /// Another token set than the one that is held, and since when it is waited for.
+        case refresh(since: Int64)
         case login(id: SharedID, login: SharedID)
         case logout(id: SharedID, login: SharedID)
         /// The engine should have what this machine has, unless it has a session already.
         case join(id: SharedID, login: SharedID)
+
+        var isRefresh: Bool {
+            guard case .refresh = self else { return false }
+            return true
+        }
 
         /// Somebody waits for it who can wait no longer than the engine answers.
         var isForOthers: Bool {

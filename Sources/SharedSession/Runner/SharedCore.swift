@@ -235,7 +235,7 @@ struct SharedCore: Sendable {
     /// The end of each event: forgets what is over, and begins what waited for it.
     private mutating func settled(_ done: [Effect], _ now: Int64) -> [Effect] {
         var effects = done
-        values.forget(allBut: machine.seen?.version)
+        values.forget(allBut: machine.versions)
         guard outstanding == 0 else { return effects }
         effects += adoptFile(now)
         guard outstanding == 0 else { return effects }

@@ -252,6 +252,7 @@ extension SharedState.Saved {
         case .inFile: self = .inFile
         case .inMemory: self = .inMemory
         case .nothing: self = .nothing
+        case .noRoom: self = .noRoom
         }
     }
 }

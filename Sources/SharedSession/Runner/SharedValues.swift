@@ -30,8 +30,8 @@ struct SharedValues: Sendable {
     subscript(version: UInt64) -> Known? { known[version] }
 
     /// Forgets all but what the protocol may still speak of.
-    mutating func forget(allBut version: UInt64?) {
-        known = known.filter { $0.key == version }
+    mutating func forget(allBut versions: [UInt64]) {
+        known = known.filter { versions.contains($0.key) }
     }
 
     /// What a value says; nil where there is none. `own` is what this machine has: another customer's session does not

@@ -62,6 +62,8 @@ enum FleetProperty: String, Sendable {
     case progress = "P"
     /// What a machine has heard of it acts upon: it neither waits nor rests with what it knew before.
     case current = "C"
+    /// Whoever waits for a refresh is told what became of it.
+    case answered = "W"
     /// What no fault took from the engine is not put back.
     case quiet = "Q"
 }

@@ -194,6 +194,7 @@ struct FleetMoves {
         for action in machine.state.handle(event, at: moment, chance: chance) {
             take(action, number, &machine, &world)
         }
+        if machine.state.phase == .idle, machine.state.wish.isRefresh { breach = .answered }
         machine.state.forgetTime()
         if machine.state.claim == nil { machine.isLate = false }
         if case .saving = machine.state.phase {} else { machine.answer = 0 }
@@ -269,6 +270,7 @@ extension SharedState {
     /// Each moment becomes one and the same: how much time has passed is for the exploration to say.
     mutating func forgetTime() {
         if case .pausing = call { call = .pausing(until: 2) }
+        if wish.isRefresh { wish = .refresh(since: 1) }
         if case .record(let view, .some) = sight { sight = .record(view, silentSince: 1) }
         switch phase {
         case .claiming(var claiming):
