@@ -2,7 +2,7 @@ import Platform
 
 /// The numbers of refreshing.
 public struct RefreshPolicy: Sendable, Equatable {
-    /// How long before its expiry a token is refreshed, at most a tenth of its life.
+    /// How long before its expiry a token is refreshed: at most a tenth of its life, or a third where machines share it.
     public var margin: Duration
     /// How often one request tries a token that is thought dead.
     public var trialInterval: Duration

@@ -182,7 +182,7 @@ extension Session {
         let before = snapshot
         var changed = before.record
         guard case .replace(let former) = change(&changed, clock.now.wall) else { return }
-        if let name { changed.share(as: name) }
+        if let name { changed.share(as: name, in: place) }
         guard let problem else {
             publish(changed, before.persistence, by: .change)
             return
@@ -223,7 +223,7 @@ extension Session {
             case .refuse(let customer): throw SessionFileError(file.path, isOfCustomer: customer)
             case .replace(let replaced): former = replaced
             }
-            if let name { changed.share(as: name) }
+            if let name { changed.share(as: name, in: place) }
             let kept = former ?? before.persistence.unsaved?.former
             let isSaved = try saving.withLock { () throws(SessionFileError) -> Bool in
                 let version = try file.keeping(kept, replacedBy: changed) { () throws(SessionFileError) in

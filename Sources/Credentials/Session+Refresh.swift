@@ -341,7 +341,7 @@ extension Session {
     ) -> Ending {
         var record = rotation.base
         record.putRefreshToken(refreshToken, expiresIn: expiresIn, now: clock.now.wall)
-        if let identity = rotation.identity { record.share(as: identity) }
+        if let identity = rotation.identity { record.share(as: identity, in: place) }
         record.record(entry(rotation, .misconfigured, detail: reason))
         guard saveOrReport(record, rotation) else { return adoptFile() }
         return .failed(.misconfigured, detail: reason, retryAfter: nil, status: nil, isUnanswered: false)
@@ -383,7 +383,7 @@ extension Session {
         let isSame = tokens.accessToken == rotation.old.accessToken
         record.put(tokens, .refresh, upstream: binding?.origin, now: clock.now.wall)
         if let binding { record.complete(binding) }
-        if let identity = rotation.identity { record.share(as: identity) }
+        if let identity = rotation.identity { record.share(as: identity, in: place) }
         record.record(entry(rotation, isSame ? .unchanged : .refreshed))
         if source.spends {
             guard saveOrReport(record, rotation) else { return adoptFile() }

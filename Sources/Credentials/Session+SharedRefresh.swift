@@ -62,8 +62,15 @@ extension Session {
             }
         }
 
-        func send() -> SharedSending {
-            if let lost = rotation.base.unanswered, !session.snapshot.machine.policy.retriesLost {
+        func send(after doubt: SharedDoubt) -> SharedSending {
+            let retriesLost = session.snapshot.machine.policy.retriesLost
+            switch doubt {
+            case .none: break
+            case .unanswered(let lost): rotation.base.unanswered = rotation.base.unanswered ?? lost
+            // Who died may have died before it sent anything: where a second try is allowed, there is nothing to say.
+            case .takenOver(let by): if !retriesLost { noteLost("\(by) claimed it and fell silent") }
+            }
+            if let lost = rotation.base.unanswered, !retriesLost {
                 came = .failure(.refused, Session.notRetried(lost))
                 return .refused
             }
@@ -77,34 +84,36 @@ extension Session {
                 return .tokens
             case .unchanged(let expiresIn, let reply):
                 came = .same(expiresIn: expiresIn, reply)
-                return .nothing
+                return .nothing(nil)
             case .refused(let reason, let status):
                 came = .failure(.refused, session.explanation(rotation, reason), status: status)
                 return .refused
             case .misconfigured(let reason, let tokens):
                 guard let token = tokens?.refreshToken, token != rotation.old.refreshToken else {
                     came = .failure(.misconfigured, reason)
-                    return .nothing
+                    return .nothing(rotation.base.unanswered)
                 }
                 came = .refreshToken(token, expiresIn: tokens?.refreshExpiresIn, reason: reason)
                 return .tokens
             case .unavailable(let reason, let retryAfter, let mayHaveRotated, let status):
                 if mayHaveRotated, rotation.base.unanswered == nil { noteLost(reason) }
                 came = .failure(.unavailable, reason, retryAfter: retryAfter, status: status)
-                return .nothing
+                return .nothing(rotation.base.unanswered)
             case .unreachable(let reason):
                 came = .failure(.unreachable, reason)
-                return .nothing
+                return .nothing(rotation.base.unanswered)
             case .lost(let reason, let response):
                 let kept = session.keep(response, of: rotation, reason)
-                noteLost(kept)
                 came = .failure(.lost, kept)
-                return .lost
+                return .lost(noteLost(kept))
             }
         }
 
-        private func noteLost(_ reason: String) {
-            rotation.base.unanswered = .init(at: rotation.begun.wall, reason: reason)
+        @discardableResult
+        private func noteLost(_ reason: String) -> SessionRecord.Unanswered {
+            let lost = SessionRecord.Unanswered(at: rotation.begun.wall, reason: reason)
+            rotation.base.unanswered = lost
+            return lost
         }
 
         func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving {

@@ -33,10 +33,13 @@ extension Session: SharedSide {
     /// Of a change that only takes over.
     private final class LookSteps: SharedSteps {
         func prepare() -> Bool { false }
-        func send() -> SharedSending { .nothing }
+        func send(after doubt: SharedDoubt) -> SharedSending { .nothing(nil) }
         func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving { .nothing }
         func forget(as identity: SharedIdentity) {}
     }
+
+    /// Where machines share the session; nil where they do not.
+    var place: String? { binding?.sharedPlace }
 
     public func execute(_ work: @escaping @Sendable () -> Void) -> Bool { thread.execute(work) }
 
@@ -57,6 +60,7 @@ extension Session: SharedSide {
         case .deny(let identity): deny(identity, isLocked: isLocked)
         case .allow(let identity): allow(identity, isLocked: isLocked)
         case .enrol(let identity): return enrol(identity, isLocked: isLocked)
+        case .disown(let identity): disown(identity, isLocked: isLocked)
         }
         return snapshot.persistence.unsaved == nil ? .inFile : .inMemory
     }
@@ -64,7 +68,7 @@ extension Session: SharedSide {
     /// Only a login helps, unless another machine has a successor. The file says so to commands that look.
     private func deny(_ identity: SharedIdentity, isLocked: Bool) {
         let isOurs = update { shared, _ in
-            guard shared.record.localHolding == .shared(.tokens(identity)) else { return false }
+            guard shared.record.localHolding(in: place) == .shared(.tokens(identity)) else { return false }
             shared.machine.deny(SharedFailure.loginNeeded.words)
             return true
         }
@@ -75,7 +79,7 @@ extension Session: SharedSide {
 
     private func allow(_ identity: SharedIdentity, isLocked: Bool) {
         update { shared, _ in
-            if shared.record.localHolding == .shared(.tokens(identity)) { shared.machine.allow() }
+            if shared.record.localHolding(in: place) == .shared(.tokens(identity)) { shared.machine.allow() }
         }
         mark(identity, isDenied: false, isLocked: isLocked)
     }
@@ -88,7 +92,8 @@ extension Session: SharedSide {
         guard isLocked || handle != nil else { return }
         saving.withLock {
             guard let loaded = (try? file.load()) ?? nil,
-                loaded.record.localHolding == .shared(.tokens(identity)), loaded.record.isRefreshDenied != isDenied
+                loaded.record.localHolding(in: place) == .shared(.tokens(identity)),
+                loaded.record.isRefreshDenied != isDenied
             else { return }
             var record = loaded.record
             record.isRefreshDenied = isDenied
@@ -117,14 +122,14 @@ extension Session: SharedSide {
             } catch {
                 var record = snapshot.record
                 change(&record)
-                record.share(as: identity)
+                record.share(as: identity, in: place)
                 problem = error.description
                 let persistence = snapshot.unsaved(replacing: before.record.spent, error.description)
                 publish(record, persistence, by: .machine(AdoptedChange(from: before.record, to: record)))
             }
         }
         // Else another process of this machine heard of it first, and this one by the file.
-        if before.record.localHolding.identity != identity {
+        if before.record.localHolding(in: place).identity != identity {
             let change = AdoptedChange(from: before.record, to: snapshot.record)
             emit(.adopted(change, of: .machine, generation: generation))
         }
@@ -141,7 +146,7 @@ extension Session: SharedSide {
     ) throws(SessionFileError) {
         while true {
             let (record, loaded) = try changing(file, replacesForeign: false)
-            if let loaded, let theirs = loaded.record.localHolding.identity,
+            if let loaded, let theirs = loaded.record.localHolding(in: place).identity,
                 theirs == identity || identity.precedes(theirs)
             {
                 // Another process of this machine was quicker, or knows of something newer.
@@ -151,7 +156,7 @@ extension Session: SharedSide {
             }
             var changed = record
             change(&changed)
-            changed.share(as: identity)
+            changed.share(as: identity, in: place)
             let kept = try keep(record, replacedBy: changed, file)
             let version = try file.keeping(kept, replacedBy: changed) { () throws(SessionFileError) in
                 try file.save(changed, mayReplace: { file.version() == loaded?.version })
@@ -172,7 +177,7 @@ extension Session: SharedSide {
     ) throws(SessionFileError) -> SessionRecord? {
         let isNews = former.lineage != new.lineage && former.token != new.token
         guard isNews, !former.isDead(canRefresh: mayRefresh(former), now: clock.now.wall) else { return nil }
-        guard former.localHolding == .own else { return former }
+        guard former.localHolding(in: place) == .own else { return former }
         try file.keepBeforeShared(former)
         return nil
     }
@@ -185,11 +190,11 @@ extension Session: SharedSide {
         defer { handle?.unlock() }
         return saving.withLock {
             guard let loaded = (try? file.load()) ?? nil, foreign(loaded.record) == nil,
-                loaded.record.localHolding == .own
+                loaded.record.localHolding(in: place) == .own
             else { return .nothing }
             var record = loaded.record
             if let binding { record.complete(binding) }
-            record.share(as: identity)
+            record.share(as: identity, in: place)
             let saved = Result { () throws(SessionFileError) in
                 try file.save(record, mayReplace: { file.version() == loaded.version })
             }
@@ -199,6 +204,25 @@ extension Session: SharedSide {
             let hand = Publication.Hand.file(AdoptedChange(from: snapshot.record, to: record))
             publish(record, .saved(version), by: hand)
             return .inFile
+        }
+    }
+
+    /// What was to become the session of all is this machine's own again. Where the file cannot be changed, another
+    /// start takes over what the machines share, and keeps this.
+    private func disown(_ identity: SharedIdentity, isLocked: Bool) {
+        guard let file else { return }
+        let handle = isLocked ? nil : (try? file.lock(waitLimit: Self.deedWaitLimit)) ?? nil
+        guard isLocked || handle != nil else { return }
+        defer { handle?.unlock() }
+        saving.withLock {
+            guard let loaded = (try? file.load()) ?? nil,
+                loaded.record.localHolding(in: place) == .shared(.tokens(identity))
+            else { return }
+            var record = loaded.record
+            record.endSharing()
+            let saved = try? file.save(record, mayReplace: { file.version() == loaded.version })
+            let change = AdoptedChange(from: snapshot.record, to: record)
+            publish(record, (saved ?? nil).map(Persistence.saved) ?? snapshot.persistence, by: .file(change))
         }
     }
 
@@ -257,7 +281,7 @@ extension Session: SharedSide {
 
         func prepare() -> Bool { false }
 
-        func send() -> SharedSending { .nothing }
+        func send(after doubt: SharedDoubt) -> SharedSending { .nothing(nil) }
 
         func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving {
             if let saved { return rename(saved, identity) }
@@ -296,20 +320,11 @@ extension Session: SharedSide {
             session.saving.withLock {
                 var record = session.snapshot.record
                 guard record.held == held else { return .nothing }
-                record.share(as: identity)
+                record.share(as: identity, in: session.place)
                 let version = (try? file.save(record)) ?? nil
                 session.publish(record, version.map(Persistence.saved) ?? session.snapshot.persistence, by: .change)
                 return version == nil ? .inMemory : .inFile
             }
-        }
-    }
-}
-
-extension LocalHolding {
-    public var identity: SharedIdentity? {
-        switch self {
-        case .shared(let holding): holding.identity
-        case .own: nil
         }
     }
 }

@@ -352,9 +352,20 @@ public final class Session: Sendable {
     /// A refresh that is cut off may cost the login.
     public var spends: Bool { source?.spends ?? false }
 
-    /// Takes no more work, and waits until a refresh in flight is saved; false when that takes longer than `timeout`.
-    /// Whoever still waits then is told that Squire is shutting down.
-    public func shutdown(timeout: Duration) -> Bool {
+    /// What a session that ends could not do in time.
+    public enum Unfinished: Sendable {
+        /// A refresh was under way, and its token is not saved.
+        case refresh
+        /// The token is saved, and the other machines do not know it: whatever runs here next shares it.
+        case sharing
+    }
+
+    /// The same as `end`: true where nothing is unfinished.
+    public func shutdown(timeout: Duration) -> Bool { end(timeout: timeout) == nil }
+
+    /// Takes no more work, and waits until a refresh in flight is saved and shared; says what takes longer than
+    /// `timeout`. Whoever still waits then is told that Squire is shutting down.
+    public func end(timeout: Duration) -> Unfinished? {
         let deadline = ContinuousClock.now + timeout
         let watch = update { shared, _ in shared.close() }
         watch?.stop()
@@ -365,7 +376,8 @@ public final class Session: Sendable {
         for waiter in update({ shared, _ in shared.takeWaiters() }) { waiter.fail(.shuttingDown) }
         // The other machines must learn of a token that was just saved.
         let isShared = sharing?.finish(timeout: max(.zero, deadline - .now)) ?? true
-        return isDone && isShared
+        guard isDone else { return .refresh }
+        return isShared ? nil : .sharing
     }
 
     // MARK: What the parts share
@@ -414,6 +426,8 @@ public final class Session: Sendable {
     /// Whether a token can be had with what the record holds, which goes to the servers only that it is bound to.
     func mayRefresh(_ record: SessionRecord) -> Bool {
         guard let source, binding.flatMap({ record.foreignRefreshOrigin(to: $0) }) == nil else { return false }
+        // Other machines have it, and are not asked for leave from here.
+        if case .elsewhere = record.localHolding(in: place) { return false }
         return source.canGet(with: foreign(record) == nil ? record.held : HeldTokens())
     }
 
@@ -424,6 +438,7 @@ public final class Session: Sendable {
             status.foreignUpstream = foreignOrigin(shared.record)
             status.foreignRefresh = source == nil ? nil : binding.flatMap { shared.record.foreignRefreshOrigin(to: $0) }
             status.foreignSource = binding.flatMap { shared.record.foreignSource(to: $0) }
+            if case .elsewhere(let there) = shared.record.localHolding(in: place) { status.sharedElsewhere = there }
             status.startsAlone = source?.startsAlone ?? false
             if binding?.source == SessionBinding.Source.none { status.state = .unused }
             (status.grant, status.clockSkew) = (source?.grant, source?.clockSkew)

@@ -26,6 +26,8 @@ public struct SessionBinding: Equatable, Sendable {
     public var clientID: String?
     /// The real path of the configuration file; nil if there is none.
     public var configuration: String?
+    /// Where machines share the session, as `place` says it; nil where they do not.
+    public var sharedPlace: String?
 
     public init(
         origin: String,
@@ -33,7 +35,8 @@ public struct SessionBinding: Equatable, Sendable {
         source: Source = .recipe,
         issuer: String? = nil,
         clientID: String? = nil,
-        configuration: String? = nil
+        configuration: String? = nil,
+        sharedPlace: String? = nil
     ) {
         self.origin = origin
         self.refreshOrigin = refreshOrigin ?? origin
@@ -41,7 +44,11 @@ public struct SessionBinding: Equatable, Sendable {
         self.issuer = issuer
         self.clientID = clientID
         self.configuration = configuration
+        self.sharedPlace = sharedPlace
     }
+
+    /// A session's place in an engine, for session files and for people.
+    public static func place(engine: String, key: String) -> String { "\(engine) \(key)" }
 
     /// Whether two texts name one origin (RFC 6454 section 5): neither case, nor the scheme's own port, nor a slash at
     /// the end matters.

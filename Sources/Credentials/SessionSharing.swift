@@ -19,7 +19,8 @@ public protocol SessionSharing: AnyObject, Sendable {
     /// Begins no change any more, and ends those that only wait.
     func close()
 
-    /// Waits until what is under way is shared, at most `timeout`, and ends. After `close`. True if nothing is left.
+    /// Waits until what is under way is shared, at most `timeout`, and ends. After `close`. True if nothing is left that
+    /// the other machines must learn of.
     func finish(timeout: Duration) -> Bool
 
     var status: SharedStatus { get }
@@ -60,8 +61,8 @@ public protocol SharedSteps: AnyObject {
     /// Whether a result could be saved: there is room, and the journal is written.
     func prepare() -> Bool
 
-    /// Sends the refresh. Blocks.
-    func send() -> SharedSending
+    /// Sends the refresh, unless `doubt` forbids it. Blocks.
+    func send(after doubt: SharedDoubt) -> SharedSending
 
     /// Saves what there is under that name, and uses it. `there` is the session that the engine had instead, if it had
     /// one. May be called again, with another name for the same.
@@ -71,14 +72,23 @@ public protocol SharedSteps: AnyObject {
     func forget(as identity: SharedIdentity)
 }
 
+/// What is known of the last refresh of the same tokens, by whatever machine.
+public enum SharedDoubt: Sendable {
+    case none
+    /// Its answer was lost.
+    case unanswered(SessionRecord.Unanswered)
+    /// The machine of that name claimed it and fell silent: it may have sent it.
+    case takenOver(from: String)
+}
+
 public enum SharedSending: Sendable {
     case tokens
     /// The API refuses what was sent, for good.
     case refused
     /// No answer came.
-    case lost
-    /// Nothing was sent, or what came back says nothing of the token.
-    case nothing
+    case lost(SessionRecord.Unanswered)
+    /// Nothing was sent, or what came back says nothing of the token. With what whoever sends it next must know.
+    case nothing(SessionRecord.Unanswered?)
 }
 
 public enum SharedSaving: Sendable {
@@ -93,8 +103,8 @@ public enum SharedSaving: Sendable {
 
 /// How a change ended.
 public enum SharedEnding: Sendable {
-    /// What was saved is the session's. False if the other machines do not know yet.
-    case done(isShared: Bool)
+    /// What was saved is the session's, whether or not the other machines know.
+    case done
     /// What another machine did has taken its place, or there was nothing to do.
     case settled
     case failed(SharedFailure)
@@ -129,4 +139,6 @@ public enum SharedDeed: Sendable {
     case allow(SharedIdentity)
     /// What this machine has becomes the session of all, under that name.
     case enrol(SharedIdentity)
+    /// That came to nothing: it is this machine's own again.
+    case disown(SharedIdentity)
 }

@@ -59,6 +59,8 @@ public struct SessionStatus: Sendable {
     public var foreignUpstream: String?
     /// The server that the token may be refreshed at, if the configuration names another: it is not refreshed.
     public var foreignRefresh: String?
+    /// Where machines share the tokens, if that is not where this configuration shares its session.
+    public var sharedElsewhere: String?
     /// The source that the session in the file comes from, if that is another one: it is neither used nor touched.
     public var foreignSource: String?
     /// The source needs nobody.
@@ -139,8 +141,9 @@ public struct SessionStatus: Sendable {
             let elsewhere = foreignRefresh.map {
                 "The token has expired, and is refreshed at \($0) only, which session.refresh does not name any more."
             }
+            let withOthers = sharedElsewhere.map { Self.sharedElsewhere($0) }
             let what =
-                explanation ?? elsewhere
+                withOthers ?? explanation ?? elsewhere
                 ?? "The token has ended or is refused, and there is nothing to refresh it with."
             return "\(what) Run: \(login)"
         case .usable, .refreshing: break
@@ -148,6 +151,10 @@ public struct SessionStatus: Sendable {
         if let fileProblem { return "The session file cannot be used, the token in memory can: \(fileProblem)." }
         if let explanation {
             return "\(explanation) The token works until it expires. Before that, run: \(login)"
+        }
+        if let sharedElsewhere {
+            return "\(Self.sharedElsewhere(sharedElsewhere)) The token works until it ends. For a session of this "
+                + "configuration's own, run: \(login)"
         }
         if let foreignRefresh {
             return "The token is refreshed at \(foreignRefresh) only, and session.refresh names another server. "
@@ -165,6 +172,11 @@ public struct SessionStatus: Sendable {
             return nil
         }
         return "The last refresh failed (\(detail)); the token is kept, and the next try is due in \(retryIn) s."
+    }
+
+    private static func sharedElsewhere(_ place: String) -> String {
+        "The token is one that machines share in \(place), and session.shared does not name that place: a refresh from "
+            + "here would end it for all of them, and is not made."
     }
 
     /// The `session` object of `/api/status` and of `squire status --json`.

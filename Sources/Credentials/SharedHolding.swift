@@ -19,29 +19,37 @@ public enum SharedHolding: Hashable, Sendable {
 /// What a session file holds, as far as sharing is concerned.
 public enum LocalHolding: Hashable, Sendable {
     case shared(SharedHolding)
+    /// Tokens that machines share in that place, which is not this session's: they are the others' to refresh.
+    case elsewhere(place: String)
     /// Tokens that the machines do not share: they were there before, or somebody put them in by hand.
     case own
 }
 
 /// Which token set of a shared session a record holds.
 extension SessionRecord {
-    public var localHolding: LocalHolding {
+    /// What is held of what machines share in `place`; nil where this machine shares nothing.
+    public func localHolding(in place: String?) -> LocalHolding {
         let known = document["shared"]
         let identity = known.flatMap(SharedIdentity.init)
+        let there = known?["in"]?.string
         guard let spent else {
-            guard let identity, known?["ended"]?.bool == true else { return .shared(.nothing) }
+            guard let identity, known?["ended"]?.bool == true, there == place else { return .shared(.nothing) }
             return .shared(.ended(identity))
         }
         // It says of which tokens it speaks: another Squire, or a person, may have put in others.
-        guard let identity, known?["of"]?.string == spent else { return .own }
-        return .shared(.tokens(identity))
+        guard let identity, let there, known?["of"]?.string == spent else { return .own }
+        return there == place ? .shared(.tokens(identity)) : .elsewhere(place: there)
     }
 
-    /// The identity of the tokens that are held, or of the logout that ended them.
-    mutating func share(as identity: SharedIdentity) {
+    /// The identity of the tokens that are held, or of the logout that ended them, and where they are shared.
+    mutating func share(as identity: SharedIdentity, in place: String?) {
         let mark = spent.map { JSONValue.Member("of", .string($0)) } ?? .init("ended", .bool(true))
-        document["shared"] = .object([mark] + identity.members)
+        let there = JSONValue.Member("in", place.map(JSONValue.string) ?? .null)
+        document["shared"] = .object([mark, there] + identity.members)
     }
+
+    /// What is held is this machine's own again: it was never shared after all.
+    mutating func endSharing() { document["shared"] = nil }
 
     /// A record whose `received_at` lies ahead was made by a machine whose clock is: its moments are put right, as if it
     /// had come now.
@@ -51,6 +59,15 @@ extension SessionRecord {
         for name in ["received_at", "expires_at", "refresh_expires_at"] {
             guard let moment = document[name]?.moment else { continue }
             document[name] = .integer(moment.subtracting(saturating: skew))
+        }
+    }
+}
+
+extension LocalHolding {
+    public var identity: SharedIdentity? {
+        switch self {
+        case .shared(let holding): holding.identity
+        case .own, .elsewhere: nil
         }
     }
 }

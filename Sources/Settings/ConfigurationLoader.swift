@@ -247,7 +247,8 @@ extension SessionBinding {
             source: source,
             issuer: issuer,
             clientID: clientID,
-            configuration: path
+            configuration: path,
+            sharedPlace: session.shared.map { SessionBinding.place(engine: $0.engine.name, key: $0.place) }
         )
     }
 }

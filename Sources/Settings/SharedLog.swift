@@ -41,7 +41,7 @@ public enum SharedLog {
             LogMessage(
                 .error,
                 event: "shared",
-                "the new token is in use but NOT SHARED, and the other machines have a dead one"
+                "the token is in use here but NOT SHARED, and the other machines do not have it"
                     + (reason.map { ": \($0)" } ?? ""),
                 [outcome("not_shared"), ("reason", reason.map(LogMessage.Value.text))]
             )
@@ -73,7 +73,7 @@ public enum SharedLog {
             LogMessage(
                 .warning,
                 event: "shared",
-                "the machines had an older token than this one, or none: this one's is put back",
+                "the machines had an older token than this one, or none: this one's has been put back",
                 [outcome("put_back")]
             )
         case .drops:
@@ -96,6 +96,14 @@ public enum SharedLog {
                 event: "shared",
                 "session.shared.key has changed and cannot be used, so the keys that were read stay: \(problem)",
                 [outcome("keys"), ("reason", .text(problem))]
+            )
+        case .engineReplaced(let from, let to):
+            LogMessage(
+                .warning,
+                event: "shared",
+                "what the session is shared through is another one than before (\(from), now \(to)): it was restored, made "
+                    + "anew, or session.shared names members of two clusters",
+                [outcome("engine_replaced")]
             )
         case .tooLate:
             LogMessage(

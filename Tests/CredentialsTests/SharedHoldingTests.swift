@@ -24,34 +24,34 @@ import Testing
     func tokensKeepTheirName(_ refresh: String?) throws {
         let identity = try identity()
         var record = try record(refresh: refresh)
-        #expect(record.localHolding == .own)
-        record.share(as: identity)
-        #expect(try read(record).localHolding == .shared(.tokens(identity)))
-        guard case .shared(.tokens(let known)) = try read(record).localHolding else { return }
+        #expect(record.localHolding(in: "p") == .own)
+        record.share(as: identity, in: "p")
+        #expect(try read(record).localHolding(in: "p") == .shared(.tokens(identity)))
+        guard case .shared(.tokens(let known)) = try read(record).localHolding(in: "p") else { return }
         #expect(known.parent == identity.parent && known.generation == 7 && known.era == 3)
     }
 
     /// By a Squire that shares nothing, or by hand.
     @Test func otherTokensAreNobodysButThisMachines() throws {
         var record = try record()
-        record.share(as: try identity())
+        record.share(as: try identity(), in: "p")
         record.put(TokenSet(accessToken: try #require(Token("two"))), .refresh, now: 1_800_000_100)
-        #expect(try read(record).localHolding == .own)
+        #expect(try read(record).localHolding(in: "p") == .own)
         var edited = try read(record)
         edited.document["token"] = .string("three")
-        #expect(edited.localHolding == .own)
+        #expect(edited.localHolding(in: "p") == .own)
     }
 
     @Test func logoutIsRemembered() throws {
         let (login, end) = (try identity(), try identity(era: 4))
         var record = try record()
-        record.share(as: login)
+        record.share(as: login, in: "p")
         record.forgetToken()
         // By a Squire that shares nothing: nobody else was told.
-        #expect(try read(record).localHolding == .shared(.nothing))
-        record.share(as: end)
-        #expect(try read(record).localHolding == .shared(.ended(end)))
-        #expect(SessionRecord().localHolding == .shared(.nothing))
+        #expect(try read(record).localHolding(in: "p") == .shared(.nothing))
+        record.share(as: end, in: "p")
+        #expect(try read(record).localHolding(in: "p") == .shared(.ended(end)))
+        #expect(SessionRecord().localHolding(in: "p") == .shared(.nothing))
     }
 
     @Test(arguments: [
@@ -60,9 +60,9 @@ import Testing
     func damageIsNoName(_ text: String) throws {
         var record = try record()
         record.document["shared"] = JSONValue(parsing: Array(text.utf8))
-        #expect(record.localHolding == .own)
+        #expect(record.localHolding(in: "p") == .own)
         record.forgetToken()
-        #expect(record.localHolding == .shared(.nothing))
+        #expect(record.localHolding(in: "p") == .shared(.nothing))
     }
 
     @Test func clockThatIsAheadIsPutRight() throws {

@@ -178,7 +178,7 @@ import Testing
         _ = machine.tell(.saved(.inFile))
         let child = Self.identity(51, parent: 1, generation: 1)
         #expect(machine.tell(.time, at: 4).isEmpty)
-        #expect(machine.tell(.time, at: 5) == [.use(child), .say(.notShared)])
+        #expect(machine.tell(.time, at: 5) == [.say(.notShared), .use(child)])
         #expect(machine.tell(.swapped(.unclear)) == [.get])
         #expect(machine.tell(.read(nil)).isEmpty)
         // Never a refresh of what the others do not know.
@@ -221,7 +221,7 @@ import Testing
         )!
         #expect(machine.tell(.read(nil)) == [.save(new)])
         #expect(machine.tell(.saved(.inFile)) == [.swap(expecting: Self.view(), new: SharedFacts(new, .ready))])
-        #expect(machine.tell(.swapped(.failed)) == [.use(new), .say(.notShared)])
+        #expect(machine.tell(.swapped(.failed)) == [.say(.notShared), .use(new)])
         #expect(machine.tell(.time, at: 1) == [.get])
     }
 
@@ -238,7 +238,14 @@ import Testing
         // The engine forgets the logout.
         #expect(machine.tell(.watched(.record(Self.view()))) == [.get])
         let actions = machine.tell(.read(.record(Self.view())))
-        #expect(actions == [.say(.putsBack(end)), .swap(expecting: Self.view(), new: SharedFacts(end, .none))])
+        #expect(actions == [.swap(expecting: Self.view(), new: SharedFacts(end, .none))])
+        // It is put back when it is there; until then, nobody knows.
+        #expect(machine.tell(.swapped(.failed)) == [.say(.notShared)])
+        #expect(machine.tell(.time, at: 1) == [.get])
+        #expect(machine.tell(.read(nil)).isEmpty)
+        _ = machine.tell(.time, at: 3)
+        _ = machine.tell(.read(.record(Self.view())))
+        #expect(machine.tell(.swapped(.written(version: 4))) == [.say(.shared(end)), .say(.putsBack(end))])
     }
 
     @Test func logsOut() {
@@ -367,6 +374,24 @@ import Testing
         let other = Self.view(Self.identity(8, era: 2), .ready, 10)
         let actions = machine.tell(.read(.record(other)))
         #expect(actions.last == .adopt(other) && !actions.contains { if case .swap = $0 { true } else { false } })
+    }
+
+    /// Another machine's customer joined in the moment between: what this one has stays its own.
+    @Test func whoJoinsTooLateKeepsItsOwn() {
+        for isOtherCustomer in [true, false] {
+            var machine = Machine(.nothing)
+            _ = machine.tell(.connected)
+            _ = machine.tell(.joins)
+            guard case .save(let mine)? = machine.tell(.read(.absent)).first else { return #expect(Bool(false)) }
+            _ = machine.tell(.saved(.inFile))
+            #expect(machine.state.isJoining)
+            let there = Self.view(Self.identity(7), .ready, 5)
+            let found = isOtherCustomer ? SharedReading.unreadable(.otherCustomer) : .record(there)
+            let actions = machine.tell(.swapped(.conflict(found)))
+            #expect(actions.contains(.disown(mine)))
+            #expect(machine.state.held == (isOtherCustomer ? .nothing : .tokens(there.facts.identity)))
+            #expect(machine.state.isIdle)
+        }
     }
 
     /// Whatever comes when nothing asked for it is named, and changes nothing.

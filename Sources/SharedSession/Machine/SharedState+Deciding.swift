@@ -175,7 +175,6 @@ extension SharedState {
     // MARK: Sharing
 
     private mutating func heal(_ turn: inout Turn) {
-        if let identity = held.identity { turn.add(.say(.putsBack(identity))) }
         phase = .sharing(Sharing(cause: .healing, since: turn.now, use: .begun))
         share(&turn)
     }
@@ -213,7 +212,7 @@ extension SharedState {
             let identity = SharedIdentity(id: id, parent: nil, login: login, era: 1, generation: 0)
         else { return false }
         wish = .nothing
-        phase = .saving(identity, .healing)
+        phase = .saving(identity, .joining)
         turn.add(.save(identity))
         return true
     }
@@ -235,7 +234,11 @@ extension SharedState {
         case .unknown: get(&turn)
         case .absent: swap(facts, &turn)
         case .unreadable(let obstacle):
-            begin(sharing, &turn)
+            if sharing.cause == .joining, obstacle == .otherCustomer {
+                disown(&turn)
+            } else {
+                begin(sharing, &turn)
+            }
             turn.add(.say(.unreadable(obstacle)))
             if wish.isForOthers { refuse(.unreadable(obstacle), &turn) }
             rest()
@@ -249,10 +252,18 @@ extension SharedState {
                 insist(after: there.era, &turn)
             } else {
                 turn.add(.say(.drops(facts.identity)))
+                if sharing.cause == .joining { disown(&turn) }
                 phase = .reading
                 decide(&turn)
             }
         }
+    }
+
+    /// Another machine joined first: what this one has is its own, as before.
+    private mutating func disown(_ turn: inout Turn) {
+        guard case .tokens(let identity) = held else { return }
+        held = .nothing
+        turn.add(.disown(identity))
     }
 
     /// Somebody else logged in, or out, at the same time: this person still waits, and did so later.
@@ -269,6 +280,7 @@ extension SharedState {
 
     private mutating func shared(_ sharing: Sharing, _ turn: inout Turn) {
         begin(sharing, isShared: true, &turn)
+        if sharing.cause == .healing, let identity = held.identity { turn.add(.say(.putsBack(identity))) }
         phase = .reading
         decide(&turn)
     }
@@ -276,16 +288,17 @@ extension SharedState {
     /// What is held becomes current here, if it was not before.
     mutating func begin(_ sharing: Sharing, isShared: Bool = false, _ turn: inout Turn) {
         if isShared, let identity = held.identity { turn.add(.say(.shared(identity))) }
-        guard sharing.use == .pending else { return }
+        // Who waits for this machine only is told of it first.
+        if !isShared, sharing.use != .alone { turn.add(.say(.notShared)) }
         var begun = sharing
-        begun.use = .begun
+        begun.use = isShared ? .begun : .alone
         phase = .sharing(begun)
+        guard sharing.use == .pending else { return }
         switch held {
         case .nothing: break
         case .tokens(let identity): turn.add(.use(identity))
         case .ended(let identity): turn.add(.forget(identity))
         }
-        if !isShared { turn.add(.say(.notShared)) }
     }
 
     // MARK: Closing

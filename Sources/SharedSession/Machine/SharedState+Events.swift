@@ -51,7 +51,7 @@ extension SharedState {
             .closing where isPausing && !wish.isRefresh:
             phase = .reading
             decide(&turn)
-        case .sharing(let sharing) where sharing.use == .begun && isPausing && wish.isRefresh:
+        case .sharing(let sharing) where sharing.use != .pending && isPausing && wish.isRefresh:
             // The engine does not answer, and what is held is not known to others.
             refuse(.unreachable, &turn)
         default: break
@@ -63,7 +63,7 @@ extension SharedState {
         switch phase {
         case .idle, .reading: true
         // What is held waits for the engine, and anybody may use it.
-        case .sharing(let sharing): sharing.use == .begun && isPausing
+        case .sharing(let sharing): sharing.use != .pending && isPausing
         case .closing: isPausing
         case .claiming, .checking, .preparing, .sending, .saving: false
         }
@@ -303,7 +303,7 @@ extension SharedState {
             phase = .sending(sending)
             swap(SharedFacts(view.facts.identity, .busy(sending.claim)), &turn)
         case .sharing(let sharing):
-            guard turn.now >= sharing.since.adding(saturating: timing.patience) else { return }
+            guard sharing.use == .pending, turn.now >= sharing.since.adding(saturating: timing.patience) else { return }
             begin(sharing, &turn)
         default: break
         }

@@ -85,6 +85,8 @@ extension SharedState {
         case use(SharedIdentity)
         /// There is no session any more. The local file is kept as the previous one.
         case forget(SharedIdentity)
+        /// What was to become the session of all is this machine's own again.
+        case disown(SharedIdentity)
         /// Those who wait for a refresh have their answer.
         case refuse(Refusal)
         case say(Notice)
@@ -179,6 +181,15 @@ extension SharedState {
         return versions
     }
 
+    /// What was this machine's own is to become the session of all.
+    var isJoining: Bool {
+        switch phase {
+        case .saving(_, .joining): true
+        case .sharing(let sharing): sharing.cause == .joining
+        default: false
+        }
+    }
+
     /// Whether a claim of this machine is on its way to the engine.
     var isClaiming: Bool {
         guard case .claiming = phase else { return false }
@@ -202,9 +213,4 @@ extension SharedState {
         }
     }
 
-    /// Whether a token set of this machine waits for the engine.
-    public var isSharing: Bool {
-        guard case .sharing = phase else { return false }
-        return true
-    }
 }

@@ -76,6 +76,8 @@ public struct SharedState: Hashable, Sendable {
             case result
             /// The engine has forgotten what it had, or this machine was stopped before it could share.
             case healing
+            /// The engine had nothing, and this machine has something that was its own.
+            case joining
             /// A person logged in, or out: newer than whatever the engine has.
             case person
         }
@@ -85,7 +87,11 @@ public struct SharedState: Hashable, Sendable {
         var use: Use
 
         /// Whether this machine works with what it holds.
-        enum Use: Hashable, Sendable { case pending, begun }
+        enum Use: Hashable, Sendable {
+            case pending, begun
+            /// And it was said that the others do not know.
+            case alone
+        }
     }
 
     struct Closing: Hashable, Sendable {

@@ -18,6 +18,13 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
     /// The customer that the token names; nil if it names none.
     public var subject: String? { record.token?.claims?.subject }
 
+    /// The same, with the answer that was lost when somebody refreshed it.
+    func noting(_ lost: SessionRecord.Unanswered) -> SealedSession? {
+        var record = record
+        record.unanswered = lost
+        return SealedSession(record)
+    }
+
     public var customMirror: Mirror { Mirror(self, children: []) }
 
     init?(parsing bytes: [UInt8]) {

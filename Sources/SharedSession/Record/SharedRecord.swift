@@ -66,10 +66,10 @@ public struct SharedRecord: Equatable, Sendable {
         self.sealed = sealed
     }
 
-    /// The same token set in another state, as another write. Nil where a tombstone would become none, or the other way
-    /// round: that is for the seal to say.
+    /// The same token set in another state, as another write. Nil where the seal vouches for one of both: it must say so
+    /// anew.
     public func with(_ state: State, write: SharedID = .random()) -> SharedRecord? {
-        guard (state == .none) == (self.state == .none) else { return nil }
+        guard state == self.state || !state.isSealed && !self.state.isSealed else { return nil }
         return SharedRecord(identity: identity, state: state, write: write, keyID: keyID, sealed: sealed)
     }
 
@@ -97,6 +97,14 @@ public struct SharedRecord: Equatable, Sendable {
 }
 
 extension SharedRecord.State {
+    /// Whether the seal vouches for it. Who refreshes, and whether anybody does, changes too often.
+    var isSealed: Bool {
+        switch self {
+        case .ready, .busy: false
+        case .refused, .none: true
+        }
+    }
+
     enum Word: String {
         case ready, busy, refused, none
     }

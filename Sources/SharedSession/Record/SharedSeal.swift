@@ -7,7 +7,8 @@ import Support
 ///
 /// The associated data are the key's name in the engine and all that says which token set a record speaks of, so that
 /// nobody who can write to the engine can pair old tokens with a new generation, or one session's with another's. That
-/// a record is a tombstone is among them: a word that is changed makes no fleet forget its login.
+/// a record is a tombstone, or that the API refuses its tokens, is among them: a word that is changed makes no fleet
+/// forget its login, nor ask for another.
 public struct SharedSeal: Sendable {
     /// Why a session is not sealed.
     public enum SealProblem: Error, Equatable, Sendable {
@@ -52,9 +53,14 @@ public struct SharedSeal: Sendable {
         keys = file.keys.map { ($0.id, $0.sealing(name)) }
     }
 
-    /// A record that is ready, as a new write.
-    public func seal(_ session: SealedSession, _ identity: SharedIdentity) throws(SealProblem) -> SharedRecord {
-        try seal(session.bytes, identity, .ready)
+    /// A record in that state, which is no tombstone's, as a new write.
+    public func seal(
+        _ session: SealedSession,
+        _ identity: SharedIdentity,
+        _ state: SharedRecord.State = .ready
+    ) throws(SealProblem) -> SharedRecord {
+        guard state != .none else { throw .failed }
+        return try seal(session.bytes, identity, state)
     }
 
     /// The record that makes every machine forget, as a new write.
@@ -72,7 +78,7 @@ public struct SharedSeal: Sendable {
     ) throws(SealProblem) -> SharedRecord {
         guard let (id, key) = keys.first else { throw .failed }
         guard bytes.count <= SharedRecord.maxSealed - Self.overhead else { throw .tooLong }
-        let data = associatedData(identity, isTombstone: state == .none, id)
+        let data = associatedData(identity, state, id)
         guard let box = try? ChaChaPoly.seal(bytes, using: key, authenticating: data) else { throw .failed }
         return SharedRecord(
             identity: identity,
@@ -88,12 +94,11 @@ public struct SharedSeal: Sendable {
 
     public func open(_ record: SharedRecord) throws(OpenProblem) -> Content {
         guard let (id, key) = keys.first(where: { $0.id == record.keyID }) else { throw .unknownKey(record.keyID) }
-        let isTombstone = record.state == .none
-        let data = associatedData(record.identity, isTombstone: isTombstone, id)
+        let data = associatedData(record.identity, record.state, id)
         guard let box = try? ChaChaPoly.SealedBox(combined: record.sealed),
             let opened = try? ChaChaPoly.open(box, using: key, authenticating: data)
         else { throw .forged }
-        if isTombstone {
+        if record.state == .none {
             guard opened.isEmpty else { throw .content }
             return .tombstone
         }
@@ -115,13 +120,17 @@ public struct SharedSeal: Sendable {
     }
 
     /// One spelling for one meaning: JSON without blanks.
-    private func associatedData(_ identity: SharedIdentity, isTombstone: Bool, _ key: SharedKeyID) -> [UInt8] {
+    private func associatedData(
+        _ identity: SharedIdentity,
+        _ state: SharedRecord.State,
+        _ key: SharedKeyID
+    ) -> [UInt8] {
         var members: [JSONValue.Member] = [
             .init("key", .string(place)), .init("v", .integer(SharedRecord.version)),
         ]
         members += identity.members
         members.append(.init("kid", .string(key.description)))
-        if isTombstone { members.append(.init("state", .string(SharedRecord.State.none.word.rawValue))) }
+        if state.isSealed { members.append(.init("state", .string(state.word.rawValue))) }
         return JSONValue.object(members).octets()
     }
 }

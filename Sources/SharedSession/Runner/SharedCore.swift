@@ -58,6 +58,10 @@ struct SharedCore: Sendable {
     private var outstanding = 0
     /// The tokens that the API refused to refresh, as this machine was told.
     private var denial = Denial.none
+    /// What is known of the last refresh of what is held, for whoever sends the next.
+    private var doubt = SharedDoubt.none
+    /// What was this machine's own before it was to become the session of all.
+    private var joining: SessionRecord?
     /// The value that is being written.
     private var writing: SharedValues.Known?
     private var report: SharedReport
@@ -105,7 +109,7 @@ struct SharedCore: Sendable {
         outstanding == 0 ? handle(hasOwn ? .joins : .started, now) : []
     }
 
-    private var hasOwn: Bool { local.localHolding == .own }
+    private var hasOwn: Bool { local.localHolding(in: values.place) == .own }
 
     private mutating func start(_ now: Int64) -> [Effect] {
         guard case .new = life else { return [] }
@@ -142,11 +146,24 @@ struct SharedCore: Sendable {
 
     mutating func took(_ event: SharedState.Event, now: Int64) -> [Effect] { settled(handle(event, now), now) }
 
+    mutating func sent(_ sending: SharedSending, now: Int64) -> [Effect] {
+        switch sending {
+        case .tokens: return took(.answered(.tokens), now: now)
+        case .refused: return took(.answered(.refused), now: now)
+        case .lost(let lost):
+            local.unanswered = lost
+            return took(.answered(.lost), now: now)
+        case .nothing(let lost):
+            if let lost { local.unanswered = lost }
+            return took(.answered(.nothing), now: now)
+        }
+    }
+
     /// What must not be replaced by another customer's session, and never was shared. Whoever logs in decides.
     private var own: SessionRecord {
         switch change {
         case .waiting(.login, _), .under(.login): SessionRecord()
-        case .none, .waiting, .under: local
+        case .none, .waiting, .under: machine.isJoining ? joining ?? local : local
         }
     }
 
@@ -205,12 +222,19 @@ struct SharedCore: Sendable {
 
     private mutating func handle(_ event: SharedState.Event, _ now: Int64) -> [Effect] {
         let actions = machine.handle(event, at: now, chance: .system)
-        let isShared = !actions.contains(.say(.notShared))
+        if machine.isClaiming { noteDoubt(actions) }
         var effects: [Effect] = []
-        for action in actions { effects += obey(action, isShared: isShared, now) }
+        for action in actions { effects += obey(action, now) }
         effects += endDenial()
         report.see(machine.seen?.facts, now)
         return effects
+    }
+
+    /// A claim is written: over nothing, or over another machine's, which may have been sent.
+    private mutating func noteDoubt(_ actions: [SharedState.Action]) {
+        guard actions.contains(where: { if case .swap = $0 { true } else { false } }) else { return }
+        doubt = .none
+        for case .say(.takesOver(let by)) in actions where by != machine.me { doubt = .takenOver(from: by) }
     }
 
     /// A refusal holds as long as the engine says so: whoever restores it, or writes one word there, ends no session.
@@ -256,9 +280,9 @@ struct SharedCore: Sendable {
     private var isInStep: Bool { machine.held.identity == holding.identity }
 
     private var holding: SharedHolding {
-        switch local.localHolding {
+        switch local.localHolding(in: values.place) {
         case .shared(let holding): holding
-        case .own: .nothing
+        case .own, .elsewhere: .nothing
         }
     }
 
@@ -311,12 +335,15 @@ struct SharedCore: Sendable {
         return .put(.deed(deed))
     }
 
-    private mutating func obey(_ action: SharedState.Action, isShared: Bool, _ now: Int64) -> [Effect] {
+    private mutating func obey(_ action: SharedState.Action, _ now: Int64) -> [Effect] {
         switch action {
         case .get: return [.get]
         case .swap(let expecting, let new): return swap(expecting, new, now)
         case .prepare: return step(.prepare) ?? handle(.prepared(false), now)
-        case .send: return step(.send) ?? handle(.answered(.nothing), now)
+        case .send:
+            let there = machine.seen.flatMap { values[$0.version]?.session?.record.unanswered }
+            let known = there.map(SharedDoubt.unanswered) ?? doubt
+            return step(.send(after: known)) ?? handle(.answered(.nothing), now)
         case .save(let identity): return save(identity)
         case .adopt(let view):
             guard let session = values[view.version]?.session else { return [] }
@@ -324,9 +351,9 @@ struct SharedCore: Sendable {
             report.hasNothingOfItsOwn()
             let isRefused = view.facts.state == .refused
             return [deed(.adopt(session.record, view.facts.identity, isRefused: isRefused))] + superseded()
-        case .use: return end(.done(isShared: isShared))
+        case .use: return end(.done)
         case .forget(let identity):
-            if case .under(.logout) = change { return (step(.forget(identity)) ?? []) + end(.done(isShared: isShared)) }
+            if case .under(.logout) = change { return (step(.forget(identity)) ?? []) + end(.done) }
             report.hasNothingOfItsOwn()
             return [deed(.forget(identity))] + superseded()
         case .refuse(let refusal):
@@ -334,6 +361,7 @@ struct SharedCore: Sendable {
             if case .under = change { return end(.failed(SharedFailure(refusal, values.problem ?? report.problem))) }
             guard refusal == .loginNeeded, case .tokens(let identity) = machine.held else { return [] }
             return [deed(.deny(identity))]
+        case .disown(let identity): return [deed(.disown(identity))]
         case .say(let notice):
             if notice == .notShared, case .ended = machine.held {
                 return tell(report.saidOfLogout(values.problem, now))
@@ -356,7 +384,9 @@ struct SharedCore: Sendable {
             let there = machine.seen.flatMap { values[$0.version]?.session?.record }
             let isOther = machine.seen.map { $0.facts.identity != machine.held.identity } ?? false
             return [.put(.step(.save(identity, over: isOther ? there : nil)))]
-        case .none, .waiting, .under(.join), .under(.logout), .under(.look): return [deed(.enrol(identity))]
+        case .none, .waiting, .under(.join), .under(.logout), .under(.look):
+            if machine.isJoining { joining = local }
+            return [deed(.enrol(identity))]
         }
     }
 

@@ -87,7 +87,7 @@ final class SharedDesk: Sendable {
 /// A step of a change: see `SharedSteps`.
 enum SharedStep: Sendable {
     case prepare
-    case send
+    case send(after: SharedDoubt)
     case save(SharedIdentity, over: SessionRecord?)
     case forget(SharedIdentity)
 }

@@ -25,6 +25,8 @@ public enum SharedNews: Equatable, Sendable {
     case keys(problem: String?)
     /// The claim was known too late to refresh under it.
     case tooLate
+    /// The engine is another one than before, or holds another object, as two names of it tell.
+    case engineReplaced(from: String, to: String)
 }
 
 extension SharedFailure {

@@ -79,7 +79,12 @@ public final class SharedRunner: SessionSharing {
         core = Guarded(
             SharedCore(
                 SharedState(me: ProcessName.make(), held: .nothing, timing: options.timing),
-                SharedValues(seal: options.seal, origin: options.origin, keyFile: options.keyFile),
+                SharedValues(
+                    seal: options.seal,
+                    origin: options.origin,
+                    keyFile: options.keyFile,
+                    place: SessionBinding.place(engine: options.engine, key: options.place)
+                ),
                 SharedReport(engine: options.engine, name: options.name)
             )
         )
@@ -123,9 +128,9 @@ public final class SharedRunner: SessionSharing {
             case .step(.prepare):
                 let isReady = steps.prepare()
                 post { $0.took(.prepared(isReady), now: $1) }
-            case .step(.send):
-                let answer = SharedState.Answer(steps.send())
-                post { $0.took(.answered(answer), now: $1) }
+            case .step(.send(let doubt)):
+                let sending = steps.send(after: doubt)
+                post { $0.sent(sending, now: $1) }
             case .step(.save(let identity, let there)):
                 let saved = SharedState.Saved(steps.save(as: identity, over: there))
                 post { $0.took(.saved(saved), now: $1) }
@@ -143,9 +148,9 @@ public final class SharedRunner: SessionSharing {
         timer.with { $0.whenAtRest = latch }
         let limit = min(timeout, Self.patienceAtEnd)
         // Each of them ends the wait; the thread does this after all that it was handed before.
-        post { _, _ in [] }
+        let isRunning = post { _, _ in [] }
         thread.executeLater(limit.wholeNanoseconds) { latch.set(()) }
-        if timeout > .zero { latch.wait() }
+        if timeout > .zero, isRunning { latch.wait() }
         let isDone = core.with { $0.isAtRest }
         let store = store
         if timeout > .zero {
@@ -232,17 +237,6 @@ public final class SharedRunner: SessionSharing {
             post { $0.took(.saved(saved), now: $1) }
         }
         post { $0.carriedOut(now: $1) }
-    }
-}
-
-extension SharedState.Answer {
-    fileprivate init(_ sending: SharedSending) {
-        switch sending {
-        case .tokens: self = .tokens
-        case .refused: self = .refused
-        case .lost: self = .lost
-        case .nothing: self = .nothing
-        }
     }
 }
 

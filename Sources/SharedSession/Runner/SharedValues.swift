@@ -14,12 +14,15 @@ struct SharedValues: Sendable {
     /// The origin of the API that this machine's session is for.
     let origin: String
     let keyFile: String
+    /// Where the session is shared, as session files say it.
+    let place: String
     private var last: UInt64 = 0
     private var known: [UInt64: Known] = [:]
     /// Why the value that was read last can neither be used nor replaced; nil if it can.
     private(set) var problem: String?
 
-    init(seal: SharedSeal, origin: String, keyFile: String) {
+    init(seal: SharedSeal, origin: String, keyFile: String, place: String) {
+        self.place = place
         self.seal = seal
         self.origin = origin
         self.keyFile = keyFile
@@ -71,7 +74,7 @@ struct SharedValues: Sendable {
                 problem = "it belongs to \(session.origin)"
                 return .unreadable(.foreign)
             }
-            if own.localHolding == .own, let mine = own.token?.claims?.subject, let theirs = session.subject,
+            if isForeign(own), let mine = own.token?.claims?.subject, let theirs = session.subject,
                 mine != theirs
             {
                 problem =
@@ -81,6 +84,14 @@ struct SharedValues: Sendable {
             }
         }
         return .record(SharedView(SharedFacts(there.record), version: version))
+    }
+
+    /// What was never shared here.
+    private func isForeign(_ own: SessionRecord) -> Bool {
+        switch own.localHolding(in: place) {
+        case .own, .elsewhere: true
+        case .shared: false
+        }
     }
 
     private mutating func note(_ new: Known) -> (UInt64, Known) {
@@ -96,18 +107,33 @@ struct SharedValues: Sendable {
     /// `own` holds. Nil if this machine has not got it, or it cannot be sealed.
     func record(_ new: SharedFacts, expecting: SharedView?, own: SessionRecord) -> (SharedRecord, SealedSession?)? {
         if let expecting, expecting.facts.identity == new.identity, let there = known[expecting.version] {
-            guard let state = SharedRecord.State(new.state), let record = there.record.with(state) else { return nil }
-            return (record, there.session)
+            return record(new, there, own)
         }
         switch new.state {
         case .none: return (try? seal.tombstone(new.identity)).map { ($0, nil) }
         case .ready:
-            guard own.localHolding == .shared(.tokens(new.identity)), let session = SealedSession(own) else {
+            guard own.localHolding(in: place) == .shared(.tokens(new.identity)), let session = SealedSession(own) else {
                 return nil
             }
             return (try? seal.seal(session, new.identity)).map { ($0, session) }
         case .busy, .refused: return nil
         }
+    }
+
+    /// The same tokens in another state. Anew under the seal where that vouches for the state, and where this machine
+    /// knows of an answer that was lost: whoever spends the tokens next must.
+    private func record(_ new: SharedFacts, _ there: Known, _ own: SessionRecord) -> (SharedRecord, SealedSession?)? {
+        guard let state = SharedRecord.State(new.state) else { return nil }
+        guard var session = there.session else { return there.record.with(state).map { ($0, nil) } }
+        var isSame = there.record.state.isSealed == state.isSealed
+        if let lost = own.unanswered, own.localHolding(in: place) == .shared(.tokens(new.identity)),
+            session.record.unanswered == nil, let noted = session.noting(lost)
+        {
+            session = noted
+            isSame = false
+        }
+        if isSame { return there.record.with(state).map { ($0, session) } }
+        return (try? seal.seal(session, new.identity, state)).map { ($0, session) }
     }
 }
 

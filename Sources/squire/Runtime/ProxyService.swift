@@ -407,9 +407,14 @@ final class ProxyService {
         let timeout = loaded.configuration.session.timeout ?? .seconds(1)
         for session in [session] + oldSessions.compactMap(\.session) {
             // Nothing is lost of what can be had again at any time.
-            let isDone = session.shutdown(timeout: session.spends ? timeout + timeout : .zero)
-            if !isDone, session.spends {
+            switch session.end(timeout: session.spends ? timeout + timeout : .zero) {
+            case .refresh? where session.spends:
                 logging.logger().error("a refresh did not end in time; the session may need a login")
+            case .sharing?:
+                logging.logger().warning(
+                    "the other machines could not be told of all that this one did; the next start here tells them"
+                )
+            case .refresh?, nil: break
             }
         }
         if let inspectorThread, let inspector {

@@ -121,14 +121,26 @@ struct SessionAccess {
     func refresh(_ cause: RefreshCause) throws -> Token {
         let latch = Latch<Result<RefreshResponse, CredentialFailure>>()
         cache.refreshNow(cause: cause) { latch.set($0) }
-        switch latch.wait() {
+        let result = latch.wait()
+        if case .failure = result { giveLeaveBack() }
+        switch result {
         case .success(let reply): return reply.token
-        case .failure(.notRefreshable) where cache.status.foreignRefresh != nil:
+        case .failure(.notRefreshable)
+        where cache.status.foreignRefresh != nil || cache.status.sharedElsewhere != nil:
             throw ExitFailure.loginNeeded("squire: \(cache.status.advice ?? "the token is refreshed elsewhere")")
         case .failure(let failure):
             throw ExitFailure(failure, reason: heard.with { $0.reason }, login: loaded.lines.login)
         }
     }
+
+    /// The other machines wait for a claim that this process leaves behind.
+    private func giveLeaveBack() {
+        guard loaded.configuration.session.shared != nil else { return }
+        _ = cache.shutdown(timeout: Self.sharingTime)
+    }
+
+    /// How long a command waits at its end for what it shares.
+    private static let sharingTime = Duration.seconds(3)
 
     /// Makes sure that what is about to be done can be saved. `undone` says what was not done.
     func requireWritable(_ undone: String, makingDirectory: Bool = false) throws {

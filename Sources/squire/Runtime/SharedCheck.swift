@@ -79,12 +79,15 @@ struct SharedCheck {
 
     private var local: SharedDiagnosis.Local {
         guard let record, !record.isEmpty else { return .nothing }
-        return record.localHolding == .own ? .own(customer: record.token?.claims?.subject) : .shared
+        guard case .shared = record.localHolding(in: loaded.binding.sharedPlace) else {
+            return .own(customer: record.token?.claims?.subject)
+        }
+        return .shared
     }
 
     private func isBehind(_ there: SharedIdentity) -> Bool {
-        switch record?.localHolding ?? .shared(.nothing) {
-        case .own, .shared(.nothing): true
+        switch record?.localHolding(in: loaded.binding.sharedPlace) ?? .shared(.nothing) {
+        case .own, .elsewhere, .shared(.nothing): true
         case .shared(.tokens(let mine)): mine != there && !there.precedes(mine)
         case .shared(.ended(let mine)): !there.precedes(mine)
         }

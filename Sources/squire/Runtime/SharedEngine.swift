@@ -35,16 +35,23 @@ struct SharedEngine: Sendable {
     /// A store of its own; whoever asks for it stops it. `observe` hears what people may want to know, on threads of the
     /// store.
     func store(
-        observe: @escaping @Sendable (EtcdNotice) -> Void = { _ in }
+        observe: @escaping @Sendable (SharedNews) -> Void = { _ in }
     ) throws(ConfigurationError) -> any ManagedStore {
         switch configuration.engine {
         case .etcd(let etcd):
-            guard let store = EtcdStore(options(etcd), observe: observe) else {
+            let store = EtcdStore(options(etcd)) { notice in
+                // What else it notices becomes a failure where it matters.
+                if case .clusterChanged(let from, let to) = notice { observe(.engineReplaced(from: from, to: to)) }
+            }
+            guard let store else {
                 throw place.error("session.shared.etcd names no member")
             }
             return store
         case .kubernetes(let kubernetes):
-            guard let store = KubernetesStore(options(kubernetes)) else {
+            let store = KubernetesStore(options(kubernetes)) { notice in
+                if case .secretReplaced(let from, let to) = notice { observe(.engineReplaced(from: from, to: to)) }
+            }
+            guard let store else {
                 throw place.error("session.shared.kubernetes names no Secret")
             }
             return store
@@ -66,7 +73,7 @@ struct SharedEngine: Sendable {
             origin: loaded.binding.origin,
             timing: timing
         )
-        return SharedRunner(try store(), options, observe: observe)
+        return SharedRunner(try store(observe: observe), options, observe: observe)
     }
 
     func options(_ kubernetes: SharedConfiguration.Kubernetes) -> KubernetesOptions {

@@ -71,9 +71,9 @@ def identity(era=1, generation=0, login=None, parent=None):
     return {"id": random_id(), "parent": parent, "login": login or random_id(), "era": era, "generation": generation}
 
 
-def associated(place, identity, line, is_tombstone):
+def associated(place, identity, line, state):
     members = {"key": place, "v": 1, **identity, "kid": key_id(line)}
-    return compact({**members, "state": "none"} if is_tombstone else members)
+    return compact({**members, "state": state} if state in ("none", "refused") else members)
 
 
 def record(line, name, session, identity, state="ready", claim=None, prefix="squire"):
@@ -81,7 +81,7 @@ def record(line, name, session, identity, state="ready", claim=None, prefix="squ
     place = f"{prefix}/v1/session/{name}"
     state = "none" if session is None else state
     data = b"" if session is None else compact(session)
-    sealed = seal(derived(line, name), data, associated(place, identity, line, session is None))
+    sealed = seal(derived(line, name), data, associated(place, identity, line, "none" if session is None else state))
     members = {"v": 1, **identity, "state": state, "write": random_id()}
     if claim: members["claim"] = claim
     return compact({**members, "kid": key_id(line), "sealed": base64.b64encode(sealed).decode()})
@@ -91,5 +91,5 @@ def content(line, name, value, prefix="squire"):
     """What a record seals; nil if that key does not open it."""
     record = json.loads(value)
     who = {member: record[member] for member in ("id", "parent", "login", "era", "generation")}
-    data = associated(f"{prefix}/v1/session/{name}", who, line, record["state"] == "none")
+    data = associated(f"{prefix}/v1/session/{name}", who, line, record["state"])
     return opened(derived(line, name), base64.b64decode(record["sealed"]), data)

@@ -195,6 +195,9 @@ struct FleetMoves {
             take(action, number, &machine, &world)
         }
         if machine.state.phase == .idle, machine.state.wish.isRefresh { breach = .answered }
+        if case .sharing(let sharing) = machine.state.phase, sharing.cause == .healing, world.history.isEmpty {
+            breach = .quiet
+        }
         machine.state.forgetTime()
         if machine.state.claim == nil { machine.isLate = false }
         if case .saving = machine.state.phase {} else { machine.answer = 0 }
@@ -237,9 +240,8 @@ struct FleetMoves {
             world.had |= 1 << UInt32(world.token(view.facts))
         case .use(let identity):
             if fleet.omission != .localCopy { machine.disk = .tokens(identity) }
-        case .forget: machine.disk = .nothing
+        case .forget, .disown: machine.disk = .nothing
         case .say(.shared(let identity)): machine.disk = .tokens(identity)
-        case .say(.putsBack): if world.history.isEmpty { breach = .quiet }
         case .refuse, .say: break
         }
     }

@@ -33,7 +33,8 @@ import Testing
         let tombstone = try SharedSamples.seal(0).tombstone(try SharedSamples.identity())
         let root = try #require(SharedIdentity.login(after: 6))
         let others = [
-            try #require(record.with(.busy(claim))), try #require(record.with(.refused)), tombstone,
+            try #require(record.with(.busy(claim))), tombstone,
+            try SharedSamples.seal(0).seal(try SharedSamples.session(), root, .refused),
             try SharedSamples.seal(0).seal(try SharedSamples.session(), root),
         ]
         for one in [record] + others { #expect(try SharedRecord(parsing: one.bytes) == one) }

@@ -83,7 +83,7 @@ import Threads
         defer { for machine in machines { machine.stop() } }
         #expect(throws: Never.self) { try machines[1].logOut().get() }
         machines[0].wait(for: nil)
-        guard case .shared(.ended(let end)) = machines[0].saved?.localHolding else {
+        guard case .shared(.ended(let end)) = machines[0].saved?.localHolding(in: TestMachine.place) else {
             Issue.record("no logout in the file")
             return
         }
@@ -183,13 +183,36 @@ import Threads
         machines[0].wait(for: bobs)
     }
 
-    /// Who may write to the engine, and has no key, changes one word there.
+    /// Who may write to the engine, and has no key, changes one word there: nobody is told to log in.
+    @Test func wordOfSomebodyWithoutAKeyEndsNoSession() throws {
+        let machine = try fleet(1)[0]
+        defer { machine.stop() }
+        let before = try #require(engine.value)
+        let text = String(decoding: before.bytes, as: UTF8.self)
+        let changed = text.replacing("\"state\":\"ready\"", with: "\"state\":\"refused\"")
+        engine.put(StoredValue(bytes: Array(changed.utf8), revision: before.revision))
+        machine.wait { machine.session.status.shared?.problem?.contains("does not open") ?? false }
+        guard case .failure(.unavailable) = machine.askAgain().wait() else {
+            Issue.record("a login is asked for")
+            return
+        }
+        #expect(machine.saved?.isRefreshDenied == false && machine.session.status.state == .usable)
+        engine.put(before)
+        machine.wait { machine.session.status.shared?.problem == nil }
+        #expect(api.attempts == 0)
+    }
+
+    /// An engine that was restored says again that the API refuses, or no more.
     @Test func wordThatIsTakenBackEndsNoSession() throws {
         let machines = try fleet(2)
         defer { for machine in machines { machine.stop() } }
         let seal = try SharedSamples.seal(1)
         let before = try #require(engine.value)
-        let refused = try #require(SharedValue(before, seal).record?.with(.refused))
+        guard case .session(let record, let session) = SharedValue(before, seal) else {
+            Issue.record("no session")
+            return
+        }
+        let refused = try seal.seal(session, record.identity, .refused)
         engine.put(StoredValue(bytes: refused.bytes, revision: before.revision))
         for machine in machines { machine.wait { machine.saved?.isRefreshDenied ?? false } }
         engine.put(before)
@@ -232,6 +255,105 @@ import Threads
         let again = try TestMachine(engine, api, file: machines[0].file)
         defer { again.stop() }
         machines[1].wait(for: nil)
+    }
+
+    // MARK: What must not be sent again
+
+    /// The answer was lost, and `session.retry-lost` is `never`: no machine sends that token once more.
+    @Test func tokenWhoseAnswerWasLostIsSentByNobody() throws {
+        let machines = try (0..<2).map { _ in try TestMachine(engine, api, retriesLost: false) }
+        defer { for machine in machines { machine.stop() } }
+        #expect(throws: Never.self) { try machines[0].logIn(api.current).get() }
+        for machine in machines { machine.wait(for: TestAPI.token(0)) }
+        api.loseAnswers()
+        guard case .failure = machines[0].askAgain().wait() else {
+            Issue.record("a token")
+            return
+        }
+        guard case .failure(.loginNeeded) = machines[1].askAgain().wait() else {
+            Issue.record("the other machine sends it")
+            return
+        }
+        #expect(api.attempts == 1)
+        #expect(machines[1].session.status.explanation?.contains("cut off") ?? false)
+    }
+
+    /// Nor one that a machine claimed which fell silent: it may have sent it.
+    @Test func tokenOfADeadMachineIsSentByNobody() throws {
+        let machine = try TestMachine(engine, api, takeover: .zero, retriesLost: false)
+        defer { machine.stop() }
+        #expect(throws: Never.self) { try machine.logIn(api.current).get() }
+        let before = try #require(engine.value)
+        let record = try #require(SharedValue(before, try SharedSamples.seal(1)).record)
+        let claim = try #require(SharedRecord.Claim(id: .random(), by: "dead/1/a"))
+        let busy = try #require(record.with(.busy(claim)))
+        engine.put(StoredValue(bytes: busy.bytes, revision: StoreRevision("other")))
+        guard case .failure(.loginNeeded(let explanation)) = machine.askAgain().wait() else {
+            Issue.record("it is sent")
+            return
+        }
+        #expect(api.attempts == 0 && explanation?.contains("dead/1/a claimed it and fell silent") ?? false)
+    }
+
+    /// Leave to refresh that comes too late leaves nothing behind that says the refresh was sent.
+    @Test func leaveThatCameTooLateLeavesNoJournal() throws {
+        let clock = JournalClock()
+        let machine = try TestMachine(engine, api, clock: clock)
+        defer { machine.stop() }
+        #expect(throws: Never.self) { try machine.logIn(api.current).get() }
+        let journal = String(machine.file.path.dropLast("session.json".count)) + ".session.json.new"
+        clock.journal.with { $0 = journal }
+        guard case .failure(.unavailable) = machine.askAgain().wait() else {
+            Issue.record("a token")
+            return
+        }
+        #expect(api.attempts == 0 && access(journal, F_OK) != 0)
+        clock.journal.with { $0 = nil }
+        machine.session.engineIsBack()
+        #expect(try machine.askAgain().wait().get() == TestAPI.token(1))
+        #expect(machine.saved?.history.allSatisfy { $0.outcome == .refreshed } ?? false)
+    }
+
+    // MARK: Other places
+
+    /// What machines share elsewhere is neither brought here, nor refreshed from here.
+    @Test func sessionOfAnotherPlaceIsNotBroughtHere() throws {
+        let former = try fleet(1)[0]
+        former.stop()
+        let other = MemoryEngine()
+        let place = "squire/v1/session/other"
+        let moved = try TestMachine(other, api, file: former.file, place: place)
+        defer { moved.stop() }
+        moved.wait { moved.session.status.shared?.isReachable == true }
+        guard case .failure(.notRefreshable) = moved.askAgain().wait() else {
+            Issue.record("a token")
+            return
+        }
+        #expect(other.writes == 0 && api.attempts == 0)
+        #expect(moved.session.status.advice?.contains("memory \(SharedSamples.place)") ?? false)
+        // A login there is that place's.
+        #expect(throws: Never.self) { try moved.logIn(TestAPI.token(5), replacing: .any).get() }
+        #expect(other.writes == 1 && moved.session.status.sharedElsewhere == nil)
+    }
+
+    /// Without `session.shared`, the others' token is not refreshed alone.
+    @Test func sessionOfOthersIsNotRefreshedAlone() throws {
+        let former = try fleet(1)[0]
+        former.stop()
+        let alone = try Session(
+            file: former.file,
+            source: api.source,
+            binding: SessionBinding(origin: TestMachine.origin)
+        )
+        let latch = Latch<Result<RefreshResponse, CredentialFailure>>()
+        alone.refreshNow(cause: .manual) { latch.set($0) }
+        guard case .failure(.notRefreshable) = latch.wait() else {
+            Issue.record("a token")
+            return
+        }
+        #expect(alone.token == api.current && api.attempts == 0)
+        #expect(alone.status.advice?.contains("would end it for all of them") ?? false)
+        #expect(alone.shutdown(timeout: .seconds(10)))
     }
 
     // MARK: Keys

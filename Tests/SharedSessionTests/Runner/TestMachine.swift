@@ -10,6 +10,8 @@ import Threads
 final class TestAPI: Sendable {
     private struct State {
         var number = 0
+        var attempts = 0
+        var losesAnswers = false
         var refreshes = 0
         var refusals = 0
         var meanwhile: (@Sendable () -> Void)?
@@ -34,6 +36,11 @@ final class TestAPI: Sendable {
     }
 
     var current: Token { Self.token(state.with { $0.number }) }
+    var attempts: Int { state.with { $0.attempts } }
+
+    /// From now on it acts, and its answers are lost.
+    func loseAnswers() { state.with { $0.losesAnswers = true } }
+
     var refreshes: Int { state.with { $0.refreshes } }
     var refusals: Int { state.with { $0.refusals } }
 
@@ -42,18 +49,22 @@ final class TestAPI: Sendable {
 
     fileprivate func refresh(_ token: Token?) -> TokenOutcome {
         let (outcome, meanwhile) = state.with { state -> (TokenOutcome, (@Sendable () -> Void)?) in
+            state.attempts += 1
             guard token == Self.token(state.number) else {
                 state.refusals += 1
                 return (.refused(reason: "status 401", status: 401), nil)
             }
             state.number += 1
             state.refreshes += 1
+            if state.losesAnswers { return (.lost(reason: "cut off", response: nil), nil) }
             defer { state.meanwhile = nil }
             return (.obtained(TokenSet(accessToken: Self.token(state.number))), state.meanwhile)
         }
         meanwhile?()
         return outcome
     }
+
+    var source: any TokenSource { Source(api: self) }
 
     fileprivate struct Source: TokenSource {
         let api: TestAPI
@@ -74,6 +85,7 @@ final class TestMachine: Sendable {
     private let news: Guarded<[SharedNews]>
 
     static let origin = "https://api.example.com"
+    static let place = SessionBinding.place(engine: "memory", key: SharedSamples.place)
 
     /// A file of its own, unless another process of the machine has one.
     init(
@@ -84,6 +96,9 @@ final class TestMachine: Sendable {
         takeover: Duration = .seconds(40),
         key: UInt8 = 1,
         keyFile: String = "/nowhere/shared.key",
+        place: String = SharedSamples.place,
+        retriesLost: Bool = true,
+        clock: any CredentialClock = SystemClock(),
         begins: Bool = true
     ) throws {
         var template = Array("/tmp/squire-shared.XXXXXX".utf8CString)
@@ -101,16 +116,17 @@ final class TestMachine: Sendable {
         var options = SharedRunner.Options(
             engine: "memory",
             name: SharedSamples.name,
-            place: SharedSamples.place,
+            place: place,
             seal: try SharedSamples.seal(key),
             keyFile: keyFile,
             origin: Self.origin,
-            timing: SharedTiming(takeover: takeover)
+            timing: SharedTiming(takeover: takeover, retriesLost: retriesLost)
         )
         options.keyInterval = .milliseconds(10)
         let runner = SharedRunner(
             store,
             options,
+            clock: clock,
             observe: { heard in
                 news.with { $0.append(heard) }
                 changed()
@@ -119,7 +135,11 @@ final class TestMachine: Sendable {
         session = try Session(
             file: file,
             source: TestAPI.Source(api: api),
-            binding: SessionBinding(origin: Self.origin),
+            policy: RefreshPolicy(retriesLost: retriesLost),
+            binding: SessionBinding(
+                origin: Self.origin,
+                sharedPlace: SessionBinding.place(engine: "memory", key: place)
+            ),
             sharing: runner,
             emit: { _ in changed() }
         )
@@ -149,7 +169,7 @@ final class TestMachine: Sendable {
     var saved: SessionRecord? { (try? file.load())?.record }
 
     var savedIdentity: SharedIdentity? {
-        guard case .shared(.tokens(let identity)) = saved?.localHolding else { return nil }
+        guard case .shared(.tokens(let identity)) = saved?.localHolding(in: TestMachine.place) else { return nil }
         return identity
     }
 
@@ -176,4 +196,16 @@ final class TestMachine: Sendable {
         }
         return latch
     }
+}
+
+/// Three seconds later as soon as a refresh's journal is there.
+final class JournalClock: CredentialClock {
+    let journal = Guarded<String?>(nil)
+
+    func elapsed() -> Int64 {
+        let isThere = journal.with { $0 }.map { access($0, F_OK) == 0 } ?? false
+        return SystemClock().elapsed() + (isThere ? 3_000_000_000 : 0)
+    }
+
+    func wall() -> Int { SystemClock().wall() }
 }
