@@ -276,6 +276,20 @@ class FleetScenario(Scenario):
         self.assertEqual(statuses, [status] * len(machines), "\n".join(wrong[:1]))
         return answers
 
+    def refreshing(self, fleet, machine, **how):
+        """A refresh by that machine that the API has, and the client whose request led there."""
+        fault = fleet.api.next_refresh(**how)
+        fleet.api.end()
+        machine.answers = []
+
+        def ask():
+            # Its machine may die under it.
+            with contextlib.suppress(OSError, http.client.HTTPException): machine.answers.append(machine.ask())
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        self.assertTrue(fault.arrived.wait(LIMIT), "no refresh")
+        return fault, thread
+
     def assert_one_refresh_each(self, fleet, count):
         """Of so many rotations, and none that the API refused."""
         self.assertEqual([refresh.outcome for refresh in fleet.api.refreshes], ["rotated"] * count, fleet.api.refreshes)

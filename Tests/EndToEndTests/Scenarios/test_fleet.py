@@ -34,7 +34,7 @@ class Rotations(FleetScenario):
         """The others are refused in the instant in which the next token reaches them: they take that, and refresh nothing."""
         fleet = self.fleet(3)
         self.assert_answers(fleet.machines)
-        for count in range(1, 21):
+        for count in range(1, 7):
             fleet.api.end()
             self.assertEqual(fleet.machines[count % 3].ask().status, 200)
             self.assert_answers(fleet.machines)
@@ -80,10 +80,10 @@ class Rotations(FleetScenario):
         self.assert_one_refresh_each(fleet, 1)
 
     def test_everybody_does_something_at_once(self):
-        """A login, a logout and a refresh, six times: all machines agree afterwards, and never on what is dead."""
+        """A login, a logout and a refresh, three times: all machines agree afterwards, and never on what is dead."""
         fleet = self.fleet(3)
         api, (first, second, third) = fleet.api, fleet.machines
-        for round in range(6):
+        for round in range(3):
             token = api.sign_in()
             results = parallel(3, lambda index: [lambda: first.login(token, "--replace"), lambda: second.command("logout", code=None),
                                                  lambda: third.inspect("/api/session/refresh", "POST")][index]())
@@ -128,20 +128,6 @@ class Rotations(FleetScenario):
 
 
 class Faults(FleetScenario):
-    def refreshing(self, fleet, machine, **how):
-        """A refresh by that machine that the API has, and the client whose request led there."""
-        fault = fleet.api.next_refresh(**how)
-        fleet.api.end()
-        machine.answers = []
-
-        def ask():
-            # Its machine may die under it.
-            with contextlib.suppress(OSError, http.client.HTTPException): machine.answers.append(machine.ask())
-        thread = threading.Thread(target=ask, daemon=True)
-        thread.start()
-        self.assertTrue(fault.arrived.wait(LIMIT), "no refresh")
-        return fault, thread
-
     def test_what_cannot_be_shared_is_said_loudly(self):
         """The holder loses the engine after its claim: it serves its clients, says so, and shares when it can."""
         fleet = self.fleet(3, **PATIENT)
@@ -202,23 +188,6 @@ class Faults(FleetScenario):
         self.assert_answers(fleet.machines)
         self.assert_one_refresh_each(fleet, 1)
 
-    def test_a_dead_holder_is_replaced(self):
-        """It dies after its claim, before the API has acted: another machine takes over, once it has been silent for long enough."""
-        fleet = self.fleet(3)
-        holder, *others = fleet.machines
-        go = threading.Event()
-        self.addCleanup(go.set)
-        self.refreshing(fleet, holder, before=go, acts=False)
-        holder.kill()
-        begun = time.monotonic()
-        while others[0].ask().status != 200: self.assertLess(time.monotonic() - begun, 12, "nobody takes over")
-        self.assertGreater(fleet.api.refreshes[1].at - begun, 5.5)
-        self.within(1, lambda: others[1].token() == others[0].token(), "the other has it, too")
-        self.assertEqual([refresh.outcome for refresh in fleet.api.refreshes], [None, "rotated"])
-        holder.start()
-        self.within(2, lambda: fleet.have(others[0].token()), "who comes back has it, too")
-        self.assert_answers(fleet.machines)
-
     def test_without_the_engine(self):
         """A living token serves; one that is refused is not refreshed, by nobody, until the engine is back."""
         fleet = self.fleet(2)
@@ -243,32 +212,6 @@ class Faults(FleetScenario):
         fleet.engine.start(0)
         self.within(10, lambda: all(machine.ask().status == 200 for machine in fleet.machines), "the session is back")
         self.assert_one_refresh_each(fleet, 1)
-
-    def test_late_writes(self):
-        """A claim, then a result, that the engine has seconds after the machine gave it up: harmless."""
-        fleet = self.fleet(2, **PATIENT)
-        api, (holder, other) = fleet.api, fleet.machines
-        holder.late(b"/v3/kv/txn", 3)
-        api.end()
-        # It goes on with another claim, or leaves it to the other machine.
-        parallel(2, lambda index: fleet.machines[index].ask())
-        self.within(5, lambda: sum(relay.delivered_late for relay in holder.relays), "the late claim is delivered")
-        self.within(1, lambda: fleet.have(api.refreshes[0].child.value), "all machines have the token")
-        self.assert_answers(fleet.machines)
-        self.assert_one_refresh_each(fleet, 1)
-        # And the result.
-        go = threading.Event()
-        fault, thread = self.refreshing(fleet, holder, before=go)
-        holder.late(b"/v3/kv/txn", 3)
-        go.set()
-        thread.join(LIMIT)
-        self.assertEqual([answer.status for answer in holder.answers], [200])
-        new = api.refreshes[1].child.value
-        self.within(5, lambda: fleet.have(new), "all machines have the token")
-        self.within(5, lambda: sum(relay.delivered_late for relay in holder.relays) == 2, "the late result is delivered")
-        self.assert_answers(fleet.machines)
-        self.assertTrue(fleet.have(new))
-        self.assert_one_refresh_each(fleet, 2)
 
     def test_an_engine_that_forgets(self):
         """Emptied, or restored from an older snapshot: what the machines hold comes back, and a logout stays one."""

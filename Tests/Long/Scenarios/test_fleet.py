@@ -294,3 +294,50 @@ class Takeovers(FleetScenario):
 
 if __name__ == "__main__":
     main()
+
+
+class Slow(FleetScenario):
+    """What takes seconds with three machines."""
+
+    def test_a_dead_holder_is_replaced(self):
+        """It dies after its claim, before the API has acted: another machine takes over, once it has been silent for long enough."""
+        fleet = self.fleet(3)
+        holder, *others = fleet.machines
+        go = threading.Event()
+        self.addCleanup(go.set)
+        self.refreshing(fleet, holder, before=go, acts=False)
+        holder.kill()
+        begun = time.monotonic()
+        while others[0].ask().status != 200: self.assertLess(time.monotonic() - begun, 12, "nobody takes over")
+        self.assertGreater(fleet.api.refreshes[1].at - begun, 5.5)
+        self.within(1, lambda: others[1].token() == others[0].token(), "the other has it, too")
+        self.assertEqual([refresh.outcome for refresh in fleet.api.refreshes], [None, "rotated"])
+        holder.start()
+        self.within(2, lambda: fleet.have(others[0].token()), "who comes back has it, too")
+        self.assert_answers(fleet.machines)
+
+    def test_late_writes(self):
+        """A claim, then a result, that the engine has seconds after the machine gave it up: harmless."""
+        fleet = self.fleet(2, takeover=60)
+        api, (holder, other) = fleet.api, fleet.machines
+        holder.late(b"/v3/kv/txn", 3)
+        api.end()
+        # It goes on with another claim, or leaves it to the other machine.
+        parallel(2, lambda index: fleet.machines[index].ask())
+        self.within(5, lambda: sum(relay.delivered_late for relay in holder.relays), "the late claim is delivered")
+        self.within(1, lambda: fleet.have(api.refreshes[0].child.value), "all machines have the token")
+        self.assert_answers(fleet.machines)
+        self.assert_one_refresh_each(fleet, 1)
+        # And the result.
+        go = threading.Event()
+        fault, thread = self.refreshing(fleet, holder, before=go)
+        holder.late(b"/v3/kv/txn", 3)
+        go.set()
+        thread.join(LIMIT)
+        self.assertEqual([answer.status for answer in holder.answers], [200])
+        new = api.refreshes[1].child.value
+        self.within(5, lambda: fleet.have(new), "all machines have the token")
+        self.within(5, lambda: sum(relay.delivered_late for relay in holder.relays) == 2, "the late result is delivered")
+        self.assert_answers(fleet.machines)
+        self.assertTrue(fleet.have(new))
+        self.assert_one_refresh_each(fleet, 2)
