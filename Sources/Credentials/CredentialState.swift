@@ -15,8 +15,6 @@ struct CredentialState: Sendable {
         /// The route whose rejection led to the refresh that brought it, while the request that led is not back; and
         /// until when, on `CredentialClock.elapsed()`, that is waited for.
         var lead: (route: UInt64, until: Int64)?
-        /// It begins a login, of whatever process; no refresh brought it.
-        var isLogin: Bool
     }
 
     /// What is known about refreshing the current token.
@@ -167,8 +165,7 @@ struct CredentialState: Sendable {
                     expiresAt: expiresAt,
                     receivedAt: record.receivedAt ?? now.wall,
                     isRefreshed: isRefreshed
-                ),
-                isLogin: isLogin && !isRefreshed
+                )
             )
             if case .inFlight(_, _, let route?, _) = refresh, isRefreshed {
                 current?.lead = (route, now.elapsed.adding(saturating: Self.leadTime))
@@ -205,9 +202,10 @@ struct CredentialState: Sendable {
         guard generation == rejection.generation else { return }
         current?.standing.reject(route, hadAccepted: hadAccepted, now: now)
         if rejection.ledRefresh || hadAccepted, current?.lead?.route == route { current?.lead = nil }
-        // A token that a route accepted, and rejects a moment later, died at once, by other hands. What a login put in
-        // its place meanwhile was never refreshed: that may yet help.
-        let isUntried = rejection.mayRefresh && current?.isLogin == true
+        // A token that a route accepted, and rejects a moment later, died at once, by other hands. What a login or
+        // another process put in its place meanwhile was not refreshed from here, and may have ended since: a refresh
+        // may yet help.
+        let isUntried = rejection.mayRefresh && current?.credential.isRefreshed == false
         if rejection.ledRefresh, !hadAccepted, !isUntried { storm.refreshDidNotHelp(route, now: now.elapsed) }
     }
 

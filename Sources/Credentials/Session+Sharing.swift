@@ -113,12 +113,13 @@ extension Session: SharedSide {
         defer { handle?.unlock() }
         let before = snapshot
         var problem: String?
+        var kept = Kept.nothing
         saving.withLock {
             do throws(SessionFileError) {
                 guard isLocked || handle != nil else {
                     throw SessionFileError("another process has held \(file.path).lock. Is a squire stopped?")
                 }
-                try save(identity, in: file, change)
+                kept = try save(identity, in: file, change)
             } catch {
                 var record = snapshot.record
                 change(&record)
@@ -133,17 +134,18 @@ extension Session: SharedSide {
             let change = AdoptedChange(from: before.record, to: snapshot.record)
             emit(.adopted(change, of: .machine, generation: generation))
         }
+        if case .beforeShared = kept { emit(.keptBeforeShared(path: file.beforeSharedPath)) }
         if let problem { reportUnsaved(problem) }
         // Those who wait for a refresh of this process are answered by its end.
         if !isLocked { resumeWaiters() }
     }
 
-    /// `saving` and the file's lock are held.
+    /// Gives what became of what was there. `saving` and the file's lock are held.
     private func save(
         _ identity: SharedIdentity,
         in file: SessionFile,
         _ change: (inout SessionRecord) -> Void
-    ) throws(SessionFileError) {
+    ) throws(SessionFileError) -> Kept {
         while true {
             let (record, loaded) = try changing(file, replacesForeign: false)
             if let loaded, let theirs = loaded.record.localHolding(in: place).identity,
@@ -152,34 +154,48 @@ extension Session: SharedSide {
                 // Another process of this machine was quicker, or knows of something newer.
                 let hand = Publication.Hand.machine(AdoptedChange(from: snapshot.record, to: loaded.record))
                 publish(loaded.record, .saved(loaded.version), by: hand)
-                return
+                return .nothing
             }
             var changed = record
             change(&changed)
             changed.share(as: identity, in: place)
             let kept = try keep(record, replacedBy: changed, file)
-            let version = try file.keeping(kept, replacedBy: changed) { () throws(SessionFileError) in
+            let version = try file.keeping(kept.previous, replacedBy: changed) { () throws(SessionFileError) in
                 try file.save(changed, mayReplace: { file.version() == loaded?.version })
             }
             // Else somebody without the lock was quicker: theirs counts as what was there.
             guard let version else { continue }
             publish(changed, .saved(version), by: .machine(AdoptedChange(from: snapshot.record, to: changed)))
             file.removeAnswer()
-            return
+            return kept
         }
     }
 
-    /// Gives the login that is to be kept as the previous one. Keeps one that was this machine's own beside the file.
+    /// What becomes of the login that another machine's takes the place of.
+    private enum Kept {
+        case nothing
+        /// It is to be kept as the previous one.
+        case previous(SessionRecord)
+        /// It was this machine's own, and is kept beside the file.
+        case beforeShared
+
+        var previous: SessionRecord? {
+            guard case .previous(let record) = self else { return nil }
+            return record
+        }
+    }
+
+    /// Keeps a login that was this machine's own beside the file.
     private func keep(
         _ former: SessionRecord,
         replacedBy new: SessionRecord,
         _ file: SessionFile
-    ) throws(SessionFileError) -> SessionRecord? {
+    ) throws(SessionFileError) -> Kept {
         let isNews = former.lineage != new.lineage && former.token != new.token
-        guard isNews, !former.isDead(canRefresh: mayRefresh(former), now: clock.now.wall) else { return nil }
-        guard former.localHolding(in: place) == .own else { return former }
+        guard isNews, !former.isDead(canRefresh: mayRefresh(former), now: clock.now.wall) else { return .nothing }
+        guard former.localHolding(in: place) == .own else { return .previous(former) }
         try file.keepBeforeShared(former)
-        return nil
+        return .beforeShared
     }
 
     /// What was this machine's own becomes the session of all.

@@ -12,6 +12,8 @@ public enum SessionEvent: Sendable {
     case loggedIn(generation: Generation)
     /// A login took the place of a session that may have lived on.
     case replaced(ReplacedSession)
+    /// The machines' session took the place of one that was this machine's own, which is kept in that file.
+    case keptBeforeShared(path: String)
     /// A login was not taken over: the file holds the session of another API.
     case loginIgnored(reason: String)
     case loggedOut

@@ -26,17 +26,17 @@ public struct SharedIdentity: Hashable, Sendable {
         self.generation = generation
     }
 
-    /// Of a new login, or of a logout's tombstone: `after` is the highest era that was seen, 0 where there was none.
-    /// Nil at the end of counting.
-    public static func login(after era: Int) -> SharedIdentity? {
+    /// Of a new login, or of a logout's tombstone, under the name `id`: `era` is the highest that was seen, 0 where there
+    /// was none. Nil at the end of counting.
+    public static func login(_ login: SharedID, _ id: SharedID, after era: Int) -> SharedIdentity? {
         guard era < maxCount else { return nil }
-        return SharedIdentity(id: .random(), parent: nil, login: .random(), era: max(era, 0) + 1, generation: 0)
+        return SharedIdentity(id: id, parent: nil, login: login, era: max(era, 0) + 1, generation: 0)
     }
 
-    /// Of what a refresh of this token set brought. Nil at the end of counting.
-    public func child() -> SharedIdentity? {
+    /// Of what a refresh of this token set brought, under the name `id`. Nil at the end of counting.
+    public func child(_ id: SharedID) -> SharedIdentity? {
         guard generation < Self.maxCount else { return nil }
-        return SharedIdentity(id: .random(), parent: id, login: login, era: era, generation: generation + 1)
+        return SharedIdentity(id: id, parent: self.id, login: login, era: era, generation: generation + 1)
     }
 
     public func hash(into hasher: inout Hasher) { hasher.combine(id) }

@@ -45,6 +45,13 @@ public enum SessionLog {
             LogMessage(.notice, event: "login", "logged in: token \(generation)", [("generation", .count(generation))])
         case .replaced(let session):
             replaced(session)
+        case .keptBeforeShared(let path):
+            LogMessage(
+                .notice,
+                event: "shared",
+                "this machine's own session gave way to the one that the machines share; it is kept in \(path)",
+                [("outcome", .text("joined")), ("kept_in", .text(path))]
+            )
         case .loginIgnored(let reason):
             LogMessage(
                 .error,

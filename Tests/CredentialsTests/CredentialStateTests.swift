@@ -257,6 +257,20 @@ import Testing
         #expect(state.storm.isOn)
     }
 
+    /// What another process put there has ended before it was heard of: no refresh of this one has been in vain yet.
+    @Test func rejectionOfWhatAnotherProcessBrought() {
+        var state = state()
+        #expect(reject(&state, route: 7, now: 0) == .start(after: 0))
+        #expect(state.beginRefresh(ledBy: 7) == 1)
+        var record = SessionRecord()
+        record.put(TokenSet(accessToken: makeToken("a"), expiresIn: 3600), .signIn, now: wall)
+        record.put(TokenSet(accessToken: makeToken("b"), expiresIn: 3600), .refresh, now: wall)
+        state.publish(record, canRefresh: true, now: Instant(elapsed: 0, wall: wall))
+        #expect(state.endRefresh(replacing: 1, .settled, now: 0) == nil)
+        #expect(reject(&state, route: 7, ledRefresh: true, now: 0) == .start(after: 0))
+        #expect(!state.storm.isOn)
+    }
+
     private func refreshed(_ state: inout CredentialState, _ token: Token) {
         var record = SessionRecord()
         record.put(TokenSet(accessToken: token, expiresIn: 3600), .refresh, now: wall)

@@ -189,9 +189,7 @@ extension SharedState {
         case .logout(let id, let login): new = (id, login, false)
         }
         wish = .nothing
-        guard last < SharedIdentity.maxCount,
-            let identity = SharedIdentity(id: new.id, parent: nil, login: new.login, era: last + 1, generation: 0)
-        else {
+        guard let identity = SharedIdentity.login(new.login, new.id, after: last) else {
             refuse(.exhausted, &turn)
             return false
         }
@@ -209,7 +207,7 @@ extension SharedState {
     /// The engine has nothing: what this machine has becomes the session of all. True when it is under way.
     private mutating func joins(_ turn: inout Turn) -> Bool {
         guard case .join(let id, let login) = wish,
-            let identity = SharedIdentity(id: id, parent: nil, login: login, era: 1, generation: 0)
+            let identity = SharedIdentity.login(login, id, after: 0)
         else { return false }
         wish = .nothing
         phase = .saving(identity, .joining)

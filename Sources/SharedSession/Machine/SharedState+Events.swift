@@ -371,11 +371,3 @@ extension SharedState {
         }
     }
 }
-
-extension SharedIdentity {
-    /// Of what a refresh of this token set brought, under the name `id`. Nil at the end of counting.
-    func child(_ id: SharedID) -> SharedIdentity? {
-        guard generation < Self.maxCount else { return nil }
-        return SharedIdentity(id: id, parent: self.id, login: login, era: era, generation: generation + 1)
-    }
-}

@@ -37,9 +37,6 @@ public struct SharedRecord: Equatable, Sendable {
             self.by = by
             self.beat = beat
         }
-
-        /// The same a beat later; nil at the end of counting.
-        public var next: Claim? { Claim(id: id, by: by, beat: beat + 1) }
     }
 
     public let identity: SharedIdentity

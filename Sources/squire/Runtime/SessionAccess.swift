@@ -63,7 +63,7 @@ struct SessionAccess {
                     case .notSaved(let text):
                         Output.error("squire: the new token is in use but NOT SAVED, and the old one is dead: \(text)")
                     case .refreshed, .unchanged, .adopted, .recovered, .loggedIn, .loginIgnored, .loggedOut, .saved,
-                        .died, .denied, .revived,
+                        .died, .denied, .revived, .keptBeforeShared,
                         .fileUnreadable:
                         break
                     }

@@ -31,6 +31,7 @@ class Joining(FleetScenario):
         self.assertFalse(machine.token() == own)
         self.assertTrue(machine.token(machine.kept) == own)
         self.assertEqual(machine.kept.stat().st_mode & 0o777, 0o600)
+        self.assertIn(f"it is kept in {machine.kept}", machine.text())
         self.assert_answers(fleet.machines)
         # It was neither sent nor ended.
         self.assertTrue(fleet.api.is_alive(own))

@@ -32,7 +32,7 @@ enum SharedRecordInvariants {
             let read = try? SharedRecord(parsing: other.bytes)
             try require(read == other && other.write != record.write, "in another state it cannot be read")
         }
-        try require(record.identity.child().map { $0.parent == record.identity.id } ?? true, "a child of another")
+        try require(record.identity.child(.random()).map { $0.parent == record.identity.id } ?? true, "a child of another")
     }
 
     private static func checkSeal(_ record: SharedRecord) throws {

@@ -31,7 +31,7 @@ import Testing
 
     @Test func eachStateIsReadAsItWasWritten() throws {
         let tombstone = try SharedSamples.seal(0).tombstone(try SharedSamples.identity())
-        let root = try #require(SharedIdentity.login(after: 6))
+        let root = try #require(SharedIdentity.login(.random(), .random(), after: 6))
         let others = [
             try #require(record.with(.busy(claim))), tombstone,
             try SharedSamples.seal(0).seal(try SharedSamples.session(), root, .refused),
@@ -150,12 +150,11 @@ import Testing
         let id = SharedID.random()
         let last = SharedIdentity.maxCount
         let end = try #require(SharedIdentity(id: id, parent: nil, login: id, era: last, generation: last))
-        #expect(end.child() == nil)
-        #expect(SharedIdentity.login(after: last) == nil && SharedIdentity.login(after: Int.max) == nil)
-        #expect(SharedIdentity.login(after: Int.min)?.era == 1)
+        #expect(end.child(.random()) == nil)
+        let login = { SharedIdentity.login(.random(), .random(), after: $0) }
+        #expect(login(last) == nil && login(Int.max) == nil && login(Int.min)?.era == 1)
         #expect(SharedIdentity(id: id, parent: nil, login: id, era: last + 1, generation: 0) == nil)
-        #expect(SharedRecord.Claim(id: id, by: "a", beat: last)?.next == nil)
-        let child = try #require(try SharedSamples.identity().child())
+        let child = try #require(try SharedSamples.identity().child(.random()))
         #expect(child.parent == (try SharedSamples.identity().id) && child.generation == 58 && child.era == 3)
     }
 
