@@ -31,7 +31,7 @@ class Joining(FleetScenario):
         self.assertFalse(machine.token() == own)
         self.assertTrue(machine.token(machine.kept) == own)
         self.assertEqual(machine.kept.stat().st_mode & 0o777, 0o600)
-        self.assertIn(f"it is kept in {machine.kept}", machine.text())
+        self.within(2, lambda: f"it is kept in {machine.kept}" in machine.text(), "it is said where its own is kept")
         self.assert_answers(fleet.machines)
         # It was neither sent nor ended.
         self.assertTrue(fleet.api.is_alive(own))

@@ -32,7 +32,8 @@ enum SharedRecordInvariants {
             let read = try? SharedRecord(parsing: other.bytes)
             try require(read == other && other.write != record.write, "in another state it cannot be read")
         }
-        try require(record.identity.child(.random()).map { $0.parent == record.identity.id } ?? true, "a child of another")
+        let child = record.identity.child(.random())
+        try require(child.map { $0.parent == record.identity.id } ?? true, "a child of another")
     }
 
     private static func checkSeal(_ record: SharedRecord) throws {
