@@ -24,6 +24,14 @@ let staticFoundation = [
     "CoreFoundation", "_FoundationCShims", "_FoundationCollections", "_FoundationICU", "stdc++",
 ]
 
+/// Which commit is built: `config/install` and `config/package` say it. SwiftPM knows it, too
+/// (`Context.gitInformation`), but keeps its answer when there is another commit.
+let commit: String = {
+    let said = Context.environment["SQUIRE_COMMIT"] ?? ""
+    let isOne = !said.isEmpty && said.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "+.-".contains($0)) }
+    return isOne ? said : "unknown"
+}()
+
 let package = Package(
     name: "squire",
     platforms: [.macOS(.v15)],
@@ -55,6 +63,8 @@ let package = Package(
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         // The few system calls that Swift cannot import.
         .target(name: "CSystem"),
+        // Which commit this is. Alone, so that another one costs the compilation of four lines.
+        .target(name: "CVersion", cSettings: [.define("SQUIRE_COMMIT", to: "\"\(commit)\"")]),
 
         // The C library under one name, owned descriptors, clocks, and arithmetic that does not overflow.
         .target(name: "Platform", swiftSettings: common),
@@ -145,8 +155,9 @@ let package = Package(
         .executableTarget(
             name: "squire",
             dependencies: [
-                "CSystem", "Credentials", "Diagnosis", "EventIO", "HTTP1", "Inspector", "Platform", "Playground",
-                "ReverseProxy", "Settings", "SharedSession", "Support", "Threads", "TokenSources", "Upstream",
+                "CSystem", "CVersion", "Credentials", "Diagnosis", "EventIO", "HTTP1", "Inspector", "Platform",
+                "Playground", "ReverseProxy", "Settings", "SharedSession", "Support", "Threads", "TokenSources",
+                "Upstream",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

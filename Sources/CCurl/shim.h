@@ -113,6 +113,11 @@ static inline CURLcode ccurl_tls_begins(CURL *easy, void *context, void *data) {
     return CURLE_OK;
 }
 
+// The running libcurl, and the TLS library that it uses.
+static inline const curl_version_info_data *ccurl_versions(void) {
+    return curl_version_info(CURLVERSION_NOW);
+}
+
 // The running libcurl's version, 0xXXYYZZ.
 static inline unsigned ccurl_version(void) {
     return curl_version_info(CURLVERSION_NOW)->version_num;

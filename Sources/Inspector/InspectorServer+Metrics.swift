@@ -7,12 +7,12 @@ extension InspectorServer {
         _ counts: Counters.Snapshot,
         _ refreshes: RefreshCounts,
         _ session: SessionStatus,
-        version: String,
+        build: BuildInfo,
         startedAt: Int
     ) -> String {
         var text = Exposition()
         text.family("squire_build_info", "gauge", "Which Squire this is: the value is 1.")
-        text.sample("squire_build_info", ["version": version], "1")
+        text.sample("squire_build_info", build.labels, "1")
         text.family("process_start_time_seconds", "gauge", "When the process began, in seconds since 1970.")
         text.sample("process_start_time_seconds", [:], "\(startedAt)")
         text.family("squire_requests_total", "counter", "Exchanges by the status the client got.")

@@ -29,7 +29,8 @@ public final class InspectorServer: LocalHandler {
     /// What became of the tokens.
     let book: GenerationBook
     private let refreshes: RefreshCounts
-    let version: String
+    let build: BuildInfo
+    var version: String { build.version }
     private let startedAt = SystemClock().wall()
     private(set) var access: InspectorAccess
     private var sameUser: Bool
@@ -61,7 +62,7 @@ public final class InspectorServer: LocalHandler {
         generations: GenerationBook = GenerationBook(),
         access: InspectorAccess,
         sameUser: Bool,
-        version: String,
+        build: BuildInfo,
         patience: Duration = .seconds(5),
         keep: Int = 16 << 20,
         reference: LoopBound<InspectorServer?>
@@ -72,7 +73,7 @@ public final class InspectorServer: LocalHandler {
         book = generations
         self.access = access
         self.sameUser = sameUser
-        self.version = version
+        self.build = build
         self.patience = patience
         store = ExchangeStore(keep: keep)
         self.reference = reference
@@ -175,7 +176,7 @@ public final class InspectorServer: LocalHandler {
                     proxy.snapshot(),
                     refreshes,
                     proxy.current().session.status,
-                    version: version,
+                    build: build,
                     startedAt: startedAt
                 ) + Self.metrics(proxy.recordings.counts, evicted: store.evicted, viewers: feed.count)
             responder.send(InspectorResponse.text(200, text, type: "text/plain; version=0.0.4; charset=utf-8"))

@@ -15,6 +15,13 @@ public enum CurlLibrary {
         signal(SIGXFSZ, SIG_IGN)
     }
 
-    /// For `--version`: libcurl and the TLS library it uses.
-    public static var version: String { String(cString: curl_version()) }
+    /// The libcurl that runs.
+    public static var version: String { ccurl_versions()?.pointee.version.map { String(cString: $0) } ?? "unknown" }
+
+    /// The OpenSSL that it uses, or another library with that one's name before it.
+    public static var tlsVersion: String {
+        guard let text = ccurl_versions()?.pointee.ssl_version else { return "none" }
+        let version = String(cString: text)
+        return version.hasPrefix("OpenSSL/") ? String(version.dropFirst(8)) : version
+    }
 }

@@ -7,8 +7,6 @@ import Upstream
 /// The root command.
 @main
 struct Squire: ParsableCommand {
-    static let version = "0.1.0"
-
     static let configuration = CommandConfiguration(
         commandName: "squire",
         abstract: "A local reverse proxy that carries your bearer token.",
@@ -27,7 +25,7 @@ struct Squire: ParsableCommand {
             cannot be written, 74 I/O (a listener that cannot bind), 75 try again later, 77 a login is needed, \
             78 configuration error.
             """,
-        version: "squire \(version)",
+        version: Version.text,
         subcommands: [
             RunCommand.self, DemoCommand.self, PlaygroundCommand.self, LoginCommand.self, LogoutCommand.self,
             TokenCommand.self, StatusCommand.self, ReloadCommand.self, ExecCommand.self, CheckCommand.self,

@@ -62,7 +62,7 @@ import Threads
                     refreshes: RefreshCounts(),
                     access: InspectorAccess(AccessConfiguration(), name: socket.name),
                     sameUser: false,
-                    version: "test",
+                    build: BuildInfo(version: "test"),
                     patience: patience,
                     reference: reference
                 )

@@ -56,7 +56,7 @@ extension ProxyService {
                 generations: generations,
                 access: InspectorAccess(configuration.access, name: socket.name),
                 sameUser: configuration.access.sameUser,
-                version: Squire.version,
+                build: Version.build,
                 keep: configuration.inspector.keep,
                 reference: inspector
             )

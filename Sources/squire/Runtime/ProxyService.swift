@@ -154,7 +154,7 @@ final class ProxyService {
         let listen = names.map(Self.url(of:))
         let upstream = loaded.configuration.upstreamURL
         let words = [
-            "squire \(Squire.version): \(listen.joined(separator: " and ")) -> \(upstream)",
+            "squire \(Version.number): \(listen.joined(separator: " and ")) -> \(upstream)",
             subject.map { "customer \($0)" }, token, page.map { "open \($0) to see what goes through" },
         ]
         return LogMessage(
@@ -162,7 +162,7 @@ final class ProxyService {
             event: "start",
             words.compactMap(\.self).joined(separator: ", "),
             [
-                ("version", .text(Squire.version)), ("listen", .list(listen)), ("upstream", .text(upstream)),
+                ("version", .text(Version.number)), ("listen", .list(listen)), ("upstream", .text(upstream)),
                 ("subject", subject.map(LogMessage.Value.text)), ("session", .text(status.state.rawValue)),
                 ("expires_in", status.expiresIn.map(LogMessage.Value.number)),
                 ("inspector", page.map(LogMessage.Value.text)),

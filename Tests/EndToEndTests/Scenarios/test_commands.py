@@ -100,7 +100,9 @@ access: {same-user: perhaps}
     def test_usage(self):
         for arguments in (("frobnicate",), ("run", "--frobnicate"), ("login",), ("login", "--token", "secret"), ("playground", "--grace", "x"), ("exec",)):
             self.command(*arguments, code=64)
-        self.assertIn("squire 0", self.command("--version").stdout)
+        lines = self.command("--version").stdout.splitlines()
+        self.assertEqual([line.split()[0] for line in lines], ["squire", "commit", "libcurl", "OpenSSL", "libevent"])
+        self.assertTrue(all(re.fullmatch(r"\w+ [\w.+-]+", line) for line in lines), lines)
         for name in ("run", "demo", "playground", "login", "logout", "token", "status", "exec", "check", "explain"):
             self.assertIn("OVERVIEW", self.command(name, "--help").stdout)
             self.assertIn(name, self.command("--help").stdout)

@@ -157,7 +157,8 @@ class Health(Inspected):
     def test_what_it_is_and_since_when(self):
         squire, _ = self.inspected()
         text = self.ask(squire, "GET", "/metrics").data.decode()
-        self.assertRegex(text, r'(?m)^squire_build_info\{version="[0-9.]+"\} 1$')
+        self.assertRegex(text, r'(?m)^squire_build_info\{commit="[\w.+-]+",libcurl="[0-9.]+",libevent="[\w.-]+",'
+            r'openssl="[\w.+-]+",version="[0-9.]+"\} 1$')
         self.assertAlmostEqual(int(re.search(r"(?m)^process_start_time_seconds (\d+)$", text)[1]), time.time(), delta=30)
         status = self.ask(squire, "GET", "/api/status").json
         self.assertEqual((status["pid"], status["config"]), (squire.process.pid, os.path.realpath(squire.config)))

@@ -1,0 +1,3 @@
+#include "cversion.h"
+
+const char *cversion_commit(void) { return SQUIRE_COMMIT; }
