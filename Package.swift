@@ -65,6 +65,8 @@ let package = Package(
         .target(name: "CSystem"),
         // Which commit this is. Alone, so that another one costs the compilation of four lines.
         .target(name: "CVersion", cSettings: [.define("SQUIRE_COMMIT", to: "\"\(commit)\"")]),
+        // config/reference.yaml, compiled in.
+        .target(name: "ReferenceFile"),
 
         // The C library under one name, owned descriptors, clocks, and arithmetic that does not overflow.
         .target(name: "Platform", swiftSettings: common),
@@ -108,8 +110,8 @@ let package = Package(
         .target(
             name: "Settings",
             dependencies: [
-                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "SharedSession", "Support", "Threads",
-                "TokenSources", "Upstream",
+                "Credentials", "EventIO", "HTTP1", "Platform", "ReferenceFile", "ReverseProxy", "SharedSession",
+                "Support", "Threads", "TokenSources", "Upstream",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Yams", package: "Yams"),

@@ -11,6 +11,16 @@ public enum PrivateFile {
         return isWritten
     }
 
+    /// The same where nothing may lie before: `EEXIST` then, and nothing is changed.
+    public static func createNew(_ path: String, _ bytes: some Collection<UInt8>) throws(SystemError) {
+        let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
+        guard fchmod(file.number, 0o600) == 0, file.writeAll(bytes), file.synchronize() else {
+            let error = SystemError("cannot write \(path)")
+            unlink(path)
+            throw error
+        }
+    }
+
     /// Whether anything lies at `path`, and be it a link that leads nowhere. One lstat(2).
     public static func exists(_ path: String) -> Bool {
         var information = stat()

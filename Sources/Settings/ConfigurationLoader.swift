@@ -49,7 +49,8 @@ public struct ConfigurationLoader {
     /// Where a pod has its service account.
     var serviceAccount = ConfigurationSections.usualServiceAccount
 
-    static let unaskedName = "squire.yaml"
+    /// The file that is used unasked where it lies in the directory of a command.
+    public static let unaskedName = "squire.yaml"
 
     /// `overrides` are the options. `environment` may hold the same as variables.
     public init(

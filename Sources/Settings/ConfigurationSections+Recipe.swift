@@ -100,7 +100,7 @@ extension ConfigurationSections {
         }
         return mapping.entries.compactMap { entry in
             let keyNode = entry.key
-            guard let rule = rule(keyNode, entry.value) else { return nil }
+            guard let rule = rule(keyNode, entry.value, of: "session.refresh.headers") else { return nil }
             guard Self.isFieldName(rule.name), rule.value.utf8.allSatisfy(Octet.isFieldContent) else {
                 issues.add(
                     "session.refresh.headers: \"\(rule.name)\" is not a valid header name or value",

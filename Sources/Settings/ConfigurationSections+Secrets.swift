@@ -57,9 +57,15 @@ extension ConfigurationSections {
 
     static let headerKeys = ["value", "overwrite", "secret"] + secretKeys
 
-    /// A header whose value is a map: `{value: V, overwrite: true, secret: true}`, or a secret instead of the value.
-    func headerRule(_ keyNode: YAMLNode, _ valueNode: YAMLNode, name: String, source: String) -> HeaderRule? {
-        let key = "headers.\(name)"
+    /// A header whose value is a map: `{value: V, overwrite: true, secret: true}`, or a secret instead of the value. `key`
+    /// is its whole key.
+    func headerRule(
+        _ keyNode: YAMLNode,
+        _ valueNode: YAMLNode,
+        name: String,
+        key: String,
+        source: String
+    ) -> HeaderRule? {
         guard let map = MapReader(valueNode, prefix: "\(key).", keys: Self.headerKeys, issues: issues) else {
             return nil
         }

@@ -98,9 +98,10 @@ struct ConfigurationSections {
         configuration.headers = rules
     }
 
-    func rule(_ keyNode: YAMLNode, _ valueNode: YAMLNode) -> HeaderRule? {
+    /// A field of the map `fields`, a whole key.
+    func rule(_ keyNode: YAMLNode, _ valueNode: YAMLNode, of fields: String = "headers") -> HeaderRule? {
         guard let name = keyNode.text else {
-            issues.add("headers: a name must be a word", at: keyNode)
+            issues.add("\(fields): a name must be a word", at: keyNode)
             return nil
         }
         let source = issues.place(of: keyNode)
@@ -108,7 +109,7 @@ struct ConfigurationSections {
         case .scalar(let scalar):
             return HeaderRule(name: name, value: scalar.text, source: source)
         default:
-            return headerRule(keyNode, valueNode, name: name, source: source)
+            return headerRule(keyNode, valueNode, name: name, key: "\(fields).\(name)", source: source)
         }
     }
 

@@ -15,6 +15,7 @@ struct Squire: ParsableCommand {
             refreshes the token when the API refuses it, and sends the request again. The tool never knows.
 
             Try it with nothing set up:      squire demo
+            A first configuration:           squire init --upstream https://api.example.com
             With a configuration:            squire login --token -    then    squire run
             In a script:                     squire exec -- ./my-script    or    curl -H "$(squire token --format header)" …
 
@@ -29,7 +30,7 @@ struct Squire: ParsableCommand {
         subcommands: [
             RunCommand.self, DemoCommand.self, PlaygroundCommand.self, LoginCommand.self, LogoutCommand.self,
             TokenCommand.self, StatusCommand.self, ReloadCommand.self, ExecCommand.self, CheckCommand.self,
-            ExplainCommand.self, ProfileCommand.self, SharedCommand.self,
+            ExplainCommand.self, InitCommand.self, ProfileCommand.self, SharedCommand.self,
         ]
     )
 

@@ -1,0 +1,17 @@
+/// The program that this process runs.
+public enum OwnProgram {
+    /// Its file, without links, from the root on; nil where the system does not say.
+    public static var path: String? {
+        #if os(Linux)
+        let named = "/proc/self/exe"
+        #else
+        var size: UInt32 = 4096
+        var bytes = [CChar](repeating: 0, count: Int(size))
+        guard _NSGetExecutablePath(&bytes, &size) == 0 else { return nil }
+        let named = bytes.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+        #endif
+        guard let resolved = realpath(named, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+}

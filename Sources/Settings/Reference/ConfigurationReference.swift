@@ -1,0 +1,141 @@
+import ReferenceFile
+
+/// All that a configuration may say: `config/reference.yaml`, which is in the program, taken apart.
+///
+/// In that file what is not commented out is the default. A key is commented out with a `#` in its own column, and its
+/// map's keys with one in the column of the map's; behind each stand its kind, its presence and what it is for.
+public struct ConfigurationReference: Sendable {
+    /// The file, as `squire init --full` prints it.
+    public static let text: String = {
+        var size = 0
+        let bytes = UnsafeBufferPointer(start: reference_file(&size), count: size)
+        return String(decoding: bytes, as: UTF8.self)
+    }()
+
+    /// Whether a configuration says a key without being told to.
+    enum Presence: Equatable, Sendable {
+        /// What the file shows is the default.
+        case defaulted
+        case required
+        /// What the file shows is an example.
+        case optional
+    }
+
+    struct Entry: Sendable {
+        /// `*` stands for names that people choose.
+        var path: [String]
+        /// YAML on one line; empty for a map.
+        var value: String
+        /// Not commented out.
+        var isActive: Bool
+        /// One of them.
+        var kinds: [ReferenceKind]
+        var presence: Presence
+        var meaning: String
+        var line: Int
+
+        var name: String { path.joined(separator: ".") }
+        var isMap: Bool { kinds.contains { $0 == .map || $0.element != nil } }
+    }
+
+    /// What is wrong with the file, which is a fault of the program.
+    struct Malformed: Error, Equatable {
+        var line: Int
+        var reason: String
+    }
+
+    private(set) var entries: [Entry] = []
+
+    init(parsing text: String = text) throws(Malformed) {
+        var maps: [(indentation: Int, entry: Int)] = []
+        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            if let more = Self.continuation(line), !entries.isEmpty {
+                entries[entries.count - 1].meaning += " " + more
+                continue
+            }
+            guard let key = Key(line) else {
+                let sentence = line.drop { $0 == " " }
+                guard sentence.isEmpty || sentence == "#" || sentence.hasPrefix("# ") else {
+                    throw Malformed(line: number + 1, reason: "is neither a key nor a sentence")
+                }
+                continue
+            }
+            while let last = maps.last, last.indentation >= key.indentation { maps.removeLast() }
+            let parent = maps.last.map { entries[$0.entry] }
+            let isFree = parent?.kinds.contains { $0.element != nil } ?? false
+            let path = (parent?.path ?? []) + [isFree ? "*" : key.name]
+            maps.append((key.indentation, entries.count))
+            entries.append(
+                Entry(
+                    path: path,
+                    value: key.value,
+                    isActive: key.isActive,
+                    kinds: [],
+                    presence: .defaulted,
+                    meaning: key.comment,
+                    line: number + 1
+                )
+            )
+        }
+        for index in entries.indices { try describe(&entries[index]) }
+    }
+
+    /// The keys of the map at `path`.
+    func children(of path: [String]) -> [Entry] {
+        entries.filter { $0.path.count == path.count + 1 && $0.path.starts(with: path) }
+    }
+
+    /// Takes the kind and the presence from the beginning of a comment.
+    private func describe(_ entry: inout Entry) throws(Malformed) {
+        let line = entry.line
+        let fail = { (reason: String) in Malformed(line: line, reason: reason) }
+        guard let end = entry.meaning.firstRange(of: ". ") else { throw fail("has a kind and no meaning") }
+        var kind = entry.meaning[..<end.lowerBound]
+        for (mark, presence) in [(", required", Presence.required), (", no default", .optional)]
+        where kind.hasSuffix(mark) {
+            kind = kind.dropLast(mark.utf8.count)
+            entry.presence = presence
+        }
+        guard let kinds = ReferenceKind.kinds(parsing: kind) else { throw fail("\"\(kind)\" is no kind") }
+        entry.kinds = kinds
+        entry.meaning = String(entry.meaning[end.upperBound...])
+        guard !entry.meaning.isEmpty else { throw fail("has a kind and no meaning") }
+    }
+
+    /// What a comment in a column of its own goes on with.
+    private static func continuation(_ line: Substring) -> Substring? {
+        let text = line.drop { $0 == " " }
+        guard line.utf8.count - text.utf8.count >= 20, text.hasPrefix("# ") else { return nil }
+        return text.dropFirst(2)
+    }
+}
+
+/// A line with a key: `name: value  # comment`, commented out or not.
+private struct Key {
+    var indentation: Int
+    var name: String
+    var value: String
+    var comment: String
+    var isActive: Bool
+
+    init?(_ line: Substring) {
+        var rest = line.drop { $0 == " " }
+        indentation = line.utf8.count - rest.utf8.count
+        isActive = !rest.hasPrefix("#")
+        if !isActive {
+            let inside = rest.dropFirst()
+            rest = inside.drop { $0 == " " }
+            let blanks = inside.utf8.count - rest.utf8.count
+            // One blank makes it a sentence.
+            guard blanks != 1 else { return nil }
+            indentation += blanks
+        }
+        let name = rest.prefix { $0.isLetter || $0 == "-" }
+        rest = rest.dropFirst(name.count)
+        guard !name.isEmpty, rest.hasPrefix(": "), let mark = rest.firstRange(of: " # ") else { return nil }
+        self.name = String(name)
+        let value = rest[..<mark.lowerBound].dropFirst().drop { $0 == " " }
+        self.value = String(value.reversed().drop { $0 == " " }.reversed())
+        comment = String(rest[mark.upperBound...])
+    }
+}

@@ -1,0 +1,145 @@
+public import Platform
+import Support
+
+/// A first configuration for a person to go on with: `squire init`.
+public struct NewConfiguration: Sendable {
+    /// A value that only the person knows, by its key and line.
+    public typealias Blank = (name: String, line: Int)
+
+    /// The file.
+    public private(set) var text = ""
+    /// What stands in it as an example only.
+    public private(set) var blanks: [Blank] = []
+
+    private static let blank = "CHANGE-ME"
+
+    /// Why an answer cannot be used: the rest of a sentence that begins with `--upstream`, and what to do.
+    public struct Refused: Error, Equatable {
+        public var reason: String
+    }
+
+    /// `schema` is the path of the JSON Schema for editors, if it is installed.
+    public init(upstream: String? = nil, profile: Profile? = nil, schema: String? = nil) throws(Refused) {
+        if let schema { add("# yaml-language-server: $schema=\(schema)") }
+        add("# Squire's configuration. What it means: squire check. Every key there is: squire init --full")
+        if schema == nil {
+            add("# For completion in an editor: squire init --schema > squire.schema.json, and as the first line here")
+            add("#   # yaml-language-server: $schema=squire.schema.json")
+        }
+        add("")
+        if let profile { add("profile: \(profile.name)", profile.summary) }
+        addUpstream(upstream, profile)
+        add("#listen: localhost:8080", "where your tools find it; a bare port will do")
+        addHeaders(profile)
+        addSession(profile)
+        try check()
+    }
+
+    private mutating func add(_ line: String, _ comment: String? = nil) {
+        text += (comment.map { line.padded(to: 36) + "# \($0)" } ?? line) + "\n"
+    }
+
+    private mutating func addBlank(_ name: String, _ line: String, _ comment: String) {
+        add(line, comment)
+        blanks.append((name, text.utf8.count { $0 == UInt8(ascii: "\n") }))
+    }
+
+    // MARK: Sections
+
+    private mutating func addUpstream(_ upstream: String?, _ profile: Profile?) {
+        let meaning = "the API: scheme, host, port, and a path that goes before each target"
+        let own = profile.flatMap { ConfigurationSections.value(["upstream"], in: $0.document)?.text }
+        switch (upstream, own) {
+        case (let upstream?, _): add("upstream: \(Self.scalar(upstream))", meaning)
+        case (nil, let own?): add("#upstream: \(own)", "the preset's; another one goes before it")
+        case (nil, nil): addBlank("upstream", "upstream: https://api.example.com", "\(Self.blank): \(meaning)")
+        }
+    }
+
+    private mutating func addHeaders(_ profile: Profile?) {
+        add("")
+        var required: [String] = []
+        if let profile, case .sequence(let list)? = ConfigurationSections.value(["requires"], in: profile.document) {
+            required = list.elements.compactMap(\.text).filter { !$0.contains(".") }
+        }
+        let meaning = "sent unless a client sent its own of that name"
+        add(required.isEmpty ? "#headers:" : "headers:", meaning)
+        for name in required { addBlank("headers.\(name)", "  \(name): \(Self.blank)", "the API asks for it") }
+        // Below a key that is commented out the mark stands in that key's column.
+        add(required.isEmpty ? "#  X-Api-Key: {env: API_KEY}" : "  #X-Api-Key: {env: API_KEY}", "or {file: PATH}")
+    }
+
+    private mutating func addSession(_ profile: Profile?) {
+        add("")
+        if let profile {
+            guard case .mapping(let oauth)? = ConfigurationSections.value(["session", "oauth"], in: profile.document)
+            else {
+                return add("#session: {name: alice}", "configurations of one name and API share a session")
+            }
+            return addOAuth(oauth)
+        }
+        add("session:", "where tokens come from; without any of these: squire login --token -")
+        add("  #sign-in: [POST /login]", "requests that bring a token, and never carry one")
+        add("  #refresh: {path: /refresh, token: /token}", "a request that gets the next token with this one")
+        add("  #oauth: {issuer: https://login.example.com, client-id: my-tool}")
+        add("  #exec: [gcloud, auth, print-access-token]")
+        add("  #token-file: /var/run/secrets/tokens/api")
+        add("  #missing: forward", "without a token requests go on all the same, in place of 401")
+    }
+
+    /// What a preset cannot know.
+    private mutating func addOAuth(_ oauth: YAMLNode.Mapping) {
+        add("session:")
+        add("  oauth:")
+        if oauth["issuer"] == nil, oauth["token-endpoint"] == nil {
+            addBlank(
+                "session.oauth.issuer",
+                "    issuer: https://login.example.com",
+                "\(Self.blank): or name token-endpoint and authorization-endpoint"
+            )
+        }
+        addBlank("session.oauth.client-id", "    client-id: \(Self.blank)", "of the client that you registered")
+        if oauth["client-authentication"]?.value.text?.hasPrefix("client-secret") ?? false {
+            addBlank(
+                "session.oauth.client-secret",
+                "    client-secret: \(Self.blank)",
+                "or {env: NAME}, {file: PATH}, {exec: [COMMAND]}"
+            )
+        }
+        if oauth["scope"] == nil { add("    #scope: read write", "what you ask for") }
+    }
+
+    // MARK: Values
+
+    /// A text as a value: in double quotes, which JSON's are, unless it is plainly a URL.
+    private static func scalar(_ text: String) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+            default: "-._~:/%[]@".utf8.contains(byte)
+            }
+        }
+        return isPlain && text.hasPrefix("http") ? text : JSONValue.string(text).serialized()
+    }
+
+    /// Reads it as a command would, without anybody's environment.
+    private func check() throws(Refused) {
+        do throws(ConfigurationError) {
+            _ = try ConfigurationLoader(environment: [:]).read(text, path: "squire.yaml")
+        } catch {
+            let message = error.issues.first?.message ?? error.description
+            throw Refused(reason: message.hasPrefix("upstream ") ? String(message.dropFirst(9)) : message)
+        }
+    }
+
+    // MARK: The file
+
+    /// Writes it to `path`, mode 0600, unless something is there: `EEXIST` then.
+    public func write(to path: String) throws(SystemError) { try PrivateFile.createNew(path, text.utf8) }
+}
+
+extension String {
+    fileprivate func padded(to width: Int) -> String {
+        utf8.count + 2 > width ? self + "  " : self + String(repeating: " ", count: width - utf8.count)
+    }
+}

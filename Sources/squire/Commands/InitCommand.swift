@@ -1,0 +1,121 @@
+import ArgumentParser
+import Platform
+import Settings
+
+struct InitCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "init",
+        abstract: "Write a first configuration, with comments, and say how to go on.",
+        discussion: """
+            Writes ./squire.yaml, or the file that --config names, for this user alone (0600), and never over one that \
+            is there. It holds for squire check as it is; what only you know stands in it as CHANGE-ME.
+
+              squire init --upstream https://api.example.com/v1
+              squire init --profile slack
+
+            --full and --schema write no file. The first prints every key with its default, its bounds and its meaning: \
+            a configuration that means the defaults. The second prints a JSON Schema of that for editors, which a line \
+            at the top of a configuration names: # yaml-language-server: $schema=FILE. Where Squire was installed with \
+            its schema, squire init writes that line.
+
+            Exit codes: 0 done, 64 wrong usage, 73 the file is there already or cannot be written.
+            """
+    )
+
+    @Option(name: .long, help: ArgumentHelp("The API's URL.", valueName: "url"))
+    var upstream: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The preset for it: squire profile lists them.", valueName: "name"),
+        completion: .list(Profile.names)
+    )
+    var profile: String?
+
+    @Option(
+        name: .long,
+        help: ArgumentHelp("The file to write. (default: squire.yaml)", valueName: "file"),
+        completion: .file()
+    )
+    var config: String?
+
+    @Flag(name: .long, help: "Print every key with its default and meaning.")
+    var full = false
+
+    @Flag(name: .long, help: "Print the JSON Schema for editors.")
+    var schema = false
+
+    func validate() throws {
+        if full, schema { throw ValidationError("--full and --schema cannot both be given") }
+        let isAsked = upstream != nil || profile != nil || config != nil
+        if full || schema, isAsked {
+            throw ValidationError("\(full ? "--full" : "--schema") prints, and writes nothing: give it alone")
+        }
+        if config?.isEmpty == true { throw ValidationError("--config names no file") }
+    }
+
+    func run() throws {
+        if full { return Output.write(1, ConfigurationReference.text) }
+        if schema { return Output.write(1, ConfigurationSchema.text) }
+        let new = try self.new()
+        let path = config ?? ConfigurationLoader.unaskedName
+        do throws(SystemError) {
+            try new.write(to: path)
+        } catch {
+            throw Self.failure(error, path)
+        }
+        say(new, path)
+    }
+
+    private func new() throws -> NewConfiguration {
+        var preset: Profile?
+        if let profile {
+            preset = Profile.named(profile)
+            if preset == nil {
+                throw ExitFailure.usage("squire: there is no preset \"\(profile)\"\(Profile.hint(for: profile))")
+            }
+        }
+        do throws(NewConfiguration.Refused) {
+            return try NewConfiguration(upstream: upstream, profile: preset, schema: Self.installedSchema)
+        } catch {
+            throw ExitFailure.usage("squire: --upstream \(error.reason)")
+        }
+    }
+
+    /// Where an installation has the schema: beside the program's own directory.
+    private static var installedSchema: String? {
+        guard let program = OwnProgram.path else { return nil }
+        let directories = program.split(separator: "/").dropLast(2)
+        let path = (directories + ["share", "squire", "squire.schema.json"]).map { "/\($0)" }.joined()
+        // What a comment cannot hold is no reason not to write the rest.
+        return PrivateFile.exists(path) && path.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F } ? path : nil
+    }
+
+    private static func failure(_ error: SystemError, _ path: String) -> ExitFailure {
+        switch error.code {
+        case EEXIST:
+            .notWritable(
+                "squire: \(path) is there already, and nothing was changed. To write another: squire init --config FILE"
+            )
+        case ENOENT:
+            .notWritable("squire: \(path) cannot be written: its directory is not there. Make it first, with mkdir -p")
+        default: .notWritable("squire: \(path) cannot be written: \(error.reason)")
+        }
+    }
+
+    private func say(_ new: NewConfiguration, _ path: String) {
+        // A file that a variable names comes before that which lies here.
+        let isShadowed = !(Environment.all["SQUIRE_CONFIG"] ?? "").isEmpty
+        let named = config ?? (isShadowed ? path : nil)
+        var lines = (login: "squire login", run: "squire run")
+        do {
+            let found = try Loading.load(named, ConfigurationOverrides(), .look).lines
+            lines = (found.login, found.line("run"))
+        } catch {
+            Output.error((error as? ExitFailure)?.message ?? "\(error)")
+        }
+        Output.line("\(path): written")
+        for blank in new.blanks { Output.line("  line \(blank.line): \(blank.name) is for you to fill in") }
+        Output.line("Next:\n  \(lines.login)\n  \(lines.run)")
+    }
+}
