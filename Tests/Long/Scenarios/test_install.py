@@ -1,0 +1,85 @@
+"""config/install: what they put where, what they leave alone, and that it runs from there."""
+import os, pathlib, shutil, subprocess, tempfile, unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def run(*arguments, code=0, **environment):
+    result = subprocess.run([str(argument) for argument in arguments], capture_output=True, text=True,
+                            env={**os.environ, **environment})
+    if result.returncode != code:
+        raise AssertionError(f"{arguments} ends with {result.returncode}: {result.stdout}{result.stderr}")
+    return result
+
+
+class Place(unittest.TestCase):
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="squire-install-"))
+        self.addCleanup(shutil.rmtree, self.directory)
+
+
+class Install(Place):
+    def files(self):
+        return sorted(str(path.relative_to(self.prefix)) for path in self.prefix.rglob("*"))
+
+    def setUp(self):
+        super().setUp()
+        self.prefix = self.directory / "a place"
+        self.install = ROOT / "config/install"
+
+    def test_installs_and_takes_away_what_it_installed_and_nothing_else(self):
+        (self.prefix / "bin").mkdir(parents=True)
+        (self.prefix / "bin/other").write_text("mine")
+        before = self.files()
+        said = run(self.install, self.prefix, PATH=f"{self.prefix}/bin:/usr/bin:/bin").stderr
+        self.assertNotIn("PATH lacks it", said)
+        squire = self.prefix / "bin/squire"
+        self.assertTrue(run(squire, "--version").stdout.startswith("squire "))
+        for name in ("man/man1/squire.1", "man/man1/squire-shared-key.1", "bash-completion/completions/squire",
+                     "zsh/site-functions/_squire", "fish/vendor_completions.d/squire.fish",
+                     "squire/squire.schema.json", "doc/squire/examples/reference.yaml"):
+            self.assertTrue((self.prefix / "share" / name).stat().st_size > 100, name)
+        once = self.files()
+        # Again, over a running one and over a file that the former version had.
+        stale = self.prefix / "share/squire/stale"
+        stale.write_text("old")
+        listed = self.prefix / "share/squire/installed"
+        listed.write_text(listed.read_text() + "file share/squire/stale\nfile ../../escaped\n")
+        escaped = self.directory.parent / "escaped"
+        playground = subprocess.Popen([squire, "playground", "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE)
+        self.addCleanup(playground.wait)
+        self.addCleanup(playground.stdout.close)
+        self.addCleanup(playground.kill)
+        playground.stdout.readline()
+        self.assertFalse(escaped.exists())
+        said = run(self.install, self.prefix, PATH="/usr/bin:/bin").stderr
+        self.assertIn("PATH lacks it", said)
+        self.assertEqual(self.files(), once)
+        self.assertIsNone(playground.poll())
+        run(self.install, "--uninstall", self.prefix)
+        self.assertEqual(self.files(), before)
+        self.assertIn("nothing of config/install", run(self.install, "--uninstall", self.prefix, code=69).stderr)
+
+    def test_what_another_has_put_there_stays(self):
+        (self.prefix / "bin").mkdir(parents=True)
+        (self.prefix / "bin/squire").write_text("another")
+        said = run(self.install, self.prefix, code=73).stderr
+        self.assertIn("bin/squire is there, and not from here", said)
+        self.assertEqual(self.files(), ["bin", "bin/squire"])
+
+    def test_usage(self):
+        run(self.install, "--prefix", code=64)
+        run(self.install, "/a", "/b", code=64)
+
+    @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not here")
+    def test_the_manual_has_no_faults(self):
+        run(ROOT / "config/manual", os.environ["SQUIRE_BINARY"], self.directory / "man1")
+        pages = sorted((self.directory / "man1").iterdir())
+        self.assertGreater(len(pages), 15)
+        found = subprocess.run(["mandoc", "-Tlint", *pages], capture_output=True, text=True).stdout.splitlines()
+        # The pages name one another, and are not installed.
+        self.assertEqual([line for line in found if "referenced manual not found: Xr squire" not in line], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
