@@ -1,4 +1,4 @@
-"""config/install: what they put where, what they leave alone, and that it runs from there."""
+"""config/install and config/package: what they put where, what they leave alone, and that it runs from there."""
 import os, pathlib, shutil, subprocess, tempfile, unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -79,6 +79,20 @@ class Install(Place):
         found = subprocess.run(["mandoc", "-Tlint", *pages], capture_output=True, text=True).stdout.splitlines()
         # The pages name one another, and are not installed.
         self.assertEqual([line for line in found if "referenced manual not found: Xr squire" not in line], [])
+
+
+@unittest.skipUnless(shutil.which("dpkg-deb") and shutil.which("dpkg-shlibdeps"), "this is no Debian")
+class Package(Place):
+    def test_it_runs_from_the_package(self):
+        # What the release build links is what it needs.
+        environment = {"SQUIRE_BINARY": os.environ.get("SQUIRE_RELEASE", "")}
+        run(ROOT / "config/package", self.directory, **environment)
+        package, = self.directory.glob("*.deb")
+        said = run(ROOT / "config/package", "--test", package)
+        self.assertIn("answers, with a bearer", said.stdout)
+        depends = run("dpkg-deb", "-f", package, "Depends").stdout
+        for library in ("libc6 (>=", "libcurl4", "libevent-2", "ca-certificates"):
+            self.assertIn(library, depends)
 
 
 if __name__ == "__main__":
