@@ -44,11 +44,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         // The logging interface; the two formats of `--log-format` are its backend, in the squire target.
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        // YAML with line and column marks, which configuration errors need.
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
-        // The two C libraries. Each is imported by one target only: EventIO and Upstream.
+        // The C libraries. Each is imported by one target only: EventIO, Upstream and Settings.
         .systemLibrary(
             name: "CLibevent",
             pkgConfig: "libevent",
@@ -58,6 +56,13 @@ let package = Package(
             name: "CCurl",
             pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]
+        ),
+        // YAML with line and column marks, which configuration errors need. Without a Swift library around it, which
+        // would bring Foundation and its Unicode data along.
+        .systemLibrary(
+            name: "CLibyaml",
+            pkgConfig: "yaml-0.1",
+            providers: [.apt(["libyaml-dev"]), .brew(["libyaml"])]
         ),
         // Sign-in answers that a server compresses though it was asked not to. libcurl brings the library along.
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
@@ -110,11 +115,10 @@ let package = Package(
         .target(
             name: "Settings",
             dependencies: [
-                "Credentials", "EventIO", "HTTP1", "Platform", "ReferenceFile", "ReverseProxy", "SharedSession",
-                "Support", "Threads", "TokenSources", "Upstream",
+                "CLibyaml", "Credentials", "EventIO", "HTTP1", "Platform", "ReferenceFile", "ReverseProxy",
+                "SharedSession", "Support", "Threads", "TokenSources", "Upstream",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
-                .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: common
         ),

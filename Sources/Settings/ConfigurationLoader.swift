@@ -159,15 +159,10 @@ public struct ConfigurationLoader {
         let issues = IssueCollector(source: path ?? "squire", isFile: path != nil)
         var root: YAMLNode?
         if let text {
-            if let control = ControlCharacters.first(in: text) {
-                let message =
-                    "holds \(ControlCharacters.escape(control.scalar)), a control character, which YAML forbids"
-                throw ConfigurationError([.init(source: path ?? "", line: control.line, message: message)])
-            }
             do {
                 root = try YAMLReader.read(text)
             } catch {
-                throw ConfigurationError([.init(source: path ?? "", line: error.line, message: error.message)])
+                throw ConfigurationError([.init(source: path ?? "", line: error.line, message: "\(error)")])
             }
         }
         var sections = ConfigurationSections(

@@ -1,21 +1,6 @@
-/// Characters that YAML forbids, or that would act on a terminal instead of being shown.
+/// Characters that would act on a terminal instead of being shown.
 public enum ControlCharacters {
-    /// The first character that a YAML file must not hold as it is (YAML 1.2 section 5.1, `c-printable`), and its line,
-    /// counted from 1.
-    static func first(in text: String) -> (scalar: Unicode.Scalar, line: Int)? {
-        var line = 1
-        for scalar in text.unicodeScalars {
-            switch scalar.value {
-            case 0x0A: line += 1
-            case 0x09, 0x0D, 0x85: break
-            case 0..<0x20, 0x7F..<0xA0, 0xFFFE, 0xFFFF: return (scalar, line)
-            default: break
-            }
-        }
-        return nil
-    }
-
-    /// The same text, on one line, with nothing in it that acts on a terminal: control characters, line separators and
+    /// A text, on one line, with nothing in it that acts on a terminal: control characters, line separators and
     /// marks that change the direction of writing stand as `\x1B` or `\u{2028}`.
     public static func escaped(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: acts) else { return text }

@@ -10,13 +10,20 @@ struct MapReader {
     init?(_ node: YAMLNode, prefix: String, keys: [String], issues: IssueCollector) {
         guard case .mapping(let mapping) = node else {
             let name = prefix.isEmpty ? "the configuration" : "\(prefix.dropLast())"
-            issues.add("\(name) must be a map of keys and values", at: node)
+            let isRunTogether = node.text?.contains(":") ?? false
+            issues.add(
+                "\(name) must be a map of keys and values"
+                    + (isRunTogether ? ": is a blank missing after a colon?" : ""),
+                at: node
+            )
             return nil
         }
         self.node = node
         self.issues = issues
         self.prefix = prefix
         var entries: [(key: String, keyNode: YAMLNode, value: YAMLNode)] = []
+        // What has no value yet, though lines may follow that were meant to be below it.
+        var bare: String?
         for entry in mapping.entries {
             let keyNode = entry.key
             guard let key = keyNode.text else {
@@ -24,16 +31,21 @@ struct MapReader {
                 continue
             }
             guard keys.contains(key) else {
-                let hint = Spelling.nearest(to: key, among: keys).map { ": did you mean \"\($0)\"?" }
-                issues.add(
-                    "unknown key \"\(prefix)\(key)\"" + (hint ?? "; known are \(keys.joined(separator: ", "))"),
-                    at: keyNode
-                )
+                issues.add("unknown key \"\(prefix)\(key)\"\(Self.hint(key, keys, under: bare))", at: keyNode)
                 continue
             }
+            bare = entry.value.isNull ? key : nil
             entries.append((key, keyNode, entry.value))
         }
         self.entries = entries
+    }
+
+    /// What an unknown key should have been, as the end of a sentence about it.
+    private static func hint(_ key: String, _ known: [String], under bare: String?) -> String {
+        if let nearest = Spelling.nearest(to: key, among: known) { return ": did you mean \"\(nearest)\"?" }
+        if let bare { return ": if it belongs to \"\(bare)\", indent it below" }
+        if key.contains(":") { return ": is a blank missing after its colon?" }
+        return "; known are \(known.joined(separator: ", "))"
     }
 
     func node(_ key: String) -> YAMLNode? {

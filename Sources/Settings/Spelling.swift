@@ -2,7 +2,9 @@
 public enum Spelling {
     /// The candidate nearest to `word`; nil if none is near.
     public static func nearest(to word: String, among candidates: [String]) -> String? {
-        let scored = candidates.map { (candidate: $0, distance: distance(word.lowercased(), $0.lowercased())) }
+        // What is longer or shorter by more than the distance that counts is not even compared.
+        let close = candidates.filter { abs($0.utf8.count - word.utf8.count) <= 3 }
+        let scored = close.map { (candidate: $0, distance: distance(word.lowercased(), $0.lowercased())) }
         guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
         return best.distance <= max(1, min(3, word.count / 3)) ? best.candidate : nil
     }

@@ -7,7 +7,7 @@ public enum TextFile {
     public static func read(_ path: String, limit: Int = 1 << 20) -> Result<String, Problem> {
         bytes(path, limit: limit).flatMap { bytes in
             guard let text = String(validating: bytes, as: UTF8.self) else {
-                return .failure(Problem("it is not UTF-8 text", line: line(ofFirstInvalidIn: bytes)))
+                return .failure(notUTF8(bytes))
             }
             return .success(text)
         }
@@ -18,19 +18,25 @@ public enum TextFile {
         do throws(NamedFile.Problem) {
             return .success(try NamedFile.read(path, limit: limit))
         } catch {
+            if case .tooLarge = error { return .failure(Problem("\(error.text): is it the right file?")) }
             return .failure(Problem(error.text))
         }
     }
 
-    /// The line, counted from 1, of the first byte that is not UTF-8.
-    private static func line(ofFirstInvalidIn bytes: [UInt8]) -> Int {
-        var line = 1
+    /// What is wrong with bytes that are not UTF-8, and where.
+    private static func notUTF8(_ bytes: [UInt8]) -> Problem {
+        if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
+            return Problem("it is UTF-16 text: save it as UTF-8", line: 1)
+        }
+        var mark = YAMLMark()
         var decoder = UTF8()
         var rest = bytes.makeIterator()
+        var former: Unicode.Scalar?
         while case .scalarValue(let scalar) = decoder.decode(&rest) {
-            if scalar == "\n" { line += 1 }
+            mark.pass(scalar, after: former)
+            former = scalar
         }
-        return line
+        return Problem("it is not UTF-8 text from column \(mark.column) on: save it as UTF-8", line: mark.line)
     }
 
     /// Why a file that another library will read cannot be used; nil if it can. It must be a regular file of at most 16

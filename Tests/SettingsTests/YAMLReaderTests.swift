@@ -33,19 +33,6 @@ import Testing
         #expect(root == nil || root?.isNull == true)
     }
 
-    @Test(
-        arguments: [
-            ("a: 1\na: 2\n", "\"a\" is given twice"), ("a: 1\n'a': 2\n", "\"a\" is given twice"),
-            ("1: a\n\"1\": b\n", "\"1\" is given twice"), ("!!int 1: a\n1: b\n", "\"1\" is given twice"),
-            ("a: [\n", "not valid YAML"), ("a: *b\n", "not valid YAML"), ("&a [*a]: 1\n", "not valid YAML"),
-            ("a: 1\n---\nb: 2\n", "not valid YAML"), ("\ta: 1\n", "not valid YAML"),
-        ]
-    )
-    func mistakes(_ text: String, _ words: String) {
-        let problem = #expect(throws: YAMLReader.Problem.self) { try YAMLReader.read(text) }
-        #expect(problem?.message.contains(words) == true && (problem?.line ?? 0) > 0, "\(problem as Any)")
-    }
-
     @Test func aliasesAreFilledIn() throws {
         let map = try map("a: &x [1, 2]\nb: *x\n# *c *d\nc: {d: *x}\n")
         #expect(map["a"]?.value == map["b"]?.value)

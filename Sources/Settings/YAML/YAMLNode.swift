@@ -1,42 +1,42 @@
 /// A value of a YAML document, and where it was written.
 ///
 /// Every scalar is text: `4.10`, `yes` and `010` are kept as they stand, and whoever reads one says what it must be.
-enum YAMLNode: Equatable, Sendable {
+public enum YAMLNode: Equatable, Sendable {
     case scalar(Scalar)
     case sequence(Sequence)
     case mapping(Mapping)
 
-    struct Scalar: Equatable, Sendable {
-        var text: String
+    public struct Scalar: Equatable, Sendable {
+        public var text: String
         /// Written without quotes: then an empty one, `~` and `null` mean that nothing is there.
-        var isPlain: Bool
-        var place: Place
+        public var isPlain: Bool
+        public var place: Place
 
         /// Stands for no value at all.
         var isNull: Bool { isPlain && ["", "~", "null"].contains(text) }
     }
 
-    struct Sequence: Equatable, Sendable {
-        var elements: [YAMLNode]
-        var place: Place
+    public struct Sequence: Equatable, Sendable {
+        public var elements: [YAMLNode]
+        public var place: Place
     }
 
-    struct Mapping: Equatable, Sendable {
+    public struct Mapping: Equatable, Sendable {
         /// In the order of the document. No two keys have the same text.
-        var entries: [Entry]
-        var place: Place
+        public var entries: [Entry]
+        public var place: Place
 
         /// The last entry with that key.
         subscript(key: String) -> Entry? { entries.last { $0.key.text == key } }
     }
 
-    struct Entry: Equatable, Sendable {
-        var key: YAMLNode
-        var value: YAMLNode
+    public struct Entry: Equatable, Sendable {
+        public var key: YAMLNode
+        public var value: YAMLNode
     }
 
     /// Where a value was written.
-    enum Place: Equatable, Sendable {
+    public enum Place: Equatable, Sendable {
         /// In the file; lines count from 1.
         case line(Int)
         /// In the profile of that name.

@@ -1,131 +1,250 @@
-import Yams
-
-/// Reads a YAML document. The only place that knows the library that does.
+/// Reads a YAML document: one, of plain, quoted and block scalars, lists and maps.
 ///
 /// Aliases are filled in, within bounds: a short text can stand for more values than memory has room for.
-struct YAMLReader {
-    /// Why a text is no document, and the line with the mistake, counted from 1.
-    struct Problem: Error, Equatable {
-        var message: String
-        var line: Int
+public struct YAMLReader: ~Copyable {
+    /// Why a text is no document, and the place of the mistake.
+    public struct Problem: Error, Equatable, CustomStringConvertible {
+        public var message: String
+        /// Counted from 1.
+        public var line: Int
+        /// Counted from 1, in Unicode scalars.
+        public var column: Int
+
+        init(message: String, mark: YAMLMark) {
+            self.message = message
+            line = mark.line
+            column = mark.column
+        }
+
+        /// What follows `FILE:LINE: `.
+        public var description: String { "column \(column): \(message)" }
     }
 
     /// Deeper than any configuration is. What is read is walked by functions that call themselves.
-    static let maximumDepth = 64
+    public static let maximumDepth = 64
     /// Values in all, those that aliases stand for counted each time.
-    static let maximumValues = 100_000
-    /// Values that the library may have to compare because of aliases.
-    private static let maximumComparisons = 1_000_000
-    /// Levels that aliases could put on one another.
-    private static let maximumOpeners = 4_000
+    public static let maximumValues = 100_000
 
+    private var parser: YAMLParser
     /// Values that may still be made.
     private var remaining = Self.maximumValues
+    private var anchors: [String: Composed] = [:]
+
+    /// A value with everything in it.
+    private struct Composed {
+        var node: YAMLNode
+        /// Itself and all within it.
+        var values = 1
+        /// Levels, its own among them.
+        var height = 1
+
+        /// Counts a value within this one.
+        mutating func enclose(_ inner: Composed) {
+            values += inner.values
+            height = max(height, inner.height + 1)
+        }
+    }
 
     /// The document; nil if it is empty.
-    static func read(_ text: String) throws(Problem) -> YAMLNode? {
-        try checkAliases(text)
-        guard let root = try compose(text) else { return nil }
-        var reader = YAMLReader()
-        return try reader.node(root, depth: 1)
-    }
-
-    /// Takes every scalar for text and the input for UTF-8, whatever the environment wants.
-    private static func compose(_ text: String) throws(Problem) -> Node? {
-        do {
-            return try Yams.compose(yaml: text, .basic, .default, .utf8)
-        } catch let error as YamlError {
-            throw problem(error)
-        } catch {
-            throw Problem(message: "not valid YAML: \(error)", line: 1)
+    public static func read(_ text: String) throws(Problem) -> YAMLNode? {
+        var text = text[...]
+        // The mark of an encoding, which may begin a text (YAML 1.2 section 5.2). It is no part of it.
+        if text.unicodeScalars.first == byteOrderMark { text.unicodeScalars.removeFirst() }
+        let end = try checkCharacters(text)
+        guard let parser = YAMLParser(text.utf8, end: end) else {
+            throw Problem(message: "cannot be read: there is no memory for it", mark: YAMLMark())
         }
+        var reader = YAMLReader(parser: parser)
+        return try reader.document()
     }
 
-    private static func problem(_ error: YamlError) -> Problem {
-        switch error {
-        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-            .composer(_, let problem, let mark, _):
-            Problem(message: "not valid YAML: \(problem)", line: mark.line)
-        case .duplicatedKeysInMapping(let duplicates, let context):
-            Problem(message: "\"\(duplicates.joined(separator: ", "))\" is given twice", line: context.mark.line)
-        default:
-            Problem(message: "not valid YAML: \(error)", line: 1)
-        }
+    private init(parser: consuming YAMLParser) {
+        self.parser = parser
     }
 
-    // MARK: Aliases
+    // MARK: Characters
 
-    /// Refuses a text whose aliases could make the library itself walk too many values, or too deep: it compares keys,
-    /// and a key may be an alias of anything. With n aliases a value can be repeated 3^(n/3) times.
-    private static func checkAliases(_ text: String) throws(Problem) {
-        let found = aliases(text)
-        guard found.count > 0 else { return }
-        var values = max(text.utf8.count / 2, 1)
-        for _ in 0..<(found.count + 2) / 3 where values <= maximumComparisons { values *= 3 }
-        guard values <= maximumComparisons, found.openers <= maximumOpeners else {
-            throw Problem(message: "holds too many aliases (\(found.count)): write the values out", line: found.line)
-        }
-    }
+    private static let byteOrderMark: Unicode.Scalar = "\u{FEFF}"
 
-    /// How many aliases there can be, the line of the last, and how many characters could begin another level. Counts a
-    /// few words in quotes and in comments, too.
-    private static func aliases(_ text: String) -> (count: Int, line: Int, openers: Int) {
-        var (count, last, openers) = (0, 1, 0)
-        var line = 1
-        var isComment = false
-        var previous = UInt8(ascii: "\n")
-        var star = false
-        for byte in text.utf8 {
-            if star, Self.isAnchorName(byte) { (count, last) = (count + 1, line) }
-            star = byte == UInt8(ascii: "*") && !isComment && " \t\n\r[{,:".utf8.contains(previous)
-            switch byte {
-            case UInt8(ascii: "\n"): (line, isComment, openers) = (line + 1, false, openers + 1)
-            case UInt8(ascii: "#") where previous == UInt8(ascii: "\n"): isComment = true
-            case UInt8(ascii: "["), UInt8(ascii: "{"), UInt8(ascii: "-"), UInt8(ascii: "?"): openers += 1
+    /// Refuses characters that YAML forbids (YAML 1.2 section 5.1, `c-printable`), and a byte order mark that marks
+    /// nothing. Returns the end of the text.
+    private static func checkCharacters(_ text: Substring) throws(Problem) -> YAMLMark {
+        var mark = YAMLMark()
+        var former: Unicode.Scalar?
+        for scalar in text.unicodeScalars {
+            switch scalar.value {
+            case 0x09, 0x0A, 0x0D, 0x85: break
+            case 0..<0x20, 0x7F..<0xA0, 0xFFFE, 0xFFFF:
+                throw Problem(message: forbidden(scalar), mark: mark)
+            case byteOrderMark.value:
+                throw Problem(
+                    message: "holds a byte order mark (U+FEFF) that does not begin the file: take it out, or write "
+                        + "\"\\uFEFF\" in double quotes",
+                    mark: mark
+                )
             default: break
             }
-            previous = byte
+            mark.pass(scalar, after: former)
+            former = scalar
         }
-        return (count, last, openers)
+        return mark
     }
 
-    private static func isAnchorName(_ byte: UInt8) -> Bool {
-        switch byte {
-        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "_"), UInt8(ascii: "-"): true
-        default: false
+    private static func forbidden(_ scalar: Unicode.Scalar) -> String {
+        let shown = ControlCharacters.escape(scalar)
+        guard scalar.value != 0 else {
+            return "holds \(shown), a control character, which YAML forbids: save the file as UTF-8 text"
         }
+        let written = scalar.value < 0x100 ? shown : "\\u" + String(scalar.value, radix: 16, uppercase: true)
+        return
+            "holds \(shown), a control character, which YAML forbids: take it out, or write \"\(written)\" in double "
+            + "quotes"
     }
 
-    // MARK: Nodes
+    // MARK: Values
 
-    private mutating func node(_ node: Node, depth: Int) throws(Problem) -> YAMLNode {
-        let line = node.mark?.line ?? 1
-        guard depth <= Self.maximumDepth else {
-            throw Problem(message: "is nested deeper than \(Self.maximumDepth) levels", line: line)
-        }
-        remaining -= 1
-        guard remaining >= 0 else {
-            throw Problem(message: "holds more than \(Self.maximumValues) values", line: line)
-        }
-        switch node {
-        case .scalar(let scalar):
-            return .scalar(.init(text: scalar.string, isPlain: scalar.style == .plain, place: .line(line)))
-        case .sequence(let sequence):
-            var elements: [YAMLNode] = []
-            for element in sequence { elements.append(try self.node(element, depth: depth + 1)) }
-            return .sequence(.init(elements: elements, place: .line(line)))
-        case .mapping(let mapping):
-            var (entries, keys): ([YAMLNode.Entry], Set<String>) = ([], [])
-            for (key, value) in mapping {
-                let key = try self.node(key, depth: depth + 1)
-                if let text = key.text, !keys.insert(text).inserted {
-                    throw Problem(message: "\"\(text)\" is given twice", line: key.line ?? line)
-                }
-                entries.append(.init(key: key, value: try self.node(value, depth: depth + 1)))
+    private mutating func document() throws(Problem) -> YAMLNode? {
+        var root: YAMLNode?
+        while true {
+            let event = try parser.next()
+            switch event.kind {
+            case .streamEnd: return root
+            case .between, .collectionEnd: break
+            case .documentStart where root != nil:
+                throw Problem(
+                    message:
+                        "a second document begins here: a configuration is one, so take out the line ---, or put this "
+                        + "into a file of its own",
+                    mark: event.start
+                )
+            case .documentStart(let definesTags):
+                if definesTags { throw Self.tagged("%TAG", event.start) }
+            case .alias, .scalar, .sequenceStart, .mappingStart:
+                root = try value(event, depth: 1).node
             }
-            return .mapping(.init(entries: entries, place: .line(line)))
-        case .alias:
-            throw Problem(message: "not valid YAML: an alias stands for nothing", line: line)
         }
+    }
+
+    /// The value that begins with `event`. Calls itself at most `maximumDepth` levels deep.
+    private mutating func value(_ event: YAMLParser.Event, depth: Int) throws(Problem) -> Composed {
+        guard depth <= Self.maximumDepth else { throw Self.tooDeep(event.start) }
+        let place = YAMLNode.Place.line(event.start.line)
+        switch event.kind {
+        case .alias(let name): return try filledIn(name, event.start, depth: depth)
+        case .scalar(let text, let isPlain, let properties):
+            try count(1, event.start)
+            let scalar = YAMLNode.scalar(.init(text: text, isPlain: isPlain, place: place))
+            return try named(Composed(node: scalar), properties, event.start)
+        case .sequenceStart(let properties):
+            return try named(try sequence(event.start, depth: depth), properties, event.start)
+        case .mappingStart(let properties):
+            return try named(try mapping(event.start, depth: depth), properties, event.start)
+        case .between, .documentStart, .streamEnd, .collectionEnd:
+            throw Problem(message: "not valid YAML: a value is missing here: write one", mark: event.start)
+        }
+    }
+
+    private mutating func sequence(_ start: YAMLMark, depth: Int) throws(Problem) -> Composed {
+        try count(1, start)
+        var elements: [YAMLNode] = []
+        var whole = Composed(node: .empty)
+        while let event = try nextInside() {
+            let element = try value(event, depth: depth + 1)
+            whole.enclose(element)
+            elements.append(element.node)
+        }
+        whole.node = .sequence(.init(elements: elements, place: .line(start.line)))
+        return whole
+    }
+
+    private mutating func mapping(_ start: YAMLMark, depth: Int) throws(Problem) -> Composed {
+        try count(1, start)
+        var entries: [YAMLNode.Entry] = []
+        var lines: [String: Int] = [:]
+        var whole = Composed(node: .empty)
+        while let event = try nextInside() {
+            let key = try value(event, depth: depth + 1)
+            if let text = key.node.text, let former = lines.updateValue(event.start.line, forKey: text) {
+                throw Problem(
+                    message: "\"\(Self.shortened(text))\" is given twice: line \(former) has it too, so take one out",
+                    mark: event.start
+                )
+            }
+            let value = try value(try parser.next(), depth: depth + 1)
+            whole.enclose(key)
+            whole.enclose(value)
+            entries.append(.init(key: key.node, value: value.node))
+        }
+        whole.node = .mapping(.init(entries: entries, place: .line(start.line)))
+        return whole
+    }
+
+    /// What begins the next element or key; nil if there is none.
+    private mutating func nextInside() throws(Problem) -> YAMLParser.Event? {
+        let event = try parser.next()
+        if case .collectionEnd = event.kind { return nil }
+        return event
+    }
+
+    /// What an alias stands for.
+    private mutating func filledIn(_ name: String, _ mark: YAMLMark, depth: Int) throws(Problem) -> Composed {
+        guard let anchored = anchors[name] else {
+            throw Problem(
+                message:
+                    "not valid YAML: *\(Self.shortened(name)) is an alias for nothing, as no &\(Self.shortened(name)) "
+                    + "has ended before it: write the value out, or put it in quotes",
+                mark: mark
+            )
+        }
+        try count(anchored.values, mark)
+        guard depth + anchored.height - 1 <= Self.maximumDepth else { throw Self.tooDeep(mark) }
+        return anchored
+    }
+
+    private mutating func named(
+        _ value: Composed,
+        _ properties: YAMLParser.Properties,
+        _ mark: YAMLMark
+    ) throws(Problem) -> Composed {
+        if let tag = properties.tag { throw Self.tagged(tag, mark) }
+        if let anchor = properties.anchor { anchors[anchor] = value }
+        return value
+    }
+
+    private mutating func count(_ values: Int, _ mark: YAMLMark) throws(Problem) {
+        guard values <= remaining else {
+            throw Problem(
+                message:
+                    "holds more than \(Self.maximumValues) values, those that aliases repeat counted each time: take "
+                    + "out what is no configuration, or the aliases",
+                mark: mark
+            )
+        }
+        remaining -= values
+    }
+
+    // MARK: Mistakes
+
+    private static func tooDeep(_ mark: YAMLMark) -> Problem {
+        Problem(
+            message: "is nested deeper than \(maximumDepth) levels, which no configuration is: take levels out",
+            mark: mark
+        )
+    }
+
+    private static func tagged(_ tag: String, _ mark: YAMLMark) -> Problem {
+        let standard = "tag:yaml.org,2002:"
+        let written = tag.hasPrefix(standard) ? "!!" + tag.dropFirst(standard.count) : tag
+        return Problem(
+            message:
+                "has a tag, \(shortened(written)), and a configuration has none: take it out, or put the value in quotes",
+            mark: mark
+        )
+    }
+
+    /// Of a text that may be as long as the file.
+    private static func shortened(_ text: String) -> String {
+        let most = 64
+        return text.unicodeScalars.count > most ? String(text.unicodeScalars.prefix(most)) + "…" : text
     }
 }

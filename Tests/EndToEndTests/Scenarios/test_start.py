@@ -128,7 +128,7 @@ class Settings(Scenario):
 
     def test_a_byte_that_is_no_text_is_found(self):
         path = self.written("squire.yaml", b"upstream: https://a.test\n#\n#\nheaders: {X: a\xe9b}\n")
-        self.assertTrue(self.command("check", "--config", str(path), code=78).stderr.startswith(f"{path}:4: "))
+        self.assertTrue(self.command("check", "--config", str(path), code=78).stderr.startswith(f"{path}:4: cannot be read: it is not UTF-8 text from column 15 on"))
 
     def test_what_yaml_escapes_is_not_shown_raw_either(self):
         base = "upstream: https://a.test\n"

@@ -1,0 +1,146 @@
+import CLibyaml
+
+/// libyaml over one text: its events, one after the other.
+///
+/// Owns what libyaml allocates, whichever way the reading ends. libyaml keeps its state on the heap and calls nothing of
+/// itself again, however deep a text nests.
+struct YAMLParser: ~Copyable {
+    /// What begins, stands or ends at a place of the text.
+    struct Event {
+        enum Kind {
+            /// The text begins, or a document ends.
+            case between
+            case documentStart(definesTags: Bool)
+            case streamEnd
+            case alias(String)
+            case scalar(String, isPlain: Bool, Properties)
+            case sequenceStart(Properties)
+            case mappingStart(Properties)
+            /// Of the sequence or map that began last and has not ended.
+            case collectionEnd
+        }
+
+        var kind: Kind
+        var start: YAMLMark
+    }
+
+    /// What may stand before a value.
+    struct Properties {
+        var anchor: String?
+        var tag: String?
+    }
+
+    /// The parser points to itself: it stays where it is.
+    private let parser: UnsafeMutablePointer<yaml_parser_t>
+    private let text: UnsafeMutableBufferPointer<UInt8>
+    private let length: Int
+    /// libyaml's own end is on a line that it adds where the last has no line break.
+    private let end: YAMLMark
+    /// Where the sequences and maps begin that have not ended.
+    private var open: [YAMLMark] = []
+
+    /// Begins to read UTF-8 that ends at `end`. Nil if there is no memory.
+    init?(_ utf8: some Collection<UInt8>, end: YAMLMark) {
+        let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
+        guard yaml_parser_initialize(parser) == 1 else {
+            parser.deallocate()
+            return nil
+        }
+        self.parser = parser
+        self.end = end
+        // libyaml wants an address even where there is nothing.
+        text = .allocate(capacity: max(utf8.count, 1))
+        length = utf8.count
+        _ = text.initialize(fromContentsOf: utf8)
+        yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
+        yaml_parser_set_input_string(parser, UnsafePointer(text.baseAddress), length)
+    }
+
+    deinit {
+        yaml_parser_delete(parser)
+        parser.deallocate()
+        text.deallocate()
+    }
+
+    /// The next event; `streamEnd` again and again after the last.
+    mutating func next() throws(YAMLReader.Problem) -> Event {
+        var event = yaml_event_t()
+        // libyaml leaves the event empty where it fails.
+        defer { yaml_event_delete(&event) }
+        guard yaml_parser_parse(parser, &event) == 1 else { throw problem() }
+        let start = mark(event.start_mark)
+        let kind = Self.kind(event)
+        switch kind {
+        case .sequenceStart, .mappingStart: open.append(start)
+        case .collectionEnd: _ = open.popLast()
+        case .between, .documentStart, .streamEnd, .alias, .scalar: break
+        }
+        return Event(kind: kind, start: start)
+    }
+
+    private static func kind(_ event: yaml_event_t) -> Event.Kind {
+        switch event.type {
+        case YAML_DOCUMENT_START_EVENT:
+            let directives = event.data.document_start.tag_directives
+            return .documentStart(definesTags: directives.start != directives.end)
+        case YAML_ALIAS_EVENT:
+            return .alias(string(event.data.alias.anchor) ?? "")
+        case YAML_SCALAR_EVENT:
+            let scalar = event.data.scalar
+            let text = String(decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
+            let properties = Properties(anchor: string(scalar.anchor), tag: string(scalar.tag))
+            return .scalar(text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE, properties)
+        case YAML_SEQUENCE_START_EVENT:
+            let start = event.data.sequence_start
+            return .sequenceStart(Properties(anchor: string(start.anchor), tag: string(start.tag)))
+        case YAML_MAPPING_START_EVENT:
+            let start = event.data.mapping_start
+            return .mappingStart(Properties(anchor: string(start.anchor), tag: string(start.tag)))
+        case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT: return .collectionEnd
+        case YAML_STREAM_START_EVENT, YAML_DOCUMENT_END_EVENT: return .between
+        default: return .streamEnd
+        }
+    }
+
+    private static func string(_ text: UnsafePointer<yaml_char_t>?) -> String? {
+        text.map { String(decodingCString: $0, as: UTF8.self) }
+    }
+
+    private func mark(_ mark: yaml_mark_t) -> YAMLMark {
+        let index = Int(clamping: mark.index)
+        guard index < end.index else { return end }
+        return YAMLMark(line: Int(clamping: mark.line) + 1, column: Int(clamping: mark.column) + 1, index: index)
+    }
+
+    private func problem() -> YAMLReader.Problem {
+        let state = parser.pointee
+        let complaint = YAMLComplaint(
+            problem: state.problem.map { String(cString: $0) },
+            context: state.context.map { String(cString: $0) } ?? "",
+            mark: mark(state.problem_mark),
+            contextMark: mark(state.context_mark),
+            open: open.last
+        )
+        return complaint.problem(in: String(decoding: text.prefix(length), as: UTF8.self))
+    }
+}
+
+/// A place in a text.
+struct YAMLMark: Equatable, Sendable {
+    /// Counted from 1.
+    var line = 1
+    /// Counted from 1, in Unicode scalars.
+    var column = 1
+    /// Scalars before it.
+    var index = 0
+
+    /// Goes past a scalar. Lines end where YAML 1.1 ends them; CR and LF together are one end.
+    mutating func pass(_ scalar: Unicode.Scalar, after former: Unicode.Scalar?) {
+        index += 1
+        switch scalar {
+        case "\n" where former == "\r": break
+        case "\n", "\r", "\u{85}", "\u{2028}", "\u{2029}": (line, column) = (line + 1, 1)
+        default: column += 1
+        }
+    }
+}
