@@ -16,6 +16,15 @@ enum ConfigurationInvariants {
             try checkAccepted(configuration)
         } catch let error as ConfigurationError {
             try require(!error.issues.isEmpty, "refused without a reason")
+            let lines = bytes.count + 1
+            for issue in error.issues {
+                try require((1...lines).contains(issue.line ?? 1), "a mistake in a line that is not there")
+            }
+            let shown = error.description.unicodeScalars
+            try require(
+                shown.allSatisfy { $0.value >= 0x20 || $0 == "\n" } && !shown.contains("\u{7F}"),
+                "a mistake that acts on a terminal"
+            )
         }
     }
 

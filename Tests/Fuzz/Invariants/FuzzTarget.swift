@@ -7,6 +7,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case chunkedBody = "chunked-body"
     case sessionFile = "session-file"
     case configuration
+    case yaml
     case upstreamFields = "upstream-fields"
     case claims
     case diagnosis
@@ -22,6 +23,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .chunkedBody: try BodyInvariants.check(bytes)
         case .sessionFile: try SessionFileInvariants.check(bytes)
         case .configuration: try ConfigurationInvariants.check(bytes)
+        case .yaml: try YAMLInvariants.check(bytes)
         case .upstreamFields: try UpstreamFieldInvariants.check(bytes)
         case .claims: try ClaimInvariants.check(bytes)
         case .diagnosis: try DiagnosisInvariants.check(bytes)
