@@ -32,6 +32,9 @@ let commit: String = {
     return isOne ? said : "unknown"
 }()
 
+/// Nobody looks up a name in a program: what is kept for that alone, tables and functions, is 1.8 MB.
+let unexported = ["-Xlinker", "--no-export-dynamic"]
+
 let package = Package(
     name: "squire",
     platforms: [.macOS(.v15)],
@@ -172,7 +175,7 @@ let package = Package(
             // a release binary that runs without a Swift installation.
             linkerSettings: [
                 .unsafeFlags(
-                    ["-static-stdlib"] + staticFoundation.map { "-l" + $0 },
+                    ["-static-stdlib"] + staticFoundation.map { "-l" + $0 } + unexported,
                     .when(platforms: [.linux], configuration: .release)
                 )
             ]
