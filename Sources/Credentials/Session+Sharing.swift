@@ -109,14 +109,17 @@ extension Session: SharedSide {
     /// Makes what another machine did current here: saved first, in use whether or not that worked.
     private func take(_ identity: SharedIdentity, isLocked: Bool, _ change: (inout SessionRecord) -> Void) {
         guard let file else { return }
-        let handle = isLocked ? nil : (try? file.lock(waitLimit: Self.deedWaitLimit)) ?? nil
+        let lock = Result { () throws(SessionFileError) in
+            isLocked ? nil : try file.lock(waitLimit: Self.deedWaitLimit)
+        }
+        let handle = (try? lock.get()) ?? nil
         defer { handle?.unlock() }
         let before = snapshot
         var problem: String?
         var kept = Kept.nothing
         saving.withLock {
             do throws(SessionFileError) {
-                guard isLocked || handle != nil else {
+                guard try lock.get() != nil || isLocked else {
                     throw SessionFileError("another process has held \(file.path).lock. Is a squire stopped?")
                 }
                 kept = try save(identity, in: file, change)

@@ -351,7 +351,8 @@ import Testing
         _ = machine.tell(.connected)
         _ = machine.tell(.loggedIn)
         guard case .save? = machine.tell(.read(.absent)).first else { return #expect(Bool(false)) }
-        #expect(machine.tell(.saved(.nothing)).isEmpty)
+        #expect(machine.tell(.saved(.nothing)) == [.get])
+        #expect(machine.tell(.read(.absent)).isEmpty)
         #expect(machine.state.isIdle)
     }
 

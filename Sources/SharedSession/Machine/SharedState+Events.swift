@@ -140,8 +140,7 @@ extension SharedState {
         case .inFile: break
         case .inMemory: turn.add(.say(.notSaved))
         case .nothing:
-            phase = .reading
-            decide(&turn)
+            look(&turn)
             return
         case .noRoom:
             refuse(.noRoom, &turn)

@@ -144,7 +144,12 @@ struct SharedCore: Sendable {
         return settled([], now)
     }
 
-    mutating func took(_ event: SharedState.Event, now: Int64) -> [Effect] { settled(handle(event, now), now) }
+    mutating func took(_ event: SharedState.Event, now: Int64) -> [Effect] {
+        // A login that came to nothing decides nothing any more: what is there is looked at as before it.
+        var ended: [Effect] = []
+        if event == .saved(.nothing), case .under(.login) = change { ended = end(.settled) }
+        return settled(ended + handle(event, now), now)
+    }
 
     mutating func sent(_ sending: SharedSending, now: Int64) -> [Effect] {
         switch sending {

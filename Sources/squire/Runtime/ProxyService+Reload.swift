@@ -81,13 +81,14 @@ extension ProxyService {
         let keys = fresh.keys(differingFrom: loaded)
         let restart = keys.filter(LoadedConfiguration.fixedKeys.contains)
         let exposures = fresh.exposures
+        var fresh = fresh
+        fresh.keepSharing(of: loaded)
         let session = try isSameSession(fresh, keys) ? session : makeNextSession(fresh)
         // What it names may have changed, though it did not.
         session.endMistake()
         for warning in exposures {
             logging.logger().warning("\(warning)")
         }
-        var fresh = fresh
         fresh.configuration.listen = loaded.configuration.listen
         fresh.configuration.workers = loaded.configuration.workers
         fresh.configuration.inspector.listen = loaded.configuration.inspector.listen
@@ -107,7 +108,8 @@ extension ProxyService {
     /// does, and is not given up without need.
     private func isSameSession(_ fresh: LoadedConfiguration, _ keys: [String]) -> Bool {
         let isTouched = keys.contains { key in
-            Self.sessionKeys.contains { key == $0 || key.hasPrefix($0 + ".") }
+            !LoadedConfiguration.fixedKeys.contains(key)
+                && Self.sessionKeys.contains { key == $0 || key.hasPrefix($0 + ".") }
         }
         return !isTouched && loaded.binding == fresh.binding
     }
@@ -130,6 +132,13 @@ extension ProxyService {
 }
 
 extension LoadedConfiguration {
+    /// Where machines share the session changes with a restart only, unless the tokens come from elsewhere now.
+    fileprivate mutating func keepSharing(of former: LoadedConfiguration) {
+        guard configuration.session.shared != nil || binding.source == former.binding.source else { return }
+        configuration.session.shared = former.configuration.session.shared
+        binding.sharedPlace = former.binding.sharedPlace
+    }
+
     /// The file itself, whatever links lead to it; nil without a file, or when it is gone.
     var realPath: String? { path.flatMap(Self.realPath) }
 

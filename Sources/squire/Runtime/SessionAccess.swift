@@ -101,6 +101,8 @@ struct SessionAccess {
             latch.wait()
         }
         let status = cache.status
+        // What is in the file is dead: nobody but this process has what took its place, or the other machines.
+        if status.unsaved != nil, let token = cache.token { return token }
         guard let token = try record()?.token, status.foreignSource == nil else {
             if status.state == .starting || status.state == .usable {
                 return try refresh(status.startsAlone ? .start : .expiry)

@@ -183,6 +183,26 @@ import Threads
         machines[0].wait(for: bobs)
     }
 
+    /// A login that is refused makes no machine join that has another customer's session.
+    @Test func loginThatIsRefusedJoinsNobody() throws {
+        let member = try fleet(1)[0]
+        defer { member.stop() }
+        let bobs = TestAPI.token(1, of: "bob")
+        let other = try TestMachine(engine, api, own: bobs)
+        defer { other.stop() }
+        other.wait { other.session.status.shared?.problem?.contains("customer") ?? false }
+        let command = try TestMachine(engine, api, file: other.file, begins: false)
+        let result = command.logIn(TestAPI.token(2, of: "bob"), replacing: .ofThisCustomer(agreed: nil))
+        guard case .failure(let error) = result else {
+            Issue.record("the session of all was replaced")
+            return
+        }
+        #expect(error.reason == .otherCustomer)
+        // Whatever that led to has been done when the command has ended.
+        command.stop()
+        #expect(command.session.token == bobs && other.saved?.token == bobs && other.session.token == bobs)
+    }
+
     /// Who may write to the engine, and has no key, changes one word there: nobody is told to log in.
     @Test func wordOfSomebodyWithoutAKeyEndsNoSession() throws {
         let machine = try fleet(1)[0]
