@@ -15,6 +15,8 @@ struct RunningProxy {
     var configuration: String? { status["config"]?.string }
     var pid: Int? { status["pid"]?.integer }
     var upstream: String? { status["upstream"]?.string }
+    /// The session file has the token that it uses.
+    var hasSaved: Bool { status["session"]?["saved"]?.bool ?? true }
 
     /// Why none was found. The texts are for people.
     struct NotFound: Error {

@@ -94,7 +94,14 @@ struct SessionAccess {
 
     /// The current token, expired or not; a first one, where none is there and one can be had without a login.
     func token() throws -> Token {
-        if loaded.configuration.session.shared != nil, (try? RunningProxy.find(loaded)) == nil {
+        let running = loaded.configuration.session.source.isKept ? try? RunningProxy.find(loaded) : nil
+        if let running, !running.hasSaved {
+            throw ExitFailure.tryLater(
+                "squire: the Squire that runs here has a token that it could not save, and what \(file.path) holds is "
+                    + "dead. Send requests through it meanwhile; squire status says what to mend"
+            )
+        }
+        if loaded.configuration.session.shared != nil, running == nil {
             // Nobody here keeps step with the other machines, who may have refreshed it.
             let latch = Latch<Void>()
             cache.look { latch.set(()) }

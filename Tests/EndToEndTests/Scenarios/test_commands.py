@@ -138,6 +138,23 @@ class Sessions(Scenario):
         # The code can be asked for.
         self.command("login", "--config", config, "--email", "john.doe@example.com", input="1234\n")
 
+    def test_token_that_the_running_squire_could_not_save(self):
+        """What the file holds is known to be refused: that is not printed."""
+        config = pathlib.Path(self.config(self.playground()))
+        config.write_text(config.read_text().replace('inspector: "off"', f"inspector: unix:{self.directory}/i.sock"))
+        self.login(config)
+        squire = self.run_squire(config)
+        before = self.command("token", "--config", config).stdout
+        lock = self.block_saving()
+        body = json.dumps({"email": "john.doe@example.com", "password": "playground"}).encode()
+        answer = self.fetch(squire, "POST", "/api/customers/login", body, {"Content-Type": "application/json"})
+        self.assertEqual(answer.status, 200, answer.data)
+        squire.wait_for_text("NOT SAVED", 1)
+        self.assertIn("could not save", self.command("token", "--config", config, code=75).stderr)
+        lock.rmdir()
+        squire.wait_for_text("the token is saved now", 1)
+        self.assertNotIn(self.command("token", "--config", config).stdout, ("", before))
+
     def test_login_beside_a_running_proxy(self):
         playground = self.playground()
         config = self.config(playground)
