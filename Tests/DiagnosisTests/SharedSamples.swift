@@ -54,8 +54,7 @@ enum SharedSamples {
         _ state: SharedRecord.State = .ready,
         origin: String = "https://api.example.com"
     ) throws -> SharedRecord {
-        let record = try seal(keys).seal(try content(origin: origin), try identity())
-        return try #require(record.with(state))
+        try seal(keys).seal(try content(origin: origin), try identity(), state)
     }
 
     static func report(

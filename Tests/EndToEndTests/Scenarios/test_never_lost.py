@@ -22,24 +22,22 @@ class NeverLost(unittest.TestCase):
         self.assertIn(": 1.000 each", self.passes(soak, 0.05, "--healthy", "--rotate", 0.05))
 
     def test_everything_at_once(self):
-        self.passes(soak, 0.1)
+        self.passes(soak, 0.07)
 
     def test_without_grace(self):
         """A lost answer may cost the session: then that is said, truly, and nothing else is wrong."""
         # A request that meets two rotations has one second try only: on a slow machine 0.2 s may be less than a request.
         self.passes(soak, 0.08, "--grace", 0, "--rotate", 0.5)
 
-    @alone
     def test_neighbours(self):
-        # As above, with eight proxies: beside other cases more requests meet two rotations, and are refused.
-        self.passes(neighbours, 60)
+        self.passes(neighbours, 40)
 
     @unittest.skipUnless(shutil.which("strace"), "calls are counted by strace(1)")
     def test_kills_at_system_calls(self):
-        self.passes(crash, 0, "--calls", 12)
+        self.passes(crash, 0, "--calls", 8)
 
     def test_kills_at_random_instants(self):
-        self.passes(crash, 15, "--calls", 0)
+        self.passes(crash, 10, "--calls", 0)
 
     def test_projects_side_by_side(self):
         """Two APIs, five projects, one home: nothing of one reaches another."""
