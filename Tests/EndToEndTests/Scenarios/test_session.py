@@ -479,7 +479,8 @@ class Load(Scenario):
                 before, started = resident(squire), time.monotonic()
                 self.assertEqual(self.fetch(squire).status, 200)
                 self.assertLess(time.monotonic() - started, 5)
-                if not SANITIZER: self.assertLess(resident(squire) - before, 8 << 10)
+                # Far from the ten megabytes of the answer, as what is held of it and the program's own pages come in.
+                if not SANITIZER: self.assertLess(resident(squire) - before, 9 << 10)
                 squire.stop()
 
     def test_other_refusals_never_refresh(self):
