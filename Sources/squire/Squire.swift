@@ -2,6 +2,7 @@ import ArgumentParser
 import CSystem
 import Platform
 import Settings
+import TokenSources
 import Upstream
 
 /// The root command.
@@ -59,11 +60,23 @@ struct Squire: ParsableCommand {
             try suggestCommand()
             var command = try parseAsRoot()
             try command.run()
+            end(0)
         } catch let failure as ExitFailure {
             Output.error(failure.message)
-            Self.exit(withError: ExitCode(failure.code))
+            end(failure.code)
         } catch {
-            Self.exit(withError: error)
+            // As `exit(withError:)` does it.
+            let (text, code) = (fullMessage(for: error), exitCode(for: error).rawValue)
+            if !text.isEmpty { Output.write(code == 0 ? 1 : 2, text + "\n") }
+            end(code)
         }
+    }
+
+    /// Ends the process without what libraries do at an exit: a thread may be in the middle of one, of OpenSSL's
+    /// handshake with a member of etcd for instance, and would find nothing of it left.
+    private static func end(_ code: Int32) -> Never {
+        LiveCommands.shared.endAll()
+        fflush(nil)
+        _exit(code)
     }
 }

@@ -244,8 +244,8 @@ struct LastLine {
 }
 
 /// The commands that run, so that none outlives this process when that ends.
-final class LiveCommands: Sendable {
-    static let shared = LiveCommands()
+public final class LiveCommands: Sendable {
+    public static let shared = LiveCommands()
     private let numbers = Guarded<Set<pid_t>>([])
 
     private init() {
@@ -255,7 +255,8 @@ final class LiveCommands: Sendable {
     func add(_ number: pid_t) { numbers.with { _ = $0.insert(number) } }
     func remove(_ number: pid_t) { numbers.with { _ = $0.remove(number) } }
 
-    private func endAll() {
+    /// For the end of this process.
+    public func endAll() {
         for number in numbers.with({ $0 }) { kill(-number, SIGKILL) }
     }
 }
