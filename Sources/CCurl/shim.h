@@ -118,14 +118,9 @@ static inline const curl_version_info_data *ccurl_versions(void) {
     return curl_version_info(CURLVERSION_NOW);
 }
 
-// The running libcurl's version, 0xXXYYZZ.
-static inline unsigned ccurl_version(void) {
-    return curl_version_info(CURLVERSION_NOW)->version_num;
-}
-
 // Whether OpenSSL is libcurl's TLS library.
 static inline bool ccurl_uses_openssl(void) {
-    const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
+    const curl_version_info_data *version = ccurl_versions();
     return version->ssl_version != NULL && strncmp(version->ssl_version, "OpenSSL/", 8) == 0;
 }
 

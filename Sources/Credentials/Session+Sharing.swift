@@ -87,14 +87,8 @@ extension Session: SharedSide {
     /// Only information: what cannot be saved is known here all the same.
     private func mark(_ identity: SharedIdentity, isDenied: Bool, isLocked: Bool) {
         guard let file, snapshot.persistence.unsaved == nil else { return }
-        let handle = isLocked ? nil : (try? file.tryLock()) ?? nil
-        defer { handle?.unlock() }
-        guard isLocked || handle != nil else { return }
-        saving.withLock {
-            guard let loaded = (try? file.load()) ?? nil,
-                loaded.record.localHolding(in: place) == .shared(.tokens(identity)),
-                loaded.record.isRefreshDenied != isDenied
-            else { return }
+        locking(file, isLocked: isLocked, waitLimit: .zero) {
+            guard let loaded = load(identity, from: file), loaded.record.isRefreshDenied != isDenied else { return }
             var record = loaded.record
             record.isRefreshDenied = isDenied
             let saved = try? file.save(record, mayReplace: { file.version() == loaded.version })
@@ -104,6 +98,28 @@ extension Session: SharedSide {
                 shared.persistence = .saved(version)
             }
         }
+    }
+
+    /// Does `work` with the file's lock and `saving`; nil if the lock cannot be had within `waitLimit`.
+    @discardableResult
+    private func locking<Result>(
+        _ file: SessionFile,
+        isLocked: Bool,
+        waitLimit: Duration = deedWaitLimit,
+        _ work: () -> Result
+    ) -> Result? {
+        let handle = isLocked ? nil : (try? file.lock(waitLimit: waitLimit)) ?? nil
+        guard isLocked || handle != nil else { return nil }
+        defer { handle?.unlock() }
+        return saving.withLock(work)
+    }
+
+    /// What the file holds, if that is the tokens of that name.
+    private func load(_ identity: SharedIdentity, from file: SessionFile) -> SessionFile.Loaded? {
+        guard let loaded = (try? file.load()) ?? nil,
+            loaded.record.localHolding(in: place) == .shared(.tokens(identity))
+        else { return nil }
+        return loaded
     }
 
     /// Makes what another machine did current here: saved first, in use whether or not that worked.
@@ -204,10 +220,7 @@ extension Session: SharedSide {
     /// What was this machine's own becomes the session of all.
     private func enrol(_ identity: SharedIdentity, isLocked: Bool) -> SharedSaving {
         guard let file else { return .nothing }
-        let handle = isLocked ? nil : (try? file.lock(waitLimit: Self.deedWaitLimit)) ?? nil
-        guard isLocked || handle != nil else { return .noRoom }
-        defer { handle?.unlock() }
-        return saving.withLock {
+        return locking(file, isLocked: isLocked) {
             guard let loaded = (try? file.load()) ?? nil, foreign(loaded.record) == nil,
                 loaded.record.localHolding(in: place) == .own
             else { return .nothing }
@@ -223,20 +236,15 @@ extension Session: SharedSide {
             let hand = Publication.Hand.file(AdoptedChange(from: snapshot.record, to: record))
             publish(record, .saved(version), by: hand)
             return .inFile
-        }
+        } ?? .noRoom
     }
 
     /// What was to become the session of all is this machine's own again. Where the file cannot be changed, another
     /// start takes over what the machines share, and keeps this.
     private func disown(_ identity: SharedIdentity, isLocked: Bool) {
         guard let file else { return }
-        let handle = isLocked ? nil : (try? file.lock(waitLimit: Self.deedWaitLimit)) ?? nil
-        guard isLocked || handle != nil else { return }
-        defer { handle?.unlock() }
-        saving.withLock {
-            guard let loaded = (try? file.load()) ?? nil,
-                loaded.record.localHolding(in: place) == .shared(.tokens(identity))
-            else { return }
+        locking(file, isLocked: isLocked) {
+            guard let loaded = load(identity, from: file) else { return }
             var record = loaded.record
             record.endSharing()
             let saved = try? file.save(record, mayReplace: { file.version() == loaded.version })

@@ -10,8 +10,6 @@ public enum OwnProgram {
         guard _NSGetExecutablePath(&bytes, &size) == 0 else { return nil }
         let named = bytes.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
         #endif
-        guard let resolved = realpath(named, nil) else { return nil }
-        defer { free(resolved) }
-        return String(cString: resolved)
+        return RealPath.of(named)
     }
 }

@@ -99,10 +99,7 @@ public enum TextFile {
 
     /// The path without links, from the root on; as it stands, from the root on, if there is no such file.
     static func realPath(_ path: String) -> String {
-        if let resolved = realpath(path, nil) {
-            defer { free(resolved) }
-            return String(cString: resolved)
-        }
+        if let resolved = RealPath.of(path) { return resolved }
         guard !path.hasPrefix("/"), let current = getcwd(nil, 0) else { return path }
         defer { free(current) }
         return String(cString: current) + "/" + path

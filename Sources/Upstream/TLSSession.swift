@@ -74,7 +74,7 @@ struct TLSSession {
     /// It rests on how libcurl keeps its session, which is not promised: so only with the releases it was tested with.
     /// With others bytes go through libcurl, for 6 to 10 % more CPU time.
     private static let isTested = {
-        (0x07_58_00...0x07_58_FF).contains(ccurl_version())
+        (0x07_58_00...0x07_58_FF).contains(ccurl_versions().pointee.version_num)
     }()
 
     /// Nil when libcurl was not used to send or receive on the connection yet, or uses another TLS library.

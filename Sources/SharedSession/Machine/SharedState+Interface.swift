@@ -171,7 +171,7 @@ extension SharedState {
     public var seen: SharedView? { sight.view }
 
     /// Of the values that this machine may still speak of.
-    public var versions: [UInt64] {
+    var versions: [UInt64] {
         var versions: [UInt64] = []
         if let view = sight.view { versions.append(view.version) }
         switch heard {
@@ -212,5 +212,4 @@ extension SharedState {
         default: nil
         }
     }
-
 }

@@ -31,7 +31,7 @@ extension SharedKeyFile {
     /// Adds a new key as the last line: it opens, and seals nothing yet. The file is replaced at once, behind a link
     /// where there is one. Two commands at a time lose no key.
     public static func add(to path: String) throws(Problem) -> SharedKeyFile {
-        let place = realPath(path)
+        let place = (RealPath.of(path) ?? path)
         let partial = place + ".new"
         let file: FileDescriptor
         do throws(Problem) {
@@ -71,12 +71,6 @@ extension SharedKeyFile {
         guard fchmod(file.number, 0o600) == 0, file.writeAll(bytes), file.synchronize() else {
             throw .unwritable(errno)
         }
-    }
-
-    private static func realPath(_ path: String) -> String {
-        guard let resolved = realpath(path, nil) else { return path }
-        defer { free(resolved) }
-        return String(cString: resolved)
     }
 
     /// Best effort: some file systems have no such thing, and the file itself is there.

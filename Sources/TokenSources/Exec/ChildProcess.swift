@@ -248,14 +248,12 @@ public final class LiveCommands: Sendable {
     public static let shared = LiveCommands()
     private let numbers = Guarded<Set<pid_t>>([])
 
-    private init() {
-        atexit { LiveCommands.shared.endAll() }
-    }
+    private init() {}
 
     func add(_ number: pid_t) { numbers.with { _ = $0.insert(number) } }
     func remove(_ number: pid_t) { numbers.with { _ = $0.remove(number) } }
 
-    /// For the end of this process.
+    /// For the end of this process, which runs no handlers of exit(3).
     public func endAll() {
         for number in numbers.with({ $0 }) { kill(-number, SIGKILL) }
     }

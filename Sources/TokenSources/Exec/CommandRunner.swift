@@ -171,13 +171,7 @@ struct CommandMark {
     }
 
     private static func hash(_ arguments: [String], _ directory: String) -> String {
-        var text = ([realPath(directory)] + arguments).joined(separator: "\0")
+        var text = ([RealPath.of(directory) ?? directory] + arguments).joined(separator: "\0")
         return Hexadecimal.text(text.withUTF8 { FNV.hash(UnsafeRawBufferPointer($0)) })
-    }
-
-    private static func realPath(_ path: String) -> String {
-        guard let real = realpath(path, nil) else { return path }
-        defer { free(real) }
-        return String(cString: real)
     }
 }

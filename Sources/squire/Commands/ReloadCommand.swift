@@ -1,4 +1,5 @@
 import ArgumentParser
+import Platform
 import ReverseProxy
 import Settings
 
@@ -32,7 +33,7 @@ struct ReloadCommand: ParsableCommand {
             loaded = try loader.load(config.path)
         } catch {
             // The running one may have been told more, by options or its environment: its word counts.
-            guard let path = (config.path ?? loader.discover().path).flatMap(LoadedConfiguration.realPath),
+            guard let path = (config.path ?? loader.discover().path).flatMap(RealPath.of),
                 let proxy = try? RunningProxy.find(path)
             else { throw ExitFailure.configuration(error.description) }
             return try reload(proxy, path, key: nil)

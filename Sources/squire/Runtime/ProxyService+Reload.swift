@@ -82,17 +82,13 @@ extension ProxyService {
         let restart = keys.filter(LoadedConfiguration.fixedKeys.contains)
         let exposures = fresh.exposures
         var fresh = fresh
-        fresh.keepSharing(of: loaded)
+        fresh.keepFixed(of: loaded)
         let session = try isSameSession(fresh, keys) ? session : makeNextSession(fresh)
         // What it names may have changed, though it did not.
         session.endMistake()
         for warning in exposures {
             logging.logger().warning("\(warning)")
         }
-        fresh.configuration.listen = loaded.configuration.listen
-        fresh.configuration.workers = loaded.configuration.workers
-        fresh.configuration.inspector.listen = loaded.configuration.inspector.listen
-        fresh.inspectorIsDefault = loaded.inspectorIsDefault
         loaded = fresh
         current.set(.init(fresh, session, isPrivate: isPrivate, keepsSession: keepsSession))
         if let problem = sessionProblem { logging.logger().warning("\(problem)") }
@@ -132,19 +128,18 @@ extension ProxyService {
 }
 
 extension LoadedConfiguration {
-    /// Where machines share the session changes with a restart only, unless the tokens come from elsewhere now.
-    fileprivate mutating func keepSharing(of former: LoadedConfiguration) {
+    /// Takes what `fixedKeys` name from what runs: it changes with a restart only. Where machines share the session does
+    /// change if the tokens come from elsewhere now.
+    fileprivate mutating func keepFixed(of former: LoadedConfiguration) {
+        configuration.listen = former.configuration.listen
+        configuration.workers = former.configuration.workers
+        configuration.inspector.listen = former.configuration.inspector.listen
+        inspectorIsDefault = former.inspectorIsDefault
         guard configuration.session.shared != nil || binding.source == former.binding.source else { return }
         configuration.session.shared = former.configuration.session.shared
         binding.sharedPlace = former.binding.sharedPlace
     }
 
     /// The file itself, whatever links lead to it; nil without a file, or when it is gone.
-    var realPath: String? { path.flatMap(Self.realPath) }
-
-    static func realPath(_ path: String) -> String? {
-        guard let real = realpath(path, nil) else { return nil }
-        defer { free(real) }
-        return String(cString: real)
-    }
+    var realPath: String? { path.flatMap(RealPath.of) }
 }

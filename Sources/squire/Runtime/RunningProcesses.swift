@@ -7,7 +7,7 @@ enum RunningProcesses {
 
     /// What to run so that the proxy with this configuration file reads it again.
     static func advice(for configuration: String?) -> String {
-        guard let path = configuration.flatMap(LoadedConfiguration.realPath) else {
+        guard let path = configuration.flatMap(RealPath.of) else {
             return "To have a squire run read its configuration again: kill -HUP PID"
         }
         let found = processes.filter { $0.configurations.contains(path) }.prefix(named).map { String($0.number) }
@@ -82,7 +82,7 @@ enum RunningProcesses {
         }
         // What is behind the link is the directory that it is in, now.
         let place = "/proc/\(name)/cwd/"
-        let paths = asked.compactMap { LoadedConfiguration.realPath($0.hasPrefix("/") ? $0 : place + $0) }
+        let paths = asked.compactMap { RealPath.of($0.hasPrefix("/") ? $0 : place + $0) }
         return isUnasked ? Array(paths.prefix(1)) : paths
     }
 

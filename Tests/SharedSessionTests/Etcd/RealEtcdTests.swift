@@ -254,7 +254,7 @@ struct RealEtcdTests {
                 Issue.record("\(lost)")
                 return
             }
-            #expect(Self.failures.contains(failure.kind))
+            #expect(Self.failures.contains(failure.kind), "\(failure)")
             switch store.swap(expecting: first, with: "lost?") {
             case .unclear, .failed: break
             case let outcome: Issue.record("\(outcome)")
