@@ -23,9 +23,7 @@ struct Squire: ParsableCommand {
             The configuration is --config FILE, else $SQUIRE_CONFIG, else ./squire.yaml, else \
             ~/.config/squire/squire.yaml.
 
-            Exit codes: 0 done, 64 wrong usage, 65 malformed input, 69 the API cannot be reached, 73 the session file \
-            cannot be written, 74 I/O (a listener that cannot bind), 75 try again later, 77 a login is needed, \
-            78 configuration error.
+            Exit codes: \(ExitReason.list).
             """,
         version: Version.text,
         subcommands: [

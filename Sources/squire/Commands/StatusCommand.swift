@@ -38,8 +38,8 @@ struct StatusCommand: ParsableCommand {
         if status.shared != nil, let known = (try? RunningProxy.find(loaded))?.shared { status.shared = known }
         if json { return Output.json(status.json) }
         for line in Self.lines(status, session.loaded, now: SystemClock().wall()) { Output.line(line) }
-        if status.isFailing { throw ExitCode(75) }
-        if !status.isUsable, status.state != .starting { throw ExitCode(77) }
+        if status.isFailing { throw ExitCode(ExitReason.tryLater.rawValue) }
+        if !status.isUsable, status.state != .starting { throw ExitCode(ExitReason.loginNeeded.rawValue) }
     }
 
     private static func lines(_ status: SessionStatus, _ loaded: LoadedConfiguration, now: Int) -> [String] {

@@ -8,15 +8,15 @@ struct ExitFailure: Error {
     let code: Int32
     let message: String
 
-    static func malformed(_ message: String) -> ExitFailure { ExitFailure(code: 65, message: message) }
-    static func unreachable(_ message: String) -> ExitFailure { ExitFailure(code: 69, message: message) }
-    static func notWritable(_ message: String) -> ExitFailure { ExitFailure(code: 73, message: message) }
-    static func inputOutput(_ message: String) -> ExitFailure { ExitFailure(code: 74, message: message) }
-    static func tryLater(_ message: String) -> ExitFailure { ExitFailure(code: 75, message: message) }
-    static func loginNeeded(_ message: String) -> ExitFailure { ExitFailure(code: 77, message: message) }
-    static func configuration(_ message: String) -> ExitFailure { ExitFailure(code: 78, message: message) }
+    static func malformed(_ message: String) -> ExitFailure { ExitFailure(.malformed, message) }
+    static func unreachable(_ message: String) -> ExitFailure { ExitFailure(.unreachable, message) }
+    static func notWritable(_ message: String) -> ExitFailure { ExitFailure(.notWritable, message) }
+    static func inputOutput(_ message: String) -> ExitFailure { ExitFailure(.inputOutput, message) }
+    static func tryLater(_ message: String) -> ExitFailure { ExitFailure(.tryLater, message) }
+    static func loginNeeded(_ message: String) -> ExitFailure { ExitFailure(.loginNeeded, message) }
+    static func configuration(_ message: String) -> ExitFailure { ExitFailure(.configuration, message) }
 
-    static func usage(_ message: String) -> ExitFailure { ExitFailure(code: 64, message: message) }
+    static func usage(_ message: String) -> ExitFailure { ExitFailure(.usage, message) }
 
     /// What a session's failure means for a command. `login` is the line that logs in.
     init(_ failure: CredentialFailure, reason: String?, login: String) {
@@ -50,6 +50,10 @@ struct ExitFailure: Error {
     init(code: Int32, message: String) {
         self.code = code
         self.message = message
+    }
+
+    private init(_ reason: ExitReason, _ message: String) {
+        self.init(code: reason.rawValue, message: message)
     }
 }
 

@@ -31,8 +31,8 @@ extension RunningProxy {
     func show(json: Bool) throws {
         if json { return Output.line((status["session"] ?? .null).serialized(pretty: true)) }
         for line in lines(now: SystemClock().wall()) { Output.line(line) }
-        if isFailing { throw ExitCode(75) }
-        if !isUsable { throw ExitCode(77) }
+        if isFailing { throw ExitCode(ExitReason.tryLater.rawValue) }
+        if !isUsable { throw ExitCode(ExitReason.loginNeeded.rawValue) }
     }
 
     /// Texts come from another process: what acts on a terminal is escaped.

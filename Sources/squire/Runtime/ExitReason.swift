@@ -1,0 +1,29 @@
+/// Why a command ends, as its exit code says (sysexits(3)). `squire exec` ends with the code of what it ran.
+enum ExitReason: Int32, CaseIterable {
+    case done = 0
+    case usage = 64
+    case malformed = 65
+    case unreachable = 69
+    case notWritable = 73
+    case inputOutput = 74
+    case tryLater = 75
+    case loginNeeded = 77
+    case configuration = 78
+
+    var meaning: String {
+        switch self {
+        case .done: "done"
+        case .usage: "wrong usage"
+        case .malformed: "malformed input"
+        case .unreachable: "the API cannot be reached"
+        case .notWritable: "the session file cannot be written"
+        case .inputOutput: "I/O (a listener that cannot bind)"
+        case .tryLater: "try again later"
+        case .loginNeeded: "a login is needed"
+        case .configuration: "configuration error"
+        }
+    }
+
+    /// As `squire --help` lists them.
+    static var list: String { allCases.map { "\($0.rawValue) \($0.meaning)" }.joined(separator: ", ") }
+}
