@@ -43,19 +43,19 @@ public struct ConfigurationOverrides: Sendable {
     }
 
     /// The variables that mean something, to `squire run` or to what it starts.
-    private static let variables = [
+    static let variables = [
         "SQUIRE_CONFIG", "SQUIRE_LISTEN", "SQUIRE_UPSTREAM", "SQUIRE_HEADER", "SQUIRE_SESSION", "SQUIRE_INSPECTOR",
         "SQUIRE_WORKERS", "SQUIRE_LOG_LEVEL", "SQUIRE_LOG_FORMAT",
     ]
-    /// What Squire sets for others, and what its tests use.
-    private static let silent = [
-        "SQUIRE_URL", "SQUIRE_SOCKET", "SQUIRE_EXEC", "SQUIRE_EXEC_COMMANDS", "SQUIRE_BINARY", "SQUIRE_TOKEN",
-    ]
+    /// What Squire sets for others.
+    static let given = ["SQUIRE_URL", "SQUIRE_TOKEN", "SQUIRE_EXEC", "SQUIRE_EXEC_COMMANDS"]
+    /// What scripts and tests say to each other. It changes nothing that Squire does.
+    private static let silent = ["SQUIRE_SOCKET", "SQUIRE_BINARY"]
 
     /// What to say about variables that look like Squire's and mean nothing to it.
     public static func warnings(_ environment: [String: String]) -> [String] {
         let unknown = environment.keys.filter { name in
-            name.hasPrefix("SQUIRE_") && !variables.contains(name) && !silent.contains(name)
+            name.hasPrefix("SQUIRE_") && !(variables + given + silent).contains(name)
                 && !name.hasPrefix("SQUIRE_TEST_")
         }
         return unknown.sorted().map { name in

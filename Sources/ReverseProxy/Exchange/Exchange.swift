@@ -4,10 +4,11 @@ public import HTTP1
 /// One client request and its response: one attempt, or several. Pure: events in, actions out; the runner obeys.
 ///
 /// ```
-/// awaitingCredential → sending ⇄ holding        a rejected response is held while another credential is asked for
+/// awaitingCredential → sending ⇄ holding          a rejected response is held while another credential is asked for
 ///                         ↓  ↘      ↓
-/// ↓   collecting → settling    the body decides; a sign-in or sign-out changes the session first ↓      ↓  ↙ relaying,
-/// tunnelling → finished    every state leads to `finished`, once
+///                         ↓   collecting → settling    the body decides; a sign-in or sign-out changes the session
+///                         ↓      ↓           ↓
+///                      relaying, tunnelling          → finished    every state leads there, once
 /// ```
 ///
 /// Each event names the states it belongs to. One that comes late, because the client left or time ran out, finds
