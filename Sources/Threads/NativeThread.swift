@@ -18,7 +18,10 @@ public struct NativeThread: @unchecked Sendable {
         }
     }
 
-    /// Nil when the system starts no more threads. `name` is shown by `ps -T` and debuggers; 15 bytes at most on Linux.
+    /// Linux takes no longer name, and would leave the thread without one (pthread_setname_np(3)).
+    private static let longestName = 15
+
+    /// Nil when the system starts no more threads. `name` is shown by `ps -T` and debuggers: the first 15 bytes of it.
     public init?(name: String, run: @escaping @Sendable () -> Void) {
         let retained = Unmanaged.passRetained(Body(name: name, run: run))
         let body = retained.toOpaque()
@@ -55,7 +58,7 @@ public struct NativeThread: @unchecked Sendable {
 
     private static func enter(_ context: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
         let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
-        csystem_name_thread(body.name)
+        csystem_name_thread(String(decoding: body.name.utf8.prefix(longestName), as: UTF8.self))
         body.run()
         return nil
     }

@@ -25,7 +25,7 @@ extension ProxyService {
         }
         let thread: LoopThread
         do throws(SystemError) {
-            thread = try LoopThread(name: "squire-inspector")
+            thread = try LoopThread(name: "squire-inspect")
         } catch {
             socket.close()
             stop()
