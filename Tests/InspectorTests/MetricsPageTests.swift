@@ -48,7 +48,7 @@ import Testing
         )
         let text =
             InspectorServer.metrics(counts, refreshes, status, build: build, startedAt: 1)
-            + InspectorServer.metrics(Recordings.Counts(), evicted: 0, viewers: 0)
+            + InspectorServer.metrics(Recordings(workers: 0).counts, evicted: 0, viewers: 0)
         var families: [Family] = []
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ")
