@@ -1,5 +1,6 @@
 import EventIO
 import Foundation
+import Logging
 import Testing
 
 @testable import ReverseProxy
