@@ -64,6 +64,25 @@ class Pages(unittest.TestCase):
         # Codes that only some commands end with.
         self.assertEqual([row[0] for row in listed if row[0] not in dict(codes)], ["1", "126", "127", "128 + N"])
 
+    def test_configurations_on_pages_are_ones(self):
+        with tempfile.TemporaryDirectory() as home:
+            secret = pathlib.Path(home, ".config/squire/example.secret")
+            secret.parent.mkdir(parents=True)
+            secret.write_text("s3cret")
+            secret.chmod(0o600)
+            file, seen = pathlib.Path(home, "configuration.yaml"), 0
+            for page in [ROOT / "README.md", *ROOT.glob("Sources/*/*.docc/*.md")]:
+                # That page's is run as a whole, with its files.
+                if page.name == "SharedSession.md": continue
+                for block in re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.M | re.S):
+                    if not re.search(r"^(upstream|profile):", block, re.M): continue
+                    file.write_text(block)
+                    result = subprocess.run([SQUIRE, "check", "--config", file], capture_output=True, text=True, timeout=LIMIT,
+                                            env=clean_environment(HOME=home, XDG_STATE_HOME=f"{home}/state", SLACK_SECRET="s3cret"))
+                    self.assertEqual(result.returncode, 0, f"{page.name}: {block}{result.stdout}{result.stderr}")
+                    seen += 1
+            self.assertGreater(seen, 3)
+
     def test_lines_on_pages_are_commands(self):
         pages = [ROOT / "README.md", *ROOT.glob("Sources/*/*.docc/*.md")]
         lines = [line for page in pages for block in re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.M | re.S) for line in block.splitlines()]
