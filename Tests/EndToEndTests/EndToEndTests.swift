@@ -2,7 +2,7 @@ import Testing
 
 /// Runs the scenarios: Squire as a process, driven by real clients and raw sockets. They are written in Python, whose
 /// sockets share nothing with the code under test. Each case is an argument; `SQUIRE_CASE` and `SQUIRE_REPEAT` choose
-/// and repeat them (README.md).
+/// and repeat them (.github/CONTRIBUTING.md).
 @Suite
 struct EndToEndTests {
     @Test(arguments: Case.all)
