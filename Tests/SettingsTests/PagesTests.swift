@@ -75,6 +75,22 @@ import Testing
         #expect(listed == ConfigurationOverrides.variables + ConfigurationOverrides.given)
     }
 
+    /// The tables that name the keys of one map name each of them. Kubernetes has a section of its own.
+    @Test(arguments: [
+        ("OtherAPIs.md", "| key of `session.oauth` |", "session.oauth", []),
+        ("SharedSession.md", "| key | default | says |", "session.shared", ["kubernetes"]),
+    ]) func everyKeyIsThere(_ page: String, _ head: String, _ map: String, _ elsewhere: [String]) throws {
+        let lines = try Self.text("Sources/squire/squire.docc/\(page)")
+            .split(separator: "\n", omittingEmptySubsequences: false)
+        let rows = lines.drop { !$0.hasPrefix(head) }.dropFirst(2).prefix { $0.hasPrefix("|") }
+        let listed = rows.flatMap { row in
+            row.split(separator: "|")[0].split(separator: ",").map { $0.filter { $0 != "`" && $0 != " " } }
+        }
+        let path = map.split(separator: ".").map(String.init)
+        let keys = try ConfigurationReference().children(of: path).compactMap(\.path.last)
+        #expect(Set(listed) == Set(keys).subtracting(elsewhere))
+    }
+
     /// The limits that can be set stand there with their defaults.
     @Test func everyLimitIsThere() throws {
         let reference = try ConfigurationReference()
