@@ -32,7 +32,7 @@ import Testing
                 parts[0].isEmpty ? Self.root.appending(path: page) : directory.appending(path: String(parts[0]))
             #expect(FileManager.default.fileExists(atPath: target.path), "\(match.1)")
             guard parts.count == 2, let linked = try? String(contentsOf: target, encoding: .utf8) else { continue }
-            #expect(Self.anchors(linked).contains(String(parts[1])), "\(match.1)")
+            #expect(Self.anchors(linked).contains(parts[1].lowercased()), "\(match.1)")
         }
     }
 

@@ -70,13 +70,17 @@ class Pages(unittest.TestCase):
             secret.parent.mkdir(parents=True)
             secret.write_text("s3cret")
             secret.chmod(0o600)
+            key = pathlib.Path(home, "squire.key")
+            key.write_text("0123456789abcdef0123")
+            key.chmod(0o600)
             file, seen = pathlib.Path(home, "configuration.yaml"), 0
             for page in [ROOT / "README.md", *ROOT.glob("Sources/*/*.docc/*.md")]:
                 # That page's is run as a whole, with its files.
                 if page.name == "SharedSession.md": continue
                 for block in re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.M | re.S):
                     if not re.search(r"^(upstream|profile):", block, re.M): continue
-                    file.write_text(block)
+                    # What an orchestrator brings.
+                    file.write_text(block.replace("/run/secrets/", f"{home}/"))
                     result = subprocess.run([SQUIRE, "check", "--config", file], capture_output=True, text=True, timeout=LIMIT,
                                             env=clean_environment(HOME=home, XDG_STATE_HOME=f"{home}/state", SLACK_SECRET="s3cret"))
                     self.assertEqual(result.returncode, 0, f"{page.name}: {block}{result.stdout}{result.stderr}")
