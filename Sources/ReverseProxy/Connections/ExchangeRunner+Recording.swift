@@ -167,15 +167,20 @@ extension ExchangeRunner {
 
     // MARK: Ending
 
-    /// The exchange has ended, and is concluded.
-    @inline(__always)
     /// Once: when the exchange has ended, and before its client can know.
+    @inline(__always)
     func recordEnd(now: @autoclosure () -> UInt64) {
-        guard let recorder else { return }
-        if case .ended = recording { return }
-        let now = now()
-        recorder.end(recording, recordedEnding(now: now), at: now)
+        switch recording {
+        case .ended: return
+        case .absent(let absence): recorder?.end(absence)
+        case .running(let flow): endRecording(flow, now: now())
+        }
         recording = .ended
+    }
+
+    @inline(never)
+    private func endRecording(_ flow: Recording.Flow, now: UInt64) {
+        recorder?.end(flow, recordedEnding(now: now), at: now)
     }
 
     private func recordedEnding(now: UInt64) -> RecordedEvent.Ending {

@@ -164,7 +164,7 @@ import Threads
         }
         #expect(String(describing: read) == String(describing: ending))
         #expect(last.exchange == ExchangeID(prefix: recorder.prefix, number: 1) && last.at == 30)
-        #expect(recordings.counts == Recordings.Counts(ended: 1, recorded: 1))
+        #expect(recordings.counts == Recordings.Counts(recorded: 1))
     }
 
     @Test func bodiesHaveTheirLimit() throws {
