@@ -12,7 +12,7 @@ extension ExchangeRunner {
     @inline(__always)
     func recordBeginning(_ head: UnsafeRawBufferPointer, isRefused: Bool, now: UInt64) {
         guard let recorder else { return }
-        recording = recorder.admit(client.name.origin, isRefused: isRefused, now: now)
+        recording = recorder.admit(request.id.number, client.name.origin, isRefused: isRefused, now: now)
         if recording.isRunning { beginRecording(head, isRefused: isRefused, now: now) }
     }
 

@@ -38,20 +38,13 @@ final class Recorder {
     private static let failureRate = TokenBucket.Rate(perSecond: 500, burst: 500)
     private static let refusalRate = TokenBucket.Rate(perSecond: 50, burst: 50)
 
-    // MARK: Identifiers
-
-    /// The worker has given out that number.
-    @inline(__always)
-    func gave(_ number: UInt64) {
-        numbers.set(Recordings.Number.last.rawValue, number)
-    }
-
     // MARK: Admission
 
-    /// Whether an exchange that begins is recorded. `isRefused` one has its own share: a page that knocks must not push
-    /// out what matters.
+    /// Whether the exchange that begins is recorded: each asks, in the order of their numbers. `isRefused` one has its own
+    /// share: a page that knocks must not push out what matters.
     @inline(__always)
-    func admit(_ origin: ConnectionOrigin, isRefused: Bool, now: UInt64) -> Recording {
+    func admit(_ number: UInt64, _ origin: ConnectionOrigin, isRefused: Bool, now: UInt64) -> Recording {
+        numbers.set(Recordings.Number.last.rawValue, number)
         guard case .client = origin else { return .running(.init(isUnlimited: true)) }
         let policy = recordings.policy
         if policy.isPaused { return .absent(.paused) }
@@ -196,7 +189,7 @@ final class Recorder {
     /// Writes what was refused before there was an exchange.
     func record(_ refusal: WorkerResources.Refusal, as id: ExchangeID) {
         let now = MonotonicClock.now()
-        var recording = admit(refusal.client.origin, isRefused: true, now: now)
+        var recording = admit(id.number, refusal.client.origin, isRefused: true, now: now)
         begin(&recording, id, refusal.client, isLate: false, startedAt: now, now: now)
         if !refusal.line.isEmpty { tellHead(&recording, .requestHead, Nothing(), refusal.line, at: now) }
         let answer = RecordKind.OwnAnswer(status: refusal.problem.status, code: refusal.problem.code)
