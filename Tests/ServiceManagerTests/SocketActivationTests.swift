@@ -43,6 +43,28 @@ import Testing
         #expect(passed("1", name) == .passed([.init(descriptor: 3, role: .proxy)]))
     }
 
+    /// Of whatever is in the environment comes a verdict, and never more sockets than there may be.
+    @Test func anyEnvironmentHasAVerdict() {
+        var generator = SystemRandomNumberGenerator()
+        let parts = [
+            "4711", "1", "3", "32", ":", "proxy", "inspector", ".socket", "-", " ", "é", "\u{0}", "9999999999",
+        ]
+        func value() -> String {
+            (0..<Int.random(in: 0...6, using: &generator)).map { _ in parts.randomElement()! }.joined()
+        }
+        for _ in 0..<20_000 {
+            let own = Bool.random(using: &generator) ? "4711" : value()
+            let environment = ["LISTEN_PID": own, "LISTEN_FDS": value(), "LISTEN_FDNAMES": value()]
+            switch activation(environment) {
+            case .none, .foreign, .malformed: break
+            case .passed(let passed):
+                #expect(own == "4711" && (1...SocketActivation.maximum).contains(passed.count), "\(environment)")
+                #expect(passed.map(\.descriptor) == Array(3..<Int32(3 + passed.count)), "\(environment)")
+                #expect(passed.count { $0.role == .inspector } <= 1, "\(environment)")
+            }
+        }
+    }
+
     @Test(arguments: [
         ("LISTEN_FDS", ["LISTEN_FDS": ""]), ("LISTEN_FDS", ["LISTEN_FDS": "-1"]), ("LISTEN_FDS", ["LISTEN_FDS": "1x"]),
         ("LISTEN_FDS", ["LISTEN_FDS": " 1"]), ("LISTEN_FDS", ["LISTEN_FDS": "33"]),

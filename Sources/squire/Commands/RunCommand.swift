@@ -159,7 +159,7 @@ struct RunCommand: ParsableCommand {
         bound.value = report
         for service in running {
             service.report = report
-            // Whoever emits holds locks, or is in a hurry.
+            // Events come on threads of the session's.
             service.sessionChanged.with { $0 = { loop.execute { bound.value?.changed() } } }
         }
         return report

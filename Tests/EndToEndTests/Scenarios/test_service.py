@@ -105,6 +105,21 @@ class Notify(Scenario):
         self.assertEqual(told["EXTEND_TIMEOUT_USEC"], "80000000")
         self.assertFalse(manager.has_more())
 
+    def test_several_proxies_are_one_service(self):
+        manager = Manager(self)
+        upstream = self.upstream()
+        one, other = self.config(upstream.url, name="one.yaml"), self.config(upstream.url, name="other.yaml")
+        squire = Process("run", "--config", one, "--config", other, env={**self.env, "NOTIFY_SOCKET": manager.name})
+        self.addCleanup(lambda: squire.stop())
+        first, second = [line.removeprefix("proxy ") for line in squire.wait_for_lines(2)]
+        status = f"{first} -> {upstream.url}: nobody is logged in; {second} -> {upstream.url}: nobody is logged in"
+        self.assertEqual(manager.next(), {"READY": "1", "STATUS": status})
+        squire.process.send_signal(signal.SIGHUP)
+        self.assertIn("RELOADING", manager.next())
+        self.assertEqual(manager.next(), {"READY": "1", "STATUS": status})
+        squire.wait_for_text("configuration re-read: nothing changed", 2)
+        self.assertFalse(manager.has_more())
+
     def test_the_status_follows_the_session_and_holds_no_secret(self):
         squire, manager, _ = self.served(f"@squire-test-{os.getpid()}-{id(self)}")
         self.assertIn("the session is usable", manager.next()["STATUS"])
