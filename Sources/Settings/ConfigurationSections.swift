@@ -329,7 +329,7 @@ struct ConfigurationSections {
 
     private func checkTogether(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
         for address in configuration.listen where !address.isLocal {
-            if !configuration.access.allowRemote || configuration.access.key == nil {
+            if !configuration.access.admitsMachines {
                 let message =
                     "\(address) can be reached from other machines, which would use your session: "
                     + "listen on 127.0.0.1, or set access.allow-remote: true and access.key"
@@ -344,13 +344,8 @@ struct ConfigurationSections {
             map.fail("inspector", "must be an address of this machine only")
         }
         checkAddresses(map, configuration)
-        for case .tcp(let host, let port) in configuration.listen where port == configuration.upstream.port {
-            let own = Authority(host: host, port: nil)
-            if own == Authority(host: configuration.upstream.authority.host, port: nil)
-                || own.isLoopback && configuration.upstream.authority.isLoopback
-            {
-                map.fail("upstream", "is this proxy's own listen address: requests would go round in circles")
-            }
+        for address in configuration.listen where configuration.isUpstream(address) {
+            map.fail("upstream", "is this proxy's own listen address: requests would go round in circles")
         }
     }
 }

@@ -45,6 +45,8 @@ struct Squire: ParsableCommand {
 
     static func main() {
         Output.openStandardStreams()
+        // Before anything else opens descriptors, and before the environment is read.
+        _ = ServiceEnvironment.shared
         // While the process has one thread.
         CurlLibrary.initialize()
         Foreground.unblockSignals()
@@ -60,12 +62,13 @@ struct Squire: ParsableCommand {
             try command.run()
             end(0)
         } catch let failure as ExitFailure {
-            Output.error(failure.message)
+            Output.failure(failure.message)
             end(failure.code)
         } catch {
             // As `exit(withError:)` does it.
             let (text, code) = (fullMessage(for: error), exitCode(for: error).rawValue)
-            if !text.isEmpty { Output.write(code == 0 ? 1 : 2, text + "\n") }
+            if code == 0, !text.isEmpty { Output.write(1, text + "\n") }
+            if code != 0, !text.isEmpty { Output.failure(text, escapes: false) }
             end(code)
         }
     }

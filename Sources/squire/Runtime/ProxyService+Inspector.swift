@@ -14,11 +14,13 @@ extension ProxyService {
         let name: ListeningSocket.Name
     }
 
-    func startInspector(avoiding ports: Set<Int>, examples: [String]) throws {
+    func startInspector(_ inherited: InheritedSockets, avoiding ports: Set<Int>, examples: [String]) throws {
         guard let asked = loaded.askedInspector else { return }
         let socket: ListeningSocket
         do {
-            socket = try Listeners.bind(asked, takesNextPort: loaded.inspectorIsDefault, avoiding: ports)
+            socket =
+                try inherited.inspector
+                ?? Listeners.bind(asked, takesNextPort: loaded.inspectorIsDefault, avoiding: ports)
         } catch {
             stop()
             throw error
