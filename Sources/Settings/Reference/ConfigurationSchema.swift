@@ -92,10 +92,10 @@ public enum ConfigurationSchema {
         case .command:
             list(.text) + [.init("minItems", .number("1"))]
         case .rules:
-            [
-                .init("type", .string("array")),
-                .init("items", any([form(.number(400...599)), keys(of: kind)])),
-            ]
+            anyOf([
+                [.init("type", .string("array")), .init("items", any([form(.number(400...599)), keys(of: kind)]))],
+                form(.number(400...599)), keys(of: kind),
+            ])
         case .span: anyOf([form(.pointer), keys(of: kind)])
         case .secret, .secretButExec:
             anyOf([
