@@ -1,6 +1,7 @@
 import Credentials
 import EventIO
 import Inspector
+import Logging
 import Platform
 import ReverseProxy
 import Settings
@@ -18,7 +19,9 @@ extension ProxyService {
         guard let asked = loaded.askedInspector else { return }
         let socket: ListeningSocket
         do {
-            socket = try Listeners.bind(asked, takesNextPort: loaded.inspectorIsDefault, avoiding: ports)
+            let bound = try Listeners.bindOne(asked, takesNextPort: loaded.inspectorIsDefault, avoiding: ports)
+            for notice in bound.notices { logging.logger().notice("\(notice)") }
+            socket = bound.sockets[0]
         } catch {
             stop()
             throw error
