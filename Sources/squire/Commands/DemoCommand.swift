@@ -16,7 +16,7 @@ struct DemoCommand: ParsableCommand {
             Starts the playground, logs its customer in with a token that lives 60 seconds, and proxies to it on \
             localhost:8080 (or the next free port), with the inspector's page beside it. Nothing is written to disk. \
             Open the page and paste the curl lines it prints: the page and the log show the refusal, the refresh and the \
-            request that was sent again.
+            request that was sent again, and the last line what arrived at the API.
             """
     )
 
@@ -85,39 +85,44 @@ struct DemoCommand: ParsableCommand {
             loaded.configuration.session.margin = .zero
             return loaded
         } catch {
-            throw ExitFailure.configuration(error.description)
+            throw Loading.failure(error)
         }
     }
 
-    /// What to paste into a terminal, a line each.
+    /// What to paste into a terminal, a line each, bare: not every shell takes a comment behind a command. The last
+    /// one shows what Squire adds.
     private static func examples(_ url: String) -> [String] {
-        let curl = { (options: String, path: String) in
-            let socket = url.hasPrefix("unix:") ? String(url.dropFirst(5)) : nil
-            return socket.map { "curl \(options)--unix-socket \($0) http://localhost\(path)" }
-                ?? "curl \(options)\(url)\(path)"
+        [["-X", "POST"], [], []].enumerated().map { index, options in
+            let path = ["/playground/revoke", "/api/customer-accounts/me", "/playground/echo"][index]
+            let place =
+                url.hasPrefix("unix:")
+                ? ["--unix-socket", String(url.dropFirst(5)), "http://localhost\(path)"] : [url + path]
+            return (["curl"] + options + place).map(CommandLines.quoted).joined(separator: " ")
         }
-        let account = curl("", "/api/customer-accounts/me")
-        return [
-            account, curl("-X POST ", "/playground/revoke") + "      # the API refuses the token from now on",
-            account + "       # refreshed and sent again: still 200",
-        ]
     }
 
     private func explain(_ service: ProxyService, _ logging: Logging) {
         let examples = Self.examples(service.url).map { "  \($0)" }.joined(separator: "\n")
-        let page = service.page.map { "Open \($0) in a browser to watch, and paste" } ?? "Paste"
-        // Standard output is for endpoints alone. With the log, in its order.
-        var text = """
+        let page = service.page.map { " To watch in a browser: \($0)" } ?? ""
+        // Standard output is for endpoints alone. With the log, in its order. Below 80 columns: a terminal would break
+        // a line within a word.
+        var text = ControlCharacters.escapedLines(
+            """
 
-            A simulated API is running; john.doe@example.com is logged in, with a token that lives \
-            \(switches.tokenTtl ?? "60s").
-            \(page) into another terminal:
+            A simulated API is running. john.doe@example.com is logged in at it, with a
+            token that lives \(switches.tokenTtl ?? "60s").\(page)
+            Paste these lines into another terminal:
 
             \(examples)
+
+            The first has the API refuse the token from now on. The second is answered all
+            the same: Squire refreshes the token, and sends the request again. The third
+            shows what arrived at the API, with the headers that Squire added.
 
             Each exchange is a line below. Ctrl-C, or closing this window, ends it.
 
             """
+        )
         // A program that reads JSON finds nothing else.
         guard logging.style.format == .text else {
             return logging.messages.write(LogMessage(.notice, event: "demo", text))
