@@ -84,7 +84,7 @@ public final class UpstreamConnector {
     /// The name may have moved: the next attempt looks it up again, whatever is remembered.
     private func learn(_ error: UpstreamError) {
         switch error.kind {
-        case .unreachable, .timeout, .unresolvable, .tls: isAddressDoubtful = true
+        case .unreachable, .timeout, .unresolvable, .tls, .handshakeCut: isAddressDoubtful = true
         case .reset, .configuration, .refusedByProxy: break
         }
     }

@@ -12,6 +12,8 @@ public struct UpstreamError: Error, Equatable, Sendable {
         case refusedByProxy
         /// The TLS handshake or the verification of the certificate failed.
         case tls
+        /// The connection ended in the TLS handshake: the peer died, or broke off without a word.
+        case handshakeCut
         /// Not connected in time, or no answer in time.
         case timeout
         /// The connection broke.
@@ -66,6 +68,8 @@ public struct UpstreamError: Error, Equatable, Sendable {
     /// or 0.
     init(code: CURLcode, text: String, systemError: Int32) {
         switch code {
+        case CURLE_SSL_CONNECT_ERROR where Self.isCut(text):
+            kind = .handshakeCut
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY:
             kind = .unresolvable
         case CURLE_OPERATION_TIMEDOUT:
@@ -86,6 +90,12 @@ public struct UpstreamError: Error, Equatable, Sendable {
         }
         advice = kind == .tls ? Self.advice(code, text) : nil
         detail = String(decoding: sentence.utf8.map { $0 < 0x20 || $0 >= 0x7F ? 0x20 : $0 }, as: UTF8.self)
+    }
+
+    /// By what OpenSSL says of a connection that ends where a handshake is under way.
+    private static func isCut(_ text: String) -> Bool {
+        ["SSL_ERROR_SYSCALL", "SSL_ERROR_ZERO_RETURN", "unexpected eof", "Connection reset", "Broken pipe"]
+            .contains { text.contains($0) }
     }
 
     /// By what OpenSSL says: libcurl has one code for many failures.

@@ -11,7 +11,7 @@ struct Case: Hashable, Codable, Sendable, CustomTestStringConvertible {
     /// The cases there are, as the files themselves have them: all of them, or those that `SQUIRE_CASE` names. If they
     /// cannot be had, one that fails and says why.
     static let all: [Case] = {
-        let list = Python.run("cases.py list")
+        let list = Python.run("list")
         guard list.status == 0 else { return [Case(name: "no cases: \(list.output)", isAlone: false)] }
         let found = list.output.split(separator: "\n").map { line in
             Case(name: String(line.split(separator: " ").last ?? ""), isAlone: line.hasPrefix("alone "))
@@ -28,11 +28,11 @@ struct Case: Hashable, Codable, Sendable, CustomTestStringConvertible {
         return parts.indices.contains { parts[$0...].starts(with: wanted) }
     }
 
-    /// Runs it in a process of its own, as often as `SQUIRE_REPEAT` says, until it fails.
+    /// Runs it, in a process of its own, as often as `SQUIRE_REPEAT` says, until it fails.
     func run() async -> Python.Result {
         var result = Python.Result(status: 0, output: "")
         for _ in 0..<max(1, environment("SQUIRE_REPEAT").flatMap(Int.init) ?? 1) where result.status == 0 {
-            result = await Slots.shared.use(isAlone: isAlone) { Python.run("cases.py run '\(name)'") }
+            result = await Slots.shared.use(isAlone: isAlone) { Python.run("run \(name)") }
         }
         return result
     }

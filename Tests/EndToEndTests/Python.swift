@@ -1,36 +1,80 @@
 import Platform
 import Threads
 
-/// Runs the scenarios' Python.
-enum Python {
+/// The scenarios' Python. Interpreters stay, and each case is a fork of one (`cases.py serve`): starting one and
+/// reading the files would cost a tenth of a second for each of 700 cases.
+final class Python: Sendable {
     struct Result: Sendable {
         let status: Int32
         let output: String
     }
 
-    /// Runs a file of `Scenarios` with arguments, quoted for the shell; both its outputs are one.
-    static func run(_ command: String) -> Result {
-        guard let squire else { return Result(status: -1, output: "squire is not built beside the tests") }
-        let directory = #filePath.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/Scenarios"
-        var name = Array("/tmp/squire-scenario-XXXXXX".utf8CString)
-        let log = mkstemp(&name)
-        guard log >= 0 else { return Result(status: -1, output: "no file in /tmp for the output: error \(errno)") }
-        unlink(name)
-        defer { close(log) }
-        let status = shell(
-            """
-            cd '\(directory)' && unset PYTHONDONTWRITEBYTECODE \
-            && export SQUIRE_BINARY='\(squire)' PYTHONPYCACHEPREFIX='\(cache)' \
-            && exec $(command -v /usr/bin/python3 || echo python3) -W ignore \(command)
-            """,
-            output: log
-        )
-        return Result(status: status, output: text(log))
+    /// Those that nobody uses.
+    private static let idle = Guarded<[Python]>([])
+
+    /// One end of a pair of sockets: the other is the interpreter's input and output.
+    private let connection: Int32
+
+    /// Does what `cases.py` does for these words; both its outputs are one. Blocks.
+    static func run(_ words: String) -> Result {
+        guard let python = idle.with({ $0.popLast() }) ?? Python() else {
+            let why = squire == nil ? "squire is not built beside the tests" : "Python did not start"
+            return Result(status: -1, output: why)
+        }
+        guard let result = python.ask(words) else { return Result(status: -1, output: "Python ended") }
+        idle.with { $0.append(python) }
+        return result
     }
 
     /// Runs `body` where it may block.
     static func onThread(_ body: @escaping @Sendable () -> Void) {
         NativeThread(name: "scenario", run: body)?.detach()
+    }
+
+    private init?() {
+        guard let squire = Self.squire else { return nil }
+        let directory = #filePath.split(separator: "/").dropLast().map { "/" + $0 }.joined() + "/Scenarios"
+        let command = """
+            cd '\(directory)' && unset PYTHONDONTWRITEBYTECODE \
+            && export SQUIRE_BINARY='\(squire)' PYTHONPYCACHEPREFIX='\(Self.cache)' \
+            && exec $(command -v /usr/bin/python3 || echo python3) -W ignore cases.py serve
+            """
+        var pair: [Int32] = [-1, -1]
+        guard socketpair(AF_UNIX, SystemConstant.streamSocket, 0, &pair) == 0 else { return nil }
+        // No other interpreter holds these open.
+        for descriptor in pair { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        defer { close(pair[1]) }
+        guard Self.spawn(command, pair[1]) else {
+            close(pair[0])
+            return nil
+        }
+        connection = pair[0]
+    }
+
+    /// Nil when the interpreter has ended.
+    private func ask(_ words: String) -> Result? {
+        let question = words + "\n"
+        guard send(connection, question, question.utf8.count, SystemConstant.noSignal) == question.utf8.count else {
+            return nil
+        }
+        var received: [UInt8] = []
+        while !received.contains(UInt8(ascii: "\n")) { guard receive(&received) else { return nil } }
+        let line = received.prefix { $0 != UInt8(ascii: "\n") }
+        let numbers = String(decoding: line, as: UTF8.self).split(separator: " ").map { Int($0) }
+        guard numbers.count == 2, let status = numbers[0].flatMap(Int32.init(exactly:)), let count = numbers[1] else {
+            return nil
+        }
+        let start = line.count + 1
+        while received.count < start + count { guard receive(&received) else { return nil } }
+        return Result(status: status, output: String(decoding: received[start...], as: UTF8.self))
+    }
+
+    /// Adds what has come, and waits for it. False at the end.
+    private func receive(_ bytes: inout [UInt8]) -> Bool {
+        var part = [UInt8](repeating: 0, count: 65536)
+        let count = read(connection, &part, part.count)
+        bytes += part[..<max(0, count)]
+        return count > 0
     }
 
     /// The binary under test: built beside the tests, or what `SQUIRE_BINARY` names.
@@ -40,7 +84,7 @@ enum Python {
         return access(built, X_OK) == 0 ? built : nil
     }()
 
-    /// Where compiled scenarios are kept: each of 600 cases would compile its file again. Not beside them, in the sources.
+    /// Where compiled scenarios are kept: not beside them, in the sources.
     private static let cache = (built ?? "/nonexistent") + "/scenarios.pycache"
 
     /// The directory of what was built.
@@ -56,26 +100,17 @@ enum Python {
         return own.split(separator: "/").dropLast().map { "/" + $0 }.joined()
     }()
 
-    private static func shell(_ command: String, output: Int32) -> Int32 {
+    /// Runs a command of the shell, which ends when its input does. Nobody waits for it.
+    private static func spawn(_ command: String, _ connection: Int32) -> Bool {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, output, 1)
-        posix_spawn_file_actions_adddup2(&actions, output, 2)
+        posix_spawn_file_actions_adddup2(&actions, connection, 0)
+        posix_spawn_file_actions_adddup2(&actions, connection, 1)
         var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("sh"), strdup("-c"), strdup(command), nil]
         defer { for argument in arguments { free(argument) } }
         var child = pid_t()
-        guard posix_spawnp(&child, "sh", &actions, nil, &arguments, environ) == 0 else { return -1 }
-        var status: Int32 = 0
-        while waitpid(child, &status, 0) < 0, errno == EINTR {}
-        return status
-    }
-
-    private static func text(_ file: Int32) -> String {
-        var bytes: [UInt8] = []
-        var part = [UInt8](repeating: 0, count: 65536)
-        while case let count = pread(file, &part, part.count, off_t(bytes.count)), count > 0 { bytes += part[..<count] }
-        return String(decoding: bytes, as: UTF8.self)
+        return posix_spawnp(&child, "sh", &actions, nil, &arguments, environ) == 0
     }
 }
 

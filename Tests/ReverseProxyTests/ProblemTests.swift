@@ -43,6 +43,7 @@ import Upstream
         arguments: [
             (.unresolvable, 502, .upstreamUnreachable, .dnsError),
             (.unreachable, 502, .upstreamUnreachable, .connectionRefused), (.tls, 502, .upstreamTLS, .tlsProtocolError),
+            (.handshakeCut, 502, .upstreamTLS, .tlsProtocolError),
             (.configuration, 502, .upstreamTLS, .tlsProtocolError),
             (.timeout, 504, .upstreamTimeout, .connectionTimeout),
             (.reset, 502, .upstreamReset, .connectionTerminated),

@@ -41,7 +41,7 @@ extension Problem {
                 proxyError: Self.proxyError(connectStatus: error.proxy?.status)
             )
             if let proxy = error.proxy { nextHop = NextHop(name: proxy.name, status: proxy.status) }
-        case .tls, .configuration:
+        case .tls, .handshakeCut, .configuration:
             self.init(.upstreamTLS, detail: error.advice.map { "\(detail) \($0)" } ?? detail)
         case .timeout:
             self.init(.upstreamTimeout, detail: detail, proxyError: .connectionTimeout)

@@ -80,7 +80,7 @@ struct EtcdProblem: Equatable, Sendable {
         let kind: SharedStoreFailure.Kind =
             switch error.kind {
             case .tls, .configuration: .configuration
-            case .unresolvable, .unreachable, .refusedByProxy, .timeout, .reset: .unreachable
+            case .unresolvable, .unreachable, .refusedByProxy, .timeout, .reset, .handshakeCut: .unreachable
             }
         self.init(effect, kind, "\(endpoint) does not answer: \(error.detail)", error.advice)
     }

@@ -100,7 +100,7 @@ struct KubernetesProblem: Equatable, Sendable {
         let kind: SharedStoreFailure.Kind =
             switch error.kind {
             case .tls, .configuration: .configuration
-            case .unresolvable, .unreachable, .refusedByProxy, .timeout, .reset: .unreachable
+            case .unresolvable, .unreachable, .refusedByProxy, .timeout, .reset, .handshakeCut: .unreachable
             }
         self.init(effect, kind, "\(server) does not answer: \(error.detail)", error.advice)
     }

@@ -27,7 +27,11 @@ struct LogoutCommand: ParsableCommand {
             return Output.line("there is nothing to log out of: this source keeps no session")
         }
         let session = try SessionAccess(loaded)
+        if !local { session.catchUp() }
         guard let record = try session.record(), !record.isEmpty else {
+            if !local, let advice = session.cache.status.shared?.adviceWithoutToken {
+                throw ExitFailure.tryLater("squire: nothing is ended. \(advice)")
+            }
             if session.file.hasKept || session.file.hasEnding { try session.requireWritable("nothing is ended") }
             try endPrevious(session)
             return Output.line("there is no session in \(session.file.path)")
@@ -35,6 +39,13 @@ struct LogoutCommand: ParsableCommand {
         if let source = record.foreignSource(to: loaded.binding) {
             let file = session.file.path
             return Output.line("there is no session of this source: the one in \(file) was made by \(source)")
+        }
+        if !local, let place = session.cache.status.sharedElsewhere {
+            throw ExitFailure.configuration(
+                "squire: nothing is ended. Machines share this session in \(place), which session.shared does not name: they "
+                    + "would lose it, and not know why. Log out with a configuration that names it, or forget it here only: "
+                    + loaded.lines.line("logout", ["--local"])
+            )
         }
         // Before anything is ended: a token that dies and stays in the file is worse than one that lives.
         try session.requireWritable("the session is kept")

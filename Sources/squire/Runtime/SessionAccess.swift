@@ -101,12 +101,7 @@ struct SessionAccess {
                     + "dead. Send requests through it meanwhile; squire status says what to mend"
             )
         }
-        if loaded.configuration.session.shared != nil, running == nil {
-            // Nobody here keeps step with the other machines, who may have refreshed it.
-            let latch = Latch<Void>()
-            cache.look { latch.set(()) }
-            latch.wait()
-        }
+        if running == nil { catchUp() }
         let status = cache.status
         // What is in the file is dead: nobody but this process has what took its place, or the other machines.
         if status.unsaved != nil, let token = cache.token { return token }
@@ -124,6 +119,14 @@ struct SessionAccess {
             throw ExitFailure.loginNeeded("squire: \(story.joined(separator: ". ")). Run: \(loaded.lines.login)")
         }
         return token
+    }
+
+    /// Takes over what the other machines have, if the session is shared: where no Squire runs nobody keeps step with them. Blocks.
+    func catchUp() {
+        guard loaded.configuration.session.shared != nil else { return }
+        let latch = Latch<Void>()
+        cache.look { latch.set(()) }
+        latch.wait()
     }
 
     /// Refreshes, or adopts what another process refreshed meanwhile.

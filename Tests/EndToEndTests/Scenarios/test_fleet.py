@@ -78,6 +78,19 @@ class Rotations(FleetScenario):
         self.within(1, lambda: fleet.have(token), "a login after the logout")
         self.assert_answers(fleet.machines)
         self.assert_one_refresh_each(fleet, 1)
+        # One that does not say any more that it shares would end it behind the others' backs.
+        second.stop()
+        second.configure(shared=False)
+        said = second.command("logout", code=78).stderr
+        self.assertIn("nothing is ended. Machines share this session in etcd ", said)
+        self.assertIn(f"squire logout --config {second.config} --local", said)
+        self.assertTrue(api.is_alive(token))
+        self.assertEqual(second.command("logout", "--local").stdout, "logged out\n")
+        self.assertTrue(api.is_alive(token))
+        # One that has never run logs out of what the others have.
+        self.assertEqual(fleet.add().command("logout").stdout, "logged out\n")
+        self.within(1, lambda: fleet.token() is None, "a logout on a new machine")
+        self.assertFalse(api.is_alive(token))
 
     def test_everybody_does_something_at_once(self):
         """A login, a logout and a refresh, three times: all machines agree afterwards, and never on what is dead."""

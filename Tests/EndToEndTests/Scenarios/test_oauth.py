@@ -1,6 +1,7 @@
 """Tokens from an authorization server: the grants that need nobody, and the quirks of real servers. The server is raw sockets."""
 import urllib.parse
 from harness import *
+from test_proxy import ConnectProxy, TUNNEL
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
@@ -365,6 +366,39 @@ class OAuth(Scenario):
         squire.process.send_signal(signal.SIGHUP)
         self.until(lambda: self.fetch(squire).status == 200, "recovers")
         self.assertEqual([form(r)["client_secret"] for r in tokens.requests], ["1", "1", "1", "2"])
+
+    # Servers that want it otherwise
+
+    def test_requests_are_json_and_the_identity_is_the_token(self):
+        """`request: json`, `token: id-token`, and an answer whose members have other names."""
+        identity = jwt(sub="alice")
+        tokens = self.token_server(lambda request, number: answer(200, {"data": {
+            "access": f"not-for-this-api{number}", "id": identity, "refresh": "next", "ttl": 60}}))
+        self.save_tokens(refresh='quo"te\\')
+        squire = self.proxy(self.api({identity}), tokens, "client-id: c\nclient-secret: s\nclient-authentication: client-secret-post\n"
+                            "request: json\ntoken: id-token\nparameters: {audience: them}\nanswer: {access-token: /data/access, "
+                            "id-token: /data/id, refresh-token: /data/refresh, expires-in: {pointer: /data/ttl, unit: minutes}}")
+        self.assertEqual(self.fetch(squire).data.decode(), identity)
+        request, = tokens.requests
+        self.assertEqual(request["Content-Type"], "application/json")
+        self.assertEqual(json.loads(request.payload), {"grant_type": "refresh_token", "refresh_token": 'quo"te\\', "client_id": "c",
+                                                       "client_secret": "s", "audience": "them"})
+        saved = self.saved()
+        self.assertEqual((saved["token"], saved["refresh_token"]), (identity, "next"))
+        self.assertAlmostEqual(saved["expires_at"] - saved["received_at"], 3600, delta=1)
+
+    def test_a_proxy_of_its_own(self):
+        """The authorization server stands behind a proxy, and the API does not."""
+        context, tls = secure_context(self.directory)
+        tokens = self.upstream(lambda request: answer(200, {"access_token": "new", "expires_in": 60}), context)
+        between = ConnectProxy(lambda head, fields: TUNNEL)
+        self.addCleanup(between.close)
+        squire = self.proxy(self.api({"new"}), tokens, "grant: client-credentials\nclient-id: c\nclient-secret: s\n"
+                            f"proxy: http://user:hush@127.0.0.1:{between.port}", extra=tls)
+        self.assertEqual(self.fetch(squire).data, b"new")
+        head, = between.heads
+        self.assertEqual(head.split("\r\n")[0], f"CONNECT {tokens.url.removeprefix('https://')} HTTP/1.1")
+        self.assertNotIn("hush", squire.text())
 
     # The configuration
 

@@ -413,6 +413,22 @@ class OAuthLogin(Scenario):
         self.command("logout", "--local", "--config", config)
         self.assertEqual(self.revoked(), [])
 
+    def test_logout_by_a_request_of_the_servers_own(self):
+        """`revocation` says what is sent, with the access token; where that is refused, it has ended before."""
+        def respond(request):
+            return reply(200) if request.target.startswith("/end") else json_reply(200, access_token="a2", refresh_token="r2", expires_in=3600)
+
+        server = self.upstream(respond)
+        config = self.config("https://api.example.com", "", "  oauth:\n    client-id: c\n"
+                             f"    token-endpoint: {server.url}/token\n    authorization-endpoint: {server.url}/authorize\n"
+                             f"    revocation: {{method: POST, url: '{server.url}/end?all=1', body: all=true}}\n", profile="")
+        self.command("login", "--config", config, "--refresh-token", "-", "--replace", input="given\n")
+        self.assertIn("logged out", self.command("logout", "--config", config).stdout)
+        request = server.requests[-1]
+        self.assertEqual((request.line, request.token, request["Content-Type"], request.payload),
+                         ("POST /end?all=1 HTTP/1.1", "a2", "application/x-www-form-urlencoded", b"all=true"))
+        self.assertEqual(len(server.requests), 2)
+
     def test_logout_ends_what_a_login_replaced(self):
         config = self.logged_in()
         self.server.token = [json_reply(200, access_token="a2", refresh_token="r2", expires_in=3600)]

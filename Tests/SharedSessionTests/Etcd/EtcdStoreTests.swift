@@ -110,6 +110,16 @@ import Threads
         store.stop()
     }
 
+    /// A member that is killed in a TLS handshake is away: nothing is wrong with the configuration.
+    @Test func handshakeThatEndsIsNoMistake() throws {
+        let dying = FakeGateway { _, _ in .silence }
+        let url = "https" + dying.url.dropFirst("http".count)
+        let store = try #require(EtcdStore(options([url])))
+        #expect(isFailure(store.get(), .unreachable))
+        store.stop()
+        dying.stop()
+    }
+
     @Test func largeValuesAreNotSent() throws {
         let gateway = FakeGateway { _, _ in .answer(200, EtcdSamples.written(2)) }
         let store = try #require(EtcdStore(options([gateway.url])))

@@ -1,7 +1,7 @@
 import Platform
 import Threads
 
-/// A server on loopback that speaks HTTP by hand, one request a connection, and answers what a test says.
+/// A server on loopback that speaks HTTP by hand, one request a connection, and answers what a test says. It hangs up on TLS.
 final class FakeGateway: Sendable {
     struct Asked: Sendable {
         var method: String
@@ -141,6 +141,8 @@ final class FakeGateway: Sendable {
             let count = read(connection, &buffer, buffer.count)
             guard count > 0 else { return nil }
             bytes += buffer[..<count]
+            // The record of a TLS handshake (RFC 8446, 5.1): hung up on, as by a server that dies there.
+            if bytes[0] == 22 { return nil }
             let text = String(decoding: bytes, as: UTF8.self)
             let parts = text.components(separatedBy: "\r\n\r\n")
             guard parts.count == 2 else { continue }
