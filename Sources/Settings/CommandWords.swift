@@ -62,7 +62,7 @@ public struct CommandWords: Sendable {
     }
 
     private static func unknown(_ word: String, _ path: [String], _ names: [String]) -> String {
-        let said = path.isEmpty ? "there is no command \"\(word)\"" : "squire \(path[0]) has no command \"\(word)\""
+        let said = path.isEmpty ? "there is no command \"\(word)\"" : "\(path[0]) has no command \"\(word)\""
         let meant: String? =
             path.isEmpty ? elsewhere[word.lowercased()].map { "squire \($0)" } ?? value(word) : nil
         if let meant { return "\(said): did you mean \"\(meant)\"?" }
