@@ -64,21 +64,21 @@ struct SharedCore: Sendable {
     private var joining: SessionRecord?
     /// The value that is being written.
     private var writing: SharedValues.Known?
-    private var report: SharedReport
+    private var observations: SharedObservations
 
-    init(_ machine: SharedState, _ values: SharedValues, _ report: SharedReport) {
+    init(_ machine: SharedState, _ values: SharedValues, _ observations: SharedObservations) {
         self.machine = machine
         self.values = values
-        self.report = report
+        self.observations = observations
     }
 
     func status(now: Int64) -> SharedStatus {
         let seen = machine.seen.flatMap { view in values[view.version].map { (view.facts, $0.value.revision) } }
-        return report.status(seen?.0, revision: seen?.1, problem: values.problem, now: now)
+        return observations.status(seen?.0, revision: seen?.1, problem: values.problem, now: now)
     }
 
     /// The engine was read, or cannot be.
-    var hasAsked: Bool { machine.hasLooked || report.isLost }
+    var hasAsked: Bool { machine.hasLooked || observations.isLost }
 
     /// Nothing is under way that another machine must learn of.
     var isAtRest: Bool { !machine.isOwing && outstanding == 0 }
@@ -140,7 +140,7 @@ struct SharedCore: Sendable {
 
     mutating func carriedOut(now: Int64) -> [Effect] {
         outstanding = max(0, outstanding - 1)
-        report.adopted(now)
+        observations.adopted(now)
         return settled([], now)
     }
 
@@ -175,10 +175,10 @@ struct SharedCore: Sendable {
     mutating func read(_ result: Result<StoredValue?, SharedStoreFailure>, now: Int64) -> [Effect] {
         switch result {
         case .success(let value):
-            let back = tell(report.answered())
+            let back = tell(observations.answered())
             return back + settled(handle(.read(values.reading(value, own: own)), now), now)
         case .failure(let failure):
-            return tell(report.failed(failure)) + settled(handle(.read(nil), now), now)
+            return tell(observations.failed(failure)) + settled(handle(.read(nil), now), now)
         }
     }
 
@@ -187,7 +187,7 @@ struct SharedCore: Sendable {
         let event: SharedState.Swapped
         switch outcome {
         case .written(let revision):
-            effects += tell(report.answered())
+            effects += tell(observations.answered())
             if var written = writing {
                 written.value.revision = revision
                 event = .written(version: values.written(written))
@@ -195,31 +195,31 @@ struct SharedCore: Sendable {
                 event = .unclear
             }
         case .conflict(let value):
-            effects += tell(report.answered())
+            effects += tell(observations.answered())
             event = .conflict(values.reading(value, own: own))
         case .unclear(let failure):
-            report.note(failure)
+            observations.note(failure)
             event = .unclear
         case .failed(let failure):
-            effects += tell(report.failed(failure))
+            effects += tell(observations.failed(failure))
             event = .failed
         }
         writing = nil
-        report.count(event, machine)
+        observations.count(event, machine)
         return effects + settled(handle(.swapped(event), now), now)
     }
 
     mutating func watched(_ news: SharedStoreNews, now: Int64) -> [Effect] {
         switch news {
         case .connected:
-            let effects = [.engineIsBack] + tell(report.answered())
+            let effects = [.engineIsBack] + tell(observations.answered())
             // Silence is counted anew.
             return effects + settled(handle(.disconnected, now) + handle(.connected, now), now)
         case .changed(let value):
             let effects = handle(.watched(values.reading(value, own: own)), now)
             return settled(effects, now)
         case .lost(let failure):
-            return tell(report.failed(failure)) + settled(handle(.disconnected, now), now)
+            return tell(observations.failed(failure)) + settled(handle(.disconnected, now), now)
         }
     }
 
@@ -231,7 +231,7 @@ struct SharedCore: Sendable {
         var effects: [Effect] = []
         for action in actions { effects += obey(action, now) }
         effects += endDenial()
-        report.see(machine.seen?.facts, now)
+        observations.see(machine.seen?.facts, now)
         return effects
     }
 
@@ -295,7 +295,7 @@ struct SharedCore: Sendable {
     private mutating func adoptFile(_ now: Int64) -> [Effect] {
         guard !isInStep, machine.heedsFile else { return [] }
         if case .under = change { return [] }
-        report.hasNothingOfItsOwn()
+        observations.hasNothingOfItsOwn()
         let effects = handle(.fileChanged(holding), now)
         guard isKept, hasOwn, outstanding == 0, case .begun = life else { return effects }
         return effects + handle(.joins, now)
@@ -352,26 +352,28 @@ struct SharedCore: Sendable {
         case .save(let identity): return save(identity)
         case .adopt(let view):
             guard let session = values[view.version]?.session else { return [] }
-            report.adopts(now)
-            report.hasNothingOfItsOwn()
+            observations.adopts(now)
+            observations.hasNothingOfItsOwn()
             let isRefused = view.facts.state == .refused
             return [deed(.adopt(session.record, view.facts.identity, isRefused: isRefused))] + superseded()
         case .use: return end(.done)
         case .forget(let identity):
             if case .under(.logout) = change { return (step(.forget(identity)) ?? []) + end(.done) }
-            report.hasNothingOfItsOwn()
+            observations.hasNothingOfItsOwn()
             return [deed(.forget(identity))] + superseded()
         case .refuse(let refusal):
             if refusal == .loginNeeded, case .tokens(let identity) = machine.held { denial = .said(identity) }
-            if case .under = change { return end(.failed(SharedFailure(refusal, values.problem ?? report.problem))) }
+            if case .under = change {
+                return end(.failed(SharedFailure(refusal, values.problem ?? observations.problem)))
+            }
             guard refusal == .loginNeeded, case .tokens(let identity) = machine.held else { return [] }
             return [deed(.deny(identity))]
         case .disown(let identity): return [deed(.disown(identity))]
         case .say(let notice):
             if notice == .notShared, case .ended = machine.held {
-                return tell(report.saidOfLogout(values.problem, now))
+                return tell(observations.saidOfLogout(values.problem, now))
             }
-            return tell(report.said(notice, values.problem, now))
+            return tell(observations.said(notice, values.problem, now))
         }
     }
 
@@ -397,7 +399,7 @@ struct SharedCore: Sendable {
 
     private mutating func swap(_ expecting: SharedView?, _ new: SharedFacts, _ now: Int64) -> [Effect] {
         guard let (record, session) = values.record(new, expecting: expecting, own: local) else {
-            report.note(
+            observations.note(
                 SharedStoreFailure(.configuration, "this machine has not got what is to be shared, or cannot seal it")
             )
             return handle(.swapped(.failed), now)

@@ -85,7 +85,7 @@ public final class SharedRunner: SessionSharing {
                     keyFile: options.keyFile,
                     place: SessionBinding.place(engine: options.engine, key: options.place)
                 ),
-                SharedReport(engine: options.engine, name: options.name)
+                SharedObservations(engine: options.engine, name: options.name)
             )
         )
     }

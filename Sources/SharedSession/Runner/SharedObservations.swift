@@ -2,7 +2,7 @@ import Credentials
 import Platform
 
 /// What is known of the engine and of what was done with it, for people and metrics.
-struct SharedReport: Sendable {
+struct SharedObservations: Sendable {
     private enum Link: Equatable {
         case unknown
         case reachable
