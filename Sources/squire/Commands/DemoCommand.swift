@@ -36,6 +36,7 @@ struct DemoCommand: ParsableCommand {
         // What runs is the first line, whatever there is to say before everything runs.
         LogWriter.standardError.hold()
         defer { LogWriter.standardError.finish() }
+        for warning in Self.warnings { logging.logger().warning("\(warning)") }
         let playground = try PlaygroundService(
             .tcp(host: "127.0.0.1", port: 0),
             options: try switches.options(defaultTTL: .seconds(60))
@@ -70,6 +71,14 @@ struct DemoCommand: ParsableCommand {
         service.stop()
         playground.stop()
         foreground.sayEnd()
+    }
+
+    private static var warnings: [String] {
+        let variables = ["SQUIRE_CONFIG", "SQUIRE_UPSTREAM", "SQUIRE_SESSION"]
+        return ConfigurationOverrides.warnings(Environment.all)
+            + variables.filter { !(Environment.all[$0] ?? "").isEmpty }.map {
+                "the variable \($0) means nothing to squire demo, which has an API and a session of its own"
+            }
     }
 
     /// The menu profile, as a file would have it. Without a margin: what is to be seen is a refusal being cured.
