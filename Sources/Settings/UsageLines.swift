@@ -27,7 +27,7 @@ public enum UsageLines {
         return lines.joined(separator: "\n")
     }
 
-    /// The words, but for what brackets hold together: `[--header <'Name: value'> ...]`.
+    /// The words, but for what belongs together: `[--header <'Name: value'> ...]`, `-- <command> ...`.
     private static func parts(of line: Substring) -> [String] {
         var parts: [String] = []
         var depth = 0
@@ -42,6 +42,12 @@ public enum UsageLines {
             if character == "]" || character == ">", depth > 0 { depth -= 1 }
             part.append(character)
         }
-        return parts + [part]
+        return (parts + [part]).reduce(into: []) { joined, part in
+            if let last = joined.last, last == "--" || part == "..." {
+                joined[joined.count - 1] = "\(last) \(part)"
+            } else {
+                joined.append(part)
+            }
+        }
     }
 }

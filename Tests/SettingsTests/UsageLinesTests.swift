@@ -23,6 +23,11 @@ import Testing
         #expect(UsageLines.folded(text) == text)
     }
 
+    @Test func theCommandStaysWhole() {
+        let usage = "Usage: squire exec " + String(repeating: "x", count: 50) + " -- <command> ..."
+        #expect(UsageLines.folded(usage).hasSuffix("x\n         -- <command> ..."))
+    }
+
     @Test func whatCannotBeFoldedIsWhole() {
         let long = "USAGE: [" + String(repeating: "a ", count: 60) + "]"
         #expect(UsageLines.folded(long) == "USAGE:\n         " + long.dropFirst(7))

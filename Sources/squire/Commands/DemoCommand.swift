@@ -48,7 +48,8 @@ struct DemoCommand: ParsableCommand {
                 logging: logging,
                 keepsSession: false,
                 takesNextPort: options.listen == nil && Environment.all["SQUIRE_LISTEN"] == nil,
-                examples: Self.examples
+                // The page shows the words beside the command.
+                examples: { Self.examples($0).map { "\($0.command)  # \($0.words)" } }
             )
         } catch {
             playground.stop()
@@ -98,20 +99,24 @@ struct DemoCommand: ParsableCommand {
         }
     }
 
-    /// What to paste into a terminal, a line each, bare: not every shell takes a comment behind a command. The last
-    /// one shows what Squire adds.
-    private static func examples(_ url: String) -> [String] {
-        [["-X", "POST"], [], []].enumerated().map { index, options in
-            let path = ["/playground/revoke", "/api/customer-accounts/me", "/playground/echo"][index]
+    /// What to paste into a terminal, and what each line shows. The last one is what Squire adds.
+    private static func examples(_ url: String) -> [(command: String, words: String)] {
+        let curl = { (options: [String], path: String) in
             let place =
                 url.hasPrefix("unix:")
                 ? ["--unix-socket", String(url.dropFirst(5)), "http://localhost\(path)"] : [url + path]
             return (["curl"] + options + place).map(CommandLines.quoted).joined(separator: " ")
         }
+        return [
+            (curl(["-X", "POST"], "/playground/revoke"), "the API refuses the token from now on"),
+            (curl([], "/api/customer-accounts/me"), "refreshed and sent again: still 200"),
+            (curl([], "/playground/echo"), "what arrived at the API, with the headers that Squire added"),
+        ]
     }
 
     private func explain(_ service: ProxyService, _ logging: Logging) {
-        let examples = Self.examples(service.url).map { "  \($0)" }.joined(separator: "\n")
+        // Bare: not every shell takes a comment behind a command.
+        let examples = Self.examples(service.url).map { "  \($0.command)" }.joined(separator: "\n")
         let page = service.page.map { " To watch in a browser: \($0)" } ?? ""
         // Standard output is for endpoints alone. With the log, in its order. Below 80 columns: a terminal would break
         // a line within a word.
