@@ -12,7 +12,7 @@ extension ExchangeRunner {
     @inline(__always)
     func recordBeginning(_ head: UnsafeRawBufferPointer, isRefused: Bool, now: UInt64) {
         guard let recorder else { return }
-        recording = recorder.admit(client.name.origin, isRefused: isRefused, now: now)
+        recording = recorder.admit(request.id.number, client.name.origin, isRefused: isRefused, now: now)
         if recording.isRunning { beginRecording(head, isRefused: isRefused, now: now) }
     }
 
@@ -167,15 +167,20 @@ extension ExchangeRunner {
 
     // MARK: Ending
 
-    /// The exchange has ended, and is concluded.
-    @inline(__always)
     /// Once: when the exchange has ended, and before its client can know.
+    @inline(__always)
     func recordEnd(now: @autoclosure () -> UInt64) {
-        guard let recorder else { return }
-        if case .ended = recording { return }
-        let now = now()
-        recorder.end(recording, recordedEnding(now: now), at: now)
+        switch recording {
+        case .ended: return
+        case .absent(let absence): recorder?.end(absence)
+        case .running(let flow): endRecording(flow, now: now())
+        }
         recording = .ended
+    }
+
+    @inline(never)
+    private func endRecording(_ flow: Recording.Flow, now: UInt64) {
+        recorder?.end(flow, recordedEnding(now: now), at: now)
     }
 
     private func recordedEnding(now: UInt64) -> RecordedEvent.Ending {

@@ -6,8 +6,11 @@ import Platform
 /// *Threading*: belongs to its worker's loop.
 final class Recorder {
     let recordings: Recordings
-    private let lane: Recordings.Lane
+    let prefix: UInt16
+    private let numbers: AtomicArray
     private let ring: RecordingRing
+    /// Something was written since the last turn's end.
+    private var hasNews = false
     private var exchanges = TokenBucket()
     /// While somebody looks. Another one: whoever begins to look has the whole burst.
     private var viewed = TokenBucket()
@@ -21,7 +24,8 @@ final class Recorder {
     init?(_ recordings: Recordings, worker index: Int) {
         guard let lane = recordings.lane(index) else { return nil }
         self.recordings = recordings
-        self.lane = lane
+        prefix = lane.prefix
+        numbers = lane.numbers
         ring = lane.ring
     }
 
@@ -34,22 +38,13 @@ final class Recorder {
     private static let failureRate = TokenBucket.Rate(perSecond: 500, burst: 500)
     private static let refusalRate = TokenBucket.Rate(perSecond: 50, burst: 50)
 
-    // MARK: Identifiers
-
-    var prefix: UInt16 { lane.prefix }
-
-    /// The worker has given out that number.
-    @inline(__always)
-    func gave(_ number: UInt64) {
-        lane.numbers.set(Recordings.Number.last.rawValue, number)
-    }
-
     // MARK: Admission
 
-    /// Whether an exchange that begins is recorded. `isRefused` one has its own share: a page that knocks must not push
-    /// out what matters.
+    /// Whether the exchange that begins is recorded: each asks, in the order of their numbers. `isRefused` one has its own
+    /// share: a page that knocks must not push out what matters.
     @inline(__always)
-    func admit(_ origin: ConnectionOrigin, isRefused: Bool, now: UInt64) -> Recording {
+    func admit(_ number: UInt64, _ origin: ConnectionOrigin, isRefused: Bool, now: UInt64) -> Recording {
+        numbers.set(Recordings.Number.last.rawValue, number)
         guard case .client = origin else { return .running(.init(isUnlimited: true)) }
         let policy = recordings.policy
         if policy.isPaused { return .absent(.paused) }
@@ -145,9 +140,7 @@ final class Recorder {
         if room > 0 {
             let isAllowed = flow.isUnlimited || takeOctets(part.count, now: at)
             if isAllowed {
-                let isWritten =
-                    ring.extend(kind.rawValue, number: flow.number, part)
-                    || write(kind, flow, Nothing(), part, at: at)
+                let isWritten = extend(kind, flow, part) || write(kind, flow, Nothing(), part, at: at)
                 if !isWritten { flow.isIncomplete = true }
                 flow.setRoom(kind, isWritten ? room - part.count : 0)
             } else {
@@ -170,29 +163,33 @@ final class Recorder {
 
     private static let progressInterval: UInt64 = 250_000_000
 
-    /// Counts an exchange that ended, and writes its last record.
+    /// Counts an exchange that ended without being recorded.
     @inline(__always)
-    func end(_ recording: Recording, _ ending: @autoclosure () -> RecordedEvent.Ending, at: UInt64) {
-        switch recording {
-        case .ended: return
-        case .absent(let absence): lane.numbers.add(absence.number.rawValue)
-        case .running(let flow): end(flow, ending(), at: at)
-        }
-        lane.numbers.add(Recordings.Number.ended.rawValue)
+    func end(_ absence: Recording.Absence) {
+        numbers.add(absence.number.rawValue)
     }
 
-    private func end(_ flow: Recording.Flow, _ ending: RecordedEvent.Ending, at: UInt64) {
-        lane.numbers.add(Recordings.Number.recorded.rawValue)
+    /// Counts an exchange that ended, and writes its last record.
+    func end(_ flow: Recording.Flow, _ ending: RecordedEvent.Ending, at: UInt64) {
+        numbers.add(Recordings.Number.recorded.rawValue)
         let end = RecordKind.End(ending: ending, isIncomplete: flow.isIncomplete)
         // Its room was reserved.
         _ = write(.ended, flow, end, .empty, at: at, releasing: RecordKind.End.size)
         ring.show()
     }
 
+    func end(_ recording: Recording, _ ending: @autoclosure () -> RecordedEvent.Ending, at: UInt64) {
+        switch recording {
+        case .ended: break
+        case .absent(let absence): end(absence)
+        case .running(let flow): end(flow, ending(), at: at)
+        }
+    }
+
     /// Writes what was refused before there was an exchange.
     func record(_ refusal: WorkerResources.Refusal, as id: ExchangeID) {
         let now = MonotonicClock.now()
-        var recording = admit(refusal.client.origin, isRefused: true, now: now)
+        var recording = admit(id.number, refusal.client.origin, isRefused: true, now: now)
         begin(&recording, id, refusal.client, isLate: false, startedAt: now, now: now)
         if !refusal.line.isEmpty { tellHead(&recording, .requestHead, Nothing(), refusal.line, at: now) }
         let answer = RecordKind.OwnAnswer(status: refusal.problem.status, code: refusal.problem.code)
@@ -225,7 +222,7 @@ final class Recorder {
         reserving: Int = 0,
         releasing: Int = 0
     ) -> Bool {
-        withUnsafeBytes(of: fixed) {
+        let isWritten = withUnsafeBytes(of: fixed) {
             ring.write(
                 kind.rawValue,
                 number: flow.number,
@@ -236,6 +233,15 @@ final class Recorder {
                 releasing: releasing
             )
         }
+        if isWritten { hasNews = true }
+        return isWritten
+    }
+
+    /// Adds to the record that was written last, if it can be.
+    private func extend(_ kind: RecordKind, _ flow: Recording.Flow, _ part: UnsafeRawBufferPointer) -> Bool {
+        let isWritten = ring.extend(kind.rawValue, number: flow.number, part)
+        if isWritten { hasNews = true }
+        return isWritten
     }
 
     // MARK: The turn's end
@@ -243,10 +249,12 @@ final class Recorder {
     /// Shows what was written, and wakes the inspector if it waits for it.
     @inline(__always)
     func turnEnded(now: @autoclosure () -> UInt64 = MonotonicClock.now()) {
-        if ring.hasNews { publish(now) }
+        if hasNews { publish(now) }
     }
 
+    @inline(never)
     private func publish(_ clock: () -> UInt64) {
+        hasNews = false
         ring.publish()
         let isFilling = ring.used >= ring.capacity / 4
         let hasViewers = recordings.policy.hasViewers

@@ -15,10 +15,10 @@ public final class Recordings: Sendable {
         case off
     }
 
-    /// What became of the exchanges that ended: each is counted as ended, and once more.
+    /// What became of the exchanges that ended since the process began: each is counted once.
     public struct Counts: Sendable, Equatable {
-        /// Ended since the process began, recorded or not.
-        public var ended: UInt64 = 0
+        /// Recorded or not.
+        public var ended: UInt64 { recorded &+ rate &+ slab &+ paused &+ off }
         /// Ended, and recorded, if not in whole: one that there was no room for at first is under `slab`.
         public var recorded: UInt64 = 0
         /// Not recorded, by reason.
@@ -79,7 +79,7 @@ public final class Recordings: Sendable {
 
     /// What a worker counts.
     enum Number: Int {
-        case ended, recorded, rate, slab, paused, off
+        case recorded, rate, slab, paused, off
         /// The last exchange's.
         case last
     }
@@ -161,7 +161,6 @@ public final class Recordings: Sendable {
 
     public var counts: Counts {
         lanes.reduce(into: Counts()) { counts, lane in
-            counts.ended += lane.numbers[Number.ended.rawValue]
             counts.recorded += lane.numbers[Number.recorded.rawValue]
             counts.rate += lane.numbers[Number.rate.rawValue]
             counts.slab += lane.numbers[Number.slab.rawValue]

@@ -105,7 +105,6 @@ final class WorkerResources {
 
     func nextExchange() -> ExchangeID {
         lastExchange &+= 1
-        recorder?.gave(lastExchange)
         return ExchangeID(prefix: exchangePrefix, number: lastExchange)
     }
 

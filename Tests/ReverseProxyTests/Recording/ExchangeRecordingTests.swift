@@ -50,7 +50,7 @@ import Testing
         #expect(ending.attempts == 1 && ending.requestBytes == 0 && ending.responseBytes == 5 && ending.wasReplayable)
         #expect(zip(events, events.dropFirst()).allSatisfy { $0.at <= $1.at })
         #expect(events.allSatisfy { proxy.recordings.hasGiven($0.exchange) })
-        #expect(proxy.recordings.counts == Recordings.Counts(ended: 1, recorded: 1))
+        #expect(proxy.recordings.counts == Recordings.Counts(recorded: 1))
     }
 
     @Test(arguments: ["HEAD", "204", "304"]) func answersWithoutBody(_ kind: String) throws {
@@ -206,7 +206,7 @@ import Testing
         let proxy = try RecordedProxy(mode: .failures) { _ in .text(answer) }
         _ = try proxy.ask(request())
         #expect(proxy.end().isEmpty)
-        #expect(proxy.recordings.counts == Recordings.Counts(ended: 1, off: 1))
+        #expect(proxy.recordings.counts == Recordings.Counts(off: 1))
     }
 
     @Test(arguments: [true, false]) func aFailureIsRecordedFromThenOn(_ isChunked: Bool) throws {
@@ -222,7 +222,7 @@ import Testing
             events.words == ["late", "sent", "up", "attempt 1/0", "connected", "head", "down", "ended 404 complete"]
         )
         #expect(events.text("up") == "abcd" && events.text("down") == "nothing here")
-        #expect(proxy.recordings.counts == Recordings.Counts(ended: 1, recorded: 1))
+        #expect(proxy.recordings.counts == Recordings.Counts(recorded: 1))
     }
 
     @Test func aRejectionIsRecordedFromThenOn() throws {
@@ -252,7 +252,7 @@ import Testing
         _ = try proxy.ask(request())
         _ = try proxy.ask("no request\r\n\r\n")
         #expect(proxy.end().isEmpty)
-        let expected = mode == .all ? Recordings.Counts(ended: 2, paused: 2) : Recordings.Counts(ended: 2, off: 2)
+        let expected = mode == .all ? Recordings.Counts(paused: 2) : Recordings.Counts(off: 2)
         #expect(proxy.recordings.counts == expected)
     }
 

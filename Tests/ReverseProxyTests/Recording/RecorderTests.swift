@@ -14,7 +14,7 @@ import Threads
         isRefused: Bool = false,
         now: UInt64
     ) -> Int {
-        (0..<count).count { _ in recorder.admit(origin, isRefused: isRefused, now: now).isRunning }
+        (1...UInt64(count)).count { recorder.admit($0, origin, isRefused: isRefused, now: now).isRunning }
     }
 
     private func make(_ mode: Recordings.Mode = .auto, bodyLimit: Int = 64 * 1024) throws -> (Recordings, Recorder) {
@@ -59,7 +59,7 @@ import Threads
     {
         let (_, recorder) = try make(mode)
         #expect(admitted(recorder, 10, now: second) == 0)
-        let recording = recorder.admit(.client, isRefused: false, now: second)
+        let recording = recorder.admit(11, .client, isRefused: false, now: second)
         guard case .absent(let absence) = recording else { return }
         #expect(absence.mayBeginLate == (mode == .failures) && absence.number == .off)
     }
@@ -97,7 +97,6 @@ import Threads
 
     private func begun(_ recorder: Recorder, _ number: UInt64, isUnlimited: Bool = false) -> Recording {
         var recording = Recording.running(.init(isUnlimited: isUnlimited))
-        recorder.gave(number)
         let id = ExchangeID(prefix: recorder.prefix, number: number)
         let client = ClientName(number: 5, origin: .composer(ticket: 4))
         recorder.begin(&recording, id, client, isLate: false, startedAt: 10, now: 20)
@@ -164,7 +163,7 @@ import Threads
         }
         #expect(String(describing: read) == String(describing: ending))
         #expect(last.exchange == ExchangeID(prefix: recorder.prefix, number: 1) && last.at == 30)
-        #expect(recordings.counts == Recordings.Counts(ended: 1, recorded: 1))
+        #expect(recordings.counts == Recordings.Counts(recorded: 1))
     }
 
     @Test func bodiesHaveTheirLimit() throws {
@@ -245,7 +244,7 @@ import Threads
 
     @Test func identifiersAreKnown() throws {
         let (recordings, recorder) = try make()
-        for number: UInt64 in 1...7 { recorder.gave(number) }
+        #expect(admitted(recorder, 7, now: second) == 7)
         let id = { ExchangeID(prefix: recorder.prefix &+ $0, number: $1) }
         #expect(recordings.hasGiven(id(0, 1)) && recordings.hasGiven(id(0, 7)))
         #expect(!recordings.hasGiven(id(0, 0)) && !recordings.hasGiven(id(0, 8)) && !recordings.hasGiven(id(1, 1)))
