@@ -64,25 +64,36 @@ public struct CommandWords: Sendable {
     private static func unknown(_ word: String, _ path: [String], _ names: [String]) -> String {
         let said = path.isEmpty ? "there is no command \"\(word)\"" : "\(path[0]) has no command \"\(word)\""
         let meant: String? =
-            path.isEmpty ? elsewhere[word.lowercased()].map { "squire \($0)" } ?? value(word) : nil
-        if let meant { return "\(said): did you mean \"\(meant)\"?" }
+            path.isEmpty
+            ? (elsewhere[word.lowercased()] ?? option(word).map { "run \($0.name) \(CommandLines.quoted($0.value))" })
+            : nil
+        if let meant { return "\(said): did you mean \"squire \(meant)\"?" }
         if let name = Spelling.nearest(to: word, among: names) { return "\(said): did you mean \"\(name)\"?" }
         return "\(said); see \((["squire"] + path).joined(separator: " ")) --help"
     }
 
-    /// What a value stands for that a command was left out before: the API's URL, where to listen, a configuration.
-    private static func value(_ word: String) -> String? {
+    /// The option that a value stands for which stands alone: the API's URL, where to listen, a configuration.
+    private static func option(_ word: String) -> (name: String, value: String)? {
         let lowercase = word.lowercased()
-        if lowercase.hasPrefix("https://") || lowercase.hasPrefix("http://") {
-            return "squire run --upstream \(CommandLines.quoted(word))"
-        }
-        if lowercase.hasSuffix(".yaml") || lowercase.hasSuffix(".yml") {
-            return "squire run --config \(CommandLines.quoted(word))"
-        }
+        if lowercase.hasPrefix("https://") || lowercase.hasPrefix("http://") { return ("--upstream", word) }
+        if lowercase.hasSuffix(".yaml") || lowercase.hasSuffix(".yml") { return ("--config", word) }
+        // A path may be anything's.
+        guard !["/", ".", "~"].contains(where: word.hasPrefix) else { return nil }
         let text = AddressForm.nearest(to: word) ?? word
         guard let address = ListenAddress(text) else { return nil }
-        guard address.isLocal else { return "squire run --upstream \(CommandLines.quoted("https://" + lowercase))" }
-        return "squire run --listen \(CommandLines.quoted(text))"
+        return address.isLocal ? ("--listen", text) : ("--upstream", "https://" + lowercase)
+    }
+
+    /// What the parser of options says of an argument that it did not expect, with what may be meant, where the command's
+    /// usage has such an option.
+    public static func hinted(_ text: String) -> String {
+        let begin = "Unexpected argument '"
+        guard let end = text.firstIndex(of: "\n"), let start = text[..<end].firstRange(of: begin),
+            text[..<end].hasSuffix("'"), start.upperBound < end,
+            let option = option(String(text[start.upperBound..<end].dropLast())),
+            text[end...].contains("\(option.name) <")
+        else { return text }
+        return "\(text[..<end]): did you mean \(option.name) \(CommandLines.quoted(option.value))?\(text[end...])"
     }
 
     private static func leadingProblem(_ word: String, _ next: String?) -> String? {

@@ -74,7 +74,8 @@ struct Squire: ParsableCommand {
             end(failure.code)
         } catch {
             // As `exit(withError:)` does it.
-            let (text, code) = (UsageLines.folded(fullMessage(for: error)), exitCode(for: error).rawValue)
+            let text = UsageLines.folded(CommandWords.hinted(fullMessage(for: error)))
+            let code = exitCode(for: error).rawValue
             if code != 0, !text.isEmpty {
                 Output.error(text)
             } else if !text.isEmpty {

@@ -74,6 +74,27 @@ import Testing
         #expect(AddressForm.problem(text, AddressForm.listen) == "\(AddressForm.listen), not \"\(text)\"")
     }
 
+    @Test func aValueThatStandsAloneIsHinted() {
+        let text = { (word: String, usage: String) in
+            "squire: Unexpected argument '\(word)'\nUsage: squire x \(usage)\n"
+        }
+        let all = "[--upstream <url>] [--config <file> ...] [--listen <addr>]"
+        for (word, meant) in [
+            ("https://a.example/x", "--upstream https://a.example/x"), ("my api.yaml", "--config 'my api.yaml'"),
+            ("8080", "--listen 8080"), ("it's.yaml", #"--config 'it'\''s.yaml'"#),
+        ] {
+            let hinted = CommandWords.hinted(text(word, all))
+            #expect(hinted == "squire: Unexpected argument '\(word)': did you mean \(meant)?\nUsage: squire x \(all)\n")
+            #expect(CommandWords.hinted(text(word, "[--json]")) == text(word, "[--json]"))
+        }
+        for other in [
+            text("abc", all), text("./tool", all), text("/bin/tool", all), text("", all), "", "Unexpected argument '",
+            "squire: Unexpected argument 'a.yaml'",
+        ] {
+            #expect(CommandWords.hinted(other) == other)
+        }
+    }
+
     @Test func onlyOptionsAreWrongUsage() {
         var overrides = ConfigurationOverrides()
         #expect(overrides.malformed == nil)
