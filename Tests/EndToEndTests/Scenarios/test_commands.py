@@ -115,6 +115,17 @@ access: {same-user: perhaps}
             self.assertIn("OVERVIEW", self.command(name, "--help").stdout)
             self.assertIn(name, self.command("--help").stdout)
 
+    def test_completion_of_values_files_and_commands(self):
+        (self.directory / "squire").symlink_to(SQUIRE)
+        (self.directory / "my.yaml").touch()
+        script = """source <(squire --generate-completion-script bash)
+            t() { COMP_WORDS=("$@"); COMP_CWORD=$(($#-1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}; COMPREPLY=()
+                  _squire squire "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"; echo "${COMPREPLY[*]}"; }
+            t squire run --config m; t squire run --log-format ''; t squire exec -- squi; t squire exec -- cat ./m"""
+        result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=LIMIT, cwd=self.directory,
+                                env=clean_environment(**self.env, PATH=f"{self.directory}:{os.environ['PATH']}"))
+        self.assertEqual(result.stdout.splitlines(), ["my.yaml", "text json", "squire", "./my.yaml"], result.stderr)
+
     def test_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             result = self.command("run", "--config", self.config("https://api.example.com"), "--listen", f"127.0.0.1:{taken.getsockname()[1]}", code=74)
