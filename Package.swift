@@ -102,6 +102,8 @@ let package = Package(
         .target(name: "Threads", dependencies: ["CSystem", "Platform"], swiftSettings: common),
         .target(name: "HTTP1", swiftSettings: pure),
         .target(name: "EventIO", dependencies: ["CLibevent", "Platform", "Threads"], swiftSettings: common),
+        // What a service manager is told and passes on: sd_notify(3) and sd_listen_fds(3), without systemd's library.
+        .target(name: "ServiceManager", dependencies: ["Platform"], swiftSettings: common),
         .target(name: "Upstream", dependencies: ["CCurl", "EventIO", "Platform", "Threads"], swiftSettings: common),
         .target(name: "Credentials", dependencies: ["Platform", "Support", "Threads"], swiftSettings: common),
         // Where tokens come from, beside a recipe: OAuth 2.0, commands, files. The only import of CryptoExtras.
@@ -184,8 +186,8 @@ let package = Package(
             name: "squire",
             dependencies: [
                 "CSystem", "CVersion", "Credentials", "Diagnosis", "EventIO", "HTTP1", "Inspector", "Platform",
-                "Playground", "ReverseProxy", "Settings", "SharedSession", "Support", "Threads", "TokenSources",
-                "Upstream",
+                "Playground", "ReverseProxy", "ServiceManager", "Settings", "SharedSession", "Support", "Threads",
+                "TokenSources", "Upstream",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -205,6 +207,11 @@ let package = Package(
         .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: common),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
         .testTarget(name: "EventIOTests", dependencies: ["EventIO", "Platform", "Threads"], swiftSettings: common),
+        .testTarget(
+            name: "ServiceManagerTests",
+            dependencies: ["Platform", "ServiceManager"],
+            swiftSettings: common
+        ),
         .testTarget(
             name: "CredentialsTests",
             dependencies: ["Credentials", "Platform", "Support", "Threads"],

@@ -2,7 +2,8 @@ import Platform
 
 /// A bound, listening, non-blocking descriptor, and what it is bound to.
 ///
-/// *Ownership*: whoever holds the value closes it, through `close()`; a Unix socket's path is removed then.
+/// *Ownership*: whoever holds the value closes it, through `close()`; the path of a Unix socket that was bound here is
+/// removed then.
 public struct ListeningSocket: Sendable {
     public enum Name: Sendable, Equatable {
         /// The numeric address and the port that was really bound.
@@ -31,6 +32,12 @@ public struct ListeningSocket: Sendable {
         self.descriptor = descriptor
         self.name = name
         if case .unix(let path) = name { identity = FileIdentity(path) }
+    }
+
+    /// One that another has bound: if it has a file, that is not this process's to remove.
+    init(inherited descriptor: Int32, name: Name) {
+        self.descriptor = descriptor
+        self.name = name
     }
 
     /// Room for bursts of connections; the kernel caps it at `net.core.somaxconn`.

@@ -354,13 +354,8 @@ struct ConfigurationSections {
             map.fail("inspector", "must be an address of this machine only")
         }
         checkAddresses(map, configuration)
-        for case .tcp(let host, let port) in configuration.listen where port == configuration.upstream.port {
-            let own = Authority(host: host, port: nil)
-            if own == Authority(host: configuration.upstream.authority.host, port: nil)
-                || own.isLoopback && configuration.upstream.authority.isLoopback
-            {
-                map.fail("upstream", "is this proxy's own listen address: requests would go round in circles")
-            }
+        for address in configuration.listen where configuration.isUpstream(address) {
+            map.fail("upstream", "is this proxy's own listen address: requests would go round in circles")
         }
     }
 }

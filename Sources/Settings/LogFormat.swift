@@ -13,16 +13,19 @@ public struct LogStyle: Sendable {
     public let isColoured: Bool
     /// A person reads along, in 80 columns: what is long and says nothing new is left out.
     public let isTerminal: Bool
+    /// The journal reads along, as text: it has a clock of its own, and takes how grave a line is from its beginning.
+    public let isJournal: Bool
     /// Which proxy the lines are about.
     private var proxy: String?
     /// How wide the column of proxies is; 0 for none, when there is one proxy only.
     private var column = 0
     private let clock: LogClock
 
-    public init(format: LogFormat, isColoured: Bool, isTerminal: Bool = false) {
+    public init(format: LogFormat, isColoured: Bool, isTerminal: Bool = false, isJournal: Bool = false) {
         self.format = format
         self.isColoured = isColoured
         self.isTerminal = isTerminal
+        self.isJournal = isJournal
         clock = LogClock(format)
     }
 
@@ -31,7 +34,8 @@ public struct LogStyle: Sendable {
         return LogStyle(
             format: format,
             isColoured: hasColours(isTerminal: isTerminal, environment: environment),
-            isTerminal: isTerminal
+            isTerminal: isTerminal,
+            isJournal: isJournal(environment)
         )
     }
 
@@ -92,8 +96,14 @@ public struct LogStyle: Sendable {
                 case .warning: .yellow
                 case .error, .critical: .red
                 }
-            paint(.dim, in: line) { clock.append(time, to: line) }
-            line.append(" ")
+            if isJournal {
+                line.append("<")
+                line.append(decimal: Self.priority(level))
+                line.append(">")
+            } else {
+                paint(.dim, in: line) { clock.append(time, to: line) }
+                line.append(" ")
+            }
             paint(colour, in: line) { line.append(width: 7) { line.append(level.rawValue) } }
             line.append(" ")
             if column > 0, let proxy {

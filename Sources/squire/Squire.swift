@@ -55,6 +55,8 @@ struct Squire: ParsableCommand {
 
     static func main() {
         Output.openStandardStreams()
+        // Before anything else opens descriptors, and before the environment is read.
+        _ = ServiceEnvironment.shared
         // While the process has one thread.
         CurlLibrary.initialize()
         Foreground.unblockSignals()
@@ -70,17 +72,14 @@ struct Squire: ParsableCommand {
             try command.run()
             end(0)
         } catch let failure as ExitFailure {
-            Output.error(failure.message)
+            Output.failure(failure.message)
             end(failure.code)
         } catch {
             // As `exit(withError:)` does it.
             let text = UsageLines.folded(CommandWords.hinted(fullMessage(for: error)))
             let code = exitCode(for: error).rawValue
-            if code != 0, !text.isEmpty {
-                Output.error(text)
-            } else if !text.isEmpty {
-                Output.write(1, text + "\n")
-            }
+            if code == 0, !text.isEmpty { Output.write(1, text + "\n") }
+            if code != 0, !text.isEmpty { Output.failure(text) }
             end(code)
         }
     }

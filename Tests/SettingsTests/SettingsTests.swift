@@ -64,7 +64,25 @@ import Testing
         #expect(loaded.sessionFile.hasPrefix("/nowhere/.local/state/squire/\(loaded.configuration.upstream.host)-"))
     }
 
-    /// The list above has them all, and `ConfiguredSharedTests` the one that looks into files.
+    /// It looks into files beside it.
+    @Test func exampleOfAService() throws {
+        let directory = "/tmp/squire-service-\(getpid())"
+        mkdir(directory, 0o700)
+        let names = ["service.yaml", "api.key", "api.secret"]
+        defer {
+            for name in names { unlink("\(directory)/\(name)") }
+            rmdir(directory)
+        }
+        let text = try TextFile.read("\(Self.examples)/service.yaml").get()
+        for (name, content) in zip(names, [text, "0123456789abcdef\n", "s3cret\n"]) {
+            #expect(PrivateFile.create("\(directory)/\(name)", Array(content.utf8)))
+        }
+        let loaded = try ConfigurationLoader(environment: ["HOME": "/nowhere"]).load("\(directory)/service.yaml")
+        #expect(loaded.sessionFile == "/var/lib/squire/api.json")
+        #expect(!loaded.configuration.access.sameUser && loaded.configuration.access.key?.count == 16)
+    }
+
+    /// The tests above have all, and `ConfiguredSharedTests` the one that needs a key; one makes a container.
     @Test func everyExampleIsTried() throws {
         let directory = try #require(opendir(Self.examples))
         defer { closedir(directory) }
@@ -75,7 +93,7 @@ import Testing
             }
             count += isHidden ? 0 : 1
         }
-        #expect(count == 11)
+        #expect(count == 13)
     }
 
     private static let examples =

@@ -10,9 +10,9 @@ extension ExchangeRunner {
 
     /// The request's head is understood. `isRefused`: it goes no further.
     @inline(__always)
-    func recordBeginning(_ head: UnsafeRawBufferPointer, isRefused: Bool, now: UInt64) {
+    func recordBeginning(_ id: ExchangeID, _ head: UnsafeRawBufferPointer, isRefused: Bool, now: UInt64) {
         guard let recorder else { return }
-        recording = recorder.admit(request.id.number, client.name.origin, isRefused: isRefused, now: now)
+        recording = recorder.admit(id.number, client.name.origin, isRefused: isRefused, now: now)
         if recording.isRunning { beginRecording(head, isRefused: isRefused, now: now) }
     }
 

@@ -82,10 +82,11 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let method = UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range])
         let path = UnsafeRawBufferPointer(rebasing: bytes[admission.place.path(of: head).range])
         let route = proxy.routes.kind(method: method, path: path)
+        let id = resources.nextExchange()
         var request = Request(
             client: client,
             context: context,
-            id: resources.nextExchange(),
+            id: id,
             startedAt: now,
             minorVersion: head.minorVersion,
             head: resources.requestBuffers.take(),
@@ -129,7 +130,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         self.request = request
         ending = nil
         let isRefused = if case .refuse = admission.decision { true } else { rendered.isLoop }
-        recordBeginning(bytes, isRefused: isRefused, now: now)
+        recordBeginning(id, bytes, isRefused: isRefused, now: now)
         admit(admission.decision, head, bytes, isLoop: rendered.isLoop)
         if proxy.detail > .ends, !exchange.isFinished {
             traceBeginning(head, bytes, path, hasOwnCredential: rendered.hasCredential)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Credentials
+import EventIO
 import Logging
 import ReverseProxy
 import Settings
@@ -13,7 +14,8 @@ struct RunCommand: ParsableCommand {
             Standard output has one line for each endpoint once it accepts connections; logs go to standard error. \
             SIGTERM and SIGINT finish running exchanges and exit with 0; a second one leaves at once. SIGHUP re-reads \
             the configuration, as squire reload does; the end of the terminal it was started from ends it too, unless \
-            nohup started it.
+            nohup started it. A service manager is told how it goes (sd_notify), and may pass the sockets to listen on \
+            (LISTEN_FDS).
 
             A small squire.yaml:
 
@@ -38,6 +40,11 @@ struct RunCommand: ParsableCommand {
 
     func validate() throws {
         guard config.count > 1 else { return }
+        if !ServiceEnvironment.shared.sockets.isEmpty {
+            throw ValidationError(
+                "LISTEN_FDS says one thing, and several --config ask for several: run one squire for each"
+            )
+        }
         let variables = ConfigurationOverrides(environment: Environment.all)
         if let problem = options.overrides.over(variables).problemWithSeveral { throw ValidationError(problem) }
     }
@@ -51,11 +58,21 @@ struct RunCommand: ParsableCommand {
         for warning in ConfigurationOverrides.warnings(Environment.all) { logging.logger().warning("\(warning)") }
         var problems: [ConfigurationError.Issue] = []
         var loaded: [LoadedConfiguration] = []
+        var inherited = InheritedSockets()
+        do throws(ConfigurationError) {
+            inherited = try InheritedSockets(ServiceEnvironment.shared)
+        } catch {
+            problems += error.issues
+        }
+        if let notice = inherited.notice { logging.logger().notice("\(notice)") }
         for path in config.isEmpty ? [nil] : config.map(Optional.some) {
             do throws(ConfigurationError) {
                 let loader = Loading.loader(overrides)
                 var one = try loader.load(path)
                 try Loading.prepare(&one, loader)
+                for sentence in try one.take(inherited.addresses) {
+                    logging.logger().notice("\(ControlCharacters.escaped(sentence))")
+                }
                 loaded.append(one)
             } catch {
                 problems += error.issues
@@ -75,18 +92,23 @@ struct RunCommand: ParsableCommand {
         var services: [ProxyService] = []
         do {
             for (one, logging) in zip(loaded, loggings) {
-                services.append(try ProxyService(one, logging: logging, beside: loaded))
+                services.append(try ProxyService(one, logging: logging, beside: loaded, inherited: inherited))
             }
         } catch {
             for service in services { service.stop() }
             throw error
         }
         let running = services
+        var report: ServiceReport?
         let foreground = try Foreground(
             logging: logging,
             timeout: running.map(\.shutdownTimeout).max() ?? .zero,
-            hangUp: .rereads { for service in running { service.reload() } },
+            hangUp: .rereads {
+                let reload = { for service in running { service.reload() } }
+                report?.reload(reload) ?? reload()
+            },
             drain: { hurry, completion in
+                report?.ends(within: running.map(\.longestStop).max() ?? .zero)
                 let remaining = Countdown(running.count, completion: completion)
                 for service in running { service.drain(hurry: hurry) { remaining.countDown() } }
             }
@@ -94,15 +116,17 @@ struct RunCommand: ParsableCommand {
         LogWriter.standardError.release(first: running.compactMap(\.startLine))
         for (service, one) in zip(running, loaded) {
             service.acceptReloads(on: foreground.loop) { () throws(ConfigurationError) in
-                try Self.reread(one, overrides)
+                try Self.reread(one, overrides, inherited.addresses)
             }
         }
+        report = Self.report(of: running, on: foreground.loop, logging)
         for service in running {
             for endpoint in service.endpoints { Output.line(endpoint) }
             service.warnOfSession()
             service.warnIfNotWritable()
             service.reloadWhenMoved()
         }
+        report?.served()
         foreground.run()
         for service in running { service.stop() }
         foreground.sayEnd()
@@ -118,8 +142,27 @@ struct RunCommand: ParsableCommand {
     /// Reads the file of the start again, or, where there was none, the options: never another file.
     private static func reread(
         _ loaded: LoadedConfiguration,
-        _ overrides: ConfigurationOverrides
+        _ overrides: ConfigurationOverrides,
+        _ inherited: InheritedAddresses
     ) throws(ConfigurationError) -> LoadedConfiguration {
-        try Loading.loader(overrides).load(again: loaded)
+        var fresh = try Loading.loader(overrides).load(again: loaded)
+        try fresh.take(inherited)
+        return fresh
+    }
+
+    /// Has the service manager told how the proxies go; nil if none wants to know.
+    private static func report(of running: [ProxyService], on loop: EventLoop, _ logging: Logging) -> ServiceReport? {
+        let report = ServiceReport(ServiceEnvironment.shared, on: loop, logging.logger()) {
+            running.map(\.statusLine).joined(separator: "; ")
+        }
+        guard let report else { return nil }
+        let bound = LoopBound<ServiceReport?>(nil, loop: loop)
+        bound.value = report
+        for service in running {
+            service.report = report
+            // Events come on threads of the session's.
+            service.sessionChanged.with { $0 = { loop.execute { bound.value?.changed() } } }
+        }
+        return report
     }
 }

@@ -74,6 +74,14 @@ enum Output {
         write(2, ControlCharacters.escapedLines(text) + "\n")
     }
 
+    /// Why the command ends, on standard error: for the journal, each line as an error. Nothing in it acts on a terminal.
+    static func failure(_ text: String) {
+        let shown = ControlCharacters.escapedLines(text)
+        guard LogStyle.isJournal(Environment.all) else { return write(2, shown + "\n") }
+        let lines = shown.split(separator: "\n", omittingEmptySubsequences: false)
+        write(2, lines.map { "<3>\($0)\n" }.joined())
+    }
+
     /// JSON on standard output. What acts on a terminal stands in strings only, and can be escaped there.
     static func json(_ value: JSONValue, pretty: Bool = true) {
         write(1, ControlCharacters.escapedJSON(value.serialized(pretty: pretty)) + "\n")

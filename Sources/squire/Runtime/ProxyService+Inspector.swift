@@ -15,13 +15,17 @@ extension ProxyService {
         let name: ListeningSocket.Name
     }
 
-    func startInspector(avoiding ports: Set<Int>, examples: [String]) throws {
+    func startInspector(_ inherited: InheritedSockets, avoiding ports: Set<Int>, examples: [String]) throws {
         guard let asked = loaded.askedInspector else { return }
         let socket: ListeningSocket
         do {
-            let bound = try Listeners.bindOne(asked, takesNextPort: loaded.inspectorIsDefault, avoiding: ports)
-            for notice in bound.notices { logging.logger().notice("\(notice)") }
-            socket = bound.sockets[0]
+            if let passed = inherited.inspector {
+                socket = passed
+            } else {
+                let bound = try Listeners.bindOne(asked, takesNextPort: loaded.inspectorIsDefault, avoiding: ports)
+                for notice in bound.notices { logging.logger().notice("\(notice)") }
+                socket = bound.sockets[0]
+            }
         } catch {
             stop()
             throw error

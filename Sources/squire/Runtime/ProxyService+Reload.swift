@@ -26,6 +26,10 @@ extension ProxyService {
     /// Reads the file of the start again and puts it in force, or keeps everything as it is.
     @discardableResult
     func reload() -> ReloadOutcome {
+        report?.reload(followFile) ?? followFile()
+    }
+
+    private func followFile() -> ReloadOutcome {
         guard let reread else { return .notReloadable }
         let outcome: ReloadOutcome
         do {
@@ -42,6 +46,7 @@ extension ProxyService {
         } catch {
             outcome = .refused([.init(source: loaded.path ?? "squire", line: nil, detail: "\(error)")])
         }
+        if case .refused = outcome { isReloadRefused = true } else { isReloadRefused = false }
         log(outcome)
         return outcome
     }
@@ -83,6 +88,7 @@ extension ProxyService {
         let exposures = fresh.exposures
         var fresh = fresh
         fresh.keepFixed(of: loaded)
+        try fresh.requireAccess()
         let session = try isSameSession(fresh, keys) ? session : makeNextSession(fresh)
         // What it names may have changed, though it did not.
         session.endMistake()
@@ -119,7 +125,14 @@ extension ProxyService {
                 "squire: the token in use is not saved yet (\(reason)): make room, and reload when it is saved"
             )
         }
-        let next = try Self.makeSession(fresh, logging, refreshes, (generations, numbers), keepsSession: true)
+        let next = try Self.makeSession(
+            fresh,
+            logging,
+            refreshes,
+            (generations, numbers),
+            sessionChanged,
+            keepsSession: true
+        )
         remember(former)
         // What it had is nobody's any more, and the new one has told of nothing.
         if next.token == nil { generations.end() }

@@ -25,7 +25,7 @@ final class ProxyService {
     let numbers = GenerationNumbers()
     let logging: Logging
     /// What is said while it starts comes later.
-    private let begun = Timestamp.now()
+    let begun = Timestamp.now()
     private let proxies: Int
     /// Serves the command that runs beside it, and nobody else: no key is asked for.
     let isPrivate: Bool
@@ -35,6 +35,12 @@ final class ProxyService {
     /// Reads the configuration again; nil for a proxy that has none to read.
     var reread: (() throws(ConfigurationError) -> LoadedConfiguration)?
     let reloads = ReloadDesk()
+    /// Whom to tell of a reload; nil if no service manager wants to know.
+    var report: ServiceReport?
+    /// The last reload changed nothing, because of mistakes.
+    var isReloadRefused = false
+    /// Called when something happened to a session, on any thread.
+    let sessionChanged = Guarded<(@Sendable () -> Void)?>(nil)
     private var oldSessions: [Weak] = []
     /// Waits for the login that ends the use of a file which an older Squire left.
     private var moveWatch: SessionFileWatch?
@@ -65,8 +71,9 @@ final class ProxyService {
 
     /// Binds and starts. `keepsSession` false keeps the session in memory; `takesNextPort` goes on to the next port
     /// when one is taken; `beside` are the configurations of all proxies that share this process; `isPrivate` takes
-    /// every connection of this user for the command's that it serves, and none of anybody else; `examples` are lines
-    /// for a terminal that the inspector's page offers, given the proxy's URL.
+    /// every connection of this user for the command's that it serves, and none of anybody else; `inherited` are sockets
+    /// in place of some that would be bound, which are the service's from now on; `examples` are lines for a terminal
+    /// that the inspector's page offers, given the proxy's URL.
     init(
         _ loaded: LoadedConfiguration,
         logging: Logging,
@@ -74,6 +81,7 @@ final class ProxyService {
         takesNextPort: Bool = false,
         beside all: [LoadedConfiguration] = [],
         isPrivate: Bool = false,
+        inherited: InheritedSockets = InheritedSockets(),
         examples: (_ url: String) -> [String] = { _ in [] }
     ) throws {
         self.loaded = loaded
@@ -86,10 +94,10 @@ final class ProxyService {
         let exposures = loaded.exposures
         try DescriptorLimit.require(configuration, proxies: proxies)
         DescriptorReserve.shared.fill()
-        var sockets: [ListeningSocket] = []
-        var names: [ListeningSocket.Name] = []
+        var sockets = inherited.proxy
+        var names = sockets.map(\.name)
         do {
-            for asked in loaded.askedListeners {
+            for asked in loaded.askedListeners where inherited.proxy.isEmpty {
                 let bound = try Listeners.bindAll(asked, takesNextPort: takesNextPort)
                 sockets += bound.sockets
                 names.append(bound.name)
@@ -101,6 +109,7 @@ final class ProxyService {
                 logging,
                 refreshes,
                 (generations, numbers),
+                sessionChanged,
                 keepsSession: keepsSession
             )
             current = Current(.init(loaded, session, isPrivate: isPrivate, keepsSession: keepsSession))
@@ -130,54 +139,8 @@ final class ProxyService {
             logging.logger().log(level: level, "\(ControlCharacters.escaped(problem.text))")
         }
         for warning in exposures { logging.logger().warning("\(warning)") }
-        try startInspector(avoiding: LoadedConfiguration.fixedPorts(all), examples: examples(url))
+        try startInspector(inherited, avoiding: LoadedConfiguration.fixedPorts(all), examples: examples(url))
     }
-
-    /// What runs, for the first line of the log.
-    var startMessage: LogMessage {
-        let status = session.status
-        // Whoever issued the token chose it.
-        let subject = status.subject.map { String(String.UnicodeScalarView($0.unicodeScalars.prefix(64))) }
-        // The first token is on its way while the source is asked.
-        let state = status.state == .refreshing && status.receivedAt == nil ? .starting : status.state
-        let token: String =
-            switch (state, status.expiresIn) {
-            case (.loginNeeded, _): "a login is needed"
-            case (.none, _): "nobody is logged in"
-            case (.starting, _): "the first token is asked for"
-            case (.unused, _): "no session"
-            case (.usable, nil), (.refreshing, nil): "token of unknown life"
-            case (.usable, let life?) where life <= 0, (.refreshing, let life?) where life <= 0:
-                "token has expired and is refreshed when it is needed"
-            case (.usable, let life?), (.refreshing, let life?): "token good for \(Quantity.words(seconds: life))"
-            }
-        let listen = names.map(Self.url(of:))
-        let upstream = loaded.configuration.upstreamURL
-        let words = [
-            "squire \(Version.number): \(listen.joined(separator: " and ")) -> \(upstream)",
-            subject.map { "customer \($0)" }, token, page.map { "open \($0) to see what goes through" },
-        ]
-        return LogMessage(
-            .notice,
-            event: "start",
-            words.compactMap(\.self).joined(separator: ", "),
-            [
-                ("version", .text(Version.number)), ("listen", .list(listen)), ("upstream", .text(upstream)),
-                ("subject", subject.map(LogMessage.Value.text)), ("session", .text(status.state.rawValue)),
-                ("expires_in", status.expiresIn.map(LogMessage.Value.number)),
-                ("inspector", page.map(LogMessage.Value.text)),
-            ]
-        )
-    }
-
-    /// The address of the inspector's page; nil where a browser reaches none.
-    var page: String? {
-        guard let name = inspector?.name, case .tcp = name else { return nil }
-        return Self.url(of: name) + "/"
-    }
-
-    /// The same as a line; nil when the level leaves it out.
-    var startLine: ByteBuffer? { logging.messages.line(startMessage, at: begun) }
 
     func warnOfSession() {
         if let problem = sessionProblem { logging.logger().warning("\(problem)") }
@@ -241,6 +204,7 @@ final class ProxyService {
         _ logging: Logging,
         _ refreshes: RefreshCounts,
         _ tokens: (generations: GenerationBook, numbers: GenerationNumbers),
+        _ changed: Guarded<(@Sendable () -> Void)?>,
         keepsSession: Bool
     ) throws -> Session {
         let messages = logging.messages
@@ -270,6 +234,7 @@ final class ProxyService {
                     refreshes.record(event)
                     tokens.generations.record(event)
                     SessionLog.log(event, to: messages, login: loaded.lines.login)
+                    changed.with { $0 }?()
                 },
                 tell: { tokens.generations.hear($0) }
             )

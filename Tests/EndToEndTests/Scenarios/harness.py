@@ -26,7 +26,7 @@ def jwt(life=3600, sub="5090976", jti="eCT4iYqVJLafvSHa", age=0):
 
 
 def clean_environment(**extra):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("SQUIRE_") and "proxy" not in k.lower()}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SQUIRE_", "LISTEN_", "NOTIFY_")) and "proxy" not in k.lower()}
     return {**kept, **extra}
 
 

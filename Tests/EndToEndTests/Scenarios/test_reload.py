@@ -49,6 +49,23 @@ class Reload(Inspected):
         path.write_text(first)
         self.assertTrue(self.post(squire).json["same"])
 
+    def test_a_key_stays_where_other_machines_reach(self):
+        """The listener stays until a restart, and so does what it needs."""
+        key = self.directory / "key"
+        key.write_text(KEY)
+        path = pathlib.Path(self.config(self.upstream().url, f"access: {{allow-remote: true, key: {key}}}\n"))
+        text = path.read_text().replace("listen: 127.0.0.1:0", "listen: 0.0.0.0:0")
+        path.write_text(text)
+        self.save_token(jwt(), str(path))
+        squire = self.run_squire(str(path))
+        self.assertEqual(self.fetch(squire).status, 403)
+        for count, change in enumerate(("allow-remote: true, ", f", key: {key}"), 1):
+            path.write_text(text.replace("listen: 0.0.0.0:0", "listen: 127.0.0.1:0").replace(change, ""))
+            squire.process.send_signal(signal.SIGHUP)
+            squire.wait_for_text("can be reached from other machines until a restart", count)
+        self.assertEqual(self.fetch(squire).status, 403)
+        self.assertEqual(self.fetch(squire, headers={"X-Squire-Key": KEY}).status, 200)
+
     def test_it_reads_its_own_file_only(self):
         squire, _ = self.inspected()
         other = self.directory / "other.yaml"

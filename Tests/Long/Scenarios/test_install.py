@@ -37,8 +37,11 @@ class Install(Place):
         self.assertTrue(run(squire, "--version").stdout.startswith("squire "))
         for name in ("man/man1/squire.1", "man/man1/squire-shared-key.1", "bash-completion/completions/squire",
                      "zsh/site-functions/_squire", "fish/vendor_completions.d/squire.fish",
-                     "squire/squire.schema.json", "doc/squire/examples/reference.yaml"):
+                     "squire/squire.schema.json", "doc/squire/examples/reference.yaml", "doc/squire/examples/Containerfile",
+                     "systemd/user/squire@.service", "systemd/user/squire@.socket"):
             self.assertTrue((self.prefix / "share" / name).stat().st_size > 100, name)
+        self.assertFalse((self.prefix / "lib").exists())
+        self.verify(self.prefix / "share/systemd/user/squire@.service", squire)
         once = self.files()
         # Again, over a running one and over a file that the former version had.
         stale = self.prefix / "share/squire/stale"
@@ -59,6 +62,32 @@ class Install(Place):
         run(self.install, "--uninstall", self.prefix)
         self.assertEqual(self.files(), before)
         self.assertIn("nothing of config/install", run(self.install, "--uninstall", self.prefix, code=69).stderr)
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "systemd-analyze is not here")
+    def test_a_unit_names_the_program_whatever_its_path(self):
+        for name in ("plain", "100%i", "a place", "a&b|c", 'a "b" c', "a'b", "a\\b"):
+            tree, prefix = self.directory / "tree" / name, self.directory / name
+            (prefix / "bin").mkdir(parents=True)
+            squire = prefix / "bin/squire"
+            squire.symlink_to(os.environ["SQUIRE_BINARY"])
+            run(ROOT / "config/tree", os.environ["SQUIRE_BINARY"], tree, prefix)
+            if set(name) & set("\"'\\"):
+                self.assertFalse((tree / "share/systemd").exists(), "what systemd would refuse")
+            else:
+                self.verify(tree / "share/systemd/user/squire@.service", squire)
+
+    def verify(self, unit, program):
+        """That systemd finds the program, and nothing to complain of."""
+        if not shutil.which("systemd-analyze"): return
+        copy = self.directory / "squire@api.service"
+        shutil.copy(unit, copy)
+        verify = ["systemd-analyze", "verify", "--user", "--man=no", "--recursive-errors=no", copy]
+        self.assertEqual(run(*verify, XDG_RUNTIME_DIR=str(self.directory)).stderr, "")
+        moved = program.with_name("moved")
+        program.rename(moved)
+        result = subprocess.run([*map(str, verify)], capture_output=True, text=True, env={**os.environ, "XDG_RUNTIME_DIR": str(self.directory)})
+        moved.rename(program)
+        self.assertIn("is not executable", result.stderr)
 
     def test_what_another_has_put_there_stays(self):
         (self.prefix / "bin").mkdir(parents=True)
@@ -90,6 +119,10 @@ class Package(Place):
         package, = self.directory.glob("*.deb")
         said = run(ROOT / "config/package", "--test", package)
         self.assertIn("answers, with a bearer", said.stdout)
+        held = run("dpkg-deb", "-c", package).stdout
+        for kind in ("system", "user"):
+            for unit in ("squire@.service", "squire@.socket"): self.assertIn(f"./usr/lib/systemd/{kind}/{unit}\n", held)
+        self.assertIn("./usr/lib/sysusers.d/squire.conf\n", held)
         depends = run("dpkg-deb", "-f", package, "Depends").stdout
         for library in ("libc6 (>=", "libcurl4", "libevent-2", "ca-certificates"):
             self.assertIn(library, depends)

@@ -1,0 +1,87 @@
+import Platform
+
+/// Sockets that whoever started this process has bound and listens on already.
+extension ListeningSocket {
+    /// Why a descriptor is no socket that clients can be accepted from. The text goes behind what names the descriptor.
+    public enum Unfit: Error, Equatable, Sendable, CustomStringConvertible {
+        case closed
+        case noSocket
+        case noStream
+        case notListening
+        /// Neither IPv4 nor IPv6 nor a Unix socket.
+        case otherFamily(Int32)
+
+        public var description: String {
+            switch self {
+            case .closed: "is not open"
+            case .noSocket: "is no socket"
+            case .noStream: "is no stream socket (ListenStream=)"
+            case .notListening: "is a socket that does not listen (Accept=no is needed)"
+            case .otherFamily(let family): "has the address family \(family), and neither AF_INET, AF_INET6 nor AF_UNIX"
+            }
+        }
+    }
+
+    /// Takes over `descriptor`: looks at it (getsockname(2); SO_TYPE and SO_ACCEPTCONN of socket(7)), and makes it
+    /// non-blocking and close-on-exec. A Unix socket's file is another's, and stays when this is closed. What does not
+    /// fit is left open.
+    public static func inherited(_ descriptor: Int32) throws(Unfit) -> ListeningSocket {
+        guard fcntl(descriptor, F_GETFD) >= 0 else { throw .closed }
+        guard let kind = option(SO_TYPE, of: descriptor) else { throw .noSocket }
+        guard kind == SystemConstant.streamSocket else { throw .noStream }
+        guard let listens = option(SO_ACCEPTCONN, of: descriptor), listens != 0 else { throw .notListening }
+        let name: Name
+        if let address = SocketAddress.local(of: descriptor) {
+            name = .tcp(host: address.host, port: address.port)
+        } else {
+            name = .unix(path: try UnixName(of: descriptor).text)
+        }
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        return ListeningSocket(inherited: descriptor, name: name)
+    }
+
+    /// Whether it is a Unix socket that other users than this one and root may connect to, by the rights of its file
+    /// (unix(7)); an abstract one has none. What directories forbid does not count, and who cannot look is told yes.
+    public var admitsOtherUsers: Bool {
+        guard let name = try? UnixName(of: descriptor) else { return false }
+        guard !name.isAbstract else { return true }
+        var information = stat()
+        let isFound = (name.octets + [0]).withUnsafeBufferPointer {
+            $0.withMemoryRebound(to: CChar.self) { stat($0.baseAddress!, &information) } == 0
+        }
+        guard isFound, [0, geteuid()].contains(information.st_uid) else { return true }
+        return information.st_mode & (S_IWGRP | S_IWOTH) != 0
+    }
+
+    private static func option(_ name: Int32, of descriptor: Int32) -> Int32? {
+        var value: Int32 = 0
+        var length = socklen_t(MemoryLayout<Int32>.size)
+        return getsockopt(descriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : nil
+    }
+}
+
+/// What a Unix socket is bound to: a path, or a name that is no file (abstract, unix(7)).
+private struct UnixName {
+    /// Without the zero byte that an abstract name begins with, and the one that a path ends with.
+    var octets: [UInt8]
+    var isAbstract: Bool
+
+    /// `@name` for an abstract one, as ss(8) writes it.
+    var text: String { (isAbstract ? "@" : "") + String(decoding: octets, as: UTF8.self) }
+
+    init(of descriptor: Int32) throws(ListeningSocket.Unfit) {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let status = withUnsafeMutablePointer(to: &storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+        }
+        guard status == 0 else { throw .noSocket }
+        guard Int32(storage.ss_family) == AF_UNIX else { throw .otherFamily(Int32(storage.ss_family)) }
+        let start = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)!
+        let end = min(Int(length), MemoryLayout<sockaddr_un>.size)
+        let address = withUnsafeBytes(of: &storage) { Array($0[min(start, end)..<end]) }
+        isAbstract = address.count > 1 && address[0] == 0
+        octets = isAbstract ? Array(address.dropFirst()) : Array(address.prefix { $0 != 0 })
+    }
+}

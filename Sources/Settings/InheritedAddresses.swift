@@ -1,0 +1,126 @@
+import HTTP1
+public import ReverseProxy
+
+/// What sockets are bound to that a service manager passes to the process. They take the place of `listen` and
+/// `inspector`, and are held to the same rules.
+public struct InheritedAddresses: Sendable, Equatable {
+    public struct Address: Sendable, Equatable {
+        public var address: ListenAddress
+        /// The descriptor, which names it in messages.
+        public var descriptor: Int32
+        /// It is a Unix socket that other users may connect to.
+        public var admitsOtherUsers: Bool
+
+        public init(_ address: ListenAddress, descriptor: Int32, admitsOtherUsers: Bool = false) {
+            self.address = address
+            self.descriptor = descriptor
+            self.admitsOtherUsers = admitsOtherUsers
+        }
+    }
+
+    /// None: `listen` counts.
+    public var proxy: [Address]
+    /// Nil: `inspector` counts.
+    public var inspector: Address?
+
+    public init(proxy: [Address] = [], inspector: Address? = nil) {
+        self.proxy = proxy
+        self.inspector = inspector
+    }
+
+    public var isEmpty: Bool { proxy.isEmpty && inspector == nil }
+
+    /// Who asks for these addresses, and what is blamed for them.
+    public static let source = "LISTEN_FDS"
+}
+
+extension LoadedConfiguration {
+    /// Has the proxy listen where it was told by who passed the sockets. Gives a sentence for each address that takes
+    /// the place of a configured one. Throws when an address needs rules of access that the configuration does not have.
+    @discardableResult
+    public mutating func take(_ inherited: InheritedAddresses) throws(ConfigurationError) -> [String] {
+        let problems = problems(of: inherited)
+        guard problems.isEmpty else {
+            throw ConfigurationError(problems.map { .init(source: InheritedAddresses.source, message: $0) })
+        }
+        var replaced: [String] = []
+        if !inherited.proxy.isEmpty {
+            let places = askedListeners.map(\.asker).reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+            replaced += inherited.proxy.map { Self.replacement($0, "the proxy", places.joined(separator: " and ")) }
+            configuration.listen = inherited.proxy.map(\.address)
+            addressSources.listen = inherited.proxy.map { _ in InheritedAddresses.source }
+        }
+        if let inspector = inherited.inspector {
+            replaced.append(Self.replacement(inspector, "the inspector", askedInspector?.asker ?? "inspector: off"))
+            configuration.inspector.listen = inspector.address
+            addressSources.inspector = InheritedAddresses.source
+            inspectorIsDefault = false
+        }
+        return replaced
+    }
+
+    private static func replacement(_ address: InheritedAddresses.Address, _ who: String, _ place: String) -> String {
+        "\(who) listens on \(address.address), a socket that the service manager passed, in place of \(place)"
+    }
+
+    private func problems(of inherited: InheritedAddresses) -> [String] {
+        var problems: [String] = []
+        let access = configuration.access
+        let all = inherited.proxy + [inherited.inspector].compactMap(\.self)
+        for (index, one) in all.enumerated() {
+            let name = "descriptor \(one.descriptor), \(one.address),"
+            if let other = all[..<index].first(where: { $0.address == one.address }) {
+                problems.append("\(name) is the same address as descriptor \(other.descriptor)")
+            }
+            if one == inherited.inspector {
+                if !one.address.isLocal {
+                    problems.append("\(name) is the inspector's: it must be of this machine only")
+                }
+            } else if !one.address.isLocal, !access.admitsMachines {
+                problems.append(
+                    "\(name) can be reached from other machines, which would use your session: "
+                        + "set access.allow-remote: true and access.key, or pass a socket of 127.0.0.1"
+                )
+            }
+            if configuration.isUpstream(one.address) {
+                problems.append("\(name) is the upstream's own address: requests would go round in circles")
+            }
+            if one.admitsOtherUsers, !access.sameUser, access.key == nil {
+                problems.append(
+                    "\(name) can be opened by other users, who would use your session: "
+                        + "set access.key or access.same-user: true, or SocketMode=0600 in the socket's unit"
+                )
+            }
+        }
+        return problems
+    }
+
+    /// Throws when what can be reached from other machines, and stays so until a restart, would have no key any more.
+    /// `listen` must be what is listened on.
+    public func requireAccess() throws(ConfigurationError) {
+        let open = configuration.listen.filter { !$0.isLocal }
+        guard !configuration.access.admitsMachines, let address = open.first else { return }
+        throw ConfigurationError([
+            .init(
+                source: path ?? "squire",
+                message: "\(address) can be reached from other machines until a restart: "
+                    + "until then access.allow-remote: true and access.key stay needed"
+            )
+        ])
+    }
+}
+
+extension AccessConfiguration {
+    /// Whether it may be reached from other machines: the key is what tells who may.
+    var admitsMachines: Bool { allowRemote && key != nil }
+}
+
+extension ProxyConfiguration {
+    /// Whether requests that are sent to the upstream would arrive at that address of this proxy.
+    func isUpstream(_ address: ListenAddress) -> Bool {
+        guard case .tcp(let host, let port) = address, port == upstream.port else { return false }
+        let own = Authority(host: host, port: nil)
+        return own == Authority(host: upstream.authority.host, port: nil)
+            || own.isLoopback && upstream.authority.isLoopback
+    }
+}
