@@ -99,7 +99,8 @@ public final class PlaygroundServer: LocalHandler {
         LocalResponse(
             response.status,
             contentType: "application/json",
-            response.json.serialized(),
+            // Whoever tries it at a terminal finds the prompt on a line of its own.
+            response.json.serialized() + "\n",
             fields: [("Date", HTTPDate.text(now)), ("Cache-Control", "no-cache, private")] + response.fields
         )
     }

@@ -96,7 +96,7 @@ extension ConfigurationSections {
         let add = { (asked: AskedAddress) in
             if let other = seen.first(where: { asked.conflicts(with: $0) }) {
                 let place = other.source == asked.source ? "" : ", by \(other.asker)"
-                let message = "\(asked.key): \(asked.address) is asked for twice\(place): choose another address"
+                let message = "\(asked.address) is asked for twice\(place): choose another address"
                 fail(asked, message, map)
             }
             seen.append(asked)
@@ -115,13 +115,13 @@ extension ConfigurationSections {
             source: nil
         )
         if inspector.conflicts(with: target) {
-            fail(inspector, "inspector: \(address) is the upstream's own address: choose another address", map)
+            fail(inspector, "\(address) is the upstream's own address: choose another address", map)
         }
     }
 
     private func fail(_ asked: AskedAddress, _ message: String, _ map: MapReader) {
         guard let source = asked.source, !source.contains(":") else {
-            return issues.add(message, at: map.node(asked.key))
+            return issues.add("\(asked.key): \(message)", at: map.node(asked.key))
         }
         issues.add(message, source: source)
     }

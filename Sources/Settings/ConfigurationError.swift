@@ -14,6 +14,16 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
             self.line = line
             self.message = message
         }
+
+        /// Options and variables have no line, and no file has their names.
+        fileprivate var isOfFile: Bool {
+            line != nil || !(source.hasPrefix("--") || source.hasPrefix("SQUIRE_"))
+        }
+
+        fileprivate var text: String {
+            let place = line.map { "\(source):\($0)" } ?? source
+            return ControlCharacters.escaped("\(place): \(message)")
+        }
     }
 
     public var issues: [Issue]
@@ -27,10 +37,10 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
 
     /// One issue per line: `FILE:LINE: message`. What the file or a path holds of control characters is escaped: it
     /// goes to a terminal.
-    public var description: String {
-        issues.map { issue in
-            let place = issue.line.map { "\(issue.source):\($0)" } ?? issue.source
-            return ControlCharacters.escaped("\(place): \(issue.message)")
-        }.joined(separator: "\n")
+    public var description: String { issues.map(\.text).joined(separator: "\n") }
+
+    /// The same for the standard error of a command: where no file is named, the program is.
+    public var commandText: String {
+        issues.map { $0.isOfFile || $0.source == "squire" ? $0.text : "squire: \($0.text)" }.joined(separator: "\n")
     }
 }

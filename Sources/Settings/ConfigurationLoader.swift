@@ -26,6 +26,8 @@ public struct LoadedConfiguration: Sendable {
     public var guardedKeys: [(name: String, line: Int)]
     /// The lines of the keys that say where a secret is kept.
     let secretLines: [String: Int]
+    /// What `squire init` left for a person to fill in, and nobody has.
+    public var blanks: [NewConfiguration.Blank]
     /// Reads the secrets that it refers to.
     public var secretReader: SecretReader
     /// `proxy` and `tls`, where they are set.
@@ -106,10 +108,7 @@ public struct ConfigurationLoader {
     private func load(_ found: ConfigurationFound) throws(ConfigurationError) -> LoadedConfiguration {
         guard let path = found.path else {
             guard overrides.upstream != nil else {
-                let message =
-                    "no configuration: name a file with --config, or write \(Self.unaskedName) or \(homePath), "
-                    + "or say --upstream URL (to try Squire without any: squire demo)"
-                throw ConfigurationError([.init(source: "squire", message: message)])
+                throw ConfigurationError([.init(source: "squire", message: nowhereMessage)])
             }
             return try settled(try read(nil, found: .nowhere))
         }
@@ -124,6 +123,19 @@ public struct ConfigurationLoader {
         case .success(let text):
             return try settled(try read(text, found: found))
         }
+    }
+
+    private var nowhereMessage: String {
+        // The other name for such files is not looked for; whoever used it must not search for the reason.
+        for name in [Self.unaskedName, homePath] {
+            let other = "\(name.dropLast("yaml".count))yml"
+            guard PrivateFile.exists(other) else { continue }
+            return "no configuration: \(other) is there, and is not looked for. Rename it to \(name), or name it: "
+                + naming(other)
+        }
+        return "no configuration: squire init writes a first one, --config FILE names one, and without any "
+            + "--upstream URL says where to. Looked for: \(Self.unaskedName), \(homePath). To try Squire first: "
+            + "squire demo"
     }
 
     /// Looks at the session files that there are.
@@ -197,6 +209,7 @@ public struct ConfigurationLoader {
             addressSources: sections.addressSources,
             guardedKeys: root.map { GuardedKey.found(in: $0, sections) } ?? [],
             secretLines: root.map(GuardedKey.secretLines) ?? [:],
+            blanks: root.map(NewConfiguration.blanks) ?? [],
             secretReader: sections.secretReader,
             leadingKeys: root.map(GuardedKey.leading) ?? [],
             trustEntry: realPath.map { .init(path: $0, digest: TrustedFiles.digest(text ?? "")) },

@@ -64,6 +64,21 @@ public struct ConfigurationOverrides: Sendable {
         }
     }
 
+    /// What is wrong with the form of an option's value, whatever else is configured; nil if nothing is.
+    public var malformed: String? {
+        let isOption = { (value: Value?) in value.flatMap { $0.source.hasPrefix("--") ? $0 : nil } }
+        if let value = isOption(listen), let problem = AddressForm.problem(value.text, AddressForm.listen) {
+            return "\(value.source) \(problem)"
+        }
+        if let value = isOption(inspector), !AddressForm.isOff(value.text),
+            let problem = AddressForm.problem(value.text, AddressForm.inspector)
+        {
+            return "\(value.source) \(problem)"
+        }
+        guard let value = isOption(workers), ConfigurationSections.workers(value.text) == nil else { return nil }
+        return "\(value.source) \(ConfigurationSections.workersForm), not \"\(value.text)\""
+    }
+
     /// Why these settings cannot be those of several proxies in one process; nil if they can.
     public var problemWithSeveral: String? {
         let isFixed = { (text: String) in

@@ -15,6 +15,9 @@ extension ConfigurationSections {
         let method = map.value("method", "an HTTP method") { text in
             !text.isEmpty && text.utf8.allSatisfy { (0x41...0x5A).contains($0) } ? text : nil
         }
+        if let problem = method.flatMap(RegisteredMethod.problem) {
+            map.fail("method", "must be an HTTP method: \(problem)")
+        }
         guard let place = place(map) else {
             if map.node("path") == nil, map.node("url") == nil { session.fail("refresh", "needs a path, or a url") }
             return

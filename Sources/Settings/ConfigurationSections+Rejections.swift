@@ -2,14 +2,11 @@ import ReverseProxy
 
 /// Reads `session.rejected` and `session.refresh.refused`: what a response says of a token.
 extension ConfigurationSections {
-    /// Reads a list of rules on responses, each a status or a map; nil if the key is missing. `name` is the whole key
-    /// for messages.
+    /// Reads a rule on responses, a status or a map, or a list of them; nil if the key is missing. `name` is the whole
+    /// key for messages.
     func rejections(_ map: MapReader, _ key: String, of name: String) -> [SessionConfiguration.Rejection]? {
         guard let node = map.node(key) else { return nil }
-        guard case .sequence(let sequence) = node else {
-            map.fail(key, "must be a list of statuses or maps")
-            return nil
-        }
+        guard case .sequence(let sequence) = node else { return rejection(node, name).map { [$0] } }
         return sequence.elements.compactMap { rejection($0, name) }
     }
 

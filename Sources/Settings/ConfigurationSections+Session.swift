@@ -63,7 +63,17 @@ extension ConfigurationSections {
     private func patterns(_ map: MapReader, _ key: String) -> [RoutePattern]? {
         map.list(key)?.compactMap { element in
             do throws(RoutePattern.Malformed) {
-                return try RoutePattern(parsing: element.text)
+                let pattern = try RoutePattern(parsing: element.text)
+                if let space = element.text.firstIndex(of: " "),
+                    let problem = RegisteredMethod.problem(String(element.text[..<space]))
+                {
+                    issues.add(
+                        "session.\(key): \"\(element.text)\" must begin with a method: \(problem)",
+                        at: element.node
+                    )
+                    return nil
+                }
+                return pattern
             } catch {
                 issues.add("session.\(key): \"\(element.text)\" \(error.reason)", at: element.node)
                 return nil

@@ -33,9 +33,10 @@ extension ConfigurationSections {
             return nil
         }
         if !origin.isSecure, !origin.authority.isLoopback, !mayBePlain {
-            fail(
-                "is http:// to another machine, which would send the token in the clear: use https://, or set allow-plain-upstream: true"
-            )
+            let way =
+                overrides.upstream == nil
+                ? "set allow-plain-upstream: true" : "a configuration file with allow-plain-upstream: true"
+            fail("is http:// to another machine, which would send the token in the clear: use https://, or \(way)")
         }
         return (origin, basePath)
     }
@@ -72,27 +73,32 @@ extension ConfigurationSections {
     }
 
     mutating func listen(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
-        let expected = "must be HOST:PORT (port 0 picks a free one), a port or unix:PATH"
         if let given = overrides.listen {
             guard let address = ListenAddress(given.text) else {
-                return issues.add("\(expected), not \"\(given.text)\"", source: given.source)
+                let problem = AddressForm.problem(given.text, AddressForm.listen) ?? AddressForm.listen
+                return issues.add(problem, source: given.source)
             }
-            configuration.listen = [address]
+            configuration.listen = [place(address, in: ".")]
             addressSources.listen = [given.source]
             return
         }
         guard let list = map.list("listen") else { return }
         configuration.listen = list.compactMap { element in
             guard let address = ListenAddress(element.text) else {
-                issues.add("listen \(expected), not \"\(element.text)\"", at: element.node)
+                let problem = AddressForm.problem(element.text, AddressForm.listen) ?? AddressForm.listen
+                issues.add("listen \(problem)", at: element.node)
                 return nil
             }
-            if case .unix(let path) = address {
-                return .unix(path: TextFile.expand(path, in: directory, environment: environment))
-            }
-            return address
+            return place(address, in: directory)
         }
         addressSources.listen = list.map { issues.place(of: $0.node) }
         if list.isEmpty { map.fail("listen", "must name at least one address") }
+    }
+
+    /// The address, with the path of a socket as it is meant: `~` is the home directory, another relative one begins at
+    /// `directory`.
+    func place(_ address: ListenAddress, in directory: String) -> ListenAddress {
+        guard case .unix(let path) = address else { return address }
+        return .unix(path: TextFile.expand(path, in: directory, environment: environment))
     }
 }

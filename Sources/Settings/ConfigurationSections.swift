@@ -314,10 +314,16 @@ struct ConfigurationSections {
     static let longestTimeout = Duration.seconds(30 * 86_400)
     private static let maximumWorkers = 64
 
+    static let workersForm = "must be a number from 0 to \(maximumWorkers)"
+
+    static func workers(_ text: String) -> Int? {
+        Int(text).flatMap { (0...maximumWorkers).contains($0) ? $0 : nil }
+    }
+
     private func workers(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
         if let given = overrides.workers {
-            guard let count = Int(given.text), (0...Self.maximumWorkers).contains(count) else {
-                return issues.add("must be a number from 0 to \(Self.maximumWorkers)", source: given.source)
+            guard let count = Self.workers(given.text) else {
+                return issues.add("\(Self.workersForm), not \"\(given.text)\"", source: given.source)
             }
             configuration.workers = count
         } else if let count = map.count("workers", 0...Self.maximumWorkers) {
@@ -329,10 +335,14 @@ struct ConfigurationSections {
 
     private func checkTogether(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
         for address in configuration.listen where !address.isLocal {
-            if !configuration.access.admitsMachines {
+            let lacks = [
+                configuration.access.allowRemote ? nil : "access.allow-remote: true",
+                configuration.access.key == nil ? "access.key" : nil,
+            ].compactMap(\.self)
+            if !lacks.isEmpty {
                 let message =
                     "\(address) can be reached from other machines, which would use your session: "
-                    + "listen on 127.0.0.1, or set access.allow-remote: true and access.key"
+                    + "listen on 127.0.0.1, or set \(lacks.joined(separator: " and "))"
                 if let given = overrides.listen {
                     issues.add(message, source: given.source)
                 } else {

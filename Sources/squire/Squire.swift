@@ -15,10 +15,14 @@ struct Squire: ParsableCommand {
             Point any tool at localhost: Squire attaches the bearer and the required headers, forwards to the API, \
             refreshes the token when the API refuses it, and sends the request again. The tool never knows.
 
-            Try it with nothing set up:      squire demo
-            A first configuration:           squire init --upstream https://api.example.com
-            With a configuration:            squire login --token -    then    squire run
-            In a script:                     squire exec -- ./my-script    or    curl -H "$(squire token --format header)" …
+            Try it with nothing set up:  squire demo
+            A first configuration:       squire init --upstream https://api.example.com
+            Then:                        squire login --token -
+                                         squire run
+            In a script:                 squire exec -- ./my-script
+                                         curl -H "$(squire token --format header)" …
+            Completion for your shell:   squire --generate-completion-script bash
+                                         (or zsh, or fish)
 
             The configuration is --config FILE, else $SQUIRE_CONFIG, else ./squire.yaml, else \
             ~/.config/squire/squire.yaml.
@@ -33,14 +37,18 @@ struct Squire: ParsableCommand {
         ]
     )
 
-    /// Throws if the first argument is no command, and looks like one.
-    private static func suggestCommand() throws {
-        let names = configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
-        guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"), !names.contains(word) else {
-            return
-        }
-        let hint = Spelling.nearest(to: word, among: names).map { ": did you mean \"\($0)\"?" } ?? "; see squire --help"
-        throw ExitFailure.usage("squire: there is no command \"\(ControlCharacters.escaped(word))\"\(hint)")
+    static var _errorPrefix: String { "squire: " }
+
+    /// Throws if the arguments name a command, or an option before it, that there is none of.
+    private static func lookOverWords() throws {
+        let words = CommandWords(tree(of: Squire.self))
+        guard let problem = words.problem(in: Array(CommandLine.arguments.dropFirst())) else { return }
+        throw ExitFailure.usage("squire: \(ControlCharacters.escaped(problem))")
+    }
+
+    private static func tree(of command: any ParsableCommand.Type) -> CommandWords.Command {
+        let configuration = command.configuration
+        return .init(configuration.commandName ?? "squire", configuration.subcommands.map(tree))
     }
 
     static func main() {
@@ -57,7 +65,7 @@ struct Squire: ParsableCommand {
         csystem_forbid_dumps()
         Foreground.crashQuietly()
         do {
-            try suggestCommand()
+            try lookOverWords()
             var command = try parseAsRoot()
             try command.run()
             end(0)
@@ -66,9 +74,10 @@ struct Squire: ParsableCommand {
             end(failure.code)
         } catch {
             // As `exit(withError:)` does it.
-            let (text, code) = (fullMessage(for: error), exitCode(for: error).rawValue)
+            let text = UsageLines.folded(CommandWords.hinted(fullMessage(for: error)))
+            let code = exitCode(for: error).rawValue
             if code == 0, !text.isEmpty { Output.write(1, text + "\n") }
-            if code != 0, !text.isEmpty { Output.failure(text, escapes: false) }
+            if code != 0, !text.isEmpty { Output.failure(text) }
             end(code)
         }
     }

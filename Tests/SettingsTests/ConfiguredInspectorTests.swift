@@ -54,7 +54,10 @@ import Testing
             "squire.yaml:2: inspector.record must be one of auto, all, failures, off, not \"some\""
         ),
         ("inspector:\n  keeps: 1MiB", "squire.yaml:3: unknown key \"inspector.keeps\": did you mean \"keep\"?"),
-        ("inspector: {listen: nowhere}", "squire.yaml:2: inspector.listen must be HOST:PORT, unix:PATH or \"off\""),
+        (
+            "inspector: {listen: nowhere}",
+            "squire.yaml:2: inspector.listen must be HOST:PORT, a port, unix:PATH or \"off\", not \"nowhere\""
+        ),
         ("inspector: {listen: '0.0.0.0:1'}", "squire.yaml:2: inspector must be an address of this machine only"),
         ("inspector: [a]", "squire.yaml:2: inspector must be a single value"),
     ])

@@ -25,4 +25,25 @@ import Testing
     @Test func otherSpellingsOfOnePathAreAccepted() {
         #expect(issues("session: {anonymous: [/caf%C3%A9, 'GET /a/*/b/**', /, /**]}\n").isEmpty)
     }
+
+    @Test(arguments: ["sign-in", "sign-out", "anonymous"]) func methodsThatAreNoneAreRefused(_ key: String) {
+        for (name, hint) in [("PSOT", ": did you mean POST?"), ("DELTE", ": did you mean DELETE?"), ("FROBNICATE", "")]
+        {
+            let found = issues("session:\n  \(key): \(name) /login\n")
+            #expect(
+                found.map(\.message) == [
+                    "session.\(key): \"\(name) /login\" must begin with a method: \(name) is none\(hint)"
+                ]
+            )
+            #expect(found.first?.line == 3)
+        }
+        #expect(issues("session: {\(key): [PROPFIND /a, QUERY /b, /c]}\n").isEmpty)
+    }
+
+    @Test func theMethodOfARefreshIsOne() {
+        let found = issues("session: {refresh: {method: PSOT, path: /r, token: /t}}\n")
+        #expect(
+            found.map(\.message) == ["session.refresh.method must be an HTTP method: PSOT is none: did you mean POST?"]
+        )
+    }
 }

@@ -81,6 +81,12 @@ import Testing
         #expect(session.rejected == [.init(status: 200, body: .init(pointer: "/e", equals: expected))])
     }
 
+    @Test(arguments: [("401", [401]), ("{status: 403}", [403]), ("[401, {status: 403}]", [401, 403])])
+    func oneRuleNeedsNoList(_ rule: String, _ statuses: [Int]) throws {
+        let session = try read("upstream: https://a.example\nsession: {rejected: \(rule)}\n").session
+        #expect(session.rejected == statuses.map { .init(status: $0) })
+    }
+
     @Test(arguments: ["[]", "{a: b}", "[[a]]", "[~]", "~", "[{a: b}]"]) func equalsTakesNothingElse(_ equals: String) {
         let rule = "[{status: 200, pointer: /e, equals: \(equals)}]"
         #expect(!messages("upstream: https://a.example\nsession: {rejected: \(rule)}\n").isEmpty)

@@ -15,6 +15,7 @@ import Testing
         #expect(new.blanks.map(\.name) == ["upstream"])
         let lines = new.text.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(lines[new.blanks[0].line - 1].hasPrefix("upstream: https://api.example.com "))
+        #expect(try read(new).blanks.map(\.line) == new.blanks.map(\.line))
     }
 
     @Test(arguments: Profile.names) func withEachPresetItHolds(_ name: String) throws {
@@ -24,6 +25,8 @@ import Testing
         #expect(!new.blanks.isEmpty && new.blanks.allSatisfy { $0.name != "upstream" })
         let lines = new.text.split(separator: "\n", omittingEmptySubsequences: false)
         for blank in new.blanks { #expect(lines[blank.line - 1].contains("CHANGE-ME"), "\(blank.name)") }
+        // What nobody has filled in is found again.
+        #expect(loaded.blanks.map { "\($0.name):\($0.line)" } == new.blanks.map { "\($0.name):\($0.line)" })
         // Whoever means it takes it with its comments.
         #expect(loaded.guardedKeys.isEmpty)
         #expect(lines.allSatisfy { $0.utf8.count <= 120 })

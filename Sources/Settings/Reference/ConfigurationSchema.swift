@@ -34,7 +34,10 @@ public enum ConfigurationSchema {
 
     private static func entry(_ entry: ConfigurationReference.Entry, _ reference: ConfigurationReference) -> JSONValue {
         var members = [JSONValue.Member("description", .string(entry.meaning))]
-        let forms = entry.kinds.map { form($0, entry.path, reference) }
+        var forms = entry.kinds.map { form($0, entry.path, reference) }
+        // A section with nothing in it yet counts as missing; what squire init writes has some.
+        let mayBeEmpty = entry.path.count == 1 && entry.kinds.contains(where: \.isMap)
+        if mayBeEmpty { forms.append([.init("type", .string("null"))]) }
         members += forms.count == 1 ? forms[0] : [.init("anyOf", .array(forms.map { .object($0) }))]
         if entry.presence == .defaulted, let value = value(entry) { members.append(.init("default", value)) }
         return .object(members)
@@ -92,10 +95,10 @@ public enum ConfigurationSchema {
         case .command:
             list(.text) + [.init("minItems", .number("1"))]
         case .rules:
-            [
-                .init("type", .string("array")),
-                .init("items", any([form(.number(400...599)), keys(of: kind)])),
-            ]
+            anyOf([
+                [.init("type", .string("array")), .init("items", any([form(.number(400...599)), keys(of: kind)]))],
+                form(.number(400...599)), keys(of: kind),
+            ])
         case .span: anyOf([form(.pointer), keys(of: kind)])
         case .secret, .secretButExec:
             anyOf([

@@ -12,10 +12,36 @@ public struct NewConfiguration: Sendable {
     public private(set) var blanks: [Blank] = []
 
     private static let blank = "CHANGE-ME"
+    private static let exampleUpstream = "https://api.example.com"
+    private static let exampleIssuer = "https://login.example.com"
 
     /// Why an answer cannot be used: the rest of a sentence that begins with `--upstream`, and what to do.
     public struct Refused: Error, Equatable {
         public var reason: String
+    }
+
+    /// The examples of a first configuration that stand in one still.
+    static func blanks(in root: YAMLNode) -> [Blank] {
+        var found: [Blank] = []
+        collect(root, "", &found)
+        return found
+    }
+
+    private static let examples = ["upstream": exampleUpstream, "session.oauth.issuer": exampleIssuer]
+
+    private static func collect(_ node: YAMLNode, _ name: String, _ found: inout [Blank]) {
+        switch node {
+        case .scalar(let scalar):
+            guard scalar.text == blank || examples[name] == scalar.text, let line = node.line else { return }
+            found.append((name, line))
+        case .sequence(let sequence):
+            for element in sequence.elements { collect(element, name, &found) }
+        case .mapping(let mapping):
+            for entry in mapping.entries {
+                guard let key = entry.key.text else { continue }
+                collect(entry.value, name.isEmpty ? key : "\(name).\(key)", &found)
+            }
+        }
     }
 
     /// `schema` is the path of the JSON Schema for editors, if it is installed.
@@ -52,7 +78,7 @@ public struct NewConfiguration: Sendable {
         switch (upstream, own) {
         case (let upstream?, _): add("upstream: \(Self.scalar(upstream))", meaning)
         case (nil, let own?): add("#upstream: \(own)", "the preset's; another one goes before it")
-        case (nil, nil): addBlank("upstream", "upstream: https://api.example.com", "\(Self.blank): \(meaning)")
+        case (nil, nil): addBlank("upstream", "upstream: \(Self.exampleUpstream)", "\(Self.blank): \(meaning)")
         }
     }
 
@@ -85,6 +111,7 @@ public struct NewConfiguration: Sendable {
         add("  #exec: [gcloud, auth, print-access-token]")
         add("  #token-file: /var/run/secrets/tokens/api")
         add("  #missing: forward", "without a token requests go on all the same, in place of 401")
+        add("#session: none", "in place of session above, where headers are all that the API wants")
     }
 
     /// What a preset cannot know.
@@ -94,7 +121,7 @@ public struct NewConfiguration: Sendable {
         if oauth["issuer"] == nil, oauth["token-endpoint"] == nil {
             addBlank(
                 "session.oauth.issuer",
-                "    issuer: https://login.example.com",
+                "    issuer: \(Self.exampleIssuer)",
                 "\(Self.blank): or name token-endpoint and authorization-endpoint"
             )
         }

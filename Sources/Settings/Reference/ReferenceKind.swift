@@ -26,6 +26,14 @@ indirect enum ReferenceKind: Equatable, Sendable {
     /// Names that people choose.
     case mapOf(ReferenceKind)
 
+    /// Whether its keys are written below it.
+    var isMap: Bool {
+        switch self {
+        case .map, .mapOf: true
+        default: false
+        }
+    }
+
     /// The kind of each value of a map of names.
     var element: ReferenceKind? {
         if case .mapOf(let kind) = self { kind } else { nil }

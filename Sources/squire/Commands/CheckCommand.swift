@@ -38,6 +38,7 @@ struct CheckCommand: ParsableCommand {
         let loaded = try options.load(online ? .act : .look)
         let output = CheckOutput()
         output.show(.ok("configuration", loaded.path ?? "(options)"))
+        output.show(loaded.blanks.map { .warn("configuration", "line \($0.line): \($0.name) is for you to fill in") })
         output.show(ConfigurationMeaning(loaded.configuration).lines)
         // Before the session's file is opened, which gives it the mode it should have.
         output.show(loaded.exposures.map { .warn("secrets", $0) })

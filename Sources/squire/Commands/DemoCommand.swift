@@ -16,7 +16,7 @@ struct DemoCommand: ParsableCommand {
             Starts the playground, logs its customer in with a token that lives 60 seconds, and proxies to it on \
             localhost:8080 (or the next free port), with the inspector's page beside it. Nothing is written to disk. \
             Open the page and paste the curl lines it prints: the page and the log show the refusal, the refresh and the \
-            request that was sent again.
+            request that was sent again, and the last line what arrived at the API.
             """
     )
 
@@ -36,6 +36,7 @@ struct DemoCommand: ParsableCommand {
         // What runs is the first line, whatever there is to say before everything runs.
         LogWriter.standardError.hold()
         defer { LogWriter.standardError.finish() }
+        for warning in Self.warnings { logging.logger().warning("\(warning)") }
         let playground = try PlaygroundService(
             .tcp(host: "127.0.0.1", port: 0),
             options: try switches.options(defaultTTL: .seconds(60))
@@ -47,7 +48,8 @@ struct DemoCommand: ParsableCommand {
                 logging: logging,
                 keepsSession: false,
                 takesNextPort: options.listen == nil && Environment.all["SQUIRE_LISTEN"] == nil,
-                examples: Self.examples
+                // The page shows the words beside the command.
+                examples: { Self.examples($0).map { "\($0.command)  # \($0.words)" } }
             )
         } catch {
             playground.stop()
@@ -72,6 +74,14 @@ struct DemoCommand: ParsableCommand {
         foreground.sayEnd()
     }
 
+    private static var warnings: [String] {
+        let variables = ["SQUIRE_CONFIG", "SQUIRE_UPSTREAM", "SQUIRE_SESSION"]
+        return ConfigurationOverrides.warnings(Environment.all)
+            + variables.filter { !(Environment.all[$0] ?? "").isEmpty }.map {
+                "the variable \($0) means nothing to squire demo, which has an API and a session of its own"
+            }
+    }
+
     /// The menu profile, as a file would have it. Without a margin: what is to be seen is a refusal being cured.
     private func configuration(_ upstream: String) throws -> LoadedConfiguration {
         var overrides = options.overrides
@@ -85,39 +95,48 @@ struct DemoCommand: ParsableCommand {
             loaded.configuration.session.margin = .zero
             return loaded
         } catch {
-            throw ExitFailure.configuration(error.description)
+            throw Loading.failure(error)
         }
     }
 
-    /// What to paste into a terminal, a line each.
-    private static func examples(_ url: String) -> [String] {
-        let curl = { (options: String, path: String) in
-            let socket = url.hasPrefix("unix:") ? String(url.dropFirst(5)) : nil
-            return socket.map { "curl \(options)--unix-socket \($0) http://localhost\(path)" }
-                ?? "curl \(options)\(url)\(path)"
+    /// What to paste into a terminal, and what each line shows. The last one is what Squire adds.
+    private static func examples(_ url: String) -> [(command: String, words: String)] {
+        let curl = { (options: [String], path: String) in
+            let place =
+                url.hasPrefix("unix:")
+                ? ["--unix-socket", String(url.dropFirst(5)), "http://localhost\(path)"] : [url + path]
+            return (["curl"] + options + place).map(CommandLines.quoted).joined(separator: " ")
         }
-        let account = curl("", "/api/customer-accounts/me")
         return [
-            account, curl("-X POST ", "/playground/revoke") + "      # the API refuses the token from now on",
-            account + "       # refreshed and sent again: still 200",
+            (curl(["-X", "POST"], "/playground/revoke"), "the API refuses the token from now on"),
+            (curl([], "/api/customer-accounts/me"), "refreshed and sent again: still 200"),
+            (curl([], "/playground/echo"), "what arrived at the API, with the headers that Squire added"),
         ]
     }
 
     private func explain(_ service: ProxyService, _ logging: Logging) {
-        let examples = Self.examples(service.url).map { "  \($0)" }.joined(separator: "\n")
-        let page = service.page.map { "Open \($0) in a browser to watch, and paste" } ?? "Paste"
-        // Standard output is for endpoints alone. With the log, in its order.
-        var text = """
+        // Bare: not every shell takes a comment behind a command.
+        let examples = Self.examples(service.url).map { "  \($0.command)" }.joined(separator: "\n")
+        let page = service.page.map { " To watch in a browser: \($0)" } ?? ""
+        // Standard output is for endpoints alone. With the log, in its order. Below 80 columns: a terminal would break
+        // a line within a word.
+        var text = ControlCharacters.escapedLines(
+            """
 
-            A simulated API is running; john.doe@example.com is logged in, with a token that lives \
-            \(switches.tokenTtl ?? "60s").
-            \(page) into another terminal:
+            A simulated API is running. john.doe@example.com is logged in at it, with a
+            token that lives \(switches.tokenTtl ?? "60s").\(page)
+            Paste these lines into another terminal:
 
             \(examples)
+
+            The first has the API refuse the token from now on. The second is answered all
+            the same: Squire refreshes the token, and sends the request again. The third
+            shows what arrived at the API, with the headers that Squire added.
 
             Each exchange is a line below. Ctrl-C, or closing this window, ends it.
 
             """
+        )
         // A program that reads JSON finds nothing else.
         guard logging.style.format == .text else {
             return logging.messages.write(LogMessage(.notice, event: "demo", text))

@@ -13,7 +13,8 @@ struct ExecCommand: ParsableCommand {
         abstract: "Run a command with a proxy of its own.",
         discussion: """
             Starts a proxy on a free port, exports its base URL as SQUIRE_URL and as each --env NAME, runs the command with \
-            signals passed on, and exits with its code. That port needs no access.key: it is for this user alone. \
+            signals passed on, and exits with its code. That port needs no access.key: it is for this user alone. With \
+            --listen unix:PATH the URL is http://localhost, to be asked for through the socket that SQUIRE_SOCKET names. \
             Variables that hold the token or the access key are not passed on.
 
             Without a usable session it says so and exits with 77 before it starts the command; --allow-missing starts it \
@@ -38,10 +39,14 @@ struct ExecCommand: ParsableCommand {
     @Flag(name: .long, help: "Run the command without a usable session, too.")
     var allowMissing = false
 
-    @Argument(parsing: .postTerminator, help: "The command and its arguments, after --.")
+    @Argument(
+        parsing: .postTerminator,
+        help: "The command and its arguments, after --.",
+        completion: .custom(CommandCompletion.words)
+    )
     var command: [String]
 
-    func run() throws {
+    func validate() throws {
         guard !command.isEmpty else {
             throw ValidationError("say the command after --, such as: squire exec -- curl …")
         }
@@ -50,6 +55,9 @@ struct ExecCommand: ParsableCommand {
                 "--env takes the name of a variable (letters, digits and _, no digit first), not \"\(ControlCharacters.escaped(name))\""
             )
         }
+    }
+
+    func run() throws {
         var overrides = options.overrides
         // Nobody but the command knows the port, and it has no way to send a key: where the system says whose a
         // connection is, that is enough. An address that somebody chose is for others, too.
@@ -97,7 +105,11 @@ struct ExecCommand: ParsableCommand {
     /// Runs the command and gives its code. From its first moment on it gets what signals this process gets, and it
     /// ends with it.
     private func runChild(_ url: String) throws -> Int32 {
-        for name in ["SQUIRE_URL"] + env { setenv(name, url, 1) }
+        // The names that the command may use are those of this proxy, not of one around it.
+        unsetenv("SQUIRE_SOCKET")
+        let socket = url.hasPrefix("unix:") ? String(url.dropFirst(5)) : nil
+        for name in ["SQUIRE_URL"] + env { setenv(name, socket == nil ? url : "http://localhost", 1) }
+        if let socket { setenv("SQUIRE_SOCKET", socket, 1) }
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
         arguments.append(nil)
         defer { for argument in arguments { free(argument) } }

@@ -20,7 +20,8 @@ struct ExplainCommand: ParsableCommand {
 
     @OptionGroup var options: ProxyOptions
 
-    @Argument(help: "GET, POST, …") var method: String
+    @Argument(help: "GET, POST, …", completion: .list(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]))
+    var method: String
     @Argument(help: "The path and query, as a client would send them.") var target: String
 
     @Option(

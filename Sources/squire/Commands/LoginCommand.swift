@@ -33,10 +33,18 @@ struct LoginCommand: ParsableCommand {
 
     @OptionGroup var options: ConfigOption
 
-    @Option(name: .long, help: ArgumentHelp("Read a token from standard input.", valueName: "-"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Read a token from standard input.", valueName: "-"),
+        completion: .list(["-"])
+    )
     var token: String?
 
-    @Option(name: .long, help: ArgumentHelp("Read a refresh token from standard input, and spend it.", valueName: "-"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Read a refresh token from standard input, and spend it.", valueName: "-"),
+        completion: .list(["-"])
+    )
     var refreshToken: String?
 
     @Option(
@@ -49,7 +57,11 @@ struct LoginCommand: ParsableCommand {
     @Option(name: .long, help: "The code that the customer got; it works once.")
     var code: String?
 
-    @Option(name: .long, help: ArgumentHelp("Read the password from standard input.", valueName: "-"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Read the password from standard input.", valueName: "-"),
+        completion: .list(["-"])
+    )
     var password: String?
 
     @Flag(name: .long, help: "Log in at the authorization server with a browser on this machine.")
@@ -273,9 +285,10 @@ struct LoginCommand: ParsableCommand {
         do throws(TokenProblem) {
             return try Token(pasted: text)
         } catch {
+            let reason = "\(error)"
             throw ExitFailure.malformed(
-                "squire: that is not a \(what == "token" ? "bearer token" : what): \(error). "
-                    + "Give the token alone, without quotes or a field's name"
+                "squire: that is not a \(what == "token" ? "bearer token" : what): \(reason)"
+                    + (reason.hasSuffix("?") ? " " : ". ") + "Give the token alone, without quotes or a field's name"
             )
         }
     }

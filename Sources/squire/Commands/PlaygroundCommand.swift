@@ -17,7 +17,8 @@ struct PlaygroundSwitches: ParsableArguments {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("A refreshed token keeps the login's iat, as the real API's does.", valueName: "true|false")
+        help: ArgumentHelp("A refreshed token keeps the login's iat, as the real API's does.", valueName: "true|false"),
+        completion: .list(["true", "false"])
     )
     var keepIat = "true"
 
@@ -42,6 +43,10 @@ struct PlaygroundSwitches: ParsableArguments {
         help: ArgumentHelp("How far the API's clock is ahead; negative is behind.", valueName: "seconds")
     )
     var skew = 0
+
+    func validate() throws {
+        _ = try options(defaultTTL: .seconds(60))
+    }
 
     func options(defaultTTL: Duration) throws -> PlaygroundOptions {
         let duration = { (text: String, name: String) throws -> Duration in
@@ -92,11 +97,17 @@ struct PlaygroundCommand: ParsableCommand {
 
     @OptionGroup var switches: PlaygroundSwitches
 
+    private var address: ListenAddress? { ListenAddress(listen, expanding: Environment.all) }
+
+    func validate() throws {
+        guard address == nil else { return }
+        throw ValidationError("--listen \(ListenAddress.problem(listen) ?? "")")
+    }
+
     func run() throws {
         let options = try switches.options(defaultTTL: .seconds(3600))
-        guard let address = ListenAddress(listen) else {
-            throw ValidationError("--listen must be HOST:PORT or unix:PATH, not \"\(listen)\"")
-        }
+        // Looked at before.
+        guard let address else { return }
         let service = try PlaygroundService(address, options: options)
         let foreground = try Foreground(timeout: .seconds(1), hangUp: .ends) { _, completion in completion() }
         Output.line("playground \(service.url)")

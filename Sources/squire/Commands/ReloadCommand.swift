@@ -20,7 +20,8 @@ struct ReloadCommand: ParsableCommand {
         help: ArgumentHelp(
             "The inspector's address, if the proxy was started with one (SQUIRE_INSPECTOR).",
             valueName: "addr"
-        )
+        ),
+        completion: .list(["localhost:8081"])
     )
     var inspector: String?
 
@@ -35,7 +36,7 @@ struct ReloadCommand: ParsableCommand {
             // The running one may have been told more, by options or its environment: its word counts.
             guard let path = (config.path ?? loader.discover().path).flatMap(RealPath.of),
                 let proxy = try? RunningProxy.find(path)
-            else { throw ExitFailure.configuration(error.description) }
+            else { throw Loading.failure(error) }
             return try reload(proxy, path, key: nil)
         }
         do {

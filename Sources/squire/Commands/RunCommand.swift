@@ -11,10 +11,10 @@ struct RunCommand: ParsableCommand {
         commandName: "run",
         abstract: "Listen, attach the bearer, forward, refresh, send again.",
         discussion: """
-            Standard output has one line for each endpoint once it accepts connections; logs go to standard error.
-            SIGTERM and SIGINT finish running exchanges and exit with 0; a second one leaves at once. SIGHUP re-reads
-            the configuration, as squire reload does; the end of the terminal it was started from ends it too, unless
-            nohup started it. A service manager is told how it goes (sd_notify), and may pass the sockets to listen on
+            Standard output has one line for each endpoint once it accepts connections; logs go to standard error. \
+            SIGTERM and SIGINT finish running exchanges and exit with 0; a second one leaves at once. SIGHUP re-reads \
+            the configuration, as squire reload does; the end of the terminal it was started from ends it too, unless \
+            nohup started it. A service manager is told how it goes (sd_notify), and may pass the sockets to listen on \
             (LISTEN_FDS).
 
             A small squire.yaml:
@@ -31,7 +31,8 @@ struct RunCommand: ParsableCommand {
     @Option(
         name: .long,
         parsing: .singleValue,
-        help: ArgumentHelp("A configuration file; several run several independent proxies.", valueName: "file")
+        help: ArgumentHelp("A configuration file; several run several independent proxies.", valueName: "file"),
+        completion: .configurations
     )
     var config: [String] = []
 
@@ -81,7 +82,7 @@ struct RunCommand: ParsableCommand {
         do throws(ConfigurationError) {
             try LoadedConfiguration.requireDistinctAddresses(loaded)
         } catch {
-            throw ExitFailure.configuration(error.description)
+            throw Loading.failure(error)
         }
         DescriptorLimit.raise()
         // Before the sessions are opened, which binds them.

@@ -22,16 +22,24 @@ struct TokenCommand: ParsableCommand {
 
     @OptionGroup var options: ConfigOption
 
-    @Option(name: .long, help: ArgumentHelp("How long it must stay valid.", valueName: "duration"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("How long it must stay valid.", valueName: "duration"),
+        completion: .list(["30s", "60s", "5m", "1h"])
+    )
     var minTtl = "60s"
 
     @Option(name: .long, help: "raw, header (the line of session.apply), env (export SQUIRE_TOKEN=…) or json.")
     var format = Format.raw
 
+    func validate() throws {
+        guard Quantity.duration(minTtl) == nil else { return }
+        throw ValidationError("--min-ttl must be a duration such as 30s or 5m, not \"\(minTtl)\"")
+    }
+
     func run() throws {
-        guard let least = Quantity.duration(minTtl) else {
-            throw ValidationError("--min-ttl must be a duration such as 30s or 5m, not \"\(minTtl)\"")
-        }
+        // Looked at before.
+        let least = Quantity.duration(minTtl) ?? .zero
         let loaded = try options.load()
         if loaded.configuration.session.source == .unused {
             throw ExitFailure.usage("squire: session: none has no token to print")

@@ -1,3 +1,4 @@
+import Credentials
 import EventIO
 import HTTP1
 import Platform
@@ -11,8 +12,8 @@ enum Listeners {
     /// What one address of `listen` came to: `localhost` has a socket at each loopback address.
     struct Bound {
         let sockets: [ListeningSocket]
-        /// Why there are fewer than the address means; nil if there are not.
-        let notice: String?
+        /// What is not as the address says: fewer sockets, or another port.
+        var notices: [String] = []
 
         /// What it is called by.
         var name: ListeningSocket.Name { sockets[0].name }
@@ -21,49 +22,60 @@ enum Listeners {
     /// Binds an address for clients. Throws what is wrong, who asked for the address and what to do. `takesNextPort` goes
     /// on to the next port when one is taken.
     static func bindAll(_ asked: AskedAddress, takesNextPort: Bool) throws -> Bound {
-        try search(asked, takesNextPort: takesNextPort) { address in
-            guard case .tcp("localhost", let port) = address else {
-                return Bound(sockets: [try bind(address)], notice: nil)
-            }
+        let (bound, isMoved) = try search(asked, takesNextPort: takesNextPort) { address in
+            guard case .tcp("localhost", let port) = address else { return Bound(sockets: [try bind(address)]) }
             let sockets = try ListeningSocket.loopback(port: port)
-            guard sockets.count == 1, case .tcp(let host, _) = sockets[0].name else {
-                return Bound(sockets: sockets, notice: nil)
-            }
+            guard sockets.count == 1, case .tcp(let host, _) = sockets[0].name else { return Bound(sockets: sockets) }
             let missing = host == "::1" ? "127.0.0.1" : "::1"
-            return Bound(sockets: sockets, notice: "localhost is \(host) only: this machine does not have \(missing)")
+            return Bound(
+                sockets: sockets,
+                notices: ["localhost is \(host) only: this machine does not have \(missing)"]
+            )
         }
+        guard isMoved else { return bound }
+        return Bound(sockets: bound.sockets, notices: bound.notices + [moved(asked, to: bound.name)])
     }
 
     /// Binds one socket, as `bindAll` does, but never to a port of `avoiding`.
-    static func bind(
-        _ asked: AskedAddress,
-        takesNextPort: Bool,
-        avoiding: Set<Int> = []
-    ) throws -> ListeningSocket {
-        try search(asked, takesNextPort: takesNextPort) { address in
+    static func bindOne(_ asked: AskedAddress, takesNextPort: Bool, avoiding: Set<Int> = []) throws -> Bound {
+        let (socket, isMoved) = try search(asked, takesNextPort: takesNextPort) { address in
             if case .tcp(_, let port) = address, takesNextPort, address != asked.address, avoiding.contains(port) {
                 throw SystemError("cannot listen on \(address)", code: EADDRINUSE)
             }
             return try bind(address)
         }
+        return Bound(sockets: [socket], notices: isMoved ? [moved(asked, to: socket.name)] : [])
+    }
+
+    private static func moved(_ asked: AskedAddress, to name: ListeningSocket.Name) -> String {
+        let what = asked.key == "listen" ? "the proxy" : "the inspector"
+        guard case .tcp(_, let port) = name else { return "\(asked.address) is taken" }
+        return "\(asked.address) is taken: \(what) is on port \(port)"
     }
 
     private static func bind(_ address: ListenAddress) throws -> ListeningSocket {
         switch address {
         case .tcp(let host, let port): try .tcp(host: host, port: port)
-        case .unix(let path): try .unix(path: path)
+        case .unix(let path): try unix(path)
         }
+    }
+
+    /// Makes the directory too, for this user alone, as a session's is made.
+    private static func unix(_ path: String) throws -> ListeningSocket {
+        // A socket that cannot be had is said by who tries it.
+        try? SessionFile(path: path).makeDirectory()
+        return try .unix(path: path)
     }
 
     private static func search<Socket>(
         _ asked: AskedAddress,
         takesNextPort: Bool,
         _ bind: (ListenAddress) throws -> Socket
-    ) throws -> Socket {
+    ) throws -> (Socket, isMoved: Bool) {
         var address = asked.address
         for _ in 0..<maximumTries {
             do {
-                return try bind(address)
+                return (try bind(address), address != asked.address)
             } catch let error as SystemError {
                 if takesNextPort, error.code == EADDRINUSE, case .tcp(let host, let port) = address, port < 65_535 {
                     address = .tcp(host: host, port: port + 1)

@@ -29,7 +29,7 @@ enum Loading {
 
     /// The end of the process that such mistakes mean.
     static func failure(_ error: ConfigurationError) -> ExitFailure {
-        error.mayPass ? .tryLater(error.description) : .configuration(error.description)
+        error.mayPass ? .tryLater(error.commandText) : .configuration(error.commandText)
     }
 
     /// Makes a configuration fit to be acted on: a person means it, and its secrets are read.

@@ -78,10 +78,9 @@ enum Output {
         write(2, ControlCharacters.escapedLines(text) + "\n")
     }
 
-    /// Why the command ends, on standard error: for the journal, each line as an error. `escapes` nothing in it acts on a
-    /// terminal.
-    static func failure(_ text: String, escapes: Bool = true) {
-        let shown = escapes ? ControlCharacters.escapedLines(text) : text
+    /// Why the command ends, on standard error: for the journal, each line as an error. Nothing in it acts on a terminal.
+    static func failure(_ text: String) {
+        let shown = ControlCharacters.escapedLines(text)
         guard LogStyle.isJournal(Environment.all) else { return write(2, shown + "\n") }
         let lines = shown.split(separator: "\n", omittingEmptySubsequences: false)
         write(2, lines.map { "<3>\($0)\n" }.joined())

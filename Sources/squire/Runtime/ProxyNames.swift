@@ -1,3 +1,5 @@
+import Platform
+
 /// What the proxies of one process are called in its log.
 enum ProxyNames {
     /// Names are for telling apart: longer ones say nothing more.
@@ -31,8 +33,11 @@ enum ProxyNames {
         return stem.isEmpty ? String(name) : String(stem)
     }
 
+    /// Of a name alone, the directory that this process is in.
     private static func directory(of path: String?) -> String? {
-        let parts = path?.split(separator: "/") ?? []
+        guard let path else { return nil }
+        let place = path.hasPrefix("/") ? path : "\(RealPath.of(".") ?? "")/\(path)"
+        let parts = place.split(separator: "/").filter { $0 != "." }
         return parts.count > 1 ? String(parts[parts.count - 2]) : nil
     }
 }

@@ -1,6 +1,7 @@
 import Credentials
 import EventIO
 import Inspector
+import Logging
 import Platform
 import ReverseProxy
 import Settings
@@ -18,9 +19,13 @@ extension ProxyService {
         guard let asked = loaded.askedInspector else { return }
         let socket: ListeningSocket
         do {
-            socket =
-                try inherited.inspector
-                ?? Listeners.bind(asked, takesNextPort: loaded.inspectorIsDefault, avoiding: ports)
+            if let passed = inherited.inspector {
+                socket = passed
+            } else {
+                let bound = try Listeners.bindOne(asked, takesNextPort: loaded.inspectorIsDefault, avoiding: ports)
+                for notice in bound.notices { logging.logger().notice("\(notice)") }
+                socket = bound.sockets[0]
+            }
         } catch {
             stop()
             throw error

@@ -101,7 +101,7 @@ final class ProxyService {
                 let bound = try Listeners.bindAll(asked, takesNextPort: takesNextPort)
                 sockets += bound.sockets
                 names.append(bound.name)
-                if let notice = bound.notice { logging.logger().notice("\(notice)") }
+                for notice in bound.notices { logging.logger().notice("\(notice)") }
             }
             self.names = names
             let session = try Self.makeSession(

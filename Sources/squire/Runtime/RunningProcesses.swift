@@ -1,7 +1,7 @@
 import Platform
 import Settings
 
-/// Finds the `squire run` processes of this user, for those that no inspector answers for.
+/// Finds the processes of this user that are a Squire and listen, for those that no inspector answers for.
 enum RunningProcesses {
     private static let named = 5
 
@@ -10,7 +10,9 @@ enum RunningProcesses {
         guard let path = configuration.flatMap(RealPath.of) else {
             return "To have a squire run read its configuration again: kill -HUP PID"
         }
-        let found = processes.filter { $0.configurations.contains(path) }.prefix(named).map { String($0.number) }
+        let found = processes.filter { $0.command == "run" && $0.configurations.contains(path) }.prefix(named).map {
+            String($0.number)
+        }
         switch found.count {
         case 0:
             return "No squire run of this user was started with \(path); if it runs as another user, run as that: "
@@ -24,13 +26,16 @@ enum RunningProcesses {
 
     /// Who may have a port that is taken: a Squire, where one runs.
     static var listener: String {
-        let found = processes.filter { $0.number != getpid() }.prefix(named).map { String($0.number) }
-        return found.isEmpty
-            ? "Something" : "Something, perhaps the squire run with the PID \(found.joined(separator: " or ")),"
+        let found = processes.filter { $0.number != getpid() }.prefix(named)
+            .map { "squire \($0.command) (PID \($0.number))" }
+        return found.isEmpty ? "Something" : "Something, perhaps the \(found.joined(separator: " or ")),"
     }
+
+    private static let listening = ["run", "demo", "exec", "playground"]
 
     private struct Process {
         let number: pid_t
+        let command: String
         /// The real paths of the files that it was started with.
         let configurations: [String]
     }
@@ -44,21 +49,25 @@ enum RunningProcesses {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            guard let number = pid_t(name), let arguments = arguments(ofRun: name) else { continue }
-            found.append(Process(number: number, configurations: configurations(name, arguments)))
+            guard let number = pid_t(name), let (command, arguments) = words(of: name) else { continue }
+            let files = command == "run" ? configurations(name, arguments) : []
+            found.append(Process(number: number, command: command, configurations: files))
         }
         return found.sorted { $0.number < $1.number }
     }
 
-    /// Nil for any other process than a `squire run` of this user.
-    private static func arguments(ofRun name: String) -> [Substring]? {
+    /// The command and what stands behind it; nil for a process that is none of these.
+    private static func words(of name: String) -> (command: String, arguments: [Substring])? {
         guard read("/proc/\(name)/comm") == "squire\n",
             let status = read("/proc/\(name)/status"),
             let users = status.split(separator: "\n").first(where: { $0.hasPrefix("Uid:") }),
             users.split(separator: "\t").dropFirst().first == Substring(String(getuid()))
         else { return nil }
         let arguments = read("/proc/\(name)/cmdline")?.split(separator: "\0") ?? []
-        return arguments.dropFirst().first == "run" ? Array(arguments.dropFirst(2)) : nil
+        guard let command = arguments.dropFirst().first.map(String.init), listening.contains(command) else {
+            return nil
+        }
+        return (command, Array(arguments.dropFirst(2)))
     }
 
     /// What the process was told, else what it found by itself: as `ConfigurationLoader` looks, where it was started.

@@ -39,7 +39,10 @@ extension RunningProxy {
     private func lines(now: Int) -> [String] {
         let session = status["session"] ?? .null
         let text = { (value: JSONValue?) in value?.string.map(ControlCharacters.escaped) }
-        let state = (text(session["state"]) ?? "unknown").replacingAll("_", with: " ")
+        let isOver = session["expires_in"]?.integer.map { $0 <= 0 } ?? false
+        let word = text(session["state"]) ?? "unknown"
+        let state =
+            word == "usable" && isOver ? "expired; the next request refreshes it" : word.replacingAll("_", with: " ")
         let who = pid.map { "pid \($0), " } ?? ""
         var lines = ["session     \(state)"]
         lines.append("running     \(who)inspector at \(address)")

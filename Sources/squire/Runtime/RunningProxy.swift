@@ -4,9 +4,10 @@ import Platform
 import ReverseProxy
 import Settings
 import Support
+import Threads
 
 /// A Squire that runs on this machine, found by its inspector and asked through it.
-struct RunningProxy {
+struct RunningProxy: Sendable {
     let address: ListenAddress
     /// What `/api/status` says.
     let status: JSONValue
@@ -55,10 +56,9 @@ struct RunningProxy {
     /// A running proxy, for whoever has no configuration: one that was started without a file, such as `squire demo`,
     /// else the only one there is.
     static func findAny() throws(NotFound) -> RunningProxy {
-        let named = Environment.all["SQUIRE_INSPECTOR"].flatMap(ListenAddress.init)
-        let all = candidates(named ?? defaultAddress, isDefault: named == nil).compactMap { address in
-            if case .found(let proxy) = look(address, key: nil) { proxy } else { nil }
-        }
+        let named = Environment.all["SQUIRE_INSPECTOR"].flatMap { ListenAddress($0, expanding: Environment.all) }
+        let looks = startLooks(candidates(named ?? defaultAddress, isDefault: named == nil)[...], key: nil)
+        let all = looks.compactMap { if case .found(let proxy) = $0.latch.wait() { proxy } else { nil } }
         if let proxy = all.first(where: { $0.configuration == nil }) { return proxy }
         if let proxy = all.first, all.count == 1 { return proxy }
         throw NotFound(
@@ -82,20 +82,40 @@ struct RunningProxy {
         isWanted: (RunningProxy) -> Bool
     ) throws(NotFound) -> RunningProxy {
         var reason: String?
-        for address in candidates {
-            switch look(address, key: key) {
-            case .nobody: continue
+        func judge(_ address: ListenAddress, _ look: Look) -> RunningProxy? {
+            switch look {
+            case .nobody: return nil
             case .found(let proxy) where isWanted(proxy): return proxy
             case .found(let proxy):
                 let other = proxy.configuration.map(ControlCharacters.escaped) ?? "no configuration file"
                 reason = reason ?? "the Squire at \(address) runs with \(other)"
             case .refused(let why): reason = reason ?? why
             }
+            return nil
+        }
+        // Where it is most of the time: the others are bothered only if it is not.
+        if let proxy = judge(candidates[0], look(candidates[0], key: key)) { return proxy }
+        for (address, latch) in startLooks(candidates.dropFirst(), key: key) {
+            if let proxy = judge(address, latch.wait()) { return proxy }
         }
         throw NotFound(reason: reason ?? "nobody answers at the inspector's address, \(candidates[0])")
     }
 
-    private enum Look {
+    /// Looks at all of them at once: one that listens and is silent holds up nobody else.
+    private static func startLooks(
+        _ candidates: ArraySlice<ListenAddress>,
+        key: [UInt8]?
+    ) -> [(address: ListenAddress, latch: Latch<Look>)] {
+        candidates.map { address in
+            let latch = Latch<Look>()
+            let thread = NativeThread(name: "squire-look") { latch.set(look(address, key: key)) }
+            thread?.detach()
+            if thread == nil { latch.set(look(address, key: key)) }
+            return (address, latch)
+        }
+    }
+
+    private enum Look: Sendable {
         case nobody
         case found(RunningProxy)
         /// Somebody is there whom there is no way to ask.

@@ -28,7 +28,8 @@ struct ConfigFileOption: ParsableArguments {
             "The configuration file.",
             discussion: "Default: $SQUIRE_CONFIG, ./squire.yaml, ~/.config/squire/squire.yaml.",
             valueName: "file"
-        )
+        ),
+        completion: .configurations
     )
     private var files: [String] = []
 
@@ -45,7 +46,11 @@ struct ConfigFileOption: ParsableArguments {
 struct ConfigOption: ParsableArguments {
     @OptionGroup var file: ConfigFileOption
 
-    @Option(name: .long, help: ArgumentHelp("Where the session is kept (SQUIRE_SESSION).", valueName: "file"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Where the session is kept (SQUIRE_SESSION).", valueName: "file"),
+        completion: .file()
+    )
     var session: String?
 
     @Option(name: .long, help: ArgumentHelp("The API's URL (SQUIRE_UPSTREAM).", valueName: "url"))
@@ -73,7 +78,8 @@ struct ProxyOptions: ParsableArguments {
         help: ArgumentHelp(
             "HOST:PORT (port 0 picks a free one), a port of localhost or unix:PATH (SQUIRE_LISTEN).",
             valueName: "addr"
-        )
+        ),
+        completion: .list(["localhost:8080", "localhost:0"])
     )
     var listen: String?
 
@@ -84,32 +90,65 @@ struct ProxyOptions: ParsableArguments {
         name: .long,
         parsing: .singleValue,
         help: ArgumentHelp(
-            "A header to send when the client sent none of that name; repeatable.",
+            "A header to send when the client sent none of that name; repeatable (SQUIRE_HEADER, one a line).",
             valueName: "'Name: value'"
         )
     )
     var header: [String] = []
 
-    @Option(name: .long, help: ArgumentHelp("Where the session is kept (SQUIRE_SESSION).", valueName: "file"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Where the session is kept (SQUIRE_SESSION).", valueName: "file"),
+        completion: .file()
+    )
     var session: String?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Where health, metrics and status are served (SQUIRE_INSPECTOR).", valueName: "addr|off")
+        help: ArgumentHelp("Where health, metrics and status are served (SQUIRE_INSPECTOR).", valueName: "addr|off"),
+        completion: .list(["off", "localhost:8081", "localhost:0"])
     )
     var inspector: String?
 
-    @Option(name: .long, help: ArgumentHelp("Event loops; 0 is one per core (SQUIRE_WORKERS).", valueName: "n"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("Event loops; 0 is one per core (SQUIRE_WORKERS).", valueName: "n"),
+        completion: .list(["0", "1", "2", "4"])
+    )
     var workers: String?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("trace, debug, info, notice, warning or error (SQUIRE_LOG_LEVEL).", valueName: "level")
+        help: ArgumentHelp("trace, debug, info, notice, warning or error (SQUIRE_LOG_LEVEL).", valueName: "level"),
+        completion: .list(Self.levels)
     )
     var logLevel: String?
 
-    @Option(name: .long, help: ArgumentHelp("text or json (SQUIRE_LOG_FORMAT).", valueName: "format"))
+    @Option(
+        name: .long,
+        help: ArgumentHelp("text or json (SQUIRE_LOG_FORMAT).", valueName: "format"),
+        completion: .list(LogFormat.allCases.map(\.rawValue))
+    )
     var logFormat: String?
+
+    private static let levels = ["trace", "debug", "info", "notice", "warning", "error"]
+
+    /// What is wrong by itself is wrong usage, whatever the configuration says.
+    func validate() throws {
+        if let problem = overrides.malformed { throw ValidationError(problem) }
+        if let problem = Self.problem(level: logLevel) { throw ValidationError("--log-level \(problem)") }
+        if let problem = Self.problem(format: logFormat) { throw ValidationError("--log-format \(problem)") }
+    }
+
+    private static func problem(level: String?) -> String? {
+        guard let level, !levels.contains(level) else { return nil }
+        return "must be trace, debug, info, notice, warning or error, not \"\(level)\""
+    }
+
+    private static func problem(format: String?) -> String? {
+        guard let format, LogFormat(rawValue: format) == nil else { return nil }
+        return "must be text or json, not \"\(format)\""
+    }
 
     var overrides: ConfigurationOverrides {
         let value = { (text: String?, name: String) in text.map { ConfigurationOverrides.Value($0, source: name) } }
@@ -125,15 +164,15 @@ struct ProxyOptions: ParsableArguments {
 
     /// How to log: option, environment, default.
     func logging() throws -> Logging {
-        let level = logLevel ?? Environment.all["SQUIRE_LOG_LEVEL"].flatMap { $0.isEmpty ? nil : $0 } ?? "info"
-        let format = logFormat ?? Environment.all["SQUIRE_LOG_FORMAT"].flatMap { $0.isEmpty ? nil : $0 } ?? "text"
-        guard let parsedLevel = Logger.Level(rawValue: level) else {
-            throw ExitFailure.configuration(
-                "squire: the log level must be trace, debug, info, notice, warning or error, not \"\(level)\""
-            )
+        let variable = { (name: String) in Environment.all[name].flatMap { $0.isEmpty ? nil : $0 } }
+        let level = logLevel ?? variable("SQUIRE_LOG_LEVEL") ?? "info"
+        let format = logFormat ?? variable("SQUIRE_LOG_FORMAT") ?? "text"
+        // The options have been looked at.
+        if let problem = Self.problem(level: level) {
+            throw ExitFailure.configuration("squire: SQUIRE_LOG_LEVEL \(problem)")
         }
-        guard let parsedFormat = LogFormat(rawValue: format) else {
-            throw ExitFailure.configuration("squire: the log format must be text or json, not \"\(format)\"")
+        guard let parsedLevel = Logger.Level(rawValue: level), let parsedFormat = LogFormat(rawValue: format) else {
+            throw ExitFailure.configuration("squire: SQUIRE_LOG_FORMAT \(Self.problem(format: format) ?? "")")
         }
         let style = LogStyle.forStandardError(parsedFormat, environment: Environment.all)
         LogWriter.standardError.use(style)

@@ -64,6 +64,8 @@ access: {same-user: perhaps}
 
     def test_no_configuration(self):
         self.assertIn("--config", self.command("run", code=78, cwd=self.directory).stderr)
+        (self.directory / "squire.yml").write_text("upstream: https://api.example.com\n")
+        self.assertIn("name it: squire check --config squire.yml\n", self.command("check", code=78, cwd=self.directory).stderr)
         self.assertIn("cannot be read", self.command("run", "--config", "/nonexistent.yaml", code=78).stderr)
 
     def test_precedence(self):
@@ -98,14 +100,31 @@ access: {same-user: perhaps}
             self.assertEqual(self.fetch(process).data, expected)
 
     def test_usage(self):
-        for arguments in (("frobnicate",), ("run", "--frobnicate"), ("login",), ("login", "--token", "secret"), ("playground", "--grace", "x"), ("exec",)):
-            self.command(*arguments, code=64)
+        for arguments, said, usage in (
+                (("help", "lgoin"), 'did you mean "login"?', ""), (("run", "--lisen", "1"), "Did you mean '--listen'?", "run"), (("login",), "say either", ""),
+                (("login", "--token", "secret"), "--token -", "login"), (("demo", "--token-ttl", "60"), "--token-ttl must be", "demo"),
+                (("playground", "--listen", ":80"), "did you mean 80?", "playground"), (("exec",), "<command>", "exec"),
+                (("run", "--workers", "x"), "--workers must be", "run"), (("exec", "--log-level", "x", "--", "true"), "--log-level must be", "exec")):
+            result = self.command(*arguments, code=64, cwd=self.directory)
+            self.assertTrue(result.stderr.startswith("squire: ") and said in result.stderr, result.stderr)
+            self.assertEqual(re.findall(r"^Usage: squire (\S+)", result.stderr, re.M), [usage] if usage else [])
         lines = self.command("--version").stdout.splitlines()
         self.assertEqual([line.split()[0] for line in lines], ["squire", "commit", "libcurl", "OpenSSL", "libevent"])
         self.assertTrue(all(re.fullmatch(r"\w+ [\w.+-]+", line) for line in lines), lines)
         for name in ("run", "demo", "playground", "login", "logout", "token", "status", "exec", "check", "explain"):
             self.assertIn("OVERVIEW", self.command(name, "--help").stdout)
             self.assertIn(name, self.command("--help").stdout)
+
+    def test_completion_of_values_files_and_commands(self):
+        (self.directory / "squire").symlink_to(SQUIRE)
+        (self.directory / "my.yaml").touch()
+        script = """source <(squire --generate-completion-script bash)
+            t() { COMP_WORDS=("$@"); COMP_CWORD=$(($#-1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}; COMPREPLY=()
+                  _squire squire "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"; echo "${COMPREPLY[*]}"; }
+            t squire run --config m; t squire run --log-format ''; t squire exec -- squi; t squire exec -- cat ./m"""
+        result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=LIMIT, cwd=self.directory,
+                                env=clean_environment(**self.env, PATH=f"{self.directory}:{os.environ['PATH']}"))
+        self.assertEqual(result.stdout.splitlines(), ["my.yaml", "text json", "squire", "./my.yaml"], result.stderr)
 
     def test_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -233,6 +252,10 @@ class Sessions(Scenario):
         self.login(config)
         result = self.command("exec", "--config", config, "--env", "API_BASE", "--", "sh", "-c",
                               'test "$API_BASE" = "$SQUIRE_URL" && curl -fsS $SQUIRE_URL/api/customer-accounts/me; exit 7', code=7)
+        self.assertEqual(json.loads(result.stdout)["status"], "OK")
+        # A URL of a Unix socket is none that a client knows.
+        result = self.command("exec", "--config", config, "--listen", f"unix:{self.directory}/x.sock", "--env", "API_BASE", "--", "sh", "-c",
+                              'test "$API_BASE" = http://localhost && curl -fsS --unix-socket "$SQUIRE_SOCKET" $SQUIRE_URL/api/customer-accounts/me')
         self.assertEqual(json.loads(result.stdout)["status"], "OK")
         self.command("exec", "--config", config, "--", "/nonexistent/command", code=127)
         self.command("exec", "--config", config, "--", "sh", "-c", "kill -TERM $$", code=143)
@@ -373,8 +396,12 @@ class Running(Scenario):
         status = json.loads(self.fetch(process, target="/api/status").data)
         self.assertEqual((status["session"]["state"], status["session"]["last_refresh"]["cause"]), ("usable", "rejected"))
         # The page offers the lines that the terminal shows.
+        text = process.text()
         self.assertEqual(len(status["copy"]["examples"]), 3)
-        for line in status["copy"]["examples"]: self.assertIn(line, process.text())
+        # The page shows the words behind a line; a terminal's shell may take no comment.
+        for line in status["copy"]["examples"]: self.assertIn("\n  " + line.split("  # ")[0] + "\n", text)
+        # A terminal of 80 columns breaks none of the words.
+        self.assertTrue(all(len(line) < 80 for line in text[text.index("A simulated API"):text.index("ends it.")].splitlines()), text)
         metrics = self.fetch(process, target="/metrics").data.decode()
         self.assertIn('squire_requests_total{status="200"} 3', metrics)
         self.assertIn('squire_refreshes_total{cause="rejected",outcome="refreshed"} 1', metrics)
@@ -388,7 +415,9 @@ class Running(Scenario):
             with contextlib.suppress(OSError):
                 stack.enter_context(socket.create_server(("127.0.0.1", 8080)))
             process = Process("demo", env=self.env).wait_for("proxy", "inspector")
-            self.assertNotEqual(process.endpoints["proxy"], "http://127.0.0.1:8080")
+            port = process.endpoints["proxy"].rsplit(":", 1)[1]
+            self.assertNotEqual(port, "8080")
+            process.wait_for_text(f"localhost:8080 is taken: the proxy is on port {port}")
             self.assertEqual(process.stop(), 0)
 
     def test_no_secret_in_any_log(self):

@@ -209,7 +209,7 @@ class Lifecycle(Scenario):
         listening.listen()
         (self.directory / "file").write_text("precious")
         (self.directory / "link").symlink_to(self.directory / "file")
-        for name in ("live", "file", "link", "x" * 120, "missing/socket"):
+        for name in ("live", "file", "link", "x" * 120, "file/socket"):
             with self.subTest(name):
                 result = self.command("run", "--config", config, "--listen", f"unix:{self.directory}/{name}", code=74)
                 self.assertIn("cannot listen on unix:", result.stderr)
@@ -217,10 +217,13 @@ class Lifecycle(Scenario):
         stale = socket.socket(socket.AF_UNIX)
         stale.bind(str(self.directory / "stale"))
         stale.close()
-        process = Process("run", "--config", config, "--listen", f"unix:{self.directory}/stale", env={**self.env}, prefix=("sh", "-c", 'umask 0; exec "$@"', "sh"))
-        self.addCleanup(lambda: process.stop())
-        process.wait_for("proxy")
-        self.assertEqual((self.directory / "stale").stat().st_mode & 0o777, 0o600)
+        # A directory that is not there is made, as a session's is; ~ is the home directory, here too.
+        for path in ("stale", "made/here/socket"):
+            process = Process("run", "--config", config, "--listen", f"unix:~/{path}", env={**self.env}, prefix=("sh", "-c", 'umask 0; exec "$@"', "sh"))
+            self.addCleanup(process.stop)
+            process.wait_for("proxy")
+            self.assertEqual((self.directory / path).stat().st_mode & 0o777, 0o600)
+        self.assertEqual((self.directory / "made").stat().st_mode & 0o777, 0o700)
 
     # Surroundings that stall
 

@@ -1,0 +1,50 @@
+public import ReverseProxy
+
+extension ListenAddress {
+    /// An address as an option has it: `~` in the path of a socket is the home directory.
+    public init?(_ text: String, expanding environment: [String: String]) {
+        guard let address = ListenAddress(text) else { return nil }
+        guard case .unix(let path) = address else {
+            self = address
+            return
+        }
+        self = .unix(path: TextFile.expand(path, in: ".", environment: environment))
+    }
+
+    /// What is wrong with a text that is to be one, behind the name of what it was given to; nil if nothing is.
+    public static func problem(_ text: String) -> String? { AddressForm.problem(text, AddressForm.listen) }
+}
+
+/// How people write addresses, for messages.
+enum AddressForm {
+    static let listen = "must be HOST:PORT (port 0 picks a free one), a port or unix:PATH"
+    static let inspector = "must be HOST:PORT, a port, unix:PATH or \"off\""
+
+    /// YAML 1.1 reads a bare `off` as false.
+    static func isOff(_ text: String) -> Bool { ["off", "false", "no"].contains(text) }
+
+    /// What is wrong with the text, behind the name of what it was given to; nil if it is an address.
+    static func problem(_ text: String, _ form: String) -> String? {
+        guard ListenAddress(text) == nil else { return nil }
+        return "\(form), not \"\(text)\"" + (nearest(to: text).map { ": did you mean \($0)?" } ?? "")
+    }
+
+    /// The address that a text stands for which is none: a URL, `:8080`, a host without a port, a path. Nil if it
+    /// stands for none.
+    static func nearest(to text: String) -> String? {
+        guard ListenAddress(text) == nil, !text.isEmpty else { return nil }
+        if ["/", "./", "../", "~/"].contains(where: text.hasPrefix) { return "unix:" + text }
+        var rest = Substring(text)
+        for scheme in ["http://", "https://", "tcp://"] where rest.lowercased().hasPrefix(scheme) {
+            rest = rest.dropFirst(scheme.count)
+            break
+        }
+        if rest.hasSuffix("/") { rest = rest.dropLast() }
+        if rest.hasPrefix(":") { rest = rest.dropFirst() }
+        if ListenAddress(String(rest)) != nil { return String(rest) }
+        // A host alone; a word may be anything.
+        let isHost = rest.contains(".") || rest.contains(":") || rest.lowercased() == "localhost"
+        let whole = "\(rest):8080"
+        return isHost && ListenAddress(whole) != nil ? whole : nil
+    }
+}

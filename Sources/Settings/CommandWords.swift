@@ -1,0 +1,120 @@
+import HTTP1
+import ReverseProxy
+
+/// Looks over the words of a command line for a command, or an option, that there is none of, and that people type all
+/// the same: a misspelt one, another program's word for it, an option before its command.
+public struct CommandWords: Sendable {
+    /// A command and what stands behind it.
+    public struct Command: Sendable {
+        public var name: String
+        public var subcommands: [Command]
+
+        public init(_ name: String, _ subcommands: [Command] = []) {
+            self.name = name
+            self.subcommands = subcommands
+        }
+    }
+
+    private let root: Command
+
+    public init(_ root: Command) {
+        self.root = root
+    }
+
+    /// Other programs' words, and the line that does what they do.
+    private static let elsewhere = [
+        "start": "run", "serve": "run", "server": "run", "proxy": "run", "up": "run", "listen": "run", "daemon": "run",
+        "version": "--version", "-v": "--version", "-V": "--version", "-version": "--version",
+        "signin": "login", "sign-in": "login", "auth": "login", "authenticate": "login",
+        "signout": "logout", "sign-out": "logout",
+        "whoami": "status", "info": "status", "state": "status", "session": "status", "sessions": "status --all",
+        "ps": "status", "list": "status --all",
+        "validate": "check", "lint": "check", "verify": "check", "test": "check --online", "doctor": "check --online",
+        "new": "init", "create": "init", "setup": "init", "configure": "init",
+        "preset": "profile", "presets": "profile", "profiles": "profile",
+        "restart": "reload", "reread": "reload", "dry-run": "explain", "simulate": "playground", "mock": "playground",
+        "completion": "--generate-completion-script bash", "completions": "--generate-completion-script bash",
+        "man": "help",
+    ]
+
+    /// Options of commands, which people put before the command.
+    private static let leading = [
+        "config", "listen", "upstream", "header", "session", "inspector", "workers", "log-level", "log-format",
+    ]
+
+    /// The commands that listen.
+    private static let listening = ["run", "demo", "exec", "playground"]
+
+    /// What is wrong with the words behind the program's name, and what may be meant, as a sentence; nil if nothing is
+    /// that is seen here.
+    public func problem(in words: [String]) -> String? {
+        let isHelp = words.first == "help"
+        var (command, rest) = (root, isHelp ? words[1...] : words[...])
+        while !command.subcommands.isEmpty, let word = rest.first {
+            guard let next = command.subcommands.first(where: { $0.name == word }) else {
+                let path = command.name == root.name ? [] : [command.name]
+                if word.hasPrefix("-") { return path.isEmpty ? Self.leadingProblem(word, rest.dropFirst().first) : nil }
+                return Self.unknown(word, path, command.subcommands.map(\.name) + (path.isEmpty ? ["help"] : []))
+            }
+            (command, rest) = (next, rest.dropFirst())
+        }
+        return isHelp || !Self.listening.contains(command.name) ? nil : portProblem(command.name, rest)
+    }
+
+    private static func unknown(_ word: String, _ path: [String], _ names: [String]) -> String {
+        let said = path.isEmpty ? "there is no command \"\(word)\"" : "\(path[0]) has no command \"\(word)\""
+        let meant: String? =
+            path.isEmpty
+            ? (elsewhere[word.lowercased()] ?? option(word).map { "run \($0.name) \(CommandLines.quoted($0.value))" })
+            : nil
+        if let meant { return "\(said): did you mean \"squire \(meant)\"?" }
+        if let name = Spelling.nearest(to: word, among: names) { return "\(said): did you mean \"\(name)\"?" }
+        return "\(said); see \((["squire"] + path).joined(separator: " ")) --help"
+    }
+
+    /// The option that a value stands for which stands alone: the API's URL, where to listen, a configuration.
+    private static func option(_ word: String) -> (name: String, value: String)? {
+        let lowercase = word.lowercased()
+        if lowercase.hasPrefix("https://") || lowercase.hasPrefix("http://") { return ("--upstream", word) }
+        if lowercase.hasSuffix(".yaml") || lowercase.hasSuffix(".yml") { return ("--config", word) }
+        // A path may be anything's.
+        guard !["/", ".", "~"].contains(where: word.hasPrefix) else { return nil }
+        let text = AddressForm.nearest(to: word) ?? word
+        guard let address = ListenAddress(text) else { return nil }
+        return address.isLocal ? ("--listen", text) : ("--upstream", "https://" + lowercase)
+    }
+
+    /// What the parser of options says of an argument that it did not expect, with what may be meant, where the command's
+    /// usage has such an option.
+    public static func hinted(_ text: String) -> String {
+        let begin = "Unexpected argument '"
+        guard let end = text.firstIndex(of: "\n"), let start = text[..<end].firstRange(of: begin),
+            text[..<end].hasSuffix("'"), start.upperBound < end,
+            let option = option(String(text[start.upperBound..<end].dropLast())),
+            text[end...].contains("\(option.name) <")
+        else { return text }
+        return "\(text[..<end]): did you mean \(option.name) \(CommandLines.quoted(option.value))?\(text[end...])"
+    }
+
+    private static func leadingProblem(_ word: String, _ next: String?) -> String? {
+        if let meant = elsewhere[word] { return "there is no option \(word): did you mean \"squire \(meant)\"?" }
+        let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard word.hasPrefix("--"), leading.contains(String(parts[0].dropFirst(2))) else { return nil }
+        let value = parts.count > 1 ? "" : next.map { " \(CommandLines.quoted($0))" } ?? " …"
+        let option = CommandLines.quoted(word) + value
+        return "options stand behind the command, as in: squire run \(option)"
+    }
+
+    /// Before `--`, which ends the options.
+    private func portProblem(_ command: String, _ words: ArraySlice<String>) -> String? {
+        for (index, word) in zip(words.indices, words).prefix(while: { $1 != "--" }) {
+            guard word == "-p" || word == "--port" || word.hasPrefix("--port=") else { continue }
+            let value = word.hasPrefix("--port=") ? String(word.dropFirst(7)) : words[(index + 1)...].first ?? "8080"
+            let port = ListenAddress(value) == nil ? "8080" : value
+            let option = word.hasPrefix("--port=") ? "--port" : word
+            return "there is no \(option): where to listen is --listen, as in: squire \(command) --listen "
+                + CommandLines.quoted(port)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,53 @@
+/// Folds the lines that say how a command is called: the parser of options leaves them as long as they are, and a
+/// terminal breaks them within a word.
+public enum UsageLines {
+    private static let width = 79
+
+    /// The text, with each line that begins with `usage:` in lines of fewer than 80 columns, as far as an option and its
+    /// value allow.
+    public static func folded(_ text: String) -> String {
+        text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            line.lowercased().hasPrefix("usage: ") && line.utf8.count > width ? fold(line) : String(line)
+        }.joined(separator: "\n")
+    }
+
+    private static func fold(_ line: Substring) -> String {
+        var lines: [String] = []
+        for part in parts(of: line) {
+            guard let last = lines.last else {
+                lines.append(part)
+                continue
+            }
+            if last.utf8.count + 1 + part.utf8.count <= width {
+                lines[lines.count - 1] += " " + part
+            } else {
+                lines.append("         " + part)
+            }
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// The words, but for what belongs together: `[--header <'Name: value'> ...]`, `-- <command> ...`.
+    private static func parts(of line: Substring) -> [String] {
+        var parts: [String] = []
+        var depth = 0
+        var part = ""
+        for character in line {
+            if character == " ", depth == 0 {
+                parts.append(part)
+                part = ""
+                continue
+            }
+            if character == "[" || character == "<" { depth += 1 }
+            if character == "]" || character == ">", depth > 0 { depth -= 1 }
+            part.append(character)
+        }
+        return (parts + [part]).reduce(into: []) { joined, part in
+            if let last = joined.last, last == "--" || part == "..." {
+                joined[joined.count - 1] = "\(last) \(part)"
+            } else {
+                joined.append(part)
+            }
+        }
+    }
+}
