@@ -48,9 +48,9 @@ public struct ConfigurationOverrides: Sendable {
         "SQUIRE_WORKERS", "SQUIRE_LOG_LEVEL", "SQUIRE_LOG_FORMAT",
     ]
     /// What Squire sets for others.
-    static let given = ["SQUIRE_URL", "SQUIRE_TOKEN", "SQUIRE_EXEC", "SQUIRE_EXEC_COMMANDS"]
+    static let given = ["SQUIRE_URL", "SQUIRE_SOCKET", "SQUIRE_TOKEN", "SQUIRE_EXEC", "SQUIRE_EXEC_COMMANDS"]
     /// What scripts and tests say to each other. It changes nothing that Squire does.
-    private static let silent = ["SQUIRE_SOCKET", "SQUIRE_BINARY"]
+    private static let silent = ["SQUIRE_BINARY"]
 
     /// What to say about variables that look like Squire's and mean nothing to it.
     public static func warnings(_ environment: [String: String]) -> [String] {
