@@ -55,7 +55,7 @@ import Testing
         for (name, arrival) in [("a", SessionRecord.Arrival.signIn), ("b", .refresh)] {
             let tokens = TokenSet(
                 accessToken: try #require(Token("access-\(name)")),
-                refreshToken: try #require(Token("refresh-\(name)")),
+                refreshToken: Token("refresh-\(name)"),
                 expiresIn: 60,
                 refreshExpiresIn: 600,
                 scope: "read",
