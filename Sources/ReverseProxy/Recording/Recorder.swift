@@ -12,8 +12,6 @@ final class Recorder {
     /// Something was written since the last turn's end.
     private var hasNews = false
     private var exchanges = TokenBucket()
-    /// While somebody looks. Another one: whoever begins to look has the whole burst.
-    private var viewed = TokenBucket()
     private var octets = TokenBucket()
     private var failures = TokenBucket()
     private var refusals = TokenBucket()
@@ -29,10 +27,9 @@ final class Recorder {
         ring = lane.ring
     }
 
+    /// An exchange costs the inspector some 60 us while somebody looks: that many cost a hundredth of a CPU. Nobody reads
+    /// faster, but what somebody does, a script's thousand, is there whole.
     private static let exchangeRate = TokenBucket.Rate(perSecond: 200, burst: 1000)
-    /// An exchange costs the inspector some 100 us with a viewer: that many cost 4 % of a CPU. Nobody reads faster, but
-    /// what somebody does, a script's thousands, is there whole.
-    private static let viewedRate = TokenBucket.Rate(perSecond: 400, burst: 4000)
     /// Beyond it, heads only.
     private static let octetRate = TokenBucket.Rate(perSecond: 8 << 20, burst: 8 << 20)
     private static let failureRate = TokenBucket.Rate(perSecond: 500, burst: 500)
@@ -57,10 +54,8 @@ final class Recorder {
                     ? .running(.init(isUnlimited: false)) : .absent(.refused)
             }
             guard policy.mode == .auto else { return .absent(.failuresOnly) }
-            let isAdmitted =
-                policy.hasViewers
-                ? viewed.take(of: Self.viewedRate, now: now) : exchanges.take(of: Self.exchangeRate, now: now)
-            return isAdmitted ? .running(.init(isUnlimited: false)) : .absent(.rate)
+            return exchanges.take(of: Self.exchangeRate, now: now)
+                ? .running(.init(isUnlimited: false)) : .absent(.rate)
         }
     }
 

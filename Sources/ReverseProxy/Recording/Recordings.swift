@@ -116,7 +116,7 @@ public final class Recordings: Sendable {
     /// What is recorded from now on.
     public func set(mode: Mode) { change { $0.mode = mode } }
     public func set(isPaused: Bool) { change { $0.isPaused = isPaused } }
-    /// How many look: with one, more is recorded, and the inspector is woken soon.
+    /// How many look: with one, the inspector is woken soon.
     public func set(viewers: Int) { change { $0.hasViewers = viewers > 0 } }
     /// As it was set.
     public var mode: Mode { policy.mode }

@@ -45,16 +45,6 @@ import Threads
         #expect(admitted(recorder, 5000, now: 100 * second) == 1000)
     }
 
-    @Test func moreIsAdmittedWhileSomebodyLooks() throws {
-        let (recordings, recorder) = try make()
-        #expect(admitted(recorder, 9000, now: 29 * second) == 1000)
-        recordings.set(viewers: 2)
-        #expect(admitted(recorder, 9000, now: 29 * second) == 4000)
-        #expect(admitted(recorder, 9000, now: 30 * second) == 400)
-        recordings.set(viewers: 0)
-        #expect(admitted(recorder, 9000, now: 30 * second) == 200)
-    }
-
     @Test(arguments: [Recordings.Mode.failures, .off]) func nothingBeginsAtTheBeginning(_ mode: Recordings.Mode) throws
     {
         let (_, recorder) = try make(mode)
