@@ -6,9 +6,8 @@ import Platform
 /// *Threading*: belongs to its worker's loop.
 final class Recorder {
     let recordings: Recordings
-    private let lane: Recordings.Lane
-    /// The lane's.
-    private let numbers: AtomicArray.Writer
+    let prefix: UInt16
+    private let numbers: AtomicArray
     private let ring: RecordingRing
     /// Something was written since the last turn's end.
     private var hasNews = false
@@ -23,8 +22,8 @@ final class Recorder {
     init?(_ recordings: Recordings, worker index: Int) {
         guard let lane = recordings.lane(index) else { return nil }
         self.recordings = recordings
-        self.lane = lane
-        numbers = lane.numbers.writer
+        prefix = lane.prefix
+        numbers = lane.numbers
         ring = lane.ring
     }
 
@@ -35,8 +34,6 @@ final class Recorder {
     private static let octetRate = TokenBucket.Rate(perSecond: 8 << 20, burst: 8 << 20)
     private static let failureRate = TokenBucket.Rate(perSecond: 500, burst: 500)
     private static let refusalRate = TokenBucket.Rate(perSecond: 50, burst: 50)
-
-    var prefix: UInt16 { lane.prefix }
 
     // MARK: Admission
 

@@ -20,29 +20,14 @@ final class AtomicArray: @unchecked Sendable {
     @inline(__always)
     subscript(index: Int) -> UInt64 { storage[index].load(ordering: .relaxed) }
 
-    /// For the one that writes. *Ownership*: whoever has it keeps the array, too.
     @inline(__always)
-    var writer: Writer { Writer(storage: storage) }
-
-    /// Writes without counting references, which would cost more than the writing.
-    struct Writer {
-        fileprivate let storage: UnsafeMutablePointer<Atomic<UInt64>>
-
-        @inline(__always)
-        func add(_ index: Int, _ amount: UInt64 = 1) {
-            // One writer: a load and a store are enough.
-            storage[index].store(storage[index].load(ordering: .relaxed) &+ amount, ordering: .relaxed)
-        }
-
-        @inline(__always)
-        func set(_ index: Int, _ value: UInt64) {
-            storage[index].store(value, ordering: .relaxed)
-        }
+    func add(_ index: Int, _ amount: UInt64 = 1) {
+        // One writer: a load and a store are enough.
+        storage[index].store(storage[index].load(ordering: .relaxed) &+ amount, ordering: .relaxed)
     }
 
     @inline(__always)
-    func add(_ index: Int, _ amount: UInt64 = 1) { writer.add(index, amount) }
-
-    @inline(__always)
-    func set(_ index: Int, _ value: UInt64) { writer.set(index, value) }
+    func set(_ index: Int, _ value: UInt64) {
+        storage[index].store(value, ordering: .relaxed)
+    }
 }
