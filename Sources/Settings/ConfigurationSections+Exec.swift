@@ -14,7 +14,7 @@ extension ConfigurationSections {
         }
         guard let map = session.map("exec", keys: Self.execKeys) else { return nil }
         guard let command = command(map, "command") else {
-            if map.node("command") == nil { session.fail("exec", "needs a command") }
+            if !map.has("command") { session.fail("exec", "needs a command") }
             return nil
         }
         var exec = ExecConfiguration(command: command, directory: directory)
@@ -81,13 +81,13 @@ extension ConfigurationSections {
         }
         guard let map = session.map("token-file", keys: Self.tokenFileKeys) else { return nil }
         guard let text = map.string("path"), !text.isEmpty else {
-            session.fail("token-file", "needs a path")
+            if map.node("path")?.text == "" || !map.has("path") { session.fail("token-file", "needs a path") }
             return nil
         }
         var file = TokenFileConfiguration(path: path(text))
         file.token = jsonPointer(map, "token")
         file.expiresAt = jsonPointer(map, "expires-at")
-        if file.expiresAt != nil, file.token == nil {
+        if file.expiresAt != nil, !map.has("token") {
             map.fail("expires-at", "is a place in JSON: it needs token, the place of the token")
         }
         return file

@@ -132,7 +132,7 @@ extension ConfigurationSections {
             }
             return path
         }
-        guard own.node("token-file") == nil, let server, !hasCertificate else { return nil }
+        guard !own.has("token-file"), let server, !hasCertificate else { return nil }
         if isOwnCluster { return ownFile("token", "token-file", own) }
         // kubectl proxy says who we are.
         guard !server.authority.isLoopback else { return nil }

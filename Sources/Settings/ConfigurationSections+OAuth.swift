@@ -158,7 +158,7 @@ extension ConfigurationSections {
         guard let odd = map.map("revocation", keys: ["method", "url", "body"]) else { return nil }
         let method = odd.value("method", "GET or POST") { ["GET", "POST"].contains($0) ? $0 : nil } ?? "POST"
         guard let url = self.endpoint(odd, "url") else {
-            if odd.node("url") == nil { map.fail("revocation", "needs a url") }
+            if !odd.has("url") { map.fail("revocation", "needs a url") }
             return nil
         }
         return .request(method: method, url: url, body: odd.string("body"))
@@ -186,7 +186,7 @@ extension ConfigurationSections {
         guard case .mapping? = map.node(key) else { return pointer(map, key).map { .init($0) } }
         guard let place = map.map(key, keys: ["pointer", "unit"]) else { return nil }
         guard let pointer = pointer(place, "pointer") else {
-            if place.node("pointer") == nil { map.fail(key, "needs a pointer, such as /expires_in") }
+            if !place.has("pointer") { map.fail(key, "needs a pointer, such as /expires_in") }
             return nil
         }
         return .init(pointer, unit: place.choice("unit", ExpiryReader.Unit.self) ?? .seconds)
@@ -200,6 +200,7 @@ extension ConfigurationSections {
         _ oauth: inout OAuthConfiguration
     ) -> (OAuthConfiguration.AssertionSigning?, keyIssuer: String?) {
         guard map.node("private-key") != nil else {
+            if map.has("private-key") { return (nil, nil) }
             for key in ["key-id", "algorithm", "audience", "lifetime"] where map.node(key) != nil {
                 map.fail(key, "is for an assertion, which needs session.oauth.private-key")
             }

@@ -30,7 +30,7 @@ extension ConfigurationSections {
         _ oauth: inout OAuthConfiguration
     ) {
         let name = map.choice("grant", GrantName.self)
-        refuseStrayKeys(map, name)
+        if name != nil || !map.has("grant") { refuseStrayKeys(map, name) }
         switch name {
         case nil:
             // By the endpoints there are; with an issuer, a login looks.
@@ -38,29 +38,29 @@ extension ConfigurationSections {
             oauth.grant = hasDeviceOnly && oauth.issuer == nil ? .deviceCode : .authorizationCode
         case .authorizationCode:
             oauth.grant = .authorizationCode
-            if oauth.authorizationEndpoint == nil, oauth.issuer == nil {
+            if !map.has("authorization-endpoint"), !map.has("issuer") {
                 map.fail("grant", "is authorization-code: it needs authorization-endpoint, or issuer")
             }
         case .deviceCode:
             oauth.grant = .deviceCode
-            if oauth.deviceEndpoint == nil, oauth.issuer == nil {
+            if !map.has("device-authorization-endpoint"), !map.has("issuer") {
                 map.fail("grant", "is device-code: it needs device-authorization-endpoint, or issuer")
             }
         case .clientCredentials:
             oauth.grant = .clientCredentials
         case .jwtBearer:
             guard let signing else {
-                if map.node("private-key") == nil { map.fail("grant", "is jwt-bearer: it needs private-key") }
+                if !map.has("private-key") { map.fail("grant", "is jwt-bearer: it needs private-key") }
                 return
             }
             let issuer = word(map, "assertion-issuer") ?? keyIssuer
-            if issuer == nil, oauth.clientID == nil, map.node("client-id") == nil, map.node("assertion-issuer") == nil {
+            if issuer == nil, oauth.clientID == nil, !map.has("client-id"), !map.has("assertion-issuer") {
                 map.fail("grant", "is jwt-bearer: it needs assertion-issuer, or client-id")
             }
             oauth.grant = .jwtBearer(.init(signing: signing, issuer: issuer, subject: word(map, "subject")))
         case .tokenExchange:
             guard let token = secret(map, "subject-token") else {
-                if map.node("subject-token") == nil { map.fail("grant", "is token-exchange: it needs subject-token") }
+                if !map.has("subject-token") { map.fail("grant", "is token-exchange: it needs subject-token") }
                 return
             }
             if case .plain = token {
@@ -71,6 +71,14 @@ extension ConfigurationSections {
             exchange.requestedTokenType = word(map, "requested-token-type")
             oauth.grant = .tokenExchange(exchange)
         }
+    }
+
+    private func grantName(_ map: MapReader) -> GrantName? {
+        map.node("grant")?.text.flatMap(GrantName.init(rawValue:))
+    }
+
+    private func authenticationName(_ map: MapReader) -> AuthenticationName? {
+        map.node("client-authentication")?.text.flatMap(AuthenticationName.init(rawValue:))
     }
 
     /// What is said for another grant would be ignored.
@@ -105,7 +113,7 @@ extension ConfigurationSections {
         switch name {
         case .basic, .basicRaw, .post:
             guard let secret else {
-                if !hasSecret {
+                if !map.has("client-secret") {
                     map.fail("client-authentication", "is \(name?.rawValue ?? ""): it needs client-secret")
                 }
                 return
@@ -113,7 +121,7 @@ extension ConfigurationSections {
             oauth.authentication = .secret(secret, form: name.flatMap { .init(rawValue: $0.rawValue) })
         case .privateKeyJWT:
             guard let signing else {
-                if map.node("private-key") == nil {
+                if !map.has("private-key") {
                     map.fail("client-authentication", "is private-key-jwt: it needs private-key")
                 }
                 return
@@ -136,24 +144,29 @@ extension ConfigurationSections {
     func checkTogether(_ session: MapReader, _ map: MapReader, _ hasKey: Bool, _ oauth: OAuthConfiguration) {
         // A service account's key says where its tokens come from; what is wrong with any of them has been said.
         let hasPlace = oauth.tokenEndpoint != nil || oauth.issuer != nil
-        if !hasPlace, map.node("token-endpoint") == nil, map.node("issuer") == nil {
+        if !hasPlace, !map.has("token-endpoint"), !map.has("issuer") {
             session.fail("oauth", "needs token-endpoint, or issuer to find it by")
         }
-        if oauth.clientID == nil, map.node("client-id") == nil {
+        // One that nobody can read may be any: what another needs is not asked for.
+        let isOtherGrant = grantName(map) == nil && map.has("grant")
+        let authentication = authenticationName(map)
+        let isOtherAuthentication = map.has("client-authentication") && authentication == nil
+        if oauth.clientID == nil, !map.has("client-id"), !isOtherGrant {
             switch (oauth.grant, oauth.authentication) {
             case (.jwtBearer, .none), (.tokenExchange, .none): break
             default: session.fail("oauth", "needs client-id")
             }
         }
         if case .clientCredentials = oauth.grant, case .none = oauth.authentication,
-            map.node("client-secret") == nil, map.node("client-authentication")?.text ?? "none" == "none"
+            !map.has("client-secret"), !isOtherAuthentication,
+            authentication == nil || authentication == AuthenticationName.none
         {
             map.fail(
                 "grant",
                 "is client-credentials: it needs client-secret, or a key (private-key-jwt, tls-client-auth)"
             )
         }
-        if hasKey {
+        if hasKey, !isOtherGrant, !isOtherAuthentication {
             switch (oauth.grant, oauth.authentication) {
             case (.jwtBearer, _), (_, .privateKeyJWT): break
             default:

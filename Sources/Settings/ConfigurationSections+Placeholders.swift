@@ -5,7 +5,7 @@ import ReverseProxy
 extension ConfigurationSections {
     /// What is filled in anywhere in a recipe, and `{uuid}` in its headers.
     static func recipePlaceholders(_ recipe: MapReader) -> Set<Template.Placeholder> {
-        recipe.node("refresh-token") == nil ? [.token] : [.token, .refreshToken]
+        recipe.has("refresh-token") ? [.token, .refreshToken] : [.token]
     }
 
     /// What to say about a word in braces that nothing fills in.
@@ -15,6 +15,11 @@ extension ConfigurationSections {
                 + "such as /refresh_token"
         }
         let names = Template.Placeholder.allCases.filter(known.contains).map(\.text)
+        // In a recipe {refresh-token} may be meant before its key is there.
+        let near = known.contains(.token) ? names + [Template.Placeholder.refreshToken.text] : names
+        if let nearest = Spelling.nearest(to: placeholder, among: near) {
+            return "holds an unknown placeholder, \"\(placeholder)\": did you mean \(nearest)?"
+        }
         return "holds an unknown placeholder, \"\(placeholder)\": only \(names.joined(separator: " and ")) "
             + (names.count == 1 ? "is filled in" : "are filled in")
     }
@@ -41,7 +46,12 @@ extension ConfigurationSections {
     }
 
     private func checkRecipe(_ recipe: YAMLNode.Mapping) {
-        let hasRefreshToken = recipe["refresh-token"]?.value.isNull == false
+        let hasRefreshToken =
+            recipe["refresh-token"]?.value.isNull == false
+            || recipe.entries.contains { entry in
+                guard let key = entry.key.text, !Self.refreshKeys.contains(key) else { return false }
+                return Spelling.nearest(to: key, among: Self.refreshKeys) == "refresh-token"
+            }
         let known: Set<Template.Placeholder> = hasRefreshToken ? [.token, .refreshToken] : [.token]
         if let fields = recipe["headers"]?.value {
             checkFields(fields, "session.refresh.headers", known.union([.uuid]))
@@ -126,9 +136,15 @@ extension ConfigurationSections {
     private func checkVariables(_ node: YAMLNode, _ path: [String]) {
         switch node {
         case .scalar(let scalar):
-            guard let variable = Template.variable(in: scalar.text) else { return }
-            let shown = Self.shown(variable)
             let mayBeSecret = path.contains("headers") || path.contains(where: Self.secrets.contains)
+            guard let variable = Template.variable(in: scalar.text) else {
+                if mayBeSecret, let name = Self.bareVariable(scalar.text) {
+                    let message = "\(path.joined(separator: ".")) holds $\(name), which nothing fills in"
+                    issues.add("\(message): write {env: \(name)}", at: node)
+                }
+                return
+            }
+            let shown = Self.shown(variable)
             let name = shown.dropFirst(2).dropLast()
             let advice = mayBeSecret && name != "…" ? ": write {env: \(name)}" : ": write the value itself"
             issues.add("\(path.joined(separator: ".")) holds \(shown), which nothing fills in\(advice)", at: node)
@@ -143,15 +159,22 @@ extension ConfigurationSections {
 
     /// The name of a variable as such names are written; anything else may be a part of a secret.
     private static func shown(_ variable: String) -> String {
-        let name = variable.dropFirst(2).dropLast().utf8
-        let isName =
-            !name.isEmpty
-            && name.allSatisfy { byte in
+        isVariableName(variable.dropFirst(2).dropLast()) ? variable : "${…}"
+    }
+
+    /// The name, if the whole text is `$NAME`: a shell's variable. What only begins so may be a secret.
+    private static func bareVariable(_ text: String) -> Substring? {
+        guard text.hasPrefix("$"), let first = text.dropFirst().first, !first.isNumber else { return nil }
+        return isVariableName(text.dropFirst()) ? text.dropFirst() : nil
+    }
+
+    private static func isVariableName(_ name: Substring) -> Bool {
+        !name.isEmpty
+            && name.utf8.allSatisfy { byte in
                 switch byte {
                 case 0x30...0x39, 0x41...0x5A, UInt8(ascii: "_"): true
                 default: false
                 }
             }
-        return isName ? variable : "${…}"
     }
 }

@@ -4,7 +4,7 @@ import Support
 
 /// Reads `session.refresh`: the request that gets the next token.
 extension ConfigurationSections {
-    private static let refreshKeys = [
+    static let refreshKeys = [
         "method", "path", "url", "headers", "body", "token", "refresh-token", "expires-in", "expires-at",
         "refresh-expires-in", "timeout", "refused",
     ]
@@ -18,31 +18,37 @@ extension ConfigurationSections {
         if let problem = method.flatMap(RegisteredMethod.problem) {
             map.fail("method", "must be an HTTP method: \(problem)")
         }
-        guard let place = place(map) else {
-            if map.node("path") == nil, map.node("url") == nil { session.fail("refresh", "needs a path, or a url") }
-            return
+        let place = place(map)
+        if place == nil, !map.has("path"), !map.has("url") { session.fail("refresh", "needs a path, or a url") }
+        let token = pointer(map, "token")
+        if token == nil, !map.has("token") {
+            session.fail("refresh", "needs token: where the response holds it, such as /token")
         }
-        guard let token = pointer(map, "token") else {
-            return session.fail("refresh", "needs token: where the response holds it, such as /token")
-        }
-        var recipe = SessionConfiguration.Refresh(method: method ?? "GET", path: place.path, token: token)
-        recipe.origin = place.origin
+        // All of it is read, so that each mistake in it is said.
+        var recipe = SessionConfiguration.Refresh(method: method ?? "GET", path: place?.path ?? "", token: token ?? "")
+        recipe.origin = place?.origin
         recipe.refreshToken = pointer(map, "refresh-token")
         recipe.expiresIn = span(map, "expires-in")
         recipe.expiresAt = pointer(map, "expires-at")
         recipe.refreshExpiresIn = span(map, "refresh-expires-in")
         recipe.timeout = map.duration("timeout", Self.refreshTimeouts) ?? recipe.timeout
+        let known = issues.issues.count
         recipe.body = map.string("body")
         if map.node("headers") != nil { recipe.headers = recipeHeaders(map) }
+        // Else more than this may be meant to be sent.
+        let isUnderstood =
+            issues.issues.count == known && !["body", "headers"].contains { map.node($0) == nil && map.has($0) }
         recipe.refused = rejections(map, "refused", of: "session.refresh.refused")
-        if map.node("refresh-expires-in") != nil, map.node("refresh-token") == nil {
+        if map.node("refresh-expires-in") != nil, !map.has("refresh-token") {
             map.fail("refresh-expires-in", "needs refresh-token beside it")
         }
         let texts = [recipe.path, recipe.body ?? ""] + recipe.headers.map(\.value)
-        if recipe.refreshToken != nil, !texts.contains(where: { Template($0).placeholders.contains(.refreshToken) }) {
+        if place != nil, recipe.refreshToken != nil, isUnderstood,
+            !texts.contains(where: { Template($0).placeholders.contains(.refreshToken) })
+        {
             map.fail("refresh-token", "is sent by nothing: put {refresh-token} into path, url, body or headers")
         }
-        result.refresh = recipe
+        if place != nil, token != nil { result.refresh = recipe }
     }
 
     func pointer(_ map: MapReader, _ key: String) -> String? {
@@ -106,7 +112,8 @@ extension ConfigurationSections {
             guard let rule = rule(keyNode, entry.value, of: "session.refresh.headers") else { return nil }
             guard Self.isFieldName(rule.name), rule.value.utf8.allSatisfy(Octet.isFieldContent) else {
                 issues.add(
-                    "session.refresh.headers: \"\(rule.name)\" is not a valid header name or value",
+                    "session.refresh.headers: \"\(rule.name)\" is not a valid header name or value"
+                        + Self.hint(ofHeader: rule.name),
                     at: keyNode
                 )
                 return nil

@@ -21,12 +21,13 @@ extension ConfigurationSections {
         let keys = ["status", "www-authenticate", "pointer", "equals"]
         guard let map = MapReader(element, prefix: name + ".", keys: keys, issues: issues) else { return nil }
         guard let status = map.count("status", 200...599) else {
-            if map.node("status") == nil { issues.add("\(name) needs a status", at: element) }
+            if !map.has("status") { issues.add("\(name) needs a status", at: element) }
             return nil
         }
         let pointer = map.value("pointer", "a JSON Pointer that starts with /") { $0.hasPrefix("/") ? $0 : nil }
         let challenge = map.string("www-authenticate")
         guard let pointer else {
+            if map.has("pointer") { return nil }
             if map.node("equals") != nil { issues.add("\(name): equals needs a pointer", at: element) }
             if status < 300 {
                 issues.add(
@@ -43,7 +44,7 @@ extension ConfigurationSections {
     /// The texts, numbers or truth values of `equals`, as they are written; nil if there is none.
     private func expected(_ map: MapReader, _ element: YAMLNode, _ name: String) -> [String]? {
         guard map.node("equals") != nil else {
-            issues.add("\(name): a pointer needs equals", at: element)
+            if !map.has("equals") { issues.add("\(name): a pointer needs equals", at: element) }
             return nil
         }
         guard let values = map.list("equals") else { return nil }

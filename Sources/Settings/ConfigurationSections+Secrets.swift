@@ -23,6 +23,7 @@ extension ConfigurationSections {
     func reference(_ map: MapReader, _ name: String) -> SecretReference? {
         let given = Self.secretKeys.filter { map.node($0) != nil }
         guard given.count == 1, let kind = given.first else {
+            if given.isEmpty, Self.secretKeys.contains(where: map.has) { return nil }
             issues.add("\(name) must be a value, or name one of env, file and exec", at: map.node)
             return nil
         }
@@ -73,7 +74,8 @@ extension ConfigurationSections {
         let isSecret = map.bool("secret")
         guard Self.secretKeys.contains(where: { map.node($0) != nil }) else {
             guard let value = map.string("value") else {
-                if map.node("value") == nil { issues.add("\(key) needs a value, env, file or exec", at: keyNode) }
+                let isGiven = (["value"] + Self.secretKeys).contains(where: map.has)
+                if !isGiven { issues.add("\(key) needs a value, env, file or exec", at: keyNode) }
                 return nil
             }
             var rule = HeaderRule(name: name, value: value, overwrite: overwrite, source: source)

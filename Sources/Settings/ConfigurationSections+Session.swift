@@ -6,14 +6,17 @@ import Support
 /// Reads `session`: where the token is kept, how it is refreshed, and which requests are about it.
 extension ConfigurationSections {
     func session(_ root: MapReader, _ configuration: inout ProxyConfiguration) {
-        if root.node("session")?.text == "none" { return noSession(root, &configuration.session) }
+        let word = root.node("session")?.text
+        if word == "none" { return noSession(root, &configuration.session) }
         let keys = [
             "file", "name", "apply", "margin", "refresh", "oauth", "exec", "token-file", "keep-alive", "retry-lost",
             "sign-in", "sign-out", "anonymous", "missing", "rejected", "probe", "tokens", "shared",
         ]
         var session = configuration.session
         defer { configuration.session = session }
-        if let map = root.map("session", keys: keys) {
+        if let word, Spelling.nearest(to: word, among: ["none"]) != nil {
+            root.fail("session", "must be a map of keys and values, or none: did you mean none?")
+        } else if let map = root.map("session", keys: keys) {
             session.file = map.string("file").map { TextFile.expand($0, in: directory, environment: environment) }
             session.name = map.value("name", Self.nameForm) { Self.isName($0) ? $0 : nil }
             if session.name != nil, session.file != nil {

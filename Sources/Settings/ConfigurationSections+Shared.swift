@@ -54,6 +54,7 @@ extension ConfigurationSections {
     private func engine(_ map: MapReader, name: String?) -> SharedConfiguration.Engine? {
         let given = Self.engines.filter { map.node($0) != nil }
         guard let first = given.first else {
+            if Self.engines.contains(where: map.has) { return nil }
             if map.isBare("kubernetes") {
                 map.fail(
                     "kubernetes",
@@ -134,7 +135,7 @@ extension ConfigurationSections {
     private func user(_ map: MapReader) -> SharedConfiguration.User? {
         let name = word(map, "user")
         guard let node = map.node("password") else {
-            if map.node("user") != nil {
+            if map.node("user") != nil, !map.has("password") {
                 map.fail(
                     "user",
                     "needs session.shared.password beside it, such as {file: ~/.config/squire/etcd.password}"
@@ -143,7 +144,7 @@ extension ConfigurationSections {
             return nil
         }
         let password = secret(node, "session.shared.password")
-        if map.node("user") == nil { map.fail("password", "needs session.shared.user beside it") }
+        if !map.has("user") { map.fail("password", "needs session.shared.user beside it") }
         guard let name, let password else { return nil }
         return .init(name: name, password: SecretValue(password))
     }
@@ -178,7 +179,7 @@ extension ConfigurationSections {
     /// Looks into the file: what is wrong with it is found before the session depends on it. Nil with an issue.
     private func keyFile(_ map: MapReader) -> String? {
         guard let text = map.string("key"), !text.isEmpty else {
-            if map.node("key")?.text ?? "" == "" {
+            if map.node("key")?.text == "" || !map.has("key") {
                 issues.add(
                     "session.shared needs key: a file of the fleet's keys, the same on every machine. "
                         + "squire shared key FILE makes one",

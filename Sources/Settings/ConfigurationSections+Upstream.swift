@@ -7,7 +7,7 @@ extension ConfigurationSections {
         let mayBePlain = map.bool("allow-plain-upstream") ?? false
         let given = overrides.upstream ?? map.string("upstream").map { .init($0, source: "upstream") }
         guard let given else {
-            if map.node("upstream") == nil {
+            if !map.has("upstream") {
                 issues.add("upstream is missing: the URL of the API, such as https://api.example.com", at: root)
             }
             return nil

@@ -115,7 +115,7 @@ struct ConfigurationSections {
 
     private func problem(_ rule: HeaderRule, among rules: [HeaderRule], _ session: SessionConfiguration) -> String? {
         guard Self.isFieldName(rule.name) else {
-            return "\"\(rule.name)\" is not a header name"
+            return "\"\(rule.name)\" is not a header name" + Self.hint(ofHeader: rule.name)
         }
         let name = rule.name.lowercased()
         if let problem = Self.problem(ofHeader: rule.name, session) { return problem }
@@ -129,6 +129,11 @@ struct ConfigurationSections {
             return "the value of \(rule.name) holds a line break or another control character"
         }
         return nil
+    }
+
+    /// A line without the colon behind its name has another colon further on.
+    static func hint(ofHeader name: String) -> String {
+        name.contains(" ") ? ": is a colon missing behind the name?" : ""
     }
 
     static func isFieldName(_ name: String) -> Bool { !name.isEmpty && name.utf8.allSatisfy(Octet.isToken) }

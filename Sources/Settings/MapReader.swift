@@ -5,6 +5,8 @@ struct MapReader {
     /// The path of the mapping for messages, such as `session.refresh.`.
     private let prefix: String
     let node: YAMLNode
+    /// The known keys that unknown ones were probably meant to be.
+    private let meant: Set<String>
 
     /// Nil, with an issue, if `node` is not a mapping.
     init?(_ node: YAMLNode, prefix: String, keys: [String], issues: IssueCollector) {
@@ -24,6 +26,7 @@ struct MapReader {
         var entries: [(key: String, keyNode: YAMLNode, value: YAMLNode)] = []
         // What has no value yet, though lines may follow that were meant to be below it.
         var bare: String?
+        var meant: Set<String> = []
         for entry in mapping.entries {
             let keyNode = entry.key
             guard let key = keyNode.text else {
@@ -31,14 +34,26 @@ struct MapReader {
                 continue
             }
             guard keys.contains(key) else {
+                if let login = Self.elsewhere[key], prefix.isEmpty || prefix == "session." {
+                    issues.add("unknown key \"\(prefix)\(key)\": a token is given by \(login)", at: keyNode)
+                    continue
+                }
                 issues.add("unknown key \"\(prefix)\(key)\"\(Self.hint(key, keys, under: bare))", at: keyNode)
+                if let nearest = Spelling.nearest(to: key, among: keys) { meant.insert(nearest) }
                 continue
             }
             bare = entry.value.isNull ? key : nil
             entries.append((key, keyNode, entry.value))
         }
         self.entries = entries
+        self.meant = meant
     }
+
+    /// What is looked for in the configuration, and is given otherwise.
+    private static let elsewhere = [
+        "token": "squire login --token -", "access-token": "squire login --token -",
+        "refresh-token": "squire login --refresh-token -",
+    ]
 
     /// What an unknown key should have been, as the end of a sentence about it.
     private static func hint(_ key: String, _ known: [String], under bare: String?) -> String {
@@ -53,6 +68,10 @@ struct MapReader {
         // A key without a value counts as missing.
         return value.isNull ? nil : value
     }
+
+    /// Whether the key has a value, be it a wrong one, or is there misspelt: then that was said, and it is not missing
+    /// besides.
+    func has(_ key: String) -> Bool { node(key) != nil || meant.contains(key) }
 
     /// The key is there, and nothing stands behind it.
     func isBare(_ key: String) -> Bool { entries.last { $0.key == key }?.value.isNull ?? false }
