@@ -118,7 +118,8 @@ public struct ConfigurationLoader {
         }
         switch TextFile.read(path) {
         case .failure(let problem):
-            let message = "cannot be read: \(problem.text)"
+            var message = "cannot be read: \(problem.text)"
+            if case .variable = found { message += ". The variable SQUIRE_CONFIG names it" }
             throw ConfigurationError([.init(source: path, line: problem.line, message: message)])
         case .success(let text):
             return try settled(try read(text, found: found))

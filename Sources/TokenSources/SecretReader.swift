@@ -56,7 +56,7 @@ public struct SecretReader: Equatable, Sendable, CustomReflectable {
 
     private func variable(_ name: String) throws(SecretProblem) -> String {
         guard let value = environment[name] else {
-            throw .configuration("names a variable that is not set: \(name)")
+            throw .configuration("names a variable that is not set: \(name). Export it where squire runs")
         }
         guard !value.isEmpty else { throw .configuration("names a variable that is empty: \(name)") }
         return value

@@ -183,7 +183,8 @@ import TokenSources
         ),
         (
             "etcd: https://e\n    key: shared.key\n    user: u\n    password: {env: NOT_SET}",
-            "squire.yaml:8: session.shared.password names a variable that is not set: NOT_SET"
+            "squire.yaml:8: session.shared.password names a variable that is not set: NOT_SET. "
+                + "Export it where squire runs"
         ),
         (
             "etcd: http://localhost:1\n    key: shared.key\n    tls: {ca: x.pem}",
