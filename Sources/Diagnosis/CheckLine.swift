@@ -23,10 +23,11 @@ public struct CheckLine: Sendable, Equatable, CustomStringConvertible {
     public var subject: String
     public var text: String
 
+    /// A text that begins with the subject, as the reasons of failures do, does not say it again.
     public init(_ verdict: Verdict, _ subject: String, _ text: String) {
         self.verdict = verdict
         self.subject = subject
-        self.text = text
+        self.text = text.hasPrefix("\(subject): ") ? String(text.dropFirst(subject.count + 2)) : text
     }
 
     public static func ok(_ subject: String, _ text: String) -> CheckLine { CheckLine(.ok, subject, text) }

@@ -232,7 +232,7 @@ struct TokenAnswer {
         guard let error else {
             // Passing, as far as it tells: a page in between may say so, too.
             let isNowhere = [404, 405, 410].contains(response.status)
-            let said = isNowhere ? "\(said); is session.oauth.token-endpoint right?" : said
+            let said = isNowhere ? "\(said) (is session.oauth.token-endpoint right?)" : said
             return unavailable(said, retryAfter, mayHaveRotated: mayHaveRotated)
         }
         let isFinal = configuration.final.contains(error)
@@ -306,7 +306,7 @@ struct TokenAnswer {
 
     private var hint: String {
         guard case .jwtBearer = configuration.grant else { return "" }
-        return "; is this machine's clock right, and session.oauth.private-key the one that the server knows?"
+        return " (is this machine's clock right, and session.oauth.private-key the one that the server knows?)"
     }
 
     private var redirect: TokenOutcome {
