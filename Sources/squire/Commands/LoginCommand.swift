@@ -10,13 +10,13 @@ struct LoginCommand: ParsableCommand {
         commandName: "login",
         abstract: "Put a first token in the session.",
         discussion: """
-            From standard input, one line:      squire login --token - < token.txt
-            With a code sent by e-mail:         squire login --email john.doe@example.com
-            With a code at hand:                squire login --email john.doe@example.com --code 1234
-            With a password on standard input:  squire login --email john.doe@example.com --password -
-            With a browser (OAuth):             squire login --browser
-            With a browser elsewhere (OAuth):   squire login --device
-            By a refresh token:                 squire login --refresh-token - < refresh-token.txt
+            Token:            squire login --token - < token.txt
+            Refresh token:    squire login --refresh-token - < token.txt
+            Code by e-mail:   squire login --email you@example.com
+            Code at hand:     squire login --email you@example.com --code 1234
+            Password:         squire login --email you@example.com --password -
+            Browser (OAuth):  squire login --browser
+            Another device:   squire login --device
 
             Without an option it takes the way that the configuration knows: for session.oauth the browser, or, over SSH \
             and without a display, another device. The address to open stands alone on a line of standard error; the \
@@ -139,8 +139,11 @@ struct LoginCommand: ParsableCommand {
             switch error {
             case .usage(let text): throw ExitFailure.usage("squire: \(text)")
             case .configuration(let text):
-                let line = loaded.lines.line("login", ["--token", "-"])
-                throw ExitFailure.configuration("squire: \(text). Run: \(line), or set profile: menu")
+                // The preset has a recipe of its own.
+                let hasRecipe = configuration.session.refresh != nil
+                throw ExitFailure.configuration(
+                    "squire: \(text). Run: \(loaded.lines.login)\(hasRecipe ? "" : ", or set profile: menu")"
+                )
             }
         }
     }

@@ -29,7 +29,10 @@ struct SharedKeyCommand: ParsableCommand {
 
               session:
                 shared:
-                  etcd: [https://etcd-1:2379, https://etcd-2:2379, https://etcd-3:2379]
+                  etcd:
+                    - https://etcd-1:2379
+                    - https://etcd-2:2379
+                    - https://etcd-3:2379
                   key: ~/.config/squire/shared.key
 
             Without FILE the key is printed, one line, for whatever keeps your secrets. Whoever has it can read the \
