@@ -120,7 +120,8 @@ public enum ConfigurationSchema {
     }
 
     private static func words(_ words: [String]) -> [JSONValue.Member] {
-        [.init("enum", .array(words.map { .string($0) }))]
+        // Some readers of YAML have a bare `off` as false; Squire takes both.
+        [.init("enum", .array(words.map { .string($0) } + (words.contains("off") ? [.bool(false)] : [])))]
     }
 
     private static func bounds(_ range: ClosedRange<Int>) -> [JSONValue.Member] {
