@@ -33,7 +33,11 @@ extension Problem {
                 proxyError: .dnsError
             )
         case .unreachable:
-            self.init(.upstreamUnreachable, detail: detail, proxyError: .connectionRefused)
+            self.init(
+                .upstreamUnreachable,
+                detail: "\(detail) Is it up, and are the upstream and proxy settings right?",
+                proxyError: .connectionRefused
+            )
         case .refusedByProxy:
             self.init(
                 .upstreamUnreachable,

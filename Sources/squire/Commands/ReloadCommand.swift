@@ -54,7 +54,8 @@ struct ReloadCommand: ParsableCommand {
             let what = ProxyService.summary(changed: changed, restart: restart)
             Output.line("The running Squire\(who) has read its configuration again: \(what)")
         case .refused(let mistakes):
-            throw ExitFailure.configuration(mistakes.map(ControlCharacters.escaped).joined(separator: "\n"))
+            let lines = mistakes.map(ControlCharacters.escaped) + ["squire: the running proxy goes on as it was"]
+            throw ExitFailure.configuration(lines.joined(separator: "\n"))
         case .failed(let reason):
             throw Self.unreachable(reason, path)
         }

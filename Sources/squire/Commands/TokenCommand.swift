@@ -24,22 +24,24 @@ struct TokenCommand: ParsableCommand {
 
     @Option(
         name: .long,
-        help: ArgumentHelp("How long it must stay valid.", valueName: "duration"),
+        help: ArgumentHelp("How long it must stay valid. (default: \(Self.usualTtl))", valueName: "duration"),
         completion: .list(["30s", "60s", "5m", "1h"])
     )
-    var minTtl = "60s"
+    var minTtl: String?
+
+    private static let usualTtl = "60s"
 
     @Option(name: .long, help: "raw, header (the line of session.apply), env (export SQUIRE_TOKEN=…) or json.")
     var format = Format.raw
 
     func validate() throws {
-        guard Quantity.duration(minTtl) == nil else { return }
+        guard let minTtl, Quantity.duration(minTtl) == nil else { return }
         throw ValidationError("--min-ttl must be a duration such as 30s or 5m, not \"\(minTtl)\"")
     }
 
     func run() throws {
         // Looked at before.
-        let least = Quantity.duration(minTtl) ?? .zero
+        let least = Quantity.duration(minTtl ?? Self.usualTtl) ?? .zero
         let loaded = try options.load()
         if loaded.configuration.session.source == .unused {
             throw ExitFailure.usage("squire: session: none has no token to print")
@@ -86,7 +88,8 @@ struct TokenCommand: ParsableCommand {
                 "squire: the API refuses the token, and gave the same one again; try again later"
             )
         }
-        if let left = after.expiresIn, left < seconds {
+        // Nobody asked for the usual time.
+        if let minTtl, let left = after.expiresIn, left < seconds {
             Output.error("squire: the API's tokens live \(left) s only, less than --min-ttl \(minTtl)")
         }
         return fresh
