@@ -73,15 +73,22 @@ enum Output {
         write(1, ControlCharacters.escapedLines(text) + "\n")
     }
 
-    /// The same on standard error.
+    /// The same on standard error, folded for a terminal.
     static func error(_ text: String) {
-        write(2, ControlCharacters.escapedLines(text) + "\n")
+        write(2, folded(ControlCharacters.escapedLines(text)) + "\n")
+    }
+
+    /// As the terminal that standard error is takes it; in a file or a pipe each line stays whole.
+    private static func folded(_ text: String) -> String {
+        var size = winsize()
+        guard isatty(2) == 1, ioctl(2, UInt(TIOCGWINSZ), &size) == 0 else { return text }
+        return MessageLines.folded(text, width: Int(size.ws_col))
     }
 
     /// Why the command ends, on standard error: for the journal, each line as an error. Nothing in it acts on a terminal.
     static func failure(_ text: String) {
         let shown = ControlCharacters.escapedLines(text)
-        guard LogStyle.isJournal(Environment.all) else { return write(2, shown + "\n") }
+        guard LogStyle.isJournal(Environment.all) else { return write(2, folded(shown) + "\n") }
         let lines = shown.split(separator: "\n", omittingEmptySubsequences: false)
         write(2, lines.map { "<3>\($0)\n" }.joined())
     }
@@ -118,7 +125,7 @@ enum Output {
 
     /// What a person types; nil at the end of the input.
     static func ask(_ prompt: String) -> String? {
-        write(2, ControlCharacters.escapedLines(prompt))
+        write(2, folded(ControlCharacters.escapedLines(prompt)))
         return readLine()
     }
 
