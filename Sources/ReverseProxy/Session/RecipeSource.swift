@@ -99,13 +99,23 @@ struct RefreshJudge: Sendable {
         let hasToken = json?.value(at: recipe.token)?.string?.isEmpty == false
         guard let word = ErrorWord.word(in: json), !isSuccess || !hasToken else {
             if isSuccess { return token(in: json, of: response, old: old, wall: wall) }
-            return unavailable(response, "status \(response.status)", wall: wall)
+            return unavailable(response, "status \(response.status)\(Self.advice(response.status))", wall: wall)
         }
         let reason = "\(word), status \(response.status)"
         switch ErrorWord.meaning(of: word) {
         case .final: return .refused(reason: reason, status: response.status)
         case .request: return .misconfigured(reason: "\(reason); see session.refresh")
-        case .other: return unavailable(response, reason, wall: wall)
+        case .other: return unavailable(response, reason + Self.advice(response.status), wall: wall)
+        }
+    }
+
+    /// What a person may have to say of a status that does not say by itself what it means.
+    private static func advice(_ status: Int) -> String {
+        switch status {
+        case 404, 405: ": is this the path of session.refresh? If the refresh token is over, say it with its key refused"
+        case 407, 408, 421, 425, 429: ""
+        case 400..<500: ": if that means that the refresh token is over, say it with session.refresh.refused"
+        default: ""
         }
     }
 
@@ -117,7 +127,7 @@ struct RefreshJudge: Sendable {
             found.accessToken.hasThreeSegments || !(old.accessToken?.hasThreeSegments ?? false)
         else {
             // It may have rotated the token all the same.
-            return .lost(reason: "the answer holds no new token at \(recipe.token)", response: response.body)
+            return .lost(reason: "the answer holds no new token at \(recipe.token) (session.refresh.token)", response: response.body)
         }
         let reply = RefreshReply(
             body: response.body,

@@ -4,7 +4,8 @@ import Support
 /// A first configuration for a person to go on with: `squire init`.
 public struct NewConfiguration: Sendable {
     /// A value that only the person knows, by its key and line.
-    public typealias Blank = (name: String, line: Int)
+    /// `isExample`: it holds a value that means something, and that hardly anybody means.
+    public typealias Blank = (name: String, line: Int, isExample: Bool)
 
     /// The file.
     public private(set) var text = ""
@@ -32,8 +33,9 @@ public struct NewConfiguration: Sendable {
     private static func collect(_ node: YAMLNode, _ name: String, _ found: inout [Blank]) {
         switch node {
         case .scalar(let scalar):
-            guard scalar.text == blank || examples[name] == scalar.text, let line = node.line else { return }
-            found.append((name, line))
+            let isExample = examples[name] == scalar.text
+            guard scalar.text == blank || isExample, let line = node.line else { return }
+            found.append((name, line, isExample))
         case .sequence(let sequence):
             for element in sequence.elements { collect(element, name, &found) }
         case .mapping(let mapping):
@@ -67,7 +69,7 @@ public struct NewConfiguration: Sendable {
 
     private mutating func addBlank(_ name: String, _ line: String, _ comment: String) {
         add(line, comment)
-        blanks.append((name, text.utf8.count { $0 == UInt8(ascii: "\n") }))
+        blanks.append((name, text.utf8.count { $0 == UInt8(ascii: "\n") }, false))
     }
 
     // MARK: Sections

@@ -84,7 +84,7 @@ struct ExecCommand: ParsableCommand {
     /// Says what is wrong with the session before the command meets it, and ends here if nothing can come of it.
     private func checkSession(_ service: ProxyService) throws {
         let status = service.session.status
-        let advice = service.sessionProblem ?? (status.isUsable ? nil : "A login is needed.")
+        let advice = service.sessionProblem ?? (status.isUsable || status.state == .starting ? nil : "A login is needed.")
         guard let advice else { return }
         if !status.isUsable, status.state != .starting, !allowMissing, !service.forwardsWithoutSession {
             throw ExitFailure.loginNeeded("squire: the command was not started (--allow-missing starts it). \(advice)")

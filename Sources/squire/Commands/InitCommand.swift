@@ -1,4 +1,5 @@
 import ArgumentParser
+import Credentials
 import Platform
 import Settings
 
@@ -60,7 +61,13 @@ struct InitCommand: ParsableCommand {
         let new = try self.new()
         let path = config ?? ConfigurationLoader.unaskedName
         do throws(SystemError) {
-            try new.write(to: path)
+            do throws(SystemError) {
+                try new.write(to: path)
+            } catch {
+                // What a page says to write into may not be there yet.
+                guard error.code == ENOENT, (try? SessionFile(path: path).makeDirectory()) != nil else { throw error }
+                try new.write(to: path)
+            }
         } catch {
             throw Self.failure(error, path)
         }
@@ -97,8 +104,6 @@ struct InitCommand: ParsableCommand {
             .notWritable(
                 "squire: \(path) is there already, and nothing was changed. To write another: squire init --config FILE"
             )
-        case ENOENT:
-            .notWritable("squire: \(path) cannot be written: its directory is not there. Make it first, with mkdir -p")
         default: .notWritable("squire: \(path) cannot be written: \(error.reason)")
         }
     }

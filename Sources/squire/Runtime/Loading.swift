@@ -32,11 +32,17 @@ enum Loading {
         error.mayPass ? .tryLater(error.commandText) : .configuration(error.commandText)
     }
 
-    /// Makes a configuration fit to be acted on: a person means it, and its secrets are read.
+    /// Makes a configuration fit to be acted on: a person has finished it and means it, and its secrets are read.
     static func prepare(
         _ loaded: inout LoadedConfiguration,
         _ loader: ConfigurationLoader
     ) throws(ConfigurationError) {
+        let open = loaded.blanks.filter { !$0.isExample }
+        guard open.isEmpty else {
+            throw ConfigurationError(
+                open.map { .init(source: loaded.path ?? "squire", line: $0.line, message: "\($0.name) is for you to fill in") }
+            )
+        }
         try allow(loaded, loader)
         try loaded.readSecrets()
     }

@@ -19,14 +19,16 @@ class First(Scenario):
         self.assertEqual(config.read_bytes(), before)
 
     def test_a_preset_elsewhere(self):
+        """Its directory is made. What is left to fill in is not sent anywhere."""
         config = self.directory / "a" / "my api.yaml"
-        missing = self.command("init", "--profile", "menu", "--config", str(config), code=73)
-        self.assertIn("Make it first, with mkdir -p", missing.stderr)
-        config.parent.mkdir()
         said = self.command("init", "--profile", "menu", "--config", str(config)).stdout
         self.assertRegex(said, r"line \d+: headers.Device-UUID is for you to fill in")
         self.assertIn(f"\n  squire login --config '{config}' --email\n  squire run --config '{config}'\n", said)
+        self.assertEqual(config.parent.stat().st_mode & 0o777, 0o700)
         self.command("explain", "GET", "/", "--config", str(config))
+        for command in (("run",), ("login", "--token", "-")):
+            said = self.command(*command, "--config", str(config), input=jwt() + "\n", code=78).stderr
+            self.assertRegex(said, r"my api.yaml:\d+: headers.Device-UUID is for you to fill in")
 
     def test_a_dangling_link_is_not_written_through(self):
         (self.directory / "squire.yaml").symlink_to(self.directory / "elsewhere")

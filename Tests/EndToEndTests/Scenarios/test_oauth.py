@@ -66,6 +66,10 @@ class OAuth(Scenario):
         self.assertEqual({name.lower() for name, _ in request.fields},
                          {"host", "content-type", "accept", "accept-encoding", "user-agent", "authorization", "content-length"})
         self.assertNotIn("s3cret", squire.text() + self.session_file.read_text())
+        # It needs no login: nothing is said of one, however fresh it is.
+        self.session_file.unlink()
+        said = self.command("exec", "--config", squire.config, "--", "true", env={"SVC": "s3cret:/+ä"})
+        self.assertEqual(said.stderr, "")
 
     def test_assertions_are_what_openssl_makes_of_them(self):
         """RSA and P-256 in the forms that openssl writes, verified by another library."""
