@@ -45,7 +45,8 @@ struct SharedKeyCommand: ParsableCommand {
               2. copy FILE to every machine: a Squire that runs reads it within seconds
               3. make the new line the first, and copy FILE again:
                  what is written from then on is sealed with it
-              4. after the next refresh, or squire shared reseal, take the old line out everywhere
+              4. after the next refresh, or squire shared reseal,
+                 take the old line out everywhere
 
             --list shows the keys by their names, which are safe to show: the same on each machine, or something was \
             not copied.
