@@ -36,7 +36,7 @@ struct ReloadCommand: ParsableCommand {
             // The running one may have been told more, by options or its environment: its word counts.
             guard let path = (config.path ?? loader.discover().path).flatMap(RealPath.of),
                 let proxy = try? RunningProxy.find(path)
-            else { throw Loading.failure(error) }
+            else { throw Self.refused(Loading.failure(error)) }
             return try reload(proxy, path, key: nil)
         }
         do {
@@ -54,11 +54,15 @@ struct ReloadCommand: ParsableCommand {
             let what = ProxyService.summary(changed: changed, restart: restart)
             Output.line("The running Squire\(who) has read its configuration again: \(what)")
         case .refused(let mistakes):
-            let lines = mistakes.map(ControlCharacters.escaped) + ["squire: the running proxy goes on as it was"]
-            throw ExitFailure.configuration(lines.joined(separator: "\n"))
+            throw Self.refused(.configuration(mistakes.map(ControlCharacters.escaped).joined(separator: "\n")))
         case .failed(let reason):
             throw Self.unreachable(reason, path)
         }
+    }
+
+    private static func refused(_ failure: ExitFailure) -> ExitFailure {
+        let message = "\(failure.message)\nsquire: nothing was reloaded: a proxy that runs goes on as it was"
+        return ExitFailure(code: failure.code, message: message)
     }
 
     private static func unreachable(_ reason: String, _ path: String?) -> ExitFailure {

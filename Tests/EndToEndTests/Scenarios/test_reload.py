@@ -148,7 +148,7 @@ class ReloadCommand(Inspected):
         path.write_text(first + "bogus: 1\n")
         error = self.command("reload", "--config", str(path), code=78).stderr
         self.assertIn(f"{path}:{first.count(chr(10)) + 1}: unknown key \"bogus\"", error)
-        self.assertIn("the running proxy goes on as it was", error)
+        self.assertIn("a proxy that runs goes on as it was", error)
 
     # Another Squire at the default ports would answer.
     @alone
