@@ -183,10 +183,10 @@ class Install(Place):
                 self.assertFalse(prefix.exists())
 
     def test_a_program_that_is_no_squire_is_not_installed(self):
-        hidden = self.directory / "other"
-        hidden.write_text("#!/bin/sh\necho squire-like 1\n")
-        hidden.chmod(0o755)
-        for program in ("/bin/true", "/bin/ls", hidden, self.directory, self.directory / "missing", "squire"):
+        other = self.directory / "other"
+        other.write_text("#!/bin/sh\necho squire-like 1\n")
+        other.chmod(0o755)
+        for program in ("/bin/true", "/bin/ls", other, self.directory, self.directory / "missing", "squire"):
             with self.subTest(program):
                 said = run(self.install, self.prefix, code=69, SQUIRE_BINARY=str(program)).stderr
                 self.assertRegex(said, "install: .*(is no Squire|does not run)")
