@@ -36,8 +36,17 @@ extension SessionRecord {
             guard let identity, known?["ended"]?.bool == true, there == place else { return .shared(.nothing) }
             return .shared(.ended(identity))
         }
-        // It says of which tokens it speaks: another Squire, or a person, may have put in others.
-        guard let identity, let there, known?["of"]?.string == spent else { return .own }
+        switch known {
+        case nil, .null: return .own
+        default: break
+        }
+        // It says of which tokens it speaks, or of a logout: another Squire, or a person, may have put in others since.
+        if let known, known["of"] == nil, known["ended"]?.bool == true { return .own }
+        if let known, case .string(let of)? = known["of"], of != spent { return .own }
+        // What says that others have the token, and cannot be read, is believed: alone, nobody may refresh it.
+        guard let identity, let there, known?["of"]?.string == spent else {
+            return .elsewhere(place: "a place that the session file does not tell")
+        }
         return there == place ? .shared(.tokens(identity)) : .elsewhere(place: there)
     }
 

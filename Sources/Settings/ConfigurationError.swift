@@ -20,9 +20,14 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
             line != nil || !(source.hasPrefix("--") || source.hasPrefix("SQUIRE_"))
         }
 
+        private static let longest = 1000
+
         fileprivate var text: String {
             let place = line.map { "\(source):\($0)" } ?? source
-            return ControlCharacters.escaped("\(place): \(message)")
+            // What it quotes may be as long as a file.
+            let text = "\(place): \(message)".unicodeScalars
+            let isLong = text.count > Self.longest
+            return ControlCharacters.escaped(isLong ? String(text.prefix(Self.longest)) + "…" : String(text))
         }
     }
 
@@ -37,10 +42,18 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
 
     /// One issue per line: `FILE:LINE: message`. What the file or a path holds of control characters is escaped: it
     /// goes to a terminal.
-    public var description: String { issues.map(\.text).joined(separator: "\n") }
+    public var description: String { Self.lines(issues.map(\.text)) }
 
     /// The same for the standard error of a command: where no file is named, the program is.
     public var commandText: String {
-        issues.map { $0.isOfFile || $0.source == "squire" ? $0.text : "squire: \($0.text)" }.joined(separator: "\n")
+        Self.lines(issues.map { $0.isOfFile || $0.source == "squire" ? $0.text : "squire: \($0.text)" })
+    }
+
+    /// More is said of nothing at once.
+    private static let most = 50
+
+    private static func lines(_ texts: [String]) -> String {
+        let rest = texts.count > most ? ["and \(texts.count - most) more mistakes"] : []
+        return (texts.prefix(most) + rest).joined(separator: "\n")
     }
 }

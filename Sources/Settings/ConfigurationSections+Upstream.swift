@@ -72,6 +72,8 @@ extension ConfigurationSections {
         return Origin(isSecure: isSecure, authority: authority)
     }
 
+    private static let maxAddresses = 64
+
     mutating func listen(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
         if let given = overrides.listen {
             guard let address = ListenAddress(given.text) else {
@@ -83,6 +85,9 @@ extension ConfigurationSections {
             return
         }
         guard let list = map.list("listen") else { return }
+        guard list.count <= Self.maxAddresses else {
+            return map.fail("listen", "may name at most \(Self.maxAddresses) addresses")
+        }
         configuration.listen = list.compactMap { element in
             guard let address = ListenAddress(element.text) else {
                 let problem = AddressForm.problem(element.text, AddressForm.listen) ?? AddressForm.listen

@@ -69,6 +69,9 @@ struct ConfigurationSections {
             guard case .mapping(let mapping) = node else {
                 return map.fail("headers", "must be a map of names and values")
             }
+            guard mapping.entries.count <= HeaderPolicy.maxRules else {
+                return map.fail("headers", "may name at most \(HeaderPolicy.maxRules)")
+            }
             for entry in mapping.entries {
                 guard let rule = rule(entry.key, entry.value) else { continue }
                 if let problem = problem(rule, among: rules, configuration.session) {

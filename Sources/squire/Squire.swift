@@ -87,6 +87,11 @@ struct Squire: ParsableCommand {
     private static func end(_ code: Int32) -> Never {
         LiveCommands.shared.endAll()
         fflush(nil)
+        // Whoever reads a file that is not whole must not take it for one that is.
+        if code == 0, let problem = Output.problem {
+            Output.failure("squire: \(problem.description)")
+            _exit(ExitReason.inputOutput.rawValue)
+        }
         _exit(code)
     }
 }

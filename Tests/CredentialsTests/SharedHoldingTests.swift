@@ -42,6 +42,29 @@ import Testing
         #expect(edited.localHolding(in: "p") == .own)
     }
 
+    /// A file that says that others have the token, and not which or where, is no leave to refresh it alone.
+    @Test func whatCannotBeReadIsNotThisMachines() throws {
+        for break_ in ["era", "id", "in", "of"] {
+            var record = try record()
+            record.share(as: try identity(), in: "p")
+            guard case .object(let members)? = record.document["shared"] else { return }
+            let broken = members.map { $0.name == break_ ? JSONValue.Member($0.name, .number("-1")) : $0 }
+            record.document["shared"] = .object(broken)
+            guard case .elsewhere = try read(record).localHolding(in: "p") else {
+                Issue.record("\(break_)")
+                continue
+            }
+        }
+        for value in [JSONValue.bool(true), .number("1"), .string("x"), .array([])] {
+            var record = try record()
+            record.document["shared"] = value
+            guard case .elsewhere = try read(record).localHolding(in: nil) else {
+                Issue.record("\(value)")
+                continue
+            }
+        }
+    }
+
     @Test func logoutIsRemembered() throws {
         let (login, end) = (try identity(), try identity(era: 4))
         var record = try record()
@@ -55,12 +78,13 @@ import Testing
     }
 
     @Test(arguments: [
-        #""no""#, "{}", #"{"of":1}"#, #"{"of":"x","id":"1"}"#, "null", "[]", #"{"ended":"yes"}"#,
+        (#""no""#, false), ("{}", false), (#"{"of":1}"#, false), ("[]", false), (#"{"ended":"yes"}"#, false),
+        (#"{"ended":true}"#, true), (#"{"of":"x","id":"1"}"#, true), ("null", true),
     ])
-    func damageIsNoName(_ text: String) throws {
+    func damageIsNoName(_ text: String, _ isOwn: Bool) throws {
         var record = try record()
         record.document["shared"] = JSONValue(parsing: Array(text.utf8))
-        #expect(record.localHolding(in: "p") == .own)
+        #expect((record.localHolding(in: "p") == .own) == isOwn)
         record.forgetToken()
         #expect(record.localHolding(in: "p") == .shared(.nothing))
     }

@@ -15,6 +15,24 @@ import Testing
         }
     }
 
+    /// What has too much is said to have too much, before anything of it is looked at.
+    @Test func numbersAreBounded() {
+        let headers = "headers:\n" + (0..<4000).map { "  X-\($0): v\n" }.joined()
+        #expect(issues(headers).map(\.message) == ["headers may name at most 64"])
+        let listen = "listen: [\((0..<4000).map { "unix:/tmp/\($0)" }.joined(separator: ", "))]\n"
+        #expect(issues(listen).map(\.message) == ["listen may name at most 64 addresses"])
+        #expect(issues("listen: \"unix:/tmp/a\\nready\"\n").count == 1)
+    }
+
+    /// A thousand mistakes are some, and how many more.
+    @Test func mistakesAreBounded() throws {
+        let error = ConfigurationError(issues((0..<1000).map { "key\($0): v\n" }.joined()))
+        let lines = error.commandText.split(separator: "\n")
+        #expect(lines.count == 51 && lines.last == "and 950 more mistakes")
+        let long = ConfigurationError(issues(String(repeating: "k", count: 20_000) + ": v\n"))
+        #expect(long.description.utf8.count < 1100)
+    }
+
     private static let reserved =
         FieldTable.rows.filter { $0.traits.contains(.notConfigurable) }.map { "\($0.spelling)" }
         + [

@@ -136,7 +136,15 @@ import Testing
             text += "\(name): &\(name) [\(Array(repeating: "*\(former)", count: 10).joined(separator: ", "))]\n"
         }
         let problem = #expect(throws: YAMLReader.Problem.self) { try YAMLReader.read(text) }
-        #expect(problem?.line == 6 && problem?.message.contains("holds more than 100000 values") == true)
+        #expect(problem?.line == 5 && problem?.message.contains("holds more than 10000 values") == true)
+    }
+
+    /// Few values, and a long text that each of them is: whoever takes one looks at all of it.
+    @Test func textIsCountedThroughAliases() throws {
+        let text =
+            "x: &x \(String(repeating: "y", count: 100_000))\nl: [\(Array(repeating: "*x", count: 50).joined(separator: ", "))]\n"
+        let problem = #expect(throws: YAMLReader.Problem.self) { try YAMLReader.read(text) }
+        #expect(problem?.line == 2 && problem?.message.contains("holds more than 4 MiB of text") == true)
     }
 
     @Test func levelsAreCountedThroughAliases() throws {

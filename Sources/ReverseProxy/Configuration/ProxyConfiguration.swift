@@ -95,7 +95,8 @@ public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
         }
         if text.hasPrefix("unix:") {
             let path = String(text.dropFirst(5))
-            guard !path.isEmpty else { return nil }
+            // Addresses are printed, a line each.
+            guard !path.isEmpty, path.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { return nil }
             self = .unix(path: path)
             return
         }

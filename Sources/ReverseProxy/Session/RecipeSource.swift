@@ -112,7 +112,8 @@ struct RefreshJudge: Sendable {
     /// What a person may have to say of a status that does not say by itself what it means.
     private static func advice(_ status: Int) -> String {
         switch status {
-        case 404, 405: ": is this the path of session.refresh? If the refresh token is over, say it with its key refused"
+        case 404, 405:
+            ": is this the path of session.refresh? If the refresh token is over, say it with its key refused"
         case 407, 408, 421, 425, 429: ""
         case 400..<500: ": if that means that the refresh token is over, say it with session.refresh.refused"
         default: ""
@@ -127,7 +128,10 @@ struct RefreshJudge: Sendable {
             found.accessToken.hasThreeSegments || !(old.accessToken?.hasThreeSegments ?? false)
         else {
             // It may have rotated the token all the same.
-            return .lost(reason: "the answer holds no new token at \(recipe.token) (session.refresh.token)", response: response.body)
+            return .lost(
+                reason: "the answer holds no new token at \(recipe.token) (session.refresh.token)",
+                response: response.body
+            )
         }
         let reply = RefreshReply(
             body: response.body,

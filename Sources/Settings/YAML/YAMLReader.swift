@@ -23,11 +23,15 @@ public struct YAMLReader: ~Copyable {
     /// Deeper than any configuration is. What is read is walked by functions that call themselves.
     public static let maximumDepth = 64
     /// Values in all, those that aliases stand for counted each time.
-    public static let maximumValues = 100_000
+    public static let maximumValues = 10_000
+    /// Octets of text in all, those that aliases stand for counted each time: what takes a value looks at all of it.
+    public static let maximumText = 4 << 20
 
     private var parser: YAMLParser
     /// Values that may still be made.
     private var remaining = Self.maximumValues
+    /// Octets that these may still have.
+    private var remainingText = Self.maximumText
     private var anchors: [String: Composed] = [:]
 
     /// A value with everything in it.
@@ -35,12 +39,15 @@ public struct YAMLReader: ~Copyable {
         var node: YAMLNode
         /// Itself and all within it.
         var values = 1
+        /// Octets of all these.
+        var text = 0
         /// Levels, its own among them.
         var height = 1
 
         /// Counts a value within this one.
         mutating func enclose(_ inner: Composed) {
             values += inner.values
+            text += inner.text
             height = max(height, inner.height + 1)
         }
     }
@@ -132,9 +139,10 @@ public struct YAMLReader: ~Copyable {
         switch event.kind {
         case .alias(let name): return try filledIn(name, event.start, depth: depth)
         case .scalar(let text, let isPlain, let properties):
-            try count(1, event.start)
+            let size = text.utf8.count
+            try count(1, size, event.start)
             let scalar = YAMLNode.scalar(.init(text: text, isPlain: isPlain, place: place))
-            return try named(Composed(node: scalar), properties, event.start)
+            return try named(Composed(node: scalar, text: size), properties, event.start)
         case .sequenceStart(let properties):
             return try named(try sequence(event.start, depth: depth), properties, event.start)
         case .mappingStart(let properties):
@@ -145,7 +153,7 @@ public struct YAMLReader: ~Copyable {
     }
 
     private mutating func sequence(_ start: YAMLMark, depth: Int) throws(Problem) -> Composed {
-        try count(1, start)
+        try count(1, 0, start)
         var elements: [YAMLNode] = []
         var whole = Composed(node: .empty)
         while let event = try nextInside() {
@@ -158,7 +166,7 @@ public struct YAMLReader: ~Copyable {
     }
 
     private mutating func mapping(_ start: YAMLMark, depth: Int) throws(Problem) -> Composed {
-        try count(1, start)
+        try count(1, 0, start)
         var entries: [YAMLNode.Entry] = []
         var lines: [String: Int] = [:]
         var whole = Composed(node: .empty)
@@ -196,7 +204,7 @@ public struct YAMLReader: ~Copyable {
                 mark: mark
             )
         }
-        try count(anchored.values, mark)
+        try count(anchored.values, anchored.text, mark)
         guard depth + anchored.height - 1 <= Self.maximumDepth else { throw Self.tooDeep(mark) }
         return anchored
     }
@@ -211,7 +219,7 @@ public struct YAMLReader: ~Copyable {
         return value
     }
 
-    private mutating func count(_ values: Int, _ mark: YAMLMark) throws(Problem) {
+    private mutating func count(_ values: Int, _ text: Int, _ mark: YAMLMark) throws(Problem) {
         guard values <= remaining else {
             throw Problem(
                 message:
@@ -220,7 +228,16 @@ public struct YAMLReader: ~Copyable {
                 mark: mark
             )
         }
+        guard text <= remainingText else {
+            throw Problem(
+                message:
+                    "holds more than \(Self.maximumText >> 20) MiB of text, what aliases repeat counted each time: take the "
+                    + "aliases out",
+                mark: mark
+            )
+        }
         remaining -= values
+        remainingText -= text
     }
 
     // MARK: Mistakes

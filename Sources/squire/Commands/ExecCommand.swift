@@ -84,7 +84,8 @@ struct ExecCommand: ParsableCommand {
     /// Says what is wrong with the session before the command meets it, and ends here if nothing can come of it.
     private func checkSession(_ service: ProxyService) throws {
         let status = service.session.status
-        let advice = service.sessionProblem ?? (status.isUsable || status.state == .starting ? nil : "A login is needed.")
+        let advice =
+            service.sessionProblem ?? (status.isUsable || status.state == .starting ? nil : "A login is needed.")
         guard let advice else { return }
         if !status.isUsable, status.state != .starting, !allowMissing, !service.forwardsWithoutSession {
             throw ExitFailure.loginNeeded("squire: the command was not started (--allow-missing starts it). \(advice)")
@@ -109,7 +110,8 @@ struct ExecCommand: ParsableCommand {
         unsetenv("SQUIRE_SOCKET")
         let socket = url.hasPrefix("unix:") ? String(url.dropFirst(5)) : nil
         for name in ["SQUIRE_URL"] + env { setenv(name, socket == nil ? url : "http://localhost", 1) }
-        if let socket { setenv("SQUIRE_SOCKET", socket, 1) }
+        // The command may go elsewhere.
+        if let socket { setenv("SQUIRE_SOCKET", RealPath.of(socket) ?? socket, 1) }
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
         arguments.append(nil)
         defer { for argument in arguments { free(argument) } }

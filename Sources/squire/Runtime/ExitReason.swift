@@ -17,7 +17,7 @@ enum ExitReason: Int32, CaseIterable {
         case .malformed: "malformed input"
         case .unreachable: "the API cannot be reached"
         case .notWritable: "the session file cannot be written"
-        case .inputOutput: "I/O (a listener that cannot bind)"
+        case .inputOutput: "I/O (a listener that cannot bind, output that cannot be written)"
         case .tryLater: "try again later"
         case .loginNeeded: "a login is needed"
         case .configuration: "configuration error"

@@ -40,7 +40,9 @@ enum Loading {
         let open = loaded.blanks.filter { !$0.isExample }
         guard open.isEmpty else {
             throw ConfigurationError(
-                open.map { .init(source: loaded.path ?? "squire", line: $0.line, message: "\($0.name) is for you to fill in") }
+                open.map {
+                    .init(source: loaded.path ?? "squire", line: $0.line, message: "\($0.name) is for you to fill in")
+                }
             )
         }
         try allow(loaded, loader)

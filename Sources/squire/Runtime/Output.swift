@@ -2,6 +2,7 @@ import Credentials
 import Platform
 import Settings
 import Support
+import Threads
 
 /// The end of a command that did not work out: what to say, and the code (sysexits(3)).
 struct ExitFailure: Error {
@@ -92,8 +93,16 @@ enum Output {
     }
 
     static func write(_ descriptor: Int32, _ text: String) {
-        _ = SystemCall.writeAll(descriptor, text.utf8)
+        // A reader that has had enough is no failure.
+        guard !SystemCall.writeAll(descriptor, text.utf8), descriptor == 1, errno != EPIPE else { return }
+        let error = SystemError("standard output cannot be written")
+        lost.with { $0 = $0 ?? error }
     }
+
+    /// Why something that was to stand on standard output does not; nil if all does.
+    static var problem: SystemError? { lost.with { $0 } }
+
+    private static let lost = Guarded<SystemError?>(nil)
 
     /// One line from standard input, without its end; asks with `prompt`, and without echo, when a person is there. Nil
     /// at the end. A line is cut at 64 KiB, which is more than any secret has.

@@ -61,7 +61,9 @@ struct SignIn {
         guard let tokens = finder.find(in: response.body, wall: SystemClock().wall()),
             tokens.accessToken.isJWT || !configuration.session.tokensAreJWTs
         else {
-            throw ExitFailure.malformed("squire: the API's answer to the sign-in holds no token at \(finder.token): see session.refresh.token")
+            throw ExitFailure.malformed(
+                "squire: the API's answer to the sign-in holds no token at \(finder.token): see session.refresh.token"
+            )
         }
         return .signedIn(tokens)
     }

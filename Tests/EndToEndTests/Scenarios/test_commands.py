@@ -133,6 +133,17 @@ access: {same-user: perhaps}
 
 
 class Sessions(Scenario):
+    def test_output_that_cannot_be_written_is_no_success(self):
+        """What is left of it may look whole."""
+        config = self.config(self.upstream().url)
+        self.save_token(jwt(), config)
+        for command in (["token"], ["status", "--json"], ["check"]):
+            with open("/dev/full", "w") as full:
+                result = subprocess.run([SQUIRE, *command, "--config", config], stdout=full, stderr=subprocess.PIPE, text=True, timeout=LIMIT,
+                                        env=clean_environment(**self.env))
+            self.assertEqual((result.returncode, result.stderr),
+                             (74, "squire: standard output cannot be written: No space left on device\n"), command)
+
     def test_login_token_status_logout(self):
         playground = self.playground()
         config = self.config(playground)
