@@ -144,6 +144,21 @@ class Install(Place):
                 run(self.install, "--uninstall", self.prefix)
                 self.assertFalse(self.prefix.exists())
 
+    def test_it_leaves_no_temporary_files_where_it_is_cut_short(self):
+        temporary, shim = self.directory / "temporary", self.directory / "shim"
+        for path in (temporary, shim): path.mkdir()
+        # In the middle of what is written.
+        (shim / "mv").write_text('#!/bin/sh\ncase $3 in */_squire) kill -"$KIND" "$PPID"; exit 1 ;; esac\nexec /bin/mv "$@"\n')
+        (shim / "mv").chmod(0o755)
+        for kind, code in (("HUP", 129), ("INT", 130), ("PIPE", 141), ("TERM", 143)):
+            with self.subTest(kind):
+                run(self.install, self.prefix, code=code, PATH=f"{shim}:{os.environ['PATH']}", KIND=kind, TMPDIR=str(temporary))
+                self.assertTrue((self.prefix / "bin/squire").exists())
+                self.assertEqual([path for path in self.files() if "/." in path], [])
+                self.assertEqual(os.listdir(temporary), [])
+                run(self.install, "--uninstall", self.prefix)
+                self.assertFalse(self.prefix.exists())
+
     def test_what_cannot_be_removed_is_named_and_removed_the_next_time(self):
         run(self.install, self.prefix)
         page = self.prefix / "share/man/man1/squire.1"
