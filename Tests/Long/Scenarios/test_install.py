@@ -96,9 +96,126 @@ class Install(Place):
         self.assertIn("bin/squire is there, and not from here", said)
         self.assertEqual(self.files(), ["bin", "bin/squire"])
 
+    def test_what_is_in_the_way_is_refused_before_anything_is_made(self):
+        precious = self.directory / "precious"
+        precious.write_text("mine")
+        (self.directory / "elsewhere").mkdir()
+        ways = {
+            "bin": lambda path: path.write_text("mine"),
+            "bin/squire": lambda path: path.mkdir(),
+            "share/doc/squire/examples": lambda path: path.symlink_to(self.directory / "missing"),
+            "share/squire/installed": lambda path: path.symlink_to(precious),
+            "share/squire/squire.schema.json": lambda path: path.symlink_to(self.directory / "elsewhere"),
+        }
+        for path, obstruct in ways.items():
+            with self.subTest(path):
+                (self.prefix / path).parent.mkdir(parents=True)
+                obstruct(self.prefix / path)
+                before = self.files()
+                self.assertIn(f"/{path} is", run(self.install, self.prefix, code=73).stderr)
+                self.assertEqual(self.files(), before)
+                self.assertEqual(precious.read_text(), "mine")
+                self.assertEqual(os.listdir(self.directory / "elsewhere"), [])
+                shutil.rmtree(self.prefix)
+
+    def test_no_name_beside_what_is_installed_is_written_to(self):
+        precious = self.directory / "precious"
+        precious.write_text("mine")
+        (self.prefix / "bin").mkdir(parents=True)
+        (self.prefix / "bin/squire.new").symlink_to(precious)
+        (self.prefix / "share/squire/squire.schema.json.new").mkdir(parents=True)
+        (self.prefix / "share/squire/installed.new").write_text("mine")
+        before = self.files()
+        for _ in range(2): run(self.install, self.prefix)
+        self.assertEqual(precious.read_text(), "mine")
+        self.assertTrue((self.prefix / "bin/squire.new").is_symlink())
+        self.assertEqual((self.prefix / "share/squire/installed.new").read_text(), "mine")
+        self.assertEqual([path for path in self.files() if "/." in path], [], "temporary files")
+        run(self.install, "--uninstall", self.prefix)
+        self.assertEqual(self.files(), before)
+
+    def test_everybody_reads_it_and_only_its_owner_writes_it_whatever_the_umask(self):
+        for umask in ("077", "000"):
+            with self.subTest(umask):
+                run("/bin/sh", "-c", f'umask {umask}; exec "$0" "$1"', self.install, self.prefix)
+                for path in (self.prefix, *self.prefix.rglob("*")):
+                    wanted = 0o755 if path.is_dir() or path.parent.name == "bin" else 0o644
+                    self.assertEqual(oct(path.stat().st_mode & 0o7777), oct(wanted), path)
+                run(self.install, "--uninstall", self.prefix)
+                self.assertFalse(self.prefix.exists())
+
+    def test_it_leaves_no_temporary_files_where_it_is_cut_short(self):
+        temporary, shim = self.directory / "temporary", self.directory / "shim"
+        for path in (temporary, shim): path.mkdir()
+        # In the middle of what is written.
+        (shim / "mv").write_text('#!/bin/sh\ncase $3 in */_squire) kill -"$KIND" "$PPID"; exit 1 ;; esac\nexec /bin/mv "$@"\n')
+        (shim / "mv").chmod(0o755)
+        for kind, code in (("HUP", 129), ("INT", 130), ("PIPE", 141), ("TERM", 143)):
+            with self.subTest(kind):
+                run(self.install, self.prefix, code=code, PATH=f"{shim}:{os.environ['PATH']}", KIND=kind, TMPDIR=str(temporary))
+                self.assertTrue((self.prefix / "bin/squire").exists())
+                self.assertEqual([path for path in self.files() if "/." in path], [])
+                self.assertEqual(os.listdir(temporary), [])
+                run(self.install, "--uninstall", self.prefix)
+                self.assertFalse(self.prefix.exists())
+
+    def test_what_cannot_be_removed_is_named_and_removed_the_next_time(self):
+        run(self.install, self.prefix)
+        page = self.prefix / "share/man/man1/squire.1"
+        page.unlink()
+        page.mkdir()
+        said = run(self.install, "--uninstall", self.prefix, code=1).stderr
+        self.assertIn(f"the file {page} cannot be removed", said)
+        self.assertEqual([path for path in self.files() if not (self.prefix / path).is_dir()], ["share/squire/installed"])
+        page.rmdir()
+        run(self.install, "--uninstall", self.prefix)
+        self.assertFalse(self.prefix.exists())
+
+    def test_a_prefix_is_the_same_place_however_it_is_written(self):
+        (self.directory / "here/below").mkdir(parents=True)
+        (self.directory / "link").symlink_to(self.directory / "here/below")
+        for written in (f"{self.directory}//a place/", f"{self.directory}/./missing/../a place//.", "missing/../../a place",
+                        f"{self.directory}/link/../../a place"):
+            with self.subTest(written):
+                said = run("/bin/sh", "-c", 'cd "$0" && exec "$1" "$2"', self.directory / "here", self.install, written).stderr
+                self.assertIn(f" is in {self.prefix}/bin,", said)
+                self.assertIn(f"--uninstall '{self.prefix}'\n", said)
+                self.assertEqual(sorted(os.listdir(self.directory)), ["a place", "here", "link"])
+                run(self.install, "--uninstall", self.prefix)
+                self.assertFalse(self.prefix.exists())
+                self.assertEqual(os.listdir(self.directory / "here"), ["below"])
+
+    def test_a_shell_reads_what_is_printed_as_it_is_meant(self):
+        for name in ("a b'c\"d$(e)`f", "ä", "plain"):
+            with self.subTest(name):
+                prefix = self.directory / name
+                said = run(self.install, prefix, PATH="/usr/bin:/bin").stderr
+                export = said.split("start-up file:  ")[1].split("   (fish")[0]
+                again = said.split("config/install ")[1].rstrip("\n")
+                shown = run("/bin/sh", "-c", f'{export}; printf "%s\\n" "$PATH" {again}', PATH="/usr/bin").stdout
+                self.assertEqual(shown.splitlines(), [f"{prefix}/bin:/usr/bin", "--uninstall", str(prefix)])
+                run("/bin/sh", "-c", f'"$0" {again}', self.install)
+                self.assertFalse(prefix.exists())
+
+    def test_a_program_that_is_no_squire_is_not_installed(self):
+        other = self.directory / "other"
+        other.write_text("#!/bin/sh\necho squire-like 1\n")
+        other.chmod(0o755)
+        for program in ("/bin/true", "/bin/ls", other, self.directory, self.directory / "missing", "squire"):
+            with self.subTest(program):
+                said = run(self.install, self.prefix, code=69, SQUIRE_BINARY=str(program)).stderr
+                self.assertRegex(said, "install: .*(is no Squire|does not run)")
+                self.assertFalse(self.prefix.exists())
+
     def test_usage(self):
         run(self.install, "--prefix", code=64)
+        run(self.install, "--uninstall", "--prefix", code=64)
         run(self.install, "/a", "/b", code=64)
+        run(self.install, "", code=64)
+        for character in "\n\t\x1b":
+            said = run(self.install, f"{self.directory}/a{character}b", code=64).stderr
+            self.assertIn("PREFIX has a newline or another control character", said)
+        self.assertEqual(os.listdir(self.directory), [])
 
     @unittest.skipUnless(shutil.which("mandoc"), "mandoc is not here")
     def test_the_manual_has_no_faults(self):
