@@ -38,12 +38,12 @@ struct Case: Hashable, Codable, Sendable, CustomTestStringConvertible {
     }
 }
 
-/// Three cases at a time: most of what they do is to wait. One that is alone has all places, when no other waits for
+/// Four cases at a time: most of what they do is to wait. One that is alone has all places, when no other waits for
 /// one.
 actor Slots {
     static let shared = Slots()
 
-    private static let count = 3
+    private static let count = 4
     private var free = Slots.count
     private var waiting: [(needs: Int, continuation: CheckedContinuation<Void, Never>)] = []
 
