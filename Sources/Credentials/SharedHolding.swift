@@ -36,18 +36,18 @@ extension SessionRecord {
             guard let identity, known?["ended"]?.bool == true, there == place else { return .shared(.nothing) }
             return .shared(.ended(identity))
         }
-        switch known {
-        case nil, .null: return .own
+        guard let known, known != .null else { return .own }
+        switch known["of"] {
+        // It speaks of a logout, or of other tokens: another Squire, or a person, has put these in since.
+        case nil where known["ended"]?.bool == true: return .own
+        case .string(let of)? where of != spent: return .own
+        case .string?:
+            guard let identity, let there else { break }
+            return there == place ? .shared(.tokens(identity)) : .elsewhere(place: there)
         default: break
         }
-        // It says of which tokens it speaks, or of a logout: another Squire, or a person, may have put in others since.
-        if let known, known["of"] == nil, known["ended"]?.bool == true { return .own }
-        if let known, case .string(let of)? = known["of"], of != spent { return .own }
         // What says that others have the token, and cannot be read, is believed: alone, nobody may refresh it.
-        guard let identity, let there, known?["of"]?.string == spent else {
-            return .elsewhere(place: "a place that the session file does not tell")
-        }
-        return there == place ? .shared(.tokens(identity)) : .elsewhere(place: there)
+        return .elsewhere(place: "a place that the session file does not tell")
     }
 
     /// The identity of the tokens that are held, or of the logout that ended them, and where they are shared.

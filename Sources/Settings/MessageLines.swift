@@ -9,19 +9,25 @@ public enum MessageLines {
         guard width >= leastWidth else { return text }
         return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
             let isProse = line.first != " " && !line.contains("  ") && !line.lowercased().hasPrefix("usage:")
-            return line.unicodeScalars.count > width && isProse ? fold(line, width) : String(line)
+            return line.unicodeScalars.count > width && isProse ? filled(parts(of: line), width) : String(line)
         }.joined(separator: "\n")
     }
 
-    private static func fold(_ line: Substring, _ width: Int) -> String {
+    /// The parts in lines of at most `width` columns, as far as none is longer; `indentation` begins each line but the
+    /// first. What stands alone has a line of its own.
+    static func filled(
+        _ parts: [(text: String, standsAlone: Bool)],
+        _ width: Int,
+        indentation: String = ""
+    ) -> String {
         var lines: [String] = []
         var standsAlone = false
-        for part in parts(of: line) {
+        for part in parts {
             let length = part.text.unicodeScalars.count
             if let last = lines.last, !standsAlone, !part.standsAlone, last.unicodeScalars.count + 1 + length <= width {
                 lines[lines.count - 1] += " " + part.text
             } else {
-                lines.append(part.text)
+                lines.append((lines.isEmpty ? "" : indentation) + part.text)
             }
             standsAlone = part.standsAlone
         }

@@ -12,19 +12,7 @@ public enum UsageLines {
     }
 
     private static func fold(_ line: Substring) -> String {
-        var lines: [String] = []
-        for part in parts(of: line) {
-            guard let last = lines.last else {
-                lines.append(part)
-                continue
-            }
-            if last.utf8.count + 1 + part.utf8.count <= width {
-                lines[lines.count - 1] += " " + part
-            } else {
-                lines.append("         " + part)
-            }
-        }
-        return lines.joined(separator: "\n")
+        MessageLines.filled(parts(of: line).map { ($0, false) }, width, indentation: "         ")
     }
 
     /// The words, but for what belongs together: `[--header <'Name: value'> ...]`, `-- <command> ...`.

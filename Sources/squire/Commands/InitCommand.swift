@@ -60,14 +60,10 @@ struct InitCommand: ParsableCommand {
         if schema { return Output.write(1, ConfigurationSchema.text) }
         let new = try self.new()
         let path = config ?? ConfigurationLoader.unaskedName
+        // What a page says to write into may not be there yet. One that cannot be had is said by the writing.
+        try? SessionFile(path: path).makeDirectory()
         do throws(SystemError) {
-            do throws(SystemError) {
-                try new.write(to: path)
-            } catch {
-                // What a page says to write into may not be there yet.
-                guard error.code == ENOENT, (try? SessionFile(path: path).makeDirectory()) != nil else { throw error }
-                try new.write(to: path)
-            }
+            try new.write(to: path)
         } catch {
             throw Self.failure(error, path)
         }
