@@ -76,7 +76,7 @@ let package = Package(
             pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]
         ),
-        // The libcrypto that libcurl brings along: another library of the kind would be 4 MB of the program.
+        // The libcrypto that libcurl brings along: swift-crypto was 3.6 MB of the program.
         .systemLibrary(
             name: "CCrypto",
             pkgConfig: "libcrypto",
