@@ -135,8 +135,8 @@ public struct ConfigurationLoader {
             return "no configuration: \(other) is there, and is not looked for. Rename it to \(name), or name it: "
                 + naming(other)
         }
-        return "no configuration: squire init writes a first one, --config FILE names one, and without any "
-            + "--upstream URL says where to. Looked for: \(Self.unaskedName), \(homePath). To try Squire first: "
+        return "no configuration: squire init writes a first one, --config FILE names one, and none is "
+            + "needed with --upstream URL. Looked for: \(Self.unaskedName), \(homePath). To try Squire first: "
             + "squire demo"
     }
 
@@ -184,7 +184,7 @@ public struct ConfigurationLoader {
             issues: issues,
             overrides: overrides,
             environment: environment,
-            directory: path.map(TextFile.directory(of:)) ?? "."
+            directory: path.map(ParentDirectory.of) ?? "."
         )
         sections.serviceAccount = serviceAccount
         let configuration = sections.read()

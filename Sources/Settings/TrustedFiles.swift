@@ -56,7 +56,7 @@ struct TrustedFiles {
             ),
         ])
         let draft = path + ".new"
-        guard (try? SessionFile(path: path).makeDirectory()) != nil else { return false }
+        guard (try? ParentDirectory.make(for: path)) != nil else { return false }
         guard PrivateFile.create(draft, Array((document.serialized(pretty: true) + "\n").utf8)) else { return false }
         if rename(draft, path) == 0 { return true }
         unlink(draft)

@@ -25,7 +25,8 @@ extension SharedKeyFile {
             unlink(path)
             throw error
         }
-        synchronizeDirectory(of: path)
+        // Best effort: some file systems have no such thing, and the file itself is there.
+        try? ParentDirectory.synchronize(of: path)
         return result
     }
 
@@ -50,7 +51,7 @@ extension SharedKeyFile {
             guard text.count <= maxBytes else { throw .tooManyKeys }
             try fill(file, text)
             guard rename(partial, place) == 0 else { throw .unwritable(errno) }
-            synchronizeDirectory(of: place)
+            try? ParentDirectory.synchronize(of: place)
             return result
         } catch {
             unlink(partial)
@@ -72,13 +73,5 @@ extension SharedKeyFile {
         guard fchmod(file.number, 0o600) == 0, file.writeAll(bytes), file.synchronize() else {
             throw .unwritable(errno)
         }
-    }
-
-    /// Best effort: some file systems have no such thing, and the file itself is there.
-    private static func synchronizeDirectory(of path: String) {
-        let end = path.lastIndex(of: "/")
-        let directory = end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        guard let handle = try? FileDescriptor.open(directory, O_RDONLY | O_DIRECTORY) else { return }
-        _ = handle.synchronize()
     }
 }
