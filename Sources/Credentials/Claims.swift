@@ -11,7 +11,8 @@ public struct Claims: Equatable, Sendable {
     init?(token: String) {
         let segments = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard segments.count == 3, let payload = Base64URL.decode(Substring(segments[1])),
-            let json = JSONValue(parsing: payload), case .object = json
+            // What else stands there, a name with half a character, is the issuer's.
+            let json = JSONValue(parsing: payload) ?? JSONValue(lenient: payload), case .object = json
         else { return nil }
         subject = json["sub"]?.string ?? json["sub"]?.integer.map(String.init)
         issuedAt = json["iat"]?.numericDate
@@ -25,11 +26,25 @@ public struct Claims: Equatable, Sendable {
     /// Longest life in seconds. Longer claims are cut to it, so that they cannot overflow.
     static let longestLife = 100 * 365 * 86_400
 
-    /// The token's life in seconds: `exp - nbf`. Not `exp - iat`, because `iat` is the time of the first login. Nil if
-    /// the token does not say, or claims to expire before it begins.
-    public var lifetime: Int? {
+    /// The token's life in seconds: `exp - nbf`. Not `exp - iat`, because `iat` may be the time of the first login. Nil
+    /// if the token does not say, or claims to expire before it begins.
+    public var lifetime: Int? { life(from: notBefore) }
+
+    /// The life in seconds of what is issued anew each time: `exp - iat`.
+    public var lifetimeSinceIssue: Int? { life(from: issuedAt) }
+
+    private func life(from start: Int?) -> Int? {
         guard let expiresAt, let start, expiresAt > start else { return nil }
         return min(expiresAt - start, Self.longestLife)
+    }
+
+    /// When the token ends, seconds since 1970 by this machine's clock, which says `now` at its receipt; nil if that
+    /// cannot be known. By `exp` where the token does not say when it begins, but a clock that is ahead does not make
+    /// it live longer than it ever did.
+    func end(receivedAt now: Int) -> Int? {
+        if let lifetime { return now + lifetime }
+        guard notBefore == nil, let expiresAt, expiresAt > now else { return nil }
+        return min(expiresAt, now + (lifetimeSinceIssue ?? Self.longestLife))
     }
 }
 

@@ -1,4 +1,4 @@
-import Platform
+public import Platform
 
 /// What a process that died left where the new file is made.
 extension SessionFile {
@@ -41,6 +41,20 @@ extension SessionFile {
 
     /// True if something may lie there. One stat(2), without the lock.
     var hasLeftover: Bool { PrivateFile.exists(temporaryPath) }
+
+    /// Waits, up to `limit`, for a refresh that another process has under way: once it is answered, what the file holds
+    /// is dead. False if it still runs then. One stat(2) where there is none.
+    public func waitForRefresh(limit: Duration) -> Bool {
+        guard hasLeftover else { return true }
+        do throws(SessionFileError) {
+            guard let handle = try lock(waitLimit: limit, isOver: { !hasLeftover }) else { return !hasLeftover }
+            handle.unlock()
+            return true
+        } catch {
+            // Whoever cannot lock it is told when something has to be written.
+            return true
+        }
+    }
 
     /// Renames a leftover record into place, durably.
     func completeLeftover() throws(SessionFileError) {

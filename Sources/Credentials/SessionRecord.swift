@@ -57,7 +57,9 @@ public struct SessionRecord: Sendable, Equatable {
     }
     /// What the next refresh spends, where that is not the token itself (RFC 6749 section 1.5).
     public private(set) var refreshToken: Token? {
-        get { document["refresh_token"]?.string.flatMap { try? Token(pasted: $0) } }
+        get {
+            document["refresh_token"]?.string.flatMap { (try? Token(issuedToRefresh: $0)) ?? (try? Token(pasted: $0)) }
+        }
         set { document["refresh_token"] = newValue.map { .string($0.value) } }
     }
     public var held: HeldTokens { HeldTokens(accessToken: token, refreshToken: refreshToken) }
@@ -235,9 +237,8 @@ public struct SessionRecord: Sendable, Equatable {
     private static func expiry(of token: Token, _ arrival: Arrival, lifetime: Int?, now: Int) -> Int? {
         let claims = token.claims
         if arrival == .given { return claims?.expiresAt }
-        if let life = lifetime ?? claims?.lifetime { return now + bounded(life) }
-        guard let end = claims?.expiresAt, claims?.start == nil, end > now else { return nil }
-        return end
+        if let lifetime { return now + bounded(lifetime) }
+        return claims?.end(receivedAt: now)
     }
 
     /// What was counted belongs to the login that is replaced.

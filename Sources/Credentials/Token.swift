@@ -37,15 +37,25 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
         self = token
     }
 
-    /// Takes a token out of an issuer's answer, as it is: nothing around it is cut off. One that holds what shells and
-    /// other languages quote with is refused: no known issuer needs these, and whoever answers in its place may want them
-    /// to be run.
+    /// Takes an access token out of an issuer's answer, as it is: nothing around it is cut off. One that holds what shells
+    /// and other languages quote with is refused: no known issuer needs these, and whoever answers in its place may want
+    /// them to be run. So is one in brackets: it is a page, or holds a token.
     public init(issued text: String) throws(TokenProblem) {
         if text.isEmpty { throw .empty }
         if text.utf8.count > Self.maxBytes { throw .tooLong }
+        if let wrapping = Self.wrapping(Substring(text)) { throw .badCharacter(wrapping, position: 1) }
         guard text.utf8.allSatisfy({ Self.isAllowed($0) && !Self.isQuoting($0) }), let token = Token(text) else {
             throw Self.problem(in: Substring(text)) { !Self.isAllowed($0) || Self.isQuoting($0) }
         }
+        self = token
+    }
+
+    /// Takes a refresh token out of an issuer's answer, as it is. Any visible character may be in it (RFC 6749 appendix
+    /// A.17), as Microsoft's have `$`: it goes back to its issuer only, and nowhere else is it written.
+    public init(issuedToRefresh text: String) throws(TokenProblem) {
+        if text.isEmpty { throw .empty }
+        if text.utf8.count > Self.maxBytes { throw .tooLong }
+        guard let token = Token(text) else { throw Self.problem(in: Substring(text)) { !Self.isAllowed($0) } }
         self = token
     }
 

@@ -28,6 +28,17 @@ public struct TokenSet: Equatable, Sendable {
 
     /// What the next refresh spends: rotations are told apart by it.
     public var spent: Token { refreshToken ?? accessToken }
+
+    /// With how long it lives by the issuer's own clock, which said `date` (seconds since 1970) when it answered, where
+    /// neither the answer nor the token's claims say it otherwise.
+    public func dated(_ date: Int?) -> TokenSet {
+        guard expiresIn == nil, let date, let claims = accessToken.claims, claims.notBefore == nil,
+            let end = claims.expiresAt, end > date
+        else { return self }
+        var tokens = self
+        tokens.expiresIn = min(end - date, Claims.longestLife)
+        return tokens
+    }
 }
 
 /// The tokens that a session holds. Either may be missing.

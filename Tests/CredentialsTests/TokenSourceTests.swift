@@ -155,7 +155,9 @@ import Threads
 
     /// It was spent, and what came with it cannot be used: the refresh token is saved, the access token stays.
     @Test func uselessTokensAreSavedAndNotUsed() throws {
-        let source = ListedSource([.misconfigured(reason: "token_type is DPoP", tokens: Self.set("x", "r2"))])
+        let source = ListedSource([
+            .misconfigured(reason: "token_type is DPoP", tokens: UnusableTokens(Self.set("x", "r2")))
+        ])
         let file = Self.file()
         let session = try Self.session(source, file)
         Self.adopt(session, Self.set("a", "r1"))

@@ -21,6 +21,41 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
         #expect(Mirror(reflecting: token).children.isEmpty)
     }
 
+    private static func token(_ claims: String) throws -> Token {
+        try #require(Token("e30.\(Base64URL.encode(Array(claims.utf8))).c2ln"))
+    }
+
+    /// Without `nbf`: some issuers leave `iat` at the first login, so that `exp - iat` grows.
+    @Test(
+        arguments: [
+            (#""iat":1000000,"exp":1003600"#, 1_003_600), (#""iat":5,"exp":1000600"#, 1_000_600),
+            (#""exp":1000600"#, 1_000_600),
+            (#""iat":0,"exp":1000600"#, 1_000_600), (#""iat":1000000,"exp":1000000"#, nil), (#""exp":999999"#, nil),
+            // This machine's clock is behind.
+            (#""iat":2000000,"exp":2003600"#, 1_003_600), (#""iat":9,"nbf":2000000,"exp":2003600"#, 1_003_600),
+            (#""iat":1e300,"exp":1e300"#, nil),
+        ] as [(String, Int?)]
+    )
+    func lifeIsNeverExpMinusIatAlone(_ claims: String, _ end: Int?) throws {
+        let token = try Self.token("{\(claims)}")
+        var record = SessionRecord()
+        record.put(TokenSet(accessToken: token), .refresh, now: 1_000_000)
+        if claims.contains("e300") { return #expect((record.expiresAt ?? .max) > 1_000_000) }
+        #expect(record.expiresAt == end)
+        // By the issuer's clock, which its answer says.
+        let dated = TokenSet(accessToken: token).dated(2_000_000)
+        #expect(dated.expiresIn == (claims.contains("2003600") && !claims.contains("nbf") ? 3600 : nil))
+    }
+
+    @Test(arguments: [
+        #""name":"Jo\ud83d","#,
+        #""deep":\#(String(repeating: "[", count: 1900) + String(repeating: "]", count: 1900)),"#,
+    ])
+    func claimsBesideWhatIsBroken(_ odd: String) throws {
+        let claims = try #require(Self.token(#"{\#(odd)"exp":2000,"nbf":1000,"sub":"42"}"#).claims)
+        #expect(claims.subject == "42" && claims.lifetime == 1000)
+    }
+
     @Test(arguments: ["", "a b", "a\r\nX: y", "ä", "a\u{7F}", String(repeating: "a", count: 17_000)])
     func refused(_ text: String) {
         #expect(Token(text) == nil)
@@ -44,6 +79,27 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
         #expect(try Token(pasted: text).value == text)
         let problem = #expect(throws: TokenProblem.self) { try Token(issued: text) }
         #expect(problem?.description.contains("character 4") == true)
+    }
+
+    /// Microsoft's for personal accounts end with `$$`.
+    @Test(arguments: ["M.C500_BAY.0.U.-Cabc!def*ghi$$", "a'b\"c`d\\e", "<r>", "{r}"])
+    func whatRefreshesMayHoldAnyVisibleCharacter(_ text: String) throws {
+        #expect(try Token(issuedToRefresh: text).value == text)
+        #expect(throws: TokenProblem.self) { try Token(issued: text) }
+        var record = SessionRecord()
+        record.putRefreshToken(try Token(issuedToRefresh: text), now: 1_000_000)
+        #expect(SessionRecord(parsing: record.serialized())?.refreshToken?.value == text)
+    }
+
+    @Test(arguments: ["", "a b", "a\n", "a\u{7F}", "\u{80}", " a", String(repeating: "a", count: 17_000)])
+    func whatRefreshesMustNotHold(_ text: String) {
+        #expect(throws: TokenProblem.self) { try Token(issuedToRefresh: text) }
+    }
+
+    @Test(arguments: ["<html>", "{token}", "[a]"])
+    func whatIsInBracketsIsNoIssuedToken(_ text: String) {
+        let problem = #expect(throws: TokenProblem.self) { try Token(issued: text) }
+        #expect(problem?.description.contains("character 1") == true)
     }
 
     @Test(arguments: [

@@ -171,6 +171,32 @@ import TokenSources
         #expect(Self.outcome(Self.response(200, body)) == expected)
     }
 
+    @Test(
+        "Of what came only the next refresh token can be used: it is kept",
+        arguments: [
+            (#"{"r":"next"}"#, "misconfigured next"), (#"{"r":"next","data":{"token":"a b"}}"#, "misconfigured next"),
+            (#"{"r":"a$$","data":{"token":""}}"#, "misconfigured a$$"), (#"{"r":"held"}"#, "lost kept"),
+            (#"{"r":"a b","data":{"token":"new"}}"#, "lost kept"),
+            (#"{"r":"next","data":{"token":"new"}}"#, "refreshed new -"),
+        ]
+    )
+    func refreshTokenAlone(_ body: String, _ expected: String) {
+        let judge = Self.judge { $0.refreshToken = "/r" }
+        let old = HeldTokens(accessToken: Token("old"), refreshToken: Token("held"))
+        let outcome = judge.outcome(Self.response(200, body), old: old, wall: Self.wall)
+        guard case .misconfigured(let reason, let tokens) = outcome else {
+            return #expect(Self.word(outcome) == expected)
+        }
+        #expect("misconfigured \(tokens?.refreshToken?.value ?? "-")" == expected && reason.contains("/data/token"))
+    }
+
+    @Test func uselessTokenIsNamed() {
+        let response = Self.response(200, #"{"data":{"token":"a$b"}}"#)
+        let outcome = Self.judge().outcome(response, old: Self.old, wall: Self.wall)
+        guard case .lost(let reason, _) = outcome else { return #expect(Bool(false)) }
+        #expect(reason.contains("character 2 is '$'"))
+    }
+
     @Test func invalidUTF8AndUTF16AreRead() {
         let text = #"{"name":"é","data":{"token":"new"}}"#
         let latin1 = text.unicodeScalars.map { UInt8($0.value) }

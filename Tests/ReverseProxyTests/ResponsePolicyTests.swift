@@ -166,6 +166,8 @@ import Testing
     @Test(arguments: [
         ("a=1; Domain=up.example; Secure; HttpOnly", "a=1; HttpOnly"), ("a=1; domain=.EXAMPLE;secure", "a=1"),
         ("a=1; SameSite=None; Secure; Path=/x", "a=1; SameSite=Lax; Path=/x"),
+        ("a=1; Secure; Path=/; SameSite=None; Partitioned", "a=1; Path=/; SameSite=Lax"),
+        ("a=1;PARTITIONED ; HttpOnly", "a=1; HttpOnly"), ("partitioned=1; Secure", "partitioned=1"),
         (
             "a=\"x,y\"; Max-Age=5; SameSite=Strict; Priority=High",
             "a=\"x,y\"; Max-Age=5; SameSite=Strict; Priority=High"

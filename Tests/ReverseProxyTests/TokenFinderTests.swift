@@ -8,7 +8,7 @@ import TokenSources
         var recipe = SessionConfiguration.Refresh(method: "POST", path: "/", token: "/t")
         recipe.expiresIn = "/in"
         recipe.expiresAt = "/at"
-        return TokenFinder(recipe).find(in: Array(body.utf8), wall: 1000)
+        return TokenFinder(recipe).find(in: Array(body.utf8), date: nil, wall: 1000)
     }
 
     @Test(
@@ -27,7 +27,8 @@ import TokenSources
     @Test func spansMayBeMinutesAndClockTimes() throws {
         var recipe = SessionConfiguration.Refresh(method: "POST", path: "/", token: "/t")
         recipe.expiresIn = .init("/in", unit: .minutes)
-        let find = { (body: String) in TokenFinder(recipe).find(in: Array(body.utf8), wall: 1000)?.expiresIn }
+        let find = { (body: String) in TokenFinder(recipe).find(in: Array(body.utf8), date: nil, wall: 1000)?.expiresIn
+        }
         #expect(find(#"{"t":"abc","in":10}"#) == 600)
         #expect(find(#"{"t":"abc","in":"1:00:00"}"#) == 3600)
     }
@@ -35,7 +36,7 @@ import TokenSources
     @Test func refreshTokenThatCannotBeKeptMakesTheAnswerUseless() {
         var recipe = SessionConfiguration.Refresh(method: "POST", path: "/", token: "/t")
         recipe.refreshToken = "/r"
-        let find = { (body: String) in TokenFinder(recipe).find(in: Array(body.utf8), wall: 1000) }
+        let find = { (body: String) in TokenFinder(recipe).find(in: Array(body.utf8), date: nil, wall: 1000) }
         #expect(find(#"{"t":"abc","r":"next"}"#)?.refreshToken == Token("next"))
         #expect(find(#"{"t":"abc","r":""}"#)?.accessToken == Token("abc"))
         #expect(find(#"{"t":"abc","r":"a b"}"#) == nil)

@@ -30,7 +30,8 @@ import Upstream
                 + (tokens.expiresIn.map { "\($0)" } ?? "-")
         case .unchanged(let expiresIn, _): "unchanged " + (expiresIn.map { "\($0)" } ?? "-")
         case .refused: "refused"
-        case .misconfigured(_, let tokens): "misconfigured" + (tokens == nil ? "" : " saved")
+        case .misconfigured(_, let tokens):
+            "misconfigured" + (tokens.map { " saved \($0.refreshToken?.value ?? "-")" } ?? "")
         case .unavailable(_, let retryAfter, let mayHaveRotated, _):
             "unavailable" + (retryAfter.map { " \($0)" } ?? "") + (mayHaveRotated ? " rotated" : "")
         case .unreachable: "unreachable"
@@ -64,7 +65,13 @@ import Upstream
             (200, #"{"access_token":"old-access","refresh_token":"old-refresh"}"#, "unchanged -"),
             (200, #"{"access_token":"new","error":"what"}"#, "obtained new old-refresh -"),
             (200, #"{"access_token":"00D!AQ|x^1#2"}"#, "obtained 00D!AQ|x^1#2 old-refresh -"),
-            (200, #"{"access_token":"a","refresh_token":"'b'"}"#, "lost kept"),
+            (200, #"{"access_token":"a","refresh_token":"'b'$$"}"#, "obtained a 'b'$$ -"),
+            // Of what came only the next refresh token can be used.
+            (200, #"{"refresh_token":"next","expires_in":100}"#, "misconfigured saved next"),
+            (200, #"{"access_token":5,"refresh_token":"next"}"#, "misconfigured saved next"),
+            (200, #"{"access_token":"a'b","refresh_token":"next"}"#, "misconfigured saved next"),
+            (200, #"{"access_token":"<html>","refresh_token":"next"}"#, "misconfigured saved next"),
+            (200, #"{"refresh_token":"old-refresh"}"#, "lost kept"), (200, #"{"refresh_token":"b c"}"#, "lost kept"),
             (200, #"{"ok":false,"error":"invalid_refresh_token"}"#, "refused"),
             (200, "error=bad_refresh_token&error_description=The+refresh+token+is+wrong", "refused"),
             (403, #"{"error":"invalid_grant"}"#, "refused"), (500, #"{"error":"invalid_grant"}"#, "refused"),
@@ -80,8 +87,8 @@ import Upstream
             (400, #"{"error":"access_denied"}"#, "misconfigured"),
             (400, #"{"error":"use_dpop_nonce"}"#, "misconfigured"),
             (400, #"{"error":"invalid_dpop_proof"}"#, "misconfigured"),
-            (200, #"{"access_token":"new","token_type":"DPoP"}"#, "misconfigured saved"),
-            (200, #"{"access_token":"new","token_type":"mac"}"#, "misconfigured saved"),
+            (200, #"{"access_token":"new","token_type":"DPoP"}"#, "misconfigured saved old-refresh"),
+            (200, #"{"access_token":"new","token_type":"mac"}"#, "misconfigured saved old-refresh"),
             (200, #"{"access_token":"new","token_type":"User Access Token"}"#, "obtained new old-refresh -"),
             (400, #"{"error":"temporarily_unavailable"}"#, "unavailable"),
             (400, #"{"error":"slow_down"}"#, "unavailable"),
@@ -194,6 +201,9 @@ import Upstream
         let both = #"{"access_token":"a","id_token":"b","expires_in":60}"#
         #expect(Self.shown(Self.answer(200, both) { $0.token = .idToken }) == "obtained b old-refresh 60")
         #expect(Self.shown(Self.answer(200, #"{"access_token":"a"}"#) { $0.token = .idToken }) == "lost kept")
+        let rotated = Self.answer(200, #"{"access_token":"a","refresh_token":"next"}"#) { $0.token = .idToken }
+        #expect(Self.shown(rotated) == "misconfigured saved next")
+        #expect(Self.reason(rotated).contains("no token at /id_token"))
         let errors = Self.answer(400, #"{"errors":[{"errorType":"invalid_grant"}],"success":false}"#) {
             $0.answer.error = "/errors/0/errorType"
         }

@@ -149,7 +149,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         switch result {
         case .incomplete:
             if stream.hasEnded { return endAfterOutput() }
-            guard case .idle = wait else { return }
+            guard case .idle = wait, !Self.isEmptyLine(input.readable) else { return }
             state = .awaitingRequest(.head)
             stream.setDeadline(nanoseconds: context.proxy.intervals.head, now: now)
         case .failed(let error):
@@ -175,6 +175,15 @@ final class ClientConnection: DescriptorWatchDelegate {
             )
             // While an earlier request ran; this one has to hear of it too.
             if stream.hasEnded { clientEnded() }
+        }
+    }
+
+    /// An empty line behind a request begins no other one: some clients send it (RFC 9112 section 2.2).
+    private static func isEmptyLine(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        switch bytes.count {
+        case 1: bytes[0] == UInt8(ascii: "\r") || bytes[0] == UInt8(ascii: "\n")
+        case 2: bytes[0] == UInt8(ascii: "\r") && bytes[1] == UInt8(ascii: "\n")
+        default: false
         }
     }
 

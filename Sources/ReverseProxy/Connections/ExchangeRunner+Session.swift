@@ -137,7 +137,8 @@ extension ExchangeRunner {
     func learnToken() {
         let now = MonotonicClock.now()
         let finder = TokenFinder(context.configuration.session.refresh)
-        guard let body = decodedBody, let tokens = finder.find(in: body, wall: context.clock.wall()),
+        guard let body = decodedBody,
+            let tokens = finder.find(in: body, date: heldText(.date).first, wall: context.clock.wall()),
             tokens.accessToken.isJWT || !context.configuration.session.tokensAreJWTs
         else { return relayCollected() }
         let ticket = waitForSession(now: now)

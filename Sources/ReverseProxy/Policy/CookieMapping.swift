@@ -4,8 +4,8 @@ import HTTP1
 /// Makes a cookie of the upstream usable for a client that calls this proxy by a loopback name, over plain HTTP: what
 /// nginx's `proxy_cookie_domain`, `proxy_cookie_path` and `proxy_cookie_flags` do. Pure; allocates nothing.
 ///
-/// `Domain` goes if the upstream may set it, `Secure` goes, `SameSite=None`, which needs that, becomes `Lax`, and `Path`
-/// loses the base path. A cookie for another domain, or whose name promises `Secure` (RFC 6265bis section 4.1.3), is
+/// `Domain` goes if the upstream may set it, `Secure` goes, and `Partitioned`, which needs that; `SameSite=None`, which
+/// needs it, too, becomes `Lax`, and `Path` loses the base path. A cookie for another domain, or whose name promises `Secure` (RFC 6265bis section 4.1.3), is
 /// left as it is.
 struct CookieMapping: Sendable {
     /// The upstream's, in lower case.
@@ -40,7 +40,7 @@ struct CookieMapping: Sendable {
         to output: ByteBuffer
     ) {
         let text = UnsafeRawBufferPointer(rebasing: value[attribute.value.range])
-        if span.matches(attribute.name, "secure") { return }
+        if span.matches(attribute.name, "secure") || span.matches(attribute.name, "partitioned") { return }
         if span.matches(attribute.name, "domain"), !text.isEmpty { return }
         output.append(UInt8(ascii: ";"))
         if span.matches(attribute.name, "samesite"), span.matches(attribute.value, "none") {

@@ -15,7 +15,7 @@ public final class ProxyServer: Sendable {
     private let generations: [GenerationTable]
     /// Which worker takes the next connection that is not accepted.
     private let nextAdopted = Atomic<Int>(0)
-    private let sockets: [ListeningSocket]
+    private let sockets: Guarded<[ListeningSocket]>
     /// What the listeners are really bound to.
     public let names: [ListeningSocket.Name]
 
@@ -40,7 +40,7 @@ public final class ProxyServer: Sendable {
         workers: Int,
         recordings: Recordings? = nil
     ) throws(SystemError) {
-        self.sockets = sockets
+        self.sockets = Guarded(sockets)
         names = sockets.map(\.name)
         var threads: [LoopThread] = []
         for index in 0..<max(1, workers) {
@@ -74,7 +74,7 @@ public final class ProxyServer: Sendable {
 
     /// The first worker accepts and deals the connections out in turn.
     private func startListeners() {
-        let (loop, sockets, running) = (threads[0].loop, sockets, running)
+        let (loop, sockets, running) = (threads[0].loop, sockets.with { $0 }, running)
         let loops = threads.map(\.loop)
         loop.execute {
             var next = 0
@@ -143,7 +143,7 @@ public final class ProxyServer: Sendable {
         completion: @escaping @Sendable () -> Void
     ) {
         // A Unix socket's name goes first: nobody may connect to what nobody answers.
-        for socket in sockets { socket.removeName() }
+        for socket in sockets.with({ $0 }) { socket.removeName() }
         let remaining = Countdown(running.count, completion: completion)
         let remainder = Guarded(Remainder())
         let asked = Countdown(running.count) {
@@ -151,8 +151,8 @@ public final class ProxyServer: Sendable {
             if !remainder.isEmpty { waits(remainder) }
         }
         for (thread, running) in zip(threads, running) {
-            thread.loop.execute {
-                running.value.listeners = []
+            thread.loop.execute { [self] in
+                endListeners(of: running)
                 running.value.worker?.drain { part in
                     remainder.with {
                         $0.exchanges += part.exchanges
@@ -169,13 +169,24 @@ public final class ProxyServer: Sendable {
     /// Ends everything that is left, and the threads.
     public func stop() {
         for (thread, running) in zip(threads, running) {
-            thread.loop.execute {
-                running.value.listeners = []
+            thread.loop.execute { [self] in
+                endListeners(of: running)
                 running.value.worker?.stop()
                 running.value.worker = nil
             }
             thread.stop()
         }
-        for socket in sockets { socket.close() }
+    }
+
+    /// Closes the sockets with the listeners, so that whoever comes now is refused at once, and another process may have
+    /// the port. On the worker's loop; only the first has any.
+    private func endListeners(of running: LoopBound<Running>) {
+        guard !running.value.listeners.isEmpty else { return }
+        running.value.listeners = []
+        let closed = sockets.with { sockets in
+            defer { sockets = [] }
+            return sockets
+        }
+        for socket in closed { socket.close() }
     }
 }

@@ -124,14 +124,15 @@ struct RefreshJudge: Sendable {
         guard let json else {
             return .lost(reason: "the answer is not JSON", response: response.body)
         }
-        guard let found = TokenFinder(recipe).find(in: json, wall: wall),
-            found.accessToken.hasThreeSegments || !(old.accessToken?.hasThreeSegments ?? false)
-        else {
-            // It may have rotated the token all the same.
-            return .lost(
-                reason: "the answer holds no new token at \(recipe.token) (session.refresh.token)",
-                response: response.body
-            )
+        let found: TokenSet
+        switch TokenFinder(recipe).look(in: json, date: response["Date"], wall: wall) {
+        case .tokens(let tokens)
+        where tokens.accessToken.hasThreeSegments || !(old.accessToken?.hasThreeSegments ?? false):
+            found = tokens
+        case .tokens(let tokens):
+            let reason = "what is at \(recipe.token) (session.refresh.token) is no JSON Web Token, as the old one is"
+            return useless(reason, UnusableTokens(tokens), response, old: old)
+        case .useless(let reason, let tokens): return useless(reason, tokens, response, old: old)
         }
         let reply = RefreshReply(
             body: response.body,
@@ -140,6 +141,19 @@ struct RefreshJudge: Sendable {
         let isSame =
             found.accessToken == old.accessToken && (found.refreshToken ?? old.refreshToken) == old.refreshToken
         return isSame ? .unchanged(expiresIn: found.expiresIn, response: reply) : .obtained(found, response: reply)
+    }
+
+    /// It may have rotated the token all the same. Where something new to spend came, it has, and that is kept.
+    private func useless(
+        _ reason: String,
+        _ tokens: UnusableTokens,
+        _ response: Response,
+        old: HeldTokens
+    ) -> TokenOutcome {
+        guard let refreshToken = tokens.refreshToken, refreshToken != old.refreshToken else {
+            return .lost(reason: reason, response: response.body)
+        }
+        return .misconfigured(reason: "\(reason). The refresh token that came is kept", tokens: tokens)
     }
 
     // MARK: Refused

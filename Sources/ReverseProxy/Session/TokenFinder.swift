@@ -1,4 +1,5 @@
 public import Credentials
+import HTTP1
 import Support
 import TokenSources
 
@@ -20,23 +21,49 @@ public struct TokenFinder: Sendable {
         expiresAt = recipe?.expiresAt
     }
 
-    /// Finds the tokens, leniently: they may be the only valid ones. `wall` is now, seconds since 1970.
-    public func find(in body: [UInt8], wall: Int) -> TokenSet? {
-        JSONValue(lenient: body).flatMap { find(in: $0, wall: wall) }
+    /// Finds the tokens, leniently: they may be the only valid ones. `wall` is now, seconds since 1970, and `date` the
+    /// response's Date field.
+    public func find(in body: [UInt8], date: String?, wall: Int) -> TokenSet? {
+        guard let json = JSONValue(lenient: body), case .tokens(let tokens) = look(in: json, date: date, wall: wall)
+        else { return nil }
+        return tokens
     }
 
-    func find(in json: JSONValue, wall: Int) -> TokenSet? {
-        guard let found = json.value(at: token)?.string.flatMap({ try? Token(issued: $0) }) else { return nil }
-        var tokens = TokenSet(accessToken: found)
-        // An empty one is none: the old one stays. One that cannot be kept makes the whole answer useless.
-        if let text = refreshToken.flatMap({ json.value(at: $0)?.string }), !text.isEmpty {
-            guard let refreshToken = try? Token(issued: text) else { return nil }
-            tokens.refreshToken = refreshToken
+    enum Finding {
+        case tokens(TokenSet)
+        /// Nothing that can be used; perhaps a refresh token alone.
+        case useless(reason: String, UnusableTokens)
+    }
+
+    /// The same, and why there are none.
+    func look(in json: JSONValue, date: String?, wall: Int) -> Finding {
+        var rest = UnusableTokens()
+        if let place = refreshToken {
+            do throws(TokenProblem) {
+                // An empty one is none: the old one stays. One that cannot be kept makes the whole answer useless.
+                rest.refreshToken = try Self.text(in: json, at: place).map(Token.init(issuedToRefresh:))
+            } catch {
+                return .useless(reason: "the refresh token at \(place) cannot be used: \(error)", rest)
+            }
         }
-        tokens.refreshExpiresIn = refreshExpiresIn.flatMap {
+        rest.refreshExpiresIn = refreshExpiresIn.flatMap {
             ExpiryReader.span(json.value(at: $0.pointer), unit: $0.unit)
         }
-        tokens.expiresIn = ExpiryReader.lifetime(in: json, expiresIn: expiresIn, expiresAt: expiresAt, wall: wall)
-        return tokens
+        guard let text = Self.text(in: json, at: token) else {
+            return .useless(reason: "the answer holds no new token at \(token) (session.refresh.token)", rest)
+        }
+        do throws(TokenProblem) {
+            var tokens = TokenSet(accessToken: try Token(issued: text))
+            tokens.refreshToken = rest.refreshToken
+            tokens.refreshExpiresIn = rest.refreshExpiresIn
+            tokens.expiresIn = ExpiryReader.lifetime(in: json, expiresIn: expiresIn, expiresAt: expiresAt, wall: wall)
+            return .tokens(tokens.dated(date.flatMap(HTTPDate.seconds)))
+        } catch {
+            return .useless(reason: "the token at \(token) cannot be used: \(error)", rest)
+        }
+    }
+
+    private static func text(in json: JSONValue, at pointer: String) -> String? {
+        json.value(at: pointer)?.string.flatMap { $0.isEmpty ? nil : $0 }
     }
 }

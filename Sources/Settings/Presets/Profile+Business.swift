@@ -26,12 +26,15 @@ extension Profile {
         text: """
             # HubSpot. Tokens live for 30 minutes, and the refresh token stays.
             # Seen: developers.hubspot.com/docs/api-reference/auth-oauth-v3/guide (v1 ends in February 2027).
+            # Not checked against the provider's documentation here: how v3 says that the refresh token is over.
             upstream: https://api.hubapi.com
             session:
               oauth:
                 authorization-endpoint: https://app.hubspot.com/oauth/authorize
                 token-endpoint: https://api.hubapi.com/oauth/v3/token
                 client-authentication: client-secret-post
+                answer: {error: /status}
+                final: [BAD_REFRESH_TOKEN]
 
             """
     )

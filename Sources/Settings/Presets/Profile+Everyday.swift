@@ -51,6 +51,7 @@ extension Profile {
                 token-endpoint: https://api.fitbit.com/oauth2/token
                 revocation-endpoint: https://api.fitbit.com/oauth2/revoke
                 client-authentication: client-secret-basic
+                answer: {error: /errors/0/errorType}
               rejected: [{status: 401, pointer: /errors/0/errorType, equals: [expired_token, invalid_token]}]
 
             """
@@ -70,6 +71,8 @@ extension Profile {
                 token-endpoint: https://www.strava.com/oauth/token
                 client-authentication: client-secret-post
                 revocation: {method: POST, url: https://www.strava.com/oauth/deauthorize}
+                answer: {error: /errors/0/resource}
+                final: [RefreshToken]
               rejected: [{status: 401, pointer: /errors/0/code, equals: invalid}]
 
             """

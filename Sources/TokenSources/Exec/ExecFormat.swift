@@ -54,7 +54,7 @@ public enum ExecFormat: String, Sendable, CaseIterable {
             if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
                 return try Self.anyJSON(try Self.json(output), places, wall: wall)
             }
-            return Self.members(output).contains { $0.name == "password" }
+            return Self.members(output).contains { $0.name == "password" || $0.name == "quit" }
                 ? try Self.lines(output, wall: wall) : try Self.line(output)
         }
     }
@@ -137,7 +137,10 @@ public enum ExecFormat: String, Sendable, CaseIterable {
     private static func lines(_ output: ArraySlice<UInt8>, wall: Int) throws(Problem) -> Found {
         let members = members(output)
         guard let password = members.last(where: { $0.name == "password" }) else {
-            throw Problem("prints no line that begins with password=")
+            guard members.contains(where: { $0.name == "quit" }) else {
+                throw Problem("prints no line that begins with password=")
+            }
+            throw Problem("says that it has no credential (quit)")
         }
         let end = members.last { $0.name == "password_expiry_utc" }
         return Found(

@@ -18,7 +18,8 @@ public struct DeviceAuthorization: Equatable, Sendable, CustomStringConvertible,
 
     private static let longest = 4096
 
-    /// Nil if anything is missing that nobody can log in without.
+    /// Nil if anything is missing that nobody can log in without, or the address is none of the web: it is shown to be
+    /// opened.
     public init?(_ answer: JSONValue) {
         let text = { (name: String) -> String? in
             guard case .string(let text) = answer[name], !text.isEmpty, text.utf8.count <= Self.longest else {
@@ -28,15 +29,20 @@ public struct DeviceAuthorization: Equatable, Sendable, CustomStringConvertible,
         }
         // Google says `verification_url`.
         guard let deviceCode = text("device_code"), let userCode = text("user_code"),
-            let uri = text("verification_uri") ?? text("verification_url"),
+            let uri = text("verification_uri") ?? text("verification_url"), Self.isWeb(uri),
             deviceCode.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
         else { return nil }
         self.deviceCode = deviceCode
         self.userCode = userCode
         verificationURI = uri
-        completeURI = text("verification_uri_complete")
+        completeURI = text("verification_uri_complete").flatMap { Self.isWeb($0) ? $0 : nil }
         expiresIn = Self.seconds(answer["expires_in"])
         interval = Self.seconds(answer["interval"])
+    }
+
+    private static func isWeb(_ uri: String) -> Bool {
+        let start = uri.prefix(8).lowercased()
+        return start == "https://" || start.hasPrefix("http://")
     }
 
     /// A number, or its digits as text; nil for what is none. A fraction counts as a whole second.

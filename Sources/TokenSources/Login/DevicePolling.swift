@@ -32,8 +32,10 @@ public struct DevicePolling: Equatable, Sendable {
     /// `interval` and `expiresIn` are seconds, as the server said them; nil, and what cannot be meant, is the default.
     public init(interval: Int?, expiresIn: Int?, now: Int64, second: Duration = .seconds(1)) {
         self.second = max(second.wholeNanoseconds, 1)
-        self.interval = Self.usable(interval, Self.defaultInterval, Self.longestInterval)
         let life = Self.usable(expiresIn, Self.defaultLife, Self.longestLife)
+        let pause = Self.usable(interval, Self.defaultInterval, Self.longestInterval)
+        // One that leaves no time to ask cannot be meant.
+        self.interval = pause < life ? pause : Self.defaultInterval
         deadline = now.adding(saturating: Int64(life).multiplied(saturating: self.second))
     }
 

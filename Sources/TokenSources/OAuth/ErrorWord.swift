@@ -10,15 +10,16 @@ public enum ErrorWord {
         case other
     }
 
-    /// RFC 6749 section 5.2, OpenID Connect Core section 3.1.2.6, and what GitHub, Slack and Zoho call it.
+    /// RFC 6749 section 5.2, OpenID Connect Core section 3.1.2.6, and what GitHub, Slack, Zoho and Salesforce call it.
     static let final: Set<String> = [
         "invalid_grant", "bad_refresh_token", "invalid_refresh_token", "token_revoked", "token_expired", "invalid_code",
-        "login_required", "interaction_required", "consent_required",
+        "login_required", "interaction_required", "consent_required", "bad_verification_code", "inactive_user",
     ]
 
     private static let request: Set<String> = [
         "invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_request",
-        "invalid_target", "access_denied", "use_dpop_nonce", "invalid_dpop_proof",
+        "invalid_target", "access_denied", "use_dpop_nonce", "invalid_dpop_proof", "incorrect_client_credentials",
+        "device_flow_disabled", "invalid_client_id", "bad_client_secret", "deleted_client",
     ]
 
     /// What a word means to whoever spends a refresh token.

@@ -16,6 +16,7 @@ import Upstream
 /// | `error` about the client or the request | `misconfigured` |
 /// | another `error`, 4xx and 5xx without one | `unavailable`; with 500, 502, 504 it may have rotated |
 /// | 2xx without a token that can be used | `lost`; of what was not spent: `misconfigured` |
+/// | the same, with a new refresh token | `misconfigured`, and the refresh token is kept |
 struct TokenAnswer {
     private let response: BlockingRequest.Response
     let json: JSONValue?
@@ -32,9 +33,14 @@ struct TokenAnswer {
         "invalid_scope": "see session.oauth.scope",
         "invalid_request": "see session.oauth.parameters and session.oauth.request",
         "invalid_target": "see session.oauth.parameters",
-        "access_denied": "see session.oauth.client-id and session.oauth.client-secret",
+        "access_denied": client,
         "use_dpop_nonce": dpop, "invalid_dpop_proof": dpop,
+        // GitHub, Salesforce and Slack, and Google.
+        "device_flow_disabled": "see the application's settings at the provider",
+        "incorrect_client_credentials": client, "invalid_client_id": client, "bad_client_secret": client,
+        "deleted_client": client,
     ]
+    private static let client = "see session.oauth.client-id and session.oauth.client-secret"
     private static let dpop = "the server wants DPoP (RFC 9449), which Squire does not have"
 
     /// Seconds until an assertion that was refused is tried again.
@@ -105,7 +111,8 @@ struct TokenAnswer {
     private func outcome(for purpose: TokenPurpose, held: HeldTokens, wall: Int) -> TokenOutcome {
         switch (isSuccess, accessToken) {
         case (true, .some(let text)): return tokens(text, for: purpose, held: held, wall: wall)
-        case (true, nil) where !hasError: return useless("the answer holds no token at \(tokenPlace)", for: purpose)
+        case (true, nil) where !hasError:
+            return useless("the answer holds no token at \(tokenPlace)", for: purpose, held: held)
         case (_, _) where (300..<400).contains(response.status): return redirect
         default: return failure(for: purpose, wall: wall)
         }
@@ -128,43 +135,58 @@ struct TokenAnswer {
     }
 
     private func tokens(_ text: String, for purpose: TokenPurpose, held: HeldTokens, wall: Int) -> TokenOutcome {
-        guard let json else { return useless("the answer is not JSON", for: purpose) }
+        guard let json else { return useless("the answer is not JSON", for: purpose, held: held) }
         let token: Token
         do throws(TokenProblem) {
             token = try Token(issued: text)
         } catch {
-            return useless("the token at \(tokenPlace) cannot be used: \(error)", for: purpose)
+            return useless("the token at \(tokenPlace) cannot be used: \(error)", for: purpose, held: held)
         }
         let places = configuration.answer
         var tokens = TokenSet(accessToken: token)
         tokens.expiresIn = lifetime(of: token, json, wall: wall)
+        tokens = tokens.dated(response["Date"].flatMap(HTTPDate.seconds))
         tokens.scope = self.text(at: places.scope)
         tokens.tokenType = self.text(at: places.tokenType)
         if purpose.spends {
-            if let text = self.text(at: places.refreshToken) {
-                do throws(TokenProblem) {
-                    tokens.refreshToken = try Token(issued: text)
-                } catch {
-                    return useless("the refresh token at \(places.refreshToken) cannot be used: \(error)", for: purpose)
+            do throws(TokenProblem) {
+                if let refreshToken = try refreshToken() {
+                    tokens.refreshToken = refreshToken
+                    tokens.refreshExpiresIn = refreshExpiresIn
+                } else {
+                    // Not given again: it stays (RFC 6749 section 6).
+                    tokens.refreshToken = held.refreshToken
                 }
-                tokens.refreshExpiresIn =
-                    places.refreshExpiresIn.lazy
-                    .compactMap { ExpiryReader.span(json.value(at: $0.pointer), unit: $0.unit) }.first
-            } else {
-                // Not given again: it stays (RFC 6749 section 6).
-                tokens.refreshToken = held.refreshToken
+            } catch {
+                let reason = "the refresh token at \(places.refreshToken) cannot be used: \(error)"
+                return useless(reason, for: purpose, held: held)
             }
         }
-        if let problem = problem(of: tokens) { return .misconfigured(reason: problem, tokens: tokens) }
+        if let problem = problem(of: tokens) { return .misconfigured(reason: problem, tokens: UnusableTokens(tokens)) }
         if token == held.accessToken, tokens.refreshToken == held.refreshToken || !purpose.spends {
             return .unchanged(expiresIn: tokens.expiresIn)
         }
         return .obtained(tokens)
     }
 
+    /// Nil if none is given; an empty text is none.
+    private func refreshToken() throws(TokenProblem) -> Token? {
+        guard let text = text(at: configuration.answer.refreshToken) else { return nil }
+        return try Token(issuedToRefresh: text)
+    }
+
+    private var refreshExpiresIn: Int? {
+        configuration.answer.refreshExpiresIn.lazy
+            .compactMap { ExpiryReader.span(json?.value(at: $0.pointer), unit: $0.unit) }.first
+    }
+
     /// `expires_in` is the access token's; an ID token says it itself.
     private func lifetime(of token: Token, _ json: JSONValue, wall: Int) -> Int? {
-        if case .idToken = configuration.token, let lifetime = token.claims?.lifetime { return lifetime }
+        if case .idToken = configuration.token, let claims = token.claims,
+            let lifetime = claims.lifetime ?? claims.lifetimeSinceIssue
+        {
+            return lifetime
+        }
         let places = configuration.answer
         return ExpiryReader.lifetime(in: json, expiresIn: places.expiresIn, expiresAt: places.expiresAt, wall: wall)
     }
@@ -185,12 +207,18 @@ struct TokenAnswer {
         return nil
     }
 
-    /// A success without a token that can be used: what was spent may be gone.
-    private func useless(_ reason: String, for purpose: TokenPurpose) -> TokenOutcome {
-        switch purpose {
-        case .spend: .lost(reason: "\(subject): \(reason)", response: response.body)
-        case .mint: .misconfigured(reason: "\(subject): \(reason)")
+    /// A success without a token that can be used: what was spent may be gone. Where something new to spend came with it,
+    /// it is, and that is kept.
+    private func useless(_ reason: String, for purpose: TokenPurpose, held: HeldTokens) -> TokenOutcome {
+        let reason = "\(subject): \(reason)"
+        guard purpose.spends else { return .misconfigured(reason: reason) }
+        guard let refreshToken = try? refreshToken(), refreshToken != held.refreshToken else {
+            return .lost(reason: reason, response: response.body)
         }
+        return .misconfigured(
+            reason: "\(reason); see session.oauth.token and session.oauth.answer. The refresh token that came is kept",
+            tokens: UnusableTokens(refreshToken: refreshToken, refreshExpiresIn: refreshExpiresIn)
+        )
     }
 
     // MARK: Errors

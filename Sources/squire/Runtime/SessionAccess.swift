@@ -33,6 +33,13 @@ struct SessionAccess {
         self.loaded = loaded
         if saysNotices, let notice = loaded.formerNotice { Output.error("squire: \(notice)") }
         file = SessionFile(path: purpose == .login ? loaded.place.loginFile : loaded.place.file)
+        if purpose == .use, loaded.configuration.session.source.isKept {
+            guard file.waitForRefresh(limit: Self.refreshTime(loaded)) else {
+                throw ExitFailure.tryLater(
+                    "squire: another process refreshes the token, and has no answer yet. Try again later"
+                )
+            }
+        }
         let heard = heard
         let sharing: SharedRunner?
         do throws(ConfigurationError) {
@@ -50,7 +57,7 @@ struct SessionAccess {
                     loaded,
                     company: purpose == .login ? .person : .nobody,
                     remark: { Output.error("squire: \($0)") }
-                ),
+                ).map(Spending.watched),
                 policy: loaded.configuration.session.policy,
                 binding: loaded.binding,
                 login: loaded.lines.login,
@@ -135,6 +142,7 @@ struct SessionAccess {
         cache.refreshNow(cause: cause) { latch.set($0) }
         let result = latch.wait()
         if case .failure = result { giveLeaveBack() }
+        Spending.end()
         switch result {
         case .success(let reply): return reply.token
         case .failure(.notRefreshable)
@@ -149,6 +157,11 @@ struct SessionAccess {
     private func giveLeaveBack() {
         guard loaded.configuration.session.shared != nil else { return }
         _ = cache.shutdown(timeout: Self.sharingTime)
+    }
+
+    /// How long a refresh of another process is waited for.
+    private static func refreshTime(_ loaded: LoadedConfiguration) -> Duration {
+        (loaded.configuration.session.timeout ?? .seconds(30)) + .seconds(5)
     }
 
     /// How long a command waits at its end for what it shares.

@@ -58,7 +58,7 @@ struct SignIn {
         let response = try send(path, body, "does not sign in")
         guard (200..<300).contains(response.status) else { return .refused(status: response.status) }
         let finder = TokenFinder(configuration.session.refresh)
-        guard let tokens = finder.find(in: response.body, wall: SystemClock().wall()),
+        guard let tokens = finder.find(in: response.body, date: response["Date"], wall: SystemClock().wall()),
             tokens.accessToken.isJWT || !configuration.session.tokensAreJWTs
         else {
             throw ExitFailure.malformed(

@@ -128,6 +128,10 @@ struct SignOut {
 
     /// Ends tokens that are not taken over, and says what became of them.
     static func endRefused(_ tokens: TokenSet, _ loaded: LoadedConfiguration) -> String {
+        endRefused(UnusableTokens(tokens), loaded)
+    }
+
+    static func endRefused(_ tokens: UnusableTokens, _ loaded: LoadedConfiguration) -> String {
         let held = HeldTokens(accessToken: tokens.accessToken, refreshToken: tokens.refreshToken)
         return SignOut(loaded)?.endForGood(held) ?? false
             ? "The new token was ended at the API." : "The new token was thrown away, and lives on at the API."

@@ -36,6 +36,7 @@ struct TokenTaking {
         let heard = Guarded<TokenOutcome?>(nil)
         let given: Token? = if case .refreshToken(let token) = spent { token } else { nil }
         let spend: @Sendable () -> Session.Gain = {
+            Spending.begin()
             let outcome = ask()
             heard.with { $0 = outcome }
             switch outcome {
@@ -44,6 +45,7 @@ struct TokenTaking {
             case .unchanged, .refused, .misconfigured, .unavailable, .unreachable: return .nothing
             }
         }
+        defer { Spending.end() }
         do {
             try session.adopt(.signIn, replacing: replaceable, spending: spend)
         } catch {

@@ -142,6 +142,12 @@ class Lifecycle(Scenario):
         while b"event" not in received: received += connection.recv(1000)
         started = time.monotonic()
         squire.process.send_signal(signal.SIGTERM)
+        # Whoever comes now is refused at once, and another may have the port.
+        while "stopping" not in squire.text(): select.select([], [], [], 0.005)
+        deadline = time.monotonic() + 0.4
+        with self.assertRaises(ConnectionRefusedError):
+            while time.monotonic() < deadline: socket.create_connection(("127.0.0.1", squire.port), LIMIT).close()
+        socket.create_server(("127.0.0.1", squire.port)).close()
         self.assertEqual(squire.process.wait(LIMIT), 0)
         self.assertLess(abs(time.monotonic() - started - 0.5), 0.5)
         # The client sees that it is not the end.

@@ -55,8 +55,8 @@ class OAuthLogin(Scenario):
         path.write_text(f"upstream: {upstream}\nlisten: 127.0.0.1:0\ninspector: \"off\"\nsession:\n  file: {self.session_file}\n{session}  oauth:\n{inner}")
         return str(path)
 
-    def waiting(self, *arguments, **env):
-        process = subprocess.Popen([SQUIRE, "login", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    def waiting(self, *arguments, command="login", **env):
+        process = subprocess.Popen([SQUIRE, command, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    env=clean_environment(**{**self.env, **env}), text=True)
 
         def end():
@@ -347,6 +347,42 @@ class OAuthLogin(Scenario):
         token = self.command("token", "--config", config).stdout.strip()
         self.assertEqual(token, ALICE)
         self.assertEqual([form(request)["refresh_token"] for request in self.server.requests("/token")], ["given", "given"])
+
+    def test_signals_wait_for_what_works_once(self):
+        """What came is saved before a signal ends the command; a second one ends it at once."""
+        config = self.oauth()
+        for kind, signals in (("login", [signal.SIGINT]), ("token", [signal.SIGTERM]), ("token", [signal.SIGHUP, signal.SIGHUP])):
+            with self.subTest(kind, signals=signals):
+                arrived, go = threading.Event(), threading.Event()
+
+                def answer(_):
+                    arrived.set()
+                    go.wait(LIMIT)
+                    return json_reply(200, access_token=ALICE, refresh_token="next", expires_in=3600)
+
+                self.server.token = [answer]
+                if kind == "login":
+                    process = self.waiting("--config", config, "--refresh-token", "-")
+                    process.stdin.write("given\n")
+                    process.stdin.close()
+                else:
+                    record = {"version": 1, "token": "old", "refresh_token": "given", "expires_at": 1}
+                    self.session_file.write_text(json.dumps(record))
+                    process = self.waiting("--config", config, command="token")
+                self.assertTrue(arrived.wait(LIMIT))
+                process.send_signal(signals[0])
+                said = [process.stderr.readline() for _ in range(3)]
+                self.assertIn("works once", "".join(said))
+                if len(signals) > 1:
+                    process.send_signal(signals[1])
+                    self.assertEqual(process.wait(LIMIT), -signals[1])
+                    go.set()
+                    self.assertEqual(self.record()["refresh_token"], "given")
+                    continue
+                go.set()
+                self.assertEqual(process.wait(LIMIT), -signals[0])
+                self.assertEqual(process.stdout.read(), "")
+                self.assertEqual(self.record()["refresh_token"], "next")
 
     def test_unreachable_server(self):
         config = self.oauth("token-endpoint: http://127.0.0.1:9/token", "authorization-endpoint: http://127.0.0.1:9/authorize",

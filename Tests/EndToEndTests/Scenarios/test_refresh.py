@@ -1,5 +1,5 @@
 """The token's life: refused, refreshed, sent again; once, for everyone."""
-import fcntl, threading, hashlib, time
+import fcntl, hashlib, select, subprocess, threading, time
 from harness import *
 
 
@@ -79,6 +79,30 @@ class Refresh(Scenario):
         second = self.run_squire(first.config)
         responses = parallel(40, lambda index: self.fetch([first, second][index % 2], target=f"/api/{index}"))
         self.assertEqual([getattr(r, "status", r) for r in responses], [200] * 40)
+        self.assertEqual(len(self.refreshes(upstream)), 1)
+
+    def test_token_waits_for_the_refresh_of_another_process(self):
+        """What the file holds is dead once the answer is there."""
+        old, new = jwt(jti="old"), jwt(jti="new")
+        asked, go, answer = threading.Event(), threading.Event(), self.api(set(), [new])
+
+        def respond(request):
+            if request.target == "/api/customers/refresh":
+                asked.set()
+                go.wait(LIMIT)
+            return answer(request)
+
+        squire, upstream = self.proxied(respond, token=old)
+        fetching = threading.Thread(target=lambda: self.fetch(squire))
+        fetching.start()
+        self.assertTrue(asked.wait(LIMIT))
+        printing = subprocess.Popen([SQUIRE, "token", "--config", squire.config], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                    env=clean_environment(**self.env), text=True)
+        self.assertEqual(select.select([printing.stdout], [], [], 0.2)[0], [])
+        go.set()
+        out, _ = printing.communicate(timeout=LIMIT)
+        fetching.join()
+        self.assertEqual((out.strip(), printing.returncode), (new, 0))
         self.assertEqual(len(self.refreshes(upstream)), 1)
 
     def test_refused_refresh_gives_the_original_answer_and_is_not_repeated(self):

@@ -28,7 +28,7 @@ enum ClaimInvariants {
         if let strict = JSONValue(parsing: body), let lenient = JSONValue(lenient: body) {
             try require(strict == lenient, "leniently, it reads differently")
         }
-        if let found = finder.find(in: body, wall: wall) {
+        if let found = finder.find(in: body, date: nil, wall: wall) {
             try checkRecord(found.accessToken, found.expiresIn, wall, arrival)
         }
         if let pasted = try? Token(pasted: String(decoding: body, as: UTF8.self)) {

@@ -78,7 +78,7 @@ import Testing
                 "AWS credentials are not a bearer token"
             ),
             (#"{"Credentials":{"AccessKeyId":"A","SecretAccessKey":"S"}}"#, "AWS credentials are not a bearer token"),
-            ("password=\n", "no token"),
+            ("password=\n", "no token"), ("quit=1\n", "no credential"), ("url=x\nquit=true\n", "no credential"),
         ]
     ) func refused(_ output: String, _ reason: String) {
         let problem = Self.problem(output)
