@@ -101,6 +101,8 @@ let package = Package(
         .target(name: "Support", dependencies: ["Platform"], swiftSettings: common),
         .target(name: "Threads", dependencies: ["CSystem", "Platform"], swiftSettings: common),
         .target(name: "HTTP1", swiftSettings: pure),
+        // Compressed bodies, for those who look into them.
+        .target(name: "Inflation", dependencies: ["CZlib"], swiftSettings: common),
         .target(name: "EventIO", dependencies: ["CLibevent", "Platform", "Threads"], swiftSettings: common),
         // What a service manager is told and passes on: sd_notify(3) and sd_listen_fds(3), without systemd's library.
         .target(name: "ServiceManager", dependencies: ["Platform"], swiftSettings: common),
@@ -130,7 +132,8 @@ let package = Package(
         .target(
             name: "ReverseProxy",
             dependencies: [
-                "CSystem", "CZlib", "Credentials", "EventIO", "HTTP1", "Platform", "Support", "Threads", "TokenSources",
+                "CSystem", "Credentials", "EventIO", "HTTP1", "Inflation", "Platform", "Support", "Threads",
+                "TokenSources",
                 "Upstream",
             ],
             swiftSettings: common
@@ -177,7 +180,7 @@ let package = Package(
         .target(
             name: "Inspector",
             dependencies: [
-                "CSystem", "CZlib", "Credentials", "EventIO", "HTTP1", "InspectorPage", "LocalServer", "Platform",
+                "CSystem", "Credentials", "EventIO", "HTTP1", "Inflation", "InspectorPage", "LocalServer", "Platform",
                 "Redaction", "ReverseProxy", "Support", "Threads",
             ],
             swiftSettings: common
