@@ -68,7 +68,8 @@ export function makeHeaders() {
         const which = x.attempt_list.length > 1 ? ` of attempt ${attempt.n}` : '';
         return [h('h3', {}, `Answer${which} · ${attempt.status} `, visible(attempt.reason ?? '')),
           fieldTable(`Fields of the answer${which}`, attempt.fields)];
-      }));
+      }),
+      x.own_answer_head && [h('h3', {}, `Squire's own answer · ${x.own_answer?.status ?? ''}`), fieldTable("Fields of Squire's own answer", x.own_answer_head.fields)]);
   }
 
   return { element, update };

@@ -9,7 +9,7 @@ export const COLUMNS = {
   time: ['time', '62px', x => text.time(x.at)],
   method: ['method', '62px', x => text.plain(x.method)],
   target: ['target', 'minmax(110px, 1fr)', null],
-  status: ['status', '172px', null],
+  status: ['status', 'clamp(172px, 20%, 250px)', null],
   ms: ['ms', '62px', x => milliseconds(x.total_ms)],
   gen: ['gen', '44px', x => generations(x)],
   size: ['size', '68px', x => text.size(x.response_bytes)],
