@@ -253,7 +253,8 @@ export function makeList(app) {
   }
 
   function see(index) {
-    const room = grid.clientHeight - head.offsetHeight;
+    // Below it stands how many are new.
+    const room = grid.clientHeight - head.offsetHeight - Math.min(46, grid.clientHeight / 4);
     const top = index * height;
     if (top < grid.scrollTop) scrollTo(top);
     else if (top + height > grid.scrollTop + room) scrollTo(top + height - room);
