@@ -104,6 +104,8 @@ let package = Package(
         .target(name: "Support", dependencies: ["Platform"], swiftSettings: common),
         .target(name: "Threads", dependencies: ["CSystem", "Platform"], swiftSettings: common),
         .target(name: "HTTP1", swiftSettings: pure),
+        // Compressed bodies, for those who look into them.
+        .target(name: "Inflation", dependencies: ["CZlib"], swiftSettings: common),
         // OpenSSL in Swift: hashes, codes that authenticate, sealing, and keys that sign.
         .target(name: "Cryptography", dependencies: ["CCrypto"], swiftSettings: pure),
         .target(name: "EventIO", dependencies: ["CLibevent", "Platform", "Threads"], swiftSettings: common),
@@ -130,7 +132,8 @@ let package = Package(
         .target(
             name: "ReverseProxy",
             dependencies: [
-                "CSystem", "CZlib", "Credentials", "EventIO", "HTTP1", "Platform", "Support", "Threads", "TokenSources",
+                "CSystem", "Credentials", "EventIO", "HTTP1", "Inflation", "Platform", "Support", "Threads",
+                "TokenSources",
                 "Upstream",
             ],
             swiftSettings: common
@@ -175,7 +178,7 @@ let package = Package(
         .target(
             name: "Inspector",
             dependencies: [
-                "CSystem", "CZlib", "Credentials", "EventIO", "HTTP1", "InspectorPage", "LocalServer", "Platform",
+                "CSystem", "Credentials", "EventIO", "HTTP1", "Inflation", "InspectorPage", "LocalServer", "Platform",
                 "Redaction", "ReverseProxy", "Support", "Threads",
             ],
             swiftSettings: common

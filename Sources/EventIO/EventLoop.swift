@@ -8,7 +8,7 @@ import Threads
 /// loop). *Threading*: `execute` and `stop` may be called from any thread. Everything else belongs to the thread that
 /// calls `run()`; classes bound to a loop are not `Sendable` and never leave it.
 public final class EventLoop: @unchecked Sendable {
-    // `@unchecked`: `base` is set once; `inbox` is protected by `lock`; the rest is touched on the loop only.
+    // `@unchecked`: `base` is set once; `inbox` and `signals` are protected by `lock`; the rest is touched on the loop only.
     let base: OpaquePointer
     private var wakeUp: OpaquePointer?
     /// A pipe: other threads write to it to wake the loop.
@@ -16,6 +16,8 @@ public final class EventLoop: @unchecked Sendable {
     private let lock = Lock()
     /// Work handed over by other threads. Protected by `lock`.
     private var inbox: [@Sendable () -> Void] = []
+    /// Those that were sent: the last, which knows the one before it. Protected by `lock`.
+    private var signals: LoopSignal?
     /// Whether something was written to the pipe since the inbox was last emptied. Protected by `lock`.
     private var isWakeUpPending = false
     private var isStopped = false
@@ -85,11 +87,12 @@ public final class EventLoop: @unchecked Sendable {
         let dropped = lock.withLock {
             hasEnded = true
             runner = nil
-            defer { inbox = [] }
-            return inbox
+            return takeInbox()
         }
         // Released outside of the lock: what it holds may hand something over when it goes.
-        _ = dropped
+        _ = dropped.work
+        var signal = dropped.signals
+        while let sent = signal { signal = take(sent) }
     }
 
     /// Whether what belongs to the loop may be used here: on its thread, or while no thread runs it.
@@ -117,12 +120,46 @@ public final class EventLoop: @unchecked Sendable {
         let mustWake = lock.withLock {
             guard !hasEnded else { return false }
             inbox.append(work)
-            defer { isWakeUpPending = true }
-            return !isWakeUpPending
+            return needsWakeUp()
         }
-        guard mustWake else { return }
+        if mustWake { wake() }
+    }
+
+    /// Calls the signal's handler on the loop, once however often it is sent before.
+    func deliver(_ signal: LoopSignal) {
+        let mustWake = lock.withLock {
+            guard !hasEnded, !signal.isSent else { return false }
+            signal.isSent = true
+            signal.next = signals
+            signals = signal
+            return needsWakeUp()
+        }
+        if mustWake { wake() }
+    }
+
+    /// Under the lock: whether to write to the pipe for what was just handed over.
+    private func needsWakeUp() -> Bool {
+        defer { isWakeUpPending = true }
+        return !isWakeUpPending
+    }
+
+    private func wake() {
         var byte: UInt8 = 0
         _ = SystemCall.retrying { write(wakeUpEnds.write, &byte, 1) }
+    }
+
+    /// Under the lock.
+    private func takeInbox() -> (work: [@Sendable () -> Void], signals: LoopSignal?) {
+        defer { (inbox, signals) = ([], nil) }
+        return (inbox, signals)
+    }
+
+    /// Lets go of a signal that was sent, which may be sent again from now on; the one before it.
+    private func take(_ signal: LoopSignal) -> LoopSignal? {
+        lock.withLock {
+            defer { (signal.isSent, signal.next) = (false, nil) }
+            return signal.next
+        }
     }
 
     private func drainInbox() {
@@ -130,11 +167,15 @@ public final class EventLoop: @unchecked Sendable {
         withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) {
             _ = SystemCall.read(wakeUpEnds.read, into: $0)
         }
-        let work = lock.withLock {
+        let (work, sent) = lock.withLock {
             isWakeUpPending = false
-            defer { inbox = [] }
-            return inbox
+            return takeInbox()
         }
         for item in work { item() }
+        var signal = sent
+        while let due = signal {
+            signal = take(due)
+            due.handler()
+        }
     }
 }

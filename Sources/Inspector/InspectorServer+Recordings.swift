@@ -14,16 +14,15 @@ extension InspectorServer {
     }
 
     func listenToRecordings() {
-        let (loop, reference) = (loop, reference)
-        proxy.recordings.onNews {
-            loop.execute {
-                guard let server = reference.value else { return }
-                server.proxy.recordings.heard()
-                server.pace.wake()
-                // In its turn: others wait, too.
-                server.lookAgain(after: .zero)
-            }
+        let reference = reference
+        let signal = LoopSignal(loop: loop) {
+            guard let server = reference.value else { return }
+            server.proxy.recordings.heard()
+            server.pace.wake()
+            // In its turn: others wait, too.
+            server.lookAgain(after: .zero)
         }
+        proxy.recordings.onNews { signal.send() }
         store.onEviction = { [unowned self] in feed.evicted($0) }
     }
 

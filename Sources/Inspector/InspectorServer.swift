@@ -34,7 +34,7 @@ public final class InspectorServer: LocalHandler {
     private let startedAt = SystemClock().wall()
     private(set) var access: InspectorAccess
     private var sameUser: Bool
-    private var server: LocalServer?
+    var life = Life.stopped
     /// How long an answer waits for a refresh beyond its two tries.
     let patience: Duration
     /// Requests whose answer is still to come, by their number.
@@ -45,7 +45,22 @@ public final class InspectorServer: LocalHandler {
     var retired: Sending?
     /// Of what was sent last.
     var ticket: UInt64 = 0
-    var isDraining = false
+
+    enum Life {
+        /// → `draining`, `stopped`
+        case open(LocalServer)
+        /// The proxy is about to end: it answers, and sends nothing any more. → `stopped`
+        case draining(LocalServer)
+        /// Before it was opened, and afterwards.
+        case stopped
+
+        var server: LocalServer? {
+            switch self {
+            case .open(let server), .draining(let server): server
+            case .stopped: nil
+            }
+        }
+    }
 
     private static let maxConnections = 64
     /// Of those, what only questions about health may use.
@@ -78,7 +93,7 @@ public final class InspectorServer: LocalHandler {
         store = ExchangeStore(keep: keep)
         self.reference = reference
         let isUnixSocket = if case .unix = socket.name { true } else { false }
-        server = LocalServer(
+        let server = LocalServer(
             loop: loop,
             socket: socket,
             handler: self,
@@ -89,6 +104,7 @@ public final class InspectorServer: LocalHandler {
                     || PeerUsers.shared.peer(of: descriptor, isUnixSocket: isUnixSocket).refusal == nil
             }
         )
+        life = .open(server)
         reference.value = self
         listenToRecordings()
         book.onChange { generations in loop.execute { reference.value?.sessionChanged(generations) } }
@@ -101,8 +117,8 @@ public final class InspectorServer: LocalHandler {
         proxy.recordings.onNews {}
         lookTimer.cancel()
         feed.stop()
-        server?.stop()
-        server = nil
+        life.server?.stop()
+        life = .stopped
         reference.value = nil
     }
 
@@ -123,7 +139,7 @@ public final class InspectorServer: LocalHandler {
     public func refusal(of request: LocalRequest) -> LocalResponse? {
         if let problem = access.denial(of: request) { return InspectorResponse.problem(problem) }
         let route = InspectorRoute(path: request.path)
-        if route?.isVital != true, (server?.busyCount ?? 0) >= Self.maxConnections - Self.keptForHealth {
+        if route?.isVital != true, (life.server?.busyCount ?? 0) >= Self.maxConnections - Self.keptForHealth {
             return InspectorResponse.problem(.inspectorOverloaded)
         }
         guard InspectorRoute.knownMethods.contains(request.method) else {

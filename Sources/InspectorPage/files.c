@@ -54,6 +54,9 @@ static const unsigned char settings_js[] = {
 static const unsigned char states_js[] = {
 #embed "Web/states.js"
 };
+static const unsigned char talk_js[] = {
+#embed "Web/talk.js"
+};
 static const unsigned char splitter_js[] = {
 #embed "Web/splitter.js"
 };
@@ -147,6 +150,7 @@ static const inspector_page_file files[] = {
     SCRIPT(help),
     SCRIPT(settings),
     SCRIPT(states),
+    SCRIPT(talk),
     SCRIPT(splitter),
     SCRIPT(list),
     SCRIPT(session),

@@ -73,7 +73,7 @@ import Testing
         var recorded = RecordedExchange()
         recorded.request()
         let body = #"{"status":401,"code":"login_needed","detail":"Run squire login."}"#
-        recorded.add(1, .ownAnswer(status: 401, body: Array(body.utf8), code: "login_needed"))
+        recorded.add(1, .ownAnswer(status: 401, head: [], body: Array(body.utf8), code: "login_needed"))
         recorded.end(401, outcome: .local, responseBytes: 64)
         let exchange = try #require(recorded.stored())
         #expect(exchange.outcome == .answered && exchange.code == "login_needed" && exchange.statuses.isEmpty)
@@ -99,7 +99,7 @@ import Testing
     ) throws {
         var recorded = RecordedExchange()
         recorded.request()
-        recorded.add(1, .ownAnswer(status: status, body: [], code: code))
+        recorded.add(1, .ownAnswer(status: status, head: [], body: [], code: code))
         recorded.end(status, outcome: .local)
         let exchange = try #require(recorded.stored())
         #expect(exchange.outcome == outcome && exchange.lane == lane && exchange.status == status)

@@ -57,7 +57,7 @@ import Testing
         store.put(retried)
         var refused = RecordedExchange(2)
         refused.request()
-        refused.add(1, .ownAnswer(status: 403, body: [], code: "forbidden_origin"))
+        refused.add(1, .ownAnswer(status: 403, head: [], body: [], code: "forbidden_origin"))
         refused.end(403, outcome: .local)
         store.put(refused)
         for thousand in 0..<20 as Range<UInt64> {

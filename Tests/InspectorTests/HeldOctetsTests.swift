@@ -176,7 +176,7 @@ import Threads
         var own = RecordedExchange(1)
         own.request()
         let body = #"{"t":""# + String(repeating: "x ", count: 490) + start
-        own.add(1, .ownAnswer(status: 502, body: Array(body.utf8), code: "upstream_reset"))
+        own.add(1, .ownAnswer(status: 502, head: [], body: Array(body.utf8), code: "upstream_reset"))
         own.end(502, outcome: .local)
         var held = RecordedExchange(2)
         held.request()

@@ -26,7 +26,7 @@ import Testing
             12,
             .tunnelData(isFromClient: false, [0x81, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF])
         )
-        exchange.add(13, .ownAnswer(status: 502, body: Array("{}".utf8), code: "upstream_reset"))
+        exchange.add(13, .ownAnswer(status: 502, head: [], body: Array("{}".utf8), code: "upstream_reset"))
         exchange.add(14, .lost)
         exchange.end(200, at: 15, responseBytes: .max)
         return exchange

@@ -71,6 +71,26 @@ import Testing
         #expect(Self.text(request.octets(host: "localhost:9", key: nil)).contains("\r\nHost: localhost:9\r\n"))
     }
 
+    /// A page that was rebound to this machine must not get through by a person who looks at it and presses a key.
+    @Test(arguments: ["misdirected_request", "forbidden_origin", "wrong_key", "forbidden_user", "loop_detected"])
+    func whatSquireTurnedAwayIsNotSentAgain(_ code: String) throws {
+        let change = { (exchange: inout StoredExchange) in
+            exchange.request.fields = [Self.field("Host", "evil.example")]
+            exchange.ownAnswer = StoredOwnAnswer(status: 421, code: code, body: [], at: 0)
+        }
+        #expect(Self.refusal(Composition(), .replace, change)?.reason == .refused)
+        let (target, fields) = (Array("/y".utf8), [Self.field("X-Mine", "1")])
+        #expect(Self.refusal(Composition(target: target), .replace, change)?.missing == ["fields"])
+        // The whole of it given anew is a request of whoever gives it.
+        #expect(Self.refusal(Composition(target: target, fields: fields), .replace, change) == nil)
+        // What the upstream, or its absence, made of a request that passed says nothing against it.
+        let passed = { (exchange: inout StoredExchange) in
+            change(&exchange)
+            exchange.route = .ordinary
+        }
+        #expect(Self.refusal(Composition(), .replace, passed) == nil)
+    }
+
     @Test func theKeyGoesAlong() throws {
         let request = OutgoingRequest(Composition(), target: Array("/x".utf8))
         #expect(

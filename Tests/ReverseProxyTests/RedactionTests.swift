@@ -1,4 +1,5 @@
 import EventIO
+import Support
 import Testing
 
 @testable import ReverseProxy
@@ -101,6 +102,23 @@ import Testing
         ] {
             #expect(redacted(target, secrets) == shown)
         }
+    }
+
+    /// In base64 a secret has three spellings, by where it begins, in each alphabet.
+    @Test(arguments: [0, 1, 2, 3, 4, 5]) func encodedSecretsAreFoundWhereverTheyBegin(_ before: Int) {
+        let secret = Array("opaque?>secret~of~mine".utf8)
+        let secrets = KnownSecrets.none.remembering(secret)
+        let around = { [UInt8](repeating: UInt8(ascii: "u"), count: $0) }
+        for after in 0...3 {
+            let text = Base64URL.encode(around(before) + secret + around(after))
+            let plain = text.replacing("-", with: "+").replacing("_", with: "/")
+            for encoded in [text, plain, plain.replacing("+", with: "%2B").replacing("/", with: "%2F")] {
+                let shown = redacted("/a?x=" + encoded, secrets)
+                #expect(shown.contains("…") && shown.utf8.count < 5 + 10 + text.utf8.count / 2)
+                #expect(!shown.contains(encoded.dropFirst(2 * before + 4).prefix(12)))
+            }
+        }
+        #expect(redacted("/a?x=" + Base64URL.encode(around(60)), secrets).hasPrefix("/a?x=dXV1"))
     }
 
     @Test func sixteenTokensAreRemembered() {

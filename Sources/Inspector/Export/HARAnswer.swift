@@ -29,7 +29,8 @@ struct HARAnswer {
     }
 
     private static func json(_ own: StoredOwnAnswer, _ exchange: StoredExchange) -> JSONValue {
-        let type = own.code == nil ? "application/octet-stream" : "application/problem+json"
+        let given = own.fields.values(of: "content-type").first
+        let type = given.map { RecordedText($0).text } ?? "application/octet-stream"
         let isHead = exchange.isHead
         var content: [JSONValue.Member] = [
             .init("size", .integer(isHead ? 0 : own.body.count)), .init("mimeType", .string(type)),
@@ -38,17 +39,10 @@ struct HARAnswer {
         return .object([
             .init("status", .integer(own.status)), .init("statusText", .string("\(StatusPhrase.of(own.status))")),
             .init("httpVersion", .string("HTTP/1.1")), .init("cookies", .array([])),
-            .init("headers", .array(headers(of: own))), .init("content", .object(content)),
-            .init("redirectURL", .string("")), .init("headersSize", .integer(-1)),
+            .init("headers", HARFields.json(own.fields)), .init("content", .object(content)),
+            .init("redirectURL", .string("")), .init("headersSize", .integer(own.headSize > 0 ? own.headSize : -1)),
             .init("bodySize", .integer(isHead ? 0 : own.body.count)),
         ])
-    }
-
-    /// The fields that say what it is.
-    private static func headers(of own: StoredOwnAnswer) -> [JSONValue] {
-        var fields = [("Content-Length", "\(own.body.count)"), ("Cache-Control", "no-store")]
-        if own.code != nil { fields.insert(("Content-Type", "application/problem+json"), at: 0) }
-        return fields.map { .object([.init("name", .string($0.0)), .init("value", .string($0.1))]) }
     }
 
     /// No response came.

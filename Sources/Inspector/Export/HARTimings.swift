@@ -32,6 +32,9 @@ struct HARTimings {
         } else {
             connect = attempt.connected.map { step($0) }
         }
+        // What is still sent while the answer comes is waiting no longer.
+        let hasAnswer = attempt.firstByte.map { first in attempt.sent.map { $0 > first } ?? false } ?? false
+        send = hasAnswer ? 0 : step(attempt.sent)
         wait = step(attempt.firstByte ?? (attempt.status == nil ? end : nil))
         receive = step(max(end, attempt.firstByte ?? 0))
     }

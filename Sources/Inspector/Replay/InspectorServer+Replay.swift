@@ -51,7 +51,7 @@ extension InspectorServer {
         _ settings: ProxyConfiguration?,
         _ responder: LocalResponder
     ) {
-        guard !isDraining else { return responder.send(InspectorResponse.problem(.notSentAnyMore)) }
+        guard case .open = life else { return responder.send(InspectorResponse.problem(.notSentAnyMore)) }
         guard sendings.count < Self.maximumSending, let pair = SocketIO.pair() else {
             return responder.send(InspectorResponse.problem(.inspectorOverloaded))
         }
@@ -64,8 +64,8 @@ extension InspectorServer {
             request: outgoing.octets(host: Self.host(of: proxy.listen), key: settings?.access.key),
             isHead: outgoing.method == Array("HEAD".utf8)
         ) { [unowned self] ending in
-            sendings[ticket]?.end(ending)
-            look(ticket)
+            guard let sending = sendings[ticket] else { return }
+            if sending.end(ending) { look(ticket) } else { remove(ticket) }
         }
         sendings[ticket] = Sending(
             client: client,
@@ -83,40 +83,35 @@ extension InspectorServer {
     /// Looks whether the recording of what was sent is complete, and looks again soon if not: a worker may be about to
     /// write its end.
     private func look(_ ticket: UInt64) {
-        guard let sending = sendings[ticket], let ending = sending.ending else { return }
-        guard sending.responder != nil else { return remove(ticket) }
+        guard let sending = sendings[ticket], case .recording(let responder, let ending, _) = sending.state else {
+            return
+        }
         collect()
-        if let exchange = store.exchange(ticket: ticket), exchange.ending != nil {
-            return answer(ticket, sent(exchange, 201))
+        let exchange = store.exchange(ticket: ticket)
+        if let exchange, exchange.ending != nil {
+            responder.send(sent(exchange, 201))
+        } else if let pause = sending.nextPause() {
+            return sending.look.arm(after: pause)
+        } else {
+            responder.send(exchange.map { sent($0, 202) } ?? InspectorResponse.problem(.notSeen(ending.status)))
         }
-        guard let pause = sending.nextPause() else {
-            let known = store.exchange(ticket: ticket)
-            return answer(ticket, known.map { sent($0, 202) } ?? InspectorResponse.problem(.notSeen(ending.status)))
-        }
-        sending.look.arm(after: pause)
+        remove(ticket)
     }
 
     /// It takes long, as an event stream does: whoever asked can follow it.
     private func outlasted(_ ticket: UInt64) {
-        guard let sending = sendings[ticket], let responder = sending.responder else { return }
+        guard let responder = sendings[ticket]?.letFollow() else { return }
         collect()
         let exchange = store.exchange(ticket: ticket)
         responder.send(
             exchange.map { sent($0, $0.ending == nil ? 202 : 201) } ?? InspectorResponse.problem(.notSeen(nil))
         )
-        sending.responder = nil
-        if sending.ending != nil { remove(ticket) }
     }
 
     private func sent(_ exchange: StoredExchange, _ status: Int) -> LocalResponse {
         var response = InspectorResponse.json(status, detail(of: exchange))
         response.fields.append(("Location", "/api/exchanges/\(exchange.id)"))
         return response
-    }
-
-    private func answer(_ ticket: UInt64, _ response: LocalResponse) {
-        sendings[ticket]?.responder?.send(response)
-        remove(ticket)
     }
 
     private func remove(_ ticket: UInt64) {
@@ -135,6 +130,9 @@ extension InspectorServer {
             case .running: "The exchange still runs."
             case .websocket: "A WebSocket cannot be sent again."
             case .cut: "Not all of the request was kept: \(missing). Give what is missing."
+            case .refused:
+                "Squire refused it for who asked, or where to, and would not refuse the inspector. Give what is to be "
+                    + "sent: \(missing)."
             case .redacted: "What is secret was not kept: \(missing). Give what is missing."
             }
         return InspectorResponse.problem(

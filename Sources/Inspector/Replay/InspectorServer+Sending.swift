@@ -16,7 +16,8 @@ extension InspectorServer {
 
     /// The proxy is about to end: nothing is sent any more, and nothing that streams holds it up.
     public func drain() {
-        isDraining = true
+        guard case .open(let server) = life else { return }
+        life = .draining(server)
         for sending in sendings.values { sending.client.hurry() }
     }
 

@@ -16,7 +16,11 @@ struct OutgoingRequest: Equatable {
 
     /// Why a recorded exchange cannot be sent again as it is.
     struct Refusal: Error, Equatable {
-        enum Reason: String { case running, websocket, cut, redacted }
+        enum Reason: String {
+            case running, websocket, cut, redacted
+            /// Squire let it not pass: sent by the inspector, it would.
+            case refused
+        }
 
         var reason: Reason
         /// What would have to be given: `target`, `fields`, `body`, or what was redacted.
@@ -41,6 +45,9 @@ struct OutgoingRequest: Equatable {
     ) throws(Refusal) {
         guard model.ending != nil else { throw Refusal(reason: .running) }
         guard !model.isWebSocket else { throw Refusal(reason: .websocket) }
+        // Whoever gives the whole request anew asks for their own.
+        let given = (composition.target == nil ? ["target"] : []) + (composition.fields == nil ? ["fields"] : [])
+        guard !model.isTurnedAway || given.isEmpty else { throw Refusal(reason: .refused, missing: given) }
         let cut = Self.cut(model, composition)
         let redacted = Self.redacted(model, composition, rule)
         guard cut.isEmpty else { throw Refusal(reason: .cut, missing: cut + redacted.filter { !cut.contains($0) }) }

@@ -1,4 +1,4 @@
-internal import CZlib
+import Inflation
 
 /// Takes a content coding off a body that is looked into.
 enum BodyDecoding {
@@ -40,60 +40,35 @@ enum BodyDecoding {
         }
     }
 
-    private enum Frame { case marked, bare }
-
-    private static func inflate(_ body: [UInt8], _ frame: Frame, _ isComplete: Bool, _ limit: Int) -> Decoded? {
+    private static func inflate(
+        _ body: [UInt8],
+        _ frame: Inflater.Frame,
+        _ isComplete: Bool,
+        _ limit: Int
+    ) -> Decoded? {
         guard !body.isEmpty else {
             return Decoded(octets: [], size: isComplete ? 0 : nil, isComplete: isComplete, isCut: false)
         }
-        var stream = z_stream()
-        let isReady =
-            switch frame {
-            case .marked: czlib_inflate_init(&stream)
-            case .bare: czlib_inflate_init_bare(&stream)
-            }
-        guard isReady == Z_OK else { return nil }
-        defer { inflateEnd(&stream) }
-        var input = body
+        guard let inflater = Inflater(frame, chunk: 16 * 1024) else { return nil }
         var result: [UInt8] = []
         var total = 0
-        var chunk = [UInt8](repeating: 0, count: 16 * 1024)
-        let decoded = { (size: Int?, isComplete: Bool) in
-            Decoded(octets: result, size: size, isComplete: isComplete, isCut: total > limit)
+        let progress = inflater.inflate(body) { part in
+            total += part.count
+            part.withUnsafeBufferPointer { result += $0.prefix(limit - result.count) }
+            return total <= max(maxSize, limit)
         }
-        return input.withUnsafeMutableBufferPointer { input -> Decoded? in
-            stream.next_in = input.baseAddress
-            stream.avail_in = uInt(input.count)
-            while true {
-                let (status, count) = chunk.withUnsafeMutableBufferPointer { chunk in
-                    stream.next_out = chunk.baseAddress
-                    stream.avail_out = uInt(chunk.count)
-                    let status = CZlib.inflate(&stream, Z_NO_FLUSH)
-                    return (status, chunk.count - Int(stream.avail_out))
-                }
-                total += count
-                result += chunk[..<min(count, limit - result.count)]
-                if status == Z_STREAM_END, stream.avail_in > 0, frame == .marked, isMember(stream) {
-                    // Further members (RFC 1952 section 2.2).
-                    guard inflateReset(&stream) == Z_OK else { return nil }
-                } else if status == Z_STREAM_END {
-                    return decoded(isComplete ? total : nil, isComplete && total <= limit)
-                } else if status != Z_OK, status != Z_BUF_ERROR {
-                    return nil
-                } else if total > max(maxSize, limit) {
-                    return decoded(nil, false)
-                } else if count < chunk.count, stream.avail_in == 0 {
-                    // Its end is missing.
-                    return isComplete ? nil : decoded(nil, false)
-                } else if count == 0 {
-                    return nil
-                }
-            }
+        switch progress {
+        case .ended:
+            return Decoded(
+                octets: result,
+                size: isComplete ? total : nil,
+                isComplete: isComplete && total <= limit,
+                isCut: total > limit
+            )
+        case .needsMore where isComplete, .malformed: return nil
+        // Its end is missing, or it is larger than anybody wants to know.
+        case .needsMore, .stopped: return Decoded(octets: result, size: nil, isComplete: false, isCut: total > limit)
         }
-    }
-
-    private static func isMember(_ stream: z_stream) -> Bool {
-        stream.avail_in >= 2 && stream.next_in[0] == 0x1F && stream.next_in[1] == 0x8B
     }
 }
 

@@ -78,17 +78,7 @@ extension RunningExchange {
         }
         result.interim = interim
         result.tokenWaits = tokenWaits
-        result.ownAnswer = ownAnswer.map { answer in
-            // A refresh that a client asked for is answered with a token.
-            let body = current.redactor.body(
-                answer.body,
-                type: "application/json",
-                encoding: nil,
-                isComplete: answer.body.count < current.limit,
-                limit: current.limit
-            )
-            return StoredOwnAnswer(status: answer.status, code: answer.code, body: body.kept, at: answer.at)
-        }
+        result.ownAnswer = ownAnswer.map { read($0, current) }
         result.messages = readMessages(current)
         result.hasRedactedMessages = hasRedactedMessages
         result.requestBytes = requestBytes
@@ -178,6 +168,7 @@ extension RunningExchange {
         var result = StoredAttempt(number: attempt.number, generation: attempt.generation, began: attempt.began)
         result.connected = attempt.connected
         result.isReused = attempt.isReused
+        result.sent = attempt.sent
         result.firstByte = attempt.firstByte
         result.ended = attempt.ended
         result.isHeld = attempt.isHeld
@@ -201,6 +192,24 @@ extension RunningExchange {
         result.body = attempts[index].body.stored(content, isComplete: isWhole, size: size, current)
         if case .length(let length) = head.framing, length > size, attempt.isHeld, !attempt.isRelayed {
             result.body.isCut = true
+        }
+        return result
+    }
+
+    private func read(_ answer: OwnAnswer, _ current: CurrentRedactor) -> StoredOwnAnswer {
+        // A refresh that a client asked for is answered with a token.
+        let body = current.redactor.body(
+            answer.body,
+            type: "application/json",
+            encoding: nil,
+            isComplete: answer.body.count < current.limit,
+            limit: current.limit
+        )
+        var result = StoredOwnAnswer(status: answer.status, code: answer.code, body: body.kept, at: answer.at)
+        var head = ResponseHead()
+        if RecordedHead.parse(response: answer.head, method: .get, into: &head) {
+            result.fields = RecordedHead.fields(head.fields, of: answer.head, current).fields
+            result.headSize = answer.head.count
         }
         return result
     }

@@ -20,7 +20,7 @@ final class RunningExchange {
     var attempts: [Attempt] = []
     var interim: [StoredInterim] = []
     var tokenWaits: [StoredTokenWait] = []
-    var ownAnswer: (status: Int, code: String?, body: [UInt8], at: Double)?
+    var ownAnswer: OwnAnswer?
     var isTunnel = false
     private var frames: (client: FrameReader, upstream: FrameReader)
     var messages: [RawMessage] = []
@@ -56,6 +56,7 @@ final class RunningExchange {
         var began: Double
         var connected: Double?
         var isReused = false
+        var sent: Double?
         var firstByte: Double?
         var ended: Double?
         var head: [UInt8] = []
@@ -64,6 +65,14 @@ final class RunningExchange {
         var isRelayed = false
         var marks = Marks()
         var events: EventStreamReader?
+    }
+
+    struct OwnAnswer {
+        var status: Int
+        var code: String?
+        var head: [UInt8] = []
+        var body: [UInt8] = []
+        var at: Double
     }
 
     struct RawMessage {
@@ -137,6 +146,7 @@ final class RunningExchange {
                 $0.connected = at
                 $0.isReused = isReused
             }
+        case .sent: change { $0.sent = at }
         case .interim(let status):
             if interim.count < Self.maximumSteps { interim.append(StoredInterim(at: at, status: status)) }
         case .responseHead(let head):
@@ -167,10 +177,11 @@ final class RunningExchange {
             tokenWaits[last].ended = at
             tokenWaits[last].generation = generation
             tokenWaits[last].outcome = StoredTokenWait.Outcome(failure, generation)
-        case .ownAnswer(let status, let body, let code):
+        case .ownAnswer(let status, let head, let body, let code):
             endAttempt(at)
-            hold(body) { $0.ownAnswer = (status, code, body, at) }
-            if ownAnswer == nil { ownAnswer = (status, code, [], at) }
+            ownAnswer = OwnAnswer(status: status, code: code, at: at)
+            hold(head) { $0.ownAnswer?.head = head }
+            hold(body) { $0.ownAnswer?.body = body }
         case .tunnelOpened: isTunnel = true
         case .tunnelData(let isFromClient, let part): takeTunnel(isFromClient, part, at)
         case .ended(let ending):
@@ -209,6 +220,7 @@ final class RunningExchange {
             attempts[index].body.octets.wipe()
             attempts[index].events?.wipe()
         }
+        ownAnswer?.head.wipe()
         ownAnswer?.body.wipe()
         for index in messages.indices { messages[index].octets.wipe() }
         frames.client.wipe()

@@ -53,6 +53,7 @@ extension StoredExchange {
             .init("interim", .array(interim.map(Self.json))),
             .init("token_wait", tokenWaits.last.map(Self.json) ?? .null),
             .init("token_waits", .array(tokenWaits.map(Self.json))), .init("own_answer", ownAnswerJSON),
+            .init("own_answer_head", ownAnswerHead),
             .init("messages", .array(messages.map(Self.json))),
             .init(
                 "timings",
@@ -89,6 +90,11 @@ extension StoredExchange {
         ])
     }
 
+    private var ownAnswerHead: JSONValue {
+        guard let ownAnswer, ownAnswer.headSize > 0 else { return .null }
+        return .object(Self.fields(ownAnswer.fields) + [.init("size", .integer(ownAnswer.headSize))])
+    }
+
     private static func fields(_ fields: StoredFields) -> Members {
         var isOctets = false
         let pairs = fields.map { field in
@@ -105,9 +111,10 @@ extension StoredExchange {
             .init("n", .integer(attempt.number)),
             .init("generation", attempt.generation == 0 ? .null : .integer(Int(clamping: attempt.generation))),
             .init("began", .milliseconds(attempt.began)), .init("connected", .moment(attempt.connected)),
-            .init("reused", .bool(attempt.isReused)), .init("first_byte", .moment(attempt.firstByte)),
-            .init("ended", .moment(attempt.ended)), .init("status", .optional(attempt.status)),
-            .init("reason", .string(reason.text)), .init("version", .string("1.\(attempt.minorVersion)")),
+            .init("reused", .bool(attempt.isReused)), .init("sent", .moment(attempt.sent)),
+            .init("first_byte", .moment(attempt.firstByte)), .init("ended", .moment(attempt.ended)),
+            .init("status", .optional(attempt.status)), .init("reason", .string(reason.text)),
+            .init("version", .string("1.\(attempt.minorVersion)")),
         ]
         members += fields(attempt.fields)
         members += [

@@ -48,6 +48,9 @@ extension StoredExchange {
         }
     }
 
+    /// Squire did not let it pass: for its Host, the page or the user it came from, its key, or because it was no request.
+    var isTurnedAway: Bool { route == nil && ownAnswer?.code != nil }
+
     /// Of Squire's own answer, or of what it added to the upstream's.
     var code: String? {
         ownAnswer?.code ?? (ending?.needsLogin == true ? Problem.Code.loginNeeded.rawValue : nil)
@@ -123,13 +126,15 @@ extension StoredExchange {
         }
     }
 
-    /// Milliseconds by what was waited for: together `age`.
+    /// Milliseconds by what was waited for: together `age`. Queued is what came before the first step, and what an attempt
+    /// waited for a connection that another exchange had.
     var timings: (queued: Double, token: Double, upstream: Double, client: Double) {
         let total = max(0, age)
         let first = attempts.first?.began
         let starts = [first, tokenWaits.first?.began].compactMap { $0 }
-        let queued = min(total, starts.min() ?? 0)
-        let upstream = min(total - queued, upstreamMilliseconds ?? 0)
+        let waits = attempts.reduce(0) { $0 + ($1.isReused ? max(0, ($1.connected ?? $1.began) - $1.began) : 0) }
+        let queued = min(total, (starts.min() ?? 0) + waits)
+        let upstream = min(total - queued, max(0, (upstreamMilliseconds ?? 0) - waits))
         let waited = tokenWaits.reduce(0) { $0 + max(0, ($1.ended ?? age) - $1.began) }
         let token = min(total - queued - upstream, waited)
         return (queued, token, upstream, max(0, total - queued - upstream - token))
@@ -159,6 +164,7 @@ extension StoredExchange {
             attempts[index].body.kept.trim()
         }
         ownAnswer?.body.trim()
+        ownAnswer?.fields.trim()
     }
 
     /// Octets that keeping it takes, those of the bookkeeping among them.
@@ -173,7 +179,7 @@ extension StoredExchange {
             sum += attempt.redactions.reduce(0) { $0 + $1.utf8.count + allocation }
         }
         sum += (interim.count + tokenWaits.count) * MemoryLayout<StoredTokenWait>.stride
-        sum += ownAnswer.map { $0.body.count + allocation } ?? 0
+        sum += ownAnswer.map { $0.body.count + $0.fields.octets.count + 2 * allocation } ?? 0
         sum += messages.reduce(0) { $0 + MemoryLayout<StoredMessage>.stride + $1.kept.count + allocation }
         return sum
     }

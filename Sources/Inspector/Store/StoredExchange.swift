@@ -89,6 +89,8 @@ struct StoredAttempt {
     var began: Double
     var connected: Double?
     var isReused = false
+    /// When the last octet of the request had gone to the connection.
+    var sent: Double?
     var firstByte: Double?
     var ended: Double?
     var status: Int?
@@ -133,6 +135,10 @@ struct StoredTokenWait {
 struct StoredOwnAnswer {
     var status: Int
     var code: String?
+    /// As they were sent, without what is secret; empty when the head was lost.
+    var fields = StoredFields()
+    /// Octets of the whole head, with its empty line; 0 when it was lost.
+    var headSize = 0
     /// As it was sent, without what is secret.
     var body: [UInt8]
     var at: Double

@@ -49,6 +49,7 @@ function shown(app, made) {
 export function whyNot(problem) {
   return {
     cut: 'its body was not kept whole.', websocket: 'a WebSocket cannot be sent again.', running: 'it is still running.',
+    refused: 'Squire refused it when it came. Edit it (e) to send it as a request of your own.',
   }[problem?.why] ?? problem?.detail ?? problem?.title ?? 'Squire did not say why.';
 }
 

@@ -20,13 +20,15 @@ import * as states from './states.js';
 import { makeSplitter } from './splitter.js';
 import { makeStore } from './store.js';
 import { emptyGenerations, stripLine, tokensView, withGeneration } from './strip.js';
-import { number, plain, time } from './text.js';
+import { makeTalk } from './talk.js';
+import { number, plain } from './text.js';
 import { makeView } from './view.js';
 
 const watchers = new Set();
 const clock = makeClock();
 const context = { now: clock.now, found: new Map() };
 const store = makeStore();
+const { live, toasts, announce, toast, copyText, commands } = makeTalk();
 
 const app = {
   api, store, clock, context, prefs: makePrefs(localStorage), view: makeView(store, context), route: routes.current(),
@@ -117,8 +119,6 @@ let others = 0, unseen = new Set(), restartedFor = null, pageHash = null, isUpda
 
 // The page's parts
 
-const live = h('p', { class: 'unseen', 'aria-live': 'polite' });
-const toasts = h('div', { class: 'toasts', role: 'status', 'aria-label': 'Messages' });
 const card = sessionCard(app);
 const line = stripLine(app);
 const list = app.list = makeList(app);
@@ -372,44 +372,6 @@ function refuseOffline() {
   if (app.isOnline) return false;
   toast('Squire does not answer: nothing can be sent', 'bad');
   return true;
-}
-
-let toldAt = 0, waitingWords = null;
-/// Says it to a screen reader: one thing in 5 s at most, the last one.
-function announce(words) {
-  const wait = toldAt + 5000 - performance.now();
-  if (wait > 0) {
-    if (waitingWords === null) setTimeout(() => { const last = waitingWords; waitingWords = null; announce(last); }, wait);
-    waitingWords = words;
-    return;
-  }
-  toldAt = performance.now();
-  say(live, words);
-}
-
-function toast(words, tone = '') {
-  const element = h('p', { class: `toast ${tone}`, text: words });
-  toasts.append(element);
-  while (toasts.children.length > 4) toasts.firstChild.remove();
-  setTimeout(() => element.remove(), tone === 'bad' ? 9000 : 4000);
-}
-
-/// Copies; without a secure context it shows the text, selected.
-async function copyText(words, what = 'It') {
-  try {
-    await navigator.clipboard.writeText(words);
-    toast(`${what} is copied`);
-    return true;
-  } catch {
-    states.showText(words);
-    return false;
-  }
-}
-
-/// Lines for a shell, each with its Copy.
-function commands(lines) {
-  return h('ul', { class: 'commands' }, lines.map(([command, words]) => h('li', {}, h('code', { text: command }),
-    h('button', { type: 'button', class: 'button', 'aria-label': `Copy: ${words}`, on: { click: () => app.copyText(command, 'The line') } }, icon('copy'), 'Copy'), h('span', { class: 'quiet', text: words }))));
 }
 
 async function archive() {

@@ -56,7 +56,7 @@ export function diffView(app) {
       const { problem } = [first, second][wrong], name = names[wrong].id;
       replace(element, h('div', { class: 'empty-detail', role: 'status' }, h('h2', {}, 'Nothing to compare'),
         h('p', {}, visible(name), ': ', visible({ evicted: 'no longer kept.', not_found: 'no such exchange.' }[problem?.code]
-          ?? problem?.detail ?? ''))));
+          ?? problem?.detail ?? '')), button({ on: { click: () => (app.close ? app.close() : app.go('#/')) } }, 'Back to the list')));
       return;
     }
     sides = [first, second].map((answer, i) => sideOf(answer.json, names[i].n));

@@ -193,9 +193,12 @@ export function exchangeView(app) {
     const isPinned = x.flags?.includes('pinned') ?? false;
     pinned.setAttribute('aria-pressed', String(isPinned));
     const isRunning = x.state === 'running', isSocket = x.flags?.includes('websocket');
-    again.disabled = app.isOnline === false || isRunning || isSocket;
+    // Squire turned it away before it knew where to: from here it would pass.
+    const isRefused = x.route === 'none' && Boolean(x.code);
+    again.disabled = app.isOnline === false || isRunning || isSocket || isRefused;
     again.title = app.isOnline === false ? 'Squire does not answer' : isRunning ? 'It is still running'
-      : isSocket ? 'A WebSocket cannot be sent again' : 'Send again under the token of now (r)';
+      : isSocket ? 'A WebSocket cannot be sent again'
+      : isRefused ? 'Squire refused it: edit it to send it as a request of your own' : 'Send again under the token of now (r)';
     pinned.disabled = app.isOnline === false;
   }
 

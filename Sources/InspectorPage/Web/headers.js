@@ -58,7 +58,8 @@ export function makeHeaders() {
     replace(element,
       h('h3', {}, 'Request'),
       !wentOut && h('p', { class: 'dim' }, 'Nothing went upstream.'),
-      rows.length > 0 && h('table', { class: 'fields compared', 'aria-label': 'Fields of the request' },
+      !wentOut && rows.length > 0 && fieldTable('Fields of the request', x.request.head.fields),
+      wentOut && rows.length > 0 && h('table', { class: 'fields compared', 'aria-label': 'Fields of the request' },
         h('thead', {}, h('tr', {}, ['Field', 'Client', 'Upstream', 'What'].map(text => h('th', { scope: 'col' }, text)))),
         h('tbody', {}, rows.map(row => h('tr', { class: `what-${row.what}` },
           h('th', { scope: 'row' }, visible(row.name)), h('td', { 'data-label': 'Client' }, fieldValue(row.client)),
@@ -68,7 +69,8 @@ export function makeHeaders() {
         const which = x.attempt_list.length > 1 ? ` of attempt ${attempt.n}` : '';
         return [h('h3', {}, `Answer${which} · ${attempt.status} `, visible(attempt.reason ?? '')),
           fieldTable(`Fields of the answer${which}`, attempt.fields)];
-      }));
+      }),
+      x.own_answer_head && [h('h3', {}, `Squire's own answer · ${x.own_answer?.status ?? ''}`), fieldTable("Fields of Squire's own answer", x.own_answer_head.fields)]);
   }
 
   return { element, update };

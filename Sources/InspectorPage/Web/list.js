@@ -9,7 +9,7 @@ export const COLUMNS = {
   time: ['time', '62px', x => text.time(x.at)],
   method: ['method', '62px', x => text.plain(x.method)],
   target: ['target', 'minmax(110px, 1fr)', null],
-  status: ['status', '172px', null],
+  status: ['status', 'clamp(172px, 20%, 250px)', null],
   ms: ['ms', '62px', x => milliseconds(x.total_ms)],
   gen: ['gen', '44px', x => generations(x)],
   size: ['size', '68px', x => text.size(x.response_bytes)],
@@ -253,7 +253,8 @@ export function makeList(app) {
   }
 
   function see(index) {
-    const room = grid.clientHeight - head.offsetHeight;
+    // Below it stands how many are new.
+    const room = grid.clientHeight - head.offsetHeight - Math.min(46, grid.clientHeight / 4);
     const top = index * height;
     if (top < grid.scrollTop) scrollTo(top);
     else if (top + height > grid.scrollTop + room) scrollTo(top + height - room);

@@ -21,7 +21,7 @@ export function describe(session, isOnline) {
     return { tone: 'warn', name: 'something is wrong', sign: '▲', words: `${who}${generation}`, more: session.advice, isCounting: true, actions };
   }
   if (session.source === 'given') return { tone: 'good', name: 'attached', sign: '●', words: `attached as it is${generation}; nothing is known about refreshing it`, isCounting: true, actions: [] };
-  return { tone: 'good', name: 'usable', sign: '●', words: `${who}${generation}`, isCounting: true, actions: ['refresh'] };
+  return { tone: isOnline === false ? 'quiet' : 'good', name: 'usable', sign: '●', words: `${who}${generation}`, isCounting: true, actions: ['refresh'] };
 }
 
 /// The command that the advice names.

@@ -25,7 +25,7 @@ export function drawAlert(place, app, feed, { isUpdated }) {
       place.timer = setInterval(tick, 250);
     }
   }
-  if (wanted === 'lost') say(place.querySelector('.why'), app.connection.why ? ` ${plain(app.connection.why)}` : app.isEnding ? ' It was ended.' : '');
+  if (wanted === 'lost') say(place.querySelector('.why'), app.connection.why ? ` ${plain(app.connection.why)}` : app.isEnding ? ' Squire said that it was ending.' : '');
   if (wanted === '') app.isEnding = false;
 }
 

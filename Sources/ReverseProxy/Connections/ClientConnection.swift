@@ -285,13 +285,14 @@ final class ClientConnection: DescriptorWatchDelegate {
     private func refuse(_ problem: Problem, _ bytes: UnsafeRawBufferPointer) {
         let date = resources.date(context.proxy.clock)
         let response = OwnResponse(method: .get, date: date, closes: true)
+        let start = stream.outputBuffer().count
         let count = response.append(problem, to: stream.outputBuffer())
         var refusal = WorkerResources.Refusal(problem: problem, client: stream.name, responseBytes: count)
         if let line = RefusalEvidence.firstLine(bytes) {
             refusal.texts = .init(method: line.method, target: line.target, secrets: context.session.secrets)
             refusal.line = line.whole
         }
-        refusal.body = UnsafeRawBufferPointer(rebasing: stream.outputBuffer().readable.suffix(count))
+        refusal.answer = UnsafeRawBufferPointer(rebasing: stream.outputBuffer().readable.dropFirst(start))
         resources.reportRefusal(refusal, to: context.proxy.observer)
         lingerAfterOutput(budget: Self.lingerBytes)
     }

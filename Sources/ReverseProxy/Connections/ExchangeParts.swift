@@ -41,6 +41,10 @@ struct Request {
     var upstreamTime = Stopwatch()
     /// Runs while a token is waited for.
     var tokenTime = Stopwatch()
+    /// When the present attempt began, which is before it has a connection; monotonic nanoseconds.
+    var attemptStartedAt: UInt64 = 0
+    /// When it got its connection.
+    var attemptConnectedAt: UInt64 = 0
     /// Until when it may wait for the session, in all, on `MonotonicClock`; zero before it has waited.
     var waitEndsAt: UInt64 = 0
     /// The refresh that it started; nil when it started none.

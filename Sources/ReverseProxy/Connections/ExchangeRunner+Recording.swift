@@ -10,9 +10,8 @@ extension ExchangeRunner {
 
     /// The request's head is understood. `isRefused`: it goes no further.
     @inline(__always)
-    func recordBeginning(_ id: ExchangeID, _ head: UnsafeRawBufferPointer, isRefused: Bool, now: UInt64) {
-        guard let recorder else { return }
-        recording = recorder.admit(id.number, client.name.origin, isRefused: isRefused, now: now)
+    func recordBeginning(_ head: UnsafeRawBufferPointer, isRefused: Bool, now: UInt64) {
+        recording = gate.admit(client.name.origin, isRefused: isRefused, now: now, recorder)
         if recording.isRunning { beginRecording(head, isRefused: isRefused, now: now) }
     }
 
@@ -57,8 +56,9 @@ extension ExchangeRunner {
         recorder.begin(&recording, request.id, client.name, isLate: true, startedAt: request.startedAt, now: now)
         recordSentHead(now: now)
         recordBodySoFar(now: now)
-        if exchange.attempts > 0 { recordAttempt(now: now) }
-        if let attempt { recordConnected(isReused: attempt.isReused, now: now) }
+        // Stamps are those of what happened, not of when it is told.
+        if exchange.attempts > 0 { recordAttempt(now: request.attemptStartedAt) }
+        if let attempt { recordConnected(isReused: attempt.isReused, now: request.attemptConnectedAt) }
         guard let response, let head = response.head else { return }
         recordResponseHead(head.readable, now: now)
         response.collected.withUnsafeBytes { recordBody(.responseBody, $0) }
@@ -102,6 +102,20 @@ extension ExchangeRunner {
     @inline(__always)
     func recordConnected(isReused: Bool, now: UInt64) {
         recordEvent(.connected, isReused, now: now)
+    }
+
+    /// The last octet of the request has gone to the connection, perhaps: told once, when it has.
+    @inline(__always)
+    func recordSent() {
+        if recording.isRunning { tellSent() }
+    }
+
+    @inline(never)
+    private func tellSent() {
+        guard let attempt, attempt.headSent == request.head.count else { return }
+        if let body = request.upload?.body, !body.isComplete || attempt.bodySent < body.count { return }
+        guard recording.tellsSent(attempt: request.attemptStartedAt) else { return }
+        recordEvent(.sent, (), now: MonotonicClock.now())
     }
 
     @inline(__always)
@@ -151,18 +165,11 @@ extension ExchangeRunner {
 
     private static let longestText = 1024
 
-    /// Squire answers itself: the last `count` bytes of what waits for the client are the body.
-    func recordOwnAnswer(status: Int, code: Problem.Code?, count: Int) {
-        guard recording.isRunning else { return }
-        let output = client.outputBuffer().readable
-        let body = output.suffix(count).prefix(recorder?.recordings.bodyLimit ?? 0)
-        recorder?.tellHead(
-            &recording,
-            .ownAnswer,
-            RecordKind.OwnAnswer(status: status, code: code),
-            UnsafeRawBufferPointer(rebasing: body),
-            at: MonotonicClock.now()
-        )
+    /// Squire answers itself: what waits for the client from `start` on, of which the last `count` bytes are the body.
+    func recordOwnAnswer(status: Int, code: Problem.Code?, from start: Int, count: Int) {
+        guard recording.isRunning, let recorder else { return }
+        let answer = UnsafeRawBufferPointer(rebasing: client.outputBuffer().readable.dropFirst(start))
+        recorder.tellOwnAnswer(&recording, status: status, code: code, answer, count: count, at: MonotonicClock.now())
     }
 
     // MARK: Ending
@@ -172,7 +179,7 @@ extension ExchangeRunner {
     func recordEnd(now: @autoclosure () -> UInt64) {
         switch recording {
         case .ended: return
-        case .absent(let absence): recorder?.end(absence)
+        case .absent(let absence): gate.count(absence)
         case .running(let flow): endRecording(flow, now: now())
         }
         recording = .ended

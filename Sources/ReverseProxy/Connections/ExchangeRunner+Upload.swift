@@ -97,7 +97,7 @@ extension ExchangeRunner {
                 return
             }
         }
-        if request.upload != nil { pumpBody(now: MonotonicClock.now()) }
+        if request.upload != nil { pumpBody(now: MonotonicClock.now()) } else { recordSent() }
     }
 
     /// Sends what there is of the body, and takes more from the client as it goes.
@@ -134,6 +134,7 @@ extension ExchangeRunner {
         // of half a body.
         takeBody()
         if exchange.isFinished { return }
+        recordSent()
         if !body.isComplete, body.count - attempt!.bodySent < Self.uploadWindow { client.resumeReading() }
     }
 

@@ -41,6 +41,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     var wait = Wait.nothing
     /// Nil if nothing is recorded.
     let recorder: Recorder?
+    let gate: RecordingGate
     var recording = Recording.absent(.off)
     /// The token that it is counted under.
     var tokenUse: GenerationTable.Use?
@@ -59,6 +60,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     init(_ resources: WorkerResources) {
         self.resources = resources
         recorder = resources.recorder
+        gate = resources.recordingGate
     }
 
     var client: ClientStream { request.client }
@@ -130,7 +132,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         self.request = request
         ending = nil
         let isRefused = if case .refuse = admission.decision { true } else { rendered.isLoop }
-        recordBeginning(id, bytes, isRefused: isRefused, now: now)
+        recordBeginning(bytes, isRefused: isRefused, now: now)
         admit(admission.decision, head, bytes, isLoop: rendered.isLoop)
         if proxy.detail > .ends, !exchange.isFinished {
             traceBeginning(head, bytes, path, hasOwnCredential: rendered.hasCredential)
@@ -219,6 +221,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     /// Gets a connection, and sends what `request.head` holds over it.
     func connect(onFreshConnection: Bool, now: UInt64) {
         request.upstreamTime.start(now: now)
+        request.attemptStartedAt = now
         countRunning()
         recordAttempt(now: now)
         let pool = request.context.pool
@@ -253,6 +256,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             attempt.bodySent = bytes.count
         }
         self.attempt = attempt
+        request.attemptConnectedAt = now
         recordConnected(isReused: isReused, now: now)
         connection.delegate = self
         // Half a head of an earlier exchange must leave no trace.
@@ -411,27 +415,30 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     /// A problem of Squire's own ends the exchange.
     func respond(_ problem: Problem) {
         recordLate(now: MonotonicClock.now())
+        let start = client.outputBuffer().count
         outcome.bytes = UInt64(ownResponse.append(problem, to: client.outputBuffer()))
         outcome.status = problem.status
         outcome.problem = problem
-        recordOwnAnswer(status: problem.status, code: problem.code, count: Int(outcome.bytes))
+        recordOwnAnswer(status: problem.status, code: problem.code, from: start, count: Int(outcome.bytes))
         resources.counters.refused(problem.code)
         end(.local, responseCloses ? .close : .keepAlive)
     }
 
     /// A response of Squire's own that is no problem.
     private func respond(status: Int, _ append: (OwnResponse, ByteBuffer) -> Void) {
+        let start = client.outputBuffer().count
         append(ownResponse, client.outputBuffer())
         outcome.status = status
-        recordOwnAnswer(status: status, code: nil, count: 0)
+        recordOwnAnswer(status: status, code: nil, from: start, count: 0)
         end(.complete, responseCloses ? .close : .keepAlive)
     }
 
     func respond(_ reply: RefreshResponse) {
+        let start = client.outputBuffer().count
         ownResponse.append(reply, to: client.outputBuffer())
         outcome.status = 200
         outcome.bytes = exchange.rules.method == .head ? 0 : UInt64(reply.body.count)
-        recordOwnAnswer(status: 200, code: nil, count: Int(outcome.bytes))
+        recordOwnAnswer(status: 200, code: nil, from: start, count: Int(outcome.bytes))
         end(.complete, responseCloses ? .close : .keepAlive)
     }
 

@@ -1,6 +1,8 @@
 import Platform
+import Support
 
-/// The secrets that are shown nowhere, by their values: what was configured, and the tokens of now and of lately.
+/// The secrets that are shown nowhere, by their values: what was configured, and the tokens of now and of lately. As they
+/// are, and in base64 and base64url (RFC 4648), wherever in what was encoded they began.
 ///
 /// A new value is made when a token changes; asking allocates nothing.
 public struct KnownSecrets: Sendable {
@@ -13,6 +15,8 @@ public struct KnownSecrets: Sendable {
 
     private let configured: [[UInt8]]
     private let tokens: [[UInt8]]
+    /// What is looked for: each of them in each of its spellings.
+    private let spellings: [[UInt8]]
     /// Bytes of the shortest; what is shorter cannot hold one.
     private let shortest: Int
 
@@ -23,7 +27,27 @@ public struct KnownSecrets: Sendable {
     private init(configured: [[UInt8]], tokens: [[UInt8]]) {
         self.configured = configured.filter { $0.count >= Self.minLength }
         self.tokens = tokens.filter { $0.count >= Self.minLength }
-        shortest = (self.configured + self.tokens).map(\.count).min() ?? .max
+        spellings = (self.configured + self.tokens).flatMap { [$0] + Self.encodings(of: $0) }
+        shortest = spellings.map(\.count).min() ?? .max
+    }
+
+    /// In base64, what of it does not depend on what is around it, by how many octets of a group of three come before.
+    private static func encodings(of secret: [UInt8]) -> [[UInt8]] {
+        var result: [[UInt8]] = []
+        for before in 0..<3 {
+            let text = Base64URL.encode([UInt8](repeating: 0, count: before) + secret).utf8
+            let core = Array(text.prefix((before + secret.count) * 8 / 6).dropFirst((before * 8 + 5) / 6))
+            let plain = core.map { octet in
+                switch octet {
+                case UInt8(ascii: "-"): UInt8(ascii: "+")
+                case UInt8(ascii: "_"): UInt8(ascii: "/")
+                default: octet
+                }
+            }
+            result.append(core)
+            if plain != core { result.append(plain) }
+        }
+        return result
     }
 
     /// The same and `token`, the newest.
@@ -47,8 +71,7 @@ public struct KnownSecrets: Sendable {
     /// Calls `body` with the place of each occurrence.
     func find(in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void) {
         guard text.count >= shortest else { return }
-        for secret in configured { Self.find(secret, in: text, body) }
-        for secret in tokens { Self.find(secret, in: text, body) }
+        for secret in spellings { Self.find(secret, in: text, body) }
     }
 
     private static func find(

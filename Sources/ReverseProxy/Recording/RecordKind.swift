@@ -13,6 +13,7 @@ enum RecordKind: UInt8 {
     case attempt
     /// `Bool`: the connection is reused.
     case connected
+    case sent
     /// `Int`: the status.
     case interim
     case responseHead
@@ -75,6 +76,8 @@ enum RecordKind: UInt8 {
     struct OwnAnswer: BitwiseCopyable {
         let status: Int
         let code: Problem.Code?
+        /// Octets of the head, which come before the body's.
+        let headLength: Int
     }
 
     struct End: BitwiseCopyable {
@@ -116,6 +119,7 @@ extension RecordingRing.Record {
         case .attempt:
             take(RecordKind.Attempt.self).map { .attempt(number: $0.number, generation: $0.generation) }
         case .connected: take().map { .connected(isReused: $0) }
+        case .sent: .sent
         case .interim: take().map { .interim(status: $0) }
         case .responseHead: .responseHead(rest())
         case .responseBody: .responseBody(rest())
@@ -134,7 +138,12 @@ extension RecordingRing.Record {
             }
         case .ownAnswer:
             take(RecordKind.OwnAnswer.self)
-                .map { .ownAnswer(status: $0.status, body: rest(), code: $0.code?.rawValue) }
+                .map { answer in
+                    let octets = rest()
+                    let (head, body) = (octets.prefix(answer.headLength), octets.dropFirst(answer.headLength))
+                    let code = answer.code?.rawValue
+                    return .ownAnswer(status: answer.status, head: Array(head), body: Array(body), code: code)
+                }
         case .tunnelOpened: .tunnelOpened
         case .tunnelFromClient: .tunnelData(isFromClient: true, rest())
         case .tunnelFromUpstream: .tunnelData(isFromClient: false, rest())

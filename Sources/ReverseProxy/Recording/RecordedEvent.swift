@@ -29,6 +29,8 @@ public struct RecordedEvent: Sendable {
         case attempt(number: Int, generation: Generation)
         /// It has its connection.
         case connected(isReused: Bool)
+        /// The last octet of the request has gone to it. Missing if an answer came before.
+        case sent
         /// An interim response's status.
         case interim(status: Int)
         /// The upstream's head as it came, with its empty line.
@@ -45,8 +47,8 @@ public struct RecordedEvent: Sendable {
         case tokenWait(isForRejection: Bool, leads: Bool)
         /// The wait is over. Generation 0: without a token.
         case tokenArrived(generation: Generation, failure: CredentialFailure?)
-        /// Squire's own answer: its status, its body as it was sent, and the problem's code.
-        case ownAnswer(status: Int, body: [UInt8], code: String?)
+        /// Squire's own answer: its status, its head and body as they were sent, and the problem's code.
+        case ownAnswer(status: Int, head: [UInt8], body: [UInt8], code: String?)
         /// A WebSocket is open.
         case tunnelOpened
         /// Bytes of a WebSocket's stream, up to the limit for bodies each way.

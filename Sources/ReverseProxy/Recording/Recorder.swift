@@ -7,10 +7,8 @@ import Platform
 final class Recorder {
     let recordings: Recordings
     let prefix: UInt16
-    private let numbers: AtomicArray
+    let gate: RecordingGate
     private let ring: RecordingRing
-    /// Something was written since the last turn's end.
-    private var hasNews = false
     private var exchanges = TokenBucket()
     private var octets = TokenBucket()
     private var failures = TokenBucket()
@@ -23,7 +21,7 @@ final class Recorder {
         guard let lane = recordings.lane(index) else { return nil }
         self.recordings = recordings
         prefix = lane.prefix
-        numbers = lane.numbers
+        gate = lane.gate
         ring = lane.ring
     }
 
@@ -37,26 +35,34 @@ final class Recorder {
 
     // MARK: Admission
 
-    /// Whether the exchange that begins is recorded: each asks, in the order of their numbers. `isRefused` one has its own
-    /// share: a page that knocks must not push out what matters.
-    @inline(__always)
-    func admit(_ number: UInt64, _ origin: ConnectionOrigin, isRefused: Bool, now: UInt64) -> Recording {
-        numbers.set(Recordings.Number.last.rawValue, number)
+    /// Whether the exchange that begins is recorded, which `RecordingGate` does not know. `isRefused` one has its own share: a
+    /// page that knocks must not push out what matters.
+    func admit(_ origin: ConnectionOrigin, isRefused: Bool, now: UInt64) -> Recording {
         guard case .client = origin else { return .running(.init(isUnlimited: true)) }
         let policy = recordings.policy
-        if policy.isPaused { return .absent(.paused) }
+        if policy.isPaused { return refuse(.paused, until: .max, policy) }
         switch policy.mode {
-        case .off: return .absent(.off)
+        case .off: return refuse(.off, until: .max, policy)
         case .all: return .running(.init(isUnlimited: true))
         case .auto, .failures:
             if isRefused {
                 return refusals.take(of: Self.refusalRate, now: now)
                     ? .running(.init(isUnlimited: false)) : .absent(.refused)
             }
-            guard policy.mode == .auto else { return .absent(.failuresOnly) }
-            return exchanges.take(of: Self.exchangeRate, now: now)
-                ? .running(.init(isUnlimited: false)) : .absent(.rate)
+            guard policy.mode == .auto else { return refuse(.failuresOnly, until: .max, policy) }
+            guard exchanges.take(of: Self.exchangeRate, now: now) else {
+                return refuse(.rate, until: exchanges.refilled(to: Self.exchangeRate), policy)
+            }
+            return .running(.init(isUnlimited: false))
         }
+    }
+
+    /// For a reason that holds for all until then, unless `policy` changes.
+    private func refuse(_ absence: Recording.Absence, until moment: UInt64, _ policy: Recordings.Policy) -> Recording {
+        gate.close(until: moment, because: absence)
+        // It may have changed after it was looked at, and the gate been opened before it was closed.
+        if recordings.policy != policy { gate.open() }
+        return .absent(absence)
     }
 
     /// Whether one that was not recorded is, from now on: something went wrong with it.
@@ -121,6 +127,21 @@ final class Recorder {
         tell(&recording, kind, fixed, head, at: at)
     }
 
+    /// Writes Squire's own answer: its head, and as much as is kept of its body, which are the last `count` octets.
+    func tellOwnAnswer(
+        _ recording: inout Recording,
+        status: Int,
+        code: Problem.Code?,
+        _ answer: UnsafeRawBufferPointer,
+        count: Int,
+        at: UInt64
+    ) {
+        let headLength = max(0, answer.count - count)
+        let told = UnsafeRawBufferPointer(rebasing: answer.prefix(headLength + min(count, recordings.bodyLimit)))
+        let fixed = RecordKind.OwnAnswer(status: status, code: code, headLength: headLength)
+        tellHead(&recording, .ownAnswer, fixed, told, at: at)
+    }
+
     /// Writes as much of a body as there is room for. `bodies` are its octets so far, both ways.
     func tellBody(
         _ recording: inout Recording,
@@ -158,15 +179,9 @@ final class Recorder {
 
     private static let progressInterval: UInt64 = 250_000_000
 
-    /// Counts an exchange that ended without being recorded.
-    @inline(__always)
-    func end(_ absence: Recording.Absence) {
-        numbers.add(absence.number.rawValue)
-    }
-
     /// Counts an exchange that ended, and writes its last record.
     func end(_ flow: Recording.Flow, _ ending: RecordedEvent.Ending, at: UInt64) {
-        numbers.add(Recordings.Number.recorded.rawValue)
+        gate.add(.recorded)
         let end = RecordKind.End(ending: ending, isIncomplete: flow.isIncomplete)
         // Its room was reserved.
         _ = write(.ended, flow, end, .empty, at: at, releasing: RecordKind.End.size)
@@ -176,7 +191,7 @@ final class Recorder {
     func end(_ recording: Recording, _ ending: @autoclosure () -> RecordedEvent.Ending, at: UInt64) {
         switch recording {
         case .ended: break
-        case .absent(let absence): end(absence)
+        case .absent(let absence): gate.count(absence)
         case .running(let flow): end(flow, ending(), at: at)
         }
     }
@@ -184,11 +199,17 @@ final class Recorder {
     /// Writes what was refused before there was an exchange.
     func record(_ refusal: WorkerResources.Refusal, as id: ExchangeID) {
         let now = MonotonicClock.now()
-        var recording = admit(id.number, refusal.client.origin, isRefused: true, now: now)
+        var recording = admit(refusal.client.origin, isRefused: true, now: now)
         begin(&recording, id, refusal.client, isLate: false, startedAt: now, now: now)
         if !refusal.line.isEmpty { tellHead(&recording, .requestHead, Nothing(), refusal.line, at: now) }
-        let answer = RecordKind.OwnAnswer(status: refusal.problem.status, code: refusal.problem.code)
-        tellHead(&recording, .ownAnswer, answer, refusal.body, at: now)
+        tellOwnAnswer(
+            &recording,
+            status: refusal.problem.status,
+            code: refusal.problem.code,
+            refusal.answer,
+            count: refusal.responseBytes,
+            at: now
+        )
         let ending = RecordedEvent.Ending(
             status: refusal.problem.status,
             outcome: .local,
@@ -228,14 +249,14 @@ final class Recorder {
                 releasing: releasing
             )
         }
-        if isWritten { hasNews = true }
+        if isWritten { gate.hasNews = true }
         return isWritten
     }
 
     /// Adds to the record that was written last, if it can be.
     private func extend(_ kind: RecordKind, _ flow: Recording.Flow, _ part: UnsafeRawBufferPointer) -> Bool {
         let isWritten = ring.extend(kind.rawValue, number: flow.number, part)
-        if isWritten { hasNews = true }
+        if isWritten { gate.hasNews = true }
         return isWritten
     }
 
@@ -244,18 +265,18 @@ final class Recorder {
     /// Shows what was written, and wakes the inspector if it waits for it.
     @inline(__always)
     func turnEnded(now: @autoclosure () -> UInt64 = MonotonicClock.now()) {
-        if hasNews { publish(now) }
+        if gate.hasNews { publish(now) }
     }
 
     @inline(never)
     private func publish(_ clock: () -> UInt64) {
-        hasNews = false
+        gate.hasNews = false
         ring.publish()
         let isFilling = ring.used >= ring.capacity / 4
         let hasViewers = recordings.policy.hasViewers
         guard hasViewers || isFilling else { return }
         let (now, consumed) = (clock(), ring.consumedPosition)
-        // Not again and again for what it has been woken for: waking takes a system call, and memory.
+        // Not again and again for what it has been woken for: waking takes a system call.
         let isNew = isFilling && consumed != consumedThen && now &- wokenAt >= Self.shortInterval
         guard isNew || now &- wokenAt >= Self.wakeInterval else { return }
         (wokenAt, consumedThen) = (now, consumed)

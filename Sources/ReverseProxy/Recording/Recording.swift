@@ -5,8 +5,8 @@ enum Recording {
     /// Its end was told, or counted.
     case ended
 
-    /// Why it is not recorded.
-    enum Absence {
+    /// Why it is not recorded. The number is how `RecordingGate` has it.
+    enum Absence: UInt8 {
         /// Too many are.
         case rate
         /// Too many were refused.
@@ -43,6 +43,8 @@ enum Recording {
         var responseRoom = 0
         /// When the octets that are not written were told of last.
         var toldAt: UInt64 = 0
+        /// When the attempt began of which it was told last that all of the request went.
+        var sentAttempt: UInt64 = 0
         /// There was no room for something.
         var isIncomplete = false
         /// No rate holds for it.
@@ -71,6 +73,14 @@ enum Recording {
         guard case .running(var flow) = self else { return }
         flow.responseRoom = limit
         self = .running(flow)
+    }
+
+    /// Whether it is to be told now that all of the request went, in the attempt that began then: once.
+    mutating func tellsSent(attempt startedAt: UInt64) -> Bool {
+        guard case .running(var flow) = self, flow.sentAttempt != startedAt else { return false }
+        flow.sentAttempt = startedAt
+        self = .running(flow)
+        return true
     }
 
     /// The beginning of the request's body is not at hand: the rest is of no use.

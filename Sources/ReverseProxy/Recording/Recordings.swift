@@ -29,7 +29,7 @@ public final class Recordings: Sendable {
     }
 
     /// What workers look at, at the beginning of each exchange.
-    struct Policy: Sendable {
+    struct Policy: Sendable, Equatable {
         var mode: Mode
         var isPaused = false
         var hasViewers = false
@@ -69,7 +69,8 @@ public final class Recordings: Sendable {
         /// Of the worker's exchanges; no other worker's.
         let prefix: UInt16
         /// Written by the worker.
-        let numbers = AtomicArray(count: Number.last.rawValue + 1)
+        let numbers = AtomicArray(count: Number.count)
+        var gate: RecordingGate { RecordingGate(numbers) }
 
         fileprivate init(prefix: UInt16, capacity: Int) {
             self.prefix = prefix
@@ -77,11 +78,21 @@ public final class Recordings: Sendable {
         }
     }
 
-    /// What a worker counts.
-    enum Number: Int {
+    /// A worker's words: what it counts, and what it looks at.
+    enum Number: Int, CaseIterable {
         case recorded, rate, slab, paused, off
         /// The last exchange's.
         case last
+        /// See `RecordingGate`.
+        case closed, news
+
+        static var count: Int { allCases.count }
+    }
+
+    /// What calls the reader. A value of its own: a closure that is handed around by itself is wrapped each time, which
+    /// takes memory.
+    private struct WakeUp: Sendable {
+        let call: @Sendable () -> Void
     }
 
     private let lanes: [Lane]
@@ -89,7 +100,7 @@ public final class Recordings: Sendable {
     /// Changes of `policyBits` in their order.
     private let policyLock: Guarded<Policy>
     private let bodyBytes: Atomic<Int>
-    private let wakeUp = Guarded<(@Sendable () -> Void)?>(nil)
+    private let wakeUp = Guarded<WakeUp?>(nil)
     /// The inspector was woken, and has not heard it yet.
     private let isWaking = Atomic<Bool>(false)
     /// Where the next `drain` begins, so that no worker is always the last.
@@ -126,15 +137,17 @@ public final class Recordings: Sendable {
     private func change(_ body: (inout Policy) -> Void) {
         policyLock.with {
             body(&$0)
-            policyBits.store($0.bits, ordering: .relaxed)
+            policyBits.store($0.bits, ordering: .sequentiallyConsistent)
+            // After it: a worker that closes its gate meanwhile looks at the bits again.
+            for lane in lanes { lane.gate.open() }
         }
     }
 
     /// Calls `wake`, on a worker's thread, when there is something to read: soon with a viewer, else when a quarter of
-    /// the room is taken. Must not block. Is not called again before `heard()`: who is slow must not be woken for each
+    /// the room is taken. Must neither block nor allocate. Is not called again before `heard()`: who is slow must not be woken for each
     /// time that it was not there.
     public func onNews(_ wake: @escaping @Sendable () -> Void) {
-        wakeUp.with { $0 = wake }
+        wakeUp.with { $0 = WakeUp(call: wake) }
         heard()
     }
 
@@ -182,11 +195,11 @@ public final class Recordings: Sendable {
     }
 
     @inline(__always)
-    var policy: Policy { Policy(bits: policyBits.load(ordering: .relaxed)) }
+    var policy: Policy { Policy(bits: policyBits.load(ordering: .sequentiallyConsistent)) }
 
     /// Not often.
     func wake() {
         guard !isWaking.exchange(true, ordering: .sequentiallyConsistent) else { return }
-        wakeUp.with { $0 }?()
+        wakeUp.with { $0 }?.call()
     }
 }

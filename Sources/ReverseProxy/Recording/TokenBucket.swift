@@ -30,4 +30,11 @@ struct TokenBucket {
         credit &-= price
         return true
     }
+
+    /// When there will be enough for one, if nothing is taken meanwhile; monotonic nanoseconds.
+    func refilled(to rate: Rate) -> UInt64 {
+        guard credit < rate.cost else { return countedAt }
+        let (moment, isOver) = countedAt.addingReportingOverflow(rate.cost &- credit)
+        return isOver ? .max : moment
+    }
 }

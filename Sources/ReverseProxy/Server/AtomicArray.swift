@@ -3,7 +3,7 @@ import Synchronization
 /// Numbers that one thread writes and any reads.
 final class AtomicArray: @unchecked Sendable {
     // `@unchecked`: atomics make sharing safe; the storage itself never changes.
-    private let storage: UnsafeMutablePointer<Atomic<UInt64>>
+    let storage: UnsafeMutablePointer<Atomic<UInt64>>
     private let count: Int
 
     init(count: Int) {

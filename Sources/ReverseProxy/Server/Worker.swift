@@ -91,7 +91,7 @@ final class Worker {
         let bytes = OwnResponse(method: .get, date: date, closes: true).append(problem, to: scratch)
         let name = ClientName(number: resources.nextConnection(), origin: .client)
         var refusal = WorkerResources.Refusal(problem: problem, client: name, responseBytes: bytes)
-        refusal.body = UnsafeRawBufferPointer(rebasing: scratch.readable.suffix(bytes))
+        refusal.answer = scratch.readable
         resources.reportRefusal(refusal, to: context.proxy.observer)
         _ = SocketIO.write(descriptor, scratch.readable)
         SocketIO.shutdownWriting(descriptor)
@@ -120,7 +120,7 @@ final class Worker {
             }
         } while !resources.dueConnections.isEmpty || !resources.duePools.isEmpty
         resources.counters.set(.upstreams, context.pool.connectionCount)
-        resources.recorder?.turnEnded()
+        if resources.recordingGate.hasNews { resources.recorder?.turnEnded() }
         if resources.isDraining, count == 0 { finishDraining() }
     }
 

@@ -18,6 +18,8 @@ final class WorkerResources {
     let generations: GenerationTable
     /// Nil if nothing is recorded.
     let recorder: Recorder?
+    /// The recorder's; closed for good without one.
+    let recordingGate: RecordingGate
     let replayBudget: ReplayBudget
     let waiting: WaitingExchanges
     var identifiers = IdentifierGenerator()
@@ -29,10 +31,11 @@ final class WorkerResources {
     private let shownTarget = ByteBuffer(capacity: 4096)
     private let shownRequestID = ByteBuffer(capacity: 256)
     private let observerScratch = ByteBuffer(capacity: 4096)
-    private var lastExchange: UInt64 = 0
     private var lastConnection: UInt64
     private let workers: Int
     private let exchangePrefix: UInt16
+    /// What `recordingGate` is made of without a recorder.
+    private let spareWords = AtomicArray(count: Recordings.Number.count)
     private var dateSeconds = Int.min
     private var dateText = ""
     private var runners: [ExchangeRunner] = []
@@ -57,6 +60,8 @@ final class WorkerResources {
         self.generations = generations
         self.workers = workers
         recorder = names.recordings.flatMap { Recorder($0, worker: index) }
+        recordingGate = recorder?.gate ?? RecordingGate(spareWords)
+        if recorder == nil { recordingGate.close(until: .max, because: .off) }
         exchangePrefix = recorder?.prefix ?? names.spare[index]
         lastConnection = UInt64(index)
         replayBudget = ReplayBudget(workers: workers)
@@ -104,8 +109,7 @@ final class WorkerResources {
     }
 
     func nextExchange() -> ExchangeID {
-        lastExchange &+= 1
-        return ExchangeID(prefix: exchangePrefix, number: lastExchange)
+        ExchangeID(prefix: exchangePrefix, number: recordingGate.nextExchange())
     }
 
     /// The number of a client's connection: no other worker has it.
@@ -178,8 +182,8 @@ final class WorkerResources {
         let client: ClientName
         /// Of the body that was sent.
         let responseBytes: Int
-        /// What was sent.
-        var body = UnsafeRawBufferPointer.empty
+        /// What was sent, with its head.
+        var answer = UnsafeRawBufferPointer.empty
         var texts = Texts.unknown
         /// The first line of the bytes, if it looks like a request's.
         var line = UnsafeRawBufferPointer.empty

@@ -1,4 +1,4 @@
-internal import CZlib
+import Inflation
 
 /// Decompresses a response in which a token or a rejection is looked for, if the server compressed it without being
 /// asked. The client gets the response as it came.
@@ -17,36 +17,20 @@ enum ContentDecoding {
     }
 
     private static func inflate(_ body: [UInt8]) -> [UInt8]? {
-        var stream = z_stream()
-        guard czlib_inflate_init(&stream) == Z_OK else { return nil }
-        defer { inflateEnd(&stream) }
-        var input = body
+        guard let inflater = Inflater(.marked, chunk: 16 * 1024) else { return nil }
         var result: [UInt8] = []
-        var chunk = [UInt8](repeating: 0, count: 16 * 1024)
-        return input.withUnsafeMutableBufferPointer { input -> [UInt8]? in
-            stream.next_in = input.baseAddress
-            stream.avail_in = uInt(input.count)
-            while true {
-                let (status, count) = chunk.withUnsafeMutableBufferPointer { chunk in
-                    stream.next_out = chunk.baseAddress
-                    stream.avail_out = uInt(chunk.count)
-                    let status = CZlib.inflate(&stream, Z_NO_FLUSH)
-                    return (status, chunk.count - Int(stream.avail_out))
-                }
-                result += chunk[..<count]
-                guard result.count <= maxBytes else { return nil }
-                if status == Z_STREAM_END { return result }
-                guard status == Z_OK, count > 0 || stream.avail_in > 0 else { return nil }
-            }
+        let progress = inflater.inflate(body) { part in
+            part.withUnsafeBufferPointer { result += $0 }
+            return result.count <= maxBytes
         }
+        guard case .ended = progress, result.count <= maxBytes else { return nil }
+        return result
     }
 }
 
 /// Decompresses the beginning of a response while it comes, to look into it.
-///
-/// *Ownership*: owns zlib's state, which must not move.
 final class ContentDecoder {
-    private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
+    private let inflater: Inflater
     /// More may come of it: neither its end nor a fault was met.
     private var isOpen = true
 
@@ -54,39 +38,18 @@ final class ContentDecoder {
 
     /// For gzip and zlib; nil if there is no memory.
     init?() {
-        stream.initialize(to: z_stream())
-        guard czlib_inflate_init(stream) == Z_OK else {
-            stream.deallocate()
-            return nil
-        }
-    }
-
-    deinit {
-        inflateEnd(stream)
-        stream.deallocate()
+        guard let inflater = Inflater(.marked, chunk: Self.chunkBytes) else { return nil }
+        self.inflater = inflater
     }
 
     /// Hands what comes of the next bytes to `deliver`, piece by piece, as long as that says that it wants more. False
     /// if they are malformed: nothing comes of what follows.
     func decode(_ bytes: [UInt8], _ deliver: (Span<UInt8>) -> Bool) -> Bool {
         guard isOpen else { return true }
-        var input = bytes
-        var chunk = [UInt8](repeating: 0, count: Self.chunkBytes)
-        return input.withUnsafeMutableBufferPointer { input -> Bool in
-            stream.pointee.next_in = input.baseAddress
-            stream.pointee.avail_in = uInt(input.count)
-            while true {
-                let (status, count) = chunk.withUnsafeMutableBufferPointer { chunk in
-                    stream.pointee.next_out = chunk.baseAddress
-                    stream.pointee.avail_out = uInt(chunk.count)
-                    let status = CZlib.inflate(stream, Z_NO_FLUSH)
-                    return (status, chunk.count - Int(stream.pointee.avail_out))
-                }
-                let wantsMore = count == 0 || deliver(chunk.span.extracting(first: count))
-                isOpen = status == Z_OK || status == Z_BUF_ERROR
-                guard isOpen else { return status == Z_STREAM_END }
-                if !wantsMore || count < Self.chunkBytes { return true }
-            }
-        }
+        let progress = inflater.inflate(bytes, deliver)
+        if case .needsMore = progress { return true }
+        isOpen = false
+        if case .malformed = progress { return false }
+        return true
     }
 }

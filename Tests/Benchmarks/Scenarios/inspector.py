@@ -97,31 +97,30 @@ def costs(options):
 
 
 def instructions(options):
-    """Instructions per request outside of the kernel, by two runs of different lengths, where none of the requests is recorded."""
-    needs("valgrind", "objcopy")
+    """Instructions per request outside of the kernel, where none of the requests is recorded: of the requests alone, and the same in each run."""
+    needs("valgrind", "callgrind_control", "objcopy")
     counted = {}
     for record in (None, "failures"):
-        totals = []
-        for count in (300, 1300):
-            with Rig(options.squire) as rig:
-                rig.upstream()
-                # valgrind cannot read this debug information.
-                subprocess.run(["objcopy", "--strip-debug", options.squire, rig.path("squire")], check=True)
-                port, inspector = free_port(), free_port()
-                config = pathlib.Path(rig.configure(rig.origin(False), port))
-                if record:
-                    setting = f"inspector: {{listen: 127.0.0.1:{inspector}, record: {record}}}"
-                    config.write_text(config.read_text().replace('inspector: "off"', setting))
-                rig.start("squire", ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", rig.path("squire"), "run", "--config",
-                                     str(config), "--log-level", "warning", "--workers", "1"])
-                rig.wait(port, "squire", 300)
-                with socket.create_connection(("127.0.0.1", port)) as connection:
-                    inside.ask(connection, port, count)
-                process = rig.processes["squire"]
-                process.send_signal(signal.SIGTERM)
-                process.wait(60)
-                totals.append(int(re.search(r"Collected : (\d+)", rig.log("squire")).group(1)))
-        counted[record] = (totals[1] - totals[0]) / 1000
+        with Rig(options.squire) as rig:
+            rig.upstream()
+            # valgrind cannot read this debug information.
+            subprocess.run(["objcopy", "--strip-debug", options.squire, rig.path("squire")], check=True)
+            port, inspector = free_port(), free_port()
+            config = pathlib.Path(rig.configure(rig.origin(False), port))
+            if record:
+                setting = f"inspector: {{listen: 127.0.0.1:{inspector}, record: {record}}}"
+                config.write_text(config.read_text().replace('inspector: "off"', setting))
+            out = rig.path("callgrind")
+            rig.start("squire", ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", rig.path("squire"), "run", "--config", str(config),
+                                 "--log-level", "warning", "--workers", "1"], SWIFT_DETERMINISTIC_HASHING="1")
+            rig.wait(port, "squire", 300)
+            control = lambda what: subprocess.run(["callgrind_control", what, str(rig.processes["squire"].pid)], check=True, capture_output=True)
+            with socket.create_connection(("127.0.0.1", port)) as connection:
+                inside.ask(connection, port, 300)
+                control("--zero")
+                inside.ask(connection, port, inside.REQUESTS)
+                control("--dump")
+            counted[record] = int(re.search(r"^summary: (\d+)", pathlib.Path(out + ".1").read_text(), re.M)[1]) / inside.REQUESTS
     figure("instructions of a request that is not recorded, more than off", counted["failures"] - counted[None], "", 150,
            f"{counted['failures']:.0f} against {counted[None]:.0f}")
 

@@ -55,6 +55,8 @@ class Replays(Sending):
             ("GET", "/api/b?token=abc", None, {}, "redacted", ["query token"], {"target": "/api/b"}),
             ("POST", "/api/c", b'{"password":"x"}', {"Content-Type": "application/json"}, "redacted", ["/password"], {"body": "{}"}),
             ("POST", "/api/d", b"x" * 70_000, {"Content-Type": "text/plain", "Cookie": "a=b"}, "cut", ["body", "field Cookie"], {"body": "x", "fields": []}),
+            # Squire turned it away; from the inspector it would pass.
+            ("GET", "/api/e", None, {"Host": "evil.test"}, "refused", ["target", "fields"], {"target": "/api/e", "fields": []}),
         )
         for method, target, body, fields, why, missing, given in cases:
             self.proxy(squire, method, target, body, fields)

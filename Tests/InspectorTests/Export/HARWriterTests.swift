@@ -180,14 +180,47 @@ import Testing
     @Test func ownAnswerHasNoTimes() {
         var exchange = RecordedExchange()
         exchange.request()
-        exchange.add(1, .ownAnswer(status: 403, body: Array(#"{"status":403}"#.utf8), code: "forbidden_origin"))
+        let head =
+            "HTTP/1.1 403 Forbidden\r\nContent-Type: application/problem+json\r\nContent-Length: 14\r\n"
+            + "Proxy-Status: squire; error=http_request_denied\r\n\r\n"
+        let body = Array(#"{"status":403}"#.utf8)
+        exchange.add(1, .ownAnswer(status: 403, head: Array(head.utf8), body: body, code: "forbidden_origin"))
         exchange.end(403, at: 2, outcome: .local, responseBytes: 14)
         let entry = Self.entry(exchange)
         #expect(entry["time"] == .integer(0) && Self.isSumExact(entry))
         #expect(entry.value(at: "/_squire/code") == .string("forbidden_origin"))
         #expect(entry.value(at: "/response/status") == .integer(403))
         #expect(entry.value(at: "/response/content/text") == .string(#"{"status":403}"#))
+        // As they were sent, not as they might have been.
         #expect(entry.value(at: "/response/headers/0/value") == .string("application/problem+json"))
+        #expect(entry.value(at: "/response/headers/2/name") == .string("Proxy-Status"))
+        #expect(entry.value(at: "/response/headersSize") == .integer(head.utf8.count))
+        #expect(entry.value(at: "/response/content/mimeType") == .string("application/problem+json"))
+    }
+
+    @Test func sendingIsTimedByItself() {
+        var exchange = RecordedExchange()
+        exchange.request("POST /x", body: "abc")
+        exchange.attempt(at: 1)
+        exchange.add(5, .sent)
+        exchange.answer(at: 9)
+        exchange.end(at: 11)
+        let entry = Self.entry(exchange)
+        let written = ["blocked", "send", "wait", "receive"].map { entry.value(at: "/timings/\($0)")?.integer }
+        #expect(written == [1, 4, 4, 2] && Self.isSumExact(entry))
+    }
+
+    /// An upstream that refuses a long upload answers before all of it went.
+    @Test func whatIsSentAfterTheAnswerIsNoWaiting() {
+        var exchange = RecordedExchange()
+        exchange.request("POST /x", body: "abc")
+        exchange.attempt(at: 1)
+        exchange.answer("413 No", at: 4)
+        exchange.add(5, .sent)
+        exchange.end(413, at: 6)
+        let entry = Self.entry(exchange)
+        let written = ["send", "wait", "receive"].map { entry.value(at: "/timings/\($0)")?.integer }
+        #expect(written == [0, 3, 2] && Self.isSumExact(entry))
     }
 
     @Test func headHasNoContent() {

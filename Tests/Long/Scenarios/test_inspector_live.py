@@ -96,3 +96,48 @@ class Live(test_inspector.Inspected):
         page.paste(test_inspector.KEY)
         page.key("Enter")
         page.wait(LIVE)
+
+    def test_pages_of_others_read_and_change_nothing(self):
+        """By every way that a page has: from another port of this machine, from another name, and from an origin that may use the proxy."""
+        squire, upstream = self.inspected(lambda request: reply(200, b'{"a":1}', JSON), extra="access: {origins: [\"http://app.test\"]}\n")
+        self.send(squire, target="/api/mine")
+        before = self.ask(squire, "GET", "/api/exchanges").json
+        status = self.ask(squire, "GET", "/api/status").json["session"]
+        canary = self.upstream(lambda request: reply(200, b"<!doctype html><title>elsewhere</title>", "Content-Type: text/html"))
+        port = canary.url.rsplit(":", 1)[1]
+        base = f"http://127.0.0.1:{squire.port}"
+        for origin in (f"http://127.0.0.1:{port}", f"http://localhost:{port}", f"http://evil.test:{port}"):
+            page = self.browser.open(origin + "/")
+            read = page.evaluate(f"""(async () => {{
+                const base = {json.dumps(base)}, found = [], change = {{ 'X-Squire-Inspector': '1', 'Content-Type': 'application/json' }};
+                const note = async (name, work) => {{ try {{ const got = await work(); if (got) found.push(`${{name}}: ${{String(got).slice(0, 40)}}`); }} catch {{ }} }};
+                const loads = (tag, more) => new Promise(done => {{ const e = Object.assign(document.createElement(tag), more); e.onload = () => done('loaded'); e.onerror = () => done(''); document.body.append(e); setTimeout(() => done(''), 2000); }});
+                for (const path of ['/', '/api/exchanges', '/api/status', '/page/app.js', '/metrics']) {{
+                    await note(`fetch ${{path}}`, async () => (await fetch(base + path)).text());
+                    await note(`no-cors ${{path}}`, async () => (await fetch(base + path, {{ mode: 'no-cors' }})).text());
+                }}
+                await note('script', () => loads('script', {{ src: `${{base}}/page/app.js` }}));
+                await note('module', () => loads('script', {{ src: `${{base}}/page/app.js`, type: 'module' }}));
+                await note('img', () => loads('img', {{ src: `${{base}}/page/icon.svg` }}));
+                await note('style', () => loads('link', {{ rel: 'stylesheet', href: `${{base}}/page/style.css` }}));
+                await note('frame', async () => {{ const frame = document.createElement('iframe'); frame.src = base + '/'; document.body.append(frame); await new Promise(done => setTimeout(done, 500)); return frame.contentWindow.document.body.textContent; }});
+                await note('stream', () => new Promise(done => {{ const stream = new EventSource(base + '/api/events'); stream.onmessage = stream.onopen = () => done('open'); stream.onerror = () => done(''); }}));
+                for (const [path, method] of [['/api/exchanges', 'DELETE'], ['/api/record', 'PUT'], ['/api/session/refresh', 'POST'], ['/api/exchanges', 'POST'], ['/api/reload', 'POST']]) {{
+                    await note(`${{method}} ${{path}}`, async () => (await fetch(base + path, {{ method, headers: change, body: method === 'DELETE' ? undefined : '{{"paused":true,"target":"/api/theirs"}}' }})).status);
+                    await note(`plain ${{path}}`, async () => (await fetch(base + path, {{ method: 'POST', mode: 'no-cors', body: '{{"target":"/api/theirs"}}' }})).status || '');
+                }}
+                const form = Object.assign(document.createElement('form'), {{ method: 'post', enctype: 'text/plain', action: `${{base}}/api/exchanges`, target: 'away' }});
+                form.append(Object.assign(document.createElement('input'), {{ name: '{{"target":"/api/theirs","x":"', value: '"}}' }}));
+                document.body.append(Object.assign(document.createElement('iframe'), {{ name: 'away' }}), form);
+                form.submit();
+                await new Promise(done => setTimeout(done, 300));
+                return found;
+            }})()""")
+            self.assertEqual(read, [], origin)
+        # An origin that may use the proxy says so itself: the inspector's answer is no.
+        self.assertEqual(self.ask(squire, "GET", "/api/exchanges", {"Origin": "http://app.test"}).code, "forbidden_origin")
+        after = self.ask(squire, "GET", "/api/exchanges").json
+        self.assertEqual(after["exchanges"], before["exchanges"])
+        self.assertEqual(after["record"], before["record"])
+        self.assertEqual(self.ask(squire, "GET", "/api/status").json["session"]["generation"], status["generation"])
+        self.assertNotIn("/api/theirs", [request.target for request in upstream.requests])

@@ -228,6 +228,7 @@ extension RecordedEvent {
         case .began(let beginning): beginning.isLate ? "late" : "began"
         case .requestHead: "request"
         case .sentHead: "sent"
+        case .sent: "through"
         case .requestBody: "up"
         case .attempt(let number, let generation): "attempt \(number)/\(generation)"
         case .connected: "connected"
@@ -240,7 +241,7 @@ extension RecordedEvent {
         case .tokenWait(let isForRejection, let leads):
             "wait \(isForRejection ? "rejected" : "none") \(leads ? "led" : "joined")"
         case .tokenArrived(let generation, let failure): failure == nil ? "token \(generation)" : "no token"
-        case .ownAnswer(let status, _, let code): "own \(status) \(code ?? "-")"
+        case .ownAnswer(let status, _, _, let code): "own \(status) \(code ?? "-")"
         case .tunnelOpened: "tunnel"
         case .tunnelData(let isFromClient, _): isFromClient ? "client" : "upstream"
         case .ended(let ending): "ended \(ending.status) \(ending.outcome.rawValue)"
@@ -252,7 +253,7 @@ extension RecordedEvent {
     var text: String {
         switch what {
         case .requestHead(let octets), .sentHead(let octets, _, _), .requestBody(let octets), .responseHead(let octets),
-            .responseBody(let octets), .ownAnswer(_, let octets, _), .tunnelData(_, let octets):
+            .responseBody(let octets), .ownAnswer(_, _, let octets, _), .tunnelData(_, let octets):
             String(decoding: octets, as: UTF8.self)
         default: ""
         }
@@ -260,9 +261,9 @@ extension RecordedEvent {
 }
 
 extension [RecordedEvent] {
-    /// Each kind once in a row: how a body was cut says nothing.
+    /// Each kind once in a row: how a body was cut says nothing, and an answer may come before the request is through.
     var words: [String] {
-        map(\.word).reduce(into: []) { if $0.last != $1 { $0.append($1) } }
+        map(\.word).filter { $0 != "through" }.reduce(into: []) { if $0.last != $1 { $0.append($1) } }
     }
 
     func text(_ word: String) -> String { filter { $0.word == word }.map(\.text).joined() }

@@ -14,7 +14,7 @@ import Threads
         isRefused: Bool = false,
         now: UInt64
     ) -> Int {
-        (1...UInt64(count)).count { recorder.admit($0, origin, isRefused: isRefused, now: now).isRunning }
+        (0..<count).count { _ in recorder.gate.admit(origin, isRefused: isRefused, now: now, recorder).isRunning }
     }
 
     private func make(_ mode: Recordings.Mode = .auto, bodyLimit: Int = 64 * 1024) throws -> (Recordings, Recorder) {
@@ -49,8 +49,11 @@ import Threads
     {
         let (_, recorder) = try make(mode)
         #expect(admitted(recorder, 10, now: second) == 0)
-        let recording = recorder.admit(11, .client, isRefused: false, now: second)
-        guard case .absent(let absence) = recording else { return }
+        let recording = recorder.gate.admit(.client, isRefused: false, now: second, recorder)
+        guard case .absent(let absence) = recording else {
+            Issue.record("\(recording)")
+            return
+        }
         #expect(absence.mayBeginLate == (mode == .failures) && absence.number == .off)
     }
 
@@ -81,6 +84,61 @@ import Threads
         #expect((0..<5000).count { _ in recorder.admitLate(now: now) != nil } == 500)
         #expect((0..<5000).count { _ in recorder.admitLate(now: now + second / 2) != nil } == 250)
         #expect(admitted(recorder, 5000, isRefused: true, now: now + second) == 50)
+    }
+
+    /// Without asking the recorder, of which there is none when the inspector is off.
+    @Test func aClosedGateSaysWhyByItself() throws {
+        for absence: Recording.Absence in [.rate, .refused, .failuresOnly, .slab, .paused, .off] {
+            let gate = RecordingGate(AtomicArray(count: Recordings.Number.count))
+            gate.close(until: second, because: absence)
+            func reason(_ now: UInt64) -> Recording.Absence? {
+                guard case .absent(let reason) = gate.admit(.client, isRefused: false, now: now, nil) else {
+                    return nil
+                }
+                return reason
+            }
+            #expect(reason(0) == absence && reason(second - 8) == absence)
+            #expect(reason(second + 8) == .off)
+            gate.close(until: .max, because: absence)
+            #expect(reason(.max - 8) == absence)
+            gate.open()
+            #expect(reason(0) == .off)
+        }
+    }
+
+    @Test func whatIsRecordedChangesAtOnce() throws {
+        let (recordings, recorder) = try make(.off)
+        #expect(admitted(recorder, 9, now: second) == 0)
+        recordings.set(mode: .all)
+        #expect(admitted(recorder, 9, now: second) == 9)
+        recordings.set(isPaused: true)
+        #expect(admitted(recorder, 9, now: second) == 0)
+        recordings.set(isPaused: false)
+        recordings.set(mode: .auto)
+        #expect(admitted(recorder, 2000, now: second) == 1000)
+        // The gate opens with the next one's credit, and no later.
+        #expect(admitted(recorder, 9, now: second + second / 200 - 8) == 0)
+        #expect(admitted(recorder, 9, now: second + second / 200 + 8) == 1)
+        // Refusals and the inspector's own have shares of theirs, gate or no gate.
+        #expect(admitted(recorder, 9, isRefused: true, now: second) == 9)
+        #expect(admitted(recorder, 9, .composer(ticket: 1), now: second) == 9)
+    }
+
+    /// Whoever changes it and the worker that closes its gate meet: it must not stay closed for a reason that is over.
+    @Test func aChangeIsNeverMissed() throws {
+        let (recordings, recorder) = try make(.all)
+        let turns = 2000
+        let changer = try #require(
+            NativeThread(name: "changer") {
+                for _ in 0..<turns {
+                    recordings.set(isPaused: true)
+                    recordings.set(isPaused: false)
+                }
+            }
+        )
+        for _ in 0..<turns { _ = admitted(recorder, 1, now: second) }
+        changer.join()
+        #expect(admitted(recorder, 1, now: second) == 1)
     }
 
     // MARK: Writing
@@ -234,7 +292,7 @@ import Threads
 
     @Test func identifiersAreKnown() throws {
         let (recordings, recorder) = try make()
-        #expect(admitted(recorder, 7, now: second) == 7)
+        #expect((1...7).allSatisfy { recorder.gate.nextExchange() == $0 })
         let id = { ExchangeID(prefix: recorder.prefix &+ $0, number: $1) }
         #expect(recordings.hasGiven(id(0, 1)) && recordings.hasGiven(id(0, 7)))
         #expect(!recordings.hasGiven(id(0, 0)) && !recordings.hasGiven(id(0, 8)) && !recordings.hasGiven(id(1, 1)))
