@@ -17,6 +17,7 @@ extension SharedKeyFile {
     /// nothing, and through no link.
     public static func create(_ path: String) throws(Problem) -> SharedKeyFile {
         let text = Array((newLine() + "\n").utf8)
+        let result = try SharedKeyFile(parsing: text)
         let file = try newFile(path)
         do throws(Problem) {
             try fill(file, text)
@@ -25,7 +26,7 @@ extension SharedKeyFile {
             throw error
         }
         synchronizeDirectory(of: path)
-        return try SharedKeyFile(parsing: text)
+        return result
     }
 
     /// Adds a new key as the last line: it opens, and seals nothing yet. The file is replaced at once, behind a link

@@ -105,6 +105,7 @@ struct SharedKeyCommand: ParsableCommand {
             return .configuration("squire: \(exposure ?? "\(file) \(problem.text)")")
         case .unreadable, .empty, .tooManyKeys, .badLine, .repeated:
             return .configuration("squire: \(file) \(problem.text)")
+        case .unavailable: return .inputOutput("squire: \(file) \(problem.text)")
         }
     }
 }
