@@ -98,7 +98,7 @@ extension Session {
             case .unavailable(let reason, let retryAfter, let mayHaveRotated, let status):
                 if mayHaveRotated, rotation.base.unanswered == nil { noteLost(reason) }
                 came = .failure(.unavailable, reason, retryAfter: retryAfter, status: status)
-                return .nothing(rotation.base.unanswered)
+                return .nothing(rotation.base.unanswered, retryAfter: retryAfter)
             case .unreachable(let reason):
                 came = .failure(.unreachable, reason)
                 return .nothing(rotation.base.unanswered)
@@ -140,6 +140,8 @@ extension Session {
                 return session.failed(takenRotation(), outcome, detail, retryAfter: retryAfter, status: status)
             case (_, .loginNeeded) where session.snapshot.record.isEmpty: return .loginNeeded
             case (_, .loginNeeded), (_, .exhausted): return session.failed(takenRotation(), .refused, failure.words)
+            case (_, .postponed(let seconds)):
+                return session.failed(takenRotation(), .unavailable, failure.words, retryAfter: seconds)
             case (_, .notWritable): return session.failed(takenRotation(), .notWritable, failure.words)
             case (_, .unreachable), (_, .unusable), (_, .unanswered), (_, .closed):
                 return .withoutEngine(detail: failure.words)
@@ -167,6 +169,8 @@ extension SharedFailure {
         case .unreachable(let reason): "what the machines share the session through cannot be asked: \(reason)"
         case .unusable(let reason): reason
         case .unanswered: "no machine got an answer in time, and the next try may"
+        case .postponed(let seconds):
+            "the issuer told another machine to leave it alone, for \(seconds) s from now"
         case .notWritable: "the session file could not take a new token"
         case .loginNeeded:
             "The API refused to refresh the token that the machines share. The one that refreshed it last may still "

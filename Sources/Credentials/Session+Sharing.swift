@@ -49,10 +49,10 @@ extension Session: SharedSide {
 
     public func carryOut(_ deed: SharedDeed, isLocked: Bool) -> SharedSaving {
         switch deed {
-        case .adopt(let other, let identity, let isRefused):
+        case .adopt(let other, let identity, let isRefused, let age):
             take(identity, isLocked: isLocked) { [self] record in
                 record = record.adopting(other)
-                record.correctClock(now: clock.now.wall)
+                record.correctClock(now: clock.now.wall, age: age)
                 if let binding { record.complete(binding) }
             }
             if isRefused { deny(identity, isLocked: isLocked) }
@@ -61,6 +61,8 @@ extension Session: SharedSide {
         case .allow(let identity): allow(identity, isLocked: isLocked)
         case .enrol(let identity): return enrol(identity, isLocked: isLocked)
         case .disown(let identity): disown(identity, isLocked: isLocked)
+        case .markShared(let identity, let isShared):
+            mark(identity, isLocked: isLocked) { $0.markShared(isShared) }
         }
         return snapshot.persistence.unsaved == nil ? .inFile : .inMemory
     }
@@ -73,7 +75,7 @@ extension Session: SharedSide {
             return true
         }
         guard isOurs else { return }
-        mark(identity, isDenied: true, isLocked: isLocked)
+        mark(identity, isLocked: isLocked) { $0.isRefreshDenied = true }
         emit(.denied(advice: status.advice))
     }
 
@@ -81,16 +83,17 @@ extension Session: SharedSide {
         update { shared, _ in
             if shared.record.localHolding(in: place) == .shared(.tokens(identity)) { shared.machine.allow() }
         }
-        mark(identity, isDenied: false, isLocked: isLocked)
+        mark(identity, isLocked: isLocked) { $0.isRefreshDenied = false }
     }
 
     /// Only information: what cannot be saved is known here all the same.
-    private func mark(_ identity: SharedIdentity, isDenied: Bool, isLocked: Bool) {
+    private func mark(_ identity: SharedIdentity, isLocked: Bool, _ change: (inout SessionRecord) -> Void) {
         guard let file, snapshot.persistence.unsaved == nil else { return }
         locking(file, isLocked: isLocked, waitLimit: .zero) {
-            guard let loaded = load(identity, from: file), loaded.record.isRefreshDenied != isDenied else { return }
+            guard let loaded = load(identity, from: file) else { return }
             var record = loaded.record
-            record.isRefreshDenied = isDenied
+            change(&record)
+            guard record != loaded.record else { return }
             let saved = try? file.save(record, mayReplace: { file.version() == loaded.version })
             guard let version = saved ?? nil else { return }
             update { shared, _ in

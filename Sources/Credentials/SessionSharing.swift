@@ -87,8 +87,9 @@ public enum SharedSending: Sendable {
     case refused
     /// No answer came.
     case lost(SessionRecord.Unanswered)
-    /// Nothing was sent, or what came back says nothing of the token. With what whoever sends it next must know.
-    case nothing(SessionRecord.Unanswered?)
+    /// Nothing was sent, or what came back says nothing of the token. With what whoever sends it next must know, and
+    /// for how many seconds the issuer wants to be left alone.
+    case nothing(SessionRecord.Unanswered?, retryAfter: Int? = nil)
 }
 
 public enum SharedSaving: Sendable {
@@ -118,6 +119,8 @@ public enum SharedFailure: Sendable {
     case unusable(String)
     /// The engine or another machine was too slow, or the API gave no answer.
     case unanswered
+    /// The issuer told another machine to leave it alone: for so many seconds from now.
+    case postponed(seconds: Int)
     /// The local file could not take a result.
     case notWritable
     /// The API refused, or there is no session.
@@ -129,8 +132,8 @@ public enum SharedFailure: Sendable {
 
 /// What another machine did.
 public enum SharedDeed: Sendable {
-    /// It has other tokens. `isRefused` says that the API refused to refresh them.
-    case adopt(SessionRecord, SharedIdentity, isRefused: Bool)
+    /// It has other tokens, which came `age` seconds ago. `isRefused` says that the API refused to refresh them.
+    case adopt(SessionRecord, SharedIdentity, isRefused: Bool, age: ClosedRange<Int>)
     /// Somebody logged out.
     case forget(SharedIdentity)
     /// The API refused a machine to refresh the tokens of that name.
@@ -141,4 +144,6 @@ public enum SharedDeed: Sendable {
     case enrol(SharedIdentity)
     /// That came to nothing: it is this machine's own again.
     case disown(SharedIdentity)
+    /// Whether the other machines know the tokens of that name, as a restart must know.
+    case markShared(SharedIdentity, Bool)
 }

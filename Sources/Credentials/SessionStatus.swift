@@ -96,10 +96,14 @@ public struct SessionStatus: Sendable {
     public var isReady: Bool {
         // What the other machines do not know is lost with this one.
         guard unsaved == nil, shared?.notSharedFor == nil, fileProblem == nil || startsAlone else { return false }
+        let isLiving = !isRejected && (expiresIn ?? 1) > 0
+        let hasToken = expiresAt != nil || receivedAt != nil
+        // Without the other machines nothing is refreshed, however often it is tried.
+        if shared?.isReachable == false, !startsAlone, isUsable { return isLiving && hasToken }
         switch state {
         case .unused: return true
-        case .refreshing: return !startsAlone || expiresAt != nil || receivedAt != nil
-        case .usable: return retryIn == nil || !isRejected && (expiresIn ?? 1) > 0
+        case .refreshing: return !startsAlone || hasToken
+        case .usable: return retryIn == nil || isLiving
         case .loginNeeded, .none, .starting: return false
         }
     }

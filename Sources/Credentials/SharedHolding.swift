@@ -57,14 +57,23 @@ extension SessionRecord {
         document["shared"] = .object([mark, there] + identity.members)
     }
 
+    /// The tokens that are held are in use, and the other machines did not know them when that was written. It survives
+    /// a restart.
+    public var isNotShared: Bool { document["shared"]?["not_shared"]?.bool ?? false }
+
+    mutating func markShared(_ isShared: Bool) { document["shared"]?["not_shared"] = isShared ? nil : .bool(true) }
+
     /// What is held is this machine's own again: it was never shared after all.
     mutating func endSharing() { document["shared"] = nil }
 
-    /// A record whose `received_at` lies ahead was made by a machine whose clock is: its moments are put right, as if it
-    /// had come now.
-    mutating func correctClock(now: Int) {
-        guard let received = receivedAt, received > now else { return }
-        let skew = received.subtracting(saturating: now)
+    /// Puts the moments of another machine's record right, whose clock may be wrong: what it holds came `age` seconds
+    /// ago, as far as is known. Within that its moments are believed. `now` is seconds since 1970.
+    mutating func correctClock(now: Int, age: ClosedRange<Int>) {
+        guard let received = receivedAt else { return }
+        let earliest = now.subtracting(saturating: age.upperBound)
+        let latest = now.subtracting(saturating: age.lowerBound)
+        let skew = received.subtracting(saturating: min(max(received, earliest), latest))
+        guard skew != 0 else { return }
         for name in ["received_at", "expires_at", "refresh_expires_at"] {
             guard let moment = document[name]?.moment else { continue }
             document[name] = .integer(moment.subtracting(saturating: skew))

@@ -23,6 +23,8 @@ public struct SharedStatus: Sendable, Equatable {
     public var isReachable: Bool?
     /// Why it cannot be reached, or its record not be used.
     public var problem: String?
+    /// What to do about it, a sentence; nil where `problem` says it.
+    public var remedy: String?
     /// Which write the engine's record is, in the engine's own words; nil while none is known.
     public var revision: String?
     public var era: Int?
@@ -62,14 +64,16 @@ public struct SharedStatus: Sendable, Equatable {
     /// What is wrong and what to do about it; nil if all is well.
     public var advice: String? {
         let reason = problem.map { " (\($0))" } ?? ""
+        let remedy = remedy.map { " \($0)" } ?? ""
         if notSharedFor != nil {
             return "The token is in use here and NOT SHARED\(reason): until the other machines have it, they cannot "
-                + "refresh, and a loss of this machine costs the login. Sharing is tried again by itself."
+                + "refresh, and a loss of this machine costs the login. Sharing is tried again by itself.\(remedy)"
         }
         guard let problem else { return nil }
         return isReachable == false
             ? "The other machines cannot be asked (\(problem)): the token is used to its end, and not refreshed until then."
-            : "The shared session \(name) cannot be used: \(problem)."
+                + remedy
+            : "The shared session \(name) cannot be used: \(problem).\(remedy)"
     }
 
     /// The same, on a machine that has no token; nil where the others were not asked yet.
@@ -77,6 +81,7 @@ public struct SharedStatus: Sendable, Equatable {
         guard isReachable == false else { return nil }
         return "This machine has no token yet, and the other machines cannot be asked (\(problem ?? "no answer")). "
             + "Asking them is tried again by itself; a login would end the session that they have."
+            + (remedy.map { " \($0)" } ?? "")
     }
 
     /// Reads what `json` gave; nil if it is something else.
@@ -95,6 +100,7 @@ public struct SharedStatus: Sendable, Equatable {
         }
         notSharedFor = json["not_shared_for"]?.integer
         problem = json["problem"]?.string
+        remedy = json["remedy"]?.string
     }
 
     /// The same for people, in a few words each.
@@ -132,6 +138,7 @@ public struct SharedStatus: Sendable, Equatable {
             ),
             .init("not_shared", .bool(notSharedFor != nil)), .init("not_shared_for", number(notSharedFor)),
             .init("problem", problem.map(JSONValue.string) ?? .null),
+            .init("remedy", remedy.map(JSONValue.string) ?? .null),
         ])
     }
 }

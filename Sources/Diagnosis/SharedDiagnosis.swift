@@ -48,8 +48,9 @@ public struct SharedDiagnosis: Sendable {
         }
         let isNamed = failure.detail.hasPrefix(member.endpoint)
         var text = "\(isNamed ? "" : "\(member.endpoint): ")\(failure.detail)"
-        if let advice = failure.advice { text += ". \(advice)" }
-        guard isNeeded else { return .warn("etcd", "\(text)\(text.hasSuffix(".") ? "" : ".") Other members do") }
+        text += ". \(failure.advice)"
+        let hasEnd = text.hasSuffix(".") || text.hasSuffix("?")
+        guard isNeeded else { return .warn("etcd", "\(text)\(hasEnd ? "" : ".") Other members do") }
         switch failure.kind {
         case .denied, .configuration: return CheckLine(.fail(.misconfigured), "etcd", text)
         case .unreachable, .unavailable, .damaged, .stopped: return .fail("etcd", text)
@@ -61,7 +62,7 @@ public struct SharedDiagnosis: Sendable {
         guard let failure else { return .ok("kubernetes", "\(server) gives the Secret; writing was not tried") }
         let isNamed = failure.detail.hasPrefix(server)
         var text = "\(isNamed ? "" : "\(server): ")\(failure.detail)"
-        if let advice = failure.advice { text += ". \(advice)" }
+        text += ". \(failure.advice)"
         switch failure.kind {
         case .denied, .configuration: return CheckLine(.fail(.misconfigured), "kubernetes", text)
         case .unreachable, .unavailable, .damaged, .stopped: return .fail("kubernetes", text)

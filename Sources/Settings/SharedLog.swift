@@ -27,7 +27,7 @@ public enum SharedLog {
                 .warning,
                 event: "shared",
                 "what the session is shared through cannot be asked (\(failure.detail)): the token is used to its end, "
-                    + "and not refreshed until then\(failure.advice.map { ". \($0)" } ?? "")",
+                    + "and not refreshed until then. \(failure.advice)",
                 [outcome("unreachable"), ("reason", .text(failure.detail))]
             )
         case .unusable(let reason):
@@ -49,8 +49,8 @@ public enum SharedLog {
             LogMessage(
                 .error,
                 event: "shared",
-                "logged out here, and NOT SHARED: the other machines go on with the session"
-                    + (reason.map { " (\($0))" } ?? "") + ". The next Squire that runs here tells them",
+                "logged out here, and NOT SHARED: the other machines go on with the session. The next Squire that runs "
+                    + "here tells them" + (reason.map { ". \($0)" } ?? ""),
                 [outcome("not_shared"), ("reason", reason.map(LogMessage.Value.text))]
             )
         case .shared:

@@ -30,6 +30,33 @@ import Testing
         #expect(status(.usable) { ($0.retryIn, $0.expiresIn) = (5, nil) }.isReady)
     }
 
+    /// While the other machines cannot be asked a token that lives is enough, and one that does not is not, whether or
+    /// not it is being tried again.
+    @Test(arguments: [SessionStatus.State.usable, .refreshing]) func readinessWithoutTheEngine(
+        _ state: SessionStatus.State
+    ) {
+        func isReady(_ change: (inout SessionStatus) -> Void) -> Bool {
+            status(state) { status in
+                status.shared = SharedStatus(engine: "etcd", name: "menu")
+                status.shared?.isReachable = false
+                status.receivedAt = 0
+                change(&status)
+            }.isReady
+        }
+        for retryIn in [nil, 5] {
+            #expect(isReady { $0.retryIn = retryIn })
+            #expect(isReady { ($0.retryIn, $0.expiresIn) = (retryIn, nil) })
+            #expect(!isReady { ($0.retryIn, $0.isRejected) = (retryIn, true) })
+            #expect(!isReady { ($0.retryIn, $0.expiresIn) = (retryIn, 0) })
+            let isReadyAlone = isReady {
+                $0.retryIn = retryIn
+                $0.shared?.notSharedFor = 1
+            }
+            #expect(!isReadyAlone)
+        }
+        #expect(!isReady { ($0.receivedAt, $0.expiresIn) = (nil, nil) })
+    }
+
     @Test func advice() {
         #expect(status(.usable).advice == nil && status(.refreshing).advice == nil)
         #expect(status(.none).advice == "There is no session. Run: squire login")

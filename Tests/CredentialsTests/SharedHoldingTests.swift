@@ -94,10 +94,46 @@ import Testing
         let tokens = TokenSet(accessToken: try #require(Token("one")), expiresIn: 3600)
         record.put(tokens, .signIn, upstream: "https://a.example", now: 1_800_007_200)
         var late = record
-        record.correctClock(now: 1_800_000_000)
+        record.correctClock(now: 1_800_000_000, age: 0...Int.max)
         #expect(record.receivedAt == 1_800_000_000 && record.expiresAt == 1_800_003_600)
-        late.correctClock(now: 1_800_007_300)
+        late.correctClock(now: 1_800_007_300, age: 0...Int.max)
         #expect(late.receivedAt == 1_800_007_200 && late.expiresAt == 1_800_010_800)
+    }
+
+    /// What came at most so long ago, and at least: the moments of the machine that got it are believed in between.
+    @Test(arguments: [
+        (1_800_000_000, 0...30, 1_800_000_000), (1_800_000_020, 0...30, 1_800_000_000),
+        // This clock is an hour ahead, or the other's an hour behind; and the other way round.
+        (1_800_003_600, 0...30, 1_800_003_570), (1_799_996_400, 0...30, 1_799_996_400),
+        // It was written 600 s after it came.
+        (1_800_003_600, 600...630, 1_800_002_970), (1_799_996_400, 600...Int.max, 1_799_995_800),
+        (1_800_003_600, 600...Int.max, 1_800_000_000),
+    ])
+    func momentsAreBelievedWithinWhatIsKnown(_ now: Int, _ age: ClosedRange<Int>, _ received: Int) throws {
+        var record = SessionRecord()
+        let token = try #require(Token("one"))
+        let tokens = TokenSet(accessToken: token, expiresIn: 3600)
+        record.put(tokens, .signIn, upstream: "https://a.example", now: 1_800_000_000)
+        record.correctClock(now: now, age: age)
+        #expect(record.receivedAt == received && record.expiresAt == received + 3600)
+        for now in [Int.min, .max] {
+            record.correctClock(now: now, age: age)
+            record.correctClock(now: now, age: 0...0)
+        }
+    }
+
+    @Test func whetherTheOthersKnowItIsKept() throws {
+        var record = try record()
+        let identity = try identity()
+        record.share(as: identity, in: "p")
+        #expect(!record.isNotShared)
+        record.markShared(false)
+        #expect(record.isNotShared && record.localHolding(in: "p") == .shared(.tokens(identity)))
+        record.markShared(true)
+        #expect(!record.isNotShared)
+        record.markShared(false)
+        record.share(as: identity, in: "p")
+        #expect(!record.isNotShared)
     }
 
     // MARK: When it is due

@@ -60,9 +60,9 @@ import Testing
     }
 
     @Test func rightToWriteIsNeeded() throws {
-        let denied = SharedStoreFailure(.denied, "may not write")
+        let denied = SharedStoreFailure(.denied, "may not write", advice: "Ask for it.")
         let lines = try diagnosis().lines([good(urls[0], writing: denied)])
-        #expect(lines == [CheckLine(.fail(.misconfigured), "etcd", "https://a:2379: may not write")])
+        #expect(lines == [CheckLine(.fail(.misconfigured), "etcd", "https://a:2379: may not write. Ask for it.")])
     }
 
     @Test func clustersAreOne() throws {

@@ -1,41 +1,41 @@
 import Support
 
 /// What a read brought.
-struct EtcdReading: Equatable, Sendable {
-    var value: StoredValue?
+public struct EtcdReading: Equatable, Sendable {
+    public var value: StoredValue?
     /// The engine's revision at that moment: what comes later is above it, unless the engine was restored.
-    var revision: Int64
-    var cluster: String
+    public var revision: Int64
+    public var cluster: String
 }
 
 /// What a whole answer with status 200 says. Zero, false and what is absent are left out by the gateway.
-struct EtcdAnswers: Sendable {
+public struct EtcdAnswers: Sendable {
     private let key: [UInt8]
 
-    init(key: String) {
+    public init(key: String) {
         self.key = Array(key.utf8)
     }
 
     /// Nil when it is no answer to a read of the key.
-    func reading(_ body: [UInt8]) -> EtcdReading? {
+    public func reading(_ body: [UInt8]) -> EtcdReading? {
         guard let answer = JSONValue(parsing: body), let (revision, cluster) = Self.header(answer) else { return nil }
         guard let content = content(ofRange: answer) else { return nil }
         return EtcdReading(value: content.stored, revision: revision, cluster: cluster)
     }
 
-    enum Swap: Equatable {
+    public enum Swap: Equatable {
         case written(revision: Int64)
         case conflict(StoredValue?)
     }
 
     /// What a transaction does where the value is the expected one.
-    enum Change: String {
+    public enum Change: String {
         case put = "response_put"
         case removal = "response_delete_range"
     }
 
     /// Nil when it is no answer to a transaction on the key that makes this change.
-    func swap(_ body: [UInt8], _ change: Change = .put) -> Swap? {
+    public func swap(_ body: [UInt8], _ change: Change = .put) -> Swap? {
         guard let answer = JSONValue(parsing: body), let (revision, _) = Self.header(answer) else { return nil }
         guard case .array(let responses)? = answer["responses"], responses.count == 1 else { return nil }
         switch answer["succeeded"] {
@@ -50,7 +50,7 @@ struct EtcdAnswers: Sendable {
     }
 
     /// The token that `authenticate` gives; nil when there is none that can be sent.
-    static func token(_ body: [UInt8]) -> String? {
+    public static func token(_ body: [UInt8]) -> String? {
         guard let token = JSONValue(parsing: body)?["token"]?.string else { return nil }
         guard (1...8192).contains(token.utf8.count), token.utf8.allSatisfy({ 0x21...0x7E ~= $0 }) else { return nil }
         return token

@@ -3,9 +3,9 @@ import Upstream
 
 /// What an answer means that is not what was asked for. Known sentences of etcd are put into words of our own; of others
 /// only the status and the code are said.
-struct EtcdProblem: Equatable, Sendable {
+public struct EtcdProblem: Equatable, Sendable {
     /// What a write may have done, and what helps.
-    enum Effect: Equatable, Sendable {
+    public enum Effect: Equatable, Sendable {
         /// Nothing was done. A new token may help.
         case staleToken
         /// Nothing was done, nor would another member do it.
@@ -18,8 +18,8 @@ struct EtcdProblem: Equatable, Sendable {
         case unclear
     }
 
-    var effect: Effect
-    var failure: SharedStoreFailure
+    public var effect: Effect
+    public var failure: SharedStoreFailure
 
     private init(_ effect: Effect, _ kind: SharedStoreFailure.Kind, _ detail: String, _ advice: String? = nil) {
         self.effect = effect
@@ -32,7 +32,7 @@ struct EtcdProblem: Equatable, Sendable {
     }
 
     /// Of an answer whose status is not 200, or of a stream's line with `error`, whose status is none (0).
-    init(status: Int, body: [UInt8]) {
+    public init(status: Int, body: [UInt8]) {
         let said = Said(body)
         if let known = Self.known(said.text, said.code) {
             self = known
@@ -46,14 +46,14 @@ struct EtcdProblem: Equatable, Sendable {
         case 400, 405, 411, 412, 413, 414, 415, 431:
             self.init(.refused, .configuration, "etcd refused the request with status \(status)\(number)")
         case 200...399:
-            self.init(.unclear, .damaged, "the answer with status \(status) is none of etcd's: is this its address?")
+            self.init(.unclear, .damaged, "the answer with status \(status) is none of etcd's")
         case 0: self.init(.unclear, .unavailable, "etcd ended the watch\(number)")
         default: self.init(.unclear, .unavailable, "etcd cannot serve now: status \(status)\(number)")
         }
     }
 
     /// Of the reason that a watch is canceled for.
-    init(text: String) {
+    public init(text: String) {
         self =
             Self.known(text, nil)
             ?? EtcdProblem(.unclear, .unavailable, "etcd canceled the watch without a reason that is known")
@@ -95,7 +95,7 @@ struct EtcdProblem: Equatable, Sendable {
     /// role: "permission denied" says that a user is missing, not that a role is.
     var ofNobody: EtcdProblem { self == Self.forbidden ? Self.userIsMissing : self }
 
-    static let damaged = EtcdProblem(.unclear, .damaged, "the answer is none that etcd gives: is this its address?")
+    static let damaged = EtcdProblem(.unclear, .damaged, "the answer is none that etcd gives")
 
     private static let staleToken = EtcdProblem(
         .staleToken,
@@ -152,10 +152,20 @@ struct EtcdProblem: Equatable, Sendable {
         }
         if says("permission denied") || code == 7 { return forbidden }
         if says("authentication is not enabled") {
-            return EtcdProblem(.withoutAuthentication, .configuration, "this etcd has no authentication switched on")
+            return EtcdProblem(
+                .withoutAuthentication,
+                .configuration,
+                "this etcd has no authentication switched on",
+                "Switch it on: etcdctl auth enable."
+            )
         }
         if says("request is too large") {
-            return EtcdProblem(.refused, .configuration, "the value is larger than this etcd takes")
+            return EtcdProblem(
+                .refused,
+                .configuration,
+                "the value is larger than this etcd takes",
+                "Give its members a larger --max-request-bytes: the value has 64 KiB at most."
+            )
         }
         if says("database space exceeded") {
             return EtcdProblem(
@@ -170,7 +180,12 @@ struct EtcdProblem: Equatable, Sendable {
         }
         if says("404 page not found") { return noGateway }
         if says("request timed out", "leader changed", "no leader", "context deadline exceeded", "server stopped") {
-            return EtcdProblem(.unclear, .unavailable, "etcd has no leader or no quorum at the moment")
+            return EtcdProblem(
+                .unclear,
+                .unavailable,
+                "etcd has no leader or no quorum at the moment",
+                "If that stays, members are missing: etcdctl endpoint health --cluster shows which. Start them."
+            )
         }
         return nil
     }

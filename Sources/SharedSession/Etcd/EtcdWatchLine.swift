@@ -2,7 +2,7 @@ import Support
 
 extension StoreWatchLine {
     /// One line of etcd's watch.
-    init(_ line: [UInt8], _ answers: EtcdAnswers) {
+    public init(_ line: [UInt8], _ answers: EtcdAnswers) {
         guard let message = JSONValue(parsing: line) else {
             self = .ended(SharedStoreFailure(.damaged, "etcd's watch sent a line that is no JSON"))
             return

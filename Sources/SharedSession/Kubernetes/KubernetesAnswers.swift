@@ -1,31 +1,31 @@
 import Support
 
 /// A Secret as the API server has it.
-struct KubernetesSecret: Equatable, Sendable {
+public struct KubernetesSecret: Equatable, Sendable {
     var revision: KubernetesRevision
     /// Nil where the Secret is there and has no value: somebody made it beforehand.
-    var value: StoredValue?
+    public var value: StoredValue?
     /// Whether it has `data` at all.
     var hasData: Bool
 }
 
 /// What a read brought.
-struct KubernetesListing: Equatable, Sendable {
-    var secret: KubernetesSecret?
+public struct KubernetesListing: Equatable, Sendable {
+    public var secret: KubernetesSecret?
     /// Where a watch goes on from.
-    var resourceVersion: String
+    public var resourceVersion: String
 }
 
 /// What answers with status 200 or 201, and lines of a watch, say of one Secret.
-struct KubernetesAnswers: Sendable {
+public struct KubernetesAnswers: Sendable {
     private let name: String
 
-    init(secret: String) {
+    public init(secret: String) {
         name = secret
     }
 
     /// Nil when it is no collection of the Secret alone.
-    func listing(_ body: [UInt8]) -> KubernetesListing? {
+    public func listing(_ body: [UInt8]) -> KubernetesListing? {
         guard let answer = JSONValue(parsing: body), answer["kind"] == .string("SecretList") else { return nil }
         guard let resourceVersion = answer["metadata"]?["resourceVersion"]?.string,
             KubernetesRevision.isText(resourceVersion)
@@ -42,12 +42,12 @@ struct KubernetesAnswers: Sendable {
     }
 
     /// What a write made of the Secret; nil when it is no Secret, or another one.
-    func written(_ body: [UInt8]) -> KubernetesSecret? {
+    public func written(_ body: [UInt8]) -> KubernetesSecret? {
         guard let answer = JSONValue(parsing: body), answer["kind"] == .string("Secret") else { return nil }
         return secret(answer)
     }
 
-    func line(_ line: [UInt8]) -> StoreWatchLine {
+    public func line(_ line: [UInt8]) -> StoreWatchLine {
         func damaged(_ detail: String) -> StoreWatchLine { .ended(SharedStoreFailure(.damaged, detail)) }
         guard let event = JSONValue(parsing: line), let object = event["object"], case .object = object else {
             return damaged("the watch sent a line that is no event")

@@ -1,11 +1,11 @@
-import Support
+public import Support
 import Upstream
 
 /// What an answer means that is not what was asked for. Of the server's own words only the machine-readable ones are
 /// looked at, and repeated: its sentences may hold what was sent.
-struct KubernetesProblem: Equatable, Sendable {
+public struct KubernetesProblem: Equatable, Sendable {
     /// What a write may have done, and what helps.
-    enum Effect: Equatable, Sendable {
+    public enum Effect: Equatable, Sendable {
         /// Nothing was done. A new token may help.
         case staleToken
         /// Nothing was done, nor would be.
@@ -18,14 +18,14 @@ struct KubernetesProblem: Equatable, Sendable {
     }
 
     /// What was asked for, by the verb that a role must grant.
-    enum Call: String, Sendable {
+    public enum Call: String, CaseIterable, Sendable {
         case list, watch, create, patch
     }
 
-    var effect: Effect
-    var failure: SharedStoreFailure
+    public var effect: Effect
+    public var failure: SharedStoreFailure
     /// The server wants to be left alone for so many seconds.
-    var pause: Int?
+    public var pause: Int?
 
     private init(_ effect: Effect, _ kind: SharedStoreFailure.Kind, _ detail: String, _ advice: String? = nil) {
         self.effect = effect
@@ -47,7 +47,7 @@ struct KubernetesProblem: Equatable, Sendable {
     }
 
     /// Of a `Status` object, `said`, which a stream may have instead of a response.
-    init(status: Int, _ said: JSONValue, call: Call) {
+    public init(status: Int, _ said: JSONValue, call: Call) {
         let reason = Self.word(said["reason"]?.string)
         let shown = reason.map { " (\($0))" } ?? ""
         switch status {
@@ -64,7 +64,12 @@ struct KubernetesProblem: Equatable, Sendable {
         case 404 where call == .create && said["details"]?["kind"] == .string("namespaces"):
             self.init(.refused, .configuration, "there is no such namespace", "Make it, or give another one.")
         case 404:
-            self.init(.refused, .configuration, "there is no Kubernetes API at this address: is the URL right?")
+            self.init(
+                .refused,
+                .configuration,
+                "there is no Kubernetes API at this address",
+                "Is the URL right? kubectl cluster-info shows it."
+            )
         case 409: self.init(.mismatch, .unavailable, "others write the Secret all the time\(shown)")
         case 422:
             self.init(
@@ -74,7 +79,12 @@ struct KubernetesProblem: Equatable, Sendable {
                 "Is the Secret immutable? kubectl get secret shows it: then delete it, and let it be made anew."
             )
         case 429:
-            self.init(.refused, .unavailable, "the API server has too much to do\(shown)")
+            self.init(
+                .refused,
+                .unavailable,
+                "the API server has too much to do\(shown)",
+                "It is asked less often by itself until that passes."
+            )
             pause = said["details"]?["retryAfterSeconds"]?.integer.flatMap { $0 > 0 ? $0 : nil }
         case 400, 405, 406, 411, 413, 414, 415, 431:
             self.init(.refused, .configuration, "the API server refused the request with status \(status)\(shown)")
@@ -85,7 +95,7 @@ struct KubernetesProblem: Equatable, Sendable {
             self.init(
                 .unclear,
                 .damaged,
-                "the answer with status \(status) is none of the Kubernetes API's: is this its address?"
+                "the answer with status \(status) is none of the Kubernetes API's"
             )
         }
     }
@@ -108,11 +118,18 @@ struct KubernetesProblem: Equatable, Sendable {
     static let damaged = KubernetesProblem(
         .unclear,
         .damaged,
-        "the answer is none that the Kubernetes API gives: is this its address?"
+        "the answer is none that the Kubernetes API gives"
     )
 
     private static func forbidden(_ call: Call, isTerminating: Bool) -> KubernetesProblem {
-        if isTerminating { return KubernetesProblem(.refused, .unavailable, "the namespace is being deleted") }
+        if isTerminating {
+            return KubernetesProblem(
+                .refused,
+                .unavailable,
+                "the namespace is being deleted",
+                "Give session.shared another one: kubernetes.namespace."
+            )
+        }
         let detail = "the service account may not \(call.rawValue) the Secret, or a quota or a policy forbids it"
         let advice =
             call == .create

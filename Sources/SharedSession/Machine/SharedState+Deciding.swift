@@ -15,14 +15,10 @@ extension SharedState {
                 decide(&turn)
                 return
             }
-            guard mayGoOn(claiming, &turn) else { return }
+            guard mayGoOn(claiming, &turn), isAlone(claiming, &turn) else { return }
             phase = .preparing(claiming)
             turn.add(.prepare)
-        case .sending(var sending):
-            guard sight.view?.facts.claim?.id != sending.claim.id, sending.hold != .lost else { return }
-            sending.hold = .lost
-            phase = .sending(sending)
-            turn.add(.say(.takenOver))
+        case .sending(let sending): keepClaim(sending, &turn)
         case .preparing, .saving: break
         case .sharing: share(&turn)
         case .closing(let closing): close(closing, &turn)
@@ -84,7 +80,7 @@ extension SharedState {
                 return
             }
             heal(&turn)
-        case .record(let view, let silentSince):
+        case .record(let view):
             let identity = view.facts.identity
             if enrols(after: identity.era, &turn) { return }
             // The engine has a session: it stands.
@@ -96,13 +92,13 @@ extension SharedState {
             } else if held != .tokens(identity) {
                 adopt(view, &turn)
             } else {
-                settle(view, silentSince, &turn)
+                settle(view, &turn)
             }
         }
     }
 
     /// What is held is what the engine has.
-    private mutating func settle(_ view: SharedView, _ silentSince: Int64?, _ turn: inout Turn) {
+    private mutating func settle(_ view: SharedView, _ turn: inout Turn) {
         guard case .refresh(let since) = wish else {
             rest()
             return
@@ -116,14 +112,18 @@ extension SharedState {
         case .refused, .none:
             refuse(.loginNeeded, &turn)
             rest()
-        case .ready: makeClaim(over: view, &turn)
-        case .busy(let claim):
-            let silence = turn.now.subtracting(saturating: silentSince ?? turn.now)
-            // A claim of this process that it does not pursue was written late.
-            if claim.by == me || silentSince != nil && silence >= timing.takeover {
-                turn.add(.say(.takesOver(from: claim.by)))
+        case .ready, .busy:
+            guard let other = rival(on: view.facts.identity, turn.now) else {
+                // A claim of this process that it does not pursue was written late.
+                if let by = view.facts.claim?.by ?? standing(on: view.facts.identity)?.claim.by {
+                    turn.add(.say(.takesOver(from: by)))
+                    standing = nil
+                }
                 makeClaim(over: view, &turn)
-            } else if turn.now.subtracting(saturating: since) >= timing.takeover.multiplied(saturating: 2) {
+                return
+            }
+            let silence = turn.now.subtracting(saturating: other.silentSince ?? turn.now)
+            if turn.now.subtracting(saturating: since) >= timing.takeover.multiplied(saturating: 2) {
                 // One machine after another tries, and none has an answer.
                 refuse(.unanswered, &turn)
                 rest()
@@ -143,16 +143,7 @@ extension SharedState {
         }
         let claim = SharedFacts.Claim(id: turn.chance.id(), by: me)
         phase = .claiming(Claiming(claim: claim, since: turn.now))
-        swap(SharedFacts(view.facts.identity, .busy(claim)), &turn)
-    }
-
-    /// True while the refresh may be sent under that claim. Else the claim is given up.
-    mutating func mayGoOn(_ claiming: Claiming, _ turn: inout Turn) -> Bool {
-        if turn.now.subtracting(saturating: claiming.since) <= timing.claimLimit { return true }
-        turn.add(.say(.tooLate))
-        refuse(.unanswered, &turn)
-        close(claiming.claim.id, .released, &turn)
-        return false
+        swap(view.facts.with(.busy(claim)), &turn)
     }
 
     private mutating func adopt(_ view: SharedView, _ turn: inout Turn) {
@@ -215,6 +206,17 @@ extension SharedState {
         return true
     }
 
+    /// What is held, as the engine should have it: with the claim of a machine that may be at work, which those who
+    /// have not heard of it must know. Nil where nothing is held.
+    private func facts(_ now: Int64) -> SharedFacts? {
+        switch held {
+        case .nothing: nil
+        case .ended(let identity): SharedFacts(identity, .none)
+        case .tokens(let identity):
+            SharedFacts(identity, rival(on: identity, now).map { .busy($0.claim) } ?? .ready)
+        }
+    }
+
     /// Brings the engine to have what is held, or finds that something newer took its place.
     mutating func share(_ turn: inout Turn) {
         guard case .sharing(let sharing) = phase else { return }
@@ -223,7 +225,7 @@ extension SharedState {
         case .get, .swap: return
         case .none, .pausing: break
         }
-        guard let facts = held.facts else {
+        guard let facts = facts(turn.now) else {
             phase = .reading
             decide(&turn)
             return
@@ -240,7 +242,7 @@ extension SharedState {
             turn.add(.say(.unreadable(obstacle)))
             if wish.isForOthers { refuse(.unreadable(obstacle), &turn) }
             rest()
-        case .record(let view, _):
+        case .record(let view):
             let there = view.facts.identity
             if there.id == facts.identity.id {
                 shared(sharing, &turn)
@@ -297,31 +299,5 @@ extension SharedState {
         case .tokens(let identity): turn.add(.use(identity))
         case .ended(let identity): turn.add(.forget(identity))
         }
-    }
-
-    // MARK: Closing
-
-    mutating func close(_ claim: SharedID, _ ending: Closing.Ending, _ turn: inout Turn) {
-        let closing = Closing(claim: claim, ending: ending, since: turn.now)
-        phase = .closing(closing)
-        close(closing, &turn)
-    }
-
-    /// Takes the claim back where it still stands: else it is the other machine's business.
-    mutating func close(_ closing: Closing, _ turn: inout Turn) {
-        switch call {
-        case .get, .swap: return
-        case .none, .pausing: break
-        }
-        if case .unknown = sight {
-            get(&turn)
-            return
-        }
-        guard let view = sight.view, view.facts.claim?.id == closing.claim else {
-            phase = .reading
-            decide(&turn)
-            return
-        }
-        swap(SharedFacts(view.facts.identity, closing.ending == .refused ? .refused : .ready), &turn)
     }
 }

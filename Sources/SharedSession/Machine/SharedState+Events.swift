@@ -22,6 +22,7 @@ extension SharedState {
         case .loggedOut: wants(.logout(id: chance.id(), login: chance.id()), &turn)
         case .joins: wants(.join(id: chance.id(), login: chance.id()), &turn)
         case .fileChanged(let holding): fileChanged(holding, &turn)
+        case .barred(let seconds): barred(seconds, &turn)
         case .read(let reading): read(reading, &turn)
         case .swapped(let swapped): self.swapped(swapped, &turn)
         case .watched(let reading): watched(reading, &turn)
@@ -85,6 +86,19 @@ extension SharedState {
         }
     }
 
+    private mutating func barred(_ seconds: Int, _ turn: inout Turn) {
+        switch phase {
+        case .idle, .reading:
+            guard wish.isRefresh else { return }
+            refuse(.barred(seconds: seconds), &turn)
+            rest()
+        // Whether that is written is not known yet: nobody waits for it any more.
+        case .claiming: if wish.isRefresh { refuse(.barred(seconds: seconds), &turn) }
+        // What is under way goes on.
+        case .checking, .preparing, .sending, .saving, .sharing, .closing: break
+        }
+    }
+
     private mutating func prepared(_ isReady: Bool, _ turn: inout Turn) {
         guard case .preparing(let claiming) = phase else {
             turn.add(.say(.ignored(.prepared(isReady))))
@@ -95,7 +109,7 @@ extension SharedState {
             close(claiming.claim.id, .released, &turn)
             return
         }
-        guard mayGoOn(claiming, &turn) else { return }
+        guard mayGoOn(claiming, &turn), isAlone(claiming, &turn) else { return }
         let hold = Hold.ours(at: claiming.since, next: turn.now.adding(saturating: timing.beat))
         phase = .sending(Sending(claim: claiming.claim, attempt: .first, hold: hold))
         turn.add(.send)
@@ -167,6 +181,7 @@ extension SharedState {
         }
         // The read may be older than what the watch told meanwhile: nothing is put back because of it.
         if case .told(let newer) = heard, newer != reading {
+            hear(reading, turn.now)
             get(&turn)
             return
         }
@@ -215,6 +230,7 @@ extension SharedState {
     /// What the watch tells may be old. What is newer than what is held is adopted; whatever would be written because
     /// of it is read first.
     private mutating func watched(_ reading: SharedReading, _ turn: inout Turn) {
+        hear(reading, turn.now)
         if isOccupied { heard = .told(reading) }
         switch phase {
         case .idle, .reading:
@@ -255,9 +271,14 @@ extension SharedState {
 
     /// Comes back to what was heard in between, where nothing that was begun later has told more.
     private mutating func heed(_ turn: inout Turn) {
-        guard case .told(let reading) = heard, !isOccupied else { return }
+        guard case .told(let reading) = heard, !isOccupied || mustKeepClaim else { return }
         if sight.reading == reading {
             heard = .nothing
+            return
+        }
+        if mustKeepClaim {
+            // Its own claim is not in what it was told.
+            if reading.claim?.id != claim?.id { get(&turn) }
             return
         }
         if phase == .idle { phase = .reading }
@@ -270,7 +291,7 @@ extension SharedState {
     }
 
     /// A call is begun.
-    private mutating func isAsked() {
+    mutating func isAsked() {
         if case .told(let reading) = heard { heard = .asked(reading) }
     }
 
@@ -281,92 +302,38 @@ extension SharedState {
 
     private mutating func connected(_ turn: inout Turn) {
         link = .connected
-        if case .record(let view, _) = sight { note(.record(view), turn.now) }
-        if isPausing { get(&turn) }
+        standing?.silentSince = turn.now
+        if isPausing || mustKeepClaim { get(&turn) }
     }
 
     private mutating func disconnected() {
         link = .lost
-        if case .record(let view, _) = sight { sight = .record(view, silentSince: nil) }
+        standing?.silentSince = nil
     }
 
     private mutating func time(_ turn: inout Turn) {
         if case .pausing(let until) = call, turn.now >= until { get(&turn) }
         switch phase {
         case .sending(var sending):
-            guard case .ours(let at, let next) = sending.hold, turn.now >= next, call == .none,
-                let view = sight.view, view.facts.claim?.id == sending.claim.id
-            else { return }
-            sending.hold = .ours(at: at, next: turn.now.adding(saturating: timing.beat))
+            guard let next = sending.hold.next, turn.now >= next, call == .none else { return }
+            let due = turn.now.adding(saturating: timing.beat)
+            guard let view = sight.view, view.facts.claim?.id == sending.claim.id else {
+                sending.hold = .regained(next: due)
+                keepClaim(sending, &turn)
+                return
+            }
+            if case .ours(let at, _) = sending.hold {
+                sending.hold = .ours(at: at, next: due)
+            } else {
+                sending.hold = .regained(next: due)
+            }
             sending.claim.beat = (view.facts.claim?.beat ?? 0).adding(saturating: 1)
             phase = .sending(sending)
-            swap(SharedFacts(view.facts.identity, .busy(sending.claim)), &turn)
+            swap(view.facts.with(.busy(sending.claim)), &turn)
         case .sharing(let sharing):
             guard sharing.use == .pending, turn.now >= sharing.since.adding(saturating: timing.patience) else { return }
             begin(sharing, &turn)
         default: break
-        }
-    }
-
-    // MARK: Steps
-
-    var isPausing: Bool {
-        guard case .pausing = call else { return false }
-        return true
-    }
-
-    /// Nothing is left to be done.
-    mutating func rest() {
-        phase = .idle
-        if isPausing { call = .none }
-    }
-
-    /// Reads, to decide by what the engine has.
-    mutating func look(_ turn: inout Turn) {
-        phase = .reading
-        get(&turn)
-    }
-
-    mutating func get(_ turn: inout Turn) {
-        switch call {
-        // Its answer will do.
-        case .get, .swap: return
-        case .none, .pausing: break
-        }
-        call = .get
-        isAsked()
-        turn.add(.get)
-    }
-
-    mutating func swap(_ new: SharedFacts, _ turn: inout Turn) {
-        call = .swap(new)
-        isAsked()
-        turn.add(.swap(expecting: sight.view, new: new))
-    }
-
-    mutating func pause(_ time: Int64, _ turn: inout Turn) {
-        call = .pausing(until: turn.now.adding(saturating: time))
-    }
-
-    /// Those who wait for a refresh have their answer.
-    mutating func refuse(_ refusal: Refusal, _ turn: inout Turn) {
-        if wish.isRefresh { wish = .nothing }
-        turn.add(.refuse(refusal))
-    }
-
-    /// Remembers what the engine has, and since when nothing was heard of its claim.
-    private mutating func note(_ reading: SharedReading, _ now: Int64) {
-        switch reading {
-        case .absent: sight = .absent
-        case .unreadable(let obstacle): sight = .unreadable(obstacle)
-        case .record(let view):
-            guard link == .connected, let claim = view.facts.claim else {
-                sight = .record(view, silentSince: nil)
-                return
-            }
-            var since = now
-            if case .record(let old, let before?) = sight, old.facts.claim == claim { since = before }
-            sight = .record(view, silentSince: since)
         }
     }
 }

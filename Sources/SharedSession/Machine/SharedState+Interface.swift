@@ -16,6 +16,9 @@ extension SharedState {
         case joins
         /// Another process of this machine changed the local file.
         case fileChanged(SharedHolding)
+        /// The issuer wants to be left alone for so many seconds, as another machine was told: who waits for a refresh
+        /// is told so.
+        case barred(seconds: Int)
 
         /// The answer to `get`. Nil where nothing could be read.
         case read(SharedReading?)
@@ -98,6 +101,8 @@ extension SharedState {
         case unreachable
         /// The engine was too slow, or a machine of the fleet did not answer: try again.
         case unanswered
+        /// The issuer wants to be left alone for so many seconds.
+        case barred(seconds: Int)
         /// The local file could not take a result.
         case noRoom
         case unreadable(SharedObstacle)
@@ -135,7 +140,7 @@ extension SharedState {
         if case .pausing(let until) = call { moments.append(until) }
         switch phase {
         case .sending(let sending):
-            if case .ours(_, let next) = sending.hold { moments.append(next) }
+            if let next = sending.hold.next { moments.append(next) }
         case .sharing(let sharing) where sharing.use == .pending:
             moments.append(sharing.since.adding(saturating: timing.patience))
         default: break
@@ -161,7 +166,7 @@ extension SharedState {
     public var mayHaveSession: Bool {
         switch sight {
         case .absent: false
-        case .record(let view, _): view.facts.state != .none
+        case .record(let view): view.facts.state != .none
         case .unreadable: true
         case .unknown: if case .ended = held { false } else { true }
         }

@@ -17,6 +17,9 @@ public struct SharedState: Hashable, Sendable {
     var wish = Wish.nothing
     /// What the engine had when it was last read or written.
     var sight = Sight.unknown
+    /// The claim of another machine that was heard of last, whether or not the engine still has it; nil since its end
+    /// was heard of.
+    var standing: Standing?
     var heard = Heard.nothing
     var link = Link.lost
     public internal(set) var held: SharedHolding
@@ -67,7 +70,16 @@ public struct SharedState: Hashable, Sendable {
     enum Hold: Hashable, Sendable {
         /// The engine had the claim at that moment; the next beat is due then.
         case ours(at: Int64, next: Int64)
+        /// The engine had lost the claim, and was told it again: another machine may have sent the same meanwhile.
+        case regained(next: Int64)
         case lost
+
+        var next: Int64? {
+            switch self {
+            case .ours(_, let next), .regained(let next): next
+            case .lost: nil
+            }
+        }
     }
 
     struct Sharing: Hashable, Sendable {
@@ -96,6 +108,8 @@ public struct SharedState: Hashable, Sendable {
 
     struct Closing: Hashable, Sendable {
         var claim: SharedID
+        /// The token set that was claimed.
+        var identity: SharedIdentity
         var ending: Ending
         var since: Int64
 
@@ -142,11 +156,10 @@ public struct SharedState: Hashable, Sendable {
         case unknown
         case absent
         case unreadable(SharedObstacle)
-        /// Since when nothing was heard of the claim that the record carries; nil while nothing can be heard.
-        case record(SharedView, silentSince: Int64?)
+        case record(SharedView)
 
         var view: SharedView? {
-            guard case .record(let view, _) = self else { return nil }
+            guard case .record(let view) = self else { return nil }
             return view
         }
 
@@ -155,9 +168,17 @@ public struct SharedState: Hashable, Sendable {
             case .unknown: nil
             case .absent: .absent
             case .unreadable(let obstacle): .unreadable(obstacle)
-            case .record(let view, _): .record(view)
+            case .record(let view): .record(view)
             }
         }
+    }
+
+    /// That another machine refreshes a token set.
+    struct Standing: Hashable, Sendable {
+        var identity: SharedIdentity
+        var claim: SharedFacts.Claim
+        /// Since when nothing was heard of it; nil while nothing can be heard.
+        var silentSince: Int64?
     }
 
     /// What the watch told while this machine was about something else.

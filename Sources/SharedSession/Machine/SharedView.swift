@@ -4,6 +4,9 @@ public import Credentials
 public struct SharedFacts: Hashable, Sendable {
     public var identity: SharedIdentity
     public var state: State
+    /// The claim on the token set that ended last, without a result. The seal vouches for it: a claim that is gone
+    /// without that word was lost by the engine, and its machine may be at work.
+    public var ended: SharedID?
 
     /// What becomes of the token set.
     public enum State: Hashable, Sendable {
@@ -31,10 +34,14 @@ public struct SharedFacts: Hashable, Sendable {
         }
     }
 
-    public init(_ identity: SharedIdentity, _ state: State) {
+    public init(_ identity: SharedIdentity, _ state: State, ended: SharedID? = nil) {
         self.identity = identity
         self.state = state
+        self.ended = ended
     }
+
+    /// The same token set in another state.
+    func with(_ state: State) -> SharedFacts { SharedFacts(identity, state, ended: ended) }
 
     /// The claim that the record carries.
     var claim: Claim? {
@@ -65,6 +72,13 @@ public enum SharedReading: Hashable, Sendable {
     case unreadable(SharedObstacle)
 }
 
+extension SharedReading {
+    var claim: SharedFacts.Claim? {
+        guard case .record(let view) = self else { return nil }
+        return view.facts.claim
+    }
+}
+
 /// Why a value of the engine is neither used nor replaced.
 public enum SharedObstacle: Hashable, Sendable {
     /// A newer Squire wrote it.
@@ -77,15 +91,4 @@ public enum SharedObstacle: Hashable, Sendable {
     case foreign
     /// It is another customer's than the session that this machine has and never shared.
     case otherCustomer
-}
-
-extension SharedHolding {
-    /// What is held, as a record of the engine; nil where nothing is held.
-    var facts: SharedFacts? {
-        switch self {
-        case .nothing: nil
-        case .tokens(let identity): SharedFacts(identity, .ready)
-        case .ended(let identity): SharedFacts(identity, .none)
-        }
-    }
 }

@@ -1,10 +1,37 @@
 public import Credentials
 import Support
 
-/// What a record seals: the tokens with their ends, the API and the server that they are for, and the last refreshes.
+/// What a record seals: the tokens with their ends and their age, the API and the server that they are for, the last
+/// refreshes, which claim on the tokens has ended, and how long the issuer wants to be left alone after it.
 public struct SealedSession: Equatable, Sendable, CustomReflectable {
     /// The members that machines share. `SessionRecord.adopting` lays them over a machine's own.
     public let record: SessionRecord
+    /// See `SharedFacts.ended`. Former versions leave it out, and out of what they seal anew.
+    var ended: SharedID?
+
+    /// How many seconds before they were written here the tokens came, by the clock of the machine that wrote them; nil
+    /// if it does not say. Former versions do not.
+    var age: Int?
+
+    /// For how many seconds the issuer wants to be left alone, from when this was written. Information, and for those
+    /// only who hear of it at once; nil if it did not say, and in records of former versions.
+    var retryAfter: Int?
+
+    /// The longest of these.
+    private static let maxRetryAfter = 3600
+
+    /// More cannot be told from this much.
+    private static let maxAge = 1 << 40
+
+    /// How long a watch that is dead, and looks open, goes unnoticed, in seconds.
+    private static let latency = 30
+
+    /// How many seconds ago the tokens came, which are heard of now. `isNews`: they were written a moment ago. No clock
+    /// is compared with another machine's.
+    func age(isNews: Bool) -> ClosedRange<Int> {
+        let least = age ?? 0
+        return least...(age != nil && isNews ? least + Self.latency : Int.max)
+    }
 
     /// Nil if there is nothing to share, or nothing says which API it is for.
     public init?(_ record: SessionRecord) {
@@ -22,7 +49,11 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
     func noting(_ lost: SessionRecord.Unanswered) -> SealedSession? {
         var record = record
         record.unanswered = lost
-        return SealedSession(record)
+        var noted = SealedSession(record)
+        noted?.ended = ended
+        noted?.age = age
+        noted?.retryAfter = retryAfter
+        return noted
     }
 
     public var customMirror: Mirror { Mirror(self, children: []) }
@@ -30,7 +61,16 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
     init?(parsing bytes: [UInt8]) {
         guard let json = JSONValue(parsing: bytes), let record = SessionRecord(shared: json) else { return nil }
         self.record = record
+        ended = json["ended"]?.string.flatMap(SharedID.init)
+        age = json["age"]?.integer.map { min(max($0, 0), Self.maxAge) }
+        retryAfter = json["retry_after"]?.integer.map { min(max($0, 0), Self.maxRetryAfter) }
     }
 
-    var bytes: [UInt8] { record.shared?.octets() ?? [] }
+    var bytes: [UInt8] {
+        guard var json = record.shared else { return [] }
+        if let ended { json["ended"] = .string(ended.description) }
+        if let age { json["age"] = .integer(age) }
+        if let retryAfter { json["retry_after"] = .integer(retryAfter) }
+        return json.octets()
+    }
 }

@@ -15,14 +15,14 @@ struct SharedCore: Sendable {
     }
 
     /// A change of this process.
-    private enum Change {
+    enum Change {
         case none
         /// It begins when nothing else is on its way to the session, if that still holds the same tokens.
         case waiting(SharedWish, of: HeldTokens)
         case under(Work)
     }
 
-    private enum Work {
+    enum Work {
         case refresh
         /// Before it can be refreshed, what this machine has becomes the session of all.
         case join
@@ -31,7 +31,7 @@ struct SharedCore: Sendable {
         case look
     }
 
-    private enum Denial {
+    enum Denial {
         case none
         /// Told here; the engine does not say so yet.
         case said(SharedIdentity)
@@ -39,7 +39,16 @@ struct SharedCore: Sendable {
         case seen(SharedIdentity)
     }
 
-    private enum Life {
+    /// Whether what is heard of the engine is news.
+    enum Touch {
+        /// The watch hears nothing.
+        case none
+        /// It hears, and has not told yet what there was before.
+        case connected
+        case close
+    }
+
+    enum Life {
         /// Nothing was asked of the engine yet.
         case new
         case begun
@@ -47,24 +56,32 @@ struct SharedCore: Sendable {
         case closed
     }
 
-    private(set) var machine: SharedState
-    private var values: SharedValues
+    var machine: SharedState
+    var values: SharedValues
     /// What the session holds.
-    private var local = SessionRecord()
-    private var change = Change.none
-    private var life = Life.new
-    private var isKept = false
+    var local = SessionRecord()
+    var change = Change.none
+    var life = Life.new
+    var isKept = false
     /// Deeds that the session has not carried out yet.
-    private var outstanding = 0
+    var outstanding = 0
     /// The tokens that the API refused to refresh, as this machine was told.
-    private var denial = Denial.none
+    var denial = Denial.none
     /// What is known of the last refresh of what is held, for whoever sends the next.
-    private var doubt = SharedDoubt.none
+    var doubt = SharedDoubt.none
     /// What was this machine's own before it was to become the session of all.
-    private var joining: SessionRecord?
+    var joining: SessionRecord?
+    var touch = Touch.none
+    /// For how many seconds the issuer wants to be left alone, as it said to this machine's refresh.
+    var retryAfter: Int?
+    /// Until when it does, as it said to another machine that refreshed those tokens.
+    var bar: (of: SharedIdentity, until: Int64)?
     /// The value that is being written.
-    private var writing: SharedValues.Known?
-    private var observations: SharedObservations
+    var writing: SharedValues.Known?
+    var observations: SharedObservations
+
+    /// This machine's clock, in seconds since 1970: set before each event.
+    var wall = 0
 
     init(_ machine: SharedState, _ values: SharedValues, _ observations: SharedObservations) {
         self.machine = machine
@@ -102,16 +119,20 @@ struct SharedCore: Sendable {
     mutating func begin(now: Int64) -> [Effect] {
         guard case .new = life else { return [] }
         isKept = true
-        return settled(start(now) + look(now), now)
+        var effects: [Effect] = []
+        // It was so when this machine ended, and the engine may be away still.
+        if local.isNotShared, case .tokens = holding { effects += tell(observations.said(.notShared, nil, now)) }
+        effects += start(now) + look(now)
+        return settled(effects, now)
     }
 
-    private mutating func look(_ now: Int64) -> [Effect] {
+    mutating func look(_ now: Int64) -> [Effect] {
         outstanding == 0 ? handle(hasOwn ? .joins : .started, now) : []
     }
 
-    private var hasOwn: Bool { local.localHolding(in: values.place) == .own }
+    var hasOwn: Bool { local.localHolding(in: values.place) == .own }
 
-    private mutating func start(_ now: Int64) -> [Effect] {
+    mutating func start(_ now: Int64) -> [Effect] {
         guard case .new = life else { return [] }
         life = .begun
         return [.watch] + adoptFile(now)
@@ -158,14 +179,15 @@ struct SharedCore: Sendable {
         case .lost(let lost):
             local.unanswered = lost
             return took(.answered(.lost), now: now)
-        case .nothing(let lost):
+        case .nothing(let lost, let seconds):
             if let lost { local.unanswered = lost }
+            retryAfter = seconds
             return took(.answered(.nothing), now: now)
         }
     }
 
     /// What must not be replaced by another customer's session, and never was shared. Whoever logs in decides.
-    private var own: SessionRecord {
+    var own: SessionRecord {
         switch change {
         case .waiting(.login, _), .under(.login): SessionRecord()
         case .none, .waiting, .under: machine.isJoining ? joining ?? local : local
@@ -176,7 +198,9 @@ struct SharedCore: Sendable {
         switch result {
         case .success(let value):
             let back = tell(observations.answered())
-            return back + settled(handle(.read(values.reading(value, own: own)), now), now)
+            let reading = values.reading(value, own: own)
+            let barred = heedBar(reading, now)
+            return back + settled(barred + handle(.read(reading), now), now)
         case .failure(let failure):
             return tell(observations.failed(failure)) + settled(handle(.read(nil), now), now)
         }
@@ -196,7 +220,9 @@ struct SharedCore: Sendable {
             }
         case .conflict(let value):
             effects += tell(observations.answered())
-            event = .conflict(values.reading(value, own: own))
+            let reading = values.reading(value, own: own)
+            effects += heedBar(reading, now)
+            event = .conflict(reading)
         case .unclear(let failure):
             observations.note(failure)
             event = .unclear
@@ -212,211 +238,18 @@ struct SharedCore: Sendable {
     mutating func watched(_ news: SharedStoreNews, now: Int64) -> [Effect] {
         switch news {
         case .connected:
+            touch = .connected
             let effects = [.engineIsBack] + tell(observations.answered())
             // Silence is counted anew.
             return effects + settled(handle(.disconnected, now) + handle(.connected, now), now)
         case .changed(let value):
-            let effects = handle(.watched(values.reading(value, own: own)), now)
+            let reading = values.reading(value, own: own)
+            let effects = heedBar(reading, now) + handle(.watched(reading), now)
+            if touch == .connected { touch = .close }
             return settled(effects, now)
         case .lost(let failure):
+            touch = .none
             return tell(observations.failed(failure)) + settled(handle(.disconnected, now), now)
-        }
-    }
-
-    // MARK: What is done
-
-    private mutating func handle(_ event: SharedState.Event, _ now: Int64) -> [Effect] {
-        let actions = machine.handle(event, at: now, chance: .system)
-        if machine.isClaiming { noteDoubt(actions) }
-        var effects: [Effect] = []
-        for action in actions { effects += obey(action, now) }
-        effects += endDenial()
-        observations.see(machine.seen?.facts, now)
-        return effects
-    }
-
-    /// A claim is written: over nothing, or over another machine's, which may have been sent.
-    private mutating func noteDoubt(_ actions: [SharedState.Action]) {
-        guard actions.contains(where: { if case .swap = $0 { true } else { false } }) else { return }
-        doubt = .none
-        for case .say(.takesOver(let by)) in actions where by != machine.me { doubt = .takenOver(from: by) }
-    }
-
-    /// A refusal holds as long as the engine says so: whoever restores it, or writes one word there, ends no session.
-    private mutating func endDenial() -> [Effect] {
-        guard let facts = machine.seen?.facts else { return [] }
-        switch (denial, facts.state) {
-        case (.none, _): return []
-        case (.said(let identity), _) where facts.identity != identity,
-            (.seen(let identity), _) where facts.identity != identity:
-            denial = .none
-            return []
-        case (.said(let identity), .refused):
-            denial = .seen(identity)
-            return []
-        case (.seen(let identity), .ready), (.seen(let identity), .busy):
-            denial = .none
-            return [deed(.allow(identity))]
-        case (.said, _), (.seen, _): return []
-        }
-    }
-
-    /// The end of each event: forgets what is over, and begins what waited for it.
-    private mutating func settled(_ done: [Effect], _ now: Int64) -> [Effect] {
-        var effects = done
-        values.forget(allBut: machine.versions)
-        guard outstanding == 0 else { return effects }
-        effects += adoptFile(now)
-        guard outstanding == 0 else { return effects }
-        if case .waiting(let wish, let held) = change {
-            if wish.needsStep, local.held != held {
-                // What it is of was replaced before it could begin: to go on would spend a dead token.
-                effects += end(.settled)
-            } else if isInStep || !wish.needsStep {
-                effects += begin(wish, now)
-            }
-        }
-        // Whatever came of it: nobody waits for what is not under way.
-        if case .under = change, machine.isIdle, outstanding == 0 { effects += end(.settled) }
-        return effects
-    }
-
-    /// Whether the protocol speaks of what the session has.
-    private var isInStep: Bool { machine.held.identity == holding.identity }
-
-    private var holding: SharedHolding {
-        switch local.localHolding(in: values.place) {
-        case .shared(let holding): holding
-        case .own, .elsewhere: .nothing
-        }
-    }
-
-    /// Another process of this machine, or a person, may have changed the file.
-    private mutating func adoptFile(_ now: Int64) -> [Effect] {
-        guard !isInStep, machine.heedsFile else { return [] }
-        if case .under = change { return [] }
-        observations.hasNothingOfItsOwn()
-        let effects = handle(.fileChanged(holding), now)
-        guard isKept, hasOwn, outstanding == 0, case .begun = life else { return effects }
-        return effects + handle(.joins, now)
-    }
-
-    private mutating func begin(_ wish: SharedWish, _ now: Int64) -> [Effect] {
-        switch wish {
-        case .refresh where hasOwn:
-            change = .under(.join)
-            return handle(.joins, now)
-        case .refresh:
-            change = .under(.refresh)
-            return handle(.refreshWanted, now)
-        case .login:
-            change = .under(.login)
-            return handle(.loggedIn, now)
-        case .logout:
-            change = .under(.logout)
-            return handle(.loggedOut, now)
-        case .look:
-            change = .under(.look)
-            return handle(hasOwn ? .joins : .started, now)
-        }
-    }
-
-    private mutating func end(_ ending: SharedEnding) -> [Effect] {
-        if case .none = change { return [] }
-        change = .none
-        return [.put(.end(ending))]
-    }
-
-    /// What another machine did takes the place of what this one was to refresh. A person's wish is later.
-    private mutating func superseded() -> [Effect] {
-        switch change {
-        case .waiting(.login, _), .waiting(.logout, _), .under(.login), .under(.logout), .none: []
-        case .waiting(.refresh, _), .waiting(.look, _), .under(.refresh), .under(.join), .under(.look): end(.settled)
-        }
-    }
-
-    private mutating func deed(_ deed: SharedDeed) -> Effect {
-        outstanding += 1
-        return .put(.deed(deed))
-    }
-
-    private mutating func obey(_ action: SharedState.Action, _ now: Int64) -> [Effect] {
-        switch action {
-        case .get: return [.get]
-        case .swap(let expecting, let new): return swap(expecting, new, now)
-        case .prepare: return step(.prepare) ?? handle(.prepared(false), now)
-        case .send:
-            let there = machine.seen.flatMap { values[$0.version]?.session?.record.unanswered }
-            let known = there.map(SharedDoubt.unanswered) ?? doubt
-            return step(.send(after: known)) ?? handle(.answered(.nothing), now)
-        case .save(let identity): return save(identity)
-        case .adopt(let view):
-            guard let session = values[view.version]?.session else { return [] }
-            observations.adopts(now)
-            observations.hasNothingOfItsOwn()
-            let isRefused = view.facts.state == .refused
-            return [deed(.adopt(session.record, view.facts.identity, isRefused: isRefused))] + superseded()
-        case .use: return end(.done)
-        case .forget(let identity):
-            if case .under(.logout) = change { return (step(.forget(identity)) ?? []) + end(.done) }
-            observations.hasNothingOfItsOwn()
-            return [deed(.forget(identity))] + superseded()
-        case .refuse(let refusal):
-            if refusal == .loginNeeded, case .tokens(let identity) = machine.held { denial = .said(identity) }
-            if case .under = change {
-                return end(.failed(SharedFailure(refusal, values.problem ?? observations.problem)))
-            }
-            guard refusal == .loginNeeded, case .tokens(let identity) = machine.held else { return [] }
-            return [deed(.deny(identity))]
-        case .disown(let identity): return [deed(.disown(identity))]
-        case .say(let notice):
-            if notice == .notShared, case .ended = machine.held {
-                return tell(observations.saidOfLogout(values.problem, now))
-            }
-            return tell(observations.said(notice, values.problem, now))
-        }
-    }
-
-    private func tell(_ news: SharedNews?) -> [Effect] { news.map { [.tell($0)] } ?? [] }
-
-    /// Nil without a change that could take it.
-    private func step(_ step: SharedStep) -> [Effect]? {
-        guard case .under = change else { return nil }
-        return [.put(.step(step))]
-    }
-
-    private mutating func save(_ identity: SharedIdentity) -> [Effect] {
-        switch change {
-        case .under(.refresh), .under(.login):
-            let there = machine.seen.flatMap { values[$0.version]?.session?.record }
-            let isOther = machine.seen.map { $0.facts.identity != machine.held.identity } ?? false
-            return [.put(.step(.save(identity, over: isOther ? there : nil)))]
-        case .none, .waiting, .under(.join), .under(.logout), .under(.look):
-            if machine.isJoining { joining = local }
-            return [deed(.enrol(identity))]
-        }
-    }
-
-    private mutating func swap(_ expecting: SharedView?, _ new: SharedFacts, _ now: Int64) -> [Effect] {
-        guard let (record, session) = values.record(new, expecting: expecting, own: local) else {
-            observations.note(
-                SharedStoreFailure(.configuration, "this machine has not got what is to be shared, or cannot seal it")
-            )
-            return handle(.swapped(.failed), now)
-        }
-        let bytes = record.bytes
-        let value = StoredValue(bytes: bytes, revision: StoreRevision(""))
-        writing = SharedValues.Known(value: value, record: record, session: session)
-        return [.swap(expecting: expecting.flatMap { values[$0.version]?.value }, bytes: bytes)]
-    }
-}
-
-extension SharedWish {
-    /// It is of what the session holds.
-    fileprivate var needsStep: Bool {
-        switch self {
-        case .refresh, .look: true
-        case .login, .logout: false
         }
     }
 }

@@ -34,6 +34,7 @@ extension SharedFailure {
         switch refusal {
         case .unreachable: self = .unreachable(problem ?? "no answer")
         case .unanswered: self = .unanswered
+        case .barred(let seconds): self = .postponed(seconds: seconds)
         case .noRoom: self = .notWritable
         case .unreadable: self = .unusable(problem ?? "the shared record cannot be used")
         case .loginNeeded: self = .loginNeeded

@@ -88,14 +88,14 @@ struct SharedObservations: Sendable {
 
     mutating func saidOfLogout(_ problem: String?, _ now: Int64) -> SharedNews {
         notSharedSince = notSharedSince ?? now
-        return .logoutNotShared(reason: problem ?? failure?.detail)
+        return .logoutNotShared(reason: problem ?? failure?.words)
     }
 
     mutating func said(_ notice: SharedState.Notice, _ problem: String?, _ now: Int64) -> SharedNews? {
         switch notice {
         case .notShared:
             notSharedSince = notSharedSince ?? now
-            return .notShared(reason: problem ?? failure?.detail)
+            return .notShared(reason: problem ?? failure?.words)
         case .shared:
             defer { notSharedSince = nil }
             return notSharedSince == nil ? nil : .shared
@@ -118,6 +118,9 @@ struct SharedObservations: Sendable {
         }
     }
 
+    /// Tokens are in use here that the others do not know.
+    var isNotShared: Bool { notSharedSince != nil }
+
     /// What is in use came from elsewhere.
     mutating func hasNothingOfItsOwn() { notSharedSince = nil }
 
@@ -127,6 +130,7 @@ struct SharedObservations: Sendable {
         var status = SharedStatus(engine: engine, name: name)
         status.isReachable = link == .unknown ? nil : link == .reachable
         status.problem = problem ?? failure?.detail
+        status.remedy = problem == nil ? failure?.advice : nil
         status.revision = revision?.description
         status.era = facts?.identity.era
         status.generation = facts?.identity.generation

@@ -178,6 +178,7 @@ public final class SharedRunner: SessionSharing {
 
     private func handle(_ event: (inout SharedCore, Int64) -> [SharedCore.Effect]) {
         let (effects, wakeAt, isAtRest) = core.with { core in
+            core.wall = clock.wall()
             let effects = event(&core, clock.elapsed())
             return (effects, core.wakeAt, core.isAtRest)
         }

@@ -1,4 +1,5 @@
 import Credentials
+import Platform
 
 /// The values of the engine that the protocol speaks of, with what they hold: numbered, opened and sealed. Decides
 /// only.
@@ -9,6 +10,10 @@ struct SharedValues: Sendable {
         /// Nil for a tombstone.
         var session: SealedSession?
     }
+
+    /// What helps where a value is none that can be read.
+    private static let reset =
+        "Put back the former value, or take this one away, so that a machine puts back its own: squire shared reset"
 
     private var seal: SharedSeal
     /// The origin of the API that this machine's session is for.
@@ -53,6 +58,7 @@ struct SharedValues: Sendable {
         case .damaged(let damage):
             problem = "the shared record \(damage)"
             if case .version = damage { return .unreadable(.newer) }
+            problem? += ". \(Self.reset)"
             return .unreadable(.damaged)
         case .closed(_, let trouble):
             problem = "the shared record \(trouble.text(keyFile))"
@@ -60,6 +66,7 @@ struct SharedValues: Sendable {
                 problem? += ". Copy the key file of another machine, or, where nobody has that key: squire shared reset"
                 return .unreadable(.unknownKey)
             }
+            problem? += ". \(Self.reset)"
             return .unreadable(.damaged)
         }
     }
@@ -71,7 +78,7 @@ struct SharedValues: Sendable {
     private mutating func reading(_ version: UInt64, _ there: Known, _ own: SessionRecord) -> SharedReading {
         if let session = there.session {
             guard SessionBinding.isSame(session.origin, origin) else {
-                problem = "it belongs to \(session.origin)"
+                problem = "it belongs to \(session.origin). Give session.shared another name"
                 return .unreadable(.foreign)
             }
             if isForeign(own), let mine = own.token?.claims?.subject, let theirs = session.subject,
@@ -83,7 +90,7 @@ struct SharedValues: Sendable {
                 return .unreadable(.otherCustomer)
             }
         }
-        return .record(SharedView(SharedFacts(there.record), version: version))
+        return .record(SharedView(SharedFacts(there.record, ended: there.session?.ended), version: version))
     }
 
     /// What was never shared here.
@@ -104,28 +111,42 @@ struct SharedValues: Sendable {
     mutating func written(_ new: Known) -> UInt64 { note(new).0 }
 
     /// The record that is to be written where the engine has `expecting`: the same tokens in another state, or what
-    /// `own` holds. Nil if this machine has not got it, or it cannot be sealed.
-    func record(_ new: SharedFacts, expecting: SharedView?, own: SessionRecord) -> (SharedRecord, SealedSession?)? {
+    /// `own` holds, at that second since 1970. `retryAfter` is what the issuer said to the claim that ends. Nil if this machine has not got it, or it cannot be sealed.
+    func record(
+        _ new: SharedFacts,
+        expecting: SharedView?,
+        own: SessionRecord,
+        wall: Int,
+        retryAfter: Int?
+    ) -> (SharedRecord, SealedSession?)? {
         if let expecting, expecting.facts.identity == new.identity, let there = known[expecting.version] {
-            return record(new, there, own)
+            return record(new, there, own, retryAfter)
         }
         switch new.state {
         case .none: return (try? seal.tombstone(new.identity)).map { ($0, nil) }
-        case .ready:
-            guard own.localHolding(in: place) == .shared(.tokens(new.identity)), let session = SealedSession(own) else {
-                return nil
-            }
-            return (try? seal.seal(session, new.identity)).map { ($0, session) }
-        case .busy, .refused: return nil
+        case .ready, .busy, .refused:
+            guard own.localHolding(in: place) == .shared(.tokens(new.identity)), var session = SealedSession(own),
+                let state = SharedRecord.State(new.state)
+            else { return nil }
+            session.ended = new.ended
+            session.age = own.receivedAt.map { max(0, wall.subtracting(saturating: $0)) }
+            return (try? seal.seal(session, new.identity, state)).map { ($0, session) }
         }
     }
 
     /// The same tokens in another state. Anew under the seal where that vouches for the state, and where this machine
     /// knows of an answer that was lost: whoever spends the tokens next must.
-    private func record(_ new: SharedFacts, _ there: Known, _ own: SessionRecord) -> (SharedRecord, SealedSession?)? {
+    private func record(
+        _ new: SharedFacts,
+        _ there: Known,
+        _ own: SessionRecord,
+        _ retryAfter: Int?
+    ) -> (SharedRecord, SealedSession?)? {
         guard let state = SharedRecord.State(new.state) else { return nil }
         guard var session = there.session else { return there.record.with(state).map { ($0, nil) } }
-        var isSame = there.record.state.isSealed == state.isSealed
+        var isSame = there.record.state.isSealed == state.isSealed && session.ended == new.ended
+        if session.ended != new.ended { session.retryAfter = new.ended == nil ? nil : retryAfter }
+        session.ended = new.ended
         if let lost = own.unanswered, own.localHolding(in: place) == .shared(.tokens(new.identity)),
             session.record.unanswered == nil, let noted = session.noting(lost)
         {
@@ -138,7 +159,7 @@ struct SharedValues: Sendable {
 }
 
 extension SharedFacts {
-    init(_ record: SharedRecord) {
+    init(_ record: SharedRecord, ended: SharedID?) {
         let state: State =
             switch record.state {
             case .ready: .ready
@@ -146,7 +167,7 @@ extension SharedFacts {
             case .refused: .refused
             case .none: .none
             }
-        self.init(record.identity, state)
+        self.init(record.identity, state, ended: ended)
     }
 }
 

@@ -1,10 +1,11 @@
 import Threads
 
-/// The part that all engines share: their calls are made one after another on a thread of their own, and the watch has
-/// another.
+/// What keeps a shared value, by whichever engine: calls are made one after another on a thread of their own, and the
+/// watch has another. Each call has a connection of its own, which tells a write that was not sent from one that may have
+/// been. See the initializers of each engine.
 ///
 /// *Threading*: see `SharedStore`. `done` runs on the thread of the calls, `tell` on that of the watch.
-final class EngineStore: ManagedStore {
+public final class EngineStore: ManagedStore {
     /// When the system starts no thread for the watch, it is asked again after that.
     private static let threadRetry: Int64 = 5_000_000_000
 
@@ -23,13 +24,13 @@ final class EngineStore: ManagedStore {
         calls = WorkThread(name: client.name)
     }
 
-    func get(_ done: @escaping @Sendable (Result<StoredValue?, SharedStoreFailure>) -> Void) {
+    public func get(_ done: @escaping @Sendable (Result<StoredValue?, SharedStoreFailure>) -> Void) {
         let client = client
         guard !calls.execute({ done(client.read().map(\.value)) }) else { return }
         done(.failure(.stopped))
     }
 
-    func swap(
+    public func swap(
         expecting: StoredValue?,
         with bytes: [UInt8],
         _ done: @escaping @Sendable (SwapOutcome) -> Void
@@ -39,15 +40,15 @@ final class EngineStore: ManagedStore {
         done(.failed(.stopped))
     }
 
-    var member: String? { client.member }
+    public var member: String? { client.member }
 
-    func remove(expecting: StoredValue, _ done: @escaping @Sendable (SwapOutcome) -> Void) {
+    public func remove(expecting: StoredValue, _ done: @escaping @Sendable (SwapOutcome) -> Void) {
         let client = client
         guard !calls.execute({ done(client.remove(expecting: expecting)) }) else { return }
         done(.failed(.stopped))
     }
 
-    func watch(_ tell: @escaping @Sendable (SharedStoreNews) -> Void) {
+    public func watch(_ tell: @escaping @Sendable (SharedStoreNews) -> Void) {
         let (client, calls) = (client, calls)
         let hasThread = watching.with { watching in
             guard case .no = watching else { return true }
@@ -60,7 +61,7 @@ final class EngineStore: ManagedStore {
         calls.executeLater(Self.threadRetry) { [weak self] in self?.watch(tell) }
     }
 
-    func stop() {
+    public func stop() {
         client.stop()
         let former = watching.with { watching in
             defer { watching = .stopped }

@@ -18,14 +18,34 @@ public struct SharedStoreFailure: Error, Equatable, Sendable {
     public var kind: Kind
     /// One sentence for people, without its full stop. Holds no secret.
     public var detail: String
-    /// What to do about it, a sentence; nil when nobody can tell.
-    public var advice: String?
+    /// What to do about it, a sentence or two.
+    public var advice: String
 
+    /// `advice` where more is known than its kind.
     public init(_ kind: Kind, _ detail: String, advice: String? = nil) {
         self.kind = kind
         self.detail = detail
-        self.advice = advice
+        self.advice = advice ?? kind.advice
+    }
+
+    /// The two, for people, without the last full stop.
+    public var words: String {
+        "\(detail). \(advice.hasSuffix(".") ? String(advice.dropLast()) : advice)"
     }
 
     static let stopped = SharedStoreFailure(.stopped, "the store was stopped")
+}
+
+extension SharedStoreFailure.Kind {
+    /// What helps where no more is known.
+    fileprivate var advice: String {
+        switch self {
+        case .unreachable: "Is it running, is this its address, and is nothing in between that cuts the connection?"
+        case .unavailable: "That may pass by itself. If it stays, its own log and health tell more."
+        case .denied: "Look at user, password and tls of session.shared, and at what they are allowed there."
+        case .configuration: "Look at session.shared, and at how what it names is set up."
+        case .damaged: "Is this its address? Something in between may answer in its place."
+        case .stopped: "Squire is ending: start it again."
+        }
+    }
 }

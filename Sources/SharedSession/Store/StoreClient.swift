@@ -58,7 +58,7 @@ struct StoreReading: Equatable, Sendable {
 }
 
 /// A moment of an engine's history.
-enum StorePosition: Equatable, Sendable {
+public enum StorePosition: Equatable, Sendable {
     /// What comes later has a higher number, unless the engine was restored.
     case number(Int64)
     /// The engine does not say what comes later.

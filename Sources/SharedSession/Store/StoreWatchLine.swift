@@ -1,5 +1,5 @@
 /// What one line of a watch says.
-enum StoreWatchLine: Equatable {
+public enum StoreWatchLine: Equatable {
     /// The stream is open: what comes after the position that was asked for follows.
     case opened
     /// The last of the changes that it tells of.
@@ -13,15 +13,17 @@ enum StoreWatchLine: Equatable {
 }
 
 /// Puts lines together: a chunk of the body may end anywhere.
-struct StoreLines {
+public struct StoreLines {
     /// Longer lines are refused: several values in base64, and room.
     static let maxLineBytes = 2 * 1024 * 1024
 
     private var rest: [UInt8] = []
 
+    public init() {}
+
     /// The lines that `bytes` complete, without the empty ones. Nil when a line is too long: nothing can be read any
     /// more then.
-    mutating func append(_ bytes: [UInt8]) -> [[UInt8]]? {
+    public mutating func append(_ bytes: [UInt8]) -> [[UInt8]]? {
         var lines: [[UInt8]] = []
         var start = bytes.startIndex
         while let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {

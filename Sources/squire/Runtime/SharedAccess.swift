@@ -102,7 +102,7 @@ extension ExitFailure {
 
     /// Of an engine that did not do what it was asked for.
     init(_ failure: SharedStoreFailure) {
-        let text = "squire: \(failure.detail)\(failure.advice.map { ". \($0)" } ?? "")"
+        let text = "squire: \(failure.detail). \(failure.advice)"
         switch failure.kind {
         case .denied, .configuration: self = .configuration(text)
         case .unreachable, .unavailable, .damaged, .stopped: self = .unreachable(text)

@@ -45,7 +45,7 @@ struct SharedCheck {
         case .kubernetes(let kubernetes):
             let diagnosis = SharedDiagnosis(session, hasUser: false, loopback: [])
             let server = kubernetes.server.description
-            guard let store = KubernetesStore(engine.options(kubernetes)) else { return Findings(lines: []) }
+            guard let store = EngineStore(engine.options(kubernetes)) else { return Findings(lines: []) }
             defer { store.stop() }
             let latch = Latch<Result<StoredValue?, SharedStoreFailure>>()
             store.get { latch.set($0) }

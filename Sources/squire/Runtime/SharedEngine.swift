@@ -39,7 +39,7 @@ struct SharedEngine: Sendable {
     ) throws(ConfigurationError) -> any ManagedStore {
         switch configuration.engine {
         case .etcd(let etcd):
-            let store = EtcdStore(options(etcd)) { notice in
+            let store = EngineStore(options(etcd)) { notice in
                 // What else it notices becomes a failure where it matters.
                 if case .clusterChanged(let from, let to) = notice { observe(.engineReplaced(from: from, to: to)) }
             }
@@ -48,7 +48,7 @@ struct SharedEngine: Sendable {
             }
             return store
         case .kubernetes(let kubernetes):
-            let store = KubernetesStore(options(kubernetes)) { notice in
+            let store = EngineStore(options(kubernetes)) { notice in
                 if case .secretReplaced(let from, let to) = notice { observe(.engineReplaced(from: from, to: to)) }
             }
             guard let store else {

@@ -397,7 +397,7 @@ class Check(Shared):
         self.configure(urls=[self.api.url])
         [(verdict, text)] = self.lines(69)
         self.assertEqual(verdict, "fail")
-        self.assertIn("is this its address?", text)
+        self.assertIn("Is this its address?", text)
         self.configure(urls=[f"http://127.0.0.1:{free_ports(1)[0]}"])
         self.assertIn("connection refused", self.lines(69)[0][1])
 

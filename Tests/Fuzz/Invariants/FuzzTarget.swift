@@ -14,6 +14,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case execOutput = "exec-output"
     case redaction
     case sharedRecord = "shared-record"
+    case engineAnswers = "engine-answers"
 
     /// Throws a `Violation` when an invariant does not hold.
     public func check(_ bytes: [UInt8]) throws {
@@ -30,6 +31,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
         case .execOutput: try ExecOutputInvariants.check(bytes)
         case .redaction: try RedactionInvariants.check(bytes)
         case .sharedRecord: try SharedRecordInvariants.check(bytes)
+        case .engineAnswers: try EngineAnswerInvariants.check(bytes)
         }
     }
 }

@@ -89,7 +89,7 @@ import Threads
         let writing = try answer(examined([gateway.url], user: true).first).writing
         gateway.stop()
         #expect(writing?.kind == .denied)
-        #expect(writing?.advice?.contains("READWRITE") == true)
+        #expect(writing?.advice.contains("READWRITE") == true)
     }
 
     @Test func engineThatComparesNothingIsNone() throws {

@@ -51,14 +51,14 @@ import Upstream
         let problem = EtcdProblem(status: 400, body: Array(text.utf8))
         #expect(problem.effect == .refused && problem.failure.kind == .configuration)
         #expect(problem.failure.detail.contains("Common Name"))
-        #expect(problem.failure.advice?.contains("etcdctl works with both") == true)
+        #expect(problem.failure.advice.contains("etcdctl works with both") == true)
     }
 
     /// A client certificate is nobody to etcd's gateway: without a user it is the user that is missing, not the role.
     @Test func permissionThatNobodyHasIsWorded() {
         let body = EtcdSamples.problem("etcdserver: permission denied", 7)
         let problem = EtcdProblem(status: 403, body: Array(body.utf8))
-        #expect(problem.failure.advice?.contains("READWRITE") == true)
+        #expect(problem.failure.advice.contains("READWRITE") == true)
         #expect(problem.ofNobody.failure.advice == "Set user and password of session.shared.")
         let other = EtcdProblem(status: 503, body: [])
         #expect(other.ofNobody == other)
@@ -66,7 +66,7 @@ import Upstream
 
     @Test func gatewayThatIsOffIsWorded() {
         let problem = EtcdProblem(status: 404, body: Array("404 page not found\n".utf8))
-        #expect(problem.failure.advice?.contains("enable-grpc-gateway: true") == true)
+        #expect(problem.failure.advice.contains("enable-grpc-gateway: true") == true)
     }
 
     /// A member's own words are never repeated: they may hold what was sent.
@@ -85,7 +85,7 @@ import Upstream
         let error = UpstreamError(kind: .reset, detail: "OpenSSL SSL_read: tlsv13 alert certificate required, errno 0")
         let problem = EtcdProblem(.noResponse(error), at: "https://a:2379")
         #expect(problem.effect == .unclear && problem.failure.kind == .configuration)
-        #expect(problem.failure.advice?.contains("no Common Name") == true)
+        #expect(problem.failure.advice.contains("no Common Name") == true)
         let refused = UpstreamError(kind: .unreachable, detail: "Failed to connect")
         #expect(EtcdProblem(.notSent(refused), at: "https://a:2379").effect == .elsewhere)
         #expect(EtcdProblem(.notSent(refused), at: "https://a:2379").failure.kind == .unreachable)

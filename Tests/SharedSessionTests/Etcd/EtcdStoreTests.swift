@@ -29,7 +29,7 @@ import Threads
         let gateway = FakeGateway { asked, _ in
             asked.path == Self.range ? .answer(200, EtcdSamples.range("djE=", 2)) : .answer(200, EtcdSamples.written(3))
         }
-        let store = try #require(EtcdStore(options([gateway.url])))
+        let store = try #require(EngineStore(options([gateway.url])))
         #expect(store.get() == .success(EtcdSamples.value("v1", 2)))
         #expect(store.swap(expecting: EtcdSamples.value("v1", 2), with: "v2") == .written(revision: 3))
         store.stop()
@@ -40,13 +40,13 @@ import Threads
     }
 
     @Test func noEndpointIsNoStore() {
-        #expect(EtcdStore(options([])) == nil)
+        #expect(EngineStore(options([])) == nil)
     }
 
     @Test func nextMemberIsAskedAndKept() throws {
         let dead = FakeGateway { _, _ in .silence }
         let alive = FakeGateway { _, _ in .answer(200, EtcdSamples.range("djE=", 2)) }
-        let store = try #require(EtcdStore(options([dead.url, alive.url])))
+        let store = try #require(EngineStore(options([dead.url, alive.url])))
         for _ in 0..<4 { #expect(store.get() == .success(EtcdSamples.value("v1", 2))) }
         store.stop()
         dead.stop()
@@ -59,7 +59,7 @@ import Threads
         let gateways = (0..<3).map { _ in
             FakeGateway { _, _ in .answer(503, EtcdSamples.problem("etcdserver: request timed out", 14)) }
         }
-        let store = try #require(EtcdStore(options(gateways.map(\.url))))
+        let store = try #require(EngineStore(options(gateways.map(\.url))))
         #expect(isFailure(store.get(), .unavailable))
         store.stop()
         for gateway in gateways {
@@ -76,7 +76,7 @@ import Threads
             .answer(200, "<html>sign in</html>"),
         ]
         let gateways = (0..<2).map { _ in FakeGateway { _, _ in replies[row] } }
-        let store = try #require(EtcdStore(options(gateways.map(\.url))))
+        let store = try #require(EngineStore(options(gateways.map(\.url))))
         let outcome = store.swap(expecting: nil, with: "v1")
         store.stop()
         for gateway in gateways { gateway.stop() }
@@ -93,7 +93,7 @@ import Threads
         let off = FakeGateway { _, _ in .answer(404, "404 page not found\n") }
         let alive = FakeGateway { _, _ in .answer(200, EtcdSamples.conflict("djI=", 9)) }
         for _ in 0..<3 {
-            let store = try #require(EtcdStore(options([gone.url, off.url, alive.url])))
+            let store = try #require(EngineStore(options([gone.url, off.url, alive.url])))
             let outcome = store.swap(expecting: EtcdSamples.value("v1", 2), with: "v3")
             #expect(outcome == .conflict(EtcdSamples.value("v2", 9)))
             store.stop()
@@ -101,7 +101,7 @@ import Threads
         off.stop()
         alive.stop()
         #expect(alive.count(Self.txn) == 3)
-        let store = try #require(EtcdStore(options([gone.url])))
+        let store = try #require(EngineStore(options([gone.url])))
         guard case .failed(let failure) = store.swap(expecting: nil, with: "v1") else {
             Issue.record("not a failure")
             return
@@ -114,7 +114,7 @@ import Threads
     @Test func handshakeThatEndsIsNoMistake() throws {
         let dying = FakeGateway { _, _ in .silence }
         let url = "https" + dying.url.dropFirst("http".count)
-        let store = try #require(EtcdStore(options([url])))
+        let store = try #require(EngineStore(options([url])))
         #expect(isFailure(store.get(), .unreachable))
         store.stop()
         dying.stop()
@@ -122,7 +122,7 @@ import Threads
 
     @Test func largeValuesAreNotSent() throws {
         let gateway = FakeGateway { _, _ in .answer(200, EtcdSamples.written(2)) }
-        let store = try #require(EtcdStore(options([gateway.url])))
+        let store = try #require(EngineStore(options([gateway.url])))
         let text = String(repeating: "x", count: EtcdRequests.maxValueBytes + 1)
         guard case .failed(let failure) = store.swap(expecting: nil, with: text) else {
             Issue.record("not a failure")
@@ -145,7 +145,7 @@ import Threads
             }
         }
         let notices = Heard<EtcdNotice>()
-        let store = try #require(EtcdStore(options([gateway.url], user: true)) { notices.append($0) })
+        let store = try #require(EngineStore(options([gateway.url], user: true)) { notices.append($0) })
         #expect(store.get() == .success(nil))
         #expect(store.swap(expecting: nil, with: "v1") == .written(revision: 2))
         #expect(store.get() == .success(nil))
@@ -166,7 +166,7 @@ import Threads
             default: .answer(200, EtcdSamples.absent(1))
             }
         }
-        let store = try #require(EtcdStore(options([gateway.url], user: true)))
+        let store = try #require(EngineStore(options([gateway.url], user: true)))
         for _ in 0..<3 { #expect(store.get() == .success(nil)) }
         store.stop()
         gateway.stop()
@@ -186,7 +186,7 @@ import Threads
         }
         var options = options([gateway.url], user: true)
         options.patience = .milliseconds(200)
-        let store = try #require(EtcdStore(options))
+        let store = try #require(EngineStore(options))
         #expect(store.get() == .success(nil))
         #expect(isFailure(store.get(), .unreachable))
         #expect(store.get() == .success(nil))
@@ -207,7 +207,7 @@ import Threads
         }
         var options = options([gateway.url], user: true)
         options.patience = .milliseconds(200)
-        let store = try #require(EtcdStore(options))
+        let store = try #require(EngineStore(options))
         #expect(store.get() == .success(nil))
         #expect(isFailure(store.get(), .unreachable))
         #expect(store.get() == .success(nil))
@@ -222,7 +222,7 @@ import Threads
                 ? .answer(200, #"{"token":"tok"}"#)
                 : .answer(401, EtcdSamples.problem("etcdserver: invalid auth token", 16))
         }
-        let store = try #require(EtcdStore(options([gateway.url], user: true)))
+        let store = try #require(EngineStore(options([gateway.url], user: true)))
         #expect(isFailure(store.get(), .denied))
         #expect(isFailure(store.get(), .denied))
         guard case .failed = store.swap(expecting: nil, with: "v1") else {
@@ -237,7 +237,7 @@ import Threads
 
     @Test func userThatIsMissingIsSaid() throws {
         let gateway = FakeGateway { _, _ in .answer(400, EtcdSamples.problem("etcdserver: user name is empty", 3)) }
-        let store = try #require(EtcdStore(options([gateway.url])))
+        let store = try #require(EngineStore(options([gateway.url])))
         let result = store.get()
         #expect(isFailure(result, .denied))
         #expect("\(result)".contains("Set user and password of session.shared"))
@@ -249,7 +249,7 @@ import Threads
     @Test func authenticationThatFailsSendsNothing() throws {
         let text = "etcdserver: authentication failed, invalid user ID or password"
         let gateway = FakeGateway { _, _ in .answer(400, EtcdSamples.problem(text, 3)) }
-        let store = try #require(EtcdStore(options([gateway.url], user: true)))
+        let store = try #require(EngineStore(options([gateway.url], user: true)))
         #expect(isFailure(store.get(), .denied))
         guard case .failed = store.swap(expecting: nil, with: "v1") else {
             Issue.record("nothing was sent")
@@ -262,7 +262,7 @@ import Threads
 
     @Test func authenticationWithoutAnAnswerIsNoUnclearWrite() throws {
         let gateway = FakeGateway { _, _ in .close }
-        let store = try #require(EtcdStore(options([gateway.url], user: true)))
+        let store = try #require(EngineStore(options([gateway.url], user: true)))
         guard case .failed = store.swap(expecting: nil, with: "v1") else {
             Issue.record("nothing was sent")
             return
@@ -275,7 +275,7 @@ import Threads
         let gateway = FakeGateway { _, _ in .answer(200, EtcdSamples.absent(1)) }
         let failure = SharedStoreFailure(.configuration, "the password's file is not there")
         let user = EtcdOptions.User(name: "squire") { .failure(failure) }
-        let store = try #require(EtcdStore(EtcdOptions(endpoints: [gateway.url], key: "k", user: user)))
+        let store = try #require(EngineStore(EtcdOptions(endpoints: [gateway.url], key: "k", user: user)))
         #expect(store.get() == .failure(failure))
         store.stop()
         gateway.stop()
@@ -289,7 +289,7 @@ import Threads
                 : .answer(200, EtcdSamples.absent(1))
         }
         let notices = Heard<EtcdNotice>()
-        let store = try #require(EtcdStore(options([gateway.url], user: true)) { notices.append($0) })
+        let store = try #require(EngineStore(options([gateway.url], user: true)) { notices.append($0) })
         for _ in 0..<2 { #expect(store.get() == .success(nil)) }
         store.stop()
         gateway.stop()
@@ -304,7 +304,7 @@ import Threads
         gone.stop()
         let off = FakeGateway { _, _ in .answer(404, "404 page not found\n") }
         for _ in 0..<3 {
-            let store = try #require(EtcdStore(options([gone.url, off.url])))
+            let store = try #require(EngineStore(options([gone.url, off.url])))
             #expect(isFailure(store.get(), .configuration))
             store.stop()
         }
@@ -316,7 +316,7 @@ import Threads
             .answer(200, EtcdSamples.absent(1).replacingAll("15875391935852295136", with: number < 2 ? "1" : "2"))
         }
         let notices = Heard<EtcdNotice>()
-        let store = try #require(EtcdStore(options([gateway.url])) { notices.append($0) })
+        let store = try #require(EngineStore(options([gateway.url])) { notices.append($0) })
         for _ in 0..<4 { #expect(store.get() == .success(nil)) }
         store.stop()
         gateway.stop()
@@ -325,7 +325,7 @@ import Threads
 
     @Test func nothingIsAskedAfterStop() throws {
         let gateway = FakeGateway { _, _ in .answer(200, EtcdSamples.absent(1)) }
-        let store = try #require(EtcdStore(options([gateway.url])))
+        let store = try #require(EngineStore(options([gateway.url])))
         store.stop()
         #expect(isFailure(store.get(), .stopped))
         guard case .failed(let failure) = store.swap(expecting: nil, with: "v1") else {

@@ -11,7 +11,7 @@ import Threads
 
     private final class Watched {
         let gateway: FakeGateway
-        let store: EtcdStore
+        let store: EngineStore
         let news = Heard<SharedStoreNews>()
         let notices = Heard<EtcdNotice>()
 
@@ -29,7 +29,7 @@ import Threads
             options.patience = .milliseconds(500)
             options.readInterval = interval
             let (news, notices) = (self.news, self.notices)
-            store = try #require(EtcdStore(options) { notices.append($0) })
+            store = try #require(EngineStore(options) { notices.append($0) })
             store.watch { news.append($0) }
         }
 

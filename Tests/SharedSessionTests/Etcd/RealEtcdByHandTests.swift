@@ -27,7 +27,7 @@ struct RealEtcdByHandTests {
     @Test func removes() throws {
         let etcd = try RealEtcd(members: 1)
         defer { etcd.stop() }
-        let store = try #require(EtcdStore(options(etcd)))
+        let store = try #require(EngineStore(options(etcd)))
         let news = Heard<SharedStoreNews>()
         store.watch { news.append($0) }
         #expect(news.wait { $0.count == 2 } == [.connected, .changed(nil)])
@@ -51,7 +51,7 @@ struct RealEtcdByHandTests {
     @Test func examination() throws {
         let etcd = try RealEtcd(members: 3)
         defer { etcd.stop() }
-        let store = try #require(EtcdStore(options(etcd)))
+        let store = try #require(EngineStore(options(etcd)))
         guard case .written(let written) = store.swap(expecting: nil, with: "one"), let revision = written.etcd else {
             Issue.record("the key was absent")
             return
@@ -73,7 +73,7 @@ struct RealEtcdByHandTests {
         }
         var outside = options(etcd)
         outside.key = "fleet/one/v1/session/menu"
-        #expect(failures(outside).map { $0.advice?.hasSuffix("readwrite fleet/one/") } == [true, true, true])
+        #expect(failures(outside).map { $0.advice.hasSuffix("readwrite fleet/one/") } == [true, true, true])
         let named = failures(options(etcd, certificate: "cn"))
         #expect(named.map { $0.detail.contains("Common Name") } == [true, true, true])
         let bare = failures(options(etcd, certificate: nil))

@@ -28,8 +28,8 @@ struct RealEtcdTests {
         try body(etcd)
     }
 
-    private func store(_ options: EtcdOptions, _ notices: Heard<EtcdNotice> = Heard()) throws -> EtcdStore {
-        try #require(EtcdStore(options) { notices.append($0) })
+    private func store(_ options: EtcdOptions, _ notices: Heard<EtcdNotice> = Heard()) throws -> EngineStore {
+        try #require(EngineStore(options) { notices.append($0) })
     }
 
     private func failure(_ result: Result<StoredValue?, SharedStoreFailure>) -> SharedStoreFailure? {
@@ -37,7 +37,7 @@ struct RealEtcdTests {
     }
 
     /// Writes until one write is answered, as a machine does that reads after what is unclear. What it wrote.
-    private func write(_ text: String, _ store: EtcdStore, seconds: Double) throws -> StoredValue {
+    private func write(_ text: String, _ store: EngineStore, seconds: Double) throws -> StoredValue {
         let end = MonotonicClock.now() + UInt64(seconds * 1e9)
         while MonotonicClock.now() < end {
             guard case .success(let former) = store.get() else { continue }
@@ -90,7 +90,7 @@ struct RealEtcdTests {
             let news = Heard<SharedStoreNews>()
             store.watch { news.append($0) }
             let reason = try #require(failure(store.get()))
-            #expect(reason.kind == .configuration && reason.advice?.contains("enable-grpc-gateway: true") == true)
+            #expect(reason.kind == .configuration && reason.advice.contains("enable-grpc-gateway: true") == true)
             #expect(store.swap(expecting: value, with: "two") == .failed(reason))
             #expect(news.wait { !$0.isEmpty } == [.lost(reason)])
             try etcd.obey("kill 0")
@@ -135,7 +135,7 @@ struct RealEtcdTests {
             let bare = try store(options(etcd, certificate: nil))
             let broken = failure(bare.get())
             #expect(broken?.kind == .configuration, "\(broken as Any)")
-            #expect(broken?.advice?.contains("Common Name") == true, "\(broken as Any)")
+            #expect(broken?.advice.contains("Common Name") == true, "\(broken as Any)")
             bare.stop()
 
             let nobody = try store(options(etcd, user: false))

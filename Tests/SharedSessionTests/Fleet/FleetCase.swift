@@ -26,6 +26,12 @@ struct FleetCase: Sendable, CustomTestStringConvertible {
         case wholeValue
         /// N7: logins are not counted.
         case era
+        /// N8: a claim that the engine lost is forgotten by those who heard of it.
+        case memory
+        /// N9: what the engine lost is put back without the claim that was heard of.
+        case claim
+        /// N10: who refreshes does not listen for its claim.
+        case repair
     }
 
     let name: String
@@ -47,6 +53,9 @@ struct FleetCase: Sendable, CustomTestStringConvertible {
     /// The watch tells each value once, and at any moment. Else it tells until it is heeded, where a machine waits.
     var tellsOnce: Bool { faults[.slowAnswer] != nil }
 
+    /// The engine may lose a claim, and it matters who has heard of it.
+    var losesClaims: Bool { killsFamilies && (faults[.lostWrite] != nil || faults[.emptied] != nil) }
+
     var budgets: [UInt8] { Fault.allCases.map { UInt8(clamping: faults[$0] ?? 0) } }
 }
 
@@ -66,11 +75,18 @@ enum FleetProperty: String, Sendable {
     case answered = "W"
     /// What no fault took from the engine is not put back.
     case quiet = "Q"
+    /// No machine sends what another one, that runs, refreshes under a claim that the first has heard of.
+    case alone = "T"
+    /// Nobody puts back what the engine lost without the claim that it has heard of.
+    case whole = "K"
 }
 
 /// What has happened on the way to a state.
 struct FleetHistory: OptionSet, Hashable, Sendable {
     let rawValue: UInt16
+
+    /// The engine lost something; nothing else happened.
+    var isForgetful: Bool { isSubset(of: [.lostWrite, .emptied]) }
 
     static let death = FleetHistory(rawValue: 1)
     static let diedWithAnswer = FleetHistory(rawValue: 2)

@@ -30,10 +30,21 @@ enum FleetCases {
         FleetCase(name: "21: cut off, an API that detects reuse", rotations: 1, killsFamilies: true, faults: [.cut: 1]),
         FleetCase(name: "27: a login and a lost write", rotations: 1, faults: [.login: 1, .lostWrite: 1]),
         FleetCase(name: "30: the engine is emptied", rotations: 1, faults: [.emptied: 1]),
+        FleetCase(
+            name: "39: the engine loses a write, an API that detects reuse",
+            rotations: 1,
+            killsFamilies: true,
+            faults: [.lostWrite: 1]
+        ),
+        FleetCase(
+            name: "40: it is emptied, an API that detects reuse",
+            rotations: 1,
+            killsFamilies: true,
+            faults: [.emptied: 1]
+        ),
         FleetCase(name: "31: the watch is late", rotations: 1, faults: [.lateWatch: 2]),
         FleetCase(name: "33: an answer that news overtake", rotations: 1, faults: [.slowAnswer: 1]),
         FleetCase(name: "34: two of them", rotations: 1, faults: [.slowAnswer: 2]),
-        FleetCase(name: "35: with a lost write", rotations: 1, faults: [.slowAnswer: 1, .lostWrite: 1]),
         FleetCase(name: "32: the file cannot be written", rotations: 1, faults: [.failedSave: 1]),
         FleetCase(name: "10: with a stop", rotations: 1, killsFamilies: true, faults: [.death: 1, .stop: 1]),
         FleetCase(name: "19: cut off twice", faults: [.cut: 2]),
@@ -56,6 +67,33 @@ enum FleetCases {
         ),
         (
             FleetCase(name: "N7: eras", rotations: 1, faults: [.login: 1, .lostWrite: 1], omission: .era), .available
+        ),
+        (
+            FleetCase(
+                name: "N8: memory of a claim",
+                rotations: 1,
+                killsFamilies: true,
+                faults: [.lostWrite: 1],
+                omission: .memory
+            ), .alone
+        ),
+        (
+            FleetCase(
+                name: "N9: a claim that is put back",
+                rotations: 1,
+                killsFamilies: true,
+                faults: [.emptied: 1],
+                omission: .claim
+            ), .whole
+        ),
+        (
+            FleetCase(
+                name: "N10: an ear for one's own claim",
+                rotations: 1,
+                killsFamilies: true,
+                faults: [.lostWrite: 1],
+                omission: .repair
+            ), .current
         ),
     ]
 
@@ -136,6 +174,49 @@ enum FleetCases {
             name: "29: a login, a lost write, an unclear answer",
             rotations: 1,
             faults: [.login: 1, .lostWrite: 1, .unclear: 1]
+        ),
+        FleetCase(
+            name: "35: an answer that news overtake, a lost write",
+            rotations: 1,
+            faults: [.slowAnswer: 1, .lostWrite: 1]
+        ),
+        FleetCase(
+            name: "43: a lost write, an overtaken answer, an API that detects reuse",
+            rotations: 1,
+            killsFamilies: true,
+            faults: [.lostWrite: 1, .slowAnswer: 1]
+        ),
+        FleetCase(
+            name: "41: 3 machines, the engine loses a write, an API that detects reuse",
+            machines: 3,
+            rotations: 1,
+            killsFamilies: true,
+            faults: [.lostWrite: 1]
+        ),
+        FleetCase(
+            name: "42: 3 machines, it is emptied, an API that detects reuse",
+            machines: 3,
+            rotations: 1,
+            killsFamilies: true,
+            faults: [.emptied: 1]
+        ),
+        FleetCase(
+            name: "44: it is emptied, a death, an unclear answer, an API that detects reuse",
+            rotations: 1,
+            killsFamilies: true,
+            faults: [.emptied: 1, .death: 1, .unclear: 1]
+        ),
+        FleetCase(
+            name: "45: a lost write, it is emptied, a stop, an API that detects reuse",
+            rotations: 1,
+            killsFamilies: true,
+            faults: [.lostWrite: 1, .emptied: 1, .stop: 1]
+        ),
+        FleetCase(
+            name: "46: it is emptied, two overtaken answers, an API that detects reuse",
+            rotations: 1,
+            killsFamilies: true,
+            faults: [.emptied: 1, .slowAnswer: 2]
         ),
         FleetCase(name: "36: 3 machines, two overtaken answers", machines: 3, rotations: 1, faults: [.slowAnswer: 2]),
         FleetCase(

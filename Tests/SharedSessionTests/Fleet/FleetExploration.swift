@@ -1,3 +1,4 @@
+import Credentials
 @testable import SharedSession
 
 /// Breadth first over every state that a fleet can reach.
@@ -82,11 +83,23 @@ struct FleetExploration {
 
     /// Heard of what the engine has, and goes on as if it had not.
     private func isDeaf(_ machine: FleetMachine, _ world: FleetWorld) -> Bool {
+        if isCareless(machine, world) { return true }
         guard machine.life == .running, !machine.isCut, machine.engine == .none, machine.local == .none,
             machine.state.phase == .idle || machine.state.isPausing, machine.told == moves.reading(world)
         else { return false }
         guard machine.state.heard == .nothing else { return !machine.state.isPausing }
         return machine.state.sight.view != world.record
+    }
+
+    /// Heard that the engine has lost its claim, and leaves it so.
+    private func isCareless(_ machine: FleetMachine, _ world: FleetWorld) -> Bool {
+        guard machine.life == .running, !machine.isCut, machine.engine == .none,
+            case .sending(let sending) = machine.state.phase, sending.hold != .lost,
+            machine.told == moves.reading(world), world.record?.facts.claim == nil,
+            let identity = machine.state.held.identity
+        else { return false }
+        guard let there = world.record?.facts.identity else { return true }
+        return there == identity || there.precedes(identity)
     }
 
     private mutating func checkRest(_ world: FleetWorld, _ state: UInt32) {

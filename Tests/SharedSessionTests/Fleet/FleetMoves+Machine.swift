@@ -166,9 +166,11 @@ extension FleetMoves {
         }
         answersLate(.read(reading(world)), number, old, world)
         // The same read, after nothing was heard of the claim for long enough.
-        guard case .reading = old.state.phase, let record = world.record, let claim = record.facts.claim,
-            old.state.sight.view?.facts.claim == claim, isSilent(claim, world)
+        guard case .reading = old.state.phase, let record = world.record, let standing = old.state.standing,
+            standing.identity == record.facts.identity, isSilent(standing.claim, world)
         else { return }
+        let claim = record.facts.claim ?? standing.claim
+        guard claim == standing.claim else { return }
         (machine, next) = (old, world)
         machine.engine = .none
         let owner = FleetNames.owner(claim.by)
@@ -200,7 +202,7 @@ extension FleetMoves {
         if state.claim?.id == claim { return true }
         switch state.phase {
         case .saving: return true
-        case .sharing: return state.sight.view?.facts.claim?.id == claim
+        case .sharing(let sharing): return sharing.cause == .result || state.sight.view?.facts.claim?.id == claim
         case .closing(let closing): return closing.claim == claim
         default: return false
         }
@@ -223,7 +225,9 @@ extension FleetMoves {
             answersLate(.swapped(.conflict(reading(world))), number, old, world)
             return
         }
-        let breach: FleetProperty? = world.breaksLineage(new) ? .lineage : nil
+        var breach: FleetProperty? = world.breaksLineage(new) ? .lineage : nil
+        let isPutBack = world.record?.facts.identity != new.identity
+        if isPutBack, new.state == .ready, isRefreshed(new.identity.id, old, number, world) { breach = .whole }
         next.put(new)
         if fleet.claims > 0, new.claim != nil { next.claims += 1 }
         var unclear = next
@@ -252,9 +256,10 @@ extension FleetMoves {
         }
         if hears(old), !old.isCut {
             let there = reading(world)
-            if fleet.tellsOnce ? there != old.told : isNews(there, old.state) {
+            let isBusy = old.state.isSending
+            if fleet.tellsOnce || isBusy ? there != old.told : isNews(there, old.state) {
                 (machine, next) = (old, world)
-                if fleet.tellsOnce { machine.told = there }
+                if fleet.tellsOnce || isBusy { machine.told = there }
                 tell(.watched(there), number, &machine, &next)
                 add("hears", number, with(machine, number, next))
             }
@@ -282,11 +287,12 @@ extension FleetMoves {
     /// Whether the watch tells the machine something now. Where it tells again and again, moments of rest are enough.
     private func hears(_ machine: FleetMachine) -> Bool {
         fleet.tellsOnce || machine.state.phase == .idle || machine.state.isPausing
+            || fleet.losesClaims && machine.state.isSending && machine.engine == .none
     }
 
     private func isNews(_ reading: SharedReading, _ state: SharedState) -> Bool {
         switch (reading, state.sight) {
-        case (.record(let view), .record(let seen, _)): view != seen
+        case (.record(let view), .record(let seen)): view != seen
         case (.absent, .absent): false
         default: true
         }

@@ -18,7 +18,7 @@ struct FleetMoves {
     var machines = Interner<FleetMachine>()
     var moves: [FleetMove] = []
     /// What a machine did in the move that is being made.
-    private var breach: FleetProperty?
+    var breach: FleetProperty?
 
     /// Long enough for each wait of the protocol, in nanoseconds.
     static let long: Int64 = 1 << 50
@@ -180,34 +180,63 @@ struct FleetMoves {
         now: Int64 = 1
     ) {
         leaveOut(event, &machine)
-        let version = Self.version(event) ?? machine.state.sight.view?.version ?? 0
+        if fleet.omission == .repair, machine.state.isSending, case .watched = event { return }
+        let version = Self.view(event)?.version ?? machine.state.sight.view?.version ?? 0
         let claim = FleetNames.claim(
             machine: number,
             process: machine.process,
             version: version,
             unclear: world.budgets[FleetCase.Fault.unclear.rawValue],
             lostWrites: world.budgets[FleetCase.Fault.lostWrite.rawValue]
+                + world.budgets[FleetCase.Fault.emptied.rawValue] * 2
         )
         let id = event == .answered(.tokens) ? FleetNames.token(machine.answer) : claim
         let chance = SharedChance(id: { id }, fraction: { 0.5 })
         let moment = machine.isLate ? Self.long : now
-        for action in machine.state.handle(event, at: moment, chance: chance) {
-            take(action, number, &machine, &world)
-        }
+        let former = machine.state.held
+        let actions = machine.state.handle(event, at: moment, chance: chance)
+        noteClaim(event, former, &machine)
+        for action in actions { take(action, number, &machine, &world) }
         if machine.state.phase == .idle, machine.state.wish.isRefresh { breach = .answered }
         if case .sharing(let sharing) = machine.state.phase, sharing.cause == .healing, world.history.isEmpty {
             breach = .quiet
         }
         machine.state.forgetTime()
         if machine.state.claim == nil { machine.isLate = false }
+        if !fleet.tellsOnce, !machine.state.isSending { machine.told = nil }
         if case .saving = machine.state.phase {} else { machine.answer = 0 }
     }
 
-    private static func version(_ event: SharedState.Event) -> UInt64? {
+    private static func view(_ event: SharedState.Event) -> SharedView? {
         switch event {
-        case .read(.record(let view)), .swapped(.conflict(.record(let view))), .watched(.record(let view)):
-            view.version
+        case .read(.record(let view)), .swapped(.conflict(.record(let view))), .watched(.record(let view)): view
         default: nil
+        }
+    }
+
+    /// Of what the machine holds, and another one refreshes.
+    private func noteClaim(_ event: SharedState.Event, _ former: SharedHolding, _ machine: inout FleetMachine) {
+        guard fleet.losesClaims else { return }
+        if machine.state.held != former { machine.heardOf = [] }
+        guard let facts = Self.view(event)?.facts, let claim = facts.claim, claim.by != machine.state.me,
+            machine.state.held == .tokens(facts.identity)
+        else { return }
+        machine.heardOf.insert(claim.by)
+    }
+
+    /// Whether a machine that runs refreshes `token`, under a claim that the machine `number` has heard of.
+    func isRefreshed(_ token: SharedID, _ machine: FleetMachine, _ number: Int, _ world: FleetWorld) -> Bool {
+        guard world.history.isForgetful else { return false }
+        return world.machines.indices.contains { index in
+            let other = machines[world.machines[index]]
+            guard index != number, machine.heardOf.contains(other.state.me) else { return false }
+            switch other.state.phase {
+            case .sending: return other.state.held.identity?.id == token
+            case .saving(let identity, .result): return identity.parent == token
+            case .sharing(let sharing) where sharing.cause == .result:
+                return other.state.held.identity?.parent == token
+            default: return false
+            }
         }
     }
 
@@ -219,13 +248,18 @@ struct FleetMoves {
     ) {
         switch action {
         case .get: machine.engine = .get
-        case .swap(let expecting, let new): machine.engine = .swap(expecting: expecting, new: new)
+        case .swap(let expecting, let new):
+            let isForgetful = fleet.omission == .claim && new.claim?.by != machine.state.me
+            let facts = isForgetful ? SharedFacts(new.identity, .ready) : new
+            if isForgetful { machine.state.call = .swap(facts) }
+            machine.engine = .swap(expecting: expecting, new: facts)
         case .prepare: machine.local = .prepare
         case .save(let identity): machine.local = .save(identity)
         case .send:
             guard case .sending(let sending) = machine.state.phase, let identity = machine.state.held.identity else {
                 return
             }
+            if isRefreshed(identity.id, machine, number, world) { breach = .alone }
             let token = UInt8(FleetNames.number(identity.id))
             world.messages.insert(
                 FleetWorld.Message(
@@ -248,6 +282,7 @@ struct FleetMoves {
 
     /// Changes what the machine knows as if it did not have the rule that is left out.
     private func leaveOut(_ event: SharedState.Event, _ machine: inout FleetMachine) {
+        if fleet.omission == .memory { machine.state.standing = nil }
         let reading: SharedReading
         switch event {
         case .read(let read?): reading = read
@@ -269,11 +304,16 @@ struct FleetMoves {
 }
 
 extension SharedState {
+    var isSending: Bool {
+        guard case .sending = phase else { return false }
+        return true
+    }
+
     /// Each moment becomes one and the same: how much time has passed is for the exploration to say.
     mutating func forgetTime() {
         if case .pausing = call { call = .pausing(until: 2) }
         if wish.isRefresh { wish = .refresh(since: 1) }
-        if case .record(let view, .some) = sight { sight = .record(view, silentSince: 1) }
+        if standing?.silentSince != nil { standing?.silentSince = 1 }
         switch phase {
         case .claiming(var claiming):
             claiming.since = 1
@@ -285,7 +325,11 @@ extension SharedState {
             claiming.since = 1
             phase = .preparing(claiming)
         case .sending(var sending):
-            if case .ours = sending.hold { sending.hold = .ours(at: 1, next: 3) }
+            switch sending.hold {
+            case .ours: sending.hold = .ours(at: 1, next: 3)
+            case .regained: sending.hold = .regained(next: 3)
+            case .lost: break
+            }
             phase = .sending(sending)
         case .sharing(var sharing):
             sharing.since = 1

@@ -3,7 +3,7 @@ import Credentials
 
 /// Names for tokens, logins and claims that are the same in each exploration.
 enum FleetNames {
-    private static let ids: [SharedID] = (0..<8_192).map { number in
+    private static let ids: [SharedID] = (0..<16_384).map { number in
         let digits = String(number, radix: 16)
         return SharedID(String(repeating: "0", count: 32 - digits.count) + digits)!
     }
@@ -16,7 +16,7 @@ enum FleetNames {
     /// Of a claim: another one for each machine, process, value that is replaced, and unclear write before.
     static func claim(machine: Int, process: Int, version: UInt64, unclear: UInt8, lostWrites: UInt8) -> SharedID {
         let key = (machine * 4 + process) * 64 + Int(version % 64)
-        return ids[1_000 + (key * 4 + Int(unclear)) * 2 + Int(lostWrites)]
+        return ids[1_000 + (key * 4 + Int(unclear)) * 4 + Int(lostWrites)]
     }
 
     static func process(_ machine: Int, _ process: Int) -> String { names[machine][process] }

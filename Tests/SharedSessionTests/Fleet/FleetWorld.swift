@@ -101,7 +101,8 @@ struct FleetWorld: Hashable {
     /// The engine's next value.
     mutating func put(_ new: SharedFacts) {
         former = record
-        record = SharedView(new, version: (record?.version ?? 0) + 1)
+        // The bytes of an emptied engine do not come back.
+        record = SharedView(new, version: (record?.version ?? (history.contains(.emptied) ? 31 : 0)) + 1)
         // What compares with a value that cannot come back is never written.
         if budgets[FleetCase.Fault.lostWrite.rawValue] == 0 {
             let version = record?.version ?? 0
@@ -139,6 +140,8 @@ struct FleetMachine: Hashable {
     var local = LocalTask.none
     /// The token that the API's answer brought.
     var answer = 0
+    /// Whose claims on what it holds it has heard of.
+    var heardOf: Set<String> = []
 
     enum Life: Hashable { case running, stopped, dead }
 

@@ -43,7 +43,7 @@ import Threads
         }
         var options = KubernetesOptions(server: gateway.url, namespace: "x", secret: "x")
         options.tokenFile = file
-        let store = try #require(KubernetesStore(options))
+        let store = try #require(EngineStore(options))
         #expect(failure(store.get())?.kind == .denied)
         store.stop()
         gateway.stop()
@@ -55,7 +55,7 @@ import Threads
             cluster.allow(tokens: [])
             let store = try cluster.store()
             let said = failure(store.get())
-            #expect(said?.kind == .denied && said?.advice?.contains("expired") == true)
+            #expect(said?.kind == .denied && said?.advice.contains("expired") == true)
             #expect(failure(store.swap(expecting: nil, with: "x"))?.kind == .denied)
             store.stop()
             #expect(cluster.requests.count == 2 && !"\(said as Any)".contains("token.1"))
@@ -101,7 +101,7 @@ import Threads
             let said = failure(store.swap(expecting: value, with: "v2"))
             #expect(said?.kind == .denied && said?.detail.contains("may not \(verb) the Secret") == true)
             let advice = verb == "create" ? "Make the Secret beforehand" : "list, watch and patch"
-            #expect(said?.advice?.contains(advice) == true)
+            #expect(said?.advice.contains(advice) == true)
             store.stop()
         }
     }

@@ -21,7 +21,7 @@ import Threads
         if case .failed(let failure) = outcome { failure } else { nil }
     }
 
-    private func made(_ text: String, _ store: KubernetesStore) throws -> StoredValue {
+    private func made(_ text: String, _ store: EngineStore) throws -> StoredValue {
         guard case .written(let revision) = store.swap(expecting: nil, with: text) else {
             throw SystemError("not written")
         }
@@ -65,12 +65,12 @@ import Threads
             ("x", String(repeating: "x", count: 254)), ("x", "a\u{e4}"),
         ] {
             #expect(
-                KubernetesStore(KubernetesOptions(server: "http://127.0.0.1:1", namespace: namespace, secret: secret))
+                EngineStore(KubernetesOptions(server: "http://127.0.0.1:1", namespace: namespace, secret: secret))
                     == nil
             )
         }
         let options = KubernetesOptions(server: "http://127.0.0.1:1", namespace: "a-1", secret: "1.b-c.d")
-        #expect(KubernetesStore(options) != nil)
+        #expect(EngineStore(options) != nil)
     }
 
     /// Whoever makes the Secret beforehand needs no right to make Secrets in Squire's role.
@@ -178,7 +178,7 @@ import Threads
             let one = try made("v1", store)
             cluster.makeImmutable()
             let said = failure(store.swap(expecting: one, with: "v2"))
-            #expect(said?.kind == .configuration && said?.advice?.contains("immutable") == true)
+            #expect(said?.kind == .configuration && said?.advice.contains("immutable") == true)
             store.stop()
         }
     }
@@ -202,7 +202,7 @@ import Threads
         let gateway = FakeGateway { _, _ in .answer(404, "404 page not found\n") }
         var options = KubernetesOptions(server: gateway.url, namespace: "x", secret: "x")
         options.patience = .milliseconds(500)
-        let store = try #require(KubernetesStore(options))
+        let store = try #require(EngineStore(options))
         #expect(failure(store.get())?.kind == .configuration)
         #expect(failure(store.swap(expecting: nil, with: "x"))?.kind == .configuration)
         gateway.stop()
@@ -219,7 +219,7 @@ import Threads
             .stream { send in while send(String(repeating: " ", count: 60_000)) {} }
         }
         let options = KubernetesOptions(server: gateway.url, namespace: "x", secret: "x")
-        let store = try #require(KubernetesStore(options))
+        let store = try #require(EngineStore(options))
         #expect(failure(store.get())?.detail.contains("larger than the 2048 KiB") == true)
         store.stop()
         gateway.stop()

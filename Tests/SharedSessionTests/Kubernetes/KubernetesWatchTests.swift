@@ -8,7 +8,7 @@ import Threads
 @Suite struct KubernetesWatchTests {
     private final class Watched {
         let cluster = FakeCluster()
-        let store: KubernetesStore
+        let store: EngineStore
         let news = Heard<SharedStoreNews>()
         let notices = Heard<KubernetesNotice>()
 
@@ -135,7 +135,7 @@ import Threads
         }
         var options = KubernetesOptions(server: gateway.url, namespace: "x", secret: "x")
         options.readInterval = .milliseconds(100)
-        let store = try #require(KubernetesStore(options))
+        let store = try #require(EngineStore(options))
         let news = Heard<SharedStoreNews>()
         store.watch { news.append($0) }
         let told = news.wait { $0.count >= 4 }

@@ -94,6 +94,21 @@ import Testing
         #expect(!String(decoding: session.bytes, as: UTF8.self).contains("more"))
     }
 
+    /// Which claim has ended is in the seal beside the session. Former versions leave out what they do not know.
+    @Test func theEndOfAClaimIsSealed() throws {
+        var session = try SharedSamples.session()
+        #expect(try #require(SealedSession(parsing: session.bytes)).ended == nil)
+        let claim = FleetNames.token(7)
+        session.ended = claim
+        let opened = try #require(SealedSession(parsing: session.bytes))
+        #expect(opened == session && opened.ended == claim)
+        #expect(opened.noting(.init(at: 1, reason: "cut off"))?.ended == claim)
+        let known = try #require(JSONValue(parsing: session.bytes).flatMap { SessionRecord(shared: $0) })
+        #expect(known == session.record)
+        let spoilt = String(decoding: session.bytes, as: UTF8.self).replacing(claim.description, with: "7")
+        #expect(SealedSession(parsing: Array(spoilt.utf8))?.ended == nil)
+    }
+
     @Test func whoseItIs() throws {
         let token = "e30.eyJzdWIiOiJjdXN0b21lci03In0.c2ln"
         let session = try #require(SealedSession(try SharedSamples.record(access: token)))

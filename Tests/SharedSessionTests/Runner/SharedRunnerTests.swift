@@ -66,6 +66,52 @@ import Threads
         #expect(machines[0].session.status.isReady && api.refreshes == 1)
     }
 
+    /// An engine that is emptied in the second in which a machine refreshes: the token is sent once.
+    @Test func aClaimThatTheEngineLosesComesBack() throws {
+        let machines = try fleet(2)
+        defer { for machine in machines { machine.stop() } }
+        let spy = engine.store()
+        defer { spy.stop() }
+        let seal = try SharedSamples.seal(1)
+        let claimed = Guarded<StoredValue?>(nil)
+        let (isClaimed, isBack) = (Latch<Void>(), Latch<Void>())
+        spy.watch { news in
+            guard case .changed(let value?) = news else { return }
+            if let former = claimed.with({ $0 }) {
+                if value != former { isBack.set(()) }
+            } else if case .session(let record, _) = SharedValue(value, seal), case .busy = record.state {
+                claimed.with { $0 = value }
+                isClaimed.set(())
+            }
+        }
+        let asked = Guarded<Latch<Result<Token, CredentialFailure>>?>(nil)
+        api.during { [engine] in
+            isClaimed.wait()
+            engine.put(nil)
+            isBack.wait()
+            asked.with { $0 = machines[1].askAgain() }
+        }
+        #expect(try machines[0].askAgain().wait().get() == TestAPI.token(1))
+        #expect(try asked.with { $0 }?.wait().get() == TestAPI.token(1))
+        #expect(api.attempts == 1)
+    }
+
+    /// Who heard of a claim must learn that it has ended, or waits for nothing.
+    @Test func theEndOfAClaimIsInTheRecord() throws {
+        let machine = try TestMachine(engine, api, retriesLost: false)
+        defer { machine.stop() }
+        #expect(throws: Never.self) { try machine.logIn(api.current).get() }
+        api.loseAnswers()
+        _ = machine.askAgain().wait()
+        machine.stop()
+        let value = SharedValue(engine.value, try SharedSamples.seal(1))
+        guard case .session(let record, let session) = value else {
+            Issue.record("\(value)")
+            return
+        }
+        #expect(record.state == .ready && session.ended != nil && session.record.unanswered != nil)
+    }
+
     @Test func whatWasSavedBeforeADeathIsSharedAfterIt() throws {
         let machines = try fleet(2)
         defer { machines[1].stop() }
@@ -76,6 +122,85 @@ import Threads
         defer { again.stop() }
         machines[1].wait(for: TestAPI.token(1))
         #expect(api.refreshes == 1)
+    }
+
+    /// A machine that starts while the engine is away knows that it has what the others have not.
+    @Test func whatIsNotSharedIsSaidAfterARestart() throws {
+        let machines = try fleet(2)
+        defer { machines[1].stop() }
+        api.during { machines[0].store.cut() }
+        #expect(try machines[0].askAgain().wait().get() == TestAPI.token(1))
+        machines[0].wait { machines[0].saved?.isNotShared == true }
+        machines[0].stop()
+        let again = try TestMachine(engine, api, file: machines[0].file, begins: false)
+        defer { again.stop() }
+        again.store.cut()
+        again.session.share()
+        again.wait { again.session.status.shared?.notSharedFor != nil }
+        #expect(!again.session.status.isReady && again.saidNews.contains(.notShared(reason: nil)))
+        again.store.mend()
+        machines[1].wait(for: TestAPI.token(1))
+        again.wait { again.session.status.isReady && again.saved?.isNotShared == false }
+        #expect(again.saidNews.contains(.shared))
+    }
+
+    /// An engine that does not answer leaves a token that lives as good as it is, and one that does not as bad.
+    @Test func readinessDoesNotWaverWithoutTheEngine() throws {
+        let clock = ShiftedClock()
+        let machine = try TestMachine(engine, api, clock: clock, sessionClock: clock)
+        defer { machine.stop() }
+        #expect(throws: Never.self) { try machine.logIn(api.current).get() }
+        machine.store.cut()
+        machine.wait { machine.session.status.shared?.isReachable == false }
+        #expect(machine.session.status.isReady)
+        for _ in 0..<3 {
+            _ = machine.askAgain().wait()
+            #expect(!machine.session.status.isReady)
+            // The pause before the next try has passed.
+            clock.shift(by: 60)
+            #expect(machine.session.status.retryIn == nil && !machine.session.status.isReady)
+        }
+    }
+
+    /// What the issuer says to one machine it says to all: it is asked once, and again when the time has passed.
+    @Test func oneMachineIsToldToWaitForAll() throws {
+        let clock = ShiftedClock()
+        let machines = try (0..<4).map { _ in try TestMachine(engine, api, clock: clock, sessionClock: clock) }
+        defer { for machine in machines { machine.stop() } }
+        #expect(throws: Never.self) { try machines[0].logIn(api.current).get() }
+        for machine in machines { machine.wait(for: api.current) }
+        api.shed(90)
+        func told(_ answer: Result<Token, CredentialFailure>) -> Bool {
+            guard case .failure(.unavailable(let seconds, _)) = answer else { return false }
+            return (85...91).contains(seconds)
+        }
+        let asked = machines.map { $0.askAgain() }
+        for answer in asked { #expect(told(answer.wait())) }
+        #expect(api.attempts == 1)
+        api.shed(nil)
+        clock.shift(by: 95)
+        #expect(try machines[2].askAgain().wait().get() == TestAPI.token(1))
+        #expect(api.attempts == 2)
+    }
+
+    /// A machine whose clock is an hour ahead, or behind, counts a token's life from when it heard of it.
+    @Test(arguments: [3600, -3600]) func aWrongClockOfAnotherMachineChangesNoLife(_ seconds: Int) throws {
+        let clock = ShiftedClock(wall: seconds)
+        let machines = [
+            try TestMachine(engine, api), try TestMachine(engine, api, clock: clock, sessionClock: clock),
+        ]
+        defer { for machine in machines { machine.stop() } }
+        #expect(throws: Never.self) { try machines[0].logIn(api.current).get() }
+        machines[1].wait(for: api.current)
+        api.live(1800)
+        for round in 1...2 {
+            #expect(try machines[round - 1].askAgain().wait().get() == TestAPI.token(round))
+            for machine in machines {
+                machine.wait(for: TestAPI.token(round))
+                let left = try #require(machine.session.status.expiresIn)
+                #expect((1740...1800).contains(left))
+            }
+        }
     }
 
     @Test func logoutsAndLoginsReachAll() throws {

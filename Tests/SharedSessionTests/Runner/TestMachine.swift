@@ -12,6 +12,8 @@ final class TestAPI: Sendable {
         var number = 0
         var attempts = 0
         var losesAnswers = false
+        var life: Int?
+        var busyFor: Int?
         var refreshes = 0
         var refusals = 0
         var meanwhile: (@Sendable () -> Void)?
@@ -38,6 +40,12 @@ final class TestAPI: Sendable {
     var current: Token { Self.token(state.with { $0.number }) }
     var attempts: Int { state.with { $0.attempts } }
 
+    /// Its tokens live that many seconds from now on.
+    func live(_ seconds: Int) { state.with { $0.life = seconds } }
+
+    /// From now on it wants to be left alone for so many seconds, with 429.
+    func shed(_ seconds: Int?) { state.with { $0.busyFor = seconds } }
+
     /// From now on it acts, and its answers are lost.
     func loseAnswers() { state.with { $0.losesAnswers = true } }
 
@@ -50,6 +58,9 @@ final class TestAPI: Sendable {
     fileprivate func refresh(_ token: Token?) -> TokenOutcome {
         let (outcome, meanwhile) = state.with { state -> (TokenOutcome, (@Sendable () -> Void)?) in
             state.attempts += 1
+            if let seconds = state.busyFor {
+                return (.unavailable(reason: "status 429", retryAfter: seconds, status: 429), nil)
+            }
             guard token == Self.token(state.number) else {
                 state.refusals += 1
                 return (.refused(reason: "status 401", status: 401), nil)
@@ -58,7 +69,9 @@ final class TestAPI: Sendable {
             state.refreshes += 1
             if state.losesAnswers { return (.lost(reason: "cut off", response: nil), nil) }
             defer { state.meanwhile = nil }
-            return (.obtained(TokenSet(accessToken: Self.token(state.number))), state.meanwhile)
+            return (
+                .obtained(TokenSet(accessToken: Self.token(state.number), expiresIn: state.life)), state.meanwhile
+            )
         }
         meanwhile?()
         return outcome
@@ -99,6 +112,7 @@ final class TestMachine: Sendable {
         place: String = SharedSamples.place,
         retriesLost: Bool = true,
         clock: any CredentialClock = SystemClock(),
+        sessionClock: any CredentialClock = SystemClock(),
         begins: Bool = true
     ) throws {
         var template = Array("/tmp/squire-shared.XXXXXX".utf8CString)
@@ -141,6 +155,7 @@ final class TestMachine: Sendable {
                 sharedPlace: SessionBinding.place(engine: "memory", key: place)
             ),
             sharing: runner,
+            clock: sessionClock,
             emit: { _ in changed() }
         )
         if begins {
@@ -196,6 +211,20 @@ final class TestMachine: Sendable {
         }
         return latch
     }
+}
+
+/// Another time than the system says, in seconds.
+final class ShiftedClock: CredentialClock {
+    private let wallShift: Int
+    private let shift = Guarded<Int>(0)
+
+    init(wall: Int = 0) { wallShift = wall }
+
+    func shift(by seconds: Int) { shift.with { $0 += seconds } }
+
+    func elapsed() -> Int64 { SystemClock().elapsed() + Int64(shift.with { $0 }) * 1_000_000_000 }
+
+    func wall() -> Int { SystemClock().wall() + wallShift + shift.with { $0 } }
 }
 
 /// Three seconds later as soon as a refresh's journal is there.

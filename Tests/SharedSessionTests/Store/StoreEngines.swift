@@ -48,7 +48,7 @@ private final class RealEtcdEngine: TestEngine {
     init() throws { etcd = try RealEtcd(members: 1) }
 
     func store() throws -> any ManagedStore {
-        guard let store = EtcdStore(EtcdOptions(endpoints: etcd.urls, key: Self.key)) else {
+        guard let store = EngineStore(EtcdOptions(endpoints: etcd.urls, key: Self.key)) else {
             throw SystemError("no store")
         }
         return store
@@ -77,7 +77,7 @@ private final class FakeEtcdEngine: TestEngine {
     private var saved: FakeEtcd.State?
 
     func store() throws -> any ManagedStore {
-        guard let store = EtcdStore(EtcdOptions(endpoints: [etcd.url], key: EtcdSamples.key)) else {
+        guard let store = EngineStore(EtcdOptions(endpoints: [etcd.url], key: EtcdSamples.key)) else {
             throw SystemError("no store")
         }
         return store
@@ -116,11 +116,11 @@ extension FakeCluster {
     func store(
         _ notices: Heard<KubernetesNotice> = Heard(),
         _ change: (inout KubernetesOptions) -> Void = { _ in }
-    ) throws -> KubernetesStore {
+    ) throws -> EngineStore {
         var options = KubernetesOptions(server: url, namespace: Self.namespace, secret: Self.secret)
         options.tokenFile = try TokenFile.make("token.1\n")
         change(&options)
-        guard let store = KubernetesStore(options, observe: { notices.append($0) }) else {
+        guard let store = EngineStore(options, observe: { notices.append($0) }) else {
             throw SystemError("no store")
         }
         return store

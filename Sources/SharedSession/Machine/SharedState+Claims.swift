@@ -1,0 +1,129 @@
+import Credentials
+import Platform
+
+/// The claim that this machine pursues, and those of others.
+extension SharedState {
+    /// The other machine that may be at work on that token set, as far as was heard.
+    func standing(on identity: SharedIdentity) -> Standing? {
+        standing.flatMap { $0.identity == identity ? $0 : nil }
+    }
+
+    /// The same, unless it was silent for too long.
+    func rival(on identity: SharedIdentity, _ now: Int64) -> Standing? {
+        guard let standing = standing(on: identity) else { return nil }
+        guard let since = standing.silentSince else { return standing }
+        return now.subtracting(saturating: since) < timing.takeover ? standing : nil
+    }
+
+    /// True unless the watch told of another machine's claim, which the engine had lost when it took this one's, or of
+    /// what that machine got by it. Then this claim is taken back: nothing was sent under it.
+    mutating func isAlone(_ claiming: Claiming, _ turn: inout Turn) -> Bool {
+        guard let identity = held.identity, rival(on: identity, turn.now) != nil || isReplaced(identity) else {
+            return true
+        }
+        close(claiming.claim.id, .released, &turn)
+        return false
+    }
+
+    private func isReplaced(_ identity: SharedIdentity) -> Bool {
+        guard case .told(.record(let view)) = heard else { return false }
+        return identity.precedes(view.facts.identity)
+    }
+
+    /// Whether the engine's word of the claim that is pursued matters now.
+    var mustKeepClaim: Bool {
+        guard case .sending(let sending) = phase, sending.hold != .lost else { return false }
+        return call == .none
+    }
+
+    /// The engine is told the claim again where it has lost it: else another machine would send the same.
+    mutating func keepClaim(_ pursued: Sending, _ turn: inout Turn) {
+        var sending = pursued
+        guard sending.hold != .lost, case .tokens(let identity) = held else { return }
+        let new: SharedFacts?
+        switch sight {
+        case .unknown: return
+        case .absent: new = SharedFacts(identity, .ready)
+        case .unreadable: new = nil
+        case .record(let view):
+            if view.facts.claim?.id == sending.claim.id { return }
+            if view.facts.identity.precedes(identity) {
+                new = SharedFacts(identity, .ready)
+            } else {
+                new = view.facts.identity == identity && view.facts.state == .ready ? view.facts : nil
+            }
+            if new == nil { turn.add(.say(.takenOver)) }
+        }
+        guard let new else {
+            sending.hold = .lost
+            phase = .sending(sending)
+            return
+        }
+        sending.hold = .regained(next: sending.hold.next ?? turn.now.adding(saturating: timing.beat))
+        sending.claim.beat = sending.claim.beat.adding(saturating: 1)
+        phase = .sending(sending)
+        switch call {
+        case .none, .pausing: swap(new.with(.busy(sending.claim)), &turn)
+        // Its answer leads here again.
+        case .get, .swap: break
+        }
+    }
+
+    /// True while the refresh may be sent under that claim. Else the claim is given up.
+    mutating func mayGoOn(_ claiming: Claiming, _ turn: inout Turn) -> Bool {
+        if turn.now.subtracting(saturating: claiming.since) <= timing.claimLimit { return true }
+        turn.add(.say(.tooLate))
+        refuse(.unanswered, &turn)
+        close(claiming.claim.id, .released, &turn)
+        return false
+    }
+
+    // MARK: Closing
+
+    mutating func close(_ claim: SharedID, _ ending: Closing.Ending, _ turn: inout Turn) {
+        guard let identity = held.identity else {
+            phase = .reading
+            decide(&turn)
+            return
+        }
+        let closing = Closing(claim: claim, identity: identity, ending: ending, since: turn.now)
+        phase = .closing(closing)
+        close(closing, &turn)
+    }
+
+    /// Takes the claim back, and says so, where it still stands or where the engine has lost it: those who heard of it
+    /// wait for that. Else it is the other machine's business.
+    mutating func close(_ closing: Closing, _ turn: inout Turn) {
+        switch call {
+        case .get, .swap: return
+        case .none, .pausing: break
+        }
+        if case .unknown = sight {
+            get(&turn)
+            return
+        }
+        guard let identity = ending(closing) else {
+            phase = .reading
+            decide(&turn)
+            return
+        }
+        let state: SharedFacts.State =
+            switch closing.ending {
+            case .refused: .refused
+            case .released: rival(on: identity, turn.now).map { .busy($0.claim) } ?? .ready
+            }
+        swap(SharedFacts(identity, state, ended: closing.claim), &turn)
+    }
+
+    /// Whose claim the engine is still to be told the end of; nil if that is no business of this machine.
+    private func ending(_ closing: Closing) -> SharedIdentity? {
+        let facts = sight.view?.facts
+        if let facts, facts.claim?.id == closing.claim { return facts.identity }
+        guard case .tokens(let identity) = held, identity == closing.identity, standing(on: identity) == nil else {
+            return nil
+        }
+        guard let facts else { return sight == .absent ? identity : nil }
+        if facts.identity.precedes(identity) { return identity }
+        return facts.identity == identity && facts.state == .ready && facts.ended != closing.claim ? identity : nil
+    }
+}

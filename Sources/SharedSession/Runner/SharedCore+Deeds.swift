@@ -1,0 +1,244 @@
+import Credentials
+import Platform
+
+/// What is done because of what was heard.
+extension SharedCore {
+    mutating func handle(_ event: SharedState.Event, _ now: Int64) -> [Effect] {
+        let actions = machine.handle(event, at: now, chance: .system)
+        if machine.isClaiming { noteDoubt(actions) }
+        var effects: [Effect] = []
+        for action in actions { effects += obey(action, now) }
+        effects += endDenial() + knowsShared(now)
+        observations.see(machine.seen?.facts, now)
+        return effects
+    }
+
+    /// The issuer told another machine to leave it alone, a moment ago: this one asks later, too.
+    mutating func heedBar(_ reading: SharedReading, _ now: Int64) -> [Effect] {
+        guard isInTouch, case .record(let view) = reading, view.version != machine.seen?.version,
+            view.facts.state == .ready, machine.held == .tokens(view.facts.identity),
+            let seconds = values[view.version]?.session?.retryAfter, seconds > 0
+        else { return [] }
+        bar = (view.facts.identity, now.adding(saturating: Int64(seconds) * 1_000_000_000))
+        return handle(.barred(seconds: seconds), now)
+    }
+
+    /// For how many seconds what is held is not to be refreshed; nil if it may be.
+    func barred(_ now: Int64) -> Int? {
+        guard let bar, machine.held == .tokens(bar.of), bar.until > now else { return nil }
+        return Int(bar.until.subtracting(saturating: now) / 1_000_000_000) + 1
+    }
+
+    /// A claim is written: over nothing, or over another machine's, which may have been sent.
+    mutating func noteDoubt(_ actions: [SharedState.Action]) {
+        guard actions.contains(where: { if case .swap = $0 { true } else { false } }) else { return }
+        doubt = .none
+        for case .say(.takesOver(let by)) in actions where by != machine.me { doubt = .takenOver(from: by) }
+    }
+
+    /// What the others did not know is in the engine: they were told after all.
+    mutating func knowsShared(_ now: Int64) -> [Effect] {
+        guard observations.isNotShared, case .tokens(let identity) = machine.held,
+            machine.seen?.facts.identity == identity
+        else { return [] }
+        return tell(observations.said(.shared(identity), nil, now)) + [deed(.markShared(identity, true))]
+    }
+
+    /// A refusal holds as long as the engine says so: whoever restores it, or writes one word there, ends no session.
+    mutating func endDenial() -> [Effect] {
+        guard let facts = machine.seen?.facts else { return [] }
+        switch (denial, facts.state) {
+        case (.none, _): return []
+        case (.said(let identity), _) where facts.identity != identity,
+            (.seen(let identity), _) where facts.identity != identity:
+            denial = .none
+            return []
+        case (.said(let identity), .refused):
+            denial = .seen(identity)
+            return []
+        case (.seen(let identity), .ready), (.seen(let identity), .busy):
+            denial = .none
+            return [deed(.allow(identity))]
+        case (.said, _), (.seen, _): return []
+        }
+    }
+
+    /// The end of each event: forgets what is over, and begins what waited for it.
+    mutating func settled(_ done: [Effect], _ now: Int64) -> [Effect] {
+        var effects = done
+        values.forget(allBut: machine.versions)
+        guard outstanding == 0 else { return effects }
+        effects += adoptFile(now)
+        guard outstanding == 0 else { return effects }
+        if case .waiting(let wish, let held) = change {
+            if wish.needsStep, local.held != held {
+                // What it is of was replaced before it could begin: to go on would spend a dead token.
+                effects += end(.settled)
+            } else if isInStep || !wish.needsStep {
+                effects += begin(wish, now)
+            }
+        }
+        // Whatever came of it: nobody waits for what is not under way.
+        if case .under = change, machine.isIdle, outstanding == 0 { effects += end(.settled) }
+        return effects
+    }
+
+    /// What the engine has now was written while the watch was heard: a moment ago.
+    var isInTouch: Bool { touch == .close }
+
+    /// Whether the protocol speaks of what the session has.
+    var isInStep: Bool { machine.held.identity == holding.identity }
+
+    var holding: SharedHolding {
+        switch local.localHolding(in: values.place) {
+        case .shared(let holding): holding
+        case .own, .elsewhere: .nothing
+        }
+    }
+
+    /// Another process of this machine, or a person, may have changed the file.
+    mutating func adoptFile(_ now: Int64) -> [Effect] {
+        guard !isInStep, machine.heedsFile else { return [] }
+        if case .under = change { return [] }
+        observations.hasNothingOfItsOwn()
+        let effects = handle(.fileChanged(holding), now)
+        guard isKept, hasOwn, outstanding == 0, case .begun = life else { return effects }
+        return effects + handle(.joins, now)
+    }
+
+    mutating func begin(_ wish: SharedWish, _ now: Int64) -> [Effect] {
+        switch wish {
+        case .refresh where hasOwn:
+            change = .under(.join)
+            return handle(.joins, now)
+        case .refresh:
+            if let seconds = barred(now) { return end(.failed(.postponed(seconds: seconds))) }
+            change = .under(.refresh)
+            retryAfter = nil
+            return handle(.refreshWanted, now)
+        case .login:
+            change = .under(.login)
+            return handle(.loggedIn, now)
+        case .logout:
+            change = .under(.logout)
+            return handle(.loggedOut, now)
+        case .look:
+            change = .under(.look)
+            return handle(hasOwn ? .joins : .started, now)
+        }
+    }
+
+    mutating func end(_ ending: SharedEnding) -> [Effect] {
+        if case .none = change { return [] }
+        change = .none
+        return [.put(.end(ending))]
+    }
+
+    /// What another machine did takes the place of what this one was to refresh. A person's wish is later.
+    mutating func superseded() -> [Effect] {
+        switch change {
+        case .waiting(.login, _), .waiting(.logout, _), .under(.login), .under(.logout), .none: []
+        case .waiting(.refresh, _), .waiting(.look, _), .under(.refresh), .under(.join), .under(.look): end(.settled)
+        }
+    }
+
+    mutating func deed(_ deed: SharedDeed) -> Effect {
+        outstanding += 1
+        return .put(.deed(deed))
+    }
+
+    mutating func obey(_ action: SharedState.Action, _ now: Int64) -> [Effect] {
+        switch action {
+        case .get: return [.get]
+        case .swap(let expecting, let new): return swap(expecting, new, now)
+        case .prepare: return step(.prepare) ?? handle(.prepared(false), now)
+        case .send:
+            let there = machine.seen.flatMap { values[$0.version]?.session?.record.unanswered }
+            let known = there.map(SharedDoubt.unanswered) ?? doubt
+            return step(.send(after: known)) ?? handle(.answered(.nothing), now)
+        case .save(let identity): return save(identity)
+        case .adopt(let view):
+            guard let session = values[view.version]?.session else { return [] }
+            observations.adopts(now)
+            observations.hasNothingOfItsOwn()
+            let isRefused = view.facts.state == .refused
+            let deed = deed(
+                .adopt(session.record, view.facts.identity, isRefused: isRefused, age: session.age(isNews: isInTouch))
+            )
+            return [deed] + superseded()
+        case .use: return end(.done)
+        case .forget(let identity):
+            if case .under(.logout) = change { return (step(.forget(identity)) ?? []) + end(.done) }
+            observations.hasNothingOfItsOwn()
+            return [deed(.forget(identity))] + superseded()
+        case .refuse(let refusal):
+            if refusal == .loginNeeded, case .tokens(let identity) = machine.held { denial = .said(identity) }
+            if case .under = change {
+                return end(.failed(SharedFailure(refusal, values.problem ?? observations.problem)))
+            }
+            guard refusal == .loginNeeded, case .tokens(let identity) = machine.held else { return [] }
+            return [deed(.deny(identity))]
+        case .disown(let identity): return [deed(.disown(identity))]
+        case .say(let notice):
+            return say(notice, now)
+        }
+    }
+
+    mutating func say(_ notice: SharedState.Notice, _ now: Int64) -> [Effect] {
+        let wasShared = !observations.isNotShared
+        switch (notice, machine.held) {
+        case (.notShared, .ended): return tell(observations.saidOfLogout(values.problem, now))
+        case (.notShared, .tokens(let identity)):
+            let effects = tell(observations.said(notice, values.problem, now))
+            return wasShared ? effects + [deed(.markShared(identity, false))] : effects
+        case (.shared(let identity), _):
+            let effects = tell(observations.said(notice, values.problem, now))
+            return wasShared ? effects : effects + [deed(.markShared(identity, true))]
+        default: return tell(observations.said(notice, values.problem, now))
+        }
+    }
+
+    func tell(_ news: SharedNews?) -> [Effect] { news.map { [.tell($0)] } ?? [] }
+
+    /// Nil without a change that could take it.
+    func step(_ step: SharedStep) -> [Effect]? {
+        guard case .under = change else { return nil }
+        return [.put(.step(step))]
+    }
+
+    mutating func save(_ identity: SharedIdentity) -> [Effect] {
+        switch change {
+        case .under(.refresh), .under(.login):
+            let there = machine.seen.flatMap { values[$0.version]?.session?.record }
+            let isOther = machine.seen.map { $0.facts.identity != machine.held.identity } ?? false
+            return [.put(.step(.save(identity, over: isOther ? there : nil)))]
+        case .none, .waiting, .under(.join), .under(.logout), .under(.look):
+            if machine.isJoining { joining = local }
+            return [deed(.enrol(identity))]
+        }
+    }
+
+    mutating func swap(_ expecting: SharedView?, _ new: SharedFacts, _ now: Int64) -> [Effect] {
+        let made = values.record(new, expecting: expecting, own: local, wall: wall, retryAfter: retryAfter)
+        guard let (record, session) = made else {
+            observations.note(
+                SharedStoreFailure(.configuration, "this machine has not got what is to be shared, or cannot seal it")
+            )
+            return handle(.swapped(.failed), now)
+        }
+        let bytes = record.bytes
+        let value = StoredValue(bytes: bytes, revision: StoreRevision(""))
+        writing = SharedValues.Known(value: value, record: record, session: session)
+        return [.swap(expecting: expecting.flatMap { values[$0.version]?.value }, bytes: bytes)]
+    }
+}
+
+extension SharedWish {
+    /// It is of what the session holds.
+    var needsStep: Bool {
+        switch self {
+        case .refresh, .look: true
+        case .login, .logout: false
+        }
+    }
+}

@@ -1,0 +1,155 @@
+import Credentials
+import Testing
+
+@testable import SharedSession
+
+/// An engine that loses a claim, in the second in which a machine refreshes.
+@Suite struct SharedStateLossTests {
+    typealias Event = SharedState.Event
+    typealias Action = SharedState.Action
+    typealias Machine = SharedStateTests.Machine
+
+    private static let first = SharedStateTests.first
+    private static let other = SharedStateTests.busy().facts.claim!
+    private static let mine = SharedFacts.Claim(id: FleetNames.token(50), by: "A0")
+    private static let second = SharedStateTests.second
+
+    private static func ready(ended: SharedID? = nil, version: UInt64 = 1) -> SharedView {
+        SharedView(SharedFacts(first, .ready, ended: ended), version: version)
+    }
+
+    /// What the engine has after it lost the claim that was heard of.
+    @Test(arguments: [false, true]) func waitsForAClaimThatIsGone(_ isHeardByWatch: Bool) {
+        var machine = Machine.settled()
+        let busy = SharedReading.record(SharedStateTests.busy())
+        if isHeardByWatch {
+            _ = machine.tell(.watched(busy))
+            _ = machine.tell(.refreshWanted)
+        } else {
+            _ = machine.tell(.refreshWanted)
+            #expect(machine.tell(.read(busy)).isEmpty)
+            _ = machine.tell(.time, at: 5)
+        }
+        #expect(machine.tell(.read(.record(Self.ready()))).isEmpty)
+        #expect(machine.state.isPausing)
+        _ = machine.tell(.time, at: 41)
+        let actions = machine.tell(.read(.record(Self.ready())))
+        #expect(actions.first == .say(.takesOver(from: "B0")) && actions.count == 2)
+    }
+
+    /// While nothing can be heard nobody is silent.
+    @Test func silenceOfALostClaimCountsWhileConnectedOnly() {
+        var machine = Machine.settled()
+        _ = machine.tell(.watched(.record(SharedStateTests.busy())))
+        _ = machine.tell(.disconnected, at: 1)
+        _ = machine.tell(.connected, at: 60)
+        _ = machine.tell(.refreshWanted)
+        #expect(machine.tell(.read(.record(Self.ready()))).isEmpty)
+        _ = machine.tell(.time, at: 99)
+        #expect(machine.tell(.read(.record(Self.ready()))).isEmpty)
+        _ = machine.tell(.time, at: 100)
+        #expect(machine.tell(.read(.record(Self.ready()))).first == .say(.takesOver(from: "B0")))
+    }
+
+    @Test func claimsWhereTheEndWasSaid() {
+        var machine = Machine.settled()
+        _ = machine.tell(.watched(.record(SharedStateTests.busy())))
+        _ = machine.tell(.refreshWanted)
+        let view = Self.ready(ended: Self.other.id, version: 3)
+        let claim = SharedFacts(Self.first, .busy(Self.mine), ended: Self.other.id)
+        #expect(machine.tell(.read(.record(view))) == [.swap(expecting: view, new: claim)])
+    }
+
+    /// The end of an earlier claim is not that of the one which was heard of.
+    @Test func anEarlierEndSaysNothing() {
+        var machine = Machine.settled()
+        _ = machine.tell(.watched(.record(SharedStateTests.busy())))
+        _ = machine.tell(.refreshWanted)
+        #expect(machine.tell(.read(.record(Self.ready(ended: FleetNames.token(80), version: 3)))).isEmpty)
+    }
+
+    @Test func putsBackWhatWasLostWithTheClaim() {
+        var machine = Machine.settled()
+        _ = machine.tell(.watched(.record(SharedStateTests.busy())))
+        #expect(machine.tell(.watched(.absent)) == [.get])
+        let busy = SharedFacts(Self.first, .busy(Self.other))
+        #expect(machine.tell(.read(.absent)) == [.swap(expecting: nil, new: busy)])
+        // And without it, once its machine was silent for too long.
+        var late = Machine.settled()
+        _ = late.tell(.watched(.record(SharedStateTests.busy())))
+        _ = late.tell(.watched(.absent), at: 40)
+        #expect(late.tell(.read(.absent)) == [.swap(expecting: nil, new: SharedFacts(Self.first, .ready))])
+    }
+
+    private func isTold(_ reading: SharedReading, _ machine: inout Machine) -> [Action] {
+        #expect(machine.tell(.watched(reading)) == [.get])
+        return machine.tell(.read(reading))
+    }
+
+    @Test func whoRefreshesTellsItsClaimAgain() {
+        let again = SharedFacts.Claim(id: Self.mine.id, by: "A0", beat: 1)
+        var machine = Machine.sending()
+        #expect(isTold(.absent, &machine) == [.swap(expecting: nil, new: SharedFacts(Self.first, .busy(again)))])
+        machine = Machine.sending()
+        let view = Self.ready(version: 7)
+        let actions = isTold(.record(view), &machine)
+        #expect(actions == [.swap(expecting: view, new: SharedFacts(Self.first, .busy(again)))])
+        // It goes on beating, and does not send a second time: another machine may have.
+        _ = machine.tell(.swapped(.written(version: 8)))
+        let beat = SharedFacts.Claim(id: Self.mine.id, by: "A0", beat: 2)
+        let there = SharedView(SharedFacts(Self.first, .busy(again)), version: 8)
+        #expect(machine.tell(.time, at: 2) == [.swap(expecting: there, new: SharedFacts(Self.first, .busy(beat)))])
+        _ = machine.tell(.swapped(.written(version: 9)))
+        #expect(machine.tell(.answered(.lost)).contains(.refuse(.unanswered)))
+    }
+
+    /// The stream was cut, too: what it told last is no news after it.
+    @Test func whoRefreshesLooksAfterAnOutage() {
+        var machine = Machine.sending()
+        _ = machine.tell(.disconnected)
+        #expect(machine.tell(.connected) == [.get])
+    }
+
+    @Test func aClaimThatAnotherOneReplacedIsNotToldAgain() {
+        var machine = Machine.sending()
+        #expect(isTold(.record(SharedStateTests.busy(version: 7)), &machine) == [.say(.takenOver)])
+        #expect(machine.tell(.time, at: 2).isEmpty)
+    }
+
+    /// An older value that the watch tells late is read again, and no more.
+    @Test func whatTheWatchTellsLateChangesNothing() {
+        var machine = Machine.sending()
+        let claimed = SharedView(SharedFacts(Self.first, .busy(Self.mine)), version: 2)
+        #expect(machine.tell(.watched(.record(SharedStateTests.view()))) == [.get])
+        // Read again, as the watch had told of it last.
+        #expect(machine.tell(.read(.record(claimed))).isEmpty)
+        #expect(machine.tell(.watched(.record(claimed))).isEmpty)
+    }
+
+    @Test func sendsNothingAfterItHeardOfAnother() {
+        for event in [
+            Event.watched(.record(SharedStateTests.busy(version: 7))),
+            .watched(.record(SharedStateTests.view(SharedStateTests.identity(9, parent: 1, generation: 1), .ready, 8))),
+        ] {
+            var machine = Machine.settled()
+            _ = machine.tell(.refreshWanted)
+            _ = machine.tell(.read(.record(SharedStateTests.view())))
+            _ = machine.tell(.swapped(.written(version: 2)))
+            _ = machine.tell(event)
+            #expect(!machine.tell(.prepared(true)).contains(.send))
+        }
+    }
+
+    @Test func saysThatItsClaimHasEnded() {
+        var machine = Machine.sending()
+        let claimed = SharedView(SharedFacts(Self.first, .busy(Self.mine)), version: 2)
+        let end = SharedFacts(Self.first, .ready, ended: Self.mine.id)
+        #expect(machine.tell(.answered(.nothing)) == [.refuse(.unanswered), .swap(expecting: claimed, new: end)])
+        // Also where the engine had lost it.
+        let view = Self.ready(version: 7)
+        #expect(machine.tell(.swapped(.conflict(.record(view)))) == [.swap(expecting: view, new: end)])
+        #expect(machine.tell(.swapped(.conflict(.absent))) == [.swap(expecting: nil, new: end)])
+        _ = machine.tell(.swapped(.written(version: 9)))
+        #expect(machine.state.isIdle)
+    }
+}
