@@ -3,6 +3,7 @@ import HTTP1
 import Logging
 import Platform
 public import ReverseProxy
+public import Threads
 public import TokenSources
 import Upstream
 
@@ -97,11 +98,14 @@ public struct ConfigurationLoader {
     }
 
     /// Loads the file of `old` again, however it was found, and its secrets. Throws too if it was taken unasked and has
-    /// changed to something that a person must allow.
-    public func load(again old: LoadedConfiguration) throws(ConfigurationError) -> LoadedConfiguration {
+    /// changed to something that a person must allow. Blocking; `stop` ends a command that is run for a secret.
+    public func load(
+        again old: LoadedConfiguration,
+        until stop: StopSignal? = nil
+    ) throws(ConfigurationError) -> LoadedConfiguration {
         var loaded = try load(old.found)
         if let distrust = distrust(loaded) { throw distrust }
-        try loaded.readSecrets()
+        try loaded.readSecrets(until: stop)
         return loaded
     }
 
