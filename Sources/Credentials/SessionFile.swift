@@ -37,7 +37,7 @@ public struct SessionFile: Sendable {
     /// The version of the file; nil if there is none. One stat(2).
     public func version() -> Version? {
         var information = stat()
-        guard lstat(path, &information) == 0 else { return nil }
+        guard unsafe lstat(path, &information) == 0 else { return nil }
         return Version(information)
     }
 
@@ -121,11 +121,13 @@ public struct SessionFile: Sendable {
     public func makeDirectory() throws(SessionFileError) {
         let directory = directory
         var information = stat()
-        if stat(directory, &information) == 0 { return }
+        if unsafe stat(directory, &information) == 0 { return }
         var partial = directory.hasPrefix("/") ? "" : "."
         for component in directory.split(separator: "/") {
             partial += "/" + component
-            if mkdir(partial, 0o700) != 0, errno != EEXIST { throw SessionFileError("make the directory", partial) }
+            if unsafe mkdir(partial, 0o700) != 0, errno != EEXIST {
+                throw SessionFileError("make the directory", partial)
+            }
         }
     }
 }
