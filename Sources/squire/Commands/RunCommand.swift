@@ -115,7 +115,8 @@ struct RunCommand: ParsableCommand {
         )
         LogWriter.standardError.release(first: running.compactMap(\.startLine))
         for (service, one) in zip(running, loaded) {
-            service.acceptReloads(on: foreground.loop) { [addresses = inherited.addresses] stop throws(ConfigurationError) in
+            service.acceptReloads(on: foreground.loop) {
+                [addresses = inherited.addresses] stop throws(ConfigurationError) in
                 try Self.reread(one, overrides, addresses, until: stop)
             }
         }

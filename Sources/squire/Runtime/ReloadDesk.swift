@@ -103,7 +103,10 @@ private final class Counter {
         }
         thread?.detach()
         guard thread == nil else { return }
-        let error = SystemError("the configuration cannot be read again: a thread for it cannot be started", code: EAGAIN)
+        let error = SystemError(
+            "the configuration cannot be read again: a thread for it cannot be started",
+            code: EAGAIN
+        )
         hasRead(.failure(ConfigurationError([.init(source: "squire", message: error.description)])))
     }
 
