@@ -232,7 +232,8 @@ extension SessionConfiguration {
             if signIn.contains(where: { $0.postPath != nil }) {
                 ["--email"]
             } else {
-                refresh?.refreshToken == nil ? ["--token", "-"] : ["--refresh-token", "-"]
+                (refresh?.refreshToken == nil || refresh?.needsPair == true ? ["--token", "-"] : [])
+                    + (refresh?.refreshToken == nil ? [] : ["--refresh-token", "-"])
             }
         }
     }
