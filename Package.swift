@@ -61,14 +61,11 @@ let package = Package(
     dependencies: [
         // Commands, options, `--help` and completion scripts.
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        // SHA-256, for names of session files and of trusted configurations. The playground's: HMAC-SHA-256 for JSON Web
-        // Tokens, SHA-256 of what was uploaded.
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         // The logging interface; the two formats of `--log-format` are its backend, in the squire target.
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
-        // The C libraries. Each is imported by one target only: EventIO, Upstream and Settings.
+        // The C libraries. Each is imported by one target only: EventIO, Upstream, Cryptography and Settings.
         .systemLibrary(
             name: "CLibevent",
             pkgConfig: "libevent",
@@ -78,6 +75,12 @@ let package = Package(
             name: "CCurl",
             pkgConfig: "libcurl",
             providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]
+        ),
+        // The libcrypto that libcurl brings along: swift-crypto was 3.6 MB of the program.
+        .systemLibrary(
+            name: "CCrypto",
+            pkgConfig: "libcrypto",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
         ),
         // YAML with line and column marks, which configuration errors need. Without a Swift library around it, which
         // would bring Foundation and its Unicode data along.
@@ -101,19 +104,19 @@ let package = Package(
         .target(name: "Support", dependencies: ["Platform"], swiftSettings: pure),
         .target(name: "Threads", dependencies: ["CSystem", "Platform"], swiftSettings: common),
         .target(name: "HTTP1", swiftSettings: pure),
+        // OpenSSL in Swift: hashes, codes that authenticate, sealing, and keys that sign.
+        .target(name: "Cryptography", dependencies: ["CCrypto"], swiftSettings: pure),
         .target(name: "EventIO", dependencies: ["CLibevent", "Platform", "Threads"], swiftSettings: common),
         // What a service manager is told and passes on: sd_notify(3) and sd_listen_fds(3), without systemd's library.
         .target(name: "ServiceManager", dependencies: ["Platform"], swiftSettings: pure),
         .target(name: "Upstream", dependencies: ["CCurl", "EventIO", "Platform", "Threads"], swiftSettings: common),
         .target(name: "Credentials", dependencies: ["Platform", "Support", "Threads"], swiftSettings: pure),
-        // Where tokens come from, beside a recipe: OAuth 2.0, commands, files. The only import of CryptoExtras.
+        // Where tokens come from, beside a recipe: OAuth 2.0, commands, files.
         .target(
             name: "TokenSources",
             dependencies: [
-                "CSystem", "Credentials", "EventIO", "HTTP1", "LocalServer", "Platform", "Support", "Threads",
-                "Upstream",
-                .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "CryptoExtras", package: "swift-crypto"),
+                "CSystem", "Credentials", "Cryptography", "EventIO", "HTTP1", "LocalServer", "Platform", "Support",
+                "Threads", "Upstream",
             ],
             swiftSettings: common
         ),
@@ -121,10 +124,7 @@ let package = Package(
         // every interleaving of the protocol.
         .target(
             name: "SharedSession",
-            dependencies: [
-                "Credentials", "Platform", "Support", "Threads", "Upstream",
-                .product(name: "Crypto", package: "swift-crypto"),
-            ],
+            dependencies: ["Credentials", "Cryptography", "Platform", "Support", "Threads", "Upstream"],
             swiftSettings: common + optimized
         ),
         .target(
@@ -139,9 +139,8 @@ let package = Package(
         .target(
             name: "Settings",
             dependencies: [
-                "CLibyaml", "Credentials", "EventIO", "HTTP1", "Platform", "ReferenceFile", "ReverseProxy",
-                "SharedSession", "Support", "Threads", "TokenSources", "Upstream",
-                .product(name: "Crypto", package: "swift-crypto"),
+                "CLibyaml", "Credentials", "Cryptography", "EventIO", "HTTP1", "Platform", "ReferenceFile",
+                "ReverseProxy", "SharedSession", "Support", "Threads", "TokenSources", "Upstream",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common
@@ -161,8 +160,7 @@ let package = Package(
         .target(
             name: "Playground",
             dependencies: [
-                "Credentials", "EventIO", "HTTP1", "LocalServer", "Platform", "Support",
-                .product(name: "Crypto", package: "swift-crypto"),
+                "Credentials", "Cryptography", "EventIO", "HTTP1", "LocalServer", "Platform", "Support",
             ],
             swiftSettings: common
         ),
@@ -185,7 +183,8 @@ let package = Package(
         .executableTarget(
             name: "squire",
             dependencies: [
-                "CSystem", "CVersion", "Credentials", "Diagnosis", "EventIO", "HTTP1", "Inspector", "Platform",
+                "CSystem", "CVersion", "Credentials", "Cryptography", "Diagnosis", "EventIO", "HTTP1", "Inspector",
+                "Platform",
                 "Playground", "ReverseProxy", "ServiceManager", "Settings", "SharedSession", "Support", "Threads",
                 "TokenSources", "Upstream",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -203,6 +202,11 @@ let package = Package(
         ),
 
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: common),
+        .testTarget(
+            name: "CryptographyTests",
+            dependencies: ["CCrypto", "Cryptography"],
+            swiftSettings: common
+        ),
         .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: common),
         .testTarget(name: "SupportTests", dependencies: ["Support"], swiftSettings: common),
         .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: common),
@@ -220,18 +224,14 @@ let package = Package(
         .testTarget(
             name: "TokenSourcesTests",
             dependencies: [
-                "Credentials", "EventIO", "HTTP1", "Platform", "Support", "Threads", "TokenSources", "Upstream",
-                .product(name: "Crypto", package: "swift-crypto"),
-                .product(name: "CryptoExtras", package: "swift-crypto"),
+                "Credentials", "Cryptography", "EventIO", "HTTP1", "Platform", "Support", "Threads", "TokenSources",
+                "Upstream",
             ],
             swiftSettings: common
         ),
         .testTarget(
             name: "SharedSessionTests",
-            dependencies: [
-                "Credentials", "Platform", "SharedSession", "Support", "Threads", "Upstream",
-                .product(name: "Crypto", package: "swift-crypto"),
-            ],
+            dependencies: ["Credentials", "Platform", "SharedSession", "Support", "Threads", "Upstream"],
             swiftSettings: common + optimized
         ),
         .testTarget(

@@ -101,13 +101,11 @@ extension SessionFile {
     }
 
     func synchronizeDirectory() throws(SessionFileError) {
-        let handle: FileDescriptor
         do {
-            handle = try FileDescriptor.open(directory, O_RDONLY)
+            try ParentDirectory.synchronize(of: path)
         } catch {
-            throw SessionFileError("open", directory, code: error.code)
+            throw SessionFileError(error)
         }
-        guard handle.synchronize() else { throw SessionFileError("save", directory) }
     }
 
     func abandon(_ replacement: Replacement) {

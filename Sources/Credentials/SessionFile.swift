@@ -108,10 +108,7 @@ public struct SessionFile: Sendable {
 
     var temporaryPath: String { directory + "/." + name + ".new" }
 
-    var directory: String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
-    }
+    var directory: String { ParentDirectory.of(path) }
 
     var name: String {
         path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
@@ -119,15 +116,10 @@ public struct SessionFile: Sendable {
 
     /// Creates the directory and its parents with mode 0700.
     public func makeDirectory() throws(SessionFileError) {
-        let directory = directory
-        var information = stat()
-        if unsafe stat(directory, &information) == 0 { return }
-        var partial = directory.hasPrefix("/") ? "" : "."
-        for component in directory.split(separator: "/") {
-            partial += "/" + component
-            if unsafe mkdir(partial, 0o700) != 0, errno != EEXIST {
-                throw SessionFileError("make the directory", partial)
-            }
+        do {
+            try ParentDirectory.make(for: path)
+        } catch {
+            throw SessionFileError(error)
         }
     }
 }

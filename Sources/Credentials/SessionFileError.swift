@@ -25,6 +25,10 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
         description = unsafe "cannot \(action) \(path): \(String(cString: strerror(code)))"
     }
 
+    init(_ error: SystemError) {
+        description = error.description
+    }
+
     init(_ description: String, isUnreadable: Bool = false) {
         self.description = description
         reason = isUnreadable ? .unreadable : .system

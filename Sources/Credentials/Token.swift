@@ -27,7 +27,7 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
         var rest = Substring(text)
         if rest.unicodeScalars.first == "\u{FEFF}" { rest.unicodeScalars.removeFirst() }
         rest = rest.trimmingBlanks()
-        if rest.utf8.count > 6, rest.prefix(6).lowercased() == "bearer", rest.dropFirst(6).first?.isWhitespace == true {
+        if rest.prefix(6).lowercased() == "bearer", rest.dropFirst(6).first?.isWhitespace ?? true {
             rest = rest.dropFirst(6).trimmingBlanks()
         }
         if rest.isEmpty { throw .empty }

@@ -40,6 +40,9 @@ public struct CheckLine: Sendable, Equatable, CustomStringConvertible {
 
     public var fault: Fault? { if case .fail(let fault) = verdict { fault } else { nil } }
 
+    /// The column that the text begins in.
+    public static let textColumn = 21
+
     /// In columns, on one line, without anything that acts on a terminal: it quotes files, servers and certificates.
     public var description: String {
         let word =
@@ -49,7 +52,7 @@ public struct CheckLine: Sendable, Equatable, CustomStringConvertible {
             case .warn: "warn"
             case .fail: "fail"
             }
-        return ControlCharacters.escaped(Self.padded(word, 6) + Self.padded(subject, 15) + text)
+        return ControlCharacters.escaped(Self.padded(word, 6) + Self.padded(subject, Self.textColumn - 6) + text)
     }
 
     private static func padded(_ text: String, _ width: Int) -> String {

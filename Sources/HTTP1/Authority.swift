@@ -51,6 +51,14 @@ public struct Authority: Equatable, Sendable {
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0).map(String.init) == String($0) }
     }
 
+    /// Whether DNS can have such a name: labels of at most 63 octets, 253 in all (RFC 1035 section 2.3.4). An address is
+    /// shorter.
+    public var fitsDNS: Bool {
+        let name = host.hasSuffix(".") ? host.dropLast() : host[...]
+        return name.utf8.count <= 253
+            && name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { $0.utf8.count <= 63 }
+    }
+
     /// Whether `text` can be the value of a Host field, with a port that can be called.
     public static func isHostField(_ text: String) -> Bool {
         let bytes = Array(text.utf8)

@@ -1,3 +1,4 @@
+import EventIO
 import Platform
 import ReverseProxy
 import Support
@@ -28,7 +29,7 @@ extension InspectorServer {
     func copyStatus(_ current: InspectedProxy.Current) -> JSONValue {
         let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
         let access = current.settings?.access
-        let socket = proxy.listen.first { $0.hasPrefix("unix:") }.map { String($0.dropFirst(5)) }
+        let socket = proxy.listen.lazy.compactMap(UnixSpelling.path).first
         let isReachedByTCP = proxy.listen.contains { $0.hasPrefix("http://") }
         return .object([
             .init("proxy", text(isReachedByTCP ? "http://\(Self.host(of: proxy.listen))" : nil)),

@@ -1,5 +1,5 @@
 public import Credentials
-import Crypto
+import Cryptography
 public import EventIO
 import HTTP1
 public import LocalServer
@@ -24,7 +24,8 @@ public final class PlaygroundServer: LocalHandler {
     private static let logLimit = 1000
 
     private final class Upload {
-        var digest = SHA256()
+        /// Nil when it cannot be computed.
+        var digest = try? SHA256()
         var count = 0
     }
 
@@ -62,7 +63,7 @@ public final class PlaygroundServer: LocalHandler {
         let upload = Upload()
         uploads[request.number] = upload
         return { bytes in
-            upload.digest.update(bufferPointer: bytes)
+            if (try? upload.digest?.update(bytes)) == nil { upload.digest = nil }
             upload.count += bytes.count
         }
     }
@@ -232,7 +233,7 @@ public final class PlaygroundServer: LocalHandler {
                 json(
                     .object([
                         .init("bytes", .integer(upload.count)),
-                        .init("sha256", .string(Hexadecimal.text(upload.digest.finalize()))),
+                        .init("sha256", Self.text(of: try? upload.digest?.finish())),
                     ])
                 )
             )
@@ -280,6 +281,8 @@ public final class PlaygroundServer: LocalHandler {
         ])
     }
 
+    private static func text(of hash: [UInt8]?) -> JSONValue { hash.map { .string(Hexadecimal.text($0)) } ?? .null }
+
     private func echo(_ request: LocalRequest) -> JSONValue {
         .object([
             .init("method", .string(request.method)), .init("target", .string(request.target)),
@@ -288,7 +291,7 @@ public final class PlaygroundServer: LocalHandler {
                 .array(request.fields.map { .array([.string($0.name), .string($0.value)]) })
             ),
             .init("body_bytes", .integer(request.body.count)),
-            .init("body_sha256", .string(Hexadecimal.text(SHA256.hash(data: request.body)))),
+            .init("body_sha256", Self.text(of: try? SHA256.hash(request.body))),
             .init("body", String(validating: request.body, as: UTF8.self).map(JSONValue.string) ?? .null),
         ])
     }

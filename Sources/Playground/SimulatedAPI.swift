@@ -126,9 +126,9 @@ public struct SimulatedAPI {
 
     private mutating func issue(_ payload: TokenMint.Payload) -> JSONValue {
         let token = mint.token(payload)
-        newest = mint.claims(token)
+        newest = token.flatMap(mint.claims)
         return .object([
-            .init("value", .string(token)),
+            .init("value", token.map(JSONValue.string) ?? .null),
             .init("ttl", .integer(Int(options.tokenTTL.components.seconds) / 60)),
             .init("refresh_ttl", .integer(2_628_000)), .init("issued_token_type", .string("access_token")),
             .init("token_type", .string("Bearer")),

@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 import Support
 
 /// Makes and checks JSON Web Tokens (HS256) as the MENU API's library does.
@@ -21,10 +21,11 @@ struct TokenMint {
     private let key: SymmetricKey
 
     init() {
-        key = SymmetricKey(size: .bits256)
+        key = SymmetricKey(randomCount: 32)
     }
 
-    func token(_ payload: Payload) -> String {
+    /// Nil when it cannot be signed.
+    func token(_ payload: Payload) -> String? {
         let ttl = JSONValue.Member("setRefreshTTL", .integer(2_628_000))
         var members: [JSONValue.Member] = [
             .init("iss", .string(payload.issuer)), .init("iat", .integer(payload.issuedAt)),
@@ -37,19 +38,21 @@ struct TokenMint {
             .init("application_id", .integer(2144)), .init("session_id", .integer(payload.sessionID)),
         ]
         let signed = Self.encode(Self.header) + "." + Self.encode(JSONValue.object(members).octets())
-        return signed + "." + Self.encode(Array(HMAC<SHA256>.authenticationCode(for: Array(signed.utf8), using: key)))
+        return signature(of: signed).map { signed + "." + $0 }
     }
 
     /// Nil when the signature is not ours.
     func claims(_ token: String) -> JSONValue? {
         guard let dot = token.lastIndex(of: ".") else { return nil }
-        let signed = Array(token[..<dot].utf8)
-        let expected = Self.encode(Array(HMAC<SHA256>.authenticationCode(for: signed, using: key)))
-        guard expected == token[token.index(after: dot)...],
+        guard let expected = signature(of: String(token[..<dot])), expected == token[token.index(after: dot)...],
             let payload = token.split(separator: ".").dropFirst().first,
             let bytes = Base64URL.decode(String(payload))
         else { return nil }
         return JSONValue(parsing: bytes)
+    }
+
+    private func signature(of text: String) -> String? {
+        (try? HMACSHA256.code(of: Array(text.utf8), by: key)).map(Self.encode)
     }
 
     private static func encode(_ bytes: [UInt8]) -> String { Base64URL.encode(bytes) }

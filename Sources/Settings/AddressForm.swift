@@ -1,9 +1,10 @@
+import EventIO
 public import ReverseProxy
 
 extension ListenAddress {
     /// An address as an option has it: `~` in the path of a socket is the home directory.
     public init?(_ text: String, expanding environment: [String: String]) {
-        guard let address = ListenAddress(text) else { return nil }
+        guard let address = AddressForm.address(text) else { return nil }
         guard case .unix(let path) = address else {
             self = address
             return
@@ -23,9 +24,18 @@ enum AddressForm {
     /// YAML 1.1 reads a bare `off` as false.
     static func isOff(_ text: String) -> Bool { ["off", "false", "no"].contains(text) }
 
+    /// The address that the text is; nil if something is wrong with it.
+    static func address(_ text: String) -> ListenAddress? {
+        problem(text, listen) == nil ? ListenAddress(text) : nil
+    }
+
     /// What is wrong with the text, behind the name of what it was given to; nil if it is an address.
     static func problem(_ text: String, _ form: String) -> String? {
-        guard ListenAddress(text) == nil else { return nil }
+        switch ListenAddress(text) {
+        case .unix(let path)?: return TextFile.problem(spelling: path).map { "names a path that \($0)" }
+        case .tcp?: return nil
+        case nil: break
+        }
         return "\(form), not \"\(text)\"" + (nearest(to: text).map { ": did you mean \($0)?" } ?? "")
     }
 
@@ -33,7 +43,7 @@ enum AddressForm {
     /// stands for none.
     static func nearest(to text: String) -> String? {
         guard ListenAddress(text) == nil, !text.isEmpty else { return nil }
-        if ["/", "./", "../", "~/"].contains(where: text.hasPrefix) { return "unix:" + text }
+        if ["/", "./", "../", "~/"].contains(where: text.hasPrefix) { return UnixSpelling.text(text) }
         var rest = Substring(text)
         for scheme in ["http://", "https://", "tcp://"] where rest.lowercased().hasPrefix(scheme) {
             rest = rest.dropFirst(scheme.count)

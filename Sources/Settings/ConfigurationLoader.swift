@@ -1,4 +1,5 @@
 public import Credentials
+import Cryptography
 import HTTP1
 import Logging
 import Platform
@@ -138,8 +139,8 @@ public struct ConfigurationLoader {
             return "no configuration: \(other) is there, and is not looked for. Rename it to \(name), or name it: "
                 + naming(other)
         }
-        return "no configuration: squire init writes a first one, --config FILE names one, and without any "
-            + "--upstream URL says where to. Looked for: \(Self.unaskedName), \(homePath). To try Squire first: "
+        return "no configuration: squire init writes a first one, --config FILE names one, and none is "
+            + "needed with --upstream URL. Looked for: \(Self.unaskedName), \(homePath). To try Squire first: "
             + "squire demo"
     }
 
@@ -187,7 +188,7 @@ public struct ConfigurationLoader {
             issues: issues,
             overrides: overrides,
             environment: environment,
-            directory: path.map(TextFile.directory(of:)) ?? "."
+            directory: path.map(ParentDirectory.of) ?? "."
         )
         sections.serviceAccount = serviceAccount
         let configuration = sections.read()
@@ -197,7 +198,15 @@ public struct ConfigurationLoader {
         let binding = SessionBinding(configuration, path: realPath)
         let places = SessionPlaces(environment)
         let host = configuration.upstream.authority.host
-        let standard = places.standard(binding, host: host, name: configuration.session.name)
+        let (standard, trustEntry): (String, TrustedFiles.Entry?)
+        do throws(CryptographyError) {
+            standard = try places.standard(binding, host: host, name: configuration.session.name)
+            let digest = try TrustedFiles.digest(text ?? "")
+            trustEntry = realPath.map { .init(path: $0, digest: digest) }
+        } catch {
+            let message = "the name of its session file cannot be made: \(error)"
+            throw ConfigurationError([.init(source: path ?? "squire", line: path == nil ? nil : 1, message: message)])
+        }
         return LoadedConfiguration(
             configuration: configuration,
             found: found,
@@ -217,7 +226,7 @@ public struct ConfigurationLoader {
             blanks: root.map(NewConfiguration.blanks) ?? [],
             secretReader: sections.secretReader,
             leadingKeys: root.map(GuardedKey.leading) ?? [],
-            trustEntry: realPath.map { .init(path: $0, digest: TrustedFiles.digest(text ?? "")) },
+            trustEntry: trustEntry,
             places: places
         )
     }

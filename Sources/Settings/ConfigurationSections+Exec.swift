@@ -71,20 +71,20 @@ extension ConfigurationSections {
     /// Nil if the key is missing, or with an issue.
     func tokenFile(_ session: MapReader) -> TokenFileConfiguration? {
         guard let node = session.node("token-file") else { return nil }
-        let path = { (text: String) in TextFile.expand(text, in: directory, environment: environment) }
         if let text = node.text {
             guard !text.isEmpty else {
                 session.fail("token-file", "must be the path of a file")
                 return nil
             }
-            return TokenFileConfiguration(path: path(text))
+            return path(session, "token-file").map { TokenFileConfiguration(path: $0) }
         }
         guard let map = session.map("token-file", keys: Self.tokenFileKeys) else { return nil }
         guard let text = map.string("path"), !text.isEmpty else {
             if map.node("path")?.text == "" || !map.has("path") { session.fail("token-file", "needs a path") }
             return nil
         }
-        var file = TokenFileConfiguration(path: path(text))
+        guard let path = path(map, "path") else { return nil }
+        var file = TokenFileConfiguration(path: path)
         file.token = jsonPointer(map, "token")
         file.expiresAt = jsonPointer(map, "expires-at")
         if file.expiresAt != nil, !map.has("token") {

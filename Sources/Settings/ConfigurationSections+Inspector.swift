@@ -40,7 +40,7 @@ extension ConfigurationSections {
     /// The inner nil means "off". Paths begin at `directory`.
     private func address(_ text: String, in directory: String) -> ListenAddress?? {
         if AddressForm.isOff(text) { return .some(nil) }
-        guard let address = ListenAddress(text) else { return nil }
+        guard let address = AddressForm.address(text) else { return nil }
         // One address, unlike the proxy's `localhost`: who asks it by that name tries both.
         if case .tcp("localhost", let port) = address { return .tcp(host: "127.0.0.1", port: port) }
         return .some(place(address, in: directory))

@@ -125,8 +125,8 @@ extension ConfigurationSections {
         isOwnCluster: Bool,
         hasCertificate: Bool
     ) -> String? {
-        if let text = own.string("token-file") {
-            let path = TextFile.expand(text, in: directory, environment: environment)
+        if own.node("token-file") != nil {
+            guard let path = path(own, "token-file") else { return nil }
             if let problem = TextFile.problem(path) {
                 own.fail("token-file", "names a file that cannot be read: \(path): \(problem.text)")
             }

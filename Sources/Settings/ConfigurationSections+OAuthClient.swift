@@ -206,9 +206,7 @@ extension ConfigurationSections {
     /// Where the private key is: a path, `{file: PATH}` or `{env: NAME}`.
     func privateKey(_ map: MapReader) -> SecretReference? {
         if case .scalar? = map.node("private-key") {
-            return word(map, "private-key").map {
-                .file(TextFile.expand($0, in: directory, environment: environment))
-            }
+            return word(map, "private-key") == nil ? nil : path(map, "private-key").map(SecretReference.file)
         }
         return secret(map, "private-key", mayRun: false)
     }

@@ -104,7 +104,7 @@ extension ConfigurationSections {
     /// Headers in addition to the configured ones. An empty value removes one of those, or the bearer.
     private func recipeHeaders(_ map: MapReader) -> [HeaderRule] {
         guard case .mapping(let mapping) = map.node("headers") else {
-            map.fail("headers", "must be a map of names and values")
+            map.fail("headers", "must be a map of names and values\(Self.withoutDashes(map.node("headers")))")
             return []
         }
         return mapping.entries.compactMap { entry in

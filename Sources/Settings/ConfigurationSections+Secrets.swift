@@ -31,9 +31,7 @@ extension ConfigurationSections {
         switch kind {
         case "env": reference = map.string("env").map(SecretReference.environment)
         case "file":
-            reference = map.string("file").map {
-                .file(TextFile.expand($0, in: directory, environment: environment))
-            }
+            reference = path(map, "file").map(SecretReference.file)
         default: reference = command(map, "exec").map(SecretReference.command)
         }
         guard let reference else { return nil }

@@ -17,7 +17,7 @@ extension ConfigurationSections {
         if let word, Spelling.nearest(to: word, among: ["none"]) != nil {
             root.fail("session", "must be a map of keys and values, or none: did you mean none?")
         } else if let map = root.map("session", keys: keys) {
-            session.file = map.string("file").map { TextFile.expand($0, in: directory, environment: environment) }
+            session.file = path(map, "file")
             session.name = map.value("name", Self.nameForm) { Self.isName($0) ? $0 : nil }
             if session.name != nil, session.file != nil {
                 map.fail("name", "and session.file cannot both be given: each says where the session is kept")
@@ -41,6 +41,7 @@ extension ConfigurationSections {
         }
         if let given = overrides.session {
             checkFile(given, session.source)
+            if let problem = TextFile.problem(spelling: given.text) { issues.add(problem, source: given.source) }
             session.file = TextFile.expand(given.text, in: ".", environment: environment)
         }
     }

@@ -188,7 +188,7 @@ extension ConfigurationSections {
             }
             return nil
         }
-        let path = TextFile.expand(text, in: directory, environment: environment)
+        guard let path = path(map, "key") else { return nil }
         do throws(SharedKeyFile.Problem) {
             _ = try SharedKeyFile.load(path)
         } catch {

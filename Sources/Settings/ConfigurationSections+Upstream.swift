@@ -21,7 +21,7 @@ extension ConfigurationSections {
         }
         let (text, basePath) = Self.split(upstream: given.text)
         guard let origin = Self.origin(text) else {
-            fail("must be a URL of scheme, host, port and perhaps a path, such as https://api.example.com/v1")
+            fail(Self.problem(upstream: text))
             return nil
         }
         if basePath.utf8.contains(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") }) {
@@ -39,6 +39,24 @@ extension ConfigurationSections {
             fail("is http:// to another machine, which would send the token in the clear: use https://, or \(way)")
         }
         return (origin, basePath)
+    }
+
+    /// Why a text that `split` gives is no origin.
+    private static func problem(upstream text: String) -> String {
+        let form = "must be a URL of scheme, host, port and perhaps a path, such as https://api.example.com/v1"
+        guard let slashes = text.firstRange(of: "://") else {
+            let isHost = text.utf8.contains { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: ":") }
+            return isHost && origin("https://" + text) != nil ? form + ": did you mean https://\(text)?" : form
+        }
+        let host = text[slashes.upperBound...]
+        if host.utf8.contains(UInt8(ascii: "@")) {
+            return form + ": take out what stands before the @, a user or a password"
+        }
+        if !host.utf8.allSatisfy({ $0 < 0x80 }) { return form + ": a host of another alphabet is written as xn--…" }
+        if let authority = Authority(String(host)), !authority.fitsDNS {
+            return "names a host that is none: a name has at most 253 characters, and 63 between two dots"
+        }
+        return form
     }
 
     /// The URL up to its path, and the rest without one slash at its end.
@@ -68,7 +86,9 @@ extension ConfigurationSections {
             default: false
             }
         }
-        guard allowed, let authority = Authority(String(rest)), authority.port != 0 else { return nil }
+        guard allowed, let authority = Authority(String(rest)), authority.port != 0, authority.fitsDNS else {
+            return nil
+        }
         return Origin(isSecure: isSecure, authority: authority)
     }
 
@@ -76,7 +96,7 @@ extension ConfigurationSections {
 
     mutating func listen(_ map: MapReader, _ configuration: inout ProxyConfiguration) {
         if let given = overrides.listen {
-            guard let address = ListenAddress(given.text) else {
+            guard let address = AddressForm.address(given.text) else {
                 let problem = AddressForm.problem(given.text, AddressForm.listen) ?? AddressForm.listen
                 return issues.add(problem, source: given.source)
             }
@@ -89,7 +109,7 @@ extension ConfigurationSections {
             return map.fail("listen", "may name at most \(Self.maxAddresses) addresses")
         }
         configuration.listen = list.compactMap { element in
-            guard let address = ListenAddress(element.text) else {
+            guard let address = AddressForm.address(element.text) else {
                 let problem = AddressForm.problem(element.text, AddressForm.listen) ?? AddressForm.listen
                 issues.add("listen \(problem)", at: element.node)
                 return nil
@@ -98,6 +118,17 @@ extension ConfigurationSections {
         }
         addressSources.listen = list.map { issues.place(of: $0.node) }
         if list.isEmpty { map.fail("listen", "must name at least one address") }
+    }
+
+    /// The path that the key has, as it is meant: `~` is the home directory, another relative one begins at the
+    /// configuration's. Nil if there is none, or with an issue.
+    func path(_ map: MapReader, _ key: String) -> String? {
+        guard let text = map.string(key) else { return nil }
+        guard let problem = TextFile.problem(spelling: text) else {
+            return TextFile.expand(text, in: directory, environment: environment)
+        }
+        map.fail(key, problem)
+        return nil
     }
 
     /// The address, with the path of a socket as it is meant: `~` is the home directory, another relative one begins at

@@ -67,7 +67,7 @@ struct ConfigurationSections {
         var rules: [HeaderRule] = []
         if let node = map.node("headers") {
             guard case .mapping(let mapping) = node else {
-                return map.fail("headers", "must be a map of names and values")
+                return map.fail("headers", "must be a map of names and values\(Self.withoutDashes(node))")
             }
             guard mapping.entries.count <= HeaderPolicy.maxRules else {
                 return map.fail("headers", "may name at most \(HeaderPolicy.maxRules)")
@@ -134,6 +134,12 @@ struct ConfigurationSections {
         return nil
     }
 
+    /// A list of maps where one map is meant, as other programs write it.
+    static func withoutDashes(_ node: YAMLNode?) -> String {
+        guard case .sequence? = node else { return "" }
+        return ": without dashes, as NAME: VALUE"
+    }
+
     /// A line without the colon behind its name has another colon further on.
     static func hint(ofHeader name: String) -> String {
         name.contains(" ") ? ": is a colon missing behind the name?" : ""
@@ -158,8 +164,11 @@ struct ConfigurationSections {
         var areReadable = true
         /// The path, and what the file holds; nil with an issue if it cannot be read.
         let file = { (key: String) -> (path: String, contents: CredentialFile?)? in
-            guard let text = map.string(key) else { return nil }
-            let path = TextFile.expand(text, in: directory, environment: environment)
+            guard map.node(key) != nil else { return nil }
+            guard let path = path(map, key) else {
+                areReadable = false
+                return nil
+            }
             let problem = TextFile.problem(path)
             if problem == nil, case .success(let bytes) = TextFile.bytes(path, limit: TextFile.maximumForeignSize) {
                 return (path, CredentialFile(bytes))
@@ -233,7 +242,7 @@ struct ConfigurationSections {
         guard let scheme = url.firstRange(of: "://") else { return false }
         let rest = url[scheme.upperBound...].prefix { !"/?#".contains($0) }
         let host = rest.lastIndex(of: "@").map { rest[rest.index(after: $0)...] } ?? rest
-        return Authority(String(host)) != nil
+        return Authority(String(host))?.fitsDNS ?? false
     }
 
     private func access(_ root: MapReader, _ configuration: inout ProxyConfiguration) {
@@ -268,8 +277,7 @@ struct ConfigurationSections {
             }
             configuration.access.origins = origins.map(\.text)
         }
-        if let text = map.string("key") {
-            let path = TextFile.expand(text, in: directory, environment: environment)
+        if let path = path(map, "key") {
             switch TextFile.read(path, limit: 4096) {
             case .failure(let problem): map.fail("key", "names a file that cannot be read: \(path): \(problem.text)")
             case .success(let secret):

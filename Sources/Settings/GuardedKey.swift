@@ -127,7 +127,7 @@ enum ForeignHand {
     /// The rest of a sentence, with what to run; nil if nobody but this user and root may.
     static func problem(_ path: String) -> String? {
         let real = TextFile.realPath(path)
-        let places = [path, real].map(TextFile.directory(of:))
+        let places = [path, real].map(ParentDirectory.of)
         return file(real) ?? directory(places[0]) ?? directory(places[1])
     }
 
@@ -139,7 +139,8 @@ enum ForeignHand {
         return "other users may write \(path): run chmod go-w \(CommandLines.quoted(path))"
     }
 
-    private static func directory(_ path: String) -> String? {
+    /// The same for the files in a directory.
+    static func directory(_ path: String) -> String? {
         var information = stat()
         guard stat(path, &information) == 0 else { return nil }
         guard isOurs(information) else { return "the directory \(path) belongs to another user" }

@@ -15,17 +15,26 @@ public struct LogStyle: Sendable {
     public let isTerminal: Bool
     /// The journal reads along, as text: it has a clock of its own, and takes how grave a line is from its beginning.
     public let isJournal: Bool
+    /// How wide the terminal is at the moment; nil where there is none, or it does not say.
+    private let terminalColumns: @Sendable () -> Int?
     /// Which proxy the lines are about.
     private var proxy: String?
     /// How wide the column of proxies is; 0 for none, when there is one proxy only.
     private var column = 0
     private let clock: LogClock
 
-    public init(format: LogFormat, isColoured: Bool, isTerminal: Bool = false, isJournal: Bool = false) {
+    public init(
+        format: LogFormat,
+        isColoured: Bool,
+        isTerminal: Bool = false,
+        isJournal: Bool = false,
+        terminalColumns: @escaping @Sendable () -> Int? = { nil }
+    ) {
         self.format = format
         self.isColoured = isColoured
         self.isTerminal = isTerminal
         self.isJournal = isJournal
+        self.terminalColumns = terminalColumns
         clock = LogClock(format)
     }
 
@@ -35,7 +44,8 @@ public struct LogStyle: Sendable {
             format: format,
             isColoured: hasColours(isTerminal: isTerminal, environment: environment),
             isTerminal: isTerminal,
-            isJournal: isJournal(environment)
+            isJournal: isJournal(environment),
+            terminalColumns: { isTerminal ? Terminal.columns(2) : nil }
         )
     }
 
@@ -113,9 +123,19 @@ public struct LogStyle: Sendable {
         }
     }
 
+    /// Ends what `begin` began. On a terminal a line that is too long for it goes on below what it says, and not below
+    /// the time: a person sees where lines begin, and no word is broken.
     func end(_ line: ByteBuffer) {
-        if format == .json { line.append("}") }
+        guard format == .text else { return line.append("}") }
+        guard let columns = terminalColumns(), line.count > columns else { return }
+        let text = String(decoding: line.readable, as: UTF8.self)
+        let folded = MessageLines.hanging(text, at: Self.textColumn + (column > 0 ? column + 1 : 0), width: columns)
+        line.clear()
+        line.append(folded)
     }
+
+    /// Behind `08:15:02.123 warning `.
+    private static let textColumn = 21
 
     /// A whole line: a message, and what programs read of it.
     func write(_ message: LogMessage, at time: Timestamp = .now(), to line: ByteBuffer) {

@@ -1,4 +1,5 @@
-/// Folds messages at the width of a terminal, which would break them within a word.
+/// Folds what people read at the width of their terminal, which would break it within a word. Columns are code points;
+/// what sets colours has none.
 public enum MessageLines {
     /// Narrower terminals break the lines themselves.
     private static let leastWidth = 40
@@ -6,32 +7,92 @@ public enum MessageLines {
     /// The text, with each line of prose in lines of at most `width` columns, as far as its words allow. A line to be
     /// run is not broken, and stands alone behind `Run:`. What is indented or has columns stays as it is.
     public static func folded(_ text: String, width: Int) -> String {
+        eachLine(of: text, longerThan: width) { line in
+            let isProse = line.first != " " && !line.contains("  ") && !line.lowercased().hasPrefix("usage:")
+            return isProse ? filled(parts(of: line), width) : String(line)
+        }
+    }
+
+    /// The same for lines that begin with a label or a moment: what follows it, in column `column`, goes on there. A
+    /// word that is too long for that, such as a path, has a line of its own, as far to the left as it must be.
+    public static func hanging(_ text: String, at column: Int, width: Int) -> String {
+        eachLine(of: text, longerThan: width) { filled(parts(of: $0), width, indentation: column) }
+    }
+
+    /// The values of one line, broken between them alone; all but the first line begin with blanks.
+    public static func row(
+        _ values: [String],
+        separator: String = "  ",
+        indentation: Int = 2,
+        width: Int = .max
+    ) -> String {
+        let isFoldable = width >= leastWidth
+        return filled(
+            values.map { ($0, false) },
+            isFoldable ? width : .max,
+            indentation: indentation,
+            separator: separator
+        )
+    }
+
+    private static func eachLine(of text: String, longerThan width: Int, _ fold: (Substring) -> String) -> String {
         guard width >= leastWidth else { return text }
         return text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            let isProse = line.first != " " && !line.contains("  ") && !line.lowercased().hasPrefix("usage:")
-            return line.unicodeScalars.count > width && isProse ? filled(parts(of: line), width) : String(line)
+            columns(line) > width ? fold(line) : String(line)
         }.joined(separator: "\n")
     }
 
-    /// The parts in lines of at most `width` columns, as far as none is longer; `indentation` begins each line but the
-    /// first. What stands alone has a line of its own.
+    /// The parts in lines of at most `width` columns, as far as none is longer. What stands alone has a line of its own.
+    /// `indentation` begins each line but the first, and less of it the line of what would not fit behind it.
     static func filled(
         _ parts: [(text: String, standsAlone: Bool)],
         _ width: Int,
-        indentation: String = ""
+        indentation: Int = 0,
+        separator: String = " "
     ) -> String {
         var lines: [String] = []
+        /// Where the last line ends.
+        var end = 0
         var standsAlone = false
         for part in parts {
-            let length = part.text.unicodeScalars.count
-            if let last = lines.last, !standsAlone, !part.standsAlone, last.unicodeScalars.count + 1 + length <= width {
-                lines[lines.count - 1] += " " + part.text
+            let length = columns(part.text)
+            let isEmpty = part.text.isEmpty
+            // What the terminal will break in any case may begin where it is, if that shows what it belongs to.
+            let isHopeless = length > width && indentation > 0 && !part.standsAlone
+            let fits = end + separator.count + length <= width || isHopeless
+            if !lines.isEmpty, isEmpty || !standsAlone && !part.standsAlone && fits {
+                if !isEmpty || fits { lines[lines.count - 1] += separator + part.text }
+                end += separator.count + length
+                if isHopeless { end %= width }
             } else {
-                lines.append((lines.isEmpty ? "" : indentation) + part.text)
+                let indent = lines.isEmpty ? 0 : min(indentation, max(width - length, 0))
+                trimEnd(&lines)
+                lines.append(String(repeating: " ", count: indent) + part.text)
+                end = indent + length
             }
-            standsAlone = part.standsAlone
+            if !isEmpty { standsAlone = part.standsAlone }
         }
         return lines.joined(separator: "\n")
+    }
+
+    private static func trimEnd(_ lines: inout [String]) {
+        while let last = lines.last, last.hasSuffix(" ") { lines[lines.count - 1].removeLast() }
+    }
+
+    /// Without what sets colours: from an escape to the letter that ends it.
+    private static func columns(_ text: some StringProtocol) -> Int {
+        var count = 0
+        var isColour = false
+        for scalar in text.unicodeScalars {
+            if scalar == "\u{1B}" {
+                isColour = true
+            } else if isColour {
+                isColour = scalar != "m"
+            } else {
+                count += 1
+            }
+        }
+        return count
     }
 
     /// The words, but for lines to be run, which are one: from `squire` behind a colon to the end of the clause.

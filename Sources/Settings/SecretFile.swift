@@ -67,7 +67,19 @@ extension LoadedConfiguration {
             case .environment, .command: break
             }
         }
-        return files.compactMap { name, path in path.flatMap { SecretFile.exposure(name, $0) } }
+        return files.compactMap { name, path in path.flatMap { SecretFile.exposure(name, $0) } } + socketExposures
+    }
+
+    /// Who may put a socket of their own in place of one gets what clients send.
+    private var socketExposures: [String] {
+        let asked = askedListeners + [askedInspector].compactMap(\.self)
+        return asked.compactMap { one in
+            // An abstract name is no file.
+            guard case .unix(let path) = one.address, !path.hasPrefix("@"),
+                let problem = ForeignHand.directory(ParentDirectory.of(path))
+            else { return nil }
+            return "\(one.key): another user's socket may take the place of \(one.address): \(problem)"
+        }
     }
 }
 

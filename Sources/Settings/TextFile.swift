@@ -87,14 +87,18 @@ public enum TextFile {
         return directory + "/" + path
     }
 
+    /// Why a path cannot be meant: `~root` is another's home directory to a shell, and would be a file of that name here.
+    /// Nil if nothing is.
+    static func problem(spelling path: String) -> String? {
+        let name = path.prefix { $0 != "/" }
+        guard name.hasPrefix("~"), name != "~" else { return nil }
+        return "begins with \(name): Squire looks up no other user's home directory. Write the path from / on; ~/ is "
+            + "your own home directory, and ./\(name) a file of that name"
+    }
+
     public static func home(_ environment: [String: String]) -> String {
         if let home = environment["HOME"], !home.isEmpty { return home }
         return getpwuid(geteuid()).map { String(cString: $0.pointee.pw_dir) } ?? "/"
-    }
-
-    public static func directory(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/") else { return "." }
-        return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
     /// The path without links, from the root on; as it stands, from the root on, if there is no such file.

@@ -1,5 +1,5 @@
 import Credentials
-import Crypto
+import Cryptography
 import Platform
 import Support
 
@@ -22,8 +22,8 @@ struct TrustedFiles {
         path = directory + "/trusted"
     }
 
-    static func digest(_ text: String) -> String {
-        Hexadecimal.text(Array(SHA256.hash(data: Array(text.utf8))))
+    static func digest(_ text: String) throws(CryptographyError) -> String {
+        Hexadecimal.text(try SHA256.hash(Array(text.utf8)))
     }
 
     func contains(_ entry: Entry) -> Bool { entries.contains(entry) }
@@ -56,7 +56,7 @@ struct TrustedFiles {
             ),
         ])
         let draft = path + ".new"
-        guard (try? SessionFile(path: path).makeDirectory()) != nil else { return false }
+        guard (try? ParentDirectory.make(for: path)) != nil else { return false }
         guard PrivateFile.create(draft, Array((document.serialized(pretty: true) + "\n").utf8)) else { return false }
         if rename(draft, path) == 0 { return true }
         unlink(draft)

@@ -12,7 +12,7 @@ public enum UsageLines {
     }
 
     private static func fold(_ line: Substring) -> String {
-        MessageLines.filled(parts(of: line).map { ($0, false) }, width, indentation: "         ")
+        MessageLines.filled(parts(of: line).map { ($0, false) }, width, indentation: 9)
     }
 
     /// The words, but for what belongs together: `[--header <'Name: value'> ...]`, `-- <command> ...`.

@@ -67,7 +67,7 @@ extension JSONValue {
             unsafe append(UnsafeRawBufferPointer(start: escape.utf8Start, count: escape.utf8CodeUnitCount))
         }
         var start = 0
-        for index in unsafe text.indices {
+        for index in text.indices {
             let byte = unsafe text[index]
             guard byte < 0x20 || byte == 0x7F || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
                 continue

@@ -19,6 +19,17 @@ import Testing
         #expect(Authority(text) == nil)
     }
 
+    @Test func dnsHasNamesOfSoManyLettersOnly() {
+        let label = String(repeating: "a", count: 63)
+        let longest = [label, label, label, String(repeating: "a", count: 61)].joined(separator: ".")
+        for name in ["localhost", "a.example.", "[::1]", "127.0.0.1", longest, longest + "."] {
+            #expect(Authority(name)?.fitsDNS == true, "\(name)")
+        }
+        for name in ["\(label)a.example", "a\(longest)", String(repeating: "a.", count: 4500) + "example"] {
+            #expect(Authority(name)?.fitsDNS == false, "\(name)")
+        }
+    }
+
     @Test func onlyExactLoopbackNamesCount() {
         for name in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]", "x.localhost"] {
             #expect(Authority(name)?.isLoopback == true)

@@ -59,6 +59,12 @@ import Upstream
         #expect(problem.status == status && problem.code == code && problem.proxyError == proxyError)
     }
 
+    /// The one fault of which a person can do something at once.
+    @Test func aRefusedConnectionIsAdvisedUpon() {
+        let problem = Problem(UpstreamError(kind: .unreachable, detail: "Nobody listens"))
+        #expect(problem.detail == "Nobody listens. Is it up, and are the upstream and proxy settings right?")
+    }
+
     @Test(
         arguments: [
             (.loginNeeded("It is over."), 401, .loginNeeded, nil), (.notRefreshable, 401, .loginNeeded, nil),

@@ -22,6 +22,42 @@ import Testing
         #expect(line(.text, isTerminal: true, level: .debug).hasSuffix("[00a7-12] 69da3547-204b"))
     }
 
+    /// A narrow terminal would break it within a word, and begin the rest below the time.
+    @Test func aTerminalGetsNoLineThatIsTooLong() {
+        let blanks = String(repeating: " ", count: 21)
+        #expect(
+            line(.text, isTerminal: true, columns: 80, "GET", "/api/customer-accounts/me") { $0.attempts = 2 }
+                == """
+                \(clock) info    GET    200      1.2 ms     498 B  sent twice (the
+                \(blanks)connection was lost), upstream 0.8 ms
+                \(blanks)/api/customer-accounts/me  [00a7-12] 69da3547-204b
+                """
+        )
+        let short = line(.text, isTerminal: true, columns: 80)
+        #expect(short == line(.text, isTerminal: true))
+        #expect(line(.json, isTerminal: true, columns: 80) == line(.json))
+        for width in [80, 100, 132] {
+            let lines = line(.text, isTerminal: true, columns: width, level: .debug, change: everything)
+                .split(separator: "\n")
+            #expect(lines.count > 1 && lines.allSatisfy { $0.count <= width }, "\(lines)")
+        }
+    }
+
+    @Test func messagesGoOnBelowWhatTheySay() {
+        let style = LogStyle(format: .text, isColoured: false, isTerminal: true, terminalColumns: { 80 })
+            .of(proxy: "menu", column: 6)
+        let log = MessageLog(level: .info, style: style)
+        let text = "There is no session. Run: squire login --config /home/somebody/menu.yaml --email"
+        let line = log.line(LogMessage(.warning, text), at: time)!
+        #expect(
+            String(decoding: line.readable, as: UTF8.self)
+                == """
+                \(clock) warning menu   There is no session. Run:
+                                          squire login --config /home/somebody/menu.yaml --email
+                """
+        )
+    }
+
     @Test func json() {
         #expect(
             line(.json)
@@ -313,6 +349,7 @@ import Testing
         _ format: LogFormat,
         isColoured: Bool = false,
         isTerminal: Bool = false,
+        columns: Int? = nil,
         level: Logger.Level = .info,
         _ method: String = "GET",
         _ target: String = "/api/x",
@@ -327,7 +364,12 @@ import Testing
         record.attempts = 1
         record.generation = 1
         change(&record)
-        let style = LogStyle(format: format, isColoured: isColoured, isTerminal: isTerminal)
+        let style = LogStyle(
+            format: format,
+            isColoured: isColoured,
+            isTerminal: isTerminal,
+            terminalColumns: { columns }
+        )
         let log = ExchangeLog(level: level, style: style)!
         let buffer = ByteBuffer(capacity: 64)
         let scratch = ByteBuffer(capacity: 64)

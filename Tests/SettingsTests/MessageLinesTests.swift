@@ -40,6 +40,68 @@ import Testing
     @Test("A terminal that says no width, or next to none, gets the lines as they are", arguments: [0, 1, 39, -1])
     func narrow(_ width: Int) { #expect(MessageLines.folded(Self.words, width: width) == Self.words) }
 
+    private static let row = "ok    DNS            a line in columns that is longer, of /a/path/that/is/long/itself, so"
+
+    @Test("What stands behind a label goes on below it, and a long word as far to the left as it must")
+    func hanging() {
+        #expect(
+            MessageLines.hanging(Self.row, at: 21, width: 50)
+                == """
+                ok    DNS            a line in columns that is
+                                     longer, of
+                                     /a/path/that/is/long/itself,
+                                     so
+                """
+        )
+        #expect(
+            MessageLines.hanging("--    session file   /home/somebody/.local/state/x.json, none", at: 21, width: 40)
+                == "--    session file\n     /home/somebody/.local/state/x.json,\n                     none"
+        )
+        #expect(
+            MessageLines.hanging("customer    \(String(repeating: "x", count: 90)) and more words", at: 12, width: 80)
+                == "customer    \(String(repeating: "x", count: 90)) and more words"
+        )
+        #expect(MessageLines.hanging("a    b", at: 5, width: 40) == "a    b")
+        #expect(MessageLines.hanging(Self.row, at: 21, width: 39) == Self.row)
+    }
+
+    @Test("A line to be run is whole in columns, too")
+    func hangingCommands() {
+        let line = "squire login --config a.yaml --email"
+        #expect(
+            MessageLines.hanging("--    session file   here, and no session yet. Run: \(line)", at: 21, width: 60)
+                == "--    session file   here, and no session yet. Run:\n                     \(line)"
+        )
+    }
+
+    @Test("Colours have no width")
+    func colours() {
+        let text = "\u{1B}[2m08:15:02.123\u{1B}[0m \u{1B}[34mnotice \u{1B}[0m one two three"
+        #expect(MessageLines.hanging(text, at: 21, width: 40) == text)
+        let long = "\(text) \u{1B}[36mfour\u{1B}[0m five"
+        let end = "\u{1B}[36mfour\u{1B}[0m\n" + String(repeating: " ", count: 21) + "five"
+        #expect(MessageLines.hanging(long, at: 21, width: 40) == "\(text) \(end)")
+    }
+
+    @Test("A row is broken between its values alone")
+    func rows() {
+        let values = ["usable", "a customer", "https://api.example.com", "/home/somebody/squire.yaml"]
+        #expect(MessageLines.row(values) == values.joined(separator: "  "))
+        #expect(
+            MessageLines.row(values, width: 50)
+                == "usable  a customer  https://api.example.com\n  /home/somebody/squire.yaml"
+        )
+        #expect(MessageLines.row(values, width: 1) == values.joined(separator: "  "))
+    }
+
+    @Test("In columns, too, nothing is lost, and no line is too long", arguments: 52...120)
+    func everyWidthInColumns(_ width: Int) {
+        let text = "\(Self.row). \(Self.words). Run: squire login --token -. \(Self.words)"
+        let folded = MessageLines.hanging(text, at: 21, width: width)
+        #expect(folded.split(whereSeparator: \.isWhitespace) == text.split(whereSeparator: \.isWhitespace))
+        #expect(folded.split(separator: "\n").allSatisfy { $0.count <= width && !$0.hasSuffix(" ") })
+    }
+
     @Test("Nothing is lost, and no line is longer than its words make it", arguments: 40...120)
     func everyWidth(_ width: Int) {
         let text = "\(Self.words). Run: squire login --token -. \(Self.words); \(Self.words): squire check --online"

@@ -42,6 +42,10 @@ import Testing
         ("ftp://a.example", "must be a URL of scheme"), ("", "must be a URL of scheme"),
         ("https://a.example/?q", "holds a query or a fragment"), ("http://a.example", "use https://"),
         ("https://a.example\nsession: {exec: [id]}", "must be a URL of scheme"),
+        ("api.example.com:8443", "did you mean https://api.example.com:8443?"),
+        ("https://u:secret@a.example", "take out what stands before the @"), ("https://b\u{FC}cher.example", "xn--"),
+        ("https://\(String(repeating: "a.", count: 127))example", "at most 253 characters"),
+        ("https://\(String(repeating: "a", count: 64)).example/v1", "63 between two dots"),
         ("https://a.example #", "must be a URL of scheme"), ("https://u:secret@a.example", "must be a URL of scheme"),
     ])
     func whatIsNoUpstreamIsRefused(_ upstream: String, _ reason: String) {

@@ -170,7 +170,7 @@ import Testing
         let path = String(cString: mkdtemp(&template)) + "/c.yaml"
         defer {
             unlink(path)
-            rmdir(TextFile.directory(of: path))
+            rmdir(ParentDirectory.of(path))
         }
         for (octets, words) in [
             (

@@ -1,32 +1,9 @@
 import Credentials
-import Crypto
-import CryptoExtras
+import Cryptography
 import Support
 import Testing
 
 @testable import TokenSources
-
-/// Made anew for each run.
-enum Keys {
-    static let ec = P256.Signing.PrivateKey()
-    static let rsa = try! _RSA.Signing.PrivateKey(keySize: .bits2048)
-
-    static let jwk: String = {
-        let part = { (bytes: [UInt8]) in JSONValue.string(Base64URL.encode(bytes)) }
-        let point = Array(ec.publicKey.rawRepresentation)
-        return JSONValue.object([
-            .init("kty", .string("EC")), .init("crv", .string("P-256")), .init("kid", .string("k1")),
-            .init("x", part(Array(point[..<32]))), .init("y", part(Array(point[32...]))),
-            .init("d", part(Array(ec.rawRepresentation))),
-        ]).serialized()
-    }()
-
-    static let serviceAccount = JSONValue.object([
-        .init("type", .string("service_account")), .init("private_key_id", .string("k2")),
-        .init("private_key", .string(rsa.pkcs8PEMRepresentation)), .init("client_email", .string("a@b.example")),
-        .init("token_uri", .string("https://oauth2.example.com/token")),
-    ]).serialized()
-}
 
 @Suite struct AssertionTests {
     private static let good = FakeServer.Answer.json(#"{"access_token":"new","expires_in":3600}"#)
@@ -36,24 +13,18 @@ enum Keys {
         var header = JSONValue.null
         var claims = JSONValue.null
         var isValid = false
+        private static let ec = try? PrivateKey(pem: Keys.ec)
+        private static let rsa = try? PrivateKey(pem: Keys.rsa)
 
         init(_ assertion: String?) {
             let parts = (assertion ?? "").split(separator: ".").map(String.init)
             guard parts.count == 3, let signature = Base64URL.decode(parts[2]) else { return }
             header = Base64URL.decode(parts[0]).flatMap { JSONValue(parsing: $0) } ?? .null
             claims = Base64URL.decode(parts[1]).flatMap { JSONValue(parsing: $0) } ?? .null
-            let digest = SHA256.hash(data: Array("\(parts[0]).\(parts[1])".utf8))
+            let input = Array("\(parts[0]).\(parts[1])".utf8)
             switch header["alg"]?.string {
-            case "ES256":
-                isValid =
-                    (try? P256.Signing.ECDSASignature(rawRepresentation: signature))
-                    .map { Keys.ec.publicKey.isValidSignature($0, for: digest) } ?? false
-            case "RS256":
-                isValid = Keys.rsa.publicKey.isValidSignature(
-                    _RSA.Signing.RSASignature(rawRepresentation: signature),
-                    for: digest,
-                    padding: .insecurePKCS1v1_5
-                )
+            case "ES256": isValid = Self.ec?.verifies(signature, of: input) ?? false
+            case "RS256": isValid = Self.rsa?.verifies(signature, of: input) ?? false
             default: break
             }
         }
@@ -62,10 +33,12 @@ enum Keys {
     @Test(
         "A key is read in each of its forms",
         arguments: [
-            (Keys.ec.pemRepresentation, "ES256"), (Keys.rsa.pemRepresentation, "RS256"),
-            (Keys.rsa.pkcs8PEMRepresentation, "RS256"), (Keys.jwk, "ES256"), (Keys.serviceAccount, "RS256"),
-            ("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n" + Keys.ec.pemRepresentation, "ES256"),
-            (Keys.ec.pemRepresentation.replacingAll("\n", with: "\r\n"), "ES256"),
+            (Keys.ec, "ES256"), (Keys.ecSEC1, "ES256"), (Keys.rsaPKCS1, "RS256"), (Keys.rsa, "RS256"),
+            (Keys.jwk, "ES256"), (Keys.serviceAccount, "RS256"), (Keys.rsaJWK(["n", "e", "d"]), "RS256"),
+            (Keys.rsaJWK(["n", "e", "d", "p", "q"]), "RS256"),
+            (Keys.rsaJWK(["n", "e", "d", "p", "q", "dp", "dq", "qi"]), "RS256"),
+            ("-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n" + Keys.ec, "ES256"),
+            (Keys.ec.replacingAll("\n", with: "\r\n"), "ES256"),
         ] as [(String, String)]
     )
     func forms(_ text: String, _ algorithm: String) throws {
@@ -79,7 +52,7 @@ enum Keys {
             ("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n", "cut"),
             ("-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----", "neither"),
             ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nc2VjcmV0\n-----END ENCRYPTED PRIVATE KEY-----", "pass phrase"),
-            (P384.Signing.PrivateKey().pemRepresentation, "neither"),
+            (Keys.ec384, "neither"), (Keys.shortRSA, "neither"),
             (#"{"kty":"RSA","n":"AQAB","e":"AQAB"}"#, "missing"),
             (#"{"kty":"EC","crv":"P-384","d":"c2VjcmV0"}"#, "neither"),
             (#"{"kty":"oct","k":"c2VjcmV0"}"#, "no private"),
@@ -96,11 +69,37 @@ enum Keys {
         }
     }
 
+    /// Made by swift-crypto, which signed before.
+    @Test("RS256 is what it was, whatever form the key has")
+    func known() throws {
+        let assertion = ClientAssertion(
+            issuer: "svc",
+            subject: "svc",
+            audience: "https://login.example.com/token",
+            scope: "read",
+            keyID: "k1",
+            lifetime: 180
+        )
+        let expected =
+            "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6ImsxIn0.eyJpc3MiOiJzdmMiLCJzdWIiOiJzdmMiLCJhdWQiOiJo"
+            + "dHRwczovL2xvZ2luLmV4YW1wbGUuY29tL3Rva2VuIiwiaWF0IjoxNzk1NTE0NDAwLCJleHAiOjE3OTU1MTQ1ODAsImp0aSI6"
+            + "IkFBQUFBQUFBQUFBQUFBQUFBQUFBQUEiLCJzY29wZSI6InJlYWQifQ.HKER0QOPKOIdha2yWWr1svy78XXf4w4hsnmeBPJZn"
+            + "1t7tdjOi98k1NrzfUuH1HMRawg7c45y1T0bh0MuZ8KommxI8-WsZcx26Nsy23nq442FsAYxsUGN7fURD1rPQFL0ZBloLmXfE"
+            + "SF_Om7U2SMPc5UTuRK2PGBNCwkdjgNUi_nZGksIMVHpmwX1RHe2gZss0qaUZVWvxN6Xs3HiSJUfWIcmIuu_-mtP5LDT9jjGx"
+            + "wmcpF650OjJZAUuGhzHUZHMiPKr8fK-BULe8qKyE52xF_ih54x86PRvu3KC4-4wNEeG1pA3xIwIC1kbWXcC0kaRXzyIffOJE"
+            + "CMt8Pykhpnb4A"
+        for text in [Keys.rsa, Keys.rsaPKCS1, Keys.rsaJWK(["n", "e", "d"])] {
+            let identifier = String(repeating: "A", count: 22)
+            #expect(
+                try assertion.signed(with: try SigningKey(text), now: 1_795_514_400, identifier: identifier) == expected
+            )
+        }
+    }
+
     @Test(
         "private-key-jwt is signed anew for each request",
         arguments: [
-            (Keys.ec.pemRepresentation, "ES256", nil), (Keys.rsa.pemRepresentation, "RS256", nil),
-            (Keys.jwk, "ES256", "k1"),
+            (Keys.ec, "ES256", nil), (Keys.rsa, "RS256", nil), (Keys.jwk, "ES256", "k1"),
         ] as [(String, String, String?)]
     )
     func privateKeyJWT(_ key: String, _ algorithm: String, _ keyID: String?) {
@@ -163,7 +162,7 @@ enum Keys {
     @Test("A key that is none, or for another algorithm, is said and nothing is sent")
     func wrongKey() {
         let server = FakeServer(["/token": [Self.good]])
-        for (text, algorithm) in [("secret", nil), (Keys.ec.pemRepresentation, OAuthConfiguration.Algorithm.rs256)] {
+        for (text, algorithm) in [("secret", nil), (Keys.ec, OAuthConfiguration.Algorithm.rs256)] {
             var signing = OAuthConfiguration.AssertionSigning(key: .plain(text))
             signing.algorithm = algorithm
             let source = OAuthSource(server.endpoint { $0.grant = .jwtBearer(.init(signing: signing)) })
@@ -179,7 +178,7 @@ enum Keys {
 
     private static func source(_ server: FakeServer) -> OAuthSource {
         OAuthSource(
-            server.endpoint { $0.grant = .jwtBearer(.init(signing: .init(key: .plain(Keys.ec.pemRepresentation)))) }
+            server.endpoint { $0.grant = .jwtBearer(.init(signing: .init(key: .plain(Keys.ec)))) }
         )
     }
 

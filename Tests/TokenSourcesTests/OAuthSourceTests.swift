@@ -1,5 +1,4 @@
 import Credentials
-import Crypto
 import Testing
 import Threads
 import Upstream
@@ -110,7 +109,7 @@ import Upstream
         let server = FakeServer(["/token": [answer]])
         _ = OAuthSource(server.endpoint { $0.authentication = .secret(Self.secret, form: nil) }).get(Self.held)
         _ = OAuthSource(
-            server.endpoint { $0.authentication = .privateKeyJWT(.init(key: .plain(Keys.ec.pemRepresentation))) }
+            server.endpoint { $0.authentication = .privateKeyJWT(.init(key: .plain(Keys.ec))) }
         ).get(Self.held)
         #expect(server.asked.count == 2)
     }

@@ -93,8 +93,7 @@ public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
             self = .tcp(host: "localhost", port: port)
             return
         }
-        if text.hasPrefix("unix:") {
-            let path = String(text.dropFirst(5))
+        if let path = UnixSpelling.path(text) {
             // Addresses are printed, a line each.
             guard !path.isEmpty, path.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { return nil }
             self = .unix(path: path)
@@ -107,7 +106,7 @@ public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .tcp(let host, let port): SocketAddress(host: host, port: port).description
-        case .unix(let path): "unix:\(path)"
+        case .unix(let path): UnixSpelling.text(path)
         }
     }
 

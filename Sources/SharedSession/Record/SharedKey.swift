@@ -1,4 +1,4 @@
-import Crypto
+import Cryptography
 import Platform
 
 /// Names a key of the fleet without revealing it: the first 32 bits of SHA-256("squire kid", key). In a record they are
@@ -16,8 +16,8 @@ public struct SharedKeyID: Hashable, Sendable, CustomStringConvertible {
         self.value = value
     }
 
-    init(of key: [UInt8]) {
-        let digest = SHA256.hash(data: Array("squire kid".utf8) + key)
+    init(of key: [UInt8]) throws(CryptographyError) {
+        let digest = try SHA256.hash(Array("squire kid".utf8) + key)
         value = digest.prefix(4).reduce(0) { $0 << 8 | UInt32($1) }
     }
 
@@ -32,19 +32,18 @@ struct SharedKey: Sendable, CustomStringConvertible, CustomReflectable {
     private let secret: SymmetricKey
 
     /// Nil unless there are 32 octets.
-    init?(_ bytes: [UInt8]) {
+    init?(_ bytes: [UInt8]) throws(CryptographyError) {
         guard bytes.count == Self.count else { return nil }
-        id = SharedKeyID(of: bytes)
-        secret = SymmetricKey(data: bytes)
+        id = try SharedKeyID(of: bytes)
+        secret = SymmetricKey(bytes)
     }
 
     /// What seals the records of the session `name` (RFC 5869).
-    func sealing(_ name: String) -> SymmetricKey {
-        HKDF<SHA256>.deriveKey(
-            inputKeyMaterial: secret,
+    func sealing(_ name: String) throws(CryptographyError) -> SymmetricKey {
+        try HKDFSHA256.key(
+            from: secret,
             salt: Array(name.utf8),
-            info: Array("squire shared session v1".utf8),
-            outputByteCount: 32
+            info: Array("squire shared session v1".utf8)
         )
     }
 

@@ -17,6 +17,7 @@ extension SharedKeyFile {
     /// nothing, and through no link.
     public static func create(_ path: String) throws(Problem) -> SharedKeyFile {
         let text = Array((newLine() + "\n").utf8)
+        let result = try SharedKeyFile(parsing: text)
         let file = try newFile(path)
         do throws(Problem) {
             try fill(file, text)
@@ -24,8 +25,9 @@ extension SharedKeyFile {
             unlink(path)
             throw error
         }
-        synchronizeDirectory(of: path)
-        return try SharedKeyFile(parsing: text)
+        // Best effort: some file systems have no such thing, and the file itself is there.
+        try? ParentDirectory.synchronize(of: path)
+        return result
     }
 
     /// Adds a new key as the last line: it opens, and seals nothing yet. The file is replaced at once, behind a link
@@ -49,7 +51,7 @@ extension SharedKeyFile {
             guard text.count <= maxBytes else { throw .tooManyKeys }
             try fill(file, text)
             guard rename(partial, place) == 0 else { throw .unwritable(errno) }
-            synchronizeDirectory(of: place)
+            try? ParentDirectory.synchronize(of: place)
             return result
         } catch {
             unlink(partial)
@@ -71,13 +73,5 @@ extension SharedKeyFile {
         guard fchmod(file.number, 0o600) == 0, file.writeAll(bytes), file.synchronize() else {
             throw .unwritable(errno)
         }
-    }
-
-    /// Best effort: some file systems have no such thing, and the file itself is there.
-    private static func synchronizeDirectory(of path: String) {
-        let end = path.lastIndex(of: "/")
-        let directory = end.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        guard let handle = try? FileDescriptor.open(directory, O_RDONLY | O_DIRECTORY) else { return }
-        _ = handle.synchronize()
     }
 }

@@ -1,3 +1,4 @@
+import Cryptography
 public import Platform
 import Support
 
@@ -18,6 +19,8 @@ public struct SharedKeyFile: Sendable, CustomStringConvertible, CustomReflectabl
         case exists
         /// Another command is changing it, or was ended while it did: its unfinished file is named.
         case inChange(String)
+        /// The system's cryptography does not work.
+        case unavailable
         /// The value is `errno`.
         case unwritable(Int32)
 
@@ -36,6 +39,7 @@ public struct SharedKeyFile: Sendable, CustomStringConvertible, CustomReflectabl
                 "is there already, and is not overwritten: without its keys nobody can open the shared session"
             case .inChange(let path):
                 "is being changed: \(path) is there. If no other command is at work, remove that one"
+            case .unavailable: "cannot be used: \(CryptographyError.unavailable)"
             case .unwritable(let code): "cannot be written: \(String(cString: strerror(code)))"
             }
         }
@@ -77,7 +81,7 @@ public struct SharedKeyFile: Sendable, CustomStringConvertible, CustomReflectabl
         for (index, line) in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
             let text = Self.trimmed(line)
             guard !text.isEmpty else { continue }
-            guard let decoded = Base64.decode(String(decoding: text, as: UTF8.self)), let key = SharedKey(decoded)
+            guard let decoded = Base64.decode(String(decoding: text, as: UTF8.self)), let key = try Self.key(decoded)
             else {
                 throw .badLine(index + 1)
             }
@@ -87,6 +91,14 @@ public struct SharedKeyFile: Sendable, CustomStringConvertible, CustomReflectabl
         }
         guard !keys.isEmpty else { throw .empty }
         self.keys = keys
+    }
+
+    private static func key(_ bytes: [UInt8]) throws(Problem) -> SharedKey? {
+        do throws(CryptographyError) {
+            return try SharedKey(bytes)
+        } catch {
+            throw .unavailable
+        }
     }
 
     /// Without blanks, and the carriage return of some editors, at its ends.

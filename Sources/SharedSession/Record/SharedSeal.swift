@@ -1,5 +1,5 @@
 public import Credentials
-import Crypto
+import Cryptography
 import Support
 
 /// Seals and opens the records of one shared session: ChaCha20-Poly1305 (RFC 8439) with a random nonce, by a key that
@@ -26,6 +26,8 @@ public struct SharedSeal: Sendable {
         case forged
         /// It opens, and holds no session that this version can read.
         case content
+        /// The system's cryptography failed.
+        case failed
 
         /// The rest of a sentence that begins with "the shared record". `file` is the key file.
         public func text(_ file: String) -> String {
@@ -33,6 +35,7 @@ public struct SharedSeal: Sendable {
             case .unknownKey(let id): "is sealed with key \(id), which is not in \(file)"
             case .forged: "does not open: somebody changed it, or it is that of another session"
             case .content: "opens, and holds no session that this Squire can read"
+            case .failed: "cannot be opened: \(CryptographyError.unavailable)"
             }
         }
     }
@@ -45,12 +48,15 @@ public struct SharedSeal: Sendable {
 
     /// The key in the engine.
     private let place: String
-    private let keys: [(id: SharedKeyID, key: SymmetricKey)]
+    private let keys: [SharedKey]
+    /// The session's, of which the keys that seal are made.
+    private let name: String
 
     /// `name` is the session's, `place` its key in the engine.
     public init(name: String, place: String, _ file: SharedKeyFile) {
         self.place = place
-        keys = file.keys.map { ($0.id, $0.sealing(name)) }
+        self.name = name
+        keys = file.keys
     }
 
     /// A record in that state, which is no tombstone's, as a new write.
@@ -76,33 +82,31 @@ public struct SharedSeal: Sendable {
         _ identity: SharedIdentity,
         _ state: SharedRecord.State
     ) throws(SealProblem) -> SharedRecord {
-        guard let (id, key) = keys.first else { throw .failed }
-        guard bytes.count <= SharedRecord.maxSealed - Self.overhead else { throw .tooLong }
-        let data = associatedData(identity, state, id)
-        guard let box = try? ChaChaPoly.seal(bytes, using: key, authenticating: data) else { throw .failed }
-        return SharedRecord(
-            identity: identity,
-            state: state,
-            write: .random(),
-            keyID: id,
-            sealed: Array(box.combined)
-        )
+        guard let key = keys.first else { throw .failed }
+        guard bytes.count <= SharedRecord.maxSealed - ChaCha20Poly1305.overhead else { throw .tooLong }
+        let data = associatedData(identity, state, key.id)
+        do throws(CryptographyError) {
+            let sealed = try ChaCha20Poly1305.seal(bytes, with: try key.sealing(name), authenticating: data)
+            return SharedRecord(identity: identity, state: state, write: .random(), keyID: key.id, sealed: sealed)
+        } catch {
+            throw .failed
+        }
     }
 
-    /// Nonce and tag.
-    private static let overhead = 12 + 16
-
     public func open(_ record: SharedRecord) throws(OpenProblem) -> Content {
-        guard let (id, key) = keys.first(where: { $0.id == record.keyID }) else { throw .unknownKey(record.keyID) }
-        let data = associatedData(record.identity, record.state, id)
-        guard let box = try? ChaChaPoly.SealedBox(combined: record.sealed),
-            let opened = try? ChaChaPoly.open(box, using: key, authenticating: data)
-        else { throw .forged }
+        guard let key = keys.first(where: { $0.id == record.keyID }) else { throw .unknownKey(record.keyID) }
+        let data = associatedData(record.identity, record.state, key.id)
+        let opened: [UInt8]
+        do throws(CryptographyError) {
+            opened = try ChaCha20Poly1305.open(record.sealed, with: try key.sealing(name), authenticating: data)
+        } catch {
+            throw error == .forged ? .forged : .failed
+        }
         if record.state == .none {
             guard opened.isEmpty else { throw .content }
             return .tombstone
         }
-        guard let session = SealedSession(parsing: Array(opened)) else { throw .content }
+        guard let session = SealedSession(parsing: opened) else { throw .content }
         return .session(session)
     }
 

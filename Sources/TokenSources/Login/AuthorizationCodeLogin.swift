@@ -54,9 +54,9 @@ public final class AuthorizationCodeLogin {
     private let listener: LoopbackRedirect?
 
     /// Listens, where the redirect URI is this machine. `admits` decides about a connection that was accepted, before
-    /// anything is read from it. Throws `SystemError`.
+    /// anything is read from it. Throws `SystemError`, or `CryptographyError`.
     public convenience init(_ request: Request, admits: @escaping @Sendable (_ descriptor: Int32) -> Bool) throws {
-        try self.init(request, proof: ProofKey(), state: RandomText.state(), admits: admits)
+        try self.init(request, proof: try ProofKey(), state: RandomText.state(), admits: admits)
     }
 
     init(

@@ -1,4 +1,4 @@
-import Crypto
+public import Cryptography
 import Support
 
 /// What proves that whoever redeems a code is who asked for it (RFC 7636). Lives in memory only, for one login.
@@ -11,17 +11,17 @@ public struct ProofKey: Sendable, CustomStringConvertible, CustomReflectable {
     /// What the challenge is made by. `plain` is never used: it protects nothing where the request can be read.
     public static let method = "S256"
 
-    public init() {
-        self.init(random: RandomText.bytes(32))
+    public init() throws(CryptographyError) {
+        try self.init(random: RandomText.bytes(32))
     }
 
-    init(random: [UInt8]) {
-        self.init(verifier: Base64URL.encode(random))
+    init(random: [UInt8]) throws(CryptographyError) {
+        try self.init(verifier: Base64URL.encode(random))
     }
 
-    init(verifier: String) {
+    init(verifier: String) throws(CryptographyError) {
         self.verifier = verifier
-        challenge = Base64URL.encode(Array(SHA256.hash(data: Array(verifier.utf8))))
+        challenge = Base64URL.encode(try SHA256.hash(Array(verifier.utf8)))
     }
 
     public var description: String { "(proof key)" }

@@ -1,16 +1,10 @@
-import Crypto
-import CryptoExtras
+import Cryptography
 import HTTP1
 import Support
 
 /// A private key that assertions are signed with, and what its file says beside it. Never shown.
 public struct SigningKey: Sendable {
-    enum Kind: Sendable {
-        case rsa(_RSA.Signing.PrivateKey)
-        case p256(P256.Signing.PrivateKey)
-    }
-
-    let kind: Kind
+    let key: PrivateKey
     /// `kid` of a JSON Web Key, `private_key_id` of a service account.
     public let keyID: String?
     /// `client_email` of a service account.
@@ -29,18 +23,18 @@ public struct SigningKey: Sendable {
     public init(_ text: String) throws(Problem) {
         let start = text.utf8.first { $0 > 0x20 && $0 < 0x80 }
         guard start == UInt8(ascii: "{") else {
-            kind = try Self.pem(text)
+            key = try Self.pem(text)
             (keyID, issuer, tokenEndpoint) = (nil, nil, nil)
             return
         }
         guard let json = JSONValue(parsing: Array(text.utf8)) else { throw Problem(description: "it is not JSON") }
         if let pem = json["private_key"]?.string {
-            kind = try Self.pem(pem)
+            key = try Self.pem(pem)
             keyID = json["private_key_id"]?.string
             issuer = json["client_email"]?.string
             tokenEndpoint = json["token_uri"]?.string
         } else {
-            kind = try Self.jwk(json)
+            key = try Self.jwk(json)
             keyID = json["kid"]?.string
             (issuer, tokenEndpoint) = (nil, nil)
         }
@@ -48,7 +42,7 @@ public struct SigningKey: Sendable {
 
     /// The algorithm for the kind of the key.
     public var algorithm: OAuthConfiguration.Algorithm {
-        switch kind {
+        switch key.kind {
         case .rsa: .rs256
         case .p256: .es256
         }
@@ -56,14 +50,8 @@ public struct SigningKey: Sendable {
 
     /// The signature of `input` by `algorithm` (RFC 7518 section 3).
     func signature(of input: [UInt8]) throws(Problem) -> [UInt8] {
-        do {
-            switch kind {
-            case .rsa(let key):
-                let signature = try key.signature(for: SHA256.hash(data: input), padding: .insecurePKCS1v1_5)
-                return signature.withUnsafeBytes { Array($0) }
-            case .p256(let key):
-                return Array(try key.signature(for: SHA256.hash(data: input)).rawRepresentation)
-            }
+        do throws(CryptographyError) {
+            return try key.signature(of: input)
         } catch {
             throw Problem(description: "it cannot sign")
         }
@@ -71,7 +59,7 @@ public struct SigningKey: Sendable {
 
     // MARK: Forms
 
-    private static func pem(_ text: String) throws(Problem) -> Kind {
+    private static func pem(_ text: String) throws(Problem) -> PrivateKey {
         let lines = text.utf8.split(omittingEmptySubsequences: true) { $0 == 0x0A || $0 == 0x0D }
             .map { String(decoding: $0, as: UTF8.self).trimmingEnd() }
         guard let start = lines.firstIndex(where: { $0.hasPrefix("-----BEGIN ") && $0.hasSuffix("PRIVATE KEY-----") })
@@ -84,34 +72,33 @@ public struct SigningKey: Sendable {
             throw Problem(description: "it is protected by a pass phrase, which nobody is asked for")
         }
         let pem = block.joined(separator: "\n") + "\n"
-        if let key = try? P256.Signing.PrivateKey(pemRepresentation: pem) { return .p256(key) }
-        if let key = try? _RSA.Signing.PrivateKey(pemRepresentation: pem) { return .rsa(key) }
-        throw Problem(description: unusable)
+        return try usable { () throws(CryptographyError) in try PrivateKey(pem: pem) }
     }
 
     private static let unusable = "it is neither an RSA key of at least 2048 bits nor one of the curve P-256"
 
-    private static func jwk(_ json: JSONValue) throws(Problem) -> Kind {
+    private static func usable(_ make: () throws(CryptographyError) -> PrivateKey) throws(Problem) -> PrivateKey {
+        do throws(CryptographyError) {
+            return try make()
+        } catch {
+            throw Problem(description: unusable)
+        }
+    }
+
+    private static func jwk(_ json: JSONValue) throws(Problem) -> PrivateKey {
         let number = { (name: String) in json[name]?.string.flatMap { Base64URL.decode($0) } }
         switch json["kty"]?.string {
         case "EC":
-            guard json["crv"]?.string == "P-256", let d = number("d"),
-                let key = try? P256.Signing.PrivateKey(rawRepresentation: d)
-            else { throw Problem(description: unusable) }
-            return .p256(key)
+            guard json["crv"]?.string == "P-256", let d = number("d") else { throw Problem(description: unusable) }
+            return try usable { () throws(CryptographyError) in try PrivateKey(p256: d) }
         case "RSA":
             guard let n = number("n"), let e = number("e"), let d = number("d"), n.count <= 2048 else {
                 throw Problem(description: "it is a public key, or cut: d is missing")
             }
-            if let p = number("p"), let q = number("q"),
-                let key = try? _RSA.Signing.PrivateKey(n: n, e: e, d: d, p: p, q: q)
-            {
-                return .rsa(key)
+            // The primes would make signing faster, which is done once for a token, and are one more thing to believe.
+            return try usable { () throws(CryptographyError) in
+                try PrivateKey(rsa: .init(modulus: n, exponent: e, privateExponent: d))
             }
-            guard let key = try? _RSA.Signing.PrivateKey._createFromNumbers(n: n, e: e, d: d) else {
-                throw Problem(description: unusable)
-            }
-            return .rsa(key)
         default:
             throw Problem(description: "it holds no private key: \(forms) is expected")
         }

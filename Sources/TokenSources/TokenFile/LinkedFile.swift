@@ -25,7 +25,7 @@ enum LinkedFile {
             }
             let entry = Entry(directory: current.isEmpty ? "/" : current, name: part)
             let next = "\(current)/\(part)"
-            if let target = target(of: next) {
+            if let target = Directory.link(next) {
                 entries.append(entry)
                 links += 1
                 guard links <= maxLinks else { return entries }
@@ -48,13 +48,5 @@ enum LinkedFile {
         guard !path.hasPrefix("/"), let current = getcwd(nil, 0) else { return path }
         defer { free(current) }
         return String(cString: current) + "/" + path
-    }
-
-    /// Where a link leads; nil if it is none.
-    private static func target(of path: String) -> String? {
-        var bytes = [CChar](repeating: 0, count: 4096)
-        let count = readlink(path, &bytes, bytes.count)
-        guard count > 0 else { return nil }
-        return String(decoding: bytes.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 }

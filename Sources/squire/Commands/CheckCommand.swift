@@ -76,7 +76,7 @@ private final class CheckOutput {
     private(set) var fault: CheckLine.Fault?
 
     func show(_ line: CheckLine) {
-        Output.line(line.description)
+        Output.say(line.description, column: CheckLine.textColumn)
         // That the API cannot be reached is what a script must know first.
         if let found = line.fault, fault == nil || found == .unreachable { fault = found }
     }

@@ -101,8 +101,7 @@ struct DemoCommand: ParsableCommand {
     private static func examples(_ url: String) -> [(command: String, words: String)] {
         let curl = { (options: [String], path: String) in
             let place =
-                url.hasPrefix("unix:")
-                ? ["--unix-socket", String(url.dropFirst(5)), "http://localhost\(path)"] : [url + path]
+                UnixSpelling.path(url).map { ["--unix-socket", $0, "http://localhost\(path)"] } ?? [url + path]
             return (["curl"] + options + place).map(CommandLines.quoted).joined(separator: " ")
         }
         return [

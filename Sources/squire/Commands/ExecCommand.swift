@@ -108,7 +108,7 @@ struct ExecCommand: ParsableCommand {
     private func runChild(_ url: String) throws -> Int32 {
         // The names that the command may use are those of this proxy, not of one around it.
         unsetenv("SQUIRE_SOCKET")
-        let socket = url.hasPrefix("unix:") ? String(url.dropFirst(5)) : nil
+        let socket = UnixSpelling.path(url)
         for name in ["SQUIRE_URL"] + env { setenv(name, socket == nil ? url : "http://localhost", 1) }
         // The command may go elsewhere.
         if let socket { setenv("SQUIRE_SOCKET", RealPath.of(socket) ?? socket, 1) }

@@ -45,7 +45,7 @@ struct ExplainCommand: ParsableCommand {
         case nil: throw ExitFailure.malformed("squire: that is not a request")
         case .refused(let problem)?: throw refuse(problem)
         case .preflight?:
-            Output.line("access      answered by Squire: the origin is one of access.origins, and may send this")
+            Output.labelled("access      answered by Squire: the origin is one of access.origins, and may send this")
         case .allowed(let forwarding)?: show(forwarding)
         }
     }
@@ -64,9 +64,9 @@ struct ExplainCommand: ParsableCommand {
 
     /// Says so, and gives the end of the process.
     private func refuse(_ problem: Problem) -> ExitCode {
-        Output.line("access      refused: \(problem.status) \(problem.code.rawValue): \(problem.detail)")
+        Output.labelled("access      refused: \(problem.status) \(problem.code.rawValue): \(problem.detail)")
         if problem.status == 400, let hint = missingSlash {
-            Output.line("            a leading / is missing: squire explain \(method) \(hint)")
+            Output.labelled("            a leading / is missing: squire explain \(method) \(hint)")
         }
         return ExitCode(1)
     }
@@ -80,27 +80,34 @@ struct ExplainCommand: ParsableCommand {
     }
 
     private func show(_ forwarding: Explanation.Forwarding) {
-        Output.line("access      allowed")
+        Output.labelled("access      allowed")
         let because = forwarding.route.because.map { ", \($0)" } ?? ""
-        Output.line("route       \(forwarding.route.kind.rawValue)\(because)")
-        Output.line("upstream    \(forwarding.upstream)")
-        Output.line("cookies     \(forwarding.cookies)")
-        Output.line("token       \(forwarding.token.text)")
+        Output.labelled("route       \(forwarding.route.kind.rawValue)\(because)")
+        Output.labelled("upstream    \(forwarding.upstream)")
+        Output.labelled("cookies     \(forwarding.cookies)")
+        Output.labelled("token       \(forwarding.token.text)")
         Output.line("")
         Output.line("  \(forwarding.requestLine)")
-        for field in forwarding.fields { Output.line("  \(Self.line(field))") }
+        for field in forwarding.fields {
+            // The field as it would be sent is never broken: what is said of it may go below.
+            let line = "  " + (field.what == .removed ? "removed: \(field.name)" : Self.line(field))
+            Output.row([line, Self.note(field)].compactMap(\.self), separator: "    ", indentation: 6)
+        }
     }
 
     private static func line(_ field: Explanation.Field) -> String {
-        let line = "\(field.name): \(field.secret ?? field.value)"
+        "\(field.name): \(field.secret ?? field.value)"
+    }
+
+    private static func note(_ field: Explanation.Field) -> String? {
         switch field.what {
-        case .removed: return "removed: \(field.name)    (\(field.why ?? ""))"
+        case .removed: return "(\(field.why ?? ""))"
         case .set, .replaced:
-            if field.isToken { return line + "    (\(field.why ?? ""), \(field.source ?? ""))" }
-            return line + "    (\(field.what.rawValue): \(field.source ?? ""))"
-        case .kept: return line + (field.why.map { "    (\($0))" } ?? "")
+            if field.isToken { return "(\(field.why ?? ""), \(field.source ?? ""))" }
+            return "(\(field.what.rawValue): \(field.source ?? ""))"
+        case .kept: return field.why.map { "(\($0))" }
         // What every request has needs no word.
-        case .made: return line
+        case .made: return nil
         }
     }
 }

@@ -61,7 +61,7 @@ struct InitCommand: ParsableCommand {
         let new = try self.new()
         let path = config ?? ConfigurationLoader.unaskedName
         // What a page says to write into may not be there yet. One that cannot be had is said by the writing.
-        try? SessionFile(path: path).makeDirectory()
+        try? ParentDirectory.make(for: path)
         do throws(SystemError) {
             try new.write(to: path)
         } catch {
@@ -71,13 +71,7 @@ struct InitCommand: ParsableCommand {
     }
 
     private func new() throws -> NewConfiguration {
-        var preset: Profile?
-        if let profile {
-            preset = Profile.named(profile)
-            if preset == nil {
-                throw ExitFailure.usage("squire: there is no preset \"\(profile)\"\(Profile.hint(for: profile))")
-            }
-        }
+        let preset = try profile.map(ProfileCommand.preset)
         do throws(NewConfiguration.Refused) {
             return try NewConfiguration(upstream: upstream, profile: preset, schema: Self.installedSchema)
         } catch {

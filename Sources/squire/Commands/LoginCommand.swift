@@ -275,7 +275,7 @@ struct LoginCommand: ParsableCommand {
             throw ExitFailure.tryLater(failure.message)
         }
         let life = session.cache.status.expiresIn.map { LoginReport.life($0) } ?? ", nobody says for how long"
-        Output.line("no login is needed: the source gives a token\(life)")
+        Output.say("no login is needed: the source gives a token\(life)")
     }
 
     // MARK: Tokens
@@ -294,6 +294,11 @@ struct LoginCommand: ParsableCommand {
     private func readToken(_ prompt: String, _ what: String) throws -> Token {
         guard let text = Output.readSecret(prompt: prompt) else {
             throw ExitFailure.malformed("squire: standard input is empty: one line with the \(what) was expected")
+        }
+        if Output.hasMoreInput {
+            Output.error(
+                "squire: warning: the \(what) is the first line of standard input; what follows it is not read"
+            )
         }
         do throws(TokenProblem) {
             return try Token(pasted: text)

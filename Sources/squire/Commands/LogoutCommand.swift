@@ -24,7 +24,7 @@ struct LogoutCommand: ParsableCommand {
     func run() throws {
         let loaded = try options.load()
         guard loaded.configuration.session.source.isKept else {
-            return Output.line("there is nothing to log out of: this source keeps no session")
+            return Output.say("there is nothing to log out of: this source keeps no session")
         }
         let session = try SessionAccess(loaded)
         if !local { session.catchUp() }
@@ -34,11 +34,11 @@ struct LogoutCommand: ParsableCommand {
             }
             if session.file.hasKept || session.file.hasEnding { try session.requireWritable("nothing is ended") }
             try endPrevious(session)
-            return Output.line("there is no session in \(session.file.path)")
+            return Output.say("there is no session in \(session.file.path)")
         }
         if let source = record.foreignSource(to: loaded.binding) {
             let file = session.file.path
-            return Output.line("there is no session of this source: the one in \(file) was made by \(source)")
+            return Output.say("there is no session of this source: the one in \(file) was made by \(source)")
         }
         if !local, let place = session.cache.status.sharedElsewhere {
             throw ExitFailure.configuration(
@@ -57,9 +57,9 @@ struct LogoutCommand: ParsableCommand {
             wasDead = try !local && end(record, session)
             try session.forget(record.principal)
         }
-        Output.line(wasDead ? "logged out (the token was dead already)" : "logged out")
+        Output.say(wasDead ? "logged out (the token was dead already)" : "logged out")
         if let left = try? session.file.load()?.record, !left.isEmpty {
-            Output.line("somebody logged in meanwhile: that session stays in \(session.file.path)")
+            Output.say("somebody logged in meanwhile: that session stays in \(session.file.path)")
         }
         try endPrevious(session)
     }
@@ -173,7 +173,7 @@ struct LogoutCommand: ParsableCommand {
         if signOut.endForGood(record.held, mayRefresh: record.foreignRefreshOrigin(to: binding) == nil) {
             return remove(file, "\(removed); \(who) has ended at the API too")
         }
-        Output.line(
+        Output.say(
             "\(who) could not be ended, and lives on at the API; it is kept in \(file.endingPath). "
                 + "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
         )
@@ -183,7 +183,7 @@ struct LogoutCommand: ParsableCommand {
     /// False if it is there still.
     private func remove(_ file: SessionFile, _ said: String) -> Bool {
         let isRemoved = file.removeEnding()
-        Output.line(isRemoved ? said : "\(file.endingPath) cannot be removed: remove it by hand")
+        Output.say(isRemoved ? said : "\(file.endingPath) cannot be removed: remove it by hand")
         return isRemoved
     }
 }

@@ -23,9 +23,13 @@ struct ProfileCommand: ParsableCommand {
             // Constants: the tab is meant.
             return Output.write(1, Profile.all.map { "\($0.name)\t\($0.summary)\n" }.joined())
         }
-        guard let profile = Profile.named(name) else {
-            throw ExitFailure.usage("squire: there is no preset \"\(name)\"\(Profile.hint(for: name))")
-        }
+        let profile = try Self.preset(name)
         Output.line(profile.text.hasSuffix("\n") ? String(profile.text.dropLast()) : profile.text)
+    }
+
+    static func preset(_ name: String) throws -> Profile {
+        if let profile = Profile.named(name) { return profile }
+        let shown = ControlCharacters.escaped(name)
+        throw ExitFailure.usage("squire: there is no preset \"\(shown)\"\(Profile.hint(for: name))")
     }
 }

@@ -98,7 +98,7 @@ struct RunCommand: ParsableCommand {
             for service in services { service.stop() }
             throw error
         }
-        let running = services
+        let (running, sockets) = (services, inherited)
         var report: ServiceReport?
         let foreground = try Foreground(
             logging: logging,
@@ -116,7 +116,7 @@ struct RunCommand: ParsableCommand {
         LogWriter.standardError.release(first: running.compactMap(\.startLine))
         for (service, one) in zip(running, loaded) {
             service.acceptReloads(on: foreground.loop) {
-                [addresses = inherited.addresses] stop throws(ConfigurationError) in
+                [addresses = sockets.addresses] stop throws(ConfigurationError) in
                 try Self.reread(one, overrides, addresses, until: stop)
             }
         }

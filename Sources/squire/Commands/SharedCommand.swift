@@ -78,13 +78,13 @@ struct SharedKeyCommand: ParsableCommand {
                 for line in Self.lines(try SharedKeyFile.load(file)) { Output.line(line) }
             } else if add {
                 let keys = try SharedKeyFile.add(to: file)
-                Output.line(
+                Output.say(
                     "\(file): a new key, which opens and does not seal yet. Next: copy the file to every machine"
                 )
                 for line in Self.lines(keys) { Output.line(line) }
             } else {
                 let keys = try SharedKeyFile.create(file)
-                Output.line(
+                Output.say(
                     "\(file): a new key, \(keys.keyIDs.map(\.description).joined()). Copy the file to every machine"
                 )
             }
@@ -105,6 +105,7 @@ struct SharedKeyCommand: ParsableCommand {
             return .configuration("squire: \(exposure ?? "\(file) \(problem.text)")")
         case .unreadable, .empty, .tooManyKeys, .badLine, .repeated:
             return .configuration("squire: \(file) \(problem.text)")
+        case .unavailable: return .inputOutput("squire: \(file) \(problem.text)")
         }
     }
 }

@@ -35,11 +35,11 @@ struct SharedStatusCommand: ParsableCommand {
         if json {
             Output.json(report.json(now: now))
         } else {
-            for line in report.lines(now: now) { Output.line(line) }
+            report.lines(now: now).forEach(Output.labelled)
             for (index, entry) in report.history.suffix(5).reversed().enumerated() {
-                Output.line("\(index == 0 ? "refreshes   " : "            ")\(StatusCommand.line(entry, now: now))")
+                Output.labelled("\(index == 0 ? "refreshes   " : "            ")\(StatusCommand.line(entry, now: now))")
             }
-            if report.problem == nil, let advice = report.advice { Output.line("\n\(advice)") }
+            if report.problem == nil, let advice = report.advice { Output.say("\n\(advice)") }
         }
         if let problem = report.problem { throw ExitFailure(problem) }
     }
@@ -79,7 +79,7 @@ struct SharedResetCommand: ParsableCommand {
         defer { access.stop() }
         let (stored, report) = try access.report()
         switch report.reset {
-        case .unneeded(let text): return Output.line(text)
+        case .unneeded(let text): return Output.say(text)
         case .opens(let text): throw ExitFailure.usage("squire: \(text)")
         case .refused(let problem): throw ExitFailure(problem)
         case .possible(let story):
@@ -87,7 +87,7 @@ struct SharedResetCommand: ParsableCommand {
             guard let stored else { return }
             switch access.remove(stored) {
             case .written:
-                Output.line("the record is gone. What comes back says \(report.session.command("shared status"))")
+                Output.say("the record is gone. What comes back says \(report.session.command("shared status"))")
             case .conflict:
                 throw ExitFailure.tryLater(
                     "squire: the record was changed meanwhile, and is left as it is: \(report.session.command("shared status"))"
@@ -132,14 +132,14 @@ struct SharedResealCommand: ParsableCommand {
         for _ in 0..<Self.maxTries {
             let (stored, report) = try access.report()
             switch report.reseal {
-            case .unneeded(let text): return Output.line(text)
+            case .unneeded(let text): return Output.say(text)
             case .refused(let problem): throw ExitFailure(problem)
             case .needed(let record):
                 guard let stored else { continue }
                 let resealed = try sealed(record, access)
                 switch access.swap(expecting: stored, with: resealed) {
                 case .written:
-                    Output.line(
+                    Output.say(
                         "sealed with key \(resealed.keyID) instead of \(record.keyID). When each machine has a key file without "
                             + "the old key, it is gone"
                     )

@@ -7,7 +7,7 @@ extension StatusCommand {
     static func printAll(json: Bool) {
         let rows = SessionFiles(environment: Environment.all).list().map { Row($0, now: SystemClock().wall()) }
         if json { return Output.json(.array(rows.map(\.json))) }
-        for row in rows { Output.line(row.line) }
+        for row in rows { Output.row(row.values) }
         if rows.isEmpty { Output.error("there is no session yet") }
     }
 
@@ -36,11 +36,8 @@ extension StatusCommand {
 
         private var subject: String? { record?.token?.claims?.subject }
 
-        /// A line break would make two lines of it.
-        var line: String {
-            [state, subject, record?.origin, record?.configuration, file].map { column in
-                ControlCharacters.escaped(column ?? "-")
-            }.joined(separator: "  ")
+        var values: [String] {
+            [state, subject, record?.origin, record?.configuration, file].map { $0 ?? "-" }
         }
 
         var json: JSONValue {

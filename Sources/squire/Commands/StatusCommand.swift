@@ -37,7 +37,9 @@ struct StatusCommand: ParsableCommand {
         // Which machine refreshes, and whether the others know of a token, is known to the Squire only that runs.
         if status.shared != nil, let known = (try? RunningProxy.find(loaded))?.shared { status.shared = known }
         if json { return Output.json(status.json) }
-        for line in Self.lines(status, session.loaded, now: SystemClock().wall()) { Output.line(line) }
+        for line in Self.lines(status, session.loaded, now: SystemClock().wall()) { Output.labelled(line) }
+        if let advice = status.advice { Output.say("\n\(advice)") }
+        if status.state == .none { for hint in session.loaded.hints { Output.say(hint) } }
         if status.isFailing { throw ExitCode(ExitReason.tryLater.rawValue) }
         if !status.isUsable, status.state != .starting { throw ExitCode(ExitReason.loginNeeded.rawValue) }
     }
@@ -73,8 +75,6 @@ struct StatusCommand: ParsableCommand {
         for (index, line) in (status.shared?.lines ?? []).enumerated() {
             lines.append((index == 0 ? "shared      " : "            ") + ControlCharacters.escaped(line))
         }
-        if let advice = status.advice { lines += ["", advice] }
-        if status.state == .none { lines += loaded.hints }
         return lines
     }
 

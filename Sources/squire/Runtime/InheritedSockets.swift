@@ -7,8 +7,10 @@ import Settings
 struct InheritedSockets {
     var proxy: [ListeningSocket] = []
     var inspector: ListeningSocket?
-    /// What they are bound to.
-    var addresses = InheritedAddresses()
+    /// What they are bound to, and who may connect, looked at now: a file's mode may change.
+    var addresses: InheritedAddresses {
+        InheritedAddresses(proxy: proxy.map(Self.address), inspector: inspector.map(Self.address))
+    }
     /// What to say of sockets that are not used; nil if there are none.
     var notice: String?
 
@@ -40,23 +42,18 @@ struct InheritedSockets {
     }
 
     private mutating func add(_ socket: ListeningSocket, as role: SocketActivation.Role) {
+        switch role {
+        case .proxy: proxy.append(socket)
+        case .inspector: inspector = socket
+        }
+    }
+
+    private static func address(_ socket: ListeningSocket) -> InheritedAddresses.Address {
         let bound: ListenAddress =
             switch socket.name {
             case .tcp(let host, let port): .tcp(host: host, port: port)
             case .unix(let path): .unix(path: path)
             }
-        let address = InheritedAddresses.Address(
-            bound,
-            descriptor: socket.descriptor,
-            admitsOtherUsers: socket.admitsOtherUsers
-        )
-        switch role {
-        case .proxy:
-            proxy.append(socket)
-            addresses.proxy.append(address)
-        case .inspector:
-            inspector = socket
-            addresses.inspector = address
-        }
+        return .init(bound, descriptor: socket.descriptor, admitsOtherUsers: socket.admitsOtherUsers)
     }
 }

@@ -63,7 +63,7 @@ enum Listeners {
     /// Makes the directory too, for this user alone, as a session's is made.
     private static func unix(_ path: String) throws -> ListeningSocket {
         // A socket that cannot be had is said by who tries it.
-        try? SessionFile(path: path).makeDirectory()
+        try? ParentDirectory.make(for: path)
         return try .unix(path: path)
     }
 
@@ -89,7 +89,7 @@ enum Listeners {
 
     private static func advice(_ code: Int32, _ asked: AskedAddress) -> String {
         switch code {
-        case EADDRINUSE: ". \(RunningProcesses.listener) listens there already. \(choice(asked))"
+        case EADDRINUSE: ". \(PortHolder.words(asked.address) ?? "Something") listens there already. \(choice(asked))"
         case EACCES: ". It is not allowed: ports below 1024 need privileges. \(choice(asked))"
         default: ". \(choice(asked))"
         }

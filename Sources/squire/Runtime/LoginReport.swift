@@ -29,10 +29,10 @@ struct LoginReport {
         if isOAuth {
             rest.forEach(Output.error)
             if let warning = warning(status) { Output.error(warning) }
-            Output.line("logged in\(who)\(life)")
+            Output.say("logged in\(who)\(life)")
         } else {
-            Output.line("logged in\(who)\(life)")
-            rest.forEach(Output.line)
+            Output.say("logged in\(who)\(life)")
+            for line in rest { Output.say(line) }
         }
     }
 

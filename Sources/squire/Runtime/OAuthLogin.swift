@@ -1,4 +1,5 @@
 import Credentials
+import Cryptography
 import Platform
 import ReverseProxy
 import Settings
@@ -26,6 +27,8 @@ struct OAuthLogin {
             login = try AuthorizationCodeLogin(try request(), admits: Self.admits)
         } catch let error as SystemError {
             throw ExitFailure.inputOutput("squire: nobody is logged in: the redirect URI: \(error.description)")
+        } catch let error as CryptographyError {
+            throw ExitFailure.inputOutput("squire: nobody is logged in: \(error)")
         }
         defer { login.stop() }
         invite(login)

@@ -74,22 +74,42 @@ enum Output {
         write(1, ControlCharacters.escapedLines(text) + "\n")
     }
 
-    /// The same on standard error, folded for a terminal.
-    static func error(_ text: String) {
-        write(2, folded(ControlCharacters.escapedLines(text)) + "\n")
+    /// The same for people, folded for a terminal. `column`: where what stands behind a label begins, and goes on.
+    static func say(_ text: String, column: Int? = nil) {
+        line(folded(ControlCharacters.escapedLines(text), on: 1, column: column))
     }
 
-    /// As the terminal that standard error is takes it; in a file or a pipe each line stays whole.
-    private static func folded(_ text: String) -> String {
-        var size = winsize()
-        guard isatty(2) == 1, ioctl(2, UInt(TIOCGWINSZ), &size) == 0 else { return text }
-        return MessageLines.folded(text, width: Int(size.ws_col))
+    /// A line that begins with a label of 12 columns.
+    static func labelled(_ text: String) { say(text, column: 12) }
+
+    /// Values that belong together: a line, which a terminal gets broken between them alone.
+    static func row(_ values: [String], separator: String = "  ", indentation: Int = 2) {
+        line(
+            MessageLines.row(
+                values.map(ControlCharacters.escaped),
+                separator: separator,
+                indentation: indentation,
+                width: Terminal.columns(1) ?? .max
+            )
+        )
+    }
+
+    /// What was found or refused, on standard error, folded for a terminal.
+    static func error(_ text: String) {
+        write(2, folded(ControlCharacters.escapedLines(text), on: 2) + "\n")
+    }
+
+    /// As the terminal that `descriptor` is takes it; in a file or a pipe each line stays whole.
+    private static func folded(_ text: String, on descriptor: Int32, column: Int? = nil) -> String {
+        guard let width = Terminal.columns(descriptor) else { return text }
+        guard let column else { return MessageLines.folded(text, width: width) }
+        return MessageLines.hanging(text, at: column, width: width)
     }
 
     /// Why the command ends, on standard error: for the journal, each line as an error. Nothing in it acts on a terminal.
     static func failure(_ text: String) {
         let shown = ControlCharacters.escapedLines(text)
-        guard LogStyle.isJournal(Environment.all) else { return write(2, folded(shown) + "\n") }
+        guard LogStyle.isJournal(Environment.all) else { return write(2, folded(shown, on: 2) + "\n") }
         let lines = shown.split(separator: "\n", omittingEmptySubsequences: false)
         write(2, lines.map { "<3>\($0)\n" }.joined())
     }
@@ -129,12 +149,19 @@ enum Output {
         return readLine()
     }
 
+    /// Whether more than the end of a line waits to be read that is no person's: it may be the rest of a secret that was
+    /// broken on its way here.
+    static var hasMoreInput: Bool {
+        var count: Int32 = 0
+        return isatty(0) == 0 && ioctl(0, UInt(FIONREAD), &count) == 0 && count > 2
+    }
+
     /// Whether a person can be asked.
     static var isAtTerminal: Bool { isatty(0) == 1 && isatty(2) == 1 }
 
     /// What a person types; nil at the end of the input.
     static func ask(_ prompt: String) -> String? {
-        write(2, folded(ControlCharacters.escapedLines(prompt)))
+        write(2, folded(ControlCharacters.escapedLines(prompt), on: 2))
         return readLine()
     }
 

@@ -26,10 +26,7 @@ final class PlaygroundService {
             socket.close()
             throw ExitFailure.inputOutput("squire: \(error.description)")
         }
-        switch socket.name {
-        case .tcp(let host, let port): url = "http://\(SocketAddress(host: host, port: port))"
-        case .unix(let path): url = "unix:\(path)"
-        }
+        url = socket.name.url
         server = LoopBound(nil, loop: thread.loop)
         let (server, loop) = (server, thread.loop)
         loop.execute { server.value = PlaygroundServer(loop: loop, socket: socket, options: options) }

@@ -43,7 +43,7 @@ extension ProxyService {
         self.inspector = Inspecting(server: inspector, name: socket.name)
         let (server, recordings, current, refreshes, reloads) = (server, recordings, current, refreshes, reloads)
         let (configuration, loop, generations) = (loaded.configuration, thread.loop, generations)
-        let listen = names.map(Self.url(of:))
+        let listen = names.map(\.url)
         loop.execute {
             // Puts itself into the box that it is given.
             _ = InspectorServer(
@@ -69,7 +69,7 @@ extension ProxyService {
             )
         }
         let suffix = if case .tcp = socket.name { "/" } else { "" }
-        endpoints.append("inspector \(Self.url(of: socket.name))\(suffix)")
+        endpoints.append("inspector \(socket.name.url)\(suffix)")
     }
 
     /// Has the inspector send nothing any more.

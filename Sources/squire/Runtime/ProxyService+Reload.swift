@@ -89,7 +89,7 @@ extension ProxyService {
         // Compared with what runs: the file may have been read, and not been followed in all, before.
         let keys = fresh.keys(differingFrom: loaded)
         let restart = keys.filter(LoadedConfiguration.fixedKeys.contains)
-        let exposures = fresh.exposures
+        let exposures = fresh.exposures + openSockets(fresh.configuration.access)
         var fresh = fresh
         fresh.keepFixed(of: loaded)
         try fresh.requireAccess()
@@ -105,6 +105,15 @@ extension ProxyService {
         server.reconfigure(makeContext(fresh.configuration, session))
         reconfigureInspector()
         return .reread(changed: keys.filter { !LoadedConfiguration.fixedKeys.contains($0) }, restart: restart)
+    }
+
+    /// A sentence for each Unix socket that was bound for this user alone and can be opened by others by now, if these
+    /// rules let them use the session.
+    private func openSockets(_ access: AccessConfiguration) -> [String] {
+        guard !access.sameUser, access.key == nil else { return [] }
+        return sockets.filter(\.admitsOtherUsers).map {
+            "\($0.name.url) can be opened by other users, who use your session: set access.key or access.same-user: true"
+        }
     }
 
     /// What a session is made from: these, and the keys below them.

@@ -22,7 +22,7 @@ extension ProxyService {
                 "token has expired and is refreshed when it is needed"
             case (.usable, let life?), (.refreshing, let life?): "token good for \(Quantity.words(seconds: life))"
             }
-        let listen = names.map(Self.url(of:))
+        let listen = names.map(\.url)
         let upstream = loaded.configuration.upstreamURL
         let words = [
             "squire \(Version.number): \(listen.joined(separator: " and ")) -> \(upstream)",
@@ -49,11 +49,11 @@ extension ProxyService {
     /// The address of the inspector's page; nil where a browser reaches none.
     var page: String? {
         guard let name = inspector?.name, case .tcp = name else { return nil }
-        return Self.url(of: name) + "/"
+        return name.url + "/"
     }
 
     /// The same as a line; nil when the level leaves it out.
-    var startLine: ByteBuffer? { logging.messages.line(startMessage, at: begun) }
+    var startLine: ByteBuffer? { logging.messages.line(startMessage, at: logging.begun) }
 
     // MARK: For a service manager
 
@@ -67,7 +67,7 @@ extension ProxyService {
             case .starting: "the first token is asked for"
             case .unused: "no session"
             }
-        let listen = names.map(Self.url(of:)).joined(separator: " and ")
+        let listen = names.map(\.url).joined(separator: " and ")
         let reload = isReloadRefused ? ", the last reload was refused (see the log)" : ""
         return "\(listen) -> \(loaded.configuration.upstreamURL): \(session)\(reload)"
     }

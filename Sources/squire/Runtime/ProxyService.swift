@@ -24,8 +24,6 @@ final class ProxyService {
     /// Go on when a reload opens another session.
     let numbers = GenerationNumbers()
     let logging: Logging
-    /// What is said while it starts comes later.
-    let begun = Timestamp.now()
     private let proxies: Int
     /// Serves the command that runs beside it, and nobody else: no key is asked for.
     let isPrivate: Bool
@@ -44,6 +42,8 @@ final class ProxyService {
     private var moveWatch: SessionFileWatch?
     /// What the addresses of `listen` are bound to, one name for each: `localhost` has two sockets.
     let names: [ListeningSocket.Name]
+    /// The same sockets, to look at: the server closes them.
+    let sockets: [ListeningSocket]
     /// `proxy http://127.0.0.1:8080` and so on: what accepts connections now.
     var endpoints: [String] = []
 
@@ -101,7 +101,7 @@ final class ProxyService {
                 names.append(bound.name)
                 for notice in bound.notices { logging.logger().notice("\(notice)") }
             }
-            self.names = names
+            (self.names, self.sockets) = (names, sockets)
             let session = try Self.makeSession(
                 loaded,
                 logging,
@@ -126,7 +126,7 @@ final class ProxyService {
             if let error = error as? SystemError { throw ExitFailure.inputOutput("squire: \(error.description)") }
             throw error
         }
-        endpoints = names.map { "proxy \(Self.url(of: $0))" }
+        endpoints = names.map { "proxy \($0.url)" }
         if configuration.access.sameUser || isPrivate, let problem = PeerUsers.shared.problem {
             logging.logger().warning(
                 "connections by TCP are refused: access.same-user is on and the system does not say whose they are (\(problem))"
@@ -188,14 +188,7 @@ final class ProxyService {
     }
 
     /// The base URL of the first listener.
-    var url: String { Self.url(of: names[0]) }
-
-    static func url(of name: ListeningSocket.Name) -> String {
-        switch name {
-        case .tcp(let host, let port): "http://\(SocketAddress(host: host, port: port))"
-        case .unix(let path): "unix:\(path)"
-        }
-    }
+    var url: String { names[0].url }
 
     static func makeSession(
         _ loaded: LoadedConfiguration,

@@ -24,12 +24,8 @@ enum RunningProcesses {
         }
     }
 
-    /// Who may have a port that is taken: a Squire, where one runs.
-    static var listener: String {
-        let found = processes.filter { $0.number != getpid() }.prefix(named)
-            .map { "squire \($0.command) (PID \($0.number))" }
-        return found.isEmpty ? "Something" : "Something, perhaps the \(found.joined(separator: " or ")),"
-    }
+    /// What a Squire of this user that listens was told to do; nil if the process is none.
+    static func command(_ process: pid_t) -> String? { words(of: "\(process)")?.command }
 
     private static let listening = ["run", "demo", "exec", "playground"]
 
@@ -42,13 +38,8 @@ enum RunningProcesses {
 
     /// By what proc(5) tells; none where there is no such thing.
     private static var processes: [Process] {
-        guard let directory = opendir("/proc") else { return [] }
-        defer { closedir(directory) }
         var found: [Process] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-            }
+        for name in Directory.names("/proc") {
             guard let number = pid_t(name), let (command, arguments) = words(of: name) else { continue }
             let files = command == "run" ? configurations(name, arguments) : []
             found.append(Process(number: number, command: command, configurations: files))
@@ -95,9 +86,9 @@ enum RunningProcesses {
         return isUnasked ? Array(paths.prefix(1)) : paths
     }
 
-    private static func read(_ path: String) -> String? {
+    static func read(_ path: String, limit: Int = 1 << 16) -> String? {
         guard let file = try? FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC),
-            case .bytes(let bytes) = file.readAll(limit: 1 << 16)
+            case .bytes(let bytes) = file.readAll(limit: limit)
         else { return nil }
         return String(decoding: bytes, as: UTF8.self)
     }

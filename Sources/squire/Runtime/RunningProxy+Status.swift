@@ -30,7 +30,8 @@ extension RunningProxy {
     /// Prints its status. Throws the exit code of `status` besides.
     func show(json: Bool) throws {
         if json { return Output.line((status["session"] ?? .null).serialized(pretty: true)) }
-        for line in lines(now: SystemClock().wall()) { Output.line(line) }
+        lines(now: SystemClock().wall()).forEach(Output.labelled)
+        if let advice = status["session"]?["advice"]?.string { Output.say("\n\(ControlCharacters.escaped(advice))") }
         if isFailing { throw ExitCode(ExitReason.tryLater.rawValue) }
         if !isUsable { throw ExitCode(ExitReason.loginNeeded.rawValue) }
     }
@@ -59,7 +60,6 @@ extension RunningProxy {
         for (index, line) in (shared?.lines ?? []).enumerated() {
             lines.append((index == 0 ? "shared      " : "            ") + ControlCharacters.escaped(line))
         }
-        if let advice = text(session["advice"]) { lines += ["", advice] }
         return lines
     }
 }

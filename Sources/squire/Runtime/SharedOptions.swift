@@ -184,6 +184,8 @@ struct ProxyOptions: ParsableArguments {
 struct Logging: Sendable {
     let level: Logger.Level
     private(set) var style: LogStyle
+    /// When the process began to log: what it says first is about all that comes later.
+    let begun = Timestamp.now()
 
     /// The same about one of several proxies, or the only one.
     func of(proxy: String, column: Int) -> Logging {

@@ -4,9 +4,22 @@ import contextlib, gc, pathlib, random, resource, signal, socket, subprocess, ti
 from rig import Failure, Rig, answer, figure, free_port, median, needs, percentile, request, resident_kib
 
 
+def unshared_kib(pid):
+    """What is this process's alone: neither a file's nor another process's."""
+    fields = dict(line.split()[:2] for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    return int(fields["Anonymous:"])
+
+
 def process(options):
     """An idle process: resident memory, system calls while nothing happens"""
     needs("strace")
+    with Rig(options.squire) as rig:
+        rig.upstream()
+        port = free_port()
+        pid = rig.start_squire(port, tls=False, log_level="info")
+        rig.wait(port, "squire")
+        time.sleep(1)
+        figure("idle process, resident memory, plain upstream", resident_kib(pid) / 1024, "MiB", 15, f"{unshared_kib(pid) / 1024:.1f} MiB of it written")
     with Rig(options.squire) as rig:
         rig.upstream()
         port = free_port()
@@ -14,7 +27,7 @@ def process(options):
         rig.wait(port, "squire")
         # A request came and went; its connections may still have something to do with each other.
         time.sleep(1)
-        figure("idle process, resident memory", resident_kib(pid) / 1024, "MiB", 25)
+        figure("idle process, resident memory, TLS upstream", resident_kib(pid) / 1024, "MiB", 25)
         trace = rig.path("trace")
         tracer = subprocess.Popen(["strace", "-f", "-q", "-o", trace, "-p", str(pid)], stderr=subprocess.DEVNULL)
         time.sleep(options.seconds * 3)

@@ -154,7 +154,7 @@ class BothFamilies(Scenario):
             holder, port = taken(family, host)
             with holder:
                 result = self.command("run", "--config", config, "--listen", f"localhost:{port}", code=74)
-                self.assertIn(" listens there already", result.stderr)
+                self.assertRegex(result.stderr, rf"\. \S+ \(PID {os.getpid()}\) listens there already\. It was asked for by --listen")
                 self.assertEqual(result.stdout, "")
 
     def test_the_demo_takes_the_next_port_for_both(self):

@@ -1,5 +1,5 @@
 """The command line: configuration, sessions, signals, logs, exit codes."""
-import re, threading
+import fcntl, pty, re, struct, termios, threading
 from harness import *
 
 
@@ -87,6 +87,65 @@ access: {same-user: perhaps}
         self.assertIn("xdg/squire/squire.yaml", self.command("check", env={"XDG_CONFIG_HOME": str(home.parent)}, cwd="/").stdout)
         self.assertIn("squire.yaml", self.command("check", cwd=self.directory).stdout)
         self.assertIn(str(config), self.command("check", env={"SQUIRE_CONFIG": str(config)}, cwd="/").stdout)
+        # Who named a file that is not there is said where it was no option.
+        said = "none.yaml: cannot be read: No such file or directory. The variable SQUIRE_CONFIG names it\n"
+        self.assertTrue(self.command("check", env={"SQUIRE_CONFIG": "none.yaml"}, code=78).stderr.endswith(said))
+        self.assertNotIn("SQUIRE_CONFIG", self.command("check", "--config", "none.yaml", code=78).stderr)
+
+    def test_who_has_a_port_is_said(self):
+        playground = self.playground()
+        address = playground.removeprefix("http://")
+        for command in (("run", "--upstream", "https://api.example.com", "--listen", address), ("demo", "--listen", address)):
+            said = self.command(*command, code=74).stderr
+            self.assertRegex(said, r"Address already in use\. squire playground \(PID \d+\) listens there already\. ")
+        path = str(self.directory / "s.sock")
+        with socket.socket(socket.AF_UNIX) as holder:
+            holder.bind(path)
+            holder.listen()
+            said = self.command("run", "--upstream", "https://api.example.com", "--listen", f"unix:{path}", code=74).stderr
+            self.assertIn(f"(PID {os.getpid()}) listens there already. ", said)
+
+    def test_a_token_that_was_broken_on_its_way_is_warned_of(self):
+        config = self.config("https://api.example.com", profile="")
+        said = self.command("login", "--config", config, "--token", "-", input="abc.\ndef\n").stderr
+        self.assertEqual(said, "squire: warning: the token is the first line of standard input; what follows it is not read\n")
+        for text in ("abc\n", "abc", "abc\r\n\r\n", "abc\n\n"):
+            self.assertEqual(self.command("login", "--config", config, "--token", "-", "--replace", input=text).stderr, "")
+
+    def shown(self, *arguments, columns=80):
+        """What a terminal shows of a command that reads nothing."""
+        leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen([SQUIRE, *arguments], stdin=subprocess.DEVNULL, stdout=follower, stderr=follower, env=clean_environment(**self.env))
+        os.close(follower)
+        text = b""
+        while True:
+            try: data = os.read(leader, 4096)
+            except OSError: break
+            if not data: break
+            text += data
+        os.close(leader)
+        process.wait(LIMIT)
+        return text.decode().replace("\r\n", "\n")
+
+    def test_a_terminal_gets_words_that_are_whole(self):
+        config = self.config("http://127.0.0.1:1", session="  sign-in: [POST /api/customers/login, POST /api/customers/register, POST /api/c]\n")
+        self.leave_sessions()
+        for command in (("check", "--config", config), ("status", "--config", config), ("status", "--all"),
+                        ("explain", "--config", config, "GET", "/api/x"), ("token", "--config", config), ("reload", "--config", config)):
+            result = subprocess.run([SQUIRE, *command], capture_output=True, text=True, stdin=subprocess.DEVNULL, env=clean_environment(**self.env))
+            whole, text = result.stdout + result.stderr, self.shown(*command)
+            words = [re.sub("squire-[0-9a-f]{8}|[0-9a-f-]{36}", "", shown).split() for shown in (whole, text)]
+            self.assertEqual(*words)
+            self.assertLessEqual(max(map(len, text.splitlines())), 80, text)
+            self.assertGreater(max(map(len, whole.splitlines())), 80, command)
+
+    def leave_sessions(self):
+        """What `status --all` shows."""
+        state = pathlib.Path(self.env["XDG_STATE_HOME"]) / "squire"
+        state.mkdir(parents=True, exist_ok=True)
+        for name in "ab":
+            (state / f"{name}.json").write_text(json.dumps({"token": jwt(), "upstream": "https://api.example.com", "configuration": f"/home/somebody/{name}/squire.yaml"}))
 
     def test_several_configurations(self):
         first, second = self.upstream(lambda r: reply(200, b"first")), self.upstream(lambda r: reply(200, b"second"))
@@ -160,7 +219,9 @@ class Sessions(Scenario):
         self.assertEqual(self.command("token", "--config", config, "--format", "header").stdout, f"Authorization: Bearer {token}\n")
         self.assertEqual(json.loads(self.command("token", "--config", config, "--format", "json").stdout)["token"], token)
         self.assertIn(f"SQUIRE_TOKEN='{token}'", self.command("token", "--config", config, "--format", "env").stdout)
-        longer = self.command("token", "--config", config, "--min-ttl", "2h").stdout.strip()
+        result = self.command("token", "--config", config, "--min-ttl", "2h")
+        self.assertRegex(result.stderr, r"^squire: the API's tokens live 3\d\d\d s only, less than --min-ttl 2h\n$")
+        longer = result.stdout.strip()
         self.assertNotEqual(longer, token)
         self.assertIn("usable", self.command("status", "--config", config).stdout)
         self.command("logout", "--config", config)

@@ -18,6 +18,16 @@ class First(Scenario):
         self.assertIn("squire.yaml is there already, and nothing was changed", again.stderr)
         self.assertEqual(config.read_bytes(), before)
 
+    def test_a_limit_of_files_is_an_error_and_not_its_end(self):
+        """Of every command: a write that is too long ends a process that has not asked otherwise (SIGXFSZ)."""
+        for arguments, code in ((("init",), 73), (("shared", "key", "k"), 73), (("login", "--upstream", "https://api.example.com", "--token", "-"), 73)):
+            result = subprocess.run(["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", SQUIRE, *arguments], input="x\n", text=True, capture_output=True,
+                                    cwd=self.directory, env=clean_environment(**self.env))
+            self.assertEqual(result.returncode, code, result.stderr)
+            self.assertIn("File too large", result.stderr)
+            self.assertEqual(result.stdout, "")
+        self.assertFalse((self.directory / "squire.yaml").exists())
+
     def test_a_preset_elsewhere(self):
         """Its directory is made. What is left to fill in is not sent anywhere."""
         config = self.directory / "a" / "my api.yaml"

@@ -399,8 +399,11 @@ class Log(Scenario):
         self.assertEqual(process.wait(LIMIT), 0)
         # Ctrl-C shows as ^C, and nothing may stand behind it.
         plain = re.sub(r"\x1b\[\d+m", "", text.decode())
-        exchange = [line for line in plain.splitlines() if "/me" in line]
-        self.assertRegex(exchange[0], r" 200 +[\d.]+ ms +2 B  /api/customer-accounts/me  \[[0-9a-f]{4}-1\]$")
+        lines = plain.splitlines()
+        exchange = next(index for index, line in enumerate(lines) if "/me" in line)
+        self.assertRegex(lines[exchange], r" 200 +[\d.]+ ms +2 B  /api/customer-accounts/me$")
+        self.assertRegex(lines[exchange + 1], r"^ {21}\[[0-9a-f]{4}-1\]$")
+        self.assertTrue(all(len(line) <= 80 for line in lines), plain)
         self.assertIn("\r\n\r\n", plain)
 
     def test_a_dumb_terminal_gets_no_colours(self):

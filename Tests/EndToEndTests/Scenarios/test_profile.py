@@ -14,6 +14,11 @@ class Profiles(Scenario):
         result = self.command("profile", "meun", code=64)
         self.assertEqual(result.stdout, "")
         self.assertEqual(result.stderr, 'squire: there is no preset "meun": did you mean "menu"?\n')
+        # What was given is shown on one line.
+        for command in (("profile",), ("init", "--profile")):
+            result = self.command(*command, "a\nb\x1b[2J", code=64)
+            self.assertEqual(result.stderr.count("\n"), 1)
+            self.assertIn('there is no preset "a\\x0Ab\\x1B[2J"', result.stderr)
         self.assertIn("known are menu", self.command("profile", "frobnicate", code=64).stderr)
         self.command("profile", "menu", "slack", code=64)
 

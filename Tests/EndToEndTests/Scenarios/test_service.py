@@ -231,6 +231,9 @@ class Activation(Scenario):
         status = self.ask(socket.AF_INET, ("127.0.0.1", inspector), "/api/status", f"127.0.0.1:{inspector}")
         self.assertIn(b'"listen"', status)
         squire.wait_for_text("a socket that the service manager passed, in place of", 3)
+        # What runs is the first line, and no later than what was found on the way there.
+        times = [line.split()[0] for line in squire.text().splitlines()]
+        self.assertEqual(times, sorted(times))
         for place in ("squire.yaml:3 (listen)", "in place of inspector: off"): self.assertIn(place, squire.text())
         # A reload keeps them, and does not think that they changed.
         squire.process.send_signal(signal.SIGHUP)
@@ -270,6 +273,20 @@ class Activation(Scenario):
         squire.process.send_signal(signal.SIGHUP)
         squire.wait_for_text("the configuration was not changed: LISTEN_FDS: ")
         self.assertIn(b" 403 ", self.ask(socket.AF_UNIX, path))
+
+    def test_a_sockets_mode_is_looked_at_again_with_each_reload(self):
+        path = str(self.directory / "passed.sock")
+        squire = self.passed([{"family": "AF_UNIX", "address": path, "mode": 0o600}], "access: {same-user: false}\n").wait_for("proxy")
+        os.chmod(path, 0o666)
+        squire.process.send_signal(signal.SIGHUP)
+        squire.wait_for_text("the configuration was not changed: LISTEN_FDS: ")
+        self.assertIn("can be opened by other users", squire.text())
+        # One of Squire's own was for its user alone when it was bound.
+        path = str(self.directory / "own.sock")
+        own = self.run_squire(self.config(self.upstream().url, "access: {same-user: false}\n"), "--listen", f"unix:{path}")
+        os.chmod(path, 0o660)
+        own.process.send_signal(signal.SIGHUP)
+        own.wait_for_text(f"unix:{path} can be opened by other users, who use your session")
 
     def test_what_no_client_can_come_from_is_refused(self):
         self.assertIn("LISTEN_FDS: descriptor 3 is a socket that does not listen", self.refused([on(listens=False)]))

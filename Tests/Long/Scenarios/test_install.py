@@ -1,5 +1,5 @@
 """config/install and config/package: what they put where, what they leave alone, and that it runs from there."""
-import os, pathlib, shutil, subprocess, tempfile, unittest
+import os, pathlib, re, shutil, subprocess, tempfile, unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -16,6 +16,12 @@ class Place(unittest.TestCase):
     def setUp(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="squire-install-"))
         self.addCleanup(shutil.rmtree, self.directory)
+
+    def assert_links_lead_somewhere(self, documents):
+        """Of README and the pages, as they are installed."""
+        links = [(page, link.split("#")[0]) for page in documents.rglob("*.md") for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if "://" not in link]
+        self.assertGreater(len(links), 100)
+        self.assertEqual([(page.name, link) for page, link in links if link and not (page.parent / link).exists()], [])
 
 
 class Install(Place):
@@ -41,6 +47,7 @@ class Install(Place):
                      "systemd/user/squire@.service", "systemd/user/squire@.socket"):
             self.assertTrue((self.prefix / "share" / name).stat().st_size > 100, name)
         self.assertFalse((self.prefix / "lib").exists())
+        self.assert_links_lead_somewhere(self.prefix / "share/doc/squire")
         self.verify(self.prefix / "share/systemd/user/squire@.service", squire)
         once = self.files()
         # Again, over a running one and over a file that the former version had.
@@ -240,6 +247,8 @@ class Package(Place):
         for kind in ("system", "user"):
             for unit in ("squire@.service", "squire@.socket"): self.assertIn(f"./usr/lib/systemd/{kind}/{unit}\n", held)
         self.assertIn("./usr/lib/sysusers.d/squire.conf\n", held)
+        run("dpkg-deb", "-x", package, self.directory / "unpacked")
+        self.assert_links_lead_somewhere(self.directory / "unpacked/usr/share/doc/squire")
         depends = run("dpkg-deb", "-f", package, "Depends").stdout
         for library in ("libc6 (>=", "libcurl4", "libevent-2", "ca-certificates"):
             self.assertIn(library, depends)

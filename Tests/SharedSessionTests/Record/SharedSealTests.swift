@@ -46,6 +46,30 @@ import Testing
         #expect(try seal.open(try SharedRecord(parsing: Array(none.utf8))) == .tombstone)
     }
 
+    /// Made by swift-crypto, which sealed before.
+    @Test func formerRecordsOpen() throws {
+        let identity =
+            #""id":"66666666666666666666666666666666","parent":"00000000000000000000000000000000","#
+            + #""login":"99999999999999999999999999999999","era":3,"generation":57"#
+        let ready =
+            "{\"v\":1,\(identity),\"state\":\"ready\",\"write\":\"7f913422e225101882fbaa5963ead3e4\","
+            + "\"kid\":\"d9e650e6\",\"sealed\":\""
+            + "LMS1kawkc6L1ElTQNVA7LhuCrMzj1mRsoI7OgnziZjcnueftM3myZMD3GtbAuKO+IGO0a+O47y54C9WbeRqKbDyFRPFdCbS+STFt"
+            + "BAtWTfC2K0DsSOqAT32CILoyXybasWM1i8A4DhsaSPD0aaI2khkAR5FmU9ENn8UbT6ghPoF572wg/dsoGalMRD/AZIhT6+OIABf9"
+            + "xRiIR8RiDfNh6ryWHFV5Sj+D0D4rP6g98PLjFn66GyS6bx6QdN5oFgK9hMOmt1ac37OkLpwXTv2w/RCn4/UQ0gZJ6zx9YaCHlGg8"
+            + "yD5Cvj3ByL0PqPlFqxMcZZeRHjms46Au+L/T+kbYfNbnqJxWWfLlVLtpmErbonXOCtvJ5dCarSwEbzgGqSetT3z6AD93AgGlL4jg"
+            + "kwdmZE/KhpVnw5Lu8uX37xxKzRIz8H6nEcANuii54hxEme89/EP5KYWhknBQG5fopxvhKVip5gm/bZnjeybxHA93hRTz1nzVL734"
+            + "kHnX4tbHcEu6lAfcjKV/ZkjJbUumr25FytszEceFtOrh250i2T0w49X+nXcWSqQ3iQ==" + "\"}"
+        let none =
+            "{\"v\":1,\(identity),\"state\":\"none\",\"write\":\"ca8b43a4e8580de5382209bd3d205f93\","
+            + "\"kid\":\"40600664\",\"sealed\":\"S2EeiLYTSCypZDJhyglF6TbiqDy/H91VfEu51g==\"}"
+        let seal = try SharedSamples.seal(0, 64)
+        let session = try seal.open(try SharedRecord(parsing: Array(ready.utf8)))
+        #expect(session == .session(try SharedSamples.session()))
+        #expect(try seal.open(try SharedRecord(parsing: Array(none.utf8))) == .tombstone)
+        #expect(try SharedSamples.keys(0, 64, 128).keyIDs.map(\.description) == ["d9e650e6", "40600664", "e46517d7"])
+    }
+
     @Test func nothingSecretIsInTheClear() throws {
         let record = try SharedSamples.seal(0).seal(try SharedSamples.session(), try SharedSamples.identity())
         let value = record.bytes

@@ -6,8 +6,8 @@ import Testing
 struct ProofKeyTests {
     /// RFC 7636 appendix B.
     @Test
-    func challengeIsTheHashOfTheVerifier() {
-        let key = ProofKey(random: [
+    func challengeIsTheHashOfTheVerifier() throws {
+        let key = try ProofKey(random: [
             116, 24, 223, 180, 151, 153, 224, 37, 79, 250, 96, 125, 216, 173, 187, 186, 22, 212, 37, 77, 105, 214, 191,
             240, 91, 88, 5, 88, 83, 132, 141, 121,
         ])
@@ -16,8 +16,8 @@ struct ProofKeyTests {
     }
 
     @Test
-    func eachIsNewAndShowsNothing() {
-        let (one, other) = (ProofKey(), ProofKey())
+    func eachIsNewAndShowsNothing() throws {
+        let (one, other) = (try ProofKey(), try ProofKey())
         #expect(one.verifier != other.verifier)
         #expect(one.verifier.utf8.count == 43)
         #expect(!"\(one)".contains(one.verifier))

@@ -1,0 +1,21 @@
+/// How addresses name Unix sockets: `unix:PATH`.
+public enum UnixSpelling {
+    private static let prefix = "unix:"
+
+    public static func text(_ path: String) -> String { prefix + path }
+
+    /// The path in it; nil if the text names no Unix socket.
+    public static func path(_ text: String) -> String? {
+        text.hasPrefix(prefix) ? String(text.dropFirst(prefix.utf8.count)) : nil
+    }
+}
+
+extension ListeningSocket.Name {
+    /// Where it is reached: `http://127.0.0.1:8080`, or `unix:PATH`, which is no URL.
+    public var url: String {
+        switch self {
+        case .tcp(let host, let port): "http://\(SocketAddress(host: host, port: port))"
+        case .unix(let path): UnixSpelling.text(path)
+        }
+    }
+}
