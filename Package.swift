@@ -101,7 +101,7 @@ let package = Package(
         // The C library under one name, owned descriptors, clocks, and arithmetic that does not overflow.
         .target(name: "Platform", swiftSettings: common),
         // JSON, base64url, hashes, dates: what several targets read and write.
-        .target(name: "Support", dependencies: ["Platform"], swiftSettings: common),
+        .target(name: "Support", dependencies: ["Platform"], swiftSettings: pure),
         .target(name: "Threads", dependencies: ["CSystem", "Platform"], swiftSettings: common),
         .target(name: "HTTP1", swiftSettings: pure),
         // Compressed bodies, for those who look into them.
@@ -110,9 +110,9 @@ let package = Package(
         .target(name: "Cryptography", dependencies: ["CCrypto"], swiftSettings: pure),
         .target(name: "EventIO", dependencies: ["CLibevent", "Platform", "Threads"], swiftSettings: common),
         // What a service manager is told and passes on: sd_notify(3) and sd_listen_fds(3), without systemd's library.
-        .target(name: "ServiceManager", dependencies: ["Platform"], swiftSettings: common),
+        .target(name: "ServiceManager", dependencies: ["Platform"], swiftSettings: pure),
         .target(name: "Upstream", dependencies: ["CCurl", "EventIO", "Platform", "Threads"], swiftSettings: common),
-        .target(name: "Credentials", dependencies: ["Platform", "Support", "Threads"], swiftSettings: common),
+        .target(name: "Credentials", dependencies: ["Platform", "Support", "Threads"], swiftSettings: pure),
         // Where tokens come from, beside a recipe: OAuth 2.0, commands, files.
         .target(
             name: "TokenSources",

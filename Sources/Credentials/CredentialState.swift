@@ -5,95 +5,11 @@ import Platform
 /// Two values say all there is: the token (`current`) and what is known about refreshing it (`refresh`). `publish` sets
 /// both, so that neither can outlive the token it is about.
 struct CredentialState: Sendable {
-    /// The token and what happened to it. Dies with the token.
-    struct Current: Sendable {
-        var credential: Credential
-        /// What the upstream said of it.
-        var standing = Standing()
-        /// What the session file says of its standing.
-        var mark: SessionRecord.Rejected?
-        /// The route whose rejection led to the refresh that brought it, while the request that led is not back; and
-        /// until when, on `CredentialClock.elapsed()`, that is waited for.
-        var lead: (route: UInt64, until: Int64)?
-    }
-
-    /// What is known about refreshing the current token.
-    enum Refresh: Equatable, Sendable {
-        /// Nothing speaks against a refresh. Left by `beginRefresh` and `publish`.
-        case idle
-        /// A refresh is under way, and `endRefresh` must follow. `failures` are those before it. A token that is
-        /// published meanwhile does not end it: the session's thread still works.
-        /// `ledBy` is the route whose rejection led to it.
-        case inFlight(replacing: Generation, failures: Int, ledBy: UInt64?, Stage)
-        /// The last refresh failed for now. Left by `beginRefresh` and by `publish` of another token.
-        case backingOff(until: Int64, failures: Int, because: Setback)
-        /// The upstream refuses to refresh this token. Left by `publish` only.
-        case refused(explanation: String?)
-    }
-
-    /// How far a refresh is.
-    enum Stage: Equatable, Sendable {
-        /// Other machines are asked for their leave: nothing was sent, and the token works as long as it lives.
-        case asking
-        /// It may have been sent, and the token may be dead.
-        case spending
-    }
-
-    /// Why a refresh failed for now.
-    enum Setback: Equatable, Sendable {
-        case unavailable
-        /// Nothing was sent.
-        case unreachable
-        /// The issuer refuses how it was asked, as the reason says.
-        case misconfigured(String)
-        /// Nothing was sent: what machines share the session through did not let it happen.
-        case engine
-    }
-
-    enum Decision: Equatable, Sendable {
-        case use(Credential)
-        /// Wait for the refresh that is in flight.
-        case join
-        /// Wait for what the upstream says to the request that led to the refresh: it tells whether the route rejects
-        /// every token, or this one died at once.
-        case awaitLead
-        /// Start a refresh after so many nanoseconds, and wait for it.
-        case start(after: Int64)
-        /// Start a refresh, and use the token that it is to replace.
-        case startAhead(Credential)
-        /// The upstream's clock is behind: use the same token again after so many nanoseconds.
-        case useAfter(Int64, Credential)
-        case fail(CredentialFailure)
-    }
-
-    /// How a refresh ended, as far as the token that it was to replace is concerned.
-    enum Verdict: Sendable {
-        /// It brought a token, or found one that somebody else had brought. `publish` has said which.
-        case settled
-        /// The upstream gave the same token again.
-        case unchanged(jitter: Double)
-        /// It failed for now. `retryAfter` is seconds, as the upstream asked; `jitter` is 0..<1.
-        case failed(Setback, retryAfter: Int?, jitter: Double)
-        /// The upstream refuses to refresh the token.
-        case denied(explanation: String)
-    }
-
     static let second: Int64 = 1_000_000_000
-    private static let initialBackOff = 1 * second
-    private static let maximumBackOff = 60 * second
-    /// A mistake in the configuration is not mended in a second.
-    private static let initialPause = 60 * second
-    private static let maximumPause = 300 * second
-    /// The engine that machines share a session through says itself when it is back.
-    static let enginePause = 5 * second
     /// How long a source that mints is not asked again after it gave the same token: commands keep theirs for a while.
     private static let sameTokenPause = 10 * second
-    /// Seconds. A longer `Retry-After` is cut to this.
-    static let maximumRetryAfter = 3600
     /// How long it is waited for what the upstream says to the request that led to a refresh.
     static let leadTime = 1 * second
-    /// A request waits up to this long for the back-off to end.
-    private static let backOffWaitLimit = 2 * second
     /// A longer skew is not waited for.
     private static let maximumSkew = 10 * second
 
@@ -103,7 +19,7 @@ struct CredentialState: Sendable {
     /// Asking spends what is held.
     private let spends: Bool
     private(set) var current: Current?
-    private(set) var refresh = Refresh.idle
+    private(set) var refresh = RefreshPhase.idle
     private(set) var storm = Storm()
     /// Refreshes of what is held now that were started without a request, because an answer was lost.
     private var unaskedRetries = 0
@@ -136,11 +52,12 @@ struct CredentialState: Sendable {
             if !wasNone { generation = number ?? generation &+ 1 }
             current = nil
             // With nothing but a refresh token, what was said of that holds.
-            knowRefresh(
+            refresh.publish(
                 isDenied: record?.isRefreshDenied ?? false,
                 isSameToken: wasNone,
                 explanation: record?.lastRefresh?.detail
             )
+            adopt(record?.pause, now: now)
             return
         }
         let isSameToken = current?.credential.token == token
@@ -167,32 +84,24 @@ struct CredentialState: Sendable {
                     isRefreshed: isRefreshed
                 )
             )
-            if case .inFlight(_, _, let route?, _) = refresh, isRefreshed {
+            if let route = refresh.leadingRoute, isRefreshed {
                 current?.lead = (route, now.elapsed.adding(saturating: Self.leadTime))
             }
             if let mark = record.rejected { current?.standing.adopt(mark, now: now) }
         }
         current?.mark = record.rejected
-        knowRefresh(
+        refresh.publish(
             isDenied: record.isRefreshDenied,
             isSameToken: isSameToken,
             explanation: record.lastRefresh?.detail
         )
+        adopt(record.pause, now: now)
     }
 
-    /// What holds about refreshing after a publish.
-    private mutating func knowRefresh(isDenied: Bool, isSameToken: Bool, explanation: String?) {
-        switch refresh {
-        case _ where isDenied:
-            // Even during a flight: it is about to be told the same.
-            refresh = .refused(explanation: explanation)
-        case .inFlight(let replaced, let failures, let route, let stage):
-            refresh = .inFlight(replacing: replaced, failures: isSameToken ? failures : 0, ledBy: route, stage)
-        case .backingOff where isSameToken, .idle:
-            break
-        case .backingOff, .refused:
-            refresh = .idle
-        }
+    /// What the session file says of refreshes that failed.
+    private mutating func adopt(_ pause: SessionRecord.Pause?, now: Instant) {
+        guard canRefresh, let backOff = BackOff(pause, now: now) else { return }
+        refresh.adopt(backOff)
     }
 
     // MARK: What the upstream says of it
@@ -258,12 +167,12 @@ struct CredentialState: Sendable {
     /// The session file has that mark of the token now.
     mutating func markWasWritten(_ mark: SessionRecord.Rejected?) { current?.mark = mark }
 
-    var isRefreshing: Bool { if case .inFlight = refresh { true } else { false } }
+    var isRefreshing: Bool { refresh.isInFlight }
 
-    var isRefused: Bool { if case .refused = refresh { true } else { false } }
+    var isRefused: Bool { refresh.isRefused }
 
     /// Why only a login helps, as a sentence; nil when that is not so, or nothing more is known.
-    var explanation: String? { if case .refused(let explanation) = refresh { explanation } else { nil } }
+    var explanation: String? { refresh.explanation }
 
     /// The token was rejected, and another one is on its way: a request that was not sent yet waits for that one.
     var isHeld: Bool { isRefreshing && isInDoubt }
@@ -326,7 +235,7 @@ struct CredentialState: Sendable {
         case .idle: return .start(after: 0)
         case .inFlight(_, _, _, .asking) where isAhead: return .use(credential)
         case .inFlight: return .join
-        case .backingOff(let until, _, _) where now < until && !isExpired: return .use(credential)
+        case .backingOff(let backOff) where now < backOff.until && !isExpired: return .use(credential)
         case .backingOff where isAhead: return .startAhead(credential)
         case .backingOff: return startOrFail(now: now)
         case .refused: return .use(credential)
@@ -365,25 +274,15 @@ struct CredentialState: Sendable {
 
     /// Why a request that may not wait gets no other credential.
     private func reasonForNone(now: Int64) -> CredentialFailure {
-        guard case .backingOff(let until, _, let setback) = refresh else { return .refreshDidNotHelp }
-        return Self.failure(setback, left: max(until.subtracting(saturating: now), 0))
-    }
-
-    /// What whoever asks is told while a refresh may not be tried for so many nanoseconds.
-    private static func failure(_ setback: Setback, left: Int64) -> CredentialFailure {
-        switch setback {
-        case .unavailable, .engine: .unavailable(retryAfter: seconds(left), isUnreachable: false)
-        case .unreachable: .unavailable(retryAfter: seconds(left), isUnreachable: true)
-        case .misconfigured(let reason): .misconfigured(reason, retryAfter: seconds(left))
-        }
+        guard case .backingOff(let backOff) = refresh else { return .refreshDidNotHelp }
+        return backOff.failure(now: now)
     }
 
     /// A refresh, if the back-off is over or ends in a moment.
     private func startOrFail(now: Int64) -> Decision {
-        guard case .backingOff(let until, _, let setback) = refresh else { return .start(after: 0) }
-        let left = max(until.subtracting(saturating: now), 0)
-        guard left > Self.backOffWaitLimit else { return .start(after: left) }
-        return .fail(Self.failure(setback, left: left))
+        guard case .backingOff(let backOff) = refresh else { return .start(after: 0) }
+        let left = backOff.left(now: now)
+        return left > BackOff.waitLimit ? .fail(backOff.failure(now: now)) : .start(after: left)
     }
 
     /// Why a refresh that somebody asks for by name cannot start; nil when it can.
@@ -393,45 +292,33 @@ struct CredentialState: Sendable {
         case .refused(let explanation): return .loginNeeded(explanation)
         case _ where !canRefresh: return .notRefreshable
         // Whoever asks by name may have mended it just now.
-        case .backingOff(_, _, .misconfigured): return nil
-        case .backingOff(let until, _, let setback) where now < until:
-            return Self.failure(setback, left: until.subtracting(saturating: now))
+        case .backingOff(let backOff) where !backOff.isForMistake && now < backOff.until:
+            return backOff.failure(now: now)
         case .idle, .inFlight, .backingOff: return nil
         }
     }
 
     /// Nanoseconds until a refresh that failed may be tried again; nil when none failed, or the time has come.
-    func backOffLeft(now: Int64) -> Int64? {
-        guard case .backingOff(let until, _, _) = refresh, until > now else { return nil }
-        return until.subtracting(saturating: now)
-    }
+    func backOffLeft(now: Int64) -> Int64? { refresh.backOffLeft(now: now) }
+
+    // MARK: What others say
 
     /// What the issuer refused may have been mended.
     mutating func endMistake() {
-        if case .backingOff(_, _, .misconfigured) = refresh { refresh = .idle }
+        refresh.endBackOff { if case .misconfigured = $0 { true } else { false } }
     }
 
-    /// The API refuses to refresh the token, as another machine was told. Nothing of a refresh under way, which is told
-    /// itself.
-    mutating func deny(_ explanation: String) {
-        guard !isRefreshing else { return }
-        refresh = .refused(explanation: explanation)
-    }
+    /// The API refuses to refresh the token, as another machine was told.
+    mutating func deny(_ explanation: String) { refresh.deny(explanation) }
 
     /// What `deny` said holds no longer.
-    mutating func allow() {
-        if isRefused { refresh = .idle }
-    }
+    mutating func allow() { refresh.allow() }
 
     /// The machines can share the session again: a refresh that failed for want of that need not wait.
-    mutating func engineIsBack() {
-        if case .backingOff(_, _, .engine) = refresh { refresh = .idle }
-    }
+    mutating func engineIsBack() { refresh.endBackOff { $0 == .engine } }
 
     /// The next refresh need not wait, however the last one went.
-    mutating func endBackOff() {
-        if case .backingOff = refresh { refresh = .idle }
-    }
+    mutating func endBackOff() { refresh.endBackOff() }
 
     // MARK: Refreshes
 
@@ -440,39 +327,19 @@ struct CredentialState: Sendable {
     /// A refresh of the current token starts; `route` is the one whose rejection led to it. Nil when one is in flight
     /// already, or none may be made.
     mutating func beginRefresh(ledBy route: UInt64? = nil) -> Generation? {
-        guard current != nil || canRefresh else { return nil }
-        let before: Int
-        switch refresh {
-        case .idle: before = 0
-        case .backingOff(_, let failures, _): before = failures
-        case .inFlight, .refused: return nil
-        }
-        let stage = asksOthers ? Stage.asking : .spending
-        refresh = .inFlight(replacing: generation, failures: before, ledBy: route, stage)
+        guard current != nil || canRefresh,
+            refresh.begin(replacing: generation, ledBy: route, asksOthers ? .asking : .spending)
+        else { return nil }
         return generation
     }
 
     /// The refresh that is under way is about to be sent.
-    mutating func beginSpending() {
-        guard case .inFlight(let replacing, let failures, let route, .asking) = refresh else { return }
-        refresh = .inFlight(replacing: replacing, failures: failures, ledBy: route, .spending)
-    }
+    mutating func beginSpending() { refresh.beginSpending() }
 
     /// The refresh that was to replace `replaced` has ended. Gives what those who waited for it are told; nil when it
     /// settled, or says nothing about the token that is current now.
     mutating func endRefresh(replacing replaced: Generation, _ verdict: Verdict, now: Int64) -> CredentialFailure? {
-        var failures = 0
-        switch refresh {
-        case .inFlight(replaced, let before, _, _):
-            failures = before
-            refresh = .idle
-        case .inFlight:
-            // A publish ended ours, and another has begun since: that one's end is still to come.
-            return nil
-        case .idle, .backingOff, .refused:
-            // A publish of a denied token ended it.
-            break
-        }
+        guard let failures = refresh.end(replacing: replaced) else { return nil }
         guard current != nil || canRefresh, generation == replaced else { return nil }
         switch verdict {
         case .settled:
@@ -481,31 +348,36 @@ struct CredentialState: Sendable {
             // Longer than a request waits: another try would bring the same again.
             let pause =
                 spends
-                ? Self.pause(.unavailable, failures: failures + 2, retryAfter: nil, jitter: jitter)
+                ? BackOff.pause(.unavailable, failures: failures + 2, retryAfter: nil, jitter: jitter)
                 : Self.sameTokenPause
             let isUseful = !isInDoubt && isUsable(now: now)
             guard !isUseful, !isRefused else { return nil }
-            refresh = .backingOff(until: now.adding(saturating: pause), failures: failures + 1, because: .unavailable)
+            refresh.backOff(
+                BackOff(until: now.adding(saturating: pause), failures: failures + 1, setback: .unavailable)
+            )
             return .unchanged(retryAfter: Self.seconds(pause))
         case .denied(let explanation):
-            refresh = .refused(explanation: explanation)
+            refresh.refuse(explanation)
             return .loginNeeded(explanation)
         case .failed(let setback, let retryAfter, let jitter):
             if case .refused(let explanation) = refresh { return .loginNeeded(explanation) }
-            let pause = Self.pause(setback, failures: failures, retryAfter: retryAfter, jitter: jitter)
-            refresh = .backingOff(until: now.adding(saturating: pause), failures: failures + 1, because: setback)
-            return Self.failure(setback, left: pause)
+            let pause = BackOff.pause(setback, failures: failures, retryAfter: retryAfter, jitter: jitter)
+            let backOff = BackOff(until: now.adding(saturating: pause), failures: failures + 1, setback: setback)
+            refresh.backOff(backOff)
+            return backOff.failure(now: now)
         }
     }
 
-    /// Half of it fixed and half random, doubled with each failure; longer when the upstream asks for that. A mistake in
-    /// the configuration waits for a person: at least a minute.
-    private static func pause(_ setback: Setback, failures: Int, retryAfter: Int?, jitter: Double) -> Int64 {
-        if setback == .engine { return enginePause }
-        if case .misconfigured = setback { return min(initialPause << Int64(min(failures, 3)), maximumPause) }
-        let exponential = min(initialBackOff << Int64(min(failures, 6)), maximumBackOff)
-        let asked = Int64(min(max(retryAfter ?? 0, 0), maximumRetryAfter)) * second
-        return max(Int64(Double(exponential) * (0.5 + jitter / 2)), asked)
+    /// What the session file says of the pause that follows if the refresh under way fails so; nil if that is nothing.
+    func pause(
+        after setback: BackOff.Setback,
+        retryAfter: Int?,
+        jitter: Double,
+        now: Instant
+    ) -> SessionRecord.Pause? {
+        let failures = refresh.failures
+        let pause = BackOff.pause(setback, failures: failures, retryAfter: retryAfter, jitter: jitter)
+        return SessionRecord.Pause(pause, failures: failures + 1, setback, now: now)
     }
 
     /// A refresh whose answer was lost may be tried again unasked: the nanoseconds until then. Nil when that was done
@@ -516,7 +388,7 @@ struct CredentialState: Sendable {
         return backOffLeft(now: now) ?? 0
     }
 
-    private static func seconds(_ nanoseconds: Int64) -> Int {
+    static func seconds(_ nanoseconds: Int64) -> Int {
         Int(nanoseconds.adding(saturating: second - 1) / second)
     }
 }

@@ -13,7 +13,7 @@ extension Session {
         var waiters: [Waiter] = []
         private var lifecycle = Lifecycle.open(watch: nil)
         /// Requests that waited for a refresh which another one started.
-        private var coalesced = 0
+        private(set) var coalesced = 0
         /// A look at the file is queued: another one would find nothing more.
         private var isRecheckQueued = false
         /// Writing the mark is queued.
@@ -56,6 +56,8 @@ extension Session {
         /// Nanoseconds to wait before.
         var pause: Int64 = 0
         var trigger: RefreshTrigger?
+        /// Of the pause that follows if it fails: see `BackOff.pause`.
+        let jitter = Double.random(in: 0..<1)
     }
 
     enum Answer: Sendable {
@@ -196,52 +198,5 @@ extension Session.Shared {
 
     mutating func beginMark() {
         isMarkQueued = false
-    }
-
-    // MARK: Status
-
-    func status(now: Instant) -> SessionStatus {
-        let credential = machine.credential
-        // Another's is nobody's business here.
-        let record = isForeign ? SessionRecord() : record
-        let expiresIn = credential?.expiry.map {
-            Int($0.subtracting(saturating: now.elapsed) / CredentialState.second)
-        }
-        return SessionStatus(
-            state: state(now: now.elapsed),
-            generation: machine.generation,
-            subject: credential?.token.claims?.subject,
-            issuedAt: credential?.token.claims?.start,
-            signedInAt: credential == nil ? nil : record.signedInAt,
-            receivedAt: credential?.receivedAt,
-            age: credential.map { max(0, now.wall - UTCTime.clamped($0.receivedAt)) },
-            expiresAt: credential?.expiresAt,
-            expiresIn: expiresIn,
-            refreshToken: record.refreshToken.map { _ in .init(expiresAt: record.refreshExpiresAt) },
-            scope: record.scope,
-            refreshes: record.refreshes,
-            lastRefresh: record.lastRefresh,
-            history: record.history,
-            failures: record.failures,
-            coalesced: coalesced,
-            isRejected: machine.isKnownRefused,
-            retryIn: machine.backOffLeft(now: now.elapsed).map { Int($0 / CredentialState.second) + 1 },
-            explanation: machine.explanation,
-            unsaved: persistence.unsaved?.reason,
-            fileProblem: persistence.problem
-        )
-    }
-
-    private func state(now: Int64) -> SessionStatus.State {
-        if machine.credential == nil, record.isEmpty || isForeign { return machine.canRefresh ? .starting : .none }
-        if machine.isRefreshing { return .refreshing }
-        guard machine.credential != nil else {
-            // A refresh token alone.
-            if machine.isRefused { return .loginNeeded }
-            return machine.canRefresh ? .usable : .none
-        }
-        // Refused on one route, and accepted on none since: whoever asks is told the worse.
-        let isRefused = (machine.isRefused || !machine.canRefresh) && machine.isKnownRefused
-        return machine.isDead(now: now) || isRefused ? .loginNeeded : .usable
     }
 }

@@ -25,19 +25,10 @@ extension Session {
         private let source: any TokenSource
         private let file: SessionFile
         private var rotation: Rotation
-        private var came = Came.nothing
+        /// Nil as long as nobody was asked.
+        private var came: Came?
         /// What has been saved.
         private(set) var ending: Ending?
-
-        /// What came of it so far.
-        private enum Came {
-            case nothing
-            case tokens(TokenSet, RefreshReply?)
-            /// Of what came only the refresh token can be used.
-            case refreshToken(Token, expiresIn: Int?, reason: String)
-            case same(expiresIn: Int?, RefreshReply?)
-            case failure(RefreshEntry.Outcome, String, retryAfter: Int? = nil, status: Int? = nil)
-        }
 
         init(_ session: Session, _ rotation: Rotation, _ source: any TokenSource, _ file: SessionFile) {
             self.session = session
@@ -68,7 +59,7 @@ extension Session {
             case .none: break
             case .unanswered(let lost): rotation.base.unanswered = rotation.base.unanswered ?? lost
             // Who died may have died before it sent anything: where a second try is allowed, there is nothing to say.
-            case .takenOver(let by): if !retriesLost { noteLost("\(by) claimed it and fell silent") }
+            case .takenOver(let by): if !retriesLost { rotation.noteLost("\(by) claimed it and fell silent") }
             }
             if let lost = rotation.base.unanswered, !retriesLost {
                 came = .failure(.refused, Session.notRetried(lost))
@@ -78,51 +69,22 @@ extension Session {
                 rotation.base.record(session.entry(rotation, .lost, detail: reason))
             }
             session.update { shared, _ in shared.machine.beginSpending() }
-            switch source.get(rotation.old) {
-            case .obtained(let tokens, let reply):
-                came = .tokens(tokens, reply)
-                return .tokens
-            case .unchanged(let expiresIn, let reply):
-                came = .same(expiresIn: expiresIn, reply)
-                return .nothing(nil)
-            case .refused(let reason, let status):
-                came = .failure(.refused, session.explanation(rotation, reason), status: status)
-                return .refused
-            case .misconfigured(let reason, let tokens):
-                guard let token = tokens?.refreshToken, token != rotation.old.refreshToken else {
-                    came = .failure(.misconfigured, reason)
-                    return .nothing(rotation.base.unanswered)
-                }
-                came = .refreshToken(token, expiresIn: tokens?.refreshExpiresIn, reason: reason)
-                return .tokens
-            case .unavailable(let reason, let retryAfter, let mayHaveRotated, let status):
-                if mayHaveRotated, rotation.base.unanswered == nil { noteLost(reason) }
-                came = .failure(.unavailable, reason, retryAfter: retryAfter, status: status)
-                return .nothing(rotation.base.unanswered, retryAfter: retryAfter)
-            case .unreachable(let reason):
-                came = .failure(.unreachable, reason)
-                return .nothing(rotation.base.unanswered)
-            case .lost(let reason, let response):
-                let kept = session.keep(response, of: rotation, reason)
-                came = .failure(.lost, kept)
-                return .lost(noteLost(kept))
+            let came = session.read(source.get(rotation.old), &rotation, source)
+            self.came = came
+            switch (came, rotation.base.unanswered) {
+            case (.tokens, _), (.refreshToken, _): return .tokens
+            case (.same, _): return .nothing(nil)
+            case (.failure(.refused, _, _, _), _): return .refused
+            case (.failure(.lost, _, _, _), let lost?): return .lost(lost)
+            case (.failure(_, _, let retryAfter, _), let lost): return .nothing(lost, retryAfter: retryAfter)
             }
-        }
-
-        @discardableResult
-        private func noteLost(_ reason: String) -> SessionRecord.Unanswered {
-            let lost = SessionRecord.Unanswered(at: rotation.begun.wall, reason: reason)
-            rotation.base.unanswered = lost
-            return lost
         }
 
         func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving {
             rotation.identity = identity
             switch came {
-            case .nothing, .same, .failure: return .nothing
-            case .tokens(let tokens, let reply): ending = session.succeeded(takenRotation(), tokens, reply, source)
-            case .refreshToken(let token, let expiresIn, let reason):
-                ending = session.spentInVain(takenRotation(), token, expiresIn: expiresIn, reason)
+            case nil, .same?, .failure?: return .nothing
+            case .tokens?, .refreshToken?: ending = came.map { session.conclude(takenRotation(), $0, source) }
             }
             return session.snapshot.persistence.unsaved == nil ? .inFile : .inMemory
         }
@@ -134,10 +96,7 @@ extension Session {
         /// How the refresh ended that brought no token.
         func end(_ failure: SharedFailure) -> Ending {
             switch (came, failure) {
-            case (.same(let expiresIn, let reply), _):
-                return session.unchanged(takenRotation(), expiresIn: expiresIn, reply)
-            case (.failure(let outcome, let detail, let retryAfter, let status), _):
-                return session.failed(takenRotation(), outcome, detail, retryAfter: retryAfter, status: status)
+            case (let came?, _) where !came.hasTokens: return session.conclude(takenRotation(), came, source)
             case (_, .loginNeeded) where session.snapshot.record.isEmpty: return .loginNeeded
             case (_, .loginNeeded), (_, .exhausted): return session.failed(takenRotation(), .refused, failure.words)
             case (_, .postponed(let seconds)):

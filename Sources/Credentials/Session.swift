@@ -3,11 +3,11 @@ import Threads
 
 /// The session of one proxy: keeps the current token, hands it out, and has it refreshed, once for everyone.
 ///
-/// This file hands out; `+Login` takes in; `+Refresh` rotates the token; `+File` keeps step with the file that other
-/// processes share; `+Shared` holds what they have in common. *Threading*: every method from any thread. A completion
-/// is called exactly once: on the calling thread when the answer is known at once, else on one of the session's own
-/// threads; never under a lock, and at the latest by `shutdown` or when the session is released. Blocking work (files,
-/// the refresh) is done on the session's threads only.
+/// This file hands out; `+Login` takes in, and `+Logout` forgets; `+Refresh` has a token rotated, which `+Rotation` does
+/// and `+Saving` saves; `+File` keeps step with the file that other processes share; `+Shared` holds what they have in
+/// common. *Threading*: every method from any thread. A completion is called exactly once: on the calling thread when
+/// the answer is known at once, else on one of the session's own threads; never under a lock, and at the latest by `end`
+/// or when the session is released. Blocking work (files, the refresh) is done on the session's threads only.
 public final class Session: Sendable {
     public typealias Completion = @Sendable (Grant) -> Void
     public typealias RefreshCompletion = @Sendable (Result<RefreshResponse, CredentialFailure>) -> Void
@@ -204,7 +204,7 @@ public final class Session: Sendable {
 
     private func told(_ failure: CredentialFailure) -> CredentialFailure {
         guard others(failure)?.mayHaveSession ?? false else { return failure }
-        return .unavailable(retryAfter: Int(CredentialState.enginePause / CredentialState.second), isUnreachable: false)
+        return .unavailable(retryAfter: Int(BackOff.enginePause / CredentialState.second), isUnreachable: false)
     }
 
     private func told(_ answer: Answer) -> Answer {
@@ -296,58 +296,7 @@ public final class Session: Sendable {
         settleLead()
     }
 
-    // MARK: Logouts
-
-    /// Forgets the token; the file keeps everything else. With `principal`, only theirs: another login that came
-    /// meanwhile stays. A change that cannot be saved is refused, or, with `keepsUnsaved`, holds in memory until it can.
-    public func forget(
-        _ principal: Principal? = nil,
-        keepsUnsaved: Bool = true,
-        completion: @escaping ChangeCompletion
-    ) {
-        change(completion) { [self] in
-            let result = replace(.logout, keepsUnsaved: keepsUnsaved) { record, _ in
-                if let principal, record.principal?.isSame(as: principal) == false { return .leave }
-                record.forgetToken()
-                return .replace(keeping: nil)
-            }
-            if case .success = result { emit(.loggedOut) }
-            return result
-        }
-    }
-
-    /// Has `end` end what is held at its issuer, and forgets that if it says so. The file is locked meanwhile: a refresh
-    /// in flight is waited for, and none begins, so that nothing outlives the logout. `end` blocks.
-    public func forget(
-        ending end: @escaping @Sendable (HeldTokens) -> Bool,
-        completion: @escaping ChangeCompletion
-    ) {
-        change(completion) { [self] in
-            var ended: HeldTokens?
-            let result = replace(.logout, keepsUnsaved: false) { [self] record, _ in
-                guard !record.isEmpty, foreign(record) == nil else { return .leave }
-                // Asked again when somebody was quicker to write the file.
-                if ended != record.held {
-                    guard end(record.held) else { return .leave }
-                    ended = record.held
-                }
-                record.forgetToken()
-                return .replace(keeping: nil)
-            }
-            if case .success = result, ended != nil { emit(.loggedOut) }
-            return result
-        }
-    }
-
-    /// Changes the session on its own thread.
-    func change(
-        _ completion: @escaping ChangeCompletion,
-        _ body: @escaping @Sendable () -> Result<Void, SessionFileError>
-    ) {
-        if !thread.execute({ completion(body()) }) {
-            completion(.failure(SessionFileError("Squire is shutting down: the session was not changed")))
-        }
-    }
+    // MARK: The end
 
     /// A refresh that is cut off may cost the login.
     public var spends: Bool { source?.spends ?? false }
@@ -360,11 +309,9 @@ public final class Session: Sendable {
         case sharing
     }
 
-    /// The same as `end`: true where nothing is unfinished.
-    public func shutdown(timeout: Duration) -> Bool { end(timeout: timeout) == nil }
-
     /// Takes no more work, and waits until a refresh in flight is saved and shared; says what takes longer than
-    /// `timeout`. Whoever still waits then is told that Squire is shutting down.
+    /// `timeout`, nil being nothing. Whoever still waits then is told that Squire is shutting down.
+    @discardableResult
     public func end(timeout: Duration) -> Unfinished? {
         let deadline = ContinuousClock.now + timeout
         let watch = update { shared, _ in shared.close() }
@@ -382,6 +329,16 @@ public final class Session: Sendable {
 
     // MARK: What the parts share
 
+    /// Changes the session on its own thread.
+    func change(
+        _ completion: @escaping ChangeCompletion,
+        _ body: @escaping @Sendable () -> Result<Void, SessionFileError>
+    ) {
+        if !thread.execute({ completion(body()) }) {
+            completion(.failure(SessionFileError("Squire is shutting down: the session was not changed")))
+        }
+    }
+
     /// Makes a record's token current. True when that is another one than before. `saving` is held, unless the session
     /// is being made.
     @discardableResult
@@ -393,7 +350,10 @@ public final class Session: Sendable {
         let isAnother = token != before.credential?.token
         var known = record
         // The other machines may have found a way meanwhile: they are asked.
-        if sharing != nil, hand == .opening, !onlyLooks { known.isRefreshDenied = false }
+        if sharing != nil, hand == .opening, !onlyLooks {
+            known.isRefreshDenied = false
+            known.pause = nil
+        }
         let number = isAnother ? numbers.number(of: token) : before.generation
         sharing?.holds(isForeign ? SessionRecord() : record)
         if !isForeign || isAnother {
@@ -430,40 +390,4 @@ public final class Session: Sendable {
         if case .elsewhere = record.localHolding(in: place) { return false }
         return source.canGet(with: foreign(record) == nil ? record.held : HeldTokens())
     }
-
-    public var status: SessionStatus {
-        let keptAnswer = file.flatMap { $0.hasAnswer ? $0.answerPath : nil }
-        return update { shared, now in
-            var status = shared.status(now: now)
-            status.foreignUpstream = foreignOrigin(shared.record)
-            status.foreignRefresh = source == nil ? nil : binding.flatMap { shared.record.foreignRefreshOrigin(to: $0) }
-            status.foreignSource = binding.flatMap { shared.record.foreignSource(to: $0) }
-            if case .elsewhere(let there) = shared.record.localHolding(in: place) { status.sharedElsewhere = there }
-            status.startsAlone = source?.startsAlone ?? false
-            if binding?.source == SessionBinding.Source.none { status.state = .unused }
-            (status.grant, status.clockSkew) = (source?.grant, source?.clockSkew)
-            status.login = login
-            status.source = binding?.source
-            status.keptAnswer = keptAnswer
-            status.shared = sharing?.status
-            return status
-        }
-    }
-}
-
-extension Publication {
-    fileprivate init(_ record: SessionRecord, _ number: Generation, _ hand: Hand) {
-        self.init(
-            generation: number,
-            token: record.token,
-            refreshToken: record.refreshToken,
-            arrival: record.arrival,
-            expiresAt: record.expiresAt,
-            hand: hand
-        )
-    }
-}
-
-extension Publication.Hand {
-    fileprivate var isRefresh: Bool { if case .refresh = self { true } else { false } }
 }

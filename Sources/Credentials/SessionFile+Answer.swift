@@ -15,7 +15,7 @@ extension SessionFile {
 
     /// Removes the kept response: a token was saved, or the session was forgotten.
     func removeAnswer() {
-        unlink(answerPath)
+        unsafe unlink(answerPath)
     }
 
     var hasAnswer: Bool { PrivateFile.exists(answerPath) }

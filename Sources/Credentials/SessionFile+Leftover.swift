@@ -35,7 +35,7 @@ extension SessionFile {
         var file = stat()
         guard let leftover = opened.information(), leftover.st_mode & S_IFMT == S_IFREG else { return false }
         if leftover.st_uid == geteuid() { return true }
-        return geteuid() == 0 && lstat(path, &file) == 0 && file.st_mode & S_IFMT == S_IFREG
+        return unsafe geteuid() == 0 && lstat(path, &file) == 0 && file.st_mode & S_IFMT == S_IFREG
             && file.st_uid == leftover.st_uid
     }
 
@@ -65,13 +65,13 @@ extension SessionFile {
             throw SessionFileError("read", temporaryPath, code: error.code)
         }
         guard isOurs(file) else { throw SessionFileError("\(temporaryPath) belongs to another user") }
-        guard file.synchronize(), rename(temporaryPath, path) == 0 else {
+        guard file.synchronize(), unsafe rename(temporaryPath, path) == 0 else {
             throw SessionFileError("write", path)
         }
         try synchronizeDirectory()
     }
 
     func removeLeftover() {
-        unlink(temporaryPath)
+        unsafe unlink(temporaryPath)
     }
 }

@@ -24,7 +24,7 @@ extension SessionFile {
             if let handle = try tryLock() { return handle }
             if MonotonicClock.now() >= deadline || isOver() { return nil }
             var pause = timespec(tv_sec: 0, tv_nsec: Self.lockInterval)
-            nanosleep(&pause, nil)
+            unsafe nanosleep(&pause, nil)
         }
     }
 
@@ -33,7 +33,7 @@ extension SessionFile {
         try makeDirectory()
         let name = path + ".lock"
         let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW
-        let descriptor = SystemCall.retrying { open(name, flags, 0o600) }
+        let descriptor = SystemCall.retrying { unsafe open(name, flags, 0o600) }
         guard descriptor >= 0 else { throw SessionFileError("write", name) }
         guard SystemCall.retrying({ flock(descriptor, LOCK_EX | LOCK_NB) }) == 0 else {
             let code = errno
@@ -43,7 +43,7 @@ extension SessionFile {
         }
         // If the name was removed meanwhile, another process could lock a new file beside ours.
         var (ours, named) = (stat(), stat())
-        guard fstat(descriptor, &ours) == 0, stat(name, &named) == 0, ours.st_ino == named.st_ino else {
+        guard unsafe fstat(descriptor, &ours) == 0, unsafe stat(name, &named) == 0, ours.st_ino == named.st_ino else {
             close(descriptor)
             return nil
         }

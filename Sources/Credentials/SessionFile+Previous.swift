@@ -28,7 +28,7 @@ extension SessionFile {
     }
 
     private func settleDraft(isReplaced: Bool) {
-        if !isReplaced || rename(draftPath, previousPath) != 0 { unlink(draftPath) }
+        if unsafe !isReplaced || rename(draftPath, previousPath) != 0 { unsafe unlink(draftPath) }
     }
 
     /// True if a draft lies there. One stat(2), without the lock.
@@ -56,9 +56,9 @@ extension SessionFile {
     /// Keeps `record` there, instead of what was kept before. The lock must be held.
     func keepBeforeShared(_ record: SessionRecord) throws(SessionFileError) {
         let draft = directory + "/." + name + ".before-shared.new"
-        guard PrivateFile.create(draft, record.serialized()), rename(draft, beforeSharedPath) == 0 else {
+        guard PrivateFile.create(draft, record.serialized()), unsafe rename(draft, beforeSharedPath) == 0 else {
             let code = errno
-            unlink(draft)
+            unsafe unlink(draft)
             throw SessionFileError("write", beforeSharedPath, code: code)
         }
         try synchronizeDirectory()
@@ -101,7 +101,7 @@ extension SessionFile {
         defer { handle.unlock() }
         // Another logout may have been quicker.
         guard !hasEnding else { return true }
-        if rename(kept, endingPath) == 0 { return true }
+        if unsafe rename(kept, endingPath) == 0 { return true }
         guard errno != ENOENT else { return false }
         throw SessionFileError("move", kept)
     }
@@ -112,7 +112,7 @@ extension SessionFile {
     }
 
     /// False if it lies there still.
-    public func removeEnding() -> Bool { unlink(endingPath) == 0 || errno == ENOENT }
+    public func removeEnding() -> Bool { unsafe unlink(endingPath) == 0 || errno == ENOENT }
 }
 
 /// Whether a change could be saved.
@@ -143,11 +143,12 @@ extension SessionFile {
         var existing = directory
         while !Self.exists(existing) { existing = SessionFile(path: existing).directory }
         // With the slash it must be a directory.
-        return access(existing + "/.", W_OK | X_OK) == 0 ? nil : SessionFileError("make the directory", directory)
+        return unsafe access(existing + "/.", W_OK | X_OK) == 0
+            ? nil : SessionFileError("make the directory", directory)
     }
 
     private static func exists(_ path: String) -> Bool {
         var information = stat()
-        return path == "/" || path == "." || stat(path, &information) == 0
+        return unsafe path == "/" || path == "." || stat(path, &information) == 0
     }
 }

@@ -40,9 +40,9 @@ extension SessionFile {
     /// With a `journal` the file says, durably, what is about to be done. The lock must be held.
     func prepare(_ journal: Journal? = nil) throws(SessionFileError) -> Replacement {
         try makeDirectory()
-        unlink(temporaryPath)
+        unsafe unlink(temporaryPath)
         let descriptor = SystemCall.retrying {
-            open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+            unsafe open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         }
         guard descriptor >= 0 else { throw SessionFileError("write", path) }
         // Real bytes, not a hole: a full disk must show now. Blanks, so that what is written over them stays JSON.
@@ -77,7 +77,7 @@ extension SessionFile {
         guard lseek(replacement.descriptor, 0, SEEK_SET) == 0, SystemCall.writeAll(replacement.descriptor, bytes),
             ftruncate(replacement.descriptor, off_t(bytes.count)) == 0,
             SystemCall.retrying({ fsync(replacement.descriptor) }) == 0,
-            fstat(replacement.descriptor, &information) == 0
+            unsafe fstat(replacement.descriptor, &information) == 0
         else { throw failure(of: replacement) }
         do throws(SessionFileError) {
             guard try mayReplace() else {
@@ -88,7 +88,7 @@ extension SessionFile {
             abandon(replacement)
             throw error
         }
-        guard rename(temporaryPath, path) == 0 else { throw failure(of: replacement) }
+        guard unsafe rename(temporaryPath, path) == 0 else { throw failure(of: replacement) }
         close(replacement.descriptor)
         try synchronizeDirectory()
         return Version(information)
@@ -110,7 +110,7 @@ extension SessionFile {
 
     func abandon(_ replacement: Replacement) {
         close(replacement.descriptor)
-        unlink(temporaryPath)
+        unsafe unlink(temporaryPath)
     }
 
     /// Calls `prepare` and `commit`.

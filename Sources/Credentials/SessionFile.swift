@@ -37,7 +37,7 @@ public struct SessionFile: Sendable {
     /// The version of the file; nil if there is none. One stat(2).
     public func version() -> Version? {
         var information = stat()
-        guard lstat(path, &information) == 0 else { return nil }
+        guard unsafe lstat(path, &information) == 0 else { return nil }
         return Version(information)
     }
 

@@ -22,7 +22,7 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
     public var isRefusal: Bool { reason == .foreign || reason == .otherCustomer }
 
     init(_ action: String, _ path: String, code: Int32 = errno) {
-        description = "cannot \(action) \(path): \(String(cString: strerror(code)))"
+        description = unsafe "cannot \(action) \(path): \(String(cString: strerror(code)))"
     }
 
     init(_ error: SystemError) {

@@ -37,7 +37,7 @@ public final class SessionFileWatch: Sendable {
         var events = [UInt8](repeating: 0, count: 4096)
         while true {
             if !isWatching {
-                isWatching = inotify_add_watch(notify, file.directory, mask) >= 0
+                isWatching = unsafe inotify_add_watch(notify, file.directory, mask) >= 0
                 // Something may have changed before the watch began.
                 if isWatching { changed() }
             }
@@ -45,9 +45,9 @@ public final class SessionFileWatch: Sendable {
                 pollfd(fd: notify, events: Int16(POLLIN), revents: 0),
                 pollfd(fd: stop, events: Int16(POLLIN), revents: 0),
             ]
-            guard poll(&polled, 2, isWatching ? -1 : lookInterval) >= 0 || errno == EINTR else { return }
+            guard unsafe poll(&polled, 2, isWatching ? -1 : lookInterval) >= 0 || errno == EINTR else { return }
             if polled[1].revents != 0 { return }
-            let count = read(notify, &events, events.count)
+            let count = unsafe read(notify, &events, events.count)
             guard count > 0 else { continue }
             let seen = parse(events[..<count], name: Array(file.name.utf8))
             if seen.hasLostDirectory {
@@ -67,18 +67,18 @@ public final class SessionFileWatch: Sendable {
     /// `struct inotify_event`: descriptor, mask, cookie, length of the name that follows, padded with zeros.
     private static func parse(_ bytes: ArraySlice<UInt8>, name: [UInt8]) -> Seen {
         var result = Seen()
-        bytes.withUnsafeBytes { bytes in
+        unsafe bytes.withUnsafeBytes { bytes in
             var offset = 0
             while offset + 16 <= bytes.count {
-                let mask = bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
-                let length = Int(bytes.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self))
-                let text = bytes[min(offset + 16, bytes.count)..<min(offset + 16 + length, bytes.count)].prefix {
+                let mask = unsafe bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
+                let length = unsafe Int(bytes.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self))
+                let text = unsafe bytes[min(offset + 16, bytes.count)..<min(offset + 16 + length, bytes.count)].prefix {
                     $0 != 0
                 }
-                if text.elementsEqual(name) || mask & UInt32(IN_Q_OVERFLOW) != 0 { result.concernsFile = true }
+                if unsafe text.elementsEqual(name) || mask & UInt32(IN_Q_OVERFLOW) != 0 { result.concernsFile = true }
                 if mask & UInt32(IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED) != 0 {
                     result.hasLostDirectory = true
-                    result.watch = bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)
+                    result.watch = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)
                 }
                 offset += 16 + length
             }

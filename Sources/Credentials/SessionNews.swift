@@ -50,3 +50,20 @@ public struct Publication: Sendable {
         self.hand = hand
     }
 }
+
+extension Publication {
+    init(_ record: SessionRecord, _ number: Generation, _ hand: Hand) {
+        self.init(
+            generation: number,
+            token: record.token,
+            refreshToken: record.refreshToken,
+            arrival: record.arrival,
+            expiresAt: record.expiresAt,
+            hand: hand
+        )
+    }
+}
+
+extension Publication.Hand {
+    var isRefresh: Bool { if case .refresh = self { true } else { false } }
+}

@@ -146,7 +146,7 @@ public struct SessionRecord: Sendable, Equatable {
     }
 
     /// True if the members about refreshing describe what is spent now.
-    private var isOfSpent: Bool {
+    var isOfSpent: Bool {
         guard let known = (document["spent"] ?? document["fingerprint"])?.string else { return true }
         return known == spent
     }
@@ -198,6 +198,7 @@ public struct SessionRecord: Sendable, Equatable {
         isRefreshDenied = false
         rejected = nil
         unanswered = nil
+        pause = nil
         expiresAt = Self.expiry(of: token, arrival, lifetime: tokens.expiresIn, now: now)
         let refreshEnd = tokens.refreshExpiresIn.map { now + Self.bounded($0) }
         refreshExpiresAt = refreshEnd ?? (spent == before.spent ? before.refreshEnd : nil)
@@ -217,6 +218,7 @@ public struct SessionRecord: Sendable, Equatable {
         document["login"] = (login ?? spent).map(JSONValue.string)
         isRefreshDenied = false
         unanswered = nil
+        pause = nil
         refreshExpiresAt = expiresIn.map { now + Self.bounded($0) }
     }
 
@@ -227,6 +229,7 @@ public struct SessionRecord: Sendable, Equatable {
     public mutating func renew(lifetime: Int?, now: Int) {
         let now = UTCTime.clamped(now)
         unanswered = nil
+        pause = nil
         if let lifetime {
             expiresAt = now + Self.bounded(lifetime)
         } else if let end = expiresAt, end <= now {
@@ -257,7 +260,7 @@ public struct SessionRecord: Sendable, Equatable {
         for name in [
             "spent", "refresh_expires_at", "scope", "token_type", "source_endpoint", "client_id",
             "fingerprint", "login", "upstream", "origin", "refresh_origin", "source", "configuration", "from",
-            "received_at", "expires_at", "refused", "rejected", "unanswered", "signed_in_at",
+            "received_at", "expires_at", "refused", "rejected", "unanswered", "pause", "signed_in_at",
         ] {
             document[name] = nil
         }

@@ -88,7 +88,7 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
 
     static func hash(_ text: String) -> UInt64 {
         var text = text
-        return text.withUTF8 { FNV.hash(UnsafeRawBufferPointer($0)) }
+        return text.withUTF8 { unsafe FNV.hash(UnsafeRawBufferPointer($0)) }
     }
 
     public var description: String { "(token)" }

@@ -107,6 +107,10 @@ public enum ReloadOutcome: Sendable, Equatable {
     case otherConfiguration
     /// This proxy cannot read anything again.
     case notReloadable
+    /// It is read again, but so many wait for that that this one is not told what comes of it.
+    case tooMany
+    /// This Squire ends.
+    case stopping
 
     /// One thing that is wrong, and where.
     public struct Mistake: Sendable, Equatable, CustomStringConvertible {

@@ -115,7 +115,7 @@ extension InspectorServer {
 
     // MARK: Reload
 
-    /// Reading files, and opening another session, takes as long as the disk does.
+    /// Reading files, and opening another session, takes as long as the disk does; a command for a secret half a minute.
     private static let reloadLimit = Duration.seconds(60)
 
     private func reload(_ configuration: String?, _ number: Int, _ responder: LocalResponder) {
@@ -155,6 +155,8 @@ extension InspectorServer {
             )
         case .otherConfiguration: return InspectorResponse.problem(.otherConfiguration)
         case .notReloadable: return InspectorResponse.problem(.nothingToReload)
+        case .tooMany: return InspectorResponse.problem(.reloadTakesLong)
+        case .stopping: return InspectorResponse.problem(.shuttingDown)
         }
     }
 }

@@ -6,6 +6,13 @@ public enum MonotonicClock {
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
+
+    /// Blocks the thread for so many nanoseconds, whatever signals come.
+    public static func pause(_ nanoseconds: Int64) {
+        var left = ConditionClock.deadline(nanoseconds)
+        var rest = timespec()
+        while nanosleep(&left, &rest) != 0, errno == EINTR { left = rest }
+    }
 }
 
 /// The clock of lives and ages: nanoseconds since the machine started. Never goes back; goes on while the machine

@@ -69,13 +69,13 @@ struct MemberScanner {
 
     /// Whether a text begins as an object or an array.
     static func looksLikeJSON(_ text: some Sequence<UInt8>) -> Bool {
-        let first = text.first { !isBlank($0) && ![0xEF, 0xBB, 0xBF, 0x1E].contains($0) }
+        let first = text.first { !JSONOctets.isBlank($0) && ![0xEF, 0xBB, 0xBF, 0x1E].contains($0) }
         return first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
     }
 
     /// Whether the content of a string may be an object or an array, escaped.
     private static func mayHoldJSON(_ content: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
-        switch content.first(where: { !isBlank($0) }) {
+        switch content.first(where: { !JSONOctets.isBlank($0) }) {
         case UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "\\"): content.contains(UInt8(ascii: "\\"))
         default: false
         }
@@ -89,7 +89,9 @@ struct MemberScanner {
         if index + 2 < end, octets[index] == 0xEF, octets[index + 1] == 0xBB, octets[index + 2] == 0xBF { index += 3 }
         while true {
             // Between texts in a row there may be a record separator (RFC 7464).
-            while index < end, Self.isBlank(octets[index]) || stack.isEmpty && octets[index] == 0x1E { index += 1 }
+            while index < end, JSONOctets.isBlank(octets[index]) || stack.isEmpty && octets[index] == 0x1E {
+                index += 1
+            }
             guard index < end else { return }
             guard let following = step(octets, index, &findings) else {
                 // That quote may be an opening one. Within a secret container all goes, whatever the quotes mean.
@@ -121,7 +123,7 @@ struct MemberScanner {
         case (.value, UInt8(ascii: "]")), (.commaOrEnd, UInt8(ascii: "]")): return pop(isObject: false, index)
         case (.nameOrEnd, UInt8(ascii: "}")), (.commaOrEnd, UInt8(ascii: "}")): return pop(isObject: true, index)
         case (.nameOrEnd, UInt8(ascii: "\"")):
-            guard let close = Self.closing(octets, index + 1, end) else { return isEnded ? nil : end }
+            guard let close = JSONOctets.closing(octets, index + 1, end) else { return isEnded ? nil : end }
             lastQuote = close
             stack[stack.count - 1].name = (Int32(index + 1), Int32(close))
             isSecretMember = isSecretName(octets, (index + 1)..<close)
@@ -143,7 +145,7 @@ struct MemberScanner {
         case (.value, UInt8(ascii: ",")), (.value, UInt8(ascii: ":")), (.value, UInt8(ascii: "}")): return nil
         case (.value, UInt8(ascii: "'")) where isSecretMember || secretDepth != nil:
             // No JSON, but a secret all the same.
-            let close = Self.closing(octets, index + 1, end, UInt8(ascii: "'"))
+            let close = JSONOctets.closing(octets, index + 1, end, UInt8(ascii: "'"))
             if close == nil, !isEnded {
                 findings.hold(from: index + 1, in: view)
             } else {
@@ -152,11 +154,11 @@ struct MemberScanner {
             ended()
             return close.map { $0 + 1 } ?? end
         case (.value, _):
-            let close = Self.endOfWord(octets, index, end)
+            let close = JSONOctets.endOfWord(octets, index, end)
             let isSecret = isSecretMember || secretDepth != nil
             if close == end, !isEnded, isSecret {
                 findings.hold(from: index, in: view)
-            } else if isSecret, !Self.isLiteral(octets, index..<close) {
+            } else if isSecret, !JSONOctets.isLiteral(octets, index..<close) {
                 add(octets, index..<close, needsQuotes: true, &findings)
             }
             ended()
@@ -170,7 +172,7 @@ struct MemberScanner {
         _ index: Int,
         _ findings: inout Findings
     ) -> Int? {
-        let close = Self.closing(octets, index + 1, end)
+        let close = JSONOctets.closing(octets, index + 1, end)
         let content = (index + 1)..<(close ?? end)
         if isSecretMember || secretDepth != nil {
             if close == nil, !isEnded {
@@ -267,24 +269,24 @@ struct MemberScanner {
                 index += 1
                 continue
             }
-            if Self.isEscaped(octets, index, start) {
+            if JSONOctets.isEscaped(octets, index, start) {
                 index += 1
                 continue
             }
-            guard let close = Self.closing(octets, index + 1, end, quote) else { return }
+            guard let close = JSONOctets.closing(octets, index + 1, end, quote) else { return }
             let name = (index + 1)..<close
             // It may be the opening one as well.
             index = close
-            let colon = Self.endOfBlanks(octets, close + 1, end)
+            let colon = JSONOctets.endOfBlanks(octets, close + 1, end)
             guard colon < end, octets[colon] == UInt8(ascii: ":"), isSecretName(octets, name) else { continue }
-            let value = Self.endOfBlanks(octets, colon + 1, end)
+            let value = JSONOctets.endOfBlanks(octets, colon + 1, end)
             guard value < end else { return }
             let reason: Findings.Reason =
                 findings.listsNames
                 ? .name(String(decoding: octets[name].prefix(Findings.maxName), as: UTF8.self)) : .sameName
             switch octets[value] {
             case UInt8(ascii: "\""), UInt8(ascii: "'"):
-                guard let last = Self.closing(octets, value + 1, end, octets[value]) else {
+                guard let last = JSONOctets.closing(octets, value + 1, end, octets[value]) else {
                     if !isEnded { return findings.hold(from: value + 1, in: view) }
                     return findings.add((value + 1)..<end, in: view, reason)
                 }
@@ -295,9 +297,9 @@ struct MemberScanner {
                 secretReason = reason
                 index = value + 1
             default:
-                let last = Self.endOfWord(octets, value, end)
+                let last = JSONOctets.endOfWord(octets, value, end)
                 if last == end, !isEnded { return findings.hold(from: value, in: view) }
-                if last > value, !Self.isLiteral(octets, value..<last) {
+                if last > value, !JSONOctets.isLiteral(octets, value..<last) {
                     findings.add(value..<last, in: view, reason, needsQuotes: nesting == 0)
                 }
                 index = max(last, value)
@@ -320,7 +322,7 @@ struct MemberScanner {
             depth -= 1
             return index + 1
         case UInt8(ascii: "\""), quote:
-            guard let close = Self.closing(octets, index + 1, end, octets[index]) else {
+            guard let close = JSONOctets.closing(octets, index + 1, end, octets[index]) else {
                 if isEnded {
                     addInSecret((index + 1)..<end, needsQuotes: false, &findings)
                 } else {
@@ -328,7 +330,7 @@ struct MemberScanner {
                 }
                 return nil
             }
-            let next = Self.endOfBlanks(octets, close + 1, end)
+            let next = JSONOctets.endOfBlanks(octets, close + 1, end)
             if next == end, !isEnded {
                 findings.hold(from: index + 1, in: view)
                 return nil
@@ -337,15 +339,15 @@ struct MemberScanner {
                 addInSecret((index + 1)..<close, needsQuotes: false, &findings)
             }
             return close + 1
-        case let octet where Self.isBlank(octet) || octet == UInt8(ascii: ",") || octet == UInt8(ascii: ":"):
+        case let octet where JSONOctets.isBlank(octet) || octet == UInt8(ascii: ",") || octet == UInt8(ascii: ":"):
             return index + 1
         default:
-            let close = Self.endOfWord(octets, index, end)
+            let close = JSONOctets.endOfWord(octets, index, end)
             if close == end, !isEnded {
                 findings.hold(from: index, in: view)
                 return nil
             }
-            if !Self.isLiteral(octets, index..<close) {
+            if !JSONOctets.isLiteral(octets, index..<close) {
                 addInSecret(index..<close, needsQuotes: true, &findings)
             }
             return close
@@ -358,7 +360,7 @@ struct MemberScanner {
         secretReason = nil
     }
 
-    // MARK: Octets
+    // MARK: Names
 
     private func isSecretName(_ octets: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> Bool {
         guard octets[range].contains(UInt8(ascii: "\\")) else { return SecretName.isMember(octets[range]) }

@@ -27,15 +27,17 @@ public final class NotifySocket: Sendable {
     public func send(_ notice: Notice) -> Outcome {
         var target = sockaddr_un()
         target.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &target.sun_path) { $0.copyBytes(from: address.octets) }
+        unsafe withUnsafeMutableBytes(of: &target.sun_path) { unsafe $0.copyBytes(from: address.octets) }
         // An abstract name ends where the address does; the zero behind a path is there already.
         let start = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)!
         let length = socklen_t(start + address.octets.count + (address.octets[0] == 0 ? 0 : 1))
         let bytes = notice.datagram
         let number = socket.number
-        let count = withUnsafePointer(to: &target) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { target in
-                SystemCall.retrying { sendto(number, bytes, bytes.count, SystemConstant.noSignal, target, length) }
+        let count = unsafe withUnsafePointer(to: &target) {
+            unsafe $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { target in
+                SystemCall.retrying {
+                    unsafe sendto(number, bytes, bytes.count, SystemConstant.noSignal, target, length)
+                }
             }
         }
         guard count < 0 else { return .sent }

@@ -6,8 +6,9 @@ public enum ServiceState: Sendable, Equatable {
     case starting
     /// With the status that the manager has.
     case serving(status: String)
-    /// So many reloads have begun, one within another: they are one for the manager.
-    case reloading(depth: Int)
+    /// So many reloads have begun and not ended: they are one for the manager, who was told last of one that was asked
+    /// for at `time`.
+    case reloading(count: Int, time: UInt64)
     case stopping
 
     public init() { self = .starting }
@@ -19,16 +20,17 @@ public enum ServiceState: Sendable, Equatable {
         return .ready(status: status)
     }
 
-    /// `now` is the time of CLOCK_MONOTONIC in microseconds.
-    public mutating func reloadBegan(at now: UInt64) -> Notice? {
+    /// `time` is when it was asked for, of CLOCK_MONOTONIC in microseconds. A manager that asks while another is under
+    /// way waits for a word that is younger than its signal.
+    public mutating func reloadBegan(at time: UInt64) -> Notice? {
         switch self {
         case .starting, .stopping: return nil
-        case .reloading(let depth):
-            self = .reloading(depth: depth + 1)
-            return nil
+        case .reloading(let count, let last):
+            self = .reloading(count: count + 1, time: max(last, time))
+            return time > last ? .reloading(at: time) : nil
         case .serving:
-            self = .reloading(depth: 1)
-            return .reloading(at: now)
+            self = .reloading(count: 1, time: time)
+            return .reloading(at: time)
         }
     }
 
@@ -36,8 +38,8 @@ public enum ServiceState: Sendable, Equatable {
     public mutating func reloadEnded(_ status: String) -> Notice? {
         switch self {
         case .starting, .serving, .stopping: return nil
-        case .reloading(let depth) where depth > 1:
-            self = .reloading(depth: depth - 1)
+        case .reloading(let count, let time) where count > 1:
+            self = .reloading(count: count - 1, time: time)
             return nil
         case .reloading:
             self = .serving(status: status)

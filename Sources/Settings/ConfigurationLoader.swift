@@ -4,6 +4,7 @@ import HTTP1
 import Logging
 import Platform
 public import ReverseProxy
+public import Threads
 public import TokenSources
 import Upstream
 
@@ -98,11 +99,14 @@ public struct ConfigurationLoader {
     }
 
     /// Loads the file of `old` again, however it was found, and its secrets. Throws too if it was taken unasked and has
-    /// changed to something that a person must allow.
-    public func load(again old: LoadedConfiguration) throws(ConfigurationError) -> LoadedConfiguration {
+    /// changed to something that a person must allow. Blocking; `stop` ends a command that is run for a secret.
+    public func load(
+        again old: LoadedConfiguration,
+        until stop: StopSignal? = nil
+    ) throws(ConfigurationError) -> LoadedConfiguration {
         var loaded = try load(old.found)
         if let distrust = distrust(loaded) { throw distrust }
-        try loaded.readSecrets()
+        try loaded.readSecrets(until: stop)
         return loaded
     }
 
@@ -237,7 +241,8 @@ extension SessionConfiguration {
             if signIn.contains(where: { $0.postPath != nil }) {
                 ["--email"]
             } else {
-                refresh?.refreshToken == nil ? ["--token", "-"] : ["--refresh-token", "-"]
+                (refresh?.refreshToken == nil || refresh?.needsPair == true ? ["--token", "-"] : [])
+                    + (refresh?.refreshToken == nil ? [] : ["--refresh-token", "-"])
             }
         }
     }

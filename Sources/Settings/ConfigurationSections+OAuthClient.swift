@@ -8,6 +8,7 @@ extension ConfigurationSections {
         case authorizationCode = "authorization-code"
         case deviceCode = "device-code"
         case clientCredentials = "client-credentials"
+        case accountCredentials = "account-credentials"
         case jwtBearer = "jwt-bearer"
         case tokenExchange = "token-exchange"
     }
@@ -48,6 +49,8 @@ extension ConfigurationSections {
             }
         case .clientCredentials:
             oauth.grant = .clientCredentials
+        case .accountCredentials:
+            oauth.grant = .accountCredentials
         case .jwtBearer:
             guard let signing else {
                 if !map.has("private-key") { map.fail("grant", "is jwt-bearer: it needs private-key") }
@@ -157,14 +160,19 @@ extension ConfigurationSections {
             default: session.fail("oauth", "needs client-id")
             }
         }
-        if case .clientCredentials = oauth.grant, case .none = oauth.authentication,
-            !map.has("client-secret"), !isOtherAuthentication,
+        if oauth.grant == .clientCredentials || oauth.grant == .accountCredentials,
+            case .none = oauth.authentication, !map.has("client-secret"), !isOtherAuthentication,
             authentication == nil || authentication == AuthenticationName.none
         {
             map.fail(
                 "grant",
-                "is client-credentials: it needs client-secret, or a key (private-key-jwt, tls-client-auth)"
+                "is \(oauth.grant.name): it needs client-secret, or a key (private-key-jwt, tls-client-auth)"
             )
+        }
+        if oauth.grant == .accountCredentials,
+            !oauth.parameters.contains(where: { $0.name == OAuthConfiguration.accountParameter })
+        {
+            map.fail("grant", "is account-credentials: it needs parameters: {account_id: …}")
         }
         if hasKey, !isOtherGrant, !isOtherAuthentication {
             switch (oauth.grant, oauth.authentication) {

@@ -1,12 +1,14 @@
 import HTTP1
 import ReverseProxy
+public import Threads
 import TokenSources
 
 extension LoadedConfiguration {
     /// Reads the secrets that are kept elsewhere, each once. Blocking: it may run commands. Commands of Squire that only
-    /// look do not call it, and a file that was taken unasked must have been allowed before.
-    public mutating func readSecrets() throws(ConfigurationError) {
-        var reading = SecretReading(secretReader, source: path ?? "squire", lines: secretLines)
+    /// look do not call it, and a file that was taken unasked must have been allowed before. `stop` ends a command that
+    /// runs, and the reading with it.
+    public mutating func readSecrets(until stop: StopSignal? = nil) throws(ConfigurationError) {
+        var reading = SecretReading(secretReader, source: path ?? "squire", lines: secretLines, stop: stop)
         reading.read(&configuration.headers, "headers")
         switch configuration.session.source {
         case .recipe(var recipe):
@@ -44,14 +46,16 @@ private struct SecretReading {
     private let source: String
     /// Of each key.
     private let lines: [String: Int]
+    private let stop: StopSignal?
     /// What was read already: a command runs once, wherever it is named.
     private var known: [(reference: SecretReference, result: Result<String, SecretProblem>)] = []
     private(set) var issues: [ConfigurationError.Issue] = []
 
-    init(_ reader: SecretReader, source: String, lines: [String: Int]) {
+    init(_ reader: SecretReader, source: String, lines: [String: Int], stop: StopSignal?) {
         self.reader = reader
         self.source = source
         self.lines = lines
+        self.stop = stop
     }
 
     mutating func read(_ rules: inout [HeaderRule], _ section: String) {
@@ -72,7 +76,7 @@ private struct SecretReading {
         if let one = known.first(where: { $0.reference == reference }) {
             result = one.result
         } else {
-            result = reader.read(reference)
+            result = reader.read(reference, stop: stop)
             known.append((reference, result))
         }
         switch result {

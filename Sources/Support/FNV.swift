@@ -4,7 +4,7 @@ public enum FNV {
     /// allocated three times per octet.
     public static func hash(_ octets: UnsafeRawBufferPointer) -> UInt64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for octet in octets { hash = (hash ^ UInt64(octet)) &* 0x100_0000_01B3 }
+        for index in octets.indices { hash = unsafe (hash ^ UInt64(octets[index])) &* 0x100_0000_01B3 }
         return hash
     }
 }

@@ -56,7 +56,7 @@ extension JSONValue {
     private static func write(_ text: String, to result: inout [UInt8]) {
         var text = text
         result.append(UInt8(ascii: "\""))
-        text.withUTF8 { escape(UnsafeRawBufferPointer($0)) { result += $0 } }
+        text.withUTF8 { unsafe escape(UnsafeRawBufferPointer($0)) { unsafe result += $0 } }
         result.append(UInt8(ascii: "\""))
     }
 
@@ -64,14 +64,15 @@ extension JSONValue {
     /// result on in pieces.
     public static func escape(_ text: UnsafeRawBufferPointer, _ append: (UnsafeRawBufferPointer) -> Void) {
         func add(_ escape: StaticString) {
-            append(UnsafeRawBufferPointer(start: escape.utf8Start, count: escape.utf8CodeUnitCount))
+            unsafe append(UnsafeRawBufferPointer(start: escape.utf8Start, count: escape.utf8CodeUnitCount))
         }
         var start = 0
-        for (index, byte) in text.enumerated() {
+        for index in text.indices {
+            let byte = unsafe text[index]
             guard byte < 0x20 || byte == 0x7F || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
                 continue
             }
-            append(UnsafeRawBufferPointer(rebasing: text[start..<index]))
+            unsafe append(UnsafeRawBufferPointer(rebasing: text[start..<index]))
             start = index + 1
             switch byte {
             case UInt8(ascii: "\""): add("\\\"")
@@ -81,9 +82,9 @@ extension JSONValue {
             case UInt8(ascii: "\t"): add("\\t")
             default:
                 add("\\u00")
-                withUnsafeBytes(of: (Hexadecimal.digit(byte >> 4), Hexadecimal.digit(byte & 0xF)), append)
+                unsafe withUnsafeBytes(of: (Hexadecimal.digit(byte >> 4), Hexadecimal.digit(byte & 0xF)), append)
             }
         }
-        append(UnsafeRawBufferPointer(rebasing: text[start...]))
+        unsafe append(UnsafeRawBufferPointer(rebasing: text[start...]))
     }
 }

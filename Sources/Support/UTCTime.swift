@@ -27,10 +27,10 @@ public enum UTCTime {
 
     private static func text(_ seconds: Int, format: String) -> String {
         var moment = time_t(seconds)
-        var parts = tm()
-        guard gmtime_r(&moment, &parts) != nil else { return "an unknown time" }
+        var parts = unsafe tm()
+        guard unsafe gmtime_r(&moment, &parts) != nil else { return "an unknown time" }
         var text = [CChar](repeating: 0, count: 64)
-        let count = strftime(&text, text.count, format, &parts)
+        let count = unsafe strftime(&text, text.count, format, &parts)
         return String(decoding: text.prefix(count).map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 
@@ -39,13 +39,13 @@ public enum UTCTime {
         guard (0...9999).contains(year), (1...12).contains(month), (1...31).contains(day),
             (0...86_400).contains(secondOfDay)
         else { return nil }
-        var parts = tm()
-        parts.tm_year = Int32(year - 1900)
-        parts.tm_mon = Int32(month - 1)
-        parts.tm_mday = Int32(day)
-        let start = timegm(&parts)
+        var parts = unsafe tm()
+        unsafe parts.tm_year = Int32(year - 1900)
+        unsafe parts.tm_mon = Int32(month - 1)
+        unsafe parts.tm_mday = Int32(day)
+        let start = unsafe timegm(&parts)
         // The 31st of a month that has 30 days became the first of the next.
-        guard parts.tm_mday == Int32(day) else { return nil }
+        guard unsafe parts.tm_mday == Int32(day) else { return nil }
         return Int(start) + secondOfDay
     }
 }

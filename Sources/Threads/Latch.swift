@@ -19,6 +19,13 @@ public final class Latch<Value: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
+    /// Has `begin` hand a value to its argument, once and on any thread, and waits for it.
+    public static func awaiting(_ begin: (_ answer: @escaping @Sendable (Value) -> Void) -> Void) -> Value {
+        let latch = Latch()
+        begin { latch.set($0) }
+        return latch.wait()
+    }
+
     public func set(_ value: Value) {
         pthread_mutex_lock(mutex)
         if self.value == nil { self.value = value }

@@ -1,4 +1,5 @@
 import Platform
+public import Threads
 
 /// Reads the secrets of one configuration. Blocking.
 public struct SecretReader: Equatable, Sendable, CustomReflectable {
@@ -19,14 +20,14 @@ public struct SecretReader: Equatable, Sendable, CustomReflectable {
     /// The environment may hold secrets.
     public var customMirror: Mirror { Mirror(self, children: []) }
 
-    /// The secret. Of a file, or what a command prints, without one line end.
-    public func read(_ reference: SecretReference) -> Result<String, SecretProblem> {
+    /// The secret. Of a file, or what a command prints, without one line end. `stop` ends a command that runs.
+    public func read(_ reference: SecretReference, stop: StopSignal? = nil) -> Result<String, SecretProblem> {
         do throws(SecretProblem) {
             switch reference {
             case .plain(let text): return .success(text)
             case .environment(let name): return .success(try variable(name))
             case .file(let path): return .success(try text(try contents(path), "names a file that is", path))
-            case .command(let arguments): return .success(try output(arguments, reference.shown))
+            case .command(let arguments): return .success(try output(arguments, reference.shown, stop))
             }
         } catch {
             return .failure(error)
@@ -86,14 +87,14 @@ public struct SecretReader: Equatable, Sendable, CustomReflectable {
         return text
     }
 
-    private func output(_ arguments: [String], _ shown: String) throws(SecretProblem) -> String {
+    private func output(_ arguments: [String], _ shown: String, _ stop: StopSignal?) throws(SecretProblem) -> String {
         let runner = CommandRunner(
             arguments: arguments,
             directory: directory,
             environment: environment,
             timeout: Self.commandTimeout
         )
-        switch runner.run() {
+        switch runner.run(stop: stop) {
         case .printed(let bytes, _):
             do throws(SecretProblem) {
                 return try text(bytes, "runs a command whose output is", shown)

@@ -173,27 +173,13 @@ extension EasyHandle {
 
     /// Makes the transfer. Gives it up when its answer has not come `limit` after the request was sent.
     fileprivate func drive(answerWithin limit: Duration) -> CURLcode {
-        guard let multi = curl_multi_init() else { return CURLE_OUT_OF_MEMORY }
-        defer { curl_multi_cleanup(multi) }
-        guard curl_multi_add_handle(multi, curl) == CURLM_OK else { return CURLE_FAILED_INIT }
-        defer { curl_multi_remove_handle(multi, curl) }
         var deadline: UInt64?
-        while true {
-            var running: Int32 = 0
-            guard curl_multi_perform(multi, &running) == CURLM_OK else { return CURLE_FAILED_INIT }
-            var left: Int32 = 0
-            while let message = curl_multi_info_read(multi, &left) {
-                if message.pointee.msg == CURLMSG_DONE { return ccurl_message_result(message) }
-            }
+        return drive(failure: { $0 }) { result in
+            if let result { return .ended(result) }
             let now = MonotonicClock.now()
-            if deadline == nil, hasSent {
-                deadline = now.adding(saturating: limit.nanoseconds)
-            }
-            let rest = deadline.map { $0.subtracting(saturating: now) } ?? .max
-            if rest == 0 { return CURLE_OPERATION_TIMEDOUT }
-            guard curl_multi_poll(multi, nil, 0, Int32(min(rest / 1_000_000, 999) + 1), nil) == CURLM_OK else {
-                return CURLE_FAILED_INIT
-            }
+            if deadline == nil, hasSent { deadline = now.adding(saturating: limit.nanoseconds) }
+            guard let deadline else { return .wait(until: .max) }
+            return now < deadline ? .wait(until: deadline) : .ended(CURLE_OPERATION_TIMEDOUT)
         }
     }
 }

@@ -75,45 +75,23 @@ extension EasyHandle {
         due: UInt64,
         _ receive: (BlockingRequest.Arrival) -> BlockingRequest.Continuation
     ) -> BlockingRequest.Drive {
-        guard let multi = curl_multi_init() else { return .done(CURLE_OUT_OF_MEMORY) }
-        defer { curl_multi_cleanup(multi) }
-        guard curl_multi_add_handle(multi, curl) == CURLM_OK else { return .done(CURLE_FAILED_INIT) }
-        defer { curl_multi_remove_handle(multi, curl) }
         var due = due
         var hasHead = false
-        while true {
-            var running: Int32 = 0
-            guard curl_multi_perform(multi, &running) == CURLM_OK else { return .done(CURLE_FAILED_INIT) }
+        /// False when that was enough.
+        func hand(_ arrival: BlockingRequest.Arrival) -> Bool {
+            guard case .until(let moment) = receive(arrival) else { return false }
+            due = moment
+            return true
+        }
+        return drive(watching: stop, failure: { .done($0) }) { result in
+            if hasEnded(stop) { return .ended(.stopped) }
             if !hasHead, isStream(sink) {
                 hasHead = true
-                switch receive(.head) {
-                case .until(let moment): due = moment
-                case .enough: return .enough
-                }
+                guard hand(.head) else { return .ended(.enough) }
             }
-            if hasHead, !sink.body.isEmpty {
-                switch receive(.bytes(sink.takeBody())) {
-                case .until(let moment): due = moment
-                case .enough: return .enough
-                }
-            }
-            var left: Int32 = 0
-            while let message = curl_multi_info_read(multi, &left) {
-                if message.pointee.msg == CURLMSG_DONE { return .done(ccurl_message_result(message)) }
-            }
-            if MonotonicClock.now() >= due {
-                switch receive(.due) {
-                case .until(let moment): due = moment
-                case .enough: return .enough
-                }
-            }
-            let rest = due.subtracting(saturating: MonotonicClock.now())
-            var watched = curl_waitfd(fd: stop, events: Int16(CURL_WAIT_POLLIN), revents: 0)
-            let milliseconds = Int32(min(rest / 1_000_000, 999)) + 1
-            guard curl_multi_poll(multi, &watched, 1, milliseconds, nil) == CURLM_OK else {
-                return .done(CURLE_FAILED_INIT)
-            }
-            if hasEnded(stop) { return .stopped }
+            if hasHead, !sink.body.isEmpty, !hand(.bytes(sink.takeBody())) { return .ended(.enough) }
+            if result == nil, MonotonicClock.now() >= due, !hand(.due) { return .ended(.enough) }
+            return result.map { .ended(.done($0)) } ?? .wait(until: due)
         }
     }
 

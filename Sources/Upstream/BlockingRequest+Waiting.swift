@@ -2,37 +2,69 @@ internal import CCurl
 import Platform
 
 extension EasyHandle {
+    /// What follows a look at a transfer.
+    enum Step<End> {
+        /// Wait until something happens, or that moment of `MonotonicClock` has come, and look again.
+        case wait(until: UInt64)
+        /// Look again at once.
+        case again
+        case ended(End)
+    }
+
+    /// Makes the transfer, on this thread. After each look of libcurl's at it `step` says what follows; it gets the
+    /// transfer's result once there is one, and must end then. `failure` is the end when libcurl cannot begin or go on.
+    /// Waiting ends, too, when `stop`, a descriptor, can be read.
+    func drive<End>(
+        watching stop: Int32? = nil,
+        failure: (CURLcode) -> End,
+        _ step: (_ result: CURLcode?) -> Step<End>
+    ) -> End {
+        guard let multi = curl_multi_init() else { return failure(CURLE_OUT_OF_MEMORY) }
+        defer { curl_multi_cleanup(multi) }
+        guard curl_multi_add_handle(multi, curl) == CURLM_OK else { return failure(CURLE_FAILED_INIT) }
+        defer { curl_multi_remove_handle(multi, curl) }
+        while true {
+            var running: Int32 = 0
+            guard curl_multi_perform(multi, &running) == CURLM_OK else { return failure(CURLE_FAILED_INIT) }
+            var (result, left): (CURLcode?, Int32) = (nil, 0)
+            while result == nil, let message = curl_multi_info_read(multi, &left) {
+                if message.pointee.msg == CURLMSG_DONE { result = ccurl_message_result(message) }
+            }
+            switch step(result) {
+            case .ended(let end): return end
+            case .again: continue
+            case .wait(let moment):
+                let rest = moment.subtracting(saturating: MonotonicClock.now())
+                let milliseconds = Int32(min(rest / 1_000_000, 999)) + 1
+                var watched = curl_waitfd(fd: stop ?? -1, events: Int16(CURL_WAIT_POLLIN), revents: 0)
+                guard curl_multi_poll(multi, &watched, stop == nil ? 0 : 1, milliseconds, nil) == CURLM_OK else {
+                    return failure(CURLE_FAILED_INIT)
+                }
+            }
+        }
+    }
+
     /// Makes the transfer, for at most that long.
     ///
     /// libcurl looks at the clock before it looks at the socket. A process that was stopped, or whose machine slept, would
     /// give up an answer that had come meanwhile, and the API has no second one. Here time is up only after a look.
     func transfer(within timeout: Duration) -> CURLcode {
-        guard let multi = curl_multi_init() else { return CURLE_OUT_OF_MEMORY }
-        defer { curl_multi_cleanup(multi) }
-        guard curl_multi_add_handle(multi, curl) == CURLM_OK else { return CURLE_FAILED_INIT }
-        defer { curl_multi_remove_handle(multi, curl) }
+        enum Patience { case waits, looksOnceMore, isOver }
         let deadline = MonotonicClock.now().adding(saturating: timeout.nanoseconds)
         set(CURLOPT_TIMEOUT_MS, 0)
-        var isLate = false
-        while true {
-            var running: Int32 = 0
-            guard curl_multi_perform(multi, &running) == CURLM_OK else { return CURLE_FAILED_INIT }
-            var left: Int32 = 0
-            while let message = curl_multi_info_read(multi, &left) {
-                if message.pointee.msg == CURLMSG_DONE { return ccurl_message_result(message) }
-            }
-            if isLate {
+        var patience = Patience.waits
+        return drive(failure: { $0 }) { result in
+            if let result { return .ended(result) }
+            switch patience {
+            case .waits where MonotonicClock.now() < deadline: return .wait(until: deadline)
+            case .waits: patience = .looksOnceMore
+            case .looksOnceMore:
                 // libcurl says in its own words what it waited for.
                 set(CURLOPT_TIMEOUT_MS, 1)
-                guard curl_multi_perform(multi, &running) == CURLM_OK else { return CURLE_FAILED_INIT }
-                return CURLE_OPERATION_TIMEDOUT
+                patience = .isOver
+            case .isOver: return .ended(CURLE_OPERATION_TIMEDOUT)
             }
-            let rest = deadline.subtracting(saturating: MonotonicClock.now())
-            isLate = rest == 0
-            if isLate { continue }
-            guard curl_multi_poll(multi, nil, 0, Int32(min(rest / 1_000_000, 999) + 1), nil) == CURLM_OK else {
-                return CURLE_FAILED_INIT
-            }
+            return .again
         }
     }
 }

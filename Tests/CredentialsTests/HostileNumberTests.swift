@@ -130,7 +130,7 @@ import Threads
                 session.refreshNow(cause: .manual) { _ in answered.set(true) }
                 _ = answered.wait()
                 _ = (session.status.json, session.current(), session.token)
-                #expect(session.shutdown(timeout: .seconds(Int64.max)) && events.with { $0 } == 2)
+                #expect(session.end(timeout: .seconds(Int64.max)) == nil && events.with { $0 } == 2)
             }
         }
     }

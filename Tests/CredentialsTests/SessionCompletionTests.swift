@@ -75,7 +75,7 @@ import Threads
                     NativeThread(name: "test-caller") { for _ in 0..<10 { Self.callEverything(session, answers) } }
                 }
                 if round % 2 == 0 { usleep(UInt32(round) * 100) }
-                let isDone = session.shutdown(timeout: .seconds(20))
+                let isDone = session.end(timeout: .seconds(20)) == nil
                 for caller in callers { caller.join() }
                 Self.callEverything(session, answers)
                 #expect(isDone && answers.all.allSatisfy { $0 == 1 })
@@ -121,7 +121,7 @@ import Threads
         _ = adopted.wait()
         session.credential(for: Inquiry(rejection: Rejection(generation: 1))) { answered.set($0) }
         _ = answered.wait()
-        #expect(session.shutdown(timeout: .seconds(10)))
+        #expect(session.end(timeout: .seconds(10)) == nil)
         #expect(session.token == makeToken("hand"))
         current.with { $0 = nil }
     }

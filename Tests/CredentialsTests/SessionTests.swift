@@ -308,7 +308,7 @@ extension Grant {
         rename(directory + ".away", directory)
         #expect(try file.load()?.record.token == old)
         cache.recheckFile()
-        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(cache.end(timeout: .seconds(10)) == nil)
         #expect(try file.load()?.record.token == new)
         #expect(events.texts.contains("saved"))
         #expect(cache.current()?.credential.token == new)
@@ -321,9 +321,9 @@ extension Grant {
         let cache = try Session(file: file, source: source, policy: RefreshPolicy(margin: .zero), clock: TestClock())
         adopt(cache, makeToken("a"))
         cache.credential(for: Inquiry(rejection: Rejection(generation: 1))) { _ in }
-        #expect(!cache.shutdown(timeout: .zero))
+        #expect(cache.end(timeout: .zero) != nil)
         source.mayAnswer.set(true)
-        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(cache.end(timeout: .seconds(10)) == nil)
         #expect(try file.load()?.record.token == new)
     }
 
@@ -459,7 +459,7 @@ extension Grant {
         try write(#"{"token":"\#(text)"}"#, file.path)
         cache.recheckNow()
         #expect(cache.token == Token("hand") && cache.status.isReady)
-        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(cache.end(timeout: .seconds(10)) == nil)
     }
 
     /// Something that is no token is no logout either: memory goes on, and the file is left as it is.
@@ -479,7 +479,7 @@ extension Grant {
         try write(#"{"token":null}"#, file.path)
         cache.recheckNow()
         #expect(cache.token == nil && cache.status.state == .none)
-        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(cache.end(timeout: .seconds(10)) == nil)
     }
 
     /// In place, as an editor may do; with another size, so that it shows.
@@ -509,7 +509,7 @@ extension Grant {
         #expect(try file.load()?.record.unanswered?.reason.contains(file.answerPath) == true)
         #expect(try wait(cache, rejecting: 1).get().token == makeToken("b"))
         #expect(stat(file.answerPath, &information) != 0 && cache.status.keptAnswer == nil)
-        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(cache.end(timeout: .seconds(10)) == nil)
     }
 
     @Test func logoutRemovesTheKeptResponse() throws {
@@ -544,7 +544,7 @@ extension Grant {
             try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock()).token
                 == makeToken("b")
         )
-        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(cache.end(timeout: .seconds(10)) == nil)
     }
 
     @Test func aFIFOIsNoSession() throws {
@@ -587,7 +587,7 @@ extension Grant {
         rmdir(file.temporaryPath + "/x")
         rmdir(file.temporaryPath)
         cache.recheckFile()
-        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(cache.end(timeout: .seconds(10)) == nil)
         #expect(try file.load()?.record.token == new)
         #expect(file.previous()?.token == former)
         adopt(try Session(file: file, source: nil, policy: RefreshPolicy(margin: .zero), clock: TestClock()), newer)
@@ -664,7 +664,7 @@ extension Grant {
         cache.recheckNow()
         #expect(cache.token == makeToken("a") && cache.status.unsaved != nil)
         cache.recheckFile()
-        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(cache.end(timeout: .seconds(10)) == nil)
         #expect(try file.load()?.record.token == makeToken("a") && cache.status.isReady)
     }
 
@@ -690,7 +690,7 @@ extension Grant {
         #expect(try file.load()?.record.token == old)
         cache.recheckNow()
         #expect(cache.token == new)
-        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(cache.end(timeout: .seconds(10)) == nil)
         #expect(try file.load()?.record.token == new)
     }
 
@@ -714,7 +714,7 @@ extension Grant {
         cache.recheckNow()
         #expect(try latch.wait().get().token == byHand)
         source.mayAnswer.set(true)
-        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(cache.end(timeout: .seconds(10)) == nil)
         #expect(cache.token == byHand)
         #expect(try file.load()?.record.token == byHand)
     }
@@ -733,7 +733,7 @@ extension Grant {
         try file.save(record)
         #expect(adopted.wait())
         #expect(cache.token == makeToken("hand"))
-        #expect(cache.shutdown(timeout: .seconds(10)))
+        #expect(cache.end(timeout: .seconds(10)) == nil)
         #endif
     }
 

@@ -120,7 +120,7 @@ import Threads
         #expect(answer.contains("Retry-After: ") && answer.contains("\"retry_at\""))
         #expect(try inspecting.ask().answer.hasPrefix("HTTP/1.1 409 "))
         inspecting.source.mayEnd.set(true)
-        #expect(inspecting.session.shutdown(timeout: .seconds(20)))
+        #expect(inspecting.session.end(timeout: .seconds(20)) == nil)
         #expect(inspecting.session.generation == 2)
         inspecting.stop()
     }
@@ -132,7 +132,7 @@ import Threads
         _ = inspecting.source.begun.wait()
         inspecting.stop()
         inspecting.source.mayEnd.set(true)
-        #expect(inspecting.session.shutdown(timeout: .seconds(20)))
+        #expect(inspecting.session.end(timeout: .seconds(20)) == nil)
         for client in clients { #expect(!client.answer.hasPrefix("HTTP/1.1 200")) }
     }
 }

@@ -123,6 +123,11 @@ import Upstream
                 [place, client, "grant: client-credentials", "client-authentication: none"],
                 "6: session.oauth.grant is client-c"
             ),
+            ([place, client, "grant: account-credentials"], "6: session.oauth.grant is account-credentials: it needs"),
+            (
+                [place, client, "grant: account-credentials", "client-secret: s", "parameters: {account: a}"],
+                "6: session.oauth.grant is account-credentials: it needs parameters: {account_id"
+            ),
             ([place, client, "grant: jwt-bearer"], "6: session.oauth.grant is jwt-bearer: it needs private-key"),
             (
                 [place, client, "grant: token-exchange"],

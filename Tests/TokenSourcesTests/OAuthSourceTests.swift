@@ -156,6 +156,21 @@ import Upstream
         )
     }
 
+    /// Zoom's server-to-server grant: the client itself asks, for an account.
+    @Test func accountCredentials() throws {
+        let server = FakeServer(["/token": [Self.good]])
+        let source = OAuthSource(
+            server.endpoint { configuration in
+                configuration.grant = .accountCredentials
+                configuration.parameters = [.init("account_id", "acc-1")]
+            }
+        )
+        #expect(!source.spends && source.startsAlone)
+        guard case .obtained = source.get(HeldTokens()) else { return #expect(Bool(false)) }
+        let asked = try #require(server.asked.first)
+        #expect(asked["grant_type"] == "account_credentials" && asked["account_id"] == "acc-1")
+    }
+
     @Test("The authorization server has the upstream's proxy and authorities, and perhaps a certificate of its own")
     func connection() {
         let server = FakeServer(["/token": [Self.good]])

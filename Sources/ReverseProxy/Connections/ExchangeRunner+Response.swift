@@ -265,7 +265,7 @@ extension ExchangeRunner {
         checkPressure()
     }
 
-    private enum Progress {
+    enum Progress {
         case complete
         case partial
         case failed(HTTP1Error)
@@ -273,7 +273,7 @@ extension ExchangeRunner {
 
     /// Takes the body out of `buffer` as far as it goes.
     @inline(__always)
-    private func readBody(of buffer: ByteBuffer, deliver: (UnsafeRawBufferPointer) -> Void) -> Progress {
+    func readBody(of buffer: ByteBuffer, deliver: (UnsafeRawBufferPointer) -> Void) -> Progress {
         var offset = 0
         let octets = buffer.octets
         while true {
@@ -393,76 +393,5 @@ extension ExchangeRunner {
         if response?.reader.isFinished ?? false { noteReusability() }
         releaseAttempt(now: now)
         dropResponse()
-    }
-
-    // MARK: Collecting
-
-    private static let collectLimit = 256 * 1024
-    /// A rejection is short.
-    private static let verdictLimit = 64 * 1024
-
-    private func collect(_ buffer: ByteBuffer) {
-        var collected: [UInt8] = []
-        let progress = readBody(of: buffer, deliver: { collected += $0 })
-        response!.collected += collected
-        collected.withUnsafeBytes { recordBody(.responseBody, $0) }
-        if case .failed(let error) = progress { return fail(.protocolError(error)) }
-        if case .complete = progress { client.clearDeadline() }
-        if let state = response!.search?.feed(collected), state != .undecided {
-            return decide(isRejection: state == .rejected)
-        }
-        if case .complete = progress { return decide(isRejection: response!.search?.end() == .rejected) }
-        if case .collecting(.verdict, _) = exchange.state {
-            if response!.collected.count > Self.verdictLimit { relayCollected() }
-        } else {
-            if response!.collected.count > Self.collectLimit { return relayCollected() }
-            setDeadline(now: MonotonicClock.now())
-        }
-    }
-
-    /// The body is decided by its first bytes, while it comes.
-    private func beginVerdict() {
-        guard case .collecting(.verdict, _) = exchange.state else { return }
-        response!.search = RefusalSearch(
-            context.rejection.bodyVerdict(status: responseHead.status, challenges: heldText(.wwwAuthenticate)),
-            encoding: heldText(.contentEncoding).joined(separator: ", ")
-        )
-    }
-
-    private func decide(isRejection: Bool) {
-        let now = MonotonicClock.now()
-        request.upstreamTime.stop(now: now)
-        if isRejection { countRefused() }
-        switch exchange.bodyCollected(isRejection: isRejection, isReplayable: request.isReplayable) {
-        case .hold:
-            recordLate(now: now)
-            recordEvent(.held, (), now: now)
-            askForAnotherCredential(now: now)
-        case .relay:
-            if exchange.hasReplayed { recordReplay(isAccepted: !isRejection) }
-            relayHeld(proxyStatus: nil)
-        case .learnToken: learnToken()
-        case .forgetToken: forgetToken()
-        case .ignore: break
-        }
-    }
-
-    /// What was collected, readable; nil if it is of a coding that is not known.
-    var decodedBody: [UInt8]? {
-        ContentDecoding.decode(response!.collected, encoding: heldText(.contentEncoding).first)
-    }
-
-    /// The values of a field of the response that is held.
-    func heldText(_ id: FieldName) -> [String] {
-        guard let head = response?.head else { return [] }
-        return responseHead.text(of: id, in: head.readable)
-    }
-}
-
-extension ResponseHead {
-    /// The values of all fields of that name, as text. `bytes` are what the head was parsed from. Not for every
-    /// response: it allocates.
-    func text(of id: FieldName, in bytes: UnsafeRawBufferPointer) -> [String] {
-        fields.filter { $0.id == id }.map { String(decoding: bytes[$0.value.range], as: UTF8.self) }
     }
 }

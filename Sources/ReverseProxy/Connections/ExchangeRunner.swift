@@ -10,9 +10,9 @@ import Upstream
 /// state says what an event means; one that comes late finds it finished and changes nothing. An end is only noted here
 /// (`ending`): the connection concludes it when the loop's turn ends, so no call takes anything away from its caller.
 ///
-/// The parts: this file begins, connects and ends; `+Upload` sends the request, `+Response` takes the response,
-/// `+Session` deals with credentials, `+Tunnel` with WebSockets, `+Conclusion` tells of the end, `+Recording` of
-/// everything. *Threading*: belongs to its worker's loop; other threads hold a ticket (`WaitingExchanges`).
+/// The parts: this file begins, connects and ends; `+Client` hears the client, `+Deadline` the clock; `+Upload` sends the
+/// request, `+Response` takes the response, `+Collecting` the body that decides; `+Session` deals with credentials,
+/// `+Tunnel` with WebSockets, `+Conclusion` tells of the end, `+Recording` of everything. *Threading*: belongs to its worker's loop; other threads hold a ticket (`WaitingExchanges`).
 final class ExchangeRunner: UpstreamConnectionDelegate {
     /// How the client's connection goes on.
     enum Ending {
@@ -266,134 +266,6 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         setDeadline(now: now)
         if context.detail > .ends { traceAttempt(isReused: isReused) }
         send()
-    }
-
-    /// What is waited for decides how long.
-    func setDeadline(now: UInt64) {
-        let intervals = context.intervals
-        let nanoseconds: UInt64
-        switch exchange.state {
-        case .awaitingCredential, .holding, .settling:
-            // In all: whatever becomes of the session, nobody waits longer.
-            if request.waitEndsAt == 0 { request.waitEndsAt = now &+ intervals.session }
-            nanoseconds = request.waitEndsAt > now ? request.waitEndsAt - now : 1
-        case .sending:
-            if let attempt, attempt.awaitsContinue {
-                nanoseconds = Self.continueNanoseconds
-            } else if let upload = request.upload,
-                !upload.body.isComplete || attempt.map({ $0.bodySent < upload.body.count }) ?? true
-            {
-                nanoseconds = intervals.body
-            } else {
-                nanoseconds = intervals.firstByte
-            }
-        case .collecting(.verdict, _): nanoseconds = min(intervals.body, Self.verdictNanoseconds)
-        case .collecting, .relaying: nanoseconds = intervals.body
-        case .tunnelling: nanoseconds = intervals.idle
-        case .finished: return
-        }
-        client.setDeadline(nanoseconds: nanoseconds, now: now)
-    }
-
-    /// Upstreams that do not know the expectation stay silent (RFC 9110 section 10.1.1).
-    private static let continueNanoseconds: UInt64 = 1_000_000_000
-    /// A rejection is short and whole at once; what takes longer is something else.
-    private static let verdictNanoseconds: UInt64 = 2_000_000_000
-
-    func deadlinePassed(now: UInt64) {
-        switch exchange.state {
-        case .awaitingCredential:
-            // The client's own retry finds the session as it is then.
-            return fail(.sessionBusy)
-        case .holding:
-            stopWaiting()
-            return credentialArrived(.failure(.unavailable(retryAfter: 1, isUnreachable: false)))
-        case .settling, .collecting:
-            // A response that has begun is not replaced by a problem.
-            return relayCollected()
-        case .sending where attempt?.awaitsContinue ?? false:
-            return continueUpload(now: now)
-        case .sending where isWaitingForClient:
-            return fail(.requestTimeout)
-        case .sending:
-            return fail(.firstByteTimeout)
-        case .relaying:
-            // A client that does not take what is there for it would not take the rest either.
-            return client.pendingOutput > 0 ? end(.clientGone, .reset) : fail(.firstByteTimeout)
-        case .tunnelling:
-            return endTunnel(.complete)
-        case .finished:
-            return
-        }
-    }
-
-    /// All that came of the body is sent, and more has to come.
-    private var isWaitingForClient: Bool {
-        guard let body = request.upload?.body, !body.isComplete else { return false }
-        return attempt.map { $0.bodySent == body.count } ?? true
-    }
-
-    // MARK: The client
-
-    /// The client's bytes belong to this exchange, not to the next request.
-    var wantsInput: Bool {
-        switch exchange.state {
-        case .finished: false
-        case .tunnelling: true
-        case .awaitingCredential, .sending, .holding, .collecting, .settling, .relaying: request.isBodyUnread
-        }
-    }
-
-    /// The client sent some of them.
-    func inputArrived() {
-        switch exchange.state {
-        case .finished: break
-        case .tunnelling: pumpTunnel()
-        case .awaitingCredential, .sending, .holding, .collecting, .settling, .relaying: bodyArrived()
-        }
-    }
-
-    /// The client sends nothing more; it may still read. Half a body can never become whole.
-    func clientEnded() {
-        switch exchange.state {
-        case .finished: break
-        case .tunnelling: pumpTunnel()
-        case .awaitingCredential, .sending, .holding, .collecting, .settling, .relaying:
-            if request.isBodyUnread { end(.clientGone, .close) }
-        }
-    }
-
-    /// The client took some of what waited for it.
-    func clientTookBytes(now: UInt64) {
-        switch exchange.state {
-        case .relaying, .tunnelling: setDeadline(now: now)
-        case .awaitingCredential, .sending, .holding, .collecting, .settling, .finished: break
-        }
-    }
-
-    /// The client caught up.
-    func outputDrained() {
-        switch exchange.state {
-        case .relaying, .tunnelling: resumeUpstream()
-        case .awaitingCredential, .sending, .holding, .collecting, .settling, .finished: break
-        }
-    }
-
-    /// A slow client stops the upstream from being read.
-    func checkPressure() {
-        if client.pendingOutput > ClientStream.outputWindow { pauseUpstream() }
-    }
-
-    func pauseUpstream() {
-        guard let attempt, !attempt.isPaused else { return }
-        self.attempt?.isPaused = true
-        attempt.connection.setReading(false)
-    }
-
-    func resumeUpstream() {
-        guard let attempt, attempt.isPaused else { return }
-        self.attempt?.isPaused = false
-        attempt.connection.setReading(true)
     }
 
     // MARK: Ending

@@ -41,6 +41,13 @@ public struct RecipeSource: TokenSource {
     }
 }
 
+extension SessionConfiguration.Refresh {
+    /// It sends the access token along with the refresh token: a login has to bring both.
+    public var needsPair: Bool {
+        refreshToken != nil && [path, body ?? ""].contains { Template($0).placeholders.contains(.token) }
+    }
+}
+
 /// Decides what the response to a refresh means. Pure.
 ///
 /// | response | outcome |

@@ -34,7 +34,7 @@ extension Profile {
 
     /// What counts for a login, and what for grants that have none.
     private static let ofALogin = ["authorization-parameters", "offline-scope", "redirect-uri", "refresh-scope"]
-    private static let minting = ["client-credentials", "jwt-bearer", "token-exchange"]
+    private static let minting = ["client-credentials", "account-credentials", "jwt-bearer", "token-exchange"]
 
     /// The keys of the profile that a map of the document puts aside.
     private static func dropped(_ map: YAMLNode.Mapping, at path: String) -> Set<String> {

@@ -80,7 +80,8 @@ extension Profile {
         name: "zoom",
         summary: "Zoom's REST API",
         text: """
-            # Zoom. A new pair with each refresh; the refresh token ends after 90 days without use.
+            # Zoom. A new pair with each refresh; the refresh token ends after 90 days without use. A server-to-server app
+            # needs no login: grant: account-credentials, and parameters: {account_id: …}.
             # Seen: developers.zoom.us/docs/rooms/oauth.
             # Not checked against the provider's documentation here: revocation, and 124 for an expired token.
             upstream: https://api.zoom.us

@@ -74,15 +74,17 @@ final class ChildProcess: @unchecked Sendable {
         case ended([UInt8])
         case tooMuch
         case timedOut
+        /// It was told to stop.
+        case stopped
     }
 
     /// Reads what it prints, until it has ended. What it started may go on, and keep its output open: that is not waited
     /// for. `deadline` is on the `MonotonicClock`.
-    func read(limit: Int, until deadline: UInt64) -> Reading {
+    func read(limit: Int, until deadline: UInt64, stop: StopSignal? = nil) -> Reading {
         var bytes: [UInt8] = []
         var isOpen = (output: true, errors: errors != nil)
         while true {
-            let hasEnded = waits(forOutput: isOpen.output, errors: isOpen.errors, until: deadline)
+            let hasEnded = waits(forOutput: isOpen.output, errors: isOpen.errors, stop: stop, until: deadline)
             if isOpen.output {
                 isOpen.output = Self.drain(output.number, upTo: limit + 1) { bytes += $0 }
             }
@@ -91,6 +93,7 @@ final class ChildProcess: @unchecked Sendable {
                 isOpen.errors = Self.drain(errors.number, upTo: Self.complaintsAtOnce) { lastLine.append($0) }
             }
             if hasEnded { return .ended(bytes) }
+            if let stop, stop.isGiven { return .stopped }
             if MonotonicClock.now() >= deadline { return .timedOut }
         }
     }
@@ -98,12 +101,19 @@ final class ChildProcess: @unchecked Sendable {
     /// The last line on standard error, however it was meant. Nil if there is none.
     var complaint: String? { lastLine.text }
 
-    /// Waits for something to read, or the end; true when it has ended.
-    private func waits(forOutput: Bool, errors hasErrors: Bool, until deadline: UInt64) -> Bool {
+    /// Waits for something to read, the end, or `stop`; true when it has ended.
+    private func waits(
+        forOutput: Bool,
+        errors hasErrors: Bool,
+        stop: StopSignal? = nil,
+        until deadline: UInt64
+    ) -> Bool {
         var polled: [pollfd] = []
         if forOutput { polled.append(pollfd(fd: output.number, events: Int16(POLLIN), revents: 0)) }
         if hasErrors, let errors { polled.append(pollfd(fd: errors.number, events: Int16(POLLIN), revents: 0)) }
-        if let watch { polled.append(pollfd(fd: watch.number, events: Int16(POLLIN), revents: 0)) }
+        for descriptor in [watch?.number, stop?.descriptor] {
+            if let descriptor { polled.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)) }
+        }
         let now = MonotonicClock.now()
         // One more, so that the deadline has passed afterwards.
         let left = deadline > now ? Int32(min((deadline - now) / 1_000_000 + 1, 3_600_000)) : 0

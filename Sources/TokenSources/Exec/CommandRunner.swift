@@ -2,7 +2,7 @@ import CSystem
 import Platform
 import Support
 import Synchronization
-import Threads
+public import Threads
 
 /// How a command ended.
 public enum CommandEnd: Equatable, Sendable {
@@ -25,6 +25,8 @@ public enum CommandFailure: Equatable, Sendable {
     case runsItself
     /// It took too long before, and has not ended yet.
     case stillEnding
+    /// Nobody wants its word any more: it was ended.
+    case stopped
 
     /// The rest of a sentence that begins with the command. `quote` makes what it said fit to be shown.
     func text(_ quote: (String) -> String) -> String {
@@ -38,13 +40,14 @@ public enum CommandFailure: Equatable, Sendable {
         case .tooMuchOutput: return "prints more than \(CommandRunner.maxOutput / 1024) KiB"
         case .runsItself: return "runs this Squire, which would run it again"
         case .stillEnding: return "took too long before, and is still being ended"
+        case .stopped: return "is ended, because this Squire ends"
         }
     }
 
     /// It may work another time, with nothing changed.
     public var mayPass: Bool {
         switch self {
-        case .exited, .signalled, .timedOut, .stillEnding, .runsItself: true
+        case .exited, .signalled, .timedOut, .stillEnding, .stopped, .runsItself: true
         case .tooMuchOutput: false
         case .notStarted(let code): [EAGAIN, ENOMEM, EMFILE, ENFILE, ETXTBSY, EINTR, EIO].contains(code)
         }
@@ -91,9 +94,10 @@ public final class CommandRunner: Sendable {
         self.patience = patience
     }
 
-    /// Runs it and waits for its end, or for the timeout.
-    public func run(_ input: Input = .nothing) -> CommandEnd {
+    /// Runs it and waits for its end, for the timeout, or for `stop`.
+    public func run(_ input: Input = .nothing, stop: StopSignal? = nil) -> CommandEnd {
         guard !isEnding.load(ordering: .acquiring) else { return .failed(.stillEnding) }
+        if let stop, stop.isGiven { return .failed(.stopped) }
         guard let marked = CommandMark(environment).marking(arguments, in: directory) else {
             return .failed(.runsItself)
         }
@@ -109,7 +113,7 @@ public final class CommandRunner: Sendable {
             return .failed(.notStarted(error.code))
         }
         let deadline = MonotonicClock.now().adding(saturating: timeout.nanoseconds)
-        switch process.read(limit: Self.maxOutput, until: deadline) {
+        switch process.read(limit: Self.maxOutput, until: deadline, stop: stop) {
         case .ended(let output):
             let status = process.reap()
             // WIFEXITED and WEXITSTATUS of wait(2).
@@ -127,6 +131,9 @@ public final class CommandRunner: Sendable {
         case .timedOut:
             end(process)
             return .failed(.timedOut(timeout, complaint: process.complaint))
+        case .stopped:
+            end(process)
+            return .failed(.stopped)
         }
     }
 

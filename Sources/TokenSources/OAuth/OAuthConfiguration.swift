@@ -10,6 +10,8 @@ public struct OAuthConfiguration: Equatable, Sendable {
         case deviceCode
         /// The client itself (RFC 6749 section 4.4).
         case clientCredentials
+        /// The same by Zoom's name, for the account that `account_id` among the parameters says.
+        case accountCredentials
         /// A signed assertion (RFC 7523 section 2.1).
         case jwtBearer(JWTBearer)
         /// Another token (RFC 8693).
@@ -21,6 +23,7 @@ public struct OAuthConfiguration: Equatable, Sendable {
             case .authorizationCode: "authorization-code"
             case .deviceCode: "device-code"
             case .clientCredentials: "client-credentials"
+            case .accountCredentials: "account-credentials"
             case .jwtBearer: "jwt-bearer"
             case .tokenExchange: "token-exchange"
             }
@@ -30,7 +33,7 @@ public struct OAuthConfiguration: Equatable, Sendable {
         public var spends: Bool {
             switch self {
             case .authorizationCode, .deviceCode: true
-            case .clientCredentials, .jwtBearer, .tokenExchange: false
+            case .clientCredentials, .accountCredentials, .jwtBearer, .tokenExchange: false
             }
         }
     }
@@ -212,6 +215,9 @@ public struct OAuthConfiguration: Equatable, Sendable {
     /// What the secrets said at the start, or at the last reload; empty until they are read.
     public var readSecrets: [ReadSecret] = []
 
+    /// What `account-credentials` needs among `parameters`.
+    public static let accountParameter = "account_id"
+
     public init() {}
 
     /// Where tokens come from, for as much as the configuration says: what binds a session to it.
@@ -253,7 +259,7 @@ public struct OAuthConfiguration: Equatable, Sendable {
         case .privateKeyJWT(let signing): secrets.append(("session.oauth.private-key", signing.key))
         }
         switch grant {
-        case .authorizationCode, .deviceCode, .clientCredentials: break
+        case .authorizationCode, .deviceCode, .clientCredentials, .accountCredentials: break
         case .jwtBearer(let bearer): secrets.append(("session.oauth.private-key", bearer.signing.key))
         case .tokenExchange(let exchange): secrets.append(("session.oauth.subject-token", exchange.subjectToken))
         }
@@ -268,6 +274,10 @@ extension OAuthConfiguration {
         switch grant {
         case .authorizationCode, .deviceCode: return clientID
         case .clientCredentials: return (clientID ?? "") + " (client-credentials)"
+        case .accountCredentials:
+            let account = parameters.last { $0.name == Self.accountParameter }?.value
+            return [clientID, account.map { "for \($0)" }].compactMap(\.self).joined(separator: " ")
+                + " (account-credentials)"
         case .tokenExchange(let exchange): return "\(clientID ?? "") (token-exchange of \(exchange.subjectToken))"
         case .jwtBearer(let bearer):
             let names = [clientID, bearer.issuer, bearer.subject.map { "for \($0)" }].compactMap(\.self)

@@ -35,7 +35,7 @@ public final class OAuthSource: TokenSource {
     public func get(_ held: HeldTokens) -> TokenOutcome {
         switch configuration.grant {
         case .authorizationCode, .deviceCode: refresh(held)
-        case .clientCredentials, .jwtBearer, .tokenExchange: mint(held)
+        case .clientCredentials, .accountCredentials, .jwtBearer, .tokenExchange: mint(held)
         }
     }
 
@@ -79,6 +79,7 @@ public final class OAuthSource: TokenSource {
         switch configuration.grant {
         case .authorizationCode, .deviceCode: break
         case .clientCredentials: parameters = [("grant_type", "client_credentials")]
+        case .accountCredentials: parameters = [("grant_type", "account_credentials")]
         case .jwtBearer(let bearer):
             let assertion = try endpoint.assertion(
                 bearer.signing,

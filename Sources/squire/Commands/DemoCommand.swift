@@ -56,9 +56,7 @@ struct DemoCommand: ParsableCommand {
             throw error
         }
         if let text = playground.signIn(), let token = Token(text) {
-            let latch = Latch<Bool>()
-            service.session.adopt(TokenSet(accessToken: token), .signIn) { _ in latch.set(true) }
-            _ = latch.wait()
+            _ = Latch.awaiting { service.session.adopt(TokenSet(accessToken: token), .signIn, completion: $0) }
         }
         let foreground = try Foreground(logging: logging, timeout: service.shutdownTimeout, hangUp: .ends) {
             hurry,

@@ -12,6 +12,7 @@ struct LoginCommand: ParsableCommand {
         discussion: """
             Token:            squire login --token - < token.txt
             Refresh token:    squire login --refresh-token - < token.txt
+            Both of a pair:   squire login --token - --refresh-token - < two-lines.txt
             Code by e-mail:   squire login --email you@example.com
             Code at hand:     squire login --email you@example.com --code 1234
             Password:         squire login --email you@example.com --password -
@@ -80,7 +81,8 @@ struct LoginCommand: ParsableCommand {
             throw ValidationError("a \(what) is read from standard input only: --\(name) -")
         }
         let hasSignIn = email != nil || code != nil || password != nil
-        let ways = [token != nil, refreshToken != nil, hasSignIn, browser, device].filter(\.self).count
+        // The two of a pair are one way.
+        let ways = [token != nil || refreshToken != nil, hasSignIn, browser, device].filter(\.self).count
         if ways > 1 {
             throw ValidationError("say one of --token -, --refresh-token -, --email ADDRESS, --browser and --device")
         }
@@ -93,7 +95,7 @@ struct LoginCommand: ParsableCommand {
     }
 
     private var wish: LoginWay.Wish? {
-        if token != nil { return .token }
+        if token != nil { return refreshToken == nil ? .token : .pair }
         if refreshToken != nil { return .refreshToken }
         if email != nil || code != nil || password != nil { return .email }
         if browser { return .browser }
@@ -117,13 +119,13 @@ struct LoginCommand: ParsableCommand {
         }
         try session.requireWritable("nobody is logged in", makingDirectory: true)
         switch way {
-        case .token: try giveToken(session, standing, way)
+        case .token, .pair: try giveToken(session, standing, way)
         case .signIn: try signIn(session, standing, way)
         case .refreshToken: try spendRefreshToken(taking(session, standing, way))
         case .browser, .device, .deviceOrBrowser: try logIn(taking(session, standing, way), way)
         case .ask: break
         }
-        LoginReport(session, former: standing).say(isOAuth: way != .token && way != .signIn)
+        LoginReport(session, former: standing).say(isOAuth: way != .token && way != .pair && way != .signIn)
     }
 
     private func way(_ loaded: LoadedConfiguration) throws -> LoginWay {
@@ -154,6 +156,7 @@ struct LoginCommand: ParsableCommand {
         switch way {
         case .token: words = ["--token", "-"]
         case .refreshToken: words = ["--refresh-token", "-"]
+        case .pair: words = ["--token", "-", "--refresh-token", "-"]
         case .browser: words = ["--browser"]
         case .device: words = ["--device"]
         case .deviceOrBrowser, .ask: words = []
@@ -174,7 +177,8 @@ struct LoginCommand: ParsableCommand {
             let line = again(loaded, way, replacing: true)
             throw ExitFailure.usage("squire: the session is \(other) To replace it: \(line)")
         }
-        try adopt(TokenSet(accessToken: token), .given, session, way, agreed: nil)
+        let refreshToken = way == .pair ? try readToken("Refresh token: ", "refresh token") : nil
+        try adopt(TokenSet(accessToken: token, refreshToken: refreshToken), .given, session, way, agreed: nil)
     }
 
     private func signIn(_ session: SessionAccess, _ standing: FormerSession, _ way: LoginWay) throws {
@@ -237,6 +241,12 @@ struct LoginCommand: ParsableCommand {
         // The way was chosen because the source has refresh tokens.
         guard let source = ConfiguredSource.make(loaded) else { return }
         let token = try readToken("Refresh token: ", "refresh token")
+        guard source.canGet(with: HeldTokens(refreshToken: token)) else {
+            throw ExitFailure.usage(
+                "squire: session.refresh sends {token}, too. Give both, on two lines: "
+                    + again(loaded, .pair, replacing: replace)
+            )
+        }
         let outcome = try taking.take(.refreshToken(token)) { source.get(HeldTokens(refreshToken: token)) }
         guard case .obtained = outcome else { throw taking.failure(outcome, of: .refreshToken(token)) }
     }
@@ -249,7 +259,7 @@ struct LoginCommand: ParsableCommand {
         case .browser: try login.withBrowser()
         case .device: try login.onDevice()
         case .deviceOrBrowser: try login.onDeviceOrWithBrowser()
-        case .token, .refreshToken, .signIn, .ask: break
+        case .token, .refreshToken, .pair, .signIn, .ask: break
         }
     }
 

@@ -104,8 +104,8 @@ struct RunCommand: ParsableCommand {
             logging: logging,
             timeout: running.map(\.shutdownTimeout).max() ?? .zero,
             hangUp: .rereads {
-                let reload = { for service in running { service.reload() } }
-                report?.reload(reload) ?? reload()
+                let now = ReloadDesk.now()
+                for service in running { service.reloads.submit(nil, at: now) { _ in } }
             },
             drain: { hurry, completion in
                 report?.ends(within: running.map(\.longestStop).max() ?? .zero)
@@ -115,8 +115,9 @@ struct RunCommand: ParsableCommand {
         )
         LogWriter.standardError.release(first: running.compactMap(\.startLine))
         for (service, one) in zip(running, loaded) {
-            service.acceptReloads(on: foreground.loop) { () throws(ConfigurationError) in
-                try Self.reread(one, overrides, sockets.addresses)
+            service.acceptReloads(on: foreground.loop) {
+                [addresses = sockets.addresses] stop throws(ConfigurationError) in
+                try Self.reread(one, overrides, addresses, until: stop)
             }
         }
         report = Self.report(of: running, on: foreground.loop, logging)
@@ -143,9 +144,10 @@ struct RunCommand: ParsableCommand {
     private static func reread(
         _ loaded: LoadedConfiguration,
         _ overrides: ConfigurationOverrides,
-        _ inherited: InheritedAddresses
+        _ inherited: InheritedAddresses,
+        until stop: StopSignal
     ) throws(ConfigurationError) -> LoadedConfiguration {
-        var fresh = try Loading.loader(overrides).load(again: loaded)
+        var fresh = try Loading.loader(overrides).load(again: loaded, until: stop)
         try fresh.take(inherited)
         return fresh
     }

@@ -40,7 +40,7 @@ enum ConfiguredSource {
         let services = OAuthServices(
             connection: loaded.configuration.upstreamSettings,
             apply: loaded.configuration.session.apply,
-            readSecret: loaded.secretReader.read,
+            readSecret: { [reader = loaded.secretReader] in reader.read($0) },
             observe: { observe(SessionRequestRecord($0)) }
         )
         return TokenEndpoint(oauth, services)

@@ -7,6 +7,8 @@ enum LoginWay: Equatable {
     case token
     /// A person gives a refresh token, which is spent for the first tokens at once.
     case refreshToken
+    /// A person gives an access token and the refresh token that belongs to it. Nobody is asked.
+    case pair
     /// The customer signs in at the API, by `session.sign-in`.
     case signIn
     /// At the authorization server, with a browser on this machine.
@@ -20,12 +22,12 @@ enum LoginWay: Equatable {
 
     /// What the options ask for.
     enum Wish: Equatable {
-        case token, refreshToken, email, browser, device
+        case token, refreshToken, pair, email, browser, device
 
         var option: String {
             switch self {
             case .token: "--token"
-            case .refreshToken: "--refresh-token"
+            case .refreshToken, .pair: "--refresh-token"
             case .email: "--email"
             case .browser: "--browser"
             case .device: "--device"
@@ -57,8 +59,10 @@ enum LoginWay: Equatable {
         case .exec, .tokenFile: self = try .asking(wish)
         case .oauth(let oauth) where !oauth.grant.spends: self = try .asking(wish)
         case .oauth(let oauth): self = try Self(wish, oauth, circumstances)
-        case .given: self = try Self(wish, hasRefreshToken: false, circumstances)
-        case .recipe(let recipe): self = try Self(wish, hasRefreshToken: recipe.refreshToken != nil, circumstances)
+        case .given: self = try Self(wish, nil, circumstances)
+        case .recipe(let recipe):
+            let first: LoginWay = recipe.needsPair ? .pair : .refreshToken
+            self = try Self(wish, recipe.refreshToken == nil ? nil : first, circumstances)
         }
     }
 
@@ -71,6 +75,7 @@ enum LoginWay: Equatable {
         switch wish {
         case .token?: self = .token
         case .refreshToken?: self = .refreshToken
+        case .pair?: self = .pair
         case .email?: throw .usage("--email signs in at an API without session.oauth; say --browser or --device")
         case .browser?: self = .browser
         case .device?: self = .device
@@ -84,27 +89,28 @@ enum LoginWay: Equatable {
         }
     }
 
-    private init(_ wish: Wish?, hasRefreshToken: Bool, _ circumstances: Circumstances) throws(Problem) {
+    /// `spending` is how a refresh token comes in; nil where there is none.
+    private init(_ wish: Wish?, _ spending: LoginWay?, _ circumstances: Circumstances) throws(Problem) {
         switch wish {
         case .token?: self = .token
         case .email?:
             guard circumstances.canSignIn else { throw .configuration("no session.sign-in is configured") }
             self = .signIn
-        case .refreshToken?:
-            guard hasRefreshToken else {
+        case .refreshToken?, .pair?:
+            guard spending != nil else {
                 throw .usage("--refresh-token needs session.oauth, or session.refresh.refresh-token")
             }
-            self = .refreshToken
+            self = wish == .pair ? .pair : .refreshToken
         case .browser?, .device?:
             throw .usage("--browser and --device need session.oauth, which this configuration does not have")
         case nil:
             guard circumstances.isAtTerminal else {
                 let choices =
-                    (hasRefreshToken ? ["--refresh-token -"] : []) + ["--token -"]
-                    + (circumstances.canSignIn ? ["--email ADDRESS"] : [])
+                    (spending == nil ? [] : [spending == .pair ? "--token - --refresh-token -" : "--refresh-token -"])
+                    + ["--token -"] + (circumstances.canSignIn ? ["--email ADDRESS"] : [])
                 throw .usage("say \(choices.count > 1 ? "either " : "")\(choices.joined(separator: " or "))")
             }
-            self = circumstances.canSignIn ? .signIn : hasRefreshToken ? .refreshToken : .token
+            self = circumstances.canSignIn ? .signIn : spending ?? .token
         }
     }
 }

@@ -24,7 +24,10 @@ struct OAuthCheck {
                 let words = "\(Quantity.words(seconds: abs(skew))) \(skew > 0 ? "behind" : "ahead of")"
                 lines.append(.warn("clock", "this machine's is \(words) the authorization server's"))
             }
-            if case .clientCredentials = source.endpoint.configuration.grant { lines.append(client) }
+            switch source.endpoint.configuration.grant {
+            case .clientCredentials, .accountCredentials: lines.append(client)
+            case .authorizationCode, .deviceCode, .jwtBearer, .tokenExchange: break
+            }
             return lines
         } catch {
             return [line(error)]

@@ -169,7 +169,7 @@ struct OAuthLogin {
                 second: TestTimes.ofLogin(.seconds(1))
             )
         )
-        switch try login.run(now: clock.elapsed, pause: Self.pause, ask: { try ask(device) }) {
+        switch try login.run(now: clock.elapsed, pause: { MonotonicClock.pause($0) }, ask: { try ask(device) }) {
         case .loggedIn: break
         case .denied:
             throw ExitFailure.loginNeeded(
@@ -184,14 +184,10 @@ struct OAuthLogin {
     private func ask(_ device: DeviceAuthorization) throws -> DeviceLogin.Answer {
         let grant = [("grant_type", "urn:ietf:params:oauth:grant-type:device_code")]
         let parameters = grant + device.redemption.map { ($0.name, $0.value) }
-        let word = Guarded<String?>(nil)
-        let outcome = try taking.take(.deviceCode) { [endpoint] in
-            let reply = endpoint.ask(parameters)
-            word.with { $0 = reply.error }
-            return reply.outcome
-        }
+        let reply = endpoint.ask(parameters)
+        let outcome = try taking.take(.deviceCode, given: reply.outcome)
         if case .obtained = outcome { return .ended(.loggedIn) }
-        if let answer = word.with({ $0 }).flatMap(DeviceLogin.Answer.init) { return answer }
+        if let answer = reply.error.flatMap(DeviceLogin.Answer.init) { return answer }
         switch outcome {
         case .unavailable(_, let seconds, _, _): return .poll(.noAnswer(retryAfter: seconds))
         // The person may go on for minutes: a fault in between is no end.
@@ -209,12 +205,5 @@ struct OAuthLogin {
         guard let complete = device.completeURI, complete != device.verificationURI else { return }
         Output.error("or open this one, which has the code in it:")
         Output.error(ControlCharacters.escaped(complete))
-    }
-
-    private static func pause(_ nanoseconds: Int64) {
-        var rest = timespec(tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
-        var left = timespec()
-        // A signal cuts it short.
-        while nanosleep(&rest, &left) != 0, errno == EINTR { rest = left }
     }
 }

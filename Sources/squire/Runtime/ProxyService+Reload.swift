@@ -5,17 +5,27 @@ import Logging
 import Platform
 import ReverseProxy
 import Settings
+import Threads
 
-/// Reading the configuration again while the proxy runs. Everything here happens on the main loop.
+/// Putting a configuration in force that was read while the proxy runs. Everything here happens on the main loop, but
+/// for the reading itself (`ReloadDesk`).
 extension ProxyService {
-    /// Lets SIGHUP and the inspector have the configuration read again, with `load`.
-    func acceptReloads(on loop: EventLoop, _ load: @escaping () throws(ConfigurationError) -> LoadedConfiguration) {
-        reread = load
-        reloads.open(on: loop) { [weak self] configuration in
-            guard let self else { return .notReloadable }
-            if let configuration, !isStarted(with: configuration) { return .otherConfiguration }
-            return reload()
-        }
+    /// Lets SIGHUP and the inspector have the configuration read again, with `read`, which blocks.
+    func acceptReloads(
+        on loop: EventLoop,
+        read: @escaping @Sendable (StopSignal) throws(ConfigurationError) -> LoadedConfiguration
+    ) {
+        let clerk = ReloadDesk.Clerk(
+            refusal: { [unowned self] configuration in
+                guard let configuration, !isStarted(with: configuration) else { return nil }
+                return .otherConfiguration
+            },
+            begins: { [unowned self] in report?.reloadBegan(at: $0) },
+            read: { stop in Result { () throws(ConfigurationError) in try read(stop) } },
+            follow: { [unowned self] in follow($0) },
+            ends: { [unowned self] in report?.reloadEnded() }
+        )
+        reloads.open(on: loop, clerk)
     }
 
     private func isStarted(with configuration: String) -> Bool {
@@ -23,17 +33,11 @@ extension ProxyService {
         return own == configuration || current.get().configuration == configuration
     }
 
-    /// Reads the file of the start again and puts it in force, or keeps everything as it is.
-    @discardableResult
-    func reload() -> ReloadOutcome {
-        report?.reload(followFile) ?? followFile()
-    }
-
-    private func followFile() -> ReloadOutcome {
-        guard let reread else { return .notReloadable }
+    /// Puts what was read in force, or keeps everything as it is.
+    private func follow(_ reading: ReloadDesk.Reading) -> ReloadOutcome {
         let outcome: ReloadOutcome
         do {
-            outcome = try reconfigure(try reread())
+            outcome = try reconfigure(try reading.get())
         } catch let error as ConfigurationError {
             outcome = .refused(
                 error.issues.map {
@@ -62,7 +66,7 @@ extension ProxyService {
             let texts = mistakes.map(\.description)
             let text = "the configuration was not changed: \(texts.joined(separator: "\n"))"
             logging.messages.write(LogMessage(.error, event: "reload", text, [("errors", .list(texts))]))
-        case .otherConfiguration, .notReloadable: break
+        case .otherConfiguration, .notReloadable, .tooMany, .stopping: break
         }
     }
 

@@ -30,8 +30,6 @@ final class ProxyService {
     let keepsSession: Bool
     /// What runs: the configuration that was read last, but for what a restart alone can change.
     var loaded: LoadedConfiguration
-    /// Reads the configuration again; nil for a proxy that has none to read.
-    var reread: (() throws(ConfigurationError) -> LoadedConfiguration)?
     let reloads = ReloadDesk()
     /// Whom to tell of a reload; nil if no service manager wants to know.
     var report: ServiceReport?
@@ -300,6 +298,7 @@ final class ProxyService {
     /// `hurry` is how a person can leave at once.
     func drain(hurry: String, completion: @escaping @Sendable () -> Void) {
         let (messages, timeout) = (logging.messages, shutdownTimeout)
+        reloads.close()
         drainInspector()
         server.drain(
             waits: { remainder in

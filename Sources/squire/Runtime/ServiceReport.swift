@@ -42,11 +42,14 @@ final class ServiceReport {
         tell(state.served(describe()))
     }
 
-    /// `reread` reads the configuration again. A reload may be part of another.
-    func reload<Outcome>(_ reread: () -> Outcome) -> Outcome {
-        tell(state.reloadBegan(at: MonotonicClock.now() / 1000))
-        defer { tell(state.reloadEnded(describe())) }
-        return reread()
+    /// The configuration is read again; it was asked for at `time`, in microseconds of the `MonotonicClock`. `reloadEnded`
+    /// follows. There may be several at a time.
+    func reloadBegan(at time: UInt64) {
+        tell(state.reloadBegan(at: time))
+    }
+
+    func reloadEnded() {
+        tell(state.reloadEnded(describe()))
     }
 
     /// What `describe` says may have changed.

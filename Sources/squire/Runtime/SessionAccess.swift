@@ -1,4 +1,5 @@
 import Credentials
+import Platform
 import ReverseProxy
 import Settings
 import SharedSession
@@ -131,16 +132,13 @@ struct SessionAccess {
     /// Takes over what the other machines have, if the session is shared: where no Squire runs nobody keeps step with them. Blocks.
     func catchUp() {
         guard loaded.configuration.session.shared != nil else { return }
-        let latch = Latch<Void>()
-        cache.look { latch.set(()) }
-        latch.wait()
+        Latch.awaiting { looked in cache.look { looked(()) } }
     }
 
     /// Refreshes, or adopts what another process refreshed meanwhile.
     func refresh(_ cause: RefreshCause) throws -> Token {
-        let latch = Latch<Result<RefreshResponse, CredentialFailure>>()
-        cache.refreshNow(cause: cause) { latch.set($0) }
-        let result = latch.wait()
+        waitForPause()
+        let result = Latch.awaiting { cache.refreshNow(cause: cause, deliver: $0) }
         if case .failure = result { giveLeaveBack() }
         Spending.end()
         switch result {
@@ -149,14 +147,29 @@ struct SessionAccess {
         where cache.status.foreignRefresh != nil || cache.status.sharedElsewhere != nil:
             throw ExitFailure.loginNeeded("squire: \(cache.status.advice ?? "the token is refreshed elsewhere")")
         case .failure(let failure):
-            throw ExitFailure(failure, reason: heard.with { $0.reason }, login: loaded.lines.login)
+            throw ExitFailure(failure, reason: heard.with { $0.reason } ?? pauseReason, login: loaded.lines.login)
         }
+    }
+
+    /// A pause that another process has begun, and that ends in a moment, is waited for.
+    private func waitForPause() {
+        guard let left = cache.status.retryIn, left <= Self.patience else { return }
+        MonotonicClock.pause(Int64(left) * 1_000_000_000)
+    }
+
+    /// Seconds.
+    private static let patience = 2
+
+    /// Why nobody asks now: another process was told.
+    private var pauseReason: String? {
+        let status = cache.status
+        return status.retryIn == nil ? nil : status.lastRefresh?.detail
     }
 
     /// The other machines wait for a claim that this process leaves behind.
     private func giveLeaveBack() {
         guard loaded.configuration.session.shared != nil else { return }
-        _ = cache.shutdown(timeout: Self.sharingTime)
+        cache.end(timeout: Self.sharingTime)
     }
 
     /// How long a refresh of another process is waited for.
@@ -192,26 +205,24 @@ struct SessionAccess {
     }
 
     private func changed(_ change: (@escaping Session.ChangeCompletion) -> Void) throws {
-        let latch = Latch<Result<Void, SessionFileError>>()
-        change { latch.set($0) }
-        guard case .failure(let error) = latch.wait() else { return }
+        guard case .failure(let error) = Latch.awaiting(change) else { return }
         if error.isRefusal { throw error }
         throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")
     }
 
     /// Has `end` end what is held, with the file locked, and forgets it unless that gives a failure.
     func forget(ending end: @escaping @Sendable (HeldTokens) -> ExitFailure?) throws {
-        let latch = Latch<Result<Void, SessionFileError>>()
         let problem = Guarded<ExitFailure?>(nil)
-        cache.forget(
-            ending: { held in
-                let failure = end(held)
-                problem.with { $0 = failure }
-                return failure == nil
-            },
-            completion: { latch.set($0) }
-        )
-        let result = latch.wait()
+        let result = Latch.awaiting { forgotten in
+            cache.forget(
+                ending: { held in
+                    let failure = end(held)
+                    problem.with { $0 = failure }
+                    return failure == nil
+                },
+                completion: forgotten
+            )
+        }
         if let problem = problem.with({ $0 }) { throw problem }
         if case .failure(let error) = result {
             throw ExitFailure.notWritable("squire: the token is not forgotten: \(error.description)")
@@ -220,9 +231,8 @@ struct SessionAccess {
 
     /// Forgets the token if it is `principal`'s still: another login that came meanwhile stays.
     func forget(_ principal: Principal?) throws {
-        let latch = Latch<Result<Void, SessionFileError>>()
-        cache.forget(principal, keepsUnsaved: false) { latch.set($0) }
-        if case .failure(let error) = latch.wait() {
+        let result = Latch.awaiting { cache.forget(principal, keepsUnsaved: false, completion: $0) }
+        if case .failure(let error) = result {
             throw ExitFailure.notWritable("squire: the token is not forgotten: \(error.description)")
         }
     }

@@ -39,9 +39,7 @@ struct SharedAccess {
 
     /// What the engine has, as it is and as it reads.
     func report() throws -> (stored: StoredValue?, report: SharedReport) {
-        let latch = Latch<Result<StoredValue?, SharedStoreFailure>>()
-        store.get { latch.set($0) }
-        switch latch.wait() {
+        switch Latch.awaiting({ store.get($0) }) {
         case .success(let stored):
             let report = SharedReport(
                 SharedReport.Session(engine, loaded),
@@ -66,15 +64,11 @@ struct SharedAccess {
     }
 
     func swap(expecting: StoredValue, with record: SharedRecord) -> SwapOutcome {
-        let latch = Latch<SwapOutcome>()
-        store.swap(expecting: expecting, with: record.bytes) { latch.set($0) }
-        return latch.wait()
+        Latch.awaiting { store.swap(expecting: expecting, with: record.bytes, $0) }
     }
 
     func remove(_ value: StoredValue) -> SwapOutcome {
-        let latch = Latch<SwapOutcome>()
-        store.remove(expecting: value) { latch.set($0) }
-        return latch.wait()
+        Latch.awaiting { store.remove(expecting: value, $0) }
     }
 }
 

@@ -47,9 +47,7 @@ struct SharedCheck {
             let server = kubernetes.server.description
             guard let store = EngineStore(engine.options(kubernetes)) else { return Findings(lines: []) }
             defer { store.stop() }
-            let latch = Latch<Result<StoredValue?, SharedStoreFailure>>()
-            store.get { latch.set($0) }
-            switch latch.wait() {
+            switch Latch.awaiting({ store.get($0) }) {
             case .success(let value):
                 return findings([diagnosis.line(server, nil)], value, diagnosis, session, engine)
             case .failure(let failure): return Findings(lines: [diagnosis.line(server, failure)])

@@ -19,7 +19,7 @@ struct SharedEngine: Sendable {
         guard let shared = loaded.configuration.session.shared else { return nil }
         configuration = shared
         place = loaded.sharedPlace
-        readSecret = loaded.secretReader.read
+        readSecret = { [reader = loaded.secretReader] in reader.read($0) }
         do throws(SharedKeyFile.Problem) {
             keys = try SharedKeyFile.load(shared.keyFile)
         } catch {

@@ -49,16 +49,36 @@ struct TokenTaking {
         do {
             try session.adopt(.signIn, replacing: replaceable, spending: spend)
         } catch {
-            guard case .obtained(let tokens, _) = heard.with({ $0 }) else { throw failure(error, "") }
-            let fate = SignOut.endRefused(tokens, session.loaded)
-            throw failure(error, " \(fate) \(spent.fate)")
+            throw notKept(error, heard.with { $0 }, spent)
         }
         // `adopt` has called it, or thrown.
-        let outcome = heard.with { $0 } ?? .unreachable(reason: "nothing was asked")
-        if case .misconfigured(_, let tokens?) = outcome {
-            _ = SignOut.endRefused(tokens, session.loaded)
+        return endingUnused(heard.with { $0 } ?? .unreachable(reason: "nothing was asked"))
+    }
+
+    /// Makes tokens the session's that have come already, as `take` does. For what is asked for again and again, while a
+    /// person takes minutes: the file is locked for this only, and others use the session meanwhile.
+    func take(_ spent: Spent, given outcome: TokenOutcome) throws -> TokenOutcome {
+        if case .obtained(let tokens, _) = outcome {
+            do {
+                try session.adopt(tokens, .signIn, replacing: replaceable)
+            } catch {
+                throw notKept(error, outcome, spent)
+            }
         }
+        return endingUnused(outcome)
+    }
+
+    /// What cannot be used is not left to live.
+    private func endingUnused(_ outcome: TokenOutcome) -> TokenOutcome {
+        if case .misconfigured(_, let tokens?) = outcome { _ = SignOut.endRefused(tokens, session.loaded) }
         return outcome
+    }
+
+    /// The error of what was not kept; tokens that came are ended.
+    private func notKept(_ error: any Error, _ outcome: TokenOutcome?, _ spent: Spent) -> any Error {
+        guard case .obtained(let tokens, _)? = outcome else { return failure(error, "") }
+        let fate = SignOut.endRefused(tokens, session.loaded)
+        return failure(error, " \(fate) \(spent.fate)")
     }
 
     /// Why tokens are not kept. `fate` is what became of them.

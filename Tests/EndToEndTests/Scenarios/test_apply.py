@@ -153,6 +153,29 @@ class HeaderInjector(Scenario):
         self.assertIn("session must be", self.command("check", "--config", str(path), code=78).stderr)
 
 
+class Pairs(Scenario):
+    SESSION = """  refresh: {method: POST, path: /r, body: '{"access":"{token}","refresh":"{refresh-token}"}', token: /token, refresh-token: /refresh}\n"""
+
+    def test_a_request_with_both_spends_both(self):
+        def respond(request):
+            if request.target != "/r": return reply(200 if request.token == "a|2" else 401)
+            return reply(200, b'{"token":"a|2","refresh":"r2"}', "Content-Type: application/json")
+
+        upstream = self.upstream(respond)
+        config = self.config(upstream.url, session=self.SESSION, profile="")
+        # One of them is not enough, and is not spent.
+        error = self.command("login", "--config", config, "--refresh-token", "-", input="r1\n", code=64).stderr
+        self.assertIn("--token - --refresh-token -", error)
+        self.assertEqual(upstream.requests, [])
+        self.command("login", "--config", config, "--token", "-", "--refresh-token", "-", input='a"1\nr\\1\n')
+        squire = self.run_squire(config)
+        self.assertEqual(self.fetch(squire).status, 200)
+        spent = [json.loads(request.payload) for request in upstream.requests if request.target == "/r"]
+        self.assertEqual(spent, [{"access": 'a"1', "refresh": "r\\1"}])
+        saved = json.loads(self.session_file.read_text())
+        self.assertEqual((saved["token"], saved["refresh_token"]), ("a|2", "r2"))
+
+
 class SignIns(Scenario):
     def test_a_pair_is_not_replaced_by_a_bare_token(self):
         """Only a recipe whose token refreshes itself learns from the answers of sign-ins."""

@@ -199,6 +199,12 @@ class Commands(Scenario):
         self.assertEqual(result.stdout, "")
         self.assertIn("503", result.stderr)
         api.refresh = lambda r: token_reply(jwt(jti="new"))
+        # The API has said when: nobody asks before, unless a person takes the pause out of the file.
+        self.command("token", "--config", squire.config, code=75)
+        self.assertEqual(len([r for r in upstream.requests if r.target == REFRESH]), 1)
+        record = json.loads(self.session_file.read_text())
+        del record["pause"]
+        self.session_file.write_text(json.dumps(record))
         self.assertEqual(self.command("token", "--config", squire.config).stdout.strip(), json.loads(self.session_file.read_text())["token"])
 
     def test_exec_says_it_before_it_starts(self):

@@ -292,6 +292,19 @@ class OAuthLogin(Scenario):
         self.assertEqual(len(asked), 7)
         self.assertEqual(form(asked[0]), {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": "dev1ce", "client_id": "tool"})
 
+    def test_device_leaves_the_session_to_others_meanwhile(self):
+        """While it is asked whether the person has decided, whoever needs the file's lock gets it."""
+        def pending(_):
+            with open(f"{self.session_file}.lock", "a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return json_reply(400, error="authorization_pending")
+
+        self.server.device = [self.device_answer()]
+        self.server.token[:0] = [pending, pending]
+        self.command("login", "--device", "--config", self.oauth(endpoints=("device", "token")))
+        self.assertEqual(len(self.server.requests("/token")), 3)
+        self.assertEqual(json.loads(self.session_file.read_text())["refresh_token"], "r1")
+
     def test_device_ends(self):
         config = self.oauth(endpoints=("device", "token"))
         for word, code in (("access_denied", 77), ("expired_token", 75), ("invalid_grant", 77), ("invalid_client", 78)):

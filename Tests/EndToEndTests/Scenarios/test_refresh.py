@@ -39,6 +39,24 @@ class Refresh(Scenario):
         self.assertEqual(json.loads(self.session_file.read_text())["token"], new)
         self.assertEqual(self.session_file.stat().st_mode & 0o777, 0o600)
 
+    def test_what_one_process_is_told_counts_for_all(self):
+        """A pause that the API asks for: the proxy, a command, a proxy that starts later."""
+        squire, upstream = self.proxied(lambda request: reply(429, b"", "Retry-After: 600"), token=jwt(life=3600, age=7200))
+        self.assertEqual(self.fetch(squire).status, 503)
+        self.assertEqual(len(upstream.requests), 1)
+        error = self.command("token", "--config", squire.config, code=75).stderr
+        self.assertRegex(error, r"status 429.*try again in (59\d|600) s")
+        self.assertRegex(self.command("status", "--config", squire.config).stdout, r"next try is due in (59\d|600) s")
+        self.assertEqual(squire.stop(), 0)
+        response = self.fetch(self.run_squire(squire.config))
+        self.assertEqual(response.status, 503)
+        self.assertGreater(int(response.getheader("Retry-After")), 500)
+        self.assertEqual(len(upstream.requests), 1)
+        # A login ends it.
+        self.save_token(jwt(life=3600, age=7200, jti="other"), squire.config)
+        self.command("token", "--config", squire.config, code=75)
+        self.assertEqual(len(upstream.requests), 2)
+
     def test_200_requests_at_expiry_one_refresh(self):
         old, new = jwt(life=3600, age=7200, jti="old"), jwt(jti="new")
         squire, upstream = self.proxied(self.api(set(), [new]), token=old, arguments=("--workers", "2"))

@@ -117,6 +117,62 @@ class Reload(Inspected):
         self.assertEqual(parallel(16, work), [200] * 16)
 
 
+class SlowReload(Inspected):
+    """A command that gives a secret may take its time: nobody waits for it but whoever asked for the reload."""
+
+    def slow(self):
+        """Squire, whose secret is from now on what comes through the gate."""
+        helper, self.gate, self.runs = (self.directory / name for name in ("helper", "gate", "runs"))
+        helper.write_text("#!/bin/sh\necho first\n")
+        helper.chmod(0o700)
+        os.mkfifo(self.gate)
+        upstream = self.upstream()
+        path = pathlib.Path(self.config(upstream.url, session="  missing: forward\n", profile=""))
+        path.write_text(path.read_text().replace("headers:\n", f"headers:\n  X-Slow: {{exec: [{helper}]}}\n"))
+        squire = self.run_squire(str(path), "--inspector", "127.0.0.1:0")
+        squire.wait_for("inspector")
+        squire.proxy, squire.port = squire.port, int(squire.endpoints["inspector"].rstrip("/").rsplit(":", 1)[1])
+        # Its own number, so that its runs can be counted and its end be seen.
+        helper.write_text(f"#!/bin/sh\necho $$ >> {self.runs}\nread line < {self.gate}\nprintf %s \"$line\"\n")
+        return squire, upstream
+
+    def wait_for_runs(self, count):
+        self.until(lambda: self.runs.exists() and len(self.runs.read_text().split()) >= count, f"run {count}")
+        return [int(number) for number in self.runs.read_text().split()]
+
+    def pass_gate(self, secret):
+        with open(self.gate, "w") as gate: gate.write(secret + "\n")
+
+    def test_a_stop_ends_it(self):
+        squire, _ = self.slow()
+        squire.process.send_signal(signal.SIGHUP)
+        command, = self.wait_for_runs(1)
+        self.assertEqual(self.ask(squire, "GET", "/api/status").status, 200)
+        self.assertEqual(squire.stop(), 0)
+        with self.assertRaises(ProcessLookupError): os.kill(command, 0)
+        self.assertNotIn("the configuration was not changed", squire.text())
+
+    def test_who_asks_meanwhile_gets_a_reading_of_their_own(self):
+        squire, upstream = self.slow()
+        squire.process.send_signal(signal.SIGHUP)
+        self.wait_for_runs(1)
+        path = self.directory / "squire.yaml"
+        path.write_text(path.read_text() + "timeouts: {idle: 59s}\n")
+        answer = []
+        asking = threading.Thread(target=lambda: answer.append(self.ask(squire, "POST", "/api/reload", HEADER).json))
+        asking.start()
+        sent = lambda: (self.exchange(squire.proxy, b"GET /t HTTP/1.0\r\n\r\n"), upstream.requests[-1]["X-Slow"])[1]
+        self.assertEqual(sent(), "first")
+        self.pass_gate("second")
+        self.wait_for_runs(2)
+        self.assertEqual(sent(), "second")
+        self.pass_gate("third")
+        asking.join()
+        self.assertEqual(answer[0]["changed"], ["headers.X-Slow", "timeouts.idle"])
+        self.assertEqual(sent(), "third")
+        self.assertEqual(len(self.wait_for_runs(2)), 2)
+
+
 class ReloadCommand(Inspected):
     def run_with_inspector(self, extra="", address="127.0.0.1:0", env=None):
         """The inspector's port is in the file, as a person would have it."""

@@ -59,7 +59,7 @@ final class RecordedProxy {
     func end() -> [[RecordedEvent]] {
         server.stop()
         upstream.stop()
-        _ = session.shutdown(timeout: .seconds(20))
+        session.end(timeout: .seconds(20))
         var exchanges: [[RecordedEvent]] = []
         while recordings.drain(
             limit: 1000,

@@ -498,7 +498,7 @@ import Threads
         }
         #expect(alone.token == api.current && api.attempts == 0)
         #expect(alone.status.advice?.contains("would end it for all of them") ?? false)
-        #expect(alone.shutdown(timeout: .seconds(10)))
+        #expect(alone.end(timeout: .seconds(10)) == nil)
     }
 
     // MARK: Keys

@@ -164,7 +164,7 @@ final class TestMachine: Sendable {
         }
     }
 
-    func stop() { _ = session.shutdown(timeout: .seconds(10)) }
+    func stop() { session.end(timeout: .seconds(10)) }
 
     var saidNews: [SharedNews] { news.with { $0 } }
 

@@ -1,5 +1,6 @@
 import Platform
 import Testing
+import Threads
 
 @testable import TokenSources
 
@@ -78,6 +79,27 @@ import Testing
         let deadline = MonotonicClock.now() + 20_000_000_000
         while kill(-number, 0) == 0, MonotonicClock.now() < deadline { _ = poll(nil, 0, 5) }
         #expect(kill(-number, 0) != 0)
+    }
+
+    /// It is given when the command runs: its first word says that it does.
+    @Test func aSignalToStopEndsIt() throws {
+        let stop = try #require(StopSignal())
+        var ends: [Int32] = [-1, -1]
+        #expect(pipe(&ends) == 0)
+        let thread = NativeThread(name: "giver") { [reader = ends[0]] in
+            var octet: UInt8 = 0
+            _ = SystemCall.retrying { read(reader, &octet, 1) }
+            stop.give()
+        }
+        let giver = try #require(thread)
+        let begun = MonotonicClock.now()
+        let runner = Self.runner("echo > /proc/\(getpid())/fd/\(ends[1]); while :; do sleep 600; done")
+        #expect(runner.run(stop: stop) == .failed(.stopped))
+        #expect(MonotonicClock.now() - begun < 10_000_000_000)
+        giver.join()
+        for end in ends { close(end) }
+        // What is to stop is not begun.
+        #expect(Self.runner("echo x").run(stop: stop) == .failed(.stopped))
     }
 
     @Test func aCommandThatLeadsToItselfIsRefused() {

@@ -1,0 +1,43 @@
+/// Forgetting what a logout ends.
+extension Session {
+    /// Forgets the token; the file keeps everything else. With `principal`, only theirs: another login that came
+    /// meanwhile stays. A change that cannot be saved is refused, or, with `keepsUnsaved`, holds in memory until it can.
+    public func forget(
+        _ principal: Principal? = nil,
+        keepsUnsaved: Bool = true,
+        completion: @escaping ChangeCompletion
+    ) {
+        change(completion) { [self] in
+            let result = replace(.logout, keepsUnsaved: keepsUnsaved) { record, _ in
+                if let principal, record.principal?.isSame(as: principal) == false { return .leave }
+                record.forgetToken()
+                return .replace(keeping: nil)
+            }
+            if case .success = result { emit(.loggedOut) }
+            return result
+        }
+    }
+
+    /// Has `end` end what is held at its issuer, and forgets that if it says so. The file is locked meanwhile: a refresh
+    /// in flight is waited for, and none begins, so that nothing outlives the logout. `end` blocks.
+    public func forget(
+        ending end: @escaping @Sendable (HeldTokens) -> Bool,
+        completion: @escaping ChangeCompletion
+    ) {
+        change(completion) { [self] in
+            var ended: HeldTokens?
+            let result = replace(.logout, keepsUnsaved: false) { [self] record, _ in
+                guard !record.isEmpty, foreign(record) == nil else { return .leave }
+                // Asked again when somebody was quicker to write the file.
+                if ended != record.held {
+                    guard end(record.held) else { return .leave }
+                    ended = record.held
+                }
+                record.forgetToken()
+                return .replace(keeping: nil)
+            }
+            if case .success = result, ended != nil { emit(.loggedOut) }
+            return result
+        }
+    }
+}

@@ -1,0 +1,199 @@
+import Platform
+import Support
+import Threads
+
+/// What is saved of a rotation, and made current: the end of each that was asked for. On the session's thread, under the
+/// file's lock.
+extension Session {
+    /// What was held has been spent, and of what came for it only the refresh token can be used: that is saved as
+    /// whatever else is spent next.
+    func spentInVain(
+        _ rotation: Rotation,
+        _ refreshToken: Token,
+        expiresIn: Int?,
+        _ reason: String
+    ) -> Ending {
+        var record = rotation.base
+        record.putRefreshToken(refreshToken, expiresIn: expiresIn, now: clock.now.wall)
+        if let identity = rotation.identity { record.share(as: identity, in: place) }
+        record.record(entry(rotation, .misconfigured, detail: reason))
+        guard saveOrReport(record, rotation) else { return adoptFile() }
+        return .failed(.misconfigured, detail: reason, retryAfter: nil, status: nil, isUnanswered: false)
+    }
+
+    func succeeded(
+        _ rotation: Rotation,
+        _ tokens: TokenSet,
+        _ reply: RefreshReply?,
+        _ source: any TokenSource
+    ) -> Ending {
+        var record = rotation.base
+        if foreign(record) != nil { record = SessionRecord() }
+        let isSame = tokens.accessToken == rotation.old.accessToken
+        record.put(tokens, .refresh, upstream: binding?.origin, now: clock.now.wall)
+        if let binding { record.complete(binding) }
+        if let identity = rotation.identity { record.share(as: identity, in: place) }
+        record.record(entry(rotation, isSame ? .unchanged : .refreshed))
+        if source.spends {
+            guard saveOrReport(record, rotation) else { return adoptFile() }
+        } else {
+            saving.withLock { cache(record, rotation.cause) }
+        }
+        let response = Self.response(tokens.accessToken, reply)
+        return isSame ? .unchanged(response) : .refreshed(response)
+    }
+
+    /// Takes over what the response says of the same token's life. A failure to save that loses nothing.
+    func unchanged(_ rotation: Rotation, expiresIn: Int?, _ reply: RefreshReply?) -> Ending {
+        var record = rotation.base
+        record.renew(lifetime: expiresIn, now: clock.now.wall)
+        if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
+        record.record(entry(rotation, .unchanged, detail: "the API gave the same token again"))
+        saving.withLock { keep(record, rotation) }
+        // Without a token there is none that could be the same.
+        guard let token = rotation.old.accessToken else { return .loginNeeded }
+        return .unchanged(Self.response(token, reply))
+    }
+
+    /// Makes a minted token current. The file is a cache: what cannot be saved is minted again. One that cannot be read,
+    /// or is not this session's, stays as it is. `saving` is held.
+    private func cache(_ record: SessionRecord, _ cause: RefreshCause) {
+        var persistence = snapshot.persistence
+        if let file {
+            let loaded = Result { () throws(SessionFileError) in try file.load() }
+            if case .success(let loaded) = loaded, loaded.map({ foreign($0.record) == nil }) ?? true,
+                let version = (try? file.save(record)) ?? nil
+            {
+                persistence = .saved(version)
+            }
+        }
+        publish(record, persistence, by: .refresh(cause))
+    }
+
+    /// Saves a new token, and makes it current, saved or not: the old one is dead. False when somebody put another
+    /// token in meanwhile, by hand, and means it. `saving` is held.
+    private func save(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
+        guard let (file, replacement) = rotation.target else {
+            publish(record, .memoryOnly, by: .refresh(rotation.cause))
+            return true
+        }
+        do throws(SessionFileError) {
+            let former = snapshot.persistence.unsaved?.former
+            let version = try file.keeping(former, replacedBy: record) { () throws(SessionFileError) in
+                try commit(record, file, replacement) { () throws(SessionFileError) in
+                    guard try isReplaced(rotation.old, in: file) else { return true }
+                    guard rotation.identity != nil else { return false }
+                    // The machines' session stands, as it does when one joins that has another.
+                    if let theirs = try file.load()?.record { try file.keepBeforeShared(theirs) }
+                    return true
+                }
+            }
+            guard let version else { return false }
+            publish(record, .saved(version), by: .refresh(rotation.cause))
+            file.removeAnswer()
+        } catch {
+            // Keep working with the new one, and say so loudly.
+            let persistence = snapshot.unsaved(replacing: rotation.old.spent?.fingerprint, error.description)
+            publish(record, persistence, by: .refresh(rotation.cause))
+        }
+        return true
+    }
+
+    /// Calls `save`, and says so if it could not be saved.
+    func saveOrReport(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
+        guard saving.withLock({ save(record, rotation) }) else { return false }
+        if let unsaved = snapshot.persistence.unsaved { reportUnsaved(unsaved.reason) }
+        return true
+    }
+
+    /// Once more when it fails, as a new file: one that could not be synchronized must not be trusted.
+    private func commit(
+        _ record: SessionRecord,
+        _ file: SessionFile,
+        _ replacement: SessionFile.Replacement,
+        mayReplace: () throws(SessionFileError) -> Bool
+    ) throws(SessionFileError) -> SessionFile.Version? {
+        do throws(SessionFileError) {
+            return try file.commit(record, replacement, mayReplace: mayReplace)
+        } catch {
+            if error.isUnreadable { throw error }
+            return try file.save(record, mayReplace: mayReplace)
+        }
+    }
+
+    /// Records a failure, in the file too.
+    func failed(
+        _ rotation: Rotation,
+        _ outcome: RefreshEntry.Outcome,
+        _ detail: String,
+        retryAfter: Int? = nil,
+        status: Int? = nil
+    ) -> Ending {
+        var record = rotation.base
+        record.record(entry(rotation, outcome, detail: detail, status: status))
+        if outcome == .refused { record.isRefreshDenied = true }
+        record.pause = pause(rotation, outcome, detail, retryAfter: retryAfter)
+        if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
+        saving.withLock { keep(record, rotation) }
+        let isUnanswered = record.unanswered != nil
+        return .failed(outcome, detail: detail, retryAfter: retryAfter, status: status, isUnanswered: isUnanswered)
+    }
+
+    /// For how long no process is to ask again; nil where that is for nobody else.
+    private func pause(
+        _ rotation: Rotation,
+        _ outcome: RefreshEntry.Outcome,
+        _ detail: String,
+        retryAfter: Int?
+    ) -> SessionRecord.Pause? {
+        // What hinders the one may not hinder the other.
+        guard outcome != .refused, outcome != .notWritable else { return nil }
+        return snapshot.machine.pause(
+            after: Self.setback(outcome, detail),
+            retryAfter: retryAfter,
+            jitter: rotation.jitter,
+            now: clock.now
+        )
+    }
+
+    /// Saves what is only information: a failure to do so changes nothing. `saving` is held.
+    private func keep(_ record: SessionRecord, _ rotation: Rotation) {
+        var version: SessionFile.Version?
+        if let (file, replacement) = rotation.target {
+            let former = snapshot.persistence.unsaved?.former
+            let saved = try? file.keeping(former, replacedBy: record) { () throws(SessionFileError) in
+                try file.commit(record, replacement) { () throws(SessionFileError) in
+                    try !isReplaced(rotation.old, in: file)
+                }
+            }
+            version = saved ?? nil
+        } else if let file, source?.spends == false {
+            // Only beside the token that it is about.
+            let saved = try? file.save(record) { () throws(SessionFileError) in
+                try file.load().map { $0.record.held == rotation.old && foreign($0.record) == nil } ?? false
+            }
+            version = saved ?? nil
+        }
+        // Somebody may have put another token in, which this says nothing about.
+        let now = snapshot
+        guard now.isForeign || now.record.held == rotation.old else { return }
+        publish(record, version.map(Persistence.saved) ?? now.persistence, by: .refresh(rotation.cause))
+    }
+
+    func entry(
+        _ rotation: Rotation,
+        _ outcome: RefreshEntry.Outcome,
+        detail: String? = nil,
+        status: Int? = nil
+    ) -> RefreshEntry {
+        RefreshEntry(
+            at: rotation.begun.wall,
+            cause: rotation.cause,
+            outcome: outcome,
+            detail: detail,
+            milliseconds: Int(clock.now.elapsed.subtracting(saturating: rotation.begun.elapsed) / 1_000_000),
+            waiters: snapshot.waiters.count,
+            status: status
+        )
+    }
+}

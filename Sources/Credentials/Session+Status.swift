@@ -1,0 +1,71 @@
+import Platform
+import Support
+
+/// What the session says of itself.
+extension Session {
+    public var status: SessionStatus {
+        let keptAnswer = file.flatMap { $0.hasAnswer ? $0.answerPath : nil }
+        return update { shared, now in
+            var status = shared.status(now: now)
+            status.foreignUpstream = foreignOrigin(shared.record)
+            status.foreignRefresh = source == nil ? nil : binding.flatMap { shared.record.foreignRefreshOrigin(to: $0) }
+            status.foreignSource = binding.flatMap { shared.record.foreignSource(to: $0) }
+            if case .elsewhere(let there) = shared.record.localHolding(in: place) { status.sharedElsewhere = there }
+            status.startsAlone = source?.startsAlone ?? false
+            if binding?.source == SessionBinding.Source.none { status.state = .unused }
+            (status.grant, status.clockSkew) = (source?.grant, source?.clockSkew)
+            status.login = login
+            status.source = binding?.source
+            status.keptAnswer = keptAnswer
+            status.shared = sharing?.status
+            return status
+        }
+    }
+}
+
+extension Session.Shared {
+    func status(now: Instant) -> SessionStatus {
+        let credential = machine.credential
+        // Another's is nobody's business here.
+        let record = isForeign ? SessionRecord() : record
+        let expiresIn = credential?.expiry.map {
+            Int($0.subtracting(saturating: now.elapsed) / CredentialState.second)
+        }
+        return SessionStatus(
+            state: state(now: now.elapsed),
+            generation: machine.generation,
+            subject: credential?.token.claims?.subject,
+            issuedAt: credential?.token.claims?.start,
+            signedInAt: credential == nil ? nil : record.signedInAt,
+            receivedAt: credential?.receivedAt,
+            age: credential.map { max(0, now.wall - UTCTime.clamped($0.receivedAt)) },
+            expiresAt: credential?.expiresAt,
+            expiresIn: expiresIn,
+            refreshToken: record.refreshToken.map { _ in .init(expiresAt: record.refreshExpiresAt) },
+            scope: record.scope,
+            refreshes: record.refreshes,
+            lastRefresh: record.lastRefresh,
+            history: record.history,
+            failures: record.failures,
+            coalesced: coalesced,
+            isRejected: machine.isKnownRefused,
+            retryIn: machine.backOffLeft(now: now.elapsed).map { Int($0 / CredentialState.second) + 1 },
+            explanation: machine.explanation,
+            unsaved: persistence.unsaved?.reason,
+            fileProblem: persistence.problem
+        )
+    }
+
+    private func state(now: Int64) -> SessionStatus.State {
+        if machine.credential == nil, record.isEmpty || isForeign { return machine.canRefresh ? .starting : .none }
+        if machine.isRefreshing { return .refreshing }
+        guard machine.credential != nil else {
+            // A refresh token alone.
+            if machine.isRefused { return .loginNeeded }
+            return machine.canRefresh ? .usable : .none
+        }
+        // Refused on one route, and accepted on none since: whoever asks is told the worse.
+        let isRefused = (machine.isRefused || !machine.canRefresh) && machine.isKnownRefused
+        return machine.isDead(now: now) || isRefused ? .loginNeeded : .usable
+    }
+}

@@ -1,0 +1,77 @@
+import Platform
+import Support
+
+extension SessionRecord {
+    /// The last refresh of what is held failed for now: no process that has the file asks the issuer before its end.
+    public struct Pause: Sendable, Equatable {
+        /// Seconds since 1970, by this machine's clock.
+        public var until: Int
+        /// How many refreshes in a row have failed.
+        public var failures: Int
+        /// Nothing was sent.
+        public var isUnreachable: Bool
+
+        public init(until: Int, failures: Int, isUnreachable: Bool) {
+            self.until = until
+            self.failures = failures
+            self.isUnreachable = isUnreachable
+        }
+
+        /// Seconds that are left at `now`, seconds since 1970: zero or less once it is over. Nil if it was over long ago,
+        /// or lasts longer than any pause does: the clock was set, or the file was written by hand.
+        func left(at now: Int) -> Int? {
+            let left = until.subtracting(saturating: now)
+            let forgotten = Int(BackOff.maximumPause / CredentialState.second)
+            return (-forgotten...BackOff.maximumRetryAfter).contains(left) ? left : nil
+        }
+    }
+
+    /// Nil if there is none, or it is about something else than what is held.
+    public var pause: Pause? {
+        get {
+            guard isOfSpent, let value = document["pause"], let until = value["until"]?.moment else { return nil }
+            return Pause(
+                until: until,
+                failures: min(max(value["failures"]?.integer ?? 1, 0), 1_000_000),
+                isUnreachable: value["unreachable"]?.bool ?? false
+            )
+        }
+        set {
+            document["pause"] = newValue.map { pause in
+                .object(
+                    [.init("until", .integer(pause.until)), .init("failures", .integer(pause.failures))]
+                        + (pause.isUnreachable ? [.init("unreachable", .bool(true))] : [])
+                )
+            }
+        }
+    }
+}
+
+extension BackOff {
+    /// What a pause of the session file means at `now`; nil if nothing follows from it.
+    init?(_ pause: SessionRecord.Pause?, now: Instant) {
+        guard let pause, let left = pause.left(at: now.wall) else { return nil }
+        self.init(
+            until: now.elapsed.adding(saturating: Int64(left) * CredentialState.second),
+            failures: pause.failures,
+            setback: pause.isUnreachable ? .unreachable : .unavailable
+        )
+    }
+}
+
+extension SessionRecord.Pause {
+    /// For the session file, of a back-off of so many nanoseconds that begins now; nil for what other processes need not
+    /// know: mistakes are mended in a file that they read again, and an engine says itself when it is back. Never longer
+    /// than the back-off.
+    init?(_ pause: Int64, failures: Int, _ setback: BackOff.Setback, now: Instant) {
+        switch setback {
+        case .unavailable, .unreachable: break
+        case .misconfigured, .engine: return nil
+        }
+        self.init(
+            until: now.wall.adding(saturating: Int(pause / CredentialState.second)),
+            failures: failures,
+            isUnreachable: setback == .unreachable
+        )
+    }
+}

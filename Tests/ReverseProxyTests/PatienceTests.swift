@@ -1,0 +1,39 @@
+import HTTP1
+import Testing
+
+@testable import ReverseProxy
+
+@Suite struct PatienceTests {
+    private let intervals: ProxyContext.Intervals = {
+        var configuration = ProxyConfiguration(
+            upstream: Origin(isSecure: true, authority: Authority(host: "up.example", port: nil))
+        )
+        configuration.timeouts.idle = .seconds(1)
+        configuration.timeouts.firstByte = .seconds(300)
+        configuration.timeouts.body = .seconds(60)
+        return ProxyContext.Intervals(configuration)
+    }()
+
+    private func seconds(_ seconds: UInt64) -> Patience { .nanoseconds(seconds * 1_000_000_000) }
+
+    @Test(
+        arguments: [
+            (.awaitsContinue, 1), (.sending, 60), (.sent, 300),
+        ] as [(UploadProgress, UInt64)]
+    )
+    func aRequestOnItsWayWaitsByHowFarItIs(_ upload: UploadProgress, _ expected: UInt64) {
+        #expect(intervals.patience(in: .sending, upload) == seconds(expected))
+    }
+
+    @Test(arguments: [Exchange.State.awaitingCredential, .holding(isReplayable: true), .settling])
+    func whoWaitsForTheSessionHasOneLimitForAll(_ state: Exchange.State) {
+        #expect(intervals.patience(in: state, .sent) == .session)
+    }
+
+    @Test func aVerdictIsNotWaitedForAsLongAsABody() {
+        #expect(intervals.patience(in: .collecting(.verdict, isReplayable: true), .sent) == seconds(2))
+        #expect(intervals.patience(in: .relaying, .sent) == seconds(60))
+        #expect(intervals.patience(in: .tunnelling, .sent) == seconds(1))
+        #expect(intervals.patience(in: .finished(.complete), .sent) == Patience.none)
+    }
+}
