@@ -1,4 +1,4 @@
-public import Platform
+import Platform
 
 /// What a process that died left where the new file is made.
 extension SessionFile {

@@ -184,6 +184,8 @@ struct OAuthLogin {
     private func ask(_ device: DeviceAuthorization) throws -> DeviceLogin.Answer {
         let grant = [("grant_type", "urn:ietf:params:oauth:grant-type:device_code")]
         let parameters = grant + device.redemption.map { ($0.name, $0.value) }
+        Spending.begin(waitsElsewhere: false)
+        defer { Spending.end() }
         let reply = endpoint.ask(parameters)
         let outcome = try taking.take(.deviceCode, given: reply.outcome)
         if case .obtained = outcome { return .ended(.loggedIn) }

@@ -10,7 +10,7 @@ import Synchronization
 /// one ends it at once. What whoever started it had ignored stays ignored. `run` and `exec` have an end of their own
 /// (`Foreground`).
 ///
-/// *Threading*: `begin` on the thread that sends, `end` on the one that waits for it.
+/// *Threading*: `begin` on the thread that sends, `end` on the one that waits for it, perhaps the same.
 enum Spending {
     private enum Phase {
         static let idle = 0
@@ -31,13 +31,15 @@ enum Spending {
 
         """
 
-    /// Nothing that works once has left when this returns. Never returns where a signal was first.
-    static func begin() {
-        // The thread that waits gets them: no system call of this one is cut short.
-        var blocked = sigset_t()
-        sigemptyset(&blocked)
-        for signal in signals { sigaddset(&blocked, signal) }
-        pthread_sigmask(SIG_BLOCK, &blocked, nil)
+    /// Nothing that works once has left when this returns. Never returns where a signal was first. With `waitsElsewhere`
+    /// another thread waits, which gets the signals: no system call of this one is cut short.
+    static func begin(waitsElsewhere: Bool = true) {
+        if waitsElsewhere {
+            var blocked = sigset_t()
+            sigemptyset(&blocked)
+            for signal in signals { sigaddset(&blocked, signal) }
+            pthread_sigmask(SIG_BLOCK, &blocked, nil)
+        }
         for signal in signals where csystem_ignores(signal) == 0 { take(signal) }
         let (isBegun, former) = phase.compareExchange(
             expected: Phase.idle,
