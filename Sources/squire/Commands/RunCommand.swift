@@ -115,9 +115,9 @@ struct RunCommand: ParsableCommand {
         )
         LogWriter.standardError.release(first: running.compactMap(\.startLine))
         for (service, one) in zip(running, loaded) {
-            service.acceptReloads(on: foreground.loop) {
-                [addresses = sockets.addresses] stop throws(ConfigurationError) in
-                try Self.reread(one, overrides, addresses, until: stop)
+            service.acceptReloads(on: foreground.loop) { stop throws(ConfigurationError) in
+                // Looked at now: a socket's file may be open to others by then.
+                try Self.reread(one, overrides, sockets.addresses, until: stop)
             }
         }
         report = Self.report(of: running, on: foreground.loop, logging)
