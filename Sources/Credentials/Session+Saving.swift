@@ -168,9 +168,10 @@ extension Session {
             }
             version = saved ?? nil
         } else if let file, source?.spends == false {
-            // Only beside the token that it is about.
+            // Only beside the token that it is about, or where there is none: another process is to know of that, too.
             let saved = try? file.save(record) { () throws(SessionFileError) in
-                try file.load().map { $0.record.held == rotation.old && foreign($0.record) == nil } ?? false
+                guard let loaded = try file.load() else { return rotation.old.spent == nil }
+                return loaded.record.held == rotation.old && foreign(loaded.record) == nil
             }
             version = saved ?? nil
         }

@@ -170,12 +170,29 @@ public struct SessionStatus: Sendable {
                 + (isOfUse ? "the one there is works until it ends." : "the next try is due in \(retryIn ?? 0) s.")
         }
         if isRejected, retryIn == nil, let detail = lastRefresh?.detail, lastRefresh?.outcome != .refreshed {
-            return "The API refuses the token, and it could not be refreshed (\(detail)); the next request tries again."
+            return withPatience(
+                "The API refuses the token, and it could not be refreshed (\(detail)); the next request tries again."
+            )
         }
         guard let retryIn, let detail = lastRefresh?.detail, isRejected || lastRefresh?.outcome != .unchanged else {
             return nil
         }
-        return "The last refresh failed (\(detail)); the token is kept, and the next try is due in \(retryIn) s."
+        let story = "The last refresh failed (\(detail)); the token is kept, and the next try is due in \(retryIn) s."
+        return withPatience(story)
+    }
+
+    private func withPatience(_ story: String) -> String {
+        guard hasFailedForLong else { return story }
+        return "\(story) None of the last \(Self.patience) gave a token: if that goes on, run: \(login)"
+    }
+
+    /// How many answers in a row without a token are passing trouble, though none says that a login is needed.
+    private static let patience = 10
+
+    private var hasFailedForLong: Bool {
+        let last = history.suffix(Self.patience)
+        return !startsAlone && last.count == Self.patience
+            && last.allSatisfy { $0.outcome == .unavailable || $0.outcome == .misconfigured }
     }
 
     private static func sharedElsewhere(_ place: String) -> String {

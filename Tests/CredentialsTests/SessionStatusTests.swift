@@ -69,6 +69,14 @@ import Testing
         #expect(status(.usable) { $0.retryIn = 5 }.advice == nil)
         let failed = RefreshEntry(at: 0, cause: .expiry, outcome: .unavailable, detail: "status 503")
         #expect(status(.usable) { ($0.retryIn, $0.lastRefresh) = (5, failed) }.advice?.contains("due in 5 s") == true)
+        // None of them says that a login is needed, and the person may know better.
+        for (count, isLong) in [(9, false), (10, true)] {
+            let advice = status(.usable) { status in
+                (status.retryIn, status.lastRefresh) = (5, failed)
+                status.history = Array(repeating: failed, count: count)
+            }.advice
+            #expect(advice?.hasSuffix("run: squire login") == isLong)
+        }
         // Another upstream's session comes before everything else.
         let foreign = status(.none) { ($0.foreignUpstream, $0.unsaved) = ("https://other", "disk full") }
         #expect(foreign.advice?.hasPrefix("The session is for https://other") == true)

@@ -194,6 +194,23 @@ import Threads
         #expect(other.token == Self.token("a"))
     }
 
+    /// Another process is told that none could be had, and leaves the issuer alone for as long as it asked for.
+    @Test func failureWithoutATokenIsKept() throws {
+        let source = ListedSource(
+            [.unavailable(reason: "status 503", retryAfter: 600)],
+            spends: false,
+            startsAlone: true
+        )
+        let file = Self.file()
+        guard case .failed(.unavailable) = Self.ask(try Self.session(source, file)) else { return #expect(Bool(false)) }
+        let unasked = ListedSource([], spends: false, startsAlone: true)
+        let other = try Self.session(unasked, file)
+        #expect(other.status.state == .starting && other.status.isFailing)
+        #expect(other.status.advice?.contains("status 503") == true && other.status.retryIn ?? 0 > 590)
+        guard case .failed(.unavailable) = Self.ask(other) else { return #expect(Bool(false)) }
+        #expect(unasked.calls.isEmpty)
+    }
+
     @Test func mintedWhereNothingCanBeSaved() throws {
         let outcomes = ["a", "b"].map { TokenOutcome.obtained(Self.set($0)) }
         let source = ListedSource(outcomes, spends: false, startsAlone: true)
