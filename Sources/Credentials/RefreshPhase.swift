@@ -3,12 +3,12 @@
 /// `idle` leads to `inFlight`, and that back, or to `backingOff`, or to `refused`. Pure; moments are nanoseconds of
 /// `CredentialClock.elapsed()`.
 enum RefreshPhase: Equatable, Sendable {
-    /// Nothing speaks against a refresh. Left by `begin` and `publish`.
+    /// Nothing speaks against a refresh. Left by `begin`, `adopt`, and by `publish` and `deny` of a denied token.
     case idle
     /// A refresh is under way, and `end` must follow. `failures` are those before it. A token that is published meanwhile
     /// does not end it: the session's thread still works. `ledBy` is the route whose rejection led to it.
     case inFlight(replacing: Generation, failures: Int, ledBy: UInt64?, Stage)
-    /// The last refresh failed for now. Left by `begin` and by `publish` of another token.
+    /// The last refresh failed for now. Left by `begin`, `endBackOff`, `deny` and by `publish` of another token.
     case backingOff(BackOff)
     /// The upstream refuses to refresh this token. Left by `publish` only, and by `allow`.
     case refused(explanation: String?)

@@ -21,7 +21,7 @@ extension Session {
         case loginNeeded
         case failed(RefreshEntry.Outcome, detail: String, retryAfter: Int?, status: Int?, isUnanswered: Bool)
         /// Nothing was sent: another process was told to wait so many seconds.
-        case paused(seconds: Int, isUnreachable: Bool)
+        case paused(seconds: Int)
         /// Nothing was sent: machines share the session, and what they share it through does not let it happen.
         case withoutEngine(detail: String)
 
@@ -134,8 +134,7 @@ extension Session {
         case .failed(.refused, let detail, _, _, _): .denied(explanation: detail)
         case .failed(let outcome, let detail, let retryAfter, _, _):
             .failed(setback(outcome, detail), retryAfter: retryAfter, jitter: jitter)
-        case .paused(let seconds, let isUnreachable):
-            .failed(isUnreachable ? .unreachable : .unavailable, retryAfter: seconds, jitter: 0)
+        case .paused(let seconds): .failed(.unavailable, retryAfter: seconds, jitter: 0)
         case .withoutEngine: .failed(.engine, retryAfter: nil, jitter: jitter)
         }
     }

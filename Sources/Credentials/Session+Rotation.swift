@@ -109,7 +109,7 @@ extension Session {
             let left = pause.left(at: clock.now.wall), left > 0
         else { return nil }
         recheckNow()
-        return .paused(seconds: left, isUnreachable: pause.isUnreachable)
+        return .paused(seconds: left)
     }
 
     /// Whether the file holds something else than what is to be refreshed, or the dead one that could not be replaced:

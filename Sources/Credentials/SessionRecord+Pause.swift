@@ -8,13 +8,10 @@ extension SessionRecord {
         public var until: Int
         /// How many refreshes in a row have failed.
         public var failures: Int
-        /// Nothing was sent.
-        public var isUnreachable: Bool
 
-        public init(until: Int, failures: Int, isUnreachable: Bool) {
+        public init(until: Int, failures: Int) {
             self.until = until
             self.failures = failures
-            self.isUnreachable = isUnreachable
         }
 
         /// Seconds that are left at `now`, seconds since 1970: zero or less once it is over. Nil if it was over long ago,
@@ -30,18 +27,11 @@ extension SessionRecord {
     public var pause: Pause? {
         get {
             guard isOfSpent, let value = document["pause"], let until = value["until"]?.moment else { return nil }
-            return Pause(
-                until: until,
-                failures: min(max(value["failures"]?.integer ?? 1, 0), 1_000_000),
-                isUnreachable: value["unreachable"]?.bool ?? false
-            )
+            return Pause(until: until, failures: min(max(value["failures"]?.integer ?? 1, 0), 1_000_000))
         }
         set {
-            document["pause"] = newValue.map { pause in
-                .object(
-                    [.init("until", .integer(pause.until)), .init("failures", .integer(pause.failures))]
-                        + (pause.isUnreachable ? [.init("unreachable", .bool(true))] : [])
-                )
+            document["pause"] = newValue.map {
+                .object([.init("until", .integer($0.until)), .init("failures", .integer($0.failures))])
             }
         }
     }
@@ -54,24 +44,23 @@ extension BackOff {
         self.init(
             until: now.elapsed.adding(saturating: Int64(left) * CredentialState.second),
             failures: pause.failures,
-            setback: pause.isUnreachable ? .unreachable : .unavailable
+            setback: .unavailable
         )
     }
 }
 
 extension SessionRecord.Pause {
     /// For the session file, of a back-off of so many nanoseconds that begins now; nil for what other processes need not
-    /// know: mistakes are mended in a file that they read again, and an engine says itself when it is back. Never longer
-    /// than the back-off.
+    /// know: an issuer that was not reached was not asked, and may be reached again at any moment; mistakes are mended in
+    /// a file that they read again; and an engine says itself when it is back. Never longer than the back-off.
     init?(_ pause: Int64, failures: Int, _ setback: BackOff.Setback, now: Instant) {
         switch setback {
-        case .unavailable, .unreachable: break
-        case .misconfigured, .engine: return nil
+        case .unavailable: break
+        case .unreachable, .misconfigured, .engine: return nil
         }
         self.init(
             until: now.wall.adding(saturating: Int(pause / CredentialState.second)),
-            failures: failures,
-            isUnreachable: setback == .unreachable
+            failures: failures
         )
     }
 }

@@ -8,7 +8,8 @@ import Threads
 /// loop). *Threading*: `execute` and `stop` may be called from any thread. Everything else belongs to the thread that
 /// calls `run()`; classes bound to a loop are not `Sendable` and never leave it.
 public final class EventLoop: @unchecked Sendable {
-    // `@unchecked`: `base` is set once; `inbox` and `signals` are protected by `lock`; the rest is touched on the loop only.
+    // `@unchecked`: `base` is set once; `inbox` and `signals` are protected by `lock`; the rest is touched on the loop
+    // only.
     let base: OpaquePointer
     private var wakeUp: OpaquePointer?
     /// A pipe: other threads write to it to wake the loop.

@@ -1,5 +1,5 @@
-/// Calls a handler on a loop. Sent several times before the loop comes to it, it is one call. Sending takes no memory, which
-/// `EventLoop.execute` does.
+/// Calls a handler on a loop. Sent several times before the loop comes to it, it is one call. Sending takes no memory,
+/// which `EventLoop.execute` does.
 ///
 /// *Ownership*: holds the loop, which holds it while it is sent. *Threading*: made and sent by any thread; the handler
 /// runs on the loop, in no order with what `execute` hands over. Once the loop has ended nothing is called.

@@ -75,7 +75,7 @@ import Testing
         record.isRefreshDenied = true
         record.rejected = .init(at: 1_000_000, isWhole: true)
         record.unanswered = .init(at: 1_000_000, reason: "no answer")
-        record.pause = .init(until: 1_000_060, failures: 1, isUnreachable: true)
+        record.pause = .init(until: 1_000_060, failures: 1)
         record.record(RefreshEntry(at: 1_000_000, cause: .expiry, outcome: .refreshed))
         record.record(RefreshEntry(at: 1_000_000, cause: .expiry, outcome: .lost))
         let (id, login) = (SharedID.random(), SharedID.random())

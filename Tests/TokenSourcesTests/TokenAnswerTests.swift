@@ -276,6 +276,10 @@ import Upstream
         // What is cut must not end within a secret that would have been found whole.
         let long = String(repeating: "s", count: 190) + "old-refresh"
         #expect(!QuotedText.quoted(long, hiding: ["old-refresh"]).contains("old-"))
+        // Whatever escapes the marks in it were written with.
+        for escaped in [#"Zq\\\"<SECRETTAIL"#, "Zq&quot;&lt;SECRETTAIL", #"Zq\u0022\u003cSECRETTAIL"#] {
+            #expect(!QuotedText.quoted("body was \(escaped)", hiding: [#"Zq"<SECRETTAIL"#]).contains("TAIL"))
+        }
         let secret = String(repeating: "Q", count: 5000)
         #expect(!QuotedText.quoted(secret + secret, hiding: [secret]).contains("Q"))
         #expect(!QuotedText.quoted(secret + secret + secret + "x", hiding: [secret + secret]).contains("Q"))

@@ -169,6 +169,9 @@ class ClientJudge:
                 self.violation("unknown answer", "request %x got an answer without a number: %s" % (exchange.call.n, redacted(head)))
                 return False
             exchange.own = True
+            # The answer to a HEAD has no body to say it in.
+            error = re.search(rb"error=([a-z_]+)", get(b"proxy-status") or b"")
+            exchange.code = error[1].decode() if error else None
         elif not self.matches(exchange, mark, status, head):
             return False
         connection = (get(b"connection") or b"").lower()
@@ -356,7 +359,7 @@ class ClientJudge:
             self.counts["own"] += 1
             if whole and call.method != "HEAD":
                 try:
-                    exchange.code = json.loads(exchange.own_body).get("code") if exchange.own_body else None
+                    exchange.code = json.loads(exchange.own_body).get("code") if exchange.own_body else exchange.code
                 except (ValueError, AttributeError):
                     if call.kind != "client_refresh":
                         self.violation("malformed answer of its own", "request %x: %s" % (call.n, redacted(exchange.own_body)))

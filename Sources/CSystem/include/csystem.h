@@ -69,6 +69,22 @@ static inline int csystem_ignores(int signal) {
     return sigaction(signal, 0, &present) == 0 && !(present.sa_flags & SA_SIGINFO) && present.sa_handler == SIG_IGN;
 }
 
+// What is typed at descriptor 0 is not shown from now on; whatever signal ends or stops the process gives the terminal back before. -1 where
+// it is no terminal. Not twice at a time.
+int csystem_hide_typing(void);
+
+// After that alone: shows it again.
+void csystem_show_typing(void);
+
+// From now on the first SIGINT, SIGTERM, SIGHUP or SIGQUIT waits for csystem_release_signals, and says so on descriptor 2; another one ends
+// the process at once, but for SIGHUP, which may come twice for one terminal, and the SIGTERM that service managers send with it. What is
+// ignored stays ignored. Never returns where a signal was first. With `waits_elsewhere` another thread gets the signals, so that no system
+// call of this one is cut short.
+void csystem_hold_signals(int waits_elsewhere);
+
+// Ends the process by the signal that waits, if one does.
+void csystem_release_signals(void);
+
 // Whose signals from the terminal a command gets.
 typedef enum {
     // This process's.

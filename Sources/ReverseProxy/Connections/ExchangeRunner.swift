@@ -12,7 +12,9 @@ import Upstream
 ///
 /// The parts: this file begins, connects and ends; `+Client` hears the client, `+Deadline` the clock; `+Upload` sends the
 /// request, `+Response` takes the response, `+Collecting` the body that decides; `+Session` deals with credentials,
-/// `+Tunnel` with WebSockets, `+Conclusion` tells of the end, `+Recording` of everything. *Threading*: belongs to its worker's loop; other threads hold a ticket (`WaitingExchanges`).
+/// `+Tunnel` with WebSockets, `+Conclusion` tells of the end, `+Recording` of everything.
+///
+/// *Threading*: belongs to its worker's loop; other threads hold a ticket (`WaitingExchanges`).
 final class ExchangeRunner: UpstreamConnectionDelegate {
     /// How the client's connection goes on.
     enum Ending {

@@ -5,8 +5,8 @@ import HTTP1
 /// nginx's `proxy_cookie_domain`, `proxy_cookie_path` and `proxy_cookie_flags` do. Pure; allocates nothing.
 ///
 /// `Domain` goes if the upstream may set it, `Secure` goes, and `Partitioned`, which needs that; `SameSite=None`, which
-/// needs it, too, becomes `Lax`, and `Path` loses the base path. A cookie for another domain, or whose name promises `Secure` (RFC 6265bis section 4.1.3), is
-/// left as it is.
+/// needs it, too, becomes `Lax`, and `Path` loses the base path. A cookie for another domain, or whose name promises
+/// `Secure` (RFC 6265bis section 4.1.3), is left as it is.
 struct CookieMapping: Sendable {
     /// The upstream's, in lower case.
     private let host: [UInt8]

@@ -15,9 +15,10 @@ extension SharedCore {
 
     /// The issuer told another machine to leave it alone, a moment ago: this one asks later, too.
     mutating func heedBar(_ reading: SharedReading, _ now: Int64) -> [Effect] {
-        guard isInTouch, case .record(let view) = reading, view.version != machine.seen?.version,
-            view.facts.state == .ready, machine.held == .tokens(view.facts.identity),
-            let seconds = values[view.version]?.session?.retryAfter, seconds > 0
+        guard case .close = touch, case .record(let view) = reading, let seen = machine.seen,
+            view.version != seen.version, view.facts.state == .ready, machine.held == .tokens(view.facts.identity),
+            let session = values[view.version]?.session, session.ended != values[seen.version]?.session?.ended,
+            let seconds = session.retryAfter, seconds > 0
         else { return [] }
         bar = (view.facts.identity, now.adding(saturating: Int64(seconds) * 1_000_000_000))
         return handle(.barred(seconds: seconds), now)
@@ -83,8 +84,12 @@ extension SharedCore {
         return effects
     }
 
-    /// What the engine has now was written while the watch was heard: a moment ago.
-    var isInTouch: Bool { touch == .close }
+    /// Whether these tokens were written while the watch was heard, a moment ago: it told of others before. What nobody
+    /// could read until now, or what is put back, is as old as it says.
+    func isNews(_ identity: SharedIdentity) -> Bool {
+        guard case .close(let last) = touch else { return false }
+        return last != identity
+    }
 
     /// Whether the protocol speaks of what the session has.
     var isInStep: Bool { machine.held.identity == holding.identity }
@@ -161,11 +166,10 @@ extension SharedCore {
             guard let session = values[view.version]?.session else { return [] }
             observations.adopts(now)
             observations.hasNothingOfItsOwn()
+            let identity = view.facts.identity
+            let age = session.age(isNews: isNews(identity))
             let isRefused = view.facts.state == .refused
-            let deed = deed(
-                .adopt(session.record, view.facts.identity, isRefused: isRefused, age: session.age(isNews: isInTouch))
-            )
-            return [deed] + superseded()
+            return [deed(.adopt(session.record, identity, isRefused: isRefused, age: age))] + superseded()
         case .use: return end(.done)
         case .forget(let identity):
             if case .under(.logout) = change { return (step(.forget(identity)) ?? []) + end(.done) }

@@ -43,9 +43,10 @@ struct SharedCore: Sendable {
     enum Touch {
         /// The watch hears nothing.
         case none
-        /// It hears, and has not told yet what there was before.
+        /// It hears, and has not told yet what there was before, or nobody could read that.
         case connected
-        case close
+        /// It told of these tokens, or of their logout, last: what follows is new.
+        case close(SharedIdentity)
     }
 
     enum Life {
@@ -245,7 +246,7 @@ struct SharedCore: Sendable {
         case .changed(let value):
             let reading = values.reading(value, own: own)
             let effects = heedBar(reading, now) + handle(.watched(reading), now)
-            if touch == .connected { touch = .close }
+            if case .record(let view) = reading { touch = .close(view.facts.identity) } else { touch = .connected }
             return settled(effects, now)
         case .lost(let failure):
             touch = .none

@@ -9,8 +9,9 @@ enum QuotedText {
     private static let maxSearched = 8 * 1024
     private static let mark = Array("‹redacted›".utf8)
 
-    /// `secrets` are cut out as they are, percent-encoded and in base64, wherever they begin. Of a text that holds one in
-    /// another spelling of percent-encoding nothing is left.
+    /// `secrets` are cut out as they are, percent-encoded and in base64, wherever they begin, and their parts that no
+    /// language escapes, as JSON and HTML do others. Of a text that holds one in another spelling of percent-encoding
+    /// nothing is left.
     static func quoted(_ text: String, hiding secrets: [String]) -> String {
         // First: what is put between the parts of a secret must not hide it from the search.
         let shown = Array(Self.shown(text).utf8)
@@ -81,6 +82,8 @@ enum QuotedText {
             forms.append(lowercasedEscapes(encoded))
             forms.append(Array(encoded.replacingAll("%20", with: "+").utf8))
         }
+        let parts = secret.split { !isNeverEscaped($0) }.map(Array.init)
+        if parts.count > 1 { forms += parts.filter { $0.count >= shortestPart } }
         for shift in 0..<3 {
             // In base64 a value looks different at each place of the three bytes that make four characters. What
             // depends on the bytes beside it is left out.
@@ -92,6 +95,18 @@ enum QuotedText {
             forms.append(url.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "+") : $0 == 0x5F ? UInt8(ascii: "/") : $0 })
         }
         return forms
+    }
+
+    /// Shorter ones are words that stand anywhere.
+    private static let shortestPart = 8
+
+    private static func isNeverEscaped(_ octet: UInt8) -> Bool {
+        switch octet {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."):
+            true
+        default: false
+        }
     }
 
     /// `%2F` as `%2f`.

@@ -172,12 +172,12 @@ struct LoginCommand: ParsableCommand {
 
     private func giveToken(_ session: SessionAccess, _ standing: FormerSession, _ way: LoginWay) throws {
         let loaded = session.loaded
-        let token = try readToken(loaded.configuration)
+        let token = try readToken(loaded.configuration, isPair: way == .pair)
         if let other = standing.other(than: token), !replace {
             let line = again(loaded, way, replacing: true)
             throw ExitFailure.usage("squire: the session is \(other) To replace it: \(line)")
         }
-        let refreshToken = way == .pair ? try readToken("Refresh token: ", "refresh token") : nil
+        let refreshToken = way == .pair ? try readToken("Refresh token: ", "refresh token", place: "second") : nil
         try adopt(TokenSet(accessToken: token, refreshToken: refreshToken), .given, session, way, agreed: nil)
     }
 
@@ -192,6 +192,7 @@ struct LoginCommand: ParsableCommand {
             replaces: replace,
             replacing: again(loaded, way, replacing: true)
         )
+        defer { Spending.end() }
         let tokens = try dialogue.run(standing)
         // Asked, and confirmed.
         try adopt(tokens, .signIn, session, way, agreed: Output.isAtTerminal ? standing.lineage : nil)
@@ -280,8 +281,8 @@ struct LoginCommand: ParsableCommand {
 
     // MARK: Tokens
 
-    private func readToken(_ configuration: ProxyConfiguration) throws -> Token {
-        let token = try readToken("Token: ", "token")
+    private func readToken(_ configuration: ProxyConfiguration, isPair: Bool) throws -> Token {
+        let token = try readToken("Token: ", "token", isLast: !isPair)
         guard token.isJWT || !configuration.session.tokensAreJWTs else {
             throw ExitFailure.malformed(
                 "squire: that is no JSON Web Token, as this API's tokens are: three parts with dots between, "
@@ -291,13 +292,19 @@ struct LoginCommand: ParsableCommand {
         return token
     }
 
-    private func readToken(_ prompt: String, _ what: String) throws -> Token {
+    /// Reads the line `place` of standard input; `isLast`: nothing is read behind it.
+    private func readToken(
+        _ prompt: String,
+        _ what: String,
+        place: String = "first",
+        isLast: Bool = true
+    ) throws -> Token {
         guard let text = Output.readSecret(prompt: prompt) else {
             throw ExitFailure.malformed("squire: standard input is empty: one line with the \(what) was expected")
         }
-        if Output.hasMoreInput {
+        if isLast, Output.hasMoreInput {
             Output.error(
-                "squire: warning: the \(what) is the first line of standard input; what follows it is not read"
+                "squire: warning: the \(what) is the \(place) line of standard input; what follows it is not read"
             )
         }
         do throws(TokenProblem) {

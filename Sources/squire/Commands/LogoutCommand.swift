@@ -49,6 +49,7 @@ struct LogoutCommand: ParsableCommand {
         }
         // Before anything is ended: a token that dies and stays in the file is worse than one that lives.
         try session.requireWritable("the session is kept")
+        defer { session.giveLeaveBack() }
         var wasDead = false
         if case .oauth(let oauth) = loaded.configuration.session.source, !local, let signOut = SignOut(loaded) {
             // A refresh in flight would leave its result behind.
@@ -125,14 +126,14 @@ struct LogoutCommand: ParsableCommand {
         let isOver = held.accessToken == nil || status.expiresIn.map { $0 <= 5 } ?? false
         if isOver, canRefresh {
             do {
-                held.accessToken = try session.refresh(.manual)
+                held.accessToken = try session.refresh(.manual, goesOn: true)
             } catch let failure as ExitFailure where failure.code == 77 {
                 // It can do nothing any more.
                 return nil
             }
         }
         let outcome = signOut.end(held)
-        if case .rejected = outcome, canRefresh, let fresh = try? session.refresh(.rejected) {
+        if case .rejected = outcome, canRefresh, let fresh = try? session.refresh(.rejected, goesOn: true) {
             return signOut.end(HeldTokens(accessToken: fresh))
         }
         return outcome
@@ -160,7 +161,8 @@ struct LogoutCommand: ParsableCommand {
         guard let record = file.ending(), !record.isEmpty else {
             return remove(file, "\(removed), which held no session")
         }
-        let who = record.token?.claims?.subject.map { "the former session, of customer \($0)," } ?? "the former session"
+        let customer = (record.token?.claims?.subject).map(ControlCharacters.escaped)
+        let who = customer.map { "the former session, of customer \($0)," } ?? "the former session"
         if let origin = record.foreignOrigin(to: binding) {
             return remove(file, "\(removed); \(who) is for \(origin) and lives on there")
         }

@@ -170,7 +170,9 @@ final class Foreground {
 
     /// A crash is left to the system, without a report by Swift's runtime.
     static func crashQuietly() {
-        for number in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV] { _ = signal(number, SIG_DFL) }
+        for number in [SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGFPE, SIGBUS, SIGSEGV] where csystem_ignores(number) == 0 {
+            _ = signal(number, SIG_DFL)
+        }
     }
 
     /// A parent may have blocked signals, as threads of some runtimes do, and children inherit that: Squire could then

@@ -51,17 +51,22 @@ enum FormerSession: CustomStringConvertible {
         guard case .living(let subject?, _, _) = self, let new = token.claims?.subject, new != subject else {
             return nil
         }
-        return "customer \(subject)'s, and the new token is customer \(new)'s."
+        let (former, other) = (ControlCharacters.escaped(subject), ControlCharacters.escaped(new))
+        return "customer \(former)'s, and the new token is customer \(other)'s."
     }
 
     var description: String {
         switch self {
         case .nobody: "no session"
-        case .dead(let subject): "a dead session" + (subject.map { " of customer \($0)" } ?? "")
+        case .dead(let subject): "a dead session" + Self.owner(subject)
         case .foreign(let origin): "a session for \(origin)"
         case .living(let subject, let expiresIn, _):
-            "the session" + (subject.map { " of customer \($0)" } ?? "") + Self.life(expiresIn)
+            "the session" + Self.owner(subject) + Self.life(expiresIn)
         }
+    }
+
+    private static func owner(_ subject: String?) -> String {
+        subject.map { " of customer \(ControlCharacters.escaped($0))" } ?? ""
     }
 
     private static func life(_ seconds: Int?) -> String {

@@ -17,7 +17,7 @@ struct LoginReport {
     /// `isOAuth`: standard output has one line only, as a script wants it that read an address from standard error.
     func say(isOAuth: Bool) {
         let status = session.cache.status
-        let who = status.subject.map { " as customer \($0)" } ?? ""
+        let who = status.subject.map(ControlCharacters.escaped).map { " as customer \($0)" } ?? ""
         let life = status.expiresIn.map { Self.life($0) } ?? ""
         var rest = ["session in \(session.file.path)"]
         if let replaced = session.replaced {

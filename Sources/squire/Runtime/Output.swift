@@ -1,3 +1,4 @@
+import CSystem
 import Credentials
 import Platform
 import Settings
@@ -134,16 +135,10 @@ enum Output {
     /// One line from standard input, without its end; asks with `prompt`, and without echo, when a person is there. Nil
     /// at the end. A line is cut at 64 KiB, which is more than any secret has.
     static func readSecret(prompt: String) -> String? {
-        guard isatty(0) == 1 else { return readLine() }
-        var saved = termios()
-        tcgetattr(0, &saved)
-        var silent = saved
-        silent.c_lflag &= ~tcflag_t(ECHO)
-        // Before it asks: what is typed ahead is thrown away, and an answer must not be.
-        tcsetattr(0, TCSAFLUSH, &silent)
+        guard isatty(0) == 1, csystem_hide_typing() == 0 else { return readLine() }
         write(2, prompt)
         defer {
-            tcsetattr(0, TCSAFLUSH, &saved)
+            csystem_show_typing()
             write(2, "\n")
         }
         return readLine()

@@ -135,11 +135,12 @@ struct SessionAccess {
         Latch.awaiting { looked in cache.look { looked(()) } }
     }
 
-    /// Refreshes, or adopts what another process refreshed meanwhile.
-    func refresh(_ cause: RefreshCause) throws -> Token {
+    /// Refreshes, or adopts what another process refreshed meanwhile. With `goesOn` the command does something with the
+    /// session even if that fails, and gives its leave back at its end.
+    func refresh(_ cause: RefreshCause, goesOn: Bool = false) throws -> Token {
         waitForPause()
         let result = Latch.awaiting { cache.refreshNow(cause: cause, deliver: $0) }
-        if case .failure = result { giveLeaveBack() }
+        if !goesOn, case .failure = result { giveLeaveBack() }
         Spending.end()
         switch result {
         case .success(let reply): return reply.token
@@ -166,15 +167,17 @@ struct SessionAccess {
         return status.retryIn == nil ? nil : status.lastRefresh?.detail
     }
 
-    /// The other machines wait for a claim that this process leaves behind.
-    private func giveLeaveBack() {
+    /// The other machines wait for a claim that this process leaves behind. Nothing can be done with the session behind it.
+    func giveLeaveBack() {
         guard loaded.configuration.session.shared != nil else { return }
         cache.end(timeout: Self.sharingTime)
     }
 
     /// How long a refresh of another process is waited for.
     private static func refreshTime(_ loaded: LoadedConfiguration) -> Duration {
-        (loaded.configuration.session.timeout ?? .seconds(30)) + .seconds(5)
+        // Two tries, as a refresh makes where an answer was lost, and a moment.
+        let timeout = loaded.configuration.session.timeout ?? .seconds(30)
+        return timeout + timeout + .seconds(5)
     }
 
     /// How long a command waits at its end for what it shares.

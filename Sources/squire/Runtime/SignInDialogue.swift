@@ -38,12 +38,15 @@ struct SignInDialogue {
         while true {
             round += 1
             let status: Int
+            // What signs in works once, and so does what comes for it: whoever called saves it.
+            Spending.begin(waitsElsewhere: false)
             switch try signIn.signIn(email, secret) {
             case .signedIn(let tokens):
                 try refuseOther(tokens, standing, secret)
                 return tokens
             case .refused(let refusal): status = refusal
             }
+            Spending.end()
             let what =
                 switch secret {
                 case .code: "code"

@@ -167,7 +167,8 @@ class Pairs(Scenario):
         error = self.command("login", "--config", config, "--refresh-token", "-", input="r1\n", code=64).stderr
         self.assertIn("--token - --refresh-token -", error)
         self.assertEqual(upstream.requests, [])
-        self.command("login", "--config", config, "--token", "-", "--refresh-token", "-", input='a"1\nr\\1\n')
+        result = self.command("login", "--config", config, "--token", "-", "--refresh-token", "-", input='a"1\nr\\1\n')
+        self.assertNotIn("warning", result.stderr)
         squire = self.run_squire(config)
         self.assertEqual(self.fetch(squire).status, 200)
         spent = [json.loads(request.payload) for request in upstream.requests if request.target == "/r"]

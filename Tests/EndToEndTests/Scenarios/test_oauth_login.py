@@ -364,7 +364,9 @@ class OAuthLogin(Scenario):
     def test_signals_wait_for_what_works_once(self):
         """What came is saved before a signal ends the command; a second one ends it at once."""
         config = self.oauth()
-        for kind, signals in (("login", [signal.SIGINT]), ("token", [signal.SIGTERM]), ("token", [signal.SIGHUP, signal.SIGHUP])):
+        # A terminal that goes may say so twice, and a service manager with SIGTERM before: that is no hurry.
+        for kind, signals in (("login", [signal.SIGINT]), ("token", [signal.SIGTERM, signal.SIGHUP]), ("token", [signal.SIGHUP, signal.SIGHUP]),
+                              ("token", [signal.SIGTERM, signal.SIGTERM])):
             with self.subTest(kind, signals=signals):
                 arrived, go = threading.Event(), threading.Event()
 
@@ -386,9 +388,9 @@ class OAuthLogin(Scenario):
                 process.send_signal(signals[0])
                 said = [process.stderr.readline() for _ in range(3)]
                 self.assertIn("works once", "".join(said))
-                if len(signals) > 1:
-                    process.send_signal(signals[1])
-                    self.assertEqual(process.wait(LIMIT), -signals[1])
+                if len(signals) > 1: process.send_signal(signals[1])
+                if signals == [signal.SIGTERM] * 2:
+                    self.assertEqual(process.wait(LIMIT), -signal.SIGTERM)
                     go.set()
                     self.assertEqual(self.record()["refresh_token"], "given")
                     continue

@@ -417,6 +417,40 @@ class Logins(Projects):
         self.assertNotIn(b"1234", shown)
 
 
+    def test_a_signal_at_a_hidden_prompt_gives_the_terminal_back(self):
+        config = self.config("http://127.0.0.1:9")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            primary, secondary = pty.openpty()
+            process = subprocess.Popen([SQUIRE, "login", "--config", config, "--token", "-"], stdin=secondary, stdout=secondary, stderr=secondary,
+                                       env=clean_environment(**self.env), start_new_session=True)
+            self.shown_until(primary, b"Token: ", b"")
+            self.assertFalse(termios.tcgetattr(secondary)[3] & termios.ECHO)
+            process.send_signal(number)
+            self.assertEqual(process.wait(LIMIT), -number)
+            self.assertTrue(termios.tcgetattr(secondary)[3] & termios.ECHO)
+            os.close(secondary)
+            os.close(primary)
+
+    def test_a_signal_waits_for_the_answer_to_a_sign_in(self):
+        asked, go = threading.Event(), threading.Event()
+
+        def respond(request):
+            asked.set()
+            go.wait(LIMIT)
+            return token_reply(jwt(sub="7"))
+
+        config = self.config(self.upstream(respond).url)
+        process = subprocess.Popen([SQUIRE, "login", "--config", config, "--email", "a@b.c", "--code", "1234"], stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, env=clean_environment(**self.env), text=True)
+        self.assertTrue(asked.wait(LIMIT))
+        process.send_signal(signal.SIGTERM)
+        self.assertIn("works once", process.stderr.readline() + process.stderr.readline())
+        go.set()
+        self.assertEqual(process.wait(LIMIT), -signal.SIGTERM)
+        process.stderr.close()
+        self.assertEqual(json.loads(self.command("status", "--json", "--config", config).stdout)["subject"], "7")
+
+
 class Unasked(Projects):
     """./squire.yaml that nobody named."""
 

@@ -1,0 +1,81 @@
+#include "csystem.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+// In C, since a signal handler may call nothing of Swift's runtime, which makes globals at their first use (signal-safety(7)).
+
+enum { idle, spending, asked, ending };
+
+static atomic_int phase = idle;
+// The signal that waits.
+static atomic_int waiting = 0;
+
+static const int held[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+enum { held_count = sizeof held / sizeof *held };
+
+static const char words[] = "\nsquire: an answer is waited for, to be saved: what was sent works once.\n"
+                            "squire: another Ctrl-C or SIGTERM ends this at once, and may cost the login.\n";
+
+static void die(int number) {
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+// Whether a signal behind the one that waits is somebody in a hurry. SIGHUP never is: a shell and the kernel may both say that the terminal
+// is gone. Neither is a SIGTERM behind that, which service managers send together with it.
+static int hurries(int number, int before) {
+    if (number == SIGHUP) return 0;
+    return number != SIGTERM || before != SIGHUP;
+}
+
+static void came(int number) {
+    int code = errno, expected = idle;
+    if (atomic_compare_exchange_strong(&phase, &expected, ending)) {
+        die(number);
+    } else if (expected == spending) {
+        atomic_store(&waiting, number);
+        expected = spending;
+        if (atomic_compare_exchange_strong(&phase, &expected, asked)) {
+            ssize_t ignored = write(2, words, sizeof words - 1);
+            (void)ignored;
+        } else {
+            // It has ended meanwhile, or another thread was first.
+            if (expected != asked) die(number);
+        }
+    } else if (hurries(number, atomic_load(&waiting))) {
+        die(number);
+    } else if (number != SIGHUP) {
+        atomic_store(&waiting, number);
+    }
+    errno = code;
+}
+
+void csystem_hold_signals(int waits_elsewhere) {
+    sigset_t blocked;
+    sigemptyset(&blocked);
+    for (int i = 0; i < held_count; i++) sigaddset(&blocked, held[i]);
+    if (waits_elsewhere) pthread_sigmask(SIG_BLOCK, &blocked, 0);
+    for (int i = 0; i < held_count; i++) {
+        if (csystem_ignores(held[i])) continue;
+        struct sigaction action;
+        memset(&action, 0, sizeof action);
+        action.sa_handler = came;
+        action.sa_flags = SA_RESTART;
+        // One at a time.
+        action.sa_mask = blocked;
+        sigaction(held[i], &action, 0);
+    }
+    int expected = idle;
+    if (atomic_compare_exchange_strong(&phase, &expected, spending)) return;
+    while (expected == ending) pause();
+}
+
+void csystem_release_signals(void) {
+    int expected = spending;
+    if (atomic_compare_exchange_strong(&phase, &expected, idle) || expected != asked) return;
+    die(atomic_load(&waiting));
+    // It is on its way.
+    for (;;) pause();
+}
