@@ -307,6 +307,22 @@ import Testing
         #expect(machine.tell(.swapped(.failed)).contains(.refuse(.unreachable)))
     }
 
+    /// Another process of this machine logs in while the engine is away: that is said, and shared once it is back, which
+    /// the watch need not tell.
+    @Test func sharesALoginThatAnotherProcessCouldNotShare() {
+        var machine = Machine()
+        _ = machine.tell(.connected)
+        _ = machine.tell(.started)
+        _ = machine.tell(.read(.record(Self.view())))
+        let newer = Self.identity(7, era: 2)
+        _ = machine.tell(.fileChanged(.tokens(newer)), at: 10)
+        #expect(machine.tell(.time, at: 100) == [.get])
+        #expect(machine.tell(.read(nil)) == [.say(.notShared)])
+        #expect(machine.tell(.time, at: 200) == [.get])
+        let actions = machine.tell(.read(.record(Self.view())))
+        #expect(actions.contains(.swap(expecting: Self.view(), new: SharedFacts(newer, .ready))))
+    }
+
     /// A claim is being given back, and the engine does not answer.
     @Test func refusesWhileAClaimIsGivenBackInVain() {
         var machine = Machine.sending()

@@ -33,7 +33,7 @@ extension SharedState {
         case .reading, .claiming, .checking:
             if enrols(after: sight.view?.facts.identity.era ?? 0, &turn) { return }
             if wish.isForOthers { refuse(.unreachable, &turn) }
-            giveUp(&turn)
+            if isAhead { owe(&turn) } else { giveUp(&turn) }
         case .preparing, .sending, .saving: break
         case .sharing(let sharing):
             begin(sharing, &turn)
@@ -56,6 +56,19 @@ extension SharedState {
     }
 
     /// The engine is asked again where that is to bring what the watch told: it does not tell that again.
+    /// What is held is newer than what the engine was known to have last: another process of this machine logged in or
+    /// out, and could not share it. The watch has nothing to tell of that when the engine is back.
+    private var isAhead: Bool {
+        guard case .record(let view) = sight, let mine = held.identity else { return false }
+        return view.facts.identity.precedes(mine)
+    }
+
+    /// It is shared as soon as that can be done.
+    private mutating func owe(_ turn: inout Turn) {
+        begin(Sharing(cause: .healing, since: turn.now, use: .begun), &turn)
+        pause(timing.pause(after: 0), &turn)
+    }
+
     mutating func giveUp(_ turn: inout Turn) {
         rest()
         guard heard != .nothing else { return }
