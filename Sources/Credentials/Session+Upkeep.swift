@@ -25,6 +25,11 @@ extension Session {
         start()
     }
 
+    /// A person asks: however the last try went, the next does not wait.
+    public func endPause() {
+        update { shared, _ in shared.machine.endBackOff() }
+    }
+
     /// The source has another token, as it says unasked: it is asked now, however the last try went.
     public func sourceChanged() {
         let isFirst = update { shared, _ in

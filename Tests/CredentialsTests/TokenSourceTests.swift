@@ -209,6 +209,10 @@ import Threads
         #expect(other.status.advice?.contains("status 503") == true && other.status.retryIn ?? 0 > 590)
         guard case .failed(.unavailable) = Self.ask(other) else { return #expect(Bool(false)) }
         #expect(unasked.calls.isEmpty)
+        // A person need not wait.
+        let asked = try Self.session(ListedSource([.obtained(Self.set("a"))], spends: false, startsAlone: true), file)
+        asked.endPause()
+        guard case .use = Self.ask(asked) else { return #expect(Bool(false)) }
     }
 
     @Test func mintedWhereNothingCanBeSaved() throws {

@@ -270,6 +270,7 @@ struct LoginCommand: ParsableCommand {
         if loaded.configuration.session.source.isKept {
             try session.requireWritable("nothing is asked", makingDirectory: true)
         }
+        session.cache.endPause()
         do {
             _ = try session.refresh(.manual)
         } catch let failure as ExitFailure where [69, 77].contains(failure.code) {
