@@ -37,8 +37,9 @@ public final class SymmetricKey: Sendable, CustomStringConvertible, CustomReflec
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-enum Random {
-    static func bytes(_ count: Int) -> [UInt8] {
+/// The system's random numbers (getrandom(2)).
+public enum Random {
+    public static func bytes(_ count: Int) -> [UInt8] {
         var generator = SystemRandomNumberGenerator()
         return (0..<count).map { _ in generator.next() }
     }

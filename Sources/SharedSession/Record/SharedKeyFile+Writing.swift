@@ -1,3 +1,4 @@
+import Cryptography
 import Platform
 import Support
 
@@ -5,12 +6,7 @@ import Support
 extension SharedKeyFile {
     /// A new key, as a line of a file without its end. A secret.
     public static func newLine() -> String {
-        var random = SystemRandomNumberGenerator()
-        var bytes: [UInt8] = []
-        while bytes.count < SharedKey.count {
-            withUnsafeBytes(of: random.next()) { bytes += $0 }
-        }
-        return Base64.encode(Array(bytes.prefix(SharedKey.count)))
+        Base64.encode(Random.bytes(SharedKey.count))
     }
 
     /// Makes a file with one new key, mode 0600 from its first moment and on disk when this returns. Writes over

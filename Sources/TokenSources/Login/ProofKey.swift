@@ -12,7 +12,7 @@ public struct ProofKey: Sendable, CustomStringConvertible, CustomReflectable {
     public static let method = "S256"
 
     public init() throws(CryptographyError) {
-        try self.init(random: RandomText.bytes(32))
+        try self.init(random: Random.bytes(32))
     }
 
     init(random: [UInt8]) throws(CryptographyError) {
@@ -28,13 +28,8 @@ public struct ProofKey: Sendable, CustomStringConvertible, CustomReflectable {
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// Random bytes of the system (getrandom(2)), and text made of them.
+/// Text made of the system's random numbers.
 enum RandomText {
-    static func bytes(_ count: Int) -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<count).map { _ in generator.next() }
-    }
-
     /// 128 bits, in 22 characters that no query needs to encode.
-    static func state() -> String { Base64URL.encode(bytes(16)) }
+    static func state() -> String { Base64URL.encode(Random.bytes(16)) }
 }

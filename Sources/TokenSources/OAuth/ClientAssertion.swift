@@ -34,6 +34,6 @@ struct ClientAssertion: Sendable {
 
     /// 128 random bits.
     static func newIdentifier() -> String {
-        Base64URL.encode(RandomText.bytes(16))
+        RandomText.state()
     }
 }
