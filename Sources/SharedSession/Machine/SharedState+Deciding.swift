@@ -154,7 +154,7 @@ extension SharedState {
         case .get, .swap: return
         case .none, .pausing: break
         }
-        let claim = SharedFacts.Claim(id: turn.chance.id(), by: me)
+        let claim = SharedClaim(id: turn.chance.id(), by: me)
         phase = .claiming(Claiming(claim: claim, since: turn.now))
         swap(view.facts.with(.busy(claim)), &turn)
     }

@@ -327,7 +327,7 @@ extension SharedState {
             } else {
                 sending.hold = .regained(next: due)
             }
-            sending.claim.beat = (view.facts.claim?.beat ?? 0).adding(saturating: 1)
+            sending.claim = sending.claim.next(after: view.facts.claim)
             phase = .sending(sending)
             swap(view.facts.with(.busy(sending.claim)), &turn)
         case .sharing(let sharing):

@@ -34,7 +34,7 @@ extension SharedCore {
     mutating func noteDoubt(_ actions: [SharedState.Action]) {
         guard actions.contains(where: { if case .swap = $0 { true } else { false } }) else { return }
         doubt = .none
-        for case .say(.takesOver(let by)) in actions where by != machine.me { doubt = .takenOver(from: by) }
+        for case .say(.takesOver(let by)) in actions where by != machine.me { doubt = .takenOver(from: by.description) }
     }
 
     /// What the others did not know is in the engine: they were told after all.

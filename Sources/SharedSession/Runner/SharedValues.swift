@@ -125,12 +125,11 @@ struct SharedValues: Sendable {
         switch new.state {
         case .none: return (try? seal.tombstone(new.identity)).map { ($0, nil) }
         case .ready, .busy, .refused:
-            guard own.localHolding(in: place) == .shared(.tokens(new.identity)), var session = SealedSession(own),
-                let state = SharedRecord.State(new.state)
+            guard own.localHolding(in: place) == .shared(.tokens(new.identity)), var session = SealedSession(own)
             else { return nil }
             session.ended = new.ended
             session.age = own.receivedAt.map { max(0, wall.subtracting(saturating: $0)) }
-            return (try? seal.seal(session, new.identity, state)).map { ($0, session) }
+            return (try? seal.seal(session, new.identity, new.state)).map { ($0, session) }
         }
     }
 
@@ -142,9 +141,8 @@ struct SharedValues: Sendable {
         _ own: SessionRecord,
         _ retryAfter: Int?
     ) -> (SharedRecord, SealedSession?)? {
-        guard let state = SharedRecord.State(new.state) else { return nil }
-        guard var session = there.session else { return there.record.with(state).map { ($0, nil) } }
-        var isSame = there.record.state.isSealed == state.isSealed && session.ended == new.ended
+        guard var session = there.session else { return there.record.with(new.state).map { ($0, nil) } }
+        var isSame = there.record.state.isSealed == new.state.isSealed && session.ended == new.ended
         if session.ended != new.ended { session.retryAfter = new.ended == nil ? nil : retryAfter }
         session.ended = new.ended
         if let lost = own.unanswered, own.localHolding(in: place) == .shared(.tokens(new.identity)),
@@ -153,34 +151,13 @@ struct SharedValues: Sendable {
             session = noted
             isSame = false
         }
-        if isSame { return there.record.with(state).map { ($0, session) } }
-        return (try? seal.seal(session, new.identity, state)).map { ($0, session) }
+        if isSame { return there.record.with(new.state).map { ($0, session) } }
+        return (try? seal.seal(session, new.identity, new.state)).map { ($0, session) }
     }
 }
 
 extension SharedFacts {
     init(_ record: SharedRecord, ended: SharedID?) {
-        let state: State =
-            switch record.state {
-            case .ready: .ready
-            case .busy(let claim): .busy(Claim(id: claim.id, by: claim.by, beat: claim.beat))
-            case .refused: .refused
-            case .none: .none
-            }
-        self.init(record.identity, state, ended: ended)
-    }
-}
-
-extension SharedRecord.State {
-    /// Nil at the end of counting.
-    init?(_ state: SharedFacts.State) {
-        switch state {
-        case .ready: self = .ready
-        case .busy(let claim):
-            guard let claim = SharedRecord.Claim(id: claim.id, by: claim.by, beat: claim.beat) else { return nil }
-            self = .busy(claim)
-        case .refused: self = .refused
-        case .none: self = .none
-        }
+        self.init(record.identity, record.state, ended: ended)
     }
 }

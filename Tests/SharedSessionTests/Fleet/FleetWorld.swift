@@ -141,7 +141,7 @@ struct FleetMachine: Hashable {
     /// The token that the API's answer brought.
     var answer = 0
     /// Whose claims on what it holds it has heard of.
-    var heardOf: Set<String> = []
+    var heardOf: Set<ProcessName> = []
 
     enum Life: Hashable { case running, stopped, dead }
 
