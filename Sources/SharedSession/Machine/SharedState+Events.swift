@@ -54,7 +54,7 @@ extension SharedState {
             decide(&turn)
         case .sharing(let sharing) where sharing.use != .pending && isPausing && wish.isRefresh:
             // The engine does not answer, and what is held is not known to others.
-            refuse(.unreachable, &turn)
+            refuse(withoutEngine, &turn)
         default: break
         }
     }
