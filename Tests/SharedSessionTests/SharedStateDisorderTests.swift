@@ -40,9 +40,13 @@ import Testing
     @Test(arguments: [(4, 0, 2, 0), (2, 3, 2, 1)], [false, true])
     func oneNameStandsForOneThing(_ counts: (Int, Int, Int, Int), _ isTombstone: Bool) {
         let held = SharedStateTests.identity(7, era: counts.0, generation: counts.1)
-        var there = SharedStateTests.identity(7, era: counts.2, generation: counts.3)
-        // One login has one name.
-        there = SharedIdentity(id: there.id, parent: nil, login: held.login, era: there.era, generation: there.generation)!
+        let there = SharedIdentity(
+            id: held.id,
+            parent: nil,
+            login: held.login,
+            era: counts.2,
+            generation: counts.3
+        )!
         var machine = Machine(isTombstone ? .ended(held) : .tokens(held))
         _ = machine.tell(.started)
         let view = SharedView(SharedFacts(there, isTombstone ? .none : .ready), version: 3)
@@ -122,7 +126,9 @@ import Testing
         let state: SharedTokenState
         switch Int.random(in: 0...6, using: &generator) {
         case 0: return .absent
-        case 1: return .unreadable([.newer, .unknownKey, .damaged, .foreign, .otherCustomer].randomElement(using: &generator)!)
+        case 1:
+            let obstacles: [SharedObstacle] = [.newer, .unknownKey, .damaged, .foreign, .otherCustomer]
+            return .unreadable(obstacles.randomElement(using: &generator)!)
         case 2: state = .refused
         case 3: state = .none
         case 4: state = .ready
@@ -131,7 +137,8 @@ import Testing
             state = .busy(SharedClaim(id: id, by: names.randomElement(using: &generator)!))
         }
         let ended = Bool.random(using: &generator) ? FleetNames.token(Int.random(in: 50...55, using: &generator)) : nil
-        return .record(SharedView(SharedFacts(identity(&generator), state, ended: ended), version: UInt64.random(in: 1...9, using: &generator)))
+        let facts = SharedFacts(identity(&generator), state, ended: ended)
+        return .record(SharedView(facts, version: UInt64.random(in: 1...9, using: &generator)))
     }
 
     /// An answer to what is under way, or anything.
