@@ -141,6 +141,58 @@ class List(PageCase):
         page.wait("document.querySelectorAll('.rows .row:not([hidden])').length === 12")
         self.assertEqual(self.rows(), [f"00a7-{i}" for i in range(1, 13)])
 
+    def test_a_filter_without_the_selected_row_shows_what_is_around_it(self):
+        page = self.start(count=400, kind="ok")
+        for i in range(400):
+            if i % 4 == 3: self.server.change(f"00a7-{i + 1}", status=404, statuses=[404])
+        page.wait("document.querySelectorAll('.rows .problem').length > 3")
+        page.key("Home")
+        for _ in range(9): page.key("PageDown")
+        self.settle()
+        key, place = page.evaluate(SELECTED), self.place(page.evaluate(SELECTED))
+        number = int(key.partition("-")[2])
+        self.assertTrue(100 < number < 350, key)
+        for text in ("status:404", "nothing-has-that", "is:failed"):
+            page.key("/")
+            # Letter by letter: on the way there is a filter that nothing matches.
+            page.type(text)
+            page.key("Enter")
+            self.settle()
+            numbers = [int(row.partition("-")[2]) for row in self.rows() if self.place(row) > 0]
+            if text == "status:404":
+                self.assertTrue(min(numbers) < number < max(numbers), (numbers, number))
+            page.key("/")
+            page.key("Backspace")
+            page.key("Enter")
+            self.settle()
+            self.assertEqual((page.evaluate(SELECTED), self.place(key)), (key, place), text)
+        # Neither has it begun to follow.
+        self.server.add()
+        page.wait("document.querySelector('.more').textContent.trim() === '1 new'")
+
+    def test_other_views_leave_the_list_where_it_is(self):
+        page = self.start(count=400, kind="ok")
+        page.key("Home")
+        for _ in range(7): page.key("PageDown")
+        self.settle()
+        key, place = page.evaluate(SELECTED), self.place(page.evaluate(SELECTED))
+        for view in "t?":
+            page.key(view)
+            page.wait("document.querySelector('section[aria-label=Traffic]').hidden")
+            self.server.add()
+            self.settle()
+            page.key(view)
+            page.wait("!document.querySelector('section[aria-label=Traffic]').hidden")
+            self.settle()
+            self.assertEqual((page.evaluate(SELECTED), self.place(key)), (key, place), view)
+        # Below, where it stands what is new, that gives way.
+        page.key("End")
+        self.server.add()
+        page.wait("document.querySelector('.more').textContent.trim() !== ''")
+        self.settle()
+        apart = "(() => { const [a, b] = ['.rows .selected:not([hidden])', '.more'].map(s => document.querySelector(s).getBoundingClientRect()); return !document.querySelector('.more').hidden && (a.bottom <= b.top || a.top >= b.bottom) })()"
+        self.assertTrue(page.evaluate(apart))
+
     def test_a_running_exchange_changes_in_its_place(self):
         page = self.start(count=3, kind="ok")
         id = self.server.add("running")
