@@ -310,11 +310,11 @@ export function makeList(app) {
       for (let i = isEnd ? items.length - 1 : 0; items[i]; i += isEnd ? -1 : 1) if (items[i].kind === 'exchange') return items[i].key;
       return null;
     },
-    /// The next that went wrong in that direction.
-    problem(way) {
+    /// The next that went wrong in that direction; the newest without a selected one.
+    problem(direction) {
       const items = view.items;
-      const now = indexOfSelected();
-      for (let i = now < 0 ? (way < 0 ? items.length - 1 : 0) : now + way; items[i]; i += way) if (items[i].kind === 'exchange' && isProblem(items[i].x)) return items[i].key;
+      const now = indexOfSelected(), way = now < 0 ? -1 : direction;
+      for (let i = now < 0 ? items.length - 1 : now + way; items[i]; i += way) if (items[i].kind === 'exchange' && isProblem(items[i].x)) return items[i].key;
       return null;
     },
     get page() { return Math.max(1, Math.floor((grid.clientHeight - head.offsetHeight) / height) - 1); },
