@@ -1,6 +1,6 @@
 // Makes the page: one store, one feed, and the views, of which the URL's fragment chooses. What a view may ask of the
 // page is the object `app`.
-import { pin, sendAgain } from './actions.js';
+import { exportArchive, pin, sendAgain } from './actions.js';
 import * as api from './api.js';
 import * as composer from './composer.js';
 import * as diff from './diff.js';
@@ -141,7 +141,7 @@ const upstream = h('span', { class: 'upstream' });
 const address = h('span', { class: 'address' });
 const pulse = h('span', { class: 'pulse' });
 const pauseButton = h('button', { type: 'button', class: 'button tool', on: { click: event => { app.pause(); if (event.detail) app.focusList(); } } });
-const archiveButton = h('button', { type: 'button', class: 'button tool', 'aria-label': 'Export HAR', on: { click: archive } }, icon('down'), h('span', { class: 'wide', text: 'HAR' }));
+const archiveButton = h('button', { type: 'button', class: 'button tool', 'aria-label': 'Export HAR', on: { click: () => exportArchive(app) } }, icon('down'), h('span', { class: 'wide', text: 'HAR' }));
 archiveButton.title = 'Export HAR';
 const themeButton = h('button', { type: 'button', class: 'icon-button tool', on: { click: () => app.prefs.set('theme', { auto: 'light', light: 'dark', dark: 'auto' }[app.prefs.get('theme')]) } });
 const settingsButton = h('button', { type: 'button', class: 'icon-button tool', 'aria-label': 'Settings', title: 'Settings', on: { click: () => settings.open() } }, icon('tune'));
@@ -375,15 +375,6 @@ function refuseOffline() {
   if (app.isOnline) return false;
   toast('Squire does not answer: nothing can be sent', 'bad');
   return true;
-}
-
-async function archive() {
-  if (refuseOffline()) return;
-  const shown = app.view.items.filter(row => row.kind === 'exchange' && !row.isGone).map(row => row.key);
-  const isPart = !app.view.filter.isEmpty && shown.length <= 300;
-  if (isPart && !shown.length) return toast('The filter shows nothing to export');
-  const result = await api.download(`/api/exchanges.har${isPart ? `?ids=${shown.map(encodeURIComponent).join(',')}` : ''}`, 'squire.har');
-  toast(result.ok ? (isPart ? `${number(shown.length)} exchanges are saved` : 'All that is kept is saved') : `Not saved: ${result.problem.detail || result.problem.title}`, result.ok ? '' : 'bad');
 }
 
 app.prefs.watch(name => { if (name === 'theme' || name === 'compact' || name === 'columns') theme(); });

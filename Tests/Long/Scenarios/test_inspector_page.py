@@ -476,6 +476,7 @@ class Filter(PageCase):
         page.paste('body:"The server said no" ')
         page.wait("document.querySelector('.filter-words').textContent.includes('41 are cut')")
         self.assertIn("searched 60 bodies", page.text(".filter-words"))
+        self.settle()
         self.assertTrue(all(self.server.entries[key]["type"] == "text/html" for key in self.rows()) and self.rows())
         id = self.server.add("html")
         page.wait(f"document.getElementById('row-{id}')")
@@ -491,6 +492,20 @@ class Filter(PageCase):
         page.wait(f"document.getElementById('row-{id}')")
         asked = [path for path in self.server.sent("GET") if "body=" in path]
         self.assertTrue("before=" in asked[1] and "after=" in asked[-1], asked)
+
+    def test_what_is_exported_is_what_the_filter_shows(self):
+        page = self.start(count=700, kind="notfound")
+        for _ in range(5): self.server.add("ok")
+        page.key("/")
+        page.paste("status:404 ")
+        page.key("Enter")
+        page.wait("document.querySelector('.count').textContent === '700 of 705'")
+        page.evaluate("(() => { const make = URL.createObjectURL; URL.createObjectURL = blob => { window.saved = blob; return make.call(URL, blob) } })()")
+        self.server.evict(3)
+        page.press("Export HAR")
+        page.wait("document.querySelector('.toasts').textContent.includes('697 exchanges are saved; 3 more are running or no longer kept')")
+        entries = page.evaluate("window.saved.text().then(text => JSON.parse(text).log.entries.map(e => e.comment))")
+        self.assertEqual(entries, [f"00a7-{n}" for n in range(4, 701)])
 
     def test_filters_keep_their_names(self):
         page = self.start(count=60)
