@@ -45,6 +45,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     let recorder: Recorder?
     let gate: RecordingGate
     var recording = Recording.absent(.off)
+    /// Nil if nobody asks for what it counts.
+    let generations: GenerationTable?
     /// The token that it is counted under.
     var tokenUse: GenerationTable.Use?
     /// How the exchange has ended; nil while it lasts.
@@ -63,6 +65,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         self.resources = resources
         recorder = resources.recorder
         gate = resources.recordingGate
+        generations = resources.generations
     }
 
     var client: ClientStream { request.client }
