@@ -15,7 +15,9 @@ struct Request {
     /// end, and behind that perhaps the body, if it is small.
     let head: ByteBuffer
     var prefixLength = 0
-    /// Up to there the head is the client's.
+    /// Up to there the head is the client's; behind it is what Squire makes, and from `rulesOffset` on what is
+    /// configured.
+    var madeOffset = 0
     var rulesOffset = 0
     var headLength = 0
     var methodLength = 0

@@ -115,6 +115,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             into: request.head
         )
         request.prefixLength = request.head.count
+        request.madeOffset = rendered.madeOffset
         request.rulesOffset = rendered.rulesOffset
         request.methodLength = head.methodRange.count
         request.targetOffset = rendered.targetOffset
@@ -262,7 +263,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         }
         self.attempt = attempt
         request.attemptConnectedAt = now
-        recordConnected(isReused: isReused, now: now)
+        recordConnected(now: now)
         connection.delegate = self
         // Half a head of an earlier exchange must leave no trace.
         parser = ResponseParser(
