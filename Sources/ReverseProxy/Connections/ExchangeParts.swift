@@ -166,7 +166,12 @@ struct Outcome {
     var needsLogin = false
 
     /// It is the upstream's answer, and not a refusal of the token.
-    var isServed: Bool { status != 0 && problem == nil && !isTokenRefused }
+    @inline(__always)
+    var isServed: Bool {
+        // Neither called nor compared: either would copy all of this for each request.
+        guard status != 0, !isTokenRefused else { return false }
+        return if case .none = problem { true } else { false }
+    }
 }
 
 /// Measures what several spans of time come to. Monotonic nanoseconds.
