@@ -1,6 +1,6 @@
 import Platform
 
-/// A value that one thread sets, once, and others wait for.
+/// A value that one thread sets, once, and that other threads wait for.
 public final class Latch<Value: Sendable>: @unchecked Sendable {
     // `@unchecked`: `value` is protected by `mutex`.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -19,7 +19,7 @@ public final class Latch<Value: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Has `begin` hand a value to its argument, once and on any thread, and waits for it.
+    /// Calls `begin` with a function that sets the value, once and on any thread, and waits for it.
     public static func awaiting(_ begin: (_ answer: @escaping @Sendable (Value) -> Void) -> Void) -> Value {
         let latch = Latch()
         begin { latch.set($0) }

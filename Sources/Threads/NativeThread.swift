@@ -18,10 +18,10 @@ public struct NativeThread: @unchecked Sendable {
         }
     }
 
-    /// Linux takes no longer name, and would leave the thread without one (pthread_setname_np(3)).
+    /// Linux accepts no longer name, and would leave the thread unnamed (pthread_setname_np(3)).
     private static let longestName = 15
 
-    /// Nil when the system starts no more threads. `name` is shown by `ps -T` and debuggers: the first 15 bytes of it.
+    /// Nil if the system starts no more threads. `ps -T` and debuggers show the first 15 bytes of `name`.
     public init?(name: String, run: @escaping @Sendable () -> Void) {
         let retained = Unmanaged.passRetained(Body(name: name, run: run))
         let body = retained.toOpaque()
@@ -49,7 +49,7 @@ public struct NativeThread: @unchecked Sendable {
         pthread_join(identifier, nil)
     }
 
-    /// Lets the thread clean up after itself. Do not join it then.
+    /// Lets the thread free its own resources when it ends. Do not join it afterwards.
     public func detach() {
         pthread_detach(identifier)
     }

@@ -9,7 +9,7 @@ public final class WorkThread: @unchecked Sendable {
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let name: String
     private var queue: [Work] = []
-    /// Work that is due later, by `ConditionClock`.
+    /// Work that is due later, with its moment on `ConditionClock`.
     private var delayed: [(due: Int64, work: Work)] = []
     private var isRunning = false
     private var worker: NativeThread?
@@ -24,7 +24,7 @@ public final class WorkThread: @unchecked Sendable {
     public init(name: String) {
         self.name = name
         pthread_mutex_init(mutex, nil)
-        // A wall clock that jumps must not move what waits.
+        // A wall clock that jumps must not change when delayed work runs.
         ConditionClock.initialize(changed)
     }
 
@@ -35,8 +35,8 @@ public final class WorkThread: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Does `work` after everything handed over before. False, and `work` is not done, after `finish`, and when the
-    /// system starts no thread to do it: whoever hands over work that somebody waits for must answer them then.
+    /// Runs `work` after everything that was handed over before. Returns false, and drops `work`, after `finish`, and
+    /// if the system starts no thread: a caller whose work somebody waits for must then answer them itself.
     public func execute(_ work: @escaping @Sendable () -> Void) -> Bool {
         locked {
             guard !isFinished, wake() else { return false }
@@ -45,8 +45,8 @@ public final class WorkThread: @unchecked Sendable {
         }
     }
 
-    /// Does `work` when `delay` nanoseconds have passed and nothing else is being done. `finish` drops it: nobody may
-    /// wait for it who is not answered otherwise. Without a thread it waits for the next work that gets one.
+    /// Runs `work` when `delay` nanoseconds have passed and the thread is free. `finish` drops it, so nobody may depend
+    /// on it for an answer. If the system starts no thread, it waits for later work that gets one.
     public func executeLater(_ delay: Int64, _ work: @escaping @Sendable () -> Void) {
         locked {
             guard !isFinished else { return }
@@ -69,8 +69,8 @@ public final class WorkThread: @unchecked Sendable {
         return worker != nil
     }
 
-    /// Takes no more work and waits, up to `timeout`, until what was handed over is done; false when it is not. Called
-    /// by work of this very thread it does not wait: what is left is done, and the thread ends.
+    /// Accepts no more work and waits, up to `timeout`, until all accepted work is done; false if it is not. Called
+    /// from this very thread it does not wait: the remaining work is done, and the thread ends.
     public func finish(timeout: Duration) -> Bool {
         pthread_mutex_lock(mutex)
         isFinished = true
@@ -124,7 +124,7 @@ public final class WorkThread: @unchecked Sendable {
         }
     }
 
-    /// Waits for a change; false when `deadline` has passed.
+    /// Waits for a change; false if `deadline` has passed.
     private func wait(until deadline: Int64) -> Bool {
         var time = ConditionClock.deadline(deadline)
         return pthread_cond_timedwait(changed, mutex, &time) != ETIMEDOUT
