@@ -1,6 +1,6 @@
-/// What is in directories.
+/// The contents of directories.
 public enum Directory {
-    /// The names in it, in no order; none if it cannot be read.
+    /// The names in the directory, in no particular order; empty if it cannot be read.
     public static func names(_ path: String) -> [String] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
@@ -15,7 +15,7 @@ public enum Directory {
         return names
     }
 
-    /// Where a symbolic link leads; nil if it is none.
+    /// The target of a symbolic link; nil if `path` is not a link.
     public static func link(_ path: String) -> String? {
         var bytes = [CChar](repeating: 0, count: 4096)
         let count = readlink(path, &bytes, bytes.count)
