@@ -1,4 +1,4 @@
-/// Why bytes are not a message that can be passed on.
+/// Why bytes are not a message that Squire can forward.
 public enum HTTP1Error: Error, Equatable, Sendable {
     /// Not HTTP, ambiguous, or an attempt to smuggle; the text says what is wrong and quotes nothing.
     case malformed(StaticString)
@@ -35,7 +35,7 @@ public enum HTTP1Error: Error, Equatable, Sendable {
     }
 }
 
-/// What a head may be at most.
+/// The limits of a message head.
 public struct HeadLimits: Sendable, Equatable {
     /// Bytes, from the start line to the empty line.
     public var head: Int
@@ -43,8 +43,8 @@ public struct HeadLimits: Sendable, Equatable {
     /// Bytes of the request target.
     public var target: Int
 
-    /// The longest body that a request may announce, in bytes: a pebibyte. Nobody sends more; waiting for it would be
-    /// pointless.
+    /// The longest body that a request may announce, in bytes: a pebibyte. No real client sends more, so there is no
+    /// point in waiting for it.
     public static let maxBody: UInt64 = 1 << 50
 
     public init(head: Int = 64 * 1024, fields: Int = 128, target: Int = 32 * 1024) {
