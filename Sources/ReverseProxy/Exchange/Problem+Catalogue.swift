@@ -1,4 +1,4 @@
-/// The problems whose words do not depend on what happened.
+/// The problems whose text does not depend on what happened.
 extension Problem {
     public static let misdirected = Problem(
         .misdirectedRequest,
@@ -31,7 +31,7 @@ extension Problem {
         detail: "The connection comes from another user of this machine. "
             + "Set access.same-user to false to let others in."
     )
-    /// Nobody says whose connection it is, so that it may be anybody's.
+    /// The owner of the connection is unknown, so it may be anybody.
     public static let unknownUser = Problem(
         .forbiddenUser,
         detail: "The system does not say whose connection this is, neither by AF_NETLINK nor by /proc/net/tcp. "
@@ -73,7 +73,7 @@ extension Problem {
         proxyError: .connectionLimitReached,
         retryAfter: 1
     )
-    /// The copy of a request's body that was kept on disk cannot be read back.
+    /// The copy of a request's body on disk cannot be read back.
     public static let bodyLost = Problem(
         .internalError,
         detail: "The temporary copy of the request's body cannot be read."
@@ -81,7 +81,7 @@ extension Problem {
     /// A fault of Squire's own that ended the exchange.
     public static let internalError = Problem(.internalError, detail: "Squire failed to handle the request.")
 
-    /// `explanation` is what happened to the session, as a sentence; `login` is the line that logs in.
+    /// `explanation` says what happened to the session, as a sentence; `login` is the command line that logs in.
     public static func loginNeeded(_ explanation: String? = nil, login: String = "squire login") -> Problem {
         Problem(.loginNeeded, detail: "\(explanation ?? "There is no usable session.") Run: \(login)")
     }

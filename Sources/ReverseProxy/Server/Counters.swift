@@ -1,4 +1,5 @@
-/// What one worker counts. Written by its thread only, read by any: no locked instruction on the data path.
+/// One worker's counters. Its thread alone writes them, any thread may read them, and the data path needs no locked
+/// instruction.
 public final class Counters: Sendable {
     public struct Snapshot: Sendable {
         /// By status code.
@@ -9,15 +10,15 @@ public final class Counters: Sendable {
         public var upstreamConnections: UInt64 = 0
         public var replaysAccepted: UInt64 = 0
         public var replaysRejected: UInt64 = 0
-        /// Attempts after a dead connection.
+        /// Retries after a dead connection.
         public var resends: UInt64 = 0
-        /// Responses of Squire's own, by their problem.
+        /// Responses of Squire's own, by problem.
         public var refused: [Problem.Code: UInt64] = [:]
 
         public init() {}
     }
 
-    /// Upper bounds of the histogram's buckets, seconds.
+    /// Upper bounds of the histogram's buckets, in seconds.
     public static let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
     private static let codes = Problem.Code.allCases
 
@@ -41,7 +42,7 @@ public final class Counters: Sendable {
     }
 
     func refused(_ code: Problem.Code) {
-        // Every code is in the list of all codes.
+        // The list contains every code.
         refused.add(Self.codes.firstIndex(of: code)!)
     }
 
@@ -49,7 +50,7 @@ public final class Counters: Sendable {
         others.add(other.rawValue)
     }
 
-    /// Client connections that are open.
+    /// The number of open client connections.
     var clients: Int { Int(others[Other.clients.rawValue]) }
 
     func set(_ other: Other, _ value: Int) {
@@ -72,7 +73,7 @@ public final class Counters: Sendable {
 }
 
 extension Counters.Snapshot {
-    /// Adds another worker's.
+    /// Adds the counts of another worker.
     public mutating func add(_ other: Counters.Snapshot) {
         requests.merge(other.requests, uniquingKeysWith: +)
         refused.merge(other.refused, uniquingKeysWith: +)
