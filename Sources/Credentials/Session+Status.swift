@@ -1,7 +1,7 @@
 import Platform
 import Support
 
-/// What the session says of itself.
+/// The session's status.
 extension Session {
     public var status: SessionStatus {
         let keptAnswer = file.flatMap { $0.hasAnswer ? $0.answerPath : nil }
@@ -26,7 +26,7 @@ extension Session {
 extension Session.Shared {
     func status(now: Instant) -> SessionStatus {
         let credential = machine.credential
-        // Another's is nobody's business here.
+        // Another API's record is not shown.
         let record = isForeign ? SessionRecord() : record
         let expiresIn = credential?.expiry.map {
             Int($0.subtracting(saturating: now.elapsed) / CredentialState.second)
@@ -60,11 +60,11 @@ extension Session.Shared {
         if machine.credential == nil, record.isEmpty || isForeign { return machine.canRefresh ? .starting : .none }
         if machine.isRefreshing { return .refreshing }
         guard machine.credential != nil else {
-            // A refresh token alone.
+            // Only a refresh token is held.
             if machine.isRefused { return .loginNeeded }
             return machine.canRefresh ? .usable : .none
         }
-        // Refused on one route, and accepted on none since: whoever asks is told the worse.
+        // If one route rejected the token and none has accepted it since, the status shows the worse case.
         let isRefused = (machine.isRefused || !machine.canRefresh) && machine.isKnownRefused
         return machine.isDead(now: now) || isRefused ? .loginNeeded : .usable
     }

@@ -2,7 +2,8 @@ import Platform
 import Support
 
 extension SessionRecord {
-    /// The last refresh of what is held failed for now: no process that has the file asks the issuer before its end.
+    /// The last refresh of the held tokens failed for now: no process that shares the file asks the issuer before the
+    /// pause ends.
     public struct Pause: Sendable, Equatable {
         /// Seconds since 1970, by this machine's clock.
         public var until: Int
@@ -14,8 +15,8 @@ extension SessionRecord {
             self.failures = failures
         }
 
-        /// Seconds that are left at `now`, seconds since 1970: zero or less once it is over. Nil if it was over long ago,
-        /// or lasts longer than any pause does: the clock was set, or the file was written by hand.
+        /// Seconds left at `now`, which is in seconds since 1970: zero or less once the pause is over. Nil if it was
+        /// over long ago, or is longer than any pause: the clock was set, or the file was edited.
         func left(at now: Int) -> Int? {
             let left = until.subtracting(saturating: now)
             let forgotten = Int(BackOff.maximumPause / CredentialState.second)
@@ -23,7 +24,7 @@ extension SessionRecord {
         }
     }
 
-    /// Nil if there is none, or it is about something else than what is held.
+    /// Nil if there is none, or it does not concern the held tokens.
     public var pause: Pause? {
         get {
             guard isOfSpent, let value = document["pause"], let until = value["until"]?.moment else { return nil }
@@ -38,7 +39,7 @@ extension SessionRecord {
 }
 
 extension BackOff {
-    /// What a pause of the session file means at `now`; nil if nothing follows from it.
+    /// The back-off at `now` for a pause in the session file; nil if there is none.
     init?(_ pause: SessionRecord.Pause?, now: Instant) {
         guard let pause, let left = pause.left(at: now.wall) else { return nil }
         self.init(

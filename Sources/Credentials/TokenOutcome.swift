@@ -1,29 +1,29 @@
 /// How one attempt to get a token ended.
 public enum TokenOutcome: Sendable {
     case obtained(TokenSet, response: RefreshReply? = nil)
-    /// The same token came again, and with it perhaps how many seconds it lives from now.
+    /// The same token came again, possibly with a new lifetime in seconds from now.
     case unchanged(expiresIn: Int? = nil, response: RefreshReply? = nil)
-    /// The issuer refuses what was spent, for good. `status` is its answer's.
+    /// The issuer refuses the spent tokens, for good. `status` is that of its answer.
     case refused(reason: String, status: Int? = nil)
-    /// The issuer refuses how it was asked, which says nothing of what is held. `tokens` were given all the same and
-    /// cannot be used: they are saved, since what was held has been spent.
+    /// The issuer rejects the form of the request, which says nothing about the held tokens. `tokens` came with the
+    /// answer but cannot be used: they are saved, because the held ones were spent.
     case misconfigured(reason: String, tokens: UnusableTokens? = nil)
-    /// It failed for now. `retryAfter` is the seconds that the issuer asked for. `mayHaveRotated` says that the issuer
-    /// may have rotated what was spent before it failed; `status` is its answer's.
+    /// It failed for now. `retryAfter` is the number of seconds that the issuer asked for. `mayHaveRotated` says that
+    /// the issuer may have rotated the spent tokens before it failed; `status` is that of its answer.
     case unavailable(reason: String, retryAfter: Int? = nil, mayHaveRotated: Bool = false, status: Int? = nil)
     /// Nothing was sent.
     case unreachable(reason: String)
-    /// It was asked, and no answer with a token came: what was spent may have been rotated. `response` is the body of a
-    /// complete answer in which no token was found, to be kept for a person.
+    /// No answer with a token came: the spent tokens may have been rotated. `response` is the body of a complete answer
+    /// without a token, to be kept for a person.
     case lost(reason: String, response: [UInt8]? = nil)
 }
 
-/// What an answer gave, of which no session can be made as it is.
+/// The tokens in an answer that does not make a session.
 public struct UnusableTokens: Equatable, Sendable {
     public var accessToken: Token?
-    /// What the next refresh spends: what was held is gone.
+    /// The token that the next refresh spends: the former one is gone.
     public var refreshToken: Token?
-    /// Seconds that the refresh token lives from its receipt; nil if nobody says.
+    /// The refresh token's lifetime in seconds from its receipt; nil if unknown.
     public var refreshExpiresIn: Int?
 
     public init(accessToken: Token? = nil, refreshToken: Token? = nil, refreshExpiresIn: Int? = nil) {
@@ -41,7 +41,7 @@ public struct UnusableTokens: Equatable, Sendable {
     }
 }
 
-/// The answer to a refresh as it came, for a client that called the refresh path itself.
+/// The unchanged answer to a refresh, for a client that called the refresh path itself.
 public struct RefreshReply: Equatable, Sendable {
     public var body: [UInt8]
     public var contentType: String

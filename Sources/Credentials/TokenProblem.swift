@@ -1,8 +1,8 @@
-/// Why a text is no token. Never holds the text.
+/// Why a text is not a token. Never contains the text.
 public enum TokenProblem: Error, Equatable, Sendable, CustomStringConvertible {
     case empty
     case tooLong
-    /// The first character that no token holds, and its place, counted from 1.
+    /// The first character that tokens cannot contain, and its position, counted from 1.
     case badCharacter(Unicode.Scalar, position: Int)
 
     public var description: String {
@@ -15,7 +15,7 @@ public enum TokenProblem: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Printable ASCII as it is; anything else by its number, so that nothing raw reaches a terminal.
+    /// Printable ASCII as it is, other characters by number, so that nothing raw reaches a terminal.
     private static func name(of scalar: Unicode.Scalar) -> String {
         switch scalar {
         case "\"", "\u{201C}", "\u{201D}", "\u{201E}": "a quotation mark"
