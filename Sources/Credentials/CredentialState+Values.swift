@@ -37,6 +37,8 @@ extension CredentialState {
         case unchanged(jitter: Double)
         /// It failed for now. `retryAfter` is seconds, as the upstream asked; `jitter` is 0..<1.
         case failed(BackOff.Setback, retryAfter: Int?, jitter: Double)
+        /// The issuer was not asked, because it told another process to wait.
+        case paused(BackOff)
         /// The upstream refuses to refresh the token.
         case denied(explanation: String)
     }

@@ -359,6 +359,12 @@ struct CredentialState: Sendable {
         case .denied(let explanation):
             refresh.refuse(explanation)
             return .loginNeeded(explanation)
+        case .paused(var backOff):
+            // The failure was another process's: it is in the count of the file already.
+            backOff.failures = max(backOff.failures, failures)
+            if case .refused(let explanation) = refresh { return .loginNeeded(explanation) }
+            refresh.backOff(backOff)
+            return backOff.failure(now: now)
         case .failed(let setback, let retryAfter, let jitter):
             if case .refused(let explanation) = refresh { return .loginNeeded(explanation) }
             let pause = BackOff.pause(setback, failures: failures, retryAfter: retryAfter, jitter: jitter)
@@ -377,7 +383,7 @@ struct CredentialState: Sendable {
     ) -> SessionRecord.Pause? {
         let failures = refresh.failures
         let pause = BackOff.pause(setback, failures: failures, retryAfter: retryAfter, jitter: jitter)
-        return SessionRecord.Pause(pause, failures: failures + 1, setback, now: now)
+        return SessionRecord.Pause(pause, asked: retryAfter, failures: failures + 1, setback, now: now)
     }
 
     /// Nanoseconds until a refresh whose answer was lost may be tried again without a request. Nil after `limit` such

@@ -20,8 +20,8 @@ extension Session {
         /// There is nothing to refresh, or the file says that the upstream refuses it.
         case loginNeeded
         case failed(RefreshEntry.Outcome, detail: String, retryAfter: Int?, status: Int?, isUnanswered: Bool)
-        /// Nothing was sent: another process was told to wait so many seconds.
-        case paused(seconds: Int)
+        /// Nothing was sent: the issuer told another process to wait.
+        case paused(BackOff)
         /// Nothing was sent: the engine of the shared session did not permit it.
         case withoutEngine(detail: String)
 
@@ -134,7 +134,7 @@ extension Session {
         case .failed(.refused, let detail, _, _, _): .denied(explanation: detail)
         case .failed(let outcome, let detail, let retryAfter, _, _):
             .failed(setback(outcome, detail), retryAfter: retryAfter, jitter: jitter)
-        case .paused(let seconds): .failed(.unavailable, retryAfter: seconds, jitter: 0)
+        case .paused(let backOff): .paused(backOff)
         case .withoutEngine: .failed(.engine, retryAfter: nil, jitter: jitter)
         }
     }

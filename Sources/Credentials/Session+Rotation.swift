@@ -106,11 +106,12 @@ extension Session {
     /// The ending for a refresh that another process was told to delay, meanwhile; nil if none was. If machines share
     /// the session, one that was not told may have refreshed it since.
     private func othersPause(_ loaded: SessionFile.Loaded, before known: Shared) -> Ending? {
-        guard sharing == nil, loaded.version != known.persistence.version, let pause = loaded.record.pause,
-            let left = pause.left(at: clock.now.wall), left > 0
+        let now = clock.now
+        guard sharing == nil, loaded.version != known.persistence.version,
+            let backOff = BackOff(loaded.record.pause, now: now), backOff.left(now: now.elapsed) > 0
         else { return nil }
         recheckNow()
-        return .paused(seconds: left)
+        return .paused(backOff)
     }
 
     /// Whether the file differs from what is to be refreshed and from the dead token that could not be replaced:

@@ -20,7 +20,7 @@ extension SessionRecord {
         func left(at now: Int) -> Int? {
             let left = until.subtracting(saturating: now)
             let forgotten = Int(BackOff.maximumPause / CredentialState.second)
-            return (-forgotten...BackOff.maximumRetryAfter).contains(left) ? left : nil
+            return (-forgotten...BackOff.maximumRetryAfter + 1).contains(left) ? left : nil
         }
     }
 
@@ -51,17 +51,22 @@ extension BackOff {
 }
 
 extension SessionRecord.Pause {
-    /// For the session file, of a back-off of so many nanoseconds that begins now; nil for what other processes need not
-    /// know: an issuer that was not reached was not asked, and may be reached again at any moment; mistakes are mended in
-    /// a file that they read again; and an engine says itself when it is back. Never longer than the back-off.
-    init?(_ pause: Int64, failures: Int, _ setback: BackOff.Setback, now: Instant) {
+    /// The pause for the session file after a failure with this setback and a back-off of `pause` nanoseconds from now.
+    ///
+    /// Whole seconds: never longer than the back-off, but never shorter than the issuer asked for with `asked`, in
+    /// seconds. Nil if other processes need not wait: an issuer that was not reached was not asked, and may be reached
+    /// again at any moment; mistakes are corrected in a file that they read again; and an engine reports by itself when
+    /// it is back.
+    init?(_ pause: Int64, asked: Int?, failures: Int, _ setback: BackOff.Setback, now: Instant) {
         switch setback {
         case .unavailable: break
         case .unreachable, .misconfigured, .engine: return nil
         }
-        self.init(
-            until: now.wall.adding(saturating: Int(pause / CredentialState.second)),
-            failures: failures
-        )
+        var seconds = Int(pause / CredentialState.second)
+        if let asked, asked > 0 {
+            // `now.wall` has lost up to a second of the moment that it stands for.
+            seconds = max(seconds, min(asked, BackOff.maximumRetryAfter) + 1)
+        }
+        self.init(until: now.wall.adding(saturating: seconds), failures: failures)
     }
 }
