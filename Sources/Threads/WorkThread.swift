@@ -38,11 +38,13 @@ public final class WorkThread: @unchecked Sendable {
     /// Runs `work` after everything that was handed over before. Returns false, and drops `work`, after `finish`, and
     /// if the system starts no thread: a caller whose work somebody waits for must then answer them itself.
     public func execute(_ work: @escaping @Sendable () -> Void) -> Bool {
-        locked {
-            guard !isFinished, wake() else { return false }
+        let isTaken = locked {
+            guard !isFinished, hasThread() else { return false }
             queue.append(Work(run: work))
             return true
         }
+        if isTaken { pthread_cond_broadcast(changed) }
+        return isTaken
     }
 
     /// Runs `work` when `delay` nanoseconds have passed and the thread is free. `finish` drops it, so nobody may depend
@@ -51,8 +53,9 @@ public final class WorkThread: @unchecked Sendable {
         locked {
             guard !isFinished else { return }
             delayed.append((ConditionClock.now().adding(saturating: max(delay, 0)), Work(run: work)))
-            _ = wake()
+            _ = hasThread()
         }
+        pthread_cond_broadcast(changed)
     }
 
     private func locked<Result>(_ body: () -> Result) -> Result {
@@ -61,11 +64,13 @@ public final class WorkThread: @unchecked Sendable {
         return body()
     }
 
-    /// With the mutex, which the thread takes before it looks. False without a thread.
-    private func wake() -> Bool {
+    /// Starts the thread if there is none yet; false if the system starts none. Call with the mutex held.
+    ///
+    /// Signal a change after releasing the mutex: the thread would wake only to wait for it, which costs two more futex
+    /// calls.
+    private func hasThread() -> Bool {
         // The thread keeps this object until `finish`.
         if worker == nil { worker = NativeThread(name: name) { self.loop() } }
-        pthread_cond_broadcast(changed)
         return worker != nil
     }
 
