@@ -1,3 +1,5 @@
+import Platform
+
 /// The values that `CredentialState` holds, returns and receives.
 extension CredentialState {
     /// The token and its history. Dies with the token.
@@ -41,5 +43,10 @@ extension CredentialState {
         case paused(BackOff)
         /// The upstream refuses to refresh the token.
         case denied(explanation: String)
+    }
+
+    /// Whole seconds, rounded up.
+    static func seconds(_ nanoseconds: Int64) -> Int {
+        Int(nanoseconds.adding(saturating: second - 1) / second)
     }
 }

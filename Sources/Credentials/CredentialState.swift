@@ -145,19 +145,19 @@ struct CredentialState: Sendable {
 
     /// The token counts as rejected for callers: if it can be refreshed, after one route's rejection, which a refresh
     /// was to cure; otherwise only if the token itself was rejected.
-    var isKnownRefused: Bool { canRefresh ? isInDoubt : current?.standing.isRejected ?? false }
+    var isKnownRejected: Bool { canRefresh ? isInDoubt : current?.standing.isRejected ?? false }
 
     /// The token itself was rejected, or has expired, and only a login brings another: no request is sent with it,
     /// except for an occasional trial.
     func isDead(now: Int64) -> Bool {
-        guard let current, isRefused || !canRefresh else { return false }
-        if isRefused, current.standing.isRejected { return true }
+        guard let current, isRefreshDenied || !canRefresh else { return false }
+        if isRefreshDenied, current.standing.isRejected { return true }
         return current.standing.revivals == 0 && unexpired(now: now) == nil
     }
 
     /// The mark that the session file should contain; nil if it already does.
     var unwrittenMark: SessionRecord.Rejected?? {
-        guard let current, isRefused || !canRefresh || current.mark != nil else { return nil }
+        guard let current, isRefreshDenied || !canRefresh || current.mark != nil else { return nil }
         var mark = current.standing.mark
         // If the token cannot be refreshed, requests are still sent: one route's rejection concerns that route alone.
         if !canRefresh, mark?.isWhole == false { mark = nil }
@@ -169,16 +169,16 @@ struct CredentialState: Sendable {
 
     var isRefreshing: Bool { refresh.isInFlight }
 
-    var isRefused: Bool { refresh.isRefused }
+    var isRefreshDenied: Bool { refresh.isRefused }
 
     /// Why only a login helps, as a sentence; nil if other ways remain, or the reason is unknown.
     var explanation: String? { refresh.explanation }
 
     /// The token was rejected, and another is on its way: requests that were not sent yet wait for it.
-    var isHeld: Bool { isRefreshing && isInDoubt }
+    var isBeingReplaced: Bool { isRefreshing && isInDoubt }
 
     /// Requests must ask: the decision depends on their route.
-    var mustAsk: Bool { isHeld || isRefused && current?.standing.isInDoubt ?? false }
+    var mustAsk: Bool { isBeingReplaced || isRefreshDenied && current?.standing.isInDoubt ?? false }
 
     /// Whether requests may use the current credential without asking, until `refreshDue`.
     func isUsable(now: Int64) -> Bool {
@@ -195,7 +195,7 @@ struct CredentialState: Sendable {
     /// there is none to be had, the token expires. `.max` if neither happens.
     var usableUntil: Int64 {
         guard let current, let expiry = current.credential.expiry else { return .max }
-        if isRefused || !canRefresh { return current.standing.revivals == 0 ? expiry : .max }
+        if isRefreshDenied || !canRefresh { return current.standing.revivals == 0 ? expiry : .max }
         return expiry.subtracting(saturating: policy.lead(life: current.credential.life))
     }
 
@@ -224,8 +224,8 @@ struct CredentialState: Sendable {
     /// Decides for a request that was not sent with the current credential.
     private mutating func decide(route: UInt64, mayRefresh: Bool, _ credential: Credential, now: Int64) -> Decision {
         if let failure = bars(route, now: now) { return .fail(failure) }
-        if isRefused || !canRefresh || !mayRefresh { return .use(credential) }
-        if isHeld { return .join }
+        if isRefreshDenied || !canRefresh || !mayRefresh { return .use(credential) }
+        if isBeingReplaced { return .join }
         guard !isUsable(now: now) else { return .use(credential) }
         let isExpired = unexpired(now: now) == nil
         // The other machines are asked first, which may take long.
@@ -245,7 +245,7 @@ struct CredentialState: Sendable {
     /// Why the token is not sent on that route; nil if it may be. From time to time lets one request try whether the
     /// token works again.
     private mutating func bars(_ route: UInt64, now: Int64) -> CredentialFailure? {
-        guard isDead(now: now) || isRefused && current?.standing.rejects(route) ?? false else { return nil }
+        guard isDead(now: now) || isRefreshDenied && current?.standing.rejects(route) ?? false else { return nil }
         let mayTry = current?.standing.mayTry(every: policy.trialInterval.wholeNanoseconds, now: now) ?? false
         if mayTry { return nil }
         return .loginNeeded(
@@ -256,7 +256,7 @@ struct CredentialState: Sendable {
     /// The credential for a request that waited for a refresh in vain, unless it is useless.
     func remaining(for route: UInt64, now: Int64) -> Credential? {
         guard let credential = unexpired(now: now), !isDead(now: now) else { return nil }
-        return isRefused && current?.standing.rejects(route) ?? false ? nil : credential
+        return isRefreshDenied && current?.standing.rejects(route) ?? false ? nil : credential
     }
 
     private func decide(_ rejection: Rejection, route: UInt64, _ credential: Credential, now: Int64) -> Decision {
@@ -351,7 +351,7 @@ struct CredentialState: Sendable {
                 ? BackOff.pause(.unavailable, failures: failures + 2, retryAfter: nil, jitter: jitter)
                 : Self.sameTokenPause
             let isUseful = !isInDoubt && isUsable(now: now)
-            guard !isUseful, !isRefused else { return nil }
+            guard !isUseful, !isRefreshDenied else { return nil }
             refresh.backOff(
                 BackOff(until: now.adding(saturating: pause), failures: failures + 1, setback: .unavailable)
             )
@@ -360,18 +360,20 @@ struct CredentialState: Sendable {
             refresh.refuse(explanation)
             return .loginNeeded(explanation)
         case .paused(var backOff):
-            // The failure was another process's: it is in the count of the file already.
+            // The failure was another process's: the file has counted it already.
             backOff.failures = max(backOff.failures, failures)
-            if case .refused(let explanation) = refresh { return .loginNeeded(explanation) }
-            refresh.backOff(backOff)
-            return backOff.failure(now: now)
+            return wait(backOff, now: now)
         case .failed(let setback, let retryAfter, let jitter):
-            if case .refused(let explanation) = refresh { return .loginNeeded(explanation) }
             let pause = BackOff.pause(setback, failures: failures, retryAfter: retryAfter, jitter: jitter)
-            let backOff = BackOff(until: now.adding(saturating: pause), failures: failures + 1, setback: setback)
-            refresh.backOff(backOff)
-            return backOff.failure(now: now)
+            let until = now.adding(saturating: pause)
+            return wait(BackOff(until: until, failures: failures + 1, setback: setback), now: now)
         }
+    }
+
+    private mutating func wait(_ backOff: BackOff, now: Int64) -> CredentialFailure {
+        if case .refused(let explanation) = refresh { return .loginNeeded(explanation) }
+        refresh.backOff(backOff)
+        return backOff.failure(now: now)
     }
 
     /// The pause for the session file if the refresh in flight fails this way; nil if there is none.
@@ -392,9 +394,5 @@ struct CredentialState: Sendable {
         guard unaskedRetries < limit, case .backingOff = refresh else { return nil }
         unaskedRetries += 1
         return backOffLeft(now: now) ?? 0
-    }
-
-    static func seconds(_ nanoseconds: Int64) -> Int {
-        Int(nanoseconds.adding(saturating: second - 1) / second)
     }
 }

@@ -163,7 +163,7 @@ extension Session {
     }
 
     /// The response to a refresh: the API's own, if the source provides it.
-    static func response(_ token: Token, _ reply: RefreshReply?) -> RefreshResponse {
+    static func response(_ token: Token, _ reply: IssuerResponse?) -> RefreshResponse {
         guard let reply else { return response(with: token) }
         return RefreshResponse(token: token, body: reply.body, contentType: reply.contentType)
     }

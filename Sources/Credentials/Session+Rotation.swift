@@ -31,10 +31,10 @@ extension Session {
 
     /// The result of asking the issuer.
     enum Came {
-        case tokens(TokenSet, RefreshReply?)
+        case tokens(TokenSet, IssuerResponse?)
         /// The held tokens were spent, and only a refresh token of the answer can be used.
         case refreshToken(Token, expiresIn: Int?, reason: String)
-        case same(expiresIn: Int?, RefreshReply?)
+        case same(expiresIn: Int?, IssuerResponse?)
         case failure(RefreshEntry.Outcome, String, retryAfter: Int? = nil, status: Int? = nil)
 
         var hasTokens: Bool {
@@ -191,15 +191,15 @@ extension Session {
         guard let lost = rotation.base.unanswered else {
             return "The API refused to refresh the token (\(reason)) at \(UTCTime.text(clock.now.wall))."
         }
-        return "\(Self.story(lost)), and the API has refused the token since (\(reason))."
+        return "\(Self.loss(lost)), and the API has refused the token since (\(reason))."
     }
 
     /// The explanation if a token whose answer was lost must never be sent again.
     static func notRetried(_ lost: SessionRecord.Unanswered) -> String {
-        "\(story(lost)), and session.retry-lost is never."
+        "\(loss(lost)), and session.retry-lost is never."
     }
 
-    private static func story(_ lost: SessionRecord.Unanswered) -> String {
+    private static func loss(_ lost: SessionRecord.Unanswered) -> String {
         "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason))"
     }
 

@@ -23,7 +23,7 @@ extension Session {
     func succeeded(
         _ rotation: Rotation,
         _ tokens: TokenSet,
-        _ reply: RefreshReply?,
+        _ reply: IssuerResponse?,
         _ source: any TokenSource
     ) -> Ending {
         var record = rotation.base
@@ -43,7 +43,7 @@ extension Session {
     }
 
     /// Takes over what the response says about the same token's life. A failure to save that loses nothing.
-    func unchanged(_ rotation: Rotation, expiresIn: Int?, _ reply: RefreshReply?) -> Ending {
+    func unchanged(_ rotation: Rotation, expiresIn: Int?, _ reply: IssuerResponse?) -> Ending {
         var record = rotation.base
         record.renew(lifetime: expiresIn, now: clock.now.wall)
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }

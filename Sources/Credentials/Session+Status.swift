@@ -48,7 +48,7 @@ extension Session.Shared {
             history: record.history,
             failures: record.failures,
             coalesced: coalesced,
-            isRejected: machine.isKnownRefused,
+            isRejected: machine.isKnownRejected,
             retryIn: machine.backOffLeft(now: now.elapsed).map { Int($0 / CredentialState.second) + 1 },
             explanation: machine.explanation,
             unsaved: persistence.unsaved?.reason,
@@ -61,11 +61,11 @@ extension Session.Shared {
         if machine.isRefreshing { return .refreshing }
         guard machine.credential != nil else {
             // Only a refresh token is held.
-            if machine.isRefused { return .loginNeeded }
+            if machine.isRefreshDenied { return .loginNeeded }
             return machine.canRefresh ? .usable : .none
         }
         // If one route rejected the token and none has accepted it since, the status shows the worse case.
-        let isRefused = (machine.isRefused || !machine.canRefresh) && machine.isKnownRefused
-        return machine.isDead(now: now) || isRefused ? .loginNeeded : .usable
+        let isRejected = (machine.isRefreshDenied || !machine.canRefresh) && machine.isKnownRejected
+        return machine.isDead(now: now) || isRejected ? .loginNeeded : .usable
     }
 }

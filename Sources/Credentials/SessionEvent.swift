@@ -5,7 +5,7 @@ public enum SessionEvent: Sendable {
     /// The refresh brought the same token again.
     case unchanged(RefreshReport, expiresIn: Int?)
     /// Another process or a person changed the file, or another machine the shared session.
-    case adopted(AdoptedChange, of: AdoptedOrigin, generation: Generation)
+    case adopted(AdoptedChange, of: ChangeAuthor, generation: Generation)
     case refreshFailed(RefreshReport, reason: String, failure: CredentialFailure)
     /// A process that died had written the new token without putting it in place; it is in use now.
     case recovered
@@ -32,7 +32,7 @@ public enum SessionEvent: Sendable {
 }
 
 /// The author of a change that this process adopted.
-public enum AdoptedOrigin: String, Sendable {
+public enum ChangeAuthor: String, Sendable {
     /// Another process of this machine, or a person.
     case process
     /// Another machine that shares the session.

@@ -111,7 +111,7 @@ public struct SessionStatus: Sendable {
     /// The problem and its remedy, in a sentence or two; nil if there is none.
     public var advice: String? {
         guard let keptAnswer else { return problem }
-        let note = "An answer to a refresh that could not be read is kept in \(keptAnswer): it may hold the new token."
+        let note = "An answer to a refresh that could not be read is kept in \(keptAnswer): it may have the new token."
         return problem.map { "\(note) \($0)" } ?? note
     }
 
@@ -125,7 +125,7 @@ public struct SessionStatus: Sendable {
                 + "Run: \(login)"
         }
         if let unsaved {
-            return "The token is in use but not saved (\(unsaved)): make room or give back the rights; "
+            return "The token is in use but not saved (\(unsaved)): free some space or restore the permissions; "
                 + "until then a crash costs the login. Saving is tried again by itself."
         }
         if let shared, shared.notSharedFor != nil || shared.problem != nil && shared.isReachable != false {
@@ -136,7 +136,7 @@ public struct SessionStatus: Sendable {
         case .starting:
             guard let detail = lastRefresh?.detail, lastRefresh?.outcome != .refreshed else { return nil }
             let next = retryIn.map { "; the next try is due in \($0) s" } ?? ""
-            return "No token could be had (\(detail))\(next)."
+            return "No token could be obtained (\(detail))\(next)."
         case .none:
             if let fileProblem { return "The session file cannot be used: \(fileProblem)." }
             if let shared, shared.isReachable != true { return shared.adviceWithoutToken }
@@ -148,7 +148,7 @@ public struct SessionStatus: Sendable {
             let withOthers = sharedElsewhere.map { Self.sharedElsewhere($0) }
             let what =
                 withOthers ?? explanation ?? elsewhere
-                ?? "The token has ended or is refused, and there is nothing to refresh it with."
+                ?? "The token has expired or was rejected, and it cannot be refreshed."
             return "\(what) Run: \(login)"
         case .usable, .refreshing: break
         }
@@ -166,11 +166,11 @@ public struct SessionStatus: Sendable {
         }
         if let lastRefresh, lastRefresh.outcome == .misconfigured, let detail = lastRefresh.detail, retryIn != nil {
             let isOfUse = (expiresIn ?? 1) > 0 && !isRejected
-            return "No other token could be had (\(detail)); "
-                + (isOfUse ? "the one there is works until it ends." : "the next try is due in \(retryIn ?? 0) s.")
+            return "No other token could be obtained (\(detail)); "
+                + (isOfUse ? "the current one works until it expires." : "the next try is due in \(retryIn ?? 0) s.")
         }
         if isRejected, retryIn == nil, let detail = lastRefresh?.detail, lastRefresh?.outcome != .refreshed {
-            return withPatience(
+            return withLoginAdvice(
                 "The API refuses the token, and it could not be refreshed (\(detail)); the next request tries again."
             )
         }
@@ -178,20 +178,20 @@ public struct SessionStatus: Sendable {
             return nil
         }
         let story = "The last refresh failed (\(detail)); the token is kept, and the next try is due in \(retryIn) s."
-        return withPatience(story)
+        return withLoginAdvice(story)
     }
 
-    private func withPatience(_ story: String) -> String {
+    private func withLoginAdvice(_ story: String) -> String {
         guard hasFailedForLong else { return story }
-        return "\(story) None of the last \(Self.patience) gave a token: if that goes on, run: \(login)"
+        return "\(story) None of the last \(Self.maximumTemporaryFailures) gave a token: if that goes on, run: \(login)"
     }
 
     /// How many answers in a row without a token count as temporary, although none says that a login is needed.
-    private static let patience = 10
+    private static let maximumTemporaryFailures = 10
 
     private var hasFailedForLong: Bool {
-        let last = history.suffix(Self.patience)
-        return !startsAlone && last.count == Self.patience
+        let last = history.suffix(Self.maximumTemporaryFailures)
+        return !startsAlone && last.count == Self.maximumTemporaryFailures
             && last.allSatisfy { $0.outcome == .unavailable || $0.outcome == .misconfigured }
     }
 

@@ -1,8 +1,8 @@
 /// How one attempt to get a token ended.
 public enum TokenOutcome: Sendable {
-    case obtained(TokenSet, response: RefreshReply? = nil)
+    case obtained(TokenSet, response: IssuerResponse? = nil)
     /// The same token came again, possibly with a new lifetime in seconds from now.
-    case unchanged(expiresIn: Int? = nil, response: RefreshReply? = nil)
+    case unchanged(expiresIn: Int? = nil, response: IssuerResponse? = nil)
     /// The issuer refuses the spent tokens, for good. `status` is that of its answer.
     case refused(reason: String, status: Int? = nil)
     /// The issuer rejects the form of the request, which says nothing about the held tokens. `tokens` came with the
@@ -42,7 +42,7 @@ public struct UnusableTokens: Equatable, Sendable {
 }
 
 /// The unchanged answer to a refresh, for a client that called the refresh path itself.
-public struct RefreshReply: Equatable, Sendable {
+public struct IssuerResponse: Equatable, Sendable {
     public var body: [UInt8]
     public var contentType: String
 

@@ -10,7 +10,7 @@ public enum TokenProblem: Error, Equatable, Sendable, CustomStringConvertible {
         case .empty: "it is empty"
         case .tooLong: "it is longer than \(Token.maxBytes / 1024) KiB"
         case .badCharacter(let scalar, let position):
-            "character \(position) is \(Self.name(of: scalar)), which no token holds"
+            "character \(position) is \(Self.name(of: scalar)), which no token contains"
                 + (Self.cause(of: scalar, at: position).map { ": \($0)" } ?? "")
         }
     }

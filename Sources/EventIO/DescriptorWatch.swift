@@ -53,7 +53,7 @@ public final class DescriptorWatch {
 
     /// Calls back as if the descriptor were readable, in the loop's next turn; does nothing unless it is watched for
     /// reading.
-    public func announceReading() {
+    public func activateRead() {
         guard isReading, let readEvent else { return }
         event_active(readEvent, Int32(EV_READ), 0)
     }

@@ -30,7 +30,7 @@ public enum SocketIO {
     }
 
     /// Whether nothing can be read: neither bytes nor the peer's end. Consumes nothing.
-    public static func isQuiet(_ descriptor: Int32) -> Bool {
+    public static func hasNothingToRead(_ descriptor: Int32) -> Bool {
         var byte: UInt8 = 0
         let count = SystemCall.retrying { recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) }
         return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)
@@ -94,7 +94,7 @@ public enum SocketIO {
     }
 
     /// Closes the socket so that the peer sees a reset: for a message that cannot be completed.
-    public static func reset(_ descriptor: Int32) {
+    public static func closeWithReset(_ descriptor: Int32) {
         resetOnClose(descriptor)
         close(descriptor)
     }

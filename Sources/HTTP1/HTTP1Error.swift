@@ -24,8 +24,8 @@ public enum HTTP1Error: Error, Equatable, Sendable {
         case .headTooLarge: "the head is larger than the limit"
         case .tooManyFields: "the head has more fields than the limit"
         case .targetTooLong: "the request target is longer than the limit"
-        case .bodyTooLarge: "the body is larger than anything that is passed on"
-        case .unknownExpectation: "an expectation other than 100-continue is not understood"
+        case .bodyTooLarge: "the body is larger than any that Squire forwards"
+        case .unknownExpectation: "the only supported expectation is 100-continue"
         case .speaksTLS: "this port speaks plain HTTP, and a client speaks TLS here: use http:// instead of https://"
         case .speaksHTTP2:
             "this port speaks HTTP/1.1, and a client speaks HTTP/2 here: use HTTP/1.1, with curl by leaving out "

@@ -19,7 +19,7 @@ extension BlockingRequest {
         _ answerLimit: Duration
     ) -> (report: RequestReport, mayNegotiate: Bool) {
         let easy = EasyHandle()
-        let sink = AnswerSink(limit: maximumResponseBytes)
+        let sink = ResponseSink(limit: maximumResponseBytes)
         let watch = TransferWatch(easy)
         let code = perform(settings, on: easy, authentication, into: sink) {
             watch.during { easy.drive(answerWithin: answerLimit) }
@@ -43,7 +43,7 @@ extension BlockingRequest {
     private func outcome(
         _ code: CURLcode,
         _ easy: EasyHandle,
-        _ sink: AnswerSink,
+        _ sink: ResponseSink,
         _ watch: TransferWatch
     ) -> RequestReport.Outcome {
         // The status is 0 until a response other than the proxy's own has arrived.

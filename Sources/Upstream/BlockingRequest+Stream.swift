@@ -43,7 +43,7 @@ extension BlockingRequest {
         _ receive: (Arrival) -> Continuation
     ) -> StreamEnd {
         let easy = EasyHandle()
-        let sink = AnswerSink(limit: maximumResponseBytes)
+        let sink = ResponseSink(limit: maximumResponseBytes)
         var end = Drive.done(CURLE_FAILED_INIT)
         let code = perform(settings, on: easy, .atOnce, into: sink) {
             end = easy.drive(into: sink, stop: stop, due: due, receive)
@@ -71,7 +71,7 @@ extension BlockingRequest {
 
 extension EasyHandle {
     fileprivate func drive(
-        into sink: AnswerSink,
+        into sink: ResponseSink,
         stop: Int32,
         due: UInt64,
         _ receive: (BlockingRequest.Arrival) -> BlockingRequest.Continuation
@@ -102,7 +102,7 @@ extension EasyHandle {
         return poll(&polled, 1, 0) > 0
     }
 
-    private func isStream(_ sink: AnswerSink) -> Bool {
+    private func isStream(_ sink: ResponseSink) -> Bool {
         guard !sink.heads.isEmpty, !sink.isInHead else { return false }
         var status = 0
         ccurl_get_long(curl, CURLINFO_RESPONSE_CODE, &status)

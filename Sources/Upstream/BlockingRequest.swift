@@ -70,7 +70,7 @@ public struct BlockingRequest: Sendable {
         on easy: EasyHandle,
         _ authentication: EasyHandle.ProxyAuthentication
     ) throws(Failure) -> Response {
-        let sink = AnswerSink(limit: maximumResponseBytes)
+        let sink = ResponseSink(limit: maximumResponseBytes)
         let code = perform(settings, on: easy, authentication, into: sink) { easy.transfer(within: timeout) }
         guard code == CURLE_OK else {
             let error = sink.problem ?? easy.error(code)
@@ -80,7 +80,7 @@ public struct BlockingRequest: Sendable {
         return response(of: easy, sink)
     }
 
-    func response(of easy: EasyHandle, _ sink: AnswerSink) -> Response {
+    func response(of easy: EasyHandle, _ sink: ResponseSink) -> Response {
         var status = 0
         ccurl_get_long(easy.curl, CURLINFO_RESPONSE_CODE, &status)
         return Response(status: status, fields: sink.fields, body: sink.body)
@@ -91,7 +91,7 @@ public struct BlockingRequest: Sendable {
         _ settings: UpstreamSettings,
         on easy: EasyHandle,
         _ authentication: EasyHandle.ProxyAuthentication,
-        into sink: AnswerSink,
+        into sink: ResponseSink,
         _ transfer: () -> CURLcode
     ) -> CURLcode {
         easy.apply(settings, authentication: authentication)
@@ -126,7 +126,7 @@ public struct BlockingRequest: Sendable {
         ccurl_set_write_callback(
             easy.curl,
             { bytes, size, count, context in
-                Unmanaged<AnswerSink>.fromOpaque(context!).takeUnretainedValue()
+                Unmanaged<ResponseSink>.fromOpaque(context!).takeUnretainedValue()
                     .append(body: UnsafeRawBufferPointer(start: bytes, count: size * count))
             },
             context
@@ -134,7 +134,7 @@ public struct BlockingRequest: Sendable {
         ccurl_set_header_callback(
             easy.curl,
             { bytes, size, count, context in
-                Unmanaged<AnswerSink>.fromOpaque(context!).takeUnretainedValue()
+                Unmanaged<ResponseSink>.fromOpaque(context!).takeUnretainedValue()
                     .append(line: UnsafeRawBufferPointer(start: bytes, count: size * count))
             },
             context
@@ -151,7 +151,7 @@ public struct BlockingRequest: Sendable {
 }
 
 /// Collects a response within a limit. Lives on the stack of one `perform`.
-final class AnswerSink {
+final class ResponseSink {
     private static let headLimit = 128 * 1024
     private let limit: Int
     private(set) var body: [UInt8] = []

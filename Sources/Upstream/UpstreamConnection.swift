@@ -71,9 +71,9 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
 
     /// True if an idle connection has neither unread bytes nor an end of stream. A connection that is not quiet must
     /// not be used again, because the check may have consumed bytes.
-    public var isQuiet: Bool {
+    public var hasNothingToRead: Bool {
         guard isOpen else { return false }
-        if !holdsBytes, SocketIO.isQuiet(descriptor) { return true }
+        if !holdsBytes, SocketIO.hasNothingToRead(descriptor) { return true }
         // The bytes may be for the TLS library: a server may send session tickets at any time (RFC 8446 section 4.6.1).
         // Part of a record tells nothing.
         return isSecure
@@ -93,7 +93,7 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
     /// Starts or stops watching for bytes: back-pressure. Each change costs a system call.
     public func setReading(_ on: Bool) {
         watch?.setReading(on)
-        if holdsBytes { watch?.announceReading() }
+        if holdsBytes { watch?.activateRead() }
     }
 
     /// Receives the available bytes, at most one TLS record. The delegate is called again if there are more.
@@ -201,7 +201,7 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
 
     public func descriptorIsReadable(_ watch: DescriptorWatch) {
         delegate?.upstreamIsReadable(self)
-        if holdsBytes { self.watch?.announceReading() }
+        if holdsBytes { self.watch?.activateRead() }
     }
 
     public func descriptorIsWritable(_ watch: DescriptorWatch) {

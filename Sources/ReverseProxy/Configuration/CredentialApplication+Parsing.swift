@@ -32,7 +32,7 @@ extension CredentialApplication {
 
     private static func problem(ofField field: String) -> String? {
         guard !field.isEmpty, field.utf8.allSatisfy(Octet.isToken) else {
-            return "must begin with a field name and a colon, and \"\(field)\" is none"
+            return "must begin with a field name and a colon, and \"\(field)\" is not a field name"
         }
         let folded = String(decoding: FoldedName(field.utf8).octets, as: UTF8.self)
         if folded.hasPrefix("content-") { return "names \(field), which describes the body" }

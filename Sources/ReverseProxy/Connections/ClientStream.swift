@@ -210,7 +210,7 @@ final class ClientStream {
     /// Ends the connection so that the client sees that the response is incomplete.
     func reset() {
         guard detach() else { return }
-        SocketIO.reset(descriptor)
+        SocketIO.closeWithReset(descriptor)
     }
 
     private func detach() -> Bool {

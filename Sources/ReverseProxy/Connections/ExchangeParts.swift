@@ -142,7 +142,7 @@ struct Response {
     /// The body so far, while the response is held.
     var collected: [UInt8] = []
     /// Decides from the body's first bytes whether it is a rejection; nil if no rule asks that.
-    var search: RefusalSearch?
+    var search: RejectionSearch?
     /// The body is sent to the client in chunks.
     var writesChunks = false
     /// The body is sent to the client until the connection ends.
@@ -160,12 +160,12 @@ struct Outcome {
     var bytes: UInt64 = 0
     var problem: Problem?
     /// The upstream's last response rejected the token.
-    var isTokenRefused = false
+    var isTokenRejected = false
     /// The upstream's own rejection is relayed, because only a login helps.
     var needsLogin = false
 
     /// The client got the upstream's response, which did not reject the token.
-    var isServed: Bool { status != 0 && problem == nil && !isTokenRefused }
+    var isServed: Bool { status != 0 && problem == nil && !isTokenRejected }
 }
 
 /// Adds up several spans of time, in monotonic nanoseconds.

@@ -30,7 +30,7 @@ extension ExchangeRunner {
     /// The body is examined while it arrives, and its first bytes decide.
     func beginVerdict() {
         guard case .collecting(.verdict, _) = exchange.state else { return }
-        response!.search = RefusalSearch(
+        response!.search = RejectionSearch(
             context.rejection.bodyVerdict(status: responseHead.status, challenges: heldText(.wwwAuthenticate)),
             encoding: heldText(.contentEncoding).joined(separator: ", ")
         )
@@ -39,7 +39,7 @@ extension ExchangeRunner {
     private func decide(isRejection: Bool) {
         let now = MonotonicClock.now()
         request.upstreamTime.stop(now: now)
-        if isRejection { countRefused() }
+        if isRejection { countRejected() }
         switch exchange.bodyCollected(isRejection: isRejection, isReplayable: request.isReplayable) {
         case .hold:
             recordLate(now: now)

@@ -69,9 +69,9 @@ extension ExchangeRunner {
     }
 
     /// The upstream rejected the token of the current attempt.
-    func countRefused() {
+    func countRejected() {
         guard let tokenUse else { return }
-        outcome.isTokenRefused = true
+        outcome.isTokenRejected = true
         resources.generations.refused(tokenUse)
     }
 

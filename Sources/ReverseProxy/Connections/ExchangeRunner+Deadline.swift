@@ -2,9 +2,9 @@ import Credentials
 
 /// How long an exchange waits, and what happens at the deadline.
 extension ExchangeRunner {
-    /// Sets the deadline for the current wait (`Patience`).
+    /// Sets the deadline for the current wait (`WaitLimit`).
     func setDeadline(now: UInt64) {
-        switch context.intervals.patience(in: exchange.state, uploadProgress) {
+        switch context.intervals.waitLimit(in: exchange.state, uploadProgress) {
         case .session:
             // The limit for all waits together, whatever happens to the session.
             if request.waitEndsAt == 0 { request.waitEndsAt = now &+ context.intervals.session }

@@ -122,7 +122,7 @@ extension ExchangeRunner {
         )
         if responseHead.status >= 400 || action == .hold { recordLate(now: now) }
         recordResponseHead(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), now: now)
-        if verdict == .rejected { countRefused() } else { outcome.isTokenRefused = false }
+        if verdict == .rejected { countRejected() } else { outcome.isTokenRejected = false }
         response = Response(reader: BodyReader(responseHead.framing))
         if context.detail > .ends { traceAnswer(verdict) }
         switch action {

@@ -85,7 +85,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 
     private func popIdle() -> UpstreamConnection? {
         while let connection = idle.popLast() {
-            if connection.isQuiet { return connection }
+            if connection.hasNothingToRead { return connection }
             connection.close()
         }
         return nil
@@ -178,7 +178,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 
     /// The upstream closed the connection, or sent unsolicited bytes: it is useless either way.
     func upstreamIsReadable(_ connection: UpstreamConnection) {
-        if connection.isQuiet { return }
+        if connection.hasNothingToRead { return }
         if let index = idle.firstIndex(where: { $0 === connection }) { idle.remove(at: index) }
         connection.close()
     }

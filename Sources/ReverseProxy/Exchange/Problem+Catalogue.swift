@@ -7,7 +7,7 @@ extension Problem {
     )
     public static let outsideBasePath = Problem(
         .misdirectedRequest,
-        detail: "The target names the upstream, and is not below the path of its URL (upstream)."
+        detail: "The target names the upstream, but is not below the path of its URL (upstream)."
     )
     public static let aboveBasePath = Problem(
         .badRequest,
@@ -19,7 +19,7 @@ extension Problem {
     )
     public static let speculative = Problem(
         .forbiddenOrigin,
-        detail: "A browser asks ahead of the person, for a prefetch or prerender, which any page can make it do."
+        detail: "Prefetch and prerender requests are refused: any page can make a browser send them."
     )
     public static let unprovenPage = Problem(
         .forbiddenOrigin,
@@ -34,7 +34,7 @@ extension Problem {
     /// The owner of the connection is unknown, so it may be anybody.
     public static let unknownUser = Problem(
         .forbiddenUser,
-        detail: "The system does not say whose connection this is, neither by AF_NETLINK nor by /proc/net/tcp. "
+        detail: "The system does not tell whose connection this is, neither by AF_NETLINK nor by /proc/net/tcp. "
             + "Allow one of them, listen on a Unix socket, or set access.same-user to false to let everybody in."
     )
     public static let wrongKey = Problem(.wrongKey, detail: "The X-Squire-Key header is missing or wrong.")

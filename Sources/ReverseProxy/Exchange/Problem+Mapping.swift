@@ -19,7 +19,7 @@ extension Problem {
 
     /// The upstream's bytes are not a response that Squire can forward.
     public static func protocolError(_ error: HTTP1Error) -> Problem {
-        Problem(.upstreamProtocol, detail: "The upstream's response cannot be passed on: \(error.detail).")
+        Problem(.upstreamProtocol, detail: "The upstream's response cannot be forwarded: \(error.detail).")
     }
 
     /// There is no connection to the upstream.
@@ -72,7 +72,7 @@ extension Problem {
             self = .loginNeeded(explanation, login: login)
         case .notRefreshable:
             self = .loginNeeded(
-                "The token has ended or is refused, and there is nothing to refresh it with.",
+                "The token has expired or was rejected, and it cannot be refreshed.",
                 login: login
             )
         case .refreshDidNotHelp:
@@ -87,7 +87,7 @@ extension Problem {
         case .unchanged(let seconds):
             self.init(
                 .sessionUnavailable,
-                detail: "The API gave the same token again, which it rejects. Trying again in \(seconds) s.",
+                detail: "The refresh brought the same token again, which the API rejects. Trying again in \(seconds) s.",
                 proxyError: .httpRequestDenied,
                 retryAfter: seconds
             )
@@ -100,7 +100,7 @@ extension Problem {
         case .misconfigured(let reason, let seconds):
             self.init(
                 .sessionUnavailable,
-                detail: "No token can be had: \(reason). Trying again in \(seconds) s.",
+                detail: "No token can be obtained: \(reason). Trying again in \(seconds) s.",
                 proxyError: .proxyConfigurationError,
                 retryAfter: seconds
             )

@@ -25,9 +25,9 @@ public final class Counters: Sendable {
     private let statuses = AtomicArray(count: 600)
     private let durations = AtomicArray(count: Counters.bounds.count + 1)
     private let refused = AtomicArray(count: Counters.codes.count)
-    private let others = AtomicArray(count: 6)
+    private let quantities = AtomicArray(count: 6)
 
-    enum Other: Int {
+    enum Quantity: Int {
         case duration, clients, upstreams, replaysAccepted, replaysRejected, resends
     }
 
@@ -38,7 +38,7 @@ public final class Counters: Sendable {
         var bucket = 0
         while bucket < Self.nanosecondBounds.count, nanoseconds > Self.nanosecondBounds[bucket] { bucket += 1 }
         durations.add(bucket)
-        others.add(Other.duration.rawValue, nanoseconds)
+        quantities.add(Quantity.duration.rawValue, nanoseconds)
     }
 
     func refused(_ code: Problem.Code) {
@@ -46,15 +46,15 @@ public final class Counters: Sendable {
         refused.add(Self.codes.firstIndex(of: code)!)
     }
 
-    func add(_ other: Other) {
-        others.add(other.rawValue)
+    func add(_ quantity: Quantity) {
+        quantities.add(quantity.rawValue)
     }
 
     /// The number of open client connections.
-    var clients: Int { Int(others[Other.clients.rawValue]) }
+    var clients: Int { Int(quantities[Quantity.clients.rawValue]) }
 
-    func set(_ other: Other, _ value: Int) {
-        others.set(other.rawValue, UInt64(max(0, value)))
+    func set(_ quantity: Quantity, _ value: Int) {
+        quantities.set(quantity.rawValue, UInt64(max(0, value)))
     }
 
     public func snapshot() -> Snapshot {
@@ -62,12 +62,12 @@ public final class Counters: Sendable {
         for status in 0..<600 where statuses[status] > 0 { result.requests[status] = statuses[status] }
         for index in result.durationBuckets.indices { result.durationBuckets[index] = durations[index] }
         for (index, code) in Self.codes.enumerated() where refused[index] > 0 { result.refused[code] = refused[index] }
-        result.durationNanoseconds = others[Other.duration.rawValue]
-        result.clientConnections = others[Other.clients.rawValue]
-        result.upstreamConnections = others[Other.upstreams.rawValue]
-        result.replaysAccepted = others[Other.replaysAccepted.rawValue]
-        result.replaysRejected = others[Other.replaysRejected.rawValue]
-        result.resends = others[Other.resends.rawValue]
+        result.durationNanoseconds = quantities[Quantity.duration.rawValue]
+        result.clientConnections = quantities[Quantity.clients.rawValue]
+        result.upstreamConnections = quantities[Quantity.upstreams.rawValue]
+        result.replaysAccepted = quantities[Quantity.replaysAccepted.rawValue]
+        result.replaysRejected = quantities[Quantity.replaysRejected.rawValue]
+        result.resends = quantities[Quantity.resends.rawValue]
         return result
     }
 }

@@ -142,7 +142,7 @@ struct RefreshJudge: Sendable {
             return useless(reason, UnusableTokens(tokens), response, old: old)
         case .useless(let reason, let tokens): return useless(reason, tokens, response, old: old)
         }
-        let reply = RefreshReply(
+        let reply = IssuerResponse(
             body: response.body,
             contentType: response["Content-Type"] ?? "application/json"
         )

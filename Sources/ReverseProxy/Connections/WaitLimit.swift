@@ -1,5 +1,5 @@
 /// How long an exchange waits for its next event.
-enum Patience: Equatable, Sendable {
+enum WaitLimit: Equatable, Sendable {
     /// A wait for the session ends at a moment that is fixed for the whole request.
     case session
     case nanoseconds(UInt64)
@@ -25,7 +25,7 @@ extension ProxyContext.Intervals {
 
     /// Chooses the limit by what the exchange waits for. Pure.
     @inline(__always)
-    func patience(in state: Exchange.State, _ upload: @autoclosure () -> UploadProgress) -> Patience {
+    func waitLimit(in state: Exchange.State, _ upload: @autoclosure () -> UploadProgress) -> WaitLimit {
         switch state {
         case .awaitingCredential, .holding, .settling: .session
         case .sending:

@@ -1,5 +1,5 @@
 /// Searches a response's body for a rejection of the token while it arrives, compressed or not.
-struct RefusalSearch {
+struct RejectionSearch {
     private var verdict: BodyVerdict
     /// Nil for an uncompressed body.
     private let decoder: ContentDecoder?
