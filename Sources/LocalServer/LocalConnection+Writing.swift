@@ -121,7 +121,7 @@ extension LocalConnection {
         while true {
             makePattern()
             guard !output.isEmpty else { break }
-            switch SocketIO.write(descriptor, output.readable) {
+            switch unsafe SocketIO.write(descriptor, output.readable) {
             case .moved(let count):
                 output.consume(count)
                 moved += count
@@ -140,7 +140,7 @@ extension LocalConnection {
     private func makePattern() {
         guard case .sending(let left, let isLast) = state, left > 0, output.count < Self.window else { return }
         let part = min(left, Self.pattern.count)
-        Self.pattern.withUnsafeBytes { output.append(UnsafeRawBufferPointer(rebasing: $0[..<part])) }
+        unsafe Self.pattern.withUnsafeBytes { unsafe output.append(UnsafeRawBufferPointer(rebasing: $0[..<part])) }
         state = .sending(pattern: left - part, isLast: isLast)
     }
 

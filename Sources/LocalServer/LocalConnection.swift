@@ -72,7 +72,9 @@ final class LocalConnection: DescriptorWatchDelegate {
     }
 
     /// A request whose body is arriving.
-    final class Incoming {
+    ///
+    /// *Memory*: holds a function that takes bytes, not bytes; the caller's stay valid during the call.
+    @safe final class Incoming {
         var request: LocalRequest
         var body: BodyReader
         let about: Request
@@ -88,7 +90,7 @@ final class LocalConnection: DescriptorWatchDelegate {
             self.request = request
             self.body = body
             self.about = about
-            self.consumer = consumer
+            unsafe self.consumer = consumer
         }
     }
 
@@ -161,7 +163,7 @@ final class LocalConnection: DescriptorWatchDelegate {
     // MARK: Reading
 
     func descriptorIsReadable(_ watch: DescriptorWatch) {
-        switch SocketIO.read(descriptor, into: input.writable(minimum: 16 * 1024)) {
+        switch unsafe SocketIO.read(descriptor, into: input.writable(minimum: 16 * 1024)) {
         case .moved(let count):
             input.commit(count)
             if case .receiving = state { moved += count }
@@ -210,7 +212,7 @@ final class LocalConnection: DescriptorWatchDelegate {
     /// Parses a head. False if it is incomplete.
     private func parseHead() -> Bool {
         var head = RequestHead()
-        switch parser.parse(input.octets.span, into: &head) {
+        switch unsafe parser.parse(input.octets.span, into: &head) {
         case .incomplete:
             return false
         case .failed(let error):
@@ -223,12 +225,12 @@ final class LocalConnection: DescriptorWatchDelegate {
                 send(refusal, to: request.bodyLength == 0 ? about : about.last)
                 return true
             }
-            let consumer = server.handler.bodyConsumer(for: request)
-            if consumer == nil, let length = request.bodyLength, length > LocalServer.maxBody {
+            let consumer = unsafe server.handler.bodyConsumer(for: request)
+            if unsafe consumer == nil, let length = request.bodyLength, length > LocalServer.maxBody {
                 refuse(.bodyTooLarge)
                 return true
             }
-            enter(.receiving(Incoming(request, BodyReader(head.framing), about, consumer: consumer)))
+            unsafe enter(.receiving(Incoming(request, BodyReader(head.framing), about, consumer: consumer)))
             if head.expectsContinue, input.isEmpty {
                 output.append("HTTP/1.1 100 Continue\r\n\r\n")
                 flush()
@@ -238,8 +240,8 @@ final class LocalConnection: DescriptorWatchDelegate {
     }
 
     private func request(_ head: RequestHead) -> (LocalRequest, Request) {
-        let bytes = input.readable
-        let text = { (range: ByteRange) in String(decoding: bytes[range.range], as: UTF8.self) }
+        let bytes = unsafe input.readable
+        let text = { (range: ByteRange) in unsafe String(decoding: bytes[range.range], as: UTF8.self) }
         let query =
             Int(head.path.upperBound) < Int(head.pathAndQuery.upperBound)
             ? text(ByteRange(Int(head.path.upperBound) + 1, Int(head.pathAndQuery.upperBound))) : nil
@@ -274,16 +276,16 @@ final class LocalConnection: DescriptorWatchDelegate {
     /// Takes the available part of the body. False if the body is incomplete.
     private func receive(_ incoming: Incoming) -> Bool {
         var offset = 0
-        let octets = input.octets
+        let octets = unsafe input.octets
         while true {
-            switch incoming.body.next(octets.span, from: offset) {
+            switch unsafe incoming.body.next(octets.span, from: offset) {
             case .data(let range):
                 offset = Int(range.upperBound)
-                let bytes = UnsafeRawBufferPointer(rebasing: input.readable[range.range])
-                if let consumer = incoming.consumer {
-                    consumer(bytes)
+                let bytes = unsafe UnsafeRawBufferPointer(rebasing: input.readable[range.range])
+                if let consumer = unsafe incoming.consumer {
+                    unsafe consumer(bytes)
                 } else if incoming.request.body.count + bytes.count <= LocalServer.maxBody {
-                    incoming.request.body.append(contentsOf: bytes)
+                    unsafe incoming.request.body.append(contentsOf: bytes)
                 } else {
                     refuse(.bodyTooLarge)
                     return true

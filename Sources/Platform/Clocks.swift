@@ -3,7 +3,7 @@ public enum MonotonicClock {
     @inlinable @inline(__always)
     public static func now() -> UInt64 {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 
@@ -11,7 +11,7 @@ public enum MonotonicClock {
     public static func pause(_ nanoseconds: Int64) {
         var left = ConditionClock.deadline(nanoseconds)
         var rest = timespec()
-        while nanosleep(&left, &rest) != 0, errno == EINTR { left = rest }
+        while unsafe nanosleep(&left, &rest) != 0, errno == EINTR { left = rest }
     }
 }
 
@@ -57,12 +57,12 @@ public enum ConditionClock {
     public static func initialize(_ condition: UnsafeMutablePointer<pthread_cond_t>) {
         #if os(Linux)
         var attributes = pthread_condattr_t()
-        pthread_condattr_init(&attributes)
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        pthread_cond_init(condition, &attributes)
-        pthread_condattr_destroy(&attributes)
+        unsafe pthread_condattr_init(&attributes)
+        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        unsafe pthread_cond_init(condition, &attributes)
+        unsafe pthread_condattr_destroy(&attributes)
         #else
-        pthread_cond_init(condition, nil)
+        unsafe pthread_cond_init(condition, nil)
         #endif
     }
 
@@ -75,7 +75,7 @@ public enum ConditionClock {
 
 private func time(of clock: clockid_t) -> timespec {
     var time = timespec()
-    clock_gettime(clock, &time)
+    unsafe clock_gettime(clock, &time)
     return time
 }
 

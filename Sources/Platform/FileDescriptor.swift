@@ -17,7 +17,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
     /// Opens `path`. A new file gets `mode`.
     public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o600) throws(SystemError) -> FileDescriptor
     {
-        let number = SystemCall.retrying { Platform.open(path, flags | O_CLOEXEC, mode) }
+        let number = SystemCall.retrying { unsafe Platform.open(path, flags | O_CLOEXEC, mode) }
         guard number >= 0 else { throw SystemError("cannot open \(path)") }
         return FileDescriptor(owning: number)
     }
@@ -25,9 +25,9 @@ public struct FileDescriptor: ~Copyable, Sendable {
     /// Creates a file without a name, which disappears when it is closed. Its bytes are in `directory`.
     public static func unnamedFile(in directory: String) throws(SystemError) -> FileDescriptor {
         var template = Array("\(directory)/squire.XXXXXX".utf8CString)
-        let number = mkstemp(&template)
+        let number = unsafe mkstemp(&template)
         guard number >= 0 else { throw SystemError("cannot create a file in \(directory)") }
-        unlink(template)
+        unsafe unlink(template)
         _ = fcntl(number, F_SETFD, FD_CLOEXEC)
         return FileDescriptor(owning: number)
     }
@@ -35,12 +35,12 @@ public struct FileDescriptor: ~Copyable, Sendable {
     /// Reads at `offset` of the file: the number of bytes, 0 at the end, or -1 with `errno`.
     public borrowing func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int {
         let number = number
-        return SystemCall.retrying { pread(number, buffer.baseAddress, buffer.count, off_t(offset)) }
+        return SystemCall.retrying { unsafe pread(number, buffer.baseAddress, buffer.count, off_t(offset)) }
     }
 
     /// Writes all of `bytes`, starting at `offset` of the file. False, with `errno`, if the rest cannot be written.
     public borrowing func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
-        SystemCall.writeAll(number, bytes, at: offset)
+        unsafe SystemCall.writeAll(number, bytes, at: offset)
     }
 
     /// Reads from the current position to the end.
@@ -56,7 +56,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
     /// What fstat(2) says; nil, with `errno`, if it fails.
     public borrowing func information() -> stat? {
         var information = stat()
-        return fstat(number, &information) == 0 ? information : nil
+        return unsafe fstat(number, &information) == 0 ? information : nil
     }
 
     /// Waits until the file's bytes are on the disk (fsync(2)).

@@ -15,7 +15,7 @@ public enum NamedFile {
             case .isDirectory: "it is a directory"
             case .isNoFile: "it is not a regular file"
             case .tooLarge(let limit): "it is larger than \(limit / 1024) KiB"
-            case .system(let code): String(cString: strerror(code))
+            case .system(let code): unsafe String(cString: strerror(code))
             }
         }
     }

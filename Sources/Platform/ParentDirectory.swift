@@ -10,11 +10,11 @@ public enum ParentDirectory {
     public static func make(for path: String) throws(SystemError) {
         let directory = of(path)
         var information = stat()
-        if stat(directory, &information) == 0 { return }
+        if unsafe stat(directory, &information) == 0 { return }
         var partial = directory.hasPrefix("/") ? "" : "."
         for component in directory.split(separator: "/") {
             partial += "/" + component
-            guard mkdir(partial, 0o700) == 0 || errno == EEXIST else {
+            guard unsafe mkdir(partial, 0o700) == 0 || errno == EEXIST else {
                 throw SystemError("cannot make the directory \(partial)")
             }
         }

@@ -3,11 +3,11 @@ public enum PrivateFile {
     /// Creates the file at `path` with these bytes: mode 0600 from its first moment, and on disk when this returns.
     /// Removes whatever lay there; never writes through a link. Returns false, and leaves no file, on failure.
     public static func create(_ path: String, _ bytes: some Collection<UInt8>) -> Bool {
-        unlink(path)
+        unsafe unlink(path)
         guard let file = try? FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW) else { return false }
         // The process's umask may have removed our own rights, too.
         let isWritten = fchmod(file.number, 0o600) == 0 && file.writeAll(bytes) && file.synchronize()
-        if !isWritten { unlink(path) }
+        if !isWritten { unsafe unlink(path) }
         return isWritten
     }
 
@@ -16,7 +16,7 @@ public enum PrivateFile {
         let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
         guard fchmod(file.number, 0o600) == 0, file.writeAll(bytes), file.synchronize() else {
             let error = SystemError("cannot write \(path)")
-            unlink(path)
+            unsafe unlink(path)
             throw error
         }
     }
@@ -24,6 +24,6 @@ public enum PrivateFile {
     /// Whether anything lies at `path`, dangling links included. One lstat(2).
     public static func exists(_ path: String) -> Bool {
         var information = stat()
-        return lstat(path, &information) == 0
+        return unsafe lstat(path, &information) == 0
     }
 }

@@ -40,7 +40,7 @@ public final class DescriptorReserve: Sendable {
     private static func refill(_ state: inout (held: [Int32], borrowers: Int, isWanted: Bool)) {
         guard state.isWanted, state.borrowers == 0 else { return }
         while state.held.count < size {
-            let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            let descriptor = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
             guard descriptor >= 0 else { return }
             state.held.append(descriptor)
         }

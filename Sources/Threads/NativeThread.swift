@@ -23,17 +23,17 @@ public struct NativeThread: @unchecked Sendable {
 
     /// Nil if the system starts no more threads. `ps -T` and debuggers show the first 15 bytes of `name`.
     public init?(name: String, run: @escaping @Sendable () -> Void) {
-        let retained = Unmanaged.passRetained(Body(name: name, run: run))
-        let body = retained.toOpaque()
+        let retained = unsafe Unmanaged.passRetained(Body(name: name, run: run))
+        let body = unsafe retained.toOpaque()
         #if canImport(Glibc)
         var thread = pthread_t()
-        let status = pthread_create(&thread, nil, { NativeThread.enter($0!) }, body)
+        let status = unsafe pthread_create(&thread, nil, { unsafe NativeThread.enter($0!) }, unsafe body)
         #else
         var created: pthread_t?
-        let status = pthread_create(&created, nil, { NativeThread.enter($0) }, body)
+        let status = unsafe pthread_create(&created, nil, { unsafe NativeThread.enter($0) }, unsafe body)
         #endif
         guard status == 0 else {
-            retained.release()
+            unsafe retained.release()
             return nil
         }
         #if canImport(Glibc)
@@ -57,8 +57,8 @@ public struct NativeThread: @unchecked Sendable {
     public var isCurrent: Bool { pthread_equal(identifier, pthread_self()) != 0 }
 
     private static func enter(_ context: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
-        let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
-        csystem_name_thread(String(decoding: body.name.utf8.prefix(longestName), as: UTF8.self))
+        let body = unsafe Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
+        unsafe csystem_name_thread(String(decoding: body.name.utf8.prefix(longestName), as: UTF8.self))
         body.run()
         return nil
     }

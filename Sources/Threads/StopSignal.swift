@@ -12,7 +12,7 @@ public final class StopSignal: Sendable {
     /// Nil if the process may have no more descriptors.
     public init?() {
         var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { return nil }
+        guard unsafe pipe(&ends) == 0 else { return nil }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         descriptor = ends[0]
         writer = Guarded(ends[1])

@@ -3,7 +3,7 @@ import Platform
 /// A thread that runs blocking work items one after another, in order.
 ///
 /// *Threading*: `execute` and `executeLater` from any thread; `finish` once.
-public final class WorkThread: @unchecked Sendable {
+@safe public final class WorkThread: @unchecked Sendable {
     // `@unchecked`: everything mutable is protected by `mutex`.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -23,16 +23,16 @@ public final class WorkThread: @unchecked Sendable {
     /// The thread starts when the first item arrives.
     public init(name: String) {
         self.name = name
-        pthread_mutex_init(mutex, nil)
+        unsafe pthread_mutex_init(mutex, nil)
         // A wall clock that jumps must not change when delayed work runs.
-        ConditionClock.initialize(changed)
+        unsafe ConditionClock.initialize(changed)
     }
 
     deinit {
-        pthread_cond_destroy(changed)
-        pthread_mutex_destroy(mutex)
-        changed.deallocate()
-        mutex.deallocate()
+        unsafe pthread_cond_destroy(changed)
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe changed.deallocate()
+        unsafe mutex.deallocate()
     }
 
     /// Runs `work` after everything that was handed over before. Returns false, and drops `work`, after `finish`, and
@@ -43,7 +43,7 @@ public final class WorkThread: @unchecked Sendable {
             queue.append(Work(run: work))
             return true
         }
-        if isTaken { pthread_cond_broadcast(changed) }
+        if isTaken { unsafe pthread_cond_broadcast(changed) }
         return isTaken
     }
 
@@ -55,12 +55,12 @@ public final class WorkThread: @unchecked Sendable {
             delayed.append((ConditionClock.now().adding(saturating: max(delay, 0)), Work(run: work)))
             _ = hasThread()
         }
-        pthread_cond_broadcast(changed)
+        unsafe pthread_cond_broadcast(changed)
     }
 
     private func locked<Result>(_ body: () -> Result) -> Result {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
         return body()
     }
 
@@ -77,40 +77,40 @@ public final class WorkThread: @unchecked Sendable {
     /// Accepts no more work and waits, up to `timeout`, until all accepted work is done; false if it is not. Called
     /// from this very thread it does not wait: the remaining work is done, and the thread ends.
     public func finish(timeout: Duration) -> Bool {
-        pthread_mutex_lock(mutex)
+        unsafe pthread_mutex_lock(mutex)
         isFinished = true
         delayed = []
         if let worker, worker.isCurrent {
             self.worker = nil
-            pthread_mutex_unlock(mutex)
+            unsafe pthread_mutex_unlock(mutex)
             worker.detach()
             return true
         }
-        pthread_cond_broadcast(changed)
+        unsafe pthread_cond_broadcast(changed)
         let deadline = ConditionClock.now().adding(saturating: timeout.wholeNanoseconds)
         while isRunning || !queue.isEmpty {
             guard wait(until: deadline) else {
-                pthread_mutex_unlock(mutex)
+                unsafe pthread_mutex_unlock(mutex)
                 return false
             }
         }
         let worker = worker
         self.worker = nil
-        pthread_mutex_unlock(mutex)
+        unsafe pthread_mutex_unlock(mutex)
         worker?.join()
         return true
     }
 
     private func loop() {
-        pthread_mutex_lock(mutex)
+        unsafe pthread_mutex_lock(mutex)
         while true {
             while queue.isEmpty {
                 if isFinished {
-                    pthread_mutex_unlock(mutex)
+                    unsafe pthread_mutex_unlock(mutex)
                     return
                 }
                 guard let next = delayed.indices.min(by: { delayed[$0].due < delayed[$1].due }) else {
-                    pthread_cond_wait(changed, mutex)
+                    unsafe pthread_cond_wait(changed, mutex)
                     continue
                 }
                 if delayed[next].due <= ConditionClock.now() {
@@ -121,17 +121,17 @@ public final class WorkThread: @unchecked Sendable {
             }
             let work = queue.removeFirst()
             isRunning = true
-            pthread_mutex_unlock(mutex)
+            unsafe pthread_mutex_unlock(mutex)
             work.run()
-            pthread_mutex_lock(mutex)
+            unsafe pthread_mutex_lock(mutex)
             isRunning = false
-            pthread_cond_broadcast(changed)
+            unsafe pthread_cond_broadcast(changed)
         }
     }
 
     /// Waits for a change; false if `deadline` has passed.
     private func wait(until deadline: Int64) -> Bool {
         var time = ConditionClock.deadline(deadline)
-        return pthread_cond_timedwait(changed, mutex, &time) != ETIMEDOUT
+        return unsafe pthread_cond_timedwait(changed, mutex, &time) != ETIMEDOUT
     }
 }
