@@ -69,6 +69,8 @@ def paired(options):
             for name, (port, inspector) in ports.items():
                 pid = rig.processes[name].pid
                 viewer = Viewer(inspector) if name == "watched" else None
+                # What was admitted while the others had their turn, a thousand exchanges at once, is over then.
+                wrk(rig, port, 1, options.connections)
                 before = cpu_seconds(pid), thread_seconds(pid, WORKER)
                 row = wrk(rig, port, options.seconds, options.connections)
                 after = cpu_seconds(pid), thread_seconds(pid, WORKER)
