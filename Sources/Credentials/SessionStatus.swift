@@ -148,7 +148,7 @@ public struct SessionStatus: Sendable {
             let withOthers = sharedElsewhere.map { Self.sharedElsewhere($0) }
             let what =
                 withOthers ?? explanation ?? elsewhere
-                ?? "The token has expired or was rejected, and it cannot be refreshed."
+                ?? "The token has expired or was rejected, and there is nothing to refresh it with."
             return "\(what) Run: \(login)"
         case .usable, .refreshing: break
         }

@@ -72,7 +72,7 @@ extension Problem {
             self = .loginNeeded(explanation, login: login)
         case .notRefreshable:
             self = .loginNeeded(
-                "The token has expired or was rejected, and it cannot be refreshed.",
+                "The token has expired or was rejected, and there is nothing to refresh it with.",
                 login: login
             )
         case .refreshDidNotHelp:
@@ -87,7 +87,7 @@ extension Problem {
         case .unchanged(let seconds):
             self.init(
                 .sessionUnavailable,
-                detail: "The refresh brought the same token again, which the API rejects. Trying again in \(seconds) s.",
+                detail: "The refresh brought the same token, which the API rejects. Trying again in \(seconds) s.",
                 proxyError: .httpRequestDenied,
                 retryAfter: seconds
             )
