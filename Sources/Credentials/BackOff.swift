@@ -1,6 +1,6 @@
 import Platform
 
-/// What a refresh that failed for now leaves behind: until when none is tried, and what whoever asks is told meanwhile.
+/// The state after a refresh that failed for now: how long no other is tried, and what callers are told meanwhile.
 ///
 /// Pure. Moments are nanoseconds of `CredentialClock.elapsed()`, durations nanoseconds.
 struct BackOff: Equatable, Sendable {
@@ -9,9 +9,9 @@ struct BackOff: Equatable, Sendable {
         case unavailable
         /// Nothing was sent.
         case unreachable
-        /// The issuer refuses how it was asked, as the reason says.
+        /// The issuer rejects the form of the request, for the given reason.
         case misconfigured(String)
-        /// Nothing was sent: what machines share the session through did not let it happen.
+        /// Nothing was sent: the engine of the shared session did not permit it.
         case engine
     }
 
@@ -23,23 +23,23 @@ struct BackOff: Equatable, Sendable {
     private static let second = CredentialState.second
     private static let initialPause = 1 * second
     static let maximumPause = 60 * second
-    /// A mistake in the configuration is not mended in a second.
+    /// A mistake in the configuration takes longer than a second to correct.
     private static let initialPauseForMistakes = 60 * second
     private static let maximumPauseForMistakes = 300 * second
-    /// The engine that machines share a session through says itself when it is back.
+    /// The engine of a shared session reports by itself when it is back.
     static let enginePause = 5 * second
-    /// Seconds. A longer `Retry-After` is cut to this.
+    /// In seconds. A longer `Retry-After` is cut to this.
     static let maximumRetryAfter = 3600
-    /// A request waits up to this long for the end.
+    /// A request waits up to this long for the back-off to end.
     static let waitLimit = 2 * second
 
     /// Zero once it is over.
     func left(now: Int64) -> Int64 { max(until.subtracting(saturating: now), 0) }
 
-    /// A person may mend it at any moment.
+    /// A person may correct the cause at any moment.
     var isForMistake: Bool { if case .misconfigured = setback { true } else { false } }
 
-    /// What whoever asks for a refresh is told.
+    /// The failure for callers that ask for a refresh.
     func failure(now: Int64) -> CredentialFailure {
         let seconds = CredentialState.seconds(left(now: now))
         return switch setback {
@@ -49,9 +49,9 @@ struct BackOff: Equatable, Sendable {
         }
     }
 
-    /// How long none is tried after `failures` others. Half of it fixed and half random, doubled with each failure;
-    /// longer when the issuer asks for that: `retryAfter` is seconds. A mistake in the configuration waits for a person:
-    /// at least a minute. `jitter` is 0..<1.
+    /// The duration of the back-off after `failures` earlier failures: half of it fixed and half random, doubled with
+    /// each failure; longer if the issuer asks for that: `retryAfter` is seconds. After a mistake in the configuration
+    /// it is at least a minute, because a person has to act. `jitter` is 0..<1.
     static func pause(_ setback: Setback, failures: Int, retryAfter: Int?, jitter: Double) -> Int64 {
         switch setback {
         case .engine: return enginePause

@@ -1,7 +1,7 @@
 import Support
 
 /// The registered claims that matter here (RFC 7519 section 4.1), in seconds since 1970 by the issuer's clock. Not
-/// verified, because only the issuer can.
+/// verified, because only the issuer can do that.
 public struct Claims: Equatable, Sendable {
     public var subject: String?
     public var issuedAt: Int?
@@ -11,7 +11,7 @@ public struct Claims: Equatable, Sendable {
     init?(token: String) {
         let segments = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard segments.count == 3, let payload = Base64URL.decode(Substring(segments[1])),
-            // What else stands there, a name with half a character, is the issuer's.
+            // Faults in other claims, such as half a character in a name, are the issuer's business.
             let json = JSONValue(parsing: payload) ?? JSONValue(lenient: payload), case .object = json
         else { return nil }
         subject = json["sub"]?.string ?? json["sub"]?.integer.map(String.init)
@@ -30,7 +30,7 @@ public struct Claims: Equatable, Sendable {
     /// if the token does not say, or claims to expire before it begins.
     public var lifetime: Int? { life(from: notBefore) }
 
-    /// The life in seconds of what is issued anew each time: `exp - iat`.
+    /// The lifetime in seconds of a token that is issued anew each time: `exp - iat`.
     public var lifetimeSinceIssue: Int? { life(from: issuedAt) }
 
     private func life(from start: Int?) -> Int? {
@@ -38,9 +38,9 @@ public struct Claims: Equatable, Sendable {
         return min(expiresAt - start, Self.longestLife)
     }
 
-    /// When the token ends, seconds since 1970 by this machine's clock, which says `now` at its receipt; nil if that
-    /// cannot be known. By `exp` where the token does not say when it begins, but a clock that is ahead does not make
-    /// it live longer than it ever did.
+    /// The end of the token, in seconds since 1970 by this machine's clock, which showed `now` at its receipt; nil if
+    /// it cannot be known. Uses `exp` if the token does not say when it begins, but never exceeds the token's lifetime,
+    /// however far a clock is ahead.
     func end(receivedAt now: Int) -> Int? {
         if let lifetime { return now + lifetime }
         guard notBefore == nil, let expiresAt, expiresAt > now else { return nil }
@@ -55,6 +55,6 @@ extension JSONValue {
         return Int(min(max(number, Double(UTCTime.range.lowerBound)), Double(UTCTime.range.upperBound)))
     }
 
-    /// A moment in a session file, which has no fractions. Clamped to `UTCTime.range`.
+    /// A moment in a session file, which contains no fractions. Clamped to `UTCTime.range`.
     var moment: Int? { integer.map(UTCTime.clamped) }
 }

@@ -3,7 +3,7 @@ import Platform
 /// Numbers the tokens in the order in which they became current. Zero means none.
 public typealias Generation = UInt64
 
-/// The current token, as requests use it.
+/// The current token, in the form for requests.
 public struct Credential: Equatable, Sendable {
     public var generation: Generation
     public var token: Token
@@ -38,7 +38,8 @@ public struct Credential: Equatable, Sendable {
 }
 
 extension Credential {
-    /// The token's whole life in nanoseconds: by its own claims, else from its receipt to its end; zero if nobody knows.
+    /// The token's whole lifetime in nanoseconds: by its own claims, or else from its receipt to its end; zero if it is
+    /// unknown.
     var life: Int64 {
         let known = token.claims?.lifetime ?? expiresAt.map { $0.subtracting(saturating: receivedAt) } ?? 0
         return Int64(min(max(known, 0), Claims.longestLife)) * 1_000_000_000

@@ -1,10 +1,10 @@
-/// How a token goes onto a request: one field line with the token in its value.
+/// How a token is applied to a request: as part of the value of one field.
 public struct CredentialApplication: Equatable, Sendable {
     /// The field's name, as it is sent.
     public let field: String
-    /// What stands before the token in the value.
+    /// The text before the token in the value.
     public let prefix: String
-    /// What stands after it.
+    /// The text after the token.
     public let suffix: String
 
     /// `Authorization: Bearer {token}` (RFC 6750 section 2.1).
@@ -21,6 +21,6 @@ public struct CredentialApplication: Equatable, Sendable {
     /// The whole value.
     public func value(_ token: Token) -> String { prefix + token.value + suffix }
 
-    /// True if it is the field that clients authenticate with, too.
+    /// True if the field is also the one that clients authenticate with.
     public var isAuthorization: Bool { field.lowercased() == "authorization" }
 }

@@ -1,11 +1,11 @@
 import Platform
 import Support
 
-/// The two clocks that a token's life is judged by. Injected, so that tests can use their own.
+/// The two clocks that determine a token's age. Injected, so that tests can use their own.
 public protocol CredentialClock: Sendable {
     /// Nanoseconds. Advances while the machine sleeps, and never jumps.
     func elapsed() -> Int64
-    /// Seconds since 1970. May jump, and may be absurd.
+    /// Seconds since 1970. May jump, and may show any value.
     func wall() -> Int
 }
 
@@ -17,7 +17,7 @@ public struct SystemClock: CredentialClock {
     public func wall() -> Int { UTCTime.clamped(WallClock.now().seconds) }
 }
 
-/// One reading of both clocks. Take one for a decision and use it for all of its numbers.
+/// One reading of both clocks. Take one for each decision, and use it for all of the numbers.
 struct Instant: Sendable {
     /// On `CredentialClock.elapsed()`.
     var elapsed: Int64

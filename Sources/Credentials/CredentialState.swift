@@ -1,27 +1,27 @@
 import Platform
 
-/// Everything that is decided about the current credential. Pure: events and times come in, decisions go out.
+/// All decisions about the current credential. Pure: events and times go in, decisions come out.
 ///
-/// Two values say all there is: the token (`current`) and what is known about refreshing it (`refresh`). `publish` sets
-/// both, so that neither can outlive the token it is about.
+/// Two values are the whole state: the token (`current`) and the knowledge about refreshing it (`refresh`). `publish`
+/// sets both, so neither can outlive the token it is about.
 struct CredentialState: Sendable {
     static let second: Int64 = 1_000_000_000
-    /// How long a source that mints is not asked again after it gave the same token: commands keep theirs for a while.
+    /// How long a minting source is not asked again after it gave the same token: commands cache theirs for a while.
     private static let sameTokenPause = 10 * second
-    /// How long it is waited for what the upstream says to the request that led to a refresh.
+    /// How long to wait for the upstream's response to the request that led to a refresh.
     static let leadTime = 1 * second
     /// A longer skew is not waited for.
     private static let maximumSkew = 10 * second
 
     let policy: RefreshPolicy
-    /// Whether a token can be had: with what is held now or, from some sources, with nothing.
+    /// Whether a token can be obtained: with the tokens that are held or, from some sources, without any.
     private(set) var canRefresh: Bool
-    /// Asking spends what is held.
+    /// A refresh spends the tokens that are held.
     private let spends: Bool
     private(set) var current: Current?
     private(set) var refresh = RefreshPhase.idle
     private(set) var storm = Storm()
-    /// Refreshes of what is held now that were started without a request, because an answer was lost.
+    /// How many refreshes of the held tokens were started without a request, because an answer was lost.
     private var unaskedRetries = 0
     /// The current generation. It changes with every login, refresh and logout.
     private(set) var generation: Generation = 0
@@ -36,9 +36,9 @@ struct CredentialState: Sendable {
 
     // MARK: The token
 
-    /// Makes the record's token current, or none. `canRefresh` says whether another can be had with what the record
-    /// holds, and `isRefreshed` that a refresh of this process brought it. `number` is its generation's, if it is
-    /// another one; nil is the next.
+    /// Makes the record's token current, or none. `canRefresh` says whether another can be obtained with the tokens in
+    /// the record, and `isRefreshed` that a refresh by this process brought it. `number` is its generation if that is
+    /// known; nil takes the next.
     mutating func publish(
         _ record: SessionRecord?,
         canRefresh: Bool,
@@ -51,7 +51,7 @@ struct CredentialState: Sendable {
             let wasNone = current == nil
             if !wasNone { generation = number ?? generation &+ 1 }
             current = nil
-            // With nothing but a refresh token, what was said of that holds.
+            // Without an access token, earlier verdicts on the refresh token stay valid.
             refresh.publish(
                 isDenied: record?.isRefreshDenied ?? false,
                 isSameToken: wasNone,
@@ -98,7 +98,7 @@ struct CredentialState: Sendable {
         adopt(record.pause, now: now)
     }
 
-    /// What the session file says of refreshes that failed.
+    /// Takes over what the session file says about failed refreshes.
     private mutating func adopt(_ pause: SessionRecord.Pause?, now: Instant) {
         guard canRefresh, let backOff = BackOff(pause, now: now) else { return }
         refresh.adopt(backOff)
@@ -106,14 +106,14 @@ struct CredentialState: Sendable {
 
     // MARK: What the upstream says of it
 
-    /// A request of that route, which carried the token, was rejected. `hadAccepted`: the route had accepted it.
+    /// A request of that route, which carried the token, was rejected. `hadAccepted`: the route had accepted it before.
     mutating func rejected(_ rejection: Rejection, route: UInt64, hadAccepted: Bool, now: Instant) {
         guard generation == rejection.generation else { return }
         current?.standing.reject(route, hadAccepted: hadAccepted, now: now)
         if rejection.ledRefresh || hadAccepted, current?.lead?.route == route { current?.lead = nil }
-        // A token that a route accepted, and rejects a moment later, died at once, by other hands. What a login or
-        // another process put in its place meanwhile was not refreshed from here, and may have ended since: a refresh
-        // may yet help.
+        // A token that a route accepted, and rejects a moment later, was ended by somebody else. If a login or another
+        // process has put another token in its place meanwhile, this process did not refresh that one, and it may have
+        // ended since: a refresh may still help.
         let isUntried = rejection.mayRefresh && current?.credential.isRefreshed == false
         if rejection.ledRefresh, !hadAccepted, !isUntried { storm.refreshDidNotHelp(route, now: now.elapsed) }
     }
@@ -122,63 +122,63 @@ struct CredentialState: Sendable {
     mutating func accepted(_ route: UInt64, now: Int64) {
         storm.accepts(route)
         if current?.lead?.route == route { current?.lead = nil }
-        // What was sent before a rejection says nothing of what comes after the refresh.
+        // Requests sent before a rejection say nothing about the token after the refresh.
         guard !isRefreshing else { return }
         let wasDead = isDead(now: now)
         current?.standing.accept(route, wasDead: wasDead)
     }
 
-    /// Whether acceptances are of interest.
+    /// Whether acceptances change anything.
     var wantsAcceptances: Bool { storm.isOn || current.map { $0.lead != nil || $0.standing.isInDoubt } ?? false }
 
-    /// The request that led to the refresh is not back yet.
+    /// The response to the request that led to the refresh is still outstanding.
     func awaitsLead(now: Int64) -> Bool { current?.lead.map { now < $0.until } ?? false }
 
-    /// Stands for the token, and for its deaths, tries and revivals: acceptances of what was sent before count no more.
+    /// Identifies the token, and its deaths, trials and revivals: acceptances of earlier requests no longer count.
     var epoch: UInt64 { generation << 16 | UInt64(current?.standing.epoch ?? 0) }
 
-    /// Whether an epoch is of that generation's token.
+    /// Whether the epoch belongs to that generation's token.
     static func isOf(_ generation: Generation, epoch: UInt64) -> Bool { epoch >> 16 == generation & (.max >> 16) }
 
-    /// Something speaks against the token.
+    /// The token was rejected by some route.
     var isInDoubt: Bool { current.map { $0.standing.verdict != .good } ?? false }
 
-    /// It is known that the upstream refuses the token, as far as whoever asks must be told: on one route, where a
-    /// refresh was to cure that; for good, where there is none.
-    var isKnownRefused: Bool { canRefresh ? isInDoubt : current?.standing.isRejected ?? false }
+    /// The token counts as rejected for callers: if it can be refreshed, after one route's rejection, which a refresh
+    /// was to cure; otherwise only if the token itself was rejected.
+    var isKnownRejected: Bool { canRefresh ? isInDoubt : current?.standing.isRejected ?? false }
 
-    /// The token itself has been rejected, or has expired, and nothing but a login brings another: no request is sent
-    /// with it, but for a try now and then.
+    /// The token itself was rejected, or has expired, and only a login brings another: no request is sent with it,
+    /// except for an occasional trial.
     func isDead(now: Int64) -> Bool {
-        guard let current, isRefused || !canRefresh else { return false }
-        if isRefused, current.standing.isRejected { return true }
+        guard let current, isRefreshDenied || !canRefresh else { return false }
+        if isRefreshDenied, current.standing.isRejected { return true }
         return current.standing.revivals == 0 && unexpired(now: now) == nil
     }
 
-    /// The mark that the session file should have; nil when it has that one.
+    /// The mark that the session file should contain; nil if it already does.
     var unwrittenMark: SessionRecord.Rejected?? {
-        guard let current, isRefused || !canRefresh || current.mark != nil else { return nil }
+        guard let current, isRefreshDenied || !canRefresh || current.mark != nil else { return nil }
         var mark = current.standing.mark
-        // Without a refresh, requests go on being sent: one route's word is its own.
+        // If the token cannot be refreshed, requests are still sent: one route's rejection concerns that route alone.
         if !canRefresh, mark?.isWhole == false { mark = nil }
         return current.mark == mark ? nil : .some(mark)
     }
 
-    /// The session file has that mark of the token now.
+    /// The session file now contains that mark for the token.
     mutating func markWasWritten(_ mark: SessionRecord.Rejected?) { current?.mark = mark }
 
     var isRefreshing: Bool { refresh.isInFlight }
 
-    var isRefused: Bool { refresh.isRefused }
+    var isRefreshDenied: Bool { refresh.isRefused }
 
-    /// Why only a login helps, as a sentence; nil when that is not so, or nothing more is known.
+    /// Why only a login helps, as a sentence; nil if other ways remain, or the reason is unknown.
     var explanation: String? { refresh.explanation }
 
-    /// The token was rejected, and another one is on its way: a request that was not sent yet waits for that one.
-    var isHeld: Bool { isRefreshing && isInDoubt }
+    /// The token was rejected, and another is on its way: requests that were not sent yet wait for it.
+    var isBeingReplaced: Bool { isRefreshing && isInDoubt }
 
-    /// Requests must ask: what they may do depends on their route.
-    var mustAsk: Bool { isHeld || isRefused && current?.standing.isInDoubt ?? false }
+    /// Requests must ask: the decision depends on their route.
+    var mustAsk: Bool { isBeingReplaced || isRefreshDenied && current?.standing.isInDoubt ?? false }
 
     /// Whether requests may use the current credential without asking, until `refreshDue`.
     func isUsable(now: Int64) -> Bool {
@@ -191,17 +191,17 @@ struct CredentialState: Sendable {
         return credential
     }
 
-    /// Until when requests may use the current credential without asking: a refresh ahead of expiry is due then, or,
-    /// where there is none to be had, it has expired. `.max` when neither comes.
+    /// Until when requests may use the current credential without asking: then a refresh ahead of expiry is due or, if
+    /// there is none to be had, the token expires. `.max` if neither happens.
     var usableUntil: Int64 {
         guard let current, let expiry = current.credential.expiry else { return .max }
-        if isRefused || !canRefresh { return current.standing.revivals == 0 ? expiry : .max }
+        if isRefreshDenied || !canRefresh { return current.standing.revivals == 0 ? expiry : .max }
         return expiry.subtracting(saturating: policy.lead(life: current.credential.life))
     }
 
     // MARK: Decisions
 
-    /// A credential for a request. Of a request that was rejected, `rejected` has been told before.
+    /// A credential for a request. If the request was rejected, call `rejected` first.
     mutating func decide(_ inquiry: Inquiry, now: Int64) -> Decision {
         guard let credential else { return decideWithoutToken(now: now) }
         guard let rejection = inquiry.rejection, rejection.generation == generation else {
@@ -221,14 +221,14 @@ struct CredentialState: Sendable {
         }
     }
 
-    /// For a request that has not been sent with the current credential.
+    /// Decides for a request that was not sent with the current credential.
     private mutating func decide(route: UInt64, mayRefresh: Bool, _ credential: Credential, now: Int64) -> Decision {
         if let failure = bars(route, now: now) { return .fail(failure) }
-        if isRefused || !canRefresh || !mayRefresh { return .use(credential) }
-        if isHeld { return .join }
+        if isRefreshDenied || !canRefresh || !mayRefresh { return .use(credential) }
+        if isBeingReplaced { return .join }
         guard !isUsable(now: now) else { return .use(credential) }
         let isExpired = unexpired(now: now) == nil
-        // The other machines are asked first, and that may take long.
+        // The other machines are asked first, which may take long.
         let isAhead = asksOthers && !isExpired
         switch refresh {
         case .idle where isAhead: return .startAhead(credential)
@@ -242,10 +242,10 @@ struct CredentialState: Sendable {
         }
     }
 
-    /// Why the token is not sent on that route; nil when it may be. Gives one request, now and then, the try that finds
-    /// out whether it lives again.
+    /// Why the token is not sent on that route; nil if it may be. From time to time lets one request try whether the
+    /// token works again.
     private mutating func bars(_ route: UInt64, now: Int64) -> CredentialFailure? {
-        guard isDead(now: now) || isRefused && current?.standing.rejects(route) ?? false else { return nil }
+        guard isDead(now: now) || isRefreshDenied && current?.standing.rejects(route) ?? false else { return nil }
         let mayTry = current?.standing.mayTry(every: policy.trialInterval.wholeNanoseconds, now: now) ?? false
         if mayTry { return nil }
         return .loginNeeded(
@@ -253,10 +253,10 @@ struct CredentialState: Sendable {
         )
     }
 
-    /// The credential for a request whose wait for a refresh was in vain, unless it is no use.
+    /// The credential for a request that waited for a refresh in vain, unless it is useless.
     func remaining(for route: UInt64, now: Int64) -> Credential? {
         guard let credential = unexpired(now: now), !isDead(now: now) else { return nil }
-        return isRefused && current?.standing.rejects(route) ?? false ? nil : credential
+        return isRefreshDenied && current?.standing.rejects(route) ?? false ? nil : credential
     }
 
     private func decide(_ rejection: Rejection, route: UInt64, _ credential: Credential, now: Int64) -> Decision {
@@ -278,53 +278,53 @@ struct CredentialState: Sendable {
         return backOff.failure(now: now)
     }
 
-    /// A refresh, if the back-off is over or ends in a moment.
+    /// Starts a refresh, if the back-off is over or ends within `BackOff.waitLimit`.
     private func startOrFail(now: Int64) -> Decision {
         guard case .backingOff(let backOff) = refresh else { return .start(after: 0) }
         let left = backOff.left(now: now)
         return left > BackOff.waitLimit ? .fail(backOff.failure(now: now)) : .start(after: left)
     }
 
-    /// Why a refresh that somebody asks for by name cannot start; nil when it can.
+    /// Why a refresh on explicit demand cannot start; nil if it can.
     func refreshIsBarred(now: Int64) -> CredentialFailure? {
         if credential == nil, !canRefresh { return .loginNeeded(explanation) }
         switch refresh {
         case .refused(let explanation): return .loginNeeded(explanation)
         case _ where !canRefresh: return .notRefreshable
-        // Whoever asks by name may have mended it just now.
+        // Whoever demands it may have corrected the cause just now.
         case .backingOff(let backOff) where !backOff.isForMistake && now < backOff.until:
             return backOff.failure(now: now)
         case .idle, .inFlight, .backingOff: return nil
         }
     }
 
-    /// Nanoseconds until a refresh that failed may be tried again; nil when none failed, or the time has come.
+    /// Nanoseconds until a failed refresh may be tried again; nil if none failed, or the back-off is over.
     func backOffLeft(now: Int64) -> Int64? { refresh.backOffLeft(now: now) }
 
     // MARK: What others say
 
-    /// What the issuer refused may have been mended.
+    /// A mistake that the issuer rejected may have been corrected.
     mutating func endMistake() {
         refresh.endBackOff { if case .misconfigured = $0 { true } else { false } }
     }
 
-    /// The API refuses to refresh the token, as another machine was told.
+    /// The API refuses to refresh the token; another machine was told.
     mutating func deny(_ explanation: String) { refresh.deny(explanation) }
 
-    /// What `deny` said holds no longer.
+    /// Revokes `deny`.
     mutating func allow() { refresh.allow() }
 
-    /// The machines can share the session again: a refresh that failed for want of that need not wait.
+    /// The session can be shared again: a refresh that failed for lack of the engine need not wait.
     mutating func engineIsBack() { refresh.endBackOff { $0 == .engine } }
 
-    /// The next refresh need not wait, however the last one went.
+    /// The next refresh need not wait, however the last one ended.
     mutating func endBackOff() { refresh.endBackOff() }
 
     // MARK: Refreshes
 
     private var asksOthers: Bool { policy.fleet != nil }
 
-    /// A refresh of the current token starts; `route` is the one whose rejection led to it. Nil when one is in flight
+    /// A refresh of the current token starts; `route` is the one whose rejection led to it. Nil if one is in flight
     /// already, or none may be made.
     mutating func beginRefresh(ledBy route: UInt64? = nil) -> Generation? {
         guard current != nil || canRefresh,
@@ -333,11 +333,11 @@ struct CredentialState: Sendable {
         return generation
     }
 
-    /// The refresh that is under way is about to be sent.
+    /// The refresh in flight is about to be sent.
     mutating func beginSpending() { refresh.beginSpending() }
 
-    /// The refresh that was to replace `replaced` has ended. Gives what those who waited for it are told; nil when it
-    /// settled, or says nothing about the token that is current now.
+    /// The refresh that was to replace `replaced` has ended. Returns the failure for those who waited for it; nil if it
+    /// settled, or says nothing about the current token.
     mutating func endRefresh(replacing replaced: Generation, _ verdict: Verdict, now: Int64) -> CredentialFailure? {
         guard let failures = refresh.end(replacing: replaced) else { return nil }
         guard current != nil || canRefresh, generation == replaced else { return nil }
@@ -345,13 +345,13 @@ struct CredentialState: Sendable {
         case .settled:
             return nil
         case .unchanged(let jitter):
-            // Longer than a request waits: another try would bring the same again.
+            // Longer than a request waits, because another try would bring the same token again.
             let pause =
                 spends
                 ? BackOff.pause(.unavailable, failures: failures + 2, retryAfter: nil, jitter: jitter)
                 : Self.sameTokenPause
             let isUseful = !isInDoubt && isUsable(now: now)
-            guard !isUseful, !isRefused else { return nil }
+            guard !isUseful, !isRefreshDenied else { return nil }
             refresh.backOff(
                 BackOff(until: now.adding(saturating: pause), failures: failures + 1, setback: .unavailable)
             )
@@ -359,16 +359,24 @@ struct CredentialState: Sendable {
         case .denied(let explanation):
             refresh.refuse(explanation)
             return .loginNeeded(explanation)
+        case .paused(var backOff):
+            // The failure was another process's: the file has counted it already.
+            backOff.failures = max(backOff.failures, failures)
+            return wait(backOff, now: now)
         case .failed(let setback, let retryAfter, let jitter):
-            if case .refused(let explanation) = refresh { return .loginNeeded(explanation) }
             let pause = BackOff.pause(setback, failures: failures, retryAfter: retryAfter, jitter: jitter)
-            let backOff = BackOff(until: now.adding(saturating: pause), failures: failures + 1, setback: setback)
-            refresh.backOff(backOff)
-            return backOff.failure(now: now)
+            let until = now.adding(saturating: pause)
+            return wait(BackOff(until: until, failures: failures + 1, setback: setback), now: now)
         }
     }
 
-    /// What the session file says of the pause that follows if the refresh under way fails so; nil if that is nothing.
+    private mutating func wait(_ backOff: BackOff, now: Int64) -> CredentialFailure {
+        if case .refused(let explanation) = refresh { return .loginNeeded(explanation) }
+        refresh.backOff(backOff)
+        return backOff.failure(now: now)
+    }
+
+    /// The pause for the session file if the refresh in flight fails this way; nil if there is none.
     func pause(
         after setback: BackOff.Setback,
         retryAfter: Int?,
@@ -377,18 +385,14 @@ struct CredentialState: Sendable {
     ) -> SessionRecord.Pause? {
         let failures = refresh.failures
         let pause = BackOff.pause(setback, failures: failures, retryAfter: retryAfter, jitter: jitter)
-        return SessionRecord.Pause(pause, failures: failures + 1, setback, now: now)
+        return SessionRecord.Pause(pause, asked: retryAfter, failures: failures + 1, setback, now: now)
     }
 
-    /// A refresh whose answer was lost may be tried again unasked: the nanoseconds until then. Nil when that was done
-    /// `limit` times.
+    /// Nanoseconds until a refresh whose answer was lost may be tried again without a request. Nil after `limit` such
+    /// tries.
     mutating func nextUnaskedRetry(limit: Int, now: Int64) -> Int64? {
         guard unaskedRetries < limit, case .backingOff = refresh else { return nil }
         unaskedRetries += 1
         return backOffLeft(now: now) ?? 0
-    }
-
-    static func seconds(_ nanoseconds: Int64) -> Int {
-        Int(nanoseconds.adding(saturating: second - 1) / second)
     }
 }

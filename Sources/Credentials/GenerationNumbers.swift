@@ -1,6 +1,6 @@
 import Threads
 
-/// Gives the generations of one proxy their numbers, so that they go on when a reload opens another session. Any thread.
+/// Numbers the generations of one proxy, so that they continue when a reload opens another session. Any thread.
 public final class GenerationNumbers: Sendable {
     private struct Last: Sendable {
         var number: Generation = 0
@@ -11,7 +11,7 @@ public final class GenerationNumbers: Sendable {
 
     public init() {}
 
-    /// The number of `token`, nil being none: that of the last one if it is the same, else the next. From 1.
+    /// The number for `token`, or for none if nil: the last one for the same token, otherwise the next. Starts at 1.
     func number(of token: Token?) -> Generation {
         last.with { last in
             if last.number == 0 || last.token != token {

@@ -1,4 +1,4 @@
-/// The response to a request for a credential. Every request gets exactly one.
+/// The answer to a request for a credential. Every request gets exactly one.
 public enum Grant: Equatable, Sendable {
     /// `hasWaited`: for a refresh that brought no other token. The request waits for no other refresh.
     case use(Credential, hasWaited: Bool)
@@ -16,15 +16,15 @@ public enum CredentialFailure: Error, Equatable, Sendable {
     case notRefreshable
     /// The refresh brought the same token again. `retryAfter` is seconds until the next try.
     case unchanged(retryAfter: Int)
-    /// The refresh failed for now. `retryAfter` is seconds until the next try; `isUnreachable` says that the API was
-    /// not even reached.
+    /// The refresh failed for now. `retryAfter` is seconds until the next try; `isUnreachable` says that not even a
+    /// connection was made.
     case unavailable(retryAfter: Int, isUnreachable: Bool)
-    /// The issuer of tokens refuses how it is asked, as the reason says; what is held stays. `retryAfter` is seconds
-    /// until the next try.
+    /// The issuer rejects the form of the refresh, for the given reason; the held tokens are kept. `retryAfter` is
+    /// seconds until the next try.
     case misconfigured(String, retryAfter: Int)
-    /// Refreshing does not cure the rejections of this route, so it is paused. `retryAfter` is seconds.
+    /// Refreshing does not cure the rejections on this route, so it is paused. `retryAfter` is seconds.
     case paused(retryAfter: Int)
-    /// The token that a refresh just brought was rejected too: the rejection is about the request.
+    /// The token that a refresh just brought was rejected too: the cause is the request.
     case refreshDidNotHelp
     /// Nothing was sent, because the session file cannot be written.
     case notWritable(String)

@@ -17,14 +17,14 @@ enum Persistence: Sendable {
     struct Unsaved: Sendable {
         /// Fingerprint of the dead token that the file holds instead; nil if it holds none.
         var replacing: String?
-        /// What an unsaved login took the place of: kept beside the file when this is saved.
+        /// The session that an unsaved login replaced: it is kept beside the file when the login is saved.
         var former: SessionRecord?
-        /// The version of that file, once it was seen.
+        /// The version of that file, if it was read.
         var seen: SessionFile.Version?
         var reason: String
         /// How often saving was tried.
         var tries = 0
-        /// On `CredentialClock.elapsed()`. Identifies the timer too: one that finds another time here is stale.
+        /// On `CredentialClock.elapsed()`. Also identifies the timer: one that finds another time here is stale.
         var nextTry: Int64 = 0
 
         private static let initialDelay: Int64 = 1_000_000_000
@@ -39,7 +39,7 @@ enum Persistence: Sendable {
         }
     }
 
-    /// The version of the file that was seen last; nil if there was none.
+    /// The version of the file that was read last; nil if there was none.
     var version: SessionFile.Version? {
         switch self {
         case .memoryOnly, .absent: nil

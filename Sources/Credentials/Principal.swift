@@ -1,8 +1,8 @@
-/// Whom a token speaks for, as far as is known. Small, because every request carries it.
+/// The principal that a token speaks for, as far as is known. Small, because every request carries one.
 public struct Principal: Equatable, Sendable {
-    /// Hash of the login that the token descends from. It stays through refreshes.
+    /// Hash of the login that the token descends from. Refreshes keep it.
     private let login: UInt64
-    /// Hash of the subject that the token names; zero for none.
+    /// Hash of the token's subject; zero if it has none.
     private let subject: UInt64
 
     public init(lineage: String, subject: String?) {
@@ -10,7 +10,7 @@ public struct Principal: Equatable, Sendable {
         self.subject = subject.map(Token.hash) ?? 0
     }
 
-    /// Whether both are one principal: of one login, or with one subject.
+    /// Whether both are the same principal: the same login, or the same subject.
     public func isSame(as other: Principal) -> Bool {
         login == other.login || subject != 0 && subject == other.subject
     }

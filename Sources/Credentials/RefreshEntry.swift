@@ -4,17 +4,17 @@ public import Support
 public struct RefreshEntry: Sendable, Equatable {
     public enum Outcome: String, Sendable, CaseIterable {
         case refreshed
-        /// The upstream gave the same token again.
+        /// The upstream returned the same token again.
         case unchanged
         /// The upstream refuses to refresh this token, for good.
         case refused
-        /// The issuer refuses how it was asked, which says nothing of the token.
+        /// The issuer rejects the form of the request, which says nothing about the token.
         case misconfigured
         /// The refresh failed for now.
         case unavailable
         /// Nothing was sent.
         case unreachable
-        /// Sent twice, and no usable response came.
+        /// Sent twice without a usable response.
         case lost
         /// This program ended before the response came.
         case interrupted
@@ -26,12 +26,12 @@ public struct RefreshEntry: Sendable, Equatable {
     public var at: Int
     public var cause: RefreshCause
     public var outcome: Outcome
-    /// What went wrong, in words.
+    /// The fault, in words.
     public var detail: String?
     public var milliseconds: Int?
-    /// How many requests waited for it.
+    /// How many requests waited for the refresh.
     public var waiters: Int?
-    /// The status with which the upstream refused.
+    /// The status of the upstream's refusal.
     public var status: Int?
 
     public init(

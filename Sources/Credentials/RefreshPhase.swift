@@ -1,23 +1,24 @@
-/// What is known about refreshing the current token: a machine of its own within `CredentialState`.
+/// The knowledge about refreshing the current token: a machine of its own within `CredentialState`.
 ///
 /// `idle` leads to `inFlight`, and that back, or to `backingOff`, or to `refused`. Pure; moments are nanoseconds of
 /// `CredentialClock.elapsed()`.
 enum RefreshPhase: Equatable, Sendable {
-    /// Nothing speaks against a refresh. Left by `begin`, `adopt`, and by `publish` and `deny` of a denied token.
+    /// Nothing prevents a refresh. Left by `begin`, `adopt`, and by `publish` and `deny` of a denied token.
     case idle
-    /// A refresh is under way, and `end` must follow. `failures` are those before it. A token that is published meanwhile
-    /// does not end it: the session's thread still works. `ledBy` is the route whose rejection led to it.
+    /// A refresh is in flight, and `end` must follow. `failures` is the number of failures before it. Publishing a
+    /// token meanwhile does not end it, because the session's thread is still working. `ledBy` is the route whose
+    /// rejection led to it.
     case inFlight(replacing: Generation, failures: Int, ledBy: UInt64?, Stage)
     /// The last refresh failed for now. Left by `begin`, `endBackOff`, `deny` and by `publish` of another token.
     case backingOff(BackOff)
     /// The upstream refuses to refresh this token. Left by `publish` only, and by `allow`.
     case refused(explanation: String?)
 
-    /// How far a refresh is.
+    /// The progress of a refresh.
     enum Stage: Equatable, Sendable {
-        /// Other machines are asked for their leave: nothing was sent, and the token works as long as it lives.
+        /// The other machines are asked for permission: nothing was sent, and the token works until it expires.
         case asking
-        /// It may have been sent, and the token may be dead.
+        /// The refresh may have been sent, and the token may be dead.
         case spending
     }
 
@@ -27,13 +28,13 @@ enum RefreshPhase: Equatable, Sendable {
 
     var isRefused: Bool { if case .refused = self { true } else { false } }
 
-    /// Why only a login helps, as a sentence; nil when that is not so, or nothing more is known.
+    /// Why only a login helps, as a sentence; nil if other ways remain, or the reason is unknown.
     var explanation: String? { if case .refused(let explanation) = self { explanation } else { nil } }
 
-    /// The route whose rejection led to the refresh under way.
+    /// The route whose rejection led to the refresh in flight.
     var leadingRoute: UInt64? { if case .inFlight(_, _, let route, _) = self { route } else { nil } }
 
-    /// Refreshes in a row that failed: before the one under way, or before now.
+    /// How many refreshes failed in a row: before the one in flight, or until now.
     var failures: Int {
         switch self {
         case .idle, .refused: 0
@@ -42,7 +43,7 @@ enum RefreshPhase: Equatable, Sendable {
         }
     }
 
-    /// Nanoseconds until a refresh that failed may be tried again; nil when none failed, or the time has come.
+    /// Nanoseconds until a failed refresh may be tried again; nil if none failed, or the back-off is over.
     func backOffLeft(now: Int64) -> Int64? {
         guard case .backingOff(let backOff) = self, backOff.until > now else { return nil }
         return backOff.left(now: now)
@@ -50,7 +51,7 @@ enum RefreshPhase: Equatable, Sendable {
 
     // MARK: Events
 
-    /// False, and nothing happens, if one is under way already, or none may be made.
+    /// Returns false, and does nothing, if a refresh is in flight already, or none may be made.
     mutating func begin(replacing generation: Generation, ledBy route: UInt64?, _ stage: Stage) -> Bool {
         switch self {
         case .inFlight, .refused: return false
@@ -60,21 +61,21 @@ enum RefreshPhase: Equatable, Sendable {
         }
     }
 
-    /// The refresh that is under way is about to be sent.
+    /// The refresh in flight is about to be sent.
     mutating func beginSpending() {
         guard case .inFlight(let replacing, let failures, let route, .asking) = self else { return }
         self = .inFlight(replacing: replacing, failures: failures, ledBy: route, .spending)
     }
 
-    /// The refresh that was to replace `replaced` has ended. Gives the failures before it; nil if it was ended by a
-    /// publish, and another has begun since: that one's end is still to come.
+    /// The refresh that was to replace `replaced` has ended. Returns the number of failures before it; nil if a
+    /// publication ended it and another has begun since, whose end is still to come.
     mutating func end(replacing replaced: Generation) -> Int? {
         switch self {
         case .inFlight(replaced, let failures, _, _):
             self = .idle
             return failures
         case .inFlight: return nil
-        // A publish of a denied token ended it.
+        // The publication of a denied token ended it.
         case .idle, .backingOff, .refused: return 0
         }
     }
@@ -83,7 +84,7 @@ enum RefreshPhase: Equatable, Sendable {
     mutating func publish(isDenied: Bool, isSameToken: Bool, explanation: String?) {
         switch self {
         case _ where isDenied:
-            // Even during a flight: it is about to be told the same.
+            // Even during a flight, which is about to learn the same.
             self = .refused(explanation: explanation)
         case .inFlight(let replaced, let failures, let route, let stage):
             self = .inFlight(replacing: replaced, failures: isSameToken ? failures : 0, ledBy: route, stage)
@@ -92,10 +93,11 @@ enum RefreshPhase: Equatable, Sendable {
         }
     }
 
-    /// It failed for now.
+    /// The refresh failed for now.
     mutating func backOff(_ backOff: BackOff) { self = .backingOff(backOff) }
 
-    /// Another process was told to wait, or this one before its end. What is known here counts more.
+    /// Takes over a back-off from the session file, of another process or of this one's predecessor. Knowledge of this
+    /// process takes precedence.
     mutating func adopt(_ backOff: BackOff) {
         if case .idle = self { self = .backingOff(backOff) }
     }
@@ -103,17 +105,17 @@ enum RefreshPhase: Equatable, Sendable {
     /// The upstream refuses to refresh the token.
     mutating func refuse(_ explanation: String) { self = .refused(explanation: explanation) }
 
-    /// The same, as another machine was told. Nothing of a refresh under way, which is told itself.
+    /// The same, learnt from another machine. Ignored during a flight, which learns it by itself.
     mutating func deny(_ explanation: String) {
         if !isInFlight { refuse(explanation) }
     }
 
-    /// What `deny` said holds no longer.
+    /// Revokes `deny`.
     mutating func allow() {
         if isRefused { self = .idle }
     }
 
-    /// The next refresh need not wait, if it is for one of these reasons that it waits.
+    /// The next refresh need not wait, if the current back-off has one of these reasons.
     mutating func endBackOff(where isOver: (BackOff.Setback) -> Bool = { _ in true }) {
         if case .backingOff(let backOff) = self, isOver(backOff.setback) { self = .idle }
     }

@@ -1,26 +1,27 @@
 import Platform
 
-/// The numbers of refreshing.
+/// The parameters of refreshing.
 public struct RefreshPolicy: Sendable, Equatable {
-    /// How long before its expiry a token is refreshed: at most a tenth of its life, or a third where machines share it.
+    /// How long before its expiry a token is refreshed: at most a tenth of its life, or a third if machines share it.
     public var margin: Duration
-    /// How often one request tries a token that is thought dead.
+    /// How often one request tries a token that is considered dead.
     public var trialInterval: Duration
     /// A refresh whose answer was lost is tried once more with the same token.
     public var retriesLost: Bool
-    /// A token is refreshed once in that time, though nobody asks.
+    /// The token is refreshed once in this time, even if no request needs it.
     public var keepAlive: Duration?
-    /// Nil where no other machine has the session.
+    /// Nil if no other machine shares the session.
     public var fleet: Fleet?
 
-    /// What refreshing depends on where machines share a session.
+    /// The parameters that only a shared session has.
     public struct Fleet: Sendable, Equatable {
-        /// After that long a silence a machine takes over what another began.
+        /// After a silence of this length a machine takes over another's refresh.
         public var takeover: Duration
-        /// From 0 to 1, other on each machine: the first refreshes, and the rest have its token before their turn.
+        /// From 0 to 1, and different on each machine: the first one refreshes, and the others get its token before
+        /// their turn.
         public var place: Double
 
-        /// What is left of the token's life when a takeover ends well.
+        /// The remaining life of a token after a takeover that ends well.
         static let reserve = Duration.seconds(15)
 
         public init(takeover: Duration, place: Double) {
@@ -43,8 +44,8 @@ public struct RefreshPolicy: Sendable, Equatable {
         self.fleet = fleet
     }
 
-    /// How many nanoseconds before its end a token is refreshed that lives `life` of them. Zero where it is used to its
-    /// end: one whose life is shorter than what another machine may take to refresh it.
+    /// How many nanoseconds before its end a token with a lifetime of `life` is refreshed. Zero for one that is used to
+    /// its end, because another machine might take longer than its life to refresh it.
     func lead(life: Int64) -> Int64 {
         let asked = max(margin.wholeNanoseconds, 0)
         guard let fleet else { return min(asked, life / 10) }

@@ -1,4 +1,4 @@
-/// Who led to a refresh, in two numbers that mean something to whoever gave them. Costs nothing to say.
+/// The request that led to a refresh, as two numbers with a meaning for the caller. Costs nothing to pass.
 public struct RefreshTrigger: Equatable, Sendable {
     public let high: UInt64
     public let low: UInt64
@@ -9,16 +9,16 @@ public struct RefreshTrigger: Equatable, Sendable {
     }
 }
 
-/// How a refresh went, for those who look on.
+/// The result of a refresh, for observers.
 public struct RefreshReport: Equatable, Sendable {
     public var cause: RefreshCause
     public var outcome: RefreshEntry.Outcome
-    /// Nil when nobody that has a name led to it: a person, or time.
+    /// Nil if no request led to it, but a person or a timer.
     public var trigger: RefreshTrigger?
-    /// How many were answered by it, whoever led to it among them.
+    /// How many callers it answered, including the one that led to it.
     public var waiters: Int
     public var milliseconds: Int
-    /// Of the issuer's answer, if that is why it failed.
+    /// The status of the issuer's answer, if that caused the failure.
     public var status: Int?
     /// It failed because something took too long.
     public var isTimeout: Bool

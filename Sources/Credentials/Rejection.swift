@@ -1,10 +1,11 @@
 /// A request's question for a credential.
 public struct Inquiry: Sendable {
-    /// Hash of the request's method and path. What the upstream says of a token on one route may be about the route.
+    /// Hash of the request's method and path. The upstream's verdict on one route may concern the route rather than the
+    /// token.
     public var route: UInt64
-    /// What the upstream said of an earlier attempt; nil for a first one.
+    /// The upstream's verdict on an earlier attempt; nil for a first one.
     public var rejection: Rejection?
-    /// Who asks, should it lead to a refresh.
+    /// Names the request, in case it leads to a refresh.
     public var trigger: RefreshTrigger?
 
     public init(route: UInt64 = 0, rejection: Rejection? = nil, trigger: RefreshTrigger? = nil) {
@@ -18,12 +19,12 @@ public struct Inquiry: Sendable {
 public struct Rejection: Sendable {
     /// The generation of the token that was rejected.
     public var generation: Generation
-    /// How far, in nanoseconds, the upstream's clock is behind the start of the token's life; nil when that is unknown.
+    /// How far, in nanoseconds, the upstream's clock is behind the start of the token's life; nil if that is unknown.
     public var skew: Int64?
     /// The refresh that brought the token was started for this request.
     public var ledRefresh: Bool
-    /// False when the request has waited for a refresh in vain, or was sent again with what a refresh of this process
-    /// brought: it neither starts nor awaits another.
+    /// False if the request has waited for a refresh in vain, or was replayed with a token that a refresh by this
+    /// process brought: it neither starts nor awaits another.
     public var mayRefresh: Bool
 
     public init(generation: Generation, skew: Int64? = nil, ledRefresh: Bool = false, mayRefresh: Bool = true) {

@@ -1,13 +1,13 @@
 import Platform
 import Threads
 
-/// Keeping step with the file, which other processes and people change too.
+/// Follows changes of the file by other processes and people.
 extension Session {
-    /// How long a login or logout waits for another process's refresh: two tries of half a minute, and a moment.
+    /// How long a login or logout waits for another process's refresh: two tries of half a minute, and a margin.
     private static let changeWaitLimit = Duration.seconds(75)
 
-    /// Looks, on the session's thread, whether another process replaced the file, and adopts its token. One stat(2)
-    /// when nothing changed.
+    /// Checks, on the session's thread, whether another process replaced the file, and adopts its token. One stat(2) if
+    /// nothing changed.
     public func recheckFile() {
         guard let file, update({ shared, _ in shared.queueRecheck() }) else { return }
         _ = thread.execute { [self] in
@@ -25,14 +25,14 @@ extension Session {
         let before = snapshot.persistence.version
         let event = saving.withLock { readAgain(file) }
         let now = snapshot
-        // Without waiting: the caller may hold the lock itself. Whatever is saved next binds it too.
+        // Without waiting, because the caller may hold the lock itself. The next save binds the record, too.
         if now.persistence.version != before { _ = bindNow(now.record, in: file, waitLimit: .zero) }
         guard let event else { return }
         emit(event)
         if case .adopted = event { resumeWaiters() }
     }
 
-    /// Hands what somebody else brought to those who wait for a refresh.
+    /// Gives a token that somebody else brought to those who wait for a refresh.
     func resumeWaiters() {
         let (waiters, credential) = update { shared, _ in (shared.takeWaiters(), shared.machine.credential) }
         for waiter in waiters {
@@ -44,7 +44,7 @@ extension Session {
         }
     }
 
-    /// Nil when nothing changed that matters. `saving` is held.
+    /// Nil if nothing changed that matters. `saving` is held.
     private func readAgain(_ file: SessionFile) -> SessionEvent? {
         let version = file.version()
         guard version != snapshot.persistence.version else { return nil }
@@ -60,13 +60,13 @@ extension Session {
             guard !isOld, publish(loaded.record, .saved(loaded.version), by: .file(change)) else { return nil }
             return .adopted(change, of: .process, generation: generation)
         } catch {
-            // Somebody may be in the middle of writing it: what is in memory is as good as it was.
+            // Another process may be writing the file: the record in memory is as good as before.
             let isNews = update { shared, _ in shared.cannotRead(version, error.description) }
             return isNews ? .fileUnreadable(reason: error.description) : nil
         }
     }
 
-    /// Tries, on the session's thread, whether a change could be saved, and says why not.
+    /// Tests, on the session's thread, whether a change could be saved, and calls `failed` if not.
     public func tryWriting(_ failed: @escaping @Sendable (SessionFileError) -> Void) {
         guard let file else { return }
         _ = thread.execute { if let problem = file.writeProblem() { failed(problem) } }
@@ -74,7 +74,7 @@ extension Session {
 
     // MARK: Saving what could not be saved
 
-    /// The token is in use and not on disk. Says so, and tries again by itself, at growing intervals.
+    /// The token is in use and not on disk. Reports that, and retries by itself at growing intervals.
     func reportUnsaved(_ reason: String) {
         emit(.notSaved(reason: reason))
         guard let file else { return }
@@ -105,7 +105,8 @@ extension Session {
             let version = try file.keeping(unsaved.former, replacedBy: before.record) { () throws(SessionFileError) in
                 try file.save(before.record) { () throws(SessionFileError) in
                     theirs = try file.load()
-                    // Put in by hand, or by a login, meanwhile: memory goes on, and nothing of theirs is overwritten.
+                    // The file has another token meanwhile, by hand or by a login: memory goes on, and nothing is
+                    // overwritten.
                     if let theirs { try refuseForeign(theirs.record, file) }
                     if theirs?.record.spent == unsaved.replacing { theirs = nil }
                     return theirs == nil
@@ -128,22 +129,21 @@ extension Session {
 
     // MARK: Logins and logouts
 
-    /// What becomes of the record.
+    /// What to do with the record after a change.
     enum ChangeVerdict {
         /// There is nothing to change.
         case leave
-        /// It is saved, and what it was before is kept beside the file.
+        /// Save it, and keep the former one beside the file.
         case replace(keeping: SessionRecord?)
-        /// It is that customer's, and stays as it is.
+        /// Leave it: it belongs to that customer.
         case refuse(customer: String)
     }
 
-    /// Changes the record. Gets the wall clock too.
+    /// Changes the record. Receives the wall clock too.
     typealias Change = (inout SessionRecord, Int) -> ChangeVerdict
 
-    /// Changes the record in the file, and what is in use with it. With `keepsUnsaved` a change that cannot be saved
-    /// holds in memory until it can. A file that holds the session of another API is changed with `replacesForeign`
-    /// only.
+    /// Changes the record in the file, and the session with it. With `keepsUnsaved` a change that cannot be saved stays
+    /// in memory until it can. A file with the session of another API is changed only with `replacesForeign`.
     func replace(
         _ wish: SharedWish,
         keepsUnsaved: Bool,
@@ -177,7 +177,7 @@ extension Session {
         }
     }
 
-    /// `name` is that of the change, where machines share the session. `saving` is held.
+    /// `name` identifies the change if machines share the session. `saving` is held.
     func replaceInMemory(because problem: SessionFileError?, _ name: SharedIdentity?, _ change: Change) {
         let before = snapshot
         var changed = before.record
@@ -191,20 +191,21 @@ extension Session {
         publish(changed, persistence, by: .change)
     }
 
-    /// What is in use, or would be if nothing else were in the file; and the file that was read for it.
+    /// The record in use, or the one that would be in use without a foreign file; and the version of the file that was
+    /// read.
     func changing(
         _ file: SessionFile,
         replacesForeign: Bool
     ) throws(SessionFileError) -> (record: SessionRecord, loaded: SessionFile.Loaded?) {
-        // Nothing unreadable is overwritten, not even by what is newer.
+        // An unreadable file is never overwritten, not even by newer data.
         let loaded = try file.load()
         if let loaded, !replacesForeign { try refuseForeign(loaded.record, file) }
         let before = snapshot
         return (before.persistence.unsaved != nil ? before.record : loaded?.record ?? SessionRecord(), loaded)
     }
 
-    /// Where machines share the session, `name` is that of the change, and `there` the session that it takes the place
-    /// of with the others. True if anything was changed. The file's lock is held.
+    /// If machines share the session, `name` identifies the change, and `there` is the session that it replaces on the
+    /// other machines. True if anything was changed. The file's lock is held.
     @discardableResult
     func replace(
         _ file: SessionFile,
@@ -233,7 +234,7 @@ extension Session {
                 publish(changed, .saved(version), by: .change)
                 return true
             }
-            // Else somebody without the lock was quicker: what they wrote counts too.
+            // Otherwise a process without the lock was quicker, and its change counts too.
             guard isSaved else { continue }
             file.removeAnswer()
             return true
@@ -246,16 +247,16 @@ extension Session {
 
     // MARK: Binding
 
-    /// Writes whose the session is into a record that does not say so, and publishes what the file holds then. False,
-    /// with nothing done, if the record is complete, the file is locked for longer than `waitLimit`, or it cannot be
-    /// written: then this process goes on as if it were bound.
+    /// Writes the binding into a record that lacks it, and publishes the file's contents then. Returns false, and does
+    /// nothing, if the record is complete, the file is locked for longer than `waitLimit`, or it cannot be written:
+    /// this process then continues as if the record were bound.
     func bindNow(_ record: SessionRecord, in file: SessionFile, waitLimit: Duration) -> Bool {
         guard let binding, record.lacks(binding), snapshot.persistence.unsaved == nil,
             let handle = (try? file.lock(waitLimit: waitLimit)) ?? nil
         else { return false }
         defer { handle.unlock() }
         return saving.withLock {
-            // Another process may have bound it meanwhile, to another API perhaps.
+            // Another process may have bound it meanwhile, possibly to another API.
             guard let loaded = (try? file.load()) ?? nil else { return false }
             var bound = loaded.record
             let before = snapshot
@@ -279,14 +280,14 @@ extension Session {
     func recover(_ file: SessionFile) {
         let leftover = file.leftover()
         guard leftover != nil || file.hasDraft else { return }
-        // What cannot be read now may be readable later: nothing is thrown away.
+        // A file that cannot be read now may be readable later: nothing is discarded.
         let current: SessionRecord?
         do { current = try file.load()?.record } catch { return }
         defer { file.recoverDraft((try? file.load())?.record) }
         switch leftover {
         case nil: break
         case .record(let record) where record.held != current?.held && record.replaced == current?.spent:
-            // It had the new token, and nobody else has: the old one is dead.
+            // The leftover has the new token, and nobody else does: the old one is dead.
             guard (try? file.completeLeftover()) != nil else { return }
             file.removeAnswer()
             emit(.recovered)
@@ -311,8 +312,9 @@ extension Session {
 }
 
 extension Session.Shared {
-    /// The file is gone, perhaps with its directory or its disk. Forgetting is what `squire logout` is for: the token
-    /// is kept and saved again. Gives when that is tried; nil when there is nothing to save, or it is waiting already.
+    /// The file is gone, possibly with its directory or its disk. That is not a logout (`squire logout` is): the token
+    /// is kept and saved again. Returns when that is tried; nil if there is nothing to save, or it is scheduled
+    /// already.
     mutating func loseFile(now: Instant) -> (nanoseconds: Int64, due: Int64)? {
         switch persistence {
         case .unsaved(var unsaved):
@@ -329,7 +331,7 @@ extension Session.Shared {
         }
     }
 
-    /// Whether `loaded` is what this process could not replace: its token is dead, or another API's.
+    /// Whether `loaded` is the record that this process could not replace: with the dead token, or another API's.
     mutating func recognizes(_ loaded: SessionFile.Loaded, isForeign: Bool) -> Bool {
         guard case .unsaved(var unsaved) = persistence,
             isForeign || unsaved.replacing == loaded.record.spent
@@ -339,10 +341,10 @@ extension Session.Shared {
         return true
     }
 
-    /// The file cannot be used. True when that, or the reason, is new.
+    /// The file cannot be used. True if that, or the reason, is new.
     mutating func cannotRead(_ version: SessionFile.Version?, _ reason: String) -> Bool {
         if case .unsaved(var unsaved) = persistence {
-            // Still unsaved, and for this reason now.
+            // Still unsaved, and now for this reason.
             defer { persistence = .unsaved(unsaved) }
             unsaved.seen = version
             guard unsaved.reason != reason else { return false }
@@ -353,7 +355,7 @@ extension Session.Shared {
         return persistence.problem != reason
     }
 
-    /// The persistence of a change that could not be saved. What the file holds stays what it was before the first such
+    /// The persistence of a change that could not be saved. The file still holds what it held before the first such
     /// change; `former` is a session that the change replaced and that must not be lost.
     func unsaved(
         replacing fingerprint: String?,
@@ -361,7 +363,7 @@ extension Session.Shared {
         _ reason: String
     ) -> Persistence {
         var unsaved = persistence.unsaved ?? .init(seen: persistence.version, reason: reason)
-        // A file that was gone may come back with the token that has died since.
+        // A file that was gone may reappear with the token that has died since.
         unsaved.replacing = unsaved.replacing ?? fingerprint
         unsaved.former = former ?? unsaved.former
         unsaved.reason = reason
@@ -374,7 +376,7 @@ extension Session.Shared {
         persistence = .unsaved(unsaved)
     }
 
-    /// Settles when saving is tried next, in nanoseconds from now and on the clock. Nil when nothing is unsaved.
+    /// Schedules the next try to save, in nanoseconds from now and on the clock. Nil if nothing is unsaved.
     mutating func scheduleSave(now: Instant) -> (nanoseconds: Int64, due: Int64)? {
         guard case .unsaved(var unsaved) = persistence else { return nil }
         let delay = unsaved.schedule(now: now.elapsed)

@@ -1,17 +1,17 @@
-/// Taking in what a login brings.
+/// Taking over the tokens of a login.
 extension Session {
-    /// What was given for something that works once.
+    /// What a one-time secret was exchanged for.
     public enum Gain: Sendable {
         case tokens(TokenSet)
-        /// A refresh token that was sent, and whose answer did not come: it may be good still.
+        /// A refresh token that was sent without an answer: it may still be valid.
         case unanswered(Token, reason: String)
         /// The session stays as it is.
         case nothing
     }
 
-    /// Makes `tokens` the session's, saved first. What cannot be saved is refused, or, with `keepsUnsaved`, used from
-    /// memory until it can. A living session that it replaces is kept beside the file. What it may not replace is
-    /// refused, with nothing changed.
+    /// Makes `tokens` the session's, after saving them. Tokens that cannot be saved are refused or, with
+    /// `keepsUnsaved`, used from memory until they can be. A living session that they replace is kept beside the file.
+    /// If they may not replace it, they are refused, and nothing changes.
     public func adopt(
         _ tokens: TokenSet,
         _ arrival: SessionRecord.Arrival,
@@ -26,9 +26,9 @@ extension Session {
         }
     }
 
-    /// Has `spend` spend something that works once, such as a code, and makes what it is given the session's, as
-    /// `adopt` does. The file is locked meanwhile, and has room for what is to come: nobody can lose it but by ending
-    /// this process. `spend` blocks, and is called once, if it can be saved at all.
+    /// Calls `spend`, which exchanges a one-time secret such as a code, and makes the result the session's, as `adopt`
+    /// does. Meanwhile the file is locked and has room for the result, so only the end of this process can lose it.
+    /// `spend` blocks; it is called once, and only if the result can be saved at all.
     public func adopt(
         _ arrival: SessionRecord.Arrival,
         replacing replaceable: ReplaceableSession,
@@ -37,14 +37,14 @@ extension Session {
     ) {
         change(completion) { [self] in
             take(arrival, keepsUnsaved: false, replacing: replaceable) { [self] () throws(SessionFileError) in
-                // The disk may have become full while the person was busy.
+                // The disk may have filled up while the person was busy.
                 if let file { file.abandon(try file.prepare()) }
                 return spend()
             }
         }
     }
 
-    /// On the session's thread. `gain` is called once, with the file's lock.
+    /// On the session's thread. `gain` is called once, with the file's lock held.
     private func take(
         _ arrival: SessionRecord.Arrival,
         keepsUnsaved: Bool,
@@ -55,7 +55,7 @@ extension Session {
         var replaced: ReplacedSession?
         let result = replace(.login, keepsUnsaved: keepsUnsaved, replacesForeign: replaceable.mayBeForeign) {
             [self] record, _ in
-            // Asked again when somebody was quicker to write the file.
+            // Runs again if somebody else wrote the file first.
             let known = gained ?? Result { () throws(SessionFileError) in try gain() }
             gained = known
             guard case .success(let gain) = known else { return .leave }
@@ -78,7 +78,7 @@ extension Session {
         _ replaced: inout ReplacedSession?
     ) -> ChangeVerdict {
         let now = clock.now.wall
-        // Another source's may be good for that one still.
+        // A session of another source may still be valid for that source.
         let mayLive = mayRefresh(record) || binding.flatMap { record.foreignSource(to: $0) } != nil
         switch gain {
         case .nothing: return .leave

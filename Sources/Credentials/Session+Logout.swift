@@ -1,7 +1,8 @@
-/// Forgetting what a logout ends.
+/// Forgetting the tokens that a logout ends.
 extension Session {
-    /// Forgets the token; the file keeps everything else. With `principal`, only theirs: another login that came
-    /// meanwhile stays. A change that cannot be saved is refused, or, with `keepsUnsaved`, holds in memory until it can.
+    /// Forgets the token; the file keeps everything else. With `principal`, only that principal's: a later login of
+    /// somebody else stays. A change that cannot be saved is refused or, with `keepsUnsaved`, stays in memory until it
+    /// can be.
     public func forget(
         _ principal: Principal? = nil,
         keepsUnsaved: Bool = true,
@@ -18,8 +19,9 @@ extension Session {
         }
     }
 
-    /// Has `end` end what is held at its issuer, and forgets that if it says so. The file is locked meanwhile: a refresh
-    /// in flight is waited for, and none begins, so that nothing outlives the logout. `end` blocks.
+    /// Calls `end`, which ends the held tokens at their issuer, and forgets them if that succeeded. The file is locked
+    /// meanwhile: a refresh in flight is waited for, and none begins, so that nothing outlives the logout. `end`
+    /// blocks.
     public func forget(
         ending end: @escaping @Sendable (HeldTokens) -> Bool,
         completion: @escaping ChangeCompletion
@@ -28,7 +30,7 @@ extension Session {
             var ended: HeldTokens?
             let result = replace(.logout, keepsUnsaved: false) { [self] record, _ in
                 guard !record.isEmpty, foreign(record) == nil else { return .leave }
-                // Asked again when somebody was quicker to write the file.
+                // Runs again if somebody else wrote the file first.
                 if ended != record.held {
                     guard end(record.held) else { return .leave }
                     ended = record.held

@@ -1,14 +1,15 @@
 import Threads
 
-/// The mark of a rejected token, so that every process and command knows.
+/// The mark of a rejected token, which tells every process and command.
 extension Session {
-    /// How long the file's lock may be another's before it is tried again, in nanoseconds.
+    /// How long to wait before trying again while another process holds the file's lock, in nanoseconds.
     private static let markRetryPause: Int64 = 1_000_000_000
 
-    /// How long after a failure to write the mark it is tried again.
+    /// How long to wait after a failure to write the mark, in nanoseconds.
     private static let failedPause: Int64 = 30_000_000_000
 
-    /// Has the mark written, where the file has another: once for what became of a token, never for each request.
+    /// Writes the mark if the file has a different one: once for each change of a token's standing, not for each
+    /// request.
     func writeMark() {
         guard update({ shared, _ in shared.queueMark() }) else { return }
         _ = thread.execute { [self] in saveMark() }
@@ -19,7 +20,7 @@ extension Session {
         if let file, snapshot.persistence.unsaved == nil {
             handle = (try? file.tryLock()) ?? nil
             guard handle != nil else {
-                // Whoever holds it may be about to replace the token, which makes the mark needless.
+                // The holder may be about to replace the token, which makes the mark needless.
                 thread.executeLater(Self.markRetryPause) { [weak self] in self?.saveMark() }
                 return
             }
@@ -33,7 +34,7 @@ extension Session {
             guard let mark = before.machine.unwrittenMark, let token = before.machine.credential?.token else { return }
             var version: SessionFile.Version?
             if let file, handle != nil {
-                // Only information: what cannot be saved is known here all the same.
+                // The mark is only information: if it cannot be saved, this process still knows it.
                 guard let loaded = (try? file.load()) ?? nil, loaded.record.token == token else { return }
                 var record = loaded.record
                 record.rejected = mark
@@ -54,7 +55,7 @@ extension Session {
         announce(former, snapshot.machine.current?.mark)
     }
 
-    /// Says when a token died, and when it lives again.
+    /// Reports when a token died, and when it works again.
     private func announce(_ before: SessionRecord.Rejected?, _ after: SessionRecord.Rejected?) {
         switch (before?.isWhole ?? false, after?.isWhole ?? false) {
         case (false, true): emit(.died(advice: status.advice))

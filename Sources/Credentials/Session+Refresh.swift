@@ -2,27 +2,27 @@ import Platform
 import Support
 import Threads
 
-/// A refresh from its start to its end: who makes it, and what those are told who wait for it. What is done in between
-/// is `+Rotation`.
+/// A refresh from its start to its end: who makes it, and what its waiters are told. The steps in between are in
+/// `+Rotation`.
 extension Session {
-    /// How often a refresh whose response was lost is tried again without being asked: a grace at the upstream does not
-    /// wait for the next request.
+    /// How often a refresh whose response was lost is retried without a request: a grace period at the upstream does
+    /// not wait for the next request.
     private static let maximumUnaskedRetries = 5
 
     /// How a refresh ended.
     enum Ending {
         /// The token of this response is current.
         case refreshed(RefreshResponse)
-        /// Somebody else's token is current.
+        /// A token that somebody else brought is current.
         case adopted
         /// The same token came again.
         case unchanged(RefreshResponse)
-        /// There is nothing to refresh, or the file says that the upstream refuses to.
+        /// There is nothing to refresh, or the file says that the upstream refuses it.
         case loginNeeded
         case failed(Failure, isUnanswered: Bool)
-        /// Nothing was sent: another process was told to wait so many seconds.
-        case paused(seconds: Int)
-        /// Nothing was sent: machines share the session, and what they share it through does not let it happen.
+        /// Nothing was sent: the issuer told another process to wait.
+        case paused(BackOff)
+        /// Nothing was sent: the engine of the shared session did not permit it.
         case withoutEngine(detail: String)
 
         var isUnchanged: Bool { if case .unchanged = self { true } else { false } }
@@ -54,7 +54,7 @@ extension Session {
         }
     }
 
-    /// Makes the refresh that was begun as `flight`, and answers all who wait for it.
+    /// Makes the refresh that `flight` began, and answers everyone who waits for it.
     func startRefresh(_ flight: Flight, _ cause: RefreshCause) {
         let work: @Sendable () -> Void = { [weak self] in
             guard let self else { return }
@@ -63,7 +63,7 @@ extension Session {
             end(flight, cause, DescriptorReserve.shared.lend { refresh(flight, cause) }, begun: begun)
         }
         if flight.pause > 0 {
-            // Dropped by `end`, which answers the waiters.
+            // If `finish` drops it, `end` answers the waiters.
             thread.executeLater(flight.pause, work)
         } else if !thread.execute(work) {
             for waiter in update({ shared, _ in shared.takeWaiters() }) { waiter.fail(.shuttingDown) }
@@ -72,7 +72,7 @@ extension Session {
 
     // MARK: The end
 
-    /// One event: the flight ends, and those who waited are taken out, with what they are told.
+    /// One event: the flight ends, and its waiters are taken out together with their answer.
     private func end(_ flight: Flight, _ cause: RefreshCause, _ ending: Ending, begun: Int64) {
         let (failure, waiters, credential, state, moment) = update { shared, now in
             let failure = shared.machine.endRefresh(
@@ -118,7 +118,7 @@ extension Session {
             case (.undecided(let inquiry, let deliver), _, _):
                 self.credential(for: inquiry, deliver: deliver)
             case (.request(let inquiry, let deliver), let failure?, _) where inquiry.rejection == nil:
-                // A refresh ahead of expiry failed: the token works as long as it lives.
+                // A refresh ahead of expiry failed, but the token works until it expires.
                 let credential = state.remaining(for: inquiry.route, now: moment)
                 deliver(credential.map { .use($0, hasWaited: true) } ?? .failed(failure))
             case (.response(let deliver), _?, let credential?) where ending.isUnchanged:
@@ -134,7 +134,7 @@ extension Session {
         }
     }
 
-    /// Hands a new credential to a waiter.
+    /// Gives a new credential to a waiter.
     func resume(
         _ waiter: Waiter,
         with credential: Credential,
@@ -143,7 +143,7 @@ extension Session {
     ) {
         switch waiter {
         case .request(let inquiry, let deliver) where inquiry.rejection?.generation == credential.generation:
-            // It was used, and rejected, as soon as it was there: this one waits for the next.
+            // The credential was used and rejected at once: this waiter needs the next one.
             self.credential(for: inquiry, deliver: deliver)
         case .undecided(let inquiry, let deliver):
             self.credential(for: inquiry, deliver: deliver)
@@ -161,7 +161,7 @@ extension Session {
         case .failed(let failed, _) where failed.outcome == .refused: .denied(explanation: failed.reason)
         case .failed(let failed, _):
             .failed(setback(failed.outcome, failed.reason), retryAfter: failed.retryAfter, jitter: jitter)
-        case .paused(let seconds): .failed(.unavailable, retryAfter: seconds, jitter: 0)
+        case .paused(let backOff): .paused(backOff)
         case .withoutEngine: .failed(.engine, retryAfter: nil, jitter: jitter)
         }
     }
@@ -174,7 +174,7 @@ extension Session {
         }
     }
 
-    /// What the state made of the ending, and what the waiters are told; nil when they get the current token.
+    /// The failure as the state sees it, and as the waiters are told; nil if they get the current token.
     private static func failure(
         of ending: Ending,
         _ state: CredentialFailure?,
@@ -191,8 +191,8 @@ extension Session {
         return (state, state)
     }
 
-    /// The response to a refresh: the API's own, where the source gives it.
-    static func response(_ token: Token, _ reply: RefreshReply?) -> RefreshResponse {
+    /// The response to a refresh: the API's own, if the source provides it.
+    static func response(_ token: Token, _ reply: IssuerResponse?) -> RefreshResponse {
         guard let reply else { return response(with: token) }
         return RefreshResponse(token: token, body: reply.body, contentType: reply.contentType)
     }
@@ -213,7 +213,8 @@ extension Session {
         return RefreshResponse(token: token, body: body.octets(), contentType: "application/json")
     }
 
-    /// A response was lost, and the second try brought nothing certain: the upstream's grace, if it has one, runs.
+    /// A response was lost, and the second try was inconclusive: a grace period at the upstream, if there is one, is
+    /// running.
     private func scheduleRetry(_ flight: Flight, _ cause: RefreshCause) {
         let pause = update { shared, now in
             shared.machine.nextUnaskedRetry(limit: Self.maximumUnaskedRetries, now: now.elapsed)

@@ -1,40 +1,40 @@
 import Platform
 import Support
 
-/// One rotation: on the session's thread, under the file's lock. Nothing is sent before its result can be saved, and
+/// One rotation, on the session's thread, under the file's lock. Nothing is sent before its result can be saved, and
 /// nothing is used before it is saved.
 extension Session {
-    /// How long another process may hold the file's lock before those who wait here are told to come again: it may have
-    /// been stopped.
+    /// How long another process may hold the file's lock before the waiters here are told to retry: it may have been
+    /// stopped.
     private static let lockWaitLimit = Duration.seconds(15)
 
-    /// A refresh in the making.
+    /// A refresh in progress.
     struct Rotation {
-        /// What it spends, or is to replace.
+        /// The tokens that it spends or replaces.
         let old: HeldTokens
         let cause: RefreshCause
         let begun: Instant
-        /// Of the pause that follows if it fails: see `BackOff.pause`.
+        /// The jitter of the pause if it fails: see `BackOff.pause`.
         let jitter: Double
-        /// The record that the result is put into.
+        /// The record that receives the result.
         var base: SessionRecord
-        /// Where it is saved; nil without a file.
+        /// Where the result is saved; nil without a file.
         var target: (file: SessionFile, replacement: SessionFile.Replacement)?
-        /// The name of what it brings, where machines share the session.
+        /// The identity of the result, if machines share the session.
         var identity: SharedIdentity?
 
-        /// No answer came: what was spent may have been rotated.
+        /// No answer came: the spent tokens may have been rotated.
         mutating func noteLost(_ reason: String) {
             base.unanswered = .init(at: begun.wall, reason: reason)
         }
     }
 
-    /// What came of asking the issuer.
+    /// The result of asking the issuer.
     enum Came {
-        case tokens(TokenSet, RefreshReply?)
-        /// What was held has been spent, and of what came for it only the refresh token can be used.
+        case tokens(TokenSet, IssuerResponse?)
+        /// The held tokens were spent, and only a refresh token of the answer can be used.
         case refreshToken(Token, expiresIn: Int?, reason: String)
-        case same(expiresIn: Int?, RefreshReply?)
+        case same(expiresIn: Int?, IssuerResponse?)
         case failure(Failure)
 
         var hasTokens: Bool {
@@ -45,13 +45,14 @@ extension Session {
         }
     }
 
-    /// Adopt what a sibling saved; make sure that the result can be saved; only then send; save; publish.
+    /// Adopts what a sibling process saved; makes sure that the result can be saved; only then sends, saves and
+    /// publishes.
     func refresh(_ flight: Flight, _ cause: RefreshCause) -> Ending {
         let before = snapshot
         guard let source, before.machine.canRefresh else { return .loginNeeded }
-        // Another token came before this began.
+        // Another token came before this refresh began.
         if before.machine.generation != flight.replacing { return .adopted }
-        // What another API's record holds is not touched.
+        // Another API's record is not touched.
         let old = before.isForeign ? HeldTokens() : before.record.held
         var rotation = Rotation(old: old, cause: cause, begun: clock.now, jitter: flight.jitter, base: before.record)
         guard let file else { return rotate(rotation, source) }
@@ -62,7 +63,7 @@ extension Session {
             }
             guard let handle = try file.lock(waitLimit: Self.lockWaitLimit, isOver: isOver) else {
                 if try isReplaced(old, in: file) { return adoptFile() }
-                // What is minted needs nobody's leave.
+                // A minting source needs nobody's permission.
                 guard source.spends else { return rotate(rotation, source) }
                 let reason = "another process has held the lock of the session file for \(Self.lockWaitLimit)"
                 return failed(rotation, Failure(.unavailable, reason))
@@ -77,7 +78,7 @@ extension Session {
                 let isForeign = foreign(loaded.record) != nil
                 if !isForeign { rotation.base = loaded.record }
                 if !isForeign, let pause = othersPause(loaded, before: current) { return pause }
-                // Where machines share the session, what they know of it counts, not what this file says.
+                // If machines share the session, their knowledge counts, not this file's.
                 if sharing != nil { rotation.base.isRefreshDenied = false }
                 if source.spends, isForeign || !mayRefresh(loaded.record) || rotation.base.isRefreshDenied {
                     // Another process was told so already, or gave the session to another API.
@@ -96,30 +97,31 @@ extension Session {
             }
             return rotate(rotation, source)
         } catch {
-            // What is minted can be minted again: the file is a convenience.
+            // A minting source can mint again: the file is only a cache.
             guard source.spends else { return rotate(rotation, source) }
             return failed(rotation, Failure(.notWritable, error.description))
         }
     }
 
-    /// The end of a refresh that another process was told to wait with, meanwhile; nil when none was. Where machines
-    /// share the session, one that was not told may have refreshed it since.
+    /// The ending for a refresh that another process was told to delay, meanwhile; nil if none was. If machines share
+    /// the session, one that was not told may have refreshed it since.
     private func othersPause(_ loaded: SessionFile.Loaded, before known: Shared) -> Ending? {
-        guard sharing == nil, loaded.version != known.persistence.version, let pause = loaded.record.pause,
-            let left = pause.left(at: clock.now.wall), left > 0
+        let now = clock.now
+        guard sharing == nil, loaded.version != known.persistence.version,
+            let backOff = BackOff(loaded.record.pause, now: now), backOff.left(now: now.elapsed) > 0
         else { return nil }
         recheckNow()
-        return .paused(seconds: left)
+        return .paused(backOff)
     }
 
-    /// Whether the file holds something else than what is to be refreshed, or the dead one that could not be replaced:
-    /// another process, or a person, was here.
+    /// Whether the file differs from what is to be refreshed and from the dead token that could not be replaced:
+    /// another process, or a person, has changed it.
     func isReplaced(_ old: HeldTokens, in file: SessionFile) throws(SessionFileError) -> Bool {
         guard let loaded = try file.load(), foreign(loaded.record) == nil, loaded.record.held != old else {
             return false
         }
         let known = snapshot
-        // What this process wrote or read last, and what it holds since could not be saved: that is nobody else's news.
+        // This process wrote or read the file last, and could not save what it holds since: nobody else changed it.
         if loaded.version == known.persistence.version, loaded.record.held != known.record.held { return false }
         guard let unsaved = known.persistence.unsaved else { return true }
         return unsaved.replacing != loaded.record.spent
@@ -148,7 +150,7 @@ extension Session {
         return conclude(rotation, came, source)
     }
 
-    /// Reads an answer, and notes in the record of the rotation if what was spent may have been rotated by it.
+    /// Interprets an answer, and records in the rotation whether it may have rotated the spent tokens.
     func read(_ outcome: TokenOutcome, _ rotation: inout Rotation, _ source: any TokenSource) -> Came {
         switch outcome {
         case .obtained(let tokens, let reply):
@@ -175,7 +177,7 @@ extension Session {
         }
     }
 
-    /// Saves what came, and makes it current.
+    /// Saves the result, and makes it current.
     func conclude(_ rotation: Rotation, _ came: Came, _ source: any TokenSource) -> Ending {
         switch came {
         case .tokens(let tokens, let reply): succeeded(rotation, tokens, reply, source)
@@ -191,19 +193,19 @@ extension Session {
         guard let lost = rotation.base.unanswered else {
             return "The API refused to refresh the token (\(reason)) at \(UTCTime.text(clock.now.wall))."
         }
-        return "\(Self.story(lost)), and the API has refused the token since (\(reason))."
+        return "\(Self.loss(lost)), and the API has refused the token since (\(reason))."
     }
 
-    /// The same, where a token is never sent again whose answer was lost.
+    /// The explanation if a token whose answer was lost must never be sent again.
     static func notRetried(_ lost: SessionRecord.Unanswered) -> String {
-        "\(story(lost)), and session.retry-lost is never."
+        "\(loss(lost)), and session.retry-lost is never."
     }
 
-    private static func story(_ lost: SessionRecord.Unanswered) -> String {
+    private static func loss(_ lost: SessionRecord.Unanswered) -> String {
         "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason))"
     }
 
-    /// Keeps a response that cannot be read for a person. Gives the reason, with where it is.
+    /// Keeps an unreadable response for a person. Returns the reason, including its location.
     func keep(_ response: [UInt8]?, of rotation: Rotation, _ reason: String) -> String {
         guard let response, !response.isEmpty, let file = rotation.target?.file, file.keepAnswer(response) else {
             return reason

@@ -2,11 +2,10 @@ import Platform
 import Support
 import Threads
 
-/// What is saved of a rotation, and made current: the end of each that was asked for. On the session's thread, under the
-/// file's lock.
+/// Saves and publishes the result of a rotation, at the end of each one that asked the issuer. On the session's thread,
+/// under the file's lock.
 extension Session {
-    /// What was held has been spent, and of what came for it only the refresh token can be used: that is saved as
-    /// whatever else is spent next.
+    /// The held tokens were spent, and only a refresh token of the answer can be used: it is saved, to be spent next.
     func spentInVain(
         _ rotation: Rotation,
         _ refreshToken: Token,
@@ -24,7 +23,7 @@ extension Session {
     func succeeded(
         _ rotation: Rotation,
         _ tokens: TokenSet,
-        _ reply: RefreshReply?,
+        _ reply: IssuerResponse?,
         _ source: any TokenSource
     ) -> Ending {
         var record = rotation.base
@@ -43,20 +42,20 @@ extension Session {
         return isSame ? .unchanged(response) : .refreshed(response)
     }
 
-    /// Takes over what the response says of the same token's life. A failure to save that loses nothing.
-    func unchanged(_ rotation: Rotation, expiresIn: Int?, _ reply: RefreshReply?) -> Ending {
+    /// Takes over what the response says about the same token's life. A failure to save that loses nothing.
+    func unchanged(_ rotation: Rotation, expiresIn: Int?, _ reply: IssuerResponse?) -> Ending {
         var record = rotation.base
         record.renew(lifetime: expiresIn, now: clock.now.wall)
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
         record.record(entry(rotation, .unchanged, detail: "the API gave the same token again"))
         saving.withLock { keep(record, rotation) }
-        // Without a token there is none that could be the same.
+        // Without a token, the issuer cannot have returned the same one.
         guard let token = rotation.old.accessToken else { return .loginNeeded }
         return .unchanged(Self.response(token, reply))
     }
 
-    /// Makes a minted token current. The file is a cache: what cannot be saved is minted again. One that cannot be read,
-    /// or is not this session's, stays as it is. `saving` is held.
+    /// Makes a minted token current. The file is a cache: a token that cannot be saved is minted again. A file that
+    /// cannot be read, or belongs to another session, stays as it is. `saving` is held.
     private func cache(_ record: SessionRecord, _ cause: RefreshCause) {
         var persistence = snapshot.persistence
         if let file {
@@ -70,8 +69,8 @@ extension Session {
         publish(record, persistence, by: .refresh(cause))
     }
 
-    /// Saves a new token, and makes it current, saved or not: the old one is dead. False when somebody put another
-    /// token in meanwhile, by hand, and means it. `saving` is held.
+    /// Saves a new token, and makes it current whether or not that succeeded, because the old one is dead. False if
+    /// somebody has deliberately put another token in by hand meanwhile. `saving` is held.
     private func save(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
         guard let (file, replacement) = rotation.target else {
             publish(record, .memoryOnly, by: .refresh(rotation.cause))
@@ -83,7 +82,7 @@ extension Session {
                 try commit(record, file, replacement) { () throws(SessionFileError) in
                     guard try isReplaced(rotation.old, in: file) else { return true }
                     guard rotation.identity != nil else { return false }
-                    // The machines' session stands, as it does when one joins that has another.
+                    // The machines' session takes precedence, as when a machine with another session joins.
                     if let theirs = try file.load()?.record { try file.keepBeforeShared(theirs) }
                     return true
                 }
@@ -92,21 +91,21 @@ extension Session {
             publish(record, .saved(version), by: .refresh(rotation.cause))
             file.removeAnswer()
         } catch {
-            // Keep working with the new one, and say so loudly.
+            // Continue with the new token, and report the failure loudly.
             let persistence = snapshot.unsaved(replacing: rotation.old.spent?.fingerprint, error.description)
             publish(record, persistence, by: .refresh(rotation.cause))
         }
         return true
     }
 
-    /// Calls `save`, and says so if it could not be saved.
+    /// Calls `save`, and reports a failure to save.
     func saveOrReport(_ record: SessionRecord, _ rotation: Rotation) -> Bool {
         guard saving.withLock({ save(record, rotation) }) else { return false }
         if let unsaved = snapshot.persistence.unsaved { reportUnsaved(unsaved.reason) }
         return true
     }
 
-    /// Once more when it fails, as a new file: one that could not be synchronized must not be trusted.
+    /// Tries once more on failure, with a new file: one that could not be synchronized must not be trusted.
     private func commit(
         _ record: SessionRecord,
         _ file: SessionFile,
@@ -144,7 +143,7 @@ extension Session {
         )
     }
 
-    /// Saves what is only information: a failure to do so changes nothing. `saving` is held.
+    /// Saves information that nothing depends on: failures are ignored. `saving` is held.
     private func keep(_ record: SessionRecord, _ rotation: Rotation) {
         var version: SessionFile.Version?
         if let (file, replacement) = rotation.target {
@@ -156,14 +155,15 @@ extension Session {
             }
             version = saved ?? nil
         } else if let file, source?.spends == false {
-            // Only beside the token that it is about, or where there is none: another process is to know of that, too.
+            // Only beside the token that it is about, or where there is no token: other processes should know that,
+            // too.
             let saved = try? file.save(record) { () throws(SessionFileError) in
                 guard let loaded = try file.load() else { return rotation.old.spent == nil }
                 return loaded.record.held == rotation.old && foreign(loaded.record) == nil
             }
             version = saved ?? nil
         }
-        // Somebody may have put another token in, which this says nothing about.
+        // Somebody may have put another token in, which this does not concern.
         let now = snapshot
         guard now.isForeign || now.record.held == rotation.old else { return }
         publish(record, version.map(Persistence.saved) ?? now.persistence, by: .refresh(rotation.cause))

@@ -1,20 +1,20 @@
 import Platform
 import Support
 
-/// What the session's threads share. One value behind one lock: see `Session.update`.
+/// The state that the session's threads share: one value behind one lock. See `Session.update`.
 extension Session {
     struct Shared: Sendable {
         var machine: CredentialState
-        /// What the file holds, or would if it could be written.
+        /// The record that the file contains, or would contain if it could be written.
         var record = SessionRecord()
         /// The record is another API's or another source's.
         var isForeign = false
         var persistence: Persistence
         var waiters: [Waiter] = []
         private var lifecycle = Lifecycle.open(watch: nil)
-        /// Requests that waited for a refresh which another one started.
+        /// How many requests waited for a refresh that another one started.
         private(set) var coalesced = 0
-        /// A look at the file is queued: another one would find nothing more.
+        /// A check of the file is queued: another would find nothing more.
         private var isRecheckQueued = false
         /// Writing the mark is queued.
         private var isMarkQueued = false
@@ -30,15 +30,15 @@ extension Session {
 
     enum Lifecycle: Sendable {
         case open(watch: SessionFileWatch?)
-        /// Takes no more work.
+        /// No more work is accepted.
         case closed
     }
 
-    /// Somebody who waits for the refresh in flight. Answered exactly once: whoever takes it out of `Shared.waiters`
+    /// A caller that waits for the refresh in flight. Answered exactly once: whoever takes it out of `Shared.waiters`
     /// answers it.
     enum Waiter: Sendable {
         case request(Inquiry, Completion)
-        /// A request that waits for what becomes of the one that led to a refresh.
+        /// A request that waits for the outcome of the one that led to a refresh.
         case undecided(Inquiry, Completion)
         case response(RefreshCompletion)
 
@@ -50,23 +50,23 @@ extension Session {
         }
     }
 
-    /// A refresh that `CredentialState.beginRefresh` announced, and that must be made.
+    /// A refresh that `CredentialState.beginRefresh` began, and that must be made.
     struct Flight: Sendable {
         let replacing: Generation
-        /// Nanoseconds to wait before.
+        /// Nanoseconds to wait first.
         var pause: Int64 = 0
         var trigger: RefreshTrigger?
-        /// Of the pause that follows if it fails: see `BackOff.pause`.
+        /// The jitter of the pause if it fails: see `BackOff.pause`.
         let jitter = Double.random(in: 0..<1)
     }
 
     enum Answer: Sendable {
         case granted(Grant)
-        /// The flight is one that the caller must start; the request does not wait for it.
+        /// The caller must start this flight; the request does not wait for it.
         case starts(Flight, Credential)
-        /// The request is among the waiters. The flight is one that the caller must start.
+        /// The request was added to the waiters. The caller must start the flight, if there is one.
         case waits(Flight?)
-        /// The request is among the waiters, until `settleLead`.
+        /// The request was added to the waiters, until `settleLead`.
         case awaitsLead
     }
 
@@ -81,14 +81,14 @@ extension Session.Shared {
 
     private var isClosed: Bool { if case .closed = lifecycle { true } else { false } }
 
-    /// Gives the watch that is to be stopped.
+    /// Returns the watch that has to be stopped.
     mutating func close() -> SessionFileWatch? {
         defer { lifecycle = .closed }
         if case .open(let watch) = lifecycle { return watch }
         return nil
     }
 
-    /// Keeps `watch` for `close`, or gives it back when there is one already or the session is closed.
+    /// Keeps `watch` for `close`, or returns it if there is one already or the session is closed.
     mutating func adopt(_ watch: SessionFileWatch) -> SessionFileWatch? {
         guard case .open(nil) = lifecycle else { return watch }
         lifecycle = .open(watch: watch)
@@ -144,7 +144,7 @@ extension Session.Shared {
 
     private var isCrowded: Bool { waiters.count >= Self.maximumWaiters }
 
-    /// Adds a waiter. Begins a refresh, for the caller to make, unless `pause` is nil or one is in flight already.
+    /// Adds a waiter. Begins a refresh for the caller to make, unless `pause` is nil or one is in flight already.
     private mutating func wait(
         _ waiter: Session.Waiter,
         startsAfter pause: Int64?,
@@ -160,7 +160,7 @@ extension Session.Shared {
         return Session.Flight(replacing: replacing, pause: pause, trigger: trigger)
     }
 
-    /// The requests that waited for the one that led, once that is back, or has taken too long.
+    /// Takes out the requests that waited for the leading one, if that is back or has taken too long.
     mutating func takeUndecided(now: Int64) -> [(Inquiry, Session.Completion)] {
         guard !machine.awaitsLead(now: now) else { return [] }
         var taken: [(Inquiry, Session.Completion)] = []
@@ -179,7 +179,7 @@ extension Session.Shared {
 
     // MARK: The file
 
-    /// False when a look at the file is queued already.
+    /// False if a check of the file is queued already.
     mutating func queueRecheck() -> Bool {
         defer { isRecheckQueued = true }
         return !isRecheckQueued && !isClosed
@@ -189,7 +189,7 @@ extension Session.Shared {
         isRecheckQueued = false
     }
 
-    /// True when the file should have another mark of the token, and nobody is about to write it.
+    /// True if the file should have a different mark for the token, and no write is queued yet.
     mutating func queueMark() -> Bool {
         guard !isMarkQueued, !isClosed, machine.unwrittenMark != nil else { return false }
         isMarkQueued = true

@@ -1,6 +1,6 @@
 import Platform
 
-/// A refresh of a session that machines share: each step is taken when the protocol asks for it.
+/// A refresh of a shared session: the protocol asks for each step.
 extension Session {
     /// The file's lock is held.
     func rotate(
@@ -25,9 +25,9 @@ extension Session {
         private let source: any TokenSource
         private let file: SessionFile
         private var rotation: Rotation
-        /// Nil as long as nobody was asked.
+        /// Nil until the issuer was asked.
         private var came: Came?
-        /// What has been saved.
+        /// The result, once it is saved.
         private(set) var ending: Ending?
 
         init(_ session: Session, _ rotation: Rotation, _ source: any TokenSource, _ file: SessionFile) {
@@ -58,7 +58,7 @@ extension Session {
             switch doubt {
             case .none: break
             case .unanswered(let lost): rotation.base.unanswered = rotation.base.unanswered ?? lost
-            // Who died may have died before it sent anything: where a second try is allowed, there is nothing to say.
+            // A machine that died may have sent nothing. If a second try is allowed, there is nothing to record.
             case .takenOver(let by): if !retriesLost { rotation.noteLost("\(by) claimed it and fell silent") }
             }
             if let lost = rotation.base.unanswered, !retriesLost {
@@ -93,7 +93,7 @@ extension Session {
             _ = session.carryOut(.forget(identity), isLocked: true)
         }
 
-        /// How the refresh ended that brought no token.
+        /// The ending of a refresh that brought no token.
         func end(_ failure: SharedFailure) -> Ending {
             switch (came, failure) {
             case (let came?, _) where !came.hasTokens: return session.conclude(takenRotation(), came, source)
@@ -108,13 +108,13 @@ extension Session {
             }
         }
 
-        /// The rotation, for what makes its journal the session file.
+        /// The rotation, for turning its journal into the session file.
         private func takenRotation() -> Rotation {
             defer { rotation.target = nil }
             return rotation
         }
 
-        /// Removes a journal of what was not sent.
+        /// Removes the journal of a refresh that was not sent.
         func clear() {
             if let (file, replacement) = rotation.target { file.abandon(replacement) }
             rotation.target = nil
@@ -123,7 +123,7 @@ extension Session {
 }
 
 extension SharedFailure {
-    /// What happened, without a full stop.
+    /// A description without a full stop.
     public var words: String {
         switch self {
         case .unreachable(let reason): "what the machines share the session through cannot be asked: \(reason)"

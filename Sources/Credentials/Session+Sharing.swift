@@ -1,17 +1,18 @@
 import Platform
 import Threads
 
-/// The session's side of what machines share it through.
+/// The session's side of sharing it with other machines.
 extension Session: SharedSide {
-    /// How long what another machine did waits for the file's lock: another process here heard of it too.
+    /// How long a deed of another machine waits for the file's lock: another process here learns of it, too.
     private static let deedWaitLimit = Duration.seconds(2)
 
-    /// Keeps the session in step with the other machines, for programs that keep running. Nothing where none has it.
+    /// Keeps the session in step with the other machines, for long-running programs. Does nothing if no machine shares
+    /// it.
     public func share() {
         sharing?.begin()
     }
 
-    /// Takes over what the other machines have, once, for a command beside which no Squire runs. `done` is called when
+    /// Takes over the other machines' session once, for a command without a running Squire beside it. Calls `done` when
     /// that is in use, or the others cannot be asked.
     public func look(_ done: @escaping @Sendable () -> Void) {
         let isTaken = thread.execute { [self] in
@@ -23,14 +24,14 @@ extension Session: SharedSide {
 
     /// On the session's thread.
     func lookNow() {
-        // Whoever holds the lock is about to write what this would find.
+        // The holder of the lock is about to write what this would find.
         guard let sharing, let file, let handle = (try? file.tryLock()) ?? nil else { return }
         defer { handle.unlock() }
         recheckNow()
         _ = sharing.change(.look, from: snapshot.isForeign ? SessionRecord() : snapshot.record, LookSteps())
     }
 
-    /// Of a change that only takes over.
+    /// The steps of a change that only takes over.
     private final class LookSteps: SharedSteps {
         func prepare() -> Bool { false }
         func send(after doubt: SharedDoubt) -> SharedSending { .nothing(nil) }
@@ -38,7 +39,7 @@ extension Session: SharedSide {
         func forget(as identity: SharedIdentity) {}
     }
 
-    /// Where machines share the session; nil where they do not.
+    /// The place where machines share the session; nil if they do not.
     var place: String? { binding?.sharedPlace }
 
     public func execute(_ work: @escaping @Sendable () -> Void) -> Bool { thread.execute(work) }
@@ -67,7 +68,7 @@ extension Session: SharedSide {
         return snapshot.persistence.unsaved == nil ? .inFile : .inMemory
     }
 
-    /// Only a login helps, unless another machine has a successor. The file says so to commands that look.
+    /// Only a login helps, unless another machine has a successor. The file tells commands that look.
     private func deny(_ identity: SharedIdentity, isLocked: Bool) {
         let isOurs = update { shared, _ in
             guard shared.record.localHolding(in: place) == .shared(.tokens(identity)) else { return false }
@@ -86,7 +87,7 @@ extension Session: SharedSide {
         mark(identity, isLocked: isLocked) { $0.isRefreshDenied = false }
     }
 
-    /// Only information: what cannot be saved is known here all the same.
+    /// The mark is only information: if it cannot be saved, this process still knows it.
     private func mark(_ identity: SharedIdentity, isLocked: Bool, _ change: (inout SessionRecord) -> Void) {
         guard let file, snapshot.persistence.unsaved == nil else { return }
         locking(file, isLocked: isLocked, waitLimit: .zero) {
@@ -103,7 +104,7 @@ extension Session: SharedSide {
         }
     }
 
-    /// Does `work` with the file's lock and `saving`; nil if the lock cannot be had within `waitLimit`.
+    /// Runs `work` with the file's lock and `saving` held; nil if the lock is not available within `waitLimit`.
     @discardableResult
     private func locking<Result>(
         _ file: SessionFile,
@@ -117,7 +118,7 @@ extension Session: SharedSide {
         return saving.withLock(work)
     }
 
-    /// What the file holds, if that is the tokens of that name.
+    /// The file's contents, if those are the tokens with that identity.
     private func load(_ identity: SharedIdentity, from file: SessionFile) -> SessionFile.Loaded? {
         guard let loaded = (try? file.load()) ?? nil,
             loaded.record.localHolding(in: place) == .shared(.tokens(identity))
@@ -125,7 +126,7 @@ extension Session: SharedSide {
         return loaded
     }
 
-    /// Makes what another machine did current here: saved first, in use whether or not that worked.
+    /// Makes another machine's deed current here: it is saved first, and takes effect whether or not that succeeded.
     private func take(_ identity: SharedIdentity, isLocked: Bool, _ change: (inout SessionRecord) -> Void) {
         guard let file else { return }
         let lock = Result { () throws(SessionFileError) in
@@ -151,18 +152,18 @@ extension Session: SharedSide {
                 publish(record, persistence, by: .machine(AdoptedChange(from: before.record, to: record)))
             }
         }
-        // Else another process of this machine heard of it first, and this one by the file.
+        // Otherwise another process of this machine learnt of it first, and this one from the file.
         if before.record.localHolding(in: place).identity != identity {
             let change = AdoptedChange(from: before.record, to: snapshot.record)
             emit(.adopted(change, of: .machine, generation: generation))
         }
         if case .beforeShared = kept { emit(.keptBeforeShared(path: file.beforeSharedPath)) }
         if let problem { reportUnsaved(problem) }
-        // Those who wait for a refresh of this process are answered by its end.
+        // The end of a refresh by this process answers its waiters.
         if !isLocked { resumeWaiters() }
     }
 
-    /// Gives what became of what was there. `saving` and the file's lock are held.
+    /// Returns what happened to the former record. `saving` and the file's lock are held.
     private func save(
         _ identity: SharedIdentity,
         in file: SessionFile,
@@ -185,7 +186,7 @@ extension Session: SharedSide {
             let version = try file.keeping(kept.previous, replacedBy: changed) { () throws(SessionFileError) in
                 try file.save(changed, mayReplace: { file.version() == loaded?.version })
             }
-            // Else somebody without the lock was quicker: theirs counts as what was there.
+            // Otherwise a process without the lock was quicker: its record counts as the former one.
             guard let version else { continue }
             publish(changed, .saved(version), by: .machine(AdoptedChange(from: snapshot.record, to: changed)))
             file.removeAnswer()
@@ -193,7 +194,7 @@ extension Session: SharedSide {
         }
     }
 
-    /// What becomes of the login that another machine's takes the place of.
+    /// What happens to a login that another machine's replaces.
     private enum Kept {
         case nothing
         /// It is to be kept as the previous one.
@@ -207,7 +208,7 @@ extension Session: SharedSide {
         }
     }
 
-    /// Keeps a login that was this machine's own beside the file.
+    /// Keeps this machine's own login beside the file.
     private func keep(
         _ former: SessionRecord,
         replacedBy new: SessionRecord,
@@ -220,7 +221,7 @@ extension Session: SharedSide {
         return .beforeShared
     }
 
-    /// What was this machine's own becomes the session of all.
+    /// Turns this machine's own session into the shared one.
     private func enrol(_ identity: SharedIdentity, isLocked: Bool) -> SharedSaving {
         guard let file else { return .nothing }
         return locking(file, isLocked: isLocked) {
@@ -234,7 +235,7 @@ extension Session: SharedSide {
                 try file.save(record, mayReplace: { file.version() == loaded.version })
             }
             guard case .success(let version) = saved else { return .noRoom }
-            // Somebody without the lock was quicker.
+            // A process without the lock was quicker.
             guard let version else { return .nothing }
             let hand = Publication.Hand.file(AdoptedChange(from: snapshot.record, to: record))
             publish(record, .saved(version), by: hand)
@@ -242,8 +243,8 @@ extension Session: SharedSide {
         } ?? .noRoom
     }
 
-    /// What was to become the session of all is this machine's own again. Where the file cannot be changed, another
-    /// start takes over what the machines share, and keeps this.
+    /// The session that was to be shared is this machine's own again. If the file cannot be changed, a later start
+    /// takes over the shared session and keeps this one.
     private func disown(_ identity: SharedIdentity, isLocked: Bool) {
         guard let file else { return }
         locking(file, isLocked: isLocked) {
@@ -258,14 +259,14 @@ extension Session: SharedSide {
 
     // MARK: Changes of this process
 
-    /// Makes the change that `steps` stand for, with the leave of the other machines. The file's lock is held.
+    /// Makes the change that `steps` describe, with the permission of the other machines. The file's lock is held.
     func share(
         _ wish: SharedWish,
         _ sharing: any SessionSharing,
         _ steps: ChangeSteps
     ) throws(SessionFileError) {
         if case .logout = wish {
-            // The issuer first: what it did not end is not forgotten.
+            // The issuer comes first: tokens that it did not end are not forgotten.
             guard try steps.tries() else { return }
         }
         let ending = sharing.change(wish, from: snapshot.isForeign ? SessionRecord() : snapshot.record, steps)
@@ -277,14 +278,14 @@ extension Session: SharedSide {
         }
     }
 
-    /// One change of this process: what a person did. On the session's thread.
+    /// A change that a person made in this process. On the session's thread.
     final class ChangeSteps: SharedSteps {
         private let session: Session
         private let file: SessionFile
         private let keepsUnsaved: Bool
         private let replacesForeign: Bool
         private let change: Change
-        /// What was saved, under a name that another login may have taken meanwhile.
+        /// The saved tokens, whose identity another login may have taken meanwhile.
         private var saved: HeldTokens?
         private(set) var error: SessionFileError?
 
@@ -345,7 +346,7 @@ extension Session: SharedSide {
             }
         }
 
-        /// The same tokens under another name.
+        /// Gives the same tokens another identity.
         private func rename(_ held: HeldTokens, _ identity: SharedIdentity) -> SharedSaving {
             session.saving.withLock {
                 var record = session.snapshot.record

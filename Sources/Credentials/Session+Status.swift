@@ -1,7 +1,7 @@
 import Platform
 import Support
 
-/// What the session says of itself.
+/// The session's status.
 extension Session {
     public var status: SessionStatus {
         let keptAnswer = file.flatMap { $0.hasAnswer ? $0.answerPath : nil }
@@ -26,7 +26,7 @@ extension Session {
 extension Session.Shared {
     func status(now: Instant) -> SessionStatus {
         let credential = machine.credential
-        // Another's is nobody's business here.
+        // Another API's record is not shown.
         let record = isForeign ? SessionRecord() : record
         let expiresIn = credential?.expiry.map {
             Int($0.subtracting(saturating: now.elapsed) / CredentialState.second)
@@ -48,7 +48,7 @@ extension Session.Shared {
             history: record.history,
             failures: record.failures,
             coalesced: coalesced,
-            isRejected: machine.isKnownRefused,
+            isRejected: machine.isKnownRejected,
             retryIn: machine.backOffLeft(now: now.elapsed).map { Int($0 / CredentialState.second) + 1 },
             explanation: machine.explanation,
             unsaved: persistence.unsaved?.reason,
@@ -60,12 +60,12 @@ extension Session.Shared {
         if machine.credential == nil, record.isEmpty || isForeign { return machine.canRefresh ? .starting : .none }
         if machine.isRefreshing { return .refreshing }
         guard machine.credential != nil else {
-            // A refresh token alone.
-            if machine.isRefused { return .loginNeeded }
+            // Only a refresh token is held.
+            if machine.isRefreshDenied { return .loginNeeded }
             return machine.canRefresh ? .usable : .none
         }
-        // Refused on one route, and accepted on none since: whoever asks is told the worse.
-        let isRefused = (machine.isRefused || !machine.canRefresh) && machine.isKnownRefused
-        return machine.isDead(now: now) || isRefused ? .loginNeeded : .usable
+        // If one route rejected the token and none has accepted it since, the status shows the worse case.
+        let isRejected = (machine.isRefreshDenied || !machine.canRefresh) && machine.isKnownRejected
+        return machine.isDead(now: now) || isRejected ? .loginNeeded : .usable
     }
 }

@@ -1,12 +1,12 @@
 import Platform
 import Threads
 
-/// What a program that keeps running does unasked.
+/// Work that a long-running program does without a request.
 extension Session {
-    /// How long the next look at what is due is put off at most, in nanoseconds: the machine may sleep meanwhile.
+    /// The longest interval between two checks, in nanoseconds, because the machine may sleep meanwhile.
     private static let longestPause: Int64 = 3600 * 1_000_000_000
 
-    /// Asks a source that needs nobody for a token, unless there is one that is good, or one is on its way. In the
+    /// Asks a source that needs no login for a token, unless a valid one is held, or one is on its way. In the
     /// background: nothing waits for it.
     public func start() {
         guard source?.startsAlone == true else { return }
@@ -19,18 +19,18 @@ extension Session {
         if let flight { startRefresh(flight, .start) }
     }
 
-    /// What the issuer refused may have been mended: the next request that needs a token asks for one.
+    /// A mistake that the issuer rejected may have been corrected: the next request that needs a token asks for one.
     public func endMistake() {
         update { shared, _ in shared.machine.endMistake() }
         start()
     }
 
-    /// A person asks: however the last try went, the next does not wait.
+    /// A person asks: however the last try ended, the next one does not wait.
     public func endPause() {
         update { shared, _ in shared.machine.endBackOff() }
     }
 
-    /// The source has another token, as it says unasked: it is asked now, however the last try went.
+    /// The source reports by itself that it has another token: it is asked now, however the last try ended.
     public func sourceChanged() {
         let isFirst = update { shared, _ in
             shared.machine.endBackOff()
@@ -39,8 +39,8 @@ extension Session {
         refreshNow(cause: isFirst ? .start : .expiry) { _ in }
     }
 
-    /// Refreshes once in `RefreshPolicy.keepAlive` though nobody asks, from now on: what is not used for long enough
-    /// ends at some issuers.
+    /// From now on refreshes once in `RefreshPolicy.keepAlive` even if no request needs it: some issuers end tokens
+    /// that are not used for long enough.
     public func keepAlive() {
         guard let interval = snapshot.machine.policy.keepAlive?.wholeNanoseconds, interval > 0 else { return }
         let flight = update { shared, now -> Flight? in
@@ -51,12 +51,12 @@ extension Session {
         }
         if let flight { startRefresh(flight, .keepAlive) }
         let left = update { shared, now in Self.keepAlivePause(shared.record, interval, now: now) }
-        // One that failed, or is under way, is looked at again after a while.
+        // After a failure, or during a refresh, checks again later.
         let pause = left > 0 ? min(left, Self.longestPause) : min(interval, Self.longestPause) / 4
         thread.executeLater(pause) { [weak self] in self?.keepAlive() }
     }
 
-    /// Nanoseconds until the record's token is to be refreshed, though nobody asks.
+    /// Nanoseconds until the record's token should be refreshed to keep it alive.
     private static func keepAlivePause(_ record: SessionRecord, _ interval: Int64, now: Instant) -> Int64 {
         guard !record.isEmpty, let received = record.receivedAt else { return interval }
         let age = max(0, now.wall.subtracting(saturating: received))

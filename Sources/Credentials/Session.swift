@@ -1,13 +1,13 @@
 import Synchronization
 import Threads
 
-/// The session of one proxy: keeps the current token, hands it out, and has it refreshed, once for everyone.
+/// The session of one proxy: keeps the current token, provides it to requests, and has it refreshed, once for everyone.
 ///
-/// This file hands out; `+Login` takes in, and `+Logout` forgets; `+Refresh` has a token rotated, which `+Rotation` does
-/// and `+Saving` saves; `+File` keeps step with the file that other processes share; `+Shared` holds what they have in
-/// common. *Threading*: every method from any thread. A completion is called exactly once: on the calling thread when
-/// the answer is known at once, else on one of the session's own threads; never under a lock, and at the latest by `end`
-/// or when the session is released. Blocking work (files, the refresh) is done on the session's threads only.
+/// This file provides the token; `+Login` and `+Logout` change it; `+Refresh` has a token rotated, which `+Rotation`
+/// does and `+Saving` saves; `+File` follows the file that other processes share; `+Shared` holds the common state.
+/// *Threading*: every method on any thread. A completion is called exactly once: on the calling thread if the answer is
+/// known at once, otherwise on one of the session's own threads; never under a lock, and at the latest by `end` or when
+/// the session is released. Blocking work (files, the refresh) runs on the session's threads only.
 public final class Session: Sendable {
     public typealias Completion = @Sendable (Grant) -> Void
     public typealias RefreshCompletion = @Sendable (Result<RefreshResponse, CredentialFailure>) -> Void
@@ -16,7 +16,7 @@ public final class Session: Sendable {
     let file: SessionFile?
     let source: (any TokenSource)?
     let binding: SessionBinding?
-    /// Nil where no other machine has the session.
+    /// Nil if no other machine shares the session.
     let sharing: (any SessionSharing)?
     private let onlyLooks: Bool
     /// The line that logs in to this session, for messages.
@@ -26,7 +26,7 @@ public final class Session: Sendable {
     let tell: @Sendable (SessionNews) -> Void
     private let numbers: GenerationNumbers
     /// Held while the file and the state change together, so that nobody adopts from the file what this process is
-    /// about to publish itself. Taken before the lock of `shared`.
+    /// about to publish itself. Acquired before the lock of `shared`.
     let saving = Lock()
     let thread = WorkThread(name: "squire-session")
 
@@ -37,13 +37,13 @@ public final class Session: Sendable {
     private let publishedInterest = Atomic<Bool>(false)
     private let acceptedRoutes = AcceptedRoutes()
 
-    /// `file` nil keeps the session in memory only. Throws what reading the file throws.
+    /// `file` nil keeps the session in memory only. Throws the errors of reading the file.
     ///
-    /// A token goes to the API that its record is bound to, and to no other: `binding` says which this session is for;
-    /// nil means any. A record that is not bound yet is bound now, unless `onlyLooks`, which changes nothing. `login`
-    /// is the line that logs in. `sharing` is what other machines share the session through; it is for a session with a
-    /// file. `numbers` are those of the session that this one follows, if there was one. `tell` hears what is about to
-    /// happen, under locks: it must not block, nor call the session.
+    /// A token is sent only to the API that its record is bound to: `binding` says which API this session is for; nil
+    /// means any. A record without a binding is bound now, unless `onlyLooks`, which changes nothing. `login` is the
+    /// command line that logs in. `sharing` connects the session to other machines, and requires a file. `numbers` are
+    /// those of the previous session, if there was one. `tell` is told what is about to happen, under locks: it must
+    /// neither block nor call the session.
     public init(
         file: SessionFile?,
         source: (any TokenSource)?,
@@ -92,26 +92,25 @@ public final class Session: Sendable {
         publish(loaded.record, .saved(loaded.version), by: .opening)
     }
 
-    /// How long the start waits to write into a file without a binding whose it is. Another process may be doing just
-    /// that.
+    /// How long the start waits to write a binding into a file that lacks one. Another process may be doing just that.
     private static let bindingWaitLimit = Duration.seconds(2)
 
     deinit {
         let (waiters, watch) = update { shared, _ in (shared.takeWaiters(), shared.close()) }
         watch?.stop()
         sharing?.close()
-        // Nobody is left to ask: the thread may end.
+        // No waiter is left, so the thread may end.
         _ = thread.finish(timeout: .zero)
         _ = sharing?.finish(timeout: .zero)
         for waiter in waiters { waiter.fail(.shuttingDown) }
     }
 
-    /// The one way to what is mutable: one call is one event. `now` is read under the lock, so that a decision and the
-    /// numbers it uses are of one moment. Publishes the flags of the fast path.
+    /// The only way to change the state: one call is one event. `now` is read under the lock, so that a decision and
+    /// its numbers belong to one moment. Publishes the atomics that the fast path reads.
     func update<Result>(_ body: (inout Shared, Instant) -> Result) -> Result {
         shared.with { shared in
             let result = body(&shared, clock.now)
-            // Not by a copy of the machine, which holds arrays.
+            // Avoids copying the machine, which contains arrays.
             publishedGeneration.store(shared.machine.generation, ordering: .releasing)
             publishedUsable.store(shared.machine.mustAsk ? 0 : shared.machine.generation, ordering: .releasing)
             publishedEpoch.store(shared.machine.epoch, ordering: .relaxed)
@@ -120,11 +119,12 @@ public final class Session: Sendable {
         }
     }
 
-    /// A copy of what is shared now, to look at. Decide nothing by it that another thread may have changed meanwhile.
+    /// A copy of the shared state, for reading. Base no decision on parts that another thread may have changed
+    /// meanwhile.
     var snapshot: Shared { shared.with { $0 } }
 
-    /// Starts to watch the session file, where the system can tell of changes (inotify on Linux). For programs that
-    /// keep running; without it, and elsewhere, `recheckFile` polls.
+    /// Starts watching the session file, if the system can report changes (inotify on Linux). For long-running
+    /// programs; without it, and elsewhere, `recheckFile` polls.
     public func watchFile() {
         guard let file, let watch = SessionFileWatch(file, changed: { [weak self] in self?.recheckNow() }) else {
             return
@@ -137,7 +137,7 @@ public final class Session: Sendable {
     /// The current generation.
     public var generation: Generation { publishedGeneration.load(ordering: .acquiring) }
 
-    /// The same while requests may be sent with it, else zero: one load, for the fast path.
+    /// The current generation while requests may use it, otherwise zero: one load, for the fast path.
     public var usableGeneration: Generation { publishedUsable.load(ordering: .acquiring) }
 
     /// The current credential, and the moment on `CredentialClock.elapsed()` until which it may be used without asking
@@ -152,17 +152,17 @@ public final class Session: Sendable {
         }
     }
 
-    /// What the next refresh spends, where that is not the token itself.
+    /// The token that the next refresh spends, if that is not the access token.
     public var refreshToken: Token? { shared.with { $0.isForeign ? nil : $0.record.refreshToken } }
 
     /// The current token, however old.
     public var token: Token? { snapshot.machine.credential?.token }
 
-    /// The interface of an exchange, with `accepted`: a token for a request.
+    /// The interface for an exchange, with `accepted`: a token for a request.
     ///
-    /// Starts a refresh, or joins the one in flight, when the token is rejected or due. `settled` also waits for a
-    /// refresh in flight that the request could do without: a sign-out must end the token that is to come. True when the
-    /// request waits for a refresh that it started.
+    /// Starts a refresh, or joins the one in flight, if the token is rejected or due. `settled` also waits for a
+    /// refresh in flight that the request could do without: a sign-out must end the token that the refresh brings. True
+    /// if the request waits for a refresh that it started.
     @discardableResult
     public func credential(for inquiry: Inquiry, settled: Bool = false, deliver: @escaping Completion) -> Bool {
         let first: RefreshCause = source?.startsAlone == true && generation == 0 ? .start : .expiry
@@ -181,7 +181,7 @@ public final class Session: Sendable {
         guard case .granted(.failed(let failure)) = answer, file != nil,
             failure.needsLogin || failure == .refreshDidNotHelp
         else { return act(on: answer, cause, deliver) }
-        // What another process, or a person, did just now must not be missed by a moment.
+        // A change of the file a moment ago, by another process or a person, must not be missed.
         let isToLook = mustLook(failure)
         guard isFileNews || isToLook else { return act(on: told(answer), cause, deliver) }
         let isTaken = thread.execute { [self] in
@@ -193,8 +193,8 @@ public final class Session: Sendable {
         return false
     }
 
-    /// Without a token here, the other machines may have one all the same: a login would end that for all of them. Nil
-    /// where that is not the matter.
+    /// If there is no token here, the other machines may still have one, which a login would end for all of them. Nil
+    /// if that does not apply.
     private func others(_ failure: CredentialFailure) -> (any SessionSharing)? {
         failure.needsLogin && snapshot.record.isEmpty ? sharing : nil
     }
@@ -212,10 +212,10 @@ public final class Session: Sendable {
         return .granted(.failed(told(failure)))
     }
 
-    /// The session file is another than the one that was read: one stat(2).
+    /// The session file is not the one that was read: one stat(2).
     private var isFileNews: Bool { file.map { $0.version() != snapshot.persistence.version } ?? false }
 
-    /// True when the request waits for a refresh that it started.
+    /// True if the request waits for a refresh that it started.
     @discardableResult
     private func act(on answer: Answer, _ cause: RefreshCause, _ deliver: Completion) -> Bool {
         switch answer {
@@ -228,13 +228,13 @@ public final class Session: Sendable {
             startRefresh(flight, cause)
             return true
         case .awaitsLead:
-            // It may never come back: its client may be gone.
+            // The response may never come, for example because the client is gone.
             thread.executeLater(CredentialState.leadTime) { [weak self] in self?.settleLead() }
         }
         return false
     }
 
-    /// Lets those ask again who waited for the request that led to a refresh, if that is back.
+    /// Requests that waited for the leading one ask again, if that is back.
     private func settleLead() {
         for (inquiry, deliver) in update({ shared, now in shared.takeUndecided(now: now.elapsed) }) {
             credential(for: inquiry, deliver: deliver)
@@ -242,7 +242,7 @@ public final class Session: Sendable {
     }
 
     /// Refreshes now, or joins the refresh in flight, and delivers the upstream's response: for a client that calls the
-    /// refresh path itself, and for people. `trigger` is who asks, where they have a name.
+    /// refresh path itself, and for people. `trigger` names the caller, if it has a name.
     public func refreshNow(
         cause: RefreshCause,
         trigger: RefreshTrigger? = nil,
@@ -269,15 +269,15 @@ public final class Session: Sendable {
         }
     }
 
-    /// What a request that is sent now with the token of `generation` shows when it is accepted: see `accepted`. Zero
-    /// when that token is not the current one any more.
+    /// The epoch to pass to `accepted` if a request that is sent now with the token of `generation` is accepted. Zero
+    /// if that token is no longer current.
     @inline(__always)
     public func epoch(of generation: Generation) -> UInt64 {
         let epoch = publishedEpoch.load(ordering: .relaxed)
         return CredentialState.isOf(generation, epoch: epoch) ? epoch : 0
     }
 
-    /// A request of that route, sent in `epoch`, was accepted. Two loads, unless something speaks against the token.
+    /// A request of that route, sent in `epoch`, was accepted. Two loads, unless the token was rejected before.
     @inline(__always)
     public func accepted(route: UInt64, epoch: UInt64) {
         guard epoch != 0, epoch == publishedEpoch.load(ordering: .relaxed) else { return }
@@ -290,7 +290,7 @@ public final class Session: Sendable {
             if shared.machine.epoch == sent { shared.machine.accepted(route, now: now.elapsed) }
             return shared.machine.epoch
         }
-        // The acceptance that revives a token is the first that counts for it.
+        // The acceptance that revives a token is the first one that counts for it.
         acceptedRoutes.insert(route, epoch: epoch)
         writeMark()
         settleLead()
@@ -298,19 +298,19 @@ public final class Session: Sendable {
 
     // MARK: The end
 
-    /// A refresh that is cut off may cost the login.
+    /// Interrupting a refresh may cost the login.
     public var spends: Bool { source?.spends ?? false }
 
-    /// What a session that ends could not do in time.
+    /// Work that an ending session could not finish in time.
     public enum Unfinished: Sendable {
         /// A refresh was under way, and its token is not saved.
         case refresh
-        /// The token is saved, and the other machines do not know it: whatever runs here next shares it.
+        /// The token is saved, but the other machines do not know it: the next Squire here shares it.
         case sharing
     }
 
-    /// Takes no more work, and waits until a refresh in flight is saved and shared; says what takes longer than
-    /// `timeout`, nil being nothing. Whoever still waits then is told that Squire is shutting down.
+    /// Accepts no more work, and waits until a refresh in flight is saved and shared; returns the work that takes
+    /// longer than `timeout`, or nil. Remaining waiters are told that Squire is shutting down.
     @discardableResult
     public func end(timeout: Duration) -> Unfinished? {
         let deadline = ContinuousClock.now + timeout
@@ -339,8 +339,7 @@ public final class Session: Sendable {
         }
     }
 
-    /// Makes a record's token current. True when that is another one than before. `saving` is held, unless the session
-    /// is being made.
+    /// Makes a record's token current. True if it differs from the former one. `saving` is held, except during `init`.
     @discardableResult
     func publish(_ record: SessionRecord, _ persistence: Persistence, by hand: Publication.Hand) -> Bool {
         let isForeign = foreign(record) != nil
@@ -374,7 +373,7 @@ public final class Session: Sendable {
         }
     }
 
-    /// Why the record is not this session's: it is neither used nor touched. Nil when it is.
+    /// Why the record does not belong to this session, so that it is neither used nor touched. Nil if it does.
     func foreign(_ record: SessionRecord) -> String? {
         guard let binding else { return nil }
         return record.foreignOrigin(to: binding) ?? record.foreignSource(to: binding)
@@ -383,10 +382,11 @@ public final class Session: Sendable {
     /// The API that the record's token belongs to, if it must not be sent to this one.
     func foreignOrigin(_ record: SessionRecord) -> String? { binding.flatMap { record.foreignOrigin(to: $0) } }
 
-    /// Whether a token can be had with what the record holds, which goes to the servers only that it is bound to.
+    /// Whether a token can be obtained with the tokens in the record, which are sent only to the servers that it is
+    /// bound to.
     func mayRefresh(_ record: SessionRecord) -> Bool {
         guard let source, binding.flatMap({ record.foreignRefreshOrigin(to: $0) }) == nil else { return false }
-        // Other machines have it, and are not asked for leave from here.
+        // Other machines share it, and this session cannot ask them for permission.
         if case .elsewhere = record.localHolding(in: place) { return false }
         return source.canGet(with: foreign(record) == nil ? record.held : HeldTokens())
     }

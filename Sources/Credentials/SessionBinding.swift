@@ -1,13 +1,13 @@
 import Support
 
-/// Whose a session is: the API that its token may be sent to, and the configuration that it was made for. The login
-/// writes it into the session file; a file without one is bound when it is first used.
+/// What a session belongs to: the API that its token may be sent to, and the configuration that it was made for. The
+/// login writes it into the session file; a file without one is bound on first use.
 public struct SessionBinding: Equatable, Sendable {
-    /// Where the session's tokens come from.
+    /// The source of the session's tokens.
     public enum Source: String, Sendable {
         /// A recipe refreshes them.
         case recipe
-        /// A person gives them, and nothing refreshes them.
+        /// A person provides them, and nothing refreshes them.
         case given
         case oauth, exec
         case tokenFile = "token-file"
@@ -20,13 +20,13 @@ public struct SessionBinding: Equatable, Sendable {
     /// The origin that a refresh sends the token to: the upstream's, unless `session.refresh.url` names another.
     public var refreshOrigin: String
     public var source: Source
-    /// The origin that OAuth tokens come from: the token endpoint's, or the issuer's.
+    /// The origin of OAuth tokens: the token endpoint's, or the issuer's.
     public var issuer: String?
-    /// Whose they are there.
+    /// The client that the tokens were issued to.
     public var clientID: String?
     /// The real path of the configuration file; nil if there is none.
     public var configuration: String?
-    /// Where machines share the session, as `place` says it; nil where they do not.
+    /// The place where machines share the session, as returned by `place`; nil if they do not.
     public var sharedPlace: String?
 
     public init(
@@ -47,11 +47,11 @@ public struct SessionBinding: Equatable, Sendable {
         self.sharedPlace = sharedPlace
     }
 
-    /// A session's place in an engine, for session files and for people.
+    /// A session's place in an engine, in the form for session files and for people.
     public static func place(engine: String, key: String) -> String { "\(engine) \(key)" }
 
-    /// Whether two texts name one origin (RFC 6454 section 5): neither case, nor the scheme's own port, nor a slash at
-    /// the end matters.
+    /// Whether two texts denote the same origin (RFC 6454 section 5), ignoring case, the scheme's default port, and a
+    /// final slash.
     public static func isSame(_ one: String, _ other: String) -> Bool { canonical(one) == canonical(other) }
 
     private static func canonical(_ origin: String) -> Substring {
@@ -67,8 +67,8 @@ public struct SessionBinding: Equatable, Sendable {
 
 /// The members of a record that bind it.
 extension SessionRecord {
-    /// The origins that the record is bound to, which are one unless somebody edited the file; empty while nothing
-    /// binds it. `upstream` is what 0.1 calls `origin`, and reads.
+    /// The origins that the record is bound to: one, unless somebody edited the file; empty for an unbound record.
+    /// `upstream` is the member that 0.1 reads and calls `origin`.
     private var origins: [String] {
         var result: [String] = []
         switch document["upstream"] {
@@ -76,36 +76,36 @@ extension SessionRecord {
         case .string(let text): result.append(text)
         case .bool, .number, .array, .object: result.append("another API")
         }
-        // 0.1 wrote something else there, which is no URL.
+        // 0.1 wrote a different value there, which is not a URL.
         if let text = document["origin"]?.string, text.contains("://") { result.append(text) }
         return result
     }
 
-    /// The origin of the upstream that the token may be sent to; nil while nothing binds the record.
+    /// The origin of the upstream that the token may be sent to; nil for an unbound record.
     public var origin: String? { origins.first }
 
-    /// The origin that the token may be refreshed at; nil while nothing says so.
+    /// The origin that may refresh the token; nil if the record does not say.
     public var refreshOrigin: String? { document["refresh_origin"]?.string }
 
-    /// The real path of the configuration that the session was made for; nil if it is not known.
+    /// The real path of the configuration that the session was made for; nil if unknown.
     public var configuration: String? { document["configuration"]?.string }
 
     public var source: SessionBinding.Source? { document["source"]?.string.flatMap(SessionBinding.Source.init) }
 
-    /// The API that the token belongs to, if that is another than `binding`'s.
+    /// The API that the token belongs to, if it is not the one in `binding`.
     public func foreignOrigin(to binding: SessionBinding) -> String? {
         guard !isEmpty else { return nil }
         return origins.first { !SessionBinding.isSame($0, binding.origin) }
     }
 
-    /// The server that the token may be refreshed at, if that is another than `binding`'s.
+    /// The server that may refresh the token, if it is not the one in `binding`.
     public func foreignRefreshOrigin(to binding: SessionBinding) -> String? {
         guard !isEmpty, let bound = refreshOrigin else { return nil }
         return SessionBinding.isSame(bound, binding.refreshOrigin) ? nil : bound
     }
 
-    /// The source that the record comes from, in words, if that is another than `binding`'s. A recipe refreshes what was
-    /// given by hand: these are one.
+    /// The record's source, in words, if it is not the one in `binding`. A recipe refreshes tokens given by hand, so
+    /// these two count as one.
     public func foreignSource(to binding: SessionBinding) -> String? {
         guard !isEmpty, let source else { return nil }
         let simple: [SessionBinding.Source] = [.recipe, .given]
@@ -122,13 +122,13 @@ extension SessionRecord {
 
     private var clientID: String? { document["client_id"]?.string }
 
-    /// Whether the record has a token and does not say everything that `bind` would write.
+    /// Whether the record has a token and lacks something that `bind` would write.
     func lacks(_ binding: SessionBinding) -> Bool {
         !isEmpty && foreignOrigin(to: binding) == nil && foreignSource(to: binding) == nil
             && (origins.isEmpty || refreshOrigin == nil || configuration == nil && binding.configuration != nil)
     }
 
-    /// Binds the record, whatever it was bound to before.
+    /// Binds the record, and replaces an earlier binding.
     public mutating func bind(_ binding: SessionBinding) {
         setOrigin(binding.origin)
         document["refresh_origin"] = .string(binding.refreshOrigin)
@@ -138,7 +138,7 @@ extension SessionRecord {
         document["configuration"] = binding.configuration.map(JSONValue.string)
     }
 
-    /// Adds what the record does not say yet.
+    /// Adds the members that the record lacks.
     mutating func complete(_ binding: SessionBinding) {
         var whole = binding
         whole.origin = origin ?? binding.origin

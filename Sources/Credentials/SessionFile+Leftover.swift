@@ -1,6 +1,6 @@
 import Platform
 
-/// What a process that died left where the new file is made.
+/// Files that a dead process left at the path for new files.
 extension SessionFile {
     enum Leftover {
         /// A complete record that was not renamed into place yet.
@@ -10,7 +10,7 @@ extension SessionFile {
         case rubbish
     }
 
-    /// What lies where the new file is created; nil if nothing does. Meaningful only while the lock is held.
+    /// The leftover at the path of new files; nil if there is none. Meaningful only while the lock is held.
     func leftover() -> Leftover? {
         let file: FileDescriptor
         do {
@@ -39,11 +39,11 @@ extension SessionFile {
             && file.st_uid == leftover.st_uid
     }
 
-    /// True if something may lie there. One stat(2), without the lock.
+    /// True if there may be a leftover. One stat(2), without the lock.
     var hasLeftover: Bool { PrivateFile.exists(temporaryPath) }
 
-    /// Waits, up to `limit`, for a refresh that another process has under way: once it is answered, what the file holds
-    /// is dead. False if it still runs then. One stat(2) where there is none.
+    /// Waits, up to `limit`, for another process's refresh: once it is answered, the token in the file is dead. False
+    /// if it is still running then. One stat(2) if there is none.
     public func waitForRefresh(limit: Duration) -> Bool {
         guard hasLeftover else { return true }
         do throws(SessionFileError) {
@@ -51,7 +51,7 @@ extension SessionFile {
             handle.unlock()
             return true
         } catch {
-            // Whoever cannot lock it is told when something has to be written.
+            // A process that cannot lock the file learns that when it has to write.
             return true
         }
     }

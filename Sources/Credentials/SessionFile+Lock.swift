@@ -1,6 +1,6 @@
 import Platform
 
-/// The lock that processes which share a session file take.
+/// The lock that processes sharing a session file take.
 extension SessionFile {
     /// An exclusive lock on `FILE.lock`. Held until `unlock()`; the kernel releases it when the process dies.
     public struct LockHandle: Sendable {
@@ -11,13 +11,12 @@ extension SessionFile {
         }
     }
 
-    /// How often a lock that another process holds is tried, in nanoseconds. Bounds how long its refresh delays our
-    /// waiters.
+    /// The interval between tries of a lock that another process holds, in nanoseconds. Bounds how long its refresh
+    /// delays our waiters.
     private static let lockInterval = 5_000_000
 
-    /// Waits for the lock, up to `waitLimit`. Nil when it did not come by then, or when `isOver` says that there is
-    /// nothing left to wait for. A process that was stopped may hold it for ever. Throws when the lock file cannot be
-    /// opened.
+    /// Waits for the lock, up to `waitLimit`. Nil if it was not available by then, or if `isOver` returns that the wait
+    /// has no purpose any more. A stopped process may hold it for ever. Throws if the lock file cannot be opened.
     public func lock(waitLimit: Duration, isOver: () -> Bool = { false }) throws(SessionFileError) -> LockHandle? {
         let deadline = MonotonicClock.now().adding(saturating: waitLimit.nanoseconds)
         while true {
@@ -28,7 +27,7 @@ extension SessionFile {
         }
     }
 
-    /// Takes the lock if nobody holds it. Nil otherwise.
+    /// Takes the lock if it is free. Nil otherwise.
     public func tryLock() throws(SessionFileError) -> LockHandle? {
         try makeDirectory()
         let name = path + ".lock"

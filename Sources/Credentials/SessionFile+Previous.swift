@@ -4,12 +4,12 @@ import Platform
 extension SessionFile {
     public var previousPath: String { path + ".previous" }
 
-    /// Where a record lies that is about to be replaced. It takes the place of the one kept before when the
-    /// replacement is saved, and not sooner.
+    /// The path of a record that is about to be replaced. When the replacement is saved, and not earlier, it takes the
+    /// place of the one kept before.
     private var draftPath: String { directory + "/." + name + ".previous.new" }
 
-    /// Calls `save`, which puts `record` in the file, and keeps `former`, which that takes the place of. If nothing is
-    /// replaced, what was kept before stays. The lock must be held.
+    /// Calls `save`, which puts `record` in the file, and keeps `former`, the record that it replaces. If nothing is
+    /// replaced, the one kept before stays. The lock must be held.
     func keeping(
         _ former: SessionRecord?,
         replacedBy record: SessionRecord,
@@ -21,7 +21,7 @@ extension SessionFile {
             settleDraft(isReplaced: version != nil)
             return version
         } catch {
-            // It is in place already if only its directory could not be synchronized.
+            // The record may be in place already, if only its directory could not be synchronized.
             settleDraft(isReplaced: (try? load())?.record.held == record.held)
             throw error
         }
@@ -31,29 +31,29 @@ extension SessionFile {
         if unsafe !isReplaced || rename(draftPath, previousPath) != 0 { unsafe unlink(draftPath) }
     }
 
-    /// True if a draft lies there. One stat(2), without the lock.
+    /// True if there is a draft. One stat(2), without the lock.
     var hasDraft: Bool { PrivateFile.exists(draftPath) }
 
-    /// Settles the draft of a process that died: its record is kept if the file's token took its place. The lock must
-    /// be held, and the file read.
+    /// Settles the draft of a dead process: its record is kept if the file's token has replaced it. The lock must be
+    /// held, and the file read.
     func recoverDraft(_ current: SessionRecord?) {
         guard hasDraft else { return }
         let drafted = (try? SessionFile(path: draftPath).load())?.record.spent
         settleDraft(isReplaced: drafted != nil && drafted == current?.replaced)
     }
 
-    /// The kept record; nil if there is none that can be read.
+    /// The kept record; nil if there is no readable one.
     func previous() -> SessionRecord? {
         (try? SessionFile(path: previousPath).load())?.record
     }
 
     // MARK: Joining other machines
 
-    /// What this machine had before other machines' session took its place. Like the previous one, only `squire logout`
-    /// reads it.
+    /// This machine's own session before the other machines' session replaced it. Like the previous one, only `squire
+    /// logout` reads it.
     public var beforeSharedPath: String { path + ".before-shared" }
 
-    /// Keeps `record` there, instead of what was kept before. The lock must be held.
+    /// Keeps `record` there, and replaces one that was kept before. The lock must be held.
     func keepBeforeShared(_ record: SessionRecord) throws(SessionFileError) {
         let draft = directory + "/." + name + ".before-shared.new"
         guard PrivateFile.create(draft, record.serialized()), unsafe rename(draft, beforeSharedPath) == 0 else {
@@ -66,14 +66,14 @@ extension SessionFile {
 
     // MARK: Ending it
 
-    /// Where a kept record lies while a logout ends it: no login writes there.
+    /// The path of a kept record while a logout ends it: no login writes there.
     public var endingPath: String { path + ".ending" }
 
     /// A session that is kept beside the file.
     public enum Kept: CaseIterable, Sendable {
         /// A login replaced it.
         case previous
-        /// It was this machine's own before it joined others.
+        /// It was this machine's own before it joined the others.
         case beforeShared
     }
 
@@ -84,14 +84,14 @@ extension SessionFile {
         }
     }
 
-    /// True if any is kept.
+    /// True if any session is kept.
     public var hasKept: Bool { Kept.allCases.contains { PrivateFile.exists(path(of: $0)) } }
 
     /// True if there is one that an earlier logout took and could not end.
     public var hasEnding: Bool { PrivateFile.exists(endingPath) }
 
-    /// Moves the kept record to `endingPath`, unless another lies there still. False if there is none. Takes the lock:
-    /// who logs in meanwhile keeps another.
+    /// Moves the kept record to `endingPath`, unless another is still there. False if there is none. Takes the lock,
+    /// because a login meanwhile keeps another record.
     public func take(_ kept: Kept) throws(SessionFileError) -> Bool {
         let kept = self.path(of: kept)
         guard PrivateFile.exists(kept) else { return false }
@@ -106,22 +106,22 @@ extension SessionFile {
         throw SessionFileError("move", kept)
     }
 
-    /// What `take` moved; nil if that holds no session.
+    /// The record that `take` moved; nil if it contains no session.
     public func ending() -> SessionRecord? {
         (try? SessionFile(path: endingPath).load())?.record
     }
 
-    /// False if it lies there still.
+    /// False if it is still there.
     public func removeEnding() -> Bool { unsafe unlink(endingPath) == 0 || errno == ENOENT }
 }
 
-/// Whether a change could be saved.
+/// Tests whether a change could be saved.
 extension SessionFile {
-    /// Tries to save, and changes nothing: why a session could not be saved here; nil if it could. Call it before
-    /// something is done that cannot be undone. Another process that holds the lock is about to save itself: that is no
-    /// problem.
+    /// Tries to save, and changes nothing: returns why a session could not be saved here; nil if it could. Call it
+    /// before an action that cannot be undone. A lock held by another process is not a problem, because that process is
+    /// about to save, too.
     ///
-    /// A directory that does not exist yet is not made to try it, unless `makingDirectory` says so.
+    /// Does not create a missing directory for the test, unless `makingDirectory` says so.
     public func writeProblem(makingDirectory: Bool = false) -> SessionFileError? {
         if !makingDirectory, !Self.exists(directory) { return directoryProblem() }
         do throws(SessionFileError) {
@@ -129,7 +129,7 @@ extension SessionFile {
             defer { handle.unlock() }
             switch leftover() {
             case nil, .rubbish: abandon(try prepare())
-            // What a process that died left there is not for this one to clear away.
+            // Leftovers of a dead process are not cleared away here.
             case .record, .journal: break
             }
             return nil
@@ -138,7 +138,7 @@ extension SessionFile {
         }
     }
 
-    /// Why the directory could not be made; nil if it probably could.
+    /// Why the directory could not be created; nil if it probably could.
     private func directoryProblem() -> SessionFileError? {
         var existing = directory
         while !Self.exists(existing) { existing = SessionFile(path: existing).directory }

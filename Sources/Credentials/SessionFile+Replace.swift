@@ -1,7 +1,7 @@
 import Platform
 import Support
 
-/// Replacing the file: prepared before anything irrevocable is done, committed after it.
+/// Replacing the file: prepared before an irrevocable action, committed after it.
 extension SessionFile {
     /// Records that a refresh is in flight: of which token (`Token.fingerprint`), since when, and why.
     struct Journal: Equatable, Sendable {
@@ -36,8 +36,8 @@ extension SessionFile {
         let descriptor: Int32
     }
 
-    /// Creates the new file and reserves its space, so that a record can be saved after something irrevocable was done.
-    /// With a `journal` the file says, durably, what is about to be done. The lock must be held.
+    /// Creates the new file and reserves its space, so that a record can be saved after an irrevocable action. With a
+    /// `journal` the file durably says what is about to happen. The lock must be held.
     func prepare(_ journal: Journal? = nil) throws(SessionFileError) -> Replacement {
         try makeDirectory()
         unsafe unlink(temporaryPath)
@@ -45,11 +45,12 @@ extension SessionFile {
             unsafe open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         }
         guard descriptor >= 0 else { throw SessionFileError("write", path) }
-        // Real bytes, not a hole: a full disk must show now. Blanks, so that what is written over them stays JSON.
+        // Real bytes, not a hole, because a full disk must show now. Blanks, so that the file remains JSON when a
+        // record is written over them.
         var room = journal?.bytes ?? []
         let size = min(max(Int(version()?.size ?? 0), 0), Self.maximumBytes) + Self.room
         room += [UInt8](repeating: 0x20, count: size - room.count)
-        // The mask of the process may have taken our own rights away too.
+        // The process's umask may have removed our own rights, too.
         guard fchmod(descriptor, 0o600) == 0, SystemCall.writeAll(descriptor, room),
             SystemCall.retrying({ fsync(descriptor) }) == 0
         else {
@@ -60,12 +61,12 @@ extension SessionFile {
         return Replacement(descriptor: descriptor)
     }
 
-    /// Bytes reserved for a token of the largest size and everything else in the record.
+    /// The number of bytes reserved for a token of the largest size and everything else in the record.
     private static let room = 48 * 1024
 
-    /// Writes `record` and renames it into place, durably. `mayReplace` is asked last, because an editor that takes no
-    /// lock may have changed the file while the disk was busy. If it says no, nothing is replaced and the result is
-    /// nil.
+    /// Writes `record` and renames it into place, durably. Calls `mayReplace` last, because an editor that takes no
+    /// lock may have changed the file while the disk was busy. If it returns false, nothing is replaced and the result
+    /// is nil.
     @discardableResult
     func commit(
         _ record: SessionRecord,

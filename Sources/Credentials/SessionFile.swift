@@ -4,8 +4,9 @@ import Platform
 ///
 /// A save writes a new file beside it and renames it into place (write, fsync, rename, fsync of the directory). The new
 /// file has mode 0600 from its first moment, and always the same name, because only the holder of the lock creates it.
-/// While a refresh is in flight it is also the journal that says so. After a crash the next holder of the lock deals
-/// with it: see `leftover`. *Threading*: any thread; the lock excludes other processes and other `SessionFile`s.
+/// While a refresh is in flight the new file is also the journal that says so. After a crash the next holder of the
+/// lock handles it: see `leftover`. *Threading*: any thread; the lock excludes other processes and other
+/// `SessionFile`s.
 public struct SessionFile: Sendable {
     public let path: String
     static let maximumBytes = 256 * 1024
@@ -47,10 +48,10 @@ public struct SessionFile: Sendable {
         var version: Version
     }
 
-    /// Reads the file. Nil if there is none. To look changes nothing; a file made by hand may be open to others, and
-    /// one read for use is closed to them rather than refused.
+    /// Reads the file. Nil if there is none. Looking changes nothing. A file made by hand may be readable by others:
+    /// reading it for use closes it to them, rather than refusing it.
     public func load(forUse: Bool = false) throws(SessionFileError) -> Loaded? {
-        // A link is refused: replacing the file would replace the link, and leave a dead token where it points to.
+        // A link is refused: replacing the file would replace the link, and leave a dead token at its target.
         let file: FileDescriptor
         do {
             file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)

@@ -1,15 +1,15 @@
 import Platform
 
-/// An operation on the session file that failed, described for people.
+/// A failed operation on the session file, described for people.
 public struct SessionFileError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Reason: Equatable, Sendable {
-        /// The system did not let it happen.
+        /// A system call failed.
         case system
-        /// The file exists but is not a usable session file: it must be moved away by hand.
+        /// The file exists but is not a usable session file: somebody must move it away by hand.
         case unreadable
-        /// The file holds the session of another API, which is not overwritten unasked.
+        /// The file contains the session of another API, which is overwritten only on demand.
         case foreign
-        /// The file holds the session of another customer, which is not overwritten unasked.
+        /// The file contains the session of another customer, which is overwritten only on demand.
         case otherCustomer
     }
 
@@ -18,7 +18,7 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
 
     public var isUnreadable: Bool { reason == .unreadable }
 
-    /// True if the file holds a session that is not overwritten unasked.
+    /// True if the file contains a session that is overwritten only on demand.
     public var isRefusal: Bool { reason == .foreign || reason == .otherCustomer }
 
     init(_ action: String, _ path: String, code: Int32 = errno) {
@@ -40,7 +40,7 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
         reason = .foreign
     }
 
-    /// The session in the file is the customer's of that name.
+    /// The session in the file belongs to the customer `subject`.
     init(_ path: String, isOfCustomer subject: String) {
         description = "\(path) holds the session of customer \(subject)"
         reason = .otherCustomer

@@ -1,15 +1,15 @@
 import Platform
 import Threads
 
-/// Watches the session file for changes by anybody: inotify(7) on its directory, on a thread of its own.
+/// Watches the session file for changes by any process: inotify(7) on its directory, on a thread of its own.
 ///
 /// Linux only; elsewhere there is no watch, and `Session.recheckFile` polls. *Threading*: calls `changed` on its own
-/// thread. Call `stop` from any thread that holds no lock which `changed` takes.
+/// thread. Call `stop` on any thread that holds no lock which `changed` takes.
 public final class SessionFileWatch: Sendable {
     #if os(Linux)
     private let thread: StoppableThread
 
-    /// How often a missing directory is looked for, in milliseconds.
+    /// How often to look for a missing directory, in milliseconds.
     private static let lookInterval: Int32 = 1000
 
     /// Nil if the system has no more watches, descriptors or threads.
@@ -38,7 +38,7 @@ public final class SessionFileWatch: Sendable {
         while true {
             if !isWatching {
                 isWatching = unsafe inotify_add_watch(notify, file.directory, mask) >= 0
-                // Something may have changed before the watch began.
+                // The file may have changed before the watch began.
                 if isWatching { changed() }
             }
             var polled = [
@@ -64,7 +64,7 @@ public final class SessionFileWatch: Sendable {
         var watch: Int32 = 0
     }
 
-    /// `struct inotify_event`: descriptor, mask, cookie, length of the name that follows, padded with zeros.
+    /// `struct inotify_event`: descriptor, mask, cookie, length of the name that follows, which is padded with zeros.
     private static func parse(_ bytes: ArraySlice<UInt8>, name: [UInt8]) -> Seen {
         var result = Seen()
         unsafe bytes.withUnsafeBytes { bytes in

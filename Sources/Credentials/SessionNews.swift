@@ -1,18 +1,18 @@
-/// What is about to happen to the session, told before anybody can see it. See `Session.init`.
+/// A change of the session that is about to happen, reported before anybody can see it. See `Session.init`.
 public enum SessionNews: Sendable {
-    /// This is current as soon as the call returns: nobody has the token yet.
+    /// The token becomes current when the call returns: nobody has it yet.
     case publishes(Publication)
-    /// A refresh is on its way.
+    /// A refresh begins.
     case refreshBegins
-    /// It has ended; what came of it was told before.
+    /// A refresh has ended; its result was reported before.
     case refreshEnds
 }
 
 /// A token that is about to be current, or none.
 public struct Publication: Sendable {
-    /// Who brings it.
+    /// The author of the change.
     public enum Hand: Sendable, Equatable {
-        /// It was there when the session was opened.
+        /// The token was there when the session was opened.
         case opening
         case refresh(RefreshCause)
         /// A login or a logout by this process.
@@ -24,11 +24,11 @@ public struct Publication: Sendable {
     }
 
     public var generation: Generation
-    /// Nil when there is none: somebody logged out, or nothing but a refresh token is held.
+    /// Nil if there is none: after a logout, or if only a refresh token is held.
     public var token: Token?
-    /// What the next refresh spends, where that is not the token itself.
+    /// The token that the next refresh spends, if that is not the access token.
     public var refreshToken: Token?
-    /// How the token came first, to whatever process; nil if nobody says.
+    /// How the token first arrived, in whichever process; nil if unknown.
     public var arrival: SessionRecord.Arrival?
     /// Seconds since 1970, by this machine's clock; nil if that is unknown.
     public var expiresAt: Int?

@@ -2,7 +2,8 @@ import Platform
 import Support
 
 extension SessionRecord {
-    /// The last refresh of what is held failed for now: no process that has the file asks the issuer before its end.
+    /// The last refresh of the held tokens failed for now: no process that shares the file asks the issuer before the
+    /// pause ends.
     public struct Pause: Sendable, Equatable {
         /// Seconds since 1970, by this machine's clock.
         public var until: Int
@@ -14,16 +15,16 @@ extension SessionRecord {
             self.failures = failures
         }
 
-        /// Seconds that are left at `now`, seconds since 1970: zero or less once it is over. Nil if it was over long ago,
-        /// or lasts longer than any pause does: the clock was set, or the file was written by hand.
+        /// Seconds left at `now`, which is in seconds since 1970: zero or less once the pause is over. Nil if it was
+        /// over long ago, or is longer than any pause: the clock was set, or the file was edited.
         func left(at now: Int) -> Int? {
             let left = until.subtracting(saturating: now)
             let forgotten = Int(BackOff.maximumPause / CredentialState.second)
-            return (-forgotten...BackOff.maximumRetryAfter).contains(left) ? left : nil
+            return (-forgotten...BackOff.maximumRetryAfter + 1).contains(left) ? left : nil
         }
     }
 
-    /// Nil if there is none, or it is about something else than what is held.
+    /// Nil if there is none, or it does not concern the held tokens.
     public var pause: Pause? {
         get {
             guard isOfSpent, let value = document["pause"], let until = value["until"]?.moment else { return nil }
@@ -38,7 +39,7 @@ extension SessionRecord {
 }
 
 extension BackOff {
-    /// What a pause of the session file means at `now`; nil if nothing follows from it.
+    /// The back-off at `now` for a pause in the session file; nil if there is none.
     init?(_ pause: SessionRecord.Pause?, now: Instant) {
         guard let pause, let left = pause.left(at: now.wall) else { return nil }
         self.init(
@@ -50,17 +51,22 @@ extension BackOff {
 }
 
 extension SessionRecord.Pause {
-    /// For the session file, of a back-off of so many nanoseconds that begins now; nil for what other processes need not
-    /// know: an issuer that was not reached was not asked, and may be reached again at any moment; mistakes are mended in
-    /// a file that they read again; and an engine says itself when it is back. Never longer than the back-off.
-    init?(_ pause: Int64, failures: Int, _ setback: BackOff.Setback, now: Instant) {
+    /// The pause for the session file after a failure with this setback and a back-off of `pause` nanoseconds from now.
+    ///
+    /// Whole seconds: never longer than the back-off, but never shorter than the issuer asked for with `asked`, in
+    /// seconds. Nil if other processes need not wait: an issuer that was not reached was not asked, and may be reached
+    /// again at any moment; mistakes are corrected in a file that they read again; and an engine reports by itself when
+    /// it is back.
+    init?(_ pause: Int64, asked: Int?, failures: Int, _ setback: BackOff.Setback, now: Instant) {
         switch setback {
         case .unavailable: break
         case .unreachable, .misconfigured, .engine: return nil
         }
-        self.init(
-            until: now.wall.adding(saturating: Int(pause / CredentialState.second)),
-            failures: failures
-        )
+        var seconds = Int(pause / CredentialState.second)
+        if let asked, asked > 0 {
+            // `now.wall` has lost up to a second of the moment that it stands for.
+            seconds = max(seconds, min(asked, BackOff.maximumRetryAfter) + 1)
+        }
+        self.init(until: now.wall.adding(saturating: seconds), failures: failures)
     }
 }

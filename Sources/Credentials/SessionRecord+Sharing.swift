@@ -1,23 +1,22 @@
 public import Support
 
-/// What machines that share one session tell each other of it: what belongs to the tokens, and nothing that belongs to
-/// one machine's file.
+/// The part of a session that machines share: everything about the tokens, and nothing about one machine's file.
 extension SessionRecord {
-    /// Members with a single value. The rest that is shared is the history, and the refresh without an answer.
+    /// Members with a single value. The history and the refresh without an answer are shared, too.
     private static let sharedMembers = [
         "token", "refresh_token", "scope", "token_type", "fingerprint", "spent", "login", "replaced", "upstream",
         "origin", "refresh_origin", "source", "source_endpoint", "client_id", "from", "received_at", "expires_at",
         "refresh_expires_at", "signed_in_at",
     ]
     private static let sharedParts = ["unanswered", "last_refresh", "history"]
-    /// What was found out of the former tokens.
+    /// Verdicts on the former tokens.
     private static let judgements = ["refused", "rejected"]
 
-    /// The longest text of a refresh that is shared, in characters.
+    /// The maximum length of a refresh's text that is shared, in characters.
     private static let maxSharedDetail = 200
 
-    /// The members that all machines share; nil if nothing is held, a token cannot be read, or nothing says which API
-    /// it is for. Whether the refresh was refused says the shared record itself.
+    /// The members that all machines share; nil if no token is held, one cannot be read, or no API is known. The shared
+    /// record itself says whether the refresh was refused.
     public var shared: JSONValue? {
         guard !isEmpty, !hasBadToken, origin != nil else { return nil }
         var result = SessionRecord()
@@ -40,7 +39,7 @@ extension SessionRecord {
         return result.document
     }
 
-    /// Reads what `shared` gave, by this or another version: members that are not known are left out.
+    /// Parses the result of `shared`, from any version: unknown members are dropped.
     public init?(shared: JSONValue) {
         guard case .object = shared else { return nil }
         var record = SessionRecord()
@@ -50,7 +49,7 @@ extension SessionRecord {
         document = known
     }
 
-    /// This machine's record with the tokens of another one: what belongs to the file stays.
+    /// This machine's record with the tokens of another one; members about the file stay.
     public func adopting(_ other: SessionRecord) -> SessionRecord {
         var result = self
         for name in Self.sharedMembers + Self.sharedParts + Self.judgements { result.document[name] = nil }

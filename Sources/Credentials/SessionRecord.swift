@@ -1,8 +1,8 @@
 import Support
 
-/// The contents of a session file. Keeps members that this version does not know.
+/// The contents of a session file. Preserves members that this version does not know.
 public struct SessionRecord: Sendable, Equatable {
-    /// How the current token came.
+    /// How the current token arrived.
     public enum Arrival: String, Sendable {
         /// Given by hand, so that its age is unknown.
         case given
@@ -22,7 +22,7 @@ public struct SessionRecord: Sendable, Equatable {
         }
     }
 
-    /// How the token came; nil if nobody says, or it is another token that is spoken of.
+    /// How the token arrived; nil if unknown, or if the member concerns another token.
     var arrival: Arrival? { isOurs ? document["from"]?.string.flatMap(Arrival.init) : nil }
 
     /// The upstream rejected requests that carried the token.
@@ -55,7 +55,7 @@ public struct SessionRecord: Sendable, Equatable {
         get { document["token"]?.string.flatMap { try? Token(pasted: $0) } }
         set { document["token"] = newValue.map { .string($0.value) } }
     }
-    /// What the next refresh spends, where that is not the token itself (RFC 6749 section 1.5).
+    /// The token that the next refresh spends, if that is not the access token (RFC 6749 section 1.5).
     public private(set) var refreshToken: Token? {
         get {
             document["refresh_token"]?.string.flatMap { (try? Token(issuedToRefresh: $0)) ?? (try? Token(pasted: $0)) }
@@ -63,12 +63,12 @@ public struct SessionRecord: Sendable, Equatable {
         set { document["refresh_token"] = newValue.map { .string($0.value) } }
     }
     public var held: HeldTokens { HeldTokens(accessToken: token, refreshToken: refreshToken) }
-    /// Nothing is held: there is no session.
+    /// No token is held: there is no session.
     public var isEmpty: Bool { held.spent == nil }
-    /// Identifies what the next refresh spends, and so tells rotations apart; nil if nothing is held.
+    /// Identifies the token that the next refresh spends, and thereby distinguishes rotations; nil if none is held.
     var spent: String? { held.spent?.fingerprint }
 
-    /// True if a member holds something else than a token: the file is damaged, and that is no logout.
+    /// True if a member for a token has another value: the file is damaged, which is not a logout.
     var hasBadToken: Bool {
         let isBad = { (name: String, token: Token?) in
             switch document[name] {
@@ -87,22 +87,22 @@ public struct SessionRecord: Sendable, Equatable {
         get { isOurs ? document["expires_at"]?.moment : token?.claims?.expiresAt }
         set { document["expires_at"] = newValue.map(JSONValue.integer) }
     }
-    /// When the refresh token ends, seconds since 1970 by this machine's clock; nil if nobody says.
+    /// The end of the refresh token, in seconds since 1970 by this machine's clock; nil if unknown.
     public private(set) var refreshExpiresAt: Int? {
         get { isOfSpent ? document["refresh_expires_at"]?.moment : nil }
         set { document["refresh_expires_at"] = newValue.map(JSONValue.integer) }
     }
-    /// What the tokens are good for, as the issuer wrote it.
+    /// The scope of the tokens, as the issuer wrote it.
     public private(set) var scope: String? {
         get { document["scope"]?.string }
         set { document["scope"] = newValue.map(JSONValue.string) }
     }
-    /// True if the issuer refused to refresh what is spent.
+    /// True if the issuer refused to refresh the held tokens.
     public var isRefreshDenied: Bool {
         get { isOfSpent && document["refused"]?.bool ?? false }
         set { document["refused"] = newValue ? .bool(true) : nil }
     }
-    /// What the upstream said of this token, when it was not good and nobody has seen it accepted since.
+    /// The upstream's rejection of this token, if no acceptance is known since.
     public var rejected: Rejected? {
         get {
             guard isOurs, let value = document["rejected"], let at = value["at"]?.moment else { return nil }
@@ -125,14 +125,14 @@ public struct SessionRecord: Sendable, Equatable {
             }
         }
     }
-    /// What was spent for this, as `Token.fingerprint`.
+    /// The token that was spent for this one, as `Token.fingerprint`.
     private(set) var replaced: String? {
         get { document["replaced"]?.string }
         set { document["replaced"] = newValue.map(JSONValue.string) }
     }
 
-    /// Whether nothing can be done with the token any more, as far as the record says: it has expired or was rejected,
-    /// and no refresh helps. `now` is seconds since 1970.
+    /// Whether the token has become useless, as far as the record says: it has expired or was rejected, and no refresh
+    /// helps. `now` is seconds since 1970.
     public func isDead(canRefresh: Bool, now: Int) -> Bool {
         guard !isEmpty else { return true }
         let isOver = token == nil || expiresAt.map { $0 <= now } ?? false || rejected?.isWhole == true
@@ -145,7 +145,7 @@ public struct SessionRecord: Sendable, Equatable {
         return known == token?.fingerprint
     }
 
-    /// True if the members about refreshing describe what is spent now.
+    /// True if the members about refreshing describe the token that is spent next.
     var isOfSpent: Bool {
         guard let known = (document["spent"] ?? document["fingerprint"])?.string else { return true }
         return known == spent
@@ -167,10 +167,11 @@ public struct SessionRecord: Sendable, Equatable {
 
     // MARK: Changes
 
-    /// Replaces the tokens. An access token that was just issued lives `expiresIn` seconds from its receipt, else
-    /// `exp - nbf`, whatever the issuer's clock says. Of a token given by hand only `exp` is known. A token that claims
-    /// to be expired already has no known end: the upstream decides. A refresh that brings no refresh token leaves the
-    /// one that there is. `upstream` is the origin that they are bound to; a login without one leaves them unbound.
+    /// Replaces the tokens. An access token that was just issued lives `expiresIn` seconds from its receipt, otherwise
+    /// `exp - nbf`, whatever the issuer's clock says. For a token given by hand only `exp` is known. A token that
+    /// claims to be expired already has no known end: the upstream decides. A refresh that brings no refresh token
+    /// keeps the existing one. `upstream` is the origin that they are bound to; a login without one leaves them
+    /// unbound.
     public mutating func put(
         _ tokens: TokenSet,
         _ arrival: Arrival,
@@ -207,8 +208,8 @@ public struct SessionRecord: Sendable, Equatable {
         document["from"] = .string(arrival.rawValue)
     }
 
-    /// Replaces the refresh token alone: what it replaced was spent, and what came with it cannot be used, or nothing
-    /// came yet.
+    /// Replaces the refresh token alone: the former one was spent, and the access token in the answer is unusable or
+    /// did not come yet.
     public mutating func putRefreshToken(_ refreshToken: Token, expiresIn: Int? = nil, now: Int) {
         let now = UTCTime.clamped(now)
         let login = lineage
@@ -224,8 +225,8 @@ public struct SessionRecord: Sendable, Equatable {
 
     private static func bounded(_ seconds: Int) -> Int { min(max(seconds, 0), Claims.longestLife) }
 
-    /// A refresh brought the same token again: it lives `lifetime` seconds from now, where the response says so. One
-    /// that had expired lives on, nobody knows how long.
+    /// A refresh returned the same token: it lives `lifetime` seconds from now, if the response says so. If it had
+    /// expired, its end is unknown.
     public mutating func renew(lifetime: Int?, now: Int) {
         let now = UTCTime.clamped(now)
         unanswered = nil
@@ -244,13 +245,13 @@ public struct SessionRecord: Sendable, Equatable {
         return claims?.end(receivedAt: now)
     }
 
-    /// What was counted belongs to the login that is replaced.
+    /// The counts belong to the login that is replaced.
     private mutating func beginHistory(now: Int) {
         for name in ["refreshes", "failures", "last_refresh", "history"] { document[name] = nil }
         document["signed_in_at"] = .integer(now)
     }
 
-    /// When the session was logged in to, seconds since 1970; nil if that is unknown.
+    /// The time of the login, in seconds since 1970; nil if unknown.
     public var signedInAt: Int? { isOurs ? document["signed_in_at"]?.moment : nil }
 
     public mutating func forgetToken() {
@@ -291,7 +292,7 @@ public struct SessionRecord: Sendable, Equatable {
         document["history"] = .array((history + [entry]).suffix(Self.maxHistory).map(\.json))
         switch entry.outcome {
         case .refreshed: refreshes = Self.next(refreshes)
-        // Normal for sources that keep theirs for a while.
+        // Normal for sources that cache their token for a while.
         case .unchanged: break
         case .refused, .misconfigured, .unavailable, .unreachable, .lost, .interrupted, .notWritable:
             var counts = document["failures"] ?? .object([])
@@ -300,7 +301,7 @@ public struct SessionRecord: Sendable, Equatable {
         }
     }
 
-    /// The next count after one that a file said, which may be absurd.
+    /// The successor of a count from the file, which may have any value.
     private static func next(_ count: Int) -> Int { min(max(count, 0), Int.max - 1) + 1 }
 
     func serialized() -> [UInt8] { Array((document.serialized(pretty: true) + "\n").utf8) }

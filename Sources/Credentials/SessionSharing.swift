@@ -1,62 +1,62 @@
-/// What machines share a session through. It decides when a token may be refreshed, logged in to or forgotten; the
-/// session does it.
+/// Connects a session to the machines that share it. It decides when a token may be refreshed, replaced by a login or
+/// forgotten; the session carries that out.
 ///
 /// *Threading*: any thread, unless a method says otherwise.
 public protocol SessionSharing: AnyObject, Sendable {
-    /// The session whose side this is. Once, before all else.
+    /// Sets the session. Called once, first.
     func attach(_ session: any SharedSide)
 
-    /// The session holds that now. After each change of its record; costs no I/O.
+    /// Reports the current record, after each change. Performs no I/O.
     func holds(_ record: SessionRecord)
 
-    /// Keeps the session in step with the other machines from now on: for programs that keep running.
+    /// Keeps the session in step with the other machines from now on: for long-running programs.
     func begin()
 
-    /// Makes a change that begins with what `record` holds. On the session's thread, which it blocks, with the file's
-    /// lock held: `steps` are taken on that thread, as they are asked for.
+    /// Makes a change that starts from `record`. Blocks the session's thread, with the file's lock held, and calls
+    /// `steps` on that thread.
     func change(_ wish: SharedWish, from record: SessionRecord, _ steps: any SharedSteps) -> SharedEnding
 
-    /// Begins no change any more, and ends those that only wait.
+    /// Begins no further change, and ends those that only wait.
     func close()
 
-    /// Waits until what is under way is shared, at most `timeout`, and ends. After `close`. True if nothing is left that
-    /// the other machines must learn of.
+    /// Waits until the current changes are shared, at most `timeout`, and ends. Call after `close`. True if the other
+    /// machines know everything.
     func finish(timeout: Duration) -> Bool
 
     var status: SharedStatus { get }
 
-    /// The other machines were asked what they have, or cannot be asked.
+    /// The other machines were asked for their session, or cannot be asked.
     var hasAsked: Bool { get }
 
-    /// The other machines have a session, or it is not known that they have none.
+    /// The other machines have a session, or may have one.
     var mayHaveSession: Bool { get }
 }
 
-/// The session, as what shares it sees it.
+/// The session, from the view of its sharing.
 public protocol SharedSide: AnyObject, Sendable {
-    /// Does `work` on the session's thread; false when that has ended.
+    /// Runs `work` on the session's thread; false if that has ended.
     func execute(_ work: @escaping @Sendable () -> Void) -> Bool
 
-    /// Carries out what another machine did, on the session's thread. `isLocked` says that the file's lock is held.
-    /// Gives where it is saved.
+    /// Carries out another machine's deed, on the session's thread. `isLocked` says that the file's lock is held.
+    /// Returns where the result is saved.
     func carryOut(_ deed: SharedDeed, isLocked: Bool) -> SharedSaving
 
-    /// The engine can be reached again: what waits for it need not wait longer. Any thread.
+    /// The engine can be reached again: changes that wait for it need not wait longer. Any thread.
     func engineIsBack()
 }
 
-/// What a change is to bring.
+/// The purpose of a change.
 public enum SharedWish: Sendable {
-    /// Another token than the one that is held.
+    /// A token other than the held one.
     case refresh
-    /// The tokens that `SharedSteps.save` brings, which a person logged in for.
+    /// The tokens that `SharedSteps.save` provides, from a login.
     case login
     case logout
-    /// What the other machines have, if that is something else.
+    /// The other machines' session, if it differs.
     case look
 }
 
-/// What the session must do for its change. On the session's thread.
+/// The session's part in its change. On the session's thread.
 public protocol SharedSteps: AnyObject {
     /// Whether a result could be saved: there is room, and the journal is written.
     func prepare() -> Bool
@@ -64,86 +64,86 @@ public protocol SharedSteps: AnyObject {
     /// Sends the refresh, unless `doubt` forbids it. Blocks.
     func send(after doubt: SharedDoubt) -> SharedSending
 
-    /// Saves what there is under that name, and uses it. `there` is the session that the engine had instead, if it had
-    /// one. May be called again, with another name for the same.
+    /// Saves the result with that identity, and uses it. `there` is the session that the engine had instead, if there
+    /// was one. May be called again, with another identity for the same result.
     func save(as identity: SharedIdentity, over there: SessionRecord?) -> SharedSaving
 
-    /// Forgets the token for the logout of that name.
+    /// Forgets the token, for the logout with that identity.
     func forget(as identity: SharedIdentity)
 }
 
-/// What is known of the last refresh of the same tokens, by whatever machine.
+/// What is known about the last refresh of the same tokens, by any machine.
 public enum SharedDoubt: Sendable {
     case none
     /// Its answer was lost.
     case unanswered(SessionRecord.Unanswered)
-    /// The machine of that name claimed it and fell silent: it may have sent it.
+    /// The machine with that name claimed the refresh and fell silent: it may have sent it.
     case takenOver(from: String)
 }
 
 public enum SharedSending: Sendable {
     case tokens
-    /// The API refuses what was sent, for good.
+    /// The API refuses the sent tokens, for good.
     case refused
     /// No answer came.
     case lost(SessionRecord.Unanswered)
-    /// Nothing was sent, or what came back says nothing of the token. With what whoever sends it next must know, and
-    /// for how many seconds the issuer wants to be left alone.
+    /// Nothing was sent, or the answer says nothing about the token. Carries what the next sender must know, and for
+    /// how many seconds the issuer wants no request.
     case nothing(SessionRecord.Unanswered?, retryAfter: Int? = nil)
 }
 
 public enum SharedSaving: Sendable {
     case inFile
-    /// It is in use, and the file could not take it.
+    /// It is in use, but the file could not be written.
     case inMemory
-    /// There was nothing to save, or it may not be.
+    /// There was nothing to save, or saving is not allowed.
     case nothing
-    /// The file could not take it, and it is not in use.
+    /// The file could not be written, and the result is not in use.
     case noRoom
 }
 
 /// How a change ended.
 public enum SharedEnding: Sendable {
-    /// What was saved is the session's, whether or not the other machines know.
+    /// The saved result is the session's, whether or not the other machines know it.
     case done
-    /// What another machine did has taken its place, or there was nothing to do.
+    /// Another machine's deed has taken its place, or there was nothing to do.
     case settled
     case failed(SharedFailure)
 }
 
-/// Why a change came to nothing.
+/// Why a change failed.
 public enum SharedFailure: Sendable {
     /// The engine cannot be asked. The reason is a sentence without its full stop.
     case unreachable(String)
-    /// The engine has a record that this machine must neither use nor replace.
+    /// The engine contains a record that this machine must neither use nor replace.
     case unusable(String)
     /// The engine or another machine was too slow, or the API gave no answer.
     case unanswered
-    /// The issuer told another machine to leave it alone: for so many seconds from now.
+    /// The issuer wants no request for that many seconds, as another machine was told.
     case postponed(seconds: Int)
-    /// The local file could not take a result.
+    /// The local file could not be written.
     case notWritable
     /// The API refused, or there is no session.
     case loginNeeded
-    /// The session's counts are at their end.
+    /// The session's counters have reached their maximum.
     case exhausted
     case closed
 }
 
-/// What another machine did.
+/// A change by another machine.
 public enum SharedDeed: Sendable {
-    /// It has other tokens, which came `age` seconds ago. `isRefused` says that the API refused to refresh them.
+    /// It has other tokens, which arrived `age` seconds ago. `isRefused` says that the API refused to refresh them.
     case adopt(SessionRecord, SharedIdentity, isRefused: Bool, age: ClosedRange<Int>)
     /// Somebody logged out.
     case forget(SharedIdentity)
-    /// The API refused a machine to refresh the tokens of that name.
+    /// The API refused a machine's refresh of the tokens with that identity.
     case deny(SharedIdentity)
-    /// The tokens of that name, which it was refused for, may be refreshed again.
+    /// The tokens with that identity, whose refresh was refused, may be refreshed again.
     case allow(SharedIdentity)
-    /// What this machine has becomes the session of all, under that name.
+    /// This machine's session becomes the shared one, with that identity.
     case enrol(SharedIdentity)
-    /// That came to nothing: it is this machine's own again.
+    /// The enrolment failed: the session is this machine's own again.
     case disown(SharedIdentity)
-    /// Whether the other machines know the tokens of that name, as a restart must know.
+    /// Whether the other machines know the tokens with that identity. Must survive a restart.
     case markShared(SharedIdentity, Bool)
 }

@@ -6,15 +6,15 @@ public struct SessionStatus: Sendable {
         case usable, refreshing
         case loginNeeded = "login_needed"
         case none
-        /// Its source needs nobody, and has not given a token yet.
+        /// The source needs no login, and has not provided a token yet.
         case starting
-        /// The configuration wants no session.
+        /// The configuration uses no session.
         case unused
     }
 
-    /// What is known of the refresh token.
+    /// The facts about the refresh token.
     public struct RefreshToken: Sendable {
-        /// Seconds since 1970, by this machine's clock; nil if nobody says.
+        /// Seconds since 1970, by this machine's clock; nil if unknown.
         public var expiresAt: Int?
     }
 
@@ -23,7 +23,7 @@ public struct SessionStatus: Sendable {
     public var subject: String?
     /// Seconds since 1970, by the issuer's clock.
     public var issuedAt: Int?
-    /// When the session was logged in to, seconds since 1970 by this machine's clock.
+    /// The time of the login, in seconds since 1970 by this machine's clock.
     public var signedInAt: Int?
     /// When the token was received, seconds since 1970 by this machine's clock.
     public var receivedAt: Int?
@@ -35,7 +35,7 @@ public struct SessionStatus: Sendable {
     public var expiresIn: Int?
     /// Nil if there is none.
     public var refreshToken: RefreshToken?
-    /// What the token is good for, as its issuer wrote it.
+    /// The scope of the token, as its issuer wrote it.
     public var scope: String?
     public var refreshes: Int
     public var lastRefresh: RefreshEntry?
@@ -43,39 +43,39 @@ public struct SessionStatus: Sendable {
     public var history: [RefreshEntry]
     /// Refreshes that failed, by outcome.
     public var failures: [(outcome: String, count: Int)]
-    /// Requests that waited for a refresh which another request had started.
+    /// How many requests waited for a refresh that another request had started.
     public var coalesced: Int
     /// True if the upstream rejected the token.
     public var isRejected: Bool
     /// Seconds until a failed refresh is tried again.
     public var retryIn: Int?
-    /// What happened, when the upstream refuses to refresh the token.
+    /// What happened, if the upstream refuses to refresh the token.
     public var explanation: String?
     /// Why the token is in use but not on disk.
     public var unsaved: String?
     /// Why the session file cannot be read.
     public var fileProblem: String?
-    /// The upstream that the token in the file belongs to, if that is another one: the token is not sent.
+    /// The upstream that the token in the file belongs to, if it is another one: the token is not sent.
     public var foreignUpstream: String?
-    /// The server that the token may be refreshed at, if the configuration names another: it is not refreshed.
+    /// The server that may refresh the token, if the configuration names another: the token is not refreshed.
     public var foreignRefresh: String?
-    /// Where machines share the tokens, if that is not where this configuration shares its session.
+    /// The place where machines share the tokens, if this configuration names another.
     public var sharedElsewhere: String?
-    /// The source that the session in the file comes from, if that is another one: it is neither used nor touched.
+    /// The source of the session in the file, if it is another one: the session is neither used nor touched.
     public var foreignSource: String?
-    /// The source needs nobody.
+    /// The source needs no login.
     public var startsAlone = false
-    /// The line that logs in to this session.
+    /// The command line that logs in to this session.
     public var login = "squire login"
-    /// Where the session's tokens come from; nil if nobody says.
+    /// The source of the session's tokens; nil if unknown.
     public var source: SessionBinding.Source?
-    /// How the source gets a first token; nil if it has but one way.
+    /// How the source obtains a first token; nil if it has only one way.
     public var grant: String?
-    /// Seconds that the issuer's clock is ahead of this machine's; nil if it is not known.
+    /// How many seconds the issuer's clock is ahead of this machine's; nil if unknown.
     public var clockSkew: Int?
     /// The file with a response to a refresh in which no token was found; nil if there is none.
     public var keptAnswer: String?
-    /// How other machines share the session; nil if none do.
+    /// How other machines share the session; nil if they do not.
     public var shared: SharedStatus?
 
     /// True if requests can be served, now or after a refresh.
@@ -86,7 +86,7 @@ public struct SessionStatus: Sendable {
         }
     }
 
-    /// The source needs nobody, and could not give a token that requests can be served with.
+    /// The source needs no login, and failed to provide a usable token.
     public var isFailing: Bool {
         let isWithout = state == .starting || (expiresIn ?? 1) <= 0 || isRejected
         return startsAlone && isWithout && lastRefresh.map { $0.outcome != .refreshed } ?? false
@@ -94,7 +94,7 @@ public struct SessionStatus: Sendable {
 
     /// True if requests can be served and the token is safe on disk.
     public var isReady: Bool {
-        // What the other machines do not know is lost with this one.
+        // Tokens that the other machines do not know are lost with this one.
         guard unsaved == nil, shared?.notSharedFor == nil, fileProblem == nil || startsAlone else { return false }
         let isLiving = !isRejected && (expiresIn ?? 1) > 0
         let hasToken = expiresAt != nil || receivedAt != nil
@@ -108,10 +108,10 @@ public struct SessionStatus: Sendable {
         }
     }
 
-    /// What is wrong and what to do about it, in a sentence or two; nil if all is well.
+    /// The problem and its remedy, in a sentence or two; nil if there is none.
     public var advice: String? {
         guard let keptAnswer else { return problem }
-        let note = "An answer to a refresh that could not be read is kept in \(keptAnswer): it may hold the new token."
+        let note = "An answer to a refresh that could not be read is kept in \(keptAnswer): it may have the new token."
         return problem.map { "\(note) \($0)" } ?? note
     }
 
@@ -125,7 +125,7 @@ public struct SessionStatus: Sendable {
                 + "Run: \(login)"
         }
         if let unsaved {
-            return "The token is in use but not saved (\(unsaved)): make room or give back the rights; "
+            return "The token is in use but not saved (\(unsaved)): free some space or restore the permissions; "
                 + "until then a crash costs the login. Saving is tried again by itself."
         }
         if let shared, shared.notSharedFor != nil || shared.problem != nil && shared.isReachable != false {
@@ -136,7 +136,7 @@ public struct SessionStatus: Sendable {
         case .starting:
             guard let detail = lastRefresh?.detail, lastRefresh?.outcome != .refreshed else { return nil }
             let next = retryIn.map { "; the next try is due in \($0) s" } ?? ""
-            return "No token could be had (\(detail))\(next)."
+            return "No token could be obtained (\(detail))\(next)."
         case .none:
             if let fileProblem { return "The session file cannot be used: \(fileProblem)." }
             if let shared, shared.isReachable != true { return shared.adviceWithoutToken }
@@ -148,7 +148,7 @@ public struct SessionStatus: Sendable {
             let withOthers = sharedElsewhere.map { Self.sharedElsewhere($0) }
             let what =
                 withOthers ?? explanation ?? elsewhere
-                ?? "The token has ended or is refused, and there is nothing to refresh it with."
+                ?? "The token has expired or was rejected, and there is nothing to refresh it with."
             return "\(what) Run: \(login)"
         case .usable, .refreshing: break
         }
@@ -166,11 +166,11 @@ public struct SessionStatus: Sendable {
         }
         if let lastRefresh, lastRefresh.outcome == .misconfigured, let detail = lastRefresh.detail, retryIn != nil {
             let isOfUse = (expiresIn ?? 1) > 0 && !isRejected
-            return "No other token could be had (\(detail)); "
-                + (isOfUse ? "the one there is works until it ends." : "the next try is due in \(retryIn ?? 0) s.")
+            return "No other token could be obtained (\(detail)); "
+                + (isOfUse ? "the current one works until it expires." : "the next try is due in \(retryIn ?? 0) s.")
         }
         if isRejected, retryIn == nil, let detail = lastRefresh?.detail, lastRefresh?.outcome != .refreshed {
-            return withPatience(
+            return withLoginAdvice(
                 "The API refuses the token, and it could not be refreshed (\(detail)); the next request tries again."
             )
         }
@@ -178,20 +178,20 @@ public struct SessionStatus: Sendable {
             return nil
         }
         let story = "The last refresh failed (\(detail)); the token is kept, and the next try is due in \(retryIn) s."
-        return withPatience(story)
+        return withLoginAdvice(story)
     }
 
-    private func withPatience(_ story: String) -> String {
+    private func withLoginAdvice(_ story: String) -> String {
         guard hasFailedForLong else { return story }
-        return "\(story) None of the last \(Self.patience) gave a token: if that goes on, run: \(login)"
+        return "\(story) None of the last \(Self.maximumTemporaryFailures) gave a token: if that goes on, run: \(login)"
     }
 
-    /// How many answers in a row without a token are passing trouble, though none says that a login is needed.
-    private static let patience = 10
+    /// How many answers in a row without a token count as temporary, although none says that a login is needed.
+    private static let maximumTemporaryFailures = 10
 
     private var hasFailedForLong: Bool {
-        let last = history.suffix(Self.patience)
-        return !startsAlone && last.count == Self.patience
+        let last = history.suffix(Self.maximumTemporaryFailures)
+        return !startsAlone && last.count == Self.maximumTemporaryFailures
             && last.allSatisfy { $0.outcome == .unavailable || $0.outcome == .misconfigured }
     }
 

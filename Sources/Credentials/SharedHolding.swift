@@ -1,11 +1,11 @@
 import Platform
 import Support
 
-/// What the local file has of a session that machines share. It survives restarts.
+/// What the local file contains of a shared session. It survives restarts.
 public enum SharedHolding: Hashable, Sendable {
     case nothing
     case tokens(SharedIdentity)
-    /// Somebody logged out. Remembered, so that an engine which forgets the logout is told again.
+    /// A logout. Remembered, so that an engine that forgets it is told again.
     case ended(SharedIdentity)
 
     public var identity: SharedIdentity? {
@@ -16,18 +16,18 @@ public enum SharedHolding: Hashable, Sendable {
     }
 }
 
-/// What a session file holds, as far as sharing is concerned.
+/// What a session file contains, with regard to sharing.
 public enum LocalHolding: Hashable, Sendable {
     case shared(SharedHolding)
-    /// Tokens that machines share in that place, which is not this session's: they are the others' to refresh.
+    /// Tokens that machines share in that place, which is not this session's: only those machines may refresh them.
     case elsewhere(place: String)
     /// Tokens that the machines do not share: they were there before, or somebody put them in by hand.
     case own
 }
 
-/// Which token set of a shared session a record holds.
+/// Which token set of a shared session a record contains.
 extension SessionRecord {
-    /// What is held of what machines share in `place`; nil where this machine shares nothing.
+    /// What the record contains of the session shared in `place`; nil means that this machine shares nothing.
     public func localHolding(in place: String?) -> LocalHolding {
         let known = document["shared"]
         let identity = known.flatMap(SharedIdentity.init)
@@ -38,7 +38,7 @@ extension SessionRecord {
         }
         guard let known, known != .null else { return .own }
         switch known["of"] {
-        // It speaks of a logout, or of other tokens: another Squire, or a person, has put these in since.
+        // The member describes a logout, or other tokens: another Squire, or a person, has put these in since.
         case nil where known["ended"]?.bool == true: return .own
         case .string(let of)? where of != spent: return .own
         case .string?:
@@ -46,28 +46,29 @@ extension SessionRecord {
             return there == place ? .shared(.tokens(identity)) : .elsewhere(place: there)
         default: break
         }
-        // What says that others have the token, and cannot be read, is believed: alone, nobody may refresh it.
+        // A member that says that others have the token, but cannot be read, is believed: then nobody may refresh it
+        // alone.
         return .elsewhere(place: "a place that the session file does not tell")
     }
 
-    /// The identity of the tokens that are held, or of the logout that ended them, and where they are shared.
+    /// The identity of the held tokens, or of the logout that ended them, and the place where they are shared.
     mutating func share(as identity: SharedIdentity, in place: String?) {
         let mark = spent.map { JSONValue.Member("of", .string($0)) } ?? .init("ended", .bool(true))
         let there = JSONValue.Member("in", place.map(JSONValue.string) ?? .null)
         document["shared"] = .object([mark, there] + identity.members)
     }
 
-    /// The tokens that are held are in use, and the other machines did not know them when that was written. It survives
-    /// a restart.
+    /// The held tokens are in use, and the other machines did not know them when that was written. It survives a
+    /// restart.
     public var isNotShared: Bool { document["shared"]?["not_shared"]?.bool ?? false }
 
     mutating func markShared(_ isShared: Bool) { document["shared"]?["not_shared"] = isShared ? nil : .bool(true) }
 
-    /// What is held is this machine's own again: it was never shared after all.
+    /// The held tokens are this machine's own again, because they were never shared.
     mutating func endSharing() { document["shared"] = nil }
 
-    /// Puts the moments of another machine's record right, whose clock may be wrong: what it holds came `age` seconds
-    /// ago, as far as is known. Within that its moments are believed. `now` is seconds since 1970.
+    /// Corrects the moments in a record of another machine, whose clock may be wrong: its tokens arrived `age` seconds
+    /// ago, as far as is known. Moments within that range are trusted. `now` is seconds since 1970.
     mutating func correctClock(now: Int, age: ClosedRange<Int>) {
         guard let received = receivedAt else { return }
         let earliest = now.subtracting(saturating: age.upperBound)

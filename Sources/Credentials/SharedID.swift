@@ -1,11 +1,11 @@
 import Platform
 
-/// 128 random bits that name a token set, a login, a claim or a write. In a record they are 32 hexadecimal digits.
+/// 128 random bits that identify a token set, a login, a claim or a write. In a record they are 32 hexadecimal digits.
 public struct SharedID: Hashable, Sendable, CustomStringConvertible {
     private let high: UInt64
     private let low: UInt64
 
-    /// Makes a new one, which nobody has made before.
+    /// Creates a new identifier that has never existed before.
     public static func random() -> SharedID {
         var random = SystemRandomNumberGenerator()
         return SharedID(high: random.next(), low: random.next())

@@ -1,10 +1,10 @@
 public import Support
 
-/// Which token set a record speaks of. The seal vouches for all of it.
+/// Identifies the token set that a record describes. The seal covers all of it.
 public struct SharedIdentity: Hashable, Sendable {
-    /// Of the token set; of a tombstone, of itself.
+    /// Identifies the token set, or a tombstone.
     public let id: SharedID
-    /// The token set that was spent for it; nil after a login.
+    /// The token set that was spent for this one; nil after a login.
     public let parent: SharedID?
     /// The login that the token set descends from.
     public let login: SharedID
@@ -13,10 +13,10 @@ public struct SharedIdentity: Hashable, Sendable {
     /// Counts the refreshes since the login.
     public let generation: Int
 
-    /// The highest count: every reader of JSON is exact up to here.
+    /// The highest count: all JSON parsers are exact up to here.
     public static let maxCount = (1 << 53) - 1
 
-    /// Nil if a count is out of its bounds.
+    /// Nil if a count is out of bounds.
     public init?(id: SharedID, parent: SharedID?, login: SharedID, era: Int, generation: Int) {
         guard (1...Self.maxCount).contains(era), (0...Self.maxCount).contains(generation) else { return nil }
         self.id = id
@@ -26,14 +26,14 @@ public struct SharedIdentity: Hashable, Sendable {
         self.generation = generation
     }
 
-    /// Of a new login, or of a logout's tombstone, under the name `id`: `era` is the highest that was seen, 0 where there
-    /// was none. Nil at the end of counting.
+    /// The identity of a new login, or of a logout's tombstone: `era` is the highest that was seen, 0 if there was
+    /// none. Nil if the counter is exhausted.
     public static func login(_ login: SharedID, _ id: SharedID, after era: Int) -> SharedIdentity? {
         guard era < maxCount else { return nil }
         return SharedIdentity(id: id, parent: nil, login: login, era: max(era, 0) + 1, generation: 0)
     }
 
-    /// Of what a refresh of this token set brought, under the name `id`. Nil at the end of counting.
+    /// The identity of a token set that a refresh of this one brought. Nil if the counter is exhausted.
     public func child(_ id: SharedID) -> SharedIdentity? {
         guard generation < Self.maxCount else { return nil }
         return SharedIdentity(id: id, parent: self.id, login: login, era: era, generation: generation + 1)
@@ -41,8 +41,8 @@ public struct SharedIdentity: Hashable, Sendable {
 
     public func hash(into hasher: inout Hasher) { hasher.combine(id) }
 
-    /// Whether this is what was before `other`: an earlier login, or fewer refreshes of the same. Two logins of one era
-    /// have no order: two people logged in at once, and the engine's stands.
+    /// Whether this one is older than `other`: an earlier login, or fewer refreshes of the same login. Two logins of
+    /// one era have no order: two people logged in at once, and the engine's record counts.
     public func precedes(_ other: SharedIdentity) -> Bool {
         guard era == other.era else { return era < other.era }
         return login == other.login && generation < other.generation
@@ -64,7 +64,7 @@ public struct SharedIdentity: Hashable, Sendable {
         return there.precedes(self) ? .behind : .stands
     }
 
-    /// Reads what `members` gave; nil if a member is missing or is not what it should be.
+    /// Parses the result of `members`; nil if a member is missing or invalid.
     init?(_ json: JSONValue) {
         guard let id = json["id"]?.string.flatMap(SharedID.init),
             let login = json["login"]?.string.flatMap(SharedID.init),
@@ -78,7 +78,7 @@ public struct SharedIdentity: Hashable, Sendable {
         self.init(id: id, parent: parent, login: login, era: era, generation: generation)
     }
 
-    /// As a record and its associated data have them.
+    /// The members in a record and in its associated data.
     public var members: [JSONValue.Member] {
         [
             .init("id", .string(id.description)),

@@ -4,7 +4,7 @@ public import Support
 public struct SharedStatus: Sendable, Equatable {
     /// A refresh that a machine has claimed.
     public struct Claim: Sendable, Equatable {
-        /// Which process of which machine.
+        /// The machine and the process.
         public var by: String
         /// Seconds since this machine first saw it.
         public var age: Int
@@ -15,35 +15,35 @@ public struct SharedStatus: Sendable, Equatable {
         }
     }
 
-    /// Where the session is kept: `etcd` or `kubernetes`.
+    /// The store of the session: `etcd` or `kubernetes`.
     public var engine: String
     /// The session's name there.
     public var name: String
-    /// Whether the engine answered when it was asked last; nil while it was not.
+    /// Whether the engine answered the last request; nil before the first one.
     public var isReachable: Bool?
-    /// Why it cannot be reached, or its record not be used.
+    /// Why it cannot be reached, or its record cannot be used.
     public var problem: String?
-    /// What to do about it, a sentence; nil where `problem` says it.
+    /// The remedy, as a sentence; nil if `problem` includes it.
     public var remedy: String?
-    /// Which write the engine's record is, in the engine's own words; nil while none is known.
+    /// The revision of the engine's record, in the engine's own notation; nil while it is unknown.
     public var revision: String?
     public var era: Int?
     public var generation: Int?
     public var claim: Claim?
-    /// Seconds since when tokens are in use here that the other machines do not know; nil if they know them.
+    /// How many seconds tokens have been in use here that the other machines do not know; nil if they know them.
     public var notSharedFor: Int?
 
-    /// What was done through the engine, since this process began.
+    /// Operations through the engine since this process began.
     public var counts = Counts()
 
     public struct Counts: Sendable, Equatable {
-        /// What became of the claims that were written.
+        /// The results of the claims that were written.
         public var claims = Claims()
-        /// Refreshes that another machine had claimed and was silent about.
+        /// Refreshes that another machine had claimed before it fell silent.
         public var takeovers = 0
-        /// Tokens of other machines that were taken over here.
+        /// Tokens of other machines that were adopted here.
         public var adoptions = 0
-        /// How long that took, in all, from hearing of them.
+        /// The total time of the adoptions, each from the first news of the token.
         public var adoptionNanoseconds: Int64 = 0
 
         public init() {}
@@ -64,7 +64,7 @@ public struct SharedStatus: Sendable, Equatable {
     /// A machine refreshes the tokens that are in use here, and will tell what came of it.
     public var isBeingRefreshed: Bool { claim != nil && notSharedFor == nil && isReachable != false }
 
-    /// What is wrong and what to do about it; nil if all is well.
+    /// The problem and its remedy; nil if there is none.
     public var advice: String? {
         let reason = problem.map { " (\($0))" } ?? ""
         let remedy = remedy.map { " \($0)" } ?? ""
@@ -79,7 +79,7 @@ public struct SharedStatus: Sendable, Equatable {
             : "The shared session \(name) cannot be used: \(problem).\(remedy)"
     }
 
-    /// The same, on a machine that has no token; nil where the others were not asked yet.
+    /// The advice on a machine without a token; nil until the others were asked.
     public var adviceWithoutToken: String? {
         guard isReachable == false || problem != nil else { return nil }
         return "This machine has no token yet, and the other machines cannot be asked (\(problem ?? "no answer")). "
@@ -87,7 +87,7 @@ public struct SharedStatus: Sendable, Equatable {
             + (remedy.map { " \($0)" } ?? "")
     }
 
-    /// Reads what `json` gave; nil if it is something else.
+    /// Parses the result of `json`; nil for anything else.
     public init?(_ json: JSONValue) {
         guard let engine = json["engine"]?.string, let name = json["name"]?.string else { return nil }
         self.init(engine: engine, name: name)
@@ -106,7 +106,7 @@ public struct SharedStatus: Sendable, Equatable {
         remedy = json["remedy"]?.string
     }
 
-    /// The same for people, in a few words each.
+    /// A short description for people, one line for each fact.
     public var lines: [String] {
         var words = [
             isReachable.map { $0 ? "reachable" : "NOT REACHABLE" }, generation.map { "generation \($0)" },
@@ -120,7 +120,7 @@ public struct SharedStatus: Sendable, Equatable {
         return lines
     }
 
-    /// What whoever relies on that engine must know; nil for one that was tried as it will be used.
+    /// A warning for users of that engine; nil for one that was tested in the way that it will be used.
     public static func caveat(of engine: String) -> String? {
         guard engine == "kubernetes" else { return nil }
         return "kubernetes was tried against an API server of Squire's own tests, and not yet against a real cluster"
@@ -128,7 +128,7 @@ public struct SharedStatus: Sendable, Equatable {
 
     public var json: JSONValue {
         let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
-        // A number where the engine counts.
+        // A number if the engine counts its revisions.
         let spelled = revision.map { text in Int64(text).map { JSONValue.number(String($0)) } ?? .string(text) }
         return .object([
             .init("engine", .string(engine)), .init("name", .string(name)),

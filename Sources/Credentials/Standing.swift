@@ -1,33 +1,34 @@
 import Platform
 
-/// What the upstream has said of the current token. Pure; dies with the token.
+/// The upstream's verdicts on the current token. Pure; dies with the token.
 ///
-/// One route that rejects a token may have its own reasons. The token itself is rejected when a route that had accepted
-/// it rejects it, or when two routes do with no acceptance between. An acceptance revives it; from then on only a route
-/// that has accepted it since can speak against it.
+/// One route that rejects a token may have reasons of its own. The token itself is rejected when a route that had
+/// accepted it rejects it, or when two routes reject it without an acceptance in between. An acceptance revives it;
+/// from then on only a route that has accepted it since can reject it.
 struct Standing: Equatable, Sendable {
     enum Verdict: Equatable, Sendable {
-        /// It was not rejected, or accepted since.
+        /// The token was not rejected, or was accepted since.
         case good
-        /// One route rejected it, at `at`, in seconds since 1970; nil when another process saw which.
+        /// One route rejected it, at `at`, in seconds since 1970; the route is nil if another process saw the
+        /// rejection.
         case doubted(by: UInt64?, at: Int)
-        /// It is the token that is rejected, and not one route.
+        /// The token itself is rejected, not just by one route.
         case rejected(at: Int)
     }
 
     private(set) var verdict = Verdict.good
     /// Routes that rejected the token and have not accepted it since, the latest last.
     private(set) var rejectingRoutes: [UInt64] = []
-    /// How often an acceptance revived it.
+    /// How often an acceptance revived the token.
     private(set) var revivals: UInt8 = 0
-    /// Moves on when it dies, is tried, and is revived: what was sent before says nothing of what came after.
+    /// Advances when the token dies, is tried, and is revived: earlier requests say nothing about later events.
     private(set) var epoch: UInt16 = 0
-    /// When the token was tried last, on `CredentialClock.elapsed()`; nil before anything spoke against it.
+    /// The time of the last trial, on `CredentialClock.elapsed()`; nil before the first rejection.
     private var lastTry: Int64?
 
     private static let maximumRoutes = 64
 
-    /// `hadAccepted`: the route has accepted the token since it came, or since it was revived.
+    /// `hadAccepted`: the route has accepted the token since its arrival, or since its revival.
     mutating func reject(_ route: UInt64, hadAccepted: Bool, now: Instant) {
         lastTry = now.elapsed
         rejectingRoutes = rejectingRoutes.filter { $0 != route }.suffix(Self.maximumRoutes - 1) + [route]
@@ -45,7 +46,7 @@ struct Standing: Equatable, Sendable {
         epoch &+= 1
     }
 
-    /// `wasDead`: the request was a try, so its success revives the token.
+    /// `wasDead`: the request was a trial, so its success revives the token.
     mutating func accept(_ route: UInt64, wasDead: Bool) {
         if wasDead || isRejected {
             revive()
@@ -63,7 +64,7 @@ struct Standing: Equatable, Sendable {
         epoch &+= 1
     }
 
-    /// Takes over what another process has written of the token; nil is that it saw an acceptance.
+    /// Takes over another process's verdict on the token; nil means that it saw an acceptance.
     mutating func adopt(_ mark: SessionRecord.Rejected?, now: Instant) {
         switch mark {
         case nil where isRejected:
@@ -81,12 +82,12 @@ struct Standing: Equatable, Sendable {
 
     var isRejected: Bool { if case .rejected = verdict { true } else { false } }
 
-    /// Something speaks against the token, so acceptances are of interest.
+    /// The token was rejected, so acceptances matter.
     var isInDoubt: Bool { verdict != .good || !rejectingRoutes.isEmpty || lastTry != nil }
 
     func rejects(_ route: UInt64) -> Bool { rejectingRoutes.contains(route) }
 
-    /// Whether a request may try a token that is thought dead: one does every `interval` nanoseconds.
+    /// Whether a request may try a token that is considered dead: one may do so every `interval` nanoseconds.
     mutating func mayTry(every interval: Int64, now: Int64) -> Bool {
         if let last = lastTry, now.subtracting(saturating: last) < interval { return false }
         defer { lastTry = now }
@@ -94,7 +95,7 @@ struct Standing: Equatable, Sendable {
         return lastTry != nil
     }
 
-    /// What other processes are to know of it.
+    /// The mark that tells other processes.
     var mark: SessionRecord.Rejected? {
         switch verdict {
         case .good: nil

@@ -2,9 +2,9 @@ import Platform
 
 /// Routes whose rejections a refresh did not cure. Pure.
 ///
-/// A route that always rejects, such as one of a deleted account, must neither refresh with every request nor keep
-/// other routes from refreshing. When a second route is of the kind, all wait. A route that accepts a token again is
-/// struck off.
+/// A route that always rejects, such as one of a deleted account, must neither cause a refresh with every request nor
+/// keep other routes from refreshing. If there is a second such route, all wait. A route that accepts a token again is
+/// removed.
 struct Storm: Sendable {
     private var pause: Int64 = 0
     private(set) var until: Int64 = .min

@@ -1,10 +1,10 @@
 import Platform
 import Support
 
-/// A token: visible ASCII, so that it fits into a header field and can end neither the field nor the line.
+/// A token: visible ASCII, so that it fits into a header field and cannot end the field or the line.
 ///
-/// RFC 6750 allows fewer characters, and issuers use others. Whoever writes a token into another language (a shell's,
-/// JSON, a form) quotes it for that one. Its descriptions and mirrors show a placeholder, never the value.
+/// RFC 6750 allows fewer characters, but issuers use others. Code that writes a token into another language (a shell's,
+/// JSON, a form) must quote it for that language. Its descriptions and mirrors show a placeholder, never the value.
 public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// The secret itself.
     public let value: String
@@ -13,7 +13,7 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
 
     public static let maxBytes = 16 * 1024
 
-    /// Nil if `value` is empty, longer than 16 KiB, or has a character that is not visible ASCII.
+    /// Nil if `value` is empty, longer than 16 KiB, or contains a character that is not visible ASCII.
     public init?(_ value: String) {
         let bytes = value.utf8
         guard !bytes.isEmpty, bytes.count <= Self.maxBytes, bytes.allSatisfy(Self.isAllowed) else { return nil }
@@ -21,8 +21,8 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
         claims = Claims(token: value)
     }
 
-    /// Reads a token that a person pasted or another program wrote. Ignores a byte order mark, blanks around it and the
-    /// word `Bearer`.
+    /// Parses a token that a person pasted or another program wrote. Ignores a byte order mark, surrounding blanks and
+    /// the word `Bearer`.
     public init(pasted text: String) throws(TokenProblem) {
         var rest = Substring(text)
         if rest.unicodeScalars.first == "\u{FEFF}" { rest.unicodeScalars.removeFirst() }
@@ -37,9 +37,9 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
         self = token
     }
 
-    /// Takes an access token out of an issuer's answer, as it is: nothing around it is cut off. One that holds what shells
-    /// and other languages quote with is refused: no known issuer needs these, and whoever answers in its place may want
-    /// them to be run. So is one in brackets: it is a page, or holds a token.
+    /// Takes an access token from an issuer's answer unchanged. Refuses a token with characters that shells and other
+    /// languages use for quoting: no known issuer needs them, and an impostor could use them to have text executed.
+    /// Also refuses a token in brackets, which is a page, or a structure around a token.
     public init(issued text: String) throws(TokenProblem) {
         if text.isEmpty { throw .empty }
         if text.utf8.count > Self.maxBytes { throw .tooLong }
@@ -50,8 +50,8 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
         self = token
     }
 
-    /// Takes a refresh token out of an issuer's answer, as it is. Any visible character may be in it (RFC 6749 appendix
-    /// A.17), as Microsoft's have `$`: it goes back to its issuer only, and nowhere else is it written.
+    /// Takes a refresh token from an issuer's answer unchanged. Every visible character is allowed (RFC 6749 appendix
+    /// A.17), because Microsoft's contain `$`, and it is sent to its issuer only and written nowhere else.
     public init(issuedToRefresh text: String) throws(TokenProblem) {
         if text.isEmpty { throw .empty }
         if text.utf8.count > Self.maxBytes { throw .tooLong }
@@ -59,22 +59,22 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
         self = token
     }
 
-    /// The first character that is wrong, as a problem.
+    /// The first bad character, as a problem.
     private static func problem(in text: Substring, _ isWrong: (UInt8) -> Bool) -> TokenProblem {
         let scalars = Array(text.unicodeScalars)
         let index = scalars.firstIndex { !$0.isASCII || isWrong(UInt8($0.value)) } ?? 0
         return .badCharacter(scalars[index], position: index + 1)
     }
 
-    /// The first character of a text that stands in quotation marks or brackets as a whole: it is no token, it holds
-    /// one.
+    /// The first character of a text that is enclosed in quotation marks or brackets as a whole: it is not a token, but
+    /// may contain one.
     private static func wrapping(_ text: Substring) -> Unicode.Scalar? {
         let pairs: [(Unicode.Scalar, Unicode.Scalar)] = [("\"", "\""), ("'", "'"), ("{", "}"), ("[", "]"), ("<", ">")]
         let scalars = text.unicodeScalars
         return pairs.first { $0.0 == scalars.first && $0.1 == scalars.last && scalars.count > 1 }?.0
     }
 
-    /// True if the token can be read as a JSON Web Token (RFC 7519).
+    /// True if the token can be parsed as a JSON Web Token (RFC 7519).
     public var isJWT: Bool { claims != nil }
 
     /// True if the token has three segments, as a JSON Web Token has.
@@ -97,7 +97,7 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
 
     private static func isAllowed(_ byte: UInt8) -> Bool { (0x21...0x7E).contains(byte) }
 
-    /// Quotation marks, the backslash, and what a shell replaces within them.
+    /// Quotation marks, the backslash, and the characters that a shell expands within them.
     private static func isQuoting(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "`"), UInt8(ascii: "\\"), UInt8(ascii: "$"): true

@@ -1,12 +1,12 @@
 /// How one attempt to get a token ended.
 public enum TokenOutcome: Sendable {
-    case obtained(TokenSet, response: RefreshReply? = nil)
-    /// The same token came again, and with it perhaps how many seconds it lives from now.
-    case unchanged(expiresIn: Int? = nil, response: RefreshReply? = nil)
-    /// The issuer refuses what was spent, for good. `status` is its answer's.
+    case obtained(TokenSet, response: IssuerResponse? = nil)
+    /// The same token came again, possibly with a new lifetime in seconds from now.
+    case unchanged(expiresIn: Int? = nil, response: IssuerResponse? = nil)
+    /// The issuer refuses the spent tokens, for good. `status` is that of its answer.
     case refused(reason: String, status: Int? = nil)
-    /// The issuer refuses how it was asked, which says nothing of what is held. `tokens` were given all the same and
-    /// cannot be used: they are saved, since what was held has been spent.
+    /// The issuer rejects the form of the request, which says nothing about the held tokens. `tokens` came with the
+    /// answer but cannot be used: they are saved, because the held ones were spent.
     case misconfigured(reason: String, tokens: UnusableTokens? = nil)
     /// It failed for now. `retryAfter` is the seconds that the issuer asked for. `mayHaveRotated` says that the issuer
     /// may have rotated what was spent before it failed; `status` is its answer's. `isTimeout`, here and below: it took
@@ -25,12 +25,12 @@ public enum TokenOutcome: Sendable {
     case lost(reason: String, response: [UInt8]? = nil, isTimeout: Bool = false)
 }
 
-/// What an answer gave, of which no session can be made as it is.
+/// The tokens in an answer that does not make a session.
 public struct UnusableTokens: Equatable, Sendable {
     public var accessToken: Token?
-    /// What the next refresh spends: what was held is gone.
+    /// The token that the next refresh spends: the former one is gone.
     public var refreshToken: Token?
-    /// Seconds that the refresh token lives from its receipt; nil if nobody says.
+    /// The refresh token's lifetime in seconds from its receipt; nil if unknown.
     public var refreshExpiresIn: Int?
 
     public init(accessToken: Token? = nil, refreshToken: Token? = nil, refreshExpiresIn: Int? = nil) {
@@ -48,8 +48,8 @@ public struct UnusableTokens: Equatable, Sendable {
     }
 }
 
-/// The answer to a refresh as it came, for a client that called the refresh path itself.
-public struct RefreshReply: Equatable, Sendable {
+/// The unchanged answer to a refresh, for a client that called the refresh path itself.
+public struct IssuerResponse: Equatable, Sendable {
     public var body: [UInt8]
     public var contentType: String
 

@@ -1,8 +1,8 @@
-/// Why a text is no token. Never holds the text.
+/// Why a text is not a token. Never contains the text.
 public enum TokenProblem: Error, Equatable, Sendable, CustomStringConvertible {
     case empty
     case tooLong
-    /// The first character that no token holds, and its place, counted from 1.
+    /// The first character that tokens cannot contain, and its position, counted from 1.
     case badCharacter(Unicode.Scalar, position: Int)
 
     public var description: String {
@@ -10,12 +10,12 @@ public enum TokenProblem: Error, Equatable, Sendable, CustomStringConvertible {
         case .empty: "it is empty"
         case .tooLong: "it is longer than \(Token.maxBytes / 1024) KiB"
         case .badCharacter(let scalar, let position):
-            "character \(position) is \(Self.name(of: scalar)), which no token holds"
+            "character \(position) is \(Self.name(of: scalar)), which no token contains"
                 + (Self.cause(of: scalar, at: position).map { ": \($0)" } ?? "")
         }
     }
 
-    /// Printable ASCII as it is; anything else by its number, so that nothing raw reaches a terminal.
+    /// Printable ASCII as it is, other characters by number, so that nothing raw reaches a terminal.
     private static func name(of scalar: Unicode.Scalar) -> String {
         switch scalar {
         case "\"", "\u{201C}", "\u{201D}", "\u{201E}": "a quotation mark"

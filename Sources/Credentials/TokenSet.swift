@@ -1,12 +1,12 @@
-/// What a grant gave: tokens, and what was said of them (RFC 6749 section 5.1).
+/// The result of a grant: tokens, and what the issuer said about them (RFC 6749 section 5.1).
 public struct TokenSet: Equatable, Sendable {
     public var accessToken: Token
     public var refreshToken: Token?
-    /// Seconds that the access token lives from its receipt; nil if nobody says.
+    /// The access token's lifetime in seconds from its receipt; nil if unknown.
     public var expiresIn: Int?
     /// The same for the refresh token.
     public var refreshExpiresIn: Int?
-    /// What it is good for, as the issuer wrote it.
+    /// The scope, as the issuer wrote it.
     public var scope: String?
     public var tokenType: String?
 
@@ -26,11 +26,11 @@ public struct TokenSet: Equatable, Sendable {
         self.tokenType = tokenType
     }
 
-    /// What the next refresh spends: rotations are told apart by it.
+    /// The token that the next refresh spends: it distinguishes rotations.
     public var spent: Token { refreshToken ?? accessToken }
 
-    /// With how long it lives by the issuer's own clock, which said `date` (seconds since 1970) when it answered, where
-    /// neither the answer nor the token's claims say it otherwise.
+    /// Adds the lifetime by the issuer's own clock, which showed `date` (seconds since 1970) when it answered, if
+    /// neither the answer nor the token's claims specify it.
     public func dated(_ date: Int?) -> TokenSet {
         guard expiresIn == nil, let date, let claims = accessToken.claims, claims.notBefore == nil,
             let end = claims.expiresAt, end > date
@@ -51,6 +51,6 @@ public struct HeldTokens: Equatable, Sendable {
         self.refreshToken = refreshToken
     }
 
-    /// What the next refresh spends; nil if there is nothing.
+    /// The token that the next refresh spends; nil if there is none.
     public var spent: Token? { refreshToken ?? accessToken }
 }

@@ -1,13 +1,13 @@
-/// Why a token is asked for.
+/// Why a token is requested.
 public enum RefreshCause: String, Sendable {
     case expiry, rejected, manual, client
-    /// A first one, of a source that needs nobody.
+    /// The first token of a source that needs no login.
     case start
-    /// Nobody asks: what is not used for long enough ends.
+    /// No request needs it, but tokens that are not used for long enough end.
     case keepAlive = "keep-alive"
 }
 
-/// The response to a successful refresh, as whoever asked for it by name gets it.
+/// The response to a successful refresh, for a caller that asked for the refresh by name.
 public struct RefreshResponse: Sendable {
     public var token: Token
     /// The upstream's response as it came.
@@ -21,25 +21,26 @@ public struct RefreshResponse: Sendable {
     }
 }
 
-/// Where tokens come from. The session keeps them, and the exchange applies them.
+/// A source of tokens. The session keeps them, and the exchange applies them.
 public protocol TokenSource: Sendable {
-    /// Asking spends what is held: one asks at a time everywhere, the answer is saved before it is used, and one that is
-    /// lost may be a lost login. Else tokens are minted: anybody may ask at any time, and nothing is lost.
+    /// Getting a token spends the held ones: only one process may do it at a time, the answer is saved before it is
+    /// used, and a lost answer may be a lost login. Otherwise tokens are minted: any process may get one at any time,
+    /// and nothing can be lost.
     var spends: Bool { get }
-    /// A token can be had without holding one: a session without a token asks instead of wanting a login.
+    /// A token can be obtained without holding one: a session without a token gets one instead of requiring a login.
     var startsAlone: Bool { get }
-    /// Whether a token can be had with what is held.
+    /// Whether a token can be obtained with the held ones.
     func canGet(with held: HeldTokens) -> Bool
-    /// Asks. Blocking; called from one thread at a time.
+    /// Gets a token. Blocking; called on one thread at a time.
     func get(_ held: HeldTokens) -> TokenOutcome
-    /// How a first token is got, as `status` says it; nil for a source that has but one way.
+    /// How a first token is obtained, in the wording of `status`; nil for a source with only one way.
     var grant: String? { get }
-    /// Seconds that the issuer's clock is ahead of this machine's, where that mattered; nil if it is not known.
+    /// How many seconds the issuer's clock is ahead of this machine's, if that mattered; nil if unknown.
     var clockSkew: Int? { get }
 }
 
 extension TokenSource {
-    /// What is not spent can be had again at any time.
+    /// A minted token can be obtained again at any time.
     public var startsAlone: Bool { !spends }
     public var grant: String? { nil }
     public var clockSkew: Int? { nil }

@@ -224,5 +224,5 @@ public struct WayDiagnosis: Sendable {
 
 /// What the system says of an error number.
 enum SystemText {
-    static func of(_ code: Int32) -> String { String(cString: strerror(code)).lowercased() }
+    static func of(_ code: Int32) -> String { unsafe String(cString: strerror(code)).lowercased() }
 }

@@ -1,8 +1,8 @@
 import Platform
 
-/// Bytes on their way: written at the end, read from the start, grown on demand.
+/// A buffer of bytes: written at the end, read from the start, grown on demand.
 ///
-/// Pointers handed out are good until the next mutation. Not thread-safe; belongs to one loop.
+/// Pointers into it are valid until the next mutation. Not thread-safe; belongs to one loop.
 public final class ByteBuffer {
     private var base: UnsafeMutableRawPointer
     public private(set) var capacity: Int
@@ -29,12 +29,12 @@ public final class ByteBuffer {
     /// The same bytes, for parsers.
     public var octets: UnsafeBufferPointer<UInt8> { readable.assumingMemoryBound(to: UInt8.self) }
 
-    /// The same bytes, for work in place.
+    /// The same bytes, for changes in place.
     public var mutableReadable: UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(start: base + start, count: end &- start)
     }
 
-    /// Room of at least `minimum` bytes behind the readable ones; `commit` makes what was written there readable.
+    /// Room for at least `minimum` bytes behind the readable ones; `commit` makes bytes written there readable.
     public func writable(minimum: Int) -> UnsafeMutableRawBufferPointer {
         if capacity &- end < minimum { makeRoom(minimum) }
         return UnsafeMutableRawBufferPointer(start: base + end, count: capacity &- end)
@@ -51,7 +51,7 @@ public final class ByteBuffer {
         if start == end { clear() }
     }
 
-    /// Forgets readable bytes from `count` on.
+    /// Discards readable bytes from `count` on.
     public func truncate(to count: Int) {
         precondition(count >= 0 && count <= end &- start)
         end = start &+ count
@@ -87,7 +87,7 @@ public final class ByteBuffer {
         bytes.withUnsafeBytes { append($0) }
     }
 
-    /// Disfavoured, or literals would be taken for strings rather than for static ones, which costs half as much again.
+    /// Disfavoured so that literals pick the `StaticString` overload, which costs two thirds as much.
     @_disfavoredOverload
     public func append(_ text: String) {
         var text = text
@@ -138,15 +138,15 @@ public final class ByteBuffer {
 
 /// Buffers of one size, kept for reuse: idle connections hold none, busy ones allocate none.
 public final class BufferPool {
-    /// What a buffer starts with: one TLS record (16 KiB) and a head fit several times.
+    /// The initial capacity of a buffer: one TLS record (16 KiB) and a head fit several times.
     public static let bufferCapacity = 64 * 1024
-    /// How many are kept, if nothing else is said.
+    /// How many buffers are kept by default.
     public static let defaultLimit = 16
     private var free: [ByteBuffer] = []
     private let capacity: Int
     private let limit: Int
 
-    /// Keeps `limit` buffers of `capacity` bytes.
+    /// Keeps up to `limit` buffers of `capacity` bytes.
     public init(capacity: Int = BufferPool.bufferCapacity, limit: Int = BufferPool.defaultLimit) {
         self.capacity = capacity
         self.limit = limit
@@ -157,8 +157,7 @@ public final class BufferPool {
         free.popLast() ?? ByteBuffer(capacity: capacity)
     }
 
-    /// Gives `buffer` back; one that has grown, or that is one too many, is freed instead. Consumed, so that its
-    /// references need not be counted up here and down there.
+    /// Takes `buffer` back, or frees it if it has grown or the pool is full. Consuming, to save a retain and a release.
     public func give(_ buffer: consuming ByteBuffer) {
         guard buffer.capacity == capacity, free.count < limit else { return }
         buffer.clear()

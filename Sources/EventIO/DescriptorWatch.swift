@@ -1,23 +1,23 @@
 internal import CLibevent
 
-/// Hears from a `DescriptorWatch`. Called on the loop.
+/// Receives the events of a `DescriptorWatch`. Called on the loop.
 public protocol DescriptorWatchDelegate: AnyObject {
     func descriptorIsReadable(_ watch: DescriptorWatch)
     func descriptorIsWritable(_ watch: DescriptorWatch)
 }
 
-/// Calls back when a descriptor can be read or written. Level-triggered.
+/// Calls back when a descriptor is readable or writable. Level-triggered.
 ///
-/// *Ownership*: owns two libevent events (unretained pointers to this object), not the descriptor. `close()` must come
-/// before the descriptor is closed, since descriptors are reused at once; and before the delegate goes away.
-/// *Threading*: made and used on its loop.
+/// *Ownership*: owns two libevent events (unretained pointers to this object), not the descriptor. Call `close()`
+/// before the descriptor is closed, because its number is reused at once, and before the delegate goes away.
+/// *Threading*: created and used on its loop.
 public final class DescriptorWatch {
     private var readEvent: OpaquePointer?
     private var writeEvent: OpaquePointer?
     /// Keeps the `event_base` alive while events are registered with it.
     private let loop: EventLoop
     public let descriptor: Int32
-    /// Not retained, and not checked, since it is read for every event: the delegate closes the watch before it goes.
+    /// Not retained, and not checked because every event reads it: the delegate closes the watch before it goes away.
     private unowned(unsafe) let delegate: any DescriptorWatchDelegate
     private var isClosed = false
     /// Whether the descriptor is watched for reading. Changing it costs a system call; leave it on in steady state.
@@ -51,9 +51,9 @@ public final class DescriptorWatch {
         _ = on ? event_add(readEvent, nil) : event_del(readEvent)
     }
 
-    /// Calls back as if the descriptor were readable, in the loop's next turn; nothing unless it is watched for
+    /// Calls back as if the descriptor were readable, in the loop's next turn; does nothing unless it is watched for
     /// reading.
-    public func announceReading() {
+    public func activateRead() {
         guard isReading, let readEvent else { return }
         event_active(readEvent, Int32(EV_READ), 0)
     }
@@ -65,7 +65,7 @@ public final class DescriptorWatch {
         _ = on ? event_add(event, nil) : event_del(event)
     }
 
-    /// Made when it is first needed: most connections never have to wait before they write, and idle ones are many.
+    /// Created on first use: most connections never wait before they write, and many are idle.
     private func makeWriteEvent() -> OpaquePointer? {
         writeEvent = clibevent_new(
             loop.base,
@@ -80,7 +80,7 @@ public final class DescriptorWatch {
         return writeEvent
     }
 
-    /// Forgets the descriptor; no callback comes afterwards.
+    /// Stops watching; no callback follows.
     public func close() {
         if let readEvent { event_free(readEvent) }
         if let writeEvent { event_free(writeEvent) }

@@ -1,10 +1,9 @@
 import Platform
 
-/// The numbers of descriptors, which the kernel gives out from the lowest: one that is high says that few are left.
+/// Descriptor numbers. The kernel always gives out the lowest free one, so a high number means that few are left.
 public enum Descriptors {
-    /// From this number on, what can be done without is not opened: bodies are not kept. What is above
-    /// is for refreshes and for connections to the upstream. By the limit (RLIMIT_NOFILE) as it is when this is first
-    /// asked for.
+    /// Above this number Squire opens nothing that it can do without: it keeps no request bodies. The numbers above are
+    /// for refreshes and for upstream connections. Based on the limit (RLIMIT_NOFILE) at the first use.
     public static let ceiling: Int32 = {
         var limit = rlimit()
         guard getrlimit(SystemConstant.openFiles, &limit) == 0, limit.rlim_cur < rlim_t(Int32.max) else { return .max }

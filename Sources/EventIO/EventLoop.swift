@@ -5,8 +5,8 @@ import Threads
 /// One thread's event loop, over a libevent `event_base`.
 ///
 /// *Ownership*: owns the `event_base`, freed in `deinit`, after every timer and watch on it is gone (they hold the
-/// loop). *Threading*: `execute` and `stop` may be called from any thread. Everything else belongs to the thread that
-/// calls `run()`; classes bound to a loop are not `Sendable` and never leave it.
+/// loop). *Threading*: call `execute` and `stop` on any thread. Everything else belongs to the thread that calls
+/// `run()`; classes bound to a loop are not `Sendable` and never leave it.
 public final class EventLoop: @unchecked Sendable {
     // `@unchecked`: `base` is set once; `inbox` and `signals` are protected by `lock`; the rest is touched on the loop
     // only.
@@ -17,22 +17,22 @@ public final class EventLoop: @unchecked Sendable {
     private let lock = Lock()
     /// Work handed over by other threads. Protected by `lock`.
     private var inbox: [@Sendable () -> Void] = []
-    /// Those that were sent: the last, which knows the one before it. Protected by `lock`.
+    /// The pending signal that was sent last; it links to the earlier ones. Protected by `lock`.
     private var signals: LoopSignal?
     /// Whether something was written to the pipe since the inbox was last emptied. Protected by `lock`.
     private var isWakeUpPending = false
     private var isStopped = false
-    /// The thread that is in `run()`. Protected by `lock`.
+    /// The thread that runs `run()`. Protected by `lock`.
     private var runner: pthread_t?
-    /// `run()` has returned: nobody will do what is handed over. Protected by `lock`.
+    /// `run()` has returned: work that is handed over now would never run. Protected by `lock`.
     private var hasEnded = false
-    /// Called when everything that one look at descriptors and timers found is dealt with, before the next look. Its
-    /// setter takes it back before what it needs is gone.
+    /// Called at the end of each turn, when everything that one look at descriptors and timers found has been handled.
+    /// Whoever sets it must clear it before the objects that it uses go away.
     public var turnEnded: (() -> Void)?
 
-    /// Makes a loop that runs when some thread calls `run()`. Throws when the process may have no more descriptors.
+    /// Creates a loop; some thread calls `run()`. Throws if the process may have no more descriptors.
     public init() throws(SystemError) {
-        // No locks: only the loop's thread touches the base. They are taken four times a request otherwise, 1 % of its
+        // No locks: only the loop's thread touches the base. libevent would take them four times a request, 1 % of the
         // CPU time.
         let configuration = event_config_new()
         defer { event_config_free(configuration) }
@@ -80,7 +80,7 @@ public final class EventLoop: @unchecked Sendable {
         lock.withLock { runner = pthread_self() }
         drainInbox()
         while !isStopped {
-            // Without the flag the loop ends at once when only the wake-up event is registered.
+            // Without this flag the loop returns at once when only the wake-up event is registered.
             if event_base_loop(base, Int32(EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY)) != 0 { break }
             turnEnded?()
         }
@@ -90,18 +90,18 @@ public final class EventLoop: @unchecked Sendable {
             runner = nil
             return takeInbox()
         }
-        // Released outside of the lock: what it holds may hand something over when it goes.
+        // Released outside of the lock: a deinitializer may hand over more work.
         _ = dropped.work
         var signal = dropped.signals
         while let sent = signal { signal = take(sent) }
     }
 
-    /// Whether what belongs to the loop may be used here: on its thread, or while no thread runs it.
+    /// Whether the caller may use objects of this loop: it is on the loop's thread, or no thread runs the loop.
     public var isCurrent: Bool {
         lock.withLock { runner.map { pthread_equal($0, pthread_self()) != 0 } ?? true }
     }
 
-    /// Makes `run()` return after the callbacks that are due now. Any thread.
+    /// Makes `run()` return after the callbacks that are already due. Any thread.
     public func stop() {
         execute { [self] in
             isStopped = true
@@ -109,14 +109,14 @@ public final class EventLoop: @unchecked Sendable {
         }
     }
 
-    /// Ends the turn after the callback that runs: `turnEnded` is called, and what else was found comes in the next
-    /// turn. On the loop.
+    /// Ends the turn after the current callback: `turnEnded` is called, and the remaining events come in the next turn.
+    /// Call on the loop.
     public func endTurn() {
         event_base_loopbreak(base)
     }
 
-    /// Runs `work` on the loop, in the order of the calls. Any thread; never runs it before returning. Dropped once the
-    /// loop has ended.
+    /// Runs `work` on the loop, in the order of the calls, never before returning. Dropped if the loop has ended. Any
+    /// thread.
     public func execute(_ work: @escaping @Sendable () -> Void) {
         let mustWake = lock.withLock {
             guard !hasEnded else { return false }
@@ -126,7 +126,7 @@ public final class EventLoop: @unchecked Sendable {
         if mustWake { wake() }
     }
 
-    /// Calls the signal's handler on the loop, once however often it is sent before.
+    /// Calls the signal's handler on the loop, once for all sends before that.
     func deliver(_ signal: LoopSignal) {
         let mustWake = lock.withLock {
             guard !hasEnded, !signal.isSent else { return false }
@@ -138,7 +138,7 @@ public final class EventLoop: @unchecked Sendable {
         if mustWake { wake() }
     }
 
-    /// Under the lock: whether to write to the pipe for what was just handed over.
+    /// Whether the new work needs a write to the pipe. Call with the lock held.
     private func needsWakeUp() -> Bool {
         defer { isWakeUpPending = true }
         return !isWakeUpPending
@@ -149,13 +149,13 @@ public final class EventLoop: @unchecked Sendable {
         _ = SystemCall.retrying { write(wakeUpEnds.write, &byte, 1) }
     }
 
-    /// Under the lock.
+    /// Call with the lock held.
     private func takeInbox() -> (work: [@Sendable () -> Void], signals: LoopSignal?) {
         defer { (inbox, signals) = ([], nil) }
         return (inbox, signals)
     }
 
-    /// Lets go of a signal that was sent, which may be sent again from now on; the one before it.
+    /// Resets a pending signal, which may be sent again from now on, and returns the one before it.
     private func take(_ signal: LoopSignal) -> LoopSignal? {
         lock.withLock {
             defer { (signal.isSent, signal.next) = (false, nil) }
@@ -164,7 +164,7 @@ public final class EventLoop: @unchecked Sendable {
     }
 
     private func drainInbox() {
-        // Before the inbox is emptied: what comes after that writes again.
+        // Before the inbox is emptied: later work writes to the pipe again.
         withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) {
             _ = SystemCall.read(wakeUpEnds.read, into: $0)
         }

@@ -9,10 +9,10 @@ public final class EventTimer {
     private let loop: EventLoop
     private var event: OpaquePointer?
     private let fire: () -> Void
-    /// Whether a firing is to come.
+    /// Whether the timer is going to fire.
     public private(set) var isArmed = false
 
-    /// `fire` should capture its owner weakly or unowned: the timer keeps the closure.
+    /// `fire` should capture its owner weakly or unowned: the timer retains the closure.
     public init(loop: EventLoop, fire: @escaping () -> Void) {
         self.loop = loop
         self.fire = fire
@@ -32,7 +32,7 @@ public final class EventTimer {
         if let event { event_free(event) }
     }
 
-    /// Fires `nanoseconds` from now, instead of any earlier arrangement.
+    /// Fires `nanoseconds` from now, and not at any earlier set time.
     public func arm(nanoseconds: UInt64) {
         var interval = timeval()
         interval.tv_sec = .init(nanoseconds / 1_000_000_000)
@@ -45,7 +45,7 @@ public final class EventTimer {
         event_add(event, &interval)
     }
 
-    /// Fires `duration` from now, instead of any earlier arrangement.
+    /// Fires `duration` from now, and not at any earlier set time.
     public func arm(after duration: Duration) {
         arm(nanoseconds: duration.nanoseconds)
     }

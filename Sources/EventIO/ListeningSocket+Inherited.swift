@@ -1,8 +1,8 @@
 import Platform
 
-/// Sockets that whoever started this process has bound and listens on already.
+/// Sockets that the process's parent has bound and listens on already.
 extension ListeningSocket {
-    /// Why a descriptor is no socket that clients can be accepted from. The text goes behind what names the descriptor.
+    /// Why a descriptor is not a socket that clients can be accepted from. The text follows a name for the descriptor.
     public enum Unfit: Error, Equatable, Sendable, CustomStringConvertible {
         case closed
         case noSocket
@@ -22,9 +22,9 @@ extension ListeningSocket {
         }
     }
 
-    /// Takes over `descriptor`: looks at it (getsockname(2); SO_TYPE and SO_ACCEPTCONN of socket(7)), and makes it
-    /// non-blocking and close-on-exec. A Unix socket's file is another's, and stays when this is closed. What does not
-    /// fit is left open.
+    /// Takes over `descriptor`: checks it (getsockname(2); SO_TYPE and SO_ACCEPTCONN of socket(7)), and makes it
+    /// non-blocking and close-on-exec. The file of a Unix socket belongs to whoever bound it, and stays when this is
+    /// closed. An unsuitable descriptor stays open.
     public static func inherited(_ descriptor: Int32) throws(Unfit) -> ListeningSocket {
         guard fcntl(descriptor, F_GETFD) >= 0 else { throw .closed }
         guard let kind = option(SO_TYPE, of: descriptor) else { throw .noSocket }
@@ -41,8 +41,9 @@ extension ListeningSocket {
         return ListeningSocket(inherited: descriptor, name: name)
     }
 
-    /// Whether it is a Unix socket that other users than this one and root may connect to, by the rights of its file
-    /// (unix(7)); an abstract one has none. What directories forbid does not count, and who cannot look is told yes.
+    /// Whether other users than this one and root may connect to a Unix socket, by the mode of its file (unix(7)); an
+    /// abstract one has none. Permissions of directories are not considered, and the result is true if the file cannot
+    /// be examined.
     public var admitsOtherUsers: Bool {
         guard let name = try? UnixName(of: descriptor) else { return false }
         guard !name.isAbstract else { return true }
@@ -61,13 +62,13 @@ extension ListeningSocket {
     }
 }
 
-/// What a Unix socket is bound to: a path, or a name that is no file (abstract, unix(7)).
+/// The name that a Unix socket is bound to: a path, or an abstract name (unix(7)).
 private struct UnixName {
-    /// Without the zero byte that an abstract name begins with, and the one that a path ends with.
+    /// Without the zero byte that an abstract name begins with, or that a path ends with.
     var octets: [UInt8]
     var isAbstract: Bool
 
-    /// `@name` for an abstract one, as ss(8) writes it.
+    /// `@name` for an abstract name, as in ss(8).
     var text: String { (isAbstract ? "@" : "") + String(decoding: octets, as: UTF8.self) }
 
     init(of descriptor: Int32) throws(ListeningSocket.Unfit) {

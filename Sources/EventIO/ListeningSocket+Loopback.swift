@@ -1,18 +1,18 @@
 import Platform
 
 extension ListeningSocket {
-    /// How many ports are tried to find one that is free at both addresses.
+    /// How many ports are tried to find one that is free on both addresses.
     private static let maximumTries = 100
 
-    /// Binds 127.0.0.1 and ::1 at one port, which `localhost` means to some tools and to others; port 0 takes one that
-    /// is free at both. An address of a family that this machine does not have is left out. Throws `SystemError` if the
-    /// port is taken at either: half of a name is nobody's.
+    /// Binds 127.0.0.1 and ::1 to the same port, because tools resolve `localhost` to either; port 0 takes one that is
+    /// free on both. Skips an address whose family the machine does not have. Throws `SystemError` if the port is taken
+    /// on either address: half of a name would belong to somebody else.
     public static func loopback(port: Int) throws -> [ListeningSocket] {
         for _ in 1..<maximumTries {
             do {
                 return try pair(port: port)
             } catch let error as SystemError where port == 0 && error.code == EADDRINUSE {
-                // Another's at the second address: the next free port is another one.
+                // Another socket has the port on the second address: try the next port.
                 continue
             }
         }

@@ -1,12 +1,12 @@
 import Platform
 
-/// A bound, listening, non-blocking descriptor, and what it is bound to.
+/// A bound, listening, non-blocking descriptor, and its address.
 ///
-/// *Ownership*: whoever holds the value closes it, through `close()`; the path of a Unix socket that was bound here is
-/// removed then.
+/// *Ownership*: the holder of the value closes it with `close()`, which also removes the path of a Unix socket that was
+/// bound here.
 public struct ListeningSocket: Sendable {
     public enum Name: Sendable, Equatable {
-        /// The numeric address and the port that was really bound.
+        /// The numeric address and the actual port.
         case tcp(host: String, port: Int)
         case unix(path: String)
     }
@@ -34,7 +34,7 @@ public struct ListeningSocket: Sendable {
         if case .unix(let path) = name { identity = FileIdentity(path) }
     }
 
-    /// One that another has bound: if it has a file, that is not this process's to remove.
+    /// A socket that another process has bound: its file, if any, is not ours to remove.
     init(inherited descriptor: Int32, name: Name) {
         self.descriptor = descriptor
         self.name = name
@@ -56,7 +56,7 @@ public struct ListeningSocket: Sendable {
             throw SystemError("cannot listen on \(host): \(String(cString: gai_strerror(status)))", code: EINVAL)
         }
         defer { freeaddrinfo(results) }
-        // `localhost` has two addresses; tools that know only IPv4 are the common case.
+        // `localhost` has two addresses; most tools that know only one know IPv4.
         let entries = sequence(first: first, next: { $0.pointee.ai_next }).map(\.pointee)
         let entry = entries.first { $0.ai_family == AF_INET } ?? entries[0]
 
@@ -81,9 +81,9 @@ public struct ListeningSocket: Sendable {
         }
     }
 
-    /// Binds a Unix socket that only this user can open (0600 from its first moment).
+    /// Binds a Unix socket that only this user can connect to (0600 from its first moment).
     ///
-    /// A stale socket at the path is replaced; a live one, or anything that is not a socket, is left alone.
+    /// Replaces a stale socket at the path. Leaves a live one, or any other kind of file, alone.
     public static func unix(path: String) throws -> ListeningSocket {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -99,7 +99,7 @@ public struct ListeningSocket: Sendable {
         try removeStaleSocket(path: path, address: &address)
         let descriptor = try unixSocket()
         do {
-            // The mode of the socket file is taken from the umask at bind time; chmod afterwards would leave a gap.
+            // bind(2) takes the socket file's mode from the umask; a later chmod would leave a gap.
             let mask = umask(0o177)
             let status = withSockaddr(&address) { bind(descriptor, $0, $1) }
             let code = errno
@@ -119,7 +119,8 @@ public struct ListeningSocket: Sendable {
         removeName()
     }
 
-    /// Removes a Unix socket's file: nobody new finds it. Not when another process has put its own there since.
+    /// Removes a Unix socket's file, so that no new client finds it, unless another process has put its own there
+    /// since.
     public func removeName() {
         guard case .unix(let path) = name, let identity, identity == FileIdentity(path) else { return }
         unlink(path)

@@ -1,7 +1,8 @@
 /// A value that is used on one loop only, in a box that any thread may hold.
 ///
-/// Every access is checked in debug builds. *Threading*: make and release it anywhere, use it on the loop. What it
-/// still holds when it goes is released on the loop, or where the last reference went if the loop has ended.
+/// Every access is checked in debug builds. *Threading*: create and release it on any thread; use it on the loop. A
+/// value that is still in the box at its release is released on the loop, or where the last reference went if the loop
+/// has ended.
 public final class LoopBound<Value>: Sendable {
     private let loop: EventLoop
     private let storage: Storage
@@ -16,7 +17,7 @@ public final class LoopBound<Value>: Sendable {
         }
     }
 
-    /// `value` must be nobody else's.
+    /// Nobody else may hold a reference to `value`.
     public init(_ value: sending Value, loop: EventLoop) {
         self.loop = loop
         storage = Storage(value)
@@ -26,7 +27,7 @@ public final class LoopBound<Value>: Sendable {
         loop.execute { [storage] in storage.value = nil }
     }
 
-    /// On the loop.
+    /// Call on the loop.
     public var value: Value {
         get {
             assertIsOnLoop()

@@ -1,15 +1,16 @@
-/// Calls a handler on a loop. Sent several times before the loop comes to it, it is one call. Sending takes no memory,
-/// which `EventLoop.execute` does.
+/// Calls a handler on a loop. Several sends before the loop gets to it make one call. Sending allocates nothing, unlike
+/// `EventLoop.execute`.
 ///
-/// *Ownership*: holds the loop, which holds it while it is sent. *Threading*: made and sent by any thread; the handler
-/// runs on the loop, in no order with what `execute` hands over. Once the loop has ended nothing is called.
+/// *Ownership*: holds the loop, which holds the signal while it is pending. *Threading*: create and send it on any
+/// thread; the handler runs on the loop, in no fixed order relative to `execute`. After the loop has ended the handler
+/// is not called.
 public final class LoopSignal: @unchecked Sendable {
     // `@unchecked`: `isSent` and `next` are protected by the loop's lock.
     private let loop: EventLoop
     let handler: @Sendable () -> Void
-    /// It waits for the loop.
+    /// The signal is pending.
     var isSent = false
-    /// The one that was sent before it and waits, too.
+    /// The pending signal that was sent before this one.
     var next: LoopSignal?
 
     public init(loop: EventLoop, _ handler: @escaping @Sendable () -> Void) {

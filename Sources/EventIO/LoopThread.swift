@@ -3,12 +3,12 @@ import Threads
 
 /// A thread that runs one event loop.
 ///
-/// *Threading*: `stop` and `join` from the thread that made it.
+/// *Threading*: call `stop` on the thread that created it.
 public final class LoopThread: Sendable {
     public let loop: EventLoop
     private let thread: NativeThread
 
-    /// Throws when the process may have no more descriptors or threads.
+    /// Throws if the process may have no more descriptors or threads.
     public init(name: String) throws(SystemError) {
         let loop = try EventLoop()
         self.loop = loop

@@ -12,12 +12,12 @@ public struct SocketAddress: Sendable, Equatable, CustomStringConvertible {
 
     public var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
 
-    /// What `descriptor` is bound to; nil for a Unix socket.
+    /// The address that `descriptor` is bound to; nil for a Unix socket.
     public static func local(of descriptor: Int32) -> SocketAddress? {
         read { getsockname(descriptor, $0, $1) }
     }
 
-    /// Who is at the other end of `descriptor`; nil for a Unix socket.
+    /// The address of the peer of `descriptor`; nil for a Unix socket.
     public static func peer(of descriptor: Int32) -> SocketAddress? {
         read { getpeername(descriptor, $0, $1) }
     }

@@ -1,12 +1,12 @@
 import Platform
 
-/// What a read or write on a non-blocking socket came to.
+/// The result of a read or write on a non-blocking socket.
 public enum IOResult: Equatable, Sendable {
     /// That many bytes, at least one.
     case moved(Int)
-    /// Try again when the loop says so.
+    /// Try again when the loop reports the socket.
     case wouldBlock
-    /// The peer sends nothing more (reading only).
+    /// The peer has ended its side (reading only).
     case endOfStream
     /// The connection is broken; the value is `errno`.
     case failed(Int32)
@@ -29,38 +29,40 @@ public enum SocketIO {
         return errno == EAGAIN || errno == EWOULDBLOCK ? .wouldBlock : .failed(errno)
     }
 
-    /// Whether there is nothing to read, and the peer has not closed either: no byte is taken.
-    public static func isQuiet(_ descriptor: Int32) -> Bool {
+    /// Whether nothing can be read: neither bytes nor the peer's end. Consumes nothing.
+    public static func hasNothingToRead(_ descriptor: Int32) -> Bool {
         var byte: UInt8 = 0
         let count = SystemCall.retrying { recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) }
         return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)
     }
 
-    /// Small writes leave at once instead of waiting for an acknowledgement (Nagle); nothing to do on a Unix socket.
+    /// Makes small writes leave at once instead of waiting for an acknowledgement (Nagle's algorithm); does nothing on
+    /// a Unix socket.
     public static func disableDelay(_ descriptor: Int32) {
         var on: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    /// Whether both directions of a Unix socket are closed at the other end (POLLHUP, poll(2)).
+    /// Whether the peer of a Unix socket has closed both directions (POLLHUP, poll(2)).
     public static func isHungUp(_ descriptor: Int32) -> Bool {
         var entry = pollfd(fd: descriptor, events: 0, revents: 0)
         return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLHUP) != 0
     }
 
-    /// Reading and writing never wait, and no child process inherits it.
+    /// Makes reads and writes non-blocking, and keeps child processes from inheriting the descriptor.
     public static func setNonBlocking(_ descriptor: Int32) {
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     }
 
-    /// Another descriptor of the same socket, close-on-exec; nil when the process may have no more.
+    /// A second descriptor of the same socket, close-on-exec; nil if the process may have no more.
     public static func duplicate(_ descriptor: Int32) -> Int32? {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         return copy >= 0 ? copy : nil
     }
 
-    /// Both ends of a connection within this process, non-blocking, close-on-exec; nil when it may have no more.
+    /// Both ends of a connection within this process, non-blocking and close-on-exec; nil if it may have no more
+    /// descriptors.
     public static func pair() -> (Int32, Int32)? {
         var pair: [Int32] = [-1, -1]
         #if os(Linux)
@@ -80,19 +82,19 @@ public enum SocketIO {
         return (pair[0], pair[1])
     }
 
-    /// Says "nothing more from here" while the peer can still be read.
+    /// Ends this side of the connection; the peer's bytes can still be read.
     public static func shutdownWriting(_ descriptor: Int32) {
         shutdown(descriptor, Int32(SHUT_WR))
     }
 
-    /// Has the peer see a reset when the descriptor is closed; what waits to be sent is thrown away.
+    /// Makes closing the descriptor reset the connection; unsent bytes are discarded.
     public static func resetOnClose(_ descriptor: Int32) {
         var linger = linger(l_onoff: 1, l_linger: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout.size(ofValue: linger)))
     }
 
-    /// Closes so that the peer sees a reset: for a message that cannot be completed.
-    public static func reset(_ descriptor: Int32) {
+    /// Closes the socket so that the peer sees a reset: for a message that cannot be completed.
+    public static func closeWithReset(_ descriptor: Int32) {
         resetOnClose(descriptor)
         close(descriptor)
     }

@@ -10,32 +10,32 @@ public final class SocketListener {
     private let loop: EventLoop
     private var listener: OpaquePointer?
     private let accepted: (Int32) -> Void
-    /// Accepting goes on when there is none.
+    /// Accepting continues when there is none.
     private var holds: Holds = []
-    /// Connections since the loop last had its turn.
+    /// Connections accepted since the loop's last turn.
     private var burst = 0
     private var retry: EventTimer?
     private var turn: EventTimer?
 
-    /// Why nobody is accepted for now.
+    /// Reasons for not accepting at the moment.
     private struct Holds: OptionSet {
         let rawValue: UInt8
 
-        /// The owner wants it.
+        /// The owner suspended it.
         static let owner = Holds(rawValue: 1)
         /// The process is out of descriptors.
         static let failure = Holds(rawValue: 2)
-        /// The loop is to get to everything else first.
+        /// The loop should handle other events first.
         static let turn = Holds(rawValue: 4)
     }
 
     /// How long accepting pauses when the process is out of descriptors, so that it does not spin.
     private static let pause = Duration.milliseconds(100)
-    /// libevent accepts until nobody waits. Clients that come as fast as they are accepted would have the loop for
-    /// themselves.
+    /// libevent accepts until the queue is empty. Clients that connect as fast as they are accepted would monopolise
+    /// the loop.
     private static let maximumBurst = 64
 
-    /// `accepted` gets each new descriptor, non-blocking and close-on-exec.
+    /// `accepted` receives each new descriptor, non-blocking and close-on-exec.
     public init(loop: EventLoop, socket: ListeningSocket, accepted: @escaping (Int32) -> Void) {
         self.loop = loop
         self.accepted = accepted
@@ -68,7 +68,7 @@ public final class SocketListener {
         turn = nil
     }
 
-    /// Stops accepting for a while; `resume()` goes on.
+    /// Stops accepting for the time being; `resume()` continues.
     public func suspend() {
         hold(.owner)
     }
@@ -91,8 +91,8 @@ public final class SocketListener {
         timer.arm(nanoseconds: 0)
     }
 
-    /// EMFILE and its like: the connection stays in the queue and the listener readable, so without a pause the loop
-    /// spins.
+    /// EMFILE and similar errors: the connection stays in the queue and the listener stays readable, so without a pause
+    /// the loop spins.
     private func acceptFailed() {
         hold(.failure)
         let timer = retry ?? EventTimer(loop: loop) { [unowned self] in release(.failure) }

@@ -1,17 +1,17 @@
-/// How addresses name Unix sockets: `unix:PATH`.
+/// The notation for Unix sockets in addresses: `unix:PATH`.
 public enum UnixSpelling {
     private static let prefix = "unix:"
 
     public static func text(_ path: String) -> String { prefix + path }
 
-    /// The path in it; nil if the text names no Unix socket.
+    /// The path in `text`; nil if it does not denote a Unix socket.
     public static func path(_ text: String) -> String? {
         text.hasPrefix(prefix) ? String(text.dropFirst(prefix.utf8.count)) : nil
     }
 }
 
 extension ListeningSocket.Name {
-    /// Where it is reached: `http://127.0.0.1:8080`, or `unix:PATH`, which is no URL.
+    /// The address to connect to: `http://127.0.0.1:8080`, or `unix:PATH`, which is not a URL.
     public var url: String {
         switch self {
         case .tcp(let host, let port): "http://\(SocketAddress(host: host, port: port))"

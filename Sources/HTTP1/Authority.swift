@@ -1,6 +1,6 @@
 /// `host[:port]` as Host and absolute targets carry it (RFC 3986 section 3.2, without user information).
 public struct Authority: Equatable, Sendable {
-    /// Lower case, IPv6 addresses without brackets.
+    /// Lower case; IPv6 addresses without brackets.
     public var host: String
     public var port: Int?
 
@@ -9,7 +9,7 @@ public struct Authority: Equatable, Sendable {
         self.port = port
     }
 
-    /// Nil when `text` is not an authority.
+    /// Nil if `text` is not an authority.
     public init?(_ text: String) {
         var rest = Substring(text)
         if rest.hasPrefix("[") {
@@ -51,15 +51,15 @@ public struct Authority: Equatable, Sendable {
         return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0).map(String.init) == String($0) }
     }
 
-    /// Whether DNS can have such a name: labels of at most 63 octets, 253 in all (RFC 1035 section 2.3.4). An address is
-    /// shorter.
+    /// Whether DNS allows such a name: labels of at most 63 octets, 253 octets in all (RFC 1035 section 2.3.4).
+    /// Addresses are shorter.
     public var fitsDNS: Bool {
         let name = host.hasSuffix(".") ? host.dropLast() : host[...]
         return name.utf8.count <= 253
             && name.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { $0.utf8.count <= 63 }
     }
 
-    /// Whether `text` can be the value of a Host field, with a port that can be called.
+    /// Whether `text` is valid as the value of a Host field, with a port that can be connected to.
     public static func isHostField(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
         guard isValid(bytes.span, ByteRange(0, bytes.count)), let authority = Authority(text) else { return false }

@@ -1,17 +1,17 @@
-/// Takes a message's body out of the bytes that follow its head, whatever its framing (RFC 9112 section 6).
+/// Extracts a message's body from the bytes that follow its head, for every kind of framing (RFC 9112 section 6).
 ///
-/// Call `next` with the bytes that are there until it wants more, and `end` when the sender closed. The result does not
-/// depend on how the bytes are split. A pure value; allocates only when a chunked body has trailers.
+/// Call `next` with the available bytes until it wants more, and `end` when the sender has closed. The result does not
+/// depend on how the bytes are split. A pure value; allocates only if a chunked body has trailers.
 public struct BodyReader: Sendable {
-    /// What `next` found. All offsets are into the bytes it was given.
+    /// The result of `next`. All offsets refer to the bytes that it was given.
     public enum Step: Equatable, Sendable {
         /// Body bytes, never none. Use them, then call `next` again from the range's end.
         case data(ByteRange)
-        /// Everything before this offset is used up, and the body goes on.
+        /// Everything before this offset has been consumed, and the body continues.
         case needsMore(Int)
-        /// The body is complete and ends at this offset. What follows belongs to another message.
+        /// The body is complete and ends at this offset. Any further bytes belong to another message.
         case finished(Int)
-        /// The body is malformed. Every later call says the same.
+        /// The body is malformed. Every later call returns the same.
         case failed(HTTP1Error)
     }
 
@@ -32,7 +32,7 @@ public struct BodyReader: Sendable {
     }
 
     private var state: State
-    /// Takes chunks apart in `.chunked`; keeps the trailers afterwards.
+    /// Decodes chunks in `.chunked`; keeps the trailers afterwards.
     private var chunks = ChunkedDecoder()
 
     public init(_ framing: MessageFraming) {
@@ -44,13 +44,13 @@ public struct BodyReader: Sendable {
         }
     }
 
-    /// True if the body is complete: at once for a message without one.
+    /// True if the body is complete: immediately for a message without one.
     @inline(__always)
     public var isFinished: Bool {
         if case .finished = state { true } else { false }
     }
 
-    /// How many bytes are still to come, if the head announced it.
+    /// The number of bytes still to come, if the head announced it.
     @inline(__always)
     public var remaining: UInt64? {
         switch state {
@@ -81,7 +81,7 @@ public struct BodyReader: Sendable {
         }
     }
 
-    /// Counts `count` body bytes that were used without `next`, of those that `remaining` announces.
+    /// Consumes `count` of the `remaining` body bytes that the caller used without calling `next`.
     @inline(__always)
     public mutating func skip(_ count: Int) {
         guard case .length(let remaining) = state, count > 0 else { return }
@@ -104,7 +104,7 @@ public struct BodyReader: Sendable {
         }
     }
 
-    /// The stream has ended. Only a body without a length may end that way.
+    /// The stream has ended. Only a body without a length may end this way.
     public mutating func end() -> End {
         switch state {
         case .untilClose:
@@ -117,8 +117,8 @@ public struct BodyReader: Sendable {
         }
     }
 
-    /// The trailer lines that pass `filter`, each with its CR LF. Empty until the body is complete, and for most bodies
-    /// afterwards.
+    /// The trailer lines that `filter` lets through, each with its CR LF. Empty until the body is complete, and for
+    /// most bodies afterwards.
     public func forwardableTrailers(_ filter: TrailerFilter = TrailerFilter()) -> [UInt8] {
         isFinished ? chunks.forwardableTrailers(filter) : []
     }

@@ -2,9 +2,9 @@
 /// are dropped.
 public struct ChunkedDecoder: Sendable {
     public enum Step: Equatable, Sendable {
-        /// More bytes are needed; everything before this offset is used up.
+        /// More bytes are needed; everything before this offset has been consumed.
         case needsMore(Int)
-        /// Body bytes, to be used before the next call; go on behind them.
+        /// Body bytes. Use them before the next call, which continues behind them.
         case data(ByteRange)
         /// The body and its trailers are complete, at this offset.
         case finished(Int)
@@ -16,7 +16,7 @@ public struct ChunkedDecoder: Sendable {
         case trailers, finished
     }
 
-    /// In the whole body.
+    /// The limit for the whole body.
     private static let maxExtensionBytes = 16 * 1024
     private static let maxTrailerBytes = 16 * 1024
 
@@ -25,13 +25,13 @@ public struct ChunkedDecoder: Sendable {
     private var digits = 0
     private var extensionBytes = 0
     private var chunkExtension = ChunkExtension()
-    /// The trailer section as it was sent, without its empty line. Validated.
+    /// The trailer section as it was sent, validated, without its empty line.
     public private(set) var trailers: [UInt8] = []
     private var trailerFields: [FieldLine] = []
 
     public init() {}
 
-    /// Goes on at `start`. Call again after `data`, at its upper bound.
+    /// Continues at `start`. After `data`, call again with its upper bound.
     public mutating func next(_ bytes: Span<UInt8>, from start: Int) -> Step {
         var offset = start
         let count = bytes.count
@@ -92,7 +92,7 @@ public struct ChunkedDecoder: Sendable {
                 state = .size
                 offset &+= 1
             case .trailers:
-                // Hardly any body has trailers: without, nothing is stored, and nothing allocated.
+                // Few bodies have trailers. Without them nothing is stored or allocated.
                 if trailers.isEmpty, byte == Octet.carriageReturn, offset &+ 1 < count,
                     bytes[offset &+ 1] == Octet.lineFeed
                 {
@@ -119,7 +119,7 @@ public struct ChunkedDecoder: Sendable {
     }
 
     private mutating func endOfTrailers() -> FieldSection.Progress {
-        // Cheap test first: only an empty line ends the section.
+        // The cheap test comes first: only an empty line ends the section.
         let count = trailers.count
         let isEmptyLine =
             count == 2
@@ -131,7 +131,7 @@ public struct ChunkedDecoder: Sendable {
         return FieldSection.read(copy.span, from: 0, limit: 64, into: &trailerFields)
     }
 
-    /// The trailer lines that pass `filter`, each with its CR LF.
+    /// The trailer lines that `filter` lets through, each with its CR LF.
     public func forwardableTrailers(_ filter: TrailerFilter = TrailerFilter()) -> [UInt8] {
         guard !trailerFields.isEmpty else { return [] }
         var result: [UInt8] = []
@@ -142,13 +142,13 @@ public struct ChunkedDecoder: Sendable {
     }
 }
 
-/// The extensions behind a chunk's size, checked and not kept (RFC 9112 section 7.1.1): `*( BWS ";" BWS name [ BWS "="
-/// BWS ( token / quoted-string ) ] )`. A line end inside quotes is how requests are smuggled.
+/// The extensions after a chunk's size, validated and dropped (RFC 9112 section 7.1.1): `*( BWS ";" BWS name [ BWS "="
+/// BWS ( token / quoted-string ) ] )`. A line end within quotes is a smuggling technique.
 struct ChunkExtension: Sendable {
     enum Verdict { case more, end, invalid }
 
     private enum State: Sendable {
-        /// Blanks, after which only `;` may come.
+        /// After blanks, where only `;` may follow.
         case beforeSemicolon
         case beforeName, name, afterName
         case beforeValue, value, quoted, quotedPair, afterQuoted
@@ -156,7 +156,7 @@ struct ChunkExtension: Sendable {
 
     private var state = State.beforeSemicolon
 
-    /// Whether `byte`, the first behind the size, can begin extensions.
+    /// Whether `byte`, the first one after the size, can begin extensions.
     mutating func begin(_ byte: UInt8) -> Bool {
         guard byte == 0x3B || Octet.isBlank(byte) else { return false }
         state = byte == 0x3B ? .beforeName : .beforeSemicolon

@@ -1,10 +1,10 @@
-/// The field names that something here decides on; all others are `other`. What is true of each: `FieldTable`.
+/// The field names that some policy decides on; all others are `other`. `FieldTable` has the properties of each.
 public enum FieldName: UInt8, CaseIterable, Sendable {
     case other
     // Framing and connection management: one hop only (RFC 9110 section 7.6.1).
     case connection, contentLength, transferEncoding, te, trailer, upgrade, keepAlive, proxyConnection, http2Settings
     case proxyAuthorization, proxyAuthenticate, proxyAuthenticationInfo
-    // What policy looks at.
+    // Fields that policies look at.
     case host, expect, maxForwards, accessControlRequestMethod, accessControlRequestHeaders, authorization, via, origin,
         acceptEncoding, contentEncoding, squireKey, secFetchSite, secPurpose, purpose, userAgent
     case location, contentLocation, date, retryAfter, contentType, wwwAuthenticate, setCookie
@@ -66,7 +66,7 @@ public enum FieldName: UInt8, CaseIterable, Sendable {
     }
 }
 
-/// Which of the known names a head has, one bit each: a question about fields that are not there costs no search.
+/// The set of known names that occur in a head, one bit each: testing for an absent field needs no search.
 public struct FieldNames: Sendable {
     private var bits: UInt64 = 0
 
@@ -91,18 +91,18 @@ public struct FieldNames: Sendable {
         bits >> UInt64(name.rawValue) & 1 == 1
     }
 
-    /// Whether both have a name in common.
+    /// Whether the two sets have a name in common.
     @inline(__always)
     public func intersects(_ other: FieldNames) -> Bool { bits & other.bits != 0 }
 }
 
-/// One field of a head, as a place in the buffer that the head was parsed from.
+/// One field of a head, as offsets into the buffer that the head was parsed from.
 public struct FieldLine: Sendable {
     public var name: ByteRange
-    /// Without blanks at its ends.
+    /// Without leading and trailing blanks.
     public var value: ByteRange
     public var id: FieldName
-    /// Named by a `Connection` field: for this hop only.
+    /// A `Connection` field nominates it, so it is for this hop only.
     public var isNominated = false
 
     /// Whether the field must not pass a proxy.

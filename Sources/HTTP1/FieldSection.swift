@@ -77,7 +77,7 @@ public enum MessageFraming: Equatable, Sendable {
     case untilClose
 }
 
-/// What the fields say about framing and the connection. Collected in one pass.
+/// The fields' effect on framing and on the connection. Collected in one pass.
 struct FramingFields {
     var contentLength: UInt64?
     var isChunked = false
@@ -85,11 +85,11 @@ struct FramingFields {
     var closes = false
     var keepsAlive = false
     var upgrades = false
-    /// The known names that are there.
+    /// The known names that occur.
     var names = FieldNames()
     private var hasNominations = false
 
-    /// Reads every field that matters, marks nominated ones. Nil when all is well.
+    /// Reads every field that matters, and marks nominated ones. Nil if all are valid.
     mutating func read(
         _ bytes: Span<UInt8>,
         _ fields: inout [FieldLine],
@@ -161,7 +161,7 @@ struct FramingFields {
         return isValid ? result : nil
     }
 
-    /// At most `Int64.max`; nil when it is no number or too large.
+    /// A number of at most `Int64.max`; nil if the text is not a number, or is too large.
     @inline(__always)
     static func number(_ bytes: Span<UInt8>, _ range: ByteRange) -> UInt64? {
         guard range.count > 0, range.count <= 19 else { return nil }

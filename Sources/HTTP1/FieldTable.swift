@@ -1,4 +1,4 @@
-/// What is true of a field, whoever asks.
+/// The properties of a field that every policy shares.
 public struct FieldTraits: OptionSet, Sendable {
     public let rawValue: UInt16
 
@@ -6,26 +6,26 @@ public struct FieldTraits: OptionSet, Sendable {
         self.rawValue = rawValue
     }
 
-    /// For one connection only: never passes, either way (RFC 9110 section 7.6.1).
+    /// For one connection only: never forwarded in either direction (RFC 9110 section 7.6.1).
     public static let hopByHop = FieldTraits(rawValue: 1)
-    /// Squire says it to the upstream itself, or keeps it to itself: the client's does not pass as it is.
+    /// Squire generates the field for the upstream, or consumes it: the client's value is not forwarded unchanged.
     public static let reserved = FieldTraits(rawValue: 2)
-    /// An upstream's does not reach the client as it is.
+    /// The upstream's value does not reach the client unchanged.
     public static let dropInResponse = FieldTraits(rawValue: 4)
-    /// A sign-in goes without the client's, and without a configured one.
+    /// Sign-ins are sent without the client's value and without a configured one.
     public static let replacedOnSignIn = FieldTraits(rawValue: 8)
-    /// Decides about the message, so it comes too late behind a body (RFC 9110 section 6.5.1).
+    /// Affects how the message is processed, so it comes too late after a body (RFC 9110 section 6.5.1).
     public static let notInTrailer = FieldTraits(rawValue: 16)
-    /// Belongs to the connection: no configuration may set it.
+    /// Belongs to the connection: the configuration must not set it.
     public static let notConfigurable = FieldTraits(rawValue: 32)
-    /// `Connection` cannot name it away.
+    /// A `Connection` field cannot nominate it for removal.
     public static let unremovable = FieldTraits(rawValue: 64)
 }
 
-/// The one list of fields with rules of their own. Requests, responses, trailers, configuration and `explain` all read
-/// it.
+/// The one list of fields with special rules. The policies for requests, responses, trailers and configuration, and
+/// `explain`, all read it.
 ///
-/// Policies turn it into `FieldNames` when they are made, so that a field of a message costs one test of a mask.
+/// Each policy derives `FieldNames` from it once, so that a field of a message costs one mask test.
 public enum FieldTable {
     public struct Row: Sendable {
         /// `other` if nothing but the traits depends on the name.
@@ -58,7 +58,7 @@ public enum FieldTable {
         Row(.proxyAuthenticate, "proxy-authenticate", oneHop, "RFC 9110 section 11.7.1"),
         Row(.proxyAuthenticationInfo, "proxy-authentication-info", oneHop, "RFC 9110 section 11.7.3"),
 
-        // Made anew for each message.
+        // Generated for each message.
         Row(
             .contentLength,
             "content-length",
@@ -70,7 +70,7 @@ public enum FieldTable {
         Row(.maxForwards, "max-forwards", [.notInTrailer, .notConfigurable], "RFC 9110 section 7.6.2"),
         Row(.via, "via", [.notInTrailer, .notConfigurable], "RFC 9110 section 7.6.3"),
 
-        // Secrets. `Authorization` is no response field; some servers leak a rotated token in it.
+        // Secrets. `Authorization` is not a response field, but some servers leak a rotated token in it.
         Row(
             .authorization,
             "authorization",
@@ -79,7 +79,7 @@ public enum FieldTable {
         ),
         Row(.squireKey, "x-squire-key", [.reserved, .dropInResponse, .notInTrailer, .notConfigurable], "access.key"),
 
-        // What policy looks at.
+        // Fields that policies look at.
         Row(.acceptEncoding, "accept-encoding", [.replacedOnSignIn, .notInTrailer], "RFC 9110 section 12.5.3"),
         Row(.origin, "origin", [.notInTrailer], "Fetch section 3.2"),
         Row(.secFetchSite, "sec-fetch-site", [.notInTrailer], "Fetch Metadata section 2.4"),
@@ -97,7 +97,7 @@ public enum FieldTable {
         Row(.wwwAuthenticate, "www-authenticate", [.notInTrailer], "RFC 9110 section 11.6.1"),
         Row(.setCookie, "set-cookie", [.notInTrailer], "RFC 6265 section 4.1"),
 
-        // Too late in a trailer section, and nothing else.
+        // Fields that are special only because they come too late in a trailer section.
         Row(.other, "age", [.notInTrailer], "RFC 9111 section 5.1"),
         Row(.other, "cache-control", [.notInTrailer], "RFC 9111 section 5.2"),
         Row(.other, "expires", [.notInTrailer], "RFC 9111 section 5.3"),
@@ -129,22 +129,22 @@ public enum FieldTable {
         id == .other ? nil : rows.first { $0.id == id }
     }
 
-    /// Who a name is to those who decide on fields; `other` for names that nobody knows.
+    /// The identifier of a name; `other` for names without a row of their own.
     public static func id(of name: some StringProtocol) -> FieldName {
         let lowercase = name.lowercased()
         return rows.first { "\($0.spelling)" == lowercase }?.id ?? .other
     }
 
-    /// The row that a field name is read as, whatever its case and its odd octets (see `FoldedName`).
+    /// The row that some servers read a field name as, ignoring case and unusual octets (see `FoldedName`).
     public static func row(imitatedBy name: some Collection<UInt8>) -> Row? {
         let folded = FoldedName(name)
         return rows.first { unsafe folded.octets.elementsEqual(FoldedName.octets(of: $0.spelling)) }
     }
 }
 
-/// A field name as servers see it that hand fields on as environment variables (RFC 3875 section 4.1.18): without case,
-/// and with every octet that is neither letter nor digit read as a hyphen, those at the end left out. `Authorization_`
-/// and `Content_Length` are other names on the wire, and the same names there.
+/// A field name as CGI-style servers see it, which pass fields as environment variables (RFC 3875 section 4.1.18): case
+/// is ignored, every octet other than letters and digits becomes a hyphen, and trailing ones are dropped.
+/// `Authorization_` and `Content_Length` are different names on the wire, but the same names there.
 public struct FoldedName: Equatable, Sendable {
     public let octets: [UInt8]
 
@@ -166,8 +166,8 @@ public struct FoldedName: Equatable, Sendable {
 }
 
 extension Span where Element == UInt8 {
-    /// Whether the name at `range` holds an octet other than letters, digits and hyphens, or ends in a hyphen: only
-    /// such a name can be read as another one.
+    /// Whether the name at `range` contains an octet other than letters, digits and hyphens, or ends in a hyphen: only
+    /// such a name can be read as a different one.
     @inline(__always)
     public func isOddName(_ range: ByteRange) -> Bool {
         let end = Int(range.upperBound)
@@ -196,7 +196,7 @@ extension Span where Element == UInt8 {
     @inline(__always)
     private func isOdd(_ byte: UInt8) -> Bool { byte != 0x2D && FoldedName.fold(byte) == 0x2D }
 
-    /// Whether the name at `range` is read as `folded`. Allocates nothing.
+    /// Whether the name at `range` folds to `folded`. Allocates nothing.
     public func folds(_ range: ByteRange, to folded: some Collection<UInt8>) -> Bool {
         var end = Int(range.upperBound)
         let start = Int(range.lowerBound)
@@ -210,20 +210,20 @@ extension Span where Element == UInt8 {
         return true
     }
 
-    /// Whether the name at `range` is read as one of `rows`.
+    /// Whether the name at `range` folds to the name of one of `rows`.
     public func folds(_ range: ByteRange, toAnyOf rows: [FieldTable.Row]) -> Bool {
         for row in rows where unsafe folds(range, to: FoldedName.octets(of: row.spelling)) { return true }
         return false
     }
 }
 
-/// Decides which trailer fields pass: none that decides about the message (RFC 9110 section 6.5.1), and none of
-/// `names`, however spelt.
+/// Decides which trailer fields are forwarded: none that affects how the message is processed (RFC 9110 section 6.5.1),
+/// and none of `names`, in any spelling.
 public struct TrailerFilter: Sendable {
     private static let rows = FieldTable.rows.filter { $0.traits.contains(.notInTrailer) }
     private let names: [FoldedName]
 
-    /// Drops `names`, too.
+    /// Also drops `names`.
     public init(dropping names: [FoldedName] = []) {
         self.names = names
     }

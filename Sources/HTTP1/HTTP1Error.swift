@@ -1,4 +1,4 @@
-/// Why bytes are not a message that can be passed on.
+/// Why bytes are not a message that Squire can forward.
 public enum HTTP1Error: Error, Equatable, Sendable {
     /// Not HTTP, ambiguous, or an attempt to smuggle; the text says what is wrong and quotes nothing.
     case malformed(StaticString)
@@ -24,8 +24,8 @@ public enum HTTP1Error: Error, Equatable, Sendable {
         case .headTooLarge: "the head is larger than the limit"
         case .tooManyFields: "the head has more fields than the limit"
         case .targetTooLong: "the request target is longer than the limit"
-        case .bodyTooLarge: "the body is larger than anything that is passed on"
-        case .unknownExpectation: "an expectation other than 100-continue is not understood"
+        case .bodyTooLarge: "the body is larger than any that Squire forwards"
+        case .unknownExpectation: "the only supported expectation is 100-continue"
         case .speaksTLS: "this port speaks plain HTTP, and a client speaks TLS here: use http:// instead of https://"
         case .speaksHTTP2:
             "this port speaks HTTP/1.1, and a client speaks HTTP/2 here: use HTTP/1.1, with curl by leaving out "
@@ -35,7 +35,7 @@ public enum HTTP1Error: Error, Equatable, Sendable {
     }
 }
 
-/// What a head may be at most.
+/// The limits of a message head.
 public struct HeadLimits: Sendable, Equatable {
     /// Bytes, from the start line to the empty line.
     public var head: Int
@@ -43,8 +43,8 @@ public struct HeadLimits: Sendable, Equatable {
     /// Bytes of the request target.
     public var target: Int
 
-    /// The longest body that a request may announce, in bytes: a pebibyte. Nobody sends more; waiting for it would be
-    /// pointless.
+    /// The longest body that a request may announce, in bytes: a pebibyte. No real client sends more, so there is no
+    /// point in waiting for it.
     public static let maxBody: UInt64 = 1 << 50
 
     public init(head: Int = 64 * 1024, fields: Int = 128, target: Int = 32 * 1024) {

@@ -11,8 +11,8 @@ public enum HTTPDate {
     /// The last second of the year 9999.
     static let last = 253_402_300_799
 
-    /// Seconds since 1970; nil when `text` is not such a date, names a day that its month does not have, or lies before
-    /// 1970.
+    /// Seconds since 1970; nil if `text` is not such a date, names a day that does not exist in its month, or lies
+    /// before 1970.
     public static func seconds(_ text: String) -> Int? {
         let words = text.utf8.split(separator: 0x20, omittingEmptySubsequences: true).map { String(Substring($0)) }
         switch words.count {
@@ -22,7 +22,7 @@ public enum HTTPDate {
         case 4 where words[3] == "GMT" && words[0].hasSuffix(","):
             let date = words[1].split(separator: "-", omittingEmptySubsequences: false).map(String.init)
             guard longWeekdays.contains(String(words[0].dropLast())), date.count == 3 else { return nil }
-            // Two digits of a year that is not long past, nor far ahead.
+            // A two-digit year means one that is neither long past nor far ahead.
             let year = number(date[2], digits: 2).map { $0 < 70 ? 2000 + $0 : 1900 + $0 }
             return moment(day: date[0], month: date[1], year: year, time: words[2])
         case 5 where weekdays.contains(words[0]):
@@ -44,13 +44,14 @@ public enum HTTPDate {
         return days * 86_400 + hour * 3_600 + minute * 60 + second
     }
 
-    /// Exactly so many ASCII digits.
+    /// A number of exactly that many ASCII digits.
     private static func number(_ text: String, digits: Int) -> Int? {
         guard text.utf8.count == digits, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return Int(text)
     }
 
-    /// A moment outside of 1970 to 9999, such as that of a clock that is not set, is written as the nearest one within.
+    /// A moment outside of 1970 to 9999, for example from a clock that is not set, is written as the nearest one
+    /// inside.
     public static func text(_ seconds: Int) -> String {
         let seconds = min(max(seconds, 0), last)
         let (year, month, day) = date(days: seconds / 86_400)
@@ -60,7 +61,7 @@ public enum HTTPDate {
             + "\(two(rest / 3_600)):\(two(rest / 60 % 60)):\(two(rest % 60)) GMT"
     }
 
-    /// Days from 1970-01-01 in the proleptic Gregorian calendar; years are counted from March, so that the leap day is
+    /// Days since 1970-01-01 in the proleptic Gregorian calendar; years start in March, so that the leap day comes
     /// last.
     private static func days(year: Int, month: Int, day: Int) -> Int {
         let shifted = month <= 2 ? year - 1 : year

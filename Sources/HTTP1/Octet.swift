@@ -1,4 +1,4 @@
-/// A part of a buffer, by offsets. Small, so that an index of a head stays in a few cache lines.
+/// A part of a buffer, as a pair of offsets. Small, so that the index of a head stays within a few cache lines.
 public struct ByteRange: Equatable, Sendable {
     public var lowerBound: Int32
     public var upperBound: Int32
@@ -27,7 +27,7 @@ public enum Octet {
     public static let tab: UInt8 = 0x09
     public static let colon: UInt8 = 0x3A
 
-    /// `tchar`: what method and field names are made of.
+    /// `tchar`: the octets of method and field names.
     @inline(__always)
     public static func isToken(_ byte: UInt8) -> Bool {
         // One bit for each of the 128 ASCII characters.
@@ -38,14 +38,14 @@ public enum Octet {
         return false
     }
 
-    /// What a field value may hold: no control character but tab.
+    /// The octets of a field value: everything but control characters, of which only tab is allowed.
     @inline(__always)
     public static func isFieldContent(_ byte: UInt8) -> Bool {
         (byte >= 0x20 && byte != 0x7F) || byte == tab
     }
 
-    /// What a request target may hold here: visible ASCII without the fragment's `#`. RFC 3986 has fewer; raw `|`, `;`,
-    /// `{` and their like are sent by real clients and pass as they are.
+    /// The octets that are accepted in a request target: visible ASCII without the fragment's `#`. RFC 3986 allows
+    /// fewer, but real clients send raw `|`, `;` and `{`, and they are forwarded unchanged.
     @inline(__always)
     public static func isTarget(_ byte: UInt8) -> Bool {
         byte > 0x20 && byte < 0x7F && byte != 0x23
@@ -73,13 +73,13 @@ public enum Octet {
 }
 
 extension Span where Element == UInt8 {
-    /// Whether the bytes of `range` are `lowercase`, without regard to case.
+    /// Whether the bytes of `range` equal `lowercase`, ignoring case.
     @inline(__always)
     public func matches(_ range: ByteRange, _ lowercase: StaticString) -> Bool {
         let length = range.count
         guard length == lowercase.utf8CodeUnitCount else { return false }
         var index = 0
-        // Eight octets at a time, the last eight once more: names with a meaning are long.
+        // Compares eight octets at a time, and the last eight once more: the known names are long.
         while length >= 8 {
             let place = Swift.min(index, length &- 8)
             let word = unsafe bytes.unsafeLoadUnaligned(
@@ -88,7 +88,7 @@ extension Span where Element == UInt8 {
             )
             let wanted = unsafe UnsafeRawPointer(lowercase.utf8Start)
                 .loadUnaligned(fromByteOffset: place, as: UInt64.self)
-            // An octet may differ in the case bit, where the wanted one is a letter.
+            // An octet may differ in the case bit only, and only if the expected one is a letter.
             guard (word ^ wanted) & ~OctetRun.caseBits(ofLowercase: wanted) == 0 else { return false }
             index = place &+ 8
             if index == length { return true }
@@ -102,7 +102,7 @@ extension Span where Element == UInt8 {
         return true
     }
 
-    /// Whether the bytes of `range` are `lowercase`, without regard to case.
+    /// Whether the bytes of `range` equal `lowercase`, ignoring case.
     public func matches(_ range: ByteRange, _ lowercase: [UInt8]) -> Bool {
         guard range.count == lowercase.count else { return false }
         for index in 0..<lowercase.count
@@ -112,14 +112,14 @@ extension Span where Element == UInt8 {
         return true
     }
 
-    /// Whether `lowercase` is somewhere in it, without regard to case.
+    /// Whether the bytes contain `lowercase`, ignoring case.
     public func contains(_ lowercase: StaticString) -> Bool {
         let length = lowercase.utf8CodeUnitCount
         guard length <= count else { return false }
         return (0...(count - length)).contains { matches(ByteRange($0, $0 + length), lowercase) }
     }
 
-    /// `range` without the blanks at its ends.
+    /// `range` without leading and trailing blanks.
     @inline(__always)
     public func trimmed(_ range: ByteRange) -> ByteRange {
         var lower = Int(range.lowerBound)
@@ -129,7 +129,7 @@ extension Span where Element == UInt8 {
         return ByteRange(lower, upper)
     }
 
-    /// The elements of a comma-separated list, trimmed, empty ones left out (RFC 9110 section 5.6.1).
+    /// The elements of a comma-separated list, trimmed, without empty ones (RFC 9110 section 5.6.1).
     public func listElements(_ range: ByteRange, _ body: (ByteRange) -> Void) {
         var start = Int(range.lowerBound)
         let end = Int(range.upperBound)
@@ -147,7 +147,7 @@ extension Span where Element == UInt8 {
         return false
     }
 
-    /// Those bytes as text.
+    /// The bytes of `range` as text.
     public func text(_ range: ByteRange) -> String {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(range.count)

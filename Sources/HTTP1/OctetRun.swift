@@ -1,24 +1,25 @@
-/// Where runs of octets of one class end, eight octets at a time.
+/// Finds where runs of octets of one class end, eight octets at a time.
 ///
-/// Heads are little else than such runs. The fields of a request and its answer, 430 bytes, took 6,240 instructions
+/// Heads consist mostly of such runs. The fields of a request and its response, 430 bytes, took 6,240 instructions
 /// octet by octet, and take 2,980 this way.
 ///
-/// A word's test marks, with the top bit of a byte, octets that may end the run: every octet that does, perhaps a few
-/// more. What is marked is decided by the class itself, in `Octet`.
+/// A word's test sets the top bit of each byte that may end the run: every byte that does, and perhaps a few more.
+/// `Octet` then decides about the marked ones.
 extension Span where Element == UInt8 {
-    /// The offset, from `start` on, of the first octet that no method or field name has; `count` when there is none.
+    /// The offset, at or after `start`, of the first octet that no method or field name contains; `count` if there is
+    /// none.
     @inline(__always)
     public func endOfToken(from start: Int) -> Int {
         endOfRun(from: start, marks: OctetRun.unusualInToken, belongs: Octet.isToken)
     }
 
-    /// The same of a request target.
+    /// The same for a request target.
     @inline(__always)
     public func endOfTarget(from start: Int) -> Int {
         endOfRun(from: start, marks: OctetRun.notInTarget, belongs: Octet.isTarget)
     }
 
-    /// The same of a field value.
+    /// The same for a field value.
     @inline(__always)
     public func endOfFieldContent(from start: Int) -> Int {
         endOfRun(from: start, marks: OctetRun.controls, belongs: Octet.isFieldContent)
@@ -47,7 +48,7 @@ extension Span where Element == UInt8 {
     }
 }
 
-/// Tests of eight octets at once. Of the bytes that are marked, the lowest is exact; a borrow may mark ones above it.
+/// Tests of eight octets at once. The lowest marked byte is exact; a borrow may mark further bytes above it.
 enum OctetRun {
     private static let ones: UInt64 = 0x0101_0101_0101_0101
     private static let tops: UInt64 = 0x8080_8080_8080_8080
@@ -63,7 +64,7 @@ enum OctetRun {
         below(1, word ^ ones &* octet)
     }
 
-    /// Control characters, tab too, which is rare in a value.
+    /// Control characters, including tab, which is rare in values.
     @inline(__always)
     static func controls(_ word: UInt64) -> UInt64 {
         below(0x20, word) | equal(0x7F, word)
@@ -74,16 +75,16 @@ enum OctetRun {
         below(0x21, word) | equal(0x23, word) | equal(0x7F, word) | word & tops
     }
 
-    /// 0x20 where there is a letter from a to z. Octets are below 128.
+    /// 0x20 in each byte that is a letter from a to z. All octets must be below 128.
     @inline(__always)
     static func caseBits(ofLowercase word: UInt64) -> UInt64 {
         ((word &+ ones &* (0x80 - 0x61)) & ~(word &+ ones &* (0x80 - 0x7B)) & tops) >> 2
     }
 
-    /// All but letters and hyphens: names have hardly anything else.
+    /// Everything but letters and hyphens: names contain hardly anything else.
     @inline(__always)
     static func unusualInToken(_ word: UInt64) -> UInt64 {
-        // Without top bits no sum reaches the next byte.
+        // With the top bits cleared, no sum carries into the next byte.
         let letters = (word | ones &* 0x20) & ~tops
         let isLetter = (letters &+ ones &* (0x80 - 0x61)) & ~(letters &+ ones &* (0x80 - 0x7B))
         let differs = word ^ ones &* 0x2D

@@ -1,4 +1,4 @@
-/// The methods that something here decides on.
+/// The methods that some rule depends on.
 public enum MethodName: UInt8, Sendable {
     case other, get, head, post, put, delete, patch, options, trace, connect
 
@@ -22,7 +22,7 @@ public enum MethodName: UInt8, Sendable {
         }
     }
 
-    /// Sending it twice does what sending it once does (RFC 9110 section 9.2.2).
+    /// Whether sending the request twice has the same effect as sending it once (RFC 9110 section 9.2.2).
     public var isIdempotent: Bool {
         switch self {
         case .get, .head, .put, .delete, .options, .trace: true
@@ -31,7 +31,7 @@ public enum MethodName: UInt8, Sendable {
     }
 }
 
-/// A request's head: places in the buffer it was parsed from. Good until that buffer changes.
+/// A request's head, as offsets into the buffer that it was parsed from. Valid until that buffer changes.
 public struct RequestHead: Sendable {
     public enum TargetForm: Sendable {
         /// `/path?query`
@@ -47,7 +47,7 @@ public struct RequestHead: Sendable {
     /// The whole request target as it was sent.
     public var target = ByteRange.empty
     public var form = TargetForm.origin
-    /// What is forwarded: path and query. Empty for `http://authority` alone, which means `/`.
+    /// The part that is forwarded: path and query. Empty for a bare `http://authority`, which means `/`.
     public var pathAndQuery = ByteRange.empty
     /// The path alone.
     public var path = ByteRange.empty
@@ -56,24 +56,25 @@ public struct RequestHead: Sendable {
     /// 0 or 1.
     public var minorVersion = 1
     public var fields: [FieldLine] = []
-    /// The known names among them.
+    /// The known names that occur.
     public var names = FieldNames()
     public var framing = MessageFraming.none
-    /// The value of Host, nil without one.
+    /// The value of Host; nil if there is none.
     public var host: ByteRange?
     public var keepsAlive = true
     public var expectsContinue = false
-    /// An HTTP/1.1 GET without body whose one Upgrade is `websocket` (RFC 6455 section 4.1). Any other upgrade is
-    /// ignored, which RFC 9110 section 7.8 allows: cleartext HTTP/2 would take the connection out of Squire's sight.
+    /// True for an HTTP/1.1 GET without a body whose only Upgrade is `websocket` (RFC 6455 section 4.1). Other upgrades
+    /// are ignored, as RFC 9110 section 7.8 allows: Squire could not read a connection that switched to cleartext
+    /// HTTP/2.
     public var upgradesToWebSocket = false
-    /// Of OPTIONS only: how many more proxies may see it.
+    /// For OPTIONS only: how many more proxies may forward the request.
     public var maxForwards: UInt64?
 
     public init() {
         fields.reserveCapacity(32)
     }
 
-    /// The first field of that name.
+    /// The first field with that name.
     public func first(_ id: FieldName) -> FieldLine? {
         names.contains(id) ? fields.first { $0.id == id } : nil
     }

@@ -1,7 +1,7 @@
 /// Parses request heads (RFC 9112 section 3). One parser for each connection.
 ///
-/// Offer all unconsumed bytes each time. The verdict does not depend on how they were split: a prefix is refused only
-/// for what no further byte can mend, and bytes beyond the limit are not looked at.
+/// Pass all unconsumed bytes each time. The verdict does not depend on how they were split: a prefix is refused only if
+/// no further byte can make it valid, and bytes beyond the limit are not read.
 public struct RequestParser: Sendable {
     public var limits: HeadLimits
     private var schedule = ParseSchedule()
@@ -10,7 +10,7 @@ public struct RequestParser: Sendable {
         self.limits = limits
     }
 
-    /// Parses the head at the start of `bytes` into `head`, whose storage is reused.
+    /// Parses the head at the start of `bytes` into `head`, reusing its storage.
     public mutating func parse(_ bytes: Span<UInt8>, into head: inout RequestHead) -> ParseProgress {
         guard schedule.isDue(bytes, limit: limits.head) else { return .incomplete }
         head.fields.removeAll(keepingCapacity: true)
@@ -64,7 +64,7 @@ public struct RequestParser: Sendable {
         if let error = readTarget(bytes, into: &head) { return .failed(error) }
         offset &+= 1
 
-        // HTTP-version and the line's end (RFC 9112 section 2.3): as much of it as there is.
+        // HTTP-version and the end of the line (RFC 9112 section 2.3), as far as they have arrived.
         for index in 0..<min(10, count &- offset) {
             let byte = bytes[offset &+ index]
             let isRight =
@@ -100,7 +100,7 @@ public struct RequestParser: Sendable {
             head.form = .origin
         } else if end &- start == 1, bytes[start] == 0x2A {
             guard head.method == .options else {
-                // The connection preface (RFC 9113 section 3.4), whose method is for nothing else.
+                // The connection preface (RFC 9113 section 3.4), whose method has no other use.
                 return isPreface(bytes, head.methodRange)
                     ? .speaksHTTP2 : .malformed("the target * is for OPTIONS only")
             }
@@ -109,7 +109,7 @@ public struct RequestParser: Sendable {
             head.path = head.target
             return nil
         } else if head.method == .connect {
-            // Refused anyway, by the method.
+            // The method causes a refusal anyway.
             head.form = .absolute
             head.authority = head.target
             head.pathAndQuery = .empty
@@ -146,7 +146,7 @@ public struct RequestParser: Sendable {
     /// With digits where the dashes are.
     private static let versionLine: StaticString = "HTTP/-.-\r\n"
 
-    /// What takes the whole head: framing (RFC 9112 section 6.3), Host (section 3.2), Expect, Max-Forwards.
+    /// Checks that need the whole head: framing (RFC 9112 section 6.3), Host (section 3.2), Expect, Max-Forwards.
     private static func finish(_ bytes: Span<UInt8>, _ head: inout RequestHead) -> HTTP1Error? {
         var framing = FramingFields()
         if let error = framing.read(bytes, &head.fields, mayRepeatLength: false) { return error }
@@ -157,16 +157,16 @@ public struct RequestParser: Sendable {
         for field in head.fields {
             switch field.id {
             case .host:
-                // More than one, or one that is not valid: 400 (RFC 9112 section 3.2).
+                // More than one Host, or an invalid one: 400 (RFC 9112 section 3.2).
                 guard head.host == nil else { return .malformed("Host is given twice") }
                 guard Authority.isValid(bytes, field.value) else { return .malformed("Host is not valid") }
                 head.host = field.value
             case .expect:
                 guard bytes.matches(field.value, "100-continue") else { return .unknownExpectation }
-                // An HTTP/1.0 client cannot understand the answer (RFC 9110 section 10.1.1).
+                // An HTTP/1.0 client cannot understand the 100 response (RFC 9110 section 10.1.1).
                 head.expectsContinue = head.minorVersion > 0
             case .maxForwards where head.method == .options:
-                // Means nothing with other methods (RFC 9110 section 7.6.2).
+                // Other methods ignore the field (RFC 9110 section 7.6.2).
                 guard let hops = FramingFields.number(bytes, field.value), head.maxForwards == nil else {
                     return .malformed("Max-Forwards is not a number")
                 }
@@ -191,13 +191,13 @@ public struct RequestParser: Sendable {
         head.upgradesToWebSocket =
             framing.upgrades && isWebSocket(bytes, head.fields) && head.minorVersion > 0 && head.method == .get
             && head.framing == .none
-        // Persistence with HTTP/1.0 clients is not for intermediaries (RFC 9112 section 9.3).
+        // Intermediaries must not keep connections of HTTP/1.0 clients open (RFC 9112 section 9.3).
         head.keepsAlive = head.minorVersion > 0 && !framing.closes
         return nil
     }
 }
 
-/// Whether there is one Upgrade field, and it says `websocket`.
+/// Whether there is exactly one Upgrade field, and its value is `websocket`.
 func isWebSocket(_ bytes: Span<UInt8>, _ fields: [FieldLine]) -> Bool {
     var count = 0
     for field in fields where field.id == .upgrade {
@@ -207,8 +207,9 @@ func isWebSocket(_ bytes: Span<UInt8>, _ fields: [FieldLine]) -> Bool {
     return count == 1
 }
 
-/// When a head that comes in pieces is worth parsing again: while it is tiny, so that what is no HTTP is refused at
-/// once; then when a line has ended or the bytes have doubled. Dripped bytes cost no more than a pass for each line.
+/// Decides when a head that arrives in pieces is worth parsing again: while it is tiny, so that bytes of another
+/// protocol are refused at once; later when a line has ended or the bytes have doubled. Dripped bytes cost no more than
+/// one pass for each line.
 struct ParseSchedule: Sendable {
     private var seen = 0
     private var parsed = 0

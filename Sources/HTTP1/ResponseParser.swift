@@ -1,15 +1,15 @@
-/// A response's head: places in the buffer it was parsed from. Good until that buffer changes.
+/// A response's head, as offsets into the buffer that it was parsed from. Valid until that buffer changes.
 public struct ResponseHead: Sendable {
     public var status = 0
     public var reason = ByteRange.empty
     public var minorVersion = 1
     public var fields: [FieldLine] = []
-    /// The known names among them.
+    /// The known names that occur.
     public var names = FieldNames()
     public var framing = MessageFraming.none
-    /// Whether another exchange may follow on the connection.
+    /// Whether the connection can carry another exchange.
     public var keepsAlive = true
-    /// 101 to `websocket`: what follows is no HTTP any more.
+    /// 101 with `websocket`: no HTTP follows on the connection.
     public var switchesToWebSocket = false
     public var contentLength: UInt64?
 
@@ -19,7 +19,7 @@ public struct ResponseHead: Sendable {
 
     public var isInterim: Bool { status < 200 }
 
-    /// The first field of that name.
+    /// The first field with that name.
     public func first(_ id: FieldName) -> FieldLine? {
         names.contains(id) ? fields.first { $0.id == id } : nil
     }
@@ -34,7 +34,7 @@ public struct ResponseParser: Sendable {
         self.limits = limits
     }
 
-    /// Parses the head at the start of `bytes`. `method` is that of the request it answers: it decides about the body.
+    /// Parses the head at the start of `bytes`. `method` is the request's, which determines whether there is a body.
     public mutating func parse(
         _ bytes: Span<UInt8>,
         answering method: MethodName,
@@ -102,7 +102,8 @@ public struct ResponseParser: Sendable {
         }
         if head.status < 200 || head.status == 204 || head.status == 304 || method == .head {
             head.framing = .none
-            // A body where none may be: what follows on the connection cannot be trusted (RFC 9112 section 6.3).
+            // A body where none is allowed: nothing that follows on the connection can be trusted (RFC 9112 section
+            // 6.3).
             let announcesBody = framing.isChunked || framing.contentLength ?? 0 > 0
             if announcesBody, head.status == 204 || head.status < 200, head.status != 101 { head.keepsAlive = false }
         } else if framing.isChunked {

@@ -9,7 +9,7 @@ public enum RetryAfter {
         guard let value = value.map(trimmed), !value.isEmpty else { return nil }
         if value.utf8.allSatisfy(Octet.isDigit) { return Int(value).map { min($0, maximum) } ?? maximum }
         guard let end = HTTPDate.seconds(value) else { return nil }
-        // A clock may say anything: within what a date can name, the difference cannot overflow.
+        // A clock may show any value. Within the range of dates the difference cannot overflow.
         let now = date.flatMap { HTTPDate.seconds(trimmed($0)) } ?? min(max(wall, 0), HTTPDate.last)
         return min(max(end - now, 0), maximum)
     }

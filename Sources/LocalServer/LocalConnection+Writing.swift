@@ -1,11 +1,11 @@
 import EventIO
 import HTTP1
 
-/// Responses: whole ones, and those that are written piece by piece.
+/// Responses: whole ones, and those that are written in parts.
 extension LocalConnection {
     private static let pattern: [UInt8] = (0..<65_536).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
 
-    /// The request that waits for its response, if it is that one. Nil for one that was answered.
+    /// The request that waits for a response, if its number is `number`. Nil once it is answered.
     private func serving(_ number: Int) -> Request? {
         if case .serving(let request) = state, request.number == number { request } else { nil }
     }
@@ -48,7 +48,7 @@ extension LocalConnection {
         writeHead(status, fields)
         if !request.isOld { output.append("Transfer-Encoding: chunked\r\n") }
         endHead(isLast: request.isLast || request.isOld)
-        // To HEAD that is the whole answer.
+        // HEAD gets the head alone.
         if request.isHead { return finish(request) }
         enter(.streaming(request, Stream(request.isOld ? .untilClose : .chunked, gone: whenGone)))
         flush()
@@ -93,7 +93,7 @@ extension LocalConnection {
         }
     }
 
-    /// Closes without a word, if that request's response is not complete.
+    /// Closes the connection without a word, unless the response to that request is complete.
     func drop(number: Int) {
         if serving(number) != nil || stream(number) != nil { close() }
     }
@@ -121,7 +121,7 @@ extension LocalConnection {
         while true {
             makePattern()
             guard !output.isEmpty else { break }
-            switch SocketIO.write(descriptor, output.readable) {
+            switch unsafe SocketIO.write(descriptor, output.readable) {
             case .moved(let count):
                 output.consume(count)
                 moved += count
@@ -140,7 +140,7 @@ extension LocalConnection {
     private func makePattern() {
         guard case .sending(let left, let isLast) = state, left > 0, output.count < Self.window else { return }
         let part = min(left, Self.pattern.count)
-        Self.pattern.withUnsafeBytes { output.append(UnsafeRawBufferPointer(rebasing: $0[..<part])) }
+        unsafe Self.pattern.withUnsafeBytes { unsafe output.append(UnsafeRawBufferPointer(rebasing: $0[..<part])) }
         state = .sending(pattern: left - part, isLast: isLast)
     }
 
@@ -152,7 +152,7 @@ extension LocalConnection {
         server.soon(drained)
     }
 
-    /// The whole response is written: the next request may come.
+    /// The whole response is written: the next request may be read.
     private func sent(_ isLast: Bool) {
         if isLast {
             guard reading != .ended else { return close() }
@@ -165,7 +165,7 @@ extension LocalConnection {
             reading = .open
             watch.setReading(true)
         }
-        // Not from within the handler: responses in a row must not nest.
+        // Not called from the handler: consecutive responses must not nest.
         if !input.isEmpty || reading == .ended { server.soon { [weak self] in self?.process() } }
     }
 }

@@ -1,7 +1,7 @@
 import EventIO
 import HTTP1
 
-/// One client of a `LocalServer`: one request after the other.
+/// One client of a `LocalServer`. Requests are served one at a time.
 ///
 /// This file reads; `+Writing` answers. *Ownership*: owns its descriptor. *Threading*: belongs to its loop.
 final class LocalConnection: DescriptorWatchDelegate {
@@ -14,33 +14,33 @@ final class LocalConnection: DescriptorWatchDelegate {
     private var parser = RequestParser(limits: HeadLimits())
     var state = State.awaitingHead
     var reading = Reading.open
-    /// Bytes that the peer sent or took in the present period, as far as it is its turn.
+    /// Bytes that the peer sent or accepted in the current period, whichever is its turn.
     var moved = 0
-    /// When it began to wait for its client's next request, in the server's count.
+    /// When the connection began to wait for its client's next request, on the server's counter.
     private(set) var idleSince = 0
 
-    /// What happens on the connection. Every response belongs to the request whose number it was asked for with.
+    /// The state of the connection. Every response names the request that it answers by number.
     enum State {
-        /// Between requests, or in the middle of a head. → `receiving`, `sending` (a bad head), `closed`
+        /// Between requests, or within a head. → `receiving`, `sending` (a bad head), `closed`
         case awaitingHead
-        /// The head is here and the body on its way. → `serving`, `sending` (a bad body), `closed`
+        /// The head is complete and the body is arriving. → `serving`, `sending` (a bad body), `closed`
         case receiving(Incoming)
         /// The handler has the whole request and has not answered. → `streaming`, `sending`, `closed`
         case serving(Request)
-        /// The handler writes a response piece by piece. → `sending`, `closed`
+        /// The handler is writing a response in parts. → `sending`, `closed`
         case streaming(Request, Stream)
-        /// The response is complete, but for what waits in `output` and that much of the pattern. → `awaitingHead`,
-        /// `lingering`, `closed`
+        /// The response is complete, except for the contents of `output` and that many bytes of the pattern. →
+        /// `awaitingHead`, `lingering`, `closed`
         case sending(pattern: Int, isLast: Bool)
-        /// Everything is said. What still comes is thrown away, up to `budget` bytes, so that it does not reset the
-        /// connection. → `closed`
+        /// Everything is sent. Up to `budget` further bytes are discarded, so that they do not reset the connection. →
+        /// `closed`
         case lingering(budget: Int)
         case closed
     }
 
     enum Reading { case open, paused, ended }
 
-    /// What the response must know of its request.
+    /// The properties of a request that its response depends on.
     struct Request {
         let number: Int
         let isHead: Bool
@@ -51,12 +51,12 @@ final class LocalConnection: DescriptorWatchDelegate {
         var last: Request { Request(number: number, isHead: isHead, isOld: isOld, isLast: true) }
     }
 
-    /// A response without a known length.
+    /// A response of unknown length.
     final class Stream {
         let framing: Framing
         /// Called when there is room again.
         var drained: (() -> Void)?
-        /// Of a response that lasts as long as its client stays: called when that is gone.
+        /// Set for a response that lasts as long as its client stays: called when the client has gone.
         let gone: (() -> Void)?
 
         init(_ framing: Framing, gone: (() -> Void)? = nil) {
@@ -66,17 +66,19 @@ final class LocalConnection: DescriptorWatchDelegate {
 
         enum Framing {
             case chunked
-            /// To a client that knows no chunks: until the connection ends.
+            /// For a client that does not know chunks: until the connection ends.
             case untilClose
         }
     }
 
-    /// A request whose body is on its way.
-    final class Incoming {
+    /// A request whose body is arriving.
+    ///
+    /// *Memory*: holds a function that takes bytes, not bytes; the caller's stay valid during the call.
+    @safe final class Incoming {
         var request: LocalRequest
         var body: BodyReader
         let about: Request
-        /// Takes the body piece by piece; nil has it collected in `request`.
+        /// Receives the body in parts; nil collects it in `request`.
         let consumer: ((UnsafeRawBufferPointer) -> Void)?
 
         init(
@@ -88,13 +90,13 @@ final class LocalConnection: DescriptorWatchDelegate {
             self.request = request
             self.body = body
             self.about = about
-            self.consumer = consumer
+            unsafe self.consumer = consumer
         }
     }
 
-    /// How much of pipelined requests is read ahead, and how much of a pattern is made ahead.
+    /// How far pipelined requests are read ahead, and how much of a pattern is generated ahead.
     static let window = 256 * 1024
-    /// What a peer must send or take in a period. One that is slower could keep the connection for ever.
+    /// What a peer must send or accept in a period. A slower one could keep the connection for ever.
     private static let leastProgress = 1024
 
     init(server: LocalServer, descriptor: Int32) {
@@ -107,7 +109,7 @@ final class LocalConnection: DescriptorWatchDelegate {
         enter(.awaitingHead)
     }
 
-    /// A request was read and its response is not written. Else the client says nothing, or not enough yet.
+    /// A request was read and its response is not written yet. Otherwise the client has sent nothing, or not enough.
     var isBusy: Bool {
         switch state {
         case .serving, .streaming, .sending: true
@@ -126,8 +128,8 @@ final class LocalConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// A handler may take its time, but a client may not: neither over a head, nor over bytes that are its to send or
-    /// to take.
+    /// A handler may take its time, but a client may not: neither with a head, nor with bytes that it has to send or
+    /// accept.
     private func periodPassed() {
         switch state {
         case .closed:
@@ -147,7 +149,7 @@ final class LocalConnection: DescriptorWatchDelegate {
 
     func close() {
         if case .closed = state { return }
-        // Whoever waits for room learns that there will be none.
+        // A writer that waits for room learns that there will be none.
         if case .streaming(_, let stream) = state {
             if let drained = stream.drained { server.soon(drained) }
             if let gone = stream.gone { server.soon(gone) }
@@ -161,7 +163,7 @@ final class LocalConnection: DescriptorWatchDelegate {
     // MARK: Reading
 
     func descriptorIsReadable(_ watch: DescriptorWatch) {
-        switch SocketIO.read(descriptor, into: input.writable(minimum: 16 * 1024)) {
+        switch unsafe SocketIO.read(descriptor, into: input.writable(minimum: 16 * 1024)) {
         case .moved(let count):
             input.commit(count)
             if case .receiving = state { moved += count }
@@ -169,7 +171,7 @@ final class LocalConnection: DescriptorWatchDelegate {
             return
         case .endOfStream:
             if case .streaming(_, let stream) = state, stream.gone != nil { return close() }
-            // A client that has said everything may still wait for its responses.
+            // A client that has sent everything may still wait for its responses.
             reading = .ended
             watch.setReading(false)
         case .failed:
@@ -178,7 +180,7 @@ final class LocalConnection: DescriptorWatchDelegate {
         process()
     }
 
-    /// Goes as far as what was read allows.
+    /// Processes what was read, as far as possible.
     func process() {
         while true {
             switch state {
@@ -202,15 +204,15 @@ final class LocalConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// More has to come before anything can go on.
+    /// More bytes are needed to continue.
     private func inputIsMissing() {
         if reading == .ended { close() }
     }
 
-    /// Takes a head. False if it is not complete.
+    /// Parses a head. False if it is incomplete.
     private func parseHead() -> Bool {
         var head = RequestHead()
-        switch parser.parse(input.octets.span, into: &head) {
+        switch unsafe parser.parse(input.octets.span, into: &head) {
         case .incomplete:
             return false
         case .failed(let error):
@@ -223,12 +225,12 @@ final class LocalConnection: DescriptorWatchDelegate {
                 send(refusal, to: request.bodyLength == 0 ? about : about.last)
                 return true
             }
-            let consumer = server.handler.bodyConsumer(for: request)
-            if consumer == nil, let length = request.bodyLength, length > LocalServer.maxBody {
+            let consumer = unsafe server.handler.bodyConsumer(for: request)
+            if unsafe consumer == nil, let length = request.bodyLength, length > LocalServer.maxBody {
                 refuse(.bodyTooLarge)
                 return true
             }
-            enter(.receiving(Incoming(request, BodyReader(head.framing), about, consumer: consumer)))
+            unsafe enter(.receiving(Incoming(request, BodyReader(head.framing), about, consumer: consumer)))
             if head.expectsContinue, input.isEmpty {
                 output.append("HTTP/1.1 100 Continue\r\n\r\n")
                 flush()
@@ -238,8 +240,8 @@ final class LocalConnection: DescriptorWatchDelegate {
     }
 
     private func request(_ head: RequestHead) -> (LocalRequest, Request) {
-        let bytes = input.readable
-        let text = { (range: ByteRange) in String(decoding: bytes[range.range], as: UTF8.self) }
+        let bytes = unsafe input.readable
+        let text = { (range: ByteRange) in unsafe String(decoding: bytes[range.range], as: UTF8.self) }
         let query =
             Int(head.path.upperBound) < Int(head.pathAndQuery.upperBound)
             ? text(ByteRange(Int(head.path.upperBound) + 1, Int(head.pathAndQuery.upperBound))) : nil
@@ -271,19 +273,19 @@ final class LocalConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// Takes what is there of the body. False if it is not complete.
+    /// Takes the available part of the body. False if the body is incomplete.
     private func receive(_ incoming: Incoming) -> Bool {
         var offset = 0
-        let octets = input.octets
+        let octets = unsafe input.octets
         while true {
-            switch incoming.body.next(octets.span, from: offset) {
+            switch unsafe incoming.body.next(octets.span, from: offset) {
             case .data(let range):
                 offset = Int(range.upperBound)
-                let bytes = UnsafeRawBufferPointer(rebasing: input.readable[range.range])
-                if let consumer = incoming.consumer {
-                    consumer(bytes)
+                let bytes = unsafe UnsafeRawBufferPointer(rebasing: input.readable[range.range])
+                if let consumer = unsafe incoming.consumer {
+                    unsafe consumer(bytes)
                 } else if incoming.request.body.count + bytes.count <= LocalServer.maxBody {
-                    incoming.request.body.append(contentsOf: bytes)
+                    unsafe incoming.request.body.append(contentsOf: bytes)
                 } else {
                     refuse(.bodyTooLarge)
                     return true
@@ -306,7 +308,7 @@ final class LocalConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// Answers a request that cannot be served. Nobody knows where the next one begins: the connection ends.
+    /// Answers a request that cannot be served. The start of the next one is unknown, so the connection ends.
     private func refuse(_ error: HTTP1Error) {
         let response = server.handler.response(to: error)
         send(response, to: Request(number: 0, isHead: false, isOld: false, isLast: true))

@@ -1,13 +1,12 @@
 public import HTTP1
 
-/// A request to a page or an API that this program serves itself.
+/// A request for a page or an API that this program serves itself.
 public struct LocalRequest {
-    /// Counts the server's requests from 1.
+    /// The server's requests are numbered from 1.
     public var number: Int
     /// As it was sent.
     public var method: String
-    /// What to look the method up by: HEAD is GET whose answer goes without its body (RFC 9110 section 9.3.2), which
-    /// the connection sees to.
+    /// The method to dispatch on: HEAD counts as GET, and the connection omits the body (RFC 9110 section 9.3.2).
     public var action: String { method == "HEAD" ? "GET" : method }
     /// As it was sent.
     public var target: String
@@ -16,10 +15,10 @@ public struct LocalRequest {
     /// The scheme and authority of an absolute-form target (RFC 9112 section 3.2.2), such as `http://localhost:8081`;
     /// nil for any other target.
     public var origin: String?
-    /// How many bytes of body the head announces; nil for a chunked body.
+    /// The number of body bytes that the head announces; nil for a chunked body.
     public var bodyLength: UInt64?
     public var fields: [(name: String, value: String)]
-    /// Empty when a consumer took the body.
+    /// Empty if a consumer took the body.
     public var body: [UInt8] = []
 
     /// `bodyLength` is 0 for a request without a body.
@@ -43,20 +42,20 @@ public struct LocalRequest {
         self.fields = fields
     }
 
-    /// The first field of that name, compared without regard to case.
+    /// The first field with that name, ignoring case.
     public subscript(name: String) -> String? {
         let wanted = name.lowercased()
         return fields.first { $0.name.lowercased() == wanted }?.value
     }
 
-    /// Whether a web page has its browser send this, of whatever origin: browsers say so by Origin with everything that
-    /// is not a mere GET, or by Sec-Fetch-Site (Fetch section 3.2, Fetch Metadata section 2.4).
+    /// Whether a web page of any origin caused its browser to send this: browsers add Origin to everything but simple
+    /// GETs, and Sec-Fetch-Site (Fetch section 3.2, Fetch Metadata section 2.4).
     public var isFromPage: Bool {
         if joined("Origin") != nil { return true }
         return joined("Sec-Fetch-Site").map { $0 != "none" } ?? false
     }
 
-    /// All values of that name, joined with commas (RFC 9110 section 5.3); nil without any.
+    /// All values of that name, joined with commas (RFC 9110 section 5.3); nil if there are none.
     public func joined(_ name: String) -> String? {
         let wanted = name.lowercased()
         let values = fields.filter { $0.name.lowercased() == wanted }.map(\.value)
@@ -68,7 +67,7 @@ public struct LocalRequest {
 public struct LocalResponse {
     public enum Body {
         case bytes([UInt8])
-        /// That many bytes of a repeating pattern, made while they are sent.
+        /// That many bytes of a repeating pattern, generated while they are sent.
         case pattern(Int)
     }
 
@@ -87,15 +86,15 @@ public struct LocalResponse {
     }
 }
 
-/// What serves requests. Called on the server's loop.
+/// The handler of requests. Called on the server's loop.
 public protocol LocalHandler: AnyObject {
-    /// Who takes the body of a request piece by piece; nil has it collected, up to `LocalServer.maxBody`.
+    /// The consumer of a request's body, called with each part; nil collects the body, up to `LocalServer.maxBody`.
     func bodyConsumer(for request: LocalRequest) -> ((UnsafeRawBufferPointer) -> Void)?
-    /// Looks at a request before anything of its body is read. The response refuses it; nil lets it come.
+    /// Checks a request before any of its body is read. A response refuses it; nil accepts it.
     func refusal(of request: LocalRequest) -> LocalResponse?
-    /// The response to what is no request that can be served. The connection ends with it.
+    /// The response to bytes that are not a request that can be served. The connection ends after it.
     func response(to error: HTTP1Error) -> LocalResponse
-    /// The request is complete; answer now or later, once, through `responder`.
+    /// The request is complete. Answer once, now or later, through `responder`.
     func serve(_ request: LocalRequest, _ responder: LocalResponder)
 }
 
@@ -115,17 +114,17 @@ extension LocalHandler {
     }
 }
 
-/// The way back to one request's client. Keeps working, to no effect, after the client is gone or answered.
+/// The way back to one request's client. Its methods have no effect once the client is gone or answered.
 public struct LocalResponder {
     weak var connection: LocalConnection?
-    /// Of the request: a response can never be taken for that of another one.
+    /// The number of the request, so that a response can never answer a different one.
     let number: Int
 
-    /// What became of a piece of a response.
+    /// What happened to a part of a response.
     public enum Written: Sendable {
-        /// It is on its way.
+        /// The client will get it.
         case taken
-        /// Nothing of it was taken, because the client does not read. `whenDrained` tells when there is room again.
+        /// None of it was accepted, because the client does not read. `whenDrained` tells when there is room again.
         case full
         /// The client is gone, or the response is complete.
         case gone
@@ -136,37 +135,37 @@ public struct LocalResponder {
         connection?.send(response, number: number)
     }
 
-    /// Begins an answer whose length is not known.
+    /// Begins a response of unknown length.
     public func begin(_ status: Int, fields: [(name: String, value: String)]) {
         connection?.begin(status, fields: fields, number: number)
     }
 
-    /// Begins an answer that lasts as long as its client stays, however slowly that reads: one that has nothing more to
-    /// say is taken to be gone. Calls `whenGone` once, soon, when the client is gone before the answer has ended.
+    /// Begins a response that lasts as long as its client stays, however slowly it reads: a client that ends its side
+    /// counts as gone. Calls `whenGone` once, soon, if the client goes before the response has ended.
     public func begin(_ status: Int, fields: [(name: String, value: String)], whenGone: @escaping () -> Void) {
         connection?.begin(status, fields: fields, whenGone: whenGone, number: number)
     }
 
-    /// Writes a piece of what `begin` began: all of it or nothing.
+    /// Writes a part of the response that `begin` started: all of it or nothing.
     public func write(_ text: String) -> Written {
         connection?.write(text, number: number) ?? .gone
     }
 
-    /// Bytes that the client has not taken yet.
+    /// Bytes that the client has not accepted yet.
     public var pendingBytes: Int { connection?.pendingBytes(number: number) ?? 0 }
 
-    /// Calls `body` once, soon, when few bytes are pending or the client is gone: `write` says which. Replaces what was
-    /// asked for before. Nothing is called after the server was stopped.
+    /// Calls `body` once, soon, when few bytes are pending or the client is gone; the next `write` tells which.
+    /// Replaces an earlier `body`. Nothing is called after the server was stopped.
     public func whenDrained(_ body: @escaping () -> Void) {
         connection?.whenDrained(body, number: number)
     }
 
-    /// Ends what `begin` began.
+    /// Ends the response that `begin` started.
     public func end() {
         connection?.end(number: number)
     }
 
-    /// Closes the connection without a word: what was begun ends in a way that the client sees.
+    /// Closes the connection without a word: the client sees that the response is incomplete.
     public func drop() {
         connection?.drop(number: number)
     }

@@ -1,34 +1,34 @@
 public import EventIO
 
-/// A small HTTP/1.1 server for what this program serves itself: the playground and the inspector. Never on the data
-/// path.
+/// A small HTTP/1.1 server for the pages that this program serves itself: the playground and the inspector. Never on
+/// the data path.
 ///
-/// *Threading*: made and used on its loop. *Ownership*: owns the listening socket.
+/// *Threading*: created and used on its loop. *Ownership*: owns the listening socket.
 public final class LocalServer {
-    /// What a collected body may be.
+    /// The limit for a collected body.
     static let maxBody = 8 << 20
-    /// How many bytes of a streamed response may wait for its client.
+    /// How many bytes of a streamed response may be pending.
     public static let maxPending = 1 << 20
-    /// Below that many there is room again.
+    /// Below this number there is room again.
     public static let lowPending = 64 * 1024
     let loop: EventLoop
-    /// How long a client has for a request's head, and to move something while bytes are its to send or to take.
+    /// How long a client may take for a request's head, and without sending or accepting anything when it is its turn.
     let period: Duration
     private let socket: ListeningSocket
     private var listener: SocketListener?
     private let maxConnections: Int
     private var connections: [ObjectIdentifier: LocalConnection] = [:]
-    /// A connection that was accepted when there was room for none. Nobody else is accepted meanwhile.
+    /// A connection that was accepted when there was no room. No other is accepted meanwhile.
     private var waiting: Int32?
     private var ticks = 0
     let handler: any LocalHandler
     private var lastRequest = 0
-    /// What is done in the loop's next turn, outside of anybody's call.
+    /// Work for the loop's next turn, outside of any caller's stack frame.
     private var due: [() -> Void] = []
     private lazy var turn = EventTimer(loop: loop) { [unowned self] in workOff() }
 
-    /// `admits` decides about a connection that was accepted, before anything is read from it. When there are
-    /// `maxConnections`, another one takes the place of whoever has said nothing for longest, or waits for one to end.
+    /// `admits` decides about an accepted connection before anything is read from it. If there are `maxConnections`, a
+    /// new one replaces the one that has been silent for longest, or waits for one to end.
     public init(
         loop: EventLoop,
         socket: ListeningSocket,
@@ -62,13 +62,13 @@ public final class LocalServer {
         connections.values.filter { !$0.isBusy }.min { $0.idleSince < $1.idleSince }?.close()
     }
 
-    /// Connections that are open.
+    /// The number of open connections.
     public var connectionCount: Int { connections.count }
 
-    /// Connections whose request was read and whose response is not written.
+    /// Connections whose request was read and whose response is not written yet.
     public var busyCount: Int { connections.values.count { $0.isBusy } }
 
-    /// Counts moments: of two, the later one has the higher number.
+    /// A logical clock: later moments get higher numbers.
     func tick() -> Int {
         ticks += 1
         return ticks
@@ -98,7 +98,7 @@ public final class LocalServer {
         for item in work { item() }
     }
 
-    /// Stops accepting and ends all connections.
+    /// Stops accepting and closes all connections.
     public func stop() {
         listener = nil
         if let waiting { SocketIO.close(waiting) }

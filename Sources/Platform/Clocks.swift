@@ -3,19 +3,19 @@ public enum MonotonicClock {
     @inlinable @inline(__always)
     public static func now() -> UInt64 {
         var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
+        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 
-    /// Blocks the thread for so many nanoseconds, whatever signals come.
+    /// Blocks the thread for that many nanoseconds, whatever signals arrive.
     public static func pause(_ nanoseconds: Int64) {
         var left = ConditionClock.deadline(nanoseconds)
         var rest = timespec()
-        while nanosleep(&left, &rest) != 0, errno == EINTR { left = rest }
+        while unsafe nanosleep(&left, &rest) != 0, errno == EINTR { left = rest }
     }
 }
 
-/// The clock of lives and ages: nanoseconds since the machine started. Never goes back; goes on while the machine
+/// The clock of ages and lifetimes: nanoseconds since the machine started. Never goes back; runs on while the machine
 /// sleeps.
 public enum BootClock {
     public static func now() -> Int64 {
@@ -27,7 +27,7 @@ public enum BootClock {
     }
 }
 
-/// The clock of dates: `CLOCK_REALTIME`. May jump, and may say anything.
+/// The clock of dates: `CLOCK_REALTIME`. May jump, and may show any value.
 public enum WallClock {
     /// Since 1970, with nanoseconds within the second.
     public static func now() -> (seconds: Int, nanoseconds: Int) {
@@ -42,8 +42,8 @@ public enum WallClock {
     }
 }
 
-/// The clock that `pthread_cond_timedwait` measures its deadline by, in nanoseconds. Linux can be told to use the one
-/// that does not jump.
+/// The clock that `pthread_cond_timedwait` measures its deadline by, in nanoseconds. Linux lets us choose one that does
+/// not jump.
 public enum ConditionClock {
     public static func now() -> Int64 {
         #if os(Linux)
@@ -57,12 +57,12 @@ public enum ConditionClock {
     public static func initialize(_ condition: UnsafeMutablePointer<pthread_cond_t>) {
         #if os(Linux)
         var attributes = pthread_condattr_t()
-        pthread_condattr_init(&attributes)
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        pthread_cond_init(condition, &attributes)
-        pthread_condattr_destroy(&attributes)
+        unsafe pthread_condattr_init(&attributes)
+        unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        unsafe pthread_cond_init(condition, &attributes)
+        unsafe pthread_condattr_destroy(&attributes)
         #else
-        pthread_cond_init(condition, nil)
+        unsafe pthread_cond_init(condition, nil)
         #endif
     }
 
@@ -75,7 +75,7 @@ public enum ConditionClock {
 
 private func time(of clock: clockid_t) -> timespec {
     var time = timespec()
-    clock_gettime(clock, &time)
+    unsafe clock_gettime(clock, &time)
     return time
 }
 

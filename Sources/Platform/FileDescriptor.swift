@@ -2,10 +2,10 @@
 ///
 /// *Ownership*: exactly one value owns the descriptor, which the compiler ensures. *Threading*: any thread.
 public struct FileDescriptor: ~Copyable, Sendable {
-    /// For system calls. Good as long as this value.
+    /// For system calls. Valid as long as this value.
     public let number: Int32
 
-    /// Takes over `number`, which is open and nobody else's.
+    /// Takes ownership of `number`, which must be open and owned by nobody else.
     public init(owning number: Int32) {
         self.number = number
     }
@@ -14,20 +14,20 @@ public struct FileDescriptor: ~Copyable, Sendable {
         _ = Platform.close(number)
     }
 
-    /// Opens `path`. `mode` is that of a new file.
+    /// Opens `path`. A new file gets `mode`.
     public static func open(_ path: String, _ flags: Int32, mode: mode_t = 0o600) throws(SystemError) -> FileDescriptor
     {
-        let number = SystemCall.retrying { Platform.open(path, flags | O_CLOEXEC, mode) }
+        let number = SystemCall.retrying { unsafe Platform.open(path, flags | O_CLOEXEC, mode) }
         guard number >= 0 else { throw SystemError("cannot open \(path)") }
         return FileDescriptor(owning: number)
     }
 
-    /// Creates a file that has no name, and goes when it is closed. `directory` is where its bytes are.
+    /// Creates a file without a name, which disappears when it is closed. Its bytes are in `directory`.
     public static func unnamedFile(in directory: String) throws(SystemError) -> FileDescriptor {
         var template = Array("\(directory)/squire.XXXXXX".utf8CString)
-        let number = mkstemp(&template)
+        let number = unsafe mkstemp(&template)
         guard number >= 0 else { throw SystemError("cannot create a file in \(directory)") }
-        unlink(template)
+        unsafe unlink(template)
         _ = fcntl(number, F_SETFD, FD_CLOEXEC)
         return FileDescriptor(owning: number)
     }
@@ -35,20 +35,20 @@ public struct FileDescriptor: ~Copyable, Sendable {
     /// Reads at `offset` of the file: the number of bytes, 0 at the end, or -1 with `errno`.
     public borrowing func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) -> Int {
         let number = number
-        return SystemCall.retrying { pread(number, buffer.baseAddress, buffer.count, off_t(offset)) }
+        return SystemCall.retrying { unsafe pread(number, buffer.baseAddress, buffer.count, off_t(offset)) }
     }
 
-    /// Writes all of `bytes` from `offset` of the file on. False, with `errno`, when the rest cannot be written.
+    /// Writes all of `bytes`, starting at `offset` of the file. False, with `errno`, if the rest cannot be written.
     public borrowing func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
-        SystemCall.writeAll(number, bytes, at: offset)
+        unsafe SystemCall.writeAll(number, bytes, at: offset)
     }
 
-    /// Reads from here to the end.
+    /// Reads from the current position to the end.
     public borrowing func readAll(limit: Int) -> SystemCall.ReadResult {
         SystemCall.readAll(number, limit: limit)
     }
 
-    /// Writes all of `bytes`. False, with `errno`, when the rest cannot be written.
+    /// Writes all of `bytes`. False, with `errno`, if the rest cannot be written.
     public borrowing func writeAll(_ bytes: some Collection<UInt8>) -> Bool {
         SystemCall.writeAll(number, bytes)
     }
@@ -56,7 +56,7 @@ public struct FileDescriptor: ~Copyable, Sendable {
     /// What fstat(2) says; nil, with `errno`, if it fails.
     public borrowing func information() -> stat? {
         var information = stat()
-        return fstat(number, &information) == 0 ? information : nil
+        return unsafe fstat(number, &information) == 0 ? information : nil
     }
 
     /// Waits until the file's bytes are on the disk (fsync(2)).

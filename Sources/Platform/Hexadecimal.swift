@@ -13,6 +13,6 @@ public enum Hexadecimal {
 
     /// All 16 digits of `number`.
     public static func text(_ number: UInt64) -> String {
-        withUnsafeBytes(of: number.bigEndian) { text($0) }
+        unsafe withUnsafeBytes(of: number.bigEndian) { unsafe text($0) }
     }
 }

@@ -1,11 +1,11 @@
-/// Whole files that a person named, which may be anything.
+/// Whole files that a person named. The name may lead to anything.
 public enum NamedFile {
-    /// Why a file cannot be read, as the rest of a sentence that begins with its name.
+    /// Why a file cannot be read: the rest of a sentence that begins with its name.
     public enum Problem: Error, Equatable, Sendable {
         case isDirectory
         /// A socket or a FIFO.
         case isNoFile
-        /// It is larger than so many bytes.
+        /// The file is larger than that many bytes.
         case tooLarge(Int)
         /// The value is `errno`.
         case system(Int32)
@@ -15,7 +15,7 @@ public enum NamedFile {
             case .isDirectory: "it is a directory"
             case .isNoFile: "it is not a regular file"
             case .tooLarge(let limit): "it is larger than \(limit / 1024) KiB"
-            case .system(let code): String(cString: strerror(code))
+            case .system(let code): unsafe String(cString: strerror(code))
             }
         }
     }

@@ -1,6 +1,6 @@
 /// The program that this process runs.
 public enum OwnProgram {
-    /// Its file, without links, from the root on; nil where the system does not say.
+    /// The absolute path of its file, without links; nil if the system does not tell.
     public static var path: String? {
         #if os(Linux)
         let named = "/proc/self/exe"

@@ -1,9 +1,9 @@
 /// Paths without links: realpath(3).
 public enum RealPath {
-    /// The file that lies at `path`, from the root on; nil if there is none that can be seen.
+    /// The absolute path of the file at `path`, without links; nil if there is no file, or it cannot be seen.
     public static func of(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
-        defer { free(resolved) }
-        return String(cString: resolved)
+        guard let resolved = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(resolved) }
+        return unsafe String(cString: resolved)
     }
 }

@@ -1,6 +1,7 @@
-/// Arithmetic for numbers that others wrote: a result that does not fit is the nearest one that does.
+/// Arithmetic on numbers that others wrote: a result that does not fit becomes the nearest one that does.
 ///
-/// Clocks, claims, files and configurations may say anything. Plain operators trap on overflow, and `&+` wraps around.
+/// Clocks, claims, files and configurations may hold any value. Plain operators trap on overflow, and `&+` wraps
+/// around.
 extension FixedWidthInteger {
     public func adding(saturating other: Self) -> Self {
         let (sum, overflow) = addingReportingOverflow(other)
@@ -11,7 +12,7 @@ extension FixedWidthInteger {
     public func subtracting(saturating other: Self) -> Self {
         let (difference, overflow) = subtractingReportingOverflow(other)
         guard overflow else { return difference }
-        // Unsigned values can only fall below zero, which is `min`.
+        // An unsigned difference can only fall below zero, which is `min`.
         return other < 0 ? .max : .min
     }
 
@@ -23,7 +24,7 @@ extension FixedWidthInteger {
 }
 
 extension Duration {
-    /// Whole nanoseconds, rounded towards zero. A duration beyond ±292 years is the longest that fits.
+    /// Whole nanoseconds, rounded towards zero. A duration beyond ±292 years becomes the longest that fits.
     public var wholeNanoseconds: Int64 {
         let (seconds, attoseconds) = components
         return seconds.multiplied(saturating: 1_000_000_000).adding(saturating: attoseconds / 1_000_000_000)
@@ -32,7 +33,7 @@ extension Duration {
     /// Whole nanoseconds for a timer: at least 0.
     public var nanoseconds: UInt64 { UInt64(max(wholeNanoseconds, 0)) }
 
-    /// Whole milliseconds, rounded towards zero, but at least 1 for anything above zero: to C libraries 0 means "for
+    /// Whole milliseconds, rounded towards zero, but at least 1 for any positive duration: C libraries take 0 for "for
     /// ever".
     public var wholeMilliseconds: Int64 {
         let (seconds, attoseconds) = components

@@ -1,9 +1,9 @@
-/// System calls as this program makes them: repeated when a signal interrupts them (EINTR), and until everything is
-/// moved.
+/// System calls with this program's conventions: repeated when a signal interrupts them (EINTR), and until all bytes
+/// are moved.
 ///
 /// The descriptors are borrowed. `FileDescriptor` owns one.
 public enum SystemCall {
-    /// Repeats `call` while a signal interrupts it. `errno` is that of the last try.
+    /// Repeats `call` as long as signals interrupt it. `errno` is that of the last try.
     @inlinable @inline(__always)
     public static func retrying<Count: SignedInteger>(_ call: () -> Count) -> Count {
         while true {
@@ -14,51 +14,51 @@ public enum SystemCall {
 
     /// Reads once: the number of bytes, 0 at the end, or -1 with `errno`.
     public static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) -> Int {
-        retrying { Platform.read(descriptor, buffer.baseAddress, buffer.count) }
+        retrying { unsafe Platform.read(descriptor, buffer.baseAddress, buffer.count) }
     }
 
     /// Writes once: the number of bytes, or -1 with `errno`.
     public static func write(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-        retrying { Platform.write(descriptor, bytes.baseAddress, bytes.count) }
+        retrying { unsafe Platform.write(descriptor, bytes.baseAddress, bytes.count) }
     }
 
-    /// Writes all of `bytes` to a descriptor that blocks. False, with `errno`, when the rest cannot be written.
+    /// Writes all of `bytes` to a blocking descriptor. False, with `errno`, if the rest cannot be written.
     public static func writeAll(_ descriptor: Int32, _ bytes: some Collection<UInt8>) -> Bool {
-        let isWhole = bytes.withContiguousStorageIfAvailable { all($0) { write(descriptor, $0) } }
-        return isWhole ?? Array(bytes).withUnsafeBytes { all($0) { write(descriptor, $0) } }
+        let isWhole = bytes.withContiguousStorageIfAvailable { unsafe all($0) { unsafe write(descriptor, $0) } }
+        return unsafe isWhole ?? Array(bytes).withUnsafeBytes { unsafe all($0) { unsafe write(descriptor, $0) } }
     }
 
-    /// Writes all of `bytes` from `offset` of the file on. False, with `errno`, when the rest cannot be written.
+    /// Writes all of `bytes`, starting at `offset` of the file. False, with `errno`, if the rest cannot be written.
     public static func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
         var place = offset
-        return all(bytes) { rest in
-            let count = retrying { pwrite(descriptor, rest.baseAddress, rest.count, off_t(place)) }
+        return unsafe all(bytes) { rest in
+            let count = retrying { unsafe pwrite(descriptor, rest.baseAddress, rest.count, off_t(place)) }
             if count > 0 { place += count }
             return count
         }
     }
 
-    /// Moves all of `bytes` by calls of `move`, which says how many it moved.
+    /// Moves all of `bytes` by repeated calls of `move`, which returns how many bytes it moved.
     private static func all(_ bytes: UnsafeRawBufferPointer, _ move: (UnsafeRawBufferPointer) -> Int) -> Bool {
-        var rest = bytes
-        while !rest.isEmpty {
-            let count = move(rest)
+        var rest = unsafe bytes
+        while unsafe !rest.isEmpty {
+            let count = unsafe move(rest)
             guard count > 0 else { return false }
-            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
         }
         return true
     }
 
     private static func all(_ bytes: UnsafeBufferPointer<UInt8>, _ move: (UnsafeRawBufferPointer) -> Int) -> Bool {
-        all(UnsafeRawBufferPointer(bytes), move)
+        unsafe all(UnsafeRawBufferPointer(bytes), move)
     }
 
-    /// Reads up to the end. `tooLarge` if there are more than `limit` bytes.
+    /// Reads to the end of the file. `tooLarge` if that is more than `limit` bytes.
     public static func readAll(_ descriptor: Int32, limit: Int) -> ReadResult {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16 * 1024)
         while true {
-            let count = chunk.withUnsafeMutableBytes { read(descriptor, into: $0) }
+            let count = unsafe chunk.withUnsafeMutableBytes { unsafe read(descriptor, into: $0) }
             if count < 0 { return .failed(errno) }
             if count == 0 { return .bytes(bytes) }
             bytes += chunk[..<count]

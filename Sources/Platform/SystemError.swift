@@ -9,7 +9,7 @@ public struct SystemError: Error, CustomStringConvertible, Sendable {
     }
 
     /// The C library's sentence for the code.
-    public var reason: String { String(cString: strerror(code)) }
+    public var reason: String { unsafe String(cString: strerror(code)) }
 
     public var description: String { "\(action): \(reason)" }
 }

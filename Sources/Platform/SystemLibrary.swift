@@ -1,11 +1,11 @@
-/// The system's C library. Importing `Platform` imports it: no other file asks which one it is.
+/// The system's C library. `Platform` re-exports it, so that no other file asks which one it is.
 #if canImport(Glibc)
 @_exported public import Glibc
 #else
 @_exported public import Darwin
 #endif
 
-/// Constants that the C libraries type differently.
+/// Constants whose types differ between the C libraries.
 public enum SystemConstant {
     #if canImport(Glibc)
     public static let streamSocket = Int32(SOCK_STREAM.rawValue)

@@ -33,7 +33,8 @@ public enum ConfigurationFound: Equatable, Sendable {
     static func distrust(_ path: String) -> String? {
         let (ours, root) = (geteuid(), uid_t(0))
         var (file, link, directory) = (stat(), stat(), stat())
-        guard lstat(path, &link) == 0, stat(path, &file) == 0, stat(ParentDirectory.of(path), &directory) == 0
+        guard unsafe lstat(path, &link) == 0, unsafe stat(path, &file) == 0,
+            unsafe stat(ParentDirectory.of(path), &directory) == 0
         else { return nil }  // It cannot be read either.
         if file.st_uid != ours || link.st_uid != ours { return "belongs to another user" }
         if directory.st_uid != ours, directory.st_uid != root { return "is in a directory of another user" }

@@ -44,11 +44,11 @@ public struct ExchangeLog: ExchangeObserver {
                     ),
                     to: line
                 )
-                writer.write(line.readable)
+                unsafe writer.write(line.readable)
             }
         }
         write(record, method, target, requestID, at: .now(), to: line)
-        writer.write(line.readable)
+        unsafe writer.write(line.readable)
     }
 
     public func tunnelOpened(
@@ -59,13 +59,13 @@ public struct ExchangeLog: ExchangeObserver {
         scratch line: ByteBuffer
     ) {
         write(record, method, target, requestID, isOpening: true, at: .now(), to: line)
-        writer.write(line.readable)
+        unsafe writer.write(line.readable)
     }
 
     public func exchange(_ id: ExchangeID, _ step: ExchangeStep) {
         let line = ByteBuffer(capacity: 512)
         write(id, step, at: .now(), to: line)
-        writer.write(line.readable)
+        unsafe writer.write(line.readable)
     }
 
     /// `isOpening`: it is a WebSocket's 101, and goes on.
@@ -268,26 +268,22 @@ public struct ExchangeLog: ExchangeObserver {
 /// Lets some lines a second through.
 ///
 /// *Threading*: any thread.
-final class RefusalLimiter: @unchecked Sendable {
-    // `@unchecked`: the counts are protected by `lock`.
+final class RefusalLimiter: Sendable {
     private static let linesPerSecond = 50
-    private let lock = Lock()
-    private var second: UInt64 = 0
-    private var lines = 0
-    private var suppressed = 0
+    private let counts = Guarded((second: UInt64(0), lines: 0, suppressed: 0))
 
     /// Nil when the line is to be left out; else how many were left out before it.
     func admit(now: UInt64) -> Int? {
-        lock.withLock {
+        counts.with { counts in
             let current = now / 1_000_000_000
-            if current != second { (second, lines) = (current, 0) }
-            guard lines < Self.linesPerSecond else {
-                suppressed += 1
+            if current != counts.second { (counts.second, counts.lines) = (current, 0) }
+            guard counts.lines < Self.linesPerSecond else {
+                counts.suppressed += 1
                 return nil
             }
-            lines += 1
-            defer { suppressed = 0 }
-            return suppressed
+            counts.lines += 1
+            defer { counts.suppressed = 0 }
+            return counts.suppressed
         }
     }
 }

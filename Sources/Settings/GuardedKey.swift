@@ -133,7 +133,7 @@ enum ForeignHand {
 
     private static func file(_ path: String) -> String? {
         var information = stat()
-        guard stat(path, &information) == 0 else { return nil }
+        guard unsafe stat(path, &information) == 0 else { return nil }
         guard isOurs(information) else { return "\(path) belongs to another user" }
         guard information.st_mode & 0o022 != 0 else { return nil }
         return "other users may write \(path): run chmod go-w \(CommandLines.quoted(path))"
@@ -142,7 +142,7 @@ enum ForeignHand {
     /// The same for the files in a directory.
     static func directory(_ path: String) -> String? {
         var information = stat()
-        guard stat(path, &information) == 0 else { return nil }
+        guard unsafe stat(path, &information) == 0 else { return nil }
         guard isOurs(information) else { return "the directory \(path) belongs to another user" }
         guard information.st_mode & 0o022 != 0, information.st_mode & mode_t(S_ISVTX) == 0 else { return nil }
         return "other users may replace files in \(path): run chmod go-w \(CommandLines.quoted(path))"

@@ -19,7 +19,7 @@ struct JournalStream: Equatable {
     /// What is open as `descriptor`; nil if nothing is.
     init?(descriptor: Int32) {
         var information = stat()
-        guard fstat(descriptor, &information) == 0 else { return nil }
+        guard unsafe fstat(descriptor, &information) == 0 else { return nil }
         device = UInt64(truncatingIfNeeded: information.st_dev)
         inode = UInt64(truncatingIfNeeded: information.st_ino)
     }

@@ -11,10 +11,10 @@ public enum LocalTime {
 
     private static func parts(_ moment: Int) -> (day: String, time: String) {
         var seconds = time_t(UTCTime.clamped(moment))
-        var parts = tm()
-        localtime_r(&seconds, &parts)
+        var parts = unsafe tm()
+        unsafe localtime_r(&seconds, &parts)
         let padded = { (number: Int32) in number < 10 ? "0\(number)" : "\(number)" }
-        let time = [parts.tm_hour, parts.tm_min, parts.tm_sec].map(padded).joined(separator: ":")
-        return ("\(Int(parts.tm_year) + 1900)-\(padded(parts.tm_mon + 1))-\(padded(parts.tm_mday))", time)
+        let time = unsafe [parts.tm_hour, parts.tm_min, parts.tm_sec].map(padded).joined(separator: ":")
+        return (unsafe "\(Int(parts.tm_year) + 1900)-\(padded(parts.tm_mon + 1))-\(padded(parts.tm_mday))", time)
     }
 }

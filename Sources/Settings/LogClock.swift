@@ -34,7 +34,7 @@ final class LogClock: @unchecked Sendable {
     func append(_ time: Timestamp, to line: ByteBuffer) {
         lock.withLock {
             if time.seconds != second { write(time.seconds) }
-            line.append(text.readable)
+            unsafe line.append(text.readable)
         }
         line.append(".")
         line.append(time.milliseconds, digits: 3)
@@ -44,24 +44,24 @@ final class LogClock: @unchecked Sendable {
     private func write(_ seconds: Int) {
         second = seconds
         var moment = time_t(seconds)
-        var parts = tm()
+        var parts = unsafe tm()
         text.clear()
         switch format {
         case .text:
-            localtime_r(&moment, &parts)
+            unsafe localtime_r(&moment, &parts)
         case .json:
-            gmtime_r(&moment, &parts)
-            text.append(Int(parts.tm_year) + 1900, digits: 4)
+            unsafe gmtime_r(&moment, &parts)
+            unsafe text.append(Int(parts.tm_year) + 1900, digits: 4)
             text.append("-")
-            text.append(Int(parts.tm_mon) + 1, digits: 2)
+            unsafe text.append(Int(parts.tm_mon) + 1, digits: 2)
             text.append("-")
-            text.append(Int(parts.tm_mday), digits: 2)
+            unsafe text.append(Int(parts.tm_mday), digits: 2)
             text.append("T")
         }
-        text.append(Int(parts.tm_hour), digits: 2)
+        unsafe text.append(Int(parts.tm_hour), digits: 2)
         text.append(":")
-        text.append(Int(parts.tm_min), digits: 2)
+        unsafe text.append(Int(parts.tm_min), digits: 2)
         text.append(":")
-        text.append(Int(parts.tm_sec), digits: 2)
+        unsafe text.append(Int(parts.tm_sec), digits: 2)
     }
 }

@@ -128,7 +128,7 @@ public struct LogStyle: Sendable {
     func end(_ line: ByteBuffer) {
         guard format == .text else { return line.append("}") }
         guard let columns = terminalColumns(), line.count > columns else { return }
-        let text = String(decoding: line.readable, as: UTF8.self)
+        let text = unsafe String(decoding: line.readable, as: UTF8.self)
         let folded = MessageLines.hanging(text, at: Self.textColumn + (column > 0 ? column + 1 : 0), width: columns)
         line.clear()
         line.append(folded)
@@ -181,6 +181,6 @@ public struct LogBackend: LogHandler {
         if style.format == .text { message.text += all.map { " \($0.key)=\($0.value)" }.joined() }
         let line = ByteBuffer(capacity: 1024)
         style.write(message, to: line)
-        writer.write(line.readable)
+        unsafe writer.write(line.readable)
     }
 }

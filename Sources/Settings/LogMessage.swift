@@ -73,7 +73,7 @@ public struct MessageLog: Sendable {
 
     public func write(_ message: LogMessage) {
         guard let line = line(message) else { return }
-        writer.write(line.readable)
+        unsafe writer.write(line.readable)
     }
 
     /// The line without its end; nil when the level leaves it out.

@@ -6,23 +6,23 @@ import Support
 /// What log lines are made of. Nothing here allocates.
 extension ByteBuffer {
     func append(_ octets: Span<UInt8>) {
-        octets.withUnsafeBytes { append($0) }
+        unsafe octets.withUnsafeBytes { unsafe append($0) }
     }
 
     /// A JSON string.
     func append(quoted text: UnsafeRawBufferPointer) {
         append("\"")
-        JSONValue.escape(text) { append($0) }
+        unsafe JSONValue.escape(text) { unsafe append($0) }
         append("\"")
     }
 
     func append(quoted octets: Span<UInt8>) {
-        octets.withUnsafeBytes { append(quoted: $0) }
+        unsafe octets.withUnsafeBytes { unsafe append(quoted: $0) }
     }
 
     func append(quoted text: String) {
         var text = text
-        text.withUTF8 { append(quoted: UnsafeRawBufferPointer($0)) }
+        text.withUTF8 { unsafe append(quoted: UnsafeRawBufferPointer($0)) }
     }
 
     /// With leading zeros.
@@ -81,9 +81,9 @@ extension ByteBuffer {
         guard length < width else { return }
         for _ in length..<width { append(0x20) }
         guard isRightAligned else { return }
-        let field = UnsafeMutableRawBufferPointer(rebasing: mutableReadable[start...]).baseAddress!
-        memmove(field + width - length, field, length)
-        memset(field, 0x20, width - length)
+        let field = unsafe UnsafeMutableRawBufferPointer(rebasing: mutableReadable[start...]).baseAddress!
+        unsafe memmove(field + width - length, field, length)
+        unsafe memset(field, 0x20, width - length)
     }
 }
 

@@ -43,7 +43,7 @@ public final class LogWriter: @unchecked Sendable {
                 dropped += 1
                 return false
             }
-            pending.append(line)
+            unsafe pending.append(line)
             pending.append("\n")
             guard case .idle = activity else { return false }
             activity = .writing
@@ -68,10 +68,10 @@ public final class LogWriter: @unchecked Sendable {
             let held = pending
             pending = ByteBuffer(capacity: 4096)
             for line in lines {
-                pending.append(line.readable)
+                unsafe pending.append(line.readable)
                 pending.append("\n")
             }
-            pending.append(held.readable)
+            unsafe pending.append(held.readable)
             guard case .writing = activity else {
                 activity = .writing
                 return true
@@ -110,11 +110,11 @@ public final class LogWriter: @unchecked Sendable {
             if lost > 0 { sayLost(lost, style) }
             guard !leaving.isEmpty else { return }
             while !leaving.isEmpty {
-                let count = SystemCall.write(descriptor, leaving.readable)
+                let count = unsafe SystemCall.write(descriptor, leaving.readable)
                 if count < 0, errno == EAGAIN {
                     // Whoever shares it made it non-blocking.
                     var writable = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
-                    poll(&writable, 1, -1)
+                    unsafe poll(&writable, 1, -1)
                     continue
                 }
                 // Nobody reads any more.
@@ -136,7 +136,7 @@ public final class LogWriter: @unchecked Sendable {
             ),
             to: line
         )
-        leaving.append(line.readable)
+        unsafe leaving.append(line.readable)
         leaving.append("\n")
     }
 }

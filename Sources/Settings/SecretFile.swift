@@ -8,7 +8,7 @@ public enum SecretFile {
     /// not, or there is no such file. `name` is what the file is for, such as `access.key`.
     public static func exposure(_ name: String, _ path: String) -> String? {
         var information = stat()
-        guard stat(path, &information) == 0, information.st_mode & S_IFMT == S_IFREG else { return nil }
+        guard unsafe stat(path, &information) == 0, information.st_mode & S_IFMT == S_IFREG else { return nil }
         let mode = information.st_mode
         let verb =
             switch (mode & 0o044 != 0, mode & 0o022 != 0) {
@@ -33,7 +33,7 @@ public enum SecretFile {
     /// that is set by hand does not last.
     private static func isMounted(_ path: String) -> Bool {
         var information = stat()
-        return lstat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFLNK
+        return unsafe lstat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFLNK
     }
 }
 

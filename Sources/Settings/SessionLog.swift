@@ -107,7 +107,7 @@ public enum SessionLog {
 
     private static func adopted(
         _ change: AdoptedChange,
-        _ origin: AdoptedOrigin,
+        _ origin: ChangeAuthor,
         _ generation: Generation
     ) -> LogMessage {
         let text =

@@ -183,12 +183,12 @@ public struct SessionFiles {
 
     /// The files, by name. What a login replaced is not among them, nor what is not readable as a name.
     public func list() -> [Entry] {
-        guard let stream = opendir(directory) else { return [] }
-        defer { closedir(stream) }
+        guard let stream = unsafe opendir(directory) else { return [] }
+        defer { unsafe closedir(stream) }
         var names: [String] = []
-        while names.count < Self.maximumFiles, let entry = readdir(stream) {
-            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-                pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(validatingCString: $0) }
+        while names.count < Self.maximumFiles, let entry = unsafe readdir(stream) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                unsafe pointer.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(validatingCString: $0) }
             }
             if let name, name.hasSuffix(".json"), !name.hasPrefix(".") { names.append(name) }
         }

@@ -75,7 +75,7 @@ public enum TextFile {
         }
 
         /// What the system says of the call that just failed.
-        fileprivate static func system() -> Problem { Problem(String(cString: strerror(errno))) }
+        fileprivate static func system() -> Problem { unsafe Problem(String(cString: strerror(errno))) }
     }
 
     /// Expands `~` to the home directory, and resolves other relative paths in `directory`.
@@ -98,14 +98,14 @@ public enum TextFile {
 
     public static func home(_ environment: [String: String]) -> String {
         if let home = environment["HOME"], !home.isEmpty { return home }
-        return getpwuid(geteuid()).map { String(cString: $0.pointee.pw_dir) } ?? "/"
+        return unsafe getpwuid(geteuid()).map { unsafe String(cString: $0.pointee.pw_dir) } ?? "/"
     }
 
     /// The path without links, from the root on; as it stands, from the root on, if there is no such file.
     static func realPath(_ path: String) -> String {
         if let resolved = RealPath.of(path) { return resolved }
-        guard !path.hasPrefix("/"), let current = getcwd(nil, 0) else { return path }
-        defer { free(current) }
-        return String(cString: current) + "/" + path
+        guard !path.hasPrefix("/"), let current = unsafe getcwd(nil, 0) else { return path }
+        defer { unsafe free(current) }
+        return unsafe String(cString: current) + "/" + path
     }
 }

@@ -58,8 +58,8 @@ struct TrustedFiles {
         let draft = path + ".new"
         guard (try? ParentDirectory.make(for: path)) != nil else { return false }
         guard PrivateFile.create(draft, Array((document.serialized(pretty: true) + "\n").utf8)) else { return false }
-        if rename(draft, path) == 0 { return true }
-        unlink(draft)
+        if unsafe rename(draft, path) == 0 { return true }
+        unsafe unlink(draft)
         return false
     }
 }

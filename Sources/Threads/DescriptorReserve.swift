@@ -1,7 +1,7 @@
 import Platform
 
-/// Descriptors that are open for nothing, so that there are some when a refresh needs them and the process may have no
-/// more: a lock, files, a connection. A refresh that cannot begin leaves everybody without a token.
+/// A few descriptors that are held open and unused. A refresh borrows their numbers when the process has no others
+/// left: it needs a lock, files and a connection, and without a refresh every client goes without a token.
 ///
 /// *Threading*: any thread.
 public final class DescriptorReserve: Sendable {
@@ -12,8 +12,8 @@ public final class DescriptorReserve: Sendable {
 
     private init() {}
 
-    /// Opens them; from now on they are opened again whenever nobody needs them. Fewer, or none, where there are no
-    /// more.
+    /// Opens the descriptors, and reopens them whenever nobody borrows them. Holds fewer, or none, if the process may
+    /// have no more.
     public func fill() {
         state.with {
             $0.isWanted = true
@@ -21,7 +21,7 @@ public final class DescriptorReserve: Sendable {
         }
     }
 
-    /// Runs `body` with as many descriptors free as are held.
+    /// Runs `body` while the reserved descriptors are closed, so that it can open that many.
     public func lend<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         state.with {
             $0.borrowers += 1
@@ -40,7 +40,7 @@ public final class DescriptorReserve: Sendable {
     private static func refill(_ state: inout (held: [Int32], borrowers: Int, isWanted: Bool)) {
         guard state.isWanted, state.borrowers == 0 else { return }
         while state.held.count < size {
-            let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+            let descriptor = unsafe open("/dev/null", O_RDONLY | O_CLOEXEC)
             guard descriptor >= 0 else { return }
             state.held.append(descriptor)
         }

@@ -1,25 +1,25 @@
 import Platform
 
-/// A value that one thread sets, once, and others wait for.
-public final class Latch<Value: Sendable>: @unchecked Sendable {
+/// A value that one thread sets, once, and that other threads wait for.
+@safe public final class Latch<Value: Sendable>: @unchecked Sendable {
     // `@unchecked`: `value` is protected by `mutex`.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let isSet = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var value: Value?
 
     public init() {
-        pthread_mutex_init(mutex, nil)
-        pthread_cond_init(isSet, nil)
+        unsafe pthread_mutex_init(mutex, nil)
+        unsafe pthread_cond_init(isSet, nil)
     }
 
     deinit {
-        pthread_cond_destroy(isSet)
-        pthread_mutex_destroy(mutex)
-        isSet.deallocate()
-        mutex.deallocate()
+        unsafe pthread_cond_destroy(isSet)
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe isSet.deallocate()
+        unsafe mutex.deallocate()
     }
 
-    /// Has `begin` hand a value to its argument, once and on any thread, and waits for it.
+    /// Calls `begin` with a function that sets the value, once and on any thread, and waits for it.
     public static func awaiting(_ begin: (_ answer: @escaping @Sendable (Value) -> Void) -> Void) -> Value {
         let latch = Latch()
         begin { latch.set($0) }
@@ -27,18 +27,18 @@ public final class Latch<Value: Sendable>: @unchecked Sendable {
     }
 
     public func set(_ value: Value) {
-        pthread_mutex_lock(mutex)
+        unsafe pthread_mutex_lock(mutex)
         if self.value == nil { self.value = value }
-        pthread_cond_broadcast(isSet)
-        pthread_mutex_unlock(mutex)
+        unsafe pthread_cond_broadcast(isSet)
+        unsafe pthread_mutex_unlock(mutex)
     }
 
     public func wait() -> Value {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
         while true {
             if let value { return value }
-            pthread_cond_wait(isSet, mutex)
+            unsafe pthread_cond_wait(isSet, mutex)
         }
     }
 }

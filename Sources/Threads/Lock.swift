@@ -3,23 +3,23 @@ import Platform
 /// A mutual exclusion lock over `pthread_mutex_t`.
 ///
 /// Not `Synchronization.Mutex`: on Linux ThreadSanitizer cannot see its futex and reports the state it guards as raced.
-public final class Lock: @unchecked Sendable {
+@safe public final class Lock: @unchecked Sendable {
     // `@unchecked`: the mutex is what makes sharing safe.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
     public init() {
-        pthread_mutex_init(mutex, nil)
+        unsafe pthread_mutex_init(mutex, nil)
     }
 
     deinit {
-        pthread_mutex_destroy(mutex)
-        mutex.deallocate()
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe mutex.deallocate()
     }
 
     /// Runs `body` while no other thread runs a body under this lock. Keep it short; call nobody's callback in it.
     public func withLock<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
         return try body()
     }
 }

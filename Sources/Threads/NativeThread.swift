@@ -18,22 +18,22 @@ public struct NativeThread: @unchecked Sendable {
         }
     }
 
-    /// Linux takes no longer name, and would leave the thread without one (pthread_setname_np(3)).
+    /// Linux accepts no longer name, and would leave the thread unnamed (pthread_setname_np(3)).
     private static let longestName = 15
 
-    /// Nil when the system starts no more threads. `name` is shown by `ps -T` and debuggers: the first 15 bytes of it.
+    /// Nil if the system starts no more threads. `ps -T` and debuggers show the first 15 bytes of `name`.
     public init?(name: String, run: @escaping @Sendable () -> Void) {
-        let retained = Unmanaged.passRetained(Body(name: name, run: run))
-        let body = retained.toOpaque()
+        let retained = unsafe Unmanaged.passRetained(Body(name: name, run: run))
+        let body = unsafe retained.toOpaque()
         #if canImport(Glibc)
         var thread = pthread_t()
-        let status = pthread_create(&thread, nil, { NativeThread.enter($0!) }, body)
+        let status = unsafe pthread_create(&thread, nil, { unsafe NativeThread.enter($0!) }, unsafe body)
         #else
         var created: pthread_t?
-        let status = pthread_create(&created, nil, { NativeThread.enter($0) }, body)
+        let status = unsafe pthread_create(&created, nil, { unsafe NativeThread.enter($0) }, unsafe body)
         #endif
         guard status == 0 else {
-            retained.release()
+            unsafe retained.release()
             return nil
         }
         #if canImport(Glibc)
@@ -49,7 +49,7 @@ public struct NativeThread: @unchecked Sendable {
         pthread_join(identifier, nil)
     }
 
-    /// Lets the thread clean up after itself. Do not join it then.
+    /// Lets the thread free its own resources when it ends. Do not join it afterwards.
     public func detach() {
         pthread_detach(identifier)
     }
@@ -57,8 +57,8 @@ public struct NativeThread: @unchecked Sendable {
     public var isCurrent: Bool { pthread_equal(identifier, pthread_self()) != 0 }
 
     private static func enter(_ context: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer? {
-        let body = Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
-        csystem_name_thread(String(decoding: body.name.utf8.prefix(longestName), as: UTF8.self))
+        let body = unsafe Unmanaged<Body>.fromOpaque(context).takeRetainedValue()
+        unsafe csystem_name_thread(String(decoding: body.name.utf8.prefix(longestName), as: UTF8.self))
         body.run()
         return nil
     }

@@ -1,18 +1,18 @@
 import Platform
 
-/// Tells whoever waits with poll(2) to stop: a pipe, whose writing end is closed then. Given once, for good.
+/// Tells a thread that waits in poll(2) to stop: a pipe whose writing end is closed. Given once, for good.
 ///
-/// *Threading*: any thread. *Ownership*: of both ends; keep it for as long as somebody looks at `descriptor`.
+/// *Threading*: any thread. *Ownership*: of both ends; keep this object for as long as somebody polls `descriptor`.
 public final class StopSignal: Sendable {
-    /// Can be read, and has ended, once it is given.
+    /// Becomes readable, at end of file, once the signal is given.
     public let descriptor: Int32
-    /// -1 once it is given.
+    /// -1 once the signal is given.
     private let writer: Guarded<Int32>
 
     /// Nil if the process may have no more descriptors.
     public init?() {
         var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { return nil }
+        guard unsafe pipe(&ends) == 0 else { return nil }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         descriptor = ends[0]
         writer = Guarded(ends[1])

@@ -5,8 +5,8 @@ public final class StoppableThread: Sendable {
     private let thread: NativeThread
     private let signal: StopSignal
 
-    /// `run` gets the descriptor that can be read, or has ended, when it is to return. Nil if the system has no more
-    /// descriptors or threads: then `run` is not called.
+    /// `run` gets the descriptor that becomes readable, at end of file, when the thread is to return. Nil if the system
+    /// has no more descriptors or threads; `run` is not called then.
     public init?(name: String, run: @escaping @Sendable (_ stop: Int32) -> Void) {
         guard let signal = StopSignal() else { return nil }
         guard let thread = NativeThread(name: name, run: { run(signal.descriptor) }) else { return nil }

@@ -3,13 +3,13 @@ import Platform
 /// A thread that runs blocking work items one after another, in order.
 ///
 /// *Threading*: `execute` and `executeLater` from any thread; `finish` once.
-public final class WorkThread: @unchecked Sendable {
+@safe public final class WorkThread: @unchecked Sendable {
     // `@unchecked`: everything mutable is protected by `mutex`.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let name: String
     private var queue: [Work] = []
-    /// Work that is due later, by `ConditionClock`.
+    /// Work that is due later, with its moment on `ConditionClock`.
     private var delayed: [(due: Int64, work: Work)] = []
     private var isRunning = false
     private var worker: NativeThread?
@@ -23,89 +23,94 @@ public final class WorkThread: @unchecked Sendable {
     /// The thread starts when the first item arrives.
     public init(name: String) {
         self.name = name
-        pthread_mutex_init(mutex, nil)
-        // A wall clock that jumps must not move what waits.
-        ConditionClock.initialize(changed)
+        unsafe pthread_mutex_init(mutex, nil)
+        // A wall clock that jumps must not change when delayed work runs.
+        unsafe ConditionClock.initialize(changed)
     }
 
     deinit {
-        pthread_cond_destroy(changed)
-        pthread_mutex_destroy(mutex)
-        changed.deallocate()
-        mutex.deallocate()
+        unsafe pthread_cond_destroy(changed)
+        unsafe pthread_mutex_destroy(mutex)
+        unsafe changed.deallocate()
+        unsafe mutex.deallocate()
     }
 
-    /// Does `work` after everything handed over before. False, and `work` is not done, after `finish`, and when the
-    /// system starts no thread to do it: whoever hands over work that somebody waits for must answer them then.
+    /// Runs `work` after everything that was handed over before. Returns false, and drops `work`, after `finish`, and
+    /// if the system starts no thread: a caller whose work somebody waits for must then answer them itself.
     public func execute(_ work: @escaping @Sendable () -> Void) -> Bool {
-        locked {
-            guard !isFinished, wake() else { return false }
+        let isTaken = locked {
+            guard !isFinished, hasThread() else { return false }
             queue.append(Work(run: work))
             return true
         }
+        if isTaken { unsafe pthread_cond_broadcast(changed) }
+        return isTaken
     }
 
-    /// Does `work` when `delay` nanoseconds have passed and nothing else is being done. `finish` drops it: nobody may
-    /// wait for it who is not answered otherwise. Without a thread it waits for the next work that gets one.
+    /// Runs `work` when `delay` nanoseconds have passed and the thread is free. `finish` drops it, so nobody may depend
+    /// on it for an answer. If the system starts no thread, it waits for later work that gets one.
     public func executeLater(_ delay: Int64, _ work: @escaping @Sendable () -> Void) {
         locked {
             guard !isFinished else { return }
             delayed.append((ConditionClock.now().adding(saturating: max(delay, 0)), Work(run: work)))
-            _ = wake()
+            _ = hasThread()
         }
+        unsafe pthread_cond_broadcast(changed)
     }
 
     private func locked<Result>(_ body: () -> Result) -> Result {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
+        unsafe pthread_mutex_lock(mutex)
+        defer { unsafe pthread_mutex_unlock(mutex) }
         return body()
     }
 
-    /// With the mutex, which the thread takes before it looks. False without a thread.
-    private func wake() -> Bool {
+    /// Starts the thread if there is none yet; false if the system starts none. Call with the mutex held.
+    ///
+    /// Signal a change after releasing the mutex: the thread would wake only to wait for it, which costs two more futex
+    /// calls.
+    private func hasThread() -> Bool {
         // The thread keeps this object until `finish`.
         if worker == nil { worker = NativeThread(name: name) { self.loop() } }
-        pthread_cond_broadcast(changed)
         return worker != nil
     }
 
-    /// Takes no more work and waits, up to `timeout`, until what was handed over is done; false when it is not. Called
-    /// by work of this very thread it does not wait: what is left is done, and the thread ends.
+    /// Accepts no more work and waits, up to `timeout`, until all accepted work is done; false if it is not. Called
+    /// from this very thread it does not wait: the remaining work is done, and the thread ends.
     public func finish(timeout: Duration) -> Bool {
-        pthread_mutex_lock(mutex)
+        unsafe pthread_mutex_lock(mutex)
         isFinished = true
         delayed = []
         if let worker, worker.isCurrent {
             self.worker = nil
-            pthread_mutex_unlock(mutex)
+            unsafe pthread_mutex_unlock(mutex)
             worker.detach()
             return true
         }
-        pthread_cond_broadcast(changed)
+        unsafe pthread_cond_broadcast(changed)
         let deadline = ConditionClock.now().adding(saturating: timeout.wholeNanoseconds)
         while isRunning || !queue.isEmpty {
             guard wait(until: deadline) else {
-                pthread_mutex_unlock(mutex)
+                unsafe pthread_mutex_unlock(mutex)
                 return false
             }
         }
         let worker = worker
         self.worker = nil
-        pthread_mutex_unlock(mutex)
+        unsafe pthread_mutex_unlock(mutex)
         worker?.join()
         return true
     }
 
     private func loop() {
-        pthread_mutex_lock(mutex)
+        unsafe pthread_mutex_lock(mutex)
         while true {
             while queue.isEmpty {
                 if isFinished {
-                    pthread_mutex_unlock(mutex)
+                    unsafe pthread_mutex_unlock(mutex)
                     return
                 }
                 guard let next = delayed.indices.min(by: { delayed[$0].due < delayed[$1].due }) else {
-                    pthread_cond_wait(changed, mutex)
+                    unsafe pthread_cond_wait(changed, mutex)
                     continue
                 }
                 if delayed[next].due <= ConditionClock.now() {
@@ -116,17 +121,17 @@ public final class WorkThread: @unchecked Sendable {
             }
             let work = queue.removeFirst()
             isRunning = true
-            pthread_mutex_unlock(mutex)
+            unsafe pthread_mutex_unlock(mutex)
             work.run()
-            pthread_mutex_lock(mutex)
+            unsafe pthread_mutex_lock(mutex)
             isRunning = false
-            pthread_cond_broadcast(changed)
+            unsafe pthread_cond_broadcast(changed)
         }
     }
 
-    /// Waits for a change; false when `deadline` has passed.
+    /// Waits for a change; false if `deadline` has passed.
     private func wait(until deadline: Int64) -> Bool {
         var time = ConditionClock.deadline(deadline)
-        return pthread_cond_timedwait(changed, mutex, &time) != ETIMEDOUT
+        return unsafe pthread_cond_timedwait(changed, mutex, &time) != ETIMEDOUT
     }
 }

@@ -45,7 +45,7 @@ public struct SecretReader: Equatable, Sendable, CustomReflectable {
                 var information = stat()
                 let file = try opened(path)
                 let isEmpty =
-                    fstat(file.number, &information) == 0 && information.st_size == 0
+                    unsafe fstat(file.number, &information) == 0 && information.st_size == 0
                     && information.st_mode & S_IFMT == S_IFREG
                 if isEmpty { throw .configuration("names a file that is empty: \(path)") }
             }

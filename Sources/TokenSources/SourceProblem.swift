@@ -14,7 +14,8 @@ extension ExecConfiguration {
 
     private static func canRun(_ path: String) -> Bool {
         var information = stat()
-        return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFREG && access(path, X_OK) == 0
+        return unsafe stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFREG
+            && access(path, X_OK) == 0
     }
 }
 

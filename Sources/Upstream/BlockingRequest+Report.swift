@@ -1,13 +1,13 @@
 internal import CCurl
 import Platform
 
-/// The same request, looked at on its way.
+/// The same request, with a report on how far it came.
 extension BlockingRequest {
-    /// Sends it and waits for the head of the response, which must come within `answerLimit` after the request was
-    /// sent, besides `timeout` for all of it. A body that does not come, or is larger than `maximumResponseBytes`, is
-    /// cut.
+    /// Sends the request and waits for the response's head, which must arrive within `answerLimit` after the request
+    /// was sent, and within `timeout` overall. A body that does not arrive, or is larger than `maximumResponseBytes`,
+    /// is cut.
     ///
-    /// The certificate is verified as always: what is wrong with it is noted while the handshake fails.
+    /// The certificate is verified as always: faults are recorded while the handshake fails.
     public func report(_ settings: UpstreamSettings, answerWithin answerLimit: Duration) -> RequestReport {
         let (report, mayNegotiate) = report(settings, .atOnce, answerLimit)
         return mayNegotiate ? self.report(settings, .negotiated, answerLimit).report : report
@@ -19,7 +19,7 @@ extension BlockingRequest {
         _ answerLimit: Duration
     ) -> (report: RequestReport, mayNegotiate: Bool) {
         let easy = EasyHandle()
-        let sink = AnswerSink(limit: maximumResponseBytes)
+        let sink = ResponseSink(limit: maximumResponseBytes)
         let watch = TransferWatch(easy)
         let code = perform(settings, on: easy, authentication, into: sink) {
             watch.during { easy.drive(answerWithin: answerLimit) }
@@ -43,12 +43,12 @@ extension BlockingRequest {
     private func outcome(
         _ code: CURLcode,
         _ easy: EasyHandle,
-        _ sink: AnswerSink,
+        _ sink: ResponseSink,
         _ watch: TransferWatch
     ) -> RequestReport.Outcome {
-        // Its status is 0 before one came that is not the proxy's own.
+        // The status is 0 until a response other than the proxy's own has arrived.
         let response = response(of: easy, sink)
-        // The head is what was asked for.
+        // The head is all that the caller needs.
         if code == CURLE_OK || response.status >= 200 && !sink.isInHead {
             return .response(response)
         }
@@ -83,7 +83,7 @@ extension BlockingRequest {
         case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY: return .unresolved
         case CURLE_OPERATION_TIMEDOUT: return .timeout
         case CURLE_COULDNT_CONNECT: return .notConnected(easy.systemError)
-        // libcurl takes the peer's word on our certificate for its own on the peer's.
+        // libcurl reports the peer's complaint about our certificate as its own complaint about the peer's.
         case CURLE_PEER_FAILED_VERIFICATION where fault == 0 && easy.errorText.contains("verification failed"):
             return .alert(TLSReason.certificateExpired)
         case CURLE_PEER_FAILED_VERIFICATION: return fault == 0 ? .wrongName : .untrusted(fault)
@@ -100,7 +100,7 @@ extension BlockingRequest {
     }
 }
 
-/// A reason that OpenSSL gives, by the number in what libcurl writes: `error:0A00010B:SSL routines::…`.
+/// A reason that OpenSSL gives, identified by the number in libcurl's text: `error:0A00010B:SSL routines::…`.
 struct TLSReason: Equatable {
     let number: Int
 
@@ -108,7 +108,7 @@ struct TLSReason: Equatable {
     static let certificateExpired = 45
     static let certificateRequired = 116
 
-    /// Nil when the text has none.
+    /// Nil if the text contains none.
     init?(_ text: String) {
         let mark = Array("error:".utf8)
         let bytes = Array(text.utf8)
@@ -145,7 +145,7 @@ extension EasyHandle {
         )
     }
 
-    /// The step that did not succeed.
+    /// The step that failed.
     fileprivate func stage(
         _ code: CURLcode,
         isSecure: Bool,
@@ -160,18 +160,18 @@ extension EasyHandle {
             isConnected = true
         default: break
         }
-        // With TLS 1.3 the server judges our certificate after we have sent the request.
+        // With TLS 1.3 the server checks our certificate after we have sent the request.
         if hasSent { return isSecure && reason?.alert != nil ? .securing : .answering }
         guard isConnected else {
             return time(CURLINFO_NAMELOOKUP_TIME) == nil ? .resolving : .connecting
         }
-        // What says that a proxy has done its part: its answer to CONNECT, or the TLS that goes through SOCKS.
+        // The proxy has done its part once it has answered CONNECT, or TLS has begun through SOCKS.
         let isThrough = proxy.usesConnect ? (200...299).contains(connectStatus) : watch.hasBegunTLS
         if isProxied, code == CURLE_PROXY || !isThrough { return .tunnelling }
         return isSecure ? .securing : .answering
     }
 
-    /// Makes the transfer. Gives it up when its answer has not come `limit` after the request was sent.
+    /// Makes the transfer. Gives up if the response has not arrived `limit` after the request was sent.
     fileprivate func drive(answerWithin limit: Duration) -> CURLcode {
         var deadline: UInt64?
         return drive(failure: { $0 }) { result in
@@ -184,15 +184,15 @@ extension EasyHandle {
     }
 }
 
-/// Notes what libcurl and OpenSSL tell of one transfer while it is made. Nothing that is sent is looked at, but for when
-/// the first of it is.
+/// Records what libcurl and OpenSSL report about one transfer while it runs. Of the sent data it notes only when the
+/// first of it left.
 private final class TransferWatch {
-    /// Where libcurl found the proxy, with its credentials.
+    /// The proxy that libcurl found, with its credentials.
     private(set) var proxyURL: String?
-    /// Seconds from the start to the first bytes, of TLS or to a proxy: libcurl's own CONNECT_TIME is known only when all
-    /// of that has worked.
+    /// Seconds from the start to the first bytes, of TLS or to a proxy: libcurl's own CONNECT_TIME is known only after
+    /// all of that has succeeded.
     private(set) var connected: Double?
-    /// Bytes of TLS were sent, to a proxy perhaps.
+    /// Bytes of TLS were sent, possibly to a proxy.
     private(set) var hasBegunTLS = false
     private let start = MonotonicClock.now()
     private let seen = UnsafeMutablePointer<ccurl_certificates>.allocate(capacity: 1)
@@ -233,12 +233,13 @@ private final class TransferWatch {
         return withExtendedLifetime(self) { transfer() }
     }
 
-    /// libcurl says so: `Connected to 127.0.0.1 (127.0.0.1) port 443`, `Uses proxy env variable https_proxy == 'http://proxy.corp:3128'`.
+    /// Parses libcurl's text: `Connected to 127.0.0.1 (127.0.0.1) port 443`, `Uses proxy env variable https_proxy ==
+    /// 'http://proxy.corp:3128'`.
     private func note(_ text: UnsafeRawBufferPointer) {
         if text.starts(with: "Connected to ".utf8) || text.starts(with: "SOCKS".utf8) { noteConnected() }
         guard text.starts(with: "Uses proxy env variable ".utf8) else { return }
         let parts = text.split(separator: UInt8(ascii: "'"), omittingEmptySubsequences: false)
-        // A bare `host:port` is HTTP, as curl(1) has it.
+        // A bare `host:port` is an HTTP proxy, as in curl(1).
         guard parts.count >= 3 else { return }
         let url = String(decoding: parts[1], as: UTF8.self)
         proxyURL = url.contains("://") ? url : "http://" + url
@@ -249,12 +250,12 @@ private final class TransferWatch {
         connected = Double(MonotonicClock.now().subtracting(saturating: start)) / 1e9
     }
 
-    /// `X509_V_ERR_…`; 0 when the certificate was good.
+    /// `X509_V_ERR_…`; 0 if the certificate was accepted.
     var fault: Int {
         if seen.pointee.peer_count > 0 { return Int(seen.pointee.fault) }
         var result = 0
         ccurl_get_long(easy.curl, CURLINFO_SSL_VERIFYRESULT, &result)
-        // X509_V_ERR_UNSPECIFIED is libcurl's for "not known yet".
+        // libcurl uses X509_V_ERR_UNSPECIFIED for "not known yet".
         return result == 1 ? 0 : result
     }
 

@@ -1,40 +1,41 @@
 internal import CCurl
 import Platform
 
-/// The same request, whose response is handed on as it comes.
+/// The same request, with a response that is delivered while it arrives.
 extension BlockingRequest {
-    /// What comes of a response with status 200.
+    /// One part of a response with status 200.
     public enum Arrival: Sendable {
-        /// Its head, once and first.
+        /// The head, once and first.
         case head
         case bytes([UInt8])
         /// The moment of the last `until` has passed.
         case due
     }
 
-    /// What whoever follows a response wants.
+    /// How the follower of a response wants to continue.
     public enum Continuation: Sendable {
-        /// More of it; `due` at a moment of `MonotonicClock`.
+        /// Deliver more; call with `due` at a moment of `MonotonicClock`.
         case until(UInt64)
         case enough
     }
 
     /// How following a response ended.
     public enum StreamEnd: Sendable {
-        /// With the status of a whole response; the body is what was not handed on.
+        /// The response is complete; its body is the part that was not delivered.
         case response(Response)
         case failed(Failure)
-        /// `receive` had enough.
+        /// `receive` returned that it has enough.
         case enough
-        /// `stop` can be read.
+        /// `stop` became readable.
         case stopped
     }
 
-    /// Sends it, and hands the body of a response with status 200 to `receive`, on this thread, until that has enough or
-    /// the response ends. Other responses are collected. Ends when `stop`, a descriptor, can be read.
+    /// Sends the request and delivers the body of a response with status 200 to `receive`, on this thread, until that
+    /// has enough or the response ends. Other responses are collected. Ends when `stop`, a descriptor, becomes
+    /// readable.
     ///
-    /// `timeout` is for all of it, so that it has to be long; `due` is the first moment that `receive` is called at.
-    /// No more than `maximumResponseBytes` are kept at a time.
+    /// `timeout` covers the whole exchange, so it has to be long; `due` is the first moment at which `receive` is
+    /// called. At most `maximumResponseBytes` are held at a time.
     public func follow(
         _ settings: UpstreamSettings,
         stop: Int32,
@@ -42,7 +43,7 @@ extension BlockingRequest {
         _ receive: (Arrival) -> Continuation
     ) -> StreamEnd {
         let easy = EasyHandle()
-        let sink = AnswerSink(limit: maximumResponseBytes)
+        let sink = ResponseSink(limit: maximumResponseBytes)
         var end = Drive.done(CURLE_FAILED_INIT)
         let code = perform(settings, on: easy, .atOnce, into: sink) {
             end = easy.drive(into: sink, stop: stop, due: due, receive)
@@ -70,14 +71,14 @@ extension BlockingRequest {
 
 extension EasyHandle {
     fileprivate func drive(
-        into sink: AnswerSink,
+        into sink: ResponseSink,
         stop: Int32,
         due: UInt64,
         _ receive: (BlockingRequest.Arrival) -> BlockingRequest.Continuation
     ) -> BlockingRequest.Drive {
         var due = due
         var hasHead = false
-        /// False when that was enough.
+        /// False if the receiver has enough.
         func hand(_ arrival: BlockingRequest.Arrival) -> Bool {
             guard case .until(let moment) = receive(arrival) else { return false }
             due = moment
@@ -95,13 +96,13 @@ extension EasyHandle {
         }
     }
 
-    /// libcurl does not tell of a pipe that was closed.
+    /// libcurl does not report that a pipe was closed.
     private func hasEnded(_ descriptor: Int32) -> Bool {
         var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
         return poll(&polled, 1, 0) > 0
     }
 
-    private func isStream(_ sink: AnswerSink) -> Bool {
+    private func isStream(_ sink: ResponseSink) -> Bool {
         guard !sink.heads.isEmpty, !sink.isInHead else { return false }
         var status = 0
         ccurl_get_long(curl, CURLINFO_RESPONSE_CODE, &status)

@@ -2,18 +2,18 @@ internal import CCurl
 import Platform
 
 extension EasyHandle {
-    /// What follows a look at a transfer.
+    /// The next step after a look at a transfer.
     enum Step<End> {
-        /// Wait until something happens, or that moment of `MonotonicClock` has come, and look again.
+        /// Wait until something happens or that moment of `MonotonicClock` comes, then look again.
         case wait(until: UInt64)
         /// Look again at once.
         case again
         case ended(End)
     }
 
-    /// Makes the transfer, on this thread. After each look of libcurl's at it `step` says what follows; it gets the
-    /// transfer's result once there is one, and must end then. `failure` is the end when libcurl cannot begin or go on.
-    /// Waiting ends, too, when `stop`, a descriptor, can be read.
+    /// Makes the transfer, on this thread. After each of libcurl's looks at it, `step` decides how to continue; it
+    /// receives the transfer's result once there is one, and must end then. `failure` is the result if libcurl cannot
+    /// begin or continue. Waiting also ends when `stop`, a descriptor, becomes readable.
     func drive<End>(
         watching stop: Int32? = nil,
         failure: (CURLcode) -> End,
@@ -44,10 +44,11 @@ extension EasyHandle {
         }
     }
 
-    /// Makes the transfer, for at most that long.
+    /// Makes the transfer within `timeout`.
     ///
-    /// libcurl looks at the clock before it looks at the socket. A process that was stopped, or whose machine slept, would
-    /// give up an answer that had come meanwhile, and the API has no second one. Here time is up only after a look.
+    /// libcurl looks at the clock before it looks at the socket. A process that was stopped, or whose machine slept,
+    /// would discard an answer that had arrived meanwhile, and the API has no second one. Here the time is up only
+    /// after a look at the socket.
     func transfer(within timeout: Duration) -> CURLcode {
         enum Patience { case waits, looksOnceMore, isOver }
         let deadline = MonotonicClock.now().adding(saturating: timeout.nanoseconds)
@@ -59,7 +60,7 @@ extension EasyHandle {
             case .waits where MonotonicClock.now() < deadline: return .wait(until: deadline)
             case .waits: patience = .looksOnceMore
             case .looksOnceMore:
-                // libcurl says in its own words what it waited for.
+                // Lets libcurl describe in its own words what it waited for.
                 set(CURLOPT_TIMEOUT_MS, 1)
                 patience = .isOver
             case .isOver: return .ended(CURLE_OPERATION_TIMEDOUT)

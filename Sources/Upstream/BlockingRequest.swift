@@ -2,13 +2,13 @@ internal import CCurl
 
 /// A whole request and its whole response, for the control path: refresh, sign-in, checks.
 ///
-/// Blocking, on libcurl's own HTTP engine and a connection of its own that is not kept: a credential request must never
-/// be resent behind our back, and libcurl does so only on reused connections. Call from a thread that may wait.
+/// Blocking, on libcurl's own HTTP engine and a connection of its own that is not kept: libcurl must never resend a
+/// credential request by itself, and it resends only on reused connections. Call from a thread that may block.
 public struct BlockingRequest: Sendable {
     public var method: String
-    /// Absolute, `https://host/path`.
+    /// An absolute URL, `https://host/path`.
     public var url: String
-    /// Sent as they are, in order.
+    /// Sent unchanged, in order.
     public var fields: [(name: String, value: String)]
     public var body: [UInt8]?
     public var timeout: Duration
@@ -40,21 +40,21 @@ public struct BlockingRequest: Sendable {
             self.body = body
         }
 
-        /// The first field of that name, compared without regard to case.
+        /// The first field with that name, ignoring case.
         public subscript(name: String) -> String? {
             fields.first { $0.name.lowercased() == name.lowercased() }?.value
         }
     }
 
     public enum Failure: Error, Sendable {
-        /// Nothing of the request left: the upstream cannot have acted on it.
+        /// No byte of the request left, so the upstream cannot have acted on it.
         case notSent(UpstreamError)
-        /// It was sent, in part at least, and no whole response came: the upstream may have acted on it.
+        /// At least part of it was sent, and no whole response arrived: the upstream may have acted on it.
         case noResponse(UpstreamError)
     }
 
-    /// Sends it and waits. Redirects are responses, not followed. A proxy that refuses Basic is asked once more, by what
-    /// it offers: nothing of the request has left by then.
+    /// Sends the request and waits. Redirects are returned as responses, not followed. If a proxy refuses Basic, the
+    /// request is tried once more with a method that the proxy offers: nothing of it has left by then.
     public func perform(_ settings: UpstreamSettings) throws(Failure) -> Response {
         let easy = EasyHandle()
         do throws(Failure) {
@@ -70,7 +70,7 @@ public struct BlockingRequest: Sendable {
         on easy: EasyHandle,
         _ authentication: EasyHandle.ProxyAuthentication
     ) throws(Failure) -> Response {
-        let sink = AnswerSink(limit: maximumResponseBytes)
+        let sink = ResponseSink(limit: maximumResponseBytes)
         let code = perform(settings, on: easy, authentication, into: sink) { easy.transfer(within: timeout) }
         guard code == CURLE_OK else {
             let error = sink.problem ?? easy.error(code)
@@ -80,25 +80,25 @@ public struct BlockingRequest: Sendable {
         return response(of: easy, sink)
     }
 
-    func response(of easy: EasyHandle, _ sink: AnswerSink) -> Response {
+    func response(of easy: EasyHandle, _ sink: ResponseSink) -> Response {
         var status = 0
         ccurl_get_long(easy.curl, CURLINFO_RESPONSE_CODE, &status)
         return Response(status: status, fields: sink.fields, body: sink.body)
     }
 
-    /// Sets all that makes the request, has `transfer` make it, and gives its result; what comes goes to `sink`.
+    /// Sets all options of the request, runs `transfer`, and returns its result; the response goes to `sink`.
     func perform(
         _ settings: UpstreamSettings,
         on easy: EasyHandle,
         _ authentication: EasyHandle.ProxyAuthentication,
-        into sink: AnswerSink,
+        into sink: ResponseSink,
         _ transfer: () -> CURLcode
     ) -> CURLcode {
         easy.apply(settings, authentication: authentication)
         easy.watchSending()
         easy.set(CURLOPT_URL, url)
         easy.set(CURLOPT_CUSTOMREQUEST, method)
-        // Else libcurl waits for the body that the Content-Length of a response to HEAD tells of.
+        // Otherwise libcurl waits for the body that the Content-Length of a response to HEAD announces.
         if method == "HEAD" { easy.set(CURLOPT_NOBODY, 1) }
         easy.set(CURLOPT_TIMEOUT_MS, timeout)
         easy.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
@@ -106,13 +106,13 @@ public struct BlockingRequest: Sendable {
         easy.set(CURLOPT_FORBID_REUSE, 1)
         easy.set(CURLOPT_FOLLOWLOCATION, 0)
         easy.set(CURLOPT_PATH_AS_IS, 1)
-        // Decodes what a server compresses; asking for identity alone would not bind it.
+        // Decodes whatever the server compresses; some compress even if only identity is accepted.
         easy.set(CURLOPT_ACCEPT_ENCODING, "")
         ccurl_set_string(easy.curl, CURLOPT_PROTOCOLS_STR, "http,https")
 
         var list: UnsafeMutablePointer<curl_slist>?
         defer { curl_slist_free_all(list) }
-        // "Name:" would delete a field of libcurl's; "Name;" sends it empty (CURLOPT_HTTPHEADER(3)).
+        // "Name:" would remove one of libcurl's own fields; "Name;" sends it empty (CURLOPT_HTTPHEADER(3)).
         for field in fields {
             list = curl_slist_append(list, field.value.isEmpty ? "\(field.name);" : "\(field.name): \(field.value)")
         }
@@ -126,7 +126,7 @@ public struct BlockingRequest: Sendable {
         ccurl_set_write_callback(
             easy.curl,
             { bytes, size, count, context in
-                Unmanaged<AnswerSink>.fromOpaque(context!).takeUnretainedValue()
+                Unmanaged<ResponseSink>.fromOpaque(context!).takeUnretainedValue()
                     .append(body: UnsafeRawBufferPointer(start: bytes, count: size * count))
             },
             context
@@ -134,7 +134,7 @@ public struct BlockingRequest: Sendable {
         ccurl_set_header_callback(
             easy.curl,
             { bytes, size, count, context in
-                Unmanaged<AnswerSink>.fromOpaque(context!).takeUnretainedValue()
+                Unmanaged<ResponseSink>.fromOpaque(context!).takeUnretainedValue()
                     .append(line: UnsafeRawBufferPointer(start: bytes, count: size * count))
             },
             context
@@ -151,24 +151,24 @@ public struct BlockingRequest: Sendable {
 }
 
 /// Collects a response within a limit. Lives on the stack of one `perform`.
-final class AnswerSink {
+final class ResponseSink {
     private static let headLimit = 128 * 1024
     private let limit: Int
     private(set) var body: [UInt8] = []
     private(set) var fields: [(name: String, value: String)] = []
-    /// The heads that are whole: a proxy's answer to CONNECT and interim responses, then the one that counts.
+    /// The complete heads: a proxy's answer to CONNECT and interim responses first, then the final one.
     private(set) var heads: [[(name: String, value: String)]] = []
     private var headBytes = 0
-    /// Why no more of the response was taken; nil as long as it fits.
+    /// Why the rest of the response was refused; nil as long as it fits.
     private(set) var problem: UpstreamError?
-    /// A head has begun that is not whole yet.
+    /// A head has begun and is not complete yet.
     private(set) var isInHead = false
 
     init(limit: Int) {
         self.limit = limit
     }
 
-    /// Returning less than was given makes libcurl fail the transfer.
+    /// Returning less than the given count makes libcurl fail the transfer.
     func append(body bytes: UnsafeRawBufferPointer) -> Int {
         guard body.count + bytes.count <= limit else {
             problem = UpstreamError(
@@ -181,7 +181,7 @@ final class AnswerSink {
         return bytes.count
     }
 
-    /// What came of the body since it was taken last.
+    /// The part of the body that arrived since the last call.
     func takeBody() -> [UInt8] {
         defer { body = [] }
         return body
@@ -198,7 +198,7 @@ final class AnswerSink {
         }
         let line = String(decoding: bytes, as: UTF8.self).trimmingEndOfLine()
         if line.hasPrefix("HTTP/") {
-            // A new head: an interim response, or the corporate proxy's own, came before.
+            // A new head: the previous one was an interim response or the corporate proxy's own.
             fields = []
             isInHead = true
         } else if line.isEmpty {

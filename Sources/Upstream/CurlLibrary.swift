@@ -3,22 +3,22 @@ import Platform
 
 /// libcurl's process-wide state.
 public enum CurlLibrary {
-    /// Prepares libcurl. Call first thing, while the process has one thread (curl_global_init(3)).
+    /// Prepares libcurl. Call before anything else, while the process has one thread (curl_global_init(3)).
     public static func initialize() {
-        // libcurl's TLS backend would write session keys to the file this names.
+        // libcurl's TLS backend would write session keys to the file that this variable names.
         unsetenv("SSLKEYLOGFILE")
         let status = curl_global_init(Int(CURL_GLOBAL_DEFAULT))
         precondition(status == CURLE_OK, "libcurl cannot be initialised")
-        // A peer that closes must be an error value, not the end of the process.
+        // A peer that closes must cause an error value, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
-        // So must a limit on the size of files (ulimit -f), which the session file or a kept body may meet.
+        // So must a limit on the size of files (ulimit -f), which a save of the session file or a kept body may hit.
         signal(SIGXFSZ, SIG_IGN)
     }
 
-    /// The libcurl that runs.
+    /// The version of libcurl at run time.
     public static var version: String { ccurl_versions()?.pointee.version.map { String(cString: $0) } ?? "unknown" }
 
-    /// The OpenSSL that it uses, or another library with that one's name before it.
+    /// The version of its OpenSSL, or another TLS library's name and version.
     public static var tlsVersion: String {
         guard let text = ccurl_versions()?.pointee.ssl_version else { return "none" }
         let version = String(cString: text)

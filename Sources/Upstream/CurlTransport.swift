@@ -1,16 +1,16 @@
 internal import CCurl
 import EventIO
 
-/// One connection that libcurl makes, in a multi handle where it never makes another.
+/// One connection that libcurl makes, in a multi handle of its own.
 ///
-/// A connection that was only connected (`CURLOPT_CONNECT_ONLY`) counts as idle for libcurl, which closes idle ones
-/// that look dead whenever it makes another in the same multi handle (`prune_dead_connections` in lib/url.c). So each
-/// has its own: between `connected` and `end` nobody but its owner acts on the handles, the TLS session or the
-/// descriptor. `CURLOPT_CLOSESOCKETFUNCTION` watches over that: should a libcurl close the descriptor all the same,
-/// `closed` says so at that moment, and nothing uses the number any more.
+/// libcurl counts a connection that was only connected (`CURLOPT_CONNECT_ONLY`) as idle, and closes idle ones that look
+/// dead whenever it makes another in the same multi handle (`prune_dead_connections` in lib/url.c). So each has its
+/// own: between `connected` and `end` nobody but the owner acts on the handles, the TLS session or the descriptor.
+/// `CURLOPT_CLOSESOCKETFUNCTION` verifies that: if a libcurl closes the descriptor all the same, it calls `closed` at
+/// that moment, and nothing uses the number any more.
 ///
 /// *Ownership*: owns both handles; libcurl's callbacks hold an unretained pointer to this object, so `end` must be
-/// called before it goes. *Threading*: made and used on its loop. libcurl is never called from one of its own
+/// called before it goes away. *Threading*: created and used on its loop. libcurl is never called from one of its own
 /// callbacks.
 final class CurlTransport: DescriptorWatchDelegate {
     private enum State {
@@ -21,13 +21,13 @@ final class CurlTransport: DescriptorWatchDelegate {
     }
 
     let easy: EasyHandle
-    /// Nil when libcurl could not make one: some versions need descriptors for it. The attempt fails then.
+    /// Nil if libcurl could not make one: some versions need descriptors for it. The attempt fails then.
     private let multi: UnsafeMutableRawPointer?
     private let loop: EventLoop
     private var timer: EventTimer?
     private var state = State.ended
 
-    /// `configure` sets what the connection is to be like.
+    /// `configure` sets the options of the connection.
     init(loop: EventLoop, configure: (EasyHandle) -> Void) {
         multi = curl_multi_init()
         self.loop = loop
@@ -69,19 +69,19 @@ final class CurlTransport: DescriptorWatchDelegate {
         if let multi { curl_multi_cleanup(multi) }
     }
 
-    /// Begins to connect; `completion` is called once, later, from the loop, unless `end` comes before, with the
-    /// connected descriptor, which stays this object's.
+    /// Begins to connect. Calls `completion` once, later, from the loop, unless `end` comes first. The connected
+    /// descriptor still belongs to this object.
     func connect(completion: @escaping (Result<Int32, UpstreamError>) -> Void) {
         state = .connecting(completion: completion)
         guard let multi else {
             timer?.arm(nanoseconds: 0)
             return
         }
-        // Asks for its first round through the timer callback; nothing completes inside this call.
+        // libcurl asks for its first round through the timer callback; nothing completes within this call.
         curl_multi_add_handle(multi, easy.curl)
     }
 
-    /// Ends the connection, or the attempt to make it. Nothing is called back afterwards.
+    /// Ends the connection, or the attempt to make it. No callback follows.
     func end() {
         if case .ended = state { return }
         state = .ended
@@ -89,7 +89,7 @@ final class CurlTransport: DescriptorWatchDelegate {
         if let multi { curl_multi_remove_handle(multi, easy.curl) }
     }
 
-    /// Another descriptor of the connected socket, for its owner alone; libcurl's part in the connection ends.
+    /// Duplicates the connected socket's descriptor for the caller alone; libcurl's part in the connection ends.
     func takeDescriptor() -> Int32? {
         guard case .connected(let descriptor, _) = state else { return nil }
         let own = SocketIO.duplicate(descriptor)
@@ -97,7 +97,7 @@ final class CurlTransport: DescriptorWatchDelegate {
         return own
     }
 
-    /// From now on `closed` hears of it when libcurl closes the descriptor by itself.
+    /// Calls `closed` from now on if libcurl closes the descriptor by itself.
     func guardDescriptor(closed: @escaping () -> Void) {
         guard case .connected(let descriptor, _) = state else { return }
         state = .connected(descriptor: descriptor, closed: closed)
@@ -105,7 +105,7 @@ final class CurlTransport: DescriptorWatchDelegate {
 
     // MARK: libcurl's callbacks
 
-    /// `CURLMOPT_SOCKETFUNCTION`: which descriptors to wait for while the connection is being made.
+    /// `CURLMOPT_SOCKETFUNCTION`: the descriptors to watch while the connection is being made.
     private func watch(_ descriptor: curl_socket_t, what: Int32, existing: UnsafeMutableRawPointer?) {
         if what == CURL_POLL_REMOVE {
             guard let existing else { return }
@@ -157,7 +157,7 @@ final class CurlTransport: DescriptorWatchDelegate {
         curl_multi_socket_action(multi, descriptor, events, &running)
         var remaining: Int32 = 0
         while let message = curl_multi_info_read(multi, &remaining) {
-            // The message dies with the next call to libcurl.
+            // The message is invalid after the next call to libcurl.
             if message.pointee.msg == CURLMSG_DONE { return finish(ccurl_message_result(message)) }
         }
     }

@@ -15,7 +15,7 @@ final class EasyHandle {
         self.curl = curl
         errorBuffer.pointee = 0
         ccurl_set_error_buffer(curl, errorBuffer)
-        // Without it libcurl changes signal handlers around each send and name resolution (libcurl-thread(3)).
+        // Without it libcurl changes signal handlers around each send and name lookup (libcurl-thread(3)).
         set(CURLOPT_NOSIGNAL, 1)
     }
 
@@ -32,21 +32,21 @@ final class EasyHandle {
         ccurl_set_string(curl, option, value)
     }
 
-    /// A timeout in milliseconds. Never 0, which means "for ever", nor more than libcurl takes: it ignores what does
-    /// not fit.
+    /// A timeout in milliseconds: never 0, which means "for ever", nor above libcurl's maximum, because it ignores
+    /// larger values.
     func set(_ option: CURLoption, _ timeout: Duration) {
         set(option, Int(min(max(timeout.wholeMilliseconds, 1), Int64(Int32.max) - 1)))
     }
 
-    /// How a proxy is told who asks.
+    /// How Squire authenticates to a proxy.
     enum ProxyAuthentication {
-        /// Basic (RFC 7617) with the first CONNECT, as curl does it: many proxies close the connection with their 407.
+        /// Basic (RFC 7617) with the first CONNECT, as curl does: many proxies close the connection after their 407.
         case atOnce
-        /// What the proxy offers, but for Basic, which it has refused: Digest, NTLM or Negotiate.
+        /// One of the methods that the proxy offers, other than Basic, which it has refused: Digest, NTLM or Negotiate.
         case negotiated
     }
 
-    /// What every use of the upstream has in common.
+    /// Sets the options that every connection to the upstream shares.
     func apply(_ settings: UpstreamSettings, authentication: ProxyAuthentication = .atOnce) {
         proxy = settings.proxy
         set(CURLOPT_CONNECTTIMEOUT_MS, settings.connectTimeout)
@@ -60,8 +60,7 @@ final class EasyHandle {
             set(CURLOPT_PROXY, url)
             set(CURLOPT_NOPROXY, "")
         }
-        // One rule for both schemes: a tunnel. The proxy carries bytes; requests and bearers are for the upstream
-        // alone.
+        // One rule for both schemes: a tunnel. The proxy only carries bytes; requests and bearers are for the upstream.
         set(CURLOPT_HTTPPROXYTUNNEL, 1)
         switch authentication {
         case .atOnce: set(CURLOPT_PROXYAUTH, ccurl_basic_authentication())
@@ -75,21 +74,21 @@ final class EasyHandle {
         }
         if let certificate = settings.certificate { set(CURLOPT_SSLCERT, certificate) }
         if let key = settings.key { set(CURLOPT_SSLKEY, key) }
-        // A protected key without a pass phrase is an error, not a question at the terminal.
+        // A protected key without a pass phrase causes an error, not a prompt on the terminal.
         set(CURLOPT_KEYPASSWD, "")
     }
 
-    /// libcurl uses OpenSSL for this connection: then ends of it are told apart.
+    /// libcurl uses OpenSSL for this connection, so the ways in which it can end are distinguished.
     private(set) var usesOpenSSL = false
     private var hasCloseNotify = false
 
-    /// Before connecting through TLS: from now on an end without close_notify is an error (RFC 9112 section 9.8), and
-    /// `holdsBytes` has to be asked.
+    /// Call before connecting through TLS: from now on an end without close_notify is an error (RFC 9112 section 9.8),
+    /// and the caller must check `holdsBytes`.
     func prepareTLS() {
         usesOpenSSL = ccurl_prepare_tls(curl)
     }
 
-    /// Receives what is there, after `CURLOPT_CONNECT_ONLY`.
+    /// Receives the available bytes, after `CURLOPT_CONNECT_ONLY`.
     func receive(into buffer: UnsafeMutableRawBufferPointer) -> (code: CURLcode, count: Int) {
         var count = 0
         let code = ccurl_receive(curl, buffer.baseAddress, buffer.count, &count, &hasCloseNotify)
@@ -97,29 +96,29 @@ final class EasyHandle {
         return (code, count)
     }
 
-    /// The one that connections are made through, for all that is known.
+    /// The proxy of the connection, as far as is known.
     private(set) var proxy = UpstreamSettings.Proxy.none
 
-    /// libcurl has found it in the environment.
+    /// libcurl has found `url` in the environment.
     func learn(proxy url: String) {
         proxy = .url(url)
     }
 
-    /// The proxy wants credentials, and other than those it got.
+    /// The proxy requires credentials, or rejects those that it received.
     var isChallengedByProxy: Bool { proxy.mayHaveCredentials && connectStatus == 407 }
 
-    /// The status of the proxy's last answer to CONNECT; 0 without one.
+    /// The status of the proxy's last answer to CONNECT; 0 if there was none.
     var connectStatus: Int {
         var status = 0
         ccurl_get_long(curl, CURLINFO_HTTP_CONNECTCODE, &status)
         return status
     }
 
-    /// Of the request something may have been sent. libcurl's PRETRANSFER_TIME does not tell: newer ones set it for
-    /// transfers that fail before.
+    /// Part of the request may have been sent. libcurl's PRETRANSFER_TIME does not tell: newer versions set it for
+    /// transfers that fail earlier.
     private(set) var hasSent = false
 
-    /// Before the transfer: from now on `hasSent` is kept.
+    /// Call before the transfer: `hasSent` is maintained from now on.
     func watchSending() {
         ccurl_set_sending_callback(
             curl,
@@ -131,7 +130,7 @@ final class EasyHandle {
         )
     }
 
-    /// Seconds from the transfer's start to one of its events; nil when that did not happen.
+    /// Seconds from the transfer's start to one of its events; nil if that did not happen.
     func time(_ information: CURLINFO) -> Double? {
         var seconds = 0.0
         ccurl_get_double(curl, information, &seconds)
@@ -148,10 +147,10 @@ final class EasyHandle {
         return setup
     }
 
-    /// What libcurl wrote about the last failure. May hold bytes of the peer's.
+    /// libcurl's description of the last failure. May contain bytes of the peer.
     var errorText: String { String(cString: errorBuffer) }
 
-    /// The `errno` of connecting, or 0.
+    /// The `errno` of connect(2), or 0.
     var systemError: Int32 {
         var number = 0
         ccurl_get_long(curl, CURLINFO_OS_ERRNO, &number)
@@ -171,7 +170,7 @@ final class EasyHandle {
         return UpstreamError(refusal: status, by: proxyName, hasCredentials: hasCredentials)
     }
 
-    /// As it is configured, else its address: the environment's may be any.
+    /// The configured name, or else the address, because a proxy from the environment may have any name.
     var proxyName: String {
         if let name = proxy.name { return name }
         var port = 0

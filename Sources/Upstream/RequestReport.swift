@@ -1,6 +1,6 @@
-/// How far one request came, what was seen on its way, and why it ended: for people who want to know what is wrong.
+/// How far one request came, what was observed on the way, and why it ended: for people who look for a fault.
 public struct RequestReport: Sendable {
-    /// The steps to a response, in their order.
+    /// The steps to a response, in order.
     public enum Stage: Int, Sendable, Comparable {
         case resolving, connecting
         /// The proxy is asked for a connection to the upstream.
@@ -11,7 +11,7 @@ public struct RequestReport: Sendable {
     }
 
     public enum Outcome: Sendable {
-        /// Its head is whole; its body may have been cut, see `BlockingRequest.report`.
+        /// The head is complete; the body may have been cut, see `BlockingRequest.report`.
         case response(BlockingRequest.Response)
         case failed(Failure)
     }
@@ -19,9 +19,9 @@ public struct RequestReport: Sendable {
     public struct Failure: Sendable {
         public var stage: Stage
         public var cause: Cause
-        /// The same for whoever has no words for the cause.
+        /// The same failure as an `UpstreamError`, for callers without words of their own.
         public var error: UpstreamError
-        /// It is the proxy that could not be reached, or that refuses; not the upstream.
+        /// The proxy, not the upstream, could not be reached or refused.
         public var isOfProxy: Bool
 
         public init(stage: Stage, cause: Cause, error: UpstreamError, isOfProxy: Bool = false) {
@@ -34,28 +34,28 @@ public struct RequestReport: Sendable {
 
     public enum Cause: Sendable, Equatable {
         case unresolved
-        /// `errno` of connecting; 0 when it is not known.
+        /// The `errno` of connect(2); 0 if it is not known.
         case notConnected(Int32)
         case timeout
-        /// The certificate is not accepted: OpenSSL's number, `X509_V_ERR_…` (openssl-verification-options(1)).
+        /// The certificate is rejected: OpenSSL's number, `X509_V_ERR_…` (openssl-verification-options(1)).
         case untrusted(Int)
-        /// The certificate is good, and is another host's.
+        /// The certificate is valid, but for another host.
         case wrongName
         /// The peer ends TLS with that alert (RFC 8446 section 6).
         case alert(Int)
-        /// What comes is not TLS.
+        /// The peer does not speak TLS.
         case notTLS
-        /// The two have no version or cipher of TLS in common.
+        /// The two sides share no TLS version or cipher.
         case incompatible
         /// A file of `tls:` cannot be used.
         case files
         case closed
-        /// What comes is not HTTP.
+        /// The peer does not speak HTTP.
         case notHTTP
         case other
     }
 
-    /// Seconds from the start to the end of a step; nil where it was not reached, or is not needed.
+    /// Seconds from the start to the end of each step; nil for a step that was not reached or not needed.
     public struct Progress: Sendable {
         public var resolved: Double?
         public var connected: Double?
@@ -68,12 +68,11 @@ public struct RequestReport: Sendable {
         }
     }
 
-    /// The peer's certificate and the one that the fault is about, in DER; nil where libcurl's TLS library does not
-    /// tell.
+    /// The peer's certificate and the faulty one, in DER; nil if libcurl's TLS library does not provide them.
     public struct Certificates: Sendable, Equatable {
         public var peer: [UInt8]?
         public var faulty: [UInt8]?
-        /// How far above the peer's own certificate the faulty one is.
+        /// How many levels the faulty certificate is above the peer's own.
         public var depth: Int
 
         public init(peer: [UInt8]? = nil, faulty: [UInt8]? = nil, depth: Int = 0) {
@@ -85,9 +84,9 @@ public struct RequestReport: Sendable {
 
     public var outcome: Outcome
     public var progress: Progress
-    /// The address of the other end, a proxy's perhaps.
+    /// The address of the peer, which may be a proxy.
     public var address: String?
-    /// `host:port` of the proxy that was used.
+    /// `host:port` of the proxy in use.
     public var proxy: String?
     /// The `Date` of the proxy's own answer.
     public var proxyDate: String?

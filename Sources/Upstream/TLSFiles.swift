@@ -1,20 +1,20 @@
 internal import CCurl
 
-/// Tries the files that `UpstreamSettings` names, before a connection needs them.
+/// Loads the files that `UpstreamSettings` names, before a connection needs them.
 ///
-/// With the functions that libcurl itself will call, where it is linked to OpenSSL: what passes here will do there, and
-/// the reason is OpenSSL's own. With another TLS library nothing is found wrong.
+/// Uses the functions that libcurl itself calls, if it is linked to OpenSSL: a file that passes here works there, and
+/// the reason for a failure is OpenSSL's own. With another TLS library no problem is reported.
 public enum TLSFiles {
     public enum Problem: Equatable, Sendable {
-        /// The file cannot be read as what it should be; the text is OpenSSL's reason, which holds nothing of the file.
+        /// The file does not contain what it should; the text is OpenSSL's reason, which quotes nothing from the file.
         case authorities(String)
         case certificate(String)
         case key(String)
-        /// The key is not the certificate's.
+        /// The key does not belong to the certificate.
         case mismatch
     }
 
-    /// What is wrong with the files, each looked at for itself; `key` nil means that the certificate's file has it,
+    /// The problems of the files, each checked by itself; `key` nil means that the certificate's file contains the key,
     /// too.
     public static func problems(authorities: String?, certificate: String?, key: String?) -> [Problem] {
         guard let library = Library.shared else { return [] }
@@ -70,7 +70,7 @@ private struct Library: Sendable {
 
     /// `SSL_FILETYPE_PEM`
     static let pem: Int32 = 1
-    /// Nil where libcurl uses another library, or one of the functions is not there.
+    /// Nil if libcurl uses another library, or a function is missing.
     static let shared = Library()
 
     private init?() {
@@ -102,13 +102,13 @@ private struct Library: Sendable {
         self.clearErrors = clearErrors
     }
 
-    /// OpenSSL's reason when `load` gives anything but 1; nil when it succeeds.
+    /// OpenSSL's reason if `load` returns anything but 1; nil if it succeeds.
     func reason(_ load: (Context) -> Int32) -> String? {
         clearErrors()
         defer { clearErrors() }
         guard let context = make(method()) else { return nil }
         defer { free(context) }
-        // Nobody is asked for a pass phrase.
+        // Answers every request for a pass phrase with none, so that no prompt appears.
         setAnswer(context) { _, _, _, _ in -1 }
         if load(context) == 1 { return nil }
         return reasonText(lastError()).map { String(cString: $0) } ?? "it cannot be read"

@@ -1,9 +1,9 @@
 internal import CCurl
 
-/// Whether a port speaks TLS: a handshake, and nothing after it. No request, no client certificate, no secret goes along,
-/// so that there is nothing for verification to protect.
+/// Tests whether a port speaks TLS, with a handshake and nothing after it. Sends no request, client certificate or
+/// secret, so there is nothing for verification to protect.
 public enum TLSQuestion {
-    /// True when the other end answers a handshake, be its certificate good or not. Blocking.
+    /// True if the peer answers a handshake, whether or not its certificate is valid. Blocking.
     public static func isAnswered(_ settings: UpstreamSettings) -> Bool {
         var settings = settings
         settings.certificate = nil

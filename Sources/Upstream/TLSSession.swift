@@ -1,7 +1,7 @@
 internal import CCurl
 import EventIO
 
-/// What is called of OpenSSL itself, where libcurl is linked to it.
+/// OpenSSL functions that are called directly, if libcurl is linked to OpenSSL.
 private struct OpenSSL: Sendable {
     /// `SSL *`
     typealias Session = UnsafeMutableRawPointer
@@ -23,7 +23,7 @@ private struct OpenSSL: Sendable {
     let clearErrors: ClearErrors
     let version: Version
 
-    /// Nil where one of the functions is not there.
+    /// Nil if a function is missing.
     static let shared = OpenSSL()
 
     private init?() {
@@ -50,34 +50,35 @@ private struct OpenSSL: Sendable {
 }
 
 extension EasyHandle {
-    /// `TLSv1.3` and the like; nil where it cannot be known, such as before anything was sent.
+    /// `TLSv1.3` and the like; nil if it is not known, for example before anything was sent.
     var protocolVersion: String? {
         guard usesOpenSSL, let library = OpenSSL.shared, let session = ccurl_tls_session(curl) else { return nil }
         return library.version(session).map { String(cString: $0) }
     }
 
-    /// The same as a session's, where bytes pass through libcurl; true where it cannot be known.
+    /// The same for a connection whose bytes pass through libcurl; true if it is not known.
     var holdsBytes: Bool {
         guard let library = OpenSSL.shared, let session = ccurl_tls_session(curl) else { return true }
         return library.holdsBytes(session)
     }
 }
 
-/// The TLS session of a connection that libcurl made and will end; in between, bytes go straight through it, to and
-/// from the socket (SSL_set_fd(3)) rather than through libcurl's own layer.
+/// The TLS session of a connection that libcurl makes and ends. In between, bytes pass directly between it and the
+/// socket (SSL_set_fd(3)), and not through libcurl's own layer.
 ///
-/// *Ownership*: the session is libcurl's, good until the connection is closed. *Threading*: its connection's loop.
+/// *Ownership*: libcurl owns the session, which is valid until the connection is closed. *Threading*: its connection's
+/// loop.
 struct TLSSession {
     private let ssl: OpenSSL.Session
     private let library: OpenSSL
 
-    /// It rests on how libcurl keeps its session, which is not promised: so only with the releases it was tested with.
-    /// With others bytes go through libcurl, for 6 to 10 % more CPU time.
+    /// Depends on how libcurl stores its session, which it does not promise: used only with releases that were tested.
+    /// With others bytes pass through libcurl, for 6 to 10 % more CPU time.
     private static let isTested = {
         (0x07_58_00...0x07_58_FF).contains(ccurl_versions().pointee.version_num)
     }()
 
-    /// Nil when libcurl was not used to send or receive on the connection yet, or uses another TLS library.
+    /// Nil if libcurl has neither sent nor received on the connection yet, or uses another TLS library.
     init?(_ easy: EasyHandle, descriptor: Int32) {
         guard Self.isTested, easy.usesOpenSSL, let library = OpenSSL.shared, let ssl = ccurl_tls_session(easy.curl)
         else { return nil }
@@ -86,8 +87,8 @@ struct TLSSession {
         self.ssl = ssl
     }
 
-    /// Whether bytes of the upstream wait inside the TLS library, whole records or not, where the loop does not see
-    /// them. After `receive`.
+    /// Whether the TLS library holds bytes of the upstream, whole records or not, which the loop cannot see. Call after
+    /// `receive`.
     var holdsBytes: Bool { library.holdsBytes(ssl) }
 
     func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
@@ -102,7 +103,7 @@ struct TLSSession {
         return count > 0 ? .moved(Int(count)) : result(count)
     }
 
-    /// What others left in this thread's queue would be taken for ours (SSL_get_error(3)).
+    /// Errors that other code left in this thread's queue would be taken for ours (SSL_get_error(3)).
     private func forgetErrors() {
         if library.peekError() != 0 { library.clearErrors() }
     }
@@ -111,7 +112,7 @@ struct TLSSession {
         switch library.error(ssl, count) {
         // SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE
         case 2, 3: .wouldBlock
-        // SSL_ERROR_ZERO_RETURN: the upstream said that it ends (close_notify). Anything else broke off (RFC 9112
+        // SSL_ERROR_ZERO_RETURN: the upstream announced its end (close_notify). Anything else is a truncation (RFC 9112
         // section 9.8).
         case 6: .endOfStream
         default: .failed(0)

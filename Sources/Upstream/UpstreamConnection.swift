@@ -1,7 +1,7 @@
 internal import CCurl
 public import EventIO
 
-/// Hears from an upstream connection. Called on the loop.
+/// Receives the events of an upstream connection. Called on the loop.
 public protocol UpstreamConnectionDelegate: AnyObject {
     /// Bytes, or the end of the stream, can be received.
     func upstreamIsReadable(_ connection: UpstreamConnection)
@@ -14,42 +14,39 @@ public protocol UpstreamConnectionDelegate: AnyObject {
 /// *Ownership*: owns its descriptor, or the libcurl transport that does; nobody else can close either. `close()` ends
 /// it. *Threading*: belongs to its connector's loop.
 public final class UpstreamConnection: DescriptorWatchDelegate {
-    /// What carries the bytes.
+    /// The carrier of the bytes.
     enum Carrier {
-        /// A socket of this connection's own: nothing but the kernel is between the upstream and us, and libcurl, which
-        /// looks a connection up in a list for each send and receive (4 % of the CPU time of a request), has no part in
-        /// it any more.
+        /// A socket of this connection's own, directly to the upstream. libcurl, which searches a list for each send
+        /// and receive (4 % of a request's CPU time), no longer takes part.
         case socket(Int32)
-        /// libcurl, for TLS to the upstream or to a proxy; the descriptor is the transport's.
+        /// libcurl, for TLS to the upstream or to a proxy; the transport owns the descriptor.
         case library(CurlTransport, descriptor: Int32)
     }
 
-    /// One TLS record's worth.
+    /// The size of one TLS record.
     static let stagingCapacity = 16 * 1024
 
-    /// Goes before the connector does: its easy handle uses what the connector shares.
+    /// Must be released before the connector: its easy handle uses data that the connector shares.
     private let carrier: Carrier
     private let connector: UpstreamConnector
-    /// Nil once nothing can be done with the connection any more.
+    /// Nil once the connection cannot be used any more.
     private var watch: DescriptorWatch?
     private var isClosed = false
     /// How long its making took.
     public let setup: ConnectionSetup
     private let descriptor: Int32
     private let isSecure: Bool
-    /// A TLS connection to the proxy may hold bytes too, and nothing tells.
+    /// A TLS connection to the proxy may hold bytes as well, and gives no sign of it.
     private let mayHoldUnseen: Bool
-    /// TLS without a proxy, once the first message is sent: bytes need not pass through libcurl there either, 6 to 10
-    /// %.
+    /// For TLS without a proxy, once the first message is sent: bytes then bypass libcurl, too, which saves 6 to 10 %.
     private var session: TLSSession?
-    /// Bytes wait in the TLS library: the loop will not say so.
+    /// The TLS library holds bytes, which the loop will not report.
     private var holdsBytes = false
-    /// Bytes a TLS send could not finish; they must be offered again from the same address.
+    /// Bytes that a TLS send could not finish; they must be offered again from the same address.
     private var staged: ByteBuffer?
-    /// Who is told. Not retained, and not checked (it is read for every event): an owner that goes away clears it
-    /// first.
+    /// Not retained, and not checked because every event reads it: an owner that goes away clears it first.
     public unowned(unsafe) var delegate: (any UpstreamConnectionDelegate)?
-    /// When it became idle, monotonic nanoseconds.
+    /// When the connection became idle, in monotonic nanoseconds.
     public var idleSince: UInt64 = 0
 
     init(_ connector: UpstreamConnector, _ loop: EventLoop, _ carrier: Carrier, _ setup: ConnectionSetup) {
@@ -75,34 +72,34 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
 
     public var isOpen: Bool { watch != nil }
 
-    /// Between two exchanges: nothing came from the upstream, its end neither. A connection that is not quiet is of no
-    /// use any more: what came may have been taken from it.
-    public var isQuiet: Bool {
+    /// True if an idle connection has neither unread bytes nor an end of stream. A connection that is not quiet must
+    /// not be used again, because the check may have consumed bytes.
+    public var hasNothingToRead: Bool {
         guard isOpen else { return false }
-        if !holdsBytes, SocketIO.isQuiet(descriptor) { return true }
-        // It may be for the TLS library: a server sends session tickets when it likes (RFC 8446 section 4.6.1). Nobody
-        // knows what half a record is.
+        if !holdsBytes, SocketIO.hasNothingToRead(descriptor) { return true }
+        // The bytes may be for the TLS library: a server may send session tickets at any time (RFC 8446 section 4.6.1).
+        // Part of a record tells nothing.
         return isSecure
             && withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { receive(into: $0) == .wouldBlock }
             && !(session?.holdsBytes ?? libraryHoldsBytes)
     }
 
-    /// The version of TLS that protects the connection, such as `TLSv1.3`, where it is known. For people: it allocates.
+    /// The version of TLS that protects the connection, such as `TLSv1.3`, if it is known. For people: allocates.
     public var protocolVersion: String? {
         guard isOpen, isSecure, case .library(let transport, _) = carrier else { return nil }
         return transport.easy.protocolVersion
     }
 
-    /// Nothing that counts as sent waits inside.
+    /// No accepted bytes are still buffered in `staged`.
     public var hasSentAll: Bool { staged == nil }
 
-    /// Starts or stops hearing of readability: back-pressure. Costs a system call when it changes.
+    /// Starts or stops watching for bytes: back-pressure. Each change costs a system call.
     public func setReading(_ on: Bool) {
         watch?.setReading(on)
-        if holdsBytes { watch?.announceReading() }
+        if holdsBytes { watch?.activateRead() }
     }
 
-    /// Receives what is there, a TLS record at most. What more there is is announced again.
+    /// Receives the available bytes, at most one TLS record. The delegate is called again if there are more.
     public func receive(into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
         guard isOpen else { return .failed(0) }
         guard case .library(let transport, _) = carrier else { return SocketIO.read(descriptor, into: buffer) }
@@ -113,7 +110,7 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
         }
         let easy = transport.easy
         let (code, count) = easy.receive(into: buffer)
-        // After anything else than bytes there is nothing to be had before the socket has more.
+        // After any result other than bytes, nothing more can be received before the socket is readable.
         holdsBytes = code == CURLE_OK && count > 0 && (mayHoldUnseen || isSecure && easy.holdsBytes)
         switch code {
         case CURLE_OK: return count > 0 ? .moved(count) : .endOfStream
@@ -122,10 +119,11 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// Sends as much as goes now. After `.wouldBlock`, or less than everything, the delegate hears when to go on.
+    /// Sends as much as possible now. After `.wouldBlock`, or an incomplete send, the delegate is told when to
+    /// continue.
     ///
-    /// A TLS library that could not finish must be offered the same bytes from the same address again
-    /// (SSL_write(3)), so TLS sends go through a buffer of the connection's that counts as sent and is finished first.
+    /// A TLS library that could not finish must be offered the same bytes from the same address again (SSL_write(3)).
+    /// So TLS sends go through a buffer of the connection, whose bytes count as sent and go out first.
     public func send(_ bytes: UnsafeRawBufferPointer) -> IOResult {
         guard isOpen else { return .failed(0) }
         guard staged == nil else { return .wouldBlock }
@@ -154,22 +152,21 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// Tells the upstream that nothing more is sent; it can still be received from. Through TLS it looks like a
-    /// connection that broke off: libcurl has no way to say it there.
+    /// Tells the upstream that nothing more is sent; its bytes can still be received. Through TLS this looks like a
+    /// broken connection, because libcurl cannot send close_notify there.
     public func shutdownWriting() {
         if let watch { SocketIO.shutdownWriting(watch.descriptor) }
     }
 
-    /// libcurl is about to close the descriptor, which it must not: whatever is done with the connection from now on
-    /// fails.
+    /// libcurl is about to close the descriptor, which it must not do: every later use of the connection fails.
     private func lost() {
         watch?.close()
         watch = nil
         session = nil
     }
 
-    /// Ends the connection at once; no callback comes afterwards. `reset` throws away what the upstream has not taken: it would wait for that
-    /// before it saw the end.
+    /// Ends the connection at once; no callback follows. `reset` discards bytes that the upstream has not accepted;
+    /// otherwise it would receive them before it saw the end.
     public func close(reset: Bool = false) {
         guard !isClosed else { return }
         isClosed = true
@@ -195,7 +192,7 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
         let code = curl_easy_send(transport.easy.curl, bytes.baseAddress, bytes.count, &count)
         switch code {
         case CURLE_OK:
-            // Not before: libcurl tells its session once it was used.
+            // Not earlier: libcurl reveals its session after the first use.
             if count == bytes.count, connector.settings.proxy == .none {
                 session = TLSSession(transport.easy, descriptor: descriptor)
             }
@@ -207,7 +204,7 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
 
     public func descriptorIsReadable(_ watch: DescriptorWatch) {
         delegate?.upstreamIsReadable(self)
-        if holdsBytes { self.watch?.announceReading() }
+        if holdsBytes { self.watch?.activateRead() }
     }
 
     public func descriptorIsWritable(_ watch: DescriptorWatch) {

@@ -3,10 +3,11 @@ public import EventIO
 
 /// Makes connections to the upstream on one event loop.
 ///
-/// libcurl resolves the name, races the addresses, speaks to a corporate proxy and does TLS; what comes out is an
+/// libcurl resolves the name, races the addresses, speaks to a corporate proxy and does TLS; the result is an
 /// `UpstreamConnection` that carries bytes (`CURLOPT_CONNECT_ONLY`). No HTTP is spoken here.
 ///
-/// *Ownership*: holds the attempts that are under way; connections hold it. *Threading*: made and used on its loop.
+/// *Ownership*: holds the attempts that are in progress; connections hold it. *Threading*: created and used on its
+/// loop.
 public final class UpstreamConnector {
     private let share: UnsafeMutableRawPointer
     private let loop: EventLoop
@@ -14,11 +15,11 @@ public final class UpstreamConnector {
     private var attempts: [ObjectIdentifier: Attempt] = [:]
     /// The proxy has refused Basic.
     private var isNegotiatingWithProxy = false
-    /// Nothing accepted a connection at the last address.
+    /// The last address refused the connection.
     private var isAddressDoubtful = false
-    /// Where TLS sends are offered from; see `UpstreamConnection.send`.
+    /// The source of TLS sends; see `UpstreamConnection.send`.
     private var stagingBuffer: ByteBuffer?
-    /// Connections that exist, connecting ones included.
+    /// The number of connections, including those that are being made.
     public internal(set) var connectionCount = 0
 
     public init(loop: EventLoop, settings: UpstreamSettings) {
@@ -26,9 +27,9 @@ public final class UpstreamConnector {
         self.settings = settings
         guard let share = curl_share_init() else { fatalError("libcurl has no memory for a handle") }
         self.share = share
-        // Not the connections: those are what each handle must have for itself.
+        // Shares everything but connections, which each handle must keep for itself.
         ccurl_share_data(share, CURL_LOCK_DATA_DNS)
-        // So that a new connection can resume a session.
+        // Lets a new connection resume a session.
         ccurl_share_data(share, CURL_LOCK_DATA_SSL_SESSION)
     }
 
@@ -37,9 +38,9 @@ public final class UpstreamConnector {
         curl_share_cleanup(share)
     }
 
-    /// A connection attempt that can be given up.
+    /// A connection attempt that can be cancelled.
     public final class Attempt {
-        /// The one that is being tried.
+        /// The transport of the current try.
         fileprivate var transport: CurlTransport
 
         fileprivate init(_ transport: CurlTransport) {
@@ -47,7 +48,7 @@ public final class UpstreamConnector {
         }
     }
 
-    /// Starts connecting; `completion` is called once, later, from the loop, unless the attempt is cancelled.
+    /// Starts connecting. Calls `completion` once, later, from the loop, unless the attempt is cancelled.
     public func connect(
         completion: @escaping (Result<UpstreamConnection, UpstreamError>) -> Void
     ) -> Attempt {
@@ -62,11 +63,11 @@ public final class UpstreamConnector {
     {
         let transport = attempt.transport
         transport.connect { [unowned self, unowned attempt] result in
-            // They keep themselves through this call.
+            // The attempt and its transport must survive this call.
             guard let attempt = attempts[ObjectIdentifier(attempt)] else { return }
             let transport = attempt.transport
             if case .failure = result, transport.easy.isChallengedByProxy, !isNegotiatingWithProxy {
-                // From now on nothing else is tried first: a proxy may count wrong passwords.
+                // From now on no other method is tried first: a proxy may count wrong passwords.
                 isNegotiatingWithProxy = true
                 attempt.transport = CurlTransport(loop: loop) { configure($0) }
                 return begin(attempt, completion)
@@ -81,7 +82,7 @@ public final class UpstreamConnector {
         }
     }
 
-    /// The name may have moved: the next attempt looks it up again, whatever is remembered.
+    /// The name may have moved: the next attempt resolves it again and ignores the cache.
     private func learn(_ error: UpstreamError) {
         switch error.kind {
         case .unreachable, .timeout, .unresolvable, .tls, .handshakeCut: isAddressDoubtful = true
@@ -93,15 +94,15 @@ public final class UpstreamConnector {
         easy.set(CURLOPT_URL, settings.origin + "/")
         easy.set(CURLOPT_CONNECT_ONLY, 1)
         easy.set(CURLOPT_FRESH_CONNECT, 1)
-        // Our codec speaks HTTP/1.1 and nothing else may be negotiated.
+        // Our codec speaks HTTP/1.1, so nothing else may be negotiated.
         easy.set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1))
         easy.set(CURLOPT_SSL_ENABLE_ALPN, 0)
         easy.set(CURLOPT_TCP_NODELAY, 1)
         easy.set(CURLOPT_TCP_KEEPALIVE, 1)
-        // A name that has moved is noticed soon; connections that go on need no name.
+        // Notices soon when a name has moved; existing connections need no name.
         easy.set(CURLOPT_DNS_CACHE_TIMEOUT, isAddressDoubtful ? 0 : 5)
         isAddressDoubtful = false
-        // An attempt that is given up while its name is looked up must not wait for that: the resolver's thread ends by
+        // An attempt that is cancelled during its name lookup must not wait for that: the resolver's thread ends by
         // itself.
         easy.set(CURLOPT_QUICK_EXIT, 1)
         easy.apply(settings, authentication: isNegotiatingWithProxy ? .negotiated : .atOnce)
@@ -123,14 +124,14 @@ public final class UpstreamConnector {
         return .success(UpstreamConnection(self, loop, .socket(own), setup))
     }
 
-    /// Gives up; the completion is not called.
+    /// Cancels the attempt; its completion is not called.
     public func cancel(_ attempt: Attempt) {
         guard attempts.removeValue(forKey: ObjectIdentifier(attempt)) != nil else { return }
         attempt.transport.end()
         connectionCount -= 1
     }
 
-    /// Gives up all attempts.
+    /// Cancels all attempts.
     public func cancelAll() {
         for attempt in attempts.values { attempt.transport.end() }
         connectionCount -= attempts.count

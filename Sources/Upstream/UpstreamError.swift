@@ -6,15 +6,15 @@ public struct UpstreamError: Error, Equatable, Sendable {
     public enum Kind: String, Sendable {
         /// The name does not resolve.
         case unresolvable
-        /// Nothing accepts connections there.
+        /// Nothing accepts connections at the address.
         case unreachable
-        /// The proxy in between makes no connection to the upstream: see `proxy`.
+        /// The proxy refused to connect to the upstream: see `proxy`.
         case refusedByProxy
         /// The TLS handshake or the verification of the certificate failed.
         case tls
-        /// The connection ended in the TLS handshake: the peer died, or broke off without a word.
+        /// The connection ended during the TLS handshake: the peer died, or closed without an alert.
         case handshakeCut
-        /// Not connected in time, or no answer in time.
+        /// The connection or the answer took too long.
         case timeout
         /// The connection broke.
         case reset
@@ -23,9 +23,9 @@ public struct UpstreamError: Error, Equatable, Sendable {
     }
 
     public var kind: Kind
-    /// One sentence for people, without its full stop; holds no secret and no byte of the peer's.
+    /// One sentence for people, without its full stop; contains no secret and no byte of the peer.
     public var detail: String
-    /// What to do about it, a sentence; nil when nobody can tell.
+    /// A remedy, as a sentence; nil if none is known.
     public var advice: String?
     /// The proxy that refused.
     public var proxy: ProxyRefusal?
@@ -34,7 +34,7 @@ public struct UpstreamError: Error, Equatable, Sendable {
     public struct ProxyRefusal: Equatable, Sendable {
         /// `host:port`, without scheme and credentials.
         public var name: String
-        /// The status of its answer to CONNECT; nil without one.
+        /// The status of its answer to CONNECT; nil if it gave none.
         public var status: Int?
     }
 
@@ -44,7 +44,7 @@ public struct UpstreamError: Error, Equatable, Sendable {
         self.advice = advice
     }
 
-    /// A proxy's answer to CONNECT; `status` nil when it closed the connection instead.
+    /// A proxy's answer to CONNECT; `status` is nil if it closed the connection instead.
     init(refusal status: Int?, by name: String, hasCredentials: Bool) {
         kind = .refusedByProxy
         proxy = ProxyRefusal(name: name, status: status)
@@ -64,7 +64,7 @@ public struct UpstreamError: Error, Equatable, Sendable {
         }
     }
 
-    /// Translates libcurl's code; `text` is what it wrote to the error buffer, `systemError` the `errno` of connecting,
+    /// Translates libcurl's code; `text` is the contents of the error buffer, `systemError` the `errno` of connect(2),
     /// or 0.
     init(code: CURLcode, text: String, systemError: Int32) {
         switch code {
@@ -92,13 +92,13 @@ public struct UpstreamError: Error, Equatable, Sendable {
         detail = String(decoding: sentence.utf8.map { $0 < 0x20 || $0 >= 0x7F ? 0x20 : $0 }, as: UTF8.self)
     }
 
-    /// By what OpenSSL says of a connection that ends where a handshake is under way.
+    /// Recognises OpenSSL's text for a connection that ends during a handshake.
     private static func isCut(_ text: String) -> Bool {
         ["SSL_ERROR_SYSCALL", "SSL_ERROR_ZERO_RETURN", "unexpected eof", "Connection reset", "Broken pipe"]
             .contains { text.contains($0) }
     }
 
-    /// By what OpenSSL says: libcurl has one code for many failures.
+    /// Chooses by OpenSSL's text, because libcurl has one code for many failures.
     private static func advice(_ code: CURLcode, _ text: String) -> String? {
         func says(_ parts: String...) -> Bool { parts.contains { text.contains($0) } }
         if says("expired", "not yet valid") {

@@ -8,7 +8,7 @@ public struct UpstreamSettings: Sendable, Equatable {
         /// An explicit proxy, `http://`, `https://`, `socks5://` or `socks5h://`, with credentials where it needs them.
         case url(String)
 
-        /// Whether credentials for it may be configured: in the environment they are not looked for.
+        /// Whether the configuration may contain credentials for the proxy: those in the environment are not read.
         var mayHaveCredentials: Bool {
             switch self {
             case .none: false
@@ -17,7 +17,7 @@ public struct UpstreamSettings: Sendable, Equatable {
             }
         }
 
-        /// Whether it is asked by CONNECT (RFC 9110 section 9.3.6), for all that is known.
+        /// Whether the proxy is asked with CONNECT (RFC 9110 section 9.3.6), as far as is known.
         var usesConnect: Bool {
             switch self {
             case .none, .environment: false
@@ -25,7 +25,7 @@ public struct UpstreamSettings: Sendable, Equatable {
             }
         }
 
-        /// `host:port` of a configured one, without credentials; nil when only the environment knows.
+        /// `host:port` of a configured proxy, without credentials; nil if only the environment knows.
         public var name: String? {
             guard case .url(let text) = self else { return nil }
             var rest = text[...]
@@ -50,7 +50,7 @@ public struct UpstreamSettings: Sendable, Equatable {
     /// `https://host[:port]`, without a path.
     public var origin: String
     public var isSecure: Bool
-    /// How the proxy is called where it is shown: `host:port`, without credentials. Nil without one.
+    /// The proxy's name for display: `host:port`, without credentials. Nil if there is none.
     public var proxyName: String? {
         switch proxy {
         case .none: nil
@@ -59,11 +59,11 @@ public struct UpstreamSettings: Sendable, Equatable {
         }
     }
 
-    /// Nothing but the kernel is between the upstream and whoever has the connected socket.
+    /// True if the holder of the connected socket talks to the upstream directly.
     var isBare: Bool { !isSecure && !proxy.mayBeSecure }
 
-    /// What an established connection has open: through TLS libcurl keeps it in a handle of its own, which has a pair
-    /// of sockets to be woken.
+    /// The descriptors of an established connection: for TLS libcurl keeps it in a handle of its own, which has a pair
+    /// of sockets for waking it.
     public var descriptorsPerConnection: Int { isBare ? 1 : 3 }
 
     public var connectTimeout: Duration

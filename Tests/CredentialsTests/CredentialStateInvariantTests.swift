@@ -159,7 +159,7 @@ struct SeededGenerator: RandomNumberGenerator {
         }
         if state.generation != before.generation {
             let isMarked = state.current?.mark != nil
-            expect(isMarked || !state.isInDoubt && !state.isHeld, "a rejection outlived its token")
+            expect(isMarked || !state.isInDoubt && !state.isBeingReplaced, "a rejection outlived its token")
             if case .backingOff = state.refresh { expect(false, "a back-off outlived its token") }
         }
         if state.credential == nil {
@@ -182,9 +182,9 @@ struct SeededGenerator: RandomNumberGenerator {
                 case .startAhead(let credential):
                     expect(credential.generation == state.generation, "an old token is handed out")
                     expect(rejection == nil && state.unexpired(now: now) != nil, "a dead token is handed out")
-                    expect(!state.isRefreshing && !state.isRefused && state.canRefresh, "starts what may not be")
+                    expect(!state.isRefreshing && !state.isRefreshDenied && state.canRefresh, "starts what may not be")
                 case .start(let pause):
-                    expect(!state.isRefreshing && !state.isRefused && state.canRefresh, "starts what may not be")
+                    expect(!state.isRefreshing && !state.isRefreshDenied && state.canRefresh, "starts what may not be")
                     expect((0...2_000_000_000).contains(pause), "waits too long")
                 case .fail(.unavailable(let seconds, _)), .fail(.paused(let seconds)), .fail(.unchanged(let seconds)),
                     .fail(.misconfigured(_, let seconds)):

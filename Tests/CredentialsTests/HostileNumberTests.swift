@@ -31,7 +31,7 @@ import Threads
         try #require(Token("e30.\(Base64URL.encode(Array(claims.utf8))).c2ln"))
     }
 
-    @Test(arguments: numbers) func claims(_ number: String) throws {
+    @Test(arguments: numbers) func claimsStayInTheRangeOfDates(_ number: String) throws {
         for other in Self.numbers.prefix(24) {
             let token = try Self.token(#"{"exp":\#(number),"nbf":\#(other),"iat":\#(number),"sub":\#(number)}"#)
             let claims = try #require(token.claims)
@@ -103,7 +103,7 @@ import Threads
     }
 
     /// A whole session with such clocks, and an upstream that asks for such pauses.
-    @Test(arguments: walls) func clocks(_ wall: Int) throws {
+    @Test(arguments: walls) func noClockTraps(_ wall: Int) throws {
         struct Source: TokenSource {
             var spends: Bool { true }
             var startsAlone: Bool { false }

@@ -63,10 +63,10 @@ import Threads
         clock.advance(200)
         let other = Source(.obtained(TokenSet(accessToken: makeToken("b"))))
         let session = try session(other)
-        #expect(failure(refresh(session)) == .unavailable(retryAfter: 400, isUnreachable: false))
+        #expect(failure(refresh(session)) == .unavailable(retryAfter: 401, isUnreachable: false))
         #expect(other.calls == 0)
-        #expect(session.status.retryIn == 401 && session.status.lastRefresh?.detail == "status 429")
-        clock.advance(400)
+        #expect(session.status.retryIn == 402 && session.status.lastRefresh?.detail == "status 429")
+        clock.advance(401)
         #expect(failure(refresh(session)) == nil)
         #expect(try file.load()?.record.pause == nil)
     }
@@ -81,13 +81,37 @@ import Threads
         }
     }
 
+    /// The one that waited has not failed itself, and goes on counting where the others are.
+    @Test func aPauseOfAnotherProcessIsNotAFailureOfThisOne() throws {
+        let waiting = try session(Source(.unavailable(reason: "status 503", status: 503)))
+        for _ in 1...3 {
+            _ = refresh(try session(Source(.unavailable(reason: "status 503", retryAfter: 60, status: 503))))
+            clock.advance(61)
+        }
+        clock.advance(-30)
+        let told = failure(refresh(waiting))
+        #expect(told == .unavailable(retryAfter: 30, isUnreachable: false))
+        clock.advance(30)
+        _ = refresh(waiting)
+        #expect(try file.load()?.record.pause?.failures == 4)
+    }
+
+    /// The file has whole seconds, and clocks have parts of them: a second later than the issuer asked for is right.
+    @Test(arguments: [1, 60, 3600, 9999]) func nobodyAsksBeforeTheIssuerWantsToBeAsked(_ seconds: Int) throws {
+        let asked = clock.wall() + min(seconds, 3600)
+        _ = refresh(try session(Source(.unavailable(reason: "status 429", retryAfter: seconds, status: 429))))
+        #expect(try file.load()?.record.pause?.until == asked + 1)
+        let other = Source()
+        #expect(failure(refresh(try session(other))) != nil && other.calls == 0)
+    }
+
     /// The lock of the file is what they wait at.
     @Test func whoWaitedForTheLockHearsOfIt() throws {
         let source = Source(.obtained(TokenSet(accessToken: makeToken("b"))))
         let waiting = try session(source)
         _ = refresh(try session(Source(.unavailable(reason: "status 503", retryAfter: 60, status: 503))))
         // It knows nothing yet of what the other was told.
-        #expect(failure(refresh(waiting)) == .unavailable(retryAfter: 60, isUnreachable: false))
+        #expect(failure(refresh(waiting)) == .unavailable(retryAfter: 61, isUnreachable: false))
         #expect(source.calls == 0)
     }
 

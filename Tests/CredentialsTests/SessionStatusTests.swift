@@ -18,7 +18,7 @@ import Testing
         return status
     }
 
-    @Test func readiness() {
+    @Test func onlyASavedUsableSessionIsReady() {
         #expect(status(.usable).isReady && status(.refreshing).isReady)
         #expect(!status(.loginNeeded).isReady && !status(.none).isReady)
         #expect(!status(.usable) { $0.unsaved = "disk full" }.isReady)
@@ -57,7 +57,7 @@ import Testing
         #expect(!isReady { ($0.receivedAt, $0.expiresIn) = (nil, nil) })
     }
 
-    @Test func advice() {
+    @Test func adviceNamesTheProblemAndTheRemedy() {
         #expect(status(.usable).advice == nil && status(.refreshing).advice == nil)
         #expect(status(.none).advice == "There is no session. Run: squire login")
         #expect(status(.none) { $0.fileProblem = "P" }.advice == "The session file cannot be used: P.")

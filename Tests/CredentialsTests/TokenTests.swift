@@ -12,7 +12,7 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
 }
 
 @Suite struct TokenTests {
-    @Test func claims() {
+    @Test func claimsAreReadAndTheValueIsNeverShown() {
         let token = makeToken("a", life: 3600, notBefore: 5000, issuedAt: 1000)
         #expect(token.claims?.lifetime == 3600)  // exp - nbf, never exp - iat
         #expect(token.claims?.subject == "7")
@@ -57,7 +57,7 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
     }
 
     @Test(arguments: ["", "a b", "a\r\nX: y", "ä", "a\u{7F}", String(repeating: "a", count: 17_000)])
-    func refused(_ text: String) {
+    func textThatIsNotVisibleASCIIIsRefused(_ text: String) {
         #expect(Token(text) == nil)
     }
 
@@ -106,7 +106,7 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
         "abc", " abc\r\n", "\u{FEFF}abc", "Bearer abc", "bearer\t abc ", "\u{FEFF} BEARER abc\u{FEFF}",
         "\u{A0}abc\u{2003}",
     ])
-    func pasted(_ text: String) throws {
+    func pastedTextLosesItsSurroundings(_ text: String) throws {
         #expect(try Token(pasted: text) == Token("abc"))
     }
 

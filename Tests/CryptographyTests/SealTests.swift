@@ -22,7 +22,7 @@ import Testing
             """
         )
 
-    @Test func known() throws {
+    @Test func theVectorOfRFC8439SealsAndOpens() throws {
         let made = try ChaCha20Poly1305.seal(
             Self.text,
             with: Self.key,

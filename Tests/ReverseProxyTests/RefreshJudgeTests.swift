@@ -136,7 +136,9 @@ import TokenSources
     }
 
     /// Without a Date this machine's clock judges, whatever it says.
-    @Test(arguments: [Int.min, -1, 0, 784_111_777, 1 << 53, .max]) func clocks(_ wall: Int) {
+    @Test(arguments: [Int.min, -1, 0, 784_111_777, 1 << 53, .max]) func retryAfterIsBoundedWhateverTheClockSays(
+        _ wall: Int
+    ) {
         for date in [nil, "", "yesterday", "Sun, 06 Nov 1994 08:49:9223372036854775807 GMT"] {
             let seconds = RetryAfter.seconds("Sun, 06 Nov 1994 08:49:57 GMT", date: date, wall: wall)
             #expect(seconds == (wall > 784_111_797 ? 0 : wall == 784_111_777 ? 20 : 3600))
@@ -249,18 +251,19 @@ import TokenSources
     ]
     private static let zlib: [UInt8] = [120, 156, 171, 86, 74, 84, 178, 50, 172, 5, 0, 8, 42, 2, 9]
 
-    @Test(arguments: [nil, "", "identity", "Identity"] as [String?]) func plain(_ encoding: String?) {
+    @Test(arguments: [nil, "", "identity", "Identity"] as [String?]) func anUncodedBodyStaysAsItIs(_ encoding: String?)
+    {
         #expect(ContentDecoding.decode(Self.text, encoding: encoding) == Self.text)
     }
 
-    @Test func compressed() {
+    @Test func gzipAndDeflateAreDecoded() {
         for encoding in ["gzip", "x-gzip", "GZIP"] {
             #expect(ContentDecoding.decode(Self.gzip, encoding: encoding) == Self.text)
         }
         #expect(ContentDecoding.decode(Self.zlib, encoding: "deflate") == Self.text)
     }
 
-    @Test(arguments: ["br", "zstd", "gzip, gzip", "chunked"]) func unknownCodings(_ encoding: String) {
+    @Test(arguments: ["br", "zstd", "gzip, gzip", "chunked"]) func unknownCodingsAreNotDecoded(_ encoding: String) {
         #expect(ContentDecoding.decode(Self.text, encoding: encoding) == nil)
     }
 

@@ -125,7 +125,7 @@ import Upstream
     @Test(arguments: [
         ("${A}", "${A}"), ("x${A:-b}y${C}", "${A:-b}"), ("$A", nil), ("$ {A}", nil), ("${A", nil), ("$$${A}", "${A}"),
     ])
-    func variables(_ text: String, _ variable: String?) {
+    func theFirstVariableOfAnEnvironmentIsFound(_ text: String, _ variable: String?) {
         #expect(Template.variable(in: text) == variable)
     }
 

@@ -8,7 +8,7 @@ import Testing
 
 /// What a line looks like, octet by octet: people read it and programs parse it.
 @Suite struct ExchangeLogTests {
-    @Test func text() {
+    @Test func aLineOfTextHasColumns() {
         #expect(line(.text) == "\(clock) info    GET    200      1.2 ms     498 B  /api/x  [00a7-12] 69da3547-204b")
     }
 
@@ -58,7 +58,7 @@ import Testing
         )
     }
 
-    @Test func json() {
+    @Test func aLineOfJSONHasMembers() {
         #expect(
             line(.json)
                 == #"{"time":"2026-11-24T08:15:02.007Z","level":"info","message":"exchange","event":"exchange","#
@@ -187,7 +187,7 @@ import Testing
     }
 
     /// A WebSocket has a line when it opens, which is no end.
-    @Test func openings() {
+    @Test func aWebSocketHasALineWhenItOpens() {
         #expect(
             line(.text, requestID: "", isOpening: true) { $0.status = 101 }
                 .hasSuffix(" GET    101      1.2 ms     498 B  WebSocket open, upstream 0.8 ms  /api/x  [00a7-12]")
@@ -198,7 +198,7 @@ import Testing
     }
 
     /// Several proxies: a column; one: none. Programs are told always.
-    @Test func proxies() {
+    @Test func severalProxiesHaveAColumn() {
         let style = LogStyle(format: .text, isColoured: false)
         #expect(message(.init(.notice, "x"), style.of(proxy: "ab", column: 4)) == "\(clock) notice  ab   x")
         #expect(message(.init(.notice, "x"), style.of(proxy: "ab", column: 0)) == "\(clock) notice  x")
@@ -223,7 +223,10 @@ import Testing
         #expect(LogStyle.hasColours(isTerminal: isTerminal, environment: environment) == expected)
     }
 
-    @Test(arguments: [(200, 32), (304, 36), (401, 33), (500, 31)]) func colours(_ status: Int, _ colour: Int) {
+    @Test(arguments: [(200, 32), (304, 36), (401, 33), (500, 31)]) func theStatusHasAColour(
+        _ status: Int,
+        _ colour: Int
+    ) {
         let text = line(.text, isColoured: true) { $0.status = status }
         #expect(text.contains(" \u{1B}[\(colour)m\(status)\u{1B}[0m "))
     }
@@ -234,7 +237,7 @@ import Testing
             (1_610_612_736, "1.5 GiB"), (.max, "16777216.0 TiB"),
         ] as [(UInt64, String)]
     )
-    func sizes(_ bytes: UInt64, _ shown: String) {
+    func sizesHaveFixedWidth(_ bytes: UInt64, _ shown: String) {
         let text = line(.text, requestID: "") {
             $0.responseBytes = bytes
             $0.requestBytes = bytes
@@ -245,7 +248,7 @@ import Testing
     }
 
     /// What is printable and yet means something in JSON.
-    @Test func escapes() {
+    @Test func whatMeansSomethingInJSONIsEscaped() {
         #expect(line(.json, "GET", #"/"\/é"#).contains(#","path":"/\"\\/é","status""#))
         #expect(line(.json, "GET", "/\u{7F}\n").contains(#","path":"/\\x7f\\xa","status""#))
         #expect(line(.text, "GET", #"/"\/é"#).contains(#"  /"\/é  ["#))
@@ -256,7 +259,7 @@ import Testing
         #expect(text.contains("  /" + String(repeating: "é", count: 511) + "…  ["))
     }
 
-    @Test func identifier() {
+    @Test func theLongestIdentifierFits() {
         #expect(
             line(.text) { $0.id = ExchangeID(prefix: 0xFFFF, number: .max) }.contains("[ffff-18446744073709551615]")
         )
@@ -292,7 +295,7 @@ import Testing
         return String(decoding: line.readable, as: UTF8.self)
     }
 
-    @Test func steps() {
+    @Test func stepsAreLinesOfTheirOwn() {
         let log = ExchangeLog(level: .trace, style: LogStyle(format: .text, isColoured: false))!
         func text(_ step: ExchangeStep, _ log: ExchangeLog) -> String {
             let line = ByteBuffer(capacity: 16)

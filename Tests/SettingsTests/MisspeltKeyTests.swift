@@ -128,7 +128,7 @@ import Testing
         expect("headers: {X-A: '\(secret)'}\n", [])
     }
 
-    @Test func upstream() {
+    @Test func aMisspeltUpstreamIsTheOnlyIssue() {
         let loader = ConfigurationLoader(environment: ["HOME": "/nowhere"])
         let error = #expect(throws: ConfigurationError.self) {
             try loader.read("upstrem: https://a.example\n", path: "c")

@@ -36,6 +36,34 @@ import Testing
         }
     }
 
+    /// A page that nothing leads to is not read.
+    @Test(arguments: pages.filter { $0 != "README.md" }) func theREADMELeadsToEveryPage(_ page: String) throws {
+        #expect(try Self.text("README.md").contains("](\(page))"))
+    }
+
+    /// The glossary has the words of the code, and no others.
+    @Test func theWordsOfTheGlossaryAreTheCodes() throws {
+        let sources = Self.root.appending(path: "Sources")
+        var code = Data()
+        for case let path as String in FileManager.default.enumerator(atPath: sources.path)!
+        where path.hasSuffix(".swift") {
+            code += try Data(contentsOf: sources.appending(path: path))
+        }
+        let rows = try Self.text("Sources/squire/squire.docc/Glossary.md").split(separator: "\n").dropFirst(4)
+            .filter { $0.hasPrefix("| ") }
+        #expect(rows.count > 50)
+        for row in rows {
+            for word in row.split(separator: "|")[0].split(separator: ",") {
+                let parts = word.split(separator: " ").filter { $0 != "to" }.map(String.init)
+                // As a name has it, at its beginning or behind another word; or as a sentence has it.
+                let name = parts.map(\.capitalized).joined()
+                let spellings = [name, name.prefix(1).lowercased() + name.dropFirst(), parts.joined(separator: " ")]
+                let isThere = spellings.contains { code.range(of: Data($0.utf8)) != nil }
+                #expect(isThere, "\(word) is nowhere in the code")
+            }
+        }
+    }
+
     /// The names that a reader of Markdown gives to headings.
     private static func anchors(_ text: String) -> Set<String> {
         let headings = text.split(separator: "\n").filter { $0.hasPrefix("#") }

@@ -9,14 +9,15 @@ import Testing
             .read("upstream: https://API.Example.com\n" + text, path: "/nowhere/squire.yaml")
     }
 
-    @Test(arguments: ["a", "A-z.0_9", "-", "a..", String(repeating: "x", count: 64)]) func names(_ name: String) throws
-    {
+    @Test(arguments: ["a", "A-z.0_9", "-", "a..", String(repeating: "x", count: 64)]) func aNameBecomesPartOfTheFile(
+        _ name: String
+    ) throws {
         let file = try Self.read("session: {name: \"\(name)\"}\n").sessionFile
         #expect(file == "/nowhere/.local/state/squire/api.example.com-\(name)-137b9e5e.json")
     }
 
     @Test(arguments: ["", ".a", "..", "a/b", "a b", "ä", "a\\n", String(repeating: "x", count: 65)])
-    func otherNames(_ name: String) {
+    func otherNamesAreRefused(_ name: String) {
         let error = #expect(throws: ConfigurationError.self) { try Self.read("session: {name: \"\(name)\"}\n") }
         #expect(error?.issues.first?.line == 2)
         #expect(error?.issues.first?.message.hasPrefix("session.name must be 1 to 64") == true)
@@ -28,7 +29,7 @@ import Testing
     }
 
     /// What could climb out of the directory, or be none of a file name's characters, does not come from the host.
-    @Test func hosts() throws {
+    @Test func aHostCannotLeaveTheDirectory() throws {
         let places = SessionPlaces(["XDG_STATE_HOME": "/s"])
         let name = { (host: String) in
             try places.standard(SessionBinding(origin: "o"), host: host, name: nil).dropFirst(10).dropLast(14)
@@ -49,7 +50,7 @@ import Testing
     }
 
     /// A relative path would depend on where a command is run.
-    @Test func directories() {
+    @Test func theDirectoryIsAbsolute() {
         #expect(SessionPlaces.directory(["XDG_STATE_HOME": "/s"]) == "/s/squire")
         for environment in [["XDG_STATE_HOME": "s"], ["XDG_STATE_HOME": ""], [:]] {
             let directory = SessionPlaces.directory(environment.merging(["HOME": "/h"]) { $1 })

@@ -8,26 +8,26 @@ import Testing
     @Test(arguments: [
         ("500ms", 0.5), ("30s", 30), ("24m", 1440), ("2h", 7200), ("30d", 2_592_000), ("1.5s", 1.5), ("0", 0),
     ])
-    func durations(_ text: String, _ seconds: Double) {
+    func durationsHaveUnits(_ text: String, _ seconds: Double) {
         #expect(Quantity.duration(text) == .milliseconds(Int64(seconds * 1000)))
     }
 
-    @Test(arguments: ["", "s", "5", "-1s", "5 s", "5x", "1e9s"]) func notDurations(_ text: String) {
+    @Test(arguments: ["", "s", "5", "-1s", "5 s", "5x", "1e9s"]) func otherTextsAreNoDurations(_ text: String) {
         #expect(Quantity.duration(text) == nil)
     }
 
     @Test(arguments: [("512", 512), ("512B", 512), ("64KiB", 65_536), ("1MiB", 1_048_576), ("2GiB", 2_147_483_648)])
-    func sizes(_ text: String, _ bytes: Int) {
+    func sizesAreBytesOrBinaryMultiples(_ text: String, _ bytes: Int) {
         #expect(Quantity.size(text) == bytes)
     }
 
-    @Test(arguments: ["", "-1", "64KB", "64 KiB", "KiB"]) func notSizes(_ text: String) {
+    @Test(arguments: ["", "-1", "64KB", "64 KiB", "KiB"]) func otherTextsAreNoSizes(_ text: String) {
         #expect(Quantity.size(text) == nil)
     }
 }
 
 @Suite struct SpellingTests {
-    @Test func nearest() {
+    @Test func theNearestSpellingIsFound() {
         let keys = ["upstream", "listen", "headers", "session"]
         #expect(Spelling.nearest(to: "upstraem", among: keys) == "upstream")
         #expect(Spelling.nearest(to: "Listen", among: keys) == "listen")

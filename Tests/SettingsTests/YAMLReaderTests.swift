@@ -28,7 +28,7 @@ import Testing
         #expect(inner.entries.map(\.key.line) == [5, 6])
     }
 
-    @Test(arguments: ["", "# nothing\n", "---\n"]) func empty(_ text: String) throws {
+    @Test(arguments: ["", "# nothing\n", "---\n"]) func anEmptyDocumentIsNull(_ text: String) throws {
         let root = try YAMLReader.read(text)
         #expect(root == nil || root?.isNull == true)
     }

@@ -16,7 +16,7 @@ import Testing
         "", "{", "[1,]", "{\"a\":1,}", "01", "1.", "+1", "nul", "\"\u{1}\"", "[1] 2", "{a:1}", "\"\\ud800\"", "\"\\x\"",
         "--1",
     ])
-    func refused(_ text: String) {
+    func malformedTextIsRefused(_ text: String) {
         #expect(JSONValue(parsing: text.utf8) == nil)
     }
 
@@ -24,7 +24,7 @@ import Testing
         #expect(JSONValue(parsing: String(repeating: "[", count: 100_000).utf8) == nil)
     }
 
-    @Test func pointers() throws {
+    @Test func pointersFindMembersAndElements() throws {
         let value = try #require(JSONValue(parsing: #"{"a":{"b~/c":[10,{"d":"x"}]},"":1}"#.utf8))
         #expect(value.value(at: "/a/b~0~1c/1/d")?.string == "x")
         #expect(value.value(at: "/a/b~0~1c/0")?.integer == 10)

@@ -6,12 +6,12 @@ import Upstream
 private let longestSecret = 1024
 
 extension ProxyConfiguration {
-    /// The values of all that is secret in it, as far as they are known: what no log and no page shows.
+    /// The values of all secrets in it, as far as they are known: no log and no page shows them.
     public var secrets: [[UInt8]] {
         var texts: [String] = []
         for rule in headers + (session.refresh?.headers ?? []) where rule.isSecret {
             texts.append(rule.value)
-            // Behind a scheme.
+            // The part after a scheme.
             if let blank = rule.value.lastIndex(of: " ") { texts.append(String(rule.value[blank...].dropFirst())) }
         }
         if case .exec(let exec) = session.source { texts += exec.variables.compactMap(\.value.secret) }
@@ -20,20 +20,20 @@ extension ProxyConfiguration {
             texts += oauth.readSecrets.map(\.text)
             texts += oauth.proxy?.secrets ?? []
         }
-        // A private key as a whole is never a part of anything else.
+        // A whole private key never occurs within another text.
         return [access.key].compactMap(\.self) + texts.filter { $0.utf8.count <= longestSecret }.map { Array($0.utf8) }
     }
 }
 
 extension SecretValue {
-    /// The text, unless it was written where everything is shown.
+    /// The text, unless it was written in a place that is shown anyway.
     fileprivate var secret: String? {
         if case .plain = reference { nil } else { text }
     }
 }
 
 extension UpstreamSettings.Proxy {
-    /// What stands before the host (RFC 3986 section 3.2.1): the password, and all of it.
+    /// The part before the host (RFC 3986 section 3.2.1): the password, and all of it.
     fileprivate var secrets: [String] {
         guard case .url(let url) = self, let at = url.lastIndex(of: "@") else { return [] }
         let start = url[..<at].lastIndex(of: "/").map { url.index(after: $0) } ?? url.startIndex

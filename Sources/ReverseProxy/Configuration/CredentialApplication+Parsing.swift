@@ -3,12 +3,12 @@ import HTTP1
 import Support
 
 extension CredentialApplication {
-    /// Why a text is no such line, as the end of a sentence about it.
+    /// Why a text is not such a line: the rest of a sentence about it.
     public struct Malformed: Error, Equatable {
         public let reason: String
     }
 
-    /// Reads `Field: value` with `{token}` in its value, once.
+    /// Parses `Field: value`, whose value contains `{token}` once.
     public init(parsing text: String) throws(Malformed) {
         guard let colon = text.firstIndex(of: ":") else {
             throw Malformed(reason: "must be a field line with {token} in it, such as Authorization: Bearer {token}")
@@ -32,13 +32,13 @@ extension CredentialApplication {
 
     private static func problem(ofField field: String) -> String? {
         guard !field.isEmpty, field.utf8.allSatisfy(Octet.isToken) else {
-            return "must begin with a field name and a colon, and \"\(field)\" is none"
+            return "must begin with a field name and a colon, and \"\(field)\" is not a field name"
         }
         let folded = String(decoding: FoldedName(field.utf8).octets, as: UTF8.self)
         if folded.hasPrefix("content-") { return "names \(field), which describes the body" }
         if folded.hasPrefix("x-squire-") { return "names \(field), which is Squire's own" }
         if ["cookie", "cookie2", "set-cookie"].contains(folded) { return "names \(field), which holds cookies" }
-        // Among the fields that no configuration may set it is the one that is meant for credentials.
+        // The one field for credentials among those that no configuration may set.
         let row = FieldTable.row(imitatedBy: field.utf8)
         guard row?.traits.contains(.notConfigurable) ?? false, folded != "authorization" || !field.isAuthorization
         else {
@@ -47,13 +47,13 @@ extension CredentialApplication {
         return "names \(field), which belongs to the connection"
     }
 
-    /// The whole field line, its end included.
+    /// The whole field line, with its line end.
     func line(_ token: Token) -> [UInt8] { Array("\(field): \(value(token))\r\n".utf8) }
 
-    /// The value as it may be shown: with the token left out.
+    /// The value for display, without the token.
     public var shownValue: String { "\(prefix)…\(suffix)" }
 
-    /// Whether a field of that name carries the token, or is read as one that does by some servers.
+    /// Whether a field of that name carries the token, or some servers read it as one that does.
     public func isField(_ name: String) -> Bool { FoldedName(name.utf8) == FoldedName(field.utf8) }
 }
 

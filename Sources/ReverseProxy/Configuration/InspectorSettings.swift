@@ -1,8 +1,8 @@
-/// The inspector: where it is, and what it keeps of exchanges.
+/// Where the inspector listens, and what it keeps of exchanges.
 public struct InspectorSettings: Sendable, Equatable {
-    /// Nil is off.
+    /// Nil turns the inspector off.
     public var listen: ListenAddress? = .tcp(host: "127.0.0.1", port: 8081)
-    /// Bytes of exchanges that are kept, the newest.
+    /// Bytes of the newest exchanges that are kept.
     public var keep = 16 * 1024 * 1024
     /// Bytes of each body that are kept.
     public var body = 64 * 1024

@@ -4,7 +4,7 @@ public import HTTP1
 public import TokenSources
 public import Upstream
 
-/// Everything one proxy is told: immutable, checked by whoever makes it.
+/// The whole configuration of one proxy: immutable, and validated by whoever creates it.
 public struct ProxyConfiguration: Sendable, Equatable {
     public var upstream: Origin
     /// The path of the upstream's URL, such as `/v1`, without a slash at its end; empty without one. See `BasePath`.
@@ -30,7 +30,7 @@ public struct ProxyConfiguration: Sendable, Equatable {
     /// Where requests go: scheme, host, port and base path.
     public var upstreamURL: String { upstream.description + basePath }
 
-    /// How libcurl is to connect.
+    /// The settings for libcurl's connections.
     public var upstreamSettings: UpstreamSettings {
         UpstreamSettings(
             origin: upstream.description,
@@ -43,19 +43,19 @@ public struct ProxyConfiguration: Sendable, Equatable {
     }
 }
 
-/// Whose field goes along, of the two that carry a credential.
+/// Which of the two fields with a credential is sent.
 public enum AuthorizationRule: String, Sendable, CaseIterable {
     /// The session's replaces the client's.
     case replace
-    /// The client's wins.
+    /// The client's takes precedence.
     case fill
 }
 
-/// What becomes of the upstream's cookies on their way to a client at a loopback name.
+/// How the upstream's cookies are treated on their way to a client at a loopback name.
 public enum CookieRule: String, Sendable, CaseIterable {
     /// They are made usable there. See `CookieMapping`.
     case local
-    /// Nothing.
+    /// They stay as they are.
     case keep
 }
 
@@ -81,7 +81,7 @@ public struct Origin: Sendable, Equatable, CustomStringConvertible {
     public var description: String { (isSecure ? "https://" : "http://") + host }
 }
 
-/// Where to accept connections.
+/// An address to accept connections on.
 public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
     case tcp(host: String, port: Int)
     case unix(path: String)
@@ -94,7 +94,7 @@ public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
             return
         }
         if let path = UnixSpelling.path(text) {
-            // Addresses are printed, a line each.
+            // Endpoints are printed one per line.
             guard !path.isEmpty, path.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { return nil }
             self = .unix(path: path)
             return
@@ -122,14 +122,14 @@ public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
 /// A configured request header.
 public struct HeaderRule: Sendable, Equatable {
     public var name: String
-    /// `{uuid}` stands for a fresh UUID in each request, but not in a secret that is kept elsewhere. Of such a one it is
-    /// empty until that is read.
+    /// `{uuid}` stands for a fresh UUID in each request, except in a secret that is kept elsewhere. Such a secret is
+    /// empty here until it is read.
     public var value: String
-    /// Wins over the client's.
+    /// Takes precedence over the client's field.
     public var overwrite: Bool
-    /// Where it was configured, for `squire explain`.
+    /// The place in the configuration, for `squire explain`.
     public var source: String
-    /// Where the value is kept, if it is a secret; nil if it may be shown.
+    /// The place of the value, if it is a secret; nil if it may be shown.
     public var secret: SecretReference?
 
     public init(
@@ -149,10 +149,10 @@ public struct HeaderRule: Sendable, Equatable {
     /// The value must not be shown.
     public var isSecret: Bool { secret != nil || SecretField.isNamed(name) }
 
-    /// What stands for the value where it would be shown; nil if that may be shown itself.
+    /// The replacement for the value wherever it would be shown; nil if the value may be shown.
     public var shown: String? { secret?.shown ?? (isSecret ? SecretField.mark : nil) }
 
-    /// Placeholders in the value are its own.
+    /// The value contains no placeholders of Squire's.
     var isLiteral: Bool {
         switch secret {
         case nil, .plain: false
@@ -174,7 +174,7 @@ public struct AccessConfiguration: Sendable, Equatable {
     public var origins: [String] = []
     /// The secret that clients must send as `X-Squire-Key`.
     public var key: [UInt8]?
-    /// Where it was read from.
+    /// The file that it was read from.
     public var keyFile: String?
     public var sameUser = true
     public var allowRemote = false
@@ -185,9 +185,9 @@ public struct AccessConfiguration: Sendable, Equatable {
 public struct Limits: Sendable, Equatable {
     public var head = 64 * 1024
     public var fields = 128
-    /// Request bodies up to this are kept in memory to be sent again.
+    /// Request bodies up to this size are kept in memory for a replay.
     public var replay = 1024 * 1024
-    /// Beyond `replay`, up to this, in an unlinked temporary file.
+    /// Larger bodies, up to this size, are kept in an unlinked temporary file.
     public var replayDisk = 64 * 1024 * 1024
     public var connections = 1024
 
@@ -208,14 +208,14 @@ public struct Timeouts: Sendable, Equatable {
 }
 
 public struct SessionConfiguration: Sendable, Equatable {
-    /// What a request without a usable token gets.
+    /// The answer to a request that needs a token when there is none.
     public enum Missing: String, Sendable, CaseIterable {
         case refuse, forward
     }
 
-    /// Where the session's tokens come from.
+    /// The source of the session's tokens.
     public enum Source: Sendable, Equatable {
-        /// A person gives them, and nothing refreshes them.
+        /// A person provides them, and nothing refreshes them.
         case given
         /// There are none: only headers are added.
         case unused
@@ -224,7 +224,7 @@ public struct SessionConfiguration: Sendable, Equatable {
         case exec(ExecConfiguration)
         case tokenFile(TokenFileConfiguration)
 
-        /// Its tokens are kept in the session file. What a command or a file gives at any time is not.
+        /// Its tokens are kept in the session file. Tokens that a command or a file can provide at any time are not.
         public var isKept: Bool {
             switch self {
             case .given, .recipe, .oauth: true
@@ -232,7 +232,7 @@ public struct SessionConfiguration: Sendable, Equatable {
             }
         }
 
-        /// It gives a token at any time, and needs nobody's login.
+        /// It provides a token at any time, without a login.
         public var startsAlone: Bool {
             switch self {
             case .given, .unused, .recipe: false
@@ -242,14 +242,14 @@ public struct SessionConfiguration: Sendable, Equatable {
         }
     }
 
-    /// The recipe, if that is where tokens come from.
+    /// The recipe, if it is the source of tokens.
     public var refresh: Refresh? {
         get { if case .recipe(let recipe) = source { recipe } else { nil } }
         set { source = newValue.map(Source.recipe) ?? .given }
     }
 
-    /// Whether the token in the answer to a sign-in becomes the session's: not where it would take the place of a pair, or
-    /// of what another source gives.
+    /// Whether the token in the answer to a sign-in becomes the session's: not if it would replace a pair, or tokens of
+    /// another source.
     public var learnsTokens: Bool {
         switch source {
         case .given: true
@@ -258,7 +258,7 @@ public struct SessionConfiguration: Sendable, Equatable {
         }
     }
 
-    /// How long one try to get a token may take.
+    /// The time limit for one attempt to get a token.
     public var timeout: Duration? {
         switch source {
         case .given, .unused, .tokenFile: nil
@@ -268,30 +268,31 @@ public struct SessionConfiguration: Sendable, Equatable {
         }
     }
 
-    /// How a token is refreshed: one request, and where its answer holds the new token.
+    /// The refresh of a token: one request, and the place of the new token in its answer.
     public struct Refresh: Sendable, Equatable {
         public var method: String
-        /// Of the upstream; with `url`, of that. `{token}` stands for the current token, percent-encoded.
+        /// A path of the upstream, or of the server in `url`. `{token}` stands for the current token, percent-encoded.
         public var path: String
-        /// Another server than the upstream, which the token then goes to as well.
+        /// A server other than the upstream, which then receives the token as well.
         public var origin: Origin?
-        /// Win over the configured headers. `{token}` stands for the current token. An empty value means "not at all",
-        /// so that an empty Authorization keeps the bearer out.
+        /// Take precedence over the configured headers. `{token}` stands for the current token. An empty value removes
+        /// the field, so that an empty Authorization keeps the bearer out.
         public var headers: [HeaderRule] = []
-        /// `{token}` stands for the current token, percent-encoded when the headers say that this is a form.
+        /// `{token}` stands for the current token, percent-encoded if the headers say that the body is a form.
         public var body: String?
         /// A JSON Pointer into the answer.
         public var token: String
-        /// The same for the refresh token, where there is one of its own; the body or a header says `{refresh-token}`.
+        /// A JSON Pointer to the refresh token, if there is a separate one; the body or a header contains
+        /// `{refresh-token}`.
         public var refreshToken: String?
-        /// The same for how many seconds that lives.
+        /// The place of the refresh token's lifetime in seconds.
         public var refreshExpiresIn: ExpiryReader.Place?
-        /// The same for how many seconds the token lives.
+        /// The place of the token's lifetime in seconds.
         public var expiresIn: ExpiryReader.Place?
-        /// The same for when it ends, seconds since 1970 by the issuer's clock.
+        /// The place of the token's end, in seconds since 1970 by the issuer's clock.
         public var expiresAt: String?
         public var timeout: Duration
-        /// Which responses say that the token can never be refreshed; nil for the usual ones. See `RecipeSource`.
+        /// The responses after which the token can never be refreshed; nil for the usual ones. See `RecipeSource`.
         public var refused: [Rejection]?
 
         public init(method: String, path: String, token: String, timeout: Duration = .seconds(30)) {
@@ -303,18 +304,18 @@ public struct SessionConfiguration: Sendable, Equatable {
     }
 
     public var file: String?
-    /// Configurations that say the same name for the same upstream share the session.
+    /// Configurations with the same name for the same upstream share the session.
     public var name: String?
-    /// The engine that keeps the session for many machines; nil where it is this machine's own.
+    /// The engine that keeps the session for many machines; nil if the session is this machine's own.
     public var shared: SharedConfiguration?
-    /// What is no JSON Web Token is not taken for a token.
+    /// Text that is not a JSON Web Token does not count as a token.
     public var tokensAreJWTs = false
-    /// Where tokens come from.
+    /// The source of tokens.
     public var source = Source.given
-    /// How a token goes onto a request.
+    /// How a token is applied to a request.
     public var apply = CredentialApplication()
     public var margin = Duration.seconds(30)
-    /// A token is refreshed once in that time, though nobody asks.
+    /// The token is refreshed once in this time, even if no request needs it.
     public var keepAlive: Duration?
     /// A refresh whose answer was lost is tried once more with the same token.
     public var retriesLost = true
@@ -327,7 +328,7 @@ public struct SessionConfiguration: Sendable, Equatable {
 
     public init() {}
 
-    /// How long a request may wait for the session, in all: one refresh, which is tried twice, and a moment.
+    /// How long a request may wait for the session in all: one refresh, which is tried twice, and a margin.
     var waitLimit: Duration {
         guard let timeout else { return .seconds(20) }
         return timeout + timeout + .seconds(1)

@@ -1,18 +1,19 @@
 import Support
 
 extension SessionConfiguration {
-    /// What counts as "token rejected".
+    /// The responses that mean "token rejected".
     public struct Rejection: Sendable, Equatable {
         public var status: Int
-        /// The `error` that `WWW-Authenticate` must name (RFC 6750 section 3.1), such as `invalid_token`; nil for any
-        /// or none.
+        /// The required `error` of a `WWW-Authenticate` challenge (RFC 6750 section 3.1), such as `invalid_token`; nil
+        /// accepts any or none.
         public var challenge: String?
-        /// A JSON Pointer into the answer and what it must have there; nil when the head alone says it.
+        /// A JSON Pointer into the answer and the required value there; nil if the head alone decides.
         public var body: Body?
 
         public struct Body: Sendable, Equatable {
             public var pointer: String
-            /// Any of these: a string is the same text; `true` and `false` are themselves; a number has the same value.
+            /// The accepted values: a string equals the same text; `true` and `false` equal themselves; a number equals
+            /// one of the same value.
             public var equals: [String]
 
             public init(pointer: String, equals: [String]) {
@@ -24,7 +25,7 @@ extension SessionConfiguration {
                 self.init(pointer: pointer, equals: [equals])
             }
 
-            /// Whether the value that the pointer leads to is one of them.
+            /// Whether the pointer leads to one of the values.
             func isMet(by body: JSONValue?) -> Bool {
                 switch body?.value(at: pointer) {
                 case .string(let text): equals.contains(text)

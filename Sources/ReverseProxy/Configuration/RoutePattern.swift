@@ -1,11 +1,11 @@
 import HTTP1
 
-/// `METHOD PATH` or `PATH`; in the path `*` stands for one segment and a last `**` for the rest.
+/// `METHOD PATH` or `PATH`; in the path `*` stands for one segment and a final `**` for the rest.
 ///
-/// A pattern says what it means: a path with more than one usual reading is refused, percent-encoding is decoded.
-/// Compared without case, as some servers do; `GET` means HEAD, too.
+/// A pattern must be unambiguous: a path with more than one usual reading is refused, and percent-encoding is decoded.
+/// Case is ignored, as some servers do; `GET` includes HEAD.
 public struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
-    /// Why a text is no pattern, as the end of a sentence about it.
+    /// Why a text is not a pattern: the rest of a sentence about it.
     public struct Malformed: Error, Equatable {
         public let reason: String
 
@@ -26,7 +26,7 @@ public struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
     private let segments: [Segment]
     public let description: String
 
-    /// Nil if `text` is no pattern.
+    /// Nil if `text` is not a pattern.
     public init?(_ text: String) {
         do { try self.init(parsing: text) } catch { return nil }
     }
@@ -48,7 +48,7 @@ public struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
         guard path.hasPrefix("/"), !path.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }) else {
             throw Malformed("is not METHOD PATH or PATH (* is one segment, a last ** the rest)")
         }
-        // A slash at the end says nothing: paths are compared without it.
+        // A final slash has no meaning: paths are compared without it.
         if path.utf8.count > 1, path.hasSuffix("/") { path = path.dropLast() }
         var segments: [Segment] = []
         let parts = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
@@ -64,7 +64,7 @@ public struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
         self.segments = segments
     }
 
-    /// The one path that is `path` in its plainest reading.
+    /// The pattern that matches exactly `path`, in its plainest reading.
     init(method: String, exactly path: some Collection<UInt8>) {
         self.method = Array(method.utf8)
         let plain = PathReadings.plainest(Array(path))
@@ -91,7 +91,7 @@ public struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
         return PathReadings.lowercase(decoded)
     }
 
-    /// The literal segments before the first wildcard, as a path without a slash at its end; whether that is all of the
+    /// The literal segments before the first wildcard, as a path without a final slash, and whether they are the whole
     /// pattern.
     var literalPrefix: (octets: [UInt8], isWhole: Bool) {
         var octets: [UInt8] = []
@@ -102,12 +102,12 @@ public struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
         return (octets, true)
     }
 
-    /// Whether a request is meant. `path` is one reading of its path.
+    /// Whether the pattern matches a request. `path` is one reading of its path.
     func matches(method name: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> Bool {
         guard matches(method: name) else { return false }
         let octets = path.assumingMemoryBound(to: UInt8.self).span
         var end = octets.count
-        // A slash at the end says nothing.
+        // A final slash has no meaning.
         if end > 0, octets[end - 1] == UInt8(ascii: "/") { end -= 1 }
         guard end == 0 || octets[0] == UInt8(ascii: "/") else { return false }
         var offset = 0
@@ -126,7 +126,7 @@ public struct RoutePattern: Sendable, Equatable, CustomStringConvertible {
         return offset == end
     }
 
-    /// Method names have case (RFC 9110 section 9.1), which not all servers know.
+    /// Method names are case-sensitive (RFC 9110 section 9.1), but not all servers know that.
     private func matches(method name: UnsafeRawBufferPointer) -> Bool {
         guard let method else { return true }
         if Self.equal(name, method) { return true }

@@ -1,19 +1,19 @@
 import HTTP1
 
 extension SessionConfiguration {
-    /// What `squire check --online` asks the API, to learn whether it accepts the token: `GET /api/me`.
+    /// The request by which `squire check --online` learns whether the API accepts the token: `GET /api/me`.
     public struct Probe: Sendable, Equatable {
-        /// Those that change nothing.
+        /// The methods that change nothing.
         public enum Method: String, Sendable {
             case get = "GET"
             case head = "HEAD"
         }
 
         public var method: Method
-        /// With its query.
+        /// Includes the query.
         public var path: String
 
-        /// Why a text is none, as the end of a sentence about it.
+        /// Why a text is not a probe: the rest of a sentence about it.
         public struct Malformed: Error, Equatable {
             public let reason: String
         }
@@ -38,7 +38,8 @@ extension SessionConfiguration {
         }
     }
 
-    /// Why the probe must not carry the token; nil when it may. A refresh would spend the token, a sign-out end it.
+    /// Why the probe must not carry the token; nil if it may. A refresh would spend the token, and a sign-out would end
+    /// it.
     public func problem(of probe: Probe) -> String? {
         let method = Array(probe.method.rawValue.utf8)
         let path = Array(probe.path.utf8.prefix { $0 != UInt8(ascii: "?") })

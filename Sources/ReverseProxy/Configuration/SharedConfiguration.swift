@@ -1,13 +1,13 @@
 public import TokenSources
 
-/// `session.shared`: which engine keeps the session of many machines, and under which name.
+/// `session.shared`: the engine that keeps the session for many machines, and the session's name there.
 public struct SharedConfiguration: Sendable, Equatable {
-    /// Keeps the session.
+    /// The store of the session.
     public enum Engine: Sendable, Equatable {
         case etcd(Etcd)
         case kubernetes(Kubernetes)
 
-        /// As the configuration calls it.
+        /// The engine's name in the configuration.
         public var name: String {
             switch self {
             case .etcd: "etcd"
@@ -16,13 +16,13 @@ public struct SharedConfiguration: Sendable, Equatable {
         }
     }
 
-    /// An etcd, by its members.
+    /// An etcd cluster, given by its members.
     public struct Etcd: Sendable, Equatable {
-        /// Not empty, and none twice.
+        /// Not empty, without duplicates.
         public var endpoints: [Origin]
-        /// Towards the members.
+        /// For connections to the members.
         public var tls = TLSConfiguration()
-        /// Nil where etcd asks for none, or knows the client by its certificate.
+        /// Nil if etcd requires no user, or identifies the client by its certificate.
         public var user: User?
 
         public init(endpoints: [Origin]) {
@@ -36,10 +36,10 @@ public struct SharedConfiguration: Sendable, Equatable {
         public var server: Origin
         public var namespace: String
         public var secret: String
-        /// The file of the bearer token, which whoever put it there replaces. Nil where a client certificate says who we
-        /// are, or something on loopback says it for us.
+        /// The file with the bearer token, which its owner replaces from time to time. Nil if a client certificate, or
+        /// a proxy on loopback, authenticates us.
         public var tokenFile: String?
-        /// Towards the API server.
+        /// For connections to the API server.
         public var tls = TLSConfiguration()
 
         public init(server: Origin, namespace: String, secret: String, tokenFile: String? = nil) {
@@ -61,13 +61,13 @@ public struct SharedConfiguration: Sendable, Equatable {
     }
 
     public var engine: Engine
-    /// The session's, the same on every machine.
+    /// The session's name, the same on every machine.
     public var name: String
-    /// What stands before `/v1/session/NAME` in etcd.
+    /// The part before `/v1/session/NAME` in etcd.
     public var prefix: String
-    /// The file with the keys that the session is sealed with.
+    /// The file with the keys that seal the session.
     public var keyFile: String
-    /// After that long a silence another machine takes over a refresh.
+    /// After a silence of this length another machine takes over a refresh.
     public var takeover: Duration
 
     public static let usualPrefix = "squire"

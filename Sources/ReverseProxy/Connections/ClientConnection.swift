@@ -4,25 +4,25 @@ import Platform
 
 /// One client's connection: reads requests, has one exchange at a time carried out, and keeps their order.
 ///
-/// It calls the runner, never the other way round: what the runner has to say, that its exchange has ended and how, is
-/// read when the loop's turn ends. So no call ends what its caller works on.
+/// Calls go from here to the runner only. The connection reads the runner's result, how its exchange has ended, when
+/// the loop's turn ends, so no call can end an object that its caller is working on.
 ///
 /// *Ownership*: the worker holds it; it holds its stream. *Threading*: its loop only.
 final class ClientConnection: DescriptorWatchDelegate {
     private enum State {
-        /// A request, or the rest of its head, is waited for.
+        /// The connection waits for a request, or for the rest of its head.
         case awaitingRequest(Wait)
         case exchanging(ExchangeRunner)
-        /// The last response is written, or about to be. What the client still sends is thrown away, up to so many
-        /// bytes, so that it can read the response: closing at once would reset the connection.
+        /// The last response is written, or about to be. Up to `budget` bytes that the client still sends are
+        /// discarded, so that it can read the response: closing at once would reset the connection.
         case lingering(budget: Int)
         case closed
     }
 
     private enum Wait {
-        /// Nothing of it has come, after an earlier request: an end is no fault.
+        /// No byte has arrived since the last request: the client may close without a fault.
         case idle
-        /// The first request, or part of one: too long a wait is answered.
+        /// The first request, or part of one: a timeout gets an answer.
         case head
     }
 
@@ -32,12 +32,12 @@ final class ClientConnection: DescriptorWatchDelegate {
     private var parser: RequestParser
     private var head = RequestHead()
     private var state = State.awaitingRequest(.head)
-    /// The Host that the access policy accepted last: keep-alive connections repeat it.
+    /// The Host that the access policy accepted last: requests on a keep-alive connection repeat it.
     private var acceptedHost: [UInt8] = []
-    /// What becomes of cookies for a client that calls this proxy so.
+    /// How cookies are treated for a client that uses this Host.
     private var cookies = CookieRule.keep
     private let listener: ListenerKind
-    /// Looks whether a client that said its last word is still there.
+    /// Checks whether a client that has ended its side is still there.
     private var presence: EventTimer?
 
     private static let lingerNanoseconds: UInt64 = 2_000_000_000
@@ -76,10 +76,10 @@ final class ClientConnection: DescriptorWatchDelegate {
     }
 
     var isClosed: Bool { if case .closed = state { true } else { false } }
-    /// An exchange runs: something of it is still to come.
+    /// An exchange is running and has not ended.
     var isExchanging: Bool { if case .exchanging(let runner) = state { runner.ending == nil } else { false } }
 
-    /// From now on new requests follow `context`.
+    /// New requests follow `context` from now on.
     func reconfigure(_ context: WorkerContext) {
         self.context = context
         parser.limits = context.proxy.configuration.limits.heads
@@ -99,7 +99,7 @@ final class ClientConnection: DescriptorWatchDelegate {
 
     private func read() {
         var limit = BufferPool.bufferCapacity
-        // A head may be as large as its limit; a body is taken piece by piece.
+        // A head may grow to its limit; a body is read in parts.
         if case .awaitingRequest = state { limit = max(limit, context.proxy.configuration.limits.head + 1) }
         switch stream.read(limit: limit) {
         case .moved: process()
@@ -109,7 +109,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// The client sends nothing more; it may still read.
+    /// The client sends nothing more, but may still read.
     private func clientEnded() {
         switch state {
         case .awaitingRequest: endAfterOutput()
@@ -120,19 +120,19 @@ final class ClientConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// Uses what was read, as far as it goes.
+    /// Processes what was read, as far as possible.
     private func process() {
         switch state {
         case .awaitingRequest(let wait):
             guard let input = stream.input, !input.isEmpty else { return stream.releaseInput() }
-            // Responses that the client does not take must not pile up behind each other.
+            // Responses that the client does not read must not pile up.
             guard stream.pendingOutput < ClientStream.outputWindow else { return stream.pauseReading() }
             startExchange(input, wait)
         case .exchanging(let runner):
             if runner.wantsInput {
                 runner.inputArrived()
             } else if let input = stream.input, input.count >= BufferPool.bufferCapacity / 2 {
-                // The next request: it waits. One buffer of them is enough.
+                // The bytes are the next request's, which has to wait. One buffer of them is enough.
                 stream.pauseReading()
             }
             if !stream.isReading { watchPresence() }
@@ -173,12 +173,12 @@ final class ClientConnection: DescriptorWatchDelegate {
                 cookies: cookies,
                 now: now
             )
-            // While an earlier request ran; this one has to hear of it too.
+            // The client ended its side while an earlier request was running; this exchange has to be told, too.
             if stream.hasEnded { clientEnded() }
         }
     }
 
-    /// An empty line behind a request begins no other one: some clients send it (RFC 9112 section 2.2).
+    /// An empty line after a request does not begin another: some clients send one (RFC 9112 section 2.2).
     private static func isEmptyLine(_ bytes: UnsafeRawBufferPointer) -> Bool {
         switch bytes.count {
         case 1: bytes[0] == UInt8(ascii: "\r") || bytes[0] == UInt8(ascii: "\n")
@@ -190,7 +190,7 @@ final class ClientConnection: DescriptorWatchDelegate {
     /// Decides whether the request may pass, before anything is sent for it.
     private func admission(_ bytes: UnsafeRawBufferPointer) -> Admission {
         let access = context.proxy.access
-        // The common case: the Host of the last request, and nothing that needs a look.
+        // The common case: the same Host as last time, and no other field that matters.
         if !Admission.needsLook(head, bytes, access) {
             guard let host = head.host else { return Admission(.forward) }
             if isAccepted(UnsafeRawBufferPointer(rebasing: bytes[host.range])) { return Admission(.forward) }
@@ -206,7 +206,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         cookies = listener == .loopback && isLoopbackName ? context.proxy.configuration.cookies : .keep
     }
 
-    /// With memcmp(3): comparing the same 15 bytes as sequences took 340 instructions.
+    /// Uses memcmp(3): comparing the same 15 bytes as sequences took 340 instructions.
     private func isAccepted(_ host: UnsafeRawBufferPointer) -> Bool {
         host.count == acceptedHost.count
             && acceptedHost.withUnsafeBytes { memcmp($0.baseAddress!, host.baseAddress!, host.count) == 0 }
@@ -230,7 +230,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// A slow reader has as long again.
+    /// The deadline of a slow reader starts again.
     private func clientTookBytes() {
         let now = MonotonicClock.now()
         switch state {
@@ -243,9 +243,9 @@ final class ClientConnection: DescriptorWatchDelegate {
 
     // MARK: The turn's end
 
-    /// The loop's turn is over, and nothing else runs: what was put off is done.
+    /// The loop's turn is over and nothing else is running: deferred work is done now.
     func turnEnded() {
-        // Whoever has the response finds its exchange in the inspector.
+        // A client that has received the response must find its exchange in the inspector.
         if case .exchanging(let runner) = state, runner.ending != nil { runner.recordEnd(now: MonotonicClock.now()) }
         stream.turnEnded()
         stream.flush()
@@ -273,7 +273,7 @@ final class ClientConnection: DescriptorWatchDelegate {
 
     // MARK: Ending
 
-    /// Bytes that are no request: says so and hangs up. What follows them is not trusted.
+    /// The bytes are not a request: answers and hangs up. Nothing after them is trusted.
     private func refuse(_ error: HTTP1Error, _ bytes: UnsafeRawBufferPointer) {
         var problem = Problem(error)
         if context.proxy.observer != nil {
@@ -297,7 +297,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         lingerAfterOutput(budget: Self.lingerBytes)
     }
 
-    /// No request will follow. Earlier responses, or the end of one, may still be on their way.
+    /// No further request will come. Earlier responses, or the end of one, may still be unsent.
     private func endAfterOutput() {
         if stream.pendingOutput == 0 { close() } else { lingerAfterOutput(budget: .max) }
     }
@@ -327,7 +327,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// The client takes nothing more either.
+    /// The client no longer reads either.
     private func clientGone() {
         if case .exchanging(let runner) = state {
             runner.clientGone()
@@ -342,7 +342,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         stream.close()
     }
 
-    /// Ends what runs, at once.
+    /// Ends a running exchange at once.
     func stop() {
         guard !isClosed else { return }
         presence = nil
@@ -354,7 +354,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         stream.reset()
     }
 
-    /// The worker stops: an idle connection goes at once, a busy one after its response.
+    /// The worker stops: an idle connection is closed now, a busy one after its response.
     func drain() {
         if case .awaitingRequest = state { endAfterOutput() }
     }
@@ -372,8 +372,8 @@ final class ClientConnection: DescriptorWatchDelegate {
         }
     }
 
-    /// While a client is not read, or has said its last word, nothing announces that it leaves. So it is looked for, or
-    /// a stream of events would go on for somebody who has left.
+    /// While a client is not read, or has ended its side, no event reports that it leaves. A timer checks for that;
+    /// otherwise an event stream would continue for a client that has gone.
     private func watchPresence() {
         guard presence == nil, case .exchanging = state else { return }
         let timer = EventTimer(loop: resources.loop) { [unowned self] in lookForClient() }

@@ -1,9 +1,9 @@
 import EventIO
 
-/// The bytes of one client's connection, both ways. Knows neither who reads them nor who writes.
+/// The bytes of one client's connection, in both directions. Knows neither its reader nor its writer.
 ///
-/// A write that fails ends nothing: it is noted, what is written from then on goes nowhere, and the connection ends
-/// when the loop's turn does. Nothing that is called here calls anybody back.
+/// A failed write is only recorded: later writes are discarded, and the connection ends with the loop's turn. No method
+/// here calls back.
 ///
 /// *Ownership*: owns the descriptor until `close` or `reset`. A stream without pending bytes holds no buffer.
 /// *Threading*: its loop only.
@@ -16,28 +16,28 @@ final class ClientStream {
     }
 
     let resources: WorkerResources
-    /// Where the worker keeps the connection.
+    /// The connection's slot in the worker's table.
     let slot: Int
-    /// Who speaks on it.
+    /// The connection's number and origin.
     let name: ClientName
     private let descriptor: Int32
     private let isUnixSocket: Bool
     private var watch: DescriptorWatch?
     private var state = State.open
-    /// What the client sends is heard of.
+    /// The loop reports bytes from the client.
     private(set) var isReading = false
     private var isDue = false
-    /// The client sends nothing more.
+    /// The client has ended its side.
     private(set) var hasEnded = false
-    /// Bytes that were read and not used yet; nil without any.
+    /// Bytes that were read and not used yet; nil if there are none.
     private(set) var input: ByteBuffer?
-    /// Bytes that wait for the client; nil without any.
+    /// Bytes that wait for the client; nil if there are none.
     private var output: ByteBuffer?
-    /// What is waited for; the connection hears when it passes.
+    /// The current deadline; the connection is called when it passes.
     let deadline: Deadline
 
-    /// How much of a response may wait for a slow client: the upstream is not read while more does. With another 16 KiB
-    /// that may come in at once, one buffer of the pool holds it.
+    /// How much of a response may wait for a slow client: above this the upstream is not read. One buffer of the pool
+    /// has room for that and for another 16 KiB that may arrive at once.
     static let outputWindow = BufferPool.bufferCapacity - 16 * 1024
     private static let smallResponse = 16 * 1024
 
@@ -58,7 +58,7 @@ final class ClientStream {
         deadline = Deadline(loop: resources.loop, passed: deadlinePassed)
     }
 
-    /// Begins to read; `delegate` hears of what can be read and written, and closes the stream before it goes.
+    /// Starts reading. `delegate` receives the descriptor's events, and closes the stream before it goes away.
     func start(delegate: any DescriptorWatchDelegate) {
         watch = DescriptorWatch(loop: resources.loop, descriptor: descriptor, delegate: delegate)
         resumeReading()
@@ -69,7 +69,7 @@ final class ClientStream {
 
     // MARK: Reading
 
-    /// Reads what is there into `input`, of which there may be `limit` bytes.
+    /// Reads the available bytes into `input`, which may grow to `limit` bytes.
     func read(limit: Int) -> IOResult {
         let buffer = input ?? resources.buffers.take()
         input = buffer
@@ -86,7 +86,7 @@ final class ClientStream {
         return result
     }
 
-    /// Reads what is there and throws it away.
+    /// Reads the available bytes and discards them.
     func discard() -> IOResult {
         resources.scratch.clear()
         let result = SocketIO.read(descriptor, into: resources.scratch.writable(minimum: 4096))
@@ -113,27 +113,27 @@ final class ClientStream {
         watch?.setReading(true)
     }
 
-    /// Gives the input's buffer back if nothing is in it.
+    /// Returns the input's buffer to the pool if it is empty.
     func releaseInput() {
         guard let input, input.isEmpty else { return }
         self.input = nil
         resources.buffers.give(input)
     }
 
-    /// Forgets what was read.
+    /// Discards what was read.
     func dropInput() {
         input?.clear()
         releaseInput()
     }
 
-    /// Whether the process at the other end has closed the connection, rather than only its own direction. Known of
-    /// this machine's only.
+    /// Whether the peer has closed the whole connection and not just its own direction. Known only for processes on
+    /// this machine.
     var isAbandoned: Bool {
         if isUnixSocket { return SocketIO.isHungUp(descriptor) }
         return PeerUsers.shared.peer(of: descriptor, isUnixSocket: false) == .gone
     }
 
-    /// The client has closed the connection: what is written from now on goes nowhere.
+    /// The client has closed the connection: later writes are discarded.
     func markAbandoned() {
         guard case .open = state else { return }
         state = .broken
@@ -142,7 +142,7 @@ final class ClientStream {
 
     // MARK: Writing
 
-    /// Where a response is written to; `flush` sends it.
+    /// The buffer that responses are written to; `flush` sends it.
     func outputBuffer() -> ByteBuffer {
         if let output { return output }
         let buffer = resources.buffers.take()
@@ -150,10 +150,10 @@ final class ClientStream {
         return buffer
     }
 
-    /// Bytes that wait for the client.
+    /// The number of bytes that wait for the client.
     var pendingOutput: Int { output?.count ?? 0 }
 
-    /// Sends what goes now.
+    /// Sends as much as possible without blocking.
     func flush() {
         guard let output else { return }
         guard case .open = state else { return output.clear() }
@@ -176,26 +176,26 @@ final class ClientStream {
         watch?.setWriting(false)
     }
 
-    /// The same for the end of a response: a small one goes out with those of the other exchanges that end in this turn
-    /// of the loop. Clients are then woken once for many responses, not once for each: with 32 of them through TLS, 8
-    /// to 11 % off the median latency where waking is cheap, and 2 to 3 % off the CPU time where it is not.
+    /// Flushes the end of a response: a small one is sent together with those of other exchanges that end in this turn
+    /// of the loop. Clients are then woken once for many responses: with 32 clients through TLS this takes 8 to 11 %
+    /// off the median latency where waking is cheap, and 2 to 3 % off the CPU time where it is not.
     func flushAtTurnEnd() {
         if pendingOutput <= Self.smallResponse { callAtTurnEnd() } else { flush() }
     }
 
-    /// Has the connection called when the loop's turn ends.
+    /// Has the connection called at the end of the loop's turn.
     func callAtTurnEnd() {
         guard !isDue else { return }
         isDue = true
         resources.callAtTurnEnd(slot: slot)
     }
 
-    /// The connection is being called.
+    /// The worker is calling the connection.
     func turnEnded() {
         isDue = false
     }
 
-    /// Says "nothing more from here".
+    /// Ends this side of the connection.
     func shutdownWriting() {
         SocketIO.shutdownWriting(descriptor)
     }
@@ -207,10 +207,10 @@ final class ClientStream {
         SocketIO.close(descriptor)
     }
 
-    /// Ends so that the client sees that the response is not complete.
+    /// Ends the connection so that the client sees that the response is incomplete.
     func reset() {
         guard detach() else { return }
-        SocketIO.reset(descriptor)
+        SocketIO.closeWithReset(descriptor)
     }
 
     private func detach() -> Bool {
@@ -223,7 +223,7 @@ final class ClientStream {
         if let output { resources.buffers.give(output) }
         input = nil
         output = nil
-        // The worker forgets the connection then.
+        // The worker then removes the connection.
         callAtTurnEnd()
         return true
     }

@@ -1,12 +1,12 @@
 import EventIO
 import Platform
 
-/// A deadline that moves often and passes seldom: moving it costs no timer operation.
+/// A deadline that moves often and rarely passes: moving it costs no timer operation.
 ///
 /// *Threading*: belongs to its loop.
 final class Deadline {
     private var timer: EventTimer?
-    /// Monotonic nanoseconds; nil is never.
+    /// In monotonic nanoseconds; nil means never.
     private var due: UInt64?
     private var armedFor: UInt64 = .max
     private let passed: () -> Void
@@ -18,7 +18,7 @@ final class Deadline {
 
     func set(at time: UInt64, now: UInt64) {
         due = time
-        // An earlier firing finds the new time and arms for the rest.
+        // If the timer fires earlier, it finds the new time and rearms for the rest.
         if armedFor <= time, timer?.isArmed == true { return }
         armedFor = time
         timer?.arm(nanoseconds: time > now ? time - now : 0)
@@ -28,7 +28,7 @@ final class Deadline {
         due = nil
     }
 
-    /// No firing any more.
+    /// The timer never fires again.
     func cancel() {
         due = nil
         timer?.cancel()

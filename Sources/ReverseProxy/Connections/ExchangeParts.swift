@@ -3,16 +3,16 @@ import HTTP1
 import Platform
 import Upstream
 
-/// A request while its exchange lasts.
+/// The data of a request, for the duration of its exchange.
 struct Request {
     let client: ClientStream
     let context: WorkerContext
     let id: ExchangeID
-    /// Monotonic nanoseconds.
+    /// In monotonic nanoseconds.
     let startedAt: UInt64
     let minorVersion: Int
-    /// The head for the upstream up to `prefixLength`, then up to `headLength` the present attempt's credential and the
-    /// end, and behind that perhaps the body, if it is small.
+    /// Up to `prefixLength` the head for the upstream; up to `headLength` the current attempt's credential and the
+    /// empty line; behind that a small body, if there is one.
     let head: ByteBuffer
     var prefixLength = 0
     /// Up to there the head is the client's; behind it is what Squire makes, and from `rulesOffset` on what is
@@ -21,62 +21,62 @@ struct Request {
     var rulesOffset = 0
     var headLength = 0
     var methodLength = 0
-    /// Where in it the target as the client means it begins.
+    /// The offset of the target as the client sees it.
     var targetOffset = 0
     var targetLength = 0
     /// The request asks for a WebSocket.
     let mayTunnel: Bool
-    /// A page of this configured origin sent the request: it may read the response.
+    /// The configured origin of the page that sent the request and may read the response.
     let pageOrigin: [UInt8]?
-    /// The Host that the client calls this proxy by; empty without one.
+    /// The Host that the client uses for this proxy; empty if it sent none.
     let acceptedHost: [UInt8]
-    /// What becomes of the upstream's cookies.
+    /// How the upstream's cookies are treated.
     let cookies: CookieRule
-    /// The client's connection ends after the response, and the response says so.
+    /// The client's connection ends after the response, which says so.
     var closes: Bool
     var upload: Upload?
     var expectation = Expectation.none
-    /// Body bytes from the client.
+    /// The number of body bytes that the client sent.
     var bytes: UInt64 = 0
-    /// Runs while the upstream is asked: from the beginning of an attempt to its response's head, or to where it is
-    /// known what the response means.
+    /// Runs while Squire waits for the upstream: from the start of an attempt to its response's head, or until the
+    /// meaning of the response is decided.
     var upstreamTime = Stopwatch()
-    /// Runs while a token is waited for.
+    /// Runs while the exchange waits for a token.
     var tokenTime = Stopwatch()
-    /// When the present attempt began, which is before it has a connection; monotonic nanoseconds.
+    /// When the current attempt began, before it had a connection; in monotonic nanoseconds.
     var attemptStartedAt: UInt64 = 0
-    /// When it got its connection.
+    /// When the current attempt got its connection.
     var attemptConnectedAt: UInt64 = 0
-    /// Until when it may wait for the session, in all, on `MonotonicClock`; zero before it has waited.
+    /// The end of all waiting for the session, on `MonotonicClock`; zero before the first wait.
     var waitEndsAt: UInt64 = 0
-    /// The refresh that it started; nil when it started none.
+    /// The refresh that this exchange started; nil if it started none.
     var ledRefresh: LedRefresh?
-    /// The client's fields, kept for who wants to hear what became of them; nil otherwise.
+    /// The client's fields, kept for observers of edits; nil if there are none.
     var clientFields: HeadEdits.Fields?
 
-    /// Some of the body has not been read: the client's connection cannot carry another request.
+    /// Part of the body has not been read: the client's connection cannot carry another request.
     var isBodyUnread: Bool { upload.map { !$0.body.isComplete } ?? false }
     var isReplayable: Bool { upload?.body.isReplayable ?? true }
 }
 
 /// A refresh that an exchange started.
 struct LedRefresh {
-    /// Because its token was rejected, and not because one was due.
+    /// A rejection led to it; false if it was due anyway.
     var isForRejection: Bool
-    /// Another token came of it.
+    /// It brought another token.
     var hasBroughtToken = false
 }
 
 /// Who waits for "100 Continue" before the body is sent (RFC 9110 section 10.1.1).
 enum Expectation: Equatable {
     case none
-    /// The client does, until it gets it or sends anyway.
+    /// The client waits, until it receives the response or sends anyway.
     case client
-    /// Squire does: a body that is too large to be kept had better not be sent with a credential that is refused. Its
-    /// client may wait too.
+    /// Squire waits: a body that is too large to keep should not be sent with a credential that is refused. The client
+    /// may wait too.
     case own(clientWaits: Bool)
 
-    /// The client sends without waiting, or is being told to.
+    /// The client sends without waiting, or is being told to send.
     mutating func clientGoesOn() {
         switch self {
         case .client: self = .none
@@ -90,9 +90,9 @@ enum Expectation: Equatable {
 
 /// A request's body on its way from the client.
 struct Upload {
-    /// As it goes upstream, framing included.
+    /// The body in the form for the upstream, with its framing.
     let body: RequestBody
-    /// Takes it out of the client's bytes.
+    /// Extracts the body from the client's bytes.
     var reader: BodyReader
     let isChunked: Bool
 }
@@ -100,81 +100,82 @@ struct Upload {
 /// How the sending of a request failed.
 enum UploadEnd {
     case none
-    /// The upstream had ended its side before.
+    /// The upstream had already ended its side.
     case afterEnd
-    /// It reset the connection. The failed write took the error away, so what is read afterwards ends as if cleanly
-    /// (send(2), socket(7): SO_ERROR).
+    /// The upstream reset the connection. The failed write consumed the error, so a later read sees what looks like a
+    /// clean end (send(2), socket(7): SO_ERROR).
     case reset
 
     init(_ result: IOResult) {
-        // Linux says EPIPE when the upstream's end came before its reset.
+        // Linux returns EPIPE if the upstream's end arrived before its reset.
         self = result == .failed(ECONNRESET) ? .reset : .afterEnd
     }
 }
 
-/// One try to get a response, on one connection; never outlives its use of it.
+/// One attempt to get a response, on one connection; never outlives its use of the connection.
 struct Attempt {
     let connection: UpstreamConnection
-    /// It served other exchanges before, so the upstream may have closed it.
+    /// The connection served other exchanges before, so the upstream may have closed it.
     let isReused: Bool
-    /// What the attempt shows of the session's token when it is accepted.
+    /// The session's epoch for the token: it shows what an acceptance proves.
     let epoch: UInt64
     var headSent = 0
     var bodySent = 0
-    /// What the upload came to: once it fails, nothing more can be sent; the response, or the end of the connection, is
-    /// there to be read.
+    /// The state of the upload. After a failure nothing more can be sent, but the response or the connection's end can
+    /// be read.
     var upload = UploadEnd.none
-    /// The body is held back until the upstream says "100 Continue", or a second has passed.
+    /// The body is held back until the upstream sends "100 Continue" or a second has passed.
     var awaitsContinue = false
     var interimResponses = 0
-    /// The client does not keep up, or it is not decided who takes the response: the upstream is not read.
+    /// The upstream is not read, because the client does not keep up, or because it is not decided what happens to the
+    /// response.
     var isPaused = false
-    /// Bytes that were received and not used yet; nil without any.
+    /// Received bytes that are not used yet; nil if there are none.
     var input: ByteBuffer?
-    /// Everything of the exchange went over the connection, both ways, and the upstream keeps it.
+    /// Both messages passed over the connection completely, and the upstream keeps it open.
     var isReusable = false
 }
 
-/// A response from its head on.
+/// A response, from its head on.
 struct Response {
     var reader: BodyReader
-    /// The head while it is held.
+    /// The head, while the response is held.
     var head: ByteBuffer?
-    /// The body so far, while it is held.
+    /// The body so far, while the response is held.
     var collected: [UInt8] = []
-    /// Decides from the first bytes whether it is a rejection; nil if that is not the question.
-    var search: RefusalSearch?
-    /// The body goes to the client in chunks.
+    /// Decides from the body's first bytes whether it is a rejection; nil if no rule asks that.
+    var search: RejectionSearch?
+    /// The body is sent to the client in chunks.
     var writesChunks = false
-    /// The body goes to the client until the connection ends.
+    /// The body is sent to the client until the connection ends.
     var endsWithConnection = false
-    /// More came than belongs to it.
+    /// Bytes arrived that do not belong to the response.
     var hasSurplus = false
 }
 
-/// What is told of a response when the exchange has ended.
+/// The facts about the response that are reported when the exchange has ended.
 struct Outcome {
     var status = 0
-    /// Of the upstream's first response; 0 without one.
+    /// The status of the upstream's first response; 0 if there was none.
     var firstStatus = 0
-    /// Body bytes for the client.
+    /// The number of body bytes for the client.
     var bytes: UInt64 = 0
     var problem: Problem?
-    /// The upstream's last answer refused the token.
-    var isTokenRefused = false
+    /// The upstream's last response rejected the token.
+    var isTokenRejected = false
     /// The upstream's own rejection is relayed, because only a login helps.
     var needsLogin = false
 
-    /// It is the upstream's answer, and not a refusal of the token.
+    /// The client got the upstream's response, which did not reject the token.
     @inline(__always)
     var isServed: Bool {
         // Neither called nor compared: either would copy all of this for each request.
-        guard status != 0, !isTokenRefused else { return false }
+        guard status != 0, !isTokenRejected else { return false }
         return if case .none = problem { true } else { false }
     }
 }
 
-/// Measures what several spans of time come to. Monotonic nanoseconds.
+/// Adds up several spans of time, in monotonic nanoseconds.
 struct Stopwatch {
     private enum State {
         case unused
@@ -185,20 +186,20 @@ struct Stopwatch {
     private var state = State.unused
     private var total: UInt64 = 0
 
-    /// Does nothing while it runs.
+    /// Does nothing if it is running.
     mutating func start(now: UInt64) {
         if case .running = state { return }
         state = .running(since: now)
     }
 
-    /// Does nothing while it does not run.
+    /// Does nothing if it is not running.
     mutating func stop(now: UInt64) {
         guard case .running(let since) = state else { return }
         total &+= now &- since
         state = .stopped
     }
 
-    /// All spans together, one that still runs too; nil if there was none.
+    /// The sum of all spans, including one that is still running; nil if there was none.
     func elapsed(now: UInt64) -> UInt64? {
         switch state {
         case .unused: nil

@@ -1,6 +1,6 @@
 import Upstream
 
-/// What the client does while its exchange lasts: sends, ends, takes, falls behind.
+/// Events of the client during its exchange: it sends, ends its side, reads, or falls behind.
 extension ExchangeRunner {
     /// The client's bytes belong to this exchange, not to the next request.
     var wantsInput: Bool {
@@ -11,7 +11,7 @@ extension ExchangeRunner {
         }
     }
 
-    /// The client sent some of them.
+    /// The client sent such bytes.
     func inputArrived() {
         switch exchange.state {
         case .finished: break
@@ -20,7 +20,7 @@ extension ExchangeRunner {
         }
     }
 
-    /// The client sends nothing more; it may still read. Half a body can never become whole.
+    /// The client sends nothing more, but may still read. A partial body can never become complete.
     func clientEnded() {
         switch exchange.state {
         case .finished: break
@@ -30,7 +30,7 @@ extension ExchangeRunner {
         }
     }
 
-    /// The client took some of what waited for it.
+    /// The client accepted some of the pending bytes.
     func clientTookBytes(now: UInt64) {
         switch exchange.state {
         case .relaying, .tunnelling: setDeadline(now: now)
@@ -46,7 +46,7 @@ extension ExchangeRunner {
         }
     }
 
-    /// A slow client stops the upstream from being read.
+    /// Stops reading the upstream if the client is slow.
     func checkPressure() {
         if client.pendingOutput > ClientStream.outputWindow { pauseUpstream() }
     }

@@ -2,10 +2,10 @@ import EventIO
 import HTTP1
 import Platform
 
-/// Responses whose body decides: a rejection by what it says, a token to be learnt, the end of a session.
+/// Responses whose body decides: it may mean a rejection, contain a token, or end the session.
 extension ExchangeRunner {
     private static let collectLimit = 256 * 1024
-    /// A rejection is short.
+    /// Rejections are short.
     private static let verdictLimit = 64 * 1024
 
     func collect(_ buffer: ByteBuffer) {
@@ -27,10 +27,10 @@ extension ExchangeRunner {
         }
     }
 
-    /// The body is decided by its first bytes, while it comes.
+    /// The body is examined while it arrives, and its first bytes decide.
     func beginVerdict() {
         guard case .collecting(.verdict, _) = exchange.state else { return }
-        response!.search = RefusalSearch(
+        response!.search = RejectionSearch(
             context.rejection.bodyVerdict(status: responseHead.status, challenges: heldText(.wwwAuthenticate)),
             encoding: heldText(.contentEncoding).joined(separator: ", ")
         )
@@ -39,7 +39,7 @@ extension ExchangeRunner {
     private func decide(isRejection: Bool) {
         let now = MonotonicClock.now()
         request.upstreamTime.stop(now: now)
-        if isRejection { countRefused() }
+        if isRejection { countRejected() }
         switch exchange.bodyCollected(isRejection: isRejection, isReplayable: request.isReplayable) {
         case .hold:
             recordLate(now: now)
@@ -54,12 +54,12 @@ extension ExchangeRunner {
         }
     }
 
-    /// What was collected, readable; nil if it is of a coding that is not known.
+    /// The collected body, decompressed; nil if its coding is unknown.
     var decodedBody: [UInt8]? {
         ContentDecoding.decode(response!.collected, encoding: heldText(.contentEncoding).first)
     }
 
-    /// The values of a field of the response that is held.
+    /// The values of a field of the held response.
     func heldText(_ id: FieldName) -> [String] {
         guard let head = response?.head else { return [] }
         return responseHead.text(of: id, in: head.readable)
@@ -67,8 +67,8 @@ extension ExchangeRunner {
 }
 
 extension ResponseHead {
-    /// The values of all fields of that name, as text. `bytes` are what the head was parsed from. Not for every
-    /// response: it allocates.
+    /// The values of all fields with that name, as text. `bytes` are what the head was parsed from. Allocates, so not
+    /// for every response.
     func text(of id: FieldName, in bytes: UnsafeRawBufferPointer) -> [String] {
         fields.filter { $0.id == id }.map { String(decoding: bytes[$0.value.range], as: UTF8.self) }
     }

@@ -1,10 +1,10 @@
 import Credentials
 import EventIO
 
-/// What is told and counted of the exchange, and what is let go when it has ended.
+/// What is reported, counted and released when the exchange has ended.
 extension ExchangeRunner {
-    /// The exchange has ended and nothing works on it any more: tells of it, lets go of everything, and is free for
-    /// another one.
+    /// The exchange has ended and nothing works on it any more: reports it, releases everything, and becomes available
+    /// for another one.
     func conclude(now: UInt64) {
         resources.counters.finished(status: outcome.status, nanoseconds: now &- request.startedAt)
         if let observer = context.observer { report(to: observer, now: now) }
@@ -23,7 +23,7 @@ extension ExchangeRunner {
         resources.report(record(result, now: now), texts, to: observer)
     }
 
-    /// What is told of the exchange as it is now.
+    /// The exchange's record at this moment.
     func record(_ result: ExchangeRecord.Outcome, now: UInt64) -> ExchangeRecord {
         var record = ExchangeRecord(id: request.id, status: outcome.status, outcome: result)
         record.problem = outcome.problem
@@ -42,14 +42,14 @@ extension ExchangeRunner {
         return record
     }
 
-    /// What came of the refresh that it started.
+    /// The result of the refresh that this exchange started.
     var ledRefreshResult: ExchangeRecord.Refresh {
         request.ledRefresh.map { $0.hasBroughtToken ? .brought : .failed } ?? .none
     }
 
     var texts: WorkerResources.Texts {
         let head = request.head.octets
-        // What Squire would have called a request that was not sent means nothing to anybody.
+        // An identifier that Squire added to a request it never sent means nothing to anybody.
         let end = exchange.attempts > 0 ? request.prefixLength : request.rulesOffset
         return WorkerResources.Texts(
             method: UnsafeBufferPointer(rebasing: head[..<request.methodLength]),
@@ -61,17 +61,17 @@ extension ExchangeRunner {
 
     // MARK: Counting
 
-    /// An attempt begins: under another token, perhaps.
+    /// An attempt begins, possibly with another token.
     func countRunning() {
         guard let generations, exchange.generation != (tokenUse?.generation ?? 0) else { return }
         if let tokenUse { generations.end(tokenUse, isServed: false) }
         tokenUse = generations.begin(exchange.generation)
     }
 
-    /// The upstream refused the token of the present attempt.
-    func countRefused() {
+    /// The upstream rejected the token of the current attempt.
+    func countRejected() {
         guard let tokenUse else { return }
-        outcome.isTokenRefused = true
+        outcome.isTokenRejected = true
         generations?.refused(tokenUse)
     }
 

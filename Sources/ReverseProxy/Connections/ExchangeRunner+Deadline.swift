@@ -1,12 +1,12 @@
 import Credentials
 
-/// How long an exchange waits, and what becomes of it then.
+/// How long an exchange waits, and what happens at the deadline.
 extension ExchangeRunner {
-    /// Sets it anew, by what is waited for (`Patience`).
+    /// Sets the deadline for the current wait (`WaitLimit`).
     func setDeadline(now: UInt64) {
-        switch context.intervals.patience(in: exchange.state, uploadProgress) {
+        switch context.intervals.waitLimit(in: exchange.state, uploadProgress) {
         case .session:
-            // In all: whatever becomes of the session, nobody waits longer.
+            // The limit for all waits together, whatever happens to the session.
             if request.waitEndsAt == 0 { request.waitEndsAt = now &+ context.intervals.session }
             client.setDeadline(nanoseconds: request.waitEndsAt > now ? request.waitEndsAt - now : 1, now: now)
         case .nanoseconds(let nanoseconds): client.setDeadline(nanoseconds: nanoseconds, now: now)
@@ -24,13 +24,13 @@ extension ExchangeRunner {
     func deadlinePassed(now: UInt64) {
         switch exchange.state {
         case .awaitingCredential:
-            // The client's own retry finds the session as it is then.
+            // The client's own retry finds the session in a newer state.
             return fail(.sessionBusy)
         case .holding:
             stopWaiting()
             return credentialArrived(.failure(.unavailable(retryAfter: 1, isUnreachable: false)))
         case .settling, .collecting:
-            // A response that has begun is not replaced by a problem.
+            // Once a response has begun, no problem replaces it.
             return relayCollected()
         case .sending where attempt?.awaitsContinue ?? false:
             return continueUpload(now: now)
@@ -39,7 +39,7 @@ extension ExchangeRunner {
         case .sending:
             return fail(.firstByteTimeout)
         case .relaying:
-            // A client that does not take what is there for it would not take the rest either.
+            // A client that does not read what is pending would not read the rest either.
             return client.pendingOutput > 0 ? end(.clientGone, .reset) : fail(.firstByteTimeout)
         case .tunnelling:
             return endTunnel(.complete)
@@ -48,7 +48,7 @@ extension ExchangeRunner {
         }
     }
 
-    /// All that came of the body is sent, and more has to come.
+    /// Everything received of the body is sent, and the rest is missing.
     private var isWaitingForClient: Bool {
         guard let body = request.upload?.body, !body.isComplete else { return false }
         return attempt.map { $0.bodySent == body.count } ?? true

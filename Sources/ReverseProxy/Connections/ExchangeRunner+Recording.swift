@@ -4,12 +4,12 @@ import HTTP1
 import Platform
 import Upstream
 
-/// What is recorded of the exchange for the inspector. Nearly all that an exchange pays that is not recorded is one look
-/// at each place; nothing here allocates.
+/// Records the exchange for the inspector. An exchange that is not recorded pays for little more than one test at each
+/// place; nothing here allocates.
 extension ExchangeRunner {
     // MARK: Beginning
 
-    /// The request's head is understood. `isRefused`: it goes no further.
+    /// The request's head is parsed. `isRefused`: the request is not forwarded.
     @inline(__always)
     func recordBeginning(_ head: UnsafeRawBufferPointer, isRefused: Bool, now: UInt64) {
         recording = gate.admit(client.name.origin, isRefused: isRefused, now: now, recorder)
@@ -30,7 +30,7 @@ extension ExchangeRunner {
         if !isRefused { recordSentHead(now: now) }
     }
 
-    /// The credential's line lies behind what is told: tokens are never copied.
+    /// The credential's line lies behind the recorded part: tokens are never copied.
     private func recordSentHead(now: UInt64) {
         recorder?.tellHead(
             &recording,
@@ -46,7 +46,7 @@ extension ExchangeRunner {
         )
     }
 
-    /// Something has gone wrong: an exchange that was one too many is recorded from now on.
+    /// Something has gone wrong: an exchange that was not recorded for its rate is recorded from now on.
     @inline(__always)
     func recordLate(now: @autoclosure () -> UInt64) {
         if case .absent(let absence) = recording, absence.mayBeginLate { beginLate(now: now()) }
@@ -59,7 +59,7 @@ extension ExchangeRunner {
         recorder.begin(&recording, request.id, client.name, isLate: true, startedAt: request.startedAt, now: now)
         recordSentHead(now: now)
         recordBodySoFar(now: now)
-        // Stamps are those of what happened, not of when it is told.
+        // Time stamps are those of the events, not of the report.
         if exchange.attempts > 0 { recordAttempt(now: request.attemptStartedAt) }
         if attempt != nil { recordConnected(now: request.attemptConnectedAt) }
         guard let response, let head = response.head else { return }
@@ -67,7 +67,7 @@ extension ExchangeRunner {
         response.collected.withUnsafeBytes { recordBody(.responseBody, $0) }
     }
 
-    /// Of the request's body what memory still has. What is in a file is not read for this.
+    /// The part of the request's body that is still in memory. A body in a file is not read for this.
     private func recordBodySoFar(now: UInt64) {
         guard let upload = request.upload, request.bytes > 0 else { return }
         guard let kept = upload.body.inMemory else {
@@ -75,7 +75,7 @@ extension ExchangeRunner {
             return
         }
         guard upload.isChunked else { return recordBody(.requestBody, kept) }
-        // What is kept has the chunks' framing around it.
+        // The kept body contains the framing of its chunks.
         var reader = BodyReader(.chunked)
         var offset = 0
         let octets = kept.assumingMemoryBound(to: UInt8.self)
@@ -87,7 +87,7 @@ extension ExchangeRunner {
 
     // MARK: On the way
 
-    /// Something without octets.
+    /// An event without octets.
     @inline(__always)
     func recordEvent<Fixed: BitwiseCopyable>(_ kind: RecordKind, _ fixed: Fixed, now: @autoclosure () -> UInt64) {
         if recording.isRunning { recorder?.tell(&recording, kind, fixed, at: now()) }
@@ -119,7 +119,7 @@ extension ExchangeRunner {
         recordEvent(.connected, connected, now: now)
     }
 
-    /// The last octet of the request has gone to the connection, perhaps: told once, when it has.
+    /// Records, once, that the last octet of the request has been written to the connection, if it has.
     @inline(__always)
     func recordSent() {
         if recording.isRunning { tellSent() }
@@ -140,7 +140,7 @@ extension ExchangeRunner {
         recorder?.tellHead(&recording, .responseHead, (), head, at: now)
     }
 
-    /// Octets of a body, or of a tunnel.
+    /// Octets of a body or a tunnel.
     @inline(__always)
     func recordBody(_ kind: RecordKind, _ bytes: UnsafeRawBufferPointer) {
         if recording.isRunning { tellBody(kind, bytes) }
@@ -180,7 +180,7 @@ extension ExchangeRunner {
 
     private static let longestText = 1024
 
-    /// Squire answers itself: what waits for the client from `start` on, of which the last `count` bytes are the body.
+    /// Squire's own answer: the pending output from `start` on, whose last `count` bytes are the body.
     func recordOwnAnswer(status: Int, code: Problem.Code?, from start: Int, count: Int) {
         guard recording.isRunning, let recorder else { return }
         let answer = UnsafeRawBufferPointer(rebasing: client.outputBuffer().readable.dropFirst(start))
@@ -189,7 +189,7 @@ extension ExchangeRunner {
 
     // MARK: Ending
 
-    /// Once: when the exchange has ended, and before its client can know.
+    /// Called once: when the exchange has ended, and before its client can know.
     @inline(__always)
     func recordEnd(now: @autoclosure () -> UInt64) {
         switch recording {

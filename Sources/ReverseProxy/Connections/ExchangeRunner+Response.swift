@@ -4,7 +4,7 @@ import HTTP1
 import Platform
 import Upstream
 
-/// The response's way: from the upstream, perhaps held or collected, to the client.
+/// The path of the response: from the upstream, possibly held or collected, to the client.
 extension ExchangeRunner {
     func upstreamIsReadable(_ connection: UpstreamConnection) {
         guard connection === attempt?.connection else { return connection.close() }
@@ -13,12 +13,12 @@ extension ExchangeRunner {
         case .collecting: readBody(connection, deliver: collect)
         case .relaying: relay(connection)
         case .tunnelling: readTunnel(connection)
-        // What follows stays with the upstream until it is decided what becomes of it.
+        // Further bytes stay with the upstream until the response's fate is decided.
         case .awaitingCredential, .holding, .settling, .finished: pauseUpstream()
         }
     }
 
-    /// Where the upstream's bytes are received into.
+    /// The buffer for the upstream's bytes.
     private func inputBuffer() -> ByteBuffer {
         if let input = attempt!.input { return input }
         let buffer = resources.buffers.take()
@@ -45,7 +45,7 @@ extension ExchangeRunner {
         case .endOfStream, .failed:
             connectionBroke(hadBytes: !buffer.isEmpty)
         }
-        // Not when the exchange is concluded: others of this turn can do with it.
+        // Early, and not when the exchange is concluded: others in this turn can use the buffer.
         releaseEmptyInput()
     }
 
@@ -80,7 +80,7 @@ extension ExchangeRunner {
         }
     }
 
-    /// Of interim responses, so many bytes may wait for the client: they are hints, and a slow client does without.
+    /// How many bytes of interim responses may be pending: they are hints, and a slow client does without.
     private static let interimWindow = 8 * 1024
     private static let maximumInterimResponses = 32
 
@@ -122,7 +122,7 @@ extension ExchangeRunner {
         )
         if responseHead.status >= 400 || action == .hold { recordLate(now: now) }
         recordResponseHead(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), now: now)
-        if verdict == .rejected { countRefused() } else { outcome.isTokenRefused = false }
+        if verdict == .rejected { countRejected() } else { outcome.isTokenRejected = false }
         response = Response(reader: BodyReader(responseHead.framing))
         if context.detail > .ends { traceAnswer(verdict) }
         switch action {
@@ -170,11 +170,11 @@ extension ExchangeRunner {
         buffer.consume(length)
     }
 
-    /// How the client gets the body's length.
+    /// How the body's length is announced to the client.
     private var clientFraming: MessageFraming {
         switch responseHead.framing {
         case .none:
-            // The length that GET would have had is part of the response to HEAD, and of 304.
+            // A response to HEAD, and a 304, announces the length that the response to GET would have.
             let saysLength = exchange.rules.method == .head || responseHead.status == 304
             return saysLength ? responseHead.contentLength.map(MessageFraming.length) ?? .none : .none
         case .length(let length): return .length(length)
@@ -200,7 +200,7 @@ extension ExchangeRunner {
     // MARK: Relaying
 
     private func beginRelay(_ head: UnsafeRawBufferPointer, _ edits: ResponsePolicy.Edits) {
-        // Not before: a response that is held may be followed by an attempt that does want the body.
+        // Not earlier: after a held response another attempt may want the body.
         request.expectation = .none
         outcome.status = responseHead.status
         response!.writesChunks = edits.framing == .chunked
@@ -219,7 +219,7 @@ extension ExchangeRunner {
         }
     }
 
-    /// The response that was held goes to the client after all: what there is of it, and then the rest as it comes.
+    /// The held response goes to the client after all: first the part that is here, then the rest as it arrives.
     func relayHeld(proxyStatus: String?, retryAfter: Int? = nil) {
         guard let head = response?.head else { return fail(.internalError) }
         response!.head = nil
@@ -239,13 +239,13 @@ extension ExchangeRunner {
         let now = MonotonicClock.now()
         setDeadline(now: now)
         resumeUpstream()
-        // What of the request waited meanwhile.
+        // The rest of the request may have been waiting.
         pumpBody(now: now)
         if exchange.isFinished { return }
         if let input = attempt?.input { relayBuffered(input) } else { client.flush() }
     }
 
-    /// What was collected is not what was looked for, or took too long.
+    /// The collected body is not what was expected, or took too long.
     func relayCollected() {
         if case .collecting(.verdict, _) = exchange.state, exchange.hasReplayed { recordReplay(isAccepted: true) }
         guard exchange.relayCollected() else { return }
@@ -271,7 +271,7 @@ extension ExchangeRunner {
         case failed(HTTP1Error)
     }
 
-    /// Takes the body out of `buffer` as far as it goes.
+    /// Extracts as much of the body from `buffer` as possible.
     @inline(__always)
     func readBody(of buffer: ByteBuffer, deliver: (UnsafeRawBufferPointer) -> Void) -> Progress {
         var offset = 0
@@ -318,7 +318,7 @@ extension ExchangeRunner {
         else {
             return readBody(connection, deliver: relayBuffered)
         }
-        // Straight into what the client gets.
+        // Receives directly into the client's output.
         let output = client.outputBuffer()
         let room = output.writable(minimum: Self.smallBody)
         switch connection.receive(into: room) {
@@ -336,14 +336,14 @@ extension ExchangeRunner {
             setDeadline(now: MonotonicClock.now())
             checkPressure()
         case .wouldBlock:
-            // A stream that pauses holds no buffer.
+            // A paused stream holds no buffer.
             client.flush()
         case .endOfStream, .failed:
             fail(.upstreamReset)
         }
     }
 
-    /// Receives more of a body and hands it to `deliver`.
+    /// Receives more of a body and passes it to `deliver`.
     private func readBody(_ connection: UpstreamConnection, deliver: (ByteBuffer) -> Void) {
         let buffer = inputBuffer()
         switch connection.receive(into: buffer.writable(minimum: Self.smallBody)) {
@@ -375,8 +375,8 @@ extension ExchangeRunner {
         end(.complete, request.closes || request.isBodyUnread ? .close : .keepAlive)
     }
 
-    /// The response is whole. If everything of this exchange went over the connection, both ways, and the upstream
-    /// keeps it, others may use it.
+    /// The response is complete. If both messages passed over the connection completely, and the upstream keeps it
+    /// open, other exchanges may use it.
     private func noteReusability() {
         guard responseHead.keepsAlive, response?.hasSurplus == false, let attempt, attempt.upload == .none,
             attempt.input?.isEmpty ?? true, attempt.headSent == request.head.count,
@@ -385,7 +385,7 @@ extension ExchangeRunner {
         self.attempt!.isReusable = true
     }
 
-    /// Gives the held response up, to send the request again: its connection is kept if the whole response is here.
+    /// Drops the held response in order to replay the request. Keeps the connection if the whole response is here.
     func dropHeld(now: UInt64) {
         if let input = attempt?.input, response?.reader.isFinished == false {
             if case .complete = readBody(of: input, deliver: { recordBody(.responseBody, $0) }) {}

@@ -4,9 +4,9 @@ import HTTP1
 import Platform
 import Support
 
-/// The exchange's dealings with the session.
+/// The exchange's requests to the session.
 extension ExchangeRunner {
-    /// The first question: a credential for this request.
+    /// The first question: which credential to use.
     func askForCredential(settled: Bool, now: UInt64) {
         if !settled, let current = request.context.session.credential(now: now) {
             _ = exchange.use(current.credential)
@@ -23,13 +23,13 @@ extension ExchangeRunner {
         recordTokenWait(isForRejection: false, leads: starts, now: now)
     }
 
-    /// Notes it for those who are told, and when it began.
+    /// Records the start of the wait, and reports it to observers.
     private func waitsForToken(_ reason: ExchangeStep.Wait, now: UInt64) {
         request.tokenTime.start(now: now)
         if context.detail == .everything { trace(.waits(reason)) }
     }
 
-    /// The upstream rejected the credential: the response is held until it is known whether there is another one.
+    /// The upstream rejected the credential: the response is held until the session knows whether there is another one.
     func askForAnotherCredential(now: UInt64) {
         let ticket = waitForSession(now: now)
         waitsForToken(.needsAnother, now: now)
@@ -51,7 +51,7 @@ extension ExchangeRunner {
         recordTokenWait(isForRejection: true, leads: starts, now: now)
     }
 
-    /// Nobody waits for ever, whatever holds a refresh up.
+    /// Limits the wait, whatever delays a refresh.
     private func waitForSession(now: UInt64) -> WaitingExchanges.Ticket {
         let ticket = resources.waiting.add(self)
         wait = .session(ticket)
@@ -65,7 +65,7 @@ extension ExchangeRunner {
         case .use(let credential, let hasWaited): credentialArrived(.success(credential), hasWaited: hasWaited)
         case .failed(let failure): credentialArrived(.failure(failure))
         case .useAfter(let nanoseconds, let credential):
-            // The upstream's own clock is behind the token's making: it will accept the token when it gets there.
+            // The upstream's clock is behind the token's start of validity: it will accept the token at that moment.
             let timer = EventTimer(loop: resources.loop) { [unowned self] in
                 wait = .nothing
                 credentialArrived(.success(credential))
@@ -109,15 +109,15 @@ extension ExchangeRunner {
         }
     }
 
-    /// Stands for the request's method and path, without the query.
+    /// Identifies the request's method and path, without the query.
     var routeHash: UInt64 {
         let line = request.head.readable[..<(request.targetOffset + request.targetLength)]
         let end = line.firstIndex(of: UInt8(ascii: "?")) ?? line.endIndex
         return FNV.hash(UnsafeRawBufferPointer(rebasing: line[..<end]))
     }
 
-    /// How far the rejecting server's `Date` is before the token's `nbf`, in nanoseconds. Beyond an hour it is not the
-    /// clock: the token says something else there, such as milliseconds.
+    /// How far the `Date` of the rejecting server is before the token's `nbf`, in nanoseconds. More than an hour is not
+    /// a clock error: the token's `nbf` means something else, such as milliseconds.
     private var skew: Int64? {
         guard let notBefore = request.context.session.notBefore(generation: exchange.generation),
             let text = heldText(.date).first, let date = HTTPDate.seconds(text), date < notBefore
@@ -126,14 +126,14 @@ extension ExchangeRunner {
         return overflows || seconds > 3_600 ? nil : Int64(seconds) * 1_000_000_000
     }
 
-    /// The response to a request that was sent again says whether that helped.
+    /// The response to a replayed request shows whether the replay helped.
     func recordReplay(isAccepted: Bool) {
         resources.counters.add(isAccepted ? .replaysAccepted : .replaysRejected)
     }
 
     // MARK: Responses that change the session
 
-    /// A sign-in succeeded: its token becomes the session's, saved before the client hears of it.
+    /// A sign-in succeeded: its token becomes the session's, and is saved before the client gets the response.
     func learnToken() {
         let now = MonotonicClock.now()
         let finder = TokenFinder(context.configuration.session.refresh)
@@ -154,7 +154,7 @@ extension ExchangeRunner {
         }
     }
 
-    /// A sign-out succeeded: the session's token is forgotten before the client hears of it.
+    /// A sign-out succeeded: the session forgets its token before the client gets the response.
     func forgetToken() {
         let ticket = waitForSession(now: MonotonicClock.now())
         let waiting = resources.waiting
@@ -169,7 +169,8 @@ extension ExchangeRunner {
         relayHeld(proxyStatus: proxyStatus)
     }
 
-    /// A client calls the refresh path itself: one refresh for everyone, and the upstream's own response.
+    /// A client calls the refresh path itself: one refresh serves everyone, and the client gets the upstream's own
+    /// response.
     func serveRefresh(now: UInt64) {
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting
@@ -177,7 +178,7 @@ extension ExchangeRunner {
         context.session.refreshNow(cause: .client, trigger: request.id.trigger) { result in
             waiting.resume(ticket) { $0.refreshed(result) }
         }
-        // It starts one, or joins one that others have started: which of both is not known here.
+        // It starts a refresh or joins one in flight; which of the two is not known here.
         recordTokenWait(isForRejection: false, leads: false, now: now)
     }
 

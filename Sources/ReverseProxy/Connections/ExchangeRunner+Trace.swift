@@ -2,15 +2,14 @@ import EventIO
 import HTTP1
 import Upstream
 
-/// What is told on the way, at the levels that are raised to see it. Nothing here is called otherwise, and everything
-/// allocates.
+/// Steps that are reported at the levels `debug` and `trace`. Called at no other level, and everything here allocates.
 extension ExchangeRunner {
     func trace(_ step: ExchangeStep) {
         guard step.detail <= context.detail else { return }
         context.observer?.exchange(request.id, step)
     }
 
-    /// The request is understood; `bytes` are its head, and `path` is what patterns are compared with.
+    /// The request is parsed; `bytes` are its head, and `path` is the part that patterns are compared with.
     @inline(never)
     func traceBeginning(
         _ head: RequestHead,
@@ -28,14 +27,14 @@ extension ExchangeRunner {
         trace(.routed(exchange.rules.route, pattern: match?.pattern?.description, bearer))
     }
 
-    /// An attempt has its connection, and what it sends is complete.
+    /// An attempt has its connection, and its head is complete.
     @inline(never)
     func traceAttempt(isReused: Bool) {
         let settings = context.configuration.upstreamSettings
         let link = ExchangeStep.Link(isReused: isReused, isSecure: settings.isSecure, proxy: settings.proxyName)
         trace(.attempt(exchange.attempts, generation: exchange.generation, link))
         guard let before = request.clientFields else { return }
-        // The next attempt differs by its credential alone.
+        // The next attempt differs only in its credential.
         request.clientFields = nil
         let head = UnsafeRawBufferPointer(rebasing: request.head.readable[..<request.headLength])
         let after = HeadEdits.Fields(head, secrets: request.context.session.secrets)
@@ -53,7 +52,7 @@ extension ExchangeRunner {
         trace(.answered(status: responseHead.status, told, protocolVersion: attempt?.connection.protocolVersion))
     }
 
-    /// `before` is the upstream's head, `after` what the client gets.
+    /// `before` is the upstream's head, `after` the client's.
     @inline(never)
     func traceResponse(_ before: UnsafeRawBufferPointer, _ after: UnsafeRawBufferPointer) {
         let secrets = request.context.session.secrets

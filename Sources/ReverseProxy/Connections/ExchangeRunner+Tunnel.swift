@@ -3,10 +3,10 @@ import HTTP1
 import Platform
 import Upstream
 
-/// A WebSocket: after the upstream's 101, bytes both ways as they come, until the upstream ends or nothing moves for
-/// `timeouts.idle`. The client's end is passed on: it may still get an answer to its last words.
+/// A WebSocket: after the upstream's 101, bytes pass in both directions as they arrive, until the upstream ends or
+/// nothing moves for `timeouts.idle`. The client's end is passed on: the upstream may still answer its last message.
 extension ExchangeRunner {
-    /// The upstream switched protocols; `buffer` begins with its head, and may hold what it already says.
+    /// The upstream switched protocols; `buffer` begins with its head and may contain its first message.
     func beginTunnel(_ buffer: ByteBuffer, length: Int) {
         let now = MonotonicClock.now()
         request.upstreamTime.stop(now: now)
@@ -35,7 +35,7 @@ extension ExchangeRunner {
         pumpTunnel()
     }
 
-    /// From the client to the upstream; the client is not read while the upstream does not take it.
+    /// From the client to the upstream. The client is not read while the upstream does not accept bytes.
     func pumpTunnel() {
         guard let connection = attempt?.connection else { return }
         while let input = client.input, !input.isEmpty {
@@ -58,7 +58,7 @@ extension ExchangeRunner {
         }
     }
 
-    /// From the upstream to the client, which slows it down if it does not keep up.
+    /// From the upstream to the client. A slow client slows the upstream down.
     func readTunnel(_ connection: UpstreamConnection) {
         let output = client.outputBuffer()
         let room = output.writable(minimum: Self.smallBody)
@@ -80,7 +80,7 @@ extension ExchangeRunner {
         }
     }
 
-    /// What is still on its way to the client is delivered; then its connection closes.
+    /// Pending bytes are delivered to the client; then its connection closes.
     func endTunnel(_ outcome: ExchangeRecord.Outcome) {
         end(outcome, .close)
     }

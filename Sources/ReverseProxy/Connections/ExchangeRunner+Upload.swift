@@ -3,11 +3,11 @@ import HTTP1
 import Platform
 import Upstream
 
-/// The request's way: from the client's input through `RequestBody` to the upstream.
+/// The path of the request: from the client's input through `RequestBody` to the upstream.
 extension ExchangeRunner {
-    /// The client sent something of the body.
+    /// The client sent part of the body.
     func bodyArrived() {
-        // It did not wait; neither does Squire, unless for itself.
+        // The client did not wait, so Squire does not either, unless for its own purpose.
         if request.expectation == .client { attempt?.awaitsContinue = false }
         request.expectation.clientGoesOn()
         takeBody()
@@ -31,7 +31,7 @@ extension ExchangeRunner {
         }
     }
 
-    /// Takes the body bytes in `input`; those of several chunks become one.
+    /// Takes the body bytes from `input`; the data of several chunks becomes one chunk.
     private func takePart(_ body: RequestBody, _ input: ByteBuffer) -> HTTP1Error? {
         let isChunked = request.upload!.isChunked
         let data = resources.scratch
@@ -82,7 +82,7 @@ extension ExchangeRunner {
         body.append(bytes)
     }
 
-    /// Sends the head, then as much of the body as there is.
+    /// Sends the head, then as much of the body as is available.
     func send() {
         guard case .sending = exchange.state, let connection = attempt?.connection else { return }
         let head = request.head
@@ -92,7 +92,7 @@ extension ExchangeRunner {
             case .moved(let count): attempt!.headSent += count
             case .wouldBlock: return
             case .failed, .endOfStream:
-                // The response, or the end of the connection, is there to be read.
+                // The response, or the connection's end, can still be read.
                 attempt!.upload = UploadEnd(result)
                 return
             }
@@ -100,7 +100,7 @@ extension ExchangeRunner {
         if request.upload != nil { pumpBody(now: MonotonicClock.now()) } else { recordSent() }
     }
 
-    /// Sends what there is of the body, and takes more from the client as it goes.
+    /// Sends the available part of the body, and takes more from the client as long as that succeeds.
     func pumpBody(now: UInt64) {
         guard let body = request.upload?.body, let connection = attempt?.connection, !attempt!.awaitsContinue,
             attempt!.upload == .none, attempt!.headSent == request.head.count
@@ -130,16 +130,15 @@ extension ExchangeRunner {
             if exchange.isFinished { return }
         }
         if hasMoved { uploadMoved(now: now) }
-        // While some of what was read is not taken, nothing more is read: the client's end would be taken for the end
-        // of half a body.
+        // While some input is not taken, the client is not read: its end would be taken for the end of a partial body.
         takeBody()
         if exchange.isFinished { return }
         recordSent()
         if !body.isComplete, body.count - attempt!.bodySent < Self.uploadWindow { client.resumeReading() }
     }
 
-    /// Whatever moves has as long again; what is through waits for its response. A response that is looked into does
-    /// not wait for the upload.
+    /// Progress restarts the deadline; a complete request waits for its response. A response that is being examined
+    /// does not wait for the upload.
     private func uploadMoved(now: UInt64) {
         if case .collecting(.verdict, _) = exchange.state { return }
         setDeadline(now: now)
@@ -149,17 +148,16 @@ extension ExchangeRunner {
         guard connection === attempt?.connection else { return }
         switch exchange.state {
         case .sending: send()
-        // A response came before the request was through: the rest is sent all the same.
+        // A response came before the request was complete: the rest is sent all the same.
         case .relaying, .collecting: pumpBody(now: MonotonicClock.now())
         case .tunnelling: pumpTunnel()
-        // Until it is decided what becomes of the response that is held: the whole body may have to be sent again, and
-        // is kept so far.
+        // While the response is held, the rest waits: the whole body may have to be sent again, and is kept so far.
         case .holding: break
         case .awaitingCredential, .settling, .finished: break
         }
     }
 
-    /// The upstream says "100 Continue", or has had its time to.
+    /// The upstream sent "100 Continue", or its time to do so is over.
     func continueUpload(now: UInt64) {
         guard attempt?.awaitsContinue ?? false else { return }
         attempt?.awaitsContinue = false

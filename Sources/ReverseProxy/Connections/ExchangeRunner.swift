@@ -4,33 +4,34 @@ import HTTP1
 import Platform
 import Upstream
 
-/// Carries out one exchange: the I/O that obeys the pure `Exchange`. Used again for the next one.
+/// Carries out one exchange: performs the I/O that the pure `Exchange` decides on. Reused for later exchanges.
 ///
-/// What lasts as long as the request, an attempt or a response is a value of its own, and goes with it. The exchange's
-/// state says what an event means; one that comes late finds it finished and changes nothing. An end is only noted here
-/// (`ending`): the connection concludes it when the loop's turn ends, so no call takes anything away from its caller.
+/// Data that lives as long as the request, an attempt or a response is a value of its own, and goes away with it. The
+/// exchange's state decides what an event means; a late event finds the exchange finished and changes nothing. An end
+/// is only recorded here (`ending`): the connection concludes it when the loop's turn ends, so no call takes anything
+/// away from its caller.
 ///
-/// The parts: this file begins, connects and ends; `+Client` hears the client, `+Deadline` the clock; `+Upload` sends the
-/// request, `+Response` takes the response, `+Collecting` the body that decides; `+Session` deals with credentials,
-/// `+Tunnel` with WebSockets, `+Conclusion` tells of the end, `+Recording` of everything.
+/// The parts: this file begins, connects and ends; `+Client` handles the client's events, `+Deadline` timeouts;
+/// `+Upload` sends the request, `+Response` receives the response, `+Collecting` examines bodies; `+Session` asks for
+/// credentials, `+Tunnel` carries WebSockets, `+Conclusion` reports the end, `+Recording` records everything.
 ///
 /// *Threading*: belongs to its worker's loop; other threads hold a ticket (`WaitingExchanges`).
 final class ExchangeRunner: UpstreamConnectionDelegate {
-    /// How the client's connection goes on.
+    /// How the client's connection continues.
     enum Ending {
         case keepAlive
         case close
-        /// The client must see that the response is not complete.
+        /// The client must see that the response is incomplete.
         case reset
     }
 
-    /// What is waited for, beside bytes.
+    /// What the exchange waits for, besides bytes.
     enum Wait {
         case nothing
         case connection(UpstreamPool.Waiter)
         /// An answer from another thread.
         case session(WaitingExchanges.Ticket)
-        /// The upstream's clock, to get to the credential's beginning.
+        /// The moment at which the credential becomes valid by the upstream's clock.
         case clock(EventTimer)
     }
 
@@ -45,19 +46,19 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     let recorder: Recorder?
     let gate: RecordingGate
     var recording = Recording.absent(.off)
-    /// Nil if nobody asks for what it counts.
+    /// Nil if nobody asks for its counts.
     let generations: GenerationTable?
-    /// The token that it is counted under.
+    /// The token that this exchange is counted under.
     var tokenUse: GenerationTable.Use?
-    /// How the exchange has ended; nil while it lasts.
+    /// How the exchange has ended; nil while it is running.
     private(set) var ending: Ending?
 
-    /// Storage of the response's head, used again: its fields mean something while there is a `response`, or its head
-    /// is parsed.
+    /// Storage of the response's head, which is reused: its fields are meaningful while there is a `response`, or
+    /// during parsing.
     var responseHead = ResponseHead()
     var parser = ResponseParser(limits: HeadLimits())
 
-    /// What a request may be ahead of the upstream.
+    /// How many bytes of a request may be buffered for the upstream.
     static let uploadWindow = 64 * 1024
     static let smallBody = 16 * 1024
 
@@ -73,8 +74,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     // MARK: Beginning
 
-    /// Begins the exchange of a request whose head, `bytes`, lies at the start of the client's input; takes it from
-    /// there.
+    /// Begins the exchange of a request whose head, `bytes`, is at the start of the client's input, and consumes it.
     func begin(
         _ client: ClientStream,
         context: WorkerContext,
@@ -147,7 +147,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         if !exchange.isFinished { start(now: now) }
     }
 
-    /// Prepares to take a body, and decides who waits for "100 Continue".
+    /// Prepares to receive a body, and decides who waits for "100 Continue".
     private func open(_ request: inout Request, _ head: RequestHead, _ route: RouteKind, hasBodyAlready: Bool) {
         let limits = request.context.proxy.configuration.limits
         var isKept = true
@@ -171,7 +171,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         )
     }
 
-    /// Answers what Squire answers itself. What follows a request that was refused is not trusted.
+    /// Answers the requests that Squire answers itself. Bytes after a refused request are not trusted.
     private func admit(
         _ decision: Admission.Decision,
         _ head: RequestHead,
@@ -214,7 +214,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     // MARK: Attempts
 
-    /// Begins an attempt with the credential in that field line, or with none.
+    /// Begins an attempt with the credential in that field line; nil sends none.
     func beginAttempt(credential line: [UInt8]?, now: UInt64) {
         let head = request.head
         head.truncate(to: request.prefixLength)
@@ -224,7 +224,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         connect(onFreshConnection: false, now: now)
     }
 
-    /// Gets a connection, and sends what `request.head` holds over it.
+    /// Gets a connection, and sends the contents of `request.head` over it.
     func connect(onFreshConnection: Bool, now: UInt64) {
         request.upstreamTime.start(now: now)
         request.attemptStartedAt = now
@@ -253,7 +253,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         )
         attempt.awaitsContinue = request.expectation != .none && (request.upload?.body.count ?? 1) == 0
         if case .own = request.expectation { attempt.awaitsContinue = true }
-        // Head and a small body in one segment.
+        // The head and a small body share one segment.
         request.head.truncate(to: request.headLength)
         if !attempt.awaitsContinue, let body = request.upload?.body, body.count > 0, body.count <= Self.smallBody,
             let bytes = body.bytes(from: 0, limit: Self.smallBody, scratch: resources.scratch)
@@ -265,7 +265,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         request.attemptConnectedAt = now
         recordConnected(now: now)
         connection.delegate = self
-        // Half a head of an earlier exchange must leave no trace.
+        // A partial head of an earlier exchange must leave no trace.
         parser = ResponseParser(
             limits: HeadLimits(head: max(context.configuration.limits.head, 128 * 1024), fields: 512)
         )
@@ -276,13 +276,13 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     // MARK: Ending
 
-    /// Something went wrong: the client gets a problem if it has heard nothing yet, else a broken connection.
+    /// Something went wrong: the client gets a problem if no response has begun, otherwise a broken connection.
     func fail(_ problem: Problem) {
         switch exchange.failed() {
         case .respond: respond(problem)
         case .cut:
             recordLate(now: MonotonicClock.now())
-            // A length, or a last chunk that never comes, shows what is missing; a body that ends with the connection
+            // With a length or chunks the client can tell that bytes are missing; a body that ends with the connection
             // needs a reset.
             let isVisible = response.map { $0.writesChunks || !$0.endsWithConnection } ?? false
             end(.upstreamBroke, isVisible ? .close : .reset)
@@ -302,7 +302,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         end(.local, responseCloses ? .close : .keepAlive)
     }
 
-    /// A response of Squire's own that is no problem.
+    /// Answers with a response of Squire's own that is not a problem.
     private func respond(status: Int, _ append: (OwnResponse, ByteBuffer) -> Void) {
         let start = client.outputBuffer().count
         append(ownResponse, client.outputBuffer())
@@ -343,7 +343,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         end(.shutDown, .reset)
     }
 
-    /// Notes the end. Nothing is taken away before the loop's turn ends: who called this goes on with what is there.
+    /// Records the end. Nothing is released before the loop's turn ends, so the caller can continue with what it has.
     func end(_ outcome: ExchangeRecord.Outcome, _ ending: Ending) {
         guard exchange.finish(outcome) else { return }
         self.ending = ending
@@ -352,7 +352,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         client.callAtTurnEnd()
     }
 
-    /// What comes of what was waited for is not wanted any more.
+    /// The result of the current wait is no longer wanted.
     func stopWaiting() {
         switch wait {
         case .nothing: break
@@ -363,8 +363,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         wait = .nothing
     }
 
-    /// Lets go of the upstream connection: into the pool if nothing of this exchange is left on it. If the client is gone, what
-    /// the upstream has not taken of the request is thrown away: half of it is worth nothing.
+    /// Releases the upstream connection, into the pool if nothing of this exchange is left on it. If the client is
+    /// gone, the part of the request that the upstream has not accepted is discarded: half a request is worthless.
     func releaseAttempt(now: UInt64) {
         guard let attempt else { return }
         self.attempt = nil

@@ -2,17 +2,17 @@ import EventIO
 import Platform
 import Upstream
 
-/// The upstream connections of one worker: those that wait for another exchange, and the exchanges that wait for one.
+/// The upstream connections of one worker: the idle ones, and the exchanges that wait for one.
 ///
-/// Idle connections are taken last in, first out, so that surplus ones grow old. When there is none, a new one is made,
-/// and the exchange goes on with whatever comes first: its own new one, or one that another exchange gives back. New
-/// ones are begun at a pace: when hundreds of requests that waited for a token are let go at once, most find a
-/// connection given back before their turn comes, and making hundreds would take longer than that (some 70 us of CPU
-/// each, several times that through TLS).
+/// Idle connections are taken last in, first out, so that surplus ones grow old. If there is none, a new one is made,
+/// and the exchange uses whichever comes first: its own new connection, or one that another exchange returns. New ones
+/// are started at a limited rate: when a token arrives for hundreds of waiting requests, most of them get a returned
+/// connection before their turn comes, and making hundreds would take longer (some 70 us of CPU each, and several times
+/// that through TLS).
 ///
 /// *Threading*: belongs to its loop.
 final class UpstreamPool: UpstreamConnectionDelegate {
-    /// A connection, and whether it was there before: then it may turn out to be closed.
+    /// A connection, and whether it was idle before: then it may turn out to be closed.
     struct Acquired {
         let connection: UpstreamConnection
         let isReused: Bool
@@ -20,9 +20,9 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 
     /// An exchange that waits for a connection.
     final class Waiter {
-        /// Nil once it is served, or has given up.
+        /// Nil once the waiter is served or cancelled.
         fileprivate var completion: ((Result<Acquired, UpstreamError>) -> Void)?
-        /// The connection that is being made for it.
+        /// The connection that is being made for the waiter.
         fileprivate var attempt: UpstreamConnector.Attempt?
 
         init(_ completion: @escaping (Result<Acquired, UpstreamError>) -> Void) {
@@ -38,13 +38,13 @@ final class UpstreamPool: UpstreamConnectionDelegate {
         }
     }
 
-    /// How many connections are begun at once, and how soon the next ones may be: 4,000 a second.
+    /// How many connections are started at once, and how soon the next ones may be: 4,000 a second.
     private static let startsPerTurn = 8
     private static let turnNanoseconds: UInt64 = 2_000_000
 
     private let resources: WorkerResources
     private let connector: UpstreamConnector
-    /// Somebody may be served when the loop's turn ends.
+    /// A call at the end of the loop's turn is requested.
     private var isDue = false
     private var idle: [UpstreamConnection] = []
     private let maxIdle: Int
@@ -52,7 +52,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
     private var sweep: EventTimer?
     /// Waiters in FIFO order. Cancelled or already served ones are skipped.
     private var waiting = WaitingLine()
-    /// Whose own connection has not been begun.
+    /// Waiters whose own connection has not been started.
     private var unstarted = WaitingLine()
     private var turn: EventTimer?
     private var turnStartedAt: UInt64 = 0
@@ -76,29 +76,28 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 
     // MARK: Taking
 
-    /// An idle connection; nil when one must be waited for, behind those that wait already. One that was closed, or on
-    /// which something came, is of no use: the loop may not have got to it yet, and a response that nobody asked for
-    /// would be taken for the next one.
+    /// An idle connection; nil if the caller has to wait, behind those that already do. A connection that was closed,
+    /// or on which bytes arrived, is skipped: the loop may not have handled that yet, and an unsolicited response would
+    /// be taken for the next one.
     func takeIdle() -> UpstreamConnection? {
         waiting.isEmpty ? popIdle() : nil
     }
 
     private func popIdle() -> UpstreamConnection? {
         while let connection = idle.popLast() {
-            if connection.isQuiet { return connection }
+            if connection.hasNothingToRead { return connection }
             connection.close()
         }
         return nil
     }
 
-    /// Waits for a connection: a new one, or one that is given back unless `needsNew`. `completion` is called once,
-    /// later, unless the waiter is cancelled. The connect timeout counts from when the waiter's own connection is
-    /// begun.
+    /// Waits for a connection: a new one, or one that is returned, unless `needsNew`. `completion` is called once,
+    /// later, unless the waiter is cancelled. The connect timeout starts when the waiter's own connection is started.
     func wait(needsNew: Bool, completion: @escaping (Result<Acquired, UpstreamError>) -> Void) -> Waiter {
         let waiter = Waiter(completion)
         if !needsNew { waiting.append(waiter) }
         unstarted.append(waiter)
-        // Others may give theirs back in this turn.
+        // Other exchanges may return theirs in this turn.
         callAtTurnEnd()
         return waiter
     }
@@ -109,8 +108,8 @@ final class UpstreamPool: UpstreamConnectionDelegate {
         resources.callAtTurnEnd(self)
     }
 
-    /// The loop's turn is over: those who wait get what was given back, oldest first; for the others connections are
-    /// begun.
+    /// The loop's turn is over: waiters get returned connections, oldest waiter first; connections are started for the
+    /// others.
     func turnEnded() {
         isDue = false
         while !waiting.isEmpty, let connection = popIdle() {
@@ -126,7 +125,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
         waiter.attempt = nil
     }
 
-    /// Begins connections, as many as this turn allows.
+    /// Starts as many connections as this turn allows.
     private func startWaiting() {
         let now = MonotonicClock.now()
         if now &- turnStartedAt >= Self.turnNanoseconds {
@@ -141,8 +140,8 @@ final class UpstreamPool: UpstreamConnectionDelegate {
     }
 
     private func start(_ waiter: Waiter) {
-        // `deinit` ends what was begun: nothing calls back later. Not weak, which would make each use of this object
-        // slower for ever.
+        // `deinit` cancels all attempts, so no callback comes later. Not weak, which would slow down every use of this
+        // object for good.
         waiter.attempt = connector.connect { [unowned self] result in
             waiter.attempt = nil
             switch result {
@@ -151,7 +150,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
                 if waiter.isWaiting {
                     waiter.complete(.success(Acquired(connection: connection, isReused: false)))
                 } else {
-                    // The waiter got another one meanwhile.
+                    // The waiter got another connection meanwhile.
                     give(connection, now: MonotonicClock.now())
                 }
             }
@@ -160,7 +159,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 
     // MARK: Giving back
 
-    /// Takes a connection that nobody uses: its exchange is complete on both sides, or it has had none.
+    /// Takes a connection that is no longer in use: its exchange is complete in both directions, or it had none.
     func give(_ connection: UpstreamConnection, now: UInt64) {
         guard connection.isOpen, idle.count < maxIdle || !waiting.isEmpty else { return connection.close() }
         connection.delegate = self
@@ -177,9 +176,9 @@ final class UpstreamPool: UpstreamConnectionDelegate {
         sweep?.cancel()
     }
 
-    /// The upstream closed it, or sends what nobody asked for: useless either way.
+    /// The upstream closed the connection, or sent unsolicited bytes: it is useless either way.
     func upstreamIsReadable(_ connection: UpstreamConnection) {
-        if connection.isQuiet { return }
+        if connection.hasNothingToRead { return }
         if let index = idle.firstIndex(where: { $0 === connection }) { idle.remove(at: index) }
         connection.close()
     }
@@ -204,7 +203,7 @@ struct WaitingLine {
     private(set) var waiters: [UpstreamPool.Waiter] = []
     private var first = 0
 
-    /// Whether nobody waits.
+    /// Whether there is no waiter.
     var isEmpty: Bool {
         mutating get {
             forgetServed()
@@ -212,7 +211,7 @@ struct WaitingLine {
         }
     }
 
-    /// Also when nobody takes from the line: those in it may all be served otherwise.
+    /// Also drops served waiters, because nobody may ever take from the queue.
     mutating func append(_ waiter: UpstreamPool.Waiter) {
         forgetServed()
         waiters.append(waiter)
@@ -220,7 +219,7 @@ struct WaitingLine {
 
     private mutating func forgetServed() {
         while first < waiters.count, !waiters[first].isWaiting { first += 1 }
-        // Not one by one: taking from the front moves all the others.
+        // In batches: removing from the front moves all the others.
         if first == waiters.count || first >= 64 {
             waiters.removeFirst(first)
             first = 0

@@ -14,15 +14,15 @@ public import HTTP1
 /// Each event names the states it belongs to. One that comes late, because the client left or time ran out, finds
 /// another state and changes nothing: its action is `.ignore`.
 public struct Exchange: Sendable {
-    /// What the request is to the session. Fixed from the start.
+    /// What the request means to the session. Fixed from the start.
     public struct Rules: Equatable, Sendable {
         public var route: RouteKind
         public var method: MethodName
         public var hasBody: Bool
-        /// The session's bearer goes along.
+        /// The request carries the session's bearer.
         public var carriesCredential: Bool
         public var missing: SessionConfiguration.Missing
-        /// A token in the answer to a sign-in becomes the session's.
+        /// A token in the response to a sign-in becomes the session's.
         public var learnsToken: Bool
 
         public init(
@@ -43,41 +43,41 @@ public struct Exchange: Sendable {
     }
 
     public enum State: Equatable, Sendable {
-        /// Nothing is sent yet: a credential is asked for, or there is nothing to ask. Leads to `sending`, or to
-        /// `finished`.
+        /// Nothing is sent yet: the session is asked for a credential, or there is nothing to ask. Leads to `sending`
+        /// or `finished`.
         case awaitingCredential
-        /// An attempt is under way: it connects, sends, waits for the response's head.
+        /// An attempt is in progress: it connects, sends, and waits for the response's head.
         case sending
-        /// The response rejects the credential. It is held until there is another one, or none to be had.
+        /// The response rejects the credential. It is held until the session has another one, or none.
         case holding(isReplayable: Bool)
-        /// The response's body is read whole, because it decides.
+        /// The response's body decides, so it is read completely.
         case collecting(Purpose, isReplayable: Bool)
         /// The whole response waits until the session has changed.
         case settling
-        /// The client gets the upstream's response: no way back.
+        /// The client gets the upstream's response. There is no way back.
         case relaying
-        /// A WebSocket: bytes both ways.
+        /// A WebSocket: bytes pass in both directions.
         case tunnelling
         case finished(ExchangeRecord.Outcome)
     }
 
     /// Why a response's body is collected.
     public enum Purpose: Equatable, Sendable {
-        /// Whether it means "token rejected".
+        /// It may mean "token rejected".
         case verdict
-        /// A token to learn.
+        /// It may contain a token for the session.
         case signIn
-        /// The end of the session.
+        /// The session has ended.
         case signOut
     }
 
     public enum StartAction: Equatable, Sendable {
-        /// `settled`: also wait for a refresh in flight. A sign-out must end the token that it brings, not the one
-        /// before.
+        /// `settled`: also wait for a refresh in flight. A sign-out must end the token that the refresh brings, not the
+        /// one before.
         case askForCredential(settled: Bool)
-        /// The request goes without one.
+        /// Send the request without a credential.
         case send
-        /// A client calls the refresh path itself: one refresh for everyone.
+        /// A client calls the refresh path itself: one refresh serves everyone.
         case refresh
     }
 
@@ -92,7 +92,7 @@ public struct Exchange: Sendable {
 
     public enum VerdictAction: Equatable, Sendable {
         case relay
-        /// It is a rejection: ask for another credential.
+        /// The response is a rejection: ask for another credential.
         case hold
         case learnToken
         case forgetToken
@@ -101,15 +101,15 @@ public struct Exchange: Sendable {
 
     public enum CredentialAction: Equatable, Sendable {
         case send
-        /// The request cannot be sent again, but the session was refreshed: the client's own retry will work.
+        /// The request cannot be replayed, but the session was refreshed: the client's own retry will work.
         case relayRefreshed
-        /// The response that was held goes to the client after all, with this Proxy-Status.
+        /// Relay the held response after all, with a Proxy-Status for this failure.
         case relayHeld(CredentialFailure)
-        /// The response that was held is the request's own.
+        /// Relay the held response unchanged: the rejection is about the request.
         case relayUncured
         /// Answer with this failure.
         case fail(CredentialFailure)
-        /// Another principal's session: the request is not theirs.
+        /// The session has another principal: the request is not theirs.
         case failSwitched
         case ignore
     }
@@ -121,7 +121,7 @@ public struct Exchange: Sendable {
     }
 
     public enum FailureAction: Equatable, Sendable {
-        /// The client has heard nothing yet: it gets a problem.
+        /// No response has begun: the client gets a problem.
         case respond
         /// The client has part of a response: it must see that the rest is missing.
         case cut
@@ -130,20 +130,20 @@ public struct Exchange: Sendable {
 
     public let rules: Rules
     public private(set) var state = State.awaitingCredential
-    /// Attempts that were begun.
+    /// The number of attempts that have begun.
     public private(set) var attempts = 0
-    /// Of the credential in use; zero is none.
+    /// The generation of the credential in use; zero means none.
     public private(set) var generation: Generation = 0
-    /// For whom the first attempt spoke.
+    /// The principal of the first attempt.
     public private(set) var principal: Principal?
-    /// How often it was sent again with another credential: once, or twice if the first one was another process's and
-    /// dead already.
+    /// How often the request was replayed with another credential: once, or twice if the first one came from another
+    /// process and was already dead.
     private var replays = 0
-    /// The credential in use came from a refresh of this process.
+    /// The credential in use came from a refresh by this process.
     private var isRefreshed = false
-    /// It has waited for a refresh in vain.
+    /// The request has waited for a refresh that brought no other token.
     private var hasWaited = false
-    /// How often it was sent again after a dead connection.
+    /// How often the request was retried after a dead connection.
     private var retries = 0
 
     public init(_ rules: Rules) {
@@ -169,8 +169,8 @@ public struct Exchange: Sendable {
 
     // MARK: Credentials
 
-    /// The answer to a question for a credential, in `awaitingCredential` or `holding`.
-    /// `hasWaited`: for a refresh, in vain. It waits for no other.
+    /// The answer to a question for a credential, in `awaitingCredential` or `holding`. `hasWaited`: the request has
+    /// waited for a refresh that brought no other token. It waits for no further one.
     public mutating func credentialArrived(
         _ result: Result<Credential, CredentialFailure>,
         hasWaited: Bool = false
@@ -192,7 +192,7 @@ public struct Exchange: Sendable {
             replays += 1
             return use(credential)
         case (.holding, .failure(let failure)):
-            // The API's own refusal says less than "come again in a moment".
+            // The API's own rejection says less than "try again in a moment".
             if failure == .overloaded { return .fail(failure) }
             state = .relaying
             return failure == .refreshDidNotHelp ? .relayUncured : .relayHeld(failure)
@@ -201,7 +201,7 @@ public struct Exchange: Sendable {
         }
     }
 
-    /// The same for a credential that is at hand.
+    /// Uses a credential that is at hand.
     @inline(__always)
     public mutating func use(_ credential: Credential) -> CredentialAction {
         isRefreshed = credential.isRefreshed
@@ -213,7 +213,7 @@ public struct Exchange: Sendable {
 
     // MARK: The response
 
-    /// The head of a final response is here, in `sending`. `isReplayable`: the request can be sent again, byte for
+    /// The head of a final response has arrived, in `sending`. `isReplayable`: the request can be sent again, byte for
     /// byte.
     public mutating func headArrived(
         status: Int,
@@ -229,7 +229,7 @@ public struct Exchange: Sendable {
             }
             return collect(.verdict, isReplayable: isReplayable)
         }
-        // It cannot be sent again; but whether the refresh helped is to be known.
+        // The request cannot be replayed again, but the counters need to know whether the refresh helped.
         if verdict == .needsBody, hasReplayed { return collect(.verdict, isReplayable: false) }
         if status >= 200, status < 300 {
             if rules.route == .signIn, rules.learnsToken { return collect(.signIn, isReplayable: false) }
@@ -244,8 +244,8 @@ public struct Exchange: Sendable {
         return .collect(purpose)
     }
 
-    /// The body is whole, in `collecting`. `isRejection`: what it says of the credential, where that was the question.
-    /// `isReplayable`: the request can still be sent again, though more of it may have gone meanwhile.
+    /// The body is complete, in `collecting`. `isRejection`: it rejects the credential, if that was the question.
+    /// `isReplayable`: the request can still be replayed, although more of it may have been sent meanwhile.
     public mutating func bodyCollected(isRejection: Bool, isReplayable: Bool) -> VerdictAction {
         guard case .collecting(let purpose, let wasReplayable) = state else { return .ignore }
         switch purpose {
@@ -264,8 +264,8 @@ public struct Exchange: Sendable {
         }
     }
 
-    /// The body is too long, or takes too long, to be what is looked for, in `collecting`; or the session has changed,
-    /// in `settling`. True if the response goes to the client from now on.
+    /// The body is too long or too slow to be what is expected, in `collecting`; or the session has changed, in
+    /// `settling`. True if the response goes to the client from now on.
     public mutating func relayCollected() -> Bool {
         switch state {
         case .collecting, .settling:
@@ -276,16 +276,16 @@ public struct Exchange: Sendable {
         }
     }
 
-    /// The upstream switches to the protocol that was asked for, in `sending`. True if bytes go both ways from now on.
+    /// The upstream switches to the requested protocol, in `sending`. True if bytes pass in both directions from now
+    /// on.
     public mutating func upstreamSwitched() -> Bool {
         guard case .sending = state else { return false }
         state = .tunnelling
         return true
     }
 
-    /// The connection broke before a byte of the response, in `sending`. Only an idempotent request on a connection
-    /// that had served others, which the upstream may close at any time, is sent again, once; anything else may have
-    /// been acted on.
+    /// The connection broke before the first byte of the response, in `sending`. Only an idempotent request on a reused
+    /// connection, which the upstream may close at any time, is retried, once; any other may have been acted on.
     public mutating func connectionBroke(wasReused: Bool, isReplayable: Bool) -> BreakAction {
         guard case .sending = state else { return .ignore }
         guard retries == 0, !isBodySpent(most: 2), wasReused, isReplayable, rules.method.isIdempotent else {
@@ -298,7 +298,7 @@ public struct Exchange: Sendable {
 
     // MARK: Ending
 
-    /// Something went wrong: what the client is to see of it.
+    /// Something went wrong: decides what the client sees of it.
     public func failed() -> FailureAction {
         switch state {
         case .awaitingCredential, .sending, .holding, .collecting, .settling: .respond
@@ -307,14 +307,14 @@ public struct Exchange: Sendable {
         }
     }
 
-    /// Ends the exchange. True once; whatever would end it again comes late.
+    /// Ends the exchange. True once; later ends are ignored.
     public mutating func finish(_ outcome: ExchangeRecord.Outcome) -> Bool {
         guard !isFinished else { return false }
         state = .finished(outcome)
         return true
     }
 
-    /// The client was found gone when the response was written: it is not complete after all.
+    /// The response could not be written because the client is gone, so it is not complete after all.
     public mutating func clientMissedResponse() {
         if case .finished(.complete) = state { state = .finished(.clientGone) }
     }
@@ -323,14 +323,15 @@ public struct Exchange: Sendable {
 
     public var hasReplayed: Bool { replays > 0 }
 
-    /// A body reaches the upstream twice at most, for whatever reason it is sent again; three times if it was rejected,
-    /// each time before it was acted on, for two credentials that others had replaced.
+    /// A body reaches the upstream at most twice, for whatever reason it is sent again; three times if both earlier
+    /// credentials had been replaced by others and were rejected, so that the body was never acted on.
     private func isBodySpent(most: Int) -> Bool { rules.hasBody && attempts >= most }
 
-    /// Only requests that carried the session's credential are sent again.
+    /// Only requests that carried the session's credential are replayed.
     private var mayReplay: Bool { rules.carriesCredential && generation != 0 && replays < 2 }
 
-    /// A request that has waited for a refresh in vain waits for no other; and a credential that this process has just been given, and that is rejected,
-    /// was not at fault. It is still sent again if there is another one by now.
+    /// A request that has waited for a refresh in vain waits for no other. And if a credential that this process has
+    /// just received is rejected, the credential was not the cause. The request is still replayed if there is another
+    /// credential by now.
     public var mayRefresh: Bool { !hasWaited && (replays == 0 || !isRefreshed) }
 }

@@ -1,56 +1,56 @@
 public import Credentials
 public import EventIO
 
-/// What is told about an exchange, beside its method, target and X-Request-ID.
+/// The facts that observers get about an exchange, besides its method, target and X-Request-ID.
 public struct ExchangeRecord: Sendable {
     public enum Outcome: String, Sendable, BitwiseCopyable {
-        /// The answer reached the client whole.
+        /// The whole response reached the client.
         case complete
-        /// Squire answered itself.
+        /// Squire answered by itself.
         case local = "refused"
-        /// The client went away.
+        /// The client closed the connection.
         case clientGone = "client-gone"
-        /// The upstream broke off in the middle of the answer.
+        /// The upstream's response broke off.
         case upstreamBroke = "upstream-broke"
-        /// Squire stopped before it was complete.
+        /// Squire stopped before the exchange was complete.
         case shutDown = "shut-down"
     }
 
     public var id: ExchangeID
     public var status: Int
     public var outcome: Outcome
-    /// What Squire answered with; nil for a response of the upstream's.
+    /// The problem that Squire answered with; nil for a response of the upstream.
     public var problem: Problem?
     public var requestBytes: UInt64
-    /// Of the body that the client was sent, whoever wrote it.
+    /// Bytes of the response body, whoever wrote it.
     public var responseBytes: UInt64
-    /// Nanoseconds of all attempts together, each from its beginning to its response's head; nil when the upstream was
-    /// not asked.
+    /// Nanoseconds of all attempts together, each from its beginning to its response's head; nil if no attempt was
+    /// made.
     public var upstreamNanoseconds: UInt64?
     public var totalNanoseconds: UInt64
     public var attempts: Int
-    /// The status of the upstream's first response, if the client did not get that one.
+    /// The status of the upstream's first response, if the client got a different one.
     public var firstStatus: Int?
-    /// Nanoseconds that it waited for a token; nil when it had one, or needed none.
+    /// Nanoseconds that the exchange waited for a token; nil if it did not wait.
     public var tokenNanoseconds: UInt64?
-    /// What came of the refresh that it started. Others may have waited for it, too.
+    /// The result of the refresh that this exchange started. Other exchanges may have waited for it, too.
     public var refresh: Refresh
     /// The upstream's own rejection was relayed, because only a login helps.
     public var needsLogin: Bool
-    /// Of the token in the last attempt; zero is none.
+    /// The generation of the token in the last attempt; zero means none.
     public var generation: UInt64
-    /// It was sent again with another token.
+    /// The request was replayed with another token.
     public var wasReplayed: Bool
 
     public enum Refresh: Sendable, BitwiseCopyable {
-        /// It started none.
+        /// The exchange started none.
         case none
-        /// It brought another token.
+        /// The refresh brought another token.
         case brought
         case failed
     }
 
-    /// An exchange that took no time and asked nobody.
+    /// A record for an exchange that took no time and made no attempt.
     public init(id: ExchangeID, status: Int, outcome: Outcome) {
         self.id = id
         self.status = status
@@ -66,9 +66,9 @@ public struct ExchangeRecord: Sendable {
     }
 }
 
-/// Names an exchange: unique in this process, short enough to be read out.
+/// Identifies an exchange: unique in this process, and short enough to read out.
 public struct ExchangeID: Hashable, Sendable, BitwiseCopyable {
-    /// Random, of its worker.
+    /// A random number of its worker.
     public var prefix: UInt16
     public var number: UInt64
 
@@ -77,14 +77,14 @@ public struct ExchangeID: Hashable, Sendable, BitwiseCopyable {
         self.number = number
     }
 
-    /// As many different prefixes, in no order that tells anything.
+    /// Returns that many different prefixes, in an order that reveals nothing.
     static func prefixes(_ count: Int) -> [UInt16] {
         let (first, step) = (UInt16.random(in: .min ... .max), UInt16.random(in: .min ... .max) | 1)
-        // An odd step meets each of the 65,536 before it meets one again.
+        // An odd step visits all 65,536 numbers before it repeats one.
         return (0..<count).map { first &+ step &* UInt16(truncatingIfNeeded: $0) }
     }
 
-    /// Appends it as `00a7-12`.
+    /// Appends the identifier as `00a7-12`.
     public func append(to output: ByteBuffer) {
         var unit: UInt16 = 0x1000
         while unit > 1, prefix < unit {
@@ -98,7 +98,7 @@ public struct ExchangeID: Hashable, Sendable, BitwiseCopyable {
 }
 
 extension ExchangeID: CustomStringConvertible {
-    /// What a refresh knows the exchange by that led to it.
+    /// The name that a refresh knows this exchange by, if it led to the refresh.
     public var trigger: RefreshTrigger { RefreshTrigger(high: UInt64(prefix), low: number) }
 
     public init(_ trigger: RefreshTrigger) {
@@ -112,16 +112,17 @@ extension ExchangeID: CustomStringConvertible {
     }
 }
 
-/// Hears of exchanges, on the worker's thread. Must not block.
+/// Receives the events of exchanges, on the worker's thread. Must not block.
 ///
-/// What is told is redacted already: observers can neither leak nor delay anything. `method`, `target` and `requestID`
-/// are good during the call only, as their type ensures. So is `scratch`, the worker's own: what is written there takes
-/// no memory and no lock of the observer, which workers share.
+/// All texts are redacted already: observers can neither leak nor delay anything. `method`, `target` and `requestID`
+/// are valid during the call only, as their types ensure. So is `scratch`, the worker's own buffer: with it an
+/// observer, which all workers share, needs neither memory nor a lock of its own.
 public protocol ExchangeObserver: Sendable {
-    /// How much is told beside the ends of exchanges. Looked at once for each configuration.
+    /// How much is reported besides the ends of exchanges. Read once for each configuration.
     var detail: ExchangeDetail { get }
 
-    /// `requestID` is X-Request-ID as it went upstream, the client's or Squire's own; empty without one.
+    /// `requestID` is the X-Request-ID that went upstream, whether the client or Squire set it; empty if there was
+    /// none.
     func exchangeFinished(
         _ record: ExchangeRecord,
         method: Span<UInt8>,
@@ -130,7 +131,7 @@ public protocol ExchangeObserver: Sendable {
         scratch: ByteBuffer
     )
 
-    /// A WebSocket was opened: the exchange goes on, perhaps for hours.
+    /// A WebSocket was opened: the exchange continues, possibly for hours.
     func tunnelOpened(
         _ record: ExchangeRecord,
         method: Span<UInt8>,
@@ -139,6 +140,6 @@ public protocol ExchangeObserver: Sendable {
         scratch: ByteBuffer
     )
 
-    /// Something happened on the way, of what `detail` asks for.
+    /// Reports a step of an exchange, if `detail` asks for it.
     func exchange(_ id: ExchangeID, _ step: ExchangeStep)
 }

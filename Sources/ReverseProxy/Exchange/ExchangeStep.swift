@@ -1,53 +1,53 @@
 public import Credentials
 
-/// How much is told of an exchange on its way: nothing costs nothing.
+/// How much is reported of an exchange in progress. The lowest level costs nothing.
 public enum ExchangeDetail: Int, Comparable, Sendable {
-    /// Only how it ended.
+    /// Only the end.
     case ends
-    /// What was decided and sent.
+    /// Decisions, and what was sent.
     case steps
-    /// What came back and what was waited for, too.
+    /// Responses and waits, too.
     case everything
 
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// One thing that happened on an exchange's way. Names, numbers and decisions only: never a field's value.
+/// One step of an exchange. Contains names, numbers and decisions only, never the value of a field.
 public enum ExchangeStep: Sendable {
-    /// The request was understood.
+    /// The request was parsed.
     case routed(RouteKind, pattern: String?, Bearer)
-    /// What the request's head became.
+    /// The edits to the request's head.
     case requestEdited(HeadEdits)
-    /// No connection is idle: one is waited for, a new one or one that another exchange gives back.
+    /// No connection is idle: the exchange waits for a new one, or for one that another exchange returns.
     case connecting
     /// An attempt got a connection.
     case attempt(Int, generation: Generation, Link)
-    /// The head of the upstream's response is here; `protocolVersion` is of TLS, where there is any.
+    /// The head of the upstream's response arrived; `protocolVersion` is the version of TLS, if TLS is used.
     case answered(status: Int, Verdict, protocolVersion: String?)
     /// The client got an interim response.
     case interim(status: Int)
-    /// What the head of the response became.
+    /// The edits to the response's head.
     case responseEdited(HeadEdits)
-    /// A token is waited for.
+    /// The exchange waits for a token.
     case waits(Wait)
     /// The wait is over: with a token of that generation, or without one.
     case resumed(Generation?)
 
-    /// Who puts the bearer on the request.
+    /// Who provides the request's credential.
     public enum Bearer: Sendable {
         case session
-        /// The client's own goes along.
+        /// The client's own credential is sent.
         case client
-        /// None, because of the route.
+        /// None is sent, because of the route.
         case none
     }
 
-    /// What an attempt's bytes go over.
+    /// The connection of an attempt.
     public struct Link: Sendable {
         /// It served other exchanges before.
         public var isReused: Bool
         public var isSecure: Bool
-        /// `host:port` of the proxy in between, without credentials; nil without one.
+        /// `host:port` of the proxy in between, without credentials; nil if there is none.
         public var proxy: String?
     }
 
@@ -55,18 +55,18 @@ public enum ExchangeStep: Sendable {
         case accepted
         /// The API does not accept the token.
         case rejected
-        /// The body decides that.
+        /// The body decides.
         case undecided
     }
 
     public enum Wait: Sendable {
         /// For the first token.
         case needsToken
-        /// For another token than the one that was rejected.
+        /// For a token other than the rejected one.
         case needsAnother
     }
 
-    /// From which detail on it is told.
+    /// The lowest detail that includes the step.
     public var detail: ExchangeDetail {
         switch self {
         case .routed, .requestEdited, .connecting, .attempt, .answered: .steps

@@ -1,22 +1,22 @@
 import EventIO
 import HTTP1
 
-/// How the fields of a head differ from those of another, by name: what Squire added, replaced and took away.
+/// How the fields of a head differ from those of another, by name: the fields that Squire added, replaced and removed.
 ///
-/// For people who look closely: it allocates. Values are compared, and neither kept nor shown.
+/// For people who look closely: it allocates. Values are compared, but neither kept nor shown.
 public struct HeadEdits: Equatable, Sendable {
     public private(set) var added: [String] = []
     public private(set) var replaced: [String] = []
     public private(set) var removed: [String] = []
 
-    /// Names that are shown of each kind; more are counted.
+    /// The maximum number of names shown of each kind; the others are counted.
     private static let limit = 40
 
     /// The fields of a head, in order.
     struct Fields {
         fileprivate let lines: [(name: String, value: [UInt8])]
 
-        /// `head` is a start line, field lines and perhaps an empty line, each with CR LF.
+        /// `head` is a start line, field lines and possibly an empty line, each with CR LF.
         init(_ head: UnsafeRawBufferPointer, secrets: KnownSecrets) {
             var lines: [(name: String, value: [UInt8])] = []
             for line in head.split(separator: Octet.lineFeed).dropFirst() {
@@ -27,8 +27,8 @@ public struct HeadEdits: Equatable, Sendable {
             self.lines = lines
         }
 
-        /// A name is a token (RFC 9110 section 5.6.2), so that nothing in it acts on a terminal; but it may be long, or
-        /// a secret that went astray.
+        /// A name is a token (RFC 9110 section 5.6.2), so it cannot affect a terminal; but it may be long, or a
+        /// misplaced secret.
         private static func shown(_ name: Slice<UnsafeRawBufferPointer>, _ secrets: KnownSecrets) -> String {
             let scratch = ByteBuffer(capacity: 64)
             let octets = UnsafeRawBufferPointer(rebasing: name).assumingMemoryBound(to: UInt8.self)

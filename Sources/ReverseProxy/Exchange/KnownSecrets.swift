@@ -1,23 +1,23 @@
 import Platform
 import Support
 
-/// The secrets that are shown nowhere, by their values: what was configured, and the tokens of now and of lately. As they
-/// are, and in base64 and base64url (RFC 4648), wherever in what was encoded they began.
+/// The secrets that must never be shown, by value: the configured ones, and the current and recent tokens. Recognises
+/// them as they are, and in base64 and base64url (RFC 4648) at any offset within the encoded data.
 ///
-/// A new value is made when a token changes; asking allocates nothing.
+/// A token change creates a new value; a search allocates nothing.
 public struct KnownSecrets: Sendable {
     public static let none = KnownSecrets()
 
-    /// How many tokens are remembered, access and refresh tokens: who holds a former one may still send it.
+    /// How many access and refresh tokens are remembered: a client may still send an older one.
     private static let maxTokens = 16
-    /// Shorter ones, in bytes, would turn up by chance.
+    /// Shorter secrets, in bytes, would match by chance.
     private static let minLength = 8
 
     private let configured: [[UInt8]]
     private let tokens: [[UInt8]]
-    /// What is looked for: each of them in each of its spellings.
+    /// The texts to search for: every secret in each of its spellings.
     private let spellings: [[UInt8]]
-    /// Bytes of the shortest; what is shorter cannot hold one.
+    /// The length of the shortest; a shorter text cannot contain one.
     private let shortest: Int
 
     public init(_ configured: [[UInt8]] = []) {
@@ -31,7 +31,8 @@ public struct KnownSecrets: Sendable {
         shortest = spellings.map(\.count).min() ?? .max
     }
 
-    /// In base64, what of it does not depend on what is around it, by how many octets of a group of three come before.
+    /// The base64 characters that do not depend on the surrounding data, for each offset of the secret within a group
+    /// of three octets.
     private static func encodings(of secret: [UInt8]) -> [[UInt8]] {
         var result: [[UInt8]] = []
         for before in 0..<3 {
@@ -50,25 +51,25 @@ public struct KnownSecrets: Sendable {
         return result
     }
 
-    /// The same and `token`, the newest.
+    /// A copy that also contains `token`, as the newest.
     public func remembering(_ token: [UInt8]) -> KnownSecrets {
         guard !tokens.contains(token) else { return self }
         return KnownSecrets(configured: configured, tokens: tokens.suffix(Self.maxTokens - 1) + [token])
     }
 
-    /// The same tokens, and what is configured now.
+    /// A copy with the same tokens and the secrets that are configured now.
     public func replacingConfigured(_ configured: [[UInt8]]) -> KnownSecrets {
         KnownSecrets(configured: configured, tokens: tokens)
     }
 
-    /// Whether `text` holds one of them.
+    /// Whether `text` contains one of them.
     func occur(in text: UnsafeBufferPointer<UInt8>) -> Bool {
         var isFound = false
         find(in: text) { _ in isFound = true }
         return isFound
     }
 
-    /// Calls `body` with the place of each occurrence.
+    /// Calls `body` with the range of each occurrence.
     func find(in text: UnsafeBufferPointer<UInt8>, _ body: (Range<Int>) -> Void) {
         guard text.count >= shortest else { return }
         for secret in spellings { Self.find(secret, in: text, body) }

@@ -4,16 +4,16 @@ import HTTP1
 
 /// Writes responses of Squire's own.
 struct OwnResponse {
-    /// The method of the request it answers.
+    /// The method of the answered request.
     var method: MethodName
     /// The value of Date.
     var date: String
-    /// The connection ends after it.
+    /// The connection ends after the response.
     var closes: Bool
-    /// A page of a configured origin asks: it may read the response.
+    /// The configured origin of the page that sent the request and may read the response.
     var pageOrigin: [UInt8]?
 
-    /// Reports a problem: fixed text, nothing of the request. Gives the length of the body.
+    /// Reports a problem: fixed text that quotes nothing from the request. Returns the length of the body.
     func append(_ problem: Problem, to output: ByteBuffer) -> Int {
         let writer = ProblemWriter(problem)
         begin(problem.status, to: output)
@@ -42,7 +42,7 @@ struct OwnResponse {
 
     private static func append(_ nextHop: Problem.NextHop, to output: ByteBuffer) {
         output.append("; next-hop=\"")
-        // What a quoted string cannot hold (RFC 8941 section 3.3.3) is no part of a host's name.
+        // A character that a quoted string cannot contain (RFC 8941 section 3.3.3) is not part of a host name either.
         for byte in nextHop.name.utf8 where (0x20...0x7E).contains(byte) && byte != 0x22 && byte != 0x5C {
             output.append(byte)
         }
@@ -52,10 +52,10 @@ struct OwnResponse {
         output.append(decimal: status)
     }
 
-    /// The upstream's response to a refresh, for the client that called the refresh path.
+    /// The upstream's response to a refresh, for a client that called the refresh path.
     func append(_ reply: RefreshResponse, to output: ByteBuffer) {
         begin(200, to: output)
-        // What is no field value says nothing about the body's type.
+        // An invalid field value says nothing about the body's type.
         if !reply.contentType.isEmpty, reply.contentType.utf8.allSatisfy(Octet.isFieldContent) {
             output.append("Content-Type: ")
             output.append(reply.contentType)
@@ -69,7 +69,7 @@ struct OwnResponse {
         if method != .head { output.append(reply.body) }
     }
 
-    /// Answers OPTIONS that may go no further (RFC 9110 section 7.6.2).
+    /// Answers an OPTIONS request that must not be forwarded further (RFC 9110 section 7.6.2).
     func appendOptions(to output: ByteBuffer) {
         begin(200, to: output)
         output.append(Self.allow)
@@ -77,8 +77,8 @@ struct OwnResponse {
         end(to: output)
     }
 
-    /// Answers a browser's question before a page's request (Fetch section 4.8): yes to what it asks for. `bytes` are
-    /// what `head` was parsed from.
+    /// Answers a browser's preflight request (Fetch section 4.8): allows what it asks for. `bytes` are what `head` was
+    /// parsed from.
     func appendPreflight(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, to output: ByteBuffer) {
         begin(204, to: output)
         for (id, name) in [
@@ -95,8 +95,8 @@ struct OwnResponse {
         end(to: output)
     }
 
-    /// A browser that was sent here by a page shows the response, as a page of this origin's: without this it asks for
-    /// /favicon.ico next, which passes for a request of Squire's own page (CSP section 6.1, HTML section 7.1.5).
+    /// A browser that a page sent here shows the response as a page of this origin. Without this policy it would then
+    /// ask for /favicon.ico, which looks like a request from Squire's own page (CSP section 6.1, HTML section 7.1.5).
     private static let contentPolicy: StaticString =
         "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'; sandbox\r\n"
     private static let allow: StaticString = "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"

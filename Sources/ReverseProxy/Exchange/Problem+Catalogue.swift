@@ -1,4 +1,4 @@
-/// The problems whose words do not depend on what happened.
+/// The problems whose text does not depend on what happened.
 extension Problem {
     public static let misdirected = Problem(
         .misdirectedRequest,
@@ -7,7 +7,7 @@ extension Problem {
     )
     public static let outsideBasePath = Problem(
         .misdirectedRequest,
-        detail: "The target names the upstream, and is not below the path of its URL (upstream)."
+        detail: "The target names the upstream, but is not below the path of its URL (upstream)."
     )
     public static let aboveBasePath = Problem(
         .badRequest,
@@ -19,7 +19,7 @@ extension Problem {
     )
     public static let speculative = Problem(
         .forbiddenOrigin,
-        detail: "A browser asks ahead of the person, for a prefetch or prerender, which any page can make it do."
+        detail: "Prefetch and prerender requests are refused: any page can make a browser send them."
     )
     public static let unprovenPage = Problem(
         .forbiddenOrigin,
@@ -31,10 +31,10 @@ extension Problem {
         detail: "The connection comes from another user of this machine. "
             + "Set access.same-user to false to let others in."
     )
-    /// Nobody says whose connection it is, so that it may be anybody's.
+    /// The owner of the connection is unknown, so it may be anybody.
     public static let unknownUser = Problem(
         .forbiddenUser,
-        detail: "The system does not say whose connection this is, neither by AF_NETLINK nor by /proc/net/tcp. "
+        detail: "The system does not tell whose connection this is, neither by AF_NETLINK nor by /proc/net/tcp. "
             + "Allow one of them, listen on a Unix socket, or set access.same-user to false to let everybody in."
     )
     public static let wrongKey = Problem(.wrongKey, detail: "The X-Squire-Key header is missing or wrong.")
@@ -73,7 +73,7 @@ extension Problem {
         proxyError: .connectionLimitReached,
         retryAfter: 1
     )
-    /// The copy of a request's body that was kept on disk cannot be read back.
+    /// The copy of a request's body on disk cannot be read back.
     public static let bodyLost = Problem(
         .internalError,
         detail: "The temporary copy of the request's body cannot be read."
@@ -81,7 +81,7 @@ extension Problem {
     /// A fault of Squire's own that ended the exchange.
     public static let internalError = Problem(.internalError, detail: "Squire failed to handle the request.")
 
-    /// `explanation` is what happened to the session, as a sentence; `login` is the line that logs in.
+    /// `explanation` says what happened to the session, as a sentence; `login` is the command line that logs in.
     public static func loginNeeded(_ explanation: String? = nil, login: String = "squire login") -> Problem {
         Problem(.loginNeeded, detail: "\(explanation ?? "There is no usable session.") Run: \(login)")
     }

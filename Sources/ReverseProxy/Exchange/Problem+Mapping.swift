@@ -2,9 +2,9 @@ public import Credentials
 public import HTTP1
 public import Upstream
 
-/// What other modules' errors become for a client.
+/// Converts errors of other modules to problems.
 extension Problem {
-    /// A client's bytes that are not a request which can be passed on.
+    /// The client's bytes are not a request that Squire can forward.
     public init(_ error: HTTP1Error) {
         let detail = error.detail.prefix(1).uppercased() + error.detail.dropFirst() + "."
         switch error {
@@ -17,12 +17,12 @@ extension Problem {
         }
     }
 
-    /// An upstream's bytes that are not a response which can be passed on.
+    /// The upstream's bytes are not a response that Squire can forward.
     public static func protocolError(_ error: HTTP1Error) -> Problem {
-        Problem(.upstreamProtocol, detail: "The upstream's response cannot be passed on: \(error.detail).")
+        Problem(.upstreamProtocol, detail: "The upstream's response cannot be forwarded: \(error.detail).")
     }
 
-    /// No connection to the upstream.
+    /// There is no connection to the upstream.
     public init(_ error: UpstreamError) {
         let detail = "\(error.detail)."
         switch error.kind {
@@ -54,7 +54,7 @@ extension Problem {
         }
     }
 
-    /// What the answer of a proxy to CONNECT is called in Proxy-Status.
+    /// The Proxy-Status error for a proxy's answer to CONNECT.
     private static func proxyError(connectStatus: Int?) -> ProxyError {
         guard let connectStatus else { return .connectionTerminated }
         return switch connectStatus {
@@ -65,14 +65,14 @@ extension Problem {
         }
     }
 
-    /// No token for a request that needs one. `login` is the line that logs in.
+    /// The request needs a token and there is none. `login` is the command line that logs in.
     public init(_ failure: CredentialFailure, login: String = "squire login") {
         switch failure {
         case .loginNeeded(let explanation):
             self = .loginNeeded(explanation, login: login)
         case .notRefreshable:
             self = .loginNeeded(
-                "The token has ended or is refused, and there is nothing to refresh it with.",
+                "The token has expired or was rejected, and there is nothing to refresh it with.",
                 login: login
             )
         case .refreshDidNotHelp:
@@ -87,7 +87,7 @@ extension Problem {
         case .unchanged(let seconds):
             self.init(
                 .sessionUnavailable,
-                detail: "The API gave the same token again, which it rejects. Trying again in \(seconds) s.",
+                detail: "The refresh brought the same token, which the API rejects. Trying again in \(seconds) s.",
                 proxyError: .httpRequestDenied,
                 retryAfter: seconds
             )
@@ -100,7 +100,7 @@ extension Problem {
         case .misconfigured(let reason, let seconds):
             self.init(
                 .sessionUnavailable,
-                detail: "No token can be had: \(reason). Trying again in \(seconds) s.",
+                detail: "No token can be obtained: \(reason). Trying again in \(seconds) s.",
                 proxyError: .proxyConfigurationError,
                 retryAfter: seconds
             )
@@ -123,7 +123,7 @@ extension Problem {
         }
     }
 
-    /// A text as a string of a structured field (RFC 9651 section 3.3.3), which holds printable ASCII only.
+    /// The text as a string of a structured field (RFC 9651 section 3.3.3), which contains printable ASCII only.
     private static func quoted(_ text: String) -> String {
         var result = "\""
         for scalar in text.unicodeScalars.prefix(300) {
@@ -133,7 +133,7 @@ extension Problem {
         return result + "\""
     }
 
-    /// The Proxy-Status of an upstream's own 401 that refreshing did not help against.
+    /// The Proxy-Status of the upstream's own 401 after a refresh that did not help.
     public static func proxyStatus(of failure: CredentialFailure) -> String {
         switch failure {
         case .loginNeeded: "squire; error=http_request_denied; details=\"login needed\""

@@ -1,8 +1,9 @@
 /// A failure that Squire reports in a response of its own (RFC 9457 problem details, RFC 9209 Proxy-Status).
 public struct Problem: Error, Sendable, Equatable {
-    /// What clients, logs and metrics call a problem. The list is closed: each is counted, and none can be misspelt.
+    /// The name of a problem in responses, logs and metrics. The list is closed: each code is counted, and none can be
+    /// misspelt.
     public enum Code: String, CaseIterable, Sendable, BitwiseCopyable {
-        // The client's request.
+        // Faults of the client's request.
         case badRequest = "bad_request"
         case forbiddenOrigin = "forbidden_origin"
         case forbiddenUser = "forbidden_user"
@@ -14,21 +15,21 @@ public struct Problem: Error, Sendable, Equatable {
         case expectationFailed = "expectation_failed"
         case misdirectedRequest = "misdirected_request"
         case headTooLarge = "head_too_large"
-        // The session.
+        // Faults of the session.
         case loginNeeded = "login_needed"
         case sessionUnavailable = "session_unavailable"
-        // The upstream.
+        // Faults of the upstream.
         case upstreamUnreachable = "upstream_unreachable"
         case upstreamTLS = "upstream_tls"
         case upstreamProtocol = "upstream_protocol"
         case upstreamReset = "upstream_reset"
         case upstreamTimeout = "upstream_timeout"
-        // Squire itself.
+        // Faults of Squire itself.
         case overloaded
         case shuttingDown = "shutting_down"
         case loopDetected = "loop_detected"
         case internalError = "internal_error"
-        // The inspector's own.
+        // Problems of the inspector.
         case notFound = "not_found"
         case evicted
         case pinsFull = "pins_full"
@@ -61,28 +62,28 @@ public struct Problem: Error, Sendable, Equatable {
 
     public var code: Code
     public var status: Int
-    /// Sentences for people: what is wrong, and what to do. Holds no secret and nothing of the request.
+    /// Sentences for people: what is wrong, and what to do. Contains no secret and nothing from the request.
     public var detail: String
     public var proxyError: ProxyError
-    /// Seconds after which another try is worth it; nil says nothing about it.
+    /// Seconds after which a retry may succeed; nil if unknown.
     public var retryAfter: Int?
-    /// Who stood between Squire and the upstream, where that is who failed.
+    /// The server between Squire and the upstream, if it is the one that failed.
     public var nextHop: NextHop?
-    /// What of the request led to it, redacted and short: for the log alone, since a client must not be made to repeat
-    /// what somebody else put into its request.
+    /// The part of the request that caused the problem, redacted and short. For the log only, because a client must not
+    /// be made to repeat text that somebody else put into its request.
     public var evidence: String?
 
-    /// What the log says of it.
+    /// The text for the log.
     public var explanation: String { evidence.map { "\($0): \(detail)" } ?? detail }
 
     /// The next-hop and received-status of a Proxy-Status field (RFC 9209 sections 2.1.2 and 2.1.4).
     public struct NextHop: Sendable, Equatable {
-        /// From the configuration.
+        /// The name in the configuration.
         public var name: String
         public var status: Int?
     }
 
-    /// `status` and `proxyError` are the code's own unless given.
+    /// `status` and `proxyError` default to those of the code.
     public init(
         _ code: Code,
         status: Int? = nil,
@@ -99,7 +100,7 @@ public struct Problem: Error, Sendable, Equatable {
 }
 
 extension Problem.Code {
-    /// The status code of a response with this problem, unless the problem says otherwise.
+    /// The status code of a response with this problem, unless the problem overrides it.
     public var status: Int {
         switch self {
         case .badRequest: 400
@@ -124,7 +125,7 @@ extension Problem.Code {
         }
     }
 
-    /// What Proxy-Status calls it, unless the problem says otherwise.
+    /// The Proxy-Status error, unless the problem overrides it.
     var proxyError: Problem.ProxyError {
         switch self {
         case .badRequest, .requestTimeout, .bodyTooLarge, .targetTooLong, .expectationFailed, .headTooLarge,

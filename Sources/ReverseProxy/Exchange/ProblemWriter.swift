@@ -12,7 +12,7 @@ public struct ProblemWriter {
     public static let contentType: StaticString = "application/problem+json"
 
     public let problem: Problem
-    /// Bytes of the body.
+    /// The length of the body in bytes.
     public let count: Int
 
     public init(_ problem: Problem) {
@@ -27,7 +27,7 @@ public struct ProblemWriter {
         Self.pieces(of: problem) { output.append($0) }
     }
 
-    /// The body as bytes of its own.
+    /// The body as an array.
     public var body: [UInt8] {
         var body: [UInt8] = []
         body.reserveCapacity(count)
@@ -35,7 +35,7 @@ public struct ProblemWriter {
         return body
     }
 
-    /// Calls `body` with one part of the body after the other.
+    /// Calls `body` with each part of the body in turn.
     private static func pieces(of problem: Problem, _ body: (UnsafeRawBufferPointer) -> Void) {
         func literal(_ text: StaticString) {
             body(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
@@ -75,7 +75,7 @@ public struct ProblemWriter {
         byte < 0x20 || byte == 0x22 || byte == 0x5C || byte == 0x7F
     }
 
-    /// Three of them: what a status has.
+    /// The three digits of a status.
     private static func digits(of status: Int, _ body: (UnsafeRawBufferPointer) -> Void) {
         func digit(_ value: Int) -> UInt8 { UInt8(0x30 + max(0, value) % 10) }
         withUnsafeBytes(of: (digit(status / 100), digit(status / 10), digit(status)), body)

@@ -1,23 +1,24 @@
 public import EventIO
 import HTTP1
 
-/// Takes what is secret out of a request target: known values, whatever looks like a JSON Web Token, what follows
-/// `Bearer`, the values of parameters with a secret-looking name, and the user and password before a host. In every
-/// spelling: as it is, and percent-encoded however often.
+/// Removes secrets from a request target: known values, everything with the form of a JSON Web Token, the text after
+/// `Bearer`, the values of parameters with a secret-looking name, and the user and password before a host. Recognises
+/// them literally and under any number of layers of percent-encoding.
 public enum Redaction {
     private static let words: [StaticString] = [
         "token", "secret", "password", "passwd", "pwd", "key", "auth", "code", "signature", "sig", "session", "jwt",
         "credential",
     ]
-    /// Of what is shown of a target, in characters (Unicode scalars).
+    /// The maximum length of a shown target, in characters (Unicode scalars).
     public static let limit = 512
-    /// How often encoding is taken off. What is encoded more often is not shown.
+    /// How many layers of encoding are removed. Text under more layers is not shown.
     private static let maxDecodings = 6
 
-    /// What may be shown of `target`, in UTF-8, `limit` characters at most: nearly always those very bytes, else others
-    /// in `scratch`. Good until either changes.
+    /// The part of `target` that may be shown, in UTF-8, at most `limit` characters: usually the same bytes, otherwise
+    /// bytes in `scratch`. Valid until either changes.
     ///
-    /// Control characters are escaped, those beyond ASCII too: a log line stays one line, and drives no terminal.
+    /// Control characters are escaped, including those beyond ASCII: a log line stays one line and cannot control a
+    /// terminal.
     public static func target(
         _ target: UnsafeBufferPointer<UInt8>,
         secrets: KnownSecrets = .none,
@@ -39,7 +40,7 @@ public enum Redaction {
         return scratch.octets
     }
 
-    /// Whether nothing in `target` needs a closer look: a path of usual characters that holds no token.
+    /// Whether nothing in `target` needs a closer look: it is a path of common characters without a token.
     private static func isHarmless(_ target: UnsafeBufferPointer<UInt8>) -> Bool {
         var dots = 0
         for index in target.indices {
@@ -80,14 +81,14 @@ public enum Redaction {
         if shown.isCut { scratch.append("…") }
     }
 
-    /// A target with some of its encoding taken off, and where each octet came from.
+    /// A target with some layers of its encoding removed, and the origin of each octet.
     private struct TargetView {
-        /// Of a token in three parts, in bytes.
+        /// The length of the shortest token in three parts, in bytes.
         static let shortestToken = 3 * minPart + 2
         private static let minPart = 16
 
         private let text: UnsafeMutableBufferPointer<UInt8>
-        /// Where each octet began in the target, and at `count` where that ends.
+        /// The offset of each octet in the target, and at `count` the end of the last.
         private let origins: UnsafeMutableBufferPointer<Int32>
         private let marks: UnsafeMutableBufferPointer<Bool>
         private var count: Int
@@ -108,7 +109,7 @@ public enum Redaction {
 
         private var octets: UnsafeBufferPointer<UInt8> { UnsafeBufferPointer(rebasing: text[..<count]) }
 
-        /// Marks everything secret in the target.
+        /// Marks every secret in the target.
         mutating func markAll(_ secrets: KnownSecrets) {
             for _ in 0..<Redaction.maxDecodings {
                 secrets.find(in: octets) { mark($0) }
@@ -118,7 +119,7 @@ public enum Redaction {
                 markUsers()
                 guard decode() else { return }
             }
-            // Nobody encodes so often without something to hide.
+            // Nobody encodes text so often without something to hide.
             if let first = (0..<count).first(where: { text[$0] == UInt8(ascii: "%") || !isWritten($0) }) {
                 mark(first..<count)
             }
@@ -129,10 +130,10 @@ public enum Redaction {
             for index in Int(origins[range.lowerBound])..<Int(origins[range.upperBound]) { marks[index] = true }
         }
 
-        /// Whether the octet stands in the target as it is.
+        /// Whether the octet occurs literally in the target.
         private func isWritten(_ index: Int) -> Bool { origins[index + 1] - origins[index] == 1 }
 
-        /// Takes one layer of percent-encoding off; false if there is none.
+        /// Removes one layer of percent-encoding; false if there is none.
         private mutating func decode() -> Bool {
             var written = 0
             var index = 0
@@ -157,7 +158,7 @@ public enum Redaction {
 
         // MARK: By shape
 
-        /// Marks JSON Web Tokens (RFC 7519), and what has their form: three long parts of base64url.
+        /// Marks JSON Web Tokens (RFC 7519) and everything of their form: three long parts of base64url.
         private func markTokens() {
             var start = 0
             while start < count {
@@ -203,10 +204,10 @@ public enum Redaction {
 
         // MARK: By name
 
-        /// Marks the values of parameters whose names look secret. A value goes on to the next `&` of the target
+        /// Marks the values of parameters whose names look secret. A value extends to the next `&` of the target
         /// itself, or in its path to the next slash, whatever is encoded inside.
         private func markParameters() {
-            // Where a name may have begun; nil in the path, but behind a semicolon.
+            // The possible start of a name; nil in the path, except after a semicolon.
             var name: Int?
             var isQuery = false
             var index = 0
@@ -227,7 +228,7 @@ public enum Redaction {
                         index = end
                         continue
                     }
-                    // A value may be a parameter, encoded once more.
+                    // A value may itself be a parameter, encoded once more.
                     name = index + 1
                 default: break
                 }
@@ -254,22 +255,22 @@ public enum Redaction {
             return false
         }
 
-        /// Marks user and password before a host (RFC 3986 section 3.2.1): behind two slashes, and at the beginning of
-        /// what is no path.
+        /// Marks user and password before a host (RFC 3986 section 3.2.1): after two slashes, and at the beginning of a
+        /// target that is not a path.
         private func markUsers() {
             var start: Int? = count > 0 && text[0] != UInt8(ascii: "/") ? 0 : nil
             for index in 0..<count {
                 switch text[index] {
                 case UInt8(ascii: "/") where index > 0 && text[index - 1] == UInt8(ascii: "/"): start = index + 1
                 case UInt8(ascii: "/"), UInt8(ascii: "?"), UInt8(ascii: "#"), UInt8(ascii: "&"): start = nil
-                // The last one counts: some take the others for part of the password.
+                // The last one counts: some parsers take earlier ones as part of the password.
                 case UInt8(ascii: "@"): if let start { mark(start..<index) }
                 default: break
                 }
             }
         }
 
-        /// Marks what follows the name of an authentication scheme and a blank.
+        /// Marks the text after the name of an authentication scheme and a blank.
         private func markSchemes() {
             let span = octets.span
             for index in 0..<count where text[index] | 0x20 == UInt8(ascii: "b") {
@@ -286,10 +287,10 @@ public enum Redaction {
     }
 }
 
-/// Text without control characters, up to a length.
+/// Text without control characters, up to a maximum length.
 private struct ShownText {
     let output: ByteBuffer
-    /// For so many more characters.
+    /// The number of further characters that fit.
     var room: Int
     private(set) var isCut = false
 
@@ -328,7 +329,7 @@ private struct ShownText {
         }
     }
 
-    /// Line separators, and marks that change the direction of writing: a line would read as another one.
+    /// Line separators, and marks that change the writing direction and could disguise a line.
     private static func turnsText(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
         case 0x2028, 0x2029, 0x200E, 0x200F, 0x061C, 0x202A...0x202E, 0x2066...0x2069: true

@@ -1,15 +1,15 @@
 import EventIO
 import HTTP1
 
-/// What of a request led Squire to refuse it: which Host, which origin, which target. For the log: short, on one line,
-/// and without what is secret. Only for what is refused: it allocates.
+/// The part of a request that made Squire refuse it: Host, origin or target. For the log: short, on one line, and
+/// without secrets. Allocates, so it is for refused requests only.
 struct RefusalEvidence {
     let secrets: KnownSecrets
 
-    /// Characters that are shown of a value.
+    /// The maximum number of characters shown of a value.
     private static let limit = 100
 
-    /// Of a request that is understood; `bytes` are what `head` was parsed from.
+    /// Evidence from a request that was parsed; `bytes` are what `head` was parsed from.
     func of(_ problem: Problem, _ head: RequestHead, _ bytes: UnsafeRawBufferPointer) -> String? {
         let fields = { (names: [(FieldName, String)]) -> [String] in
             names.flatMap { id, name in
@@ -37,8 +37,8 @@ struct RefusalEvidence {
         return found.isEmpty ? nil : found.joined(separator: ", ")
     }
 
-    /// The first line of bytes that are no request, as far as it looks like one: then the line in the log can name
-    /// method and target.
+    /// The first line of bytes that are not a request, if it looks like a request line: the log can then show a method
+    /// and a target.
     static func firstLine(_ bytes: UnsafeRawBufferPointer) -> FirstLine? {
         let line = bytes.prefix(firstLineLimit).drop { Octet.isEnd($0) }.prefix { !Octet.isEnd($0) }
         let method = line.prefix(while: Octet.isToken)
@@ -46,7 +46,7 @@ struct RefusalEvidence {
         else { return nil }
         let target = line[(method.endIndex + 1)...].prefix { $0 != Octet.space }
         let rest = line[target.endIndex...].dropFirst()
-        // Other protocols have verbs, too, and passwords behind them.
+        // Other protocols have verbs, too, followed by passwords.
         guard target.first == UInt8(ascii: "/") || rest.starts(with: "HTTP/".utf8) else { return nil }
         return FirstLine(
             method: UnsafeRawBufferPointer(rebasing: method).assumingMemoryBound(to: UInt8.self),
@@ -58,11 +58,11 @@ struct RefusalEvidence {
     struct FirstLine {
         let method: UnsafeBufferPointer<UInt8>
         let target: UnsafeBufferPointer<UInt8>
-        /// Without its end.
+        /// Without its line end.
         let whole: UnsafeRawBufferPointer
     }
 
-    /// Of bytes that are no request.
+    /// Evidence from bytes that are not a request.
     func of(_ error: HTTP1Error, _ bytes: UnsafeRawBufferPointer) -> String? {
         switch error {
         case .speaksTLS, .speaksHTTP2, .headTooLarge, .tooManyFields, .targetTooLong, .bodyTooLarge,
@@ -78,7 +78,7 @@ struct RefusalEvidence {
         }
     }
 
-    /// Fields whose values are no secrets, and that an error is about.
+    /// Fields that an error may be about and whose values are not secret.
     private static let named = ["Host", "Content-Length", "Transfer-Encoding", "Max-Forwards"]
     private static let firstLineLimit = 8 * 1024
 

@@ -1,5 +1,5 @@
-/// How much request bodies that are kept to be sent again may take in all: one share for each worker. A body that gets
-/// nothing is forwarded all the same, but cannot be sent again.
+/// Limits the memory and disk used by request bodies that are kept for a replay; each worker has an equal share. A body
+/// that gets no share is forwarded all the same, but cannot be replayed.
 ///
 /// *Threading*: belongs to one loop.
 public final class ReplayBudget {
@@ -15,7 +15,7 @@ public final class ReplayBudget {
         }
     }
 
-    /// Of the whole process.
+    /// The limit for the whole process.
     public static let whole = Amount(memory: 64 << 20, file: 1 << 30)
 
     private(set) var left: Amount

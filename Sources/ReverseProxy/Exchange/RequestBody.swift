@@ -1,20 +1,20 @@
 public import EventIO
 import Platform
 
-/// A request's body as it goes upstream, framing included, kept so that it can be sent again.
+/// A request's body in the form for the upstream, framing included, kept for a replay.
 ///
-/// In memory up to a limit, then in an unlinked temporary file, then only as a window of what is not sent yet: from
-/// then on it cannot be sent again. *Ownership*: owns the file. *Threading*: belongs to one loop.
+/// It is kept in memory up to a limit, then in an unlinked temporary file, and beyond that only as a window of unsent
+/// bytes: from then on it cannot be replayed. *Ownership*: owns the file. *Threading*: belongs to one loop.
 public final class RequestBody {
-    /// Where the bytes are.
+    /// The place of the bytes.
     private enum Storage {
-        /// Kept: all of them in `memory`.
+        /// Kept for a replay: all of them are in `memory`.
         case memory
-        /// Kept: all of them in the file.
+        /// Kept for a replay: all of them are in the file.
         case spilled(SpillFile)
-        /// Not kept, but none was sent: all of them in `memory`.
+        /// Not kept, but nothing was sent yet: all of them are in `memory`.
         case unsent
-        /// Not kept: those from `start` on in `memory`. Those before it that were not sent yet are in the file.
+        /// Not kept: the bytes from `start` on are in `memory`. Earlier bytes that were not sent yet are in the file.
         case window(start: Int, before: SpillFile?)
     }
 
@@ -23,15 +23,15 @@ public final class RequestBody {
     private let memoryLimit: Int
     private let fileLimit: Int
     private let budget: ReplayBudget
-    /// What was taken from the budget.
+    /// The amount taken from the budget.
     private var taken = ReplayBudget.Amount(memory: 0, file: 0)
-    /// Bytes so far, from the start of the body.
+    /// The number of bytes so far, from the start of the body.
     public private(set) var count = 0
     /// No more bytes will come.
     public var isComplete = false
 
-    /// `isKept` false forgets what is sent from the start: of a body that is known to be too large, the first part is
-    /// of no use.
+    /// With `isKept` false the body is not kept for a replay from the start: if it is known to be too large, its first
+    /// part is useless.
     public init(memoryLimit: Int, fileLimit: Int, budget: ReplayBudget, isKept: Bool = true) {
         storage = isKept ? .memory : .unsent
         self.memoryLimit = memoryLimit
@@ -44,7 +44,7 @@ public final class RequestBody {
         giveBack(\.file)
     }
 
-    /// Whether the body is still complete from its first byte on.
+    /// Whether the body is still complete from offset 0.
     public var isReplayable: Bool {
         switch storage {
         case .memory, .spilled, .unsent: true
@@ -71,8 +71,8 @@ public final class RequestBody {
         append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    /// Bytes from `offset` on, at most `limit`; `scratch` is where those of a file are read to. Nil when the file
-    /// cannot be read, or when they were forgotten.
+    /// Bytes from `offset` on, at most `limit`; bytes of a file are read into `scratch`. Nil if the file cannot be
+    /// read, or the bytes were dropped.
     public func bytes(from offset: Int, limit: Int, scratch: ByteBuffer) -> UnsafeRawBufferPointer? {
         let wanted = min(limit, count - offset)
         guard wanted > 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
@@ -99,7 +99,7 @@ public final class RequestBody {
         UnsafeRawBufferPointer(rebasing: memory.readable[start...].prefix(count))
     }
 
-    /// Everything before `offset` was sent: it is forgotten if it cannot be sent again anyway.
+    /// Everything before `offset` was sent. It is dropped if the body cannot be replayed anyway.
     public func sent(upTo offset: Int) {
         let start: Int
         switch storage {
@@ -113,7 +113,7 @@ public final class RequestBody {
         giveBack(\.file)
     }
 
-    /// Moves what memory holds to a file. If that fails, the body is not kept any more.
+    /// Moves the bytes from memory to a file. If that fails, the body is no longer kept.
     private func spill() -> Storage {
         guard fileLimit > memoryLimit, take(\.file, count) else { return .window(start: 0, before: nil) }
         guard let file = SpillFile(), file.write(memory.readable, at: 0) else {

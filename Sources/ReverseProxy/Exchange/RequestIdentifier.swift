@@ -1,11 +1,11 @@
 import HTTP1
 import Platform
 
-/// X-Request-ID, by which a client, Squire and the API's support speak of one request.
+/// X-Request-ID: the name by which a client, Squire and the API's support refer to one request.
 enum RequestIdentifier {
     private static let name: StaticString = "x-request-id"
 
-    /// The value in `head`, which has a start line and field lines; empty without one. Allocates nothing.
+    /// The value in `head`, which has a start line and field lines; empty if there is none. Allocates nothing.
     static func find(in head: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
         let none = UnsafeBufferPointer(rebasing: head[head.endIndex...])
         guard let base = head.baseAddress else { return none }

@@ -1,6 +1,6 @@
-/// Which fields hold secrets, by their names alone: their values are shown to nobody.
+/// Decides by their names which fields contain secrets. Their values are never shown.
 public enum SecretField {
-    /// What stands for the value.
+    /// The replacement for a value.
     public static let mark = "‹secret›"
 
     private static let names: Set<String> = ["cookie", "set-cookie", "proxy-authorization"]
@@ -8,8 +8,8 @@ public enum SecretField {
         "token", "secret", "password", "apikey", "auth", "authorization", "signature", "session", "jwt", "credential",
     ]
 
-    /// Whether a field of that name holds a secret: one that is known to, `X-…-Key`, or one of whose parts between
-    /// hyphens (or underscores) says so. Not `WWW-Authenticate`, `X-Request-ID` or `Idempotency-Key`.
+    /// Whether a field with that name contains a secret: a known one, `X-…-Key`, or one with a telling part between
+    /// hyphens or underscores. Not `WWW-Authenticate`, `X-Request-ID` or `Idempotency-Key`.
     public static func isNamed(_ name: String) -> Bool {
         let name = name.lowercased()
         if names.contains(name) { return true }
@@ -20,6 +20,6 @@ public enum SecretField {
 }
 
 extension SessionConfiguration {
-    /// Whether a field of that name holds a secret, by its name, or because it carries the token.
+    /// Whether a field with that name contains a secret, by its name or because it carries the token.
     public func isSecret(field name: String) -> Bool { SecretField.isNamed(name) || apply.isField(name) }
 }

@@ -1,12 +1,12 @@
 import EventIO
 import Platform
 
-/// Where bodies are kept that are too large for memory.
+/// The directory for bodies that are too large for memory.
 ///
-/// They are written and read on the loop, so not on a disk unless TMPDIR asks for it: memory that can be swapped
+/// Bodies are written and read on the loop, so not on a disk unless TMPDIR asks for it: memory that can be swapped
 /// (tmpfs(5)) does not stall.
 public enum TemporaryDirectory {
-    /// In the order in which they are tried.
+    /// In the order of preference.
     private static let candidates: [String] = {
         var directories: [String] = []
         for name in ["TMPDIR", "XDG_RUNTIME_DIR"] {
@@ -15,7 +15,7 @@ public enum TemporaryDirectory {
         return directories + ["/dev/shm", "/tmp", "/var/tmp"]
     }()
 
-    /// A new file without a name in the first directory that takes one; nil if none does, or if descriptors are too few.
+    /// A new file without a name in the first directory that accepts one; nil if none does, or descriptors are scarce.
     static func unnamedFile() -> FileDescriptor? {
         for directory in candidates {
             guard let file = try? FileDescriptor.unnamedFile(in: directory) else { continue }
@@ -25,8 +25,8 @@ public enum TemporaryDirectory {
         return nil
     }
 
-    /// Tries the directories, with a byte in each, until one works. What there is to say about them: nil if the first
-    /// works, else a sentence without its full stop.
+    /// Tries the directories in turn, with one byte each, until one works. Returns a message about them: nil if the
+    /// first works, otherwise a sentence without its full stop.
     public static func problem() -> (text: String, isFatal: Bool)? {
         var refusals: [String] = []
         for directory in candidates {

@@ -1,25 +1,25 @@
 public import HTTP1
 
-/// What the access policy makes of one request.
+/// The access policy's verdict on one request.
 public struct Admission {
     public enum Decision {
         case forward
         case refuse(Problem)
-        /// A browser asks for a page of a configured origin: answered here.
+        /// A browser's preflight for a page of a configured origin: answered here.
         case preflight
     }
 
     public var decision: Decision
-    /// Where the target is.
+    /// How the target relates to the base path.
     public private(set) var place = TargetPlace.below
-    /// The configured origin that asks, as it was sent.
+    /// The configured origin of the page that sent the request, as it was sent.
     public var pageOrigin: [UInt8]?
 
     init(_ decision: Decision) {
         self.decision = decision
     }
 
-    /// Whether the head says more about who sends it than a Host: if not, a Host that was accepted before is enough.
+    /// Whether the head tells more about its sender than a Host does. If not, a previously accepted Host is sufficient.
     /// Allocates nothing.
     public static func needsLook(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ policy: AccessPolicy) -> Bool {
         if head.form == .absolute || head.method == .trace || head.method == .connect || policy.needsKey { return true }
@@ -38,8 +38,8 @@ public struct Admission {
         return false
     }
 
-    /// Finds out where the target of a request that may pass is, and refuses one that is not below the base path.
-    /// `bytes` are what `head` was parsed from. Allocates nothing, unless the target is absolute.
+    /// Relates the target of an admitted request to the base path, and refuses one that is not below it. `bytes` are
+    /// what `head` was parsed from. Allocates nothing, unless the target is absolute.
     public mutating func locate(
         _ head: RequestHead,
         _ bytes: UnsafeRawBufferPointer,
@@ -62,7 +62,7 @@ public struct Admission {
 
     /// `bytes` are what `head` was parsed from.
     public init(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, _ policy: AccessPolicy) {
-        // CONNECT has an authority that is not looked at: its form counts as absolute.
+        // The authority of CONNECT is not examined: its form counts as absolute.
         guard head.method != .connect, head.method != .trace else {
             decision = .refuse(.methodNotAllowed)
             return
@@ -75,7 +75,7 @@ public struct Admission {
         }
         let origin = joined(.origin)
         if let origin, policy.isConfigured(origin) { pageOrigin = Array(origin.utf8) }
-        // Exactly what Squire answers itself is not asked for the key; Squire's own pages have no preflights.
+        // The key is waived for exactly the requests that Squire answers itself. Squire's own pages send no preflights.
         let isPreflight =
             head.method == .options && pageOrigin != nil && head.first(.accessControlRequestMethod) != nil
         let problem = policy.denial(
@@ -98,14 +98,14 @@ public struct Admission {
     }
 }
 
-/// How a request's target stands to the base path.
+/// How a request's target relates to the base path.
 public enum TargetPlace: Equatable, Sendable {
-    /// Below it: the base path goes before the target.
+    /// Below it: the base path is prepended to the target.
     case below
-    /// It is a whole one of the upstream, which begins with the base path, of so many octets.
+    /// A complete target of the upstream, which begins with the base path; the value is the base path's length.
     case whole(basePath: Int)
 
-    /// The path as the configuration and clients mean it: without the base path.
+    /// The path as the configuration and clients see it: without the base path.
     public func path(of head: RequestHead) -> ByteRange {
         switch self {
         case .below: head.path

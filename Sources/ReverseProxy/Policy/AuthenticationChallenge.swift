@@ -1,12 +1,12 @@
-/// One challenge of a WWW-Authenticate field (RFC 9110 section 11.6.1): a scheme, and perhaps parameters.
+/// One challenge of a WWW-Authenticate field (RFC 9110 section 11.6.1): a scheme, and possibly parameters.
 struct AuthenticationChallenge: Equatable {
     /// Lower case.
     var scheme: String
     /// The value of its `error` parameter.
     var error: String?
 
-    /// The challenges of one field value, which is a list; its commas also stand between the parameters of one
-    /// challenge. Lenient: this only decides whether a refresh is worth it.
+    /// Parses the challenges in one field value. It is a list, and commas also separate the parameters of one
+    /// challenge. Lenient: the result only decides whether a refresh is worthwhile.
     static func parse(_ value: String) -> [AuthenticationChallenge] {
         var result: [AuthenticationChallenge] = []
         var rest = Array(value.utf8)[...]
@@ -23,7 +23,7 @@ struct AuthenticationChallenge: Equatable {
                 }
                 continue
             }
-            // `=` more than once ends a token68, which says nothing here.
+            // Repeated `=` ends a token68, which has no meaning here.
             _ = take(&rest) { $0 == UInt8(ascii: "=") || $0 == 0x20 || $0 == 0x09 }
             let text = rest.first == UInt8(ascii: "\"") ? quoted(&rest) : take(&rest) { !" \t,".utf8.contains($0) }
             if word == "error", !result.isEmpty {

@@ -1,18 +1,18 @@
 import HTTP1
 
-/// The path of the upstream's URL, `/v1` of `https://api.example.com/v1`: it goes before each target, and off again
-/// from what the upstream names. Pure; asking allocates nothing.
+/// The path of the upstream's URL, `/v1` in `https://api.example.com/v1`: it is prepended to each target, and removed
+/// again from the upstream's locations. Pure; queries allocate nothing.
 public struct BasePath: Sendable, Equatable {
     /// Begins with a slash, and does not end with one.
     let octets: [UInt8]
 
-    /// Nil if there is none: `text` is empty.
+    /// Nil if `text` is empty.
     public init?(_ text: String) {
         guard !text.isEmpty else { return nil }
         octets = Array(text.utf8)
     }
 
-    /// Why a text is no base path, as the end of a sentence about it; nil if it is one, or empty.
+    /// Why a text is not a base path: the rest of a sentence about it; nil if it is one, or is empty.
     public static func problem(_ text: String) -> String? {
         guard !text.isEmpty else { return nil }
         for segment in text.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
@@ -32,7 +32,7 @@ public struct BasePath: Sendable, Equatable {
         return nil
     }
 
-    /// `pchar` (RFC 3986 section 3.3), but for the semicolon.
+    /// `pchar` (RFC 3986 section 3.3) without the semicolon.
     private static func isPlain(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
@@ -40,7 +40,7 @@ public struct BasePath: Sendable, Equatable {
         }
     }
 
-    /// Whether `path`, perhaps with a query, begins with it, up to the end of a segment.
+    /// Whether `path`, with or without a query, begins with the base path, up to the end of a segment.
     func begins(_ path: UnsafeRawBufferPointer) -> Bool {
         guard path.count >= octets.count else { return false }
         for index in octets.indices where path[index] != octets[index] { return false }
@@ -49,10 +49,9 @@ public struct BasePath: Sendable, Equatable {
             || path[octets.count] == UInt8(ascii: "#")
     }
 
-    /// Whether some server would take `path`, which is below the base path, for one above it: by `..`, and by what is
-    /// read as that when `%2e`, `%2f` and `%5c` are decoded, once or twice, or when `\` is a slash.
-    ///
-    /// Of several readings the worst counts.
+    /// Whether some server would resolve `path`, which is below the base path, to one above it: because of `..`, or of
+    /// text that reads as `..` when `%2e`, `%2f` and `%5c` are decoded once or twice, or when `\` counts as a slash. If
+    /// there are several readings, the worst one counts.
     static func climbs(_ path: UnsafeRawBufferPointer) -> Bool {
         if PathReadings.isPlain(path) { return false }
         return withUnsafeTemporaryAllocation(byteCount: path.count, alignment: 1) { text in
@@ -64,8 +63,8 @@ public struct BasePath: Sendable, Equatable {
         }
     }
 
-    /// Takes one layer of percent-encoding off in place, and gives the new length. A slash that was encoded becomes a
-    /// backslash: like that one, it may separate segments or not.
+    /// Removes one layer of percent-encoding in place, and returns the new length. An encoded slash becomes a
+    /// backslash, because both may or may not separate segments.
     private static func decode(_ text: UnsafeMutableRawBufferPointer, _ count: Int) -> Int {
         var (read, written) = (0, 0)
         while read < count {
@@ -84,8 +83,8 @@ public struct BasePath: Sendable, Equatable {
         return written
     }
 
-    /// Replaces dots, slashes and backslashes that are written in two or three octets, which UTF-8 forbids (RFC 3629
-    /// section 3) and some servers read all the same. Gives the new length.
+    /// Replaces dots, slashes and backslashes in overlong encodings of two or three octets, which UTF-8 forbids (RFC
+    /// 3629 section 3) but some servers accept. Returns the new length.
     private static func shorten(_ text: UnsafeMutableRawBufferPointer, _ count: Int) -> Int {
         var (read, written) = (0, 0)
         while read < count {
@@ -106,7 +105,7 @@ public struct BasePath: Sendable, Equatable {
 
     private static func climbs(decoded path: UnsafeRawBufferPointer) -> Bool {
         var depth = 0
-        /// Something in this segment, up to the next slash, counts as a step down.
+        /// Part of this segment, up to the next slash, counts as a step down.
         var isBelow = false
         var start = 0
         for index in 0...path.count {
@@ -131,7 +130,7 @@ public struct BasePath: Sendable, Equatable {
         case down, stays, up
     }
 
-    /// Its name ends where servers may end it: at a parameter, or at a NUL, `?` or `#` that was encoded.
+    /// The segment's name ends where servers may end it: at a parameter, or at an encoded NUL, `?` or `#`.
     private static func kind(_ path: UnsafeRawBufferPointer, _ start: Int, _ end: Int) -> Segment {
         var length = 0
         counting: while start + length < end {

@@ -2,10 +2,10 @@ import Credentials
 import HTTP1
 import Support
 
-/// Decides from the first bytes of a response's body whether it says "token rejected".
+/// Decides from the first bytes of a response's body whether it means "token rejected".
 ///
-/// It reads JSON as it comes and needs no more of it than up to the values that its rules name. Feed the decoded body.
-/// A pure value; what it keeps is bounded whatever comes.
+/// Parses JSON incrementally and needs it only up to the values that its rules name. Feed the decoded body. A pure
+/// value; its memory is bounded for every input.
 public struct BodyVerdict: Sendable {
     public enum State: Equatable, Sendable {
         case undecided
@@ -13,21 +13,21 @@ public struct BodyVerdict: Sendable {
         case rejected
     }
 
-    /// How much of a body is looked at, in bytes. What is not decided by then is accepted.
+    /// How many bytes of a body are examined. A body that is undecided by then is accepted.
     public static let maxBytes = 64 * 1024
     private static let maxDepth = 64
-    /// Of a name or value; longer ones match nothing.
+    /// The maximum length of a name or value; longer ones match nothing.
     private static let maxToken = 4096
 
-    /// One value of the body, and what it must be.
+    /// One value of the body, and its required contents.
     private struct Rule: Sendable {
         let path: [[UInt8]]
-        /// Any of these texts, or a number of the value of one of `numbers`.
+        /// One of these texts, or a number equal to one of `numbers`.
         let texts: [[UInt8]]
         let numbers: [DecimalNumber]
-        /// How many elements of `path` the containers that are open match.
+        /// How many elements of `path` the open containers match.
         var matched = 0
-        /// Its value is known to differ, or not to be there.
+        /// The value is known to differ or to be missing.
         var isSettled = false
 
         init(_ rule: SessionConfiguration.Rejection.Body) {
@@ -39,8 +39,7 @@ public struct BodyVerdict: Sendable {
             numbers = texts.compactMap { DecimalNumber($0) }
         }
 
-        /// Whether the element of the path at `depth` can be found in a container of that kind: in an array, only an
-        /// index.
+        /// Whether a container of that kind can contain the path's element at `depth`: an array contains only indices.
         func mayLead(into container: Container, at depth: Int) -> Bool {
             switch container {
             case .object: true
@@ -51,7 +50,7 @@ public struct BodyVerdict: Sendable {
             }
         }
 
-        /// `isWord`: a number, `true` or `false`, not a string.
+        /// `isWord`: the token is a number, `true` or `false`, not a string.
         func isMet(by token: [UInt8], isWord: Bool) -> Bool {
             if texts.contains(token) { return true }
             guard isWord, !numbers.isEmpty, let number = DecimalNumber(token) else { return false }
@@ -68,12 +67,12 @@ public struct BodyVerdict: Sendable {
         case value, valueOrEnd, name, nameOrEnd, colon, commaOrEnd
     }
 
-    /// What the next byte belongs to.
+    /// The lexeme that the next byte belongs to.
     private enum Lexeme: Sendable {
         case none
         case string
         case escape
-        /// Hexadecimal digits of a `\u` so far.
+        /// The hexadecimal digits of a `\u` escape so far.
         case unicode(digits: Int, value: UInt16)
         /// A number, `true`, `false` or `null`.
         case word
@@ -85,12 +84,12 @@ public struct BodyVerdict: Sendable {
     private var expected = Expected.value
     private var lexeme = Lexeme.none
     private var token: [UInt8] = []
-    /// The name of the member whose value comes.
+    /// The name of the member whose value comes next.
     private var name: [UInt8] = []
     private var highSurrogate: UInt16?
     private var count = 0
 
-    /// `rules` are JSON Pointers (RFC 6901) and the values they must point at.
+    /// `rules` are JSON Pointers (RFC 6901) with the values that they must point at.
     public init(_ rules: [SessionConfiguration.Rejection.Body]) {
         self.rules = rules.map(Rule.init)
         if rules.isEmpty { state = .accepted }
@@ -111,7 +110,7 @@ public struct BodyVerdict: Sendable {
         return state
     }
 
-    /// The body is complete, or no more of it is waited for.
+    /// The body is complete, or the rest is not waited for.
     public mutating func end() -> State {
         if state == .undecided, stack.isEmpty, case .word = lexeme { endWord() }
         if state == .undecided { state = .accepted }
@@ -189,7 +188,7 @@ public struct BodyVerdict: Sendable {
         }
     }
 
-    /// No JSON: it says nothing about the token.
+    /// The body is not JSON, so it says nothing about the token.
     private mutating func fail() {
         state = .accepted
     }
@@ -209,7 +208,7 @@ public struct BodyVerdict: Sendable {
 
     private mutating func close() {
         stack.removeLast()
-        // Whatever was looked for in there is not.
+        // Values that were expected in this container are missing.
         for index in rules.indices where rules[index].matched == stack.count { rules[index].isSettled = true }
         settle()
         expected = .commaOrEnd
@@ -219,7 +218,7 @@ public struct BodyVerdict: Sendable {
         if state == .undecided, rules.allSatisfy(\.isSettled) { state = .accepted }
     }
 
-    /// Whether the value that begins is an element of the rule's path.
+    /// Whether the value that begins here is an element of the rule's path.
     private func isNamed(_ rule: Rule) -> Bool {
         guard !rule.isSettled, rule.path.count >= stack.count else { return false }
         switch stack.last {
@@ -232,7 +231,7 @@ public struct BodyVerdict: Sendable {
 
     // MARK: Values
 
-    /// A string ended, or a word: a number or truth value.
+    /// A string or a word has ended: a number or a truth value.
     private mutating func endValue(isWord: Bool) {
         for index in rules.indices where isNamed(rules[index]) {
             if rules[index].path.count == stack.count, rules[index].isMet(by: token, isWord: isWord) {
@@ -247,7 +246,7 @@ public struct BodyVerdict: Sendable {
 
     private mutating func endWord() {
         lexeme = .none
-        // `null` is no value that a rule could mean.
+        // No rule can match `null`.
         if token.elementsEqual("null".utf8) { token.append(0) }
         endValue(isWord: true)
     }
@@ -309,7 +308,7 @@ public struct BodyVerdict: Sendable {
         if UTF16.isLeadSurrogate(unit) { highSurrogate = unit } else { append(scalar: UInt32(unit)) }
     }
 
-    /// Half a pair without its other half.
+    /// A surrogate without its other half.
     private mutating func endSurrogate() {
         guard highSurrogate != nil else { return }
         highSurrogate = nil

@@ -1,14 +1,14 @@
 import EventIO
 import HTTP1
 
-/// Makes a cookie of the upstream usable for a client that calls this proxy by a loopback name, over plain HTTP: what
-/// nginx's `proxy_cookie_domain`, `proxy_cookie_path` and `proxy_cookie_flags` do. Pure; allocates nothing.
+/// Makes an upstream's cookie usable for a client that calls this proxy by a loopback name over plain HTTP, as nginx's
+/// `proxy_cookie_domain`, `proxy_cookie_path` and `proxy_cookie_flags` do. Pure; allocates nothing.
 ///
-/// `Domain` goes if the upstream may set it, `Secure` goes, and `Partitioned`, which needs that; `SameSite=None`, which
-/// needs it, too, becomes `Lax`, and `Path` loses the base path. A cookie for another domain, or whose name promises
-/// `Secure` (RFC 6265bis section 4.1.3), is left as it is.
+/// Removes `Domain` if the upstream may set it, removes `Secure` and `Partitioned`, which requires `Secure`, changes
+/// `SameSite=None`, which requires it too, to `Lax`, and removes the base path from `Path`. A cookie for another
+/// domain, or with a name that promises `Secure` (RFC 6265bis section 4.1.3), stays unchanged.
 struct CookieMapping: Sendable {
-    /// The upstream's, in lower case.
+    /// The upstream's host in lower case.
     private let host: [UInt8]
     private let basePath: BasePath?
 
@@ -17,7 +17,7 @@ struct CookieMapping: Sendable {
         self.basePath = basePath
     }
 
-    /// Appends the value of a Set-Cookie field as the client gets it.
+    /// Appends the value of a Set-Cookie field in the form for the client.
     func append(_ value: UnsafeRawBufferPointer, to output: ByteBuffer) {
         guard isOurs(value) else { return output.append(value) }
         let span = value.assumingMemoryBound(to: UInt8.self).span
@@ -55,11 +55,11 @@ struct CookieMapping: Sendable {
         output.append(rest)
     }
 
-    /// A part behind a semicolon (RFC 6265 section 5.2).
+    /// An attribute after a semicolon (RFC 6265 section 5.2).
     private struct Attribute {
         let whole: ByteRange
         let name: ByteRange
-        /// Empty without one.
+        /// Empty if it has none.
         let value: ByteRange
 
         init(_ bytes: Span<UInt8>, _ part: ByteRange) {
@@ -99,7 +99,7 @@ struct CookieMapping: Sendable {
             || name.count >= 9 && bytes.matches(ByteRange(start, start + 9), "__secure-")
     }
 
-    /// Whether the domain is the upstream's host or a parent of it (RFC 6265 section 5.1.3); an empty one is none.
+    /// Whether the domain is the upstream's host or a parent of it (RFC 6265 section 5.1.3); an empty one is neither.
     private func maySet(_ bytes: Span<UInt8>, _ domain: ByteRange) -> Bool {
         var start = Int(domain.lowerBound)
         if start < domain.upperBound, bytes[start] == UInt8(ascii: ".") { start += 1 }

@@ -3,11 +3,11 @@ import HTTP1
 
 /// The field that carries the session's credential, and in which clients send their own.
 struct CredentialField: Sendable {
-    /// `other` for a name that nobody else decides on, which is compared with `name`; nil if there is no credential.
+    /// `other` for a name that no other rule concerns, which is compared with `name`; nil if there is no credential.
     let id: FieldName?
     /// In lower case; empty if `id` says it all.
     let name: [UInt8]
-    /// What other spellings are read as by some servers; nil if `FieldTable` has them.
+    /// The name that some servers read other spellings as; nil if `FieldTable` lists it.
     let folded: FoldedName?
 
     init(_ session: SessionConfiguration) {
@@ -18,7 +18,7 @@ struct CredentialField: Sendable {
         folded = hasOwnName ? FoldedName(field.utf8) : nil
     }
 
-    /// The name and what it is read as, if `FieldTable` does not have them.
+    /// The name and its folded form, if `FieldTable` does not list it.
     var names: [([UInt8], FoldedName)] { folded.map { [(name, $0)] } ?? [] }
 
     @inline(__always)

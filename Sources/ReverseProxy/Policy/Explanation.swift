@@ -2,9 +2,10 @@ public import Credentials
 import EventIO
 import HTTP1
 
-/// What Squire would do with a request, and why: what `squire explain` prints and the inspector shows. Contacts nothing.
+/// What Squire would do with a request, and why: printed by `squire explain` and shown by the inspector. Contacts
+/// nobody.
 public struct Explanation: Sendable {
-    /// What may be sent, and what becomes of it; a head without a body.
+    /// A request that may be forwarded, with its treatment; a head without a body.
     public struct Request: Sendable {
         public var method: String
         public var target: String
@@ -19,7 +20,7 @@ public struct Explanation: Sendable {
 
     public enum Access: Sendable {
         case refused(Problem)
-        /// Squire answers a browser's question before a page's request.
+        /// Squire answers a browser's preflight request.
         case preflight
         case allowed(Forwarding)
     }
@@ -29,11 +30,11 @@ public struct Explanation: Sendable {
         public var route: Route
         /// Scheme, host, port and base path.
         public var upstream: String
-        /// What becomes of the cookies in the answer.
+        /// How cookies in the answer are treated.
         public var cookies: String
         public var token: Token
         public var requestLine: String
-        /// In the order in which they are sent; behind them those that are not.
+        /// First the sent ones in their order, then the others.
         public var fields: [Field]
     }
 
@@ -41,7 +42,7 @@ public struct Explanation: Sendable {
         public var kind: RouteKind
         /// Nil for an ordinary request.
         public var because: String?
-        /// The key of the configuration that has the pattern.
+        /// The configuration key that lists the pattern.
         public var source: String?
     }
 
@@ -49,50 +50,51 @@ public struct Explanation: Sendable {
         public enum Action: String, Sendable {
             case attach
             case refreshFirst = "refresh_first"
-            /// Squire answers itself.
+            /// Squire answers by itself.
             case refuse
             case none
-            /// The client's own goes along.
+            /// The client's own credential is sent.
             case client
         }
 
         public var action: Action
-        /// Nil where none is attached.
+        /// Nil if none is attached.
         public var generation: Generation?
-        /// Seconds; nil when unknown.
+        /// In seconds; nil if unknown.
         public var expiresIn: Int?
         public var advice: String?
-        /// All that in a sentence.
+        /// A summary in one sentence.
         public var text: String
     }
 
     public struct Field: Sendable {
         public enum What: String, Sendable {
             case kept, set, replaced, removed
-            /// Squire's own.
+            /// Squire generates it.
             case made
         }
 
         public var name: String
-        /// As it is: secrets in it, too. Of the token's field without the token.
+        /// The actual value, including secrets. The token's field has no token in it.
         public var value: String
         public var what: What
-        /// It is not the client's as it came: then for what reason.
+        /// Why it differs from the client's field; nil if it does not.
         public var why: String?
         /// The place in the configuration.
         public var source: String?
-        /// Where the value is kept, if it may not be shown.
+        /// The place of the value, if the value must not be shown.
         public var secret: String?
-        /// It carries the session's token.
+        /// The field carries the session's token.
         public var isToken = false
     }
 
     public var access: Access
 
-    /// What the session is like is asked for only when it matters.
+    /// Queries the state of the session only if it matters.
     ///
-    /// `applySource` is where the configuration says how a token goes onto a request. `hasKey` says that the client has
-    /// the key of `access.key`, whether it is among the fields or not. Nil when that is no request.
+    /// `applySource` is the place in the configuration that says how a token is applied to a request. `hasKey` says
+    /// that the client has the key of `access.key`, whether it is among the fields or not. Nil if the arguments do not
+    /// make a request.
     public init?(
         _ request: Request,
         _ configuration: ProxyConfiguration,
@@ -139,14 +141,14 @@ public struct Explanation: Sendable {
     }
 }
 
-/// Goes through one request that is forwarded.
+/// Explains one request that is forwarded.
 private struct Explainer {
     private let configuration: ProxyConfiguration
     private let applySource: String?
     private let head: RequestHead
     private let input: ByteBuffer
     private let place: TargetPlace
-    /// Names of the client's fields, in lower case.
+    /// The lower-case names of the client's fields.
     private let given: Set<String>
 
     init(
@@ -261,7 +263,7 @@ private struct Explainer {
         return result
     }
 
-    /// Why Squire says that field itself.
+    /// Why Squire generates the field.
     private func whyMade(_ name: String) -> String {
         let id = FieldTable.id(of: name)
         guard let row = FieldTable.row(of: id) else { return "Squire's own" }
@@ -299,7 +301,7 @@ private struct Explainer {
         )
     }
 
-    /// Why a field of the client does not go along.
+    /// Why a field of the client is not forwarded.
     private func reason(_ field: FieldLine, _ name: String, _ kind: RouteKind) -> String {
         if field.isNominated { return "named in Connection: for this hop only" }
         if configuration.session.source != .unused, configuration.session.apply.isField(name) {

@@ -1,11 +1,11 @@
 import EventIO
 import HTTP1
 
-/// Copies the kept fields of a head, those that follow each other in one piece.
+/// Copies the kept fields of a head, consecutive ones in one piece.
 struct FieldCopier {
-    /// What the head was parsed from.
+    /// The bytes that the head was parsed from.
     let bytes: UnsafeRawBufferPointer
-    /// Of the piece that is not copied yet; empty without one.
+    /// The range of the piece that is not copied yet; empty if there is none.
     private var piece = 0..<0
 
     init(_ bytes: UnsafeRawBufferPointer) {
@@ -18,7 +18,7 @@ struct FieldCopier {
         piece = start..<Int(field.value.upperBound)
     }
 
-    /// The next field is not kept, or there is none: copies what was.
+    /// The next field is not kept, or there is none: copies the pending piece.
     @inline(__always)
     mutating func endPiece(to output: ByteBuffer) {
         guard !piece.isEmpty else { return }
@@ -29,7 +29,7 @@ struct FieldCopier {
 }
 
 extension ByteBuffer {
-    /// The field that announces a body, if any does (RFC 9112 section 6).
+    /// The field that announces a body, if there is one (RFC 9112 section 6).
     @inline(__always)
     func append(_ framing: MessageFraming) {
         switch framing {
@@ -39,7 +39,7 @@ extension ByteBuffer {
         }
     }
 
-    /// A field with a number; `name` with its colon and blank.
+    /// A field with a number; `name` includes the colon and the blank.
     @inline(__always)
     func appendField(_ name: StaticString, _ number: UInt64) {
         append(name)
@@ -47,7 +47,7 @@ extension ByteBuffer {
         append("\r\n")
     }
 
-    /// A field with a text; `name` with its colon and blank.
+    /// A field with a text; `name` includes the colon and the blank.
     @inline(__always)
     func appendField(_ name: StaticString, _ text: String) {
         append(name)

@@ -1,17 +1,17 @@
 public import EventIO
 public import HTTP1
 
-/// Decides, field by field, what is sent upstream and what the client gets.
+/// Decides, field by field, what is sent upstream and what the client receives.
 ///
-/// The order is the safety rule: fields for one hop go first, then those a client may not set, then the configured
-/// ones, the credential last.
+/// The order is the safety rule: first hop-by-hop fields are removed, then those that a client may not set; then
+/// configured fields are added, and the credential last.
 public final class HeaderPolicy: Sendable {
     private struct Rule: Sendable {
         var lowercaseName: [UInt8]
-        /// What other spellings of the name are read as by some servers.
+        /// The name that some servers read other spellings as.
         var folded: FoldedName
         var isReplacedOnSignIn: Bool
-        /// The whole line around each `{uuid}`, its end included.
+        /// The parts of the whole line around each `{uuid}`, line end included.
         var parts: [[UInt8]]
         var overwrite: Bool
     }
@@ -19,29 +19,29 @@ public final class HeaderPolicy: Sendable {
     private let rules: [Rule]
     /// One bit for each length of a configured name (modulo 64): most fields need no further comparison.
     private let lengths: UInt64
-    /// All rules rendered, if no value changes from request to request and the client sent none of the names.
+    /// All rules rendered, for the case that no value changes between requests and the client sent none of the names.
     private let staticBlock: [UInt8]?
-    /// The rules that a sign-in goes without, one bit each.
+    /// The rules that do not apply to sign-ins, one bit each.
     private let replacedOnSignIn: UInt64
-    /// Which trailers of a request pass.
+    /// The trailers of a request that are forwarded.
     public let trailers: TrailerFilter
-    /// What is dropped of a client's fields.
+    /// The client's fields that are dropped.
     private let dropped: FieldNames
     private let droppedOnSignIn: FieldNames
-    /// What no field may be read as that is spelt in another way.
+    /// The rows that no differently spelt field may be read as.
     private let protected = FieldTable.rows.filter { !$0.traits.isDisjoint(with: [.hopByHop, .reserved]) }
     private let hostLine: [UInt8]
-    /// Goes before each target; empty without one.
+    /// Prepended to each target; may be empty.
     private let basePath: [UInt8]
-    /// Where the credential goes.
+    /// The field for the credential.
     private let credential: CredentialField
-    /// The answer to a sign-in is looked into.
+    /// The response to a sign-in may contain a token.
     private let learnsTokens: Bool
-    /// The client's own goes along where it sends one.
+    /// The client's own credential takes precedence.
     private let fillsCredential: Bool
     private let pseudonym: Pseudonym
 
-    /// How many rules there may be: one bit each.
+    /// The maximum number of rules: one bit each.
     public static let maxRules = 64
 
     public init(_ configuration: ProxyConfiguration, pseudonym: Pseudonym = .ofThisProcess) {
@@ -68,7 +68,7 @@ public final class HeaderPolicy: Sendable {
         var dropped = FieldNames(having: [.hopByHop, .reserved])
         var droppedOnSignIn = FieldNames(having: [.hopByHop, .reserved, .replacedOnSignIn])
         if credential.id != .authorization {
-            // A field as any other, then.
+            // Treats the field like any other.
             dropped.remove(.authorization)
             droppedOnSignIn.remove(.authorization)
         }
@@ -99,27 +99,28 @@ public final class HeaderPolicy: Sendable {
         return parts
     }
 
-    /// What became of a request's head.
+    /// The result of rendering a request's head.
     public struct Rendered {
-        /// Where the target as the client means it begins, behind the base path, in bytes from the head's start.
+        /// The offset of the target as the client sees it, behind the base path, in bytes from the start of the head.
         public var targetOffset = 0
-        /// Its bytes.
+        /// The length of the target in bytes.
         public var targetLength = 0
         /// Where the client's fields end, in bytes from the head's start: between there and `rulesOffset` are those that
         /// Squire makes. The first field is Squire's, too.
         public var madeOffset = 0
         /// Where the configured fields begin, in bytes from the head's start.
         public var rulesOffset = 0
-        /// The client's own credential went along (`authorization: fill`, or a path without bearer).
+        /// The client's own credential is forwarded (`authorization: fill`, or a path without bearer).
         public var hasCredential = false
-        /// This process's name is in `Via`: the request has been here before.
+        /// `Via` names this process: the request has been here before.
         public var isLoop = false
     }
 
-    /// Appends the head for the upstream up to where the credential goes. The caller appends that, and the empty line.
+    /// Appends the head for the upstream up to the place of the credential. The caller appends that, and the empty
+    /// line.
     ///
-    /// `bytes` are what `head` was parsed from; `place` is where its target is. `keepsExpectation` sends the client's
-    /// `Expect` along.
+    /// `bytes` are what `head` was parsed from; `place` relates its target to the base path. `keepsExpectation`
+    /// forwards the client's `Expect`.
     public func render(
         _ head: RequestHead,
         _ bytes: UnsafeRawBufferPointer,
@@ -164,7 +165,7 @@ public final class HeaderPolicy: Sendable {
         return copying.result
     }
 
-    /// Appends the method, a blank and the base path where it belongs; gives where the target begins.
+    /// Appends the method, a blank and, if needed, the base path; returns the offset of the target.
     @inline(__always)
     private func appendMethod(
         _ head: RequestHead,
@@ -178,14 +179,14 @@ public final class HeaderPolicy: Sendable {
         return output.count
     }
 
-    /// OPTIONS of `*`, or of a URL without a path, asks about the server as a whole (RFC 9112 section 3.2.4).
+    /// OPTIONS for `*`, or for a URL without a path, concerns the server as a whole (RFC 9112 section 3.2.4).
     private func isAboutServer(_ head: RequestHead) -> Bool {
         head.form == .asterisk || head.method == .options && head.pathAndQuery.isEmpty
     }
 
     private func appendTarget(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer, to output: ByteBuffer) {
         if head.method == .connect {
-            // Goes nowhere; but this is what the log has of it.
+            // Not forwarded, but the log takes the target from here.
             append(bytes, head.authority.range, to: output)
         } else if head.pathAndQuery.isEmpty {
             output.append(isAboutServer(head) ? 0x2A : 0x2F)
@@ -195,16 +196,16 @@ public final class HeaderPolicy: Sendable {
         append(bytes, head.pathAndQuery.range, to: output)
     }
 
-    /// What is known while the fields of one head are gone through.
+    /// State of one pass over the fields of a head.
     private struct Copying {
         var result = Rendered()
         var dropped: FieldNames
         var keepsCredential = false
-        /// A rule whose bit is set does not apply.
+        /// A set bit disables the rule.
         var present: UInt64 = 0
     }
 
-    /// Whether a field goes along.
+    /// Whether a field is forwarded.
     @inline(__always)
     private func keeps(_ field: FieldLine, _ bytes: Span<UInt8>, _ copying: inout Copying) -> Bool {
         if field.id == .via, pseudonym.isNamed(in: bytes, field.value) { copying.result.isLoop = true }
@@ -217,7 +218,7 @@ public final class HeaderPolicy: Sendable {
             return true
         } else {
             guard !field.isNominated, !copying.dropped.contains(field.id) else { return false }
-            // Hardly any name is odd, and every name is looked at.
+            // Few names are unusual, and every name is tested.
             if field.id == .other, bytes.isOddName(field.name), isImitation(bytes, field.name) { return false }
         }
         guard lengths >> UInt64(field.name.count & 63) & 1 == 1 else { return true }
@@ -239,15 +240,15 @@ public final class HeaderPolicy: Sendable {
         }
     }
 
-    /// The rule that the field's name belongs to, or is read as by some servers. The exact name goes first.
+    /// The rule for the field's name, or for a name that some servers read it as. An exact match takes precedence.
     private func rule(_ bytes: Span<UInt8>, _ name: ByteRange) -> Int? {
         for index in rules.indices where bytes.matches(name, rules[index].lowercaseName) { return index }
         for index in rules.indices where bytes.folds(name, to: rules[index].folded.octets) { return index }
         return nil
     }
 
-    /// Whether some servers read the name as one that decides about the credential, the framing or the connection, or
-    /// as a configured one: `Authorization_`, `Content_Length`, `Device_UUID`.
+    /// Whether some servers read the name as one that affects the credential, the framing or the connection, or as a
+    /// configured one: `Authorization_`, `Content_Length`, `Device_UUID`.
     private func isImitation(_ bytes: Span<UInt8>, _ name: ByteRange) -> Bool {
         if bytes.folds(name, toAnyOf: protected) { return true }
         if let folded = credential.folded, bytes.folds(name, to: folded.octets) { return true }

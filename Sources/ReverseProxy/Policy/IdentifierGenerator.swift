@@ -1,7 +1,7 @@
 public import EventIO
 import Platform
 
-/// Makes fresh UUIDs and identifiers. Not for secrets: seeded once, then arithmetic only. Belongs to one loop.
+/// Generates UUIDs and identifiers. Not for secrets: it is seeded once and then only calculates. Belongs to one loop.
 public struct IdentifierGenerator {
     private var state: UInt64
 
@@ -22,7 +22,7 @@ public struct IdentifierGenerator {
     public mutating func appendUUID(to buffer: ByteBuffer) {
         let high = next() & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
         let low = next() & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
-        // Appended in one piece, which saves a third.
+        // Appending it in one piece saves a third.
         withUnsafeTemporaryAllocation(byteCount: 36, alignment: 1) { text in
             var place = 0
             for index in 0..<16 {
@@ -39,7 +39,7 @@ public struct IdentifierGenerator {
         }
     }
 
-    /// The same as text.
+    /// The same, as a string.
     public mutating func uuid() -> String {
         let buffer = ByteBuffer(capacity: 36)
         appendUUID(to: buffer)

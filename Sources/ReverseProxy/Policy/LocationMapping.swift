@@ -1,10 +1,11 @@
 import EventIO
 import HTTP1
 
-/// Makes a location of the upstream one at this proxy, so that the client stays inside. Pure.
+/// Rewrites a location of the upstream to one at this proxy, so that the client does not leave it. Pure.
 ///
-/// What lies at the upstream's origin and below its base path gets this proxy's origin, and loses the base path. With a
-/// base path, what lies beside it cannot be asked for here: it stays, or becomes, a whole URL of the upstream.
+/// A location at the upstream's origin and below its base path gets this proxy's origin and loses the base path. If
+/// there is a base path, a location outside of it cannot be requested here, so it stays, or becomes, an absolute URL of
+/// the upstream.
 struct LocationMapping: Sendable {
     private let upstream: Origin
     private let basePath: BasePath?
@@ -14,13 +15,13 @@ struct LocationMapping: Sendable {
         self.basePath = basePath
     }
 
-    /// Appends the value of a Location field as the client gets it. `ownOrigin` is `http://host` as the client calls
-    /// this proxy; nil leaves whole URLs as they are.
+    /// Appends the value of a Location field in the form for the client. `ownOrigin` is `http://host` as the client
+    /// calls this proxy; nil leaves absolute URLs unchanged.
     func append(_ value: UnsafeRawBufferPointer, _ ownOrigin: [UInt8]?, to output: ByteBuffer) {
         if let length = lengthOfOrigin(value) {
             let rest = UnsafeRawBufferPointer(rebasing: value.dropFirst(length))
             guard let below = below(rest) else {
-                // Without a scheme it would get this proxy's.
+                // Without a scheme it would inherit this proxy's.
                 if value.first == UInt8(ascii: "/") { output.append(upstream.isSecure ? "https:" : "http:") }
                 return output.append(value)
             }
@@ -42,7 +43,7 @@ struct LocationMapping: Sendable {
         output.append(below)
     }
 
-    /// What follows the base path in a path, with its query and fragment; nil for a path beside it.
+    /// The part of a path behind the base path, with query and fragment; nil for a path outside of it.
     private func below(_ rest: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         guard let basePath else { return rest }
         guard basePath.begins(rest) else { return nil }
@@ -59,11 +60,11 @@ struct LocationMapping: Sendable {
         return text[1] == UInt8(ascii: "/") || text[1] == UInt8(ascii: "\\")
     }
 
-    /// How many bytes at the start of a URL are the upstream's origin; nil when it points elsewhere.
+    /// The length of the upstream's origin at the start of a URL; nil for another origin.
     private func lengthOfOrigin(_ value: UnsafeRawBufferPointer) -> Int? {
         let text = String(decoding: value, as: UTF8.self)
         let prefix = text.lowercased()
-        // A location without a scheme keeps the request's, which upstream is the upstream's own.
+        // A location without a scheme has the request's, which for the upstream is its own.
         let scheme = upstream.isSecure ? "https:" : "http:"
         let start: Int
         if prefix.hasPrefix(scheme + "//") {

@@ -1,19 +1,19 @@
 import HTTP1
 
-/// The paths that servers may take a request's path for: whatever the usual steps, each or not and in any order, lead
-/// to.
+/// The paths that servers may take a request's path for: the results of the usual normalisation steps, in any
+/// combination and order.
 ///
-/// The steps: decode percent-encoding, read `\` as `/`, leave out the parameters of segments (`;name=value`, RFC 3986
-/// section 3.3), merge slashes, resolve dot segments, end at a NUL or at a `?` or `#` that was encoded. For deciding
-/// only; what is forwarded is what the client sent.
+/// The steps: decode percent-encoding, read `\` as `/`, drop the parameters of segments (`;name=value`, RFC 3986
+/// section 3.3), merge slashes, resolve dot segments, end at a NUL or at an encoded `?` or `#`. For decisions only; the
+/// forwarded path is the client's.
 struct PathReadings {
-    /// Different ones, the path itself first.
+    /// All different readings, the path itself first.
     private(set) var all: [[UInt8]]
-    /// False if there are so many that not all were looked for.
+    /// False if there were too many to find them all.
     private(set) var isComplete = true
 
     private static let maxReadings = 256
-    /// Of all readings together.
+    /// The limit for all readings together.
     private static let maxBytes = 256 * 1024
 
     init(_ path: UnsafeRawBufferPointer) {
@@ -32,11 +32,11 @@ struct PathReadings {
             }
             index += 1
         }
-        // Case beyond ASCII, which a comparison of octets does not know.
+        // Comparing octets does not handle case beyond ASCII.
         all += all.filter { $0.contains { $0 >= 0x80 } }.map(Self.lowercase)
     }
 
-    /// Whether `path` has one reading only, but for case and a slash at the end. Allocates nothing.
+    /// Whether `path` has a single reading, apart from case and a final slash. Allocates nothing.
     static func isPlain(_ path: UnsafeRawBufferPointer) -> Bool {
         var start = 0
         for index in 0..<path.count {
@@ -53,7 +53,7 @@ struct PathReadings {
         return start >= path.count || !isOddSegment(path, start, path.count)
     }
 
-    /// Empty, `.` or `..`.
+    /// The segment is empty, `.` or `..`.
     private static func isOddSegment(_ path: UnsafeRawBufferPointer, _ start: Int, _ end: Int) -> Bool {
         switch end - start {
         case 0: true
@@ -63,7 +63,7 @@ struct PathReadings {
         }
     }
 
-    /// The reading that most servers have.
+    /// The reading that most servers choose.
     static func plainest(_ path: [UInt8]) -> [UInt8] {
         var path = path
         for step in [decoded, withoutParameters, withMergedSlashes, withoutDotSegments] { path = step(path) ?? path }
@@ -133,7 +133,7 @@ struct PathReadings {
                 continue
             }
             isChanged = true
-            // What is before the first slash stays.
+            // The part before the first slash stays.
             if isDoubleDot, segments.count > 1 { segments.removeLast() }
             if index == parts.count - 1 { segments.append([]) }
         }

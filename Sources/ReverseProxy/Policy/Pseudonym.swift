@@ -3,13 +3,13 @@ import HTTP1
 /// The name in Via under which a proxy forwards messages (RFC 9110 section 7.6.3): `squire-` and eight random
 /// hexadecimal digits.
 ///
-/// Each process has its own, so that a request which comes back is told from one that another Squire forwarded.
+/// Each process has its own, so that a request that comes back is distinguished from one that another Squire forwarded.
 public struct Pseudonym: Sendable {
     public static let ofThisProcess = Pseudonym(number: .random(in: .min ... .max))
 
     /// In lower case.
     public let text: [UInt8]
-    /// The whole line for a message that was received as HTTP/1.0, and as HTTP/1.1.
+    /// The whole Via line for a message received as HTTP/1.0, and as HTTP/1.1.
     private let lines: (http10: [UInt8], http11: [UInt8])
 
     public init(number: UInt32) {
@@ -19,15 +19,15 @@ public struct Pseudonym: Sendable {
         lines = (Array("Via: 1.0 ".utf8) + end, Array("Via: 1.1 ".utf8) + end)
     }
 
-    /// The Via line of a message that was received as HTTP/1.`minorVersion`.
+    /// The Via line for a message received as HTTP/1.`minorVersion`.
     @inline(__always)
     func line(receivedAs minorVersion: Int) -> [UInt8] { minorVersion > 0 ? lines.http11 : lines.http10 }
 
-    /// Whether an element of the Via field's value at `range` says that this very process forwarded the message.
+    /// Whether an element of the Via value at `range` says that this process forwarded the message.
     func isNamed(in bytes: Span<UInt8>, _ range: ByteRange) -> Bool {
         var found = false
         bytes.listElements(range) { element in
-            // received-protocol, blanks, received-by, perhaps a comment.
+            // received-protocol, blanks, received-by, and possibly a comment.
             var start = Int(element.lowerBound)
             let end = Int(element.upperBound)
             while start < end, !Octet.isBlank(bytes[start]) { start += 1 }

@@ -1,7 +1,7 @@
 import Credentials
 import Support
 
-/// Decides whether an answer means "token rejected".
+/// Decides whether a response means "token rejected".
 public final class RejectionPolicy: Sendable {
     public enum Verdict: Equatable, Sendable {
         case accepted
@@ -16,20 +16,20 @@ public final class RejectionPolicy: Sendable {
         self.rules = rules
     }
 
-    /// Whether any rule is about this status: the common answer is no, and then nothing else of the head is looked at.
+    /// Whether any rule concerns this status. Usually none does, and then no other part of the head is examined.
     @inline(__always)
     public func concerns(status: Int) -> Bool {
         for rule in rules where rule.status == status { return true }
         return false
     }
 
-    /// What a head says of the body that follows it.
+    /// The facts in a head about the body that follows it.
     public struct Body: Sendable {
         /// The value of Content-Type.
         public var type: String?
         /// The value of Content-Encoding.
         public var encoding: String?
-        /// False for responses without one, such as those to HEAD.
+        /// False for responses without a body, such as those to HEAD.
         public var isThere: Bool
 
         public init(type: String?, encoding: String? = nil, isThere: Bool = true) {
@@ -38,7 +38,7 @@ public final class RejectionPolicy: Sendable {
             self.isThere = isThere
         }
 
-        /// The media type in lower case, without its parameters.
+        /// The media type in lower case, without parameters.
         private var essence: Substring {
             let text = (type ?? "").lowercased()
             let essence = text.prefix { $0 != ";" }.drop { $0 == " " || $0 == "\t" }
@@ -51,7 +51,7 @@ public final class RejectionPolicy: Sendable {
 
         fileprivate var isJSON: Bool { essence == "application/json" || essence.hasSuffix("+json") }
 
-        /// One record after the other, without end perhaps: nothing of it is held.
+        /// The body is a sequence of records, possibly endless: none of it is held.
         fileprivate var isStream: Bool {
             let essence = essence
             let framed: Set<Substring> = [
@@ -63,9 +63,9 @@ public final class RejectionPolicy: Sendable {
                 || essence.hasPrefix("application/grpc")
         }
 
-        /// Whether a rule on bodies looks into it.
+        /// Whether a rule on bodies examines it.
         fileprivate func isLookedInto(_ status: Int) -> Bool {
-            // A success is not held up to look for an error in what cannot hold one; a part of a body is none.
+            // A success is not delayed to look for an error in a body that cannot contain one, nor is a partial body.
             isThere && isReadable && !isStream && status != 206 && (isJSON || status >= 300)
         }
     }
@@ -80,7 +80,7 @@ public final class RejectionPolicy: Sendable {
         return verdict
     }
 
-    /// The rules that a head does not speak against.
+    /// The rules that the head does not contradict.
     private func rules(about status: Int, _ values: [String]) -> [SessionConfiguration.Rejection] {
         let challenges = values.flatMap(AuthenticationChallenge.parse)
         let isAboutMore = Self.areAboutMore(challenges)
@@ -91,32 +91,32 @@ public final class RejectionPolicy: Sendable {
         }
     }
 
-    /// What another token of the same kind does not cure: it has not enough rights (RFC 6750 section 3.1), not the
-    /// claims that an administrator wants (Microsoft), was not got in the way that is wanted (RFC 9470 section 3), or
-    /// comes without the proof that is (RFC 9449 section 8).
+    /// Errors that another token of the same kind does not cure: it lacks rights (RFC 6750 section 3.1) or the claims
+    /// that an administrator requires (Microsoft), was not obtained in the required way (RFC 9470 section 3), or lacks
+    /// the required proof (RFC 9449 section 8).
     private static let incurable: Set<String> = [
         "insufficient_scope", "insufficient_claims", "insufficient_user_authentication", "use_dpop_nonce",
     ]
 
-    /// Whether the challenges ask for something else than another token, and none of them says that this one is bad.
+    /// Whether the challenges ask for something other than another token, and none says that this one is invalid.
     private static func areAboutMore(_ challenges: [AuthenticationChallenge]) -> Bool {
         let errors = challenges.compactMap(\.error)
         return !errors.isEmpty && errors.allSatisfy { incurable.contains($0.lowercased()) }
     }
 
-    /// A challenge for passwords is not about the bearer. No challenge at all, or one of a scheme of the API's own, may
-    /// mean anything.
+    /// A challenge for a password is not about the bearer. No challenge, or one with the API's own scheme, may mean
+    /// anything.
     private static func areForPasswords(_ challenges: [AuthenticationChallenge]) -> Bool {
         let schemes = ["basic", "digest", "negotiate", "ntlm"]
         return !challenges.isEmpty && challenges.allSatisfy { schemes.contains($0.scheme) }
     }
 
-    /// Decides about the body while it comes.
+    /// Decides about the body while it arrives.
     public func bodyVerdict(status: Int, challenges: [String]) -> BodyVerdict {
         BodyVerdict(rules(about: status, challenges).compactMap(\.body))
     }
 
-    /// The same about the whole body.
+    /// Decides about the whole body.
     public func isRejected(status: Int, challenges: [String], body: [UInt8]) -> Bool {
         guard let json = JSONValue(lenient: body) else { return false }
         return rules(about: status, challenges).contains { $0.body?.isMet(by: json) ?? false }

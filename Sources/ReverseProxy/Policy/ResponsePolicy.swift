@@ -1,15 +1,15 @@
 public import EventIO
 public import HTTP1
 
-/// Renders the head of an answer for the client.
+/// Renders the head of a response for the client.
 public final class ResponsePolicy: Sendable {
     private let locations: LocationMapping
     private let cookies: CookieMapping
     private let pseudonym: Pseudonym
     private let dropped = FieldNames(having: .dropInResponse)
-    /// Some servers leak a rotated token in it: the client does not get it, as it does not get `Authorization`.
+    /// Some servers leak a rotated token in it. Like `Authorization`, it is not forwarded to the client.
     private let credential: CredentialField
-    /// Which trailers of a response pass.
+    /// The trailers of a response that are forwarded.
     public let trailers: TrailerFilter
 
     public init(_ configuration: ProxyConfiguration, pseudonym: Pseudonym = .ofThisProcess) {
@@ -21,18 +21,18 @@ public final class ResponsePolicy: Sendable {
         self.pseudonym = pseudonym
     }
 
-    /// What the client's side adds to the upstream's head.
+    /// Changes to the upstream's head for the client.
     public struct Edits {
-        /// How the body goes to the client.
+        /// The framing of the body for the client.
         public var framing: MessageFraming
         public var closes: Bool
-        /// The value of Date for an answer without one (RFC 9110 section 6.6.1); nil adds none.
+        /// The value of Date for a response without one (RFC 9110 section 6.6.1); nil adds none.
         public var date: String?
-        /// A page of this configured origin may read the answer.
+        /// The configured origin of the page that may read the response.
         public var pageOrigin: [UInt8]?
-        /// `http://host` as the client calls this proxy; nil leaves locations as they are.
+        /// `http://host` as the client calls this proxy; nil leaves locations unchanged.
         public var ownOrigin: [UInt8]?
-        /// What becomes of the upstream's cookies.
+        /// How the upstream's cookies are treated.
         public var cookies = CookieRule.keep
         public var proxyStatus: String?
         public var retryAfter: Int?
@@ -83,7 +83,7 @@ public final class ResponsePolicy: Sendable {
         output.append("\r\n")
     }
 
-    /// The upstream's fields that go along.
+    /// Copies the upstream's fields that are forwarded.
     @inline(__always)
     private func appendFields(
         _ head: ResponseHead,
@@ -109,7 +109,7 @@ public final class ResponsePolicy: Sendable {
                 if edits.retryAfter != nil { isKept = false }
             case .other:
                 if isCredential(field, bytes) { isKept = false }
-                // Squire answers for the origins of its own configuration.
+                // Squire alone decides about origins in its own configuration.
                 if edits.pageOrigin != nil, isPageAccess(field, bytes) { isKept = false }
             default:
                 break
@@ -119,7 +119,7 @@ public final class ResponsePolicy: Sendable {
         copier.endPiece(to: output)
     }
 
-    /// Only names that nobody else decides on: no response means another one by them.
+    /// Tests only names that no other rule concerns: no response field with such a name means something else.
     @inline(__always)
     private func isCredential(_ field: FieldLine, _ bytes: UnsafeRawBufferPointer) -> Bool {
         credential.id == .other && credential.isNamed(field, bytes.assumingMemoryBound(to: UInt8.self).span)
@@ -130,7 +130,7 @@ public final class ResponsePolicy: Sendable {
         return bytes.assumingMemoryBound(to: UInt8.self).span.matches(prefix, "access-control-")
     }
 
-    /// `*` would mean nothing to a page that sends cookies (Fetch section 3.3.5), so each field is named.
+    /// `*` has no effect for a page that sends cookies (Fetch section 3.3.5), so each field is named.
     private func appendExposed(_ head: ResponseHead, _ bytes: UnsafeRawBufferPointer, to output: ByteBuffer) {
         output.append("Access-Control-Expose-Headers: Via, Proxy-Status")
         for field in head.fields

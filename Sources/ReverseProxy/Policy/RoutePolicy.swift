@@ -1,32 +1,32 @@
 import HTTP1
 
-/// What kind of request it is to the session.
+/// What a request means to the session.
 public enum RouteKind: String, Sendable, BitwiseCopyable {
-    /// Carries the bearer; a refusal refreshes.
+    /// Carries the bearer; a rejection leads to a refresh.
     case ordinary
-    /// Never carries the bearer; a token in the answer becomes the session's.
+    /// Never carries the bearer; a token in the response becomes the session's.
     case signIn = "sign-in"
-    /// Carries the bearer; when it succeeds the session's token is forgotten.
+    /// Carries the bearer; on success the session forgets its token.
     case signOut = "sign-out"
-    /// Never carries the bearer; a refusal means nothing.
+    /// Never carries the bearer; a rejection has no meaning.
     case anonymous
-    /// The refresh itself, called by a client: served through the single flight.
+    /// The refresh itself, called by a client: served by the one refresh for everyone.
     case refresh
 }
 
 /// Decides the kind of a request from its method and path.
 ///
-/// A path may be read in several ways (see `PathReadings`). If any of them is a sign-in or anonymous path, the bearer
-/// stays here: whoever reads it so must not get it. A sign-out is what its plainest reading is.
+/// A path may have several readings (see `PathReadings`). If any of them is a sign-in or anonymous path, no bearer is
+/// sent: a server with that reading must not get it. Only the plainest reading makes a sign-out.
 public final class RoutePolicy: Sendable {
     /// Why a request is of its kind.
     public struct Match: Sendable {
         public let kind: RouteKind
-        /// Nil if the path has so many readings that it is given no bearer for that alone.
+        /// Nil if the path gets no bearer only because it has too many readings.
         public let pattern: RoutePattern?
     }
 
-    /// What decides by any reading: the refresh, then what goes without the bearer.
+    /// The patterns that apply to every reading: the refresh, then the paths without bearer.
     private let guarded: RouteTable
     private let signOut: RouteTable
 
@@ -47,7 +47,7 @@ public final class RoutePolicy: Sendable {
         match(method: method, path: path)?.kind ?? .ordinary
     }
 
-    /// The first pattern that matches, and its kind; nil for an ordinary request.
+    /// The first matching pattern and its kind; nil for an ordinary request.
     public func match(method: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer) -> Match? {
         if PathReadings.isPlain(path) { return guarded.first(method, path) ?? signOut.first(method, path) }
         guard !guarded.isEmpty || !signOut.isEmpty else { return nil }
@@ -63,7 +63,7 @@ public final class RoutePolicy: Sendable {
     }
 }
 
-/// Patterns in their order, with what tells most paths from them at a glance: each request asks.
+/// Patterns in their order, with data to exclude most paths quickly: every request is tested.
 private struct RouteTable: Sendable {
     /// The literal beginning of one pattern, in `octets`.
     private struct Prefix: Sendable {
@@ -104,7 +104,7 @@ private struct RouteTable: Sendable {
     }
 
     private func mayMatch(_ prefix: Prefix, _ path: UnsafeRawBufferPointer) -> Bool {
-        // A slash at the end says nothing.
+        // A final slash has no meaning.
         let count = path.last == UInt8(ascii: "/") ? path.count - 1 : path.count
         guard prefix.isWhole ? count == prefix.count : count >= prefix.count else { return false }
         for offset in 0..<prefix.count where Octet.lowercase(path[offset]) != octets[prefix.start + offset] {

@@ -1,7 +1,7 @@
 import Credentials
 
-/// What a record in a worker's ring is: a case of `RecordedEvent.What`. Behind its header lies the fixed part given here,
-/// then octets.
+/// The kind of a record in a worker's ring: a case of `RecordedEvent.What`. The header is followed by the fixed part
+/// named here, then by octets.
 enum RecordKind: UInt8 {
     /// `RecordedEvent.Beginning`
     case began = 1
@@ -24,7 +24,7 @@ enum RecordKind: UInt8 {
     case relayedHeld
     /// `TokenWait`
     case tokenWait
-    /// `TokenArrival`; a text of the failure follows.
+    /// `TokenArrival`, followed by the text of a failure
     case tokenArrived
     /// `OwnAnswer`
     case ownAnswer
@@ -85,16 +85,16 @@ enum RecordKind: UInt8 {
     struct OwnAnswer: BitwiseCopyable {
         let status: Int
         let code: Problem.Code?
-        /// Octets of the head, which come before the body's.
+        /// The length of the head, which precedes the body.
         let headLength: Int
     }
 
     struct End: BitwiseCopyable {
         let ending: RecordedEvent.Ending
-        /// There was no room for something before it.
+        /// An earlier event was dropped for lack of room.
         let isIncomplete: Bool
 
-        /// What it takes in the ring.
+        /// The size of the record in the ring.
         static var size: Int { RecordingRing.size(MemoryLayout<End>.size) }
     }
 }
@@ -102,7 +102,7 @@ enum RecordKind: UInt8 {
 // MARK: Reading
 
 extension RecordingRing.Record {
-    /// Hands over what the record says; the ring's worker has that prefix.
+    /// Decodes the record and passes it to `body`; `prefix` is the prefix of the ring's worker.
     mutating func decode(prefix: UInt16, _ body: (RecordedEvent) -> Void) {
         let (exchange, at) = (ExchangeID(prefix: prefix, number: number), at)
         func tell(_ what: RecordedEvent.What) {
@@ -212,7 +212,7 @@ extension CredentialFailure {
             }
     }
 
-    /// What it says in words; empty where it says nothing.
+    /// The text of the failure; empty if it has none.
     var text: String {
         switch self {
         case .loginNeeded(let text): text ?? ""

@@ -1,10 +1,10 @@
 public import Credentials
 
-/// One thing that a worker tells of an exchange, as the inspector reads it. Octets are as they came: what is secret in
-/// them is still there, and goes before anything is kept.
+/// One event of an exchange, as the inspector reads it from a worker. Octets are unchanged: they may contain secrets,
+/// which are removed before anything is kept.
 public struct RecordedEvent: Sendable {
     public var exchange: ExchangeID
-    /// Monotonic nanoseconds.
+    /// In monotonic nanoseconds.
     public var at: UInt64
     public var what: What
 
@@ -15,48 +15,48 @@ public struct RecordedEvent: Sendable {
     }
 
     public enum What: Sendable {
-        /// The first of each exchange.
+        /// The first event of each exchange.
         case began(Beginning)
-        /// The client's head as it came, with its empty line. Missing in a recording that began late. Of bytes that
-        /// were no request: their first line alone, if it looks like one's.
+        /// The client's head, with its empty line. Missing in a recording that began late. For bytes that are not a
+        /// request: the first line, if it looks like a request line.
         case requestHead([UInt8])
         /// The head for the upstream, without the credential's field and the empty line. Missing if Squire refused the
         /// request.
         case sentHead([UInt8], HeadParts, route: RouteKind, carriesCredential: Bool)
         /// Body octets from the client, without framing, in their order, up to the limit for bodies.
         case requestBody([UInt8])
-        /// An attempt is to be made, and waits for a connection. Counted from 1; generation 0 is no token.
+        /// An attempt begins and waits for a connection. Numbered from 1; generation 0 means no token.
         case attempt(number: Int, generation: Generation)
-        /// It has its connection. Of a new one also how long the name was looked up and the TLS handshakes took, in
+        /// The attempt has its connection. Of a new one also how long the name was looked up and the TLS handshakes took, in
         /// nanoseconds; 0 for what was not done.
         case connected(isReused: Bool, lookup: UInt64, tls: UInt64)
-        /// The last octet of the request has gone to it. Missing if an answer came before.
+        /// The last octet of the request was written. Missing if a response came first.
         case sent
-        /// An interim response's status.
+        /// The status of an interim response.
         case interim(status: Int)
-        /// The upstream's head as it came, with its empty line.
+        /// The upstream's head, with its empty line.
         case responseHead([UInt8])
-        /// Body octets from the upstream, without framing, in their order, up to the limit for bodies.
+        /// Body octets from the upstream, without framing, in order, up to the limit for bodies.
         case responseBody([UInt8])
-        /// Body octets so far, both ways; told now and then while more comes than is kept.
+        /// The number of body octets so far, in both directions; repeated from time to time for bodies above the limit.
         case progress(requestBytes: UInt64, responseBytes: UInt64)
-        /// The response is held: the client has not seen it.
+        /// The response is held: the client has not received it.
         case held
-        /// The response that was held goes to the client after all.
+        /// The held response is relayed to the client after all.
         case relayedHeld
-        /// A token is waited for, because of a rejection or because there was none that could be used.
+        /// The exchange waits for a token, because of a rejection or because there was no usable one.
         case tokenWait(isForRejection: Bool, leads: Bool)
-        /// The wait is over. Generation 0: without a token.
+        /// The wait is over. Generation 0 means without a token.
         case tokenArrived(generation: Generation, failure: CredentialFailure?)
-        /// Squire's own answer: its status, its head and body as they were sent, and the problem's code.
+        /// Squire's own response: its status, head and body, and the problem's code.
         case ownAnswer(status: Int, head: [UInt8], body: [UInt8], code: String?)
-        /// A WebSocket is open.
+        /// A WebSocket was opened.
         case tunnelOpened
-        /// Bytes of a WebSocket's stream, up to the limit for bodies each way.
+        /// Bytes of a WebSocket's stream, up to the limit for bodies in each direction.
         case tunnelData(isFromClient: Bool, [UInt8])
-        /// Nothing follows.
+        /// The last event.
         case ended(Ending)
-        /// Something of this exchange could not be told: there was no room. Comes before the end.
+        /// An event of this exchange was dropped for lack of room. Precedes the end.
         case lost
     }
 
@@ -75,12 +75,12 @@ public struct RecordedEvent: Sendable {
     }
 
     public struct Beginning: Sendable, BitwiseCopyable {
-        /// The client's: no other connection of this run has the number.
+        /// The number of the client's connection, unique in this run.
         public var connection: UInt64
         public var origin: ConnectionOrigin
-        /// What came before is not recorded.
+        /// Earlier events were not recorded.
         public var isLate: Bool
-        /// When the exchange began, monotonic nanoseconds, and the same moment in milliseconds since 1970.
+        /// The beginning of the exchange in monotonic nanoseconds, and the same moment in milliseconds since 1970.
         public var startedAt: UInt64
         public var wallMilliseconds: Int64
 
@@ -109,9 +109,9 @@ public struct RecordedEvent: Sendable {
         public var totalNanoseconds: UInt64
         public var upstreamNanoseconds: UInt64
         public var tokenNanoseconds: UInt64
-        /// The refresh that it started brought a token, failed, or there was none.
+        /// The result of the refresh that the exchange started.
         public var refresh: ExchangeRecord.Refresh
-        /// Where the request's body was kept to be sent again: it may have been too large.
+        /// The request's body was kept for a replay; false if it was too large.
         public var wasReplayable: Bool
 
         public init(
@@ -142,11 +142,11 @@ public struct RecordedEvent: Sendable {
     }
 }
 
-/// Who speaks on a client's connection.
+/// The origin of a client's connection.
 public enum ConnectionOrigin: Sendable, Equatable, BitwiseCopyable {
     case client
-    /// The inspector, which sends a recorded exchange again. `ticket` is how it finds the new one.
+    /// The inspector, which replays a recorded exchange. It finds the new one by `ticket`.
     case replay(of: ExchangeID, ticket: UInt64)
-    /// The inspector, which sends what a person wrote.
+    /// The inspector, which sends a composed request.
     case composer(ticket: UInt64)
 }

@@ -1,7 +1,7 @@
 import EventIO
 import Platform
 
-/// One worker's side of `Recordings`: decides what is recorded, and writes it. Never waits, never allocates.
+/// One worker's side of `Recordings`: decides what to record, and writes it. Never blocks, never allocates.
 ///
 /// *Threading*: belongs to its worker's loop.
 final class Recorder {
@@ -13,7 +13,7 @@ final class Recorder {
     private var octets = TokenBucket()
     private var failures = TokenBucket()
     private var refusals = TokenBucket()
-    /// When the inspector was woken last, and how far it had read then.
+    /// When the inspector was woken last, and how far it had read by then.
     private var wokenAt: UInt64 = 0
     private var consumedThen: UInt64 = 0
 
@@ -25,18 +25,18 @@ final class Recorder {
         ring = lane.ring
     }
 
-    /// An exchange costs the inspector some 60 us while somebody looks: that many cost a hundredth of a CPU. Nobody reads
-    /// faster, but what somebody does, a script's thousand, is there whole.
+    /// While somebody watches, an exchange costs the inspector some 60 us, so this rate costs a hundredth of a CPU.
+    /// Nobody can read faster, and a burst of a thousand, as from a script, is recorded completely.
     private static let exchangeRate = TokenBucket.Rate(perSecond: 200, burst: 1000)
-    /// Beyond it, heads only.
+    /// Above this rate only heads are recorded.
     private static let octetRate = TokenBucket.Rate(perSecond: 8 << 20, burst: 8 << 20)
     private static let failureRate = TokenBucket.Rate(perSecond: 500, burst: 500)
     private static let refusalRate = TokenBucket.Rate(perSecond: 50, burst: 50)
 
     // MARK: Admission
 
-    /// Whether the exchange that begins is recorded, which `RecordingGate` does not know. `isRefused` one has its own share: a
-    /// page that knocks must not push out what matters.
+    /// Decides whether to record the exchange that begins, after `RecordingGate` let it pass. Refused exchanges have a
+    /// rate of their own, so that a page that probes cannot displace others.
     func admit(_ origin: ConnectionOrigin, isRefused: Bool, now: UInt64) -> Recording {
         guard case .client = origin else { return .running(.init(isUnlimited: true)) }
         let policy = recordings.policy
@@ -57,15 +57,15 @@ final class Recorder {
         }
     }
 
-    /// For a reason that holds for all until then, unless `policy` changes.
+    /// Refuses all exchanges until `moment`, for the same reason, unless `policy` changes.
     private func refuse(_ absence: Recording.Absence, until moment: UInt64, _ policy: Recordings.Policy) -> Recording {
         gate.close(until: moment, because: absence)
-        // It may have changed after it was looked at, and the gate been opened before it was closed.
+        // `policy` may have changed since it was read, and the gate may have been opened before it was closed here.
         if recordings.policy != policy { gate.open() }
         return .absent(absence)
     }
 
-    /// Whether one that was not recorded is, from now on: something went wrong with it.
+    /// Decides whether to record an exchange from now on that was not recorded before, because something went wrong.
     func admitLate(now: UInt64) -> Recording? {
         guard !recordings.policy.isPaused, failures.take(of: Self.failureRate, now: now) else { return nil }
         return .running(.init(isUnlimited: false))
@@ -73,7 +73,7 @@ final class Recorder {
 
     // MARK: Writing
 
-    /// Writes the first record; without it, there is no recording.
+    /// Writes the first record; if that fails, nothing of the exchange is recorded.
     func begin(
         _ recording: inout Recording,
         _ id: ExchangeID,
@@ -88,7 +88,7 @@ final class Recorder {
         flow.responseRoom = flow.requestRoom
         flow.toldAt = now
         let wall = WallClock.now()
-        // One pair of clocks for each recording: they drift, and the wall's may jump.
+        // One pair of clocks for each recording, because they drift, and the wall clock may jump.
         let milliseconds = Int64(wall.seconds) &* 1000 &+ Int64(wall.nanoseconds / 1_000_000)
         let age = now > startedAt ? (now &- startedAt) / 1_000_000 : 0
         let beginning = RecordedEvent.Beginning(
@@ -102,7 +102,7 @@ final class Recorder {
         recording = hasRoom ? .running(flow) : .absent(.slab)
     }
 
-    /// Writes a record; what there is no room for is missing, and the exchange's end says so.
+    /// Writes a record. If there is no room, it is dropped, and the exchange's end says so.
     func tell<Fixed: BitwiseCopyable>(
         _ recording: inout Recording,
         _ kind: RecordKind,
@@ -115,7 +115,7 @@ final class Recorder {
         recording = .running(flow)
     }
 
-    /// The same for a head, which counts among the octets.
+    /// Writes a head, which counts towards the rate of octets.
     func tellHead<Fixed: BitwiseCopyable>(
         _ recording: inout Recording,
         _ kind: RecordKind,
@@ -127,7 +127,7 @@ final class Recorder {
         tell(&recording, kind, fixed, head, at: at)
     }
 
-    /// Writes Squire's own answer: its head, and as much as is kept of its body, which are the last `count` octets.
+    /// Writes Squire's own response: its head, and the kept part of its body, which is the last `count` octets.
     func tellOwnAnswer(
         _ recording: inout Recording,
         status: Int,
@@ -142,7 +142,7 @@ final class Recorder {
         tellHead(&recording, .ownAnswer, fixed, told, at: at)
     }
 
-    /// Writes as much of a body as there is room for. `bodies` are its octets so far, both ways.
+    /// Writes as much of a body as fits. `bodies` are the octets so far, in both directions.
     func tellBody(
         _ recording: inout Recording,
         _ kind: RecordKind,
@@ -160,7 +160,7 @@ final class Recorder {
                 if !isWritten { flow.isIncomplete = true }
                 flow.setRoom(kind, isWritten ? room - part.count : 0)
             } else {
-                // What is kept has no gaps.
+                // A kept body has no gaps.
                 flow.setRoom(kind, 0)
                 flow.isIncomplete = true
             }
@@ -172,18 +172,18 @@ final class Recorder {
         recording = .running(flow)
     }
 
-    /// With what lies around them in the ring.
+    /// Counts the octets together with their overhead in the ring.
     private func takeOctets(_ count: Int, now: UInt64) -> Bool {
         octets.take(UInt64(RecordingRing.size(count)), of: Self.octetRate, now: now)
     }
 
     private static let progressInterval: UInt64 = 250_000_000
 
-    /// Counts an exchange that ended, and writes its last record.
+    /// Counts an exchange that has ended, and writes its last record.
     func end(_ flow: Recording.Flow, _ ending: RecordedEvent.Ending, at: UInt64) {
         gate.add(.recorded)
         let end = RecordKind.End(ending: ending, isIncomplete: flow.isIncomplete)
-        // Its room was reserved.
+        // Room for it was reserved.
         _ = write(.ended, flow, end, .empty, at: at, releasing: RecordKind.End.size)
         ring.show()
     }
@@ -196,7 +196,7 @@ final class Recorder {
         }
     }
 
-    /// Writes what was refused before there was an exchange.
+    /// Records a refusal that happened before there was an exchange.
     func record(_ refusal: WorkerResources.Refusal, as id: ExchangeID) {
         let now = MonotonicClock.now()
         var recording = admit(refusal.client.origin, isRefused: true, now: now)
@@ -253,7 +253,7 @@ final class Recorder {
         return isWritten
     }
 
-    /// Adds to the record that was written last, if it can be.
+    /// Extends the last record, if possible.
     private func extend(_ kind: RecordKind, _ flow: Recording.Flow, _ part: UnsafeRawBufferPointer) -> Bool {
         let isWritten = ring.extend(kind.rawValue, number: flow.number, part)
         if isWritten { gate.hasNews = true }
@@ -262,7 +262,7 @@ final class Recorder {
 
     // MARK: The turn's end
 
-    /// Shows what was written, and wakes the inspector if it waits for it.
+    /// Publishes new records, and wakes the inspector if it waits for them.
     @inline(__always)
     func turnEnded(now: @autoclosure () -> UInt64 = MonotonicClock.now()) {
         if gate.hasNews { publish(now) }
@@ -276,7 +276,7 @@ final class Recorder {
         let hasViewers = recordings.policy.hasViewers
         guard hasViewers || isFilling else { return }
         let (now, consumed) = (clock(), ring.consumedPosition)
-        // Not again and again for what it has been woken for: waking takes a system call.
+        // Does not wake it again for the same records: each call costs a system call.
         let isNew = isFilling && consumed != consumedThen && now &- wokenAt >= Self.shortInterval
         guard isNew || now &- wokenAt >= Self.wakeInterval else { return }
         (wokenAt, consumedThen) = (now, consumed)
@@ -287,9 +287,9 @@ final class Recorder {
     private static let shortInterval: UInt64 = 5_000_000
 }
 
-/// Who a client's connection is.
+/// The identity of a client's connection.
 struct ClientName {
-    /// No other connection's.
+    /// Unique among connections.
     let number: UInt64
     let origin: ConnectionOrigin
 }

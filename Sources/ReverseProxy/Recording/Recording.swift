@@ -1,15 +1,15 @@
-/// What becomes of one exchange's recording. A runner's for good: nothing is allocated for it.
+/// The state of one exchange's recording. Belongs to a runner for good, so it allocates nothing.
 enum Recording {
     case absent(Absence)
     case running(Flow)
-    /// Its end was told, or counted.
+    /// The end was recorded or counted.
     case ended
 
-    /// Why it is not recorded. The number is how `RecordingGate` has it.
+    /// Why an exchange is not recorded. `RecordingGate` stores the number.
     enum Absence: UInt8 {
-        /// Too many are.
+        /// The rate limit is exceeded.
         case rate
-        /// Too many were refused.
+        /// The rate limit for refusals is exceeded.
         case refused
         /// Nothing has gone wrong with it so far.
         case failuresOnly
@@ -17,7 +17,7 @@ enum Recording {
         case paused
         case off
 
-        /// It begins all the same if something goes wrong.
+        /// Recording begins all the same if something goes wrong.
         var mayBeginLate: Bool {
             switch self {
             case .rate, .failuresOnly: true
@@ -36,18 +36,18 @@ enum Recording {
     }
 
     struct Flow {
-        /// The exchange's.
+        /// The number of the exchange.
         var number: UInt64 = 0
-        /// Octets of the bodies that may still be written.
+        /// How many octets of each body may still be written.
         var requestRoom = 0
         var responseRoom = 0
-        /// When the octets that are not written were told of last.
+        /// When the progress of unrecorded octets was recorded last.
         var toldAt: UInt64 = 0
-        /// When the attempt began of which it was told last that all of the request went.
+        /// The beginning of the last attempt whose request was recorded as sent.
         var sentAttempt: UInt64 = 0
-        /// There was no room for something.
+        /// A record was dropped for lack of room.
         var isIncomplete = false
-        /// No rate holds for it.
+        /// No rate limit applies.
         let isUnlimited: Bool
 
         init(isUnlimited: Bool) {
@@ -68,14 +68,14 @@ enum Recording {
     @inline(__always)
     var isRunning: Bool { if case .running = self { true } else { false } }
 
-    /// Another response begins, with room of its own for its body.
+    /// Another response begins, whose body has room of its own.
     mutating func takesAnotherResponse(limit: Int) {
         guard case .running(var flow) = self else { return }
         flow.responseRoom = limit
         self = .running(flow)
     }
 
-    /// Whether it is to be told now that all of the request went, in the attempt that began then: once.
+    /// Whether to record now, once, that the request of the attempt that began at `startedAt` is sent.
     mutating func tellsSent(attempt startedAt: UInt64) -> Bool {
         guard case .running(var flow) = self, flow.sentAttempt != startedAt else { return false }
         flow.sentAttempt = startedAt
@@ -83,7 +83,7 @@ enum Recording {
         return true
     }
 
-    /// The beginning of the request's body is not at hand: the rest is of no use.
+    /// The beginning of the request's body is not available, so the rest is useless.
     mutating func takesNoRequestBody() {
         guard case .running(var flow) = self else { return }
         flow.requestRoom = 0

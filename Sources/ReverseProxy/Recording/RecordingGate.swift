@@ -1,24 +1,25 @@
 import Synchronization
 
-/// What an exchange pays that is not recorded: one word that it compares with its beginning, and a count at its end.
+/// The cost of an exchange that is not recorded: one comparison at its beginning, and one count at its end.
 ///
-/// The word says until when exchanges that begin are not recorded, in monotonic nanoseconds, and why, in its lowest
-/// bits. The worker closes it when it has refused one for a reason that lasts; whoever changes what is recorded opens it.
-/// Without an inspector it is closed for good, so that being off and not being looked at are the same.
+/// The word contains the moment until which exchanges are not recorded, in monotonic nanoseconds, and in its lowest
+/// bits the reason. The worker closes the gate when it has refused an exchange for a lasting reason; a change of the
+/// policy opens it. Without an inspector it is closed for good, so an inspector that is off costs the same as one that
+/// nobody watches.
 ///
-/// *Ownership*: a copy owns nothing; the words are an `AtomicArray`'s, which outlives it. *Threading*: belongs to its
+/// *Ownership*: a copy owns nothing; the words belong to an `AtomicArray` that outlives it. *Threading*: belongs to its
 /// worker's loop; `open` may be called from any thread.
 struct RecordingGate {
     private let words: UnsafeMutablePointer<Atomic<UInt64>>
 
-    /// `words` has one for each `Recordings.Number`.
+    /// `words` contains one for each `Recordings.Number`.
     init(_ words: AtomicArray) {
         self.words = words.storage
     }
 
     private static let reasonBits: UInt64 = 7
 
-    /// Whether the exchange that begins is recorded. `recorder` is asked only if it may be; nil records nothing.
+    /// Whether to record the exchange that begins. Calls `recorder` only if the gate is open; nil records nothing.
     @inline(__always)
     func admit(
         _ origin: ConnectionOrigin,
@@ -36,13 +37,13 @@ struct RecordingGate {
         return now < word ? Recording.Absence(rawValue: UInt8(truncatingIfNeeded: word & Self.reasonBits)) : nil
     }
 
-    /// Nothing that begins before `moment`, to within eight nanoseconds, is recorded.
+    /// Exchanges that begin before `moment`, to within eight nanoseconds, are not recorded.
     func close(until moment: UInt64, because absence: Recording.Absence) {
         let word = moment & ~Self.reasonBits | UInt64(absence.rawValue)
         words[Recordings.Number.closed.rawValue].store(word, ordering: .sequentiallyConsistent)
     }
 
-    /// The next exchange asks.
+    /// The next exchange asks the recorder.
     func open() {
         words[Recordings.Number.closed.rawValue].store(0, ordering: .sequentiallyConsistent)
     }
@@ -53,7 +54,7 @@ struct RecordingGate {
 
     @inline(__always)
     func add(_ number: Recordings.Number) {
-        // One writer: a load and a store are enough.
+        // There is one writer, so a load and a store are sufficient.
         let word = words + number.rawValue
         word.pointee.store(word.pointee.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
     }
@@ -65,7 +66,7 @@ struct RecordingGate {
         return words[Recordings.Number.last.rawValue].load(ordering: .relaxed)
     }
 
-    /// Something was written since the last turn's end.
+    /// Records were written since the end of the last turn.
     @inline(__always)
     var hasNews: Bool {
         get { words[Recordings.Number.news.rawValue].load(ordering: .relaxed) != 0 }

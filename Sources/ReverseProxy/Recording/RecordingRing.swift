@@ -1,16 +1,16 @@
 import Platform
 import Synchronization
 
-/// Records on their way from one thread to another: a ring of bytes that never blocks, and that its writer never waits
-/// for. What does not fit is not written.
+/// Passes records from one thread to another: a ring of bytes that never blocks its writer. Records that do not fit are
+/// dropped.
 ///
-/// A record is its length and kind, the exchange's number, a time, and octets. What was written is seen by the reader
-/// once it is published. Whoever begins something reserves the room for its end, so that an end always fits. The reader
-/// wipes what it has read. While everything is read, writing begins again at the ring's beginning: what is hardly used
-/// takes little memory.
+/// A record consists of its length and kind, the exchange's number, a time, and octets. The reader sees records once
+/// they are published. A writer reserves room for the end of an exchange at its beginning, so that an end always fits.
+/// The reader wipes what it has read. When everything is read, writing starts over at the ring's beginning, so a ring
+/// that is hardly used takes little memory.
 ///
-/// *Threading*: one thread writes, one thread reads, at the same time. *Ownership*: owns its memory, which the system
-/// gives when it is first touched.
+/// *Threading*: one thread writes and one thread reads, at the same time. *Ownership*: owns its memory, which the
+/// system provides when it is first touched.
 final class RecordingRing: @unchecked Sendable {
     // `@unchecked`: each side has its own variables; what both touch are the atomics, and bytes of which the atomics say
     // whose they are.
@@ -18,19 +18,19 @@ final class RecordingRing: @unchecked Sendable {
     let capacity: Int
     private let base: UnsafeMutableRawPointer
     private let mask: UInt64
-    /// Up to there the reader may read. Positions count bytes since the beginning.
+    /// The reader may read up to this position. Positions count bytes since the beginning.
     private let published = Atomic<UInt64>(0)
-    /// Up to there the reader has read, and wiped.
+    /// The reader has read and wiped up to this position.
     private let consumed = Atomic<UInt64>(0)
-    /// The position that lies at the ring's beginning. Changes while everything is read only.
+    /// The position at the ring's beginning. Changes only when everything is read.
     private let origin = Atomic<UInt64>(0)
 
-    // The writer's.
+    // Belongs to the writer.
     private var position: UInt64 = 0
     private var publishedPosition: UInt64 = 0
     private var writerOrigin: UInt64 = 0
     private var reserved: UInt64 = 0
-    /// The last record, which more octets can be added to as long as it is not published.
+    /// The last record, which can be extended until it is published.
     private var last = Written()
 
     private struct Written {
@@ -40,16 +40,16 @@ final class RecordingRing: @unchecked Sendable {
         var kind: UInt8 = 0
     }
 
-    // The reader's.
+    // Belongs to the reader.
     private var readPosition: UInt64 = 0
 
     private static let headerSize = 24
 
-    /// `capacity` bytes, or the next power of two.
+    /// `capacity` bytes, rounded up to a power of two.
     init(capacity: Int) {
         var size = 4096
         while size < capacity { size *= 2 }
-        // Reserves nothing: what is not touched is nobody's.
+        // Allocates address space only: pages take memory when they are first touched.
         let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         if let memory, memory != MAP_FAILED {
             base = memory
@@ -67,18 +67,18 @@ final class RecordingRing: @unchecked Sendable {
 
     // MARK: Writing
 
-    /// Something is written that the reader cannot see yet.
+    /// Records are written that the reader cannot see yet.
     @inline(__always)
     var hasNews: Bool { position != publishedPosition }
 
     /// Bytes that are not read yet.
     var used: Int { Int(position &- consumed.load(ordering: .acquiring)) }
 
-    /// Grows as the reader reads.
+    /// Increases as the reader reads.
     var consumedPosition: UInt64 { consumed.load(ordering: .relaxed) }
 
-    /// Writes a record of two pieces, `fixed` and `octets`. `reserving` is for its end; `releasing` is what was reserved
-    /// for this one. False, and nothing is done, if there is no room.
+    /// Writes a record of two parts, `fixed` and `octets`. `reserving` is the room for its exchange's end; `releasing`
+    /// is the room that was reserved for this record. Returns false, and does nothing, if there is no room.
     func write(
         _ kind: UInt8,
         number: UInt64,
@@ -96,7 +96,7 @@ final class RecordingRing: @unchecked Sendable {
         reserved = others
         if taken == 0, position != writerOrigin {
             writerOrigin = position
-            // Seen together with what is published next.
+            // Becomes visible together with the next publication.
             origin.store(position, ordering: .relaxed)
         }
         last = Written(start: position, length: length, number: number, kind: kind)
@@ -109,7 +109,7 @@ final class RecordingRing: @unchecked Sendable {
         return true
     }
 
-    /// Adds octets to the record that was written last, if it is of that exchange and kind and is not published.
+    /// Extends the last record, if it has that number and kind and is not published.
     func extend(_ kind: UInt8, number: UInt64, _ octets: UnsafeRawBufferPointer) -> Bool {
         guard hasNews, last.kind == kind, last.number == number else { return false }
         let length = last.length &+ octets.count
@@ -123,19 +123,19 @@ final class RecordingRing: @unchecked Sendable {
         return true
     }
 
-    /// Where in the ring the last record lies.
+    /// The offset of the last record in the ring.
     var lastOffset: Int { Int((last.start &- writerOrigin) & mask) }
 
-    /// What a record of so many octets takes.
+    /// The size of a record with that many octets.
     static func size(_ count: Int) -> Int { padded(headerSize &+ count) }
 
-    /// Lets the reader see everything.
+    /// Makes all records visible to the reader.
     func publish() {
         publishedPosition = position
         show()
     }
 
-    /// Lets the reader see what was written, if it looks; whether it is to look is asked at the turn's end.
+    /// Makes the written records visible to a reader that looks; whether to wake it is decided at the end of the turn.
     func show() {
         published.store(position, ordering: .releasing)
     }
@@ -147,7 +147,7 @@ final class RecordingRing: @unchecked Sendable {
         UInt64(truncatingIfNeeded: length) | UInt64(kind) << 32
     }
 
-    /// Words never lie across the ring's end: all begins at multiples of eight.
+    /// Words never cross the ring's end, because everything begins at multiples of eight.
     @inline(__always)
     private func put(word: UInt64, at position: UInt64) {
         let offset = Int((position &- writerOrigin) & mask)
@@ -165,7 +165,7 @@ final class RecordingRing: @unchecked Sendable {
 
     // MARK: Reading
 
-    /// A record while it is read.
+    /// A record while it is being read.
     struct Record {
         let kind: UInt8
         let number: UInt64
@@ -176,7 +176,7 @@ final class RecordingRing: @unchecked Sendable {
         /// Octets that were not taken yet.
         fileprivate(set) var count: Int
 
-        /// Takes a value from the front; nil if less than it is there.
+        /// Takes a value from the front; nil if there are too few octets.
         mutating func take<Value: BitwiseCopyable>(_ type: Value.Type = Value.self) -> Value? {
             let size = MemoryLayout<Value>.size
             guard size <= count else { return nil }
@@ -190,7 +190,7 @@ final class RecordingRing: @unchecked Sendable {
             }
         }
 
-        /// The octets that are left.
+        /// The remaining octets.
         func rest() -> [UInt8] {
             [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
                 ring.get(UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: count), at: position, origin)
@@ -199,10 +199,10 @@ final class RecordingRing: @unchecked Sendable {
         }
     }
 
-    /// Hands the next record over, then wipes it. False if there is none.
+    /// Passes the next record to `body`, then wipes it. False if there is none.
     func read(_ body: (inout Record) -> Void) -> Bool {
         guard published.load(ordering: .acquiring) != readPosition else { return false }
-        // What is not read yet was written after the origin changed last.
+        // Unread records were written after the origin changed last.
         let origin = origin.load(ordering: .relaxed)
         let (word, number, at) = (
             word(at: readPosition, origin), word(at: readPosition &+ 8, origin), word(at: readPosition &+ 16, origin)
@@ -224,7 +224,7 @@ final class RecordingRing: @unchecked Sendable {
         return true
     }
 
-    /// Something is there to be read.
+    /// There are records to read.
     var hasRecords: Bool { published.load(ordering: .acquiring) != readPosition }
 
     private func word(at position: UInt64, _ origin: UInt64) -> UInt64 {
@@ -246,7 +246,7 @@ final class RecordingRing: @unchecked Sendable {
         if first < count { memset(base, 0, count &- first) }
     }
 
-    /// Nothing but zeros is left: of what was read, nothing can be found.
+    /// Only zeros are left: nothing of what was read can be found.
     var isWiped: Bool {
         UnsafeRawBufferPointer(start: base, count: capacity).allSatisfy { $0 == 0 }
     }

@@ -1,25 +1,25 @@
 import Synchronization
 import Threads
 
-/// What is recorded of the exchanges of all workers: the workers write, the inspector reads.
+/// The recordings of all workers' exchanges: the workers write, the inspector reads.
 ///
-/// *Threading*: `drain` from the inspector's thread only; everything else from any.
+/// *Threading*: call `drain` on the inspector's thread only; everything else on any thread.
 public final class Recordings: Sendable {
     /// Which exchanges are recorded.
     public enum Mode: String, Sendable, CaseIterable {
-        /// All at a person's pace, above it what went wrong.
+        /// All of them at a person's pace; at higher rates those that went wrong.
         case auto
         case all
-        /// Only what went wrong.
+        /// Only exchanges that went wrong.
         case failures
         case off
     }
 
-    /// What became of the exchanges that ended since the process began: each is counted once.
+    /// The exchanges that have ended since the process began, each counted once.
     public struct Counts: Sendable, Equatable {
         /// Recorded or not.
         public var ended: UInt64 { recorded &+ rate &+ slab &+ paused &+ off }
-        /// Ended, and recorded, if not in whole: one that there was no room for at first is under `slab`.
+        /// Recorded, though possibly not completely. An exchange whose beginning did not fit counts under `slab`.
         public var recorded: UInt64 = 0
         /// Not recorded, by reason.
         public var rate: UInt64 = 0
@@ -28,7 +28,7 @@ public final class Recordings: Sendable {
         public var off: UInt64 = 0
     }
 
-    /// What workers look at, at the beginning of each exchange.
+    /// The settings that workers read at the beginning of each exchange.
     struct Policy: Sendable, Equatable {
         var mode: Mode
         var isPaused = false
@@ -63,10 +63,10 @@ public final class Recordings: Sendable {
         }
     }
 
-    /// What one worker has of it.
+    /// One worker's part.
     final class Lane: Sendable {
         let ring: RecordingRing
-        /// Of the worker's exchanges; no other worker's.
+        /// The prefix of the worker's exchanges, unique among workers.
         let prefix: UInt16
         /// Written by the worker.
         let numbers = AtomicArray(count: Number.count)
@@ -78,10 +78,10 @@ public final class Recordings: Sendable {
         }
     }
 
-    /// A worker's words: what it counts, and what it looks at.
+    /// A worker's words: its counts, and its settings.
     enum Number: Int, CaseIterable {
         case recorded, rate, slab, paused, off
-        /// The last exchange's.
+        /// The number of the last exchange.
         case last
         /// See `RecordingGate`.
         case closed, news
@@ -89,29 +89,28 @@ public final class Recordings: Sendable {
         static var count: Int { allCases.count }
     }
 
-    /// What calls the reader. A value of its own: a closure that is handed around by itself is wrapped each time, which
-    /// takes memory.
+    /// Calls the reader. A struct, because a bare closure is wrapped whenever it is passed on, which allocates.
     private struct WakeUp: Sendable {
         let call: @Sendable () -> Void
     }
 
     private let lanes: [Lane]
     private let policyBits: Atomic<UInt32>
-    /// Changes of `policyBits` in their order.
+    /// Serialises changes of `policyBits`.
     private let policyLock: Guarded<Policy>
     private let bodyBytes: Atomic<Int>
     private let wakeUp = Guarded<WakeUp?>(nil)
-    /// The inspector was woken, and has not heard it yet.
+    /// The inspector was woken, and has not responded yet.
     private let isWaking = Atomic<Bool>(false)
-    /// Where the next `drain` begins, so that no worker is always the last.
+    /// The lane where the next `drain` begins, so that no worker is always last.
     private let nextLane = Atomic<Int>(0)
 
-    /// Of a worker that keeps `bodyLimit` of each body.
+    /// The capacity for a worker that keeps `bodyLimit` bytes of each body.
     private static func capacity(_ bodyLimit: Int) -> Int {
         max(2 * 1024 * 1024, 8 * min(bodyLimit, 1024 * 1024))
     }
 
-    /// `workers` zero is for a proxy without inspector: nothing is recorded.
+    /// `workers` is zero for a proxy without an inspector: nothing is recorded.
     public init(workers: Int, mode: Mode = .auto, bodyLimit: Int = 64 * 1024) {
         bodyBytes = Atomic(bodyLimit)
         policyBits = Atomic(Policy(mode: mode).bits)
@@ -121,15 +120,15 @@ public final class Recordings: Sendable {
 
     // MARK: The inspector's side
 
-    /// Bytes of each body that are recorded.
+    /// How many bytes of each body are recorded.
     public var bodyLimit: Int { bodyBytes.load(ordering: .relaxed) }
 
-    /// What is recorded from now on.
+    /// Sets which exchanges are recorded from now on.
     public func set(mode: Mode) { change { $0.mode = mode } }
     public func set(isPaused: Bool) { change { $0.isPaused = isPaused } }
-    /// How many look: with one, the inspector is woken soon.
+    /// Sets the number of viewers: if there is one, the inspector is woken soon.
     public func set(viewers: Int) { change { $0.hasViewers = viewers > 0 } }
-    /// As it was set.
+    /// The mode that was set last.
     public var mode: Mode { policy.mode }
     public var isPaused: Bool { policy.isPaused }
     public func set(bodyLimit: Int) { bodyBytes.store(bodyLimit, ordering: .relaxed) }
@@ -138,24 +137,24 @@ public final class Recordings: Sendable {
         policyLock.with {
             body(&$0)
             policyBits.store($0.bits, ordering: .sequentiallyConsistent)
-            // After it: a worker that closes its gate meanwhile looks at the bits again.
+            // Opens the gates last: a worker that closes its gate meanwhile reads the bits again.
             for lane in lanes { lane.gate.open() }
         }
     }
 
-    /// Calls `wake`, on a worker's thread, when there is something to read: soon with a viewer, else when a quarter of
-    /// the room is taken. Must neither block nor allocate. Is not called again before `heard()`: who is slow must not be woken for each
-    /// time that it was not there.
+    /// Sets a function that is called on a worker's thread when there are records: soon if there is a viewer, otherwise
+    /// when a quarter of the room is used. It must neither block nor allocate, and is not called again before
+    /// `heard()`, so that a slow reader is not woken repeatedly.
     public func onNews(_ wake: @escaping @Sendable () -> Void) {
         wakeUp.with { $0 = WakeUp(call: wake) }
         heard()
     }
 
-    /// What was called for begins now.
+    /// The reader responds to the call.
     public func heard() { isWaking.store(false, ordering: .sequentiallyConsistent) }
 
-    /// Hands over what was recorded, in each worker's order; at most so many events, but for what belongs together. True
-    /// if more is there. What was handed over is wiped.
+    /// Passes recorded events to `body`, in each worker's order, and wipes them; at most `limit` events, plus those
+    /// that belong together. True if there are more.
     public func drain(limit: Int, _ body: (RecordedEvent) -> Void) -> Bool {
         guard !lanes.isEmpty else { return false }
         let first = nextLane.load(ordering: .relaxed)
@@ -182,7 +181,7 @@ public final class Recordings: Sendable {
         }
     }
 
-    /// This run has given the identifier to an exchange.
+    /// Whether this run has given the identifier to an exchange.
     public func hasGiven(_ id: ExchangeID) -> Bool {
         lanes.contains { $0.prefix == id.prefix && id.number > 0 && id.number <= $0.numbers[Number.last.rawValue] }
     }
@@ -197,7 +196,7 @@ public final class Recordings: Sendable {
     @inline(__always)
     var policy: Policy { Policy(bits: policyBits.load(ordering: .sequentiallyConsistent)) }
 
-    /// Not often.
+    /// Called rarely.
     func wake() {
         guard !isWaking.exchange(true, ordering: .sequentiallyConsistent) else { return }
         wakeUp.with { $0 }?.call()

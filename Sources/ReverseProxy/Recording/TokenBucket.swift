@@ -1,10 +1,11 @@
-/// Lets through so many a second, and some more after a pause. Time is credit: each that passes costs some of it.
+/// A rate limiter: admits a number of events a second, and more after a pause. Time is credit, and each event costs
+/// some of it.
 struct TokenBucket {
-    /// How many a second, and how many at once.
+    /// The number of events a second, and the size of a burst.
     struct Rate {
-        /// Nanoseconds that one costs.
+        /// The cost of one event in nanoseconds.
         let cost: UInt64
-        /// Nanoseconds that can be saved up.
+        /// The maximum credit in nanoseconds.
         let most: UInt64
 
         init(perSecond: UInt64, burst: UInt64) {
@@ -13,16 +14,16 @@ struct TokenBucket {
         }
     }
 
-    /// Nanoseconds. It begins full.
+    /// In nanoseconds. Full at the beginning.
     private var credit = UInt64.max
-    /// When the credit was counted last, monotonic nanoseconds.
+    /// When the credit was updated last, in monotonic nanoseconds.
     private var countedAt: UInt64 = 0
 
-    /// Takes `count`, all or none.
+    /// Takes `count` events, all or none.
     @inline(__always)
     mutating func take(_ count: UInt64 = 1, of rate: Rate, now: UInt64) -> Bool {
         let grown = credit &+ (now > countedAt ? now &- countedAt : 0)
-        // One that overflows is more than can be saved up, too.
+        // A sum that overflows is also above the maximum.
         credit = grown < credit || grown > rate.most ? rate.most : grown
         countedAt = now
         let price = rate.cost &* count
@@ -31,7 +32,7 @@ struct TokenBucket {
         return true
     }
 
-    /// When there will be enough for one, if nothing is taken meanwhile; monotonic nanoseconds.
+    /// When there will be credit for one event, if none is taken meanwhile; in monotonic nanoseconds.
     func refilled(to rate: Rate) -> UInt64 {
         guard credit < rate.cost else { return countedAt }
         let (moment, isOver) = countedAt.addingReportingOverflow(rate.cost &- credit)

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Numbers that one thread writes and any reads.
+/// Numbers that one thread writes and any thread reads.
 final class AtomicArray: @unchecked Sendable {
     // `@unchecked`: atomics make sharing safe; the storage itself never changes.
     let storage: UnsafeMutablePointer<Atomic<UInt64>>
@@ -22,7 +22,7 @@ final class AtomicArray: @unchecked Sendable {
 
     @inline(__always)
     func add(_ index: Int, _ amount: UInt64 = 1) {
-        // One writer: a load and a store are enough.
+        // There is one writer, so a load and a store are sufficient.
         storage[index].store(storage[index].load(ordering: .relaxed) &+ amount, ordering: .relaxed)
     }
 

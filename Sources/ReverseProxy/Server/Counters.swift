@@ -1,4 +1,5 @@
-/// What one worker counts. Written by its thread only, read by any: no locked instruction on the data path.
+/// One worker's counters. Its thread alone writes them, any thread may read them, and the data path needs no locked
+/// instruction.
 public final class Counters: Sendable {
     public struct Snapshot: Sendable {
         /// By status code.
@@ -9,24 +10,24 @@ public final class Counters: Sendable {
         public var upstreamConnections: UInt64 = 0
         public var replaysAccepted: UInt64 = 0
         public var replaysRejected: UInt64 = 0
-        /// Attempts after a dead connection.
+        /// Retries after a dead connection.
         public var resends: UInt64 = 0
-        /// Responses of Squire's own, by their problem.
+        /// Responses of Squire's own, by problem.
         public var refused: [Problem.Code: UInt64] = [:]
 
         public init() {}
     }
 
-    /// Upper bounds of the histogram's buckets, seconds.
+    /// Upper bounds of the histogram's buckets, in seconds.
     public static let bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
     private static let codes = Problem.Code.allCases
 
     private let statuses = AtomicArray(count: 600)
     private let durations = AtomicArray(count: Counters.bounds.count + 1)
     private let refused = AtomicArray(count: Counters.codes.count)
-    private let others = AtomicArray(count: 6)
+    private let quantities = AtomicArray(count: 6)
 
-    enum Other: Int {
+    enum Quantity: Int {
         case duration, clients, upstreams, replaysAccepted, replaysRejected, resends
     }
 
@@ -37,23 +38,23 @@ public final class Counters: Sendable {
         var bucket = 0
         while bucket < Self.nanosecondBounds.count, nanoseconds > Self.nanosecondBounds[bucket] { bucket += 1 }
         durations.add(bucket)
-        others.add(Other.duration.rawValue, nanoseconds)
+        quantities.add(Quantity.duration.rawValue, nanoseconds)
     }
 
     func refused(_ code: Problem.Code) {
-        // Every code is in the list of all codes.
+        // The list contains every code.
         refused.add(Self.codes.firstIndex(of: code)!)
     }
 
-    func add(_ other: Other) {
-        others.add(other.rawValue)
+    func add(_ quantity: Quantity) {
+        quantities.add(quantity.rawValue)
     }
 
-    /// Client connections that are open.
-    var clients: Int { Int(others[Other.clients.rawValue]) }
+    /// The number of open client connections.
+    var clients: Int { Int(quantities[Quantity.clients.rawValue]) }
 
-    func set(_ other: Other, _ value: Int) {
-        others.set(other.rawValue, UInt64(max(0, value)))
+    func set(_ quantity: Quantity, _ value: Int) {
+        quantities.set(quantity.rawValue, UInt64(max(0, value)))
     }
 
     public func snapshot() -> Snapshot {
@@ -61,18 +62,18 @@ public final class Counters: Sendable {
         for status in 0..<600 where statuses[status] > 0 { result.requests[status] = statuses[status] }
         for index in result.durationBuckets.indices { result.durationBuckets[index] = durations[index] }
         for (index, code) in Self.codes.enumerated() where refused[index] > 0 { result.refused[code] = refused[index] }
-        result.durationNanoseconds = others[Other.duration.rawValue]
-        result.clientConnections = others[Other.clients.rawValue]
-        result.upstreamConnections = others[Other.upstreams.rawValue]
-        result.replaysAccepted = others[Other.replaysAccepted.rawValue]
-        result.replaysRejected = others[Other.replaysRejected.rawValue]
-        result.resends = others[Other.resends.rawValue]
+        result.durationNanoseconds = quantities[Quantity.duration.rawValue]
+        result.clientConnections = quantities[Quantity.clients.rawValue]
+        result.upstreamConnections = quantities[Quantity.upstreams.rawValue]
+        result.replaysAccepted = quantities[Quantity.replaysAccepted.rawValue]
+        result.replaysRejected = quantities[Quantity.replaysRejected.rawValue]
+        result.resends = quantities[Quantity.resends.rawValue]
         return result
     }
 }
 
 extension Counters.Snapshot {
-    /// Adds another worker's.
+    /// Adds the counts of another worker.
     public mutating func add(_ other: Counters.Snapshot) {
         requests.merge(other.requests, uniquingKeysWith: +)
         refused.merge(other.refused, uniquingKeysWith: +)

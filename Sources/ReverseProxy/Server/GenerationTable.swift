@@ -1,13 +1,13 @@
 import Credentials
 import Synchronization
 
-/// What came of exchanges under one token.
+/// The counts of exchanges with one token.
 public struct GenerationCounts: Sendable, Equatable {
-    /// Final answers that were given under it, and were not refused for the token.
+    /// Final responses to requests with the token that did not reject it.
     public var served: UInt64 = 0
-    /// Answers that refused the token; an exchange that was sent again counts under both tokens.
+    /// Responses that rejected the token; a replayed exchange counts under both of its tokens.
     public var refused: UInt64 = 0
-    /// Exchanges that run under it.
+    /// Exchanges that are running with the token.
     public var running: UInt64 = 0
 
     public init(served: UInt64 = 0, refused: UInt64 = 0, running: UInt64 = 0) {
@@ -17,14 +17,14 @@ public struct GenerationCounts: Sendable, Equatable {
     }
 }
 
-/// What one worker counts of the last 64 generations. Written by its thread only, read by any.
+/// One worker's counts for the last 64 generations. Its thread alone writes them; any thread may read them.
 final class GenerationTable: Sendable {
     static let count = 64
 
     /// An exchange's use of a token, from its first attempt with it on.
     struct Use {
         let generation: Generation
-        /// The session, counted: another one has other tokens under the same numbers.
+        /// A number for the session, because another session has other tokens with the same generations.
         fileprivate let era: UInt64
     }
 
@@ -40,7 +40,7 @@ final class GenerationTable: Sendable {
         case generation, served, refused, running
     }
 
-    /// An attempt under it begins. Generation zero is no token, and is not counted.
+    /// An attempt with the token begins. Generation zero means no token, and is not counted.
     @inline(__always)
     func begin(_ generation: Generation) -> Use? {
         guard generation != 0 else { return nil }
@@ -55,7 +55,7 @@ final class GenerationTable: Sendable {
         if let row = row(of: use) { add(1, row, .refused) }
     }
 
-    /// The exchange goes on under another one, or ends. `isServed`: by an answer that was not refused for the token.
+    /// The exchange continues with another token, or ends. `isServed`: with a response that did not reject the token.
     @inline(__always)
     func end(_ use: Use, isServed: Bool) {
         guard let row = row(of: use) else { return }
@@ -63,7 +63,7 @@ final class GenerationTable: Sendable {
         add(.max, row, .running)
     }
 
-    /// From now on another session's tokens are counted.
+    /// From now on the tokens of another session are counted.
     func clear() {
         for row in 0..<Self.count { replace(row * 4, 0) }
         numbers.add(Self.era)
@@ -72,7 +72,7 @@ final class GenerationTable: Sendable {
     @inline(__always)
     private func row(_ generation: Generation) -> Int { Int(generation % UInt64(Self.count)) &* 4 }
 
-    /// Nil for a generation that is long gone: nothing is counted under it.
+    /// Nil for a generation that is no longer in the table: its counts are dropped.
     @inline(__always)
     private func row(of use: Use) -> Int? {
         let row = row(use.generation)
@@ -96,13 +96,13 @@ final class GenerationTable: Sendable {
         numbers.set(row, generation)
     }
 
-    /// Adds what was counted.
+    /// Adds the counts to `counts`.
     func add(to counts: inout [Generation: GenerationCounts]) {
         for row in stride(from: 0, to: Self.count * 4, by: 4) {
             let generation = numbers[row]
             guard generation != 0 else { continue }
             let (served, refused, running) = (numbers[row + 1], numbers[row + 2], numbers[row + 3])
-            // It may have been replaced meanwhile.
+            // The row may have been reused meanwhile.
             guard numbers[row] == generation else { continue }
             counts[generation, default: GenerationCounts()].served &+= served
             counts[generation, default: GenerationCounts()].refused &+= refused

@@ -1,7 +1,7 @@
 public import EventIO
 import HTTP1
 
-/// How near the clients of a listener are.
+/// How far away the clients of a listener can be.
 public enum ListenerKind: Sendable {
     /// A Unix socket.
     case unix

@@ -1,7 +1,7 @@
 import EventIO
 import Threads
 
-/// A descriptor on its way to another thread: closed if it never gets there.
+/// A descriptor on its way to another thread: closed if it does not get there.
 ///
 /// *Threading*: any thread.
 final class OwnedDescriptor: Sendable {
@@ -15,7 +15,7 @@ final class OwnedDescriptor: Sendable {
         if let number = take() { SocketIO.close(number) }
     }
 
-    /// Gives the descriptor away, once.
+    /// Hands over the descriptor, once.
     func take() -> Int32? {
         number.with { held in
             defer { held = nil }

@@ -2,19 +2,19 @@ import CSystem
 import Platform
 import Threads
 
-/// Who is at the other end of a connection.
+/// The user at the other end of a connection.
 public enum PeerUser: Equatable, Sendable {
     case user(UInt32)
-    /// Whoever was there has gone before the system could be asked, which a foreign process would do on purpose: nobody
-    /// waits for the answer.
+    /// The peer was gone before the system could be asked. A foreign process could do that on purpose, but nobody would
+    /// be there to receive the response.
     case gone
-    /// Another machine: there are no users of it here. `access.allow-remote` and the key decide about it.
+    /// A user of another machine, where user numbers mean nothing here. `access.allow-remote` and the key decide about
+    /// it.
     case remote
-    /// Somebody on this machine, and the system does not say who.
+    /// A user of this machine whom the system does not tell.
     case unknown
 
-    /// Why `access.same-user` turns the connection away; nil lets it in. What is not known to be this user, root or
-    /// another machine is not.
+    /// Why `access.same-user` refuses the connection; nil admits it. Admits only this user, root and other machines.
     public var refusal: Problem? {
         switch self {
         case .user(let user): user == geteuid() || user == 0 ? nil : .forbiddenUser
@@ -25,14 +25,14 @@ public enum PeerUser: Equatable, Sendable {
     }
 }
 
-/// Asks the system whose connections are. One for the process, with its socket to the kernel open from the start: later
-/// there may be no descriptor left, or none allowed.
+/// Asks the system for the users of connections. There is one instance for the process, whose socket to the kernel is
+/// opened at the start: later, descriptors may have run out, or sockets may be forbidden.
 ///
-/// *Threading*: any thread; a question takes a few microseconds.
+/// *Threading*: any thread; a query takes a few microseconds.
 public final class PeerUsers: Sendable {
     public static let shared = PeerUsers()
 
-    /// Whether the system can say at all who connects by TCP.
+    /// Whether the system can tell the users of TCP connections at all.
     public static var tellsOfTCP: Bool {
         #if os(Linux)
         true
@@ -42,10 +42,10 @@ public final class PeerUsers: Sendable {
     }
 
     private let lock = Lock()
-    /// A socket to the kernel's socket table (sock_diag(7)); -1 without one: then /proc/net is read for each
+    /// A socket for the kernel's socket table (sock_diag(7)); -1 if there is none, and then /proc/net is read for each
     /// connection.
     private let diagnosis: Int32
-    /// Why nobody's TCP connections can be told apart here; nil when they can.
+    /// Why the users of TCP connections cannot be told here; nil if they can.
     public let problem: String?
 
     private init() {
@@ -66,7 +66,7 @@ public final class PeerUsers: Sendable {
         #endif
     }
 
-    /// Who connected `descriptor`, an accepted socket.
+    /// The user who connected `descriptor`, an accepted socket.
     public func peer(of descriptor: Int32, isUnixSocket: Bool) -> PeerUser {
         if isUnixSocket {
             var user: uid_t = 0
@@ -75,7 +75,7 @@ public final class PeerUsers: Sendable {
         #if os(Linux)
         return lock.withLock { Self.ask(descriptor, diagnosis) }
         #else
-        // There is no way to ask: Unix sockets tell, TCP does not.
+        // This system can tell for Unix sockets, but not for TCP.
         return .remote
         #endif
     }
@@ -91,7 +91,7 @@ public final class PeerUsers: Sendable {
     }
 
     #if os(Linux)
-    /// Tries it: connects to itself and asks who that was.
+    /// A self-test: connects to itself and asks for the user.
     private static func knowsThisProcess(_ diagnosis: Int32) -> Bool {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -108,7 +108,7 @@ public final class PeerUsers: Sendable {
             }
         }
         guard isConnected else { return false }
-        // Not accept4(2), which Swift cannot see; this runs before anything else is started.
+        // Not accept4(2), which Swift does not import; no child process can exist at this point.
         let accepted = accept(listener, nil, nil)
         guard accepted >= 0 else { return false }
         defer { _ = close(accepted) }

@@ -3,12 +3,12 @@ import EventIO
 public import HTTP1
 import Platform
 
-/// What one configuration comes to: everything that exchanges ask, shared by all workers. Immutable; a reload makes a
-/// new one, and exchanges that run keep theirs.
+/// Everything derived from one configuration: the policies that exchanges use, shared by all workers. Immutable; a
+/// reload makes a new one, and running exchanges keep theirs.
 public final class ProxyContext: Sendable {
     public let configuration: ProxyConfiguration
     public let access: AccessPolicy
-    /// Nil without one.
+    /// Nil if there is none.
     public let basePath: BasePath?
     public let routes: RoutePolicy
     public let headers: HeaderPolicy
@@ -19,12 +19,13 @@ public final class ProxyContext: Sendable {
     let learnsTokens: Bool
     public let session: Session
     public let observer: (any ExchangeObserver)?
-    /// How much the observer wants to hear.
+    /// How much the observer wants to know.
     let detail: ExchangeDetail
     let clock: any CredentialClock
     let intervals: Intervals
 
-    /// The timeouts as deadlines are set, in nanoseconds: converting them took some 400 instructions of every request.
+    /// The timeouts in nanoseconds, ready for setting deadlines: converting them took some 400 instructions for every
+    /// request.
     struct Intervals: Sendable {
         let head: UInt64
         let idle: UInt64
@@ -43,7 +44,7 @@ public final class ProxyContext: Sendable {
         }
     }
 
-    /// `ownHosts` are the names of the listeners beside the loopback names, `ownPorts` their ports.
+    /// `ownHosts` are the names of the listeners in addition to the loopback names, `ownPorts` their ports.
     public init(
         configuration: ProxyConfiguration,
         session: Session,

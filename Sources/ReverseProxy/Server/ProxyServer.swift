@@ -6,34 +6,34 @@ import Threads
 
 /// One proxy: its listeners and workers.
 ///
-/// *Threading*: `snapshot`, `generationCounts` and `adopt` from any thread, everything else from the thread that made it; the workers run on threads of
-/// their own.
+/// *Threading*: call `snapshot`, `generationCounts` and `adopt` on any thread, everything else on the thread that
+/// created it; the workers have threads of their own.
 public final class ProxyServer: Sendable {
     private let threads: [LoopThread]
     private let running: [LoopBound<Running>]
     private let counters: [Counters]
     private let generations: [GenerationTable]
-    /// Which worker takes the next connection that is not accepted.
+    /// The worker for the next connection that was not accepted by a listener.
     private let nextAdopted = Atomic<Int>(0)
     private let sockets: Guarded<[ListeningSocket]>
-    /// What the listeners are really bound to.
+    /// The actual addresses of the listeners.
     public let names: [ListeningSocket.Name]
 
-    /// What runs on one worker's loop.
+    /// The objects that belong to one worker's loop.
     private struct Running {
         var worker: Worker?
         var listeners: [SocketListener] = []
 
         func adopt(_ descriptor: Int32, from listener: ListenerKind, origin: ConnectionOrigin = .client) {
-            // It may have been dealt to a worker that has stopped meanwhile.
+            // The worker may have stopped meanwhile.
             guard let worker else { return SocketIO.close(descriptor) }
             worker.adopt(descriptor, from: listener, origin: origin)
         }
     }
 
-    /// Starts accepting on `sockets`, which it owns from now on, unless it throws: when the process may have no more
-    /// descriptors or threads. Exchanges are recorded in `recordings`, which has room for that many workers; nil
-    /// records nothing.
+    /// Starts accepting on `sockets`, and takes ownership of them unless it throws: if the process may have no more
+    /// descriptors or threads. Records exchanges in `recordings`, which has room for that many workers; nil records
+    /// nothing.
     public init(
         context: ProxyContext,
         sockets: [ListeningSocket],
@@ -72,7 +72,7 @@ public final class ProxyServer: Sendable {
         startListeners()
     }
 
-    /// The first worker accepts and deals the connections out in turn.
+    /// The first worker accepts, and distributes the connections in turn.
     private func startListeners() {
         let (loop, sockets, running) = (threads[0].loop, sockets.with { $0 }, running)
         let loops = threads.map(\.loop)
@@ -96,15 +96,15 @@ public final class ProxyServer: Sendable {
         }
     }
 
-    /// From now on new exchanges follow `context`; running ones end as they began.
+    /// New exchanges follow `context` from now on; running ones end as they began.
     public func reconfigure(_ context: ProxyContext) {
         for (thread, running) in zip(threads, running) {
             thread.loop.execute { running.value.worker?.reconfigure(context) }
         }
     }
 
-    /// Takes one end of a socket pair as a client's connection, which it owns from now on: the process's own user
-    /// speaks on it. Counts and ends like any other.
+    /// Takes one end of a socket pair as a client's connection, with its ownership: the process's own user is the
+    /// client. It counts and ends like any other.
     public func adopt(_ descriptor: Int32, origin: ConnectionOrigin) {
         SocketIO.setNonBlocking(descriptor)
         let index = nextAdopted.wrappingAdd(1, ordering: .relaxed).oldValue
@@ -116,33 +116,33 @@ public final class ProxyServer: Sendable {
         }
     }
 
-    /// What came of exchanges under each of the last 64 tokens; nothing without recordings. Any thread.
+    /// The counts of exchanges for each of the last 64 tokens; none without recordings. Any thread.
     public func generationCounts() -> [Generation: GenerationCounts] {
         generations.reduce(into: [:]) { $1.add(to: &$0) }
     }
 
-    /// All workers' counts. Any thread.
+    /// The counts of all workers. Any thread.
     public func snapshot() -> Counters.Snapshot {
         counters.reduce(into: Counters.Snapshot()) { $0.add($1.snapshot()) }
     }
 
-    /// What a stop waits for.
+    /// The work that a stop waits for.
     public struct Remainder: Sendable {
-        /// Those that run.
+        /// Running exchanges.
         public var exchanges = 0
-        /// Clients' that have no exchange any more, and are not closed yet.
+        /// Clients' connections that are still open and have no exchange.
         public var connections = 0
 
         public var isEmpty: Bool { exchanges == 0 && connections == 0 }
     }
 
-    /// Stops accepting and lets running exchanges end; `completion` is called, on any thread, when the last has. Before
-    /// that `waits` is told, once, what is waited for, if anything is.
+    /// Stops accepting and lets running exchanges end. Calls `completion`, on any thread, when the last has ended.
+    /// Before that calls `waits`, once, with the remaining work, if there is any.
     public func drain(
         waits: @escaping @Sendable (Remainder) -> Void,
         completion: @escaping @Sendable () -> Void
     ) {
-        // A Unix socket's name goes first: nobody may connect to what nobody answers.
+        // Removes the names of Unix sockets first: nobody may connect to a socket that nobody answers.
         for socket in sockets.with({ $0 }) { socket.removeName() }
         let remaining = Countdown(running.count, completion: completion)
         let remainder = Guarded(Remainder())
@@ -166,7 +166,7 @@ public final class ProxyServer: Sendable {
         }
     }
 
-    /// Ends everything that is left, and the threads.
+    /// Ends everything that is left, including the threads.
     public func stop() {
         for (thread, running) in zip(threads, running) {
             thread.loop.execute { [self] in
@@ -178,8 +178,8 @@ public final class ProxyServer: Sendable {
         }
     }
 
-    /// Closes the sockets with the listeners, so that whoever comes now is refused at once, and another process may have
-    /// the port. On the worker's loop; only the first has any.
+    /// Closes the sockets together with the listeners, so that new clients are refused at once and another process may
+    /// have the port. On the worker's loop; only the first one has any.
     private func endListeners(of running: LoopBound<Running>) {
         guard !running.value.listeners.isEmpty else { return }
         running.value.listeners = []

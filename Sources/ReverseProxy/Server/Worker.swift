@@ -3,22 +3,21 @@ import HTTP1
 
 /// One event loop's client connections. Workers share the listener's sockets, the session and nothing else.
 ///
-/// What a turn of the loop leaves to be done, this does when the turn ends, at the bottom of the stack: see
-/// `turnEnded`.
+/// The worker performs deferred work when a turn of the loop ends, at the bottom of the stack: see `turnEnded`.
 ///
-/// *Threading*: made and used on its loop.
+/// *Threading*: created and used on its loop.
 final class Worker {
     private let resources: WorkerResources
     private var context: WorkerContext
-    /// The counts of all workers, this one's too.
+    /// The counters of all workers, including this one's.
     private let allCounters: [Counters]
-    /// By slot; nil where none is.
+    /// Indexed by slot; nil for a free slot.
     private var connections: [ClientConnection?] = []
     private var freeSlots: [Int] = []
     private var count = 0
     private var whenEmpty: (() -> Void)?
 
-    /// `counters` are all workers', of which this is the one at `index`.
+    /// `counters` are those of all workers; this one's are at `index`.
     init(
         loop: EventLoop,
         context: ProxyContext,
@@ -51,7 +50,7 @@ final class Worker {
 
     // MARK: Connections
 
-    /// Takes a connection that was accepted.
+    /// Takes over an accepted connection.
     func adopt(_ descriptor: Int32, from listener: ListenerKind, origin: ConnectionOrigin = .client) {
         let configuration = context.proxy.configuration
         guard !resources.isDraining else { return SocketIO.close(descriptor) }
@@ -59,7 +58,7 @@ final class Worker {
         guard clients < configuration.limits.connections else {
             return refuse(descriptor, .overloaded)
         }
-        // The inspector is this process.
+        // A connection of the inspector comes from this process.
         if configuration.access.sameUser, case .client = origin {
             let peer = PeerUsers.shared.peer(of: descriptor, isUnixSocket: listener == .unix)
             if var refusal = peer.refusal {
@@ -95,7 +94,8 @@ final class Worker {
         resources.reportRefusal(refusal, to: context.proxy.observer)
         _ = SocketIO.write(descriptor, scratch.readable)
         SocketIO.shutdownWriting(descriptor)
-        // What the client already sent must be read, or closing resets the connection and takes the response with it.
+        // The bytes that the client has already sent must be read; otherwise closing resets the connection and discards
+        // the response.
         scratch.clear()
         _ = SocketIO.read(descriptor, into: scratch.writable(minimum: 4096))
         scratch.clear()
@@ -104,9 +104,9 @@ final class Worker {
 
     // MARK: The turn's end
 
-    /// Does what the turn left: ends exchanges, writes their responses, begins the next ones, hands connections to
-    /// those who wait. Each of these may bring about more of the kind, so it goes on until nothing is left. Each client
-    /// has one buffer of requests at most, and each request one connection, so that it ends.
+    /// Performs the deferred work of a turn: ends exchanges, writes their responses, begins the next ones, and gives
+    /// connections to waiters. Each of these may defer further work, so it continues until nothing is left. That ends,
+    /// because each client has at most one buffer of requests, and each request one connection.
     private func turnEnded() {
         repeat {
             var next = 0
@@ -136,7 +136,7 @@ final class Worker {
 
     // MARK: Changes
 
-    /// From now on new exchanges follow `context`.
+    /// New exchanges follow `context` from now on.
     func reconfigure(_ proxy: ProxyContext) {
         let keepsPool = proxy.configuration.upstreamSettings == context.proxy.configuration.upstreamSettings
         if !keepsPool { context.pool.closeAll() }
@@ -146,8 +146,8 @@ final class Worker {
         for connection in connections { connection?.reconfigure(context) }
     }
 
-    /// Closes idle connections now and the others after their response. `begun` is told what is left to end; `completion`
-    /// comes when nothing is.
+    /// Closes idle connections now and the others after their response. `begun` receives the remaining work;
+    /// `completion` is called when it is done.
     func drain(begun: (ProxyServer.Remainder) -> Void, completion: @escaping () -> Void) {
         resources.isDraining = true
         whenEmpty = completion
@@ -167,7 +167,7 @@ final class Worker {
         completion?()
     }
 
-    /// Ends what is left, at once. Nothing is called when a turn ends any more.
+    /// Ends everything that is left, at once. No turn's end is reported any more.
     func stop() {
         for connection in connections { connection?.stop() }
         connections = []

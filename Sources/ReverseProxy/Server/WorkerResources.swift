@@ -2,47 +2,47 @@ import Credentials
 import EventIO
 import HTTP1
 
-/// What the connections and exchanges of one worker share. Knows none of them.
+/// The resources that one worker's connections and exchanges share. Knows none of them.
 ///
-/// *Ownership*: held by all of them, and gone with the last. *Threading*: made and used on its loop, but for
+/// *Ownership*: held by all of them, and released with the last. *Threading*: created and used on its loop, except for
 /// `counters`.
 final class WorkerResources {
     let loop: EventLoop
     let buffers = BufferPool()
-    /// For requests on their way: each holds one until its response is through, however many there are. A head and a
-    /// small body fit; what is not written to takes no memory.
+    /// Buffers for requests in progress: each request holds one until its response is complete. A head and a small body
+    /// fit; unused pages take no memory.
     let requestBuffers = BufferPool(capacity: 24 * 1024, limit: WorkerResources.maximumIdleRunners)
-    /// For the moment of one call only.
+    /// For use within a single call only.
     let scratch = ByteBuffer(capacity: BufferPool.bufferCapacity)
     let counters: Counters
     /// Nil without an inspector: nobody asks for it.
     let generations: GenerationTable?
     /// Nil if nothing is recorded.
     let recorder: Recorder?
-    /// The recorder's; closed for good without one.
+    /// The recorder's gate; closed for good if there is none.
     let recordingGate: RecordingGate
     let replayBudget: ReplayBudget
     let waiting: WaitingExchanges
     var identifiers = IdentifierGenerator()
-    /// The worker is to stop: connections end after their response.
+    /// The worker is stopping: connections end after their response.
     var isDraining = false
 
-    /// The target and X-Request-ID as observers hear of them, and room for them to write in: for the moment of telling
-    /// them.
+    /// The target and X-Request-ID in the form for observers, and room for observers to write in: valid during the call
+    /// to them.
     private let shownTarget = ByteBuffer(capacity: 4096)
     private let shownRequestID = ByteBuffer(capacity: 256)
     private let observerScratch = ByteBuffer(capacity: 4096)
     private var lastConnection: UInt64
     private let workers: Int
     private let exchangePrefix: UInt16
-    /// What `recordingGate` is made of without a recorder.
+    /// The words of `recordingGate` if there is no recorder.
     private let spareWords = AtomicArray(count: Recordings.Number.count)
     private var dateSeconds = Int.min
     private var dateText = ""
     private var runners: [ExchangeRunner] = []
-    /// Slots of the connections that have something to do when the loop's turn ends.
+    /// Slots of the connections with deferred work for the end of the loop's turn.
     private(set) var dueConnections: [Int] = []
-    /// The pools that have.
+    /// The pools with deferred work.
     private(set) var duePools: [UpstreamPool] = []
 
     private static let maximumIdleRunners = 256
@@ -72,19 +72,19 @@ final class WorkerResources {
 
     // MARK: The turn's end
 
-    /// Has the connection in `slot` called when the loop's turn ends. The turn ends early, though never within this
-    /// call, if those that wait would leave no buffer of those that are kept for the others of the turn.
+    /// Has the connection in `slot` called at the end of the loop's turn. Ends the turn early, though never within this
+    /// call, when waiting connections hold nearly all pooled buffers.
     func callAtTurnEnd(slot: Int) {
         dueConnections.append(slot)
         if dueConnections.count == BufferPool.defaultLimit - 4 { loop.endTurn() }
     }
 
-    /// Has `pool` called when the loop's turn ends.
+    /// Has `pool` called at the end of the loop's turn.
     func callAtTurnEnd(_ pool: UpstreamPool) {
         duePools.append(pool)
     }
 
-    /// Everybody who was due has been called.
+    /// All connections that were due have been called.
     func clearDueConnections() {
         dueConnections.removeAll(keepingCapacity: true)
     }
@@ -104,7 +104,7 @@ final class WorkerResources {
         if runners.count < Self.maximumIdleRunners { runners.append(runner) }
     }
 
-    /// Lets go of runners that are kept: they hold these resources.
+    /// Releases pooled runners, which hold these resources.
     func dropRunners() {
         runners = []
     }
@@ -113,13 +113,13 @@ final class WorkerResources {
         ExchangeID(prefix: exchangePrefix, number: recordingGate.nextExchange())
     }
 
-    /// The number of a client's connection: no other worker has it.
+    /// A number for a client's connection, unique among all workers.
     func nextConnection() -> UInt64 {
         lastConnection &+= UInt64(workers)
         return lastConnection
     }
 
-    /// Now, as the value of a Date field. `clock` is the wall clock.
+    /// The current date, as the value of a Date field. `clock` is the wall clock.
     func date(_ clock: any CredentialClock) -> String {
         let seconds = clock.wall()
         if seconds != dateSeconds {
@@ -131,16 +131,16 @@ final class WorkerResources {
 
     // MARK: Telling
 
-    /// What may be told of an exchange, in the octets of its request.
+    /// The texts about an exchange for observers, as octets of its request.
     struct Texts {
         var method: UnsafeBufferPointer<UInt8>
         var target: UnsafeBufferPointer<UInt8>
-        /// Empty without one.
+        /// Empty if there is none.
         var requestID = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
-        /// What is not shown of them.
+        /// The secrets that must be removed from them.
         var secrets: KnownSecrets
 
-        /// Of bytes that are no request.
+        /// The texts for bytes that are not a request.
         static var unknown: Texts {
             let text: StaticString = "-"
             let dash = UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)
@@ -151,7 +151,7 @@ final class WorkerResources {
     /// An identifier is a UUID, or not much longer.
     private static let maxRequestID = 128
 
-    /// Tells of an exchange that ended, without what is secret in its texts.
+    /// Reports an exchange that has ended, with secrets removed from its texts.
     func report(_ record: ExchangeRecord, _ texts: Texts, to observer: any ExchangeObserver) {
         observer.exchangeFinished(
             record,
@@ -162,7 +162,7 @@ final class WorkerResources {
         )
     }
 
-    /// Tells of a WebSocket that opened.
+    /// Reports a WebSocket that was opened.
     func reportTunnel(_ record: ExchangeRecord, _ texts: Texts, to observer: any ExchangeObserver) {
         observer.tunnelOpened(
             record,
@@ -177,16 +177,16 @@ final class WorkerResources {
         Redaction.target(texts.requestID, secrets: texts.secrets, limit: Self.maxRequestID, scratch: shownRequestID)
     }
 
-    /// What was refused before there was an exchange: a connection, or bytes that are no request.
+    /// A refusal that happened before there was an exchange: of a connection, or of bytes that are not a request.
     struct Refusal {
         let problem: Problem
         let client: ClientName
-        /// Of the body that was sent.
+        /// The length of the response's body.
         let responseBytes: Int
-        /// What was sent, with its head.
+        /// The response, with its head.
         var answer = UnsafeRawBufferPointer.empty
         var texts = Texts.unknown
-        /// The first line of the bytes, if it looks like a request's.
+        /// The first line of the bytes, if it looks like a request line.
         var line = UnsafeRawBufferPointer.empty
 
         init(problem: Problem, client: ClientName, responseBytes: Int) {
@@ -196,7 +196,7 @@ final class WorkerResources {
         }
     }
 
-    /// Counts and tells of a refusal.
+    /// Counts and reports a refusal.
     func reportRefusal(_ refusal: Refusal, to observer: (any ExchangeObserver)?) {
         let problem = refusal.problem
         counters.finished(status: problem.status, nanoseconds: 0)
@@ -212,22 +212,22 @@ final class WorkerResources {
     }
 }
 
-/// What names exchanges: each worker has a prefix of its own.
+/// The names for exchanges: each worker has a prefix of its own.
 struct WorkerNames: Sendable {
-    /// What workers record in; it has their prefixes.
+    /// The recordings of the workers, which have their prefixes.
     let recordings: Recordings?
-    /// Of workers that record nothing.
+    /// Prefixes for workers that record nothing.
     let spare: [UInt16]
 }
 
-/// What one worker has of one configuration: its connections to the upstream, and its view of the session. A reload
-/// makes another one; exchanges keep theirs, and with the last of them it goes.
+/// One worker's view of one configuration: its upstream connections and its view of the session. A reload makes
+/// another; exchanges keep theirs, and it goes away with the last of them.
 final class WorkerContext {
     let proxy: ProxyContext
     let pool: UpstreamPool
     let session: SessionView
 
-    /// `former` is what the worker had until now.
+    /// `former` is the worker's previous context.
     init(_ proxy: ProxyContext, pool: UpstreamPool, former: WorkerContext? = nil) {
         self.proxy = proxy
         self.pool = pool
@@ -242,7 +242,7 @@ final class WorkerContext {
 }
 
 /// Exchanges that wait for an answer from another thread. Other threads hold a ticket, never the exchange: an answer
-/// that comes after the exchange has ended finds nobody.
+/// after the exchange's end finds nothing.
 final class WaitingExchanges: Sendable {
     typealias Ticket = UInt64
 
@@ -259,7 +259,7 @@ final class WaitingExchanges: Sendable {
         table = LoopBound(Table(), loop: loop)
     }
 
-    /// On the loop.
+    /// Call on the loop.
     func add(_ runner: ExchangeRunner) -> Ticket {
         table.value.lastTicket &+= 1
         let ticket = table.value.lastTicket
@@ -267,12 +267,12 @@ final class WaitingExchanges: Sendable {
         return ticket
     }
 
-    /// On the loop. What comes for the ticket later finds nobody.
+    /// Call on the loop. A later answer for the ticket finds nothing.
     func remove(_ ticket: Ticket) {
         table.value.runners[ticket] = nil
     }
 
-    /// Any thread: calls `body` on the loop, if the ticket still stands. Once.
+    /// Calls `body` on the loop, once, if the ticket is still valid. Any thread.
     func resume(_ ticket: Ticket, _ body: @escaping @Sendable (ExchangeRunner) -> Void) {
         loop.execute { [table] in
             guard let runner = table.value.runners.removeValue(forKey: ticket) else { return }

@@ -1,13 +1,13 @@
 import Inflation
 
-/// Decompresses a response in which a token or a rejection is looked for, if the server compressed it without being
-/// asked. The client gets the response as it came.
+/// Decompresses a response that may contain a token or a rejection, if the server compressed it without being asked.
+/// The client gets the response unchanged.
 enum ContentDecoding {
-    /// Bytes. Larger than any such response; bounds what a small one may unpack to.
+    /// In bytes: larger than any such response; limits how far a small one can expand.
     private static let maxBytes = 1 << 20
 
-    /// Decodes a body by the value of its Content-Encoding (RFC 9110 section 8.4), which is nil for none. Nil if the
-    /// coding is unknown, the body is malformed, or it unpacks to more than 1 MiB.
+    /// Decodes a body according to the value of its Content-Encoding (RFC 9110 section 8.4), nil for none. Nil if the
+    /// coding is unknown, the body is malformed, or it expands to more than 1 MiB.
     static func decode(_ body: [UInt8], encoding: String?) -> [UInt8]? {
         switch encoding?.lowercased() ?? "" {
         case "", "identity": return body
@@ -28,10 +28,10 @@ enum ContentDecoding {
     }
 }
 
-/// Decompresses the beginning of a response while it comes, to look into it.
+/// Decompresses the beginning of a response while it arrives.
 final class ContentDecoder {
     private let inflater: Inflater
-    /// More may come of it: neither its end nor a fault was met.
+    /// Neither the end nor a fault was found yet.
     private var isOpen = true
 
     private static let chunkBytes = 4096
@@ -42,8 +42,8 @@ final class ContentDecoder {
         self.inflater = inflater
     }
 
-    /// Hands what comes of the next bytes to `deliver`, piece by piece, as long as that says that it wants more. False
-    /// if they are malformed: nothing comes of what follows.
+    /// Decodes `bytes`, and passes the result to `deliver` in parts, as long as that returns true. False if they are
+    /// malformed: later bytes decode to nothing.
     func decode(_ bytes: [UInt8], _ deliver: (Span<UInt8>) -> Bool) -> Bool {
         guard isOpen else { return true }
         let progress = inflater.inflate(bytes, deliver)

@@ -8,10 +8,10 @@ import Upstream
 public struct RecipeSource: TokenSource {
     private let requests: SessionRequests
     private let judge: RefreshJudge
-    /// What must be held: the token that is spent, and what the path and the body name.
+    /// The tokens that must be held: the one that is spent, and those that the path and the body name.
     private let needs: Set<Template.Placeholder>
 
-    /// Nil when no refresh is configured. `observe` hears of each request.
+    /// Nil if no refresh is configured. `observe` is called for each request.
     public init?(_ configuration: ProxyConfiguration, observe: @escaping SessionRequests.Observer = { _ in }) {
         guard let recipe = configuration.session.refresh else { return nil }
         judge = RefreshJudge(recipe)
@@ -43,7 +43,7 @@ public struct RecipeSource: TokenSource {
 }
 
 extension SessionConfiguration.Refresh {
-    /// It sends the access token along with the refresh token: a login has to bring both.
+    /// The recipe sends the access token together with the refresh token, so a login has to provide both.
     public var needsPair: Bool {
         refreshToken != nil && [path, body ?? ""].contains { Template($0).placeholders.contains(.token) }
     }
@@ -69,7 +69,7 @@ struct RefreshJudge: Sendable {
         var fields: [(name: String, value: String)]
         var body: [UInt8]
 
-        /// The first field of that name.
+        /// The first field with that name.
         subscript(name: String) -> String? {
             fields.first { $0.name.lowercased() == name.lowercased() }?.value
         }
@@ -79,7 +79,7 @@ struct RefreshJudge: Sendable {
         self.recipe = recipe
     }
 
-    /// `wall` is now, seconds since 1970.
+    /// `wall` is the current time, in seconds since 1970.
     func outcome(_ response: Response, old: HeldTokens, wall: Int) -> TokenOutcome {
         if recipe.refreshToken != nil, recipe.refused == nil { return outcomeByWord(response, old: old, wall: wall) }
         if isRefused(response) { return .refused(reason: "status \(response.status)", status: response.status) }
@@ -93,14 +93,15 @@ struct RefreshJudge: Sendable {
         .unavailable(
             reason: reason,
             retryAfter: RetryAfter.seconds(response["Retry-After"], date: response["Date"], wall: wall),
-            // A gateway in between gave up waiting, or the API fell over its own response: who knows.
+            // A gateway gave up waiting, or the API failed to produce its own response: either may have happened after
+            // the rotation.
             mayHaveRotated: [500, 502, 504].contains(response.status),
             status: response.status
         )
     }
 
-    /// With a refresh token of its own, a refresh is judged by what the answer says, as an authorization server's is:
-    /// an error in a 200 is an error, and a 4xx that says nothing of the refresh token is not its end.
+    /// If there is a separate refresh token, the text of the answer decides, as with an authorization server's: an
+    /// error in a 200 is an error, and a 4xx that does not mention the refresh token is not its end.
     private func outcomeByWord(_ response: Response, old: HeldTokens, wall: Int) -> TokenOutcome {
         let json = JSONValue(lenient: response.body)
         let isSuccess = (200..<300).contains(response.status)
@@ -117,7 +118,7 @@ struct RefreshJudge: Sendable {
         }
     }
 
-    /// What a person may have to say of a status that does not say by itself what it means.
+    /// Advice for a status that does not explain itself.
     private static func advice(_ status: Int) -> String {
         switch status {
         case 404, 405:
@@ -142,7 +143,7 @@ struct RefreshJudge: Sendable {
             return useless(reason, UnusableTokens(tokens), response, old: old)
         case .useless(let reason, let tokens): return useless(reason, tokens, response, old: old)
         }
-        let reply = RefreshReply(
+        let reply = IssuerResponse(
             body: response.body,
             contentType: response["Content-Type"] ?? "application/json"
         )
@@ -151,7 +152,7 @@ struct RefreshJudge: Sendable {
         return isSame ? .unchanged(expiresIn: found.expiresIn, response: reply) : .obtained(found, response: reply)
     }
 
-    /// It may have rotated the token all the same. Where something new to spend came, it has, and that is kept.
+    /// The token may have been rotated all the same. If a new one to spend arrived, it was, and the new one is kept.
     private func useless(
         _ reason: String,
         _ tokens: UnusableTokens,
@@ -186,7 +187,7 @@ struct RefreshJudge: Sendable {
         return rule.body.map { $0.isMet(by: JSONValue(lenient: response.body)) } ?? true
     }
 
-    /// An API says in JSON, or not at all, that it refuses; a page for people comes from what stands before it.
+    /// An API refuses in JSON, or without a body; an HTML page comes from an intermediary.
     private static func isOfAnIntermediary(_ response: Response) -> Bool {
         if response["Proxy-Status"] != nil || response["Proxy-Authenticate"] != nil { return true }
         let type = response["Content-Type"]?.lowercased() ?? ""

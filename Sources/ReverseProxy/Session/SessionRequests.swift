@@ -5,13 +5,13 @@ public import Support
 public import TokenSources
 public import Upstream
 
-/// Sends the few whole requests that concern the session: refresh, sign-in, sign-out. Blocking; not for event loops.
+/// Sends the few whole requests of the session itself: refresh, sign-in, sign-out. Blocking; not for event loops.
 public struct SessionRequests: Sendable {
     private let configuration: ProxyConfiguration
     private let settings: UpstreamSettings
     private let observe: Observer
 
-    /// Hears of each request, on the thread that made it.
+    /// Called for each request, on the thread that sent it.
     public typealias Observer = @Sendable (SessionRequestRecord) -> Void
 
     public init(_ configuration: ProxyConfiguration, observe: @escaping Observer = { _ in }) {
@@ -20,7 +20,7 @@ public struct SessionRequests: Sendable {
         settings = configuration.upstreamSettings
     }
 
-    /// A response, or why there is none.
+    /// A response, or the reason why there is none.
     public typealias Reply = Result<BlockingRequest.Response, BlockingRequest.Failure>
 
     /// Sends `method path` to the upstream with the configured headers, the bearer if there is one, and a JSON body if
@@ -44,22 +44,22 @@ public struct SessionRequests: Sendable {
         )
     }
 
-    /// Sends the refresh of what is held that the recipe describes.
+    /// Sends the refresh that the recipe describes, with the held tokens.
     func send(_ recipe: SessionConfiguration.Refresh, _ held: HeldTokens) -> Reply {
         guard let request = request(recipe, held) else {
             return .failure(
                 .notSent(UpstreamError(kind: .configuration, detail: "The recipe names a token that is not held"))
             )
         }
-        // As it is configured: no token is in it.
+        // The path as it is configured contains no token.
         return perform(request, shownAs: recipe.path)
     }
 
-    /// The refresh that the recipe describes; nil if its path or body names a token that is not held. A header that
-    /// does is left out.
+    /// The refresh that the recipe describes; nil if its path or body names a token that is not held. A header with
+    /// such a token is omitted.
     ///
-    /// The access token goes along as it does with any request, unless the recipe has a refresh token of its own: many
-    /// servers refuse whatever carries an access token that has expired.
+    /// The access token is applied as to any request, unless the recipe has a separate refresh token: many servers
+    /// refuse requests with an expired access token.
     func request(_ recipe: SessionConfiguration.Refresh, _ held: HeldTokens) -> BlockingRequest? {
         var identifiers = IdentifierGenerator()
         let attached = recipe.refreshToken == nil ? held.accessToken : nil
@@ -91,8 +91,8 @@ public struct SessionRequests: Sendable {
         )
     }
 
-    /// A request without a body to the upstream, with the configured headers and the bearer if there is one: for
-    /// `squire check`, which sends it itself.
+    /// A request without a body to the upstream, with the configured headers and the bearer if there is one. `squire
+    /// check` sends it itself.
     public func request(
         _ method: String,
         _ path: String,
@@ -141,14 +141,14 @@ public struct SessionRequests: Sendable {
     }
 }
 
-/// A request of the session's own, and what came of it: without fields, bodies and what is secret in the path.
+/// A request of the session's own, and its result: without fields, bodies and secrets in the path.
 public struct SessionRequestRecord: Sendable {
     public let method: String
-    /// Of another server than the upstream, the URL without its query.
+    /// For a server other than the upstream: the URL without its query.
     public let path: String
-    /// Nil without a response.
+    /// Nil if there was no response.
     public let status: Int?
-    /// Why there is none.
+    /// Why there is no response.
     public let reason: String?
     public let milliseconds: Int
 

@@ -1,16 +1,16 @@
 import Credentials
 import EventIO
 
-/// What one worker knows of a session: the credential as requests carry it.
+/// One worker's view of the session: the credential in the form for requests.
 ///
 /// *Threading*: belongs to its worker's loop.
 final class SessionView {
-    /// The current credential. An object: each request asks for it.
+    /// The current credential. A class, because each request reads it.
     final class Current {
         let credential: Credential
         /// The whole field line.
         let line: [UInt8]
-        /// On the session's clock.
+        /// By the session's clock.
         let until: Int64
 
         init(_ credential: Credential, until: Int64, line: [UInt8]) {
@@ -23,12 +23,12 @@ final class SessionView {
     let session: Session
     private let application: CredentialApplication
     private let clock: any CredentialClock
-    /// What no log shows: the credentials that were current lately among it.
+    /// The secrets that no log shows, including current and recent credentials.
     private(set) var secrets: KnownSecrets
     private var current: Current?
     private var lastRecheck: UInt64 = 0
 
-    /// How often requests look whether another process replaced the session file.
+    /// How often requests check whether another process replaced the session file.
     private static let recheckNanoseconds: UInt64 = 500_000_000
 
     init(
@@ -43,7 +43,7 @@ final class SessionView {
         self.secrets = secrets
     }
 
-    /// The current credential if it can be used without asking; a few comparisons in the common case.
+    /// The current credential if requests may use it without asking the session; a few comparisons in the common case.
     func credential(now: UInt64) -> Current? {
         if now &- lastRecheck > Self.recheckNanoseconds {
             lastRecheck = now
@@ -66,7 +66,7 @@ final class SessionView {
         return fresh
     }
 
-    /// The field line of a credential: rendered once for all who waited for it.
+    /// The field line of a credential: rendered once for all requests that waited for it.
     func line(of credential: Credential, now: UInt64) -> [UInt8] {
         if let current = self.credential(now: now), current.credential.generation == credential.generation {
             return current.line
@@ -74,7 +74,7 @@ final class SessionView {
         return application.line(credential.token)
     }
 
-    /// When the credential of that generation began to be valid by its issuer's clock, seconds since 1970.
+    /// When the credential of that generation became valid by its issuer's clock, in seconds since 1970.
     func notBefore(generation: Generation) -> Int? {
         if let current, current.credential.generation == generation {
             return current.credential.token.claims?.notBefore

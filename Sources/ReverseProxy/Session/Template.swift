@@ -2,10 +2,10 @@ import Credentials
 import Support
 import TokenSources
 
-/// A text of a recipe with places for tokens. Each is escaped for where the text ends up: nothing that an API once
-/// issued can become more than a value.
+/// A text of a recipe with placeholders for tokens. Each token is escaped for its context, so that no token can become
+/// more than a value.
 public struct Template: Equatable, Sendable {
-    /// What is filled in. In the text it stands in braces: `{refresh-token}`.
+    /// The names in placeholders. In the text they stand in braces: `{refresh-token}`.
     public enum Placeholder: String, CaseIterable, Sendable {
         case token
         case refreshToken = "refresh-token"
@@ -15,18 +15,18 @@ public struct Template: Equatable, Sendable {
         public var text: String { "{\(rawValue)}" }
     }
 
-    /// Where the text ends up.
+    /// The kind of text around a placeholder.
     public enum Context: Equatable, Sendable {
-        /// Within a string of a JSON text (RFC 8259 section 7).
+        /// A string in a JSON text (RFC 8259 section 7).
         case json
-        /// In an `application/x-www-form-urlencoded` body.
+        /// An `application/x-www-form-urlencoded` body.
         case form
-        /// In a path or a query (RFC 3986).
+        /// A path or a query (RFC 3986).
         case url
-        /// In a field's value: what a token may hold is allowed there as it is (RFC 9110 section 5.5).
+        /// A field value: every character of a token is allowed there (RFC 9110 section 5.5).
         case field
 
-        /// `value` as it stands for itself there.
+        /// `value` escaped for the context.
         func escaped(_ value: String) -> String {
             switch self {
             case .json: String(JSONValue.string(value).serialized().dropFirst().dropLast())
@@ -66,7 +66,7 @@ public struct Template: Equatable, Sendable {
         Set(parts.compactMap { if case .value(let placeholder) = $0 { placeholder } else { nil } })
     }
 
-    /// The text with the tokens in it; nil if it names one that is not held.
+    /// The text with the tokens filled in; nil if it names one that is not held.
     func filled(_ tokens: HeldTokens, as context: Context, uuid: () -> String) -> String? {
         filled(as: context) { placeholder in
             switch placeholder {
@@ -77,7 +77,7 @@ public struct Template: Equatable, Sendable {
         }
     }
 
-    /// The same with any values; nil if one is missing.
+    /// The text with other values filled in; nil if one is missing.
     func filled(as context: Context, _ value: (Placeholder) -> String?) -> String? {
         var result = ""
         for part in parts {
@@ -95,7 +95,7 @@ public struct Template: Equatable, Sendable {
 // MARK: Bodies
 
 extension Template {
-    /// What kind of body a text is, which decides how tokens are escaped in it.
+    /// The kind of a body, which decides how tokens are escaped in it.
     public enum BodyForm: Equatable, Sendable {
         case json, form
 
@@ -106,7 +106,7 @@ extension Template {
             }
         }
 
-        /// What is sent when none is configured.
+        /// The type that is sent if none is configured.
         var contentType: String {
             switch self {
             case .json: "application/json"
@@ -114,7 +114,7 @@ extension Template {
             }
         }
 
-        /// A configured type that says it counts; else the body's first character does.
+        /// A configured type takes precedence if it is one of these; otherwise the body's first character decides.
         public init(body: String, contentType: String?) {
             let mediaType = (contentType ?? "").prefix { $0 != ";" }.lowercased().filter { $0 != " " }
             if mediaType == "application/json" || mediaType == "text/json" || mediaType.hasSuffix("+json") {
@@ -129,8 +129,7 @@ extension Template {
         }
     }
 
-    /// The first placeholder that does not stand within a string, if this is a JSON text: what is filled in there could
-    /// be any JSON.
+    /// The first placeholder outside of a string, if this is a JSON text: a token there could be any JSON.
     public var unquoted: Placeholder? {
         var (isString, isEscaped) = (false, false)
         for part in parts {
@@ -155,8 +154,8 @@ extension Template {
 // MARK: Mistakes
 
 extension Template {
-    /// The first word in braces that nothing fills in, with its braces; nil if there is none. Braces around anything
-    /// but a word, as in JSON, are text; those behind a `$` are `variable`'s.
+    /// The first word in braces that is not a known placeholder, with its braces; nil if there is none. Braces around
+    /// other text, as in JSON, are literal; braces after a `$` are `variable`'s.
     public static func unknownPlaceholder(in text: String, known: Set<Placeholder>) -> String? {
         var rest = Substring(text)
         var isVariable = false
@@ -177,7 +176,7 @@ extension Template {
         return nil
     }
 
-    /// The first `${…}`, which other programs fill in from the environment and Squire does not; nil if there is none.
+    /// The first `${…}`, which other programs fill in from the environment but Squire does not; nil if there is none.
     public static func variable(in text: String) -> String? {
         var rest = Substring(text)
         while let start = rest.firstIndex(of: "$") {

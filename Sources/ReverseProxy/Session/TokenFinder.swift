@@ -3,7 +3,7 @@ import HTTP1
 import Support
 import TokenSources
 
-/// Finds a token, and how long it lives, in a response of the API.
+/// Finds tokens and their lifetimes in a response of the API.
 public struct TokenFinder: Sendable {
     /// A JSON Pointer.
     public let token: String
@@ -12,7 +12,7 @@ public struct TokenFinder: Sendable {
     private let expiresAt: String?
     private let refreshExpiresIn: ExpiryReader.Place?
 
-    /// Where a refresh's response holds them, as the recipe says; a sign-in's response has the same form.
+    /// Uses the places in a refresh's response that the recipe names; a sign-in's response has the same form.
     public init(_ recipe: SessionConfiguration.Refresh?) {
         token = recipe?.token ?? "/data/token/value"
         refreshToken = recipe?.refreshToken
@@ -21,8 +21,8 @@ public struct TokenFinder: Sendable {
         expiresAt = recipe?.expiresAt
     }
 
-    /// Finds the tokens, leniently: they may be the only valid ones. `wall` is now, seconds since 1970, and `date` the
-    /// response's Date field.
+    /// Finds the tokens, leniently: they may be the only valid ones. `wall` is the current time, in seconds since 1970,
+    /// and `date` the response's Date field.
     public func find(in body: [UInt8], date: String?, wall: Int) -> TokenSet? {
         guard let json = JSONValue(lenient: body), case .tokens(let tokens) = look(in: json, date: date, wall: wall)
         else { return nil }
@@ -31,16 +31,17 @@ public struct TokenFinder: Sendable {
 
     enum Finding {
         case tokens(TokenSet)
-        /// Nothing that can be used; perhaps a refresh token alone.
+        /// No usable tokens; possibly a refresh token alone.
         case useless(reason: String, UnusableTokens)
     }
 
-    /// The same, and why there are none.
+    /// The same, with the reason if there are none.
     func look(in json: JSONValue, date: String?, wall: Int) -> Finding {
         var rest = UnusableTokens()
         if let place = refreshToken {
             do throws(TokenProblem) {
-                // An empty one is none: the old one stays. One that cannot be kept makes the whole answer useless.
+                // An empty refresh token means none: the old one stays. One that cannot be kept makes the whole answer
+                // unusable.
                 rest.refreshToken = try Self.text(in: json, at: place).map(Token.init(issuedToRefresh:))
             } catch {
                 return .useless(reason: "the refresh token at \(place) cannot be used: \(error)", rest)

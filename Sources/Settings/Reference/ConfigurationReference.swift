@@ -8,8 +8,8 @@ public struct ConfigurationReference: Sendable {
     /// The file, as `squire init --full` prints it.
     public static let text: String = {
         var size = 0
-        let bytes = UnsafeBufferPointer(start: reference_file(&size), count: size)
-        return String(decoding: bytes, as: UTF8.self)
+        let bytes = unsafe UnsafeBufferPointer(start: reference_file(&size), count: size)
+        return unsafe String(decoding: bytes, as: UTF8.self)
     }()
 
     /// Whether a configuration says a key without being told to.

@@ -2,9 +2,9 @@ import CLibyaml
 
 /// libyaml over one text: its events, one after the other.
 ///
-/// Owns what libyaml allocates, whichever way the reading ends. libyaml keeps its state on the heap and calls nothing of
-/// itself again, however deep a text nests.
-struct YAMLParser: ~Copyable {
+/// Owns what libyaml allocates, whichever way the reading ends. libyaml keeps its state on the heap and does not recurse,
+/// however deep a text nests.
+@safe struct YAMLParser: ~Copyable {
     /// What begins, stands or ends at a place of the text.
     struct Event {
         enum Kind {
@@ -42,34 +42,34 @@ struct YAMLParser: ~Copyable {
     /// Begins to read UTF-8 that ends at `end`. Nil if there is no memory.
     init?(_ utf8: some Collection<UInt8>, end: YAMLMark) {
         let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
-        guard yaml_parser_initialize(parser) == 1 else {
-            parser.deallocate()
+        guard unsafe yaml_parser_initialize(parser) == 1 else {
+            unsafe parser.deallocate()
             return nil
         }
-        self.parser = parser
+        unsafe self.parser = parser
         self.end = end
         // libyaml wants an address even where there is nothing.
-        text = .allocate(capacity: max(utf8.count, 1))
+        unsafe text = .allocate(capacity: max(utf8.count, 1))
         length = utf8.count
-        _ = text.initialize(fromContentsOf: utf8)
-        yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
-        yaml_parser_set_input_string(parser, UnsafePointer(text.baseAddress), length)
+        _ = unsafe text.initialize(fromContentsOf: utf8)
+        unsafe yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
+        unsafe yaml_parser_set_input_string(parser, UnsafePointer(text.baseAddress), length)
     }
 
     deinit {
-        yaml_parser_delete(parser)
-        parser.deallocate()
-        text.deallocate()
+        unsafe yaml_parser_delete(parser)
+        unsafe parser.deallocate()
+        unsafe text.deallocate()
     }
 
     /// The next event; `streamEnd` again and again after the last.
     mutating func next() throws(YAMLReader.Problem) -> Event {
-        var event = yaml_event_t()
+        var event = unsafe yaml_event_t()
         // libyaml leaves the event empty where it fails.
-        defer { yaml_event_delete(&event) }
-        guard yaml_parser_parse(parser, &event) == 1 else { throw problem() }
-        let start = mark(event.start_mark)
-        let kind = Self.kind(event)
+        defer { unsafe yaml_event_delete(&event) }
+        guard unsafe yaml_parser_parse(parser, &event) == 1 else { throw problem() }
+        let start = unsafe mark(event.start_mark)
+        let kind = unsafe Self.kind(event)
         switch kind {
         case .sequenceStart, .mappingStart: open.append(start)
         case .collectionEnd: _ = open.popLast()
@@ -79,23 +79,26 @@ struct YAMLParser: ~Copyable {
     }
 
     private static func kind(_ event: yaml_event_t) -> Event.Kind {
-        switch event.type {
+        switch unsafe event.type {
         case YAML_DOCUMENT_START_EVENT:
-            let directives = event.data.document_start.tag_directives
-            return .documentStart(definesTags: directives.start != directives.end)
+            let directives = unsafe event.data.document_start.tag_directives
+            return unsafe .documentStart(definesTags: directives.start != directives.end)
         case YAML_ALIAS_EVENT:
-            return .alias(string(event.data.alias.anchor) ?? "")
+            return unsafe .alias(string(event.data.alias.anchor) ?? "")
         case YAML_SCALAR_EVENT:
-            let scalar = event.data.scalar
-            let text = String(decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length), as: UTF8.self)
-            let properties = Properties(anchor: string(scalar.anchor), tag: string(scalar.tag))
-            return .scalar(text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE, properties)
+            let scalar = unsafe event.data.scalar
+            let text = unsafe String(
+                decoding: UnsafeBufferPointer(start: scalar.value, count: scalar.length),
+                as: UTF8.self
+            )
+            let properties = unsafe Properties(anchor: string(scalar.anchor), tag: string(scalar.tag))
+            return unsafe .scalar(text, isPlain: scalar.style == YAML_PLAIN_SCALAR_STYLE, properties)
         case YAML_SEQUENCE_START_EVENT:
-            let start = event.data.sequence_start
-            return .sequenceStart(Properties(anchor: string(start.anchor), tag: string(start.tag)))
+            let start = unsafe event.data.sequence_start
+            return unsafe .sequenceStart(Properties(anchor: string(start.anchor), tag: string(start.tag)))
         case YAML_MAPPING_START_EVENT:
-            let start = event.data.mapping_start
-            return .mappingStart(Properties(anchor: string(start.anchor), tag: string(start.tag)))
+            let start = unsafe event.data.mapping_start
+            return unsafe .mappingStart(Properties(anchor: string(start.anchor), tag: string(start.tag)))
         case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT: return .collectionEnd
         case YAML_STREAM_START_EVENT, YAML_DOCUMENT_END_EVENT: return .between
         default: return .streamEnd
@@ -103,7 +106,7 @@ struct YAMLParser: ~Copyable {
     }
 
     private static func string(_ text: UnsafePointer<yaml_char_t>?) -> String? {
-        text.map { String(decodingCString: $0, as: UTF8.self) }
+        unsafe text.map { unsafe String(decodingCString: $0, as: UTF8.self) }
     }
 
     private func mark(_ mark: yaml_mark_t) -> YAMLMark {
@@ -113,15 +116,15 @@ struct YAMLParser: ~Copyable {
     }
 
     private func problem() -> YAMLReader.Problem {
-        let state = parser.pointee
-        let complaint = YAMLComplaint(
-            problem: state.problem.map { String(cString: $0) },
-            context: state.context.map { String(cString: $0) } ?? "",
-            mark: mark(state.problem_mark),
-            contextMark: mark(state.context_mark),
+        let state = unsafe parser.pointee
+        let complaint = unsafe YAMLComplaint(
+            problem: state.problem.map { unsafe String(cString: $0) },
+            context: unsafe state.context.map { unsafe String(cString: $0) } ?? "",
+            mark: unsafe mark(state.problem_mark),
+            contextMark: unsafe mark(state.context_mark),
             open: open.last
         )
-        return complaint.problem(in: String(decoding: text.prefix(length), as: UTF8.self))
+        return unsafe complaint.problem(in: String(decoding: text.prefix(length), as: UTF8.self))
     }
 }
 

@@ -27,7 +27,7 @@ public struct ProcessName: Hashable, Sendable, CustomStringConvertible {
 
     private static func host() -> String {
         var name = [CChar](repeating: 0, count: 256)
-        guard gethostname(&name, name.count - 1) == 0 else { return "unknown" }
+        guard unsafe gethostname(&name, name.count - 1) == 0 else { return "unknown" }
         let visible = name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }.filter {
             (0x21...0x7E).contains($0) && $0 != 0x2F
         }

@@ -21,7 +21,7 @@ public struct SharedKeyID: Hashable, Sendable, CustomStringConvertible {
         value = digest.prefix(4).reduce(0) { $0 << 8 | UInt32($1) }
     }
 
-    public var description: String { withUnsafeBytes(of: value.bigEndian) { Hexadecimal.text($0) } }
+    public var description: String { unsafe withUnsafeBytes(of: value.bigEndian) { unsafe Hexadecimal.text($0) } }
 }
 
 /// One key of the fleet. Its descriptions show its name, never the key.

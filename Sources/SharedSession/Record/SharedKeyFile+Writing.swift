@@ -18,7 +18,7 @@ extension SharedKeyFile {
         do throws(Problem) {
             try fill(file, text)
         } catch {
-            unlink(path)
+            unsafe unlink(path)
             throw error
         }
         // Best effort: some file systems have no such thing, and the file itself is there.
@@ -46,11 +46,11 @@ extension SharedKeyFile {
             let result = try SharedKeyFile(parsing: text)
             guard text.count <= maxBytes else { throw .tooManyKeys }
             try fill(file, text)
-            guard rename(partial, place) == 0 else { throw .unwritable(errno) }
+            guard unsafe rename(partial, place) == 0 else { throw .unwritable(errno) }
             try? ParentDirectory.synchronize(of: place)
             return result
         } catch {
-            unlink(partial)
+            unsafe unlink(partial)
             throw error
         }
     }

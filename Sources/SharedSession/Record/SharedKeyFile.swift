@@ -40,7 +40,7 @@ public struct SharedKeyFile: Sendable, CustomStringConvertible, CustomReflectabl
             case .inChange(let path):
                 "is being changed: \(path) is there. If no other command is at work, remove that one"
             case .unavailable: "cannot be used: \(CryptographyError.unavailable)"
-            case .unwritable(let code): "cannot be written: \(String(cString: strerror(code)))"
+            case .unwritable(let code): unsafe "cannot be written: \(String(cString: strerror(code)))"
             }
         }
     }

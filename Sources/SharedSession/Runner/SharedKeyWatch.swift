@@ -47,7 +47,7 @@ struct SharedKeyWatch: Sendable {
 
     private static func version(_ path: String) -> Version? {
         var information = stat()
-        guard stat(path, &information) == 0 else { return nil }
+        guard unsafe stat(path, &information) == 0 else { return nil }
         #if os(Linux)
         // Of a change of its mode, too.
         let time = information.st_ctim

@@ -105,7 +105,7 @@ final class StoreWatch {
 
     private func hasStopped(_ stop: Int32, within duration: Duration) -> Bool {
         var polled = pollfd(fd: stop, events: Int16(POLLIN), revents: 0)
-        return poll(&polled, 1, Int32(min(max(duration.wholeMilliseconds, 0), Int64(Int32.max)))) > 0
+        return unsafe poll(&polled, 1, Int32(min(max(duration.wholeMilliseconds, 0), Int64(Int32.max)))) > 0
     }
 
     private static func moment(after duration: Duration) -> UInt64 {

@@ -35,22 +35,22 @@ final class ChildProcess: @unchecked Sendable {
         let (out, err) = (try Pipe(), try Pipe())
         let source = try Self.source(input)
         var child = pid_t()
-        let status = Self.withStrings(arguments) { arguments in
-            Self.withStrings(environment.map { "\($0.key)=\($0.value)" }) { environment in
-                directory.withCString { directory in
+        let status = unsafe Self.withStrings(arguments) { arguments in
+            unsafe Self.withStrings(environment.map { "\($0.key)=\($0.value)" }) { environment in
+                unsafe directory.withCString { directory in
                     var none = sigset_t()
-                    sigemptyset(&none)
-                    return withUnsafePointer(to: none) { mask in
-                        var command = csystem_command()
-                        command.arguments = arguments
-                        command.environment = environment
-                        command.directory = directory
-                        command.mask = mask
-                        command.streams =
+                    unsafe sigemptyset(&none)
+                    return unsafe withUnsafePointer(to: none) { mask in
+                        var command = unsafe csystem_command()
+                        unsafe command.arguments = arguments
+                        unsafe command.environment = environment
+                        unsafe command.directory = directory
+                        unsafe command.mask = mask
+                        unsafe command.streams =
                             terminal == nil
                             ? (source.number, out.writer.number, err.writer.number) : (-1, out.writer.number, -1)
-                        command.group = terminal == nil ? CSYSTEM_GROUP_OWN : CSYSTEM_GROUP_FOREGROUND
-                        return csystem_spawn(&command, &child)
+                        unsafe command.group = terminal == nil ? CSYSTEM_GROUP_OWN : CSYSTEM_GROUP_FOREGROUND
+                        return unsafe csystem_spawn(&command, &child)
                     }
                 }
             }
@@ -117,15 +117,15 @@ final class ChildProcess: @unchecked Sendable {
         let now = MonotonicClock.now()
         // One more, so that the deadline has passed afterwards.
         let left = deadline > now ? Int32(min((deadline - now) / 1_000_000 + 1, 3_600_000)) : 0
-        _ = poll(&polled, nfds_t(polled.count), watch == nil ? min(left, Self.lookInterval) : left)
+        _ = unsafe poll(&polled, nfds_t(polled.count), watch == nil ? min(left, Self.lookInterval) : left)
         return hasEnded
     }
 
     private var hasEnded: Bool {
-        var ended = siginfo_t()
-        let result = SystemCall.retrying { waitid(P_PID, id_t(number), &ended, WEXITED | WNOHANG | WNOWAIT) }
+        var ended = unsafe siginfo_t()
+        let result = SystemCall.retrying { unsafe waitid(P_PID, id_t(number), &ended, WEXITED | WNOHANG | WNOWAIT) }
         // Of one that still runs the C library fills nothing in.
-        return result != 0 || ended.si_signo == SIGCHLD
+        return unsafe result != 0 || ended.si_signo == SIGCHLD
     }
 
     /// Waits for the end, reading nothing. False when it does not come in time.
@@ -155,7 +155,7 @@ final class ChildProcess: @unchecked Sendable {
         terminal?.takeBack()
         var status: Int32 = 0
         // Somebody else's looking away from the ends of processes would take the status along: that is no success.
-        guard SystemCall.retrying({ waitpid(number, &status, 0) }) == number else { return 127 << 8 }
+        guard SystemCall.retrying({ unsafe waitpid(number, &status, 0) }) == number else { return 127 << 8 }
         return status
     }
 
@@ -178,7 +178,7 @@ final class ChildProcess: @unchecked Sendable {
 
         init() throws(SystemError) {
             var ends: [Int32] = [-1, -1]
-            guard pipe(&ends) == 0 else { throw SystemError("cannot make a pipe") }
+            guard unsafe pipe(&ends) == 0 else { throw SystemError("cannot make a pipe") }
             for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
             _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
             (reader, writer) = (OpenFile(owning: ends[0]), OpenFile(owning: ends[1]))
@@ -188,7 +188,7 @@ final class ChildProcess: @unchecked Sendable {
     /// What becomes its standard input.
     private static func source(_ input: CommandRunner.Input) throws(SystemError) -> OpenFile {
         guard case .bytes(let bytes) = input else {
-            let number = SystemCall.retrying { open("/dev/null", O_RDONLY | O_CLOEXEC) }
+            let number = SystemCall.retrying { unsafe open("/dev/null", O_RDONLY | O_CLOEXEC) }
             guard number >= 0 else { throw SystemError("cannot open /dev/null") }
             return OpenFile(owning: number)
         }
@@ -207,7 +207,7 @@ final class ChildProcess: @unchecked Sendable {
         var chunk = [UInt8](repeating: 0, count: 16 * 1024)
         var total = 0
         while total < limit {
-            let count = chunk.withUnsafeMutableBytes { SystemCall.read(descriptor, into: $0) }
+            let count = unsafe chunk.withUnsafeMutableBytes { unsafe SystemCall.read(descriptor, into: $0) }
             if count < 0 { return errno == EAGAIN || errno == EWOULDBLOCK }
             if count == 0 { return false }
             take(chunk[..<count])
@@ -220,9 +220,9 @@ final class ChildProcess: @unchecked Sendable {
         _ strings: [String],
         _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>?) -> Result
     ) -> Result {
-        let pointers = strings.map { strdup($0) } + [nil]
-        defer { for pointer in pointers { free(pointer) } }
-        return pointers.withUnsafeBufferPointer { body($0.baseAddress) }
+        let pointers = unsafe strings.map { unsafe strdup($0) } + [nil]
+        defer { for index in unsafe pointers.indices { unsafe free(pointers[index]) } }
+        return unsafe pointers.withUnsafeBufferPointer { unsafe body($0.baseAddress) }
     }
 }
 
@@ -276,7 +276,8 @@ final class TerminalLoan: Sendable {
 
     init?() {
         var settings = termios()
-        guard isatty(STDIN_FILENO) == 1, tcgetpgrp(STDIN_FILENO) == getpgrp(), tcgetattr(STDIN_FILENO, &settings) == 0
+        guard isatty(STDIN_FILENO) == 1, tcgetpgrp(STDIN_FILENO) == getpgrp(),
+            unsafe tcgetattr(STDIN_FILENO, &settings) == 0
         else { return nil }
         self.settings = Guarded(settings)
     }
@@ -285,11 +286,11 @@ final class TerminalLoan: Sendable {
     func takeBack() {
         // Who takes the terminal from the background is stopped, unless that signal is blocked.
         var (blocked, former) = (sigset_t(), sigset_t())
-        sigemptyset(&blocked)
-        sigaddset(&blocked, SIGTTOU)
-        pthread_sigmask(SIG_BLOCK, &blocked, &former)
+        unsafe sigemptyset(&blocked)
+        unsafe sigaddset(&blocked, SIGTTOU)
+        unsafe pthread_sigmask(SIG_BLOCK, &blocked, &former)
         tcsetpgrp(STDIN_FILENO, getpgrp())
-        settings.with { _ = tcsetattr(STDIN_FILENO, TCSADRAIN, &$0) }
-        pthread_sigmask(SIG_SETMASK, &former, nil)
+        settings.with { _ = unsafe tcsetattr(STDIN_FILENO, TCSADRAIN, &$0) }
+        unsafe pthread_sigmask(SIG_SETMASK, &former, nil)
     }
 }

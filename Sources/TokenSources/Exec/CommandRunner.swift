@@ -32,7 +32,7 @@ public enum CommandFailure: Equatable, Sendable {
     func text(_ quote: (String) -> String) -> String {
         func said(_ complaint: String?) -> String { complaint.map { ": \(quote($0))" } ?? "" }
         switch self {
-        case .notStarted(let code): return "cannot be started: \(String(cString: strerror(code)))"
+        case .notStarted(let code): return unsafe "cannot be started: \(String(cString: strerror(code)))"
         case .exited(let code, let complaint): return "ends with code \(code)\(said(complaint))"
         case .signalled(let signal, let complaint): return "is ended by signal \(signal)\(said(complaint))"
         case .timedOut(let limit, let complaint):
@@ -186,6 +186,6 @@ struct CommandMark {
 
     private static func hash(_ arguments: [String], _ directory: String) -> String {
         var text = ([RealPath.of(directory) ?? directory] + arguments).joined(separator: "\0")
-        return Hexadecimal.text(text.withUTF8 { FNV.hash(UnsafeRawBufferPointer($0)) })
+        return Hexadecimal.text(text.withUTF8 { unsafe FNV.hash(UnsafeRawBufferPointer($0)) })
     }
 }

@@ -125,7 +125,7 @@ public final class AuthorizationCodeLogin {
                 pollfd(fd: pasted?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
             ]
             let milliseconds = Int32(clamping: (deadline - now) / 1_000_000 + 1)
-            guard poll(&entries, 2, milliseconds) > 0 else { continue }
+            guard unsafe poll(&entries, 2, milliseconds) > 0 else { continue }
             if entries[0].revents != 0, let answer = listener?.answer() { return .answer(shown(answer)) }
             guard entries[1].revents != 0, let lines = pasted?.read() else {
                 if entries[1].revents != 0 { pasted = nil }
@@ -180,7 +180,7 @@ struct PastedLines {
     /// more. A line that is too long is dropped.
     mutating func read() -> [String]? {
         var buffer = [UInt8](repeating: 0, count: 4096)
-        let count = buffer.withUnsafeMutableBytes { SystemCall.read(descriptor, into: $0) }
+        let count = unsafe buffer.withUnsafeMutableBytes { unsafe SystemCall.read(descriptor, into: $0) }
         guard count > 0 else {
             defer { rest = [] }
             // The last line may lack its end.

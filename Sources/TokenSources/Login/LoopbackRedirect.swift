@@ -39,7 +39,7 @@ final class LoopbackRedirect {
         loop.execute {
             page.value.serve(sockets, on: loop, admits: admits) {
                 var byte: UInt8 = 0
-                _ = SystemCall.retrying { write(signal, &byte, 1) }
+                _ = SystemCall.retrying { unsafe write(signal, &byte, 1) }
             }
         }
     }
@@ -57,7 +57,7 @@ final class LoopbackRedirect {
         onLoop { page in page.show(outcome) }
         for _ in 0..<200 where onLoop({ page in page.isBusy }) {
             var pause = timespec(tv_sec: 0, tv_nsec: 10_000_000)
-            nanosleep(&pause, nil)
+            unsafe nanosleep(&pause, nil)
         }
     }
 
@@ -81,7 +81,7 @@ final class LoopbackRedirect {
 
         init() throws(SystemError) {
             var ends: [Int32] = [-1, -1]
-            guard pipe(&ends) == 0 else { throw SystemError("a pipe cannot be made") }
+            guard unsafe pipe(&ends) == 0 else { throw SystemError("a pipe cannot be made") }
             for end in ends {
                 _ = fcntl(end, F_SETFD, FD_CLOEXEC)
                 _ = fcntl(end, F_SETFL, O_NONBLOCK)

@@ -58,7 +58,7 @@ struct TokenFileReader: Sendable {
 
     private func isYounger(than limit: Int) -> Bool {
         var information = stat()
-        guard stat(configuration.path, &information) == 0 else { return false }
+        guard unsafe stat(configuration.path, &information) == 0 else { return false }
         #if canImport(Glibc)
         let written = information.st_mtim
         #else

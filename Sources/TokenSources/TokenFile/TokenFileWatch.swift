@@ -62,7 +62,11 @@ public final class TokenFileWatch: Sendable {
                 }
                 let now = MonotonicClock.now()
                 guard now < deadline else { return true }
-                let count = poll(&polled, nfds_t(polled.count), Int32(clamping: (deadline - now) / 1_000_000 + 1))
+                let count = unsafe poll(
+                    &polled,
+                    nfds_t(polled.count),
+                    Int32(clamping: (deadline - now) / 1_000_000 + 1)
+                )
                 if polled[0].revents != 0 || count < 0 && errno != EINTR { return false }
                 if count > 0, watches.hear() { return true }
             }
@@ -99,7 +103,7 @@ struct DirectoryWatches: ~Copyable {
         guard notify >= 0 else { return }
         var next: [Int32: Set<String>] = [:]
         for entry in entries {
-            let watch = inotify_add_watch(notify, entry.directory, Self.mask)
+            let watch = unsafe inotify_add_watch(notify, entry.directory, Self.mask)
             if watch >= 0 { next[watch, default: []].insert(entry.name) }
         }
         for watch in names.keys where next[watch] == nil { _ = inotify_rm_watch(notify, watch) }
@@ -109,18 +113,18 @@ struct DirectoryWatches: ~Copyable {
     /// Reads what there is to hear; true when it concerns an entry.
     mutating func hear() -> Bool {
         var events = [UInt8](repeating: 0, count: 4096)
-        let count = read(notify, &events, events.count)
+        let count = unsafe read(notify, &events, events.count)
         guard count > 0 else { return false }
         var concerns = false
         // `struct inotify_event`: watch, mask, cookie, length of the name that follows, padded with zeros.
-        events[..<count].withUnsafeBytes { bytes in
+        unsafe events[..<count].withUnsafeBytes { bytes in
             var offset = 0
             while offset + 16 <= bytes.count {
-                let watch = bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)
-                let mask = bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
-                let length = Int(bytes.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self))
+                let watch = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)
+                let mask = unsafe bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
+                let length = unsafe Int(bytes.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self))
                 let end = min(offset + 16 + length, bytes.count)
-                let name = String(decoding: bytes[(offset + 16)..<end].prefix { $0 != 0 }, as: UTF8.self)
+                let name = unsafe String(decoding: bytes[(offset + 16)..<end].prefix { $0 != 0 }, as: UTF8.self)
                 // Of a watch that was taken away there may still be something in the queue.
                 if mask & UInt32(IN_Q_OVERFLOW) != 0 { concerns = true }
                 if let names = names[watch], names.contains(name) || mask & Self.lost != 0 { concerns = true }

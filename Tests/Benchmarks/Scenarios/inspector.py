@@ -163,8 +163,9 @@ def calls(options):
         with socket.create_connection(("127.0.0.1", port)) as connection:
             # The burst that is admitted is over then.
             inside.ask(connection, port, 3000)
+            begun = time.monotonic()
             counts = traced(rig, [str(thread(pid, WORKER))], lambda: inside.ask(connection, port, inside.REQUESTS))
-        regular = {name: count for name, count in counts.items() if count >= inside.REQUESTS / 50}
+            regular, _ = inside.told_apart(counts, time.monotonic() - begun)
         shown = ", ".join(f"{name} {count / inside.REQUESTS:.2f}" for name, count in sorted(regular.items(), key=lambda x: -x[1]))
         figure("system calls per request by the worker, nobody looks", sum(regular.values()) / inside.REQUESTS, "", 7, shown)
         # What was recorded is taken in first.

@@ -231,7 +231,7 @@ class Log(Scenario):
         answer = self.fetch(squire, "HEAD")
         line, = self.lines(squire, event="exchange")
         self.assertEqual((line["code"], line["response_bytes"], line["first_status"] if "first_status" in line else None), ("upstream_protocol", 0, None))
-        self.assertIn("The upstream's response cannot be passed on", line["detail"])
+        self.assertIn("The upstream's response cannot be forwarded", line["detail"])
         upstream.close()
 
     # X-Request-ID

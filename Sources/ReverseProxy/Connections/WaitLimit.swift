@@ -1,31 +1,31 @@
-/// How long an exchange waits for what comes next.
-enum Patience: Equatable, Sendable {
-    /// For the session: until a moment that is the same for the whole request.
+/// How long an exchange waits for its next event.
+enum WaitLimit: Equatable, Sendable {
+    /// A wait for the session ends at a moment that is fixed for the whole request.
     case session
     case nanoseconds(UInt64)
-    /// It waits for nothing any more.
+    /// The exchange waits for nothing.
     case none
 }
 
-/// How far a request's body is.
+/// The progress of a request's body.
 enum UploadProgress: Equatable, Sendable {
     /// The upstream was asked whether it wants the body.
     case awaitsContinue
-    /// More of it has to come, or to be sent.
+    /// More of the body has to arrive, or to be sent.
     case sending
-    /// All of it is sent, or there is none.
+    /// All of it is sent, or there is no body.
     case sent
 }
 
 extension ProxyContext.Intervals {
     /// Upstreams that do not know the expectation stay silent (RFC 9110 section 10.1.1).
     private static let continueNanoseconds: UInt64 = 1_000_000_000
-    /// A rejection is short and whole at once; what takes longer is something else.
+    /// A rejection is short and arrives at once; a slower body is something else.
     private static let verdictNanoseconds: UInt64 = 2_000_000_000
 
-    /// What is waited for decides how long. Pure.
+    /// Chooses the limit by what the exchange waits for. Pure.
     @inline(__always)
-    func patience(in state: Exchange.State, _ upload: @autoclosure () -> UploadProgress) -> Patience {
+    func waitLimit(in state: Exchange.State, _ upload: @autoclosure () -> UploadProgress) -> WaitLimit {
         switch state {
         case .awaitingCredential, .holding, .settling: .session
         case .sending:

@@ -1,10 +1,10 @@
-/// Looks for what says "token rejected" in a response's body while it comes, compressed or not.
-struct RefusalSearch {
+/// Searches a response's body for a rejection of the token while it arrives, compressed or not.
+struct RejectionSearch {
     private var verdict: BodyVerdict
-    /// Nil for a body that is readable as it comes.
+    /// Nil for an uncompressed body.
     private let decoder: ContentDecoder?
 
-    /// `encoding` is the value of Content-Encoding. Nil if the coding is not known.
+    /// `encoding` is the value of Content-Encoding. Nil if the coding is unknown.
     init?(_ verdict: BodyVerdict, encoding: String?) {
         self.verdict = verdict
         switch encoding?.lowercased() ?? "" {
@@ -16,12 +16,12 @@ struct RefusalSearch {
         }
     }
 
-    /// The next bytes of the body, as they came.
+    /// Feeds the next bytes of the body, before decoding.
     mutating func feed(_ bytes: [UInt8]) -> BodyVerdict.State {
         guard verdict.state == .undecided else { return verdict.state }
         guard let decoder else { return verdict.feed(bytes.span) }
         let isWellFormed = decoder.decode(bytes) { verdict.feed($0) == .undecided }
-        // What nobody can read says nothing.
+        // A body that cannot be decoded does not reject the token.
         return isWellFormed ? verdict.state : verdict.end()
     }
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import ReverseProxy
 
-@Suite struct PatienceTests {
+@Suite struct WaitLimitTests {
     private let intervals: ProxyContext.Intervals = {
         var configuration = ProxyConfiguration(
             upstream: Origin(isSecure: true, authority: Authority(host: "up.example", port: nil))
@@ -14,7 +14,7 @@ import Testing
         return ProxyContext.Intervals(configuration)
     }()
 
-    private func seconds(_ seconds: UInt64) -> Patience { .nanoseconds(seconds * 1_000_000_000) }
+    private func seconds(_ seconds: UInt64) -> WaitLimit { .nanoseconds(seconds * 1_000_000_000) }
 
     @Test(
         arguments: [
@@ -22,18 +22,18 @@ import Testing
         ] as [(UploadProgress, UInt64)]
     )
     func aRequestOnItsWayWaitsByHowFarItIs(_ upload: UploadProgress, _ expected: UInt64) {
-        #expect(intervals.patience(in: .sending, upload) == seconds(expected))
+        #expect(intervals.waitLimit(in: .sending, upload) == seconds(expected))
     }
 
     @Test(arguments: [Exchange.State.awaitingCredential, .holding(isReplayable: true), .settling])
     func whoWaitsForTheSessionHasOneLimitForAll(_ state: Exchange.State) {
-        #expect(intervals.patience(in: state, .sent) == .session)
+        #expect(intervals.waitLimit(in: state, .sent) == .session)
     }
 
     @Test func aVerdictIsNotWaitedForAsLongAsABody() {
-        #expect(intervals.patience(in: .collecting(.verdict, isReplayable: true), .sent) == seconds(2))
-        #expect(intervals.patience(in: .relaying, .sent) == seconds(60))
-        #expect(intervals.patience(in: .tunnelling, .sent) == seconds(1))
-        #expect(intervals.patience(in: .finished(.complete), .sent) == Patience.none)
+        #expect(intervals.waitLimit(in: .collecting(.verdict, isReplayable: true), .sent) == seconds(2))
+        #expect(intervals.waitLimit(in: .relaying, .sent) == seconds(60))
+        #expect(intervals.waitLimit(in: .tunnelling, .sent) == seconds(1))
+        #expect(intervals.waitLimit(in: .finished(.complete), .sent) == WaitLimit.none)
     }
 }

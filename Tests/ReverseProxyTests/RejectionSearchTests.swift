@@ -1,0 +1,53 @@
+import Testing
+
+@testable import ReverseProxy
+
+@Suite struct RejectionSearchTests {
+    private static let expired = Array(#"{"error":"expired","rest":[1,2,3]}"#.utf8)
+    /// The same, compressed by gzip(1).
+    private static let compressed: [UInt8] = [
+        0x1F, 0x8B, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xAB, 0x56, 0x4A, 0x2D, 0x2A, 0xCA, 0x2F, 0x52,
+        0xB2, 0x52, 0x4A, 0xAD, 0x28, 0xC8, 0x2C, 0x4A, 0x4D, 0x51, 0xD2, 0x51, 0x2A, 0x4A, 0x2D, 0x2E, 0x51, 0xB2,
+        0x8A, 0x36, 0xD4, 0x31, 0xD2, 0x31, 0x8E, 0xAD, 0x05, 0x00, 0xC0, 0xC4, 0xF8, 0x17, 0x22, 0x00, 0x00, 0x00,
+    ]
+
+    private func make(_ value: String = "expired", encoding: String?) -> RejectionSearch? {
+        RejectionSearch(BodyVerdict([.init(pointer: "/error", equals: [value])]), encoding: encoding)
+    }
+
+    @Test(arguments: [nil, "", "identity", "Identity"] as [String?]) func anUncodedBodyIsRead(
+        _ encoding: String?
+    ) throws {
+        var search = try #require(make(encoding: encoding))
+        #expect(search.feed(Array(Self.expired.prefix(12))) == .undecided)
+        #expect(search.feed(Array(Self.expired.dropFirst(12))) == .rejected)
+        #expect(search.end() == .rejected)
+    }
+
+    @Test(arguments: ["gzip", "x-gzip", "GZIP"]) func aCompressedBodyIsRead(_ encoding: String) throws {
+        for piece in [1, 7, Self.compressed.count] {
+            var search = try #require(make(encoding: encoding))
+            var state = BodyVerdict.State.undecided
+            for start in stride(from: 0, to: Self.compressed.count, by: piece) {
+                state = search.feed(Array(Self.compressed[start...].prefix(piece)))
+            }
+            #expect(state == .rejected)
+        }
+    }
+
+    @Test(arguments: ["br", "gzip, gzip", "deflate"]) func anotherCodingIsNotLookedInto(_ encoding: String) {
+        #expect(make(encoding: encoding) == nil)
+    }
+
+    /// A body that nobody can read says nothing of the token.
+    @Test func aDamagedBodyIsNoRejection() throws {
+        var search = try #require(make(encoding: "gzip"))
+        #expect(search.feed(Array("not compressed".utf8)) == .accepted)
+        #expect(search.feed(Self.compressed) == .accepted)
+    }
+
+    @Test func anotherErrorIsNoRejection() throws {
+        var search = try #require(make("revoked", encoding: nil))
+        #expect(search.feed(Self.expired) == .accepted)
+    }
+}
