@@ -31,6 +31,13 @@ extension Problem {
         detail: "The connection comes from another user of this machine. "
             + "Set access.same-user to false to let others in."
     )
+    /// Whose it was cannot be told any more, and it may have been anybody.
+    public static let departedUser = Problem(
+        .forbiddenUser,
+        detail:
+            "The client closed the connection before the system could be asked whose it was, so that its request is "
+            + "not served (access.same-user)."
+    )
     /// Nobody says whose connection it is, so that it may be anybody's.
     public static let unknownUser = Problem(
         .forbiddenUser,
