@@ -239,7 +239,8 @@ public struct SessionRecord: Sendable, Equatable {
 
     private static func expiry(of token: Token, _ arrival: Arrival, lifetime: Int?, now: Int) -> Int? {
         let claims = token.claims
-        if arrival == .given { return claims?.expiresAt }
+        // By its own word, which may be that it has ended; not when it means something else.
+        if arrival == .given { return claims?.expiresAt.flatMap { $0 - now > TokenLife.longest ? nil : $0 } }
         if let lifetime { return now + bounded(lifetime) }
         return claims?.end(receivedAt: now)
     }

@@ -29,7 +29,7 @@ public struct RecipeSource: TokenSource {
 
     public func get(_ held: HeldTokens) -> TokenOutcome {
         switch requests.send(judge.recipe, held) {
-        case .failure(.notSent(let error)): .unreachable(reason: error.detail)
+        case .failure(.notSent(let error)): .unreachable(reason: error.explained)
         case .failure(.noResponse(let error)): .lost(reason: error.detail)
         case .success(let response):
             judge.outcome(

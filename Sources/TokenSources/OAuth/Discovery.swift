@@ -60,7 +60,7 @@ final class Discovery: Sendable {
         for text in ServerMetadata.places(of: url) {
             guard let place = try? EndpointURL(text) else { continue }
             switch fetch(place) {
-            case .failure(.notSent(let error)): throw .unreachable("metadata of \(issuer): \(error.detail)")
+            case .failure(.notSent(let error)): throw .unreachable("metadata of \(issuer): \(error.explained)")
             case .failure(.noResponse(let error)): passing = .unavailable("metadata of \(issuer): \(error.detail)")
             case .success(let response):
                 if response.status == 200, let metadata = ServerMetadata(response.body) {

@@ -58,7 +58,7 @@ public final class TokenEndpoint: Sendable {
         request.maximumResponseBytes = Self.maxBytes
         switch send(request, to: url) {
         case .success(let response): return (url, response.status)
-        case .failure(.notSent(let error)): throw .unreachable("token endpoint: \(error.detail)")
+        case .failure(.notSent(let error)): throw .unreachable("token endpoint: \(error.explained)")
         case .failure(.noResponse(let error)): throw .unavailable("token endpoint: \(error.detail)")
         }
     }
@@ -97,7 +97,8 @@ public final class TokenEndpoint: Sendable {
             return TokenReply(error.outcome)
         }
         switch sent.reply {
-        case .failure(.notSent(let error)): return TokenReply(.unreachable(reason: "token endpoint: \(error.detail)"))
+        case .failure(.notSent(let error)):
+            return TokenReply(.unreachable(reason: "token endpoint: \(error.explained)"))
         case .failure(.noResponse(let error)):
             let reason = "token endpoint: \(error.detail)"
             return TokenReply(purpose.spends ? .lost(reason: reason) : .unavailable(reason: reason))
@@ -121,7 +122,7 @@ public final class TokenEndpoint: Sendable {
         }
         let sent = try post(parameters, to: try deviceEndpoint())
         switch sent.reply {
-        case .failure(.notSent(let error)): throw .unreachable("device endpoint: \(error.detail)")
+        case .failure(.notSent(let error)): throw .unreachable("device endpoint: \(error.explained)")
         case .failure(.noResponse(let error)): throw .unavailable("device endpoint: \(error.detail)")
         case .success(let response):
             let answer = TokenAnswer(response, of: "device endpoint", configuration, hiding: sent.secrets)
