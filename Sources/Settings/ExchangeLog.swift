@@ -270,7 +270,7 @@ public struct ExchangeLog: ExchangeObserver {
 /// *Threading*: any thread.
 final class RefusalLimiter: @unchecked Sendable {
     // `@unchecked`: the counts are protected by `lock`.
-    private static let linesPerSecond = 50
+    static let linesPerSecond = 50
     private let lock = Lock()
     private var second: UInt64 = 0
     private var lines = 0

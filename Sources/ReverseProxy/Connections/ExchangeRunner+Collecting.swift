@@ -4,9 +4,9 @@ import Platform
 
 /// Responses whose body decides: a rejection by what it says, a token to be learnt, the end of a session.
 extension ExchangeRunner {
-    private static let collectLimit = 256 * 1024
+    static let collectLimit = 256 * 1024
     /// A rejection is short.
-    private static let verdictLimit = 64 * 1024
+    static let verdictLimit = 64 * 1024
 
     func collect(_ buffer: ByteBuffer) {
         var collected: [UInt8] = []
