@@ -217,12 +217,14 @@ class Access(Scenario):
     def test_who_only_looks_whether_somebody_listens_leaves_no_line(self):
         squire, _ = self.proxied(profile="")
         self.fetch(squire)
+        squire.wait_for_text("GET", 1)
         lines = squire.text().count("\n")
         squire.hold()
         for _ in range(3): socket.create_connection(("127.0.0.1", squire.port), LIMIT).close()
         squire.process.send_signal(signal.SIGCONT)
         self.fetch(squire)
-        squire.wait_for_text("\n", lines + 1)
+        squire.wait_for_text("GET", 2)
+        self.assertEqual(squire.text().count("\n"), lines + 1, squire.text())
 
 
 if __name__ == "__main__":
