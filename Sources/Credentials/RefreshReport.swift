@@ -20,6 +20,8 @@ public struct RefreshReport: Equatable, Sendable {
     public var milliseconds: Int
     /// Of the issuer's answer, if that is why it failed.
     public var status: Int?
+    /// It failed because something took too long.
+    public var isTimeout: Bool
 
     public init(
         _ cause: RefreshCause,
@@ -27,7 +29,8 @@ public struct RefreshReport: Equatable, Sendable {
         _ trigger: RefreshTrigger?,
         waiters: Int,
         milliseconds: Int,
-        status: Int? = nil
+        status: Int? = nil,
+        isTimeout: Bool = false
     ) {
         self.cause = cause
         self.outcome = outcome
@@ -35,5 +38,6 @@ public struct RefreshReport: Equatable, Sendable {
         self.waiters = waiters
         self.milliseconds = milliseconds
         self.status = status
+        self.isTimeout = isTimeout
     }
 }

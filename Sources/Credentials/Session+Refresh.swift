@@ -19,13 +19,39 @@ extension Session {
         case unchanged(RefreshResponse)
         /// There is nothing to refresh, or the file says that the upstream refuses to.
         case loginNeeded
-        case failed(RefreshEntry.Outcome, detail: String, retryAfter: Int?, status: Int?, isUnanswered: Bool)
+        case failed(Failure, isUnanswered: Bool)
         /// Nothing was sent: another process was told to wait so many seconds.
         case paused(seconds: Int)
         /// Nothing was sent: machines share the session, and what they share it through does not let it happen.
         case withoutEngine(detail: String)
 
         var isUnchanged: Bool { if case .unchanged = self { true } else { false } }
+    }
+
+    /// Why a refresh brought no token.
+    struct Failure {
+        var outcome: RefreshEntry.Outcome
+        var reason: String
+        /// Seconds that the issuer asked to be left alone for.
+        var retryAfter: Int?
+        /// Of the issuer's answer.
+        var status: Int?
+        /// Something took too long.
+        var isTimeout: Bool
+
+        init(
+            _ outcome: RefreshEntry.Outcome,
+            _ reason: String,
+            retryAfter: Int? = nil,
+            status: Int? = nil,
+            isTimeout: Bool = false
+        ) {
+            self.outcome = outcome
+            self.reason = reason
+            self.retryAfter = retryAfter
+            self.status = status
+            self.isTimeout = isTimeout
+        }
     }
 
     /// Makes the refresh that was begun as `flight`, and answers all who wait for it.
@@ -59,14 +85,15 @@ extension Session {
                 shared.machine, now.elapsed
             )
         }
-        func report(_ outcome: RefreshEntry.Outcome, _ status: Int? = nil) -> RefreshReport {
+        func report(_ outcome: RefreshEntry.Outcome, _ failed: Failure? = nil) -> RefreshReport {
             RefreshReport(
                 cause,
                 outcome,
                 flight.trigger,
                 waiters: waiters.count,
                 milliseconds: Int(moment.subtracting(saturating: begun) / 1_000_000),
-                status: status
+                status: failed?.status,
+                isTimeout: failed?.isTimeout ?? false
             )
         }
         let expiresIn = credential?.expiresAt?.subtracting(saturating: clock.now.wall)
@@ -76,9 +103,9 @@ extension Session {
             emit(.refreshed(report(.refreshed), generation: credential.generation, expiresIn: expiresIn))
         case .unchanged:
             emit(.unchanged(report(.unchanged), expiresIn: expiresIn))
-        case .failed(let outcome, let detail, _, let status, let isUnanswered):
+        case .failed(let failed, let isUnanswered):
             guard let failure = failure?.state else { break }
-            emit(.refreshFailed(report(outcome, status), reason: detail, failure: failure))
+            emit(.refreshFailed(report(failed.outcome, failed), reason: failed.reason, failure: failure))
             if isUnanswered, !failure.needsLogin { scheduleRetry(flight, cause) }
         case .withoutEngine(let detail):
             guard let failure = failure?.state else { break }
@@ -131,9 +158,9 @@ extension Session {
         switch ending {
         case .refreshed, .adopted, .loginNeeded: .settled
         case .unchanged: .unchanged(jitter: jitter)
-        case .failed(.refused, let detail, _, _, _): .denied(explanation: detail)
-        case .failed(let outcome, let detail, let retryAfter, _, _):
-            .failed(setback(outcome, detail), retryAfter: retryAfter, jitter: jitter)
+        case .failed(let failed, _) where failed.outcome == .refused: .denied(explanation: failed.reason)
+        case .failed(let failed, _):
+            .failed(setback(failed.outcome, failed.reason), retryAfter: failed.retryAfter, jitter: jitter)
         case .paused(let seconds): .failed(.unavailable, retryAfter: seconds, jitter: 0)
         case .withoutEngine: .failed(.engine, retryAfter: nil, jitter: jitter)
         }
@@ -158,7 +185,9 @@ extension Session {
             return (failure, failure)
         }
         guard let state else { return nil }
-        if case .failed(.notWritable, let detail, _, _, _) = ending { return (state, .notWritable(detail)) }
+        if case .failed(let failed, _) = ending, failed.outcome == .notWritable {
+            return (state, .notWritable(failed.reason))
+        }
         return (state, state)
     }
 

@@ -35,7 +35,7 @@ extension Session {
         /// What was held has been spent, and of what came for it only the refresh token can be used.
         case refreshToken(Token, expiresIn: Int?, reason: String)
         case same(expiresIn: Int?, RefreshReply?)
-        case failure(RefreshEntry.Outcome, String, retryAfter: Int? = nil, status: Int? = nil)
+        case failure(Failure)
 
         var hasTokens: Bool {
             switch self {
@@ -65,7 +65,7 @@ extension Session {
                 // What is minted needs nobody's leave.
                 guard source.spends else { return rotate(rotation, source) }
                 let reason = "another process has held the lock of the session file for \(Self.lockWaitLimit)"
-                return failed(rotation, .unavailable, reason)
+                return failed(rotation, Failure(.unavailable, reason))
             }
             defer { handle.unlock() }
             recover(file)
@@ -98,7 +98,7 @@ extension Session {
         } catch {
             // What is minted can be minted again: the file is a convenience.
             guard source.spends else { return rotate(rotation, source) }
-            return failed(rotation, .notWritable, error.description)
+            return failed(rotation, Failure(.notWritable, error.description))
         }
     }
 
@@ -134,13 +134,15 @@ extension Session {
         var rotation = rotation
         let retriesLost = snapshot.machine.policy.retriesLost || !source.spends
         if !retriesLost, let lost = rotation.base.unanswered {
-            return failed(rotation, .refused, Self.notRetried(lost))
+            return failed(rotation, Failure(.refused, Self.notRetried(lost)))
         }
         var came = read(source.get(rotation.old), &rotation, source)
-        if case .failure(.lost, let reason, _, _) = came, let lost = rotation.base.unanswered, source.spends {
+        if case .failure(let failure) = came, failure.outcome == .lost, let lost = rotation.base.unanswered,
+            source.spends
+        {
             // Once more with the same: it works if the upstream never saw the first, or within its grace.
-            guard retriesLost else { return failed(rotation, .refused, Self.notRetried(lost)) }
-            rotation.base.record(entry(rotation, .lost, detail: reason))
+            guard retriesLost else { return failed(rotation, Failure(.refused, Self.notRetried(lost))) }
+            rotation.base.record(entry(rotation, .lost, detail: failure.reason))
             came = read(source.get(rotation.old), &rotation, source)
         }
         return conclude(rotation, came, source)
@@ -154,20 +156,22 @@ extension Session {
         case .unchanged(let expiresIn, let reply):
             return .same(expiresIn: expiresIn, reply)
         case .refused(let reason, let status):
-            return .failure(.refused, explanation(rotation, reason), status: status)
+            return .failure(Failure(.refused, explanation(rotation, reason), status: status))
         case .misconfigured(let reason, let tokens):
             guard source.spends, let refreshToken = tokens?.refreshToken, refreshToken != rotation.old.refreshToken
-            else { return .failure(.misconfigured, reason) }
+            else { return .failure(Failure(.misconfigured, reason)) }
             return .refreshToken(refreshToken, expiresIn: tokens?.refreshExpiresIn, reason: reason)
-        case .unavailable(let reason, let retryAfter, let mayHaveRotated, let status):
+        case .unavailable(let reason, let retryAfter, let mayHaveRotated, let status, let isTimeout):
             if mayHaveRotated, source.spends, rotation.base.unanswered == nil { rotation.noteLost(reason) }
-            return .failure(.unavailable, reason, retryAfter: retryAfter, status: status)
-        case .unreachable(let reason):
-            return .failure(.unreachable, reason)
-        case .lost(let reason, let response):
+            return .failure(
+                Failure(.unavailable, reason, retryAfter: retryAfter, status: status, isTimeout: isTimeout)
+            )
+        case .unreachable(let reason, let isTimeout):
+            return .failure(Failure(.unreachable, reason, isTimeout: isTimeout))
+        case .lost(let reason, let response, let isTimeout):
             let kept = keep(response, of: rotation, reason)
             if source.spends { rotation.noteLost(kept) }
-            return .failure(.lost, kept)
+            return .failure(Failure(.lost, kept, isTimeout: isTimeout))
         }
     }
 
@@ -178,8 +182,7 @@ extension Session {
         case .refreshToken(let token, let expiresIn, let reason):
             spentInVain(rotation, token, expiresIn: expiresIn, reason)
         case .same(let expiresIn, let reply): unchanged(rotation, expiresIn: expiresIn, reply)
-        case .failure(let outcome, let detail, let retryAfter, let status):
-            failed(rotation, outcome, detail, retryAfter: retryAfter, status: status)
+        case .failure(let failure): failed(rotation, failure)
         }
     }
 

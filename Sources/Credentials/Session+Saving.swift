@@ -18,7 +18,7 @@ extension Session {
         if let identity = rotation.identity { record.share(as: identity, in: place) }
         record.record(entry(rotation, .misconfigured, detail: reason))
         guard saveOrReport(record, rotation) else { return adoptFile() }
-        return .failed(.misconfigured, detail: reason, retryAfter: nil, status: nil, isUnanswered: false)
+        return .failed(Failure(.misconfigured, reason), isUnanswered: false)
     }
 
     func succeeded(
@@ -122,35 +122,23 @@ extension Session {
     }
 
     /// Records a failure, in the file too.
-    func failed(
-        _ rotation: Rotation,
-        _ outcome: RefreshEntry.Outcome,
-        _ detail: String,
-        retryAfter: Int? = nil,
-        status: Int? = nil
-    ) -> Ending {
+    func failed(_ rotation: Rotation, _ failure: Failure) -> Ending {
         var record = rotation.base
-        record.record(entry(rotation, outcome, detail: detail, status: status))
-        if outcome == .refused { record.isRefreshDenied = true }
-        record.pause = pause(rotation, outcome, detail, retryAfter: retryAfter)
+        record.record(entry(rotation, failure.outcome, detail: failure.reason, status: failure.status))
+        if failure.outcome == .refused { record.isRefreshDenied = true }
+        record.pause = pause(rotation, failure)
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
         saving.withLock { keep(record, rotation) }
-        let isUnanswered = record.unanswered != nil
-        return .failed(outcome, detail: detail, retryAfter: retryAfter, status: status, isUnanswered: isUnanswered)
+        return .failed(failure, isUnanswered: record.unanswered != nil)
     }
 
     /// For how long no process is to ask again; nil where that is for nobody else.
-    private func pause(
-        _ rotation: Rotation,
-        _ outcome: RefreshEntry.Outcome,
-        _ detail: String,
-        retryAfter: Int?
-    ) -> SessionRecord.Pause? {
+    private func pause(_ rotation: Rotation, _ failure: Failure) -> SessionRecord.Pause? {
         // What hinders the one may not hinder the other.
-        guard outcome != .refused, outcome != .notWritable else { return nil }
+        guard failure.outcome != .refused, failure.outcome != .notWritable else { return nil }
         return snapshot.machine.pause(
-            after: Self.setback(outcome, detail),
-            retryAfter: retryAfter,
+            after: Self.setback(failure.outcome, failure.reason),
+            retryAfter: failure.retryAfter,
             jitter: rotation.jitter,
             now: clock.now
         )

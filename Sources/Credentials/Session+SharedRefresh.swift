@@ -48,7 +48,7 @@ extension Session {
                 rotation.target = (file, try file.prepare(journal))
                 return true
             } catch {
-                came = .failure(.notWritable, error.description)
+                came = .failure(Failure(.notWritable, error.description))
                 return false
             }
         }
@@ -62,11 +62,11 @@ extension Session {
             case .takenOver(let by): if !retriesLost { rotation.noteLost("\(by) claimed it and fell silent") }
             }
             if let lost = rotation.base.unanswered, !retriesLost {
-                came = .failure(.refused, Session.notRetried(lost))
+                came = .failure(Failure(.refused, Session.notRetried(lost)))
                 return .refused
             }
-            if case .failure(.lost, let reason, _, _) = came {
-                rotation.base.record(session.entry(rotation, .lost, detail: reason))
+            if case .failure(let failure)? = came, failure.outcome == .lost {
+                rotation.base.record(session.entry(rotation, .lost, detail: failure.reason))
             }
             session.update { shared, _ in shared.machine.beginSpending() }
             let came = session.read(source.get(rotation.old), &rotation, source)
@@ -74,9 +74,9 @@ extension Session {
             switch (came, rotation.base.unanswered) {
             case (.tokens, _), (.refreshToken, _): return .tokens
             case (.same, _): return .nothing(nil)
-            case (.failure(.refused, _, _, _), _): return .refused
-            case (.failure(.lost, _, _, _), let lost?): return .lost(lost)
-            case (.failure(_, _, let retryAfter, _), let lost): return .nothing(lost, retryAfter: retryAfter)
+            case (.failure(let failure), _) where failure.outcome == .refused: return .refused
+            case (.failure(let failure), let lost?) where failure.outcome == .lost: return .lost(lost)
+            case (.failure(let failure), let lost): return .nothing(lost, retryAfter: failure.retryAfter)
             }
         }
 
@@ -98,10 +98,11 @@ extension Session {
             switch (came, failure) {
             case (let came?, _) where !came.hasTokens: return session.conclude(takenRotation(), came, source)
             case (_, .loginNeeded) where session.snapshot.record.isEmpty: return .loginNeeded
-            case (_, .loginNeeded), (_, .exhausted): return session.failed(takenRotation(), .refused, failure.words)
+            case (_, .loginNeeded), (_, .exhausted):
+                return session.failed(takenRotation(), Failure(.refused, failure.words))
             case (_, .postponed(let seconds)):
-                return session.failed(takenRotation(), .unavailable, failure.words, retryAfter: seconds)
-            case (_, .notWritable): return session.failed(takenRotation(), .notWritable, failure.words)
+                return session.failed(takenRotation(), Failure(.unavailable, failure.words, retryAfter: seconds))
+            case (_, .notWritable): return session.failed(takenRotation(), Failure(.notWritable, failure.words))
             case (_, .unreachable), (_, .unusable), (_, .unanswered), (_, .closed):
                 return .withoutEngine(detail: failure.words)
             }

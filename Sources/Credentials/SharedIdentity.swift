@@ -48,6 +48,22 @@ public struct SharedIdentity: Hashable, Sendable {
         return login == other.login && generation < other.generation
     }
 
+    /// How what the engine has stands to what a machine holds.
+    public enum Order: Sendable {
+        /// The same.
+        case same
+        /// The engine has what was before it.
+        case behind
+        /// The engine has what came later, or another login of that era: the engine's stands.
+        case stands
+    }
+
+    /// How `there`, which the engine has, stands to this, which a machine holds.
+    public func order(_ there: SharedIdentity) -> Order {
+        if there == self { return .same }
+        return there.precedes(self) ? .behind : .stands
+    }
+
     /// Reads what `members` gave; nil if a member is missing or is not what it should be.
     init?(_ json: JSONValue) {
         guard let id = json["id"]?.string.flatMap(SharedID.init),

@@ -61,6 +61,9 @@ public struct SharedStatus: Sendable, Equatable {
         self.name = name
     }
 
+    /// A machine refreshes the tokens that are in use here, and will tell what came of it.
+    public var isBeingRefreshed: Bool { claim != nil && notSharedFor == nil && isReachable != false }
+
     /// What is wrong and what to do about it; nil if all is well.
     public var advice: String? {
         let reason = problem.map { " (\($0))" } ?? ""
@@ -78,9 +81,9 @@ public struct SharedStatus: Sendable, Equatable {
 
     /// The same, on a machine that has no token; nil where the others were not asked yet.
     public var adviceWithoutToken: String? {
-        guard isReachable == false else { return nil }
+        guard isReachable == false || problem != nil else { return nil }
         return "This machine has no token yet, and the other machines cannot be asked (\(problem ?? "no answer")). "
-            + "Asking them is tried again by itself; a login would end the session that they have."
+            + "Asking them is tried again by itself; a login would end the session that they may have."
             + (remedy.map { " \($0)" } ?? "")
     }
 

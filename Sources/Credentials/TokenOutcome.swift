@@ -9,13 +9,20 @@ public enum TokenOutcome: Sendable {
     /// cannot be used: they are saved, since what was held has been spent.
     case misconfigured(reason: String, tokens: UnusableTokens? = nil)
     /// It failed for now. `retryAfter` is the seconds that the issuer asked for. `mayHaveRotated` says that the issuer
-    /// may have rotated what was spent before it failed; `status` is its answer's.
-    case unavailable(reason: String, retryAfter: Int? = nil, mayHaveRotated: Bool = false, status: Int? = nil)
+    /// may have rotated what was spent before it failed; `status` is its answer's. `isTimeout`, here and below: it took
+    /// too long.
+    case unavailable(
+        reason: String,
+        retryAfter: Int? = nil,
+        mayHaveRotated: Bool = false,
+        status: Int? = nil,
+        isTimeout: Bool = false
+    )
     /// Nothing was sent.
-    case unreachable(reason: String)
+    case unreachable(reason: String, isTimeout: Bool = false)
     /// It was asked, and no answer with a token came: what was spent may have been rotated. `response` is the body of a
     /// complete answer in which no token was found, to be kept for a person.
-    case lost(reason: String, response: [UInt8]? = nil)
+    case lost(reason: String, response: [UInt8]? = nil, isTimeout: Bool = false)
 }
 
 /// What an answer gave, of which no session can be made as it is.

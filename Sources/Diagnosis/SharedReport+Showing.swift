@@ -127,7 +127,7 @@ extension SharedReport {
 
     private func claim(_ record: SharedRecord) -> JSONValue {
         guard case .busy(let claim) = record.state else { return .null }
-        return .object([.init("by", .string(claim.by)), .init("beat", .integer(claim.beat))])
+        return .object([.init("by", .string(claim.by.description)), .init("beat", .integer(claim.beat))])
     }
 
     private func contentMembers(_ content: SealedSession, now: Int) -> [JSONValue.Member] {

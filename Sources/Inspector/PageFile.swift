@@ -46,23 +46,32 @@ struct PageFile: Sendable {
 
     private static func served(_ file: inspector_page_file, _ name: String) -> [UInt8] {
         let bytes = UnsafeBufferPointer(start: file.bytes, count: file.size)
-        return name.hasSuffix(".svg") ? Array(bytes) : lean(bytes, isScript: name.hasSuffix(".js"))
+        return name.hasSuffix(".svg") ? Array(bytes) : lean(bytes, of: name)
     }
 
-    /// Without indentation and, in a script, without lines that are a comment only. Every line keeps its number, for
-    /// those who look for a fault. Nothing that spans lines (a template) may stand in a file.
-    static func lean(_ bytes: some Collection<UInt8>, isScript: Bool) -> [UInt8] {
-        let slash = UInt8(ascii: "/")
+    /// Without indentation and, in a script or a style sheet, without lines that are a comment only. Every line keeps its
+    /// number, for those who look for a fault. Nothing that spans lines (a template) may stand in a file.
+    static func lean(_ bytes: some Collection<UInt8>, of name: String) -> [UInt8] {
+        let (isScript, isSheet) = (name.hasSuffix(".js"), name.hasSuffix(".css"))
         var lean: [UInt8] = []
         lean.reserveCapacity(bytes.count)
         for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
             let text = line.drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
-            if !(isScript && text.starts(with: [slash, slash])) { lean.append(contentsOf: text) }
+            let isComment = isScript && text.starts(with: "//".utf8) || isSheet && Self.isComment(text)
+            if !isComment { lean.append(contentsOf: text) }
             lean.append(UInt8(ascii: "\n"))
         }
         // The file's last line has an end, which is no line of its own.
         lean.removeLast()
         return lean
+    }
+
+    /// Nothing but one comment of a style sheet.
+    private static func isComment(_ line: some Collection<UInt8>) -> Bool {
+        let line = Array(line)
+        guard line.count >= 4, line.starts(with: "/*".utf8) else { return false }
+        return (2..<line.count - 1).first { line[$0] == UInt8(ascii: "*") && line[$0 + 1] == UInt8(ascii: "/") }
+            == line.count - 2
     }
 
     /// Whether a field If-None-Match names this file as it is (RFC 9110 section 13.1.2).

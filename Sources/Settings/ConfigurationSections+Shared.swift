@@ -102,8 +102,11 @@ extension ConfigurationSections {
         var endpoints: [Origin] = []
         for element in list {
             guard let origin = Self.origin(element.text) else {
+                // A password may be in it.
+                let mayHoldSecret = element.text.contains { "@?#".contains($0) }
+                let shown = mayHoldSecret ? "what has a user, a query or a fragment" : "\"\(element.text)\""
                 issues.add(
-                    "session.shared.etcd: \"\(element.text)\" must be the URL of a member, without a path, such as "
+                    "session.shared.etcd: \(shown) must be the URL of a member, without a path, such as "
                         + "https://etcd-1:2379",
                     at: element.node
                 )

@@ -49,8 +49,8 @@ public enum SharedLog {
             LogMessage(
                 .error,
                 event: "shared",
-                "logged out here, and NOT SHARED: the other machines go on with the session. The next Squire that runs "
-                    + "here tells them" + (reason.map { ". \($0)" } ?? ""),
+                "logged out here, and NOT SHARED: the other machines could not be told, and go on until the API refuses them. "
+                    + "The next Squire that runs here tells them" + (reason.map { ". \($0)" } ?? ""),
                 [outcome("not_shared"), ("reason", reason.map(LogMessage.Value.text))]
             )
         case .shared:

@@ -142,6 +142,16 @@ final class EasyHandle {
         return seconds > 0 ? seconds : nil
     }
 
+    /// Of the connection that it has made.
+    var connectionSetup: ConnectionSetup {
+        let nanoseconds = { (seconds: Double) in UInt64(min(max(seconds, 0), 1e9) * 1e9) }
+        var setup = ConnectionSetup(lookup: time(CURLINFO_NAMELOOKUP_TIME).map(nanoseconds))
+        if let secured = time(CURLINFO_APPCONNECT_TIME), let connected = time(CURLINFO_CONNECT_TIME) {
+            setup.tls = nanoseconds(secured - connected)
+        }
+        return setup
+    }
+
     /// What libcurl wrote about the last failure. May hold bytes of the peer's.
     var errorText: String { String(cString: errorBuffer) }
 

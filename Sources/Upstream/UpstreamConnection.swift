@@ -33,6 +33,8 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
     /// Nil once nothing can be done with the connection any more.
     private var watch: DescriptorWatch?
     private var isClosed = false
+    /// How long its making took.
+    public let setup: ConnectionSetup
     private let descriptor: Int32
     private let isSecure: Bool
     /// A TLS connection to the proxy may hold bytes too, and nothing tells.
@@ -50,9 +52,10 @@ public final class UpstreamConnection: DescriptorWatchDelegate {
     /// When it became idle, monotonic nanoseconds.
     public var idleSince: UInt64 = 0
 
-    init(_ connector: UpstreamConnector, _ loop: EventLoop, _ carrier: Carrier) {
+    init(_ connector: UpstreamConnector, _ loop: EventLoop, _ carrier: Carrier, _ setup: ConnectionSetup) {
         self.connector = connector
         self.carrier = carrier
+        self.setup = setup
         switch carrier {
         case .socket(let own): descriptor = own
         case .library(_, let theirs): descriptor = theirs

@@ -113,13 +113,14 @@ public final class UpstreamConnector {
         _ transport: CurlTransport,
         descriptor: Int32
     ) -> Result<UpstreamConnection, UpstreamError> {
+        let setup = transport.easy.connectionSetup
         guard settings.isBare else {
-            return .success(UpstreamConnection(self, loop, .library(transport, descriptor: descriptor)))
+            return .success(UpstreamConnection(self, loop, .library(transport, descriptor: descriptor), setup))
         }
         guard let own = transport.takeDescriptor() else {
             return .failure(UpstreamError(kind: .unreachable, detail: "No descriptor is left for a connection"))
         }
-        return .success(UpstreamConnection(self, loop, .socket(own)))
+        return .success(UpstreamConnection(self, loop, .socket(own), setup))
     }
 
     /// Gives up; the completion is not called.

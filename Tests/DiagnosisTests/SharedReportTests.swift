@@ -6,8 +6,9 @@ import Testing
 @testable import Diagnosis
 
 @Suite struct SharedReportTests {
-    private func claim() throws -> SharedRecord.Claim {
-        try #require(SharedRecord.Claim(id: .random(), by: "host/4711/abcd", beat: 3))
+    private func claim() throws -> SharedClaim {
+        let name = try #require(ProcessName("host/4711/abcd"))
+        return try #require(SharedClaim(id: .random(), by: name, beat: 3))
     }
 
     // MARK: Showing
@@ -42,7 +43,7 @@ import Testing
 
     @Test func nothingIsSecret() throws {
         let keys = try SharedSamples.keys("B")
-        for state in [SharedRecord.State.ready, .busy(try claim()), .refused] {
+        for state in [SharedTokenState.ready, .busy(try claim()), .refused] {
             let report = SharedSamples.report(try SharedSamples.record(keys, state), keys)
             let shown = report.lines(now: 0).joined() + report.json(now: 0).serialized() + (report.advice ?? "")
             for secret in ["secret", SharedSamples.line("B"), "eyJ"] { #expect(!shown.contains(secret)) }

@@ -51,7 +51,7 @@ enum SharedSamples {
 
     static func record(
         _ keys: SharedKeyFile,
-        _ state: SharedRecord.State = .ready,
+        _ state: SharedTokenState = .ready,
         origin: String = "https://api.example.com"
     ) throws -> SharedRecord {
         try seal(keys).seal(try content(origin: origin), try identity(), state)

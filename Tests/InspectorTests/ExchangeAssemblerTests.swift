@@ -170,6 +170,7 @@ import Testing
             0.1,
             .sentHead(
                 Array("PUT /late HTTP/1.1\r\nHost: api.test\r\n".utf8),
+                .init(madeOffset: 37, rulesOffset: 37),
                 route: .ordinary,
                 carriesCredential: false
             )
@@ -180,6 +181,28 @@ import Testing
         let exchange = try #require(late.stored())
         #expect(Self.text(exchange.method) == "PUT" && exchange.flags == [.late] && exchange.generation == nil)
         #expect(exchange.request.fields.isEmpty && exchange.sent.count == 1)
+    }
+
+    /// By where it lies in the head: the client may send the very value that Squire makes, or that is configured.
+    @Test func whatWentUpstreamIsTheClientsOrNot() throws {
+        var recorded = RecordedExchange()
+        let kept = "PUT /x HTTP/1.1\r\nHost: api.test\r\nVia: 1.1 a\r\nAccept: */*\r\n"
+        let made = "Content-Length: 2\r\nVia: 1.1 b\r\n"
+        recorded.add(0, .requestHead(Array("PUT /x HTTP/1.1\r\nApi-Version: 4\r\n\r\n".utf8)))
+        recorded.add(
+            0.1,
+            .sentHead(
+                Array("\(kept)\(made)Api-Version: 4\r\n".utf8),
+                .init(madeOffset: kept.utf8.count, rulesOffset: kept.utf8.count + made.utf8.count),
+                route: .ordinary,
+                carriesCredential: true
+            )
+        )
+        recorded.attempt()
+        recorded.end()
+        guard case .array(let what)? = JSONValue.object(try #require(recorded.stored()).details).value(at: "/sent/what")
+        else { return #expect(Bool(false)) }
+        #expect(what.map(\.string) == ["made", "kept", "kept", "made", "made", "set", "set"])
     }
 
     @Test func marksAreThinnedOut() {

@@ -56,11 +56,14 @@ import Testing
     }
 
     @Test(arguments: [
-        ("a\n  b // c\n \t// d\n//e\nf\n", "a\nb // c\n\n\nf\n"), ("", ""), ("a", "a"), ("\n\n", "\n\n"),
-        ("  x('//y')\n", "x('//y')\n"),
+        ("a.js", "a\n  b // c\n \t// d\n//e\nf\n", "a\nb // c\n\n\nf\n"), ("a.js", "", ""), ("a.js", "a", "a"),
+        ("a.js", "\n\n", "\n\n"), ("a.js", "  x('//y')\n", "x('//y')\n"), ("a.js", "/* a */\n", "/* a */\n"),
+        ("a.css", "/* a */\n  /**/\n/*/\nb { } /* c */\n// d\n", "\n\n/*/\nb { } /* c */\n// d\n"),
+        ("a.css", "/* a */ b { } /* c */\n/* d\ne */\n", "/* a */ b { } /* c */\n/* d\ne */\n"),
+        ("a.html", "  // a\n/* b */\n", "// a\n/* b */\n"),
     ])
-    func readersPartsAreLeftOut(_ text: String, _ expected: String) {
-        #expect(String(decoding: PageFile.lean(Array(text.utf8), isScript: true), as: UTF8.self) == expected)
+    func readersPartsAreLeftOut(_ name: String, _ text: String, _ expected: String) {
+        #expect(String(decoding: PageFile.lean(Array(text.utf8), of: name), as: UTF8.self) == expected)
     }
 
     /// A line is what it looks like, wherever it stands: no template spans two.

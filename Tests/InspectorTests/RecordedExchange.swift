@@ -40,13 +40,14 @@ struct RecordedExchange {
         let length = body.isEmpty ? "" : "Content-Length: \(body.utf8.count)\r\n"
         add(0, .requestHead(Array("\(line) HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\(fields)\(length)\r\n".utf8)))
         let sent = Array("\(line) HTTP/1.1\r\nHost: api.test\r\n\(fields)\(length)".utf8)
-        add(0.1, .sentHead(sent, route: .ordinary, carriesCredential: true))
+        let parts = RecordedEvent.HeadParts(madeOffset: sent.count - length.utf8.count, rulesOffset: sent.count)
+        add(0.1, .sentHead(sent, parts, route: .ordinary, carriesCredential: true))
         if !body.isEmpty { add(0.1, .requestBody(Array(body.utf8))) }
     }
 
     mutating func attempt(_ number: Int = 1, _ generation: Generation = 7, at: Double = 0.1) {
         add(at, .attempt(number: number, generation: generation))
-        add(at, .connected(isReused: true))
+        add(at, .connected(isReused: true, lookup: 0, tls: 0))
     }
 
     mutating func answer(_ status: String = "200 OK", _ fields: String = "", body: String = "", at: Double = 10) {

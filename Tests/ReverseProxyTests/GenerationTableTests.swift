@@ -12,8 +12,7 @@ import Testing
         let (first, second) = (GenerationTable(), GenerationTable())
         let (one, other) = (try #require(first.begin(7)), try #require(second.begin(7)))
         first.refused(one)
-        second.served(other)
-        second.end(other)
+        second.end(other, isServed: true)
         _ = second.begin(8)
         #expect(
             counts(first, second) == [
@@ -32,10 +31,7 @@ import Testing
         let table = GenerationTable()
         let uses = try (1...100).map { try #require(table.begin(Generation($0))) }
         #expect(counts(table).keys.sorted() == Array(37...100))
-        for use in uses {
-            table.served(use)
-            table.end(use)
-        }
+        for use in uses { table.end(use, isServed: true) }
         #expect(counts(table).values.allSatisfy { $0 == GenerationCounts(served: 1) })
         #expect(counts(table).count == 64)
     }
@@ -47,11 +43,9 @@ import Testing
         table.clear()
         #expect(counts(table).isEmpty)
         let new = try #require(table.begin(1))
-        table.served(old)
-        table.end(old)
+        table.end(old, isServed: true)
         #expect(counts(table) == [1: GenerationCounts(running: 1)])
-        table.served(new)
-        table.end(new)
+        table.end(new, isServed: true)
         #expect(counts(table) == [1: GenerationCounts(served: 1)])
     }
 }

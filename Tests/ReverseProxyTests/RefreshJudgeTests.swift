@@ -36,10 +36,10 @@ import TokenSources
         case .unchanged(let expiresIn, _): "unchanged \(expiresIn.map(String.init) ?? "-")"
         case .refused(_, let status): "refused \(status ?? 0)"
         case .misconfigured: "misconfigured"
-        case .unavailable(_, let after, let mayHaveRotated, _):
+        case .unavailable(_, let after, let mayHaveRotated, _, _):
             "unavailable \(after.map(String.init) ?? "-")\(mayHaveRotated ? " rotated" : "")"
         case .unreachable: "unreachable"
-        case .lost(_, let response): response == nil ? "lost" : "lost kept"
+        case .lost(_, let response, _): response == nil ? "lost" : "lost kept"
         }
     }
 
@@ -193,7 +193,7 @@ import TokenSources
     @Test func uselessTokenIsNamed() {
         let response = Self.response(200, #"{"data":{"token":"a$b"}}"#)
         let outcome = Self.judge().outcome(response, old: Self.old, wall: Self.wall)
-        guard case .lost(let reason, _) = outcome else { return #expect(Bool(false)) }
+        guard case .lost(let reason, _, _) = outcome else { return #expect(Bool(false)) }
         #expect(reason.contains("character 2 is '$'"))
     }
 

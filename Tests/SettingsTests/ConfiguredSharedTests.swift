@@ -133,6 +133,11 @@ import TokenSources
                 + "anybody on the way could read the password and replace the session: use https://"
         ),
         (
+            "etcd: [https://e,\n      'https://me:s3cret@f']\n    key: shared.key",
+            "squire.yaml:6: session.shared.etcd: what has a user, a query or a fragment must be the URL of a member, "
+                + "without a path, such as https://etcd-1:2379"
+        ),
+        (
             "etcd: [https://e,\n      'https://e/v3']\n    key: shared.key",
             "squire.yaml:6: session.shared.etcd: \"https://e/v3\" must be the URL of a member, without a "
                 + "path, such as https://etcd-1:2379"

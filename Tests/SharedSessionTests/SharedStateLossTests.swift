@@ -11,7 +11,7 @@ import Testing
 
     private static let first = SharedStateTests.first
     private static let other = SharedStateTests.busy().facts.claim!
-    private static let mine = SharedFacts.Claim(id: FleetNames.token(50), by: "A0")
+    private static let mine = SharedClaim(id: FleetNames.token(50), by: "A0")
     private static let second = SharedStateTests.second
 
     private static func ready(ended: SharedID? = nil, version: UInt64 = 1) -> SharedView {
@@ -87,7 +87,7 @@ import Testing
     }
 
     @Test func whoRefreshesTellsItsClaimAgain() {
-        let again = SharedFacts.Claim(id: Self.mine.id, by: "A0", beat: 1)
+        let again = SharedClaim(id: Self.mine.id, by: "A0", beat: 1)!
         var machine = Machine.sending()
         #expect(isTold(.absent, &machine) == [.swap(expecting: nil, new: SharedFacts(Self.first, .busy(again)))])
         machine = Machine.sending()
@@ -96,7 +96,7 @@ import Testing
         #expect(actions == [.swap(expecting: view, new: SharedFacts(Self.first, .busy(again)))])
         // It goes on beating, and does not send a second time: another machine may have.
         _ = machine.tell(.swapped(.written(version: 8)))
-        let beat = SharedFacts.Claim(id: Self.mine.id, by: "A0", beat: 2)
+        let beat = SharedClaim(id: Self.mine.id, by: "A0", beat: 2)!
         let there = SharedView(SharedFacts(Self.first, .busy(again)), version: 8)
         #expect(machine.tell(.time, at: 2) == [.swap(expecting: there, new: SharedFacts(Self.first, .busy(beat)))])
         _ = machine.tell(.swapped(.written(version: 9)))

@@ -24,12 +24,12 @@ import Testing
 
     static func view(
         _ identity: SharedIdentity = first,
-        _ state: SharedFacts.State = .ready,
+        _ state: SharedTokenState = .ready,
         _ version: UInt64 = 1
     ) -> SharedView { SharedView(SharedFacts(identity, state), version: version) }
 
     static func busy(_ beat: Int = 0, version: UInt64 = 2) -> SharedView {
-        view(first, .busy(SharedFacts.Claim(id: FleetNames.token(90), by: "B0", beat: beat)), version)
+        view(first, .busy(SharedClaim(id: FleetNames.token(90), by: "B0", beat: beat)!), version)
     }
 
     /// One machine, its clock, and the names it draws: 50, 51, …
@@ -81,7 +81,7 @@ import Testing
     @Test func refreshesAndShares() {
         var machine = Machine.settled()
         #expect(machine.tell(.refreshWanted) == [.get])
-        let claim = SharedFacts.Claim(id: FleetNames.token(50), by: "A0")
+        let claim = SharedClaim(id: FleetNames.token(50), by: "A0")
         let claimed = SharedFacts(Self.first, .busy(claim))
         #expect(machine.tell(.read(.record(Self.view()))) == [.swap(expecting: Self.view(), new: claimed)])
         #expect(machine.tell(.swapped(.written(version: 2))) == [.prepare])
@@ -134,16 +134,16 @@ import Testing
     @Test func takesAClaimOfItsOwnAtOnce() {
         var machine = Machine.settled()
         _ = machine.tell(.refreshWanted)
-        let late = Self.view(Self.first, .busy(SharedFacts.Claim(id: FleetNames.token(80), by: "A0")), 2)
+        let late = Self.view(Self.first, .busy(SharedClaim(id: FleetNames.token(80), by: "A0")), 2)
         #expect(machine.tell(.read(.record(late))).first == .say(.takesOver(from: "A0")))
     }
 
     @Test func beats() {
         var machine = Machine.sending()
         #expect(machine.state.wakeAt == 2 * Self.second)
-        let claim = SharedFacts.Claim(id: FleetNames.token(50), by: "A0", beat: 1)
+        let claim = SharedClaim(id: FleetNames.token(50), by: "A0", beat: 1)!
         let expecting = SharedView(
-            SharedFacts(Self.first, .busy(SharedFacts.Claim(id: claim.id, by: "A0"))),
+            SharedFacts(Self.first, .busy(SharedClaim(id: claim.id, by: "A0"))),
             version: 2
         )
         #expect(machine.tell(.time, at: 2) == [.swap(expecting: expecting, new: SharedFacts(Self.first, .busy(claim)))])
@@ -352,12 +352,12 @@ import Testing
         var version: UInt64 = 10
         for seconds in stride(from: Int64(0), to: 80, by: 5) {
             version += 1
-            let claim = SharedFacts.Claim(id: FleetNames.token(100 + Int(version)), by: "B0")
+            let claim = SharedClaim(id: FleetNames.token(100 + Int(version)), by: "B0")
             if seconds > 0 { #expect(machine.tell(.time, at: seconds) == [.get]) }
             #expect(machine.tell(.read(.record(Self.view(Self.first, .busy(claim), version)))).isEmpty)
         }
         #expect(machine.tell(.time, at: 80) == [.get])
-        let claim = SharedFacts.Claim(id: FleetNames.token(99), by: "C0")
+        let claim = SharedClaim(id: FleetNames.token(99), by: "C0")
         #expect(machine.tell(.read(.record(Self.view(Self.first, .busy(claim), 99)))) == [.refuse(.unanswered)])
     }
 

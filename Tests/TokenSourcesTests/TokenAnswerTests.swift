@@ -32,18 +32,18 @@ import Upstream
         case .refused: "refused"
         case .misconfigured(_, let tokens):
             "misconfigured" + (tokens.map { " saved \($0.refreshToken?.value ?? "-")" } ?? "")
-        case .unavailable(_, let retryAfter, let mayHaveRotated, _):
+        case .unavailable(_, let retryAfter, let mayHaveRotated, _, _):
             "unavailable" + (retryAfter.map { " \($0)" } ?? "") + (mayHaveRotated ? " rotated" : "")
         case .unreachable: "unreachable"
-        case .lost(_, let response): "lost" + (response == nil ? "" : " kept")
+        case .lost(_, let response, _): "lost" + (response == nil ? "" : " kept")
         }
     }
 
     private static func reason(_ reply: TokenReply) -> String {
         switch reply.outcome {
         case .obtained, .unchanged: ""
-        case .refused(let reason, _), .misconfigured(let reason, _), .unavailable(let reason, _, _, _),
-            .unreachable(let reason), .lost(let reason, _):
+        case .refused(let reason, _), .misconfigured(let reason, _), .unavailable(let reason, _, _, _, _),
+            .unreachable(let reason, _), .lost(let reason, _, _):
             reason
         }
     }

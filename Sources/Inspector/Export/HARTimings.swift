@@ -5,8 +5,11 @@ struct HARTimings {
     /// Milliseconds after the exchange's beginning.
     let startedAt: Int64
     private var blocked = 0.0
-    /// Nil when the connection was there already.
+    /// Nil when the connection was there already, as are the two below; and where nothing was looked up.
+    private var dns: Double?
     private var connect: Double?
+    /// Part of `connect`. Nil without TLS.
+    private var ssl: Double?
     private var send = 0.0
     private var wait = 0.0
     private var receive = 0.0
@@ -29,8 +32,11 @@ struct HARTimings {
         blocked = step(attempt.began)
         if attempt.isReused {
             blocked += step(attempt.connected)
-        } else {
-            connect = attempt.connected.map { step($0) }
+        } else if let connected = attempt.connected {
+            let whole = step(connected)
+            dns = attempt.setup.lookup.map { min(whole, Self.rounded($0)) }
+            connect = whole - (dns ?? 0)
+            ssl = attempt.setup.tls.map { min(connect ?? 0, Self.rounded($0)) }
         }
         // What is still sent while the answer comes is waiting no longer.
         let hasAnswer = attempt.firstByte.map { first in attempt.sent.map { $0 > first } ?? false } ?? false
@@ -44,14 +50,14 @@ struct HARTimings {
     }
 
     /// Without `ssl`, which is part of `connect`.
-    var total: Double { (blocked + (connect ?? 0) + send + wait + receive) / 1000 }
+    var total: Double { (blocked + (dns ?? 0) + (connect ?? 0) + send + wait + receive) / 1000 }
 
     var json: JSONValue {
         let written = { (thousandths: Double?) in thousandths.map { JSONValue.milliseconds($0 / 1000) } ?? .integer(-1)
         }
         return .object([
-            .init("blocked", written(blocked)), .init("dns", .integer(-1)), .init("connect", written(connect)),
-            .init("ssl", .integer(-1)), .init("send", written(send)), .init("wait", written(wait)),
+            .init("blocked", written(blocked)), .init("dns", written(dns)), .init("connect", written(connect)),
+            .init("ssl", written(ssl)), .init("send", written(send)), .init("wait", written(wait)),
             .init("receive", written(receive)),
         ])
     }

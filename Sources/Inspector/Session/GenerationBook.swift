@@ -259,7 +259,7 @@ extension GenerationBook.Failure {
         self.init(
             at: now,
             cause: report.cause,
-            kind: Kind(report.outcome, reason),
+            kind: Kind(report),
             status: report.status,
             detail: reason,
             retryAt: failure.secondsUntilRetry.map { now.adding(saturating: Int64($0) * 1000) }
@@ -268,14 +268,12 @@ extension GenerationBook.Failure {
 }
 
 extension GenerationBook.Failure.Kind {
-    /// What ran into a time limit says so in its reason, in libcurl's words.
-    fileprivate init(_ outcome: RefreshEntry.Outcome, _ reason: String) {
-        let isTimeout = reason.lowercased().contains("timed out")
-        switch outcome {
+    fileprivate init(_ report: RefreshReport) {
+        switch report.outcome {
         case .refused, .misconfigured: self = .refused
         case .unavailable, .unreachable, .interrupted, .notWritable, .refreshed, .unchanged:
-            self = isTimeout ? .timeout : .unavailable
-        case .lost: self = isTimeout ? .timeout : .protocolError
+            self = report.isTimeout ? .timeout : .unavailable
+        case .lost: self = report.isTimeout ? .timeout : .protocolError
         }
     }
 }

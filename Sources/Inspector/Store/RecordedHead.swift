@@ -1,5 +1,6 @@
 import HTTP1
 import Redaction
+import ReverseProxy
 
 /// Reads heads that Squire has passed on: its own parsers took them before.
 enum RecordedHead {
@@ -41,6 +42,16 @@ enum RecordedHead {
         }
         result.trim()
         return (result, redactions)
+    }
+
+    /// Whose the fields of a head for the upstream are.
+    static func parts(_ lines: [FieldLine], _ parts: RecordedEvent.HeadParts) -> StoredHeadParts {
+        var result = StoredHeadParts()
+        for line in lines.dropFirst() {
+            let start = Int(line.name.lowerBound)
+            if start < parts.madeOffset { result.kept += 1 } else if start < parts.rulesOffset { result.made += 1 }
+        }
+        return result
     }
 
     /// What a body is said to be: its type, and the coding that is to be taken off.

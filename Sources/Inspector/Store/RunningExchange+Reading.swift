@@ -100,6 +100,7 @@ extension RunningExchange {
         let hasSent = RecordedHead.parse(request: sentHead + [0x0D, 0x0A], into: &sent)
         if hasSent {
             result.sent = RecordedHead.fields(sent.fields, of: sentHead, current).fields
+            result.sentParts = RecordedHead.parts(sent.fields, sentParts)
             if carriesCredential, let generation = attempts.last?.generation, generation != 0 {
                 let value = "\(current.credential.prefix)‹token, generation \(generation)›\(current.credential.suffix)"
                 result.sent.append(
@@ -168,6 +169,7 @@ extension RunningExchange {
         var result = StoredAttempt(number: attempt.number, generation: attempt.generation, began: attempt.began)
         result.connected = attempt.connected
         result.isReused = attempt.isReused
+        result.setup = attempt.setup
         result.sent = attempt.sent
         result.firstByte = attempt.firstByte
         result.ended = attempt.ended

@@ -12,6 +12,7 @@ final class RunningExchange {
     let beginning: RecordedEvent.Beginning
     var requestHead: [UInt8] = []
     var sentHead: [UInt8] = []
+    var sentParts = RecordedEvent.HeadParts(madeOffset: 0, rulesOffset: 0)
     var route: RouteKind?
     var carriesCredential = false
     var requestBody = RawBody()
@@ -56,6 +57,7 @@ final class RunningExchange {
         var began: Double
         var connected: Double?
         var isReused = false
+        var setup = StoredSetup()
         var sent: Double?
         var firstByte: Double?
         var ended: Double?
@@ -133,18 +135,21 @@ final class RunningExchange {
         switch event.what {
         case .began: break
         case .requestHead(let head): hold(head) { $0.requestHead = head }
-        case .sentHead(let head, let route, let carriesCredential):
+        case .sentHead(let head, let parts, let route, let carriesCredential):
             self.route = route
+            sentParts = parts
             self.carriesCredential = carriesCredential
             hold(head) { $0.sentHead = head }
         case .requestBody(let part):
             requestBytes &+= UInt64(part.count)
             append(part, to: &requestBody)
         case .attempt(let number, let generation): begin(number, generation, at)
-        case .connected(let isReused):
+        case .connected(let isReused, let lookup, let tls):
             change {
                 $0.connected = at
                 $0.isReused = isReused
+                if lookup > 0 { $0.setup.lookup = Double(lookup) / 1e6 }
+                if tls > 0 { $0.setup.tls = Double(tls) / 1e6 }
             }
         case .sent: change { $0.sent = at }
         case .interim(let status):

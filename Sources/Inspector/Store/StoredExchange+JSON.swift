@@ -48,7 +48,7 @@ extension StoredExchange {
     var details: Members {
         let timings = timings
         return [
-            .init("request", requestJSON), .init("sent", .object(Self.fields(sent))),
+            .init("request", requestJSON), .init("sent", .object(Self.fields(sent) + [.init("what", sentWhat)])),
             .init("attempt_list", .array(attempts.map(Self.json))),
             .init("interim", .array(interim.map(Self.json))),
             .init("token_wait", tokenWaits.last.map(Self.json) ?? .null),
@@ -63,6 +63,19 @@ extension StoredExchange {
                 ])
             ),
         ]
+    }
+
+    /// What each of the fields that went upstream is, as `squire explain` calls it.
+    private var sentWhat: JSONValue {
+        .array(
+            (0..<sent.count).map { number in
+                let what: Explanation.Field.What =
+                    number == 0
+                    ? .made
+                    : number <= sentParts.kept ? .kept : number <= sentParts.kept + sentParts.made ? .made : .set
+                return .string(what.rawValue)
+            }
+        )
     }
 
     private var requestJSON: JSONValue {
@@ -111,7 +124,8 @@ extension StoredExchange {
             .init("n", .integer(attempt.number)),
             .init("generation", attempt.generation == 0 ? .null : .integer(Int(clamping: attempt.generation))),
             .init("began", .milliseconds(attempt.began)), .init("connected", .moment(attempt.connected)),
-            .init("reused", .bool(attempt.isReused)), .init("sent", .moment(attempt.sent)),
+            .init("reused", .bool(attempt.isReused)), .init("lookup_ms", .moment(attempt.setup.lookup)),
+            .init("tls_ms", .moment(attempt.setup.tls)), .init("sent", .moment(attempt.sent)),
             .init("first_byte", .moment(attempt.firstByte)), .init("ended", .moment(attempt.ended)),
             .init("status", .optional(attempt.status)), .init("reason", .string(reason.text)),
             .init("version", .string("1.\(attempt.minorVersion)")),

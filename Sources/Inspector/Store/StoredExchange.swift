@@ -19,6 +19,7 @@ struct StoredExchange {
     var request = StoredRequest()
     /// The fields that went upstream, the credential's among them, without its value.
     var sent = StoredFields()
+    var sentParts = StoredHeadParts()
     var attempts: [StoredAttempt] = []
     var interim: [StoredInterim] = []
     var tokenWaits: [StoredTokenWait] = []
@@ -48,6 +49,13 @@ struct StoredField: Equatable {
     var name: [UInt8]
     /// Without what is secret.
     var value: [UInt8]
+}
+
+/// How many of the fields that went upstream are whose: the first is Squire's, then come the client's, those that Squire
+/// makes anew, and behind them the configured ones.
+struct StoredHeadParts: Equatable {
+    var kept = 0
+    var made = 0
 }
 
 /// The client's request.
@@ -89,6 +97,7 @@ struct StoredAttempt {
     var began: Double
     var connected: Double?
     var isReused = false
+    var setup = StoredSetup()
     /// When the last octet of the request had gone to the connection.
     var sent: Double?
     var firstByte: Double?
@@ -108,6 +117,12 @@ struct StoredAttempt {
     var isRelayed = false
     /// When how many octets of the body were there: milliseconds after the exchange's beginning. At most 256.
     var marks: [(offset: UInt64, at: Double)] = []
+}
+
+/// What parts of making its connection took, milliseconds; nil for what was not done, or when it was there before.
+struct StoredSetup {
+    var lookup: Double?
+    var tls: Double?
 }
 
 struct StoredInterim {

@@ -1,7 +1,7 @@
 // What a person does with an exchange: send it again, edit it, pin it, put a text on the clipboard.
 import { isPasteable } from './copy.js';
 import { h, icon } from './dom.js';
-import { plain } from './text.js';
+import { number, plain, plural } from './text.js';
 import { address, button, place } from './panes.js';
 
 // Nothing happens twice by these (RFC 9110 section 9.2.1). PUT and DELETE may be repeated, but do something.
@@ -71,6 +71,30 @@ export async function pin(app, x) {
   app.toast(answer.problem?.code === 'pins_full' ? 'Not pinned: there is no room for more pins. Take one off first.'
     : `Not pinned: ${plain(answer.problem?.detail ?? '')}`, 'bad');
   return isPinned;
+}
+
+/// So many ids fit in a request line.
+const IDS = 300;
+
+/// Saves what the filter shows, or all that is kept, as an HTTP archive.
+export async function exportArchive(app) {
+  if (isOff(app)) return undefined;
+  const failed = problem => app.toast(`Not saved: ${plain(problem.detail || problem.title)}`, 'bad');
+  if (app.view.filter.isEmpty) {
+    const result = await app.api.download('/api/exchanges.har', 'squire.har');
+    return result.ok ? app.toast('All that is kept is saved') : failed(result.problem);
+  }
+  const shown = app.view.items.filter(row => row.kind === 'exchange' && !row.isGone).map(row => row.key);
+  if (!shown.length) return app.toast('The filter shows nothing to export');
+  let archive = null;
+  for (let from = 0; from < shown.length; from += IDS) {
+    const part = await app.api.get(`/api/exchanges.har?ids=${shown.slice(from, from + IDS).map(encodeURIComponent).join(',')}`);
+    if (!part.ok) return failed(part.problem);
+    if (!archive) archive = part.json; else for (const entry of part.json.log.entries) archive.log.entries.push(entry);
+  }
+  app.api.save(new Blob([JSON.stringify(archive)], { type: 'application/octet-stream' }), 'squire.har');
+  const count = archive.log.entries.length, gone = shown.length - count;
+  return app.toast(`${plural(count, 'exchange is', 'exchanges are')} saved${gone > 0 ? `; ${number(gone)} more are running or no longer kept` : ''}`);
 }
 
 /// Goes back to the list.

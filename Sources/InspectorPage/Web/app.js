@@ -1,6 +1,6 @@
 // Makes the page: one store, one feed, and the views, of which the URL's fragment chooses. What a view may ask of the
 // page is the object `app`.
-import { pin, sendAgain } from './actions.js';
+import { exportArchive, pin, sendAgain } from './actions.js';
 import * as api from './api.js';
 import * as composer from './composer.js';
 import * as diff from './diff.js';
@@ -69,11 +69,13 @@ const app = {
     app.go(`/x/${encodeURIComponent(id)}/${tab || (app.route.view === 'exchange' ? app.route.tab : 'story')}`);
     if (isFocused) focusIn(detail);
   },
-  /// Back to the list, focus in it.
+  /// Back to what lies beneath: from another view to the exchange that was open, else to the list; focus in it.
   close() {
+    if (beneath) return app.open(beneath.id, { tab: beneath.tab, isFocused: true });
     app.go('/');
     app.focusList();
   },
+  toggle(view) { if (app.route.view === view) app.close(); else app.go(`/${view}`); },
   pause(isPaused = !app.view.isPaused) {
     if (isPaused === app.view.isPaused) return;
     if (isPaused) app.view.pause(); else app.view.resume();
@@ -115,7 +117,7 @@ const app = {
   },
 };
 
-let others = 0, unseen = new Set(), restartedFor = null, pageHash = null, isUpdated = false, lastNews = null;
+let beneath = null, others = 0, unseen = new Set(), restartedFor = null, pageHash = null, isUpdated = false, lastNews = null;
 
 // The page's parts
 
@@ -139,11 +141,11 @@ const upstream = h('span', { class: 'upstream' });
 const address = h('span', { class: 'address' });
 const pulse = h('span', { class: 'pulse' });
 const pauseButton = h('button', { type: 'button', class: 'button tool', on: { click: event => { app.pause(); if (event.detail) app.focusList(); } } });
-const archiveButton = h('button', { type: 'button', class: 'button tool', 'aria-label': 'Export HAR', on: { click: archive } }, icon('down'), h('span', { class: 'wide', text: 'HAR' }));
+const archiveButton = h('button', { type: 'button', class: 'button tool', 'aria-label': 'Export HAR', on: { click: () => exportArchive(app) } }, icon('down'), h('span', { class: 'wide', text: 'HAR' }));
 archiveButton.title = 'Export HAR';
 const themeButton = h('button', { type: 'button', class: 'icon-button tool', on: { click: () => app.prefs.set('theme', { auto: 'light', light: 'dark', dark: 'auto' }[app.prefs.get('theme')]) } });
 const settingsButton = h('button', { type: 'button', class: 'icon-button tool', 'aria-label': 'Settings', title: 'Settings', on: { click: () => settings.open() } }, icon('tune'));
-const helpButton = h('button', { type: 'button', class: 'icon-button tool', 'aria-label': 'Help', title: 'Help (?)', on: { click: () => app.go(app.route.view === 'help' ? '/' : '/help') } }, icon('help'));
+const helpButton = h('button', { type: 'button', class: 'icon-button tool', 'aria-label': 'Help', title: 'Help (?)', on: { click: () => app.toggle('help') } }, icon('help'));
 const composeButton = h('button', { type: 'button', class: 'button tool', 'aria-label': 'Compose a request', title: 'Compose a request', on: { click: () => app.go('/send') } }, icon('edit'), h('span', { class: 'wide', text: 'Compose' }));
 const banner = h('header', { class: 'bar' },
   h('a', { class: 'skip', href: '#/', on: { click: event => { event.preventDefault(); app.focusList(); } } }, 'To the list'),
@@ -331,6 +333,7 @@ function show() {
   if (filterBox.input.value !== app.route.q && document.activeElement !== filterBox.input) filterBox.set(app.route.q, { isFromRoute: true });
   const isSheet = ['send', 'diff', 'tokens', 'help'].includes(view);
   const isSame = before && before.view === view;
+  if (!isSheet) beneath = null; else if (before?.view === 'exchange') beneath = before;
   sheet.hidden = !isSheet;
   listPane.hidden = isSheet;
   detail.hidden = splitter.hidden = view !== 'exchange';
@@ -372,15 +375,6 @@ function refuseOffline() {
   if (app.isOnline) return false;
   toast('Squire does not answer: nothing can be sent', 'bad');
   return true;
-}
-
-async function archive() {
-  if (refuseOffline()) return;
-  const shown = app.view.items.filter(row => row.kind === 'exchange' && !row.isGone).map(row => row.key);
-  const isPart = !app.view.filter.isEmpty && shown.length <= 300;
-  if (isPart && !shown.length) return toast('The filter shows nothing to export');
-  const result = await api.download(`/api/exchanges.har${isPart ? `?ids=${shown.map(encodeURIComponent).join(',')}` : ''}`, 'squire.har');
-  toast(result.ok ? (isPart ? `${number(shown.length)} exchanges are saved` : 'All that is kept is saved') : `Not saved: ${result.problem.detail || result.problem.title}`, result.ok ? '' : 'bad');
 }
 
 app.prefs.watch(name => { if (name === 'theme' || name === 'compact' || name === 'columns') theme(); });

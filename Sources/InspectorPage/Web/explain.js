@@ -1,6 +1,6 @@
 // What Squire does with such a request and why: the words of `squire explain`.
 import { h, replace } from './dom.js';
-import { fieldValue } from './headers.js';
+import { became, fieldValue } from './headers.js';
 import { mark } from './octets.js';
 import { span, visible } from './text.js';
 
@@ -36,7 +36,7 @@ export function explanationView(explanation, given = []) {
   const { route = {}, token = {} } = explanation;
   const source = text => text && h('span', { class: 'source' }, visible(text));
   const names = new Set(given.map(([name]) => name.toLowerCase()));
-  const became = ({ what, name }) => (what === 'made' && names.has(name.toLowerCase()) ? 'replaced' : what);
+  const what = field => became(field.what, names.has(field.name.toLowerCase()));
   const row = (name, ...what) => [h('dt', {}, name), h('dd', {}, ...what)];
   return h('div', {},
     h('dl', { class: 'fact-list' },
@@ -48,9 +48,9 @@ export function explanationView(explanation, given = []) {
       token.advice && h('p', { class: 'warning' }, visible(token.advice)))),
     h('table', { class: 'fields compared', 'aria-label': 'Fields' },
       h('thead', {}, h('tr', {}, ['Field', 'Value', 'What', 'Why'].map(text => h('th', { scope: 'col' }, text)))),
-      h('tbody', {}, (explanation.fields ?? []).map(field => h('tr', { class: `what-${became(field)}` },
+      h('tbody', {}, (explanation.fields ?? []).map(field => h('tr', { class: `what-${what(field)}` },
         h('th', { scope: 'row' }, visible(field.name)), h('td', { 'data-label': 'Value' }, fieldValue(field.value)),
-        h('td', {}, h('span', { class: 'badge' }, became(field))),
+        h('td', {}, h('span', { class: 'badge' }, what(field))),
         h('td', { 'data-label': 'Why' }, visible(field.why ?? ''), source(field.source)))))));
 }
 

@@ -3,31 +3,31 @@ import { h, replace } from './dom.js';
 import { mark } from './octets.js';
 import { visible } from './text.js';
 
-// What the proxy makes for each request and connection by itself (RFC 9110 section 7.6).
-const made = new Set(['host', 'via', 'connection', 'content-length', 'transfer-encoding']);
+/// A field of Squire's own, or of the configuration, takes the place of what the client sent under its name. Pure.
+export const became = (what, isGiven) => (isGiven && (what === 'made' || what === 'set') ? 'replaced' : what);
 
-/// What became of each field: `[{name, client, sent, what: 'kept' | 'set' | 'replaced' | 'removed' | 'made'}]`. Several of
-/// one name are paired in their order. Pure.
-export function compareFields(client, sent) {
+/// What became of each field: `[{name, client, sent, what: 'kept' | 'set' | 'replaced' | 'removed' | 'made'}]`. `whats`
+/// has, for each that was sent, what Squire says that it is: two values may be the same by chance. Several of one name
+/// are paired in their order, those that were kept first. Pure.
+export function compareFields(client, sent, whats) {
   const rows = [], left = new Map();
-  for (const [name, value] of sent) {
+  sent.forEach(([name, value], i) => {
     const key = name.toLowerCase();
     if (!left.has(key)) left.set(key, []);
-    left.get(key).push({ name, value });
-  }
+    left.get(key).push({ name, value, what: whats[i] });
+  });
+  for (const list of left.values()) list.sort((a, b) => (b.what === 'kept') - (a.what === 'kept'));
   for (const [name, value] of client) {
     const there = left.get(name.toLowerCase())?.shift();
     if (!there) rows.push({ name, client: value, sent: null, what: 'removed' });
-    else rows.push({ name, client: value, sent: there.value, what: there.value === value ? 'kept' : 'replaced' });
+    else rows.push({ name, client: value, sent: there.value, what: became(there.what, true) });
   }
-  for (const [key, rest] of left) {
-    for (const { name, value } of rest) rows.push({ name, client: null, sent: value, what: made.has(key) ? 'made' : 'set' });
-  }
+  for (const rest of left.values()) for (const { name, value, what } of rest) rows.push({ name, client: null, sent: value, what });
   return rows;
 }
 
 const words = {
-  kept: 'as the client sent it', set: 'added by the configuration', replaced: 'another value goes upstream',
+  kept: 'as the client sent it', set: 'added by the configuration', replaced: 'made anew, or set by the configuration',
   removed: 'does not go upstream', made: 'made by Squire',
 };
 
@@ -53,7 +53,7 @@ export function makeHeaders() {
   const element = h('div', { class: 'headers' });
 
   function update(x) {
-    const rows = compareFields(x.request?.head?.fields ?? [], x.sent?.fields ?? []);
+    const rows = compareFields(x.request?.head?.fields ?? [], x.sent?.fields ?? [], x.sent?.what ?? []);
     const wentOut = (x.sent?.fields ?? []).length > 0;
     replace(element,
       h('h3', {}, 'Request'),
@@ -63,7 +63,7 @@ export function makeHeaders() {
         h('thead', {}, h('tr', {}, ['Field', 'Client', 'Upstream', 'What'].map(text => h('th', { scope: 'col' }, text)))),
         h('tbody', {}, rows.map(row => h('tr', { class: `what-${row.what}` },
           h('th', { scope: 'row' }, visible(row.name)), h('td', { 'data-label': 'Client' }, fieldValue(row.client)),
-          h('td', { 'data-label': 'Upstream' }, row.what === 'kept' ? h('span', { class: 'absent' }, 'the same') : fieldValue(row.sent)),
+          h('td', { 'data-label': 'Upstream' }, row.sent !== null && row.sent === row.client ? h('span', { class: 'absent' }, 'the same') : fieldValue(row.sent)),
           h('td', {}, h('span', { class: 'badge', title: words[row.what] }, row.what)))))),
       (x.attempt_list ?? []).filter(attempt => attempt.status).map(attempt => {
         const which = x.attempt_list.length > 1 ? ` of attempt ${attempt.n}` : '';

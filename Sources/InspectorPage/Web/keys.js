@@ -54,10 +54,10 @@ function act(app, event) {
       if (isOnControl || isInDetail || list.selected === null) return false;
       return app.open(list.selected, { isFocused: true }), true;
     case '/': return app.focusFilter(), true;
-    case 'f': return list.follow(), ['list', 'exchange'].includes(route.view) || app.close(), true;
+    case 'f': return list.follow(), ['list', 'exchange'].includes(route.view) || (app.go('/'), app.focusList()), true;
     case 'p': return app.pause(), true;
-    case 't': return app.go(route.view === 'tokens' ? '/' : '/tokens'), true;
-    case '?': return app.go(route.view === 'help' ? '/' : '/help'), true;
+    case 't': return app.toggle('tokens'), true;
+    case '?': return app.toggle('help'), true;
     case 'v': return app.blur(), true;
     case 'r': return id !== null && !event.repeat && (app.replay(id), true);
     case 'e': return id !== null && (app.go(`/send/${encodeURIComponent(id)}`), true);

@@ -20,6 +20,9 @@ export const COLUMNS = {
   client: ['client', '44px', x => String(x.connection)],
 };
 
+/// What stands below the list's end, that says how many are new.
+const UNDER_MORE = 46;
+
 function milliseconds(ms) {
   if (ms === null || ms === undefined) return '';
   return ms < 1000 ? ms.toFixed(1) : text.number(Math.round(ms));
@@ -97,7 +100,8 @@ export function makeList(app) {
   /// Row elements by their place in the pool; `extra` is the selected one's while it is out of sight.
   const pool = [];
   const extra = makeRow();
-  let anchor = null;
+  /// What stays where it is on the screen, by its order; and where the selected row was, which a filter may have taken.
+  let anchor = null, home = null, shown = 0;
   /// The selected row is to be brought into sight as soon as there is room for it.
   let isSought = false;
 
@@ -181,14 +185,19 @@ export function makeList(app) {
     return { rate: `${more} were counted, not kept`, slow: `${n} went by while this page was busy`, evicted: `${n} are no longer kept` }[item.why] || `${n} are missing here`;
   }
 
-  /// What stays where it is on the screen: the row under the pointer, the selected one, else the first.
+  /// The row under the pointer, the selected one or its place, else the first.
   function findAnchor() {
     const headHeight = head.offsetHeight;
     const at = y => view.items[Math.floor((grid.scrollTop + y - headHeight) / height)];
-    const selectedIndex = indexOfSelected();
-    const top = selectedIndex * height - grid.scrollTop;
-    const item = pointer !== null && at(pointer) || (selectedIndex >= 0 && top >= 0 && top < grid.clientHeight - headHeight && view.items[selectedIndex]) || at(headHeight);
-    return item ? { item, index: view.indexOf(item), top: view.indexOf(item) * height - grid.scrollTop } : null;
+    const placeOf = item => ({ order: item.order, top: view.indexOf(item) * height - grid.scrollTop });
+    const index = indexOfSelected();
+    if (index >= 0) {
+      home = placeOf(view.items[index]);
+      if (home.top < 0 || home.top >= grid.clientHeight - headHeight) home = null;
+    } else if (home) return home;
+    const item = pointer !== null && at(pointer);
+    if (item) return placeOf(item);
+    return home ?? (view.items.length ? placeOf(at(headHeight) ?? view.items[view.items.length - 1]) : anchor);
   }
 
   function indexOfSelected() {
@@ -202,18 +211,22 @@ export function makeList(app) {
 
   function render() {
     dirty = false;
+    // Behind another view it has no place; it keeps the one that it had.
+    if (!grid.clientHeight) return;
     const total = view.items.length;
     grid.setAttribute('aria-rowcount', total + 1);
     paint(sizer, { height: `${total * height}px` });
+    // A shorter list scrolls by itself: that is nobody's wish.
+    if (total < shown) placed = grid.scrollTop;
+    shown = total;
     if (following && !view.isPaused && pressed === null) {
       scrollTo(total * height);
     } else if (isSought && indexOfSelected() >= 0 && grid.clientHeight) {
       see(indexOfSelected());
       isSought = false;
     } else if (anchor) {
-      const index = view.indexOf(anchor.item);
-      // One that went: whoever has taken its place.
-      const wanted = (index >= 0 ? index : view.place(anchor.item.order)) * height - anchor.top;
+      // Of one that is not shown: whoever has taken its place.
+      const wanted = view.place(anchor.order) * height - anchor.top;
       if (Math.abs(grid.scrollTop - wanted) >= 1) scrollTo(wanted);
     }
     const view_ = grid.clientHeight;
@@ -235,6 +248,9 @@ export function makeList(app) {
     const n = view.isPaused ? view.waiting : following ? 0 : fresh;
     more.hidden = n === 0;
     if (n) replace(more, icon('down'), ` ${text.number(n)} new`);
+    // Where the selected row is not: that one stays where it is.
+    const below = grid.scrollTop + view_ - head.offsetHeight - (chosen + 1) * height;
+    more.dataset.at = chosen >= 0 && below > -height && below < UNDER_MORE ? 'top' : 'bottom';
     element.dataset.empty = String(total === 0);
   }
 
@@ -254,7 +270,7 @@ export function makeList(app) {
 
   function see(index) {
     // Below it stands how many are new.
-    const room = grid.clientHeight - head.offsetHeight - Math.min(46, grid.clientHeight / 4);
+    const room = grid.clientHeight - head.offsetHeight - Math.min(UNDER_MORE, grid.clientHeight / 4);
     const top = index * height;
     if (top < grid.scrollTop) scrollTo(top);
     else if (top + height > grid.scrollTop + room) scrollTo(top + height - room);
@@ -269,6 +285,7 @@ export function makeList(app) {
     measure() { measure(); schedule(); },
     /// Selects the row of that key; null for none. Told by the app, which knows whom else to tell.
     select(key, { isSeen = true } = {}) {
+      if (key !== selected) home = null;
       selected = key;
       const index = indexOfSelected();
       if (index >= 0) {
@@ -293,11 +310,11 @@ export function makeList(app) {
       for (let i = isEnd ? items.length - 1 : 0; items[i]; i += isEnd ? -1 : 1) if (items[i].kind === 'exchange') return items[i].key;
       return null;
     },
-    /// The next that went wrong in that direction.
-    problem(way) {
+    /// The next that went wrong in that direction; the newest without a selected one.
+    problem(direction) {
       const items = view.items;
-      const now = indexOfSelected();
-      for (let i = now < 0 ? (way < 0 ? items.length - 1 : 0) : now + way; items[i]; i += way) if (items[i].kind === 'exchange' && isProblem(items[i].x)) return items[i].key;
+      const now = indexOfSelected(), way = now < 0 ? -1 : direction;
+      for (let i = now < 0 ? items.length - 1 : now + way; items[i]; i += way) if (items[i].kind === 'exchange' && isProblem(items[i].x)) return items[i].key;
       return null;
     },
     get page() { return Math.max(1, Math.floor((grid.clientHeight - head.offsetHeight) / height) - 1); },
@@ -310,12 +327,15 @@ export function makeList(app) {
   };
 
   view.watch(({ arrived, changed, isReset }) => {
-    if (isReset) for (const row of [...pool, extra]) row.x = undefined;
+    if (isReset) {
+      for (const row of [...pool, extra]) row.x = undefined;
+      if (home) anchor = home;
+    }
     if (changed.size) for (const row of [...pool, extra]) if (changed.has(row.shown)) row.x = undefined;
     if (!following) fresh += arrived;
     // Without the row that was selected, the one in its place is: nobody's focus is lost.
     if (selected !== null && !app.store.row(selected)) {
-      const near = anchor && view.items[Math.min(view.place(anchor.item.order), view.items.length - 1)];
+      const near = anchor && view.items[Math.min(view.place(anchor.order), view.items.length - 1)];
       app.select(near && near.kind === 'exchange' ? near.key : null);
     }
     schedule();
@@ -328,7 +348,7 @@ export function makeList(app) {
       isSought = false;
       following = grid.scrollTop + grid.clientHeight >= view.items.length * height + head.offsetHeight - height / 2;
       if (following) fresh = 0;
-      anchor = null;
+      anchor = home = null;
     }
     schedule();
   }, { passive: true });

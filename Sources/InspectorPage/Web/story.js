@@ -58,7 +58,7 @@ function attemptLines(say, x, attempt, attempts) {
   const token = generation ? `with generation ${generation}` : 'without a token';
   const connection = attempt.reused ? ' · on a kept connection'
     : attempt.connected > attempt.began
-      ? ` · on a new connection, made in ${duration(attempt.connected - attempt.began)}` : '';
+      ? ` · on a new connection, made in ${duration(attempt.connected - attempt.began)}${attempt.tls_ms ? `, of which TLS ${duration(attempt.tls_ms)}` : ''}` : '';
   say(attempt.began, 'attempt', `attempt ${n} ${token}${connection}`, {
     attempt: n, note: n > 1 ? `the same octets${values(x.sent?.fields, 'x-request-id').length ? ', the same X-Request-ID' : ''}` : undefined,
   });

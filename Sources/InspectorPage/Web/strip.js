@@ -81,7 +81,7 @@ function born(g) {
 /// The line above the list.
 export function stripLine(app) {
   const picture = svg('svg', { class: 'line-picture', role: 'img', preserveAspectRatio: 'none', height: 18 });
-  const open = h('button', { type: 'button', class: 'button quiet-button', on: { click: () => app.go(app.route.view === 'tokens' ? '/' : '/tokens') } }, 'Tokens');
+  const open = h('button', { type: 'button', class: 'button quiet-button', on: { click: () => app.toggle('tokens') } }, 'Tokens');
   open.title = 'Tokens (t)';
   const element = h('div', { class: 'strip-line' }, picture, open);
   let drawn = null, drawnAt = 0;

@@ -15,7 +15,9 @@ struct Request {
     /// end, and behind that perhaps the body, if it is small.
     let head: ByteBuffer
     var prefixLength = 0
-    /// Up to there the head is the client's.
+    /// Up to there the head is the client's; behind it is what Squire makes, and from `rulesOffset` on what is
+    /// configured.
+    var madeOffset = 0
     var rulesOffset = 0
     var headLength = 0
     var methodLength = 0
@@ -164,7 +166,12 @@ struct Outcome {
     var needsLogin = false
 
     /// It is the upstream's answer, and not a refusal of the token.
-    var isServed: Bool { status != 0 && problem == nil && !isTokenRefused }
+    @inline(__always)
+    var isServed: Bool {
+        // Neither called nor compared: either would copy all of this for each request.
+        guard status != 0, !isTokenRefused else { return false }
+        return if case .none = problem { true } else { false }
+    }
 }
 
 /// Measures what several spans of time come to. Monotonic nanoseconds.

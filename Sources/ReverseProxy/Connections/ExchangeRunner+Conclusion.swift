@@ -63,22 +63,21 @@ extension ExchangeRunner {
 
     /// An attempt begins: under another token, perhaps.
     func countRunning() {
-        guard exchange.generation != (tokenUse?.generation ?? 0) else { return }
-        if let tokenUse { resources.generations.end(tokenUse) }
-        tokenUse = resources.generations.begin(exchange.generation)
+        guard let generations, exchange.generation != (tokenUse?.generation ?? 0) else { return }
+        if let tokenUse { generations.end(tokenUse, isServed: false) }
+        tokenUse = generations.begin(exchange.generation)
     }
 
     /// The upstream refused the token of the present attempt.
     func countRefused() {
         guard let tokenUse else { return }
         outcome.isTokenRefused = true
-        resources.generations.refused(tokenUse)
+        generations?.refused(tokenUse)
     }
 
     private func countEnded() {
-        guard let tokenUse else { return }
-        if outcome.isServed { resources.generations.served(tokenUse) }
-        resources.generations.end(tokenUse)
+        guard let generations, let tokenUse else { return }
+        generations.end(tokenUse, isServed: outcome.isServed)
         self.tokenUse = nil
     }
 }

@@ -2,6 +2,7 @@ import Credentials
 import EventIO
 import HTTP1
 import Platform
+import Upstream
 
 /// What is recorded of the exchange for the inspector. Nearly all that an exchange pays that is not recorded is one look
 /// at each place; nothing here allocates.
@@ -36,7 +37,9 @@ extension ExchangeRunner {
             .sentHead,
             RecordKind.SentHead(
                 route: exchange.rules.route,
-                carriesCredential: exchange.rules.carriesCredential
+                carriesCredential: exchange.rules.carriesCredential,
+                madeOffset: UInt32(clamping: request.madeOffset),
+                rulesOffset: UInt32(clamping: request.rulesOffset)
             ),
             UnsafeRawBufferPointer(rebasing: request.head.readable[..<request.prefixLength]),
             at: now
@@ -58,7 +61,7 @@ extension ExchangeRunner {
         recordBodySoFar(now: now)
         // Stamps are those of what happened, not of when it is told.
         if exchange.attempts > 0 { recordAttempt(now: request.attemptStartedAt) }
-        if let attempt { recordConnected(isReused: attempt.isReused, now: request.attemptConnectedAt) }
+        if attempt != nil { recordConnected(now: request.attemptConnectedAt) }
         guard let response, let head = response.head else { return }
         recordResponseHead(head.readable, now: now)
         response.collected.withUnsafeBytes { recordBody(.responseBody, $0) }
@@ -100,8 +103,20 @@ extension ExchangeRunner {
     }
 
     @inline(__always)
-    func recordConnected(isReused: Bool, now: UInt64) {
-        recordEvent(.connected, isReused, now: now)
+    func recordConnected(now: UInt64) {
+        if recording.isRunning { tellConnected(now: now) }
+    }
+
+    @inline(never)
+    private func tellConnected(now: UInt64) {
+        guard let attempt else { return }
+        let setup = attempt.isReused ? ConnectionSetup() : attempt.connection.setup
+        let connected = RecordKind.Connected(
+            isReused: attempt.isReused,
+            lookup: setup.lookup ?? 0,
+            tls: setup.tls ?? 0
+        )
+        recordEvent(.connected, connected, now: now)
     }
 
     /// The last octet of the request has gone to the connection, perhaps: told once, when it has.

@@ -45,6 +45,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     let recorder: Recorder?
     let gate: RecordingGate
     var recording = Recording.absent(.off)
+    /// Nil if nobody asks for what it counts.
+    let generations: GenerationTable?
     /// The token that it is counted under.
     var tokenUse: GenerationTable.Use?
     /// How the exchange has ended; nil while it lasts.
@@ -65,6 +67,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         self.resources = resources
         recorder = resources.recorder
         gate = resources.recordingGate
+        generations = resources.generations
     }
 
     var client: ClientStream { request.client }
@@ -114,6 +117,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             into: request.head
         )
         request.prefixLength = request.head.count
+        request.madeOffset = rendered.madeOffset
         request.rulesOffset = rendered.rulesOffset
         request.methodLength = head.methodRange.count
         request.targetOffset = rendered.targetOffset
@@ -261,7 +265,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         }
         self.attempt = attempt
         request.attemptConnectedAt = now
-        recordConnected(isReused: isReused, now: now)
+        recordConnected(now: now)
         connection.delegate = self
         // Half a head of an earlier exchange must leave no trace.
         parser = ResponseParser(

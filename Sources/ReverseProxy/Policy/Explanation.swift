@@ -187,12 +187,12 @@ private struct Explainer {
         )
         let status = try status()
         let token = token(kind, rendered, status)
-        let sent = String(decoding: output.readable, as: UTF8.self).split(separator: "\r\n").map(String.init)
+        let sent = lines(of: output.readable, rendered)
         var fields = sent.dropFirst().map { field($0, kind) }
         if kind == .ordinary || kind == .signOut, !rendered.hasCredential, ![.none, .unused].contains(status.state) {
             fields.append(tokenField)
         }
-        let kept = Set(sent.dropFirst().map { $0.prefix { $0 != ":" }.lowercased() })
+        let kept = Set(sent.dropFirst().map { $0.text.prefix { $0 != ":" }.lowercased() })
         for field in head.fields where !kept.contains(input.text(field.name).lowercased()) {
             fields.append(removed(field, kind))
         }
@@ -201,7 +201,7 @@ private struct Explainer {
             upstream: configuration.upstreamURL,
             cookies: cookies,
             token: token,
-            requestLine: sent.first ?? "",
+            requestLine: sent.first?.text ?? "",
             fields: fields
         )
     }
@@ -217,43 +217,61 @@ private struct Explainer {
 
     // MARK: Fields
 
-    private func field(_ line: String, _ kind: RouteKind) -> Explanation.Field {
-        let name = String(line.prefix { $0 != ":" })
+    /// A line of the head that is sent, and whose it is, by where it lies.
+    private struct Line {
+        enum Owner { case client, squire, configuration }
+
+        var text: String
+        var owner: Owner
+    }
+
+    private func lines(of head: UnsafeRawBufferPointer, _ rendered: HeaderPolicy.Rendered) -> [Line] {
+        var lines: [Line] = []
+        for line in head.split(separator: UInt8(ascii: "\n")) {
+            // Behind the request line comes `Host`.
+            let isFirst = lines.count < 2
+            let owner: Line.Owner =
+                isFirst
+                ? .squire
+                : line.startIndex < rendered.madeOffset
+                    ? .client
+                    : line.startIndex < rendered.rulesOffset ? .squire : .configuration
+            lines.append(Line(text: String(decoding: line.dropLast(), as: UTF8.self), owner: owner))
+        }
+        return lines
+    }
+
+    private func field(_ line: Line, _ kind: RouteKind) -> Explanation.Field {
+        let name = String(line.text.prefix { $0 != ":" })
         let lowercase = name.lowercased()
-        let value = String(line.dropFirst(name.count + 1).drop { $0 == " " })
-        let isGiven = given.contains(lowercase)
+        let value = String(line.text.dropFirst(name.count + 1).drop { $0 == " " })
         let rule = configuration.headers.first { $0.name.lowercased() == lowercase }
         let isSecret = rule?.isSecret ?? configuration.session.isSecret(field: name)
         var result = Explanation.Field(name: name, value: value, what: .kept, why: nil, source: nil)
-        if let rule {
-            let isClients = isGiven && !rule.overwrite
-            result.what = isClients ? .kept : isGiven ? .replaced : .set
-            if isClients { result.why = "the client's" } else { result.source = rule.source }
-            if isSecret { result.secret = (isClients ? nil : rule.shown) ?? SecretField.mark }
-            return result
-        }
-        if isSecret { result.secret = SecretField.mark }
-        if let why = whyMade(lowercase, isGiven: isGiven, kind) {
+        switch line.owner {
+        case .client: if rule != nil { result.why = "the client's" }
+        case .squire:
             result.what = .made
-            result.why = why
+            result.why = whyMade(lowercase)
+        case .configuration:
+            result.what = given.contains(lowercase) ? .replaced : .set
+            result.source = rule?.source
         }
+        if isSecret { result.secret = (line.owner == .configuration ? rule?.shown : nil) ?? SecretField.mark }
         return result
     }
 
-    /// Why Squire says that field itself; nil for a client's.
-    private func whyMade(_ name: String, isGiven: Bool, _ kind: RouteKind) -> String? {
+    /// Why Squire says that field itself.
+    private func whyMade(_ name: String) -> String {
         let id = FieldTable.id(of: name)
-        guard let row = FieldTable.row(of: id) else { return isGiven ? nil : "Squire's own" }
+        guard let row = FieldTable.row(of: id) else { return "Squire's own" }
         switch id {
-        case .authorization: return isGiven ? nil : "Squire's own"
-        case .acceptEncoding where kind == .signIn && configuration.session.learnsTokens:
-            return "the response is searched for a token"
+        case .acceptEncoding: return "the response is searched for a token"
         case .maxForwards: return "one hop less, \(row.source)"
         case .via: return "names this hop, \(row.source)"
         default:
-            if row.traits.contains(.hopByHop) { return "for this hop only, \(row.source)" }
-            if row.traits.contains(.reserved) { return "made anew for each request, \(row.source)" }
-            return isGiven ? nil : "Squire's own"
+            return row.traits.contains(.hopByHop)
+                ? "for this hop only, \(row.source)" : "made anew for each request, \(row.source)"
         }
     }
 

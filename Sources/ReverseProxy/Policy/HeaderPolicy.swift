@@ -105,7 +105,10 @@ public final class HeaderPolicy: Sendable {
         public var targetOffset = 0
         /// Its bytes.
         public var targetLength = 0
-        /// Where the configured fields begin, in bytes from the head's start; behind it nothing is the client's.
+        /// Where the client's fields end, in bytes from the head's start: between there and `rulesOffset` are those that
+        /// Squire makes. The first field is Squire's, too.
+        public var madeOffset = 0
+        /// Where the configured fields begin, in bytes from the head's start.
         public var rulesOffset = 0
         /// The client's own credential went along (`authorization: fill`, or a path without bearer).
         public var hasCredential = false
@@ -149,6 +152,7 @@ public final class HeaderPolicy: Sendable {
             if keeps(field, span, &copying) { copier.keep(field) } else { copier.endPiece(to: output) }
         }
         copier.endPiece(to: output)
+        copying.result.madeOffset = output.count - start
         output.append(head.framing)
         if head.upgradesToWebSocket { output.append("Connection: Upgrade\r\nUpgrade: websocket\r\n") }
         if let hops = head.maxForwards, hops > 0 { output.appendField("Max-Forwards: ", hops - 1) }

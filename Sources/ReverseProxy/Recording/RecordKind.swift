@@ -11,7 +11,7 @@ enum RecordKind: UInt8 {
     case requestBody
     /// `Attempt`
     case attempt
-    /// `Bool`: the connection is reused.
+    /// `Connected`
     case connected
     case sent
     /// `Int`: the status.
@@ -37,11 +37,20 @@ enum RecordKind: UInt8 {
     struct SentHead: BitwiseCopyable {
         let route: RouteKind
         let carriesCredential: Bool
+        let madeOffset: UInt32
+        let rulesOffset: UInt32
     }
 
     struct Attempt: BitwiseCopyable {
         let number: Int
         let generation: Generation
+    }
+
+    struct Connected: BitwiseCopyable {
+        let isReused: Bool
+        /// As in `ConnectionSetup`; 0 for nil.
+        let lookup: UInt64
+        let tls: UInt64
     }
 
     struct Progress: BitwiseCopyable {
@@ -114,11 +123,24 @@ extension RecordingRing.Record {
         case .requestHead: .requestHead(rest())
         case .sentHead:
             take(RecordKind.SentHead.self)
-                .map { .sentHead(rest(), route: $0.route, carriesCredential: $0.carriesCredential) }
+                .map { told in
+                    let parts = RecordedEvent.HeadParts(
+                        madeOffset: Int(told.madeOffset),
+                        rulesOffset: Int(told.rulesOffset)
+                    )
+                    return .sentHead(
+                        rest(),
+                        parts,
+                        route: told.route,
+                        carriesCredential: told.carriesCredential
+                    )
+                }
         case .requestBody: .requestBody(rest())
         case .attempt:
             take(RecordKind.Attempt.self).map { .attempt(number: $0.number, generation: $0.generation) }
-        case .connected: take().map { .connected(isReused: $0) }
+        case .connected:
+            take(RecordKind.Connected.self)
+                .map { .connected(isReused: $0.isReused, lookup: $0.lookup, tls: $0.tls) }
         case .sent: .sent
         case .interim: take().map { .interim(status: $0) }
         case .responseHead: .responseHead(rest())

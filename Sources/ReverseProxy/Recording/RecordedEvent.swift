@@ -22,13 +22,14 @@ public struct RecordedEvent: Sendable {
         case requestHead([UInt8])
         /// The head for the upstream, without the credential's field and the empty line. Missing if Squire refused the
         /// request.
-        case sentHead([UInt8], route: RouteKind, carriesCredential: Bool)
+        case sentHead([UInt8], HeadParts, route: RouteKind, carriesCredential: Bool)
         /// Body octets from the client, without framing, in their order, up to the limit for bodies.
         case requestBody([UInt8])
         /// An attempt is to be made, and waits for a connection. Counted from 1; generation 0 is no token.
         case attempt(number: Int, generation: Generation)
-        /// It has its connection.
-        case connected(isReused: Bool)
+        /// It has its connection. Of a new one also how long the name was looked up and the TLS handshakes took, in
+        /// nanoseconds; 0 for what was not done.
+        case connected(isReused: Bool, lookup: UInt64, tls: UInt64)
         /// The last octet of the request has gone to it. Missing if an answer came before.
         case sent
         /// An interim response's status.
@@ -57,6 +58,20 @@ public struct RecordedEvent: Sendable {
         case ended(Ending)
         /// Something of this exchange could not be told: there was no room. Comes before the end.
         case lost
+    }
+
+    /// Whose the fields of a head for the upstream are, by where they begin, in bytes from its start: the first is
+    /// Squire's, then come the client's.
+    public struct HeadParts: Sendable, Equatable {
+        /// Those that Squire makes anew.
+        public var madeOffset: Int
+        /// The configured ones.
+        public var rulesOffset: Int
+
+        public init(madeOffset: Int, rulesOffset: Int) {
+            self.madeOffset = madeOffset
+            self.rulesOffset = rulesOffset
+        }
     }
 
     public struct Beginning: Sendable, BitwiseCopyable {

@@ -1,4 +1,5 @@
 import Credentials
+import Synchronization
 
 /// What came of exchanges under one token.
 public struct GenerationCounts: Sendable, Equatable {
@@ -30,6 +31,10 @@ final class GenerationTable: Sendable {
     /// Four numbers for each row, and the era.
     private let numbers = AtomicArray(count: GenerationTable.count * 4 + 1)
     private static let era = GenerationTable.count * 4
+    /// It is asked for twice a request: without looking through `numbers`.
+    private nonisolated(unsafe) let words: UnsafeMutablePointer<Atomic<UInt64>>
+
+    init() { words = numbers.storage }
 
     private enum Column: Int {
         case generation, served, refused, running
@@ -40,19 +45,23 @@ final class GenerationTable: Sendable {
     func begin(_ generation: Generation) -> Use? {
         guard generation != 0 else { return nil }
         let row = row(generation)
-        if numbers[row] != generation { replace(row, generation) }
-        numbers.add(row &+ Column.running.rawValue)
-        return Use(generation: generation, era: numbers[Self.era])
+        if words[row].load(ordering: .relaxed) != generation { replace(row, generation) }
+        add(1, row, .running)
+        return Use(generation: generation, era: words[Self.era].load(ordering: .relaxed))
     }
 
-    @inline(__always)
-    func served(_ use: Use) { add(.served, use) }
+    /// The upstream refused it.
+    func refused(_ use: Use) {
+        if let row = row(of: use) { add(1, row, .refused) }
+    }
 
-    func refused(_ use: Use) { add(.refused, use) }
-
-    /// The exchange goes on under another one, or ends.
+    /// The exchange goes on under another one, or ends. `isServed`: by an answer that was not refused for the token.
     @inline(__always)
-    func end(_ use: Use) { add(.running, use, by: .max) }
+    func end(_ use: Use, isServed: Bool) {
+        guard let row = row(of: use) else { return }
+        if isServed { add(1, row, .served) }
+        add(.max, row, .running)
+    }
 
     /// From now on another session's tokens are counted.
     func clear() {
@@ -60,14 +69,25 @@ final class GenerationTable: Sendable {
         numbers.add(Self.era)
     }
 
+    @inline(__always)
     private func row(_ generation: Generation) -> Int { Int(generation % UInt64(Self.count)) &* 4 }
 
-    /// `amount` may be -1. What belongs to a generation that is long gone is not counted.
+    /// Nil for a generation that is long gone: nothing is counted under it.
     @inline(__always)
-    private func add(_ column: Column, _ use: Use, by amount: UInt64 = 1) {
+    private func row(of use: Use) -> Int? {
         let row = row(use.generation)
-        guard numbers[row] == use.generation, numbers[Self.era] == use.era else { return }
-        numbers.add(row &+ column.rawValue, amount)
+        let isThere =
+            words[row].load(ordering: .relaxed) == use.generation
+            && words[Self.era].load(ordering: .relaxed) == use.era
+        return isThere ? row : nil
+    }
+
+    /// `amount` may be -1.
+    @inline(__always)
+    private func add(_ amount: UInt64, _ row: Int, _ column: Column) {
+        // One writer: a load and a store are enough.
+        let word = words + (row &+ column.rawValue)
+        word.pointee.store(word.pointee.load(ordering: .relaxed) &+ amount, ordering: .relaxed)
     }
 
     private func replace(_ row: Int, _ generation: Generation) {

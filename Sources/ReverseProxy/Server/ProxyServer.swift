@@ -116,7 +116,7 @@ public final class ProxyServer: Sendable {
         }
     }
 
-    /// What came of exchanges under each of the last 64 tokens. Any thread.
+    /// What came of exchanges under each of the last 64 tokens; nothing without recordings. Any thread.
     public func generationCounts() -> [Generation: GenerationCounts] {
         generations.reduce(into: [:]) { $1.add(to: &$0) }
     }

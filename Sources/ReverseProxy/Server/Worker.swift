@@ -144,7 +144,7 @@ final class Worker {
     func reconfigure(_ proxy: ProxyContext) {
         let keepsPool = proxy.configuration.upstreamSettings == context.proxy.configuration.upstreamSettings
         if !keepsPool { context.pool.closeAll() }
-        if proxy.session !== context.proxy.session { resources.generations.clear() }
+        if proxy.session !== context.proxy.session { resources.generations?.clear() }
         let pool = keepsPool ? context.pool : Self.makePool(resources, proxy)
         context = WorkerContext(proxy, pool: pool, former: context)
         for connection in connections { connection?.reconfigure(context) }

@@ -15,7 +15,8 @@ final class WorkerResources {
     /// For the moment of one call only.
     let scratch = ByteBuffer(capacity: BufferPool.bufferCapacity)
     let counters: Counters
-    let generations: GenerationTable
+    /// Nil without an inspector: nobody asks for it.
+    let generations: GenerationTable?
     /// Nil if nothing is recorded.
     let recorder: Recorder?
     /// The recorder's; closed for good without one.
@@ -57,9 +58,9 @@ final class WorkerResources {
     ) {
         self.loop = loop
         self.counters = counters
-        self.generations = generations
         self.workers = workers
         recorder = names.recordings.flatMap { Recorder($0, worker: index) }
+        self.generations = recorder == nil ? nil : generations
         recordingGate = recorder?.gate ?? RecordingGate(spareWords)
         if recorder == nil { recordingGate.close(until: .max, because: .off) }
         exchangePrefix = recorder?.prefix ?? names.spare[index]

@@ -60,7 +60,7 @@ extension SharedState {
             return
         }
         sending.hold = .regained(next: sending.hold.next ?? turn.now.adding(saturating: timing.beat))
-        sending.claim.beat = sending.claim.beat.adding(saturating: 1)
+        sending.claim = sending.claim.next(after: sending.claim)
         phase = .sending(sending)
         switch call {
         case .none, .pausing: swap(new.with(.busy(sending.claim)), &turn)
@@ -107,7 +107,7 @@ extension SharedState {
             decide(&turn)
             return
         }
-        let state: SharedFacts.State =
+        let state: SharedTokenState =
             switch closing.ending {
             case .refused: .refused
             case .released: rival(on: identity, turn.now).map { .busy($0.claim) } ?? .ready

@@ -32,15 +32,17 @@ extension SharedState {
         // Whether the claim stands may never be known: nothing was sent.
         case .reading, .claiming, .checking:
             if enrols(after: sight.view?.facts.identity.era ?? 0, &turn) { return }
-            if wish.isForOthers { refuse(.unreachable, &turn) }
+            if wish.isForOthers { refuse(withoutEngine, &turn) }
             if isAhead { owe(&turn) } else { giveUp(&turn) }
         case .preparing, .sending, .saving: break
         case .sharing(let sharing):
             begin(sharing, &turn)
+            if enrols(after: sight.view?.facts.identity.era ?? 0, &turn) { return }
             // Never a refresh of what the others do not know.
-            if wish.isForOthers { refuse(.unreachable, &turn) }
+            if wish.isForOthers { refuse(withoutEngine, &turn) }
             pause(timing.pause(after: turn.now.subtracting(saturating: sharing.since)), &turn)
         case .closing(let closing):
+            if enrols(after: sight.view?.facts.identity.era ?? 0, &turn) { return }
             let lasted = turn.now.subtracting(saturating: closing.since)
             // What the API said may not hold: another machine may have refreshed. Nobody waits until that is known.
             let isLong = closing.ending == .released || lasted >= timing.patience
@@ -55,7 +57,11 @@ extension SharedState {
         }
     }
 
-    /// The engine is asked again where that is to bring what the watch told: it does not tell that again.
+    /// Why nobody gets another token set while the engine cannot be reached.
+    var withoutEngine: Refusal {
+        if case .ended = held { .loginNeeded } else { .unreachable }
+    }
+
     /// What is held is newer than what the engine was known to have last: another process of this machine logged in or
     /// out, and could not share it. The watch has nothing to tell of that when the engine is back.
     private var isAhead: Bool {
@@ -69,6 +75,7 @@ extension SharedState {
         pause(timing.pause(after: 0), &turn)
     }
 
+    /// The engine is asked again where that is to bring what the watch told: it does not tell that again.
     mutating func giveUp(_ turn: inout Turn) {
         rest()
         guard heard != .nothing else { return }
@@ -98,7 +105,7 @@ extension SharedState {
             if enrols(after: identity.era, &turn) { return }
             // The engine has a session: it stands.
             if case .join = wish { wish = .nothing }
-            if let mine = held.identity, identity.precedes(mine) {
+            if case .behind = held.identity?.order(identity) {
                 heal(&turn)
             } else if view.facts.state == .none {
                 forget(identity, &turn)
@@ -154,7 +161,7 @@ extension SharedState {
         case .get, .swap: return
         case .none, .pausing: break
         }
-        let claim = SharedFacts.Claim(id: turn.chance.id(), by: me)
+        let claim = SharedClaim(id: turn.chance.id(), by: me)
         phase = .claiming(Claiming(claim: claim, since: turn.now))
         swap(view.facts.with(.busy(claim)), &turn)
     }
@@ -256,14 +263,11 @@ extension SharedState {
             if wish.isForOthers { refuse(.unreadable(obstacle), &turn) }
             rest()
         case .record(let view):
-            let there = view.facts.identity
-            if there.id == facts.identity.id {
-                shared(sharing, &turn)
-            } else if there.precedes(facts.identity) {
-                swap(facts, &turn)
-            } else if sharing.cause == .person, sharing.use == .pending {
-                insist(after: there.era, &turn)
-            } else {
+            switch facts.identity.order(view.facts.identity) {
+            case .same: shared(sharing, &turn)
+            case .behind: swap(facts, &turn)
+            case .stands where sharing.cause == .person && sharing.use == .pending: insist(&turn)
+            case .stands:
                 turn.add(.say(.drops(facts.identity)))
                 if sharing.cause == .joining { disown(&turn) }
                 phase = .reading
@@ -280,7 +284,7 @@ extension SharedState {
     }
 
     /// Somebody else logged in, or out, at the same time: this person still waits, and did so later.
-    private mutating func insist(after era: Int, _ turn: inout Turn) {
+    private mutating func insist(_ turn: inout Turn) {
         switch (wish, held) {
         // A person did something else meanwhile.
         case (.login, _), (.logout, _), (_, .nothing): break

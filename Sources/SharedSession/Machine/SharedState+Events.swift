@@ -54,7 +54,7 @@ extension SharedState {
             decide(&turn)
         case .sharing(let sharing) where sharing.use != .pending && isPausing && wish.isRefresh:
             // The engine does not answer, and what is held is not known to others.
-            refuse(.unreachable, &turn)
+            refuse(withoutEngine, &turn)
         default: break
         }
     }
@@ -327,7 +327,7 @@ extension SharedState {
             } else {
                 sending.hold = .regained(next: due)
             }
-            sending.claim.beat = (view.facts.claim?.beat ?? 0).adding(saturating: 1)
+            sending.claim = sending.claim.next(after: view.facts.claim)
             phase = .sending(sending)
             swap(view.facts.with(.busy(sending.claim)), &turn)
         case .sharing(let sharing):

@@ -118,7 +118,7 @@ extension SharedState {
         case notShared
         case shared(SharedIdentity)
         /// A machine that claimed the refresh was silent for too long.
-        case takesOver(from: String)
+        case takesOver(from: ProcessName)
         /// Another machine has taken over what this one refreshes.
         case takenOver
         /// The engine had forgotten what this machine holds.
@@ -210,7 +210,7 @@ extension SharedState {
     }
 
     /// The claim that this machine pursues.
-    public var claim: SharedFacts.Claim? {
+    public var claim: SharedClaim? {
         switch phase {
         case .claiming(let claiming), .checking(let claiming), .preparing(let claiming): claiming.claim
         case .sending(let sending): sending.claim

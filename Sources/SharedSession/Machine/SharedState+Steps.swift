@@ -65,6 +65,8 @@ extension SharedState {
         if let claim = facts.claim {
             // Its own, or one whose end was heard of before this.
             guard claim.by != me, sight.view?.facts.ended != claim.id else { return }
+            // An engine that went back to an earlier token set says nothing of who is at work on the later one.
+            if let former = standing, facts.identity.precedes(former.identity) { return }
             let since = standing?.claim == claim ? standing?.silentSince : now
             standing = Standing(identity: facts.identity, claim: claim, silentSince: link == .connected ? since : nil)
         } else if let former = standing, !facts.identity.precedes(former.identity) {

@@ -8,7 +8,7 @@ public import Credentials
 /// their order and answers each as its case says.
 public struct SharedState: Hashable, Sendable {
     /// This process, as its claims name it.
-    public let me: String
+    public let me: ProcessName
     public let timing: SharedTiming
 
     var phase = Phase.idle
@@ -25,7 +25,7 @@ public struct SharedState: Hashable, Sendable {
     public internal(set) var held: SharedHolding
 
     /// `held` is what the local file has.
-    public init(me: String, held: SharedHolding, timing: SharedTiming) {
+    public init(me: ProcessName, held: SharedHolding, timing: SharedTiming) {
         self.me = me
         self.held = held
         self.timing = timing
@@ -54,13 +54,13 @@ public struct SharedState: Hashable, Sendable {
     }
 
     struct Claiming: Hashable, Sendable {
-        var claim: SharedFacts.Claim
+        var claim: SharedClaim
         /// When it was sent off.
         var since: Int64
     }
 
     struct Sending: Hashable, Sendable {
-        var claim: SharedFacts.Claim
+        var claim: SharedClaim
         var attempt: Attempt
         var hold: Hold
     }
@@ -176,7 +176,7 @@ public struct SharedState: Hashable, Sendable {
     /// That another machine refreshes a token set.
     struct Standing: Hashable, Sendable {
         var identity: SharedIdentity
-        var claim: SharedFacts.Claim
+        var claim: SharedClaim
         /// Since when nothing was heard of it; nil while nothing can be heard.
         var silentSince: Int64?
     }

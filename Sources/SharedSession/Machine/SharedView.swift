@@ -3,51 +3,22 @@ public import Credentials
 /// What a record of the engine says, without its tokens: all that the protocol decides by.
 public struct SharedFacts: Hashable, Sendable {
     public var identity: SharedIdentity
-    public var state: State
+    public var state: SharedTokenState
     /// The claim on the token set that ended last, without a result. The seal vouches for it: a claim that is gone
     /// without that word was lost by the engine, and its machine may be at work.
     public var ended: SharedID?
 
-    /// What becomes of the token set.
-    public enum State: Hashable, Sendable {
-        case ready
-        /// A machine refreshes it.
-        case busy(Claim)
-        /// The API refused to refresh it.
-        case refused
-        /// A tombstone: somebody logged out.
-        case none
-    }
-
-    /// That a machine refreshes the token set, or is about to.
-    public struct Claim: Hashable, Sendable {
-        public var id: SharedID
-        /// Which process of which machine.
-        public var by: String
-        /// Grows while the machine is at work.
-        public var beat: Int
-
-        public init(id: SharedID, by: String, beat: Int = 0) {
-            self.id = id
-            self.by = by
-            self.beat = beat
-        }
-    }
-
-    public init(_ identity: SharedIdentity, _ state: State, ended: SharedID? = nil) {
+    public init(_ identity: SharedIdentity, _ state: SharedTokenState, ended: SharedID? = nil) {
         self.identity = identity
         self.state = state
         self.ended = ended
     }
 
     /// The same token set in another state.
-    func with(_ state: State) -> SharedFacts { SharedFacts(identity, state, ended: ended) }
+    func with(_ state: SharedTokenState) -> SharedFacts { SharedFacts(identity, state, ended: ended) }
 
     /// The claim that the record carries.
-    var claim: Claim? {
-        guard case .busy(let claim) = state else { return nil }
-        return claim
-    }
+    var claim: SharedClaim? { state.claim }
 }
 
 /// A record as the engine had it at some moment.
@@ -73,7 +44,7 @@ public enum SharedReading: Hashable, Sendable {
 }
 
 extension SharedReading {
-    var claim: SharedFacts.Claim? {
+    var claim: SharedClaim? {
         guard case .record(let view) = self else { return nil }
         return view.facts.claim
     }

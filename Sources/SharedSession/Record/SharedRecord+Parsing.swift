@@ -75,17 +75,17 @@ private struct MemberReader {
         try value(name, json[name]?.string.flatMap(SharedID.init))
     }
 
-    func state() throws(SharedRecord.Damage) -> SharedRecord.State {
-        switch try value("state", json["state"]?.string.flatMap(SharedRecord.State.Word.init)) {
+    func state() throws(SharedRecord.Damage) -> SharedTokenState {
+        switch try value("state", json["state"]?.string.flatMap(SharedTokenState.Word.init)) {
         case .ready: return .ready
         case .refused: return .refused
         case .none: return .none
         case .busy:
-            let claim = json["claim"].flatMap { claim -> SharedRecord.Claim? in
-                guard let id = claim["id"]?.string.flatMap(SharedID.init), let by = claim["by"]?.string,
-                    let beat = claim["beat"]?.integer
+            let claim = json["claim"].flatMap { claim -> SharedClaim? in
+                guard let id = claim["id"]?.string.flatMap(SharedID.init),
+                    let by = claim["by"]?.string.flatMap(ProcessName.init), let beat = claim["beat"]?.integer
                 else { return nil }
-                return SharedRecord.Claim(id: id, by: by, beat: beat)
+                return SharedClaim(id: id, by: by, beat: beat)
             }
             return .busy(try value("claim", claim))
         }

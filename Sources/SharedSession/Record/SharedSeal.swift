@@ -63,7 +63,7 @@ public struct SharedSeal: Sendable {
     public func seal(
         _ session: SealedSession,
         _ identity: SharedIdentity,
-        _ state: SharedRecord.State = .ready
+        _ state: SharedTokenState = .ready
     ) throws(SealProblem) -> SharedRecord {
         guard state != .none else { throw .failed }
         return try seal(session.bytes, identity, state)
@@ -80,7 +80,7 @@ public struct SharedSeal: Sendable {
     private func seal(
         _ bytes: [UInt8],
         _ identity: SharedIdentity,
-        _ state: SharedRecord.State
+        _ state: SharedTokenState
     ) throws(SealProblem) -> SharedRecord {
         guard let key = keys.first else { throw .failed }
         guard bytes.count <= SharedRecord.maxSealed - ChaCha20Poly1305.overhead else { throw .tooLong }
@@ -126,7 +126,7 @@ public struct SharedSeal: Sendable {
     /// One spelling for one meaning: JSON without blanks.
     private func associatedData(
         _ identity: SharedIdentity,
-        _ state: SharedRecord.State,
+        _ state: SharedTokenState,
         _ key: SharedKeyID
     ) -> [UInt8] {
         var members: [JSONValue.Member] = [

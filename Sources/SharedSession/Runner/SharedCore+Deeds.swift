@@ -34,7 +34,7 @@ extension SharedCore {
     mutating func noteDoubt(_ actions: [SharedState.Action]) {
         guard actions.contains(where: { if case .swap = $0 { true } else { false } }) else { return }
         doubt = .none
-        for case .say(.takesOver(let by)) in actions where by != machine.me { doubt = .takenOver(from: by) }
+        for case .say(.takesOver(let by)) in actions where by != machine.me { doubt = .takenOver(from: by.description) }
     }
 
     /// What the others did not know is in the engine: they were told after all.
@@ -80,8 +80,15 @@ extension SharedCore {
             }
         }
         // Whatever came of it: nobody waits for what is not under way.
-        if case .under = change, machine.isIdle, outstanding == 0 { effects += end(.settled) }
+        if case .under = change, isOver, outstanding == 0 { effects += end(.settled) }
         return effects
+    }
+
+    /// Whether nothing comes any more of what is under way.
+    private var isOver: Bool {
+        // What is held waits for the engine: there is nothing else to be seen.
+        if case .under(.look) = change, machine.isPausing { return true }
+        return machine.isIdle
     }
 
     /// Whether these tokens were written while the watch was heard, a moment ago: it told of others before. What nobody
@@ -223,17 +230,32 @@ extension SharedCore {
     }
 
     mutating func swap(_ expecting: SharedView?, _ new: SharedFacts, _ now: Int64) -> [Effect] {
-        let made = values.record(new, expecting: expecting, own: local, wall: wall, retryAfter: retryAfter)
-        guard let (record, session) = made else {
-            observations.note(
-                SharedStoreFailure(.configuration, "this machine has not got what is to be shared, or cannot seal it")
+        let record: SharedRecord
+        let session: SealedSession?
+        do throws(SharedValues.Unwritable) {
+            (record, session) = try values.record(
+                new,
+                expecting: expecting,
+                own: local,
+                wall: wall,
+                retryAfter: retryAfter
             )
+        } catch {
+            observations.note(SharedStoreFailure(.configuration, error.words))
             return handle(.swapped(.failed), now)
         }
         let bytes = record.bytes
         let value = StoredValue(bytes: bytes, revision: StoreRevision(""))
         writing = SharedValues.Known(value: value, record: record, session: session)
-        return [.swap(expecting: expecting.flatMap { values[$0.version]?.value }, bytes: bytes)]
+        let pause = Self.pause(afterConflicts: conflicts)
+        return [.swap(expecting: expecting.flatMap { values[$0.version]?.value }, bytes: bytes, after: pause)]
+    }
+
+    /// Many machines write at once, and one of them is the first: the others find that soon. An engine that answers so
+    /// for ever is not asked without a pause.
+    static func pause(afterConflicts count: Int) -> Int64 {
+        guard count >= 8 else { return 0 }
+        return Duration.milliseconds(10 << min(count - 8, 7)).wholeNanoseconds
     }
 }
 

@@ -6,7 +6,8 @@ struct SharedCore: Sendable {
     /// What is to be done because of an event, in that order.
     enum Effect: Sendable {
         case get
-        case swap(expecting: StoredValue?, bytes: [UInt8])
+        /// Once that many nanoseconds have passed.
+        case swap(expecting: StoredValue?, bytes: [UInt8], after: Int64)
         case watch
         /// For the session's thread.
         case put(SharedDesk.Item)
@@ -79,6 +80,8 @@ struct SharedCore: Sendable {
     var bar: (of: SharedIdentity, until: Int64)?
     /// The value that is being written.
     var writing: SharedValues.Known?
+    /// How many writes in a row found another value than they expected.
+    var conflicts = 0
     var observations: SharedObservations
 
     /// This machine's clock, in seconds since 1970: set before each event.
@@ -232,6 +235,7 @@ struct SharedCore: Sendable {
             event = .failed
         }
         writing = nil
+        if case .conflict = event { conflicts = min(conflicts + 1, 64) } else { conflicts = 0 }
         observations.count(event, machine)
         return effects + settled(handle(.swapped(event), now), now)
     }

@@ -14,7 +14,7 @@ struct SharedObservations: Sendable {
     private var link = Link.unknown
     private var failure: SharedStoreFailure?
     /// The claim that the engine's record carries, and when it was first seen.
-    private var claim: (claim: SharedFacts.Claim, since: Int64)?
+    private var claim: (claim: SharedClaim, since: Int64)?
     /// Since when tokens are in use here that the others do not know.
     private var notSharedSince: Int64?
     /// When a token of another machine was heard of that is not in use yet.
@@ -101,7 +101,7 @@ struct SharedObservations: Sendable {
             return notSharedSince == nil ? nil : .shared
         case .takesOver(let by):
             counts.takeovers += 1
-            return .takesOver(from: by)
+            return .takesOver(from: by.description)
         case .takenOver: return .takenOver
         case .putsBack: return .putsBack
         case .drops:
@@ -134,7 +134,7 @@ struct SharedObservations: Sendable {
         status.revision = revision?.description
         status.era = facts?.identity.era
         status.generation = facts?.identity.generation
-        status.claim = claim.map { .init(by: $0.claim.by, age: Self.seconds(now, since: $0.since)) }
+        status.claim = claim.map { .init(by: $0.claim.by.description, age: Self.seconds(now, since: $0.since)) }
         status.notSharedFor = notSharedSince.map { Self.seconds(now, since: $0) }
         status.counts = counts
         return status

@@ -190,14 +190,19 @@ public final class SharedRunner: SessionSharing {
     private func carryOut(_ effect: SharedCore.Effect) {
         switch effect {
         case .get: store.get { [weak self] result in self?.post { $0.read(result, now: $1) } }
-        case .swap(let expecting, let bytes):
-            store.swap(expecting: expecting, with: bytes) { [weak self] outcome in
-                self?.post { $0.swapped(outcome, now: $1) }
-            }
+        case .swap(let expecting, let bytes, let pause):
+            guard pause > 0 else { return swap(expecting, bytes) }
+            thread.executeLater(pause) { [weak self] in self?.swap(expecting, bytes) }
         case .watch: store.watch { [weak self] news in self?.post { $0.watched(news, now: $1) } }
         case .put(let item): if desk.put(item) { callSession() }
         case .engineIsBack: session.with { $0.session }?.engineIsBack()
         case .tell(let news): observe(news)
+        }
+    }
+
+    private func swap(_ expecting: StoredValue?, _ bytes: [UInt8]) {
+        store.swap(expecting: expecting, with: bytes) { [weak self] outcome in
+            self?.post { $0.swapped(outcome, now: $1) }
         }
     }
 

@@ -11,6 +11,24 @@ struct SharedValues: Sendable {
         var session: SealedSession?
     }
 
+    /// Why there is nothing to write.
+    enum Unwritable: Error {
+        /// This machine has not got those tokens.
+        case notHere
+        case tooLong
+        case notSealed
+
+        var words: String {
+            switch self {
+            case .notHere: "this machine has not got what is to be shared"
+            case .tooLong:
+                "the tokens, with their scope and the last refreshes, are longer than a shared record may be "
+                    + "(\(SharedRecord.maxSealed / 1024) KiB)"
+            case .notSealed: "what is to be shared cannot be sealed"
+            }
+        }
+    }
+
     /// What helps where a value is none that can be read.
     private static let reset =
         "Put back the former value, or take this one away, so that a machine puts back its own: squire shared reset"
@@ -111,26 +129,38 @@ struct SharedValues: Sendable {
     mutating func written(_ new: Known) -> UInt64 { note(new).0 }
 
     /// The record that is to be written where the engine has `expecting`: the same tokens in another state, or what
-    /// `own` holds, at that second since 1970. `retryAfter` is what the issuer said to the claim that ends. Nil if this machine has not got it, or it cannot be sealed.
+    /// `own` holds, at that second since 1970. `retryAfter` is what the issuer said to the claim that ends. Throws if this machine has not got it, or
+    /// it cannot be sealed.
     func record(
         _ new: SharedFacts,
         expecting: SharedView?,
         own: SessionRecord,
         wall: Int,
         retryAfter: Int?
-    ) -> (SharedRecord, SealedSession?)? {
+    ) throws(Unwritable) -> (SharedRecord, SealedSession?) {
         if let expecting, expecting.facts.identity == new.identity, let there = known[expecting.version] {
-            return record(new, there, own, retryAfter)
+            return try record(new, there, own, retryAfter)
         }
         switch new.state {
-        case .none: return (try? seal.tombstone(new.identity)).map { ($0, nil) }
+        case .none: return (try sealed { () throws(SharedSeal.SealProblem) in try seal.tombstone(new.identity) }, nil)
         case .ready, .busy, .refused:
-            guard own.localHolding(in: place) == .shared(.tokens(new.identity)), var session = SealedSession(own),
-                let state = SharedRecord.State(new.state)
-            else { return nil }
+            guard own.localHolding(in: place) == .shared(.tokens(new.identity)), var session = SealedSession(own)
+            else { throw .notHere }
             session.ended = new.ended
             session.age = own.receivedAt.map { max(0, wall.subtracting(saturating: $0)) }
-            return (try? seal.seal(session, new.identity, state)).map { ($0, session) }
+            return (try seal(session, new), session)
+        }
+    }
+
+    private func seal(_ session: SealedSession, _ new: SharedFacts) throws(Unwritable) -> SharedRecord {
+        try sealed { () throws(SharedSeal.SealProblem) in try seal.seal(session, new.identity, new.state) }
+    }
+
+    private func sealed(_ make: () throws(SharedSeal.SealProblem) -> SharedRecord) throws(Unwritable) -> SharedRecord {
+        do throws(SharedSeal.SealProblem) {
+            return try make()
+        } catch {
+            throw error == .tooLong ? .tooLong : .notSealed
         }
     }
 
@@ -141,10 +171,12 @@ struct SharedValues: Sendable {
         _ there: Known,
         _ own: SessionRecord,
         _ retryAfter: Int?
-    ) -> (SharedRecord, SealedSession?)? {
-        guard let state = SharedRecord.State(new.state) else { return nil }
-        guard var session = there.session else { return there.record.with(state).map { ($0, nil) } }
-        var isSame = there.record.state.isSealed == state.isSealed && session.ended == new.ended
+    ) throws(Unwritable) -> (SharedRecord, SealedSession?) {
+        guard var session = there.session else {
+            guard let record = there.record.with(new.state) else { throw .notHere }
+            return (record, nil)
+        }
+        var isSame = there.record.state.isSealed == new.state.isSealed && session.ended == new.ended
         if session.ended != new.ended { session.retryAfter = new.ended == nil ? nil : retryAfter }
         session.ended = new.ended
         if let lost = own.unanswered, own.localHolding(in: place) == .shared(.tokens(new.identity)),
@@ -153,34 +185,13 @@ struct SharedValues: Sendable {
             session = noted
             isSame = false
         }
-        if isSame { return there.record.with(state).map { ($0, session) } }
-        return (try? seal.seal(session, new.identity, state)).map { ($0, session) }
+        if isSame, let record = there.record.with(new.state) { return (record, session) }
+        return (try seal(session, new), session)
     }
 }
 
 extension SharedFacts {
     init(_ record: SharedRecord, ended: SharedID?) {
-        let state: State =
-            switch record.state {
-            case .ready: .ready
-            case .busy(let claim): .busy(Claim(id: claim.id, by: claim.by, beat: claim.beat))
-            case .refused: .refused
-            case .none: .none
-            }
-        self.init(record.identity, state, ended: ended)
-    }
-}
-
-extension SharedRecord.State {
-    /// Nil at the end of counting.
-    init?(_ state: SharedFacts.State) {
-        switch state {
-        case .ready: self = .ready
-        case .busy(let claim):
-            guard let claim = SharedRecord.Claim(id: claim.id, by: claim.by, beat: claim.beat) else { return nil }
-            self = .busy(claim)
-        case .refused: self = .refused
-        case .none: self = .none
-        }
+        self.init(record.identity, record.state, ended: ended)
     }
 }

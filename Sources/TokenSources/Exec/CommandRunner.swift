@@ -44,6 +44,13 @@ public enum CommandFailure: Equatable, Sendable {
         }
     }
 
+    var isTimeout: Bool {
+        switch self {
+        case .timedOut, .stillEnding: true
+        case .notStarted, .exited, .signalled, .tooMuchOutput, .runsItself, .stopped: false
+        }
+    }
+
     /// It may work another time, with nothing changed.
     public var mayPass: Bool {
         switch self {

@@ -84,7 +84,8 @@ public final class ExecSource: TokenSource {
         switch end {
         case .failed(let failure):
             let reason = story(failure.text { quoted($0) })
-            return failure.mayPass ? .unavailable(reason: reason) : .misconfigured(reason: reason)
+            return failure.mayPass
+                ? .unavailable(reason: reason, isTimeout: failure.isTimeout) : .misconfigured(reason: reason)
         case .printed(let output, let complaint):
             do throws(ExecFormat.Problem) {
                 let found = try configuration.format.find(in: output, configuration.places, wall: clock.wall())

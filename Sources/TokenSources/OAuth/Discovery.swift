@@ -60,8 +60,9 @@ final class Discovery: Sendable {
         for text in ServerMetadata.places(of: url) {
             guard let place = try? EndpointURL(text) else { continue }
             switch fetch(place) {
-            case .failure(.notSent(let error)): throw .unreachable("metadata of \(issuer): \(error.explained)")
-            case .failure(.noResponse(let error)): passing = .unavailable("metadata of \(issuer): \(error.detail)")
+            case .failure(let failure):
+                passing = EndpointFailure(failure, of: "metadata of \(issuer)")
+                if let passing, case .unreachable = passing { throw passing }
             case .success(let response):
                 if response.status == 200, let metadata = ServerMetadata(response.body) {
                     if metadata.issuer == issuer { return metadata }

@@ -38,8 +38,8 @@ extension TokenEndpoint {
         } catch {
             switch error {
             case .misconfigured(let reason): return .refused(reason)
-            case .unavailable(let reason, let retryAfter): return .unavailable(reason, retryAfter: retryAfter)
-            case .unreachable(let reason): return .unreachable(reason)
+            case .unavailable(let reason, let retryAfter, _): return .unavailable(reason, retryAfter: retryAfter)
+            case .unreachable(let reason, _): return .unreachable(reason)
             }
         }
     }

@@ -58,8 +58,7 @@ public final class TokenEndpoint: Sendable {
         request.maximumResponseBytes = Self.maxBytes
         switch send(request, to: url) {
         case .success(let response): return (url, response.status)
-        case .failure(.notSent(let error)): throw .unreachable("token endpoint: \(error.explained)")
-        case .failure(.noResponse(let error)): throw .unavailable("token endpoint: \(error.detail)")
+        case .failure(let failure): throw EndpointFailure(failure, of: "token endpoint")
         }
     }
 
@@ -97,11 +96,12 @@ public final class TokenEndpoint: Sendable {
             return TokenReply(error.outcome)
         }
         switch sent.reply {
-        case .failure(.notSent(let error)):
-            return TokenReply(.unreachable(reason: "token endpoint: \(error.explained)"))
-        case .failure(.noResponse(let error)):
-            let reason = "token endpoint: \(error.detail)"
-            return TokenReply(purpose.spends ? .lost(reason: reason) : .unavailable(reason: reason))
+        case .failure(let failure):
+            let failed = EndpointFailure(failure, of: "token endpoint")
+            if case .unavailable(let reason, _, let isTimeout) = failed, purpose.spends {
+                return TokenReply(.lost(reason: reason, isTimeout: isTimeout))
+            }
+            return TokenReply(failed.outcome)
         case .success(let response):
             let secrets = sent.secrets + [held.accessToken, held.refreshToken].compactMap { $0?.value }
             let answer = TokenAnswer(response, configuration, hiding: secrets)
@@ -122,8 +122,7 @@ public final class TokenEndpoint: Sendable {
         }
         let sent = try post(parameters, to: try deviceEndpoint())
         switch sent.reply {
-        case .failure(.notSent(let error)): throw .unreachable("device endpoint: \(error.explained)")
-        case .failure(.noResponse(let error)): throw .unavailable("device endpoint: \(error.detail)")
+        case .failure(let failure): throw EndpointFailure(failure, of: "device endpoint")
         case .success(let response):
             let answer = TokenAnswer(response, of: "device endpoint", configuration, hiding: sent.secrets)
             if let problem = answer.problem(wall: services.clock.wall()) { throw problem }

@@ -1,4 +1,5 @@
 public import Credentials
+import Upstream
 
 /// What the authorization server answered to one token request.
 public struct TokenReply: Sendable {
@@ -19,22 +20,33 @@ public struct TokenReply: Sendable {
 public enum EndpointFailure: Error, Equatable, Sendable {
     /// Something in the configuration, or the server's metadata, is wrong.
     case misconfigured(String)
-    /// It failed for now; `retryAfter` is the seconds that the server asked for.
-    case unavailable(String, retryAfter: Int? = nil)
+    /// It failed for now; `retryAfter` is the seconds that the server asked for. `isTimeout`, here and below: it took too
+    /// long.
+    case unavailable(String, retryAfter: Int? = nil, isTimeout: Bool = false)
     /// Nothing was sent.
-    case unreachable(String)
+    case unreachable(String, isTimeout: Bool = false)
+
+    /// What asking `what` came to.
+    init(_ failure: BlockingRequest.Failure, of what: String) {
+        switch failure {
+        case .notSent(let error):
+            self = .unreachable("\(what): \(error.explained)", isTimeout: error.kind == .timeout)
+        case .noResponse(let error): self = .unavailable("\(what): \(error.detail)", isTimeout: error.kind == .timeout)
+        }
+    }
 
     public var reason: String {
         switch self {
-        case .misconfigured(let reason), .unavailable(let reason, _), .unreachable(let reason): reason
+        case .misconfigured(let reason), .unavailable(let reason, _, _), .unreachable(let reason, _): reason
         }
     }
 
     public var outcome: TokenOutcome {
         switch self {
         case .misconfigured(let reason): .misconfigured(reason: reason)
-        case .unavailable(let reason, let retryAfter): .unavailable(reason: reason, retryAfter: retryAfter)
-        case .unreachable(let reason): .unreachable(reason: reason)
+        case .unavailable(let reason, let retryAfter, let isTimeout):
+            .unavailable(reason: reason, retryAfter: retryAfter, isTimeout: isTimeout)
+        case .unreachable(let reason, let isTimeout): .unreachable(reason: reason, isTimeout: isTimeout)
         }
     }
 }

@@ -42,8 +42,8 @@ struct OAuthCheck {
         switch source.get(HeldTokens()) {
         case .obtained, .unchanged: .ok("client", "the authorization server knows it, and gives it a token")
         case .misconfigured(let reason, _): CheckLine(.fail(.misconfigured), "client", reason)
-        case .unreachable(let reason): CheckLine(.fail(.unreachable), "client", reason)
-        case .refused(let reason, _), .unavailable(let reason, _, _, _), .lost(let reason, _):
+        case .unreachable(let reason, _): CheckLine(.fail(.unreachable), "client", reason)
+        case .refused(let reason, _), .unavailable(let reason, _, _, _, _), .lost(let reason, _, _):
             .warn("client", "\(reason): try again later")
         }
     }
@@ -51,8 +51,8 @@ struct OAuthCheck {
     private func line(_ failure: EndpointFailure) -> CheckLine {
         switch failure {
         case .misconfigured(let reason): CheckLine(.fail(.misconfigured), "token endpoint", reason)
-        case .unavailable(let reason, _): .warn("token endpoint", "\(reason): try again later")
-        case .unreachable(let reason): CheckLine(.fail(.unreachable), "token endpoint", reason)
+        case .unavailable(let reason, _, _): .warn("token endpoint", "\(reason): try again later")
+        case .unreachable(let reason, _): CheckLine(.fail(.unreachable), "token endpoint", reason)
         }
     }
 }

@@ -191,7 +191,7 @@ struct OAuthLogin {
         if case .obtained = outcome { return .ended(.loggedIn) }
         if let answer = reply.error.flatMap(DeviceLogin.Answer.init) { return answer }
         switch outcome {
-        case .unavailable(_, let seconds, _, _): return .poll(.noAnswer(retryAfter: seconds))
+        case .unavailable(_, let seconds, _, _, _): return .poll(.noAnswer(retryAfter: seconds))
         // The person may go on for minutes: a fault in between is no end.
         case .unreachable, .lost: return .poll(.noAnswer(retryAfter: nil))
         case .obtained, .unchanged, .refused, .misconfigured: throw taking.failure(outcome, of: .deviceCode)

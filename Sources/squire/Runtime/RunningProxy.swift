@@ -1,3 +1,4 @@
+import Credentials
 import EventIO
 import HTTP1
 import Platform
@@ -18,6 +19,9 @@ struct RunningProxy: Sendable {
     var upstream: String? { status["upstream"]?.string }
     /// The session file has the token that it uses.
     var hasSaved: Bool { status["session"]?["saved"]?.bool ?? true }
+
+    /// A machine refreshes the token that it uses, as far as the others know that.
+    var isBeingRefreshed: Bool { status["session"]?["shared"].flatMap(SharedStatus.init)?.isBeingRefreshed ?? false }
 
     /// Why none was found. The texts are for people.
     struct NotFound: Error {

@@ -102,14 +102,15 @@ struct SessionAccess {
 
     /// The current token, expired or not; a first one, where none is there and one can be had without a login.
     func token() throws -> Token {
-        let running = loaded.configuration.session.source.isKept ? try? RunningProxy.find(loaded) : nil
+        let (running, isSilent) = waitForOthers()
         if let running, !running.hasSaved {
             throw ExitFailure.tryLater(
                 "squire: the Squire that runs here has a token that it could not save, and what \(file.path) holds is "
                     + "dead. Send requests through it meanwhile; squire status says what to mend"
             )
         }
-        if running == nil { catchUp() }
+        // As any machine that wants a token then: what is here may have been spent.
+        if isSilent, running == nil { return try refresh(.expiry) }
         let status = cache.status
         // What is in the file is dead: nobody but this process has what took its place, or the other machines.
         if status.unsaved != nil, let token = cache.token { return token }
@@ -128,6 +129,23 @@ struct SessionAccess {
         }
         return token
     }
+
+    /// Keeps up with the other machines, and waits while one of them refreshes: the token that is here is about to die.
+    /// What came of it is in the file, unless that machine fell silent. The proxy that runs here, if one does. Blocks.
+    private func waitForOthers() -> (running: RunningProxy?, isSilent: Bool) {
+        let takeover = loaded.configuration.session.shared?.takeover ?? .zero
+        let limit = MonotonicClock.now() &+ UInt64(takeover.wholeNanoseconds)
+        while true {
+            let running = loaded.configuration.session.source.isKept ? try? RunningProxy.find(loaded) : nil
+            if running == nil { catchUp() }
+            let isAtWork = running?.isBeingRefreshed ?? cache.status.shared?.isBeingRefreshed ?? false
+            guard isAtWork, MonotonicClock.now() < limit else { return (running, isAtWork) }
+            MonotonicClock.pause(Self.lookingInterval)
+        }
+    }
+
+    /// How often it is looked whether another machine is done, nanoseconds.
+    private static let lookingInterval: Int64 = 200_000_000
 
     /// Takes over what the other machines have, if the session is shared: where no Squire runs nobody keeps step with them. Blocks.
     func catchUp() {

@@ -41,7 +41,7 @@ struct TokenTaking {
             heard.with { $0 = outcome }
             switch outcome {
             case .obtained(let tokens, _): return .tokens(tokens)
-            case .lost(let reason, _): return given.map { .unanswered($0, reason: reason) } ?? .nothing
+            case .lost(let reason, _, _): return given.map { .unanswered($0, reason: reason) } ?? .nothing
             case .unchanged, .refused, .misconfigured, .unavailable, .unreachable: return .nothing
             }
         }
@@ -100,15 +100,15 @@ struct TokenTaking {
         case .obtained, .unchanged: return .tryLater(nobody + "the answer holds no new token. To try again: \(line)")
         case .refused(let reason, _): return .loginNeeded(nobody + "\(reason). To try again: \(line)")
         case .misconfigured(let reason, _): return .configuration(nobody + reason)
-        case .unavailable(let reason, let seconds, _, _):
+        case .unavailable(let reason, let seconds, _, _, _):
             let when = seconds.map { "in \($0) s" } ?? "later"
             return .tryLater(nobody + "\(reason). Try again \(when): \(line)")
-        case .unreachable(let reason):
+        case .unreachable(let reason, _):
             let text = nobody + "\(reason). To try again: \(line)"
             // Nothing of a refresh token has left: the same line works later.
             if case .refreshToken = spent { return .tryLater(text) }
             return .unreachable(text)
-        case .lost(let reason, _):
+        case .lost(let reason, _, _):
             guard case .refreshToken = spent else {
                 return .tryLater(nobody + "\(reason). \(spent.fate) To try again: \(line)")
             }

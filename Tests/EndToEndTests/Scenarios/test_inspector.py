@@ -101,6 +101,7 @@ class Access(Inspected):
     def test_a_unix_socket_needs_no_host(self):
         squire, _ = self.proxied(arguments=("--inspector", f"unix:{self.directory}/i.sock"))
         squire.wait_for("inspector")
+        self.assertEqual((self.directory / "i.sock").stat().st_mode & 0o777, 0o600)
         for head, status in (("GET /healthz HTTP/1.0", b"200"), ("GET /healthz HTTP/1.1\r\nHost: localhost", b"200"), ("GET /healthz HTTP/1.1\r\nHost: evil.test", b"421")):
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.connect(f"{self.directory}/i.sock")

@@ -62,6 +62,14 @@ class Explained(Listed):
         self.assertEqual((fields["Authorization"]["value"], fields["Authorization"]["what"]), ("Bearer ‹token, generation 1›", "set"))
         self.assertNotIn("hidden", json.dumps(told))
         self.assertEqual(len(upstream.requests), 0)
+        # Of a request that was sent the record says the same, whatever its values are.
+        sent = {"Content-Type": "text/plain", "Via": "1.0 a", "Api-Version": "4.38.0", "Connection": "close"}
+        self.proxy(squire, "POST", "/api/x", b"{}", sent)
+        recorded = self.ask(squire, "GET", f"/api/exchanges/{self.list(squire)['exchanges'][-1]['id']}").json
+        told = self.explain(squire, method="POST", target="/api/x", fields=recorded["request"]["head"]["fields"]).json
+        expected = [(field["name"], field["what"]) for field in told["fields"] if field["what"] != "removed"]
+        self.assertEqual([(name, what) for (name, _), what in zip(recorded["sent"]["fields"], recorded["sent"]["what"])], expected)
+        self.assertTrue({("Content-Length", "made"), ("Via", "kept"), ("Via", "made"), ("Api-Version", "kept"), ("Application", "set")} <= set(expected), expected)
         own = self.explain(squire, method="GET", target="/x", fields=[["Authorization", "Basic hidden"]]).json
         self.assertEqual((own["token"]["action"], {f["name"]: f["value"] for f in own["fields"]}["Authorization"]), ("client", "Basic ‹redacted›"))
         login = self.explain(squire, method="POST", target="/api/customers/login").json

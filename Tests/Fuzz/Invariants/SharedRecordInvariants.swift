@@ -23,11 +23,12 @@ enum SharedRecordInvariants {
     }
 
     private static func checkStates(_ record: SharedRecord) throws {
-        let name = String(repeating: "\\", count: SharedRecord.Claim.maxName)
-        guard let claim = SharedRecord.Claim(id: .random(), by: name, beat: SharedIdentity.maxCount) else {
+        guard let name = ProcessName(String(repeating: "\\", count: ProcessName.maxBytes)),
+            let claim = SharedClaim(id: .random(), by: name, beat: SharedIdentity.maxCount)
+        else {
             throw Violation("the longest claim is none")
         }
-        for state in [SharedRecord.State.ready, .busy(claim), .refused, .none] {
+        for state in [SharedTokenState.ready, .busy(claim), .refused, .none] {
             guard let other = record.with(state) else { continue }
             let read = try? SharedRecord(parsing: other.bytes)
             try require(read == other && other.write != record.write, "in another state it cannot be read")

@@ -77,6 +77,24 @@ import Testing
         #expect(entry.value(at: "/response/cookies/0/domain") == nil)
     }
 
+    /// What looking the name up and TLS took, as libcurl measured it, is never more than what was seen to pass.
+    @Test(arguments: [
+        (UInt64(1_500_000), UInt64(12_000_000), 20.0, ["2", "1.5", "18.5", "12"]),
+        (0, 0, 20, ["2", "-1", "20", "-1"]), (50_000_000, 60_000_000, 20, ["2", "20", "0", "0"]),
+    ])
+    func aNewConnectionHasItsParts(_ lookup: UInt64, _ tls: UInt64, _ took: Double, _ expected: [String]) {
+        var exchange = RecordedExchange()
+        exchange.request()
+        exchange.add(2, .attempt(number: 1, generation: 7))
+        exchange.add(2 + took, .connected(isReused: false, lookup: lookup, tls: tls))
+        exchange.answer(at: 30)
+        exchange.end(200, at: 31)
+        let entry = Self.entry(exchange)
+        let parts = ["blocked", "dns", "connect", "ssl"].map { Self.number(entry["timings"]?[$0]) }
+        #expect(parts == expected.compactMap(Double.init))
+        #expect(Self.isSumExact(entry) && entry["time"] == .integer(31))
+    }
+
     @Test func upstreamsViewHasWhatWasSent() {
         var exchange = RecordedExchange()
         exchange.request()

@@ -158,6 +158,8 @@ class Page:
 
     def _take(self, message):
         kind, data = message.get("method"), message.get("params", {})
+        if kind == "HeapProfiler.addHeapSnapshotChunk":
+            return self.snapshot.append(data["chunk"])
         self.events.append(message)
         if kind == "Runtime.exceptionThrown":
             details = data["exceptionDetails"]
@@ -205,6 +207,13 @@ class Page:
         nodes = self.call("Accessibility.getFullAXTree")["nodes"]
         value = lambda node, key: node.get(key, {}).get("value", "")
         return [(value(n, "role"), value(n, "name"), {p["name"]: p["value"].get("value") for p in n.get("properties", [])}) for n in nodes if not n.get("ignored")]
+
+    def memory(self):
+        """Everything that the page's heap holds, as the text of a snapshot."""
+        self.snapshot = []
+        self.call("HeapProfiler.takeHeapSnapshot", reportProgress=False)
+        text, self.snapshot = "".join(self.snapshot), None
+        return text
 
     def has(self, role, name):
         return any(r == role and n.lower() == name.lower() for r, n, _ in self.tree())

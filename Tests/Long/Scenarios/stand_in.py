@@ -161,7 +161,7 @@ class StandIn:
         x = {"seq": self.seq, "id": "00a7-%d" % self.number, "at": rfc(at), "method": method, "target": target, "status": 200, "outcome": "complete", "code": None, "route": "ordinary", "attempts": 1, "statuses": [200], "generation": g, "generations": [g], "refresh": None,
              "request_bytes": len(request), "response_bytes": len(data), "total_ms": ms, "upstream_ms": round(ms - .3, 1), "type": type, "state": "done", "origin": "client", "replay_of": None, "flags": [], "connection": RANDOM.randint(1, 12)}
         d = {"request": {"head": {"version": "1.1", "fields": CLIENT + ([["Content-Type", "application/json"], ["Content-Length", str(len(request))]] if request else [])}, "body": body(request, "application/json" if request else None), "kept_for_replay": "memory", "redactions": ["field Cookie"]},
-             "sent": {"fields": sent(g)}, "attempt_list": None, "token_wait": None, "own_answer": None, "interim": [], "messages": [], "timings": {"queued": .1, "token": 0, "upstream": round(ms - .3, 1), "client": .2}}
+             "sent": {"fields": sent(g), "what": ["made", *["kept"] * 3, *["set"] * (len(sent(g)) - 4)]}, "attempt_list": None, "token_wait": None, "own_answer": None, "interim": [], "messages": [], "timings": {"queued": .1, "token": 0, "upstream": round(ms - .3, 1), "client": .2}}
         x["flags"].append("redacted")
         one = lambda status=200, reason="OK", data=data, type=type, **m: [attempt(1, g, .1, round(ms * .8, 1), round(ms - .2, 1), status, reason, data, type, **m)]
         if kind == "retried":

@@ -36,7 +36,8 @@ def exchange(id="00a7-1", method="GET", target="/api/x", request=b"", request_ty
             "flags": [], "connection": 1,
             "request": {"head": {"version": "1.1", "fields": [["Host", "127.0.0.1:8080"], ["Accept", "*/*"], ["User-Agent", "curl/8"], *fields], "size": 90},
                         "body": body(request, request_type), "kept_for_replay": "memory", "redactions": list(redactions)},
-            "sent": {"fields": [["Host", "api.test"], ["Accept", "*/*"], ["User-Agent", "curl/8"], *fields, *sent, ["X-Request-ID", "1"], ["Authorization", "Bearer ‹token, generation 7›"]]},
+            "sent": {"fields": [["Host", "api.test"], ["Accept", "*/*"], ["User-Agent", "curl/8"], *fields, *sent, ["X-Request-ID", "1"], ["Authorization", "Bearer ‹token, generation 7›"]],
+                     "what": ["made", *["kept"] * (2 + len(fields)), *["set"] * (2 + len(sent))]},
             "attempt_list": attempts, "interim": [], "token_wait": None, "token_waits": [], "own_answer": None, "messages": [],
             "timings": {"queued": 0.1, "token": 0, "upstream": 4.9, "client": 0.2}, **more}
 
@@ -582,6 +583,13 @@ class Views(DetailCase):
         text = self.panel()
         for part in ("replaced", "kept", "set", "‹token, generation 7›", "sid=‹redacted›"):
             self.assertIn(part, text)
+        # What Squire says of each counts, not whether two values are the same.
+        client = [["Host", "a"], ["Content-Length", "2"], ["Via", "1.1 a"], ["X-A", "1"], ["X-A", "2"], ["Api-Version", "4"], ["TE", "trailers"]]
+        sent = [["Host", "b"], ["Via", "1.1 a"], ["X-A", "1"], ["X-A", "2"], ["Content-Length", "2"], ["Via", "1.1 b"], ["Api-Version", "4"], ["X-B", "1"]]
+        what = ["made", "kept", "kept", "kept", "made", "made", "set", "set"]
+        rows = self.module("headers", f"m.compareFields({json.dumps(client)}, {json.dumps(sent)}, {json.dumps(what)}).map(r => [r.name, r.client, r.sent, r.what])")
+        self.assertEqual(rows, [["Host", "a", "b", "replaced"], ["Content-Length", "2", "2", "replaced"], ["Via", "1.1 a", "1.1 a", "kept"], ["X-A", "1", "1", "kept"], ["X-A", "2", "2", "kept"],
+                                ["Api-Version", "4", "4", "replaced"], ["TE", "trailers", None, "removed"], ["Via", None, "1.1 b", "made"], ["X-B", None, "1", "set"]])
 
     def test_messages(self):
         page = self.show("socket", "messages")

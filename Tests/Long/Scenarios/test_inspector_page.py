@@ -141,6 +141,58 @@ class List(PageCase):
         page.wait("document.querySelectorAll('.rows .row:not([hidden])').length === 12")
         self.assertEqual(self.rows(), [f"00a7-{i}" for i in range(1, 13)])
 
+    def test_a_filter_without_the_selected_row_shows_what_is_around_it(self):
+        page = self.start(count=400, kind="ok")
+        for i in range(400):
+            if i % 4 == 3: self.server.change(f"00a7-{i + 1}", status=404, statuses=[404])
+        page.wait("document.querySelectorAll('.rows .problem').length > 3")
+        page.key("Home")
+        for _ in range(9): page.key("PageDown")
+        self.settle()
+        key, place = page.evaluate(SELECTED), self.place(page.evaluate(SELECTED))
+        number = int(key.partition("-")[2])
+        self.assertTrue(100 < number < 350, key)
+        for text in ("status:404", "nothing-has-that", "is:failed"):
+            page.key("/")
+            # Letter by letter: on the way there is a filter that nothing matches.
+            page.type(text)
+            page.key("Enter")
+            self.settle()
+            numbers = [int(row.partition("-")[2]) for row in self.rows() if self.place(row) > 0]
+            if text == "status:404":
+                self.assertTrue(min(numbers) < number < max(numbers), (numbers, number))
+            page.key("/")
+            page.key("Backspace")
+            page.key("Enter")
+            self.settle()
+            self.assertEqual((page.evaluate(SELECTED), self.place(key)), (key, place), text)
+        # Neither has it begun to follow.
+        self.server.add()
+        page.wait("document.querySelector('.more').textContent.trim() === '1 new'")
+
+    def test_other_views_leave_the_list_where_it_is(self):
+        page = self.start(count=400, kind="ok")
+        page.key("Home")
+        for _ in range(7): page.key("PageDown")
+        self.settle()
+        key, place = page.evaluate(SELECTED), self.place(page.evaluate(SELECTED))
+        for view in "t?":
+            page.key(view)
+            page.wait("document.querySelector('section[aria-label=Traffic]').hidden")
+            self.server.add()
+            self.settle()
+            page.key(view)
+            page.wait("!document.querySelector('section[aria-label=Traffic]').hidden")
+            self.settle()
+            self.assertEqual((page.evaluate(SELECTED), self.place(key)), (key, place), view)
+        # Below, where it stands what is new, that gives way.
+        page.key("End")
+        self.server.add()
+        page.wait("document.querySelector('.more').textContent.trim() !== ''")
+        self.settle()
+        apart = "(() => { const [a, b] = ['.rows .selected:not([hidden])', '.more'].map(s => document.querySelector(s).getBoundingClientRect()); return !document.querySelector('.more').hidden && (a.bottom <= b.top || a.top >= b.bottom) })()"
+        self.assertTrue(page.evaluate(apart))
+
     def test_a_running_exchange_changes_in_its_place(self):
         page = self.start(count=3, kind="ok")
         id = self.server.add("running")
@@ -253,9 +305,14 @@ class Keys(PageCase):
         self.assertEqual((self.focus(), page.evaluate(SELECTED)), ("Exchanges", "00a7-58"))
         page.key("Escape")
         page.wait(f"!({SELECTED})")
-        page.key("N")
+        # Without one, the newest failure, whichever way.
+        page.key("n")
         first = page.wait(SELECTED)
         self.assertIn("problem", page.evaluate(f"document.getElementById('row-{first}').className"))
+        page.key("Escape")
+        page.wait(f"!({SELECTED})")
+        page.key("N")
+        self.assertEqual(page.wait(SELECTED), first)
         page.key("N")
         self.settle()
         self.assertNotEqual(page.evaluate(SELECTED), first)
@@ -266,6 +323,19 @@ class Keys(PageCase):
         page.wait(f"location.hash === '#/x/{first}/story'")
         page.key("ArrowUp")
         page.wait(f"location.hash !== '#/x/{first}/story' && location.hash.startsWith('#/x/')")
+        # What is opened over an exchange leads back to it.
+        page.key("3")
+        beneath = page.wait("location.hash.endsWith('/response') && location.hash")
+        for view, back in (("t", "t"), ("?", "?"), ("t", "Escape"), ("e", None)):
+            page.key(view)
+            page.wait("document.querySelector('aside').hidden && document.querySelector('.sheet').contains(document.activeElement)")
+            page.key(back) if back else page.press("Close")
+            page.wait(f"location.hash === '{beneath}'")
+            page.wait("document.querySelector('aside').contains(document.activeElement)")
+        page.key("Escape")
+        page.key("t"), page.key("t")
+        page.wait("location.hash === '#/'")
+        self.assertEqual(self.focus(), "Exchanges")
 
     def test_fields_modifiers_and_the_switch(self):
         page = self.start(count=5, kind="ok")
@@ -406,6 +476,7 @@ class Filter(PageCase):
         page.paste('body:"The server said no" ')
         page.wait("document.querySelector('.filter-words').textContent.includes('41 are cut')")
         self.assertIn("searched 60 bodies", page.text(".filter-words"))
+        self.settle()
         self.assertTrue(all(self.server.entries[key]["type"] == "text/html" for key in self.rows()) and self.rows())
         id = self.server.add("html")
         page.wait(f"document.getElementById('row-{id}')")
@@ -421,6 +492,20 @@ class Filter(PageCase):
         page.wait(f"document.getElementById('row-{id}')")
         asked = [path for path in self.server.sent("GET") if "body=" in path]
         self.assertTrue("before=" in asked[1] and "after=" in asked[-1], asked)
+
+    def test_what_is_exported_is_what_the_filter_shows(self):
+        page = self.start(count=700, kind="notfound")
+        for _ in range(5): self.server.add("ok")
+        page.key("/")
+        page.paste("status:404 ")
+        page.key("Enter")
+        page.wait("document.querySelector('.count').textContent === '700 of 705'")
+        page.evaluate("(() => { const make = URL.createObjectURL; URL.createObjectURL = blob => { window.saved = blob; return make.call(URL, blob) } })()")
+        self.server.evict(3)
+        page.press("Export HAR")
+        page.wait("document.querySelector('.toasts').textContent.includes('697 exchanges are saved; 3 more are running or no longer kept')")
+        entries = page.evaluate("window.saved.text().then(text => JSON.parse(text).log.entries.map(e => e.comment))")
+        self.assertEqual(entries, [f"00a7-{n}" for n in range(4, 701)])
 
     def test_filters_keep_their_names(self):
         page = self.start(count=60)

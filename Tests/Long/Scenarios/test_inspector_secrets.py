@@ -110,6 +110,9 @@ class Secrets(Listed):
             page.evaluate("location.hash = '#/tokens'")
             page.wait("document.querySelector('.table tbody tr')")
             self.assert_safe("the tokens", page.evaluate("document.documentElement.outerHTML"), secrets)
+            memory = page.memory()
+            self.assertIn("‹token, generation 2›", json.dumps(json.loads(memory)["strings"], ensure_ascii=False))
+            self.assert_safe("the page's memory", memory, secrets)
             page.assert_clean()
 
 

@@ -291,7 +291,7 @@ import Testing
         _ = try proxy.ask(request("POST", "/login", "Content-Length: 0\r\n"))
         let events = try #require(proxy.end().first)
         #expect(events.text("down") == body)
-        #expect(events.contains { if case .sentHead(_, .signIn, false) = $0.what { true } else { false } })
+        #expect(events.contains { if case .sentHead(_, _, .signIn, false) = $0.what { true } else { false } })
     }
 
     @Test func whatTheInspectorSendsNamesItself() throws {

@@ -6,6 +6,8 @@ struct FleetCase: Sendable, CustomTestStringConvertible {
         case death, stop, lostMessage, unclear, login, lostWrite, cut, emptied, lateWatch, failedSave
         /// What the engine answered comes after what happened later.
         case slowAnswer
+        /// The engine goes back behind its last two writes.
+        case restored
     }
 
     /// A rule of the protocol that is left out: the property must then break. The product has no such switch: the
@@ -32,6 +34,8 @@ struct FleetCase: Sendable, CustomTestStringConvertible {
         case claim
         /// N10: who refreshes does not listen for its claim.
         case repair
+        /// N11: a claim on an earlier token set replaces that on a later one.
+        case order
     }
 
     let name: String
@@ -54,7 +58,9 @@ struct FleetCase: Sendable, CustomTestStringConvertible {
     var tellsOnce: Bool { faults[.slowAnswer] != nil }
 
     /// The engine may lose a claim, and it matters who has heard of it.
-    var losesClaims: Bool { killsFamilies && (faults[.lostWrite] != nil || faults[.emptied] != nil) }
+    var losesClaims: Bool {
+        killsFamilies && (faults[.lostWrite] ?? faults[.emptied] ?? faults[.restored]) != nil
+    }
 
     var budgets: [UInt8] { Fault.allCases.map { UInt8(clamping: faults[$0] ?? 0) } }
 }

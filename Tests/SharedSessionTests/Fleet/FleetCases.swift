@@ -42,6 +42,11 @@ enum FleetCases {
             killsFamilies: true,
             faults: [.emptied: 1]
         ),
+        FleetCase(
+            name: "47: the engine goes back into an earlier refresh, an API that detects reuse",
+            killsFamilies: true,
+            faults: [.restored: 1]
+        ),
         FleetCase(name: "31: the watch is late", rotations: 1, faults: [.lateWatch: 2]),
         FleetCase(name: "33: an answer that news overtake", rotations: 1, faults: [.slowAnswer: 1]),
         FleetCase(name: "34: two of them", rotations: 1, faults: [.slowAnswer: 2]),
@@ -94,6 +99,14 @@ enum FleetCases {
                 faults: [.lostWrite: 1],
                 omission: .repair
             ), .current
+        ),
+        (
+            FleetCase(
+                name: "N11: the order of claims",
+                killsFamilies: true,
+                faults: [.restored: 1],
+                omission: .order
+            ), .whole
         ),
     ]
 

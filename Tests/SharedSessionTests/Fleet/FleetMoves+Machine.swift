@@ -46,7 +46,7 @@ extension FleetMoves {
             if hasAnswer { next.history.insert(.diedWithAnswer) }
             next.messages.subtract(replies)
             // Nothing of the dead process matters any more.
-            let state = SharedState(me: "", held: .nothing, timing: machine.state.timing)
+            let state = SharedState(me: "gone", held: .nothing, timing: machine.state.timing)
             let dead = FleetMachine(
                 life: .dead,
                 process: machine.process + 1,
@@ -188,7 +188,7 @@ extension FleetMoves {
     }
 
     /// Nothing is heard of the claim's holder, and the wait is longer than a transfer may take.
-    private func isSilent(_ claim: SharedFacts.Claim, _ world: FleetWorld) -> Bool {
+    private func isSilent(_ claim: SharedClaim, _ world: FleetWorld) -> Bool {
         if fleet.omission == .silence || fleet.omission == .comparison { return true }
         let owner = FleetNames.owner(claim.by)
         let holder = machines[world.machines[owner.machine]]

@@ -152,6 +152,14 @@ struct FleetMoves {
             add("the engine loses its last write", nil, next, isFault: true)
         }
         next = world
+        if let earlier = world.earlier, earlier != world.record, next.spends(.restored) {
+            next.record = earlier
+            (next.former, next.earlier) = (nil, nil)
+            next.history.insert(.lostWrite)
+            forgetTold(&next)
+            add("the engine goes back by two writes", nil, next, isFault: true)
+        }
+        next = world
         if world.record != nil, next.spends(.emptied) {
             next.record = nil
             next.former = nil
@@ -189,11 +197,17 @@ struct FleetMoves {
             unclear: world.budgets[FleetCase.Fault.unclear.rawValue],
             lostWrites: world.budgets[FleetCase.Fault.lostWrite.rawValue]
                 + world.budgets[FleetCase.Fault.emptied.rawValue] * 2
+                + world.budgets[FleetCase.Fault.restored.rawValue]
         )
         let id = event == .answered(.tokens) ? FleetNames.token(machine.answer) : claim
         let chance = SharedChance(id: { id }, fraction: { 0.5 })
         let moment = machine.isLate ? Self.long : now
         let former = machine.state.held
+        if fleet.omission == .order, let facts = Self.view(event)?.facts, facts.claim != nil,
+            let standing = machine.state.standing, facts.identity.precedes(standing.identity)
+        {
+            machine.state.standing = nil
+        }
         let actions = machine.state.handle(event, at: moment, chance: chance)
         noteClaim(event, former, &machine)
         for action in actions { take(action, number, &machine, &world) }

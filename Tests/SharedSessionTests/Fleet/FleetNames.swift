@@ -19,13 +19,13 @@ enum FleetNames {
         return ids[1_000 + (key * 4 + Int(unclear)) * 4 + Int(lostWrites)]
     }
 
-    static func process(_ machine: Int, _ process: Int) -> String { names[machine][process] }
+    static func process(_ machine: Int, _ process: Int) -> ProcessName { names[machine][process] }
     private static let names = (0..<3).map { machine in
-        (0..<4).map { process in ["A", "B", "C"][machine] + String(process) }
+        (0..<4).map { process in ProcessName(["A", "B", "C"][machine] + String(process))! }
     }
 
-    static func owner(_ name: String) -> (machine: Int, process: Int) {
-        let octets = Array(name.utf8)
+    static func owner(_ name: ProcessName) -> (machine: Int, process: Int) {
+        let octets = Array(name.description.utf8)
         return (Int(octets[0]) - 0x41, Int(octets[1]) - 0x30)
     }
 }

@@ -7,6 +7,8 @@ struct FleetWorld: Hashable {
     var record: SharedView?
     /// What the engine had before its last write.
     var former: SharedView?
+    /// What it had before that, where it may go back there.
+    var earlier: SharedView?
     var lateWrites: Set<LateWrite> = []
     var messages: Set<Message> = []
     var tokens: [Token]
@@ -100,11 +102,12 @@ struct FleetWorld: Hashable {
 
     /// The engine's next value.
     mutating func put(_ new: SharedFacts) {
+        if budgets[FleetCase.Fault.restored.rawValue] > 0 { earlier = former }
         former = record
         // The bytes of an emptied engine do not come back.
         record = SharedView(new, version: (record?.version ?? (history.contains(.emptied) ? 31 : 0)) + 1)
         // What compares with a value that cannot come back is never written.
-        if budgets[FleetCase.Fault.lostWrite.rawValue] == 0 {
+        if budgets[FleetCase.Fault.lostWrite.rawValue] == 0, budgets[FleetCase.Fault.restored.rawValue] == 0 {
             let version = record?.version ?? 0
             lateWrites = lateWrites.filter { ($0.expecting?.version ?? 0) >= version }
         }
@@ -141,7 +144,7 @@ struct FleetMachine: Hashable {
     /// The token that the API's answer brought.
     var answer = 0
     /// Whose claims on what it holds it has heard of.
-    var heardOf: Set<String> = []
+    var heardOf: Set<ProcessName> = []
 
     enum Life: Hashable { case running, stopped, dead }
 

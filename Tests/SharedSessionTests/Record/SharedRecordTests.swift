@@ -6,11 +6,11 @@ import Testing
 
 @Suite struct SharedRecordTests {
     private let record: SharedRecord
-    private let claim: SharedRecord.Claim
+    private let claim: SharedClaim
 
     init() throws {
         record = try SharedSamples.seal(0).seal(try SharedSamples.session(), try SharedSamples.identity())
-        claim = try #require(SharedRecord.Claim(id: .random(), by: "host-a/4711/3f9c", beat: 3))
+        claim = try #require(SharedClaim(id: .random(), by: "host-a/4711/3f9c", beat: 3))
     }
 
     private func damage(_ bytes: [UInt8]) -> SharedRecord.Damage? {

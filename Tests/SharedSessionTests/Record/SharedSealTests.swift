@@ -94,7 +94,7 @@ import Testing
     /// Each bit of the value: it does not open, or the change is none that matters, to `state`, `claim` or `write`.
     @Test func noBitOfTheValueMayChange() throws {
         let seal = try SharedSamples.seal(0)
-        let claim = try #require(SharedRecord.Claim(id: .random(), by: "host-a/4711/3f9c", beat: 3))
+        let claim = try #require(SharedClaim(id: .random(), by: "host-a/4711/3f9c", beat: 3))
         let ready = try seal.seal(try SharedSamples.shortSession(), try SharedSamples.identity())
         let tombstone = try seal.tombstone(try SharedSamples.identity())
         for record in [try #require(ready.with(.busy(claim))), tombstone] {
@@ -206,13 +206,8 @@ import Testing
             record.record(RefreshEntry(at: number, cause: .rejected, outcome: .unavailable, detail: detail))
         }
         let sealed = try seal.seal(try #require(SealedSession(record)), try SharedSamples.identity())
-        let claim = try #require(
-            SharedRecord.Claim(
-                id: .random(),
-                by: String(repeating: "\"", count: SharedRecord.Claim.maxName),
-                beat: SharedIdentity.maxCount
-            )
-        )
+        let name = try #require(ProcessName(String(repeating: "\"", count: ProcessName.maxBytes)))
+        let claim = try #require(SharedClaim(id: .random(), by: name, beat: SharedIdentity.maxCount))
         let busy = try #require(sealed.with(.busy(claim)))
         #expect(busy.bytes.count <= SharedRecord.maxBytes)
         #expect(try SharedRecord(parsing: busy.bytes) == busy)

@@ -431,7 +431,7 @@ import Threads
         #expect(throws: Never.self) { try machine.logIn(api.current).get() }
         let before = try #require(engine.value)
         let record = try #require(SharedValue(before, try SharedSamples.seal(1)).record)
-        let claim = try #require(SharedRecord.Claim(id: .random(), by: "dead/1/a"))
+        let claim = SharedClaim(id: .random(), by: "dead/1/a")
         let busy = try #require(record.with(.busy(claim)))
         engine.put(StoredValue(bytes: busy.bytes, revision: StoreRevision("other")))
         guard case .failure(.loginNeeded(let explanation)) = machine.askAgain().wait() else {

@@ -74,7 +74,7 @@ import Testing
 
     @Test func failuresSayWhatTheyAre() throws {
         guard
-            case .unavailable(let reason, _, false, _) = source("echo secret-token no >&2; exit 7").get(
+            case .unavailable(let reason, _, false, _, false) = source("echo secret-token no >&2; exit 7").get(
                 held("secret-token")
             )
         else {
