@@ -32,6 +32,10 @@ let staticFoundation = [
     "CoreFoundation", "_FoundationCShims", "_FoundationCollections", "_FoundationICU", "stdc++",
 ]
 
+/// The C++ that Swift's own runtime is made with, linked statically: the shared library has 4,300 symbols of its own to be
+/// looked up at each start, of 11,000 in all. What -lstdc++ finds there names the archive.
+let staticCPlusPlus = ["-L\(Context.packageDirectory)/config/link"]
+
 /// Which commit is built: `config/install` and `config/package` say it. SwiftPM knows it, too
 /// (`Context.gitInformation`), but keeps its answer when there is another commit.
 let commit: String = {
@@ -146,7 +150,7 @@ let package = Package(
         .target(
             name: "Settings",
             dependencies: [
-                "CLibyaml", "Credentials", "Cryptography", "EventIO", "HTTP1", "Platform", "ReferenceFile",
+                "CLibyaml", "Credentials", "EventIO", "HTTP1", "Platform", "ReferenceFile",
                 "ReverseProxy", "SharedSession", "Support", "Threads", "TokenSources", "Upstream",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -202,16 +206,18 @@ let package = Package(
             // a release binary that runs without a Swift installation.
             linkerSettings: [
                 .unsafeFlags(
-                    ["-static-stdlib"] + staticFoundation.map { "-l" + $0 } + unexported + packed,
+                    ["-static-stdlib"] + staticCPlusPlus + staticFoundation.map { "-l" + $0 } + unexported + packed,
                     .when(platforms: [.linux], configuration: .release)
                 )
             ]
         ),
 
+        // Directories for tests, gone when these have ended.
+        .target(name: "TestFiles", path: "Tests/TestFiles", swiftSettings: common),
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: common),
         .testTarget(
             name: "CryptographyTests",
-            dependencies: ["CCrypto", "Cryptography"],
+            dependencies: ["CCrypto", "Cryptography", "Support"],
             swiftSettings: common
         ),
         .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: common),
@@ -226,20 +232,22 @@ let package = Package(
         ),
         .testTarget(
             name: "CredentialsTests",
-            dependencies: ["Credentials", "Platform", "Support", "Threads"],
+            dependencies: ["Credentials", "Platform", "Support", "TestFiles", "Threads"],
             swiftSettings: common
         ),
         .testTarget(
             name: "TokenSourcesTests",
             dependencies: [
-                "Credentials", "Cryptography", "EventIO", "HTTP1", "Platform", "Support", "Threads", "TokenSources",
-                "Upstream",
+                "Credentials", "Cryptography", "EventIO", "HTTP1", "Platform", "Support", "TestFiles", "Threads",
+                "TokenSources", "Upstream",
             ],
             swiftSettings: common
         ),
         .testTarget(
             name: "SharedSessionTests",
-            dependencies: ["Credentials", "Platform", "SharedSession", "Support", "Threads", "Upstream"],
+            dependencies: [
+                "Credentials", "Platform", "SharedSession", "Support", "TestFiles", "Threads", "Upstream",
+            ],
             swiftSettings: common + optimized
         ),
         .testTarget(
@@ -278,7 +286,8 @@ let package = Package(
         .testTarget(
             name: "SettingsTests",
             dependencies: [
-                "EventIO", "HTTP1", "Platform", "ReverseProxy", "Settings", "SharedSession", "TokenSources", "Upstream",
+                "Credentials", "EventIO", "HTTP1", "Inspector", "Platform", "ReverseProxy", "Settings", "SharedSession",
+                "TestFiles", "TokenSources", "Upstream",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: common

@@ -2,15 +2,19 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 // In C, since a signal handler may call nothing of Swift's runtime, which makes globals at their first use (signal-safety(7)).
 
-enum { idle, spending, asked, ending };
+// Held, as long as nothing that works once may have been sent, is `connecting`; a signal makes it `leaving`: nothing is to be sent then.
+enum { idle, connecting, leaving, spending, asked, ending };
 
 static atomic_int phase = idle;
 // The signal that waits.
 static atomic_int waiting = 0;
+// Written to when what still connects is to give up; -1 without one.
+static int stop[2] = {-1, -1};
 
 static const int held[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 enum { held_count = sizeof held / sizeof *held };
@@ -18,7 +22,11 @@ enum { held_count = sizeof held / sizeof *held };
 static const char words[] = "\nsquire: an answer is waited for, to be saved: what was sent works once.\n"
                             "squire: another Ctrl-C or SIGTERM ends this at once, and may cost the login.\n";
 
+static atomic_bool interrupt_exits = false;
+
 static void die(int number) {
+    csystem_end_commands();
+    if (number == SIGINT && atomic_load(&interrupt_exits)) _exit(128 + SIGINT);
     signal(number, SIG_DFL);
     raise(number);
 }
@@ -34,7 +42,21 @@ static void came(int number) {
     int code = errno, expected = idle;
     if (atomic_compare_exchange_strong(&phase, &expected, ending)) {
         die(number);
-    } else if (expected == spending) {
+        errno = code;
+        return;
+    }
+    if (expected == connecting) {
+        atomic_store(&waiting, number);
+        if (atomic_compare_exchange_strong(&phase, &expected, leaving)) {
+            if (stop[1] >= 0) {
+                ssize_t ignored = write(stop[1], "", 1);
+                (void)ignored;
+            }
+            errno = code;
+            return;
+        }
+    }
+    if (expected == spending) {
         atomic_store(&waiting, number);
         expected = spending;
         if (atomic_compare_exchange_strong(&phase, &expected, asked)) {
@@ -68,13 +90,41 @@ void csystem_hold_signals(int waits_elsewhere) {
         sigaction(held[i], &action, 0);
     }
     int expected = idle;
-    if (atomic_compare_exchange_strong(&phase, &expected, spending)) return;
+    if (atomic_compare_exchange_strong(&phase, &expected, connecting)) return;
     while (expected == ending) pause();
+}
+
+int csystem_stop_descriptor(void) {
+    if (stop[0] < 0 && pipe(stop) == 0) {
+        for (int i = 0; i < 2; i++) {
+            fcntl(stop[i], F_SETFD, FD_CLOEXEC);
+            fcntl(stop[i], F_SETFL, O_NONBLOCK);
+        }
+    }
+    return stop[0];
+}
+
+int csystem_may_send(void) {
+    int expected = connecting;
+    return atomic_compare_exchange_strong(&phase, &expected, spending) || expected != leaving;
+}
+
+void csystem_interrupt_exits(void) {
+    if (csystem_ignores(SIGINT)) return;
+    atomic_store(&interrupt_exits, true);
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = came;
+    action.sa_flags = SA_RESTART;
+    for (int i = 0; i < held_count; i++) sigaddset(&action.sa_mask, held[i]);
+    sigaction(SIGINT, &action, 0);
 }
 
 void csystem_release_signals(void) {
     int expected = spending;
-    if (atomic_compare_exchange_strong(&phase, &expected, idle) || expected != asked) return;
+    if (atomic_compare_exchange_strong(&phase, &expected, idle)) return;
+    if (expected == connecting && atomic_compare_exchange_strong(&phase, &expected, idle)) return;
+    if (expected != asked && expected != leaving) return;
     die(atomic_load(&waiting));
     // It is on its way.
     for (;;) pause();

@@ -7,6 +7,9 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/wait.h>
 #ifdef __linux__
 #include <sys/syscall.h>
@@ -27,6 +30,66 @@ static void close_others(int kept) {
 }
 
 extern char **environ;
+
+// The commands that have groups of their own, by their numbers; 0 is a free place.
+enum { places = 1024 };
+static _Atomic pid_t commands[places];
+static atomic_bool is_ending = false;
+
+void csystem_end_commands(void) {
+    int code = errno;
+    atomic_store(&is_ending, true);
+    for (int i = 0; i < places; i++) {
+        pid_t command = atomic_load(&commands[i]);
+        if (command > 0) kill(-command, SIGKILL);
+    }
+    errno = code;
+}
+
+void csystem_forget_command(pid_t child) {
+    for (int i = 0; i < places; i++) {
+        pid_t expected = child;
+        if (atomic_compare_exchange_strong(&commands[i], &expected, 0)) return;
+    }
+}
+
+// A place for a command that is about to be started, kept by a number that no process has; NULL when there is none.
+static _Atomic pid_t *free_place(void) {
+    for (int i = 0; i < places; i++) {
+        pid_t expected = 0;
+        if (atomic_compare_exchange_strong(&commands[i], &expected, -1)) return &commands[i];
+    }
+    return NULL;
+}
+
+static void die(int number) {
+    csystem_end_commands();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+// Nobody takes these: they would end this process, and leave the commands behind.
+static void watch_end(void) {
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    for (unsigned i = 0; i < sizeof ends / sizeof *ends; i++) {
+        struct sigaction present, action;
+        if (sigaction(ends[i], NULL, &present) != 0 || (present.sa_flags & SA_SIGINFO) || present.sa_handler != SIG_DFL) continue;
+        memset(&action, 0, sizeof action);
+        action.sa_handler = die;
+        action.sa_flags = SA_RESTART;
+        sigaction(ends[i], &action, NULL);
+    }
+}
+
+// An execve(2) would do it, but what waits comes before that.
+static void drop_handlers(void) {
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction present;
+        if (sigaction(number, NULL, &present) != 0) continue;
+        int has_handler = (present.sa_flags & SA_SIGINFO) || (present.sa_handler != SIG_DFL && present.sa_handler != SIG_IGN);
+        if (has_handler) signal(number, SIG_DFL);
+    }
+}
 
 static void run(const csystem_command *command, pid_t parent, int report) {
 #ifdef __linux__
@@ -50,6 +113,7 @@ static void run(const csystem_command *command, pid_t parent, int report) {
     }
     if (is_ready) {
         close_others(report);
+        drop_handlers();
         // These are ignored in the parent, and an ignored signal stays ignored.
         signal(SIGPIPE, SIG_DFL);
         signal(SIGXFSZ, SIG_DFL);
@@ -65,17 +129,37 @@ static void run(const csystem_command *command, pid_t parent, int report) {
 
 int csystem_spawn(const csystem_command *command, pid_t *child) {
     int ends[2];
+    _Atomic pid_t *place = NULL;
+    if (command->group != CSYSTEM_GROUP_SHARED) {
+        watch_end();
+        place = free_place();
+        if (!place) return EAGAIN;
+    }
 #ifdef __linux__
-    if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
 #else
-    if (pipe(ends) != 0) return errno;
+    if (pipe(ends) != 0) {
+#endif
+        int failure = errno;
+        if (place) atomic_store(place, 0);
+        return failure;
+    }
+#ifndef __linux__
     fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     fcntl(ends[1], F_SETFD, FD_CLOEXEC);
 #endif
     pid_t parent = getpid();
+    // What comes before the command is there finds no handler of this process in its child.
+    sigset_t all, former;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &former);
     pid_t pid = fork();
     if (pid == 0) run(command, parent, ends[1]);
     int code = pid < 0 ? errno : 0;
+    pthread_sigmask(SIG_SETMASK, &former, NULL);
+    if (place) atomic_store(place, pid > 0 ? pid : 0);
+    // Before its group may be there.
+    if (place && pid > 0 && atomic_load(&is_ending)) kill(pid, SIGKILL);
     close(ends[1]);
     ssize_t count = 0;
     if (pid > 0) {
@@ -85,6 +169,7 @@ int csystem_spawn(const csystem_command *command, pid_t *child) {
         while (count < 0 && errno == EINTR);
         if (count == sizeof reported) {
             code = reported;
+            if (place) atomic_store(place, 0);
             while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
         }
     }

@@ -20,7 +20,7 @@ extension Session {
         private var isMarkQueued = false
 
         /// Each waiter holds a connection and its request.
-        private static let maximumWaiters = 1024
+        static let maximumWaiters = 1024
 
         init(machine: CredentialState, persistence: Persistence) {
             self.machine = machine

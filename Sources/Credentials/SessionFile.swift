@@ -57,6 +57,7 @@ public struct SessionFile: Sendable {
             file = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW)
         } catch {
             if error.code == ENOENT { return nil }
+            if error.code == ENOTDIR { throw SessionFileError(path, hasNoDirectoryAt: obstacle ?? directory) }
             guard error.code == ELOOP else { throw SessionFileError("read", path, code: error.code) }
             throw SessionFileError(
                 "cannot use \(path): it is a symbolic link. Name the file itself in session.file",
@@ -103,6 +104,21 @@ public struct SessionFile: Sendable {
             throw SessionFileError("cannot use \(path): it belongs to another user", isUnreadable: true)
         }
         return information
+    }
+
+    /// The first part of the path to the file that should be a directory, and is something else.
+    private var obstacle: String? {
+        var place = directory
+        var found: String?
+        while place != "/", place != "." {
+            var information = stat()
+            if unsafe stat(place, &information) == 0 {
+                if information.st_mode & S_IFMT == S_IFDIR { break }
+                found = place
+            }
+            place = ParentDirectory.of(place)
+        }
+        return found
     }
 
     // MARK: Names

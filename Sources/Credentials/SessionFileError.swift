@@ -7,6 +7,8 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
         case system
         /// The file exists but is not a usable session file: somebody must move it away by hand.
         case unreadable
+        /// Something that is no directory stands in its directory's place: no session can be kept there.
+        case noDirectory
         /// The file contains the session of another API, which is overwritten only on demand.
         case foreign
         /// The file contains the session of another customer, which is overwritten only on demand.
@@ -32,6 +34,14 @@ public struct SessionFileError: Error, Equatable, Sendable, CustomStringConverti
     init(_ description: String, isUnreadable: Bool = false) {
         self.description = description
         reason = isUnreadable ? .unreadable : .system
+    }
+
+    /// No file can lie at `path`: `place`, a part of it, is no directory.
+    init(_ path: String, hasNoDirectoryAt place: String) {
+        description =
+            "cannot use \(path): \(place) is not a directory. Move it away, or name another place in session.file "
+            + "(else in XDG_STATE_HOME)"
+        reason = .noDirectory
     }
 
     /// The session in the file is for the API at `origin`.

@@ -52,7 +52,8 @@ public struct SessionRecord: Sendable, Equatable {
 
     /// Nil if there is none, and if `hasBadToken`.
     public private(set) var token: Token? {
-        get { document["token"]?.string.flatMap { try? Token(pasted: $0) } }
+        // An issuer's token may look like a word that people put before theirs.
+        get { document["token"]?.string.flatMap { (try? Token(issued: $0)) ?? (try? Token(pasted: $0)) } }
         set { document["token"] = newValue.map { .string($0.value) } }
     }
     /// The token that the next refresh spends, if that is not the access token (RFC 6749 section 1.5).
@@ -240,7 +241,8 @@ public struct SessionRecord: Sendable, Equatable {
 
     private static func expiry(of token: Token, _ arrival: Arrival, lifetime: Int?, now: Int) -> Int? {
         let claims = token.claims
-        if arrival == .given { return claims?.expiresAt }
+        // By its own word, which may be that it has ended; not when it means something else.
+        if arrival == .given { return claims?.expiresAt.flatMap { $0 - now > TokenLife.longest ? nil : $0 } }
         if let lifetime { return now + bounded(lifetime) }
         return claims?.end(receivedAt: now)
     }

@@ -1,3 +1,5 @@
+import Platform
+
 /// The result of a grant: tokens, and what the issuer said about them (RFC 6749 section 5.1).
 public struct TokenSet: Equatable, Sendable {
     public var accessToken: Token
@@ -33,10 +35,10 @@ public struct TokenSet: Equatable, Sendable {
     /// neither the answer nor the token's claims specify it.
     public func dated(_ date: Int?) -> TokenSet {
         guard expiresIn == nil, let date, let claims = accessToken.claims, claims.notBefore == nil,
-            let end = claims.expiresAt, end > date
+            let end = claims.expiresAt, let life = TokenLife.believed(end.subtracting(saturating: date))
         else { return self }
         var tokens = self
-        tokens.expiresIn = min(end - date, Claims.longestLife)
+        tokens.expiresIn = life
         return tokens
     }
 }

@@ -87,10 +87,9 @@ public struct ListeningSocket: Sendable {
     public static func unix(path: String) throws -> ListeningSocket {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        let capacity = MemoryLayout.size(ofValue: address.sun_path)
-        guard path.utf8.count < capacity else {
+        guard path.utf8.count <= UnixSpelling.maxPath else {
             throw SystemError(
-                "cannot listen on unix:\(path): the path is longer than \(capacity - 1) bytes",
+                "cannot listen on unix:\(path): the path is longer than \(UnixSpelling.maxPath) bytes",
                 code: ENAMETOOLONG
             )
         }

@@ -36,6 +36,12 @@ public enum SocketIO {
         return count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)
     }
 
+    /// Whether the peer has sent something that was not read yet. Takes no byte.
+    public static func hasInput(_ descriptor: Int32) -> Bool {
+        var byte: UInt8 = 0
+        return SystemCall.retrying { recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) } > 0
+    }
+
     /// Makes small writes leave at once instead of waiting for an acknowledgement (Nagle's algorithm); does nothing on
     /// a Unix socket.
     public static func disableDelay(_ descriptor: Int32) {

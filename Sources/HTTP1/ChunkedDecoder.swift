@@ -17,8 +17,8 @@ public struct ChunkedDecoder: Sendable {
     }
 
     /// The limit for the whole body.
-    private static let maxExtensionBytes = 16 * 1024
-    private static let maxTrailerBytes = 16 * 1024
+    static let maxExtensionBytes = 16 * 1024
+    static let maxTrailerBytes = 16 * 1024
 
     private var state = State.size
     private var remaining: UInt64 = 0

@@ -62,9 +62,9 @@ public final class InspectorServer: LocalHandler {
         }
     }
 
-    private static let maxConnections = 64
+    static let maxConnections = 64
     /// Of those, what only questions about health may use.
-    private static let keptForHealth = 8
+    static let keptForHealth = 8
     /// How long a client may be silent, or take nothing.
     private static let silence = Duration.seconds(5)
 

@@ -39,6 +39,12 @@ enum AddressForm {
         return "\(form), not \"\(text)\"" + (nearest(to: text).map { ": did you mean \($0)?" } ?? "")
     }
 
+    /// What is wrong with an address whose path is whole, behind the name of what it was given to; nil if nothing is.
+    static func problem(_ address: ListenAddress) -> String? {
+        guard case .unix(let path) = address, path.utf8.count > UnixSpelling.maxPath else { return nil }
+        return "names a path of \(path.utf8.count) bytes, and a Unix socket's has \(UnixSpelling.maxPath) at most"
+    }
+
     /// The address that a text stands for which is none: a URL, `:8080`, a host without a port, a path. Nil if it
     /// stands for none.
     static func nearest(to text: String) -> String? {

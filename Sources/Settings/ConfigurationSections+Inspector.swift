@@ -20,6 +20,9 @@ extension ConfigurationSections {
                     source: given.source
                 )
             }
+            if let problem = address.flatMap(AddressForm.problem) {
+                return issues.add(problem, source: given.source)
+            }
             addressSources.inspector = given.source
             settings.listen = address
         } else if let text = map.string(key) {
@@ -27,6 +30,7 @@ extension ConfigurationSections {
             guard let address = address(text, in: directory) else {
                 return map.fail(key, AddressForm.problem(text, AddressForm.inspector) ?? AddressForm.inspector)
             }
+            if let problem = address.flatMap(AddressForm.problem) { return map.fail(key, problem) }
             addressSources.inspector = map.node(key).map(issues.place)
             settings.listen = address
         }

@@ -140,7 +140,11 @@ extension ConfigurationSections {
                 issues.add("session.oauth.\(key): a parameter is a name and a single value", at: entry.key)
                 return nil
             }
-            guard !name.isEmpty, !Self.ownParameters.contains(name), !name.hasPrefix("client_") else {
+            guard !name.isEmpty else {
+                issues.add("session.oauth.\(key): a parameter needs a name", at: entry.key)
+                return nil
+            }
+            guard !Self.ownParameters.contains(name), !name.hasPrefix("client_") else {
                 issues.add("session.oauth.\(key): \(name) is set by Squire itself", at: entry.key)
                 return nil
             }

@@ -170,7 +170,7 @@ extension ConfigurationSections {
             )
         }
         if oauth.grant == .accountCredentials,
-            !oauth.parameters.contains(where: { $0.name == OAuthConfiguration.accountParameter })
+            !oauth.parameters.contains(where: { $0.name == OAuthConfiguration.accountParameter && !$0.value.isEmpty })
         {
             map.fail("grant", "is account-credentials: it needs parameters: {account_id: …}")
         }

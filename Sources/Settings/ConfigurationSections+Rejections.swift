@@ -25,7 +25,7 @@ extension ConfigurationSections {
             return nil
         }
         let pointer = map.value("pointer", "a JSON Pointer that starts with /") { $0.hasPrefix("/") ? $0 : nil }
-        let challenge = map.string("www-authenticate")
+        let challenge = map.value("www-authenticate", "a part of that field") { $0.isEmpty ? nil : $0 }
         guard let pointer else {
             if map.has("pointer") { return nil }
             if map.node("equals") != nil { issues.add("\(name): equals needs a pointer", at: element) }

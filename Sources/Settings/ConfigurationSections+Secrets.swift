@@ -42,14 +42,20 @@ extension ConfigurationSections {
         return reference
     }
 
-    /// A command and its arguments: a list, since there is no shell that would take a line apart.
+    /// A command and its arguments: a list, since there is no shell that would take a line apart. The home directory that
+    /// begins the command's path is found here; arguments are the command's own.
     func command(_ map: MapReader, _ key: String) -> [String]? {
         guard let node = map.node(key) else { return nil }
         guard case .sequence = node, let list = map.list(key)?.map(\.text), let name = list.first, !name.isEmpty else {
             map.fail(key, "must be a list of the command and its arguments, such as [gcloud, auth, print-access-token]")
             return nil
         }
-        return list
+        if let problem = TextFile.problem(spelling: name) {
+            map.fail(key, problem)
+            return nil
+        }
+        let isAtHome = name == "~" || name.hasPrefix("~/")
+        return [isAtHome ? TextFile.expand(name, in: directory, environment: environment) : name] + list.dropFirst()
     }
 
     // MARK: Headers
@@ -77,7 +83,10 @@ extension ConfigurationSections {
                 return nil
             }
             var rule = HeaderRule(name: name, value: value, overwrite: overwrite, source: source)
-            if isSecret == true { rule.secret = .plain(value) }
+            if isSecret == true {
+                if value.isEmpty { map.fail("value", "is empty, which is no secret") }
+                rule.secret = .plain(value)
+            }
             return rule
         }
         if map.node("value") != nil {

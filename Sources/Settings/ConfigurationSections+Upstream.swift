@@ -100,7 +100,9 @@ extension ConfigurationSections {
                 let problem = AddressForm.problem(given.text, AddressForm.listen) ?? AddressForm.listen
                 return issues.add(problem, source: given.source)
             }
-            configuration.listen = [place(address, in: ".")]
+            let placed = place(address, in: ".")
+            if let problem = AddressForm.problem(placed) { return issues.add(problem, source: given.source) }
+            configuration.listen = [placed]
             addressSources.listen = [given.source]
             return
         }
@@ -114,7 +116,9 @@ extension ConfigurationSections {
                 issues.add("listen \(problem)", at: element.node)
                 return nil
             }
-            return place(address, in: directory)
+            let placed = place(address, in: directory)
+            if let problem = AddressForm.problem(placed) { issues.add("listen \(problem)", at: element.node) }
+            return placed
         }
         addressSources.listen = list.map { issues.place(of: $0.node) }
         if list.isEmpty { map.fail("listen", "must name at least one address") }
@@ -124,6 +128,10 @@ extension ConfigurationSections {
     /// configuration's. Nil if there is none, or with an issue.
     func path(_ map: MapReader, _ key: String) -> String? {
         guard let text = map.string(key) else { return nil }
+        guard !text.isEmpty else {
+            map.fail(key, "must be the path of a file")
+            return nil
+        }
         guard let problem = TextFile.problem(spelling: text) else {
             return TextFile.expand(text, in: directory, environment: environment)
         }

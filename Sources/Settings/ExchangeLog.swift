@@ -269,7 +269,7 @@ public struct ExchangeLog: ExchangeObserver {
 ///
 /// *Threading*: any thread.
 final class RefusalLimiter: Sendable {
-    private static let linesPerSecond = 50
+    static let linesPerSecond = 50
     private let counts = Guarded((second: UInt64(0), lines: 0, suppressed: 0))
 
     /// Nil when the line is to be left out; else how many were left out before it.

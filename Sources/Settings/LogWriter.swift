@@ -11,7 +11,7 @@ public final class LogWriter: @unchecked Sendable {
     // `@unchecked`: `pending`, `dropped`, `style` and `activity` are protected by `lock`.
     public static let standardError = LogWriter(descriptor: 2)
 
-    private static let capacity = 1 << 20
+    static let capacity = 1 << 20
     private let descriptor: Int32
     private let lock = Lock()
     private let thread = WorkThread(name: "squire-log")

@@ -4,7 +4,7 @@ import Platform
 public enum TextFile {
     /// Reads a text file that a user named. Fails if it is no regular file, larger than `limit` bytes, or not UTF-8.
     /// Never blocks, whatever kind of file it is.
-    public static func read(_ path: String, limit: Int = 1 << 20) -> Result<String, Problem> {
+    public static func read(_ path: String, limit: Int = maximumSize) -> Result<String, Problem> {
         bytes(path, limit: limit).flatMap { bytes in
             guard let text = String(validating: bytes, as: UTF8.self) else {
                 return .failure(notUTF8(bytes))
@@ -55,6 +55,9 @@ public enum TextFile {
     }
 
     static let maximumForeignSize = 16 << 20
+
+    /// Of a text file, in bytes.
+    public static let maximumSize = 1 << 20
 
     private static func openLooking(_ path: String) throws(Problem) -> FileDescriptor {
         do throws(NamedFile.Problem) {

@@ -44,10 +44,9 @@ public struct SecretReader: Equatable, Sendable, CustomReflectable {
             case .file(let path):
                 var information = stat()
                 let file = try opened(path)
-                let isEmpty =
-                    unsafe fstat(file.number, &information) == 0 && information.st_size == 0
-                    && information.st_mode & S_IFMT == S_IFREG
-                if isEmpty { throw .configuration("names a file that is empty: \(path)") }
+                guard unsafe fstat(file.number, &information) == 0, information.st_mode & S_IFMT == S_IFREG else { break }
+                if information.st_size == 0 { throw .configuration("names a file that is empty: \(path)") }
+                if information.st_size > Self.maxBytes { throw unreadable(path, .tooLarge(Self.maxBytes)) }
             }
             return nil
         } catch {
@@ -67,15 +66,19 @@ public struct SecretReader: Equatable, Sendable, CustomReflectable {
         do throws(NamedFile.Problem) {
             return try NamedFile.open(path)
         } catch {
-            throw .configuration("names a file that cannot be read: \(path): \(error.text)")
+            throw unreadable(path, error)
         }
+    }
+
+    private func unreadable(_ path: String, _ problem: NamedFile.Problem) -> SecretProblem {
+        .configuration("names a file that cannot be read: \(path): \(problem.text)")
     }
 
     private func contents(_ path: String) throws(SecretProblem) -> [UInt8] {
         do throws(NamedFile.Problem) {
             return try NamedFile.read(path, limit: Self.maxBytes)
         } catch {
-            throw .configuration("names a file that cannot be read: \(path): \(error.text)")
+            throw unreadable(path, error)
         }
     }
 

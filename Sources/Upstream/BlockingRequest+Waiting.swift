@@ -1,5 +1,6 @@
 internal import CCurl
 import Platform
+import Threads
 
 extension EasyHandle {
     /// The next step after a look at a transfer.
@@ -13,9 +14,10 @@ extension EasyHandle {
 
     /// Makes the transfer, on this thread. After each of libcurl's looks at it, `step` decides how to continue; it
     /// receives the transfer's result once there is one, and must end then. `failure` is the result if libcurl cannot
-    /// begin or continue. Waiting also ends when `stop`, a descriptor, becomes readable.
+    /// begin or continue. Waiting also ends when `stop`, a
+    /// descriptor that is asked for each time, becomes readable.
     func drive<End>(
-        watching stop: Int32? = nil,
+        watching stop: @autoclosure () -> Int32? = nil,
         failure: (CURLcode) -> End,
         _ step: (_ result: CURLcode?) -> Step<End>
     ) -> End {
@@ -36,12 +38,18 @@ extension EasyHandle {
             case .wait(let moment):
                 let rest = moment.subtracting(saturating: MonotonicClock.now())
                 let milliseconds = Int32(min(rest / 1_000_000, 999)) + 1
+                let stop = stop()
                 var watched = curl_waitfd(fd: stop ?? -1, events: Int16(CURL_WAIT_POLLIN), revents: 0)
                 guard curl_multi_poll(multi, &watched, stop == nil ? 0 : 1, milliseconds, nil) == CURLM_OK else {
                     return failure(CURLE_FAILED_INIT)
                 }
             }
         }
+    }
+
+    private static func canBeRead(_ descriptor: Int32) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 0) > 0
     }
 
     /// Makes the transfer within `timeout`.
@@ -54,8 +62,10 @@ extension EasyHandle {
         let deadline = MonotonicClock.now().adding(saturating: timeout.nanoseconds)
         set(CURLOPT_TIMEOUT_MS, 0)
         var patience = Patience.waits
-        return drive(failure: { $0 }) { result in
+        let stop = BlockingRequest.attendant.with { $0?.stop } ?? -1
+        return drive(watching: hasSent || stop < 0 ? nil : stop, failure: { $0 }) { result in
             if let result { return .ended(result) }
+            if !hasSent, stop >= 0, Self.canBeRead(stop) { return .ended(CURLE_ABORTED_BY_CALLBACK) }
             switch patience {
             case .waits where MonotonicClock.now() < deadline: return .wait(until: deadline)
             case .waits: patience = .looksOnceMore

@@ -1,4 +1,5 @@
 internal import CCurl
+public import Threads
 
 /// A whole request and its whole response, for the control path: refresh, sign-in, checks.
 ///
@@ -52,6 +53,24 @@ public struct BlockingRequest: Sendable {
         /// At least part of it was sent, and no whole response arrived: the upstream may have acted on it.
         case noResponse(UpstreamError)
     }
+
+    /// What is asked about each request of the process, while one of them may be something that works once and a signal
+    /// may want to end the process.
+    public struct Attendant: Sendable {
+        /// Can be read once nothing more is to be sent: who still connects gives up. -1 for none.
+        let stop: Int32
+        /// Asked when there is a connection, before the first byte leaves; false gives the request up. Either way nothing
+        /// was sent.
+        let maySend: @Sendable () -> Bool
+
+        public init(stop: Int32, maySend: @escaping @Sendable () -> Bool) {
+            self.stop = stop
+            self.maySend = maySend
+        }
+    }
+
+    /// Nil in a process whose end waits for nobody's request.
+    public static let attendant = Guarded<Attendant?>(nil)
 
     /// Sends the request and waits. Redirects are returned as responses, not followed. If a proxy refuses Basic, the
     /// request is tried once more with a method that the proxy offers: nothing of it has left by then.

@@ -1,6 +1,7 @@
 internal import CCurl
 import EventIO
 import Platform
+import Threads
 
 /// A `CURL *` and the memory it points to.
 ///
@@ -123,6 +124,9 @@ final class EasyHandle {
         ccurl_set_sending_callback(
             curl,
             { context, _, _, _, _ in
+                if let attendant = BlockingRequest.attendant.with({ $0 }), !attendant.maySend() {
+                    return Int32(CURL_PREREQFUNC_ABORT)
+                }
                 Unmanaged<EasyHandle>.fromOpaque(context!).takeUnretainedValue().hasSent = true
                 return Int32(CURL_PREREQFUNC_OK)
             },

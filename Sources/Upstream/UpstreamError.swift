@@ -30,6 +30,12 @@ public struct UpstreamError: Error, Equatable, Sendable {
     /// The proxy that refused.
     public var proxy: ProxyRefusal?
 
+    /// Both, without the last full stop.
+    public var explained: String {
+        guard let advice else { return detail }
+        return "\(detail). \(advice.hasSuffix(".") ? String(advice.dropLast()) : advice)"
+    }
+
     /// How a proxy refused to connect to the upstream.
     public struct ProxyRefusal: Equatable, Sendable {
         /// `host:port`, without scheme and credentials.

@@ -30,12 +30,14 @@ struct Squire: ParsableCommand {
             Exit codes: \(ExitReason.list).
             """,
         version: Version.text,
-        subcommands: [
-            RunCommand.self, DemoCommand.self, PlaygroundCommand.self, LoginCommand.self, LogoutCommand.self,
-            TokenCommand.self, StatusCommand.self, ReloadCommand.self, ExecCommand.self, CheckCommand.self,
-            ExplainCommand.self, InitCommand.self, ProfileCommand.self, SharedCommand.self,
-        ]
+        subcommands: commands
     )
+
+    static let commands: [any ParsableCommand.Type] = [
+        RunCommand.self, DemoCommand.self, PlaygroundCommand.self, LoginCommand.self, LogoutCommand.self,
+        TokenCommand.self, StatusCommand.self, ReloadCommand.self, ExecCommand.self, CheckCommand.self,
+        ExplainCommand.self, InitCommand.self, ProfileCommand.self, SharedCommand.self,
+    ]
 
     static var _errorPrefix: String { "squire: " }
 
@@ -51,13 +53,21 @@ struct Squire: ParsableCommand {
         return .init(configuration.commandName ?? "squire", configuration.subcommands.map(tree))
     }
 
+    /// The command that the arguments ask for.
+    private static func command() throws -> any ParsableCommand {
+        if let plain = PlainCommands.command(Array(CommandLine.arguments.dropFirst())) { return plain }
+        try lookOverWords()
+        return try parseAsRoot()
+    }
+
     static func main() {
+        // "Read the configuration again", or the terminal's end, which is looked at then.
+        Foreground.unblockSignals(hangUpWaits: CommandLine.arguments.dropFirst().first == "run")
         Output.openStandardStreams()
         // Before anything else opens descriptors, and before the environment is read.
         _ = ServiceEnvironment.shared
         // While the process has one thread.
         CurlLibrary.initialize()
-        Foreground.unblockSignals()
         // Ignored since before this process began, it would take the ends of commands along.
         signal(SIGCHLD, SIG_DFL)
         // The memory holds tokens: no dump of it, and not the crash report of Swift's runtime either, which prints some
@@ -65,8 +75,7 @@ struct Squire: ParsableCommand {
         csystem_forbid_dumps()
         Foreground.crashQuietly()
         do {
-            try lookOverWords()
-            var command = try parseAsRoot()
+            var command = try command()
             try command.run()
             end(0)
         } catch let failure as ExitFailure {
@@ -85,7 +94,7 @@ struct Squire: ParsableCommand {
     /// Ends the process without what libraries do at an exit: a thread may be in the middle of one, of OpenSSL's
     /// handshake with a member of etcd for instance, and would find nothing of it left.
     private static func end(_ code: Int32) -> Never {
-        LiveCommands.shared.endAll()
+        csystem_end_commands()
         fflush(nil)
         // Whoever reads a file that is not whole must not take it for one that is.
         if code == 0, let problem = Output.problem {

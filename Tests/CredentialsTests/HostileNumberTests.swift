@@ -42,6 +42,36 @@ import Threads
         }
     }
 
+    /// What an issuer says that cannot be meant: the token lives, nobody knows how long. A clock of 1970 matters to nobody
+    /// who tells how long it is from its own beginning.
+    @Test(
+        arguments: [
+            (#"{"exp":1700003600,"nbf":1700000000}"#, 3600), (#"{"exp":3600,"nbf":0,"iat":0}"#, 3600),
+            (#"{"exp":1700003600}"#, 3600), (#"{"exp":1700003600,"iat":1700002600}"#, 1000),
+            (#"{"exp":3600,"iat":0}"#, nil),
+            (#"{"exp":1700003600000}"#, 3600), (#"{"exp":1700003600000,"nbf":1700000000000}"#, 3600),
+            (#"{"exp":1700003600000000}"#, nil), (#"{"exp":4102444800,"nbf":1700000000}"#, nil),
+            (#"{"exp":4102444800}"#, nil), (#"{"exp":2015619200,"nbf":1700000000}"#, 315_619_200),
+            (#"{"exp":2015619201,"nbf":1700000000}"#, nil), (#"{"exp":1700000000,"nbf":1700000000}"#, nil),
+        ] as [(String, Int?)]
+    ) func livesThatAreBelieved(_ claims: String, _ life: Int?) throws {
+        var record = SessionRecord()
+        record.put(TokenSet(accessToken: try Self.token(claims)), .signIn, now: 1_700_000_000)
+        #expect(record.expiresAt == life.map { 1_700_000_000 + $0 })
+    }
+
+    /// One that a person gives is as old as it says, and lives no longer than is believed.
+    @Test(
+        arguments: [
+            (#"{"exp":1600000000}"#, 1_600_000_000), (#"{"exp":1700003600}"#, 1_700_003_600),
+            (#"{"exp":1700003600000}"#, 1_700_003_600), (#"{"exp":4102444800}"#, nil),
+        ] as [(String, Int?)]
+    ) func givenTokens(_ claims: String, _ end: Int?) throws {
+        var record = SessionRecord()
+        record.put(TokenSet(accessToken: try Self.token(claims)), .given, now: 1_700_000_000)
+        #expect(record.expiresAt == end)
+    }
+
     /// The life of a session with such a token, from its receipt to its refusal.
     @Test(arguments: numbers) func sessionsOfSuchTokens(_ number: String) throws {
         let token = try Self.token(#"{"exp":\#(number),"nbf":1700000000,"sub":"7"}"#)

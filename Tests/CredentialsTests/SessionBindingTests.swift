@@ -1,5 +1,6 @@
 import Platform
 import Support
+import TestFiles
 import Testing
 import Threads
 
@@ -47,8 +48,7 @@ import Threads
     }
 
     private func file(_ text: String) throws -> SessionFile {
-        var template = Array("/tmp/squire-binding.XXXXXX".utf8CString)
-        let path = String(cString: mkdtemp(&template)) + "/s.json"
+        let path = TestDirectory.make() + "/s.json"
         let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT)
         let isWritten = file.writeAll(Array(text.utf8))
         #expect(isWritten)
@@ -90,6 +90,17 @@ import Threads
         )
         #expect(session.token != nil)
         #expect(try file.load()?.record.document["origin"] == nil)
+    }
+
+    /// Where a directory should be there is a file: it is named, and that is no damage of the session.
+    @Test func aPlaceThatIsNoDirectory() {
+        let place = TestDirectory.make() + "/state"
+        #expect(PrivateFile.create(place, []))
+        for path in ["/s.json", "/a/b/s.json"] {
+            let error = #expect(throws: SessionFileError.self) { try SessionFile(path: place + path).load() }
+            #expect(error?.reason == .noDirectory)
+            #expect(error?.description.contains("\(place) is not a directory") == true)
+        }
     }
 
     /// A file whose directory cannot be written is used all the same, as long as its token lives.

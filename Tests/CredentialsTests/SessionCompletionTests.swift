@@ -1,4 +1,5 @@
 import Platform
+import TestFiles
 import Testing
 import Threads
 
@@ -30,8 +31,7 @@ import Threads
     }
 
     private static func directory() -> String {
-        var template = Array("/tmp/squire-credentials.XXXXXX".utf8CString)
-        return String(cString: mkdtemp(&template))
+        TestDirectory.make()
     }
 
     private static func callEverything(_ session: Session, _ answers: Answers) {

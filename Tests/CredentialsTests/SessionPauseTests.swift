@@ -1,6 +1,7 @@
 import Platform
 import Support
 import Synchronization
+import TestFiles
 import Testing
 import Threads
 
@@ -39,8 +40,7 @@ import Threads
     private let file: SessionFile
 
     init() throws {
-        var template = Array("/tmp/squire-credentials.XXXXXX".utf8CString)
-        file = SessionFile(path: String(cString: mkdtemp(&template)) + "/s.json")
+        file = SessionFile(path: TestDirectory.make() + "/s.json")
         let first = try session(Source())
         _ = Latch.awaiting { first.adopt(TokenSet(accessToken: makeToken("a")), .signIn, completion: $0) }
     }

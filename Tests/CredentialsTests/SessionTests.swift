@@ -1,6 +1,7 @@
 import Platform
 import Support
 import Synchronization
+import TestFiles
 import Testing
 import Threads
 
@@ -67,8 +68,7 @@ extension Grant {
     }
 
     private func directory() -> String {
-        var template = Array("/tmp/squire-credentials.XXXXXX".utf8CString)
-        return String(cString: mkdtemp(&template))
+        TestDirectory.make()
     }
 
     private func wait(_ cache: Session, rejecting: Generation?) -> Result<Credential, CredentialFailure> {
@@ -162,7 +162,6 @@ extension Grant {
 
     @Test func savedBeforeUse() throws {
         let directory = directory()
-        defer { rmdir(directory) }
         let file = SessionFile(path: directory + "/sub/s.json")
         let (old, new) = (makeToken("a"), makeToken("b"))
         let source = TestSource([success(new)])

@@ -1,5 +1,6 @@
 import Platform
 import Support
+import TestFiles
 import Testing
 import Threads
 
@@ -37,8 +38,7 @@ import Threads
     }
 
     private static func file() -> SessionFile {
-        var template = Array("/tmp/squire-credentials.XXXXXX".utf8CString)
-        return SessionFile(path: String(cString: mkdtemp(&template)) + "/s.json")
+        SessionFile(path: TestDirectory.make() + "/s.json")
     }
 
     private static func token(_ text: String) -> Token { Token(text)! }

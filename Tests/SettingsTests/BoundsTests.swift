@@ -1,6 +1,9 @@
+import EventIO
 import Platform
 import ReverseProxy
+import TestFiles
 import Testing
+import TokenSources
 
 @testable import Settings
 
@@ -148,8 +151,7 @@ import Testing
 
     /// None waits for somebody to write into it.
     @Test(.timeLimit(.minutes(1))) func namedFilesAreLookedAt() throws {
-        var template = Array("/tmp/squire-settings.XXXXXX".utf8CString)
-        let directory = String(cString: mkdtemp(&template))
+        let directory = TestDirectory.make()
         let fifo = directory + "/fifo"
         mkfifo(fifo, 0o600)
         let loader = ConfigurationLoader(environment: ["HOME": "/nowhere"])
@@ -165,7 +167,64 @@ import Testing
                 #expect(error?.description.contains("cannot be read: \(path)") == true)
             }
         }
-        unlink(fifo)
-        rmdir(directory)
+    }
+
+    // MARK: Emptiness
+
+    /// What would mean nothing is said to be wrong, with its key.
+    @Test(arguments: [
+        ("session.file", "session: {file: \"\"}"), ("access.key", "access: {key: \"\"}"),
+        ("tls.ca", "tls: {ca: \"\"}"), ("headers.X-A.value", "headers: {X-A: {value: \"\", secret: true}}"),
+        ("headers.X-A.file", "headers: {X-A: {file: \"\"}}"),
+        (
+            "session.rejected.www-authenticate",
+            "session: {rejected: [{status: 401, www-authenticate: \"\"}]}"
+        ),
+        (
+            "account_id",
+            "session: {oauth: {token-endpoint: https://x.example/t, grant: account-credentials, client-id: x, "
+                + "client-secret: y, parameters: {account_id: \"\"}}}"
+        ),
+        (
+            "session.oauth.parameters: a parameter needs a name",
+            "session: {oauth: {token-endpoint: https://x.example/t, client-id: x, parameters: {\"\": y}}}"
+        ),
+    ]) func emptyTextsAreNamed(_ key: String, _ yaml: String) {
+        let error = #expect(throws: ConfigurationError.self) {
+            try ConfigurationLoader(environment: [:]).read("upstream: https://a.example\n\(yaml)\n", path: "x")
+        }
+        #expect(error?.description.contains(key) == true, "\(error?.description ?? "")")
+    }
+
+    // MARK: Paths
+
+    /// What bind(2) would refuse, be it the directory before it that makes it too long.
+    @Test(arguments: ["listen", "inspector"]) func pathsOfSocketsFit(_ key: String) throws {
+        let home = "/" + String(repeating: "h", count: 60)
+        let loader = ConfigurationLoader(environment: ["HOME": home])
+        for (count, fits) in [(UnixSpelling.maxPath - 62, true), (UnixSpelling.maxPath - 61, false)] {
+            let text = "upstream: https://a.example\n\(key): unix:~/\(String(repeating: "s", count: count))\n"
+            do throws(ConfigurationError) {
+                _ = try loader.read(text, path: "/x/squire.yaml")
+                #expect(fits)
+            } catch {
+                #expect(!fits && error.description.contains("squire.yaml:2: \(key) names a path of"))
+            }
+        }
+    }
+
+    /// There is no shell that would find the home directory.
+    @Test func commandsMayBeAtHome() throws {
+        let loader = ConfigurationLoader(environment: ["HOME": "/home/me"])
+        func command(_ words: String) throws -> [String]? {
+            let text = "upstream: https://a.example\nsession: {exec: [\(words)]}\n"
+            guard case .exec(let exec) = try loader.read(text, path: "/x/c.yaml").configuration.session.source else {
+                return nil
+            }
+            return exec.command
+        }
+        #expect(try command("~/bin/t, ~/x") == ["/home/me/bin/t", "~/x"])
+        #expect(try command("./t") == ["./t"])
+        #expect(throws: ConfigurationError.self) { try command("~root/t") }
     }
 }

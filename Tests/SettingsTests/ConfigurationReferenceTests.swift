@@ -1,29 +1,23 @@
 import Platform
 import ReverseProxy
 import SharedSession
+import TestFiles
 import Testing
 
 @testable import Settings
 
 /// `config/reference.yaml` says what the program does: every key, its kind, its bounds and its default.
-@Suite final class ConfigurationReferenceTests {
+@Suite struct ConfigurationReferenceTests {
     private typealias Entry = ConfigurationReference.Entry
 
     private static let parsed = Result { try ConfigurationReference() }
     private let reference: ConfigurationReference
-    private let directory: String
+    private let directory = TestDirectory.make()
 
     init() throws {
         reference = try Self.parsed.get()
-        var template = Array("/tmp/squire-reference-XXXXXX".utf8CString)
-        directory = try #require(mkdtemp(&template).map { String(cString: $0) })
         _ = try SharedKeyFile.create("\(directory)/shared.key")
         _ = PrivateFile.create("\(directory)/token", "t".utf8)
-    }
-
-    deinit {
-        for name in ["shared.key", "token"] { unlink("\(directory)/\(name)") }
-        rmdir(directory)
     }
 
     @Test func isUnderstoodAndNamesNoKeyTwice() {

@@ -1,6 +1,7 @@
 import Platform
 import ReverseProxy
 import SharedSession
+import TestFiles
 import Testing
 import TokenSources
 
@@ -8,13 +9,10 @@ import TokenSources
 
 /// `session.shared.kubernetes`: what a pod knows by itself, and what else is to be said.
 @Suite struct ConfiguredKubernetesTests {
-    private let directory: String
+    private let directory = TestDirectory.make()
     private var account: String { "\(directory)/account" }
 
     init() throws {
-        var template = Array("/tmp/squire-settings.XXXXXX".utf8CString)
-        let made = try #require(mkdtemp(&template))
-        directory = String(cString: made)
         _ = try SharedKeyFile.create("\(directory)/shared.key")
         #expect(PrivateFile.create("\(directory)/token", Array("cluster-secret\n".utf8)))
         #expect(mkdir("\(directory)/account", 0o700) == 0)

@@ -1,5 +1,6 @@
 import Platform
 import ReverseProxy
+import TestFiles
 import Testing
 import TokenSources
 
@@ -7,13 +8,7 @@ import TokenSources
 
 /// Secrets in the configuration: where they may be kept, who reads them, and what is refused.
 @Suite struct ConfiguredSecretTests {
-    private let directory: String
-
-    init() throws {
-        var template = Array("/tmp/squire-settings.XXXXXX".utf8CString)
-        let made = try #require(mkdtemp(&template))
-        directory = String(cString: made)
-    }
+    private let directory = TestDirectory.make()
 
     private var loader: ConfigurationLoader {
         ConfigurationLoader(

@@ -1,6 +1,7 @@
 import Platform
 import ReverseProxy
 import SharedSession
+import TestFiles
 import Testing
 import TokenSources
 
@@ -8,12 +9,9 @@ import TokenSources
 
 /// `session.shared`: what it says, what it leaves out, and what is refused where.
 @Suite struct ConfiguredSharedTests {
-    private let directory: String
+    private let directory = TestDirectory.make()
 
     init() throws {
-        var template = Array("/tmp/squire-settings.XXXXXX".utf8CString)
-        let made = try #require(mkdtemp(&template))
-        directory = String(cString: made)
         _ = try SharedKeyFile.create("\(directory)/shared.key")
         #expect(PrivateFile.create("\(directory)/etcd.password", Array("engine-secret\n".utf8)))
     }

@@ -1,4 +1,5 @@
 import Platform
+import TestFiles
 import Testing
 
 @testable import Settings
@@ -166,12 +167,7 @@ import Testing
 
     /// A file that is no UTF-8 is refused at its first octet that is none, with what it is.
     @Test func otherEncodings() {
-        var template = Array("/tmp/squire-encoding.XXXXXX".utf8CString)
-        let path = String(cString: mkdtemp(&template)) + "/c.yaml"
-        defer {
-            unlink(path)
-            rmdir(ParentDirectory.of(path))
-        }
+        let path = TestDirectory.make() + "/c.yaml"
         for (octets, words) in [
             (
                 Array("a: é\nb: é".utf8).dropLast() + [0x0A],

@@ -1,16 +1,11 @@
 import Platform
+import TestFiles
 import Testing
 
 @testable import TokenSources
 
 @Suite struct SecretReferenceTests {
-    private let directory: String
-
-    init() throws {
-        var template = Array("/tmp/squire-secret.XXXXXX".utf8CString)
-        let made = try #require(mkdtemp(&template))
-        directory = String(cString: made)
-    }
+    private let directory = TestDirectory.make()
 
     private var reader: SecretReader {
         let environment = ["PATH": "/usr/bin:/bin", "API_KEY": "from the environment\n", "EMPTY": ""]
@@ -21,6 +16,14 @@ import Testing
         let path = "\(directory)/secret"
         #expect(PrivateFile.create(path, bytes))
         return .file(path)
+    }
+
+    /// A look finds what reading would.
+    @Test(arguments: [0, 64 * 1024 + 1]) func aFileOfAnImpossibleSizeIsSeenByALook(_ size: Int) {
+        let reference = file([UInt8](repeating: 0x61, count: size))
+        #expect(reader.problem(reference) != nil)
+        #expect(reader.problem(reference) == problem(reference))
+        #expect(reader.problem(file([UInt8](repeating: 0x61, count: 64 * 1024))) == nil)
     }
 
     private func text(_ reference: SecretReference) -> String? { try? reader.read(reference).get() }

@@ -10,9 +10,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #ifdef __linux__
-#include <elf.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #endif
 
@@ -37,31 +34,10 @@ static inline void csystem_forbid_dumps(void) {
 #endif
 }
 
-#ifdef __linux__
-#if __SIZEOF_POINTER__ == 8
-typedef Elf64_Phdr csystem_program_header;
-#else
-typedef Elf32_Phdr csystem_program_header;
-#endif
-#endif
-
-// Lets go of the program's own code and constants that only starting took (madvise(2)): relocations, command line, configuration. They
-// stay in the page cache, and come back from there when they are touched. What may have been written to is left alone. Finds itself by
-// its program headers (getauxval(3)).
-static inline void csystem_release_startup_pages(void) {
-#ifdef __linux__
-    const csystem_program_header *headers = (const csystem_program_header *)getauxval(AT_PHDR);
-    unsigned long count = getauxval(AT_PHNUM), page = getauxval(AT_PAGESZ);
-    if (!headers || !page || headers[0].p_type != PT_PHDR) return;  // PT_PHDR comes first where there is one (elf(5))
-    unsigned long base = (unsigned long)headers - headers[0].p_vaddr;
-    for (unsigned long i = 0; i < count; i++) {
-        if (headers[i].p_type != PT_LOAD || (headers[i].p_flags & PF_W)) continue;
-        unsigned long start = (base + headers[i].p_vaddr + page - 1) & ~(page - 1);
-        unsigned long end = (base + headers[i].p_vaddr + headers[i].p_filesz) & ~(page - 1);
-        if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
-    }
-#endif
-}
+// Lets go of the code and constants, the program's own and those of its libraries, that only starting took (madvise(2)): relocations,
+// command line, configuration, what libraries set up. They stay in the page cache, and come back from there when they are touched, while
+// other threads run too. What may have been written to is left alone. Nothing on other systems than Linux.
+void csystem_release_startup_pages(void);
 
 // Whether whoever started this process had the signal ignored, as nohup(1) does with SIGHUP, and nothing here has changed that yet.
 static inline int csystem_ignores(int signal) {
@@ -76,11 +52,22 @@ int csystem_hide_typing(void);
 // After that alone: shows it again.
 void csystem_show_typing(void);
 
-// From now on the first SIGINT, SIGTERM, SIGHUP or SIGQUIT waits for csystem_release_signals, and says so on descriptor 2; another one ends
-// the process at once, but for SIGHUP, which may come twice for one terminal, and the SIGTERM that service managers send with it. What is
-// ignored stays ignored. Never returns where a signal was first. With `waits_elsewhere` another thread gets the signals, so that no system
-// call of this one is cut short.
+// From now on the first SIGINT, SIGTERM, SIGHUP or SIGQUIT waits for csystem_release_signals, and says so on descriptor 2 once something
+// was sent (csystem_may_send); another one ends the process at once, but for SIGHUP, which may come twice for one terminal, and the SIGTERM
+// that service managers send with it. What is ignored stays ignored. Never returns where a signal was first. With `waits_elsewhere` another
+// thread gets the signals, so that no system call of this one is cut short.
 void csystem_hold_signals(int waits_elsewhere);
+
+// Can be read once a signal waits and nothing was sent yet: what still connects is to give up. Make it before signals are held; -1 for
+// none.
+int csystem_stop_descriptor(void);
+
+// To be asked before something is sent that may work once: 0 if a signal came before, and nothing is to be sent.
+int csystem_may_send(void);
+
+// From now on SIGINT ends the process with 130, as a shell would say it, rather than by the signal: now, or when the process is let go.
+// What is ignored stays ignored.
+void csystem_interrupt_exits(void);
 
 // Ends the process by the signal that waits, if one does.
 void csystem_release_signals(void);
@@ -109,8 +96,16 @@ typedef struct {
 } csystem_command;
 
 // Starts a command with no descriptor but 0 to 2; 0, or the `errno` of what failed. On Linux it gets SIGTERM when the calling thread ends.
-// Wait for `child` afterwards.
+// Wait for `child` afterwards. One whose group is not this process's ends with this process, and with it what it started, where that is
+// ended by a SIGINT, SIGTERM, SIGHUP or SIGQUIT that nobody takes; EAGAIN where 1,024 of them run. Forget it before it is waited for.
 int csystem_spawn(const csystem_command *command, pid_t *child);
+
+// The command's number is about to be another process's.
+void csystem_forget_command(pid_t child);
+
+// Kills the groups of all commands that run and have one, for the end of this process: what is started from now on is killed, too. May be
+// called by a signal handler (signal-safety(7)).
+void csystem_end_commands(void);
 
 // A descriptor that can be read once the process has ended (pidfd_open(2)); -1 and `errno` where there is none to be had. Close-on-exec.
 int csystem_watch_process(pid_t process);

@@ -38,7 +38,7 @@ final class InnerClient: DescriptorWatchDelegate {
     }
 
     /// The longest time that an answer may take: a stream without an end is not watched for ever.
-    private static let longestTime = Duration.seconds(600)
+    static let longestTime = Duration.seconds(600)
     private static let window = 64 * 1024
     /// A head that is longer is not understood, and need not be.
     private static let limits = HeadLimits(head: 1024 * 1024, fields: 1024)

@@ -43,7 +43,7 @@ final class ClientConnection: DescriptorWatchDelegate {
     private static let lingerNanoseconds: UInt64 = 2_000_000_000
     /// Bytes drained after a rejected head so that the response is not lost to a TCP reset.
     private static let lingerBytes = 64 * 1024
-    private static let presenceNanoseconds: UInt64 = 1_000_000_000
+    static let presenceNanoseconds: UInt64 = 1_000_000_000
 
     init(
         _ descriptor: Int32,

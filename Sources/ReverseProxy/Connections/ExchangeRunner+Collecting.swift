@@ -4,9 +4,9 @@ import Platform
 
 /// Responses whose body decides: it may mean a rejection, contain a token, or end the session.
 extension ExchangeRunner {
-    private static let collectLimit = 256 * 1024
+    static let collectLimit = 256 * 1024
     /// Rejections are short.
-    private static let verdictLimit = 64 * 1024
+    static let verdictLimit = 64 * 1024
 
     func collect(_ buffer: ByteBuffer) {
         var collected: [UInt8] = []

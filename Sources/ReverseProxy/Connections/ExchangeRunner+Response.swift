@@ -81,8 +81,8 @@ extension ExchangeRunner {
     }
 
     /// How many bytes of interim responses may be pending: they are hints, and a slow client does without.
-    private static let interimWindow = 8 * 1024
-    private static let maximumInterimResponses = 32
+    static let interimWindow = 8 * 1024
+    static let maximumInterimResponses = 32
 
     private func relayInterim(_ buffer: ByteBuffer, length: Int) {
         attempt!.interimResponses += 1

@@ -60,6 +60,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
 
     /// How many bytes of a request may be buffered for the upstream.
     static let uploadWindow = 64 * 1024
+    /// Of an answer; its head may be as large as a request's besides.
+    static let responseLimits = HeadLimits(head: 128 * 1024, fields: 512)
     static let smallBody = 16 * 1024
 
     init(_ resources: WorkerResources) {
@@ -267,7 +269,10 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         connection.delegate = self
         // A partial head of an earlier exchange must leave no trace.
         parser = ResponseParser(
-            limits: HeadLimits(head: max(context.configuration.limits.head, 128 * 1024), fields: 512)
+            limits: HeadLimits(
+                head: max(context.configuration.limits.head, Self.responseLimits.head),
+                fields: Self.responseLimits.fields
+            )
         )
         setDeadline(now: now)
         if context.detail > .ends { traceAttempt(isReused: isReused) }

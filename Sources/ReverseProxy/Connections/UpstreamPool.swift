@@ -39,8 +39,8 @@ final class UpstreamPool: UpstreamConnectionDelegate {
     }
 
     /// How many connections are started at once, and how soon the next ones may be: 4,000 a second.
-    private static let startsPerTurn = 8
-    private static let turnNanoseconds: UInt64 = 2_000_000
+    static let startsPerTurn = 8
+    static let turnNanoseconds: UInt64 = 2_000_000
 
     private let resources: WorkerResources
     private let connector: UpstreamConnector

@@ -21,7 +21,7 @@ extension ProxyContext.Intervals {
     /// Upstreams that do not know the expectation stay silent (RFC 9110 section 10.1.1).
     private static let continueNanoseconds: UInt64 = 1_000_000_000
     /// A rejection is short and arrives at once; a slower body is something else.
-    private static let verdictNanoseconds: UInt64 = 2_000_000_000
+    static let verdictNanoseconds: UInt64 = 2_000_000_000
 
     /// Chooses the limit by what the exchange waits for. Pure.
     @inline(__always)

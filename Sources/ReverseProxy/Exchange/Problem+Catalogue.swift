@@ -31,6 +31,13 @@ extension Problem {
         detail: "The connection comes from another user of this machine. "
             + "Set access.same-user to false to let others in."
     )
+    /// The owner of the connection cannot be found any more: it may have been anybody.
+    public static let departedUser = Problem(
+        .forbiddenUser,
+        detail:
+            "The client closed the connection before the system could be asked whose it was, so that its request is "
+            + "not served (access.same-user)."
+    )
     /// The owner of the connection is unknown, so it may be anybody.
     public static let unknownUser = Problem(
         .forbiddenUser,

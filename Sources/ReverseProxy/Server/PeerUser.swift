@@ -19,7 +19,7 @@ public enum PeerUser: Equatable, Sendable {
         switch self {
         case .user(let user): user == geteuid() || user == 0 ? nil : .forbiddenUser
         case .remote: nil
-        case .gone: .forbiddenUser
+        case .gone: .departedUser
         case .unknown: .unknownUser
         }
     }

@@ -39,11 +39,13 @@ final class Worker {
         loop.turnEnded = { [unowned self] in turnEnded() }
     }
 
+    static let maxIdleUpstreams = 256
+
     private static func makePool(_ resources: WorkerResources, _ context: ProxyContext) -> UpstreamPool {
         UpstreamPool(
             resources,
             settings: context.configuration.upstreamSettings,
-            maxIdle: min(context.configuration.limits.connections, 256),
+            maxIdle: min(context.configuration.limits.connections, maxIdleUpstreams),
             maxIdleTime: context.configuration.timeouts.idle
         )
     }
@@ -61,6 +63,8 @@ final class Worker {
         // A connection of the inspector comes from this process.
         if configuration.access.sameUser, case .client = origin {
             let peer = PeerUsers.shared.peer(of: descriptor, isUnixSocket: listener == .unix)
+            // Who only looks whether somebody listens asked for nothing.
+            if case .gone = peer, !SocketIO.hasInput(descriptor) { return SocketIO.close(descriptor) }
             if var refusal = peer.refusal {
                 if case .user(let user) = peer { refusal.evidence = "user \(user)" }
                 return refuse(descriptor, refusal)

@@ -30,7 +30,7 @@ public struct RecipeSource: TokenSource {
     public func get(_ held: HeldTokens) -> TokenOutcome {
         switch requests.send(judge.recipe, held) {
         case .failure(.notSent(let error)):
-            .unreachable(reason: error.detail, isTimeout: error.kind == .timeout)
+            .unreachable(reason: error.explained, isTimeout: error.kind == .timeout)
         case .failure(.noResponse(let error)): .lost(reason: error.detail, isTimeout: error.kind == .timeout)
         case .success(let response):
             judge.outcome(

@@ -60,7 +60,6 @@ final class ChildProcess: @unchecked Sendable {
             throw SystemError("cannot start a command", code: status)
         }
         number = child
-        LiveCommands.shared.add(child)
         let watched = csystem_watch_process(child)
         watch = watched >= 0 ? OpenFile(owning: watched) : nil
         self.terminal = terminal
@@ -151,7 +150,7 @@ final class ChildProcess: @unchecked Sendable {
     func reap() -> Int32 {
         // It is waited for first, so that its number is still its own while it is taken from the list.
         while !waitForEnd(until: .max) {}
-        LiveCommands.shared.remove(number)
+        csystem_forget_command(number)
         terminal?.takeBack()
         var status: Int32 = 0
         // Somebody else's looking away from the ends of processes would take the status along: that is no success.
@@ -250,22 +249,6 @@ struct LastLine {
     /// Nil if there is none, or a blank one.
     var text: String? {
         line.contains { $0 > 0x20 } ? String(decoding: line, as: UTF8.self) : nil
-    }
-}
-
-/// The commands that run, so that none outlives this process when that ends.
-public final class LiveCommands: Sendable {
-    public static let shared = LiveCommands()
-    private let numbers = Guarded<Set<pid_t>>([])
-
-    private init() {}
-
-    func add(_ number: pid_t) { numbers.with { _ = $0.insert(number) } }
-    func remove(_ number: pid_t) { numbers.with { _ = $0.remove(number) } }
-
-    /// For the end of this process, which runs no handlers of exit(3).
-    public func endAll() {
-        for number in numbers.with({ $0 }) { kill(-number, SIGKILL) }
     }
 }
 

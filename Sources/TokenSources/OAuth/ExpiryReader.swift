@@ -1,3 +1,4 @@
+import Credentials
 import HTTP1
 public import Support
 
@@ -41,8 +42,8 @@ public enum ExpiryReader {
         }
     }
 
-    /// Longest life in seconds that is believed: ten years, with their leap days.
-    public static let longest = 3653 * 86_400
+    /// Longest life in seconds that is believed.
+    public static let longest = TokenLife.longest
 
     /// The seconds that a token lives from now; nil if the answer does not say, or says what cannot be used. What
     /// `expiresIn` points to wins. `wall` is now, seconds since 1970.
@@ -51,13 +52,13 @@ public enum ExpiryReader {
         return expiresAt.flatMap { remaining(json.value(at: $0), wall: wall) }
     }
 
-    /// The seconds that a span is long, from 1 to `longest`.
+    /// The seconds that a span is long, if they are believed (`TokenLife`).
     public static func span(_ value: JSONValue?, unit: Unit = .seconds) -> Int? {
         if case .string(let text) = value, let seconds = clockSpan(trimmed(text)) { return usable(Double(seconds)) }
         return number(value).flatMap { usable($0 * unit.inSeconds) }
     }
 
-    /// The seconds until a moment, from 1 to `longest`. `wall` is now, seconds since 1970.
+    /// The seconds until a moment, if they are believed. `wall` is now, seconds since 1970.
     public static func remaining(_ value: JSONValue?, wall: Int) -> Int? {
         if case .string(let text) = value {
             let text = trimmed(text)

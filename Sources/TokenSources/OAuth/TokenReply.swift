@@ -29,7 +29,8 @@ public enum EndpointFailure: Error, Equatable, Sendable {
     /// What asking `what` came to.
     init(_ failure: BlockingRequest.Failure, of what: String) {
         switch failure {
-        case .notSent(let error): self = .unreachable("\(what): \(error.detail)", isTimeout: error.kind == .timeout)
+        case .notSent(let error):
+            self = .unreachable("\(what): \(error.explained)", isTimeout: error.kind == .timeout)
         case .noResponse(let error): self = .unavailable("\(what): \(error.detail)", isTimeout: error.kind == .timeout)
         }
     }

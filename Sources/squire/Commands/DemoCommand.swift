@@ -64,7 +64,7 @@ struct DemoCommand: ParsableCommand {
             service.drain(hurry: hurry, completion: completion)
         }
         LogWriter.standardError.release(first: [service.startLine].compactMap(\.self))
-        for endpoint in service.endpoints { Output.line(endpoint) }
+        for endpoint in service.endpoints { Output.announce(endpoint) }
         explain(service, logging)
         foreground.run()
         service.stop()

@@ -110,7 +110,7 @@ struct PlaygroundCommand: ParsableCommand {
         guard let address else { return }
         let service = try PlaygroundService(address, options: options)
         let foreground = try Foreground(timeout: .seconds(1), hangUp: .ends) { _, completion in completion() }
-        Output.line("playground \(service.url)")
+        Output.announce("playground \(service.url)")
         foreground.run()
         service.stop()
     }

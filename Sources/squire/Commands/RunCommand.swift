@@ -122,7 +122,7 @@ struct RunCommand: ParsableCommand {
         }
         report = Self.report(of: running, on: foreground.loop, logging)
         for service in running {
-            for endpoint in service.endpoints { Output.line(endpoint) }
+            for endpoint in service.endpoints { Output.announce(endpoint) }
             service.warnOfSession()
             service.warnIfNotWritable()
             service.reloadWhenMoved()

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Credentials
+import Platform
 import ReverseProxy
 import Settings
 import Support
@@ -37,14 +38,23 @@ struct StatusCommand: ParsableCommand {
         // Which machine refreshes, and whether the others know of a token, is known to the Squire only that runs.
         if status.shared != nil, let known = (try? RunningProxy.find(loaded))?.shared { status.shared = known }
         if json { return Output.json(status.json) }
-        for line in Self.lines(status, session.loaded, now: SystemClock().wall()) { Output.labelled(line) }
+        let claim = (try? session.record())?.token?.claims?.expiresAt
+        for line in Self.lines(status, session.loaded, claim: claim, now: SystemClock().wall()) {
+            Output.labelled(line)
+        }
         if let advice = status.advice { Output.say("\n\(advice)") }
         if status.state == .none { for hint in session.loaded.hints { Output.say(hint) } }
         if status.isFailing { throw ExitCode(ExitReason.tryLater.rawValue) }
         if !status.isUsable, status.state != .starting { throw ExitCode(ExitReason.loginNeeded.rawValue) }
     }
 
-    private static func lines(_ status: SessionStatus, _ loaded: LoadedConfiguration, now: Int) -> [String] {
+    /// `claim`: when the token ends, by its own word, seconds since 1970.
+    private static func lines(
+        _ status: SessionStatus,
+        _ loaded: LoadedConfiguration,
+        claim: Int?,
+        now: Int
+    ) -> [String] {
         let state =
             switch status.state {
             case .usable: (status.expiresIn ?? 1) > 0 ? "usable" : "expired; the next request refreshes it"
@@ -66,6 +76,10 @@ struct StatusCommand: ParsableCommand {
             let distance =
                 seconds > 0 ? "in \(Quantity.words(seconds: seconds))" : "\(Quantity.words(seconds: -seconds)) ago"
             lines.append("expires     \(distance), \(LocalTime.text(at, now: now))")
+        } else if let claim {
+            let years = TokenLife.longest / 365 / 86_400
+            let why = claim <= now ? "which has passed" : "more than \(years) years away"
+            lines.append("expires     unknown: the token says \(UTCTime.text(claim)), \(why), and is not believed")
         }
         if ![.none, .unused].contains(status.state) {
             let failed = status.failures.map { "\($0.count) \($0.outcome)" }.joined(separator: ", ")
@@ -78,7 +92,7 @@ struct StatusCommand: ParsableCommand {
         return lines
     }
 
-    /// One refresh, in less than a terminal's width.
+    /// One refresh; on a terminal, in less than its width.
     static func line(_ entry: RefreshEntry, now: Int) -> String {
         var text = "\(LocalTime.text(entry.at, now: now))  \(entry.outcome.rawValue) (\(entry.cause.rawValue)"
         let refusal = entry.outcome == .refused ? entry.status : nil
@@ -90,7 +104,9 @@ struct StatusCommand: ParsableCommand {
         if refusal == nil, entry.outcome != .unchanged, let detail = entry.detail {
             text += ": \(ControlCharacters.escaped(detail))"
         }
-        let limit = 66
+        guard let columns = Terminal.columns(1) else { return text }
+        // Behind a label.
+        let limit = max(columns - 13, 40)
         return text.count > limit ? text.prefix(limit - 1) + "…" : text
     }
 }

@@ -29,6 +29,8 @@ final class Foreground {
     private let logging: Logging?
     /// Started by nohup(1): no terminal's end is this process's.
     private let ignoresHangUp: Bool
+    /// From when it was first asked for: by what waits for SIGHUP before anything else.
+    private static let hadTerminal = terminal == .there
     /// Whether SIGHUP may be the terminal's end: not for who was started without one.
     private let dependsOnTerminal: Bool
     private var signals: [SignalWatch] = []
@@ -59,7 +61,7 @@ final class Foreground {
         self.timeout = timeout
         self.drain = drain
         ignoresHangUp = csystem_ignores(SIGHUP) != 0
-        dependsOnTerminal = !ignoresHangUp && Self.terminal == .there
+        dependsOnTerminal = !ignoresHangUp && Self.hadTerminal
         for signal in [SIGTERM, SIGINT] {
             signals.append(
                 SignalWatch(loop: loop, signal: signal) { [unowned self] in
@@ -70,6 +72,7 @@ final class Foreground {
             )
         }
         signals.append(SignalWatch(loop: loop, signal: SIGHUP) { [unowned self] in hungUp(hangUp) })
+        Self.unblockHangUp()
     }
 
     /// The shell and the kernel may both say it, so that a second one is no hurry.
@@ -123,7 +126,7 @@ final class Foreground {
 
     /// Runs until it is told to stop and everything has ended.
     func run() {
-        // Start-up's share of 29.9 MiB resident: 21.8 MiB are left after the first request through TLS.
+        // Start-up's share, the libraries' more than the program's.
         csystem_release_startup_pages()
         loop.run()
     }
@@ -140,6 +143,7 @@ final class Foreground {
     private func leaveAtOnce(_ signal: Int32) -> Never {
         endEcho(of: signal)
         say("stopped at once, by a second \(Self.name(of: signal)): what was running is cut", signal)
+        csystem_end_commands()
         LogWriter.standardError.finish(timeout: .milliseconds(100))
         _exit(128 + signal)
     }
@@ -176,10 +180,21 @@ final class Foreground {
     }
 
     /// A parent may have blocked signals, as threads of some runtimes do, and children inherit that: Squire could then
-    /// not be stopped.
-    static func unblockSignals() {
-        var none = sigset_t()
-        sigemptyset(&none)
-        sigprocmask(SIG_SETMASK, &none, nil)
+    /// not be stopped. `hangUpWaits` leaves SIGHUP blocked until there is a `Foreground` that takes it, for a command to
+    /// which it does not mean its end. While the process has one thread.
+    static func unblockSignals(hangUpWaits: Bool) {
+        var blocked = sigset_t()
+        sigemptyset(&blocked)
+        if hangUpWaits { sigaddset(&blocked, SIGHUP) }
+        sigprocmask(SIG_SETMASK, &blocked, nil)
+        if hangUpWaits { _ = hadTerminal }
+    }
+
+    /// What came meanwhile comes now.
+    private static func unblockHangUp() {
+        var hangUp = sigset_t()
+        sigemptyset(&hangUp)
+        sigaddset(&hangUp, SIGHUP)
+        pthread_sigmask(SIG_UNBLOCK, &hangUp, nil)
     }
 }

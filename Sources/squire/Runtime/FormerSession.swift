@@ -16,7 +16,7 @@ enum FormerSession: CustomStringConvertible {
         do throws(SessionFileError) {
             record = try SessionFile(path: loaded.sessionFile).load()?.record
         } catch {
-            throw ExitFailure.malformed("squire: \(error.description)")
+            throw ExitFailure(error)
         }
         guard let record, let token = record.token else {
             self = .nobody

@@ -67,7 +67,7 @@ enum Loading {
     /// The command that runs, and its arguments, as messages repeat them. Secrets are never among them.
     private static var command: [String] {
         let words = Array(CommandLine.arguments.dropFirst())
-        return Squire.configuration.subcommands.contains { $0.configuration.commandName == words.first }
+        return Squire.commands.contains { $0.configuration.commandName == words.first }
             ? words : ["run"]
     }
 }

@@ -18,7 +18,7 @@ struct LoginReport {
     func say(isOAuth: Bool) {
         let status = session.cache.status
         let who = status.subject.map(ControlCharacters.escaped).map { " as customer \($0)" } ?? ""
-        let life = status.expiresIn.map { Self.life($0) } ?? ""
+        let life = status.expiresIn.map { Self.life($0, isDead: status.state == .loginNeeded) } ?? ""
         var rest = ["session in \(session.file.path)"]
         if let replaced = session.replaced {
             let fate = replaced.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
@@ -36,8 +36,10 @@ struct LoginReport {
         }
     }
 
-    static func life(_ seconds: Int) -> String {
-        seconds > 0 ? ", token good for \(Quantity.words(seconds: seconds))" : ", token expired (it will be refreshed)"
+    static func life(_ seconds: Int, isDead: Bool = false) -> String {
+        guard seconds <= 0 else { return ", token good for \(Quantity.words(seconds: seconds))" }
+        let past = ", token expired \(Quantity.words(seconds: -seconds)) ago"
+        return past + (isDead ? ", and nothing refreshes it: give one that lives" : "; the next request refreshes it")
     }
 
     /// Without a refresh token the session ends with its token.

@@ -49,6 +49,11 @@ struct ExitFailure: Error {
         }
     }
 
+    /// A session file that cannot be used.
+    init(_ error: SessionFileError) {
+        self.init(error.reason == .noDirectory ? .notWritable : .malformed, "squire: \(error.description)")
+    }
+
     init(code: Int32, message: String) {
         self.code = code
         self.message = message
@@ -65,9 +70,16 @@ enum Output {
     /// number otherwise, and be written to as if it were a terminal, or inherited as if it were somebody's input.
     static func openStandardStreams() {
         for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
+            if descriptor == 1 { closed.with { $0 = SystemError(Self.notWritable, code: EBADF) } }
             // The lowest number that is free.
             _ = open("/dev/null", O_RDWR)
         }
+    }
+
+    /// Where something accepts connections, for whoever waits for that: nobody does behind a standard output that was
+    /// closed.
+    static func announce(_ endpoint: String) {
+        if closed.with({ $0 }) == nil { line(endpoint) }
     }
 
     /// A line, or several, on standard output, at once. Nothing in it acts on a terminal.
@@ -121,9 +133,10 @@ enum Output {
     }
 
     static func write(_ descriptor: Int32, _ text: String) {
+        if descriptor == 1, let error = closed.with({ $0 }) { return lost.with { $0 = error } }
         // A reader that has had enough is no failure.
         guard !SystemCall.writeAll(descriptor, text.utf8), descriptor == 1, errno != EPIPE else { return }
-        let error = SystemError("standard output cannot be written")
+        let error = SystemError(Self.notWritable)
         lost.with { $0 = $0 ?? error }
     }
 
@@ -131,6 +144,9 @@ enum Output {
     static var problem: SystemError? { lost.with { $0 } }
 
     private static let lost = Guarded<SystemError?>(nil)
+    /// What each write would have met, had nothing taken the place of a standard output that was closed.
+    private static let closed = Guarded<SystemError?>(nil)
+    private static let notWritable = "standard output cannot be written"
 
     /// One line from standard input, without its end; asks with `prompt`, and without echo, when a person is there. Nil
     /// at the end. A line is cut at 64 KiB, which is more than any secret has.

@@ -25,23 +25,21 @@ enum PortHolder {
     }
 
     /// Of the sockets that listen there.
-    private static func inodes(_ address: ListenAddress) -> [Substring] {
+    private static func inodes(_ address: ListenAddress) -> [String] {
         switch address {
-        case .tcp(_, let port):
-            // sl local_address rem_address st … inode; the port is in hexadecimal, and 0A is TCP_LISTEN.
-            let end = ":" + String(String(port + 0x1_0000, radix: 16, uppercase: true).dropFirst())
-            return ["/proc/net/tcp", "/proc/net/tcp6"].flatMap { rows($0) }.compactMap { row in
-                row.count > 9 && row[1].hasSuffix(end) && row[3] == "0A" ? row[9] : nil
-            }
+        case .tcp(let host, let port):
+            return ListeningTable(table("tcp"), table("tcp6")).inodes(host: host, port: port)
         case .unix(let path):
             // Num RefCount Protocol Flags Type St Inode Path
-            return rows("/proc/net/unix").compactMap { row in
-                row.count > 7 && row[7...].joined(separator: " ") == path ? row[6] : nil
+            return table("unix").split(separator: "\n").compactMap { line -> String? in
+                let row = line.split(separator: " ")
+                guard row.count > 7, row[7...].joined(separator: " ") == path else { return nil }
+                return String(row[6])
             }
         }
     }
 
-    private static func rows(_ path: String) -> [[Substring]] {
-        (RunningProcesses.read(path, limit: 1 << 22) ?? "").split(separator: "\n").map { $0.split(separator: " ") }
+    private static func table(_ name: String) -> String {
+        RunningProcesses.read("/proc/net/\(name)", limit: 1 << 22) ?? ""
     }
 }

@@ -239,7 +239,7 @@ final class ProxyService {
             session.keepAlive()
             return session
         } catch {
-            throw ExitFailure.malformed("squire: \(error.description)")
+            throw ExitFailure(error)
         }
     }
 

@@ -78,7 +78,7 @@ struct SessionAccess {
                 }
             )
         } catch {
-            throw ExitFailure.malformed("squire: \(error.description)")
+            throw ExitFailure(error)
         }
     }
 

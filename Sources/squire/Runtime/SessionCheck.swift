@@ -52,7 +52,8 @@ struct SessionCheck {
             lines.append(.note("session file", file.path + state))
             if !hasToken { lines += loaded.hints.map { .note("session file", $0) } }
         } catch {
-            lines.append(CheckLine(.fail(.malformed), "session file", error.description))
+            let fault: CheckLine.Fault = error.reason == .noDirectory ? .notWritable : .malformed
+            lines.append(CheckLine(.fail(fault), "session file", error.description))
         }
         if let notice = loaded.formerNotice { lines.append(.note("session file", notice)) }
         return lines
@@ -61,6 +62,12 @@ struct SessionCheck {
     /// Whether a session could be saved.
     func saveLines(isNeeded: Bool) -> [CheckLine] {
         guard loaded.keptFile != nil, let problem = file.writeProblem() else { return [] }
+        // That was said.
+        if case .failure(let error) = Result(catching: { () throws(SessionFileError) in try file.load() }),
+            error.reason == .noDirectory
+        {
+            return []
+        }
         let text =
             "\(problem.description): a new token could not be saved, so none is asked for. Make room, or give back the rights"
         return [isNeeded ? CheckLine(.fail(.notWritable), "session file", text) : .warn("session file", text)]

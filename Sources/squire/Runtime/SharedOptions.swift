@@ -33,6 +33,12 @@ struct ConfigFileOption: ParsableArguments {
     )
     private var files: [String] = []
 
+    init() {}
+
+    init(files: [String]) {
+        self.files = files
+    }
+
     var path: String? { files.last }
 
     func validate() throws {

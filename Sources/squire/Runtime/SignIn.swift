@@ -79,7 +79,7 @@ struct SignIn {
     ) throws -> BlockingRequest.Response {
         switch requests.send("POST", path, token: nil, body: .object(body), timeout: timeout) {
         case .failure(.notSent(let error)), .failure(.noResponse(let error)):
-            throw ExitFailure.unreachable("squire: the API cannot be reached: \(error.detail)")
+            throw ExitFailure.unreachable("squire: the API cannot be reached: \(error.explained)")
         case .success(let response):
             let isRefusal = (400..<500).contains(response.status) && !Self.temporary.contains(response.status)
             guard (200..<300).contains(response.status) || isRefusal else {

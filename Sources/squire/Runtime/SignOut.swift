@@ -60,7 +60,7 @@ struct SignOut {
         let timeout = configuration.session.timeout ?? .seconds(30)
         switch SessionRequests(configuration).send("POST", path, token: token, timeout: timeout) {
         case .failure(.notSent(let error)), .failure(.noResponse(let error)):
-            return .failed(.unreachable(reason: error.detail))
+            return .failed(.unreachable(reason: error.explained))
         case .success(let response) where (200..<300).contains(response.status): return .ended
         case .success(let response) where response.status == 401: return .rejected
         case .success(let response): return .failed(.later(reason: "status \(response.status)"))

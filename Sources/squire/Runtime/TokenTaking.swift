@@ -104,7 +104,7 @@ struct TokenTaking {
             let when = seconds.map { "in \($0) s" } ?? "later"
             return .tryLater(nobody + "\(reason). Try again \(when): \(line)")
         case .unreachable(let reason, _):
-            let text = nobody + "\(reason). Try again later: \(line)"
+            let text = nobody + "\(reason). To try again: \(line)"
             // Nothing of a refresh token has left: the same line works later.
             if case .refreshToken = spent { return .tryLater(text) }
             return .unreachable(text)

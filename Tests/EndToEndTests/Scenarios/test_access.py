@@ -212,6 +212,19 @@ class Access(Scenario):
             self.assertEqual(self.fetch(squire).status, 200)
         self.assertEqual({request.method for request in upstream.requests}, {"GET"})
         squire.wait_for_text("forbidden_user", 2)
+        self.assertIn("before the system could be asked", squire.text())
+
+    def test_who_only_looks_whether_somebody_listens_leaves_no_line(self):
+        squire, _ = self.proxied(profile="")
+        self.fetch(squire)
+        squire.wait_for_text("GET", 1)
+        lines = squire.text().count("\n")
+        squire.hold()
+        for _ in range(3): socket.create_connection(("127.0.0.1", squire.port), LIMIT).close()
+        squire.process.send_signal(signal.SIGCONT)
+        self.fetch(squire)
+        squire.wait_for_text("GET", 2)
+        self.assertEqual(squire.text().count("\n"), lines + 1, squire.text())
 
 
 if __name__ == "__main__":

@@ -202,6 +202,9 @@ class Sessions(Scenario):
                                         env=clean_environment(**self.env))
             self.assertEqual((result.returncode, result.stderr),
                              (74, "squire: standard output cannot be written: No space left on device\n"), command)
+        for command in (f"token --config {config}", f"check --config {config}", f"status --json --config {config}", "profile", "init --full", "--help", "--version"):
+            result = subprocess.run(["sh", "-c", f"{SQUIRE} {command} >&-"], capture_output=True, text=True, timeout=LIMIT, env=clean_environment(**self.env))
+            self.assertEqual((result.returncode, result.stderr), (74, "squire: standard output cannot be written: Bad file descriptor\n"), command)
 
     def test_login_token_status_logout(self):
         playground = self.playground()

@@ -305,6 +305,20 @@ class OAuthLogin(Scenario):
         self.assertEqual(len(self.server.requests("/token")), 3)
         self.assertEqual(json.loads(self.session_file.read_text())["refresh_token"], "r1")
 
+    def test_interrupt_between_questions(self):
+        asked = threading.Event()
+
+        def pending(_):
+            asked.set()
+            return json_reply(400, error="authorization_pending")
+
+        self.server.device = [self.device_answer(interval=600)]
+        self.server.token = [pending]
+        process = self.waiting("--device", "--config", self.oauth(endpoints=("device", "token")))
+        self.assertTrue(asked.wait(LIMIT))
+        process.send_signal(signal.SIGINT)
+        self.end(process, 130)
+
     def test_device_ends(self):
         config = self.oauth(endpoints=("device", "token"))
         for word, code in (("access_denied", 77), ("expired_token", 75), ("invalid_grant", 77), ("invalid_client", 78)):
@@ -398,6 +412,25 @@ class OAuthLogin(Scenario):
                 self.assertEqual(process.wait(LIMIT), -signals[0])
                 self.assertEqual(process.stdout.read(), "")
                 self.assertEqual(self.record()["refresh_token"], "next")
+
+    def test_signals_do_not_wait_for_a_connection(self):
+        """Nothing was sent: the token is as good as before, and nobody waits."""
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            # It accepts, and never says a word of the handshake.
+            config = self.oauth(f"token-endpoint: https://127.0.0.1:{silent.getsockname()[1]}/token", endpoints=())
+            record = {"version": 1, "token": "old", "refresh_token": "given", "expires_at": 1}
+            self.session_file.write_text(json.dumps(record))
+            process = self.waiting("--config", config, command="token", SQUIRE_UPSTREAM="http://127.0.0.1:9")
+            silent.settimeout(LIMIT)
+            connection, _ = silent.accept()
+            begun = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(process.wait(LIMIT), -signal.SIGTERM)
+            self.assertLess(time.monotonic() - begun, 5)
+            connection.close()
+            self.assertEqual(process.stderr.read(), "")
+            self.assertEqual(self.record()["refresh_token"], "given")
+            self.assertNotIn("unanswered", self.record())
 
     def test_unreachable_server(self):
         config = self.oauth("token-endpoint: http://127.0.0.1:9/token", "authorization-endpoint: http://127.0.0.1:9/authorize",

@@ -173,6 +173,44 @@ class SlowReload(Inspected):
         self.assertEqual(len(self.wait_for_runs(2)), 2)
 
 
+class SlowStart(Scenario):
+    """A command that gives a secret holds up the start."""
+
+    def starting(self):
+        """Squire, whose secret is what comes through the gate, and the number of what its command started."""
+        helper, self.gate, started = (self.directory / name for name in ("helper", "gate", "started"))
+        os.mkfifo(self.gate)
+        helper.write_text(f"#!/bin/sh\nsleep 600 > /dev/null 2>&1 &\necho $! > {started}.new; mv {started}.new {started}\n"
+                          f"read line < {self.gate}; kill $!; printf %s \"$line\"\n")
+        helper.chmod(0o700)
+        path = pathlib.Path(self.config(self.upstream().url, session="  missing: forward\n", profile=""))
+        path.write_text(path.read_text().replace("headers:\n", f"headers:\n  X-Slow: {{exec: [{helper}]}}\n"))
+        squire = Process("run", "--config", str(path), env=self.env)
+        self.addCleanup(squire.stop)
+        self.until(started.exists, "the command")
+        return squire, int(started.read_text())
+
+    def test_a_hang_up_waits_for_it(self):
+        squire, _ = self.starting()
+        squire.process.send_signal(signal.SIGHUP)
+        with open(self.gate, "w") as gate: gate.write("first\n")
+        squire.wait_for("proxy")
+        # It reads the configuration again, and so asks the command again.
+        with open(self.gate, "w") as gate: gate.write("second\n")
+        squire.wait_for_text("configuration re-read")
+
+    def test_an_end_leaves_no_command_behind(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            squire, child = self.starting()
+            self.assertEqual(squire.stop(number), -number)
+            def is_gone():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    return pathlib.Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+                return True
+            self.until(is_gone, "what the command started goes on")
+            for name in ("gate", "started"): (self.directory / name).unlink()
+
+
 class ReloadCommand(Inspected):
     def run_with_inspector(self, extra="", address="127.0.0.1:0", env=None):
         """The inspector's port is in the file, as a person would have it."""

@@ -1,16 +1,11 @@
 import Platform
+import TestFiles
 import Testing
 
 @testable import SharedSession
 
 @Suite struct SharedKeyFileTests {
-    private let directory: String
-
-    init() throws {
-        var template = Array("/tmp/squire-shared.XXXXXX".utf8CString)
-        let made = try #require(mkdtemp(&template))
-        directory = String(cString: made)
-    }
+    private let directory = TestDirectory.make()
 
     private func problem(_ text: String) -> SharedKeyFile.Problem? {
         problem { () throws(SharedKeyFile.Problem) in try SharedKeyFile(parsing: Array(text.utf8)) }

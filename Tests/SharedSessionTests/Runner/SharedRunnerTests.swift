@@ -1,5 +1,6 @@
 import Credentials
 import Platform
+import TestFiles
 import Testing
 import Threads
 
@@ -504,8 +505,7 @@ import Threads
     // MARK: Keys
 
     @Test func otherKeysAreReadWhileItRuns() throws {
-        var template = Array("/tmp/squire-shared.XXXXXX".utf8CString)
-        let path = String(cString: mkdtemp(&template)) + "/shared.key"
+        let path = TestDirectory.make() + "/shared.key"
         let write = { (firsts: [UInt8]) in
             let text = firsts.map { SharedSamples.line($0) + "\n" }.joined()
             #expect(PrivateFile.create(path + ".new", Array(text.utf8)) && rename(path + ".new", path) == 0)

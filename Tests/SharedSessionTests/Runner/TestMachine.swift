@@ -1,6 +1,7 @@
 import Credentials
 import Platform
 import Support
+import TestFiles
 import Testing
 import Threads
 
@@ -115,8 +116,7 @@ final class TestMachine: Sendable {
         sessionClock: any CredentialClock = SystemClock(),
         begins: Bool = true
     ) throws {
-        var template = Array("/tmp/squire-shared.XXXXXX".utf8CString)
-        let file = file ?? SessionFile(path: String(cString: mkdtemp(&template)) + "/session.json")
+        let file = file ?? SessionFile(path: TestDirectory.make() + "/session.json")
         self.file = file
         if let own {
             var record = SessionRecord()

@@ -1,4 +1,5 @@
 import Platform
+import TestFiles
 import Testing
 import Threads
 
@@ -127,13 +128,12 @@ extension FakeCluster {
     }
 }
 
-/// A file with a token, in a directory that the system cleans up.
+/// A file with a token.
 enum TokenFile {
     static func make(_ text: String) throws -> String {
-        var template = Array("/tmp/squire-token.XXXXXX".utf8CString)
-        let file = FileDescriptor(owning: mkstemp(&template))
-        guard file.writeAll(text.utf8) else { throw SystemError("no token file") }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let path = TestDirectory.make() + "/token"
+        guard PrivateFile.create(path, Array(text.utf8)) else { throw SystemError("no token file") }
+        return path
     }
 
     /// As the kubelet replaces it.

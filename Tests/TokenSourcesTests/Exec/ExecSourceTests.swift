@@ -1,6 +1,7 @@
 import Credentials
 import Platform
 import Synchronization
+import TestFiles
 import Testing
 
 @testable import TokenSources
@@ -15,13 +16,7 @@ import Testing
     }
 
     private let clock = TestClock()
-    private let directory: String
-
-    init() throws {
-        var template = Array("/tmp/squire-exec.XXXXXX".utf8CString)
-        let made = try #require(mkdtemp(&template))
-        directory = String(cString: made)
-    }
+    private let directory = TestDirectory.make()
 
     /// `script` may use `$RUNS`, a file in which each run leaves a line.
     private func source(_ script: String, remark: @escaping @Sendable (String) -> Void = { _ in }) -> ExecSource {

@@ -1,20 +1,15 @@
 import Credentials
 import Platform
 import Synchronization
+import TestFiles
 import Testing
 import Threads
 
 @testable import TokenSources
 
 @Suite struct TokenFileTests {
-    private let directory: String
+    private let directory = TestDirectory.make()
     private var path: String { "\(directory)/token" }
-
-    init() throws {
-        var template = Array("/tmp/squire-file.XXXXXX".utf8CString)
-        let made = try #require(mkdtemp(&template))
-        directory = String(cString: made)
-    }
 
     private func write(_ text: String, _ name: String = "token") {
         #expect(PrivateFile.create("\(directory)/\(name).new", Array(text.utf8)))

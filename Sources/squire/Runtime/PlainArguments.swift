@@ -1,0 +1,139 @@
+import ArgumentParser
+
+/// A command line of options that have a value each, and perhaps another command behind `--`: as scripts and service
+/// managers write it. Those that are started often are read here; swift-argument-parser takes a third of the
+/// instructions of a start to read any. Whatever else there is in a line, each mistake among it, is that one's to read.
+struct PlainArguments {
+    private var values: [String: [String]] = [:]
+    /// What stands behind `--`; nil without that.
+    let command: [String]?
+
+    /// Nil where the words are not of that kind, or name other options than `names`.
+    init?(_ words: [String], names: [String]) {
+        var rest = words[...]
+        while let word = rest.popFirst(), word != "--" {
+            guard word.hasPrefix("--") else { return nil }
+            let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = String(parts[0])
+            guard names.contains(name) else { return nil }
+            let value = parts.count > 1 ? String(parts[1]) : rest.popFirst() ?? ""
+            // What begins with a dash may be the next option, whose value was forgotten.
+            guard !value.isEmpty, parts.count > 1 || !value.hasPrefix("-") else { return nil }
+            values[name, default: []].append(value)
+        }
+        // The terminator was taken, or there was none.
+        let hasCommand = rest.startIndex > words.startIndex && words[rest.startIndex - 1] == "--"
+        command = hasCommand ? Array(rest) : nil
+    }
+
+    /// The last value counts.
+    subscript(name: String) -> String? { values[name]?.last }
+
+    func all(_ name: String) -> [String] { values[name] ?? [] }
+}
+
+/// A command that plain arguments are enough for.
+protocol PlainCommand: ParsableCommand {
+    static var plainOptions: [String] { get }
+
+    /// Nil where they are not. Sets all there is in the command: what is not set cannot be read.
+    init?(_ arguments: PlainArguments)
+}
+
+enum PlainCommands {
+    private static let all: [(name: String, type: any PlainCommand.Type)] = [
+        ("run", RunCommand.self), ("token", TokenCommand.self), ("exec", ExecCommand.self),
+    ]
+
+    /// The command that the words, without the program's name, ask for; nil where swift-argument-parser is to read them.
+    static func command(_ words: [String]) -> (any ParsableCommand)? {
+        guard let name = words.first, let type = all.first(where: { $0.name == name })?.type,
+            let arguments = PlainArguments(Array(words.dropFirst()), names: type.plainOptions),
+            var command = type.init(arguments)
+        else { return nil }
+        // It says again what is wrong, with the command's usage.
+        guard (try? command.validate()) != nil else { return nil }
+        return command
+    }
+}
+
+extension ConfigFileOption {
+    static let plainOptions = ["config"]
+
+    init?(_ arguments: PlainArguments) {
+        self.init(files: arguments.all("config"))
+        guard (try? validate()) != nil else { return nil }
+    }
+}
+
+extension ConfigOption {
+    static let plainOptions = ConfigFileOption.plainOptions + ["session", "upstream"]
+
+    init?(_ arguments: PlainArguments) {
+        self.init()
+        guard let file = ConfigFileOption(arguments) else { return nil }
+        self.file = file
+        session = arguments["session"]
+        upstream = arguments["upstream"]
+    }
+}
+
+extension ProxyOptions {
+    static let plainOptions = [
+        "listen", "upstream", "header", "session", "inspector", "workers", "log-level", "log-format",
+    ]
+
+    init?(_ arguments: PlainArguments) {
+        self.init()
+        listen = arguments["listen"]
+        upstream = arguments["upstream"]
+        header = arguments.all("header")
+        session = arguments["session"]
+        inspector = arguments["inspector"]
+        workers = arguments["workers"]
+        logLevel = arguments["log-level"]
+        logFormat = arguments["log-format"]
+        guard (try? validate()) != nil else { return nil }
+    }
+}
+
+extension RunCommand: PlainCommand {
+    static let plainOptions = ["config"] + ProxyOptions.plainOptions
+
+    init?(_ arguments: PlainArguments) {
+        self.init()
+        guard arguments.command == nil, let options = ProxyOptions(arguments) else { return nil }
+        config = arguments.all("config")
+        self.options = options
+    }
+}
+
+extension TokenCommand: PlainCommand {
+    static let plainOptions = ConfigOption.plainOptions + ["min-ttl", "format"]
+
+    init?(_ arguments: PlainArguments) {
+        self.init()
+        guard arguments.command == nil, let options = ConfigOption(arguments),
+            let format = arguments["format"].map(Format.init(rawValue:)) ?? .raw
+        else { return nil }
+        self.options = options
+        minTtl = arguments["min-ttl"]
+        self.format = format
+    }
+}
+
+extension ExecCommand: PlainCommand {
+    static let plainOptions = ConfigFileOption.plainOptions + ProxyOptions.plainOptions + ["env"]
+
+    init?(_ arguments: PlainArguments) {
+        self.init()
+        guard let command = arguments.command, let config = ConfigFileOption(arguments),
+            let options = ProxyOptions(arguments)
+        else { return nil }
+        self.config = config
+        self.options = options
+        env = arguments.all("env")
+        allowMissing = false
+        self.command = command
+    }
+}
