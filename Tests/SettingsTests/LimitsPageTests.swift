@@ -46,7 +46,7 @@ import Testing
             ),
             (
                 "of a response in which a rule",
-                [size(ExchangeRunner.verdictLimit), seconds(Patience.verdictNanoseconds)]
+                [size(ExchangeRunner.verdictLimit), seconds(ProxyContext.Intervals.verdictNanoseconds)]
             ),
             ("the answer to a sign-in or a sign-out", [size(ExchangeRunner.collectLimit)]),
             (
