@@ -158,7 +158,7 @@ import TokenSources
             ("headers: {X-A: {file: /etc/hostname}}", ["headers.X-A.file"]),
             ("headers: {X-A: {file: inside}}", []), ("headers: {X-A: {file: ./sub/../inside}}", []),
             ("headers: {X-A: {file: link}}", ["headers.X-A.file"]),
-            ("headers: {X-A: {file: ../../etc/hostname}}", ["headers.X-A.file"]),
+            ("headers: {X-A: {file: ../../../../../../../../etc/hostname}}", ["headers.X-A.file"]),
             ("headers: {env: x, exec: y}", []), ("session: {exec: {command: [x], env: {env: x}}}", ["session.exec"]),
             (
                 "session: {oauth: {client-id: x, token-endpoint: \"https://a\", client-secret: {env: API_KEY}}}",

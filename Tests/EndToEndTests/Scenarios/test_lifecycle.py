@@ -215,7 +215,10 @@ class Lifecycle(Scenario):
         listening.listen()
         (self.directory / "file").write_text("precious")
         (self.directory / "link").symlink_to(self.directory / "file")
-        for name in ("live", "file", "link", "x" * 120, "file/socket"):
+        # No file system is asked for a path that no socket can have.
+        result = self.command("run", "--config", config, "--listen", f"unix:{self.directory}/{'x' * 120}", code=78)
+        self.assertRegex(result.stderr, r"names a path of \d+ bytes, and a Unix socket's has 10[37] at most")
+        for name in ("live", "file", "link", "file/socket"):
             with self.subTest(name):
                 result = self.command("run", "--config", config, "--listen", f"unix:{self.directory}/{name}", code=74)
                 self.assertIn("cannot listen on unix:", result.stderr)
