@@ -44,7 +44,9 @@ public struct SecretReader: Equatable, Sendable, CustomReflectable {
             case .file(let path):
                 var information = stat()
                 let file = try opened(path)
-                guard unsafe fstat(file.number, &information) == 0, information.st_mode & S_IFMT == S_IFREG else { break }
+                guard unsafe fstat(file.number, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
+                    break
+                }
                 if information.st_size == 0 { throw .configuration("names a file that is empty: \(path)") }
                 if information.st_size > Self.maxBytes { throw unreadable(path, .tooLarge(Self.maxBytes)) }
             }
