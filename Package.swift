@@ -150,7 +150,7 @@ let package = Package(
         .target(
             name: "Settings",
             dependencies: [
-                "CLibyaml", "Credentials", "EventIO", "HTTP1", "Platform", "ReferenceFile",
+                "CLibyaml", "Credentials", "Cryptography", "EventIO", "HTTP1", "Platform", "ReferenceFile",
                 "ReverseProxy", "SharedSession", "Support", "Threads", "TokenSources", "Upstream",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -217,7 +217,7 @@ let package = Package(
         .testTarget(name: "HTTP1Tests", dependencies: ["HTTP1"], swiftSettings: common),
         .testTarget(
             name: "CryptographyTests",
-            dependencies: ["CCrypto", "Cryptography", "Support"],
+            dependencies: ["CCrypto", "Cryptography"],
             swiftSettings: common
         ),
         .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: common),

@@ -1,4 +1,5 @@
 public import Credentials
+import Cryptography
 import HTTP1
 import Logging
 import Platform
@@ -197,8 +198,15 @@ public struct ConfigurationLoader {
         let binding = SessionBinding(configuration, path: realPath)
         let places = SessionPlaces(environment)
         let host = configuration.upstream.authority.host
-        let standard = places.standard(binding, host: host, name: configuration.session.name)
-        let trustEntry = realPath.map { TrustedFiles.Entry(path: $0, digest: TrustedFiles.digest(text ?? "")) }
+        let (standard, trustEntry): (String, TrustedFiles.Entry?)
+        do throws(CryptographyError) {
+            standard = try places.standard(binding, host: host, name: configuration.session.name)
+            let digest = try TrustedFiles.digest(text ?? "")
+            trustEntry = realPath.map { .init(path: $0, digest: digest) }
+        } catch {
+            let message = "the name of its session file cannot be made: \(error)"
+            throw ConfigurationError([.init(source: path ?? "squire", line: path == nil ? nil : 1, message: message)])
+        }
         return LoadedConfiguration(
             configuration: configuration,
             found: found,

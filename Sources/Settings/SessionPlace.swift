@@ -1,4 +1,5 @@
 public import Credentials
+import Cryptography
 import Platform
 import ReverseProxy
 import Support
@@ -45,13 +46,17 @@ struct SessionPlaces {
 
     /// The standard file: `HOST-HASH.json`, where HASH is of the origin and the configuration's real path, or
     /// `HOST-NAME-HASH.json`, where HASH is of the origin only, so that configurations with one name share the session.
-    func standard(_ binding: SessionBinding, host: String, name: String?) -> String {
+    func standard(
+        _ binding: SessionBinding,
+        host: String,
+        name: String?
+    ) throws(CryptographyError) -> String {
         let host = Self.fileName(host)
         guard let name else {
-            let hash = Self.hash("\(binding.origin)\0\(binding.configuration ?? "")")
+            let hash = try Self.hash("\(binding.origin)\0\(binding.configuration ?? "")")
             return "\(directory)/\(host)-\(hash).json"
         }
-        return "\(directory)/\(host)-\(name)-\(Self.hash(binding.origin)).json"
+        return "\(directory)/\(host)-\(name)-\(try Self.hash(binding.origin)).json"
     }
 
     /// `$XDG_STATE_HOME/squire/NAME.json`, where NAME is the configuration file's: what 0.1 used.
@@ -75,8 +80,8 @@ struct SessionPlaces {
     }
 
     /// The first 8 hexadecimal digits of SHA-256.
-    private static func hash(_ text: String) -> String {
-        Hexadecimal.text(Array(SHA256Digest.of(text).prefix(4)))
+    private static func hash(_ text: String) throws(CryptographyError) -> String {
+        Hexadecimal.text(Array(try SHA256.hash(Array(text.utf8)).prefix(4)))
     }
 
     // MARK: Looking

@@ -1,4 +1,5 @@
 import Credentials
+import Cryptography
 import Platform
 import Support
 
@@ -21,8 +22,8 @@ struct TrustedFiles {
         path = directory + "/trusted"
     }
 
-    static func digest(_ text: String) -> String {
-        Hexadecimal.text(SHA256Digest.of(text))
+    static func digest(_ text: String) throws(CryptographyError) -> String {
+        Hexadecimal.text(try SHA256.hash(Array(text.utf8)))
     }
 
     func contains(_ entry: Entry) -> Bool { entries.contains(entry) }

@@ -29,24 +29,24 @@ import Testing
     }
 
     /// What could climb out of the directory, or be none of a file name's characters, does not come from the host.
-    @Test func aHostCannotLeaveTheDirectory() {
+    @Test func aHostCannotLeaveTheDirectory() throws {
         let places = SessionPlaces(["XDG_STATE_HOME": "/s"])
         let name = { (host: String) in
-            places.standard(SessionBinding(origin: "o"), host: host, name: nil).dropFirst(10).dropLast(14)
+            try places.standard(SessionBinding(origin: "o"), host: host, name: nil).dropFirst(10).dropLast(14)
         }
-        #expect(name("::1") == "__1" && name("a/b") == "a_b" && name("Ä") == "__")
-        #expect(name(String(repeating: "h", count: 300)).count == 100)
+        #expect(try name("::1") == "__1" && name("a/b") == "a_b" && name("Ä") == "__")
+        #expect(try name(String(repeating: "h", count: 300)).count == 100)
     }
 
     /// Those of files that lie on disks. A change would lose sessions, and ask about files that were named long ago.
-    @Test func namesOfFilesStay() {
+    @Test func namesOfFilesStay() throws {
         let places = SessionPlaces(["XDG_STATE_HOME": "/s"])
         let binding = SessionBinding(origin: "https://api.example.com", configuration: "/home/alice/squire.yaml")
-        let name = { (name: String?) in places.standard(binding, host: "api.example.com", name: name) }
-        #expect(name(nil) == "/s/squire/api.example.com-e8feab7d.json")
-        #expect(name("alice") == "/s/squire/api.example.com-alice-137b9e5e.json")
+        let name = { (name: String?) in try places.standard(binding, host: "api.example.com", name: name) }
+        #expect(try name(nil) == "/s/squire/api.example.com-e8feab7d.json")
+        #expect(try name("alice") == "/s/squire/api.example.com-alice-137b9e5e.json")
         let digest = "1990c32582b43d5524e9ef6dbd4ac70dbcfedeae23889c3579fd6c70675745f5"
-        #expect(TrustedFiles.digest("upstream: https://api.example.com\n") == digest)
+        #expect(try TrustedFiles.digest("upstream: https://api.example.com\n") == digest)
     }
 
     /// A relative path would depend on where a command is run.

@@ -68,6 +68,7 @@ extension SharedCore {
     mutating func settled(_ done: [Effect], _ now: Int64) -> [Effect] {
         var effects = done
         values.forget(allBut: machine.versions)
+        if machine.isIdle { conflicts = 0 }
         guard outstanding == 0 else { return effects }
         effects += adoptFile(now)
         guard outstanding == 0 else { return effects }

@@ -80,7 +80,7 @@ struct SharedCore: Sendable {
     var bar: (of: SharedIdentity, until: Int64)?
     /// The value that is being written.
     var writing: SharedValues.Known?
-    /// How many writes in a row found another value than they expected.
+    /// How many writes of what is under way found another value than they expected.
     var conflicts = 0
     var observations: SharedObservations
 
@@ -235,7 +235,7 @@ struct SharedCore: Sendable {
             event = .failed
         }
         writing = nil
-        if case .conflict = event { conflicts = min(conflicts + 1, 64) } else { conflicts = 0 }
+        if case .conflict = event { conflicts = min(conflicts + 1, 64) }
         observations.count(event, machine)
         return effects + settled(handle(.swapped(event), now), now)
     }

@@ -1,0 +1,29 @@
+import Credentials
+import Testing
+
+@testable import SharedSession
+
+@Suite struct SharedCoreTests {
+    private func core() throws -> SharedCore {
+        SharedCore(
+            SharedState(me: "host/1/a", held: .nothing, timing: SharedTiming(takeover: .seconds(40))),
+            SharedValues(seal: try SharedSamples.seal(0), origin: "https://a", keyFile: "k", place: "p"),
+            SharedObservations(engine: "etcd", name: "menu")
+        )
+    }
+
+    /// An engine that says "conflict" for ever is asked at a pace.
+    @Test func onlyManyConflictsInARowCostAPause() {
+        #expect((0..<8).allSatisfy { SharedCore.pause(afterConflicts: $0) == 0 })
+        #expect(SharedCore.pause(afterConflicts: 8) == 10_000_000)
+        #expect(SharedCore.pause(afterConflicts: 64) == 1_280_000_000)
+    }
+
+    /// A machine that is later than the others at each rotation is not later for that.
+    @Test func whatIsOverCostsNoPause() throws {
+        var core = try core()
+        core.conflicts = 20
+        _ = core.settled([], 0)
+        #expect(core.conflicts == 0)
+    }
+}
