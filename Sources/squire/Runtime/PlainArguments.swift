@@ -113,12 +113,14 @@ extension TokenCommand: PlainCommand {
 
     init?(_ arguments: PlainArguments) {
         self.init()
-        guard arguments.command == nil, let options = ConfigOption(arguments),
-            let format = arguments["format"].map(Format.init(rawValue:)) ?? .raw
-        else { return nil }
+        let formats = arguments.all("format").map(Format.init(rawValue:))
+        // Each is looked at, and the last counts.
+        guard arguments.command == nil, let options = ConfigOption(arguments), !formats.contains(nil) else {
+            return nil
+        }
         self.options = options
         minTtl = arguments["min-ttl"]
-        self.format = format
+        format = formats.last.flatMap(\.self) ?? .raw
     }
 }
 

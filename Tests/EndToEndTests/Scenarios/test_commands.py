@@ -222,6 +222,8 @@ class Sessions(Scenario):
         self.assertEqual(self.command("token", "--config", config, "--format", "header").stdout, f"Authorization: Bearer {token}\n")
         self.assertEqual(json.loads(self.command("token", "--config", config, "--format", "json").stdout)["token"], token)
         self.assertIn(f"SQUIRE_TOKEN='{token}'", self.command("token", "--config", config, "--format", "env").stdout)
+        # Each value is looked at, also where a later one counts.
+        self.assertIn("xml", self.command("token", "--config", config, "--format", "xml", "--format", "raw", code=64).stderr)
         result = self.command("token", "--config", config, "--min-ttl", "2h")
         self.assertRegex(result.stderr, r"^squire: the API's tokens live 3\d\d\d s only, less than --min-ttl 2h\n$")
         longer = result.stdout.strip()
