@@ -500,7 +500,7 @@ class Fleet:
         killed = {label: when for proxy in self.proxies for label, when in proxy.killed.items()}
         stopped = [stop for proxy in self.proxies for stop in proxy.stopped]
         self.repeated = self.explained = self.unneeded = self.reused = self.refused_again = 0
-        winners, refused = collections.defaultdict(list), collections.Counter()
+        winners, refused = collections.defaultdict(list), collections.defaultdict(list)
         for refresh in self.refreshes:
             token = refresh.token
             if token is None:
@@ -517,12 +517,15 @@ class Fleet:
                     self.failures.append(f"{refresh.label} refreshed what {winners[id(token)][-1].label} had refreshed")
             if refresh.status == 401:
                 self.reused += 1
-                refused[id(token)] += 1
+                refused[id(token)].append(refresh)
                 if self.simulator.grace > 0:
                     self.failures.append(f"{refresh.label} refreshed a token that was dead")
             elif refresh.minted:
                 winners[id(token)].append(refresh)
-        self.refused_again = sum(count - 1 for count in refused.values())
+        # Whoever is killed in the instant of the refusal has not saved it: the next process has to ask.
+        def was_saved(refresh):
+            return not -0.05 <= killed.get(refresh.label, -math.inf) - refresh.received < 0.25
+        self.refused_again = sum(was_saved(refresh) for same in refused.values() for refresh in same[:-1])
         if self.refused_again:
             self.failures.append(f"{self.refused_again} refreshes of tokens whose refresh had been refused")
         self.dead_uses = 0
