@@ -22,7 +22,8 @@ import Testing
         #expect(FleetExploration(whole).violation == nil)
     }
 
-    @Test(.enabled(if: FleetCases.isLong), arguments: FleetCases.long) func holdsAtLength(_ fleet: FleetCase) {
+    @Test(.enabled(if: FleetCases.isLong), .serialized, arguments: FleetCases.long)
+    func holdsAtLength(_ fleet: FleetCase) {
         let exploration = FleetExploration(fleet)
         #expect(exploration.violation == nil, "\(exploration.states) states")
         print("\(fleet.name): \(exploration.states) states, \(exploration.transitions) transitions")
