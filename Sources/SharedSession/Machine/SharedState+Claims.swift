@@ -47,10 +47,10 @@ extension SharedState {
         case .unreadable: new = nil
         case .record(let view):
             if view.facts.claim?.id == sending.claim.id { return }
-            if view.facts.identity.precedes(identity) {
-                new = SharedFacts(identity, .ready)
-            } else {
-                new = view.facts.identity == identity && view.facts.state == .ready ? view.facts : nil
+            switch identity.order(view.facts.identity) {
+            case .behind: new = SharedFacts(identity, .ready)
+            case .same: new = view.facts.state == .ready ? view.facts : nil
+            case .stands: new = nil
             }
             if new == nil { turn.add(.say(.takenOver)) }
         }
@@ -123,7 +123,10 @@ extension SharedState {
             return nil
         }
         guard let facts else { return sight == .absent ? identity : nil }
-        if facts.identity.precedes(identity) { return identity }
-        return facts.identity == identity && facts.state == .ready && facts.ended != closing.claim ? identity : nil
+        return switch identity.order(facts.identity) {
+        case .behind: identity
+        case .same: facts.state == .ready && facts.ended != closing.claim ? identity : nil
+        case .stands: nil
+        }
     }
 }

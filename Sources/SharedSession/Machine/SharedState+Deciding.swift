@@ -31,18 +31,18 @@ extension SharedState {
         case .idle: giveUp(&turn)
         // Whether the claim stands may never be known: nothing was sent.
         case .reading, .claiming, .checking:
-            if enrols(after: sight.view?.facts.identity.era ?? 0, &turn) { return }
+            if enrols(&turn) { return }
             if wish.isForOthers { refuse(withoutEngine, &turn) }
             if isAhead { owe(&turn) } else { giveUp(&turn) }
         case .preparing, .sending, .saving: break
         case .sharing(let sharing):
             begin(sharing, &turn)
-            if enrols(after: sight.view?.facts.identity.era ?? 0, &turn) { return }
+            if enrols(&turn) { return }
             // Never a refresh of what the others do not know.
             if wish.isForOthers { refuse(withoutEngine, &turn) }
             pause(timing.pause(after: turn.now.subtracting(saturating: sharing.since)), &turn)
         case .closing(let closing):
-            if enrols(after: sight.view?.facts.identity.era ?? 0, &turn) { return }
+            if enrols(&turn) { return }
             let lasted = turn.now.subtracting(saturating: closing.since)
             // What the API said may not hold: another machine may have refreshed. Nobody waits until that is known.
             let isLong = closing.ending == .released || lasted >= timing.patience
@@ -65,8 +65,8 @@ extension SharedState {
     /// What is held is newer than what the engine was known to have last: another process of this machine logged in or
     /// out, and could not share it. The watch has nothing to tell of that when the engine is back.
     private var isAhead: Bool {
-        guard case .record(let view) = sight, let mine = held.identity else { return false }
-        return view.facts.identity.precedes(mine)
+        guard case .record(let view) = sight else { return false }
+        return held.identity?.order(view.facts.identity) == .behind
     }
 
     /// It is shared as soon as that can be done.
@@ -88,12 +88,12 @@ extension SharedState {
         switch sight {
         case .unknown: get(&turn)
         case .unreadable(let obstacle):
-            if enrols(after: 0, &turn) { return }
+            if enrols(&turn) { return }
             turn.add(.say(.unreadable(obstacle)))
             if wish.isForOthers { refuse(.unreadable(obstacle), &turn) }
             rest()
         case .absent:
-            if enrols(after: 0, &turn) || joins(&turn) { return }
+            if enrols(&turn) || joins(&turn) { return }
             guard held != .nothing else {
                 if wish.isRefresh { refuse(.loginNeeded, &turn) }
                 rest()
@@ -102,7 +102,7 @@ extension SharedState {
             heal(&turn)
         case .record(let view):
             let identity = view.facts.identity
-            if enrols(after: identity.era, &turn) { return }
+            if enrols(&turn) { return }
             // The engine has a session: it stands.
             if case .join = wish { wish = .nothing }
             if case .behind = held.identity?.order(identity) {
@@ -191,8 +191,8 @@ extension SharedState {
     }
 
     /// A person's wish: newer than what the engine has, and than what is held. True when it is under way.
-    private mutating func enrols(after era: Int, _ turn: inout Turn) -> Bool {
-        let last = max(era, held.identity?.era ?? 0)
+    private mutating func enrols(_ turn: inout Turn) -> Bool {
+        let last = max(sight.view?.facts.identity.era ?? 0, held.identity?.era ?? 0)
         let new: (id: SharedID, login: SharedID, isLogin: Bool)
         switch wish {
         case .nothing, .refresh, .join: return false
