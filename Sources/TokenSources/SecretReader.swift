@@ -1,26 +1,27 @@
 import Platform
 public import Threads
 
-/// Reads the secrets of one configuration. Blocking.
+/// Reads the secrets of one configuration. Blocking: may read files and run commands.
 public struct SecretReader: Equatable, Sendable, CustomReflectable {
     private let environment: [String: String]
-    /// The configuration's, where commands run.
+    /// The configuration's directory, in which commands run.
     private let directory: String
 
-    /// Of a file, and of what a command prints.
+    /// The maximum size of a file or a command's output.
     static let maxBytes = 64 * 1024
     static let commandTimeout = Duration.seconds(30)
 
-    /// `environment` is this process's; commands get it, too.
+    /// `environment` is this process's, which commands inherit.
     public init(environment: [String: String], directory: String) {
         self.environment = environment
         self.directory = directory
     }
 
-    /// The environment may hold secrets.
+    /// The environment may contain secrets.
     public var customMirror: Mirror { Mirror(self, children: []) }
 
-    /// The secret. Of a file, or what a command prints, without one line end. `stop` ends a command that runs.
+    /// Reads a secret. Removes one line end from the content of a file or the output of a command. `stop` ends a
+    /// running command.
     public func read(_ reference: SecretReference, stop: StopSignal? = nil) -> Result<String, SecretProblem> {
         do throws(SecretProblem) {
             switch reference {
@@ -34,8 +35,8 @@ public struct SecretReader: Equatable, Sendable, CustomReflectable {
         }
     }
 
-    /// Whether it could be read, as far as that can be told by a look: no command is run. Nil if nothing speaks against
-    /// it.
+    /// Why the secret cannot be read, as far as that is known without running a command; nil if there is no known
+    /// problem.
     public func problem(_ reference: SecretReference) -> SecretProblem? {
         do throws(SecretProblem) {
             switch reference {
@@ -112,7 +113,7 @@ public struct SecretReader: Equatable, Sendable, CustomReflectable {
         }
     }
 
-    /// Cut once: what else there is may be meant.
+    /// Removes only one line end: others may be part of the secret.
     static func withoutLineEnd(_ bytes: [UInt8]) -> ArraySlice<UInt8> {
         guard bytes.last == UInt8(ascii: "\n") else { return bytes[...] }
         let rest = bytes.dropLast()

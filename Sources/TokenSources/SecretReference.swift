@@ -1,15 +1,16 @@
-/// Where a secret of the configuration is kept. Its descriptions show that, and never the secret.
+/// Where a secret of the configuration is kept. Its descriptions show the place, never the secret.
 public enum SecretReference: Equatable, Sendable, CustomStringConvertible, CustomReflectable {
     /// In the configuration itself.
     case plain(String)
     /// In an environment variable.
     case environment(String)
-    /// In a file, by its whole path.
+    /// In a file, by its absolute path.
     case file(String)
-    /// In what a command prints; without a shell.
+    /// In the output of a command, which runs without a shell.
     case command([String])
 
-    /// What stands for the secret wherever it would be shown. Of a command its name only: arguments may be secret, too.
+    /// The replacement for the secret wherever it would be shown. Shows only a command's name, because its arguments
+    /// may be secret, too.
     public var shown: String {
         switch self {
         case .plain: "‹secret›"
@@ -23,10 +24,10 @@ public enum SecretReference: Equatable, Sendable, CustomStringConvertible, Custo
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// A secret of the configuration, and what it says once it has been read.
+/// A secret of the configuration, and its value once it has been read.
 public struct SecretValue: Equatable, Sendable, CustomStringConvertible, CustomReflectable {
     public let reference: SecretReference
-    /// Nil until it is read: commands that only look do not.
+    /// Nil until it is read. Subcommands that only inspect the configuration do not read it.
     public private(set) var text: String?
 
     public init(_ reference: SecretReference) {
@@ -34,18 +35,18 @@ public struct SecretValue: Equatable, Sendable, CustomStringConvertible, CustomR
         if case .plain(let text) = reference { self.text = text }
     }
 
-    /// Takes what was read.
+    /// Stores the value that was read.
     public mutating func read(_ text: String) { self.text = text }
 
     public var description: String { reference.shown }
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// Why a secret cannot be read, as the rest of a sentence that begins with its key. Never holds the secret.
+/// Why a secret cannot be read, as the rest of a sentence that begins with its key. Never contains the secret.
 public enum SecretProblem: Error, Equatable, Sendable {
-    /// Somebody must change the configuration, or what it names.
+    /// The configuration, or the place that it names, must be changed.
     case configuration(String)
-    /// A command failed, which may pass.
+    /// A command failed, possibly for now.
     case passing(String)
 
     public var text: String {

@@ -1,8 +1,8 @@
 import Platform
 
-/// What a look says of a source: no command is run, and nothing of what a file holds is said.
+/// Problems of a source that can be found without running a command. Messages contain nothing of a file's content.
 extension ExecConfiguration {
-    /// Why the command cannot be started, as a sentence; nil if nothing speaks against it. `path` is the variable.
+    /// Why the command cannot be started, as a sentence; nil if there is no known problem. `path` is the value of PATH.
     public func problem(path: String) -> String? {
         if name.contains("/") {
             let file = name.hasPrefix("/") ? name : "\(directory)/\(name)"
@@ -20,7 +20,8 @@ extension ExecConfiguration {
 }
 
 extension TokenFileConfiguration {
-    /// Why the file gives no token now, as a sentence; nil if it gives one. `wall` is now, seconds since 1970.
+    /// Why the file contains no usable token now, as a sentence; nil if it does. `wall` is the current time, in seconds
+    /// since 1970.
     public func problem(wall: Int) -> String? {
         switch TokenFileReader(self).read(wall: wall) {
         case .token: nil

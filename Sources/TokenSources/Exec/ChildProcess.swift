@@ -2,29 +2,29 @@ import CSystem
 import Platform
 import Threads
 
-/// A command that runs, in a process group of its own: what it prints, and its end.
+/// A running command, in a process group of its own: reads its output, and waits for its end.
 ///
-/// *Threading*: belongs to one thread at a time. *Ownership*: `reap` exactly once, last; until then its number is nobody
-/// else's.
+/// *Threading*: belongs to one thread at a time. *Ownership*: call `reap` exactly once, last; until then the process ID
+/// is not reused.
 final class ChildProcess: @unchecked Sendable {
-    // `@unchecked`: handed from the thread that reads to the one that ends it, which is the only one then.
+    // `@unchecked`: the reading thread passes it on to the thread that ends the process, and no longer uses it.
     private let number: pid_t
-    /// Can be read once it has ended; nil where the system has no such thing, and it is looked for instead.
+    /// Becomes readable when the process has ended (pidfd_open(2)); nil on systems without that, which are polled.
     private let watch: OpenFile?
     private let output: OpenFile
-    /// Nil when it says what it has to say to the terminal.
+    /// Its standard error; nil if that is the terminal.
     private let errors: OpenFile?
     private let terminal: TerminalLoan?
     private var lastLine = LastLine()
 
-    /// How often it is looked whether it has ended, where there is no better way; in milliseconds.
+    /// The polling interval on systems without a process descriptor, in milliseconds.
     private static let lookInterval: Int32 = 20
-    /// What a pipe holds at least (PIPE_BUF).
+    /// The minimum capacity of a pipe in bytes (PIPE_BUF).
     private static let maxInput = 4096
-    /// Bytes of complaints that are read at a time.
+    /// How many bytes of standard error are read at a time.
     private static let complaintsAtOnce = 256 * 1024
 
-    /// Starts it. Throws what the system says when that cannot be done.
+    /// Starts the command. Throws `SystemError` if that fails.
     init(
         _ arguments: [String],
         directory: String,
@@ -67,18 +67,19 @@ final class ChildProcess: @unchecked Sendable {
         errors = terminal == nil ? err.reader : nil
     }
 
-    /// How reading ended. What has not ended goes on.
+    /// How reading ended. A process that has not ended continues to run.
     enum Reading {
-        /// It has ended; what it printed.
+        /// The process has ended; the value is its output.
         case ended([UInt8])
         case tooMuch
         case timedOut
-        /// It was told to stop.
+        /// `stop` was signalled.
         case stopped
     }
 
-    /// Reads what it prints, until it has ended. What it started may go on, and keep its output open: that is not waited
-    /// for. `deadline` is on the `MonotonicClock`.
+    /// Reads the output until the process has ended, or for as long as `limit` bytes and `deadline` (on
+    /// `MonotonicClock`) allow. Does not wait for processes that it started, even if they keep its output open.
+    /// Blocking.
     func read(limit: Int, until deadline: UInt64, stop: StopSignal? = nil) -> Reading {
         var bytes: [UInt8] = []
         var isOpen = (output: true, errors: errors != nil)
@@ -97,10 +98,10 @@ final class ChildProcess: @unchecked Sendable {
         }
     }
 
-    /// The last line on standard error, however it was meant. Nil if there is none.
+    /// The last line on standard error; nil if there is none.
     var complaint: String? { lastLine.text }
 
-    /// Waits for something to read, the end, or `stop`; true when it has ended.
+    /// Waits for output, the end of the process, or `stop`. True if the process has ended.
     private func waits(
         forOutput: Bool,
         errors hasErrors: Bool,
@@ -114,7 +115,7 @@ final class ChildProcess: @unchecked Sendable {
             if let descriptor { polled.append(pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)) }
         }
         let now = MonotonicClock.now()
-        // One more, so that the deadline has passed afterwards.
+        // Rounded up, so that the deadline has passed afterwards.
         let left = deadline > now ? Int32(min((deadline - now) / 1_000_000 + 1, 3_600_000)) : 0
         _ = unsafe poll(&polled, nfds_t(polled.count), watch == nil ? min(left, Self.lookInterval) : left)
         return hasEnded
@@ -123,11 +124,11 @@ final class ChildProcess: @unchecked Sendable {
     private var hasEnded: Bool {
         var ended = unsafe siginfo_t()
         let result = SystemCall.retrying { unsafe waitid(P_PID, id_t(number), &ended, WEXITED | WNOHANG | WNOWAIT) }
-        // Of one that still runs the C library fills nothing in.
+        // waitid(2) leaves the structure empty if the process is still running.
         return unsafe result != 0 || ended.si_signo == SIGCHLD
     }
 
-    /// Waits for the end, reading nothing. False when it does not come in time.
+    /// Waits for the end without reading. False if `deadline` passes first.
     func waitForEnd(until deadline: UInt64) -> Bool {
         while !waits(forOutput: false, errors: false, until: deadline) {
             if MonotonicClock.now() >= deadline { return false }
@@ -135,32 +136,32 @@ final class ChildProcess: @unchecked Sendable {
         return true
     }
 
-    /// To its whole group.
+    /// Sends the signal to the whole process group.
     func signal(_ signal: Int32) {
         kill(-number, signal)
     }
 
-    /// It is waited for no more: what was lent to it is taken back, and it is asked to end.
+    /// Stops waiting for the process: takes back the terminal, and sends SIGTERM.
     func giveUp() {
         terminal?.takeBack()
         signal(SIGTERM)
     }
 
-    /// Waits for the end, and gives the status of wait(2).
+    /// Waits for the end and returns the status as of wait(2).
     func reap() -> Int32 {
-        // It is waited for first, so that its number is still its own while it is taken from the list.
+        // Waits first without reaping, so that the process ID is not reused before it is removed from the list.
         while !waitForEnd(until: .max) {}
         csystem_forget_command(number)
         terminal?.takeBack()
         var status: Int32 = 0
-        // Somebody else's looking away from the ends of processes would take the status along: that is no success.
+        // If SIGCHLD is ignored, the status is lost, which does not count as success.
         guard SystemCall.retrying({ unsafe waitpid(number, &status, 0) }) == number else { return 127 << 8 }
         return status
     }
 
     // MARK: Making it
 
-    /// An open file that may be missing, or have several owners.
+    /// An open file that may have several owners.
     private final class OpenFile: Sendable {
         private let file: FileDescriptor
         var number: Int32 { file.number }
@@ -170,7 +171,7 @@ final class ChildProcess: @unchecked Sendable {
         }
     }
 
-    /// Closed at its execution (execve(2)). Reading does not block.
+    /// A close-on-exec pipe with a non-blocking read end.
     private struct Pipe {
         let reader: OpenFile
         let writer: OpenFile
@@ -184,7 +185,7 @@ final class ChildProcess: @unchecked Sendable {
         }
     }
 
-    /// What becomes its standard input.
+    /// The file that becomes its standard input.
     private static func source(_ input: CommandRunner.Input) throws(SystemError) -> OpenFile {
         guard case .bytes(let bytes) = input else {
             let number = SystemCall.retrying { unsafe open("/dev/null", O_RDONLY | O_CLOEXEC) }
@@ -192,16 +193,16 @@ final class ChildProcess: @unchecked Sendable {
             return OpenFile(owning: number)
         }
         let pipe = try Pipe()
-        // It may take a pipe that does not block for one that has nothing to say.
+        // The command may mistake a non-blocking pipe for an empty one.
         _ = fcntl(pipe.reader.number, F_SETFL, 0)
-        // A pipe holds it all: nobody reads yet.
+        // Must fit into the pipe, because nobody reads it yet.
         guard bytes.count <= maxInput, SystemCall.writeAll(pipe.writer.number, bytes) else {
             throw SystemError("cannot write to a command", code: EMSGSIZE)
         }
         return pipe.reader
     }
 
-    /// Reads all there is; false at the end.
+    /// Reads everything that is available. False at the end of the stream.
     private static func drain(_ descriptor: Int32, upTo limit: Int, _ take: (ArraySlice<UInt8>) -> Void) -> Bool {
         var chunk = [UInt8](repeating: 0, count: 16 * 1024)
         var total = 0
@@ -225,11 +226,11 @@ final class ChildProcess: @unchecked Sendable {
     }
 }
 
-/// The last line of a text that comes in pieces, in bounded memory.
+/// Keeps the last line of a text that arrives in pieces, in bounded memory.
 struct LastLine {
     private var line: [UInt8] = []
     private var isComplete = false
-    /// Of a longer line the beginning is kept.
+    /// The beginning of a longer line is kept.
     static let maxBytes = 4096
 
     mutating func append(_ bytes: ArraySlice<UInt8>) {
@@ -237,7 +238,7 @@ struct LastLine {
             if byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") {
                 isComplete = true
             } else if isComplete, byte > 0x20 {
-                // An empty line is not the last one.
+                // Empty lines do not count.
                 line = [byte]
                 isComplete = false
             } else if !isComplete, line.count < Self.maxBytes {
@@ -246,14 +247,14 @@ struct LastLine {
         }
     }
 
-    /// Nil if there is none, or a blank one.
+    /// Nil if there is none, or if it is blank.
     var text: String? {
         line.contains { $0 > 0x20 } ? String(decoding: line, as: UTF8.self) : nil
     }
 }
 
-/// The terminal, lent to a command that asks a person: its group gets the keys. Nil where there is none, or it is not
-/// this process's to lend.
+/// Makes the command's process group the terminal's foreground group, so that the command can ask a person. Nil if
+/// there is no terminal, or if this process is not in the foreground.
 final class TerminalLoan: Sendable {
     private let settings: Guarded<termios>
 
@@ -265,9 +266,9 @@ final class TerminalLoan: Sendable {
         self.settings = Guarded(settings)
     }
 
-    /// However the command left it.
+    /// Takes the terminal back and restores its settings.
     func takeBack() {
-        // Who takes the terminal from the background is stopped, unless that signal is blocked.
+        // tcsetpgrp(3) from the background stops the caller unless SIGTTOU is blocked.
         var (blocked, former) = (sigset_t(), sigset_t())
         unsafe sigemptyset(&blocked)
         unsafe sigaddset(&blocked, SIGTTOU)

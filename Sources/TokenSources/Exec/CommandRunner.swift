@@ -6,29 +6,29 @@ public import Threads
 
 /// How a command ended.
 public enum CommandEnd: Equatable, Sendable {
-    /// It ended with 0; what it printed on standard output, and the last line on standard error.
+    /// It exited with 0; the value is its standard output. `complaint` is the last line on standard error.
     case printed([UInt8], complaint: String?)
     case failed(CommandFailure)
 }
 
-/// Why a command gave nothing.
+/// Why a command produced no output.
 public enum CommandFailure: Equatable, Sendable {
     /// The value is `errno`.
     case notStarted(Int32)
-    /// `complaint` is the last line that it printed on standard error.
+    /// `complaint` is the last line on standard error.
     case exited(code: Int32, complaint: String?)
     case signalled(Int32, complaint: String?)
     case timedOut(Duration, complaint: String?)
     /// It printed more than `CommandRunner.maxOutput` bytes.
     case tooMuchOutput
-    /// This very process was started, by whatever detour, by the same command.
+    /// The same command started this process, directly or indirectly.
     case runsItself
-    /// It took too long before, and has not ended yet.
+    /// An earlier run took too long and has not ended yet.
     case stillEnding
-    /// Nobody wants its word any more: it was ended.
+    /// The caller stopped it.
     case stopped
 
-    /// The rest of a sentence that begins with the command. `quote` makes what it said fit to be shown.
+    /// The rest of a sentence that begins with the command. `quote` makes its words safe to show.
     func text(_ quote: (String) -> String) -> String {
         func said(_ complaint: String?) -> String { complaint.map { ": \(quote($0))" } ?? "" }
         switch self {
@@ -51,7 +51,7 @@ public enum CommandFailure: Equatable, Sendable {
         }
     }
 
-    /// It may work another time, with nothing changed.
+    /// Whether it may work later without a change of the configuration.
     public var mayPass: Bool {
         switch self {
         case .exited, .signalled, .timedOut, .stillEnding, .stopped, .runsItself: true
@@ -61,22 +61,22 @@ public enum CommandFailure: Equatable, Sendable {
     }
 }
 
-/// Runs a command without a shell, in a process group of its own, and reads what it prints, within limits.
+/// Runs a command without a shell, in a process group of its own, and reads its output within limits.
 ///
-/// *Threading*: `run` blocks, and is called by one thread at a time. A command that takes too long is ended on a thread
-/// of its own (SIGTERM, and SIGKILL after five seconds), and however this process ends, no command outlives it.
+/// *Threading*: `run` blocks; call it on one thread at a time. A separate thread ends a command that takes too long
+/// (SIGTERM, and SIGKILL after five seconds). No command outlives this process, however that ends.
 public final class CommandRunner: Sendable {
-    /// What the command reads from standard input.
+    /// The command's standard input.
     public enum Input: Equatable, Sendable {
         case nothing
         case bytes([UInt8])
-        /// The terminal, if there is one: it may ask a person. What it says on standard error goes there, too.
+        /// The terminal, if there is one, so that the command can ask a person. Its standard error goes there, too.
         case terminal
     }
 
-    /// Bytes.
+    /// The maximum size of the output in bytes.
     static let maxOutput = 64 * 1024
-    /// Between SIGTERM and SIGKILL.
+    /// The time between SIGTERM and SIGKILL.
     public static let patience = Duration.seconds(5)
 
     private let arguments: [String]
@@ -86,7 +86,7 @@ public final class CommandRunner: Sendable {
     private let patience: Duration
     private let isEnding = Atomic(false)
 
-    /// `environment` is the whole of the command's, but for the mark that keeps it from running itself.
+    /// `environment` is the command's whole environment, except for the mark that prevents recursion (`CommandMark`).
     public init(
         arguments: [String],
         directory: String,
@@ -101,7 +101,7 @@ public final class CommandRunner: Sendable {
         self.patience = patience
     }
 
-    /// Runs it and waits for its end, for the timeout, or for `stop`.
+    /// Runs the command and waits for its end, the timeout, or `stop`. Blocking.
     public func run(_ input: Input = .nothing, stop: StopSignal? = nil) -> CommandEnd {
         guard !isEnding.load(ordering: .acquiring) else { return .failed(.stillEnding) }
         if let stop, stop.isGiven { return .failed(.stopped) }
@@ -125,7 +125,7 @@ public final class CommandRunner: Sendable {
             let status = process.reap()
             // WIFEXITED and WEXITSTATUS of wait(2).
             if status == 0 { return .printed(output, complaint: process.complaint) }
-            // What it printed may be a secret all the same.
+            // The output may be a secret even if the command failed.
             let complaint = process.complaint.map { Complaint.text($0, withoutWordsOf: output) }
             return .failed(
                 status & 0x7F == 0
@@ -144,13 +144,13 @@ public final class CommandRunner: Sendable {
         }
     }
 
-    /// Ends the command without waiting for its end: who waits for a token has waited long enough.
+    /// Ends the command without waiting for it: the caller has waited long enough.
     private func end(_ process: ChildProcess) {
         process.giveUp()
         isEnding.store(true, ordering: .releasing)
         let ending: @Sendable () -> Void = { [self] in
             _ = process.waitForEnd(until: MonotonicClock.now().adding(saturating: patience.nanoseconds))
-            // What it started may ignore what ended it.
+            // Its children may have ignored SIGTERM.
             process.signal(SIGKILL)
             _ = process.reap()
             isEnding.store(false, ordering: .releasing)
@@ -159,13 +159,13 @@ public final class CommandRunner: Sendable {
     }
 }
 
-/// Marks the environment of commands, so that none leads back to itself: a command that asks a Squire for the very token
-/// that it is asked for would run for ever.
+/// Marks the environment of commands to prevent recursion: a command that asks Squire for the token that it should
+/// provide would never end.
 struct CommandMark {
     static let name = "SQUIRE_EXEC"
-    /// Which commands led here, by their hashes.
+    /// The variable that lists the hashes of the commands that led to this process.
     static let listName = "SQUIRE_EXEC_COMMANDS"
-    /// Commands that lead to each other may be this many.
+    /// The maximum number of nested commands.
     private static let maxDepth = 8
 
     private let environment: [String: String]
@@ -174,12 +174,12 @@ struct CommandMark {
         self.environment = environment
     }
 
-    /// The variables for a command; nil when it is one of those that led here.
+    /// The variables for a command; nil if it is one of those that led to this process.
     func marking(_ arguments: [String], in directory: String) -> [String: String]? {
         let own = Self.hash(arguments, directory)
         let isMarked = environment[Self.name].map { !$0.isEmpty } ?? false
         let former = (environment[Self.listName] ?? "").split(separator: ",").map(String.init)
-        // A mark without a list says that one led here, and not which: then none may be run.
+        // A mark without a list: some unknown command led here, so none may run.
         if isMarked, former.isEmpty || former.contains(own) || former.count >= Self.maxDepth { return nil }
         return [Self.name: "1", Self.listName: ((isMarked ? former : []) + [own]).joined(separator: ",")]
     }

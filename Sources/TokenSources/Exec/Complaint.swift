@@ -1,19 +1,18 @@
 import Support
 
-/// What a command said of its failure, for a message: without the secrets that are known, and without what looks like
-/// one.
+/// The words of a failed command for a message, without known secrets and without text that looks like one.
 enum Complaint {
     private static let mark = Array("‹redacted›".utf8)
     private static let schemes: Set<String> = ["bearer", "basic"]
     private static let shortestSecret = 8
-    /// A word of so many token characters that has letters and digits may be a secret that nobody knows yet.
+    /// A word of at least this many token characters, with letters and digits, may be an unknown secret.
     private static let suspicious = 24
 
     static func text(_ line: String, hiding secrets: [String]) -> String {
         QuotedText.quoted(withoutSuspects(line), hiding: secrets)
     }
 
-    /// The line without words that stand in the output, too, unless they are short.
+    /// The line without the words that also occur in the output, except short ones.
     static func text(_ line: String, withoutWordsOf output: [UInt8]) -> String {
         let words = output.split { !isTokenOctet($0) && $0 < 0x80 }.filter { $0.count >= shortestSecret }
         return words.prefix(1000).reduce(line) { line, word in
@@ -47,9 +46,9 @@ enum Complaint {
     }
 
     private static func isSuspect(_ word: [UInt8]) -> Bool {
-        // `{"`, as tokens begin.
+        // `{"` in base64url, the beginning of a JSON Web Token.
         if word.starts(with: Array("eyJ".utf8)) { return word.count >= 12 }
-        // A path or a host name has short parts.
+        // Paths and host names consist of short parts.
         return word.split { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "/") }.contains { part in
             part.count >= suspicious && part.contains { (0x30...0x39).contains($0) }
                 && part.contains { (0x41...0x5A).contains($0 & 0xDF) }

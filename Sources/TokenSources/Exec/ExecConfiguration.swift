@@ -1,17 +1,17 @@
-/// What `session.exec` says.
+/// The settings in `session.exec`.
 public struct ExecConfiguration: Equatable, Sendable {
     /// The command and its arguments, without a shell.
     public var command: [String]
-    /// Where it runs: the configuration's directory.
+    /// The working directory: the configuration's.
     public var directory: String
     public var format = ExecFormat.auto
     public var timeout = Duration.seconds(30)
-    /// What its environment has beside this process's.
+    /// The variables that are added to this process's environment.
     public var variables: [Variable] = []
-    /// Where its output holds the token, when that is JSON.
+    /// The places of the token and its end in JSON output.
     public var places = ExecFormat.Places()
 
-    /// A variable of the command's environment.
+    /// An environment variable for the command.
     public struct Variable: Equatable, Sendable {
         public var name: String
         public var value: SecretValue
@@ -27,6 +27,6 @@ public struct ExecConfiguration: Equatable, Sendable {
         self.directory = directory
     }
 
-    /// The name of the command: what of it may be shown.
+    /// The command's name, the only part that may be shown.
     public var name: String { command.first ?? "" }
 }

@@ -1,7 +1,7 @@
 public import Credentials
 import Support
 
-/// The form in which a command prints a token. Pure.
+/// The output format of a command that provides a token. Pure.
 ///
 /// | format | output | token | its end |
 /// |---|---|---|---|
@@ -12,11 +12,11 @@ import Support
 /// | `docker` | JSON (docker-credential-helpers) | `Secret` | of the token's claims |
 /// | `auto` | any of these | | |
 ///
-/// Not `expiresOn`, which the Azure CLI writes in local time without a zone.
+/// `expiresOn` is not read: the Azure CLI writes it in local time without a zone.
 public enum ExecFormat: String, Sendable, CaseIterable {
     case auto, raw, kubernetes, json, git, docker
 
-    /// Where JSON holds what is wanted: JSON Pointers (RFC 6901), for what has none of the usual names.
+    /// JSON Pointers (RFC 6901) for output without the usual member names.
     public struct Places: Equatable, Sendable {
         public var token: String?
         public var expiresIn: String?
@@ -25,13 +25,14 @@ public enum ExecFormat: String, Sendable, CaseIterable {
         public init() {}
     }
 
-    /// A token, and how many seconds it lives from now, where the output says so.
+    /// A token, and its remaining lifetime in seconds if the output contains that.
     public struct Found: Equatable, Sendable {
         public var token: Token
         public var expiresIn: Int?
     }
 
-    /// Why an output is of no use, as the rest of a sentence that begins with the command. Holds nothing of it.
+    /// Why the output is useless, as the rest of a sentence that begins with the command. Contains nothing of the
+    /// output.
     public struct Problem: Error, Equatable, Sendable {
         public var text: String
 
@@ -40,7 +41,7 @@ public enum ExecFormat: String, Sendable, CaseIterable {
         }
     }
 
-    /// Finds the token in what a command printed. `wall` is now, seconds since 1970.
+    /// Finds the token in a command's output. `wall` is the current time, in seconds since 1970.
     public func find(in output: [UInt8], _ places: Places = Places(), wall: Int) throws(Problem) -> Found {
         let output = output.starts(with: [0xEF, 0xBB, 0xBF]) ? output.dropFirst(3) : output[...]
         guard let first = output.first(where: { $0 > 0x20 }) else { throw Problem("prints nothing") }
@@ -73,7 +74,7 @@ public enum ExecFormat: String, Sendable, CaseIterable {
         return value["Secret"] != nil && !isUsual ? try docker(value) : try json(value, places, wall: wall)
     }
 
-    /// client.authentication.k8s.io: a certificate instead of a token, or beside it, cannot be used.
+    /// client.authentication.k8s.io: a client certificate cannot be used.
     private static func kubernetes(_ value: JSONValue, wall: Int) throws(Problem) -> Found {
         guard value["kind"]?.string == "ExecCredential" else { throw Problem("prints JSON that is no ExecCredential") }
         let status = value["status"] ?? .null
@@ -112,7 +113,7 @@ public enum ExecFormat: String, Sendable, CaseIterable {
         return Found(token: try token(value[name], at: "/\(name)"), expiresIn: expiresIn)
     }
 
-    /// What a `credential_process`, or the Security Token Service, of AWS prints signs requests.
+    /// AWS's `credential_process` and Security Token Service print keys that sign requests, not tokens.
     private static func refuseOtherCredentials(_ value: JSONValue) throws(Problem) {
         let inner = value["Credentials"] ?? .null
         if value["SecretAccessKey"].isThere || value["AccessKeyId"].isThere || inner["SecretAccessKey"].isThere {
@@ -151,7 +152,7 @@ public enum ExecFormat: String, Sendable, CaseIterable {
         )
     }
 
-    /// The lines of `key=value`.
+    /// The `key=value` lines.
     private static func members(_ output: ArraySlice<UInt8>) -> [(name: String, value: ArraySlice<UInt8>)] {
         output.split(separator: UInt8(ascii: "\n")).compactMap { line in
             guard let equals = line.firstIndex(of: UInt8(ascii: "=")) else { return nil }
@@ -170,7 +171,7 @@ public enum ExecFormat: String, Sendable, CaseIterable {
         return text
     }
 
-    /// `place` is for messages.
+    /// `place` is used in messages.
     private static func token(_ value: JSONValue?, at place: String?) throws(Problem) -> Token {
         let place = place.map { " at \($0)" } ?? ""
         guard let text = value?.string, !text.isEmpty else { throw Problem("prints no token\(place)") }
@@ -183,7 +184,7 @@ public enum ExecFormat: String, Sendable, CaseIterable {
 }
 
 extension JSONValue? {
-    /// A member that says something.
+    /// Whether the member has a meaningful value.
     fileprivate var isThere: Bool {
         switch self {
         case nil, .null, .string(""): false

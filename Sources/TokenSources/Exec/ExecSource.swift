@@ -3,14 +3,14 @@ import Platform
 import Support
 import Threads
 
-/// A token source that runs a command. Asking it spends nothing.
+/// A token source that runs a command. It mints tokens: getting one spends nothing.
 ///
-/// *Threading*: `get` on one thread at a time.
+/// *Threading*: call `get` on one thread at a time.
 public final class ExecSource: TokenSource {
-    /// Who may be asked by the command.
+    /// Whether the command can ask a person.
     public enum Company: Sendable {
         case nobody
-        /// Whoever sits at the terminal.
+        /// A person at the terminal.
         case person
     }
 
@@ -20,7 +20,7 @@ public final class ExecSource: TokenSource {
     private let interval: Duration
     private let clock: any CredentialClock
     private let remark: @Sendable (String) -> Void
-    /// The last run that gave the token that was held.
+    /// The last run that returned the held token.
     private let repeated = Guarded<Repetition?>(nil)
 
     private struct Repetition {
@@ -31,11 +31,11 @@ public final class ExecSource: TokenSource {
         var expiresAt: Int?
     }
 
-    /// The command is not asked twice for the same token within this.
+    /// The command runs at most once in this time while it returns the same token.
     public static let standardInterval = Duration.seconds(10)
 
-    /// `upstream` is its URL, which some helpers want to know; `environment` is this process's. `remark` hears, as a
-    /// sentence, what a command said that gave a token all the same.
+    /// `upstream` is its URL, which some helpers need; `environment` is this process's. `remark` is called with a
+    /// sentence if a command provided a token but also complained.
     public init(
         _ configuration: ExecConfiguration,
         upstream: String,
@@ -67,7 +67,7 @@ public final class ExecSource: TokenSource {
         return outcome(of: runner.run(input), held)
     }
 
-    /// What it said a moment ago of the same token, if it did.
+    /// The outcome of a recent run that returned the same token; nil if there is none.
     private func recent(_ held: HeldTokens) -> TokenOutcome? {
         guard let last = repeated.with({ $0 }), last.token == held.accessToken,
             clock.elapsed().subtracting(saturating: last.at) < interval.wholeNanoseconds
@@ -103,14 +103,14 @@ public final class ExecSource: TokenSource {
             repeated.with { $0 = nil }
             return .obtained(TokenSet(accessToken: found.token, expiresIn: found.expiresIn))
         }
-        // That is normal: helpers hand out what they keep until shortly before its end.
+        // This is normal: helpers return a cached token until shortly before it expires.
         let expiresAt = found.expiresIn.map { clock.wall().adding(saturating: $0) }
         repeated.with { $0 = Repetition(token: found.token, at: clock.elapsed(), expiresAt: expiresAt) }
         return .unchanged(expiresIn: found.expiresIn)
     }
 }
 
-/// What a command is told: by its arguments, its environment and its standard input.
+/// The arguments, the environment and the standard input of a command.
 struct ExecTalk {
     private enum Language {
         case none, git, docker
@@ -134,7 +134,7 @@ struct ExecTalk {
             }
     }
 
-    /// By the names that such helpers must have.
+    /// Recognises helpers by the names that their protocols require.
     private static func language(_ command: [String]) -> Language {
         let name = command.first.flatMap { $0.split(separator: "/").last } ?? ""
         if name.hasPrefix("docker-credential-") { return .docker }
@@ -142,7 +142,7 @@ struct ExecTalk {
             ? .git : .none
     }
 
-    /// A docker helper is asked with `get`.
+    /// A docker credential helper expects `get`.
     var arguments: [String] {
         let command = configuration.command
         return language == .docker && command.last != "get" ? command + ["get"] : command
@@ -166,7 +166,7 @@ struct ExecTalk {
     /// `base` is this process's.
     func environment(_ base: [String: String]) -> [String: String] {
         var result = base
-        // For this process only.
+        // These concern this process only.
         for name in ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] { result[name] = nil }
         let isInteractive =
             switch company {
@@ -179,7 +179,7 @@ struct ExecTalk {
                 .init("kind", .string("ExecCredential")),
                 .init("spec", .object([.init("interactive", .bool(isInteractive))])),
             ]).serialized()
-        // It would ask at a terminal that it does not have.
+        // git would ask at a terminal that it does not have.
         if !isInteractive { result["GIT_TERMINAL_PROMPT"] = result["GIT_TERMINAL_PROMPT"] ?? "0" }
         for variable in configuration.variables { result[variable.name] = variable.value.text }
         return result

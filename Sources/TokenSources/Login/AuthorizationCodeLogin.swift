@@ -1,19 +1,19 @@
 import Platform
 
-/// One login by authorization code: what the browser is sent to ask, and what it brings back (RFC 6749 section 4.1, RFC
-/// 7636, RFC 8252).
+/// One login with an authorization code: creates the URL for the browser, and waits for its answer (RFC 6749 section
+/// 4.1, RFC 7636, RFC 8252).
 ///
 /// *Threading*: one thread. *Ownership*: listens from `init` to `stop`.
 public final class AuthorizationCodeLogin {
-    /// What the request for a code says.
+    /// The parameters of an authorization request.
     public struct Request: Sendable {
         public var endpoint: EndpointURL
         public var clientID: String?
-        /// As it was written.
+        /// As configured.
         public var scope: String?
         public var parameters: [OAuthConfiguration.Parameter]
         public var redirect: RedirectAddress
-        /// The authorization server's name, where it is known (RFC 9207).
+        /// The authorization server's issuer identifier (RFC 9207); nil if unknown.
         public var issuer: String?
         public var alwaysSaysIssuer: Bool
 
@@ -36,25 +36,25 @@ public final class AuthorizationCodeLogin {
         }
     }
 
-    /// How the waiting ended.
+    /// How `wait` ended.
     public enum Ending: Sendable {
         case answer(RedirectAnswer)
         case timedOut
-        /// Only a pasted address could have been the answer, and nothing can be pasted any more.
+        /// Only a pasted address could be the answer, and the input has ended.
         case inputClosed
     }
 
-    /// What a person opens.
+    /// The URL for a person to open.
     public let url: String
-    /// Where they are sent with the code.
+    /// The URI to which the server redirects the browser with the code.
     public let redirectURI: String
     private let proof: ProofKey
     private let judge: RedirectJudge
-    /// Nil when the browser is sent elsewhere.
+    /// Nil if the redirect URI is not on this machine.
     private let listener: LoopbackRedirect?
 
-    /// Listens, where the redirect URI is this machine. `admits` decides about a connection that was accepted, before
-    /// anything is read from it. Throws `SystemError`, or `CryptographyError`.
+    /// Listens if the redirect URI is on this machine. `admits` decides whether an accepted connection is served,
+    /// before anything is read from it. Throws `SystemError` or `CryptographyError`.
     public convenience init(_ request: Request, admits: @escaping @Sendable (_ descriptor: Int32) -> Bool) throws {
         try self.init(request, proof: try ProofKey(), state: RandomText.state(), admits: admits)
     }
@@ -84,7 +84,8 @@ public final class AuthorizationCodeLogin {
         url = Self.url(request, redirectURI: redirectURI, state: state, proof: proof)
     }
 
-    /// The request for a code (RFC 6749 section 4.1.1, RFC 7636 section 4.3). A query that the endpoint has stays.
+    /// The URL of the authorization request (RFC 6749 section 4.1.1, RFC 7636 section 4.3). The endpoint's own query is
+    /// kept.
     static func url(_ request: Request, redirectURI: String, state: String, proof: ProofKey) -> String {
         var pairs = [(name: "response_type", value: "code")]
         if let clientID = request.clientID { pairs.append(("client_id", clientID)) }
@@ -99,16 +100,16 @@ public final class AuthorizationCodeLogin {
         return text + joint + QueryText.encoded(pairs)
     }
 
-    /// What redeems the code, beside `grant_type` and what every request to the token endpoint says (RFC 6749 section
-    /// 4.1.3, RFC 7636 section 4.5).
+    /// The parameters that redeem the code, in addition to `grant_type` and those of every token request (RFC 6749
+    /// section 4.1.3, RFC 7636 section 4.5).
     public func redemption(of code: String) -> [OAuthConfiguration.Parameter] {
         [
             .init("code", code), .init("redirect_uri", redirectURI), .init("code_verifier", proof.verifier),
         ]
     }
 
-    /// Waits for the browser, or for a line of `input` with the address that it ended at. `refused` hears why a line is
-    /// not the answer.
+    /// Blocks until the browser brings the answer, until a line of `input` contains the address that the browser ended
+    /// at, or for `limit`. `refused` is told why a line is not the answer.
     public func wait(
         limit: Duration,
         input: Int32? = nil,
@@ -140,7 +141,7 @@ public final class AuthorizationCodeLogin {
         }
     }
 
-    /// The same, whose texts can be shown: without what would act on a terminal, and without secrets.
+    /// The answer with texts that can be shown: without control characters and secrets.
     private func shown(_ answer: RedirectAnswer) -> RedirectAnswer {
         guard case .error(let word, let description) = answer else { return answer }
         let quote = { (text: String) in QuotedText.quoted(text, hiding: [self.judge.state, self.proof.verifier]) }
@@ -149,23 +150,23 @@ public final class AuthorizationCodeLogin {
 
     /// How a login ended.
     public enum Outcome: Sendable {
-        /// `who` is the customer, if that is known.
+        /// `who` is the customer; nil if unknown.
         case loggedIn(who: String?)
         case failed(reason: String)
     }
 
-    /// Tells the browser, if that brought the answer.
+    /// Shows the outcome in the browser, if the browser brought the answer.
     public func show(_ outcome: Outcome) {
         listener?.show(outcome)
     }
 
-    /// Listens no more.
+    /// Stops listening.
     public func stop() {
         listener?.stop()
     }
 }
 
-/// Lines that come in while something else is waited for.
+/// Reads lines from a descriptor without blocking.
 struct PastedLines {
     let descriptor: Int32
     private var rest: [UInt8] = []
@@ -176,14 +177,14 @@ struct PastedLines {
         self.descriptor = descriptor
     }
 
-    /// What can be read without waiting: the lines that are whole by now, without empty ones; nil once there will be no
-    /// more. A line that is too long is dropped.
+    /// The complete lines that have arrived, except blank ones; nil at the end of the input. A line that is too long is
+    /// discarded.
     mutating func read() -> [String]? {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = unsafe buffer.withUnsafeMutableBytes { unsafe SystemCall.read(descriptor, into: $0) }
         guard count > 0 else {
             defer { rest = [] }
-            // The last line may lack its end.
+            // The last line may lack a line end.
             return rest.isEmpty ? nil : lines([UInt8(ascii: "\n")])
         }
         return lines(buffer[..<count])

@@ -1,25 +1,24 @@
 import HTTP1
 public import Support
 
-/// What the device authorization endpoint answered (RFC 8628 section 3.2). Everything in it is somebody else's text.
+/// The response of the device authorization endpoint (RFC 8628 section 3.2). Its texts are untrusted.
 public struct DeviceAuthorization: Equatable, Sendable, CustomStringConvertible, CustomReflectable {
     /// A secret until the login is over.
     public let deviceCode: String
-    /// What the person types.
+    /// The code that the person enters.
     public let userCode: String
-    /// Where.
+    /// The address at which the person enters it.
     public let verificationURI: String
-    /// The same with the code in it.
+    /// The same, with the code in it.
     public let completeURI: String?
-    /// Seconds.
+    /// In seconds.
     public let expiresIn: Int?
-    /// Seconds.
+    /// In seconds.
     public let interval: Int?
 
     private static let longest = 4096
 
-    /// Nil if anything is missing that nobody can log in without, or the address is none of the web: it is shown to be
-    /// opened.
+    /// Nil if a required member is missing, or if the address, which is shown to be opened, is not an HTTP URL.
     public init?(_ answer: JSONValue) {
         let text = { (name: String) -> String? in
             guard case .string(let text) = answer[name], !text.isEmpty, text.utf8.count <= Self.longest else {
@@ -27,7 +26,7 @@ public struct DeviceAuthorization: Equatable, Sendable, CustomStringConvertible,
             }
             return text
         }
-        // Google says `verification_url`.
+        // Google calls it `verification_url`.
         guard let deviceCode = text("device_code"), let userCode = text("user_code"),
             let uri = text("verification_uri") ?? text("verification_url"), Self.isWeb(uri),
             deviceCode.utf8.allSatisfy({ (0x20...0x7E).contains($0) })
@@ -45,7 +44,7 @@ public struct DeviceAuthorization: Equatable, Sendable, CustomStringConvertible,
         return start == "https://" || start.hasPrefix("http://")
     }
 
-    /// A number, or its digits as text; nil for what is none. A fraction counts as a whole second.
+    /// A number, or its digits as text; nil for anything else. Rounded up to whole seconds.
     private static func seconds(_ value: JSONValue?) -> Int? {
         let text: String
         switch value {
@@ -57,27 +56,28 @@ public struct DeviceAuthorization: Equatable, Sendable, CustomStringConvertible,
         return Int(min(max(number.rounded(.up), -1), 1e9))
     }
 
-    /// What redeems it, beside `grant_type` and what every request to the token endpoint says (RFC 8628 section 3.4).
+    /// The parameters that redeem it, in addition to `grant_type` and those of every token request (RFC 8628 section
+    /// 3.4).
     public var redemption: [OAuthConfiguration.Parameter] { [.init("device_code", deviceCode)] }
 
     public var description: String { "(device authorization)" }
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// One login on another device: asks for the token until the person has decided (RFC 8628 section 3.5).
+/// One login on another device: polls for the token until the person has decided (RFC 8628 section 3.5).
 public struct DeviceLogin {
-    /// What one question came to.
+    /// The result of one poll.
     public enum Answer: Sendable {
-        /// The question was answered in a way that ends it.
+        /// The login has ended.
         case ended(Ending)
         case poll(DevicePoll)
     }
 
     /// How the login ended.
     public enum Ending: Sendable {
-        /// The token is the session's.
+        /// The session has the token.
         case loggedIn
-        /// The person said no.
+        /// The person denied it.
         case denied
         /// Nobody decided in time.
         case expired
@@ -89,7 +89,8 @@ public struct DeviceLogin {
         self.polling = polling
     }
 
-    /// Waits and asks, in turn. `now` is in nanoseconds, and `pause` lets so many pass.
+    /// Alternately pauses and polls with `ask`. `now` returns nanoseconds; `pause` blocks for that many. Rethrows the
+    /// errors of `ask`.
     public mutating func run(now: () -> Int64, pause: (Int64) -> Void, ask: () throws -> Answer) rethrows -> Ending {
         while let wait = polling.wait(now: now()) {
             pause(wait)
@@ -103,8 +104,8 @@ public struct DeviceLogin {
 }
 
 extension DeviceLogin.Answer {
-    /// What an `error` word means while a device code is asked for (RFC 8628 section 3.5); nil for words that mean here
-    /// what they mean elsewhere.
+    /// The meaning of an `error` code in the response to a poll (RFC 8628 section 3.5); nil for codes without a special
+    /// meaning here.
     public init?(errorWord: String) {
         switch errorWord {
         case "authorization_pending": self = .poll(.pending)

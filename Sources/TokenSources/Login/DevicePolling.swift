@@ -1,40 +1,40 @@
 import Platform
 
-/// What the token endpoint said of a device code (RFC 8628 section 3.5).
+/// The token endpoint's response to a poll with a device code (RFC 8628 section 3.5).
 public enum DevicePoll: Equatable, Sendable {
     /// The person has not decided yet.
     case pending
     case slowDown
-    /// No answer, or one that says nothing of the code. `retryAfter` is the seconds that the server asked for.
+    /// No response, or one that says nothing about the code. `retryAfter` is what the server asked for, in seconds.
     case noAnswer(retryAfter: Int?)
 }
 
-/// When to ask for the token of a device code, and when to give up (RFC 8628 section 3.5). Pure; moments are
-/// nanoseconds of any clock that does not go back.
+/// Decides when to poll for the token of a device code, and when to give up (RFC 8628 section 3.5). Pure; moments are
+/// nanoseconds on any monotonic clock.
 public struct DevicePolling: Equatable, Sendable {
-    /// What an answer without `interval` means (RFC 8628 section 3.2).
+    /// The interval in seconds if the server names none (RFC 8628 section 3.2).
     static let defaultInterval = 5
-    /// What `slow_down` adds, for good.
+    /// The seconds that `slow_down` adds to the interval permanently.
     static let slowDown = 5
-    /// Without a usable `expires_in`.
+    /// The lifetime in seconds without a usable `expires_in`.
     static let defaultLife = 15 * 60
-    /// Whatever a server says: a person has gone by then.
+    /// The limit for what a server says, in seconds: nobody waits longer.
     private static let longestLife = 24 * 3600
     private static let longestInterval = 300
 
-    /// Seconds between two questions.
+    /// Seconds between two polls.
     public private(set) var interval: Int
-    /// When the code is over.
+    /// When the code expires.
     public let deadline: Int64
-    /// How many nanoseconds a second has: fewer in tests.
+    /// The length of a second in nanoseconds: shorter in tests.
     private let second: Int64
 
-    /// `interval` and `expiresIn` are seconds, as the server said them; nil, and what cannot be meant, is the default.
+    /// `interval` and `expiresIn` are in seconds, from the server. Nil and implausible values mean the default.
     public init(interval: Int?, expiresIn: Int?, now: Int64, second: Duration = .seconds(1)) {
         self.second = max(second.wholeNanoseconds, 1)
         let life = Self.usable(expiresIn, Self.defaultLife, Self.longestLife)
         let pause = Self.usable(interval, Self.defaultInterval, Self.longestInterval)
-        // One that leaves no time to ask cannot be meant.
+        // An interval that leaves no time to poll is implausible.
         self.interval = pause < life ? pause : Self.defaultInterval
         deadline = now.adding(saturating: Int64(life).multiplied(saturating: self.second))
     }
@@ -44,18 +44,18 @@ public struct DevicePolling: Equatable, Sendable {
         return min(max(seconds, 1), longest)
     }
 
-    /// Takes an answer in.
+    /// Processes a response.
     public mutating func heard(_ poll: DevicePoll) {
         switch poll {
         case .pending: break
         case .slowDown: interval = min(interval + Self.slowDown, Self.longestInterval)
         case .noAnswer(let retryAfter):
-            // A server that has trouble gets half as many questions (RFC 8628 section 3.5).
+            // A server in trouble is polled half as often (RFC 8628 section 3.5).
             interval = min(max(interval * 2, retryAfter ?? 0), Self.longestInterval)
         }
     }
 
-    /// Nanoseconds until the next question; nil when the code is over by then.
+    /// Nanoseconds until the next poll; nil if the code has expired by then.
     public func wait(now: Int64) -> Int64? {
         let pause = Int64(interval).multiplied(saturating: second)
         return now.adding(saturating: pause) < deadline ? pause : nil

@@ -4,21 +4,21 @@ import LocalServer
 import Platform
 import Threads
 
-/// Waits for the browser at the redirect URI (RFC 8252 section 7.3): one answer, then nothing more.
+/// Listens at the redirect URI for the browser's answer (RFC 8252 section 7.3). Accepts one answer.
 ///
-/// *Threading*: made and used by one thread; it serves on one of its own. *Ownership*: owns its sockets, closed by
+/// *Threading*: created and used by one thread; serves on a thread of its own. *Ownership*: owns its sockets until
 /// `stop`.
 final class LoopbackRedirect {
-    /// The redirect URI, as both requests must say it.
+    /// The redirect URI, as both the authorization request and the token request must spell it.
     let uri: String
     private let thread: LoopThread
     private let page: LoopBound<RedirectPage>
     private let ends: Pipe
 
-    /// Decides about a connection that was accepted, before anything is read from it.
+    /// Whether an accepted connection is served; called before anything is read from it.
     typealias Admission = @Sendable (_ descriptor: Int32) -> Bool
 
-    /// Listens where `address` says. `judge` is made of the redirect URI's path. Throws `SystemError`.
+    /// Listens at `address`. `judge` is created for the redirect URI's path. Throws `SystemError`.
     init(_ address: RedirectAddress, judge: RedirectJudge, admits: @escaping Admission) throws {
         guard case .loopback(let host, let port, _, _) = address else {
             throw SystemError("cannot listen for a redirect to another machine", code: EADDRNOTAVAIL)
@@ -44,15 +44,15 @@ final class LoopbackRedirect {
         }
     }
 
-    /// Readable once the answer is there.
+    /// Becomes readable when the answer has arrived.
     var descriptor: Int32 { ends.readEnd }
 
-    /// The answer; nil while there is none.
+    /// The answer; nil until it has arrived.
     func answer() -> RedirectAnswer? {
         onLoop { page in page.answer }
     }
 
-    /// Answers the browser that brought the answer, and everyone after it. Waits until it has the page, 2 s at most.
+    /// Sends the result page to the browser that brought the answer. Blocks until the page is sent, at most 2 s.
     func show(_ outcome: AuthorizationCodeLogin.Outcome) {
         onLoop { page in page.show(outcome) }
         for _ in 0..<200 where onLoop({ page in page.isBusy }) {
@@ -61,7 +61,7 @@ final class LoopbackRedirect {
         }
     }
 
-    /// Listens no more.
+    /// Stops listening.
     func stop() {
         onLoop { page in page.stop() }
         thread.stop()
@@ -96,10 +96,10 @@ final class LoopbackRedirect {
     }
 }
 
-/// The sockets of a redirect URI. `localhost` is two addresses, and a browser may take either: somebody else must not
-/// sit on the other one.
+/// The sockets of a redirect URI. `localhost` has two addresses, and a browser may use either, so no other process may
+/// listen on one of them.
 enum RedirectSockets {
-    /// Throws `SystemError`. At least one; all of one port.
+    /// Returns at least one socket; all have the same port. Throws `SystemError`.
     static func listen(host: String, port: Int?) throws -> [ListeningSocket] {
         guard host == "localhost" || host.hasSuffix(".localhost") else {
             return [try ListeningSocket.tcp(host: host, port: port ?? 0)]

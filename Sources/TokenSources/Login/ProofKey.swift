@@ -1,14 +1,16 @@
 public import Cryptography
 import Support
 
-/// What proves that whoever redeems a code is who asked for it (RFC 7636). Lives in memory only, for one login.
+/// The proof key for code exchange (PKCE, RFC 7636): proves that the client that redeems a code is the one that
+/// requested it. Kept in memory only, for one login.
 public struct ProofKey: Sendable, CustomStringConvertible, CustomReflectable {
     /// The secret, sent with the code: 43 characters of the unreserved set, from 256 random bits.
     public let verifier: String
     /// Its SHA-256, sent with the request for the code.
     public let challenge: String
 
-    /// What the challenge is made by. `plain` is never used: it protects nothing where the request can be read.
+    /// The challenge method. `plain` is never used, because it protects nothing from an attacker who can read the
+    /// request.
     public static let method = "S256"
 
     public init() throws(CryptographyError) {
@@ -28,8 +30,8 @@ public struct ProofKey: Sendable, CustomStringConvertible, CustomReflectable {
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
-/// Text made of the system's random numbers.
+/// Texts from the system's random number generator.
 enum RandomText {
-    /// 128 bits, in 22 characters that no query needs to encode.
+    /// A `state` (RFC 6749 section 10.12): 128 bits, in 22 characters that need no encoding in a query.
     static func state() -> String { Base64URL.encode(Random.bytes(16)) }
 }

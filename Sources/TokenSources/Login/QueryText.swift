@@ -1,12 +1,12 @@
-/// `application/x-www-form-urlencoded`, as it stands in queries (RFC 6749 appendix B).
+/// `application/x-www-form-urlencoded` in queries (RFC 6749 appendix B).
 enum QueryText {
-    /// The pairs, in order, each name and value encoded.
+    /// The pairs in order, with names and values encoded.
     static func encoded(_ pairs: [(name: String, value: String)]) -> String {
         pairs.map { FormText.percentEncoded($0.name) + "=" + FormText.percentEncoded($0.value) }
             .joined(separator: "&")
     }
 
-    /// Nil if anything in it is not encoded properly, or is no UTF-8.
+    /// Nil if the query is not properly encoded, or is not UTF-8.
     static func pairs(_ query: String) -> [(name: String, value: String)]? {
         var result: [(name: String, value: String)] = []
         for part in query.utf8.split(separator: UInt8(ascii: "&")) {

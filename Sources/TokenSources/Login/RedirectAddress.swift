@@ -1,18 +1,20 @@
 import EventIO
 import HTTP1
 
-/// Where the authorization server sends the browser with the code (RFC 6749 section 3.1.2).
+/// The redirection endpoint, to which the authorization server sends the browser with the code (RFC 6749 section
+/// 3.1.2).
 public enum RedirectAddress: Equatable, Sendable {
-    /// This machine, where Squire listens (RFC 8252 section 7.3). Without `port` any free one will do. `query` is what
-    /// stands behind the question mark.
+    /// This machine, where Squire listens (RFC 8252 section 7.3). `port` nil means any free one. `query` is the part
+    /// after the question mark.
     case loopback(host: String, port: Int?, path: String, query: String?)
-    /// Anywhere else: a person pastes what the browser's address bar says in the end.
+    /// Anywhere else: a person pastes the address at which the browser ended.
     case elsewhere(String)
 
-    /// The default: an address and no name, which another program might answer for (RFC 8252 section 8.3).
+    /// The default: an address rather than a name, because another program might listen at the name's other address
+    /// (RFC 8252 section 8.3).
     public static let standard = RedirectAddress.loopback(host: "127.0.0.1", port: nil, path: "/callback", query: nil)
 
-    /// What `redirect-uri` says.
+    /// Parses the value of `redirect-uri`.
     public init(_ text: String) {
         guard text.lowercased().hasPrefix("http://"), !text.contains("#") else {
             self = .elsewhere(text)
@@ -35,10 +37,10 @@ public enum RedirectAddress: Equatable, Sendable {
         )
     }
 
-    /// Squire listens there.
+    /// Whether Squire listens there.
     public var isLoopback: Bool { if case .loopback = self { true } else { false } }
 
-    /// The URI as both requests say it: with the port that is listened on.
+    /// The URI for both requests, with the actual port.
     func uri(port: Int) -> String {
         switch self {
         case .elsewhere(let text): return text
@@ -48,7 +50,7 @@ public enum RedirectAddress: Equatable, Sendable {
         }
     }
 
-    /// The path that is answered.
+    /// The path at which the browser's answer is accepted.
     var path: String {
         switch self {
         case .loopback(_, _, let path, _): path

@@ -1,27 +1,27 @@
-/// What the authorization server said through the browser (RFC 6749 sections 4.1.2 and 4.1.2.1).
+/// The authorization response, which the browser brings (RFC 6749 sections 4.1.2 and 4.1.2.1).
 public enum RedirectAnswer: Equatable, Sendable {
-    /// Works once, and is a secret until it has.
+    /// The code works once, and is a secret until it has been used.
     case code(String)
-    /// It gives none. Both texts are somebody else's.
+    /// The server grants no code. Both texts are untrusted.
     case error(word: String, description: String?)
-    /// It says neither.
+    /// Neither a code nor an error.
     case nothing
 }
 
-/// Why a request to the redirect's listener is not the answer. None of them ends a login: any page in the browser can
-/// send one.
+/// Why a request to the redirection endpoint is not the answer. No refusal ends a login, because any page in the
+/// browser can cause such a request.
 public enum RedirectRefusal: Equatable, Sendable {
-    /// Another path than the redirect URI's.
+    /// The path is not the redirect URI's.
     case path
-    /// Not GET.
+    /// The method is not GET.
     case method
-    /// Not the `state` that this login sent, or none, or more than one.
+    /// `state` is missing, repeated, or not the one of this login.
     case state
-    /// Another issuer than the one that was asked (RFC 9207), or none where it always says so.
+    /// `iss` names another issuer (RFC 9207), or is missing although the server promised to send it.
     case issuer
-    /// A page's own request, or a guess ahead: not a person's browser going there.
+    /// Not a navigation of the browser, but a page's request or a prefetch.
     case notNavigation
-    /// What only looks like a query, or says something twice (RFC 6749 section 3.1).
+    /// The query cannot be decoded, or repeats a parameter (RFC 6749 section 3.1).
     case malformed
 
     public var status: Int {
@@ -45,15 +45,15 @@ public enum RedirectRefusal: Equatable, Sendable {
     }
 }
 
-/// Decides whether a request is the answer to one authorization request. Pure.
+/// Decides whether a request is the response to one authorization request. Pure.
 public struct RedirectJudge: Sendable {
-    /// The redirect URI's.
+    /// The path of the redirect URI.
     let path: String
-    /// What this login sent, and nobody else knows.
+    /// The `state` that this login sent, a secret.
     let state: String
-    /// The authorization server's name, if it is known.
+    /// The authorization server's issuer identifier; nil if unknown.
     let issuer: String?
-    /// It promised to say its name in each answer (RFC 9207 section 3).
+    /// The server promised to name itself in each response (RFC 9207 section 3).
     let alwaysSaysIssuer: Bool
 
     public enum Verdict: Equatable, Sendable {
@@ -68,20 +68,21 @@ public struct RedirectJudge: Sendable {
         self.alwaysSaysIssuer = alwaysSaysIssuer
     }
 
-    /// `field` gives a request field's value.
+    /// `field` returns the value of a request's field.
     func verdict(method: String, path: String, query: String?, field: (String) -> String?) -> Verdict {
         guard path == self.path else { return .refused(.path) }
         guard method == "GET" else { return .refused(.method) }
         let verdict = verdict(query: query ?? "")
         guard case .answer = verdict else { return verdict }
-        // Those that follow have the right state: another server's page cannot, a browser that looks ahead can.
+        // From here on the state is right: a page of another server cannot know it, but a browser that prefetches can.
         let isAhead = field("Sec-Purpose") != nil || field("Purpose") != nil
         let goesThere = field("Sec-Fetch-Mode").map { $0 == "navigate" } ?? true
         let isPage = field("Sec-Fetch-Dest").map { $0 == "document" } ?? true
         return isAhead || !goesThere || !isPage ? .refused(.notNavigation) : verdict
     }
 
-    /// A line that a person pasted: what the browser's address bar says, or the part of it from the question mark on.
+    /// The verdict on a line that a person pasted: the address in the browser, or the part of it from the question mark
+    /// on.
     func verdict(pasted line: String) -> Verdict {
         let text = line.filter { !$0.isWhitespace }
         guard let question = text.firstIndex(of: "?") else { return .refused(.malformed) }
@@ -115,7 +116,7 @@ public struct RedirectJudge: Sendable {
 
     private static let maximumCode = 8 * 1024
 
-    /// In a time that tells nothing of where they differ.
+    /// Compares in constant time.
     private static func isSame(_ one: String, _ other: String) -> Bool {
         let (one, other) = (Array(one.utf8), Array(other.utf8))
         guard one.count == other.count else { return false }

@@ -3,13 +3,13 @@ import HTTP1
 import LocalServer
 import Platform
 
-/// What the browser sees at the redirect URI.
+/// Serves the redirect URI to the browser.
 ///
-/// *Threading*: on the loop of its `LoopbackRedirect`.
+/// *Threading*: belongs to the loop of its `LoopbackRedirect`.
 final class RedirectPage: LocalHandler {
     private enum State {
         case waiting
-        /// The answer is here, and the browser that brought it waits.
+        /// The answer has arrived, and the browser that brought it waits for a page.
         case answered(RedirectAnswer, LocalResponder)
         case over
     }
@@ -23,7 +23,7 @@ final class RedirectPage: LocalHandler {
         self.judge = judge
     }
 
-    /// Calls `signal` when the answer is there, once.
+    /// Calls `signal` once, when the answer has arrived.
     func serve(
         _ sockets: [ListeningSocket],
         on loop: EventLoop,
@@ -47,7 +47,7 @@ final class RedirectPage: LocalHandler {
         if case .answered(let answer, _) = state { answer } else { nil }
     }
 
-    /// Somebody is being answered.
+    /// Whether a response is being sent.
     var isBusy: Bool { servers.contains { $0.busyCount > 0 } }
 
     func show(_ outcome: AuthorizationCodeLogin.Outcome) {
@@ -86,7 +86,7 @@ final class RedirectPage: LocalHandler {
             state = .answered(answer, responder)
             signal()
         case (.answer, .answered), (.answer, .over):
-            // Reloaded, or followed twice: the code is spent.
+            // The page was reloaded, or the link followed twice: the code is spent.
             responder.send(Self.page(400, "Not logged in", "This login has had its answer."))
         }
     }
@@ -105,7 +105,8 @@ final class RedirectPage: LocalHandler {
         return response
     }
 
-    /// `text` is HTML. The address in the browser holds a code: nothing is loaded, kept, framed or told of it.
+    /// `text` is HTML. The address in the browser contains a code, so the page loads nothing, is not cached or framed,
+    /// and sends no referrer.
     private static func page(_ status: Int, _ title: String, _ text: String) -> LocalResponse {
         LocalResponse(
             status,
@@ -129,7 +130,7 @@ final class RedirectPage: LocalHandler {
         )
     }
 
-    /// As text of an HTML document.
+    /// Escapes `text` for HTML.
     static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars.prefix(400) {

@@ -1,18 +1,19 @@
 import Support
 
-/// An assertion of who somebody is, for an authorization server (RFC 7523 section 3): a signed JSON Web Token that is
-/// used once.
+/// An assertion for an authorization server (RFC 7523 section 3): a signed JSON Web Token that states who the issuer or
+/// the client is, and that is used once.
 struct ClientAssertion: Sendable {
     var issuer: String
     var subject: String?
     var audience: String
-    /// Beside the registered claims: Google wants the scope here.
+    /// A claim besides the registered ones: Google expects the scope here.
     var scope: String?
     var keyID: String?
-    /// Seconds.
+    /// In seconds.
     var lifetime: Int
 
-    /// The signed text. `now` is in seconds since 1970 by the server's clock; `identifier` must be a new one for each.
+    /// Returns the signed text. `now` is in seconds since 1970 by the server's clock; `identifier` (`jti`) must be new
+    /// for each assertion.
     func signed(with key: SigningKey, now: Int, identifier: String) throws(SigningKey.Problem) -> String {
         var header: [JSONValue.Member] = [
             .init("alg", .string(key.algorithm.rawValue)), .init("typ", .string("JWT")),

@@ -1,15 +1,15 @@
 import Support
 
-/// What a token request carries to say which client asks (RFC 6749 section 2.3).
+/// The part of a token request that identifies or authenticates the client (RFC 6749 section 2.3).
 struct ClientProof: Sendable {
     var fields: [(name: String, value: String)] = []
     var parameters: [(name: String, value: String)] = []
-    /// What of it nobody may see.
+    /// The parts of it that must not be shown.
     var secrets: [String] = []
 
     static let assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
-    /// A public client, or one whose certificate says who it is (RFC 8705 section 2): the name alone.
+    /// A public client, or one that a certificate authenticates (RFC 8705 section 2): only its identifier.
     init(name: String?) {
         if let name { parameters = [("client_id", name)] }
     }
@@ -50,7 +50,7 @@ enum Base64Text {
 }
 
 extension OAuthConfiguration.SecretForm {
-    /// The form for a server that says which it knows (RFC 8414 section 2), when nothing is configured.
+    /// The form to use if none is configured, by the methods that the server's metadata list (RFC 8414 section 2).
     init(of methods: [String]?) {
         guard let methods, !methods.contains("client_secret_basic"), methods.contains("client_secret_post") else {
             self = .basic

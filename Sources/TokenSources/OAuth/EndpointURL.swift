@@ -1,19 +1,19 @@
 public import HTTP1
 
-/// The absolute URL of an endpoint that is told secrets: https, or http to this machine (RFC 6749 section 3.1, RFC 8252
-/// section 8.3).
+/// The absolute URL of an endpoint that receives secrets: https, or http to this machine (RFC 6749 section 3.1, RFC
+/// 8252 section 8.3).
 public struct EndpointURL: Equatable, Sendable, CustomStringConvertible {
-    /// As it was written.
+    /// As configured.
     public let text: String
     public let isSecure: Bool
     public let authority: Authority
-    /// The path and the query, as they were written; `/` if there is no path.
+    /// The path and the query as configured; `/` if there is no path.
     public let target: String
 
     public enum Problem: Error, Equatable, Sendable, CustomStringConvertible {
-        /// It is no absolute URL of scheme, host and path, perhaps with a query.
+        /// Not an absolute URL with a scheme, a host, a path and possibly a query.
         case malformed
-        /// It is http:// to another machine.
+        /// An http URL of another machine.
         case plain
 
         /// Follows the name of the key: "must be …".
@@ -52,6 +52,6 @@ public struct EndpointURL: Equatable, Sendable, CustomStringConvertible {
     /// The path, without the query.
     public var path: String { String(target.prefix { $0 != "?" }) }
 
-    /// Without the query, which may hold a secret.
+    /// Without the query, which may contain a secret.
     public var description: String { origin + path }
 }

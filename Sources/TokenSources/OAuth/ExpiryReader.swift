@@ -2,7 +2,7 @@ import Credentials
 import HTTP1
 public import Support
 
-/// Reads how long a token lives from an answer, in the spellings that APIs have for it. Pure.
+/// Reads a token's lifetime from a response, in the spellings that APIs use. Pure.
 ///
 /// | value | as a span (`expires-in`) | as a moment (`expires-at`) |
 /// |---|---|---|
@@ -10,9 +10,9 @@ public import Support
 /// | `h:mm:ss`, `mm:ss` | a span | a span from now |
 /// | a date (RFC 3339), without a zone in UTC | unknown | that moment |
 ///
-/// What cannot be used is unknown: zero and less, what is past, more than ten years, anything else.
+/// Anything else is unknown: zero and negative numbers, moments in the past, and more than ten years.
 public enum ExpiryReader {
-    /// What a number counts.
+    /// The unit of a number.
     public enum Unit: String, CaseIterable, Sendable {
         case milliseconds, seconds, minutes, hours
 
@@ -26,7 +26,7 @@ public enum ExpiryReader {
         }
     }
 
-    /// Where an answer says a span.
+    /// The place of a span in a response.
     public struct Place: Equatable, Sendable, ExpressibleByStringLiteral {
         /// A JSON Pointer (RFC 6901).
         public var pointer: String
@@ -42,23 +42,23 @@ public enum ExpiryReader {
         }
     }
 
-    /// Longest life in seconds that is believed.
+    /// The longest plausible lifetime in seconds.
     public static let longest = TokenLife.longest
 
-    /// The seconds that a token lives from now; nil if the answer does not say, or says what cannot be used. What
-    /// `expiresIn` points to wins. `wall` is now, seconds since 1970.
+    /// The remaining lifetime in seconds; nil if the response contains none, or an implausible one. `expiresIn` takes
+    /// precedence. `wall` is the current time, in seconds since 1970.
     public static func lifetime(in json: JSONValue, expiresIn: Place?, expiresAt: String?, wall: Int) -> Int? {
         if let expiresIn, let seconds = span(json.value(at: expiresIn.pointer), unit: expiresIn.unit) { return seconds }
         return expiresAt.flatMap { remaining(json.value(at: $0), wall: wall) }
     }
 
-    /// The seconds that a span is long, if they are believed (`TokenLife`).
+    /// The length of a span in seconds; nil if it is implausible (`TokenLife`).
     public static func span(_ value: JSONValue?, unit: Unit = .seconds) -> Int? {
         if case .string(let text) = value, let seconds = clockSpan(trimmed(text)) { return usable(Double(seconds)) }
         return number(value).flatMap { usable($0 * unit.inSeconds) }
     }
 
-    /// The seconds until a moment, if they are believed. `wall` is now, seconds since 1970.
+    /// The seconds until a moment; nil if they are implausible. `wall` is the current time, in seconds since 1970.
     public static func remaining(_ value: JSONValue?, wall: Int) -> Int? {
         if case .string(let text) = value {
             let text = trimmed(text)
@@ -72,7 +72,7 @@ public enum ExpiryReader {
         seconds.isFinite && seconds >= 1 && seconds <= Double(longest) ? Int(seconds) : nil
     }
 
-    /// A number, or text of digits with perhaps a fraction.
+    /// A number, or a text of digits, possibly with a fraction.
     private static func number(_ value: JSONValue?) -> Double? {
         switch value {
         case .number(let text): return Double(text)
@@ -101,8 +101,8 @@ public enum ExpiryReader {
         return seconds
     }
 
-    /// Seconds since 1970 of `2026-11-24T10:02:11.5+01:00` (RFC 3339); a blank may stand for `T`, and without a zone it
-    /// is UTC.
+    /// Seconds since 1970 of a date such as `2026-11-24T10:02:11.5+01:00` (RFC 3339). A blank may replace `T`; a date
+    /// without a zone is in UTC.
     static func date(_ text: String) -> Int? {
         var rest = DigitReader(text)
         guard let year = rest.number(4), rest.take("-"), let month = rest.number(2), rest.take("-"),
@@ -124,7 +124,7 @@ public enum ExpiryReader {
     }
 }
 
-/// Reads numbers of so many digits, one after another.
+/// Reads numbers with a fixed count of digits from a text.
 private struct DigitReader {
     private var rest: Substring.UTF8View
 

@@ -2,10 +2,10 @@ import HTTP1
 import Platform
 import Support
 
-/// `application/x-www-form-urlencoded`, written and read.
+/// Writes and reads `application/x-www-form-urlencoded`.
 public enum FormText {
-    /// One part of a form (RFC 6749 appendix B). A blank is `%20`, which is right for those who read a URL and for those
-    /// who read a form.
+    /// Encodes a name or value of a form (RFC 6749 appendix B). A blank becomes `%20`, which decoders of URLs and of
+    /// forms both understand.
     public static func encoded(_ text: String) -> String {
         escaped(text) { byte in
             switch byte {
@@ -15,7 +15,7 @@ public enum FormText {
         }
     }
 
-    /// Everything but the unreserved characters (RFC 3986 section 2.3): right in a path, a query and a form alike.
+    /// Encodes everything but the unreserved characters (RFC 3986 section 2.3): valid in a path, a query and a form.
     public static func percentEncoded(_ text: String) -> String {
         escaped(text) { byte in
             switch byte {
@@ -46,8 +46,8 @@ public enum FormText {
 
     private static let maxMembers = 200
 
-    /// Reads a form as an object of texts. Nil if it is none: a name holds something else than letters, digits and
-    /// `._-[]`, an escape is broken, or there are more than 200 members.
+    /// Reads a form as an object of strings. Nil if it is not a form: a name contains characters other than letters,
+    /// digits and `._-[]`, an escape is malformed, or there are more than 200 members.
     static func object(_ body: [UInt8]) -> JSONValue? {
         var members: [JSONValue.Member] = []
         for part in body.split(separator: UInt8(ascii: "&")) {
@@ -68,12 +68,12 @@ public enum FormText {
         }
     }
 
-    /// A line end after the last value is no part of it.
+    /// A line end after the last value is not part of it.
     private static func decoded(_ text: ArraySlice<UInt8>) -> String? {
         unencoded(SecretReader.withoutLineEnd(Array(text))).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// One part of a form as it was before it was encoded; nil if an escape is broken.
+    /// Decodes a name or value of a form. Nil if an escape is malformed.
     static func unencoded(_ part: some Sequence<UInt8>) -> [UInt8]? {
         var result: [UInt8] = []
         var rest = part.makeIterator()
@@ -91,7 +91,7 @@ public enum FormText {
         return result
     }
 
-    /// The text with its escapes resolved; what is none stays as it is.
+    /// Decodes percent-encoding. Malformed escapes stay as they are.
     static func unescaped(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
         var index = 0

@@ -1,23 +1,23 @@
 public import Upstream
 
-/// How an OAuth 2.0 authorization server gives tokens. Plain values, checked by whoever makes them.
+/// The settings for an OAuth 2.0 authorization server. Validated by whoever creates them.
 public struct OAuthConfiguration: Equatable, Sendable {
-    /// Who asks, and with what.
+    /// The grant that obtains tokens.
     public enum Grant: Equatable, Sendable {
-        /// A person logs in with a browser (RFC 6749 section 4.1); from then on refresh tokens.
+        /// A person logs in with a browser (RFC 6749 section 4.1); refresh tokens are used afterwards.
         case authorizationCode
-        /// A person logs in on another device (RFC 8628); from then on refresh tokens.
+        /// A person logs in on another device (RFC 8628); refresh tokens are used afterwards.
         case deviceCode
         /// The client itself (RFC 6749 section 4.4).
         case clientCredentials
-        /// The same by Zoom's name, for the account that `account_id` among the parameters says.
+        /// Zoom's variant, for the account in the parameter `account_id`.
         case accountCredentials
         /// A signed assertion (RFC 7523 section 2.1).
         case jwtBearer(JWTBearer)
         /// Another token (RFC 8693).
         case tokenExchange(TokenExchange)
 
-        /// As the configuration has it.
+        /// The spelling in the configuration.
         public var name: String {
             switch self {
             case .authorizationCode: "authorization-code"
@@ -29,7 +29,7 @@ public struct OAuthConfiguration: Equatable, Sendable {
             }
         }
 
-        /// Every new token costs the refresh token that is held, and a person has to log in first.
+        /// Whether each new token spends the held refresh token, so that a person has to log in first.
         public var spends: Bool {
             switch self {
             case .authorizationCode, .deviceCode: true
@@ -38,18 +38,18 @@ public struct OAuthConfiguration: Equatable, Sendable {
         }
     }
 
-    /// How the client says who it is (RFC 6749 section 2.3).
+    /// How the client authenticates (RFC 6749 section 2.3).
     public enum ClientAuthentication: Equatable, Sendable {
-        /// A public client: its name alone.
+        /// A public client: only its identifier.
         case none
-        /// A secret; `form` nil: as the server's metadata says, else Basic.
+        /// A secret. `form` nil means the form in the server's metadata, or else Basic.
         case secret(SecretReference, form: SecretForm?)
-        /// An assertion that is signed with a key (RFC 7523 section 2.2).
+        /// An assertion signed with a private key (RFC 7523 section 2.2).
         case privateKeyJWT(AssertionSigning)
         /// The certificate of the TLS connection (RFC 8705).
         case tlsClientAuth
 
-        /// As the configuration has it, or would.
+        /// The spelling in the configuration.
         public var name: String {
             switch self {
             case .none: "none"
@@ -62,9 +62,9 @@ public struct OAuthConfiguration: Equatable, Sendable {
 
     /// How a secret is sent.
     public enum SecretForm: String, CaseIterable, Sendable {
-        /// Basic, each part form-urlencoded before (RFC 6749 section 2.3.1).
+        /// Basic, with each part form-urlencoded first (RFC 6749 section 2.3.1).
         case basic = "client-secret-basic"
-        /// Basic, as other programs have it.
+        /// Basic without that encoding, as other programs send it.
         case basicRaw = "client-secret-basic-raw"
         /// In the body.
         case post = "client-secret-post"
@@ -77,15 +77,15 @@ public struct OAuthConfiguration: Equatable, Sendable {
         case es256 = "ES256"
     }
 
-    /// What an assertion is signed with, and what it says beside the names.
+    /// How an assertion is signed, and its configurable claims.
     public struct AssertionSigning: Equatable, Sendable {
         /// PEM, a JSON Web Key, or the JSON file of a Google service account.
         public var key: SecretReference
-        /// `kid`; nil: the key's own, if it has one.
+        /// `kid`; nil means the key's own, if it has one.
         public var keyID: String?
-        /// Nil: the one for the kind of the key.
+        /// Nil means the usual one for the type of the key.
         public var algorithm: Algorithm?
-        /// `aud`; nil: the token endpoint.
+        /// `aud`; nil means the token endpoint.
         public var audience: String?
         public var lifetime = Duration.seconds(180)
 
@@ -96,7 +96,7 @@ public struct OAuthConfiguration: Equatable, Sendable {
 
     public struct JWTBearer: Equatable, Sendable {
         public var signing: AssertionSigning
-        /// `iss`; nil: the service account's, else the client's name.
+        /// `iss`; nil means the service account's, or else the client identifier.
         public var issuer: String?
         /// `sub`
         public var subject: String?
@@ -109,7 +109,7 @@ public struct OAuthConfiguration: Equatable, Sendable {
     }
 
     public struct TokenExchange: Equatable, Sendable {
-        /// Read anew for each exchange: it expires, too.
+        /// Read again for each exchange, because it expires, too.
         public var subjectToken: SecretReference
         public var subjectTokenType = "urn:ietf:params:oauth:token-type:jwt"
         public var requestedTokenType: String?
@@ -119,13 +119,13 @@ public struct OAuthConfiguration: Equatable, Sendable {
         }
     }
 
-    /// How tokens are ended.
+    /// How tokens are revoked.
     public enum RevocationWay: Equatable, Sendable {
-        /// As the server's metadata says, if there are any.
+        /// At the endpoint in the server's metadata, if there is one.
         case discovered
         /// RFC 7009.
         case endpoint(EndpointURL)
-        /// A request of the API's own, which carries the access token like any other.
+        /// A request of the API's own, to which the access token is applied as to any other.
         case request(method: String, url: EndpointURL, body: String?)
     }
 
@@ -133,20 +133,20 @@ public struct OAuthConfiguration: Equatable, Sendable {
         case form, json
     }
 
-    /// Which of an answer's tokens the API wants.
+    /// The token of a response that the API expects.
     public enum WantedToken: String, CaseIterable, Sendable {
         case accessToken = "access-token"
         case idToken = "id-token"
     }
 
-    /// Where an answer holds what, as JSON Pointers; a form counts as an object of texts.
+    /// JSON Pointers into a response; a form counts as an object of strings.
     public struct AnswerPlaces: Equatable, Sendable {
         public var accessToken = "/access_token"
         public var idToken = "/id_token"
         public var refreshToken = "/refresh_token"
         public var expiresIn = ExpiryReader.Place("/expires_in")
         public var expiresAt = "/expires_at"
-        /// The first that says anything counts.
+        /// The first one with a value counts.
         public var refreshExpiresIn = [
             ExpiryReader.Place("/refresh_token_expires_in"), ExpiryReader.Place("/refresh_expires_in"),
             ExpiryReader.Place("/x_refresh_token_expires_in"),
@@ -168,10 +168,10 @@ public struct OAuthConfiguration: Equatable, Sendable {
         }
     }
 
-    /// PEM files for the TLS connection to the authorization server, in place of the upstream's.
+    /// PEM files for TLS connections to the authorization server, instead of the upstream's.
     public struct ClientCertificate: Equatable, Sendable {
         public var certificate: String
-        /// Nil: the certificate's file has it, too.
+        /// Nil means that the certificate's file contains the key, too.
         public var key: String?
 
         public init(certificate: String, key: String?) {
@@ -181,65 +181,65 @@ public struct OAuthConfiguration: Equatable, Sendable {
     }
 
     public var grant = Grant.authorizationCode
-    /// As it was written: the server's metadata must name the same (RFC 8414 section 3.3).
+    /// As configured; the server's metadata must name the same issuer (RFC 8414 section 3.3).
     public var issuer: String?
     public var tokenEndpoint: EndpointURL?
     public var authorizationEndpoint: EndpointURL?
     public var deviceEndpoint: EndpointURL?
     public var revocation = RevocationWay.discovered
-    /// Nil where an assertion alone says who asks.
+    /// Nil if an assertion alone identifies the client.
     public var clientID: String?
     public var authentication = ClientAuthentication.none
-    /// Sent as it is written.
+    /// Sent unchanged.
     public var scope: String?
     /// Whether `scope` is sent with each refresh.
     public var refreshScope = false
-    /// The word in `scope` that a refresh token is asked for with; nil if nobody knows.
+    /// The value in `scope` that requests a refresh token; nil if unknown.
     public var offlineScope: String?
-    /// Further parameters of every token request.
+    /// Additional parameters of every token request.
     public var parameters: [Parameter] = []
-    /// Further parameters of what a login begins with: the browser's request, the device's.
+    /// Additional parameters of the authorization request, of a browser or a device.
     public var authorizationParameters: [Parameter] = []
     public var requestForm = RequestForm.form
-    /// Nil: of this machine's loopback address, on any free port.
+    /// Nil means the loopback address with any free port.
     public var redirectURI: String?
     public var token = WantedToken.accessToken
     public var answer = AnswerPlaces()
-    /// `error` words that mean "log in again", beside the usual ones.
+    /// Error codes that mean "log in again", in addition to the usual ones.
     public var final: [String] = []
     public var certificate: ClientCertificate?
-    /// Of one request to the authorization server.
+    /// The time limit for one request to the authorization server.
     public var timeout = Duration.seconds(30)
-    /// Nil: as for the upstream.
+    /// Nil means the upstream's.
     public var proxy: UpstreamSettings.Proxy?
-    /// What the secrets said at the start, or at the last reload; empty until they are read.
+    /// The values of the secrets at the start or the last reload; empty until they are read.
     public var readSecrets: [ReadSecret] = []
 
-    /// What `account-credentials` needs among `parameters`.
+    /// The parameter that `account-credentials` requires.
     public static let accountParameter = "account_id"
 
     public init() {}
 
-    /// Where tokens come from, for as much as the configuration says: what binds a session to it.
+    /// The origin of the tokens, as far as the configuration names it: a session is bound to it.
     public var endpointOrigin: String? {
         tokenEndpoint?.origin ?? issuer.flatMap { try? EndpointURL($0) }?.origin
     }
 
-    /// The word that `scope` lacks to get a refresh token, if it is known that it needs one.
+    /// The value that `scope` lacks for a refresh token; nil if it lacks none, or if that is unknown.
     public var missingScope: String? {
         guard grant.spends, let word = offlineScope else { return nil }
         let words = (scope ?? "").utf8.split { " ,+".utf8.contains($0) }
         return words.contains { $0.elementsEqual(word.utf8) } ? nil : word
     }
 
-    /// The source in a few words, without anything secret.
+    /// A short description without secrets.
     public var summary: String {
         let place = tokenEndpoint?.description ?? "endpoints by discovery from \(issuer ?? "nowhere")"
         let client = clientID.map { "client \($0) (\(authentication.name))" }
         return (["oauth \(grant.name)", place] + [client].compactMap(\.self)).joined(separator: ", ")
     }
 
-    /// What a secret said when the configuration was read.
+    /// The value of a secret when the configuration was read.
     public struct ReadSecret: Equatable, Sendable {
         public var reference: SecretReference
         public var text: String
@@ -250,7 +250,7 @@ public struct OAuthConfiguration: Equatable, Sendable {
         }
     }
 
-    /// The secrets that it refers to, with their keys.
+    /// The secrets that the configuration refers to, with their keys.
     public var secrets: [(key: String, reference: SecretReference)] {
         var secrets: [(key: String, reference: SecretReference)] = []
         switch authentication {
@@ -268,8 +268,8 @@ public struct OAuthConfiguration: Equatable, Sendable {
 }
 
 extension OAuthConfiguration {
-    /// Whose tokens these are at the server, in words: of another's, none is used. A person's client has its name alone,
-    /// so that logging in another way makes no difference.
+    /// Identifies the owner of the tokens at the server: tokens of another owner are not used. For a person's client it
+    /// is the client identifier alone, whichever way the person logs in.
     public var identity: String? {
         switch grant {
         case .authorizationCode, .deviceCode: return clientID

@@ -3,7 +3,7 @@ import Threads
 
 /// Gets tokens from an authorization server by the configured grant.
 ///
-/// *Threading*: one thread at a time asks for tokens.
+/// *Threading*: call `get` on one thread at a time.
 public final class OAuthSource: TokenSource {
     public let endpoint: TokenEndpoint
 
@@ -23,7 +23,7 @@ public final class OAuthSource: TokenSource {
 
     public var clockSkew: Int? { endpoint.correction }
 
-    /// Fetches what the first refresh will need, on a thread of its own: nobody waits for it. Who needs nobody asks for
+    /// Fetches what the first refresh needs ahead of time, on a thread of its own. A source that starts alone asks for
     /// a token at once anyway.
     public func prepare() {
         guard spends else { return }
@@ -39,7 +39,7 @@ public final class OAuthSource: TokenSource {
         }
     }
 
-    /// RFC 6749 section 6. One try: what went wrong may have cost the refresh token.
+    /// RFC 6749 section 6. Tried only once, because a failed request may have spent the refresh token.
     private func refresh(_ held: HeldTokens) -> TokenOutcome {
         guard let refreshToken = held.refreshToken else {
             return .refused(reason: "the session has no refresh token, and cannot be refreshed")
@@ -47,12 +47,12 @@ public final class OAuthSource: TokenSource {
         var parameters = [("grant_type", "refresh_token"), ("refresh_token", refreshToken.value)]
         if configuration.refreshScope, let scope = configuration.scope { parameters.append(("scope", scope)) }
         let reply = endpoint.ask(parameters, held: held)
-        // For the next try: this one is not made again.
+        // For the next refresh: this one is not repeated.
         if reply.error != nil, case .privateKeyJWT = configuration.authentication { _ = endpoint.correctClock() }
         return reply.outcome
     }
 
-    /// Asks once more if it was refused, an assertion is dated by a clock, and the server's differs.
+    /// Tries once more if the server refused an assertion and its clock differs from this machine's.
     private func mint(_ held: HeldTokens) -> TokenOutcome {
         let reply = ask(held)
         guard reply.error != nil, isDated, endpoint.correctClock() else { return reply.outcome }

@@ -1,25 +1,25 @@
 import Platform
 import Support
 
-/// Text that somebody else wrote, for a message: without what would act on a terminal, without the secrets that were
-/// sent or are held, and not longer than 200 bytes.
+/// Makes untrusted text safe for a message: without control characters, without the sent and held secrets, and at most
+/// 200 bytes long.
 enum QuotedText {
     static let maxBytes = 200
-    /// Bytes of a text that are searched, and shown at most: a hostile one must not keep the thread.
+    /// How many bytes of a text are searched and shown: a hostile text must not occupy the thread.
     private static let maxSearched = 8 * 1024
     private static let mark = Array("‹redacted›".utf8)
 
-    /// `secrets` are cut out as they are, percent-encoded and in base64, wherever they begin, and their parts that no
-    /// language escapes, as JSON and HTML do others. Of a text that holds one in another spelling of percent-encoding
-    /// nothing is left.
+    /// Removes `secrets` as they are, percent-encoded and in base64 at any offset, and also their parts between
+    /// characters that JSON and HTML escape. If the text contains one in another percent-encoding, nothing of it is
+    /// left.
     static func quoted(_ text: String, hiding secrets: [String]) -> String {
-        // First: what is put between the parts of a secret must not hide it from the search.
+        // First, so that inserted characters cannot hide a secret from the search.
         let shown = Array(Self.shown(text).utf8)
         let bytes = Array(shown.prefix(maxSearched))
         let forms = secrets.filter { !$0.isEmpty }.flatMap { Self.forms(of: Array($0.utf8)) }
         var isSecret = [Bool](repeating: false, count: bytes.count)
         for form in forms { find(form, in: bytes) { isSecret[$0] = true } }
-        // What begins before the end of the search and ends behind it was not found.
+        // A secret that extends beyond the end of the search was not found.
         let longest = forms.map(\.count).max() ?? 0
         let end = shown.count > bytes.count ? max(bytes.count - longest, 0) : bytes.count
         var result: [UInt8] = []
@@ -34,7 +34,7 @@ enum QuotedText {
         return cut(String(decoding: result, as: UTF8.self))
     }
 
-    /// At most `maxBytes`, between two characters.
+    /// At most `maxBytes`, cut between two characters.
     private static func cut(_ text: String) -> String {
         guard text.utf8.count > maxBytes else { return text }
         var result = String.UnicodeScalarView()
@@ -47,7 +47,7 @@ enum QuotedText {
         return String(result) + "…"
     }
 
-    /// A blank for each character that would not be seen, and for white space; `'` for a quotation mark.
+    /// Replaces invisible characters and white space with blanks, and quotation marks with `'`.
     private static func shown(_ text: String) -> String {
         var result = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
@@ -64,7 +64,7 @@ enum QuotedText {
 
     // MARK: Secrets
 
-    /// Whether what the text's escapes stand for holds the secret.
+    /// Whether the decoded text contains the secret.
     private static func isSpelled(_ secret: [UInt8], in text: [UInt8]) -> Bool {
         guard text.contains(UInt8(ascii: "%")), !secret.isEmpty else { return false }
         var isFound = false
@@ -75,7 +75,7 @@ enum QuotedText {
     private static func forms(of secret: [UInt8]) -> [[UInt8]] {
         var forms = [secret]
         let text = String(decoding: secret, as: UTF8.self)
-        // As it is shown: the quotation marks and blanks of a secret are exchanged in the text.
+        // In the shown form, in which quotation marks and blanks are replaced.
         forms.append(Array(shown(text).utf8))
         for encoded in [FormText.percentEncoded(text), FormText.encoded(text)] where encoded != text {
             forms.append(Array(encoded.utf8))
@@ -85,8 +85,8 @@ enum QuotedText {
         let parts = secret.split { !isNeverEscaped($0) }.map(Array.init)
         if parts.count > 1 { forms += parts.filter { $0.count >= shortestPart } }
         for shift in 0..<3 {
-            // In base64 a value looks different at each place of the three bytes that make four characters. What
-            // depends on the bytes beside it is left out.
+            // The base64 of a value depends on its offset modulo three. Characters that depend on the neighbouring
+            // bytes are left out.
             let padded = [UInt8](repeating: 0, count: shift) + secret
             var url = Array(Base64URL.encode(padded).utf8).dropFirst([0, 2, 3][shift])
             if padded.count % 3 != 0 { url = url.dropLast() }
@@ -97,7 +97,7 @@ enum QuotedText {
         return forms
     }
 
-    /// Shorter ones are words that stand anywhere.
+    /// Shorter parts would match ordinary words.
     private static let shortestPart = 8
 
     private static func isNeverEscaped(_ octet: UInt8) -> Bool {
@@ -120,7 +120,7 @@ enum QuotedText {
         return bytes
     }
 
-    /// Calls `body` with each place that an occurrence of `wanted` covers.
+    /// Calls `body` with each offset that an occurrence of `wanted` covers.
     private static func find(_ wanted: [UInt8], in text: [UInt8], _ body: (Int) -> Void) {
         guard let first = wanted.first, wanted.count <= text.count else { return }
         for start in 0...(text.count - wanted.count)

@@ -1,12 +1,12 @@
 import HTTP1
 import Support
 
-/// What an authorization server says of itself (RFC 8414 section 2). Pure.
+/// An authorization server's metadata (RFC 8414 section 2). Pure.
 struct ServerMetadata: Equatable, Sendable {
     let issuer: String
     private let json: JSONValue
 
-    /// Nil if there is no JSON object that names an issuer.
+    /// Nil if `body` is not a JSON object with an issuer.
     init?(_ body: [UInt8]) {
         guard let json = JSONValue(parsing: body), case .object = json, let issuer = json["issuer"]?.string else {
             return nil
@@ -22,8 +22,8 @@ struct ServerMetadata: Equatable, Sendable {
         case revocation = "revocation_endpoint"
     }
 
-    /// Nil if the server has none. `isMutual`: for connections with a client certificate, which may have endpoints of
-    /// their own (RFC 8705 section 5).
+    /// Nil if the server has no such endpoint. `isMutual` is true for connections with a client certificate, which may
+    /// have other endpoints (RFC 8705 section 5).
     func endpoint(_ endpoint: Endpoint, isMutual: Bool) throws(EndpointFailure) -> EndpointURL? {
         let alias = isMutual ? json["mtls_endpoint_aliases"]?[endpoint.rawValue]?.string : nil
         guard let text = alias ?? json[endpoint.rawValue]?.string else { return nil }
@@ -35,17 +35,17 @@ struct ServerMetadata: Equatable, Sendable {
         }
     }
 
-    /// `token_endpoint_auth_methods_supported`; nil if the server does not say.
+    /// `token_endpoint_auth_methods_supported`; nil if absent.
     var authenticationMethods: [String]? {
         guard case .array(let elements)? = json["token_endpoint_auth_methods_supported"] else { return nil }
         return elements.compactMap(\.string)
     }
 
-    /// The server names itself in answers to the browser's request (RFC 9207 section 3).
+    /// The server names itself in authorization responses (RFC 9207 section 3).
     var namesIssuer: Bool { json["authorization_response_iss_parameter_supported"]?.bool ?? false }
 
-    /// Where the metadata of `issuer` may be: the well-known part inserted before the path (RFC 8414 section 3.1),
-    /// appended to it, as some servers have it, and OpenID Connect's.
+    /// The URLs at which the metadata of `issuer` may be: the well-known path before the issuer's path (RFC 8414
+    /// section 3.1), after it, as on some servers, and OpenID Connect's.
     static func places(of issuer: EndpointURL) -> [String] {
         var path = issuer.path
         while path.hasSuffix("/") { path.removeLast() }

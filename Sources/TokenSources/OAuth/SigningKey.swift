@@ -2,7 +2,7 @@ import Cryptography
 import HTTP1
 import Support
 
-/// A private key that assertions are signed with, and what its file says beside it. Never shown.
+/// A private key that signs assertions, and the other data in its file. Never shown.
 public struct SigningKey: Sendable {
     let key: PrivateKey
     /// `kid` of a JSON Web Key, `private_key_id` of a service account.
@@ -12,7 +12,7 @@ public struct SigningKey: Sendable {
     /// `token_uri` of a service account.
     public let tokenEndpoint: String?
 
-    /// Why a text is no such key. Holds nothing of it.
+    /// Why a text is not a usable key. Contains nothing of the text.
     public struct Problem: Error, Equatable, Sendable, CustomStringConvertible {
         public let description: String
     }
@@ -40,7 +40,7 @@ public struct SigningKey: Sendable {
         }
     }
 
-    /// The algorithm for the kind of the key.
+    /// The usual algorithm for the type of the key.
     public var algorithm: OAuthConfiguration.Algorithm {
         switch key.kind {
         case .rsa: .rs256
@@ -48,7 +48,7 @@ public struct SigningKey: Sendable {
         }
     }
 
-    /// The signature of `input` by `algorithm` (RFC 7518 section 3).
+    /// The signature of `input` with `algorithm` (RFC 7518 section 3).
     func signature(of input: [UInt8]) throws(Problem) -> [UInt8] {
         do throws(CryptographyError) {
             return try key.signature(of: input)
@@ -95,7 +95,8 @@ public struct SigningKey: Sendable {
             guard let n = number("n"), let e = number("e"), let d = number("d"), n.count <= 2048 else {
                 throw Problem(description: "it is a public key, or cut: d is missing")
             }
-            // The primes would make signing faster, which is done once for a token, and are one more thing to believe.
+            // The primes would make signing faster, but it happens once for each token, and they would have to be
+            // verified.
             return try usable { () throws(CryptographyError) in
                 try PrivateKey(rsa: .init(modulus: n, exponent: e, privateExponent: d))
             }

@@ -3,10 +3,9 @@ import HTTP1
 import Support
 import Upstream
 
-/// Reads the answer to a token request, and decides what it means. Pure.
+/// Reads the response to a token request, and decides what it means. Pure.
 ///
-/// What the answer says counts more than its status: some servers send errors with 200, others `invalid_grant` with
-/// 403.
+/// The body takes precedence over the status: some servers send errors with 200, others `invalid_grant` with 403.
 ///
 /// | answer | outcome |
 /// |---|---|
@@ -21,12 +20,12 @@ struct TokenAnswer {
     private let response: BlockingRequest.Response
     let json: JSONValue?
     private let configuration: OAuthConfiguration
-    /// Who answers, for messages.
+    /// The name of the endpoint, for messages.
     private let subject: String
-    /// What was sent and is held.
+    /// The secrets that were sent or are held.
     private let secrets: [String]
 
-    /// Each with what to look at.
+    /// Error codes about the request, each with advice.
     private static let requestErrors: [String: String] = [
         "unauthorized_client": "see session.oauth.grant and session.oauth.client-id",
         "unsupported_grant_type": "see session.oauth.grant",
@@ -35,7 +34,7 @@ struct TokenAnswer {
         "invalid_target": "see session.oauth.parameters",
         "access_denied": client,
         "use_dpop_nonce": dpop, "invalid_dpop_proof": dpop,
-        // GitHub, Salesforce and Slack, and Google.
+        // Codes of GitHub, Salesforce, Slack and Google.
         "device_flow_disabled": "see the application's settings at the provider",
         "incorrect_client_credentials": client, "invalid_client_id": client, "bad_client_secret": client,
         "deleted_client": client,
@@ -43,7 +42,7 @@ struct TokenAnswer {
     private static let client = "see session.oauth.client-id and session.oauth.client-secret"
     private static let dpop = "the server wants DPoP (RFC 9449), which Squire does not have"
 
-    /// Seconds until an assertion that was refused is tried again.
+    /// Seconds until a refused assertion is tried again.
     private static let refusedAssertionPause = 60
 
     init(
@@ -59,7 +58,7 @@ struct TokenAnswer {
         json = Self.json(response)
     }
 
-    /// JSON, or a form: some servers send that unless they are asked otherwise, and with any Content-Type.
+    /// The body as JSON, or a form as an object: some servers send forms by default, with any Content-Type.
     static func json(_ response: BlockingRequest.Response) -> JSONValue? {
         if let json = JSONValue(lenient: response.body) { return json }
         let type = response["Content-Type"]?.lowercased() ?? ""
@@ -67,13 +66,13 @@ struct TokenAnswer {
         return FormText.object(response.body)
     }
 
-    /// `held` is what the session holds; `wall` is now, seconds since 1970.
+    /// `held` are the session's tokens; `wall` is the current time, in seconds since 1970.
     func reply(for purpose: TokenPurpose, held: HeldTokens, wall: Int) -> TokenReply {
         let interval = ExpiryReader.span(json?.value(at: "/interval"))
         return TokenReply(outcome(for: purpose, held: held, wall: wall), error: error, interval: interval)
     }
 
-    /// What an answer means that should hold something else than a token; nil if nothing is wrong with it.
+    /// The failure that a response without tokens reports; nil if there is none.
     func problem(wall: Int) -> EndpointFailure? {
         if isSuccess, json != nil, !hasError { return nil }
         switch outcome(for: .mint, held: HeldTokens(), wall: wall) {
@@ -84,13 +83,13 @@ struct TokenAnswer {
     }
 
     enum RevocationProblem {
-        /// The token was dead already.
+        /// The token was no longer valid.
         case dead
         case passing(String, retryAfter: Int?)
         case lasting(String)
     }
 
-    /// What an answer that is no success means for a token that was to be ended.
+    /// The meaning of an unsuccessful response to a revocation.
     func revocationProblem(wall: Int) -> RevocationProblem {
         if let error, Self.deadErrors.contains(error) { return .dead }
         if [408, 425, 429].contains(response.status) || response.status >= 500 {
@@ -101,7 +100,7 @@ struct TokenAnswer {
         return .lasting("\(said); \(advice)")
     }
 
-    /// `invalid_auth` and `account_inactive` are Slack's.
+    /// `invalid_auth` and `account_inactive` come from Slack.
     private static let deadErrors: Set<String> = [
         "invalid_token", "invalid_grant", "token_revoked", "token_expired", "invalid_auth", "account_inactive",
     ]
@@ -127,7 +126,7 @@ struct TokenAnswer {
         }
     }
 
-    /// An empty text is none.
+    /// An empty text counts as absent.
     private var accessToken: String? { text(at: tokenPlace) }
 
     private func text(at pointer: String) -> String? {
@@ -154,7 +153,7 @@ struct TokenAnswer {
                     tokens.refreshToken = refreshToken
                     tokens.refreshExpiresIn = refreshExpiresIn
                 } else {
-                    // Not given again: it stays (RFC 6749 section 6).
+                    // The response contains none, so the former one stays (RFC 6749 section 6).
                     tokens.refreshToken = held.refreshToken
                 }
             } catch {
@@ -169,7 +168,7 @@ struct TokenAnswer {
         return .obtained(tokens)
     }
 
-    /// Nil if none is given; an empty text is none.
+    /// Nil if the response contains none; an empty text counts as absent.
     private func refreshToken() throws(TokenProblem) -> Token? {
         guard let text = text(at: configuration.answer.refreshToken) else { return nil }
         return try Token(issuedToRefresh: text)
@@ -180,7 +179,7 @@ struct TokenAnswer {
             .compactMap { ExpiryReader.span(json?.value(at: $0.pointer), unit: $0.unit) }.first
     }
 
-    /// `expires_in` is the access token's; an ID token says it itself.
+    /// `expires_in` concerns the access token; an ID token has its own claims.
     private func lifetime(of token: Token, _ json: JSONValue, wall: Int) -> Int? {
         if case .idToken = configuration.token, let claims = token.claims,
             let lifetime = claims.lifetime ?? claims.lifetimeSinceIssue
@@ -191,7 +190,7 @@ struct TokenAnswer {
         return ExpiryReader.lifetime(in: json, expiresIn: places.expiresIn, expiresAt: places.expiresAt, wall: wall)
     }
 
-    /// Why tokens that were given cannot be used.
+    /// Why the tokens in the response cannot be used; nil if they can.
     private func problem(of tokens: TokenSet) -> String? {
         switch tokens.tokenType?.lowercased() {
         case "dpop": return "\(subject): token_type DPoP: \(Self.dpop)"
@@ -207,8 +206,8 @@ struct TokenAnswer {
         return nil
     }
 
-    /// A success without a token that can be used: what was spent may be gone. Where something new to spend came with it,
-    /// it is, and that is kept.
+    /// The outcome of a success without a usable token: the spent token may be gone. If a new refresh token came, it
+    /// is, and the new one is kept.
     private func useless(_ reason: String, for purpose: TokenPurpose, held: HeldTokens) -> TokenOutcome {
         let reason = "\(subject): \(reason)"
         guard purpose.spends else { return .misconfigured(reason: reason) }
@@ -223,7 +222,7 @@ struct TokenAnswer {
 
     // MARK: Errors
 
-    /// The answer says that something is wrong, in whatever form.
+    /// Whether the response reports an error in any form.
     var hasError: Bool {
         switch errorValue {
         case .string(let text): !text.isEmpty
@@ -236,7 +235,7 @@ struct TokenAnswer {
         json?.value(at: configuration.answer.error) ?? json?.value(at: "/error")
     }
 
-    /// The `error` word; nil if it is none, such as an object, or holds what was sent.
+    /// The error code; nil if it is not a text, or if it contains a secret.
     private var error: String? {
         let text = errorValue?.string ?? (json == nil ? challengeError : nil)
         guard let text, !text.isEmpty, text.utf8.count <= 64,
@@ -246,7 +245,7 @@ struct TokenAnswer {
         return text
     }
 
-    /// The `error` of `WWW-Authenticate` (RFC 6750 section 3), for answers without a body of their own.
+    /// The error code in `WWW-Authenticate` (RFC 6750 section 3), for responses without one in the body.
     private var challengeError: String? {
         guard response.status == 401, let challenge = response["WWW-Authenticate"] else { return nil }
         let parts = challenge.split(separator: ",").flatMap { $0.split(separator: " ") }
@@ -258,7 +257,7 @@ struct TokenAnswer {
         let retryAfter = RetryAfter.seconds(response["Retry-After"], date: response["Date"], wall: wall)
         let mayHaveRotated = purpose.spends && [500, 502, 504].contains(response.status)
         guard let error else {
-            // Passing, as far as it tells: a page in between may say so, too.
+            // Counts as temporary, because an intermediary may send such a page, too.
             let isNowhere = [404, 405, 410].contains(response.status)
             let said = isNowhere ? "\(said) (is session.oauth.token-endpoint right?)" : said
             return unavailable(said, retryAfter, mayHaveRotated: mayHaveRotated)
@@ -291,7 +290,7 @@ struct TokenAnswer {
         return "\(subject): \(error) (\(details.joined(separator: ", ")))"
     }
 
-    /// What a person can read of the answer.
+    /// A readable quotation of the response for messages.
     private var quote: String? {
         var texts = [json?.value(at: "/error_description"), json?.value(at: "/message")]
         switch errorValue {
@@ -313,7 +312,7 @@ struct TokenAnswer {
         return QuotedText.quoted(words.joined(separator: ", "), hiding: secrets)
     }
 
-    /// What to look at, for an error that says nothing of what is held; nil for others.
+    /// Advice on an error that says nothing about the held tokens; nil for other errors.
     private func advice(on error: String) -> String? {
         guard error == "invalid_client" else { return Self.requestErrors[error] }
         let keys = "see session.oauth.client-authentication and session.oauth.client-secret"

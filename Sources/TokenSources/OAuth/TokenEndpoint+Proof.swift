@@ -2,7 +2,7 @@ import Credentials
 import Platform
 import Threads
 
-/// How the client says who it is: secrets, and signed assertions.
+/// How the client authenticates: secrets and signed assertions.
 extension TokenEndpoint {
     func proof(for url: EndpointURL) throws(EndpointFailure) -> ClientProof {
         switch configuration.authentication {
@@ -19,7 +19,8 @@ extension TokenEndpoint {
         }
     }
 
-    /// What the server says it knows; nil if it does not say. Metadata that nothing else needs may be missing.
+    /// The authentication methods in the server's metadata; nil if unknown. The metadata may be missing if nothing else
+    /// needs them.
     private func formMethods() throws(EndpointFailure) -> [String]? {
         do throws(EndpointFailure) {
             return try metadata()?.authenticationMethods
@@ -37,12 +38,12 @@ extension TokenEndpoint {
         return secret
     }
 
-    /// Commands that give secrets are run again when one is needed.
+    /// Discards cached secrets, so that commands run again when a secret is needed.
     func forgetSecrets() {
         state.with { $0.secrets = [:] }
     }
 
-    /// The same, read anew.
+    /// The same, without the cache.
     func fresh(_ reference: SecretReference, of key: String) throws(EndpointFailure) -> String {
         switch services.readSecret(reference) {
         case .success(let secret): return secret
@@ -51,7 +52,7 @@ extension TokenEndpoint {
         }
     }
 
-    /// A new signed assertion for the endpoint. `issuer` nil: the key's own, else the client's name.
+    /// Creates a signed assertion for the endpoint. `issuer` nil means the key's own, or else the client identifier.
     func assertion(
         _ signing: OAuthConfiguration.AssertionSigning,
         issuer: String?,

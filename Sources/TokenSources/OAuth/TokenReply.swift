@@ -1,12 +1,12 @@
 public import Credentials
 import Upstream
 
-/// What the authorization server answered to one token request.
+/// The authorization server's response to one token request.
 public struct TokenReply: Sendable {
     public var outcome: TokenOutcome
-    /// The answer's `error` word (RFC 6749 section 5.2, RFC 8628 section 3.5), such as `authorization_pending`.
+    /// The response's error code (RFC 6749 section 5.2, RFC 8628 section 3.5), such as `authorization_pending`.
     public var error: String?
-    /// Seconds between two questions, where the answer says so (RFC 8628 section 3.2).
+    /// The polling interval in seconds that the response names (RFC 8628 section 3.2).
     public var interval: Int?
 
     public init(_ outcome: TokenOutcome, error: String? = nil, interval: Int? = nil) {
@@ -16,17 +16,17 @@ public struct TokenReply: Sendable {
     }
 }
 
-/// Why an endpoint, or what it was asked for, cannot be had. Says nothing of what is held.
+/// Why a request to an endpoint failed, other than because of the held tokens.
 public enum EndpointFailure: Error, Equatable, Sendable {
-    /// Something in the configuration, or the server's metadata, is wrong.
+    /// The configuration or the server's metadata are wrong.
     case misconfigured(String)
-    /// It failed for now; `retryAfter` is the seconds that the server asked for. `isTimeout`, here and below: it took too
-    /// long.
+    /// It failed for now; `retryAfter` is what the server asked for, in seconds. `isTimeout`, here and below, means
+    /// that it took too long.
     case unavailable(String, retryAfter: Int? = nil, isTimeout: Bool = false)
     /// Nothing was sent.
     case unreachable(String, isTimeout: Bool = false)
 
-    /// What asking `what` came to.
+    /// `what` names the endpoint in the message.
     init(_ failure: BlockingRequest.Failure, of what: String) {
         switch failure {
         case .notSent(let error):
@@ -51,13 +51,13 @@ public enum EndpointFailure: Error, Equatable, Sendable {
     }
 }
 
-/// What a token request costs.
+/// Whether a token request can be repeated.
 public enum TokenPurpose: Equatable, Sendable {
-    /// What is sent can be used once: a refresh token, a code, a device code.
+    /// It sends a secret that works once: a refresh token, a code, a device code.
     case spend
-    /// It can be asked again at any time.
+    /// It can be repeated at any time.
     case mint
 
-    /// For what only the first kind needs.
+    /// Whether it spends a secret.
     var spends: Bool { self == .spend }
 }

@@ -1,6 +1,7 @@
 import Platform
 
-/// What decides which file a path names: each link on the way, and the file itself.
+/// Resolves a path into the directory entries that decide which file it names: each link on the way, and the file
+/// itself.
 enum LinkedFile {
     /// An entry of a directory.
     struct Entry: Hashable, Sendable {
@@ -8,11 +9,11 @@ enum LinkedFile {
         var name: String
     }
 
-    /// As many as the system follows.
+    /// The maximum number of links, as in Linux (path_resolution(7)).
     private static let maxLinks = 40
 
-    /// The entries that must be watched to hear of another file behind `path`, in the order in which they are followed.
-    /// The last is the file, or the first that is missing.
+    /// The entries to watch for changes of the file at `path`, in the order in which they are followed. The last one is
+    /// the file, or the first missing entry.
     static func entries(of path: String) -> [Entry] {
         var entries: [Entry] = []
         var pending = Array(parts(absolute(path)).reversed())

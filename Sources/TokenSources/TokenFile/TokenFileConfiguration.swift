@@ -1,10 +1,10 @@
-/// What `session.token-file` says.
+/// The settings in `session.token-file`.
 public struct TokenFileConfiguration: Equatable, Sendable {
-    /// The whole path.
+    /// The absolute path.
     public var path: String
-    /// A JSON Pointer to the token, when the file holds JSON.
+    /// A JSON Pointer to the token; nil if the file is not JSON.
     public var token: String?
-    /// The same for when it ends.
+    /// A JSON Pointer to the token's end; nil if there is none.
     public var expiresAt: String?
 
     public init(path: String) {

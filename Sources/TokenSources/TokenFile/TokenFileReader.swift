@@ -2,24 +2,24 @@ import Credentials
 import Platform
 import Support
 
-/// What a token file holds.
+/// The content of a token file.
 enum TokenFileContent: Equatable, Sendable {
-    /// `expiresIn` is seconds from now, where the file says so beside the token.
+    /// `expiresIn` is the remaining lifetime in seconds; nil if the file does not contain it.
     case token(Token, expiresIn: Int?)
-    /// It is being written, or not there yet: what was read before stays.
+    /// The file is missing or being written: the former token stays.
     case unfinished(String)
-    /// It holds something else. The text is the rest of a sentence that begins with the file.
+    /// The file contains something else. The text is the rest of a sentence that begins with the file.
     case wrong(String)
 }
 
-/// Reads a token file: the token and a line end, or, where the configuration says where in it, JSON.
+/// Reads a token file: a token and a line end or, if the configuration names a place, JSON.
 struct TokenFileReader: Sendable {
     let configuration: TokenFileConfiguration
 
     static let maxBytes = 64 * 1024
-    /// What was written so lately, in nanoseconds, may still be being written; it is looked at again after a pause.
+    /// A file that was written this recently, in nanoseconds, may be incomplete: it is read again after a pause.
     private static let freshness = 50_000_000
-    /// What looks cut and was written longer ago, in nanoseconds, is meant like that.
+    /// A token that looks truncated is used all the same if the file is older than this, in nanoseconds.
     private static let youth = 1_000_000_000
     private static let pause: Int32 = 20
     private static let maxLooks = 5
@@ -28,8 +28,8 @@ struct TokenFileReader: Sendable {
         self.configuration = configuration
     }
 
-    /// Reads the file now. May wait for a moment. `wall` is now, seconds since 1970. After a JSON Web Token, `former`,
-    /// what looks like the beginning of another is one, however old it is.
+    /// Reads the file; may block for a moment. `wall` is the current time, in seconds since 1970. If `former` was a
+    /// JSON Web Token, a text that looks like the beginning of one counts as truncated, however old the file is.
     func read(wall: Int, after former: Token? = nil) -> TokenFileContent {
         do throws(NamedFile.Problem) {
             return content(
@@ -72,7 +72,8 @@ struct TokenFileReader: Sendable {
 
     // MARK: Its content
 
-    /// Pure. `wall` is now, seconds since 1970; `mayBeCut` says that the file was written a moment ago.
+    /// Pure. `wall` is the current time, in seconds since 1970; `mayBeCut` is true if the file was written a moment
+    /// ago.
     func content(_ bytes: [UInt8], wall: Int, mayBeCut: Bool = true) -> TokenFileContent {
         guard let first = bytes.first(where: { $0 > 0x20 }) else { return .unfinished("is empty") }
         if first == UInt8(ascii: "{") { return json(bytes, wall: wall) }
@@ -91,7 +92,7 @@ struct TokenFileReader: Sendable {
             return .wrong("holds no token at \(pointer)")
         }
         let expiresIn = configuration.expiresAt.flatMap { ExpiryReader.remaining(value.value(at: $0), wall: wall) }
-        // The JSON around it is whole.
+        // The JSON is complete, so the token is, too.
         return token(text, " at \(pointer)", expiresIn: expiresIn, mayBeCut: false)
     }
 
@@ -105,7 +106,7 @@ struct TokenFileReader: Sendable {
         }
     }
 
-    /// A JSON Web Token, signed (RFC 7515 section 3.1) or encrypted (RFC 7516 section 3.1), that ends too early.
+    /// Whether it is a truncated JSON Web Token, signed (RFC 7515 section 3.1) or encrypted (RFC 7516 section 3.1).
     private static func isCut(_ token: String) -> Bool {
         guard token.hasPrefix("eyJ") else { return false }
         let parts = token.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)

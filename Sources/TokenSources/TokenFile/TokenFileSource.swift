@@ -2,13 +2,13 @@ public import Credentials
 import Platform
 import Threads
 
-/// A token source that reads a file which another program writes. Never writes it.
+/// A token source that reads a file which another program writes.
 ///
-/// *Threading*: `get` on one thread at a time.
+/// *Threading*: call `get` on one thread at a time.
 public final class TokenFileSource: TokenSource {
-    /// How long it is waited, and how often it is looked.
+    /// Waiting times and polling intervals.
     public struct Times: Sendable {
-        /// For another token in the place of one that is of no use any more: who writes the file may be about to.
+        /// How long to wait for another token after one that is useless: the other program may be about to write it.
         public var patience = Duration.seconds(2)
         public var interval = Duration.milliseconds(50)
 
@@ -24,13 +24,13 @@ public final class TokenFileSource: TokenSource {
     private let watcher = Guarded<TokenFileWatch?>(nil)
 
     private struct State {
-        /// The last token that was given to the session, or that it held.
+        /// The last token that the session got or held.
         var given: Token?
-        /// Another was waited for once.
+        /// The token for whose successor a caller has already waited.
         var awaited: Token?
     }
 
-    /// `margin` is before the end of a token, when the session asks for the next one.
+    /// `margin` is how long before a token's end the session asks for the next one.
     public init(
         _ configuration: TokenFileConfiguration,
         margin: Duration,
@@ -48,8 +48,9 @@ public final class TokenFileSource: TokenSource {
         watcher.with { $0.take() }?.stop()
     }
 
-    /// Calls `changed`, on a thread of its own, whenever the file holds another token than was got from it; until this
-    /// source goes. `interval` is between two looks where nobody tells of changes. Once.
+    /// Calls `changed`, on a thread of its own, whenever the file contains another token than the last one returned,
+    /// until this source is released. `interval` is the polling interval where the system reports no changes. Call
+    /// once.
     public func watch(
         interval: Duration = TokenFileWatch.standardInterval,
         changed: @escaping @Sendable () -> Void
@@ -68,11 +69,11 @@ public final class TokenFileSource: TokenSource {
         guard case .token(let token, let expiresIn) = first, token == held.accessToken,
             isAboutToEnd(token, expiresIn) == false, isFirstTime(token)
         else { return outcome(first, held) }
-        // It is refused before its time.
+        // The token was rejected before its end.
         return outcome(waitForChange(of: first) ?? first, held)
     }
 
-    /// Whether the file holds another token than was got from it.
+    /// Whether the file contains another token than the last one returned.
     private var hasNews: Bool {
         guard case .token(let token, _) = reader.read(wall: clock.wall(), after: state.with { $0.given }) else {
             return false
@@ -91,7 +92,8 @@ public final class TokenFileSource: TokenSource {
         }
     }
 
-    /// Within the margin the session asks because of that, and the next one comes in its own time. Nil without an end.
+    /// Whether the token is within the margin of its end: then the session asks ahead of time, and the next token comes
+    /// when it is due.
     private func isAboutToEnd(_ token: Token, _ expiresIn: Int?) -> Bool {
         let left = expiresIn ?? token.claims?.expiresAt?.subtracting(saturating: clock.wall())
         return left.map { Int64($0) <= margin.components.seconds } ?? false
@@ -104,7 +106,7 @@ public final class TokenFileSource: TokenSource {
         }
     }
 
-    /// The next content with a token; nil if none comes in time.
+    /// Waits for the next content with a token; nil if none comes in time.
     private func waitForChange(of first: TokenFileContent) -> TokenFileContent? {
         let deadline = MonotonicClock.now().adding(saturating: times.patience.nanoseconds)
         let interval = Int32(clamping: times.interval.wholeMilliseconds)

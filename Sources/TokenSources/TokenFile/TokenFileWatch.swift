@@ -1,17 +1,17 @@
 import Platform
 import Threads
 
-/// Tells when it is worth to look at a file: inotify(7) on the directories of the file and of each link that leads to
-/// it, as Kubernetes swaps `..data`; and now and then in any case, for what no system tells of.
+/// Reports when a file may have changed: uses inotify(7) on the directories of the file and of each link that leads to
+/// it, because Kubernetes swaps `..data`. Also reports at intervals, for changes that the system does not report.
 ///
-/// *Threading*: calls `look` on its own thread, at the start too. Call `stop` from any thread that holds no lock which
-/// `look` takes.
+/// *Threading*: calls `look` on its own thread, also at the start. Call `stop` on any thread that holds no lock which
+/// `look` acquires.
 public final class TokenFileWatch: Sendable {
     private let thread: StoppableThread
 
     public static let standardInterval = Duration.seconds(60)
 
-    /// Nil if the system has no more descriptors or threads. `interval` is between two looks.
+    /// Nil if the system has no more descriptors or threads. `interval` is the longest time between two reports.
     public init?(
         _ path: String,
         interval: Duration = TokenFileWatch.standardInterval,
@@ -25,10 +25,10 @@ public final class TokenFileWatch: Sendable {
         self.thread = thread
     }
 
-    /// Ends the thread and waits for it, unless it is the calling thread. Call once.
+    /// Ends the thread, and waits for it unless it is the calling thread. Call once.
     public func stop() { thread.stop() }
 
-    /// What the thread does.
+    /// The thread's work.
     private struct Loop: ~Copyable {
         private let path: String
         private let stop: Int32
@@ -45,14 +45,14 @@ public final class TokenFileWatch: Sendable {
 
         mutating func run() {
             while true {
-                // First: what changes from here on is heard of.
+                // Watches before looking, so that no change is missed.
                 watches.set(LinkedFile.entries(of: path))
                 look()
                 guard waitForMore() else { return }
             }
         }
 
-        /// Waits until there may be another token; false when it is to stop.
+        /// Waits until the file may have changed. False if the thread should stop.
         private mutating func waitForMore() -> Bool {
             let deadline = MonotonicClock.now().adding(saturating: interval)
             while true {
@@ -74,11 +74,11 @@ public final class TokenFileWatch: Sendable {
     }
 }
 
-/// Watches entries of directories. Linux only; elsewhere nothing is heard.
+/// Watches directory entries. Linux only; reports nothing elsewhere.
 struct DirectoryWatches: ~Copyable {
     #if os(Linux)
     private let notify: Int32
-    /// The names that matter in each directory, by its watch.
+    /// The watched names in each directory, by watch descriptor.
     private var names: [Int32: Set<String>] = [:]
 
     private static let mask = UInt32(
@@ -95,10 +95,10 @@ struct DirectoryWatches: ~Copyable {
         if notify >= 0 { close(notify) }
     }
 
-    /// Can be read when there is something to hear; nil where the system has no more of them.
+    /// Becomes readable when there are events; nil if the system has no more inotify instances.
     var descriptor: Int32? { notify >= 0 ? notify : nil }
 
-    /// Watches these, and no others.
+    /// Replaces the watched entries.
     mutating func set(_ entries: [LinkedFile.Entry]) {
         guard notify >= 0 else { return }
         var next: [Int32: Set<String>] = [:]
@@ -110,13 +110,13 @@ struct DirectoryWatches: ~Copyable {
         names = next
     }
 
-    /// Reads what there is to hear; true when it concerns an entry.
+    /// Reads all pending events. True if one concerns a watched entry.
     mutating func hear() -> Bool {
         var events = [UInt8](repeating: 0, count: 4096)
         let count = unsafe read(notify, &events, events.count)
         guard count > 0 else { return false }
         var concerns = false
-        // `struct inotify_event`: watch, mask, cookie, length of the name that follows, padded with zeros.
+        // `struct inotify_event`: watch descriptor, mask, cookie, length of the name that follows, padded with zeros.
         unsafe events[..<count].withUnsafeBytes { bytes in
             var offset = 0
             while offset + 16 <= bytes.count {
@@ -125,7 +125,7 @@ struct DirectoryWatches: ~Copyable {
                 let length = unsafe Int(bytes.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self))
                 let end = min(offset + 16 + length, bytes.count)
                 let name = unsafe String(decoding: bytes[(offset + 16)..<end].prefix { $0 != 0 }, as: UTF8.self)
-                // Of a watch that was taken away there may still be something in the queue.
+                // The queue may still contain events of a removed watch.
                 if mask & UInt32(IN_Q_OVERFLOW) != 0 { concerns = true }
                 if let names = names[watch], names.contains(name) || mask & Self.lost != 0 { concerns = true }
                 offset = end
