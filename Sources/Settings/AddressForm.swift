@@ -2,7 +2,7 @@ import EventIO
 public import ReverseProxy
 
 extension ListenAddress {
-    /// An address as an option has it: `~` in the path of a socket is the home directory.
+    /// Parses an address from an option or variable: `~` at the start of a socket's path is the home directory.
     public init?(_ text: String, expanding environment: [String: String]) {
         guard let address = AddressForm.address(text) else { return nil }
         guard case .unix(let path) = address else {
@@ -12,11 +12,11 @@ extension ListenAddress {
         self = .unix(path: TextFile.expand(path, in: ".", environment: environment))
     }
 
-    /// What is wrong with a text that is to be one, behind the name of what it was given to; nil if nothing is.
+    /// Why the text is not an address, as the rest of a sentence that begins with the option's name; nil if it is one.
     public static func problem(_ text: String) -> String? { AddressForm.problem(text, AddressForm.listen) }
 }
 
-/// How people write addresses, for messages.
+/// The spellings of addresses, for messages.
 enum AddressForm {
     static let listen = "must be HOST:PORT (port 0 picks a free one), a port or unix:PATH"
     static let inspector = "must be HOST:PORT, a port, unix:PATH or \"off\""
@@ -24,12 +24,12 @@ enum AddressForm {
     /// YAML 1.1 reads a bare `off` as false.
     static func isOff(_ text: String) -> Bool { ["off", "false", "no"].contains(text) }
 
-    /// The address that the text is; nil if something is wrong with it.
+    /// The address; nil if the text is not one.
     static func address(_ text: String) -> ListenAddress? {
         problem(text, listen) == nil ? ListenAddress(text) : nil
     }
 
-    /// What is wrong with the text, behind the name of what it was given to; nil if it is an address.
+    /// Why the text is not an address, as the rest of a sentence that begins with the setting's name; nil if it is one.
     static func problem(_ text: String, _ form: String) -> String? {
         switch ListenAddress(text) {
         case .unix(let path)?: return TextFile.problem(spelling: path).map { "names a path that \($0)" }
@@ -39,14 +39,14 @@ enum AddressForm {
         return "\(form), not \"\(text)\"" + (nearest(to: text).map { ": did you mean \($0)?" } ?? "")
     }
 
-    /// What is wrong with an address whose path is whole, behind the name of what it was given to; nil if nothing is.
+    /// Why an address with an absolute path cannot be used, as the rest of a sentence that begins with the setting's
+    /// name; nil if it can.
     static func problem(_ address: ListenAddress) -> String? {
         guard case .unix(let path) = address, path.utf8.count > UnixSpelling.maxPath else { return nil }
         return "names a path of \(path.utf8.count) bytes, and a Unix socket's has \(UnixSpelling.maxPath) at most"
     }
 
-    /// The address that a text stands for which is none: a URL, `:8080`, a host without a port, a path. Nil if it
-    /// stands for none.
+    /// The address that was probably meant by a URL, `:8080`, a host without a port, or a path; nil if there is none.
     static func nearest(to text: String) -> String? {
         guard ListenAddress(text) == nil, !text.isEmpty else { return nil }
         if ["/", "./", "../", "~/"].contains(where: text.hasPrefix) { return UnixSpelling.text(text) }
@@ -58,7 +58,7 @@ enum AddressForm {
         if rest.hasSuffix("/") { rest = rest.dropLast() }
         if rest.hasPrefix(":") { rest = rest.dropFirst() }
         if ListenAddress(String(rest)) != nil { return String(rest) }
-        // A host alone; a word may be anything.
+        // Only a host: a single word could be anything.
         let isHost = rest.contains(".") || rest.contains(":") || rest.lowercased() == "localhost"
         let whole = "\(rest):8080"
         return isHost && ListenAddress(whole) != nil ? whole : nil

@@ -1,7 +1,8 @@
 import HTTP1
 public import ReverseProxy
 
-/// Which option, variable or line asked for the addresses of a proxy: `--listen`, `SQUIRE_LISTEN`, `squire.yaml:4`.
+/// The options, variables or lines that configure the addresses of a proxy: `--listen`, `SQUIRE_LISTEN`,
+/// `squire.yaml:4`.
 public struct AddressSources: Sendable, Equatable {
     /// One for each address of `listen`; empty for the default.
     public var listen: [String] = []
@@ -11,7 +12,7 @@ public struct AddressSources: Sendable, Equatable {
     public init() {}
 }
 
-/// An address that a configuration asks for, and who did.
+/// A configured address, and where it is configured.
 public struct AskedAddress: Sendable {
     public var address: ListenAddress
     /// `listen` or `inspector`.
@@ -25,7 +26,7 @@ public struct AskedAddress: Sendable {
         return source.contains(":") ? "\(source) (\(key))" : source
     }
 
-    /// Whether one of the two would find the other's port or path taken.
+    /// Whether both need the same port or path.
     public func conflicts(with other: AskedAddress) -> Bool {
         switch (address, other.address) {
         case (.unix(let left), .unix(let right)): left == right
@@ -35,7 +36,7 @@ public struct AskedAddress: Sendable {
         }
     }
 
-    /// `localhost` is both loopback addresses.
+    /// `localhost` stands for both loopback addresses.
     private static func addresses(of host: String) -> Set<String> {
         host.lowercased() == "localhost" ? ["127.0.0.1", "::1"] : [host.lowercased()]
     }
@@ -48,7 +49,7 @@ public struct AskedAddress: Sendable {
 }
 
 extension LoadedConfiguration {
-    /// What `listen` asks for.
+    /// The addresses in `listen`.
     public var askedListeners: [AskedAddress] {
         configuration.listen.enumerated().map { index, address in
             let sources = addressSources.listen
@@ -56,24 +57,25 @@ extension LoadedConfiguration {
         }
     }
 
-    /// What `inspector` asks for; nil when it is off.
+    /// The address in `inspector`; nil if it is off.
     public var askedInspector: AskedAddress? {
         configuration.inspector.listen.map {
             AskedAddress(address: $0, key: "inspector", source: addressSources.inspector)
         }
     }
 
-    /// What cannot be moved to another port by itself.
+    /// The addresses that cannot move to another port.
     private var fixedAddresses: [AskedAddress] {
         askedListeners + (inspectorIsDefault ? [] : [askedInspector].compactMap { $0 })
     }
 
-    /// Ports that a default which is looking for a free one leaves alone.
+    /// The ports that a default address must not take when it searches for a free one.
     public static func fixedPorts(_ all: [LoadedConfiguration]) -> Set<Int> {
         Set(all.flatMap(\.fixedAddresses).compactMap { if case .tcp(_, let port) = $0.address { port } else { nil } })
     }
 
-    /// Throws when several configurations ask for one address. Each one by itself was checked when it was loaded.
+    /// Throws if several configurations need the same address. Each configuration was checked on its own when it was
+    /// loaded.
     public static func requireDistinctAddresses(_ all: [LoadedConfiguration]) throws(ConfigurationError) {
         var issues: [ConfigurationError.Issue] = []
         for (index, one) in all.enumerated() {
@@ -90,7 +92,7 @@ extension LoadedConfiguration {
 }
 
 extension ConfigurationSections {
-    /// Refuses what would find its own address taken, before anything is bound.
+    /// Refuses addresses that conflict with each other, before anything is bound.
     func checkAddresses(_ map: MapReader, _ configuration: ProxyConfiguration) {
         var seen: [AskedAddress] = []
         let add = { (asked: AskedAddress) in

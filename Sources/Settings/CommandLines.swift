@@ -1,15 +1,15 @@
 public import ReverseProxy
 import Support
 
-/// The lines that people are told to run for one configuration. They can be run as they stand, in the directory and
-/// with the environment of the command that says so.
+/// The command lines that messages suggest for one configuration. They work unchanged in the directory and with the
+/// environment of the command that prints them.
 public struct CommandLines: Equatable, Sendable {
-    /// The options that lead to this configuration, and to no other.
+    /// The options that select this configuration.
     private let place: [String]
-    /// The options that a login takes.
+    /// The options for a login.
     private let loginOptions: [String]
 
-    /// `realPath` is the file's, for lines that are read elsewhere than they are made: a proxy's, by its clients.
+    /// `realPath` is the file's real path, for lines that are read in another directory, such as by a proxy's clients.
     init(
         _ found: ConfigurationFound,
         _ overrides: ConfigurationOverrides,
@@ -22,7 +22,7 @@ public struct CommandLines: Equatable, Sendable {
         } else if case .named(let path) = found {
             place += path.hasPrefix("-") ? ["--config=\(path)"] : ["--config", path]
         }
-        // What a variable says, it says to the next command too.
+        // Variables apply to the next command, too.
         for (name, value) in [("--upstream", overrides.upstream), ("--session", overrides.session)] {
             guard let value, value.source == name else { continue }
             place += value.text.hasPrefix("-") ? ["\(name)=\(value.text)"] : [name, value.text]
@@ -31,14 +31,14 @@ public struct CommandLines: Equatable, Sendable {
         self.loginOptions = loginOptions
     }
 
-    /// `squire login --config c.yaml --email`, or with `--token -` when the configuration knows no way to sign in.
+    /// `squire login --config c.yaml --email`, or with `--token -` if the configuration describes no sign-in.
     public var login: String { line("login", loginOptions) }
 
     public func line(_ command: String, _ rest: [String] = []) -> String {
         (["squire", command] + (place + rest).map(Self.quoted)).joined(separator: " ")
     }
 
-    /// The argument as a POSIX shell reads it.
+    /// Quotes the argument for a POSIX shell, if necessary.
     public static func quoted(_ argument: String) -> String {
         let isPlain = argument.utf8.allSatisfy { byte in
             switch byte {
@@ -46,17 +46,17 @@ public struct CommandLines: Equatable, Sendable {
             default: "-_./:@%+,=~".utf8.contains(byte)
             }
         }
-        // A shell expands ~ at the beginning of a word, and behind an equals sign perhaps.
+        // A shell expands ~ at the beginning of a word, and some also after an equals sign.
         if isPlain, !argument.isEmpty, !argument.contains("~") { return argument }
         return singleQuoted(argument)
     }
 
-    /// The text as one word of a POSIX shell, whatever it holds.
+    /// The text in single quotes, as one word of a POSIX shell.
     public static func singleQuoted(_ text: String) -> String { "'\(text.replacingAll("'", with: #"'\''"#))'" }
 }
 
 extension RoutePattern {
-    /// The path, if the pattern is one `POST` to one path.
+    /// The path, if the pattern is `POST` with a path without wildcards.
     public var postPath: String? {
         guard description.hasPrefix("POST /"), !description.contains("*") else { return nil }
         return String(description.dropFirst(5))

@@ -1,10 +1,10 @@
 import HTTP1
 import ReverseProxy
 
-/// Looks over the words of a command line for a command, or an option, that there is none of, and that people type all
-/// the same: a misspelt one, another program's word for it, an option before its command.
+/// Recognises common mistakes in a command line: a misspelt command, another program's word for it, an option before
+/// its command.
 public struct CommandWords: Sendable {
-    /// A command and what stands behind it.
+    /// A command and its subcommands.
     public struct Command: Sendable {
         public var name: String
         public var subcommands: [Command]
@@ -21,7 +21,7 @@ public struct CommandWords: Sendable {
         self.root = root
     }
 
-    /// Other programs' words, and the line that does what they do.
+    /// Commands of other programs, and the equivalent line.
     private static let elsewhere = [
         "start": "run", "serve": "run", "server": "run", "proxy": "run", "up": "run", "listen": "run", "daemon": "run",
         "version": "--version", "-v": "--version", "-V": "--version", "-version": "--version",
@@ -37,16 +37,15 @@ public struct CommandWords: Sendable {
         "man": "help",
     ]
 
-    /// Options of commands, which people put before the command.
+    /// Options of subcommands that people write before the subcommand.
     private static let leading = [
         "config", "listen", "upstream", "header", "session", "inspector", "workers", "log-level", "log-format",
     ]
 
-    /// The commands that listen.
+    /// The subcommands that listen.
     private static let listening = ["run", "demo", "exec", "playground"]
 
-    /// What is wrong with the words behind the program's name, and what may be meant, as a sentence; nil if nothing is
-    /// that is seen here.
+    /// The mistake in the arguments, with a suggestion, as a sentence; nil if none is recognised.
     public func problem(in words: [String]) -> String? {
         let isHelp = words.first == "help"
         var (command, rest) = (root, isHelp ? words[1...] : words[...])
@@ -72,20 +71,20 @@ public struct CommandWords: Sendable {
         return "\(said); see \((["squire"] + path).joined(separator: " ")) --help"
     }
 
-    /// The option that a value stands for which stands alone: the API's URL, where to listen, a configuration.
+    /// The option that a lone value probably belongs to: the API's URL, an address, a configuration.
     private static func option(_ word: String) -> (name: String, value: String)? {
         let lowercase = word.lowercased()
         if lowercase.hasPrefix("https://") || lowercase.hasPrefix("http://") { return ("--upstream", word) }
         if lowercase.hasSuffix(".yaml") || lowercase.hasSuffix(".yml") { return ("--config", word) }
-        // A path may be anything's.
+        // A path may belong to any option.
         guard !["/", ".", "~"].contains(where: word.hasPrefix) else { return nil }
         let text = AddressForm.nearest(to: word) ?? word
         guard let address = ListenAddress(text) else { return nil }
         return address.isLocal ? ("--listen", text) : ("--upstream", "https://" + lowercase)
     }
 
-    /// What the parser of options says of an argument that it did not expect, with what may be meant, where the command's
-    /// usage has such an option.
+    /// Completes the argument parser's message about an unexpected argument with a suggestion, if the subcommand has a
+    /// similar option.
     public static func hinted(_ text: String) -> String {
         let begin = "Unexpected argument '"
         guard let end = text.firstIndex(of: "\n"), let start = text[..<end].firstRange(of: begin),
@@ -105,7 +104,7 @@ public struct CommandWords: Sendable {
         return "options stand behind the command, as in: squire run \(option)"
     }
 
-    /// Before `--`, which ends the options.
+    /// Looks only before `--`, which ends the options.
     private func portProblem(_ command: String, _ words: ArraySlice<String>) -> String? {
         for (index, word) in zip(words.indices, words).prefix(while: { $1 != "--" }) {
             guard word == "-p" || word == "--port" || word.hasPrefix("--port=") else { continue }

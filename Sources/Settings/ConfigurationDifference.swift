@@ -2,20 +2,20 @@ import ReverseProxy
 import TokenSources
 
 extension LoadedConfiguration {
-    /// What counts after a restart only.
+    /// The keys that take effect only after a restart.
     public static let fixedKeys: Set<String> = ["listen", "workers", "inspector.listen", "session.shared"]
 
-    /// The keys whose values differ from those that `running` has, sorted. Names, and never a value: some are secrets.
+    /// The keys whose values differ from those in `running`, sorted. Only names, because values may be secrets.
     ///
-    /// Finds the keys by reflection, so that a setting that is added cannot be forgotten here: what is no section is
-    /// compared as a whole. Where a header was configured is no difference.
+    /// Finds the keys by reflection, so that a new setting cannot be forgotten. Values that are not sections are
+    /// compared as a whole. The place where a header is configured does not count.
     public func keys(differingFrom running: LoadedConfiguration) -> [String] {
         var keys: Set<String> = sessionFile == running.sessionFile ? [] : ["session.file"]
         Self.compare(configuration, running.configuration, "", into: &keys)
         return keys.sorted()
     }
 
-    /// Called by other names in the file than in the code.
+    /// Settings with other names in the file than in the code.
     private static let names = [
         "tls.authorities": "tls.ca", "session.refresh.origin": "session.refresh.url",
         "access.key-file": "access.key", "session.exec.variables": "session.exec.env",
@@ -46,7 +46,7 @@ extension LoadedConfiguration {
         case (let new?, let old?) where isSection(new):
             for (left, right) in zip(Mirror(reflecting: new).children, Mirror(reflecting: old).children) {
                 let name = spelling(left.label ?? "")
-                // Which file that is in the end was compared already.
+                // The resulting file was compared already.
                 let path = key.isEmpty ? name : "\(key).\(name)"
                 if path != "session.file" { compare(left.value, right.value, path, into: &keys) }
             }
@@ -66,7 +66,7 @@ extension LoadedConfiguration {
         }
     }
 
-    /// What two sources of one kind are told.
+    /// The settings of two sources of the same kind; nil if there are none.
     private static func payloads(_ new: Any, _ old: Any) -> (Any, Any)? {
         guard let new = Mirror(reflecting: new).children.first?.value,
             let old = Mirror(reflecting: old).children.first?.value
@@ -74,7 +74,7 @@ extension LoadedConfiguration {
         return (new, old)
     }
 
-    /// Has keys of its own in the file.
+    /// Whether the value has keys of its own in the file.
     private static func isSection(_ value: Any) -> Bool {
         switch value {
         case is ProxyConfiguration, is SessionConfiguration, is SessionConfiguration.Refresh, is OAuthConfiguration,
@@ -85,7 +85,7 @@ extension LoadedConfiguration {
         }
     }
 
-    /// Names of headers that are in one only, or with another value or rule.
+    /// The names of headers that only one of them has, or that differ in value or rule.
     private static func changes(_ new: [HeaderRule], _ old: [HeaderRule]) -> [String] {
         let isSame = { (left: HeaderRule, right: HeaderRule) in
             left.name.lowercased() == right.name.lowercased() && left.value == right.value
@@ -111,7 +111,7 @@ extension LoadedConfiguration {
 
     private static func isEqual<Value: Equatable>(_ new: Value, _ old: Any) -> Bool { new == old as? Value }
 
-    /// `firstByte` as `first-byte`.
+    /// Spells `firstByte` as `first-byte`.
     private static func spelling(_ name: String) -> String {
         name.reduce(into: "") { result, letter in
             if letter.isUppercase { result += "-" }

@@ -6,7 +6,7 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
         /// Counted from 1; nil for options and variables.
         public var line: Int?
         public var message: String
-        /// It is about something that failed, and may work another time with nothing changed.
+        /// The failure may be temporary: loading may succeed later without a change.
         public var mayPass = false
 
         public init(source: String, line: Int? = nil, message: String) {
@@ -15,7 +15,7 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
             self.message = message
         }
 
-        /// Options and variables have no line, and no file has their names.
+        /// Whether the issue is in a file: options and variables have no line.
         fileprivate var isOfFile: Bool {
             line != nil || !(source.hasPrefix("--") || source.hasPrefix("SQUIRE_"))
         }
@@ -24,7 +24,7 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
 
         fileprivate var text: String {
             let place = line.map { "\(source):\($0)" } ?? source
-            // What it quotes may be as long as a file.
+            // A quotation may be as long as a file.
             let text = "\(place): \(message)".unicodeScalars
             let isLong = text.count > Self.longest
             return ControlCharacters.escaped(isLong ? String(text.prefix(Self.longest)) + "…" : String(text))
@@ -37,19 +37,19 @@ public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
         self.issues = issues
     }
 
-    /// Another try may do, with nothing changed.
+    /// Loading may succeed later without a change.
     public var mayPass: Bool { issues.allSatisfy(\.mayPass) }
 
-    /// One issue per line: `FILE:LINE: message`. What the file or a path holds of control characters is escaped: it
+    /// One issue per line: `FILE:LINE: message`. Control characters from the file or a path are escaped, because it
     /// goes to a terminal.
     public var description: String { Self.lines(issues.map(\.text)) }
 
-    /// The same for the standard error of a command: where no file is named, the program is.
+    /// The same for a command's standard error: lines without a file begin with the program's name.
     public var commandText: String {
         Self.lines(issues.map { $0.isOfFile || $0.source == "squire" ? $0.text : "squire: \($0.text)" })
     }
 
-    /// More is said of nothing at once.
+    /// The maximum number of issues that are shown.
     private static let most = 50
 
     private static func lines(_ texts: [String]) -> String {

@@ -2,13 +2,13 @@ import Platform
 
 /// How the configuration file was found.
 public enum ConfigurationFound: Equatable, Sendable {
-    /// There is none: everything comes from options and variables.
+    /// There is no file: everything comes from options and variables.
     case nowhere
     /// A person named it with `--config`.
     case named(String)
     /// `SQUIRE_CONFIG` names it.
     case variable(String)
-    /// It is `./squire.yaml`, taken unasked.
+    /// It is `./squire.yaml`, found without being named.
     case here(String)
     /// It is the user's own, in `$XDG_CONFIG_HOME/squire`.
     case home(String)
@@ -20,7 +20,7 @@ public enum ConfigurationFound: Equatable, Sendable {
         }
     }
 
-    /// Whether somebody said that this file is meant.
+    /// Whether a person or a variable names the file.
     var isNamed: Bool {
         switch self {
         case .named, .variable: true
@@ -28,8 +28,8 @@ public enum ConfigurationFound: Equatable, Sendable {
         }
     }
 
-    /// Why a file must not be taken unasked: somebody else may have written it. The rest of a sentence that begins with
-    /// its name; nil if nothing speaks against it.
+    /// Why a file must not be used without being named: another user may have written it. The rest of a sentence that
+    /// begins with its name; nil if it may be used.
     static func distrust(_ path: String) -> String? {
         let (ours, root) = (geteuid(), uid_t(0))
         var (file, link, directory) = (stat(), stat(), stat())

@@ -14,23 +14,23 @@ public struct LoadedConfiguration: Sendable {
     public var found: ConfigurationFound
     /// Where the session is kept.
     public var place: SessionPlace
-    /// Whose the session is.
+    /// What the session belongs to.
     public var binding: SessionBinding
-    /// What people are told to run.
+    /// The command lines for messages.
     public var lines: CommandLines
     /// True if nobody configured the inspector's address, so that another port will do if it is taken.
     public var inspectorIsDefault: Bool
     /// Where `session.apply` was configured; nil for the default.
     public var applySource: String?
-    /// Who asked for the addresses.
+    /// Where the addresses are configured.
     public var addressSources = AddressSources()
-    /// The keys that a person must allow, with their lines.
+    /// The keys that need a person's permission, with their lines.
     public var guardedKeys: [(name: String, line: Int)]
     /// The lines of the keys that say where a secret is kept.
     let secretLines: [String: Int]
-    /// What `squire init` left for a person to fill in, and nobody has.
+    /// The blanks that `squire init` left and nobody has filled in.
     public var blanks: [NewConfiguration.Blank]
-    /// Reads the secrets that it refers to.
+    /// Reads the configuration's secrets.
     public var secretReader: SecretReader
     /// `proxy` and `tls`, where they are set.
     var leadingKeys: [(name: String, line: Int)]
@@ -48,15 +48,15 @@ public struct LoadedConfiguration: Sendable {
 public struct ConfigurationLoader {
     private let environment: [String: String]
     private let overrides: ConfigurationOverrides
-    /// The command that this is for, and its arguments, as messages repeat them.
+    /// The running subcommand and its arguments, as messages repeat them.
     let command: [String]
-    /// Where a pod has its service account.
+    /// The directory of a pod's service account.
     var serviceAccount = ConfigurationSections.usualServiceAccount
 
-    /// The file that is used unasked where it lies in the directory of a command.
+    /// The file that is used without being named if it is in the working directory.
     public static let unaskedName = "squire.yaml"
 
-    /// `overrides` are the options. `environment` may hold the same as variables.
+    /// `overrides` are the options. `environment` may contain the same settings as variables.
     public init(
         environment: [String: String],
         overrides: ConfigurationOverrides = ConfigurationOverrides(),
@@ -70,17 +70,17 @@ public struct ConfigurationLoader {
     /// The file to use if none is named: `SQUIRE_CONFIG`, `./squire.yaml`, `$XDG_CONFIG_HOME/squire/squire.yaml`.
     public func discover() -> ConfigurationFound {
         if let named = environment["SQUIRE_CONFIG"], !named.isEmpty { return .variable(named) }
-        // One that is there and cannot be used is said, not passed over.
+        // A file that exists but cannot be used is reported, not skipped.
         let isAtHome = PrivateFile.exists(homePath)
         if PrivateFile.exists(Self.unaskedName) {
-            // In its own directory the user's file is no stranger.
+            // In its own directory, the user's file is trusted.
             let isSame = isAtHome && TextFile.realPath(Self.unaskedName) == TextFile.realPath(homePath)
             return isSame ? .home(homePath) : .here(Self.unaskedName)
         }
         return isAtHome ? .home(homePath) : .nowhere
     }
 
-    /// Where a process with that environment looks for a file that nobody names; the first that is there is used.
+    /// The paths at which a process with that environment looks for a file; the first existing one is used.
     public static func candidates(_ environment: [String: String]) -> [String] {
         if let named = environment["SQUIRE_CONFIG"], !named.isEmpty { return [named] }
         return [unaskedName, homePath(environment)]
@@ -98,8 +98,8 @@ public struct ConfigurationLoader {
         try load(path.map(ConfigurationFound.named) ?? discover())
     }
 
-    /// Loads the file of `old` again, however it was found, and its secrets. Throws too if it was taken unasked and has
-    /// changed to something that a person must allow. Blocking; `stop` ends a command that is run for a secret.
+    /// Loads the file of `old` and its secrets again. Also throws if the file was used without being named and now
+    /// contains keys that need a person's permission. Blocking; `stop` ends a command that is running for a secret.
     public func load(
         again old: LoadedConfiguration,
         until stop: StopSignal? = nil
@@ -132,7 +132,7 @@ public struct ConfigurationLoader {
     }
 
     private var nowhereMessage: String {
-        // The other name for such files is not looked for; whoever used it must not search for the reason.
+        // Files named `.yml` are not used: a message explains that.
         for name in [Self.unaskedName, homePath] {
             let other = "\(name.dropLast("yaml".count))yml"
             guard PrivateFile.exists(other) else { continue }
@@ -144,7 +144,7 @@ public struct ConfigurationLoader {
             + "squire demo"
     }
 
-    /// Looks at the session files that there are.
+    /// Finds the place of the session among the existing files.
     private func settled(_ loaded: LoadedConfiguration) throws(ConfigurationError) -> LoadedConfiguration {
         guard case .standard(let standard) = loaded.place, loaded.configuration.session.source != .unused else {
             return loaded
@@ -167,7 +167,7 @@ public struct ConfigurationLoader {
         try read("profile: \(profile)", found: .nowhere)
     }
 
-    /// Reads `text` as if it were the file at `path`. Does not look at what is kept in session files.
+    /// Reads `text` as if it were the file at `path`. Does not read session files.
     public func read(_ text: String?, path: String?) throws(ConfigurationError) -> LoadedConfiguration {
         try read(text, found: path.map(ConfigurationFound.named) ?? .nowhere)
     }
@@ -233,7 +233,7 @@ public struct ConfigurationLoader {
 }
 
 extension SessionConfiguration {
-    /// The options of a login that the configuration knows; none where the login chooses, or where there is none to do.
+    /// The login options that the configuration requires; none if the login chooses, or if no login is needed.
     fileprivate var loginOptions: [String] {
         switch source {
         case .oauth, .exec, .tokenFile, .unused: []

@@ -2,7 +2,7 @@ import Credentials
 import HTTP1
 import ReverseProxy
 
-/// Reads what says how a token goes onto a request, or that there is none.
+/// Reads how a token is applied to requests, or that there is no session.
 extension ConfigurationSections {
     /// Reads `session.apply`.
     func apply(_ map: MapReader, _ session: inout SessionConfiguration) {
@@ -14,7 +14,7 @@ extension ConfigurationSections {
         }
     }
 
-    /// Where the file says how a token goes onto a request; nil for the default.
+    /// The place of `session.apply` in the file; nil for the default.
     var applySource: String? {
         guard case .mapping(let mapping) = root, case .mapping(let session)? = mapping["session"]?.value,
             let entry = session["apply"], !entry.value.isNull
@@ -22,7 +22,7 @@ extension ConfigurationSections {
         return issues.place(of: entry.key)
     }
 
-    /// `session: none`: only headers are added. What needs a session has no meaning beside it.
+    /// `session: none` only adds headers. Keys that need a session are refused beside it.
     func noSession(_ root: MapReader, _ session: inout SessionConfiguration) {
         session = SessionConfiguration()
         session.source = .unused

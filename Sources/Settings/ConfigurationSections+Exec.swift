@@ -1,12 +1,12 @@
 import ReverseProxy
 import TokenSources
 
-/// Reads `session.exec` and `session.token-file`: a command or a file that gives tokens.
+/// Reads `session.exec` and `session.token-file`: a command or a file that provides tokens.
 extension ConfigurationSections {
     private static let execKeys = ["command", "format", "timeout", "env", "token", "expires-in", "expires-at"]
     private static let execTimeouts = Duration.seconds(1)...Duration.seconds(600)
 
-    /// Nil if the key is missing, or with an issue.
+    /// Nil if the key is missing, or if there is an issue.
     func exec(_ session: MapReader) -> ExecConfiguration? {
         guard let node = session.node("exec") else { return nil }
         guard case .mapping = node else {
@@ -25,7 +25,7 @@ extension ConfigurationSections {
         return exec
     }
 
-    /// Where JSON holds what is wanted; nothing else has such places.
+    /// The places in JSON output; other formats have none.
     private func places(_ map: MapReader, _ exec: inout ExecConfiguration) {
         exec.places.token = jsonPointer(map, "token")
         exec.places.expiresIn = jsonPointer(map, "expires-in")
@@ -44,7 +44,7 @@ extension ConfigurationSections {
         map.value(key, "a JSON Pointer that starts with /, such as /token") { $0.hasPrefix("/") ? $0 : nil }
     }
 
-    /// Set by Squire itself for the commands that it runs.
+    /// Variables that Squire sets for the commands that it runs.
     private static let ownVariables = ["SQUIRE_EXEC", "SQUIRE_EXEC_COMMANDS"]
 
     private func variables(_ map: MapReader) -> [ExecConfiguration.Variable] {
@@ -68,7 +68,7 @@ extension ConfigurationSections {
 
     private static let tokenFileKeys = ["path", "token", "expires-at"]
 
-    /// Nil if the key is missing, or with an issue.
+    /// Nil if the key is missing, or if there is an issue.
     func tokenFile(_ session: MapReader) -> TokenFileConfiguration? {
         guard let node = session.node("token-file") else { return nil }
         if let text = node.text {
@@ -95,7 +95,8 @@ extension ConfigurationSections {
 
     // MARK: Together
 
-    /// Reads a source that needs no session file, and what may not stand beside it. `session` has read all else.
+    /// Reads a source without a session file, and refuses keys that conflict with it. The other keys of `session` were
+    /// read before.
     func statelessSource(_ map: MapReader, _ session: inout SessionConfiguration) {
         if let exec = exec(map) {
             session.source = .exec(exec)
@@ -104,7 +105,7 @@ extension ConfigurationSections {
         } else {
             return
         }
-        // Whoever issues it says what form it has.
+        // The issuer decides about the form.
         session.tokensAreJWTs = false
         let key = map.node("exec") == nil ? "token-file" : "exec"
         if map.node("file") != nil {
@@ -115,7 +116,7 @@ extension ConfigurationSections {
         }
     }
 
-    /// Refuses a session file that an option names, where there is none.
+    /// Refuses an option that names a session file if the source has none.
     func checkFile(_ given: ConfigurationOverrides.Value, _ source: SessionConfiguration.Source) {
         let key: String
         switch source {

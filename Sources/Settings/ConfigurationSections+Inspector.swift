@@ -1,6 +1,6 @@
 import ReverseProxy
 
-/// `inspector`: an address, or a map of what it is told.
+/// Reads `inspector`: an address, or a map of settings.
 extension ConfigurationSections {
     mutating func inspector(_ root: MapReader, _ settings: inout InspectorSettings) {
         var map = root
@@ -41,11 +41,11 @@ extension ConfigurationSections {
         return map.value("record", "one of \(modes)") { AddressForm.isOff($0) ? .off : Recordings.Mode(rawValue: $0) }
     }
 
-    /// The inner nil means "off". Paths begin at `directory`.
+    /// The inner nil means "off". Relative paths are resolved in `directory`.
     private func address(_ text: String, in directory: String) -> ListenAddress?? {
         if AddressForm.isOff(text) { return .some(nil) }
         guard let address = AddressForm.address(text) else { return nil }
-        // One address, unlike the proxy's `localhost`: who asks it by that name tries both.
+        // Only one address, unlike the proxy's `localhost`: clients that use the name try both.
         if case .tcp("localhost", let port) = address { return .tcp(host: "127.0.0.1", port: port) }
         return .some(place(address, in: directory))
     }

@@ -5,11 +5,11 @@ import SharedSession
 
 /// Reads `session.shared.kubernetes`: the Secret that keeps one session for many machines.
 extension ConfigurationSections {
-    /// Where a pod finds what its service account needs.
+    /// The directory of a pod's service account.
     static let usualServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount"
     private static let serverForm = "the URL of the API server, without a path, such as https://10.0.0.1:6443"
 
-    /// The Secret, with what a pod knows by itself; `name` is the session's. Nil with an issue.
+    /// The Secret, with defaults from the pod's environment; `name` is the session's. Nil if there is an issue.
     func kubernetes(_ map: MapReader, name: String?) -> SharedConfiguration.Kubernetes? {
         guard let own = map.map("kubernetes", keys: ["secret", "namespace", "server", "token-file"]) else { return nil }
         if map.node("prefix") != nil {
@@ -20,7 +20,7 @@ extension ConfigurationSections {
         }
         var tls = TLSConfiguration()
         self.tls(map, &tls)
-        // What belongs to the pod's cluster is for its own API server, and for no other.
+        // The pod's credentials are sent to its own API server only.
         let isOwnCluster = own.node("server") == nil
         let server = isOwnCluster ? ownServer(own) : server(own)
         if let server, !server.isSecure, map.node("tls") != nil {
@@ -39,7 +39,7 @@ extension ConfigurationSections {
 
     // MARK: The API server
 
-    /// Nil with an issue.
+    /// Nil if there is an issue.
     private func server(_ own: MapReader) -> Origin? {
         guard let server = own.value("server", Self.serverForm, { Self.origin($0) }) else { return nil }
         if !server.isSecure, !server.authority.isLoopback {
@@ -51,7 +51,7 @@ extension ConfigurationSections {
         return server
     }
 
-    /// That of the pod's own cluster. Nil with an issue.
+    /// The API server of the pod's own cluster. Nil if there is an issue.
     private func ownServer(_ own: MapReader) -> Origin? {
         guard let host = environment["KUBERNETES_SERVICE_HOST"], !host.isEmpty else {
             issues.add(
@@ -80,7 +80,7 @@ extension ConfigurationSections {
     private static let secretForm =
         "the name of a Secret: words of a-z 0-9 - with dots between, 253 octets at most"
 
-    /// Nil with an issue.
+    /// Nil if there is an issue.
     private func namespace(_ own: MapReader, isOwnCluster: Bool) -> String? {
         if own.node("namespace") != nil {
             return own.value("namespace", Self.namespaceForm) { KubernetesOptions.isNamespaceName($0) ? $0 : nil }
@@ -102,7 +102,7 @@ extension ConfigurationSections {
         return name
     }
 
-    /// Nil with an issue, or where the session has no name.
+    /// Nil if there is an issue, or if the session has no name.
     private func secretName(_ own: MapReader, _ name: String?) -> String? {
         if own.node("secret") != nil {
             return own.value("secret", Self.secretForm) { KubernetesOptions.isSecretName($0) ? $0 : nil }
@@ -118,7 +118,7 @@ extension ConfigurationSections {
 
     // MARK: The service account
 
-    /// Nil without one, or with an issue.
+    /// Nil if there is none, or if there is an issue.
     private func tokenFile(
         _ own: MapReader,
         _ server: Origin?,
@@ -134,7 +134,7 @@ extension ConfigurationSections {
         }
         guard !own.has("token-file"), let server, !hasCertificate else { return nil }
         if isOwnCluster { return ownFile("token", "token-file", own) }
-        // kubectl proxy says who we are.
+        // kubectl proxy authenticates by itself.
         guard !server.authority.isLoopback else { return nil }
         issues.add(
             "session.shared.kubernetes needs token-file: the token of a service account; or, for a client certificate, "
@@ -144,7 +144,7 @@ extension ConfigurationSections {
         return nil
     }
 
-    /// A file of the pod's service account, in place of `key`. Nil with an issue.
+    /// A file of the pod's service account, used if `key` is missing. Nil if there is an issue.
     private func ownFile(_ name: String, _ key: String, _ own: MapReader) -> String? {
         let path = "\(serviceAccount)/\(name)"
         guard let problem = TextFile.problem(path) else { return path }

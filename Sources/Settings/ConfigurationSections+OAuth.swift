@@ -4,7 +4,7 @@ import Support
 import TokenSources
 import Upstream
 
-/// Reads `session.oauth`: how an authorization server gives tokens.
+/// Reads `session.oauth`: the authorization server that provides tokens.
 extension ConfigurationSections {
     private static let oauthKeys = [
         "issuer", "grant", "token-endpoint", "authorization-endpoint", "device-authorization-endpoint",
@@ -16,7 +16,7 @@ extension ConfigurationSections {
     private static let oauthTimeouts = Duration.seconds(1)...Duration.seconds(600)
     private static let assertionLives = Duration.seconds(1)...Duration.seconds(3600)
 
-    /// Nil if the key is missing. `tls` is what the upstream's connections use.
+    /// Nil if the key is missing. `tls` are the settings of the upstream's connections.
     func oauth(_ session: MapReader, tls: TLSConfiguration) -> OAuthConfiguration? {
         guard let map = session.map("oauth", keys: Self.oauthKeys) else { return nil }
         var oauth = OAuthConfiguration()
@@ -55,7 +55,7 @@ extension ConfigurationSections {
 
     private static let keepAlives = Duration.seconds(3600)...Duration.seconds(90 * 86_400)
 
-    /// Reads where tokens come from, if it is no recipe, and what is done to keep them.
+    /// Reads the source of tokens, unless it is a recipe, and how the session is kept alive.
     func source(_ map: MapReader, _ session: inout SessionConfiguration, tls: TLSConfiguration) {
         let given = ["refresh", "oauth", "exec", "token-file"].filter { map.node($0) != nil }
         if given.count > 1 {
@@ -64,7 +64,7 @@ extension ConfigurationSections {
         }
         if let oauth = oauth(map, tls: tls) {
             session.source = .oauth(oauth)
-            // An issuer may give tokens of any form.
+            // An issuer may provide tokens of any form.
             session.tokensAreJWTs = false
         }
         if let retry = map.choice("retry-lost", RetryLost.self) { session.retriesLost = retry == .once }
@@ -99,7 +99,7 @@ extension ConfigurationSections {
         }
     }
 
-    /// Text that is not empty and has no control characters.
+    /// A text that is not empty and contains no control characters.
     func word(_ map: MapReader, _ key: String) -> String? {
         map.value(key, "text on one line") { Self.isLine($0) ? $0 : nil }
     }
@@ -122,7 +122,7 @@ extension ConfigurationSections {
             && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
     }
 
-    /// What Squire says itself in one request or the other.
+    /// Parameters that Squire sets itself.
     private static let ownParameters: Set<String> = [
         "grant_type", "code", "code_verifier", "refresh_token", "redirect_uri", "assertion", "device_code", "scope",
         "subject_token", "subject_token_type", "requested_token_type", "state", "response_type", "code_challenge",
@@ -185,7 +185,7 @@ extension ConfigurationSections {
         answer.error = pointer(map, "error") ?? answer.error
     }
 
-    /// A pointer to a span of time, or a map that says what its number counts, too.
+    /// A pointer to a span of time, or a map that also names its unit.
     func span(_ map: MapReader, _ key: String) -> ExpiryReader.Place? {
         guard case .mapping? = map.node(key) else { return pointer(map, key).map { .init($0) } }
         guard let place = map.map(key, keys: ["pointer", "unit"]) else { return nil }
@@ -198,7 +198,7 @@ extension ConfigurationSections {
 
     // MARK: Keys and secrets
 
-    /// What signs assertions, nil without a private key, and whose the key says that it is.
+    /// The settings for signing assertions, nil without a private key, and the issuer in the key's file.
     private func signing(
         _ map: MapReader,
         _ oauth: inout OAuthConfiguration
@@ -220,8 +220,8 @@ extension ConfigurationSections {
         return (signing, key?.issuer)
     }
 
-    /// Reads the key now: what is wrong with it is found before a token is needed, and a service account's says where
-    /// tokens come from.
+    /// Reads the key now, so that mistakes are found before a token is needed, and because a service account's key
+    /// names the token endpoint.
     private func look(
         at reference: SecretReference,
         _ map: MapReader,

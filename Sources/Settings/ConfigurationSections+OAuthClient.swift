@@ -2,7 +2,7 @@ import ReverseProxy
 import Support
 import TokenSources
 
-/// Reads who the client of `session.oauth` is and what it asks with, and checks that they fit together.
+/// Reads the client and the grant of `session.oauth`, and checks that they fit together.
 extension ConfigurationSections {
     private enum GrantName: String, CaseIterable {
         case authorizationCode = "authorization-code"
@@ -34,7 +34,7 @@ extension ConfigurationSections {
         if name != nil || !map.has("grant") { refuseStrayKeys(map, name) }
         switch name {
         case nil:
-            // By the endpoints there are; with an issuer, a login looks.
+            // Decided by the configured endpoints; with an issuer, the login discovers them.
             let hasDeviceOnly = oauth.deviceEndpoint != nil && oauth.authorizationEndpoint == nil
             oauth.grant = hasDeviceOnly && oauth.issuer == nil ? .deviceCode : .authorizationCode
         case .authorizationCode:
@@ -84,7 +84,7 @@ extension ConfigurationSections {
         map.node("client-authentication")?.text.flatMap(AuthenticationName.init(rawValue:))
     }
 
-    /// What is said for another grant would be ignored.
+    /// Keys for another grant would be ignored.
     private func refuseStrayKeys(_ map: MapReader, _ grant: GrantName?) {
         let owners: [(GrantName, [String])] = [
             (.jwtBearer, ["subject", "assertion-issuer"]),
@@ -145,12 +145,12 @@ extension ConfigurationSections {
     // MARK: Together
 
     func checkTogether(_ session: MapReader, _ map: MapReader, _ hasKey: Bool, _ oauth: OAuthConfiguration) {
-        // A service account's key says where its tokens come from; what is wrong with any of them has been said.
+        // A service account's key names the token endpoint. Mistakes in these keys have been reported.
         let hasPlace = oauth.tokenEndpoint != nil || oauth.issuer != nil
         if !hasPlace, !map.has("token-endpoint"), !map.has("issuer") {
             session.fail("oauth", "needs token-endpoint, or issuer to find it by")
         }
-        // One that nobody can read may be any: what another needs is not asked for.
+        // An invalid grant could be any grant, so no key is required because of it.
         let isOtherGrant = grantName(map) == nil && map.has("grant")
         let authentication = authenticationName(map)
         let isOtherAuthentication = map.has("client-authentication") && authentication == nil
@@ -203,7 +203,7 @@ extension ConfigurationSections {
         return reference
     }
 
-    /// Where the private key is: a path, `{file: PATH}` or `{env: NAME}`.
+    /// The place of the private key: a path, `{file: PATH}` or `{env: NAME}`.
     func privateKey(_ map: MapReader) -> SecretReference? {
         if case .scalar? = map.node("private-key") {
             return word(map, "private-key") == nil ? nil : path(map, "private-key").map(SecretReference.file)
@@ -211,7 +211,7 @@ extension ConfigurationSections {
         return secret(map, "private-key", mayRun: false)
     }
 
-    /// What the private key's place holds; nil with an issue if it cannot be read.
+    /// The text of the private key. Nil, with an issue, if it cannot be read.
     func keyText(_ reference: SecretReference, _ map: MapReader) -> String? {
         switch secretReader.read(reference) {
         case .success(let text): return text

@@ -1,21 +1,22 @@
 import HTTP1
 import ReverseProxy
 
-/// Refuses what looks as if it were filled in and is not: it would be sent as it stands, and be found out late.
+/// Refuses text that looks like a placeholder but is not one: it would be sent literally, and the mistake would be
+/// noticed late.
 extension ConfigurationSections {
-    /// What is filled in anywhere in a recipe, and `{uuid}` in its headers.
+    /// The placeholders that may occur in a recipe, and `{uuid}` in its headers.
     static func recipePlaceholders(_ recipe: MapReader) -> Set<Template.Placeholder> {
         recipe.has("refresh-token") ? [.token, .refreshToken] : [.token]
     }
 
-    /// What to say about a word in braces that nothing fills in.
+    /// The message about an unknown placeholder.
     static func unknown(_ placeholder: String, _ known: Set<Template.Placeholder>) -> String {
         if placeholder == Template.Placeholder.refreshToken.text {
             return "holds {refresh-token}, and session.refresh.refresh-token is missing: where the answer has it, "
                 + "such as /refresh_token"
         }
         let names = Template.Placeholder.allCases.filter(known.contains).map(\.text)
-        // In a recipe {refresh-token} may be meant before its key is there.
+        // In a recipe, {refresh-token} may be meant although its key is missing.
         let near = known.contains(.token) ? names + [Template.Placeholder.refreshToken.text] : names
         if let nearest = Spelling.nearest(to: placeholder, among: near) {
             return "holds an unknown placeholder, \"\(placeholder)\": did you mean \(nearest)?"
@@ -69,7 +70,7 @@ extension ConfigurationSections {
         }
     }
 
-    /// A pattern's wildcards are stars, whatever other programs have.
+    /// The wildcards of patterns are stars; other programs use braces.
     private func checkPatterns(_ patterns: YAMLNode?, _ path: String) {
         guard let patterns else { return }
         if case .sequence(let sequence) = patterns {
@@ -79,7 +80,7 @@ extension ConfigurationSections {
         issues.add("\(path): \"\(text)\" holds \(word), which means nothing: write * for one segment", at: patterns)
     }
 
-    /// Documentation writes URLs with words in braces, for people to fill in.
+    /// Documentation has URLs with words in braces for people to replace.
     private func checkURLs(_ map: YAMLNode.Mapping, _ path: String) {
         for entry in map.entries {
             let key = entry.key.text ?? ""
@@ -101,14 +102,14 @@ extension ConfigurationSections {
         return mapping.entries.first { $0.key.text?.lowercased() == "content-type" }.flatMap { Self.text($0.value) }
     }
 
-    /// Checks a map of header fields. `path` is its whole key.
+    /// Checks a map of header fields. `path` is its full key.
     private func checkFields(_ fields: YAMLNode, _ path: String, _ known: Set<Template.Placeholder>) {
         guard case .mapping(let mapping) = fields else { return }
         for entry in mapping.entries {
             guard let text = Self.text(entry.value),
                 let unknown = Template.unknownPlaceholder(in: text, known: known)
             else { continue }
-            // A secret is not repeated, not in part either.
+            // No part of a secret is repeated.
             let message =
                 Self.isSecret(entry.value)
                 ? "holds something in braces, which nothing fills in: keep it in a file, {file: PATH}"
@@ -117,7 +118,7 @@ extension ConfigurationSections {
         }
     }
 
-    /// The text of a field's value: alone, or in a map beside other keys.
+    /// The text of a field's value, which may be in a map.
     private static func text(_ value: YAMLNode) -> String? {
         if case .mapping(let mapping) = value { mapping["value"]?.value.text } else { value.text }
     }
@@ -128,7 +129,7 @@ extension ConfigurationSections {
 
     // MARK: ${…}
 
-    /// A command's arguments are its own: it may have a shell.
+    /// The arguments of a command are not checked: it may be a shell.
     private static let notChecked = "exec"
     /// Keys that take `{env: NAME}`.
     private static let secrets = ["client-secret", "private-key", "password", "subject-token"]
@@ -157,12 +158,12 @@ extension ConfigurationSections {
         }
     }
 
-    /// The name of a variable as such names are written; anything else may be a part of a secret.
+    /// The text if it looks like the name of a variable; anything else may be part of a secret.
     private static func shown(_ variable: String) -> String {
         isVariableName(variable.dropFirst(2).dropLast()) ? variable : "${…}"
     }
 
-    /// The name, if the whole text is `$NAME`: a shell's variable. What only begins so may be a secret.
+    /// The name if the whole text is `$NAME`, a shell variable. A text that only begins so may be a secret.
     private static func bareVariable(_ text: String) -> Substring? {
         guard text.hasPrefix("$"), let first = text.dropFirst().first, !first.isNumber else { return nil }
         return isVariableName(text.dropFirst()) ? text.dropFirst() : nil

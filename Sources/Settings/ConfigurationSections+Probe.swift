@@ -1,7 +1,7 @@
 import ReverseProxy
 
 extension ConfigurationSections {
-    /// Reads `session.probe`, once the paths that it must not name have been read.
+    /// Reads `session.probe`. Call after the paths that it must not name have been read.
     func probe(_ session: MapReader, _ result: inout SessionConfiguration) {
         guard let text = session.string("probe") else { return }
         do throws(SessionConfiguration.Probe.Malformed) {

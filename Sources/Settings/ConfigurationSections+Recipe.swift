@@ -24,7 +24,7 @@ extension ConfigurationSections {
         if token == nil, !map.has("token") {
             session.fail("refresh", "needs token: where the response holds it, such as /token")
         }
-        // All of it is read, so that each mistake in it is said.
+        // Reads everything, so that all mistakes are reported.
         var recipe = SessionConfiguration.Refresh(method: method ?? "GET", path: place?.path ?? "", token: token ?? "")
         recipe.origin = place?.origin
         recipe.refreshToken = pointer(map, "refresh-token")
@@ -35,7 +35,7 @@ extension ConfigurationSections {
         let known = issues.issues.count
         recipe.body = map.string("body")
         if map.node("headers") != nil { recipe.headers = recipeHeaders(map) }
-        // Else more than this may be meant to be sent.
+        // Otherwise the recipe may be meant to send more than this.
         let isUnderstood =
             issues.issues.count == known && !["body", "headers"].contains { map.node($0) == nil && map.has($0) }
         recipe.refused = rejections(map, "refused", of: "session.refresh.refused")
@@ -118,7 +118,7 @@ extension ConfigurationSections {
                 )
                 return nil
             }
-            // The recipe may say how the token goes along, or that it does not.
+            // The recipe may set or remove the Authorization field.
             if Self.isReserved(rule.name), rule.name.lowercased() != "authorization" {
                 issues.add(
                     "session.refresh.headers: \(rule.name) belongs to the connection and cannot be configured",

@@ -1,8 +1,8 @@
 import ReverseProxy
 
-/// Reads `session.rejected` and `session.refresh.refused`: what a response says of a token.
+/// Reads `session.rejected` and `session.refresh.refused`: the responses that mean that a token is rejected.
 extension ConfigurationSections {
-    /// Reads a rule on responses, a status or a map, or a list of them; nil if the key is missing. `name` is the whole
+    /// Reads a rule on responses, a status or a map, or a list of them; nil if the key is missing. `name` is the full
     /// key for messages.
     func rejections(_ map: MapReader, _ key: String, of name: String) -> [SessionConfiguration.Rejection]? {
         guard let node = map.node(key) else { return nil }
@@ -41,7 +41,7 @@ extension ConfigurationSections {
         return .init(status: status, challenge: challenge, body: .init(pointer: pointer, equals: expected))
     }
 
-    /// The texts, numbers or truth values of `equals`, as they are written; nil if there is none.
+    /// The texts, numbers or booleans of `equals` as written; nil if there is none.
     private func expected(_ map: MapReader, _ element: YAMLNode, _ name: String) -> [String]? {
         guard map.node("equals") != nil else {
             if !map.has("equals") { issues.add("\(name): a pointer needs equals", at: element) }

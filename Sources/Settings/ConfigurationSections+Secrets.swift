@@ -2,16 +2,16 @@ import HTTP1
 import ReverseProxy
 import TokenSources
 
-/// Reads where secrets are kept: `{env: NAME}`, `{file: PATH}`, `{exec: [COMMAND, ARGUMENT…]}`, or the secret itself.
+/// Reads references to secrets: `{env: NAME}`, `{file: PATH}`, `{exec: [COMMAND, ARGUMENT…]}`, or the secret itself.
 ///
-/// Only looks: what a file or a command holds is read by commands that use it (`LoadedConfiguration.readSecrets`).
+/// Does not read the secrets: subcommands that use them do that later (`LoadedConfiguration.readSecrets`).
 extension ConfigurationSections {
     static let secretKeys = ["env", "file", "exec"]
 
-    /// What reads the secrets of this configuration.
+    /// The reader for the secrets of this configuration.
     var secretReader: SecretReader { SecretReader(environment: environment, directory: directory) }
 
-    /// A secret at `node`, whose key is `name` in full. Nil with an issue when it is none, or cannot be had.
+    /// The secret at `node`, whose full key is `name`. Nil, with an issue, if it is not valid or not available.
     func secret(_ node: YAMLNode, _ name: String, mayRun: Bool = true) -> SecretReference? {
         if let text = node.text { return .plain(text) }
         let keys = mayRun ? Self.secretKeys : Self.secretKeys.filter { $0 != "exec" }
@@ -19,7 +19,7 @@ extension ConfigurationSections {
         return reference(map, name)
     }
 
-    /// The one of `env`, `file` and `exec` that the map has. `name` is the key of the map in full.
+    /// The reference in a map with one of the keys `env`, `file` and `exec`. `name` is the map's full key.
     func reference(_ map: MapReader, _ name: String) -> SecretReference? {
         let given = Self.secretKeys.filter { map.node($0) != nil }
         guard given.count == 1, let kind = given.first else {
@@ -42,8 +42,8 @@ extension ConfigurationSections {
         return reference
     }
 
-    /// A command and its arguments: a list, since there is no shell that would take a line apart. The home directory that
-    /// begins the command's path is found here; arguments are the command's own.
+    /// A command and its arguments, as a list, because no shell splits a line. Expands `~` at the start of the
+    /// command's path; arguments are left alone.
     func command(_ map: MapReader, _ key: String) -> [String]? {
         guard let node = map.node(key) else { return nil }
         guard case .sequence = node, let list = map.list(key)?.map(\.text), let name = list.first, !name.isEmpty else {
@@ -62,8 +62,8 @@ extension ConfigurationSections {
 
     static let headerKeys = ["value", "overwrite", "secret"] + secretKeys
 
-    /// A header whose value is a map: `{value: V, overwrite: true, secret: true}`, or a secret instead of the value. `key`
-    /// is its whole key.
+    /// A header whose value is a map: `{value: V, overwrite: true, secret: true}`, or a reference to a secret instead
+    /// of the value. `key` is its full key.
     func headerRule(
         _ keyNode: YAMLNode,
         _ valueNode: YAMLNode,
@@ -95,7 +95,7 @@ extension ConfigurationSections {
         }
         if isSecret == false { map.fail("secret", "is true for what env, file or exec give") }
         guard let reference = reference(map, key) else { return nil }
-        // Read by those who send it.
+        // Read later by subcommands that send it.
         return HeaderRule(name: name, value: "", overwrite: overwrite, source: source, secret: reference)
     }
 }

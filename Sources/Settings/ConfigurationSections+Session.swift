@@ -3,7 +3,7 @@ import HTTP1
 import ReverseProxy
 import Support
 
-/// Reads `session`: where the token is kept, how it is refreshed, and which requests are about it.
+/// Reads `session`: where the token is kept, how it is refreshed, and which requests concern it.
 extension ConfigurationSections {
     func session(_ root: MapReader, _ configuration: inout ProxyConfiguration) {
         let word = root.node("session")?.text
@@ -46,7 +46,7 @@ extension ConfigurationSections {
         }
     }
 
-    /// What a token must look like to be taken for one.
+    /// The form that a text must have to count as a token.
     private enum TokenForm: String, CaseIterable {
         case any, jwt
     }

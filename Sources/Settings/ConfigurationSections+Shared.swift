@@ -9,11 +9,11 @@ extension ConfigurationSections {
     private static let engines = ["etcd", "kubernetes", "consul", "postgresql", "vault", "redis", "valkey"]
     private static let sharedKeys = ["name", "prefix", "key", "tls", "user", "password", "takeover"]
     private static let maximumEndpoints = 16
-    /// Of a source that does not say how long a refresh takes.
+    /// The time limit of a refresh for a source without one.
     private static let usualTimeout = Duration.seconds(30)
     private static let longestTakeover = Duration.seconds(3600)
 
-    /// Reads the key; `session` has read all else.
+    /// Reads the key. The other keys of `session` were read before.
     func shared(_ map: MapReader, _ session: inout SessionConfiguration, upstream: Origin) {
         if map.isBare("shared") {
             return map.fail("shared", "says nothing: write below it where the session is kept, or take it out")
@@ -50,7 +50,7 @@ extension ConfigurationSections {
 
     // MARK: The engine
 
-    /// Nil with an issue.
+    /// Nil if there is an issue.
     private func engine(_ map: MapReader, name: String?) -> SharedConfiguration.Engine? {
         let given = Self.engines.filter { map.node($0) != nil }
         guard let first = given.first else {
@@ -102,7 +102,7 @@ extension ConfigurationSections {
         var endpoints: [Origin] = []
         for element in list {
             guard let origin = Self.origin(element.text) else {
-                // A password may be in it.
+                // It may contain a password.
                 let mayHoldSecret = element.text.contains { "@?#".contains($0) }
                 let shown = mayHoldSecret ? "what has a user, a query or a fragment" : "\"\(element.text)\""
                 issues.add(
@@ -134,7 +134,7 @@ extension ConfigurationSections {
         return etcd
     }
 
-    /// Nil without one, or with an issue.
+    /// Nil if there is none, or if there is an issue.
     private func user(_ map: MapReader) -> SharedConfiguration.User? {
         let name = word(map, "user")
         guard let node = map.node("password") else {
@@ -154,7 +154,7 @@ extension ConfigurationSections {
 
     // MARK: The session
 
-    /// The name that is given, else that of the session, else the upstream's host. Nil with an issue.
+    /// The configured name, or else the session's, or else the upstream's host. Nil if there is an issue.
     private func sharedName(_ map: MapReader, _ sessionName: String?, _ upstream: Origin) -> String? {
         if map.node("name") != nil { return map.value("name", Self.nameForm) { Self.isName($0) ? $0 : nil } }
         if let sessionName { return sessionName }
@@ -179,7 +179,7 @@ extension ConfigurationSections {
             }
     }
 
-    /// Looks into the file: what is wrong with it is found before the session depends on it. Nil with an issue.
+    /// Reads the file now, so that mistakes are found before the session depends on it. Nil if there is an issue.
     private func keyFile(_ map: MapReader) -> String? {
         guard let text = map.string("key"), !text.isEmpty else {
             if map.node("key")?.text == "" || !map.has("key") {
@@ -212,7 +212,7 @@ extension ConfigurationSections {
         return path
     }
 
-    /// Nil with an issue. `timeout` is that of one refresh.
+    /// Nil if there is an issue. `timeout` is the time limit of one refresh.
     private func takeover(_ map: MapReader, _ timeout: Duration?) -> Duration? {
         let timeout = timeout ?? Self.usualTimeout
         guard map.node("takeover") != nil else { return timeout + .seconds(10) }

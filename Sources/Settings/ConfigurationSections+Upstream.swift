@@ -41,7 +41,7 @@ extension ConfigurationSections {
         return (origin, basePath)
     }
 
-    /// Why a text that `split` gives is no origin.
+    /// Why a text from `split` is not an origin.
     private static func problem(upstream text: String) -> String {
         let form = "must be a URL of scheme, host, port and perhaps a path, such as https://api.example.com/v1"
         guard let slashes = text.firstRange(of: "://") else {
@@ -73,7 +73,7 @@ extension ConfigurationSections {
         return (String(text[..<path]), String(rest))
     }
 
-    /// Scheme, host and port, and nothing else.
+    /// Parses an origin: only a scheme, a host and a port.
     static func origin(_ text: String) -> Origin? {
         let lowercase = text.lowercased()
         let isSecure = lowercase.hasPrefix("https://")
@@ -124,8 +124,8 @@ extension ConfigurationSections {
         if list.isEmpty { map.fail("listen", "must name at least one address") }
     }
 
-    /// The path that the key has, as it is meant: `~` is the home directory, another relative one begins at the
-    /// configuration's. Nil if there is none, or with an issue.
+    /// The absolute path at the key: `~` is the home directory; other relative paths are resolved in the
+    /// configuration's directory. Nil if there is none, or if there is an issue.
     func path(_ map: MapReader, _ key: String) -> String? {
         guard let text = map.string(key) else { return nil }
         guard !text.isEmpty else {
@@ -139,7 +139,7 @@ extension ConfigurationSections {
         return nil
     }
 
-    /// The address, with the path of a socket as it is meant: `~` is the home directory, another relative one begins at
+    /// The address with an absolute socket path: `~` is the home directory; other relative paths are resolved in
     /// `directory`.
     func place(_ address: ListenAddress, in directory: String) -> ListenAddress {
         guard case .unix(let path) = address else { return address }

@@ -2,19 +2,19 @@ import HTTP1
 import ReverseProxy
 import Upstream
 
-/// Turns the file's tree into a `ProxyConfiguration`, section by section, and collects the mistakes.
+/// Converts the file's tree to a `ProxyConfiguration`, section by section, and collects all mistakes.
 struct ConfigurationSections {
     /// The document, laid over its profile.
     let root: YAMLNode
     let issues: IssueCollector
     let overrides: ConfigurationOverrides
     let environment: [String: String]
-    /// The directory that relative paths in the file start at.
+    /// The directory in which relative paths are resolved.
     let directory: String
-    /// The directory of the pod's service account; nothing is there elsewhere.
+    /// The directory of the pod's service account; it exists only in pods.
     var serviceAccount = usualServiceAccount
     var inspectorIsDefault = true
-    /// Who asked for the addresses.
+    /// Where the addresses are configured.
     var addressSources = AddressSources()
 
     static let keys = [
@@ -83,7 +83,7 @@ struct ConfigurationSections {
         }
         for given in overrides.headers {
             guard let colon = given.text.firstIndex(of: ":") else {
-                // What was meant as a value may be a secret.
+                // The text may be a secret value, so it is not repeated.
                 issues.add("must be 'Name: value': there is no colon", source: given.source)
                 continue
             }
@@ -101,7 +101,7 @@ struct ConfigurationSections {
         configuration.headers = rules
     }
 
-    /// A field of the map `fields`, a whole key.
+    /// A header in the map whose full key is `fields`.
     func rule(_ keyNode: YAMLNode, _ valueNode: YAMLNode, of fields: String = "headers") -> HeaderRule? {
         guard let name = keyNode.text else {
             issues.add("\(fields): a name must be a word", at: keyNode)
@@ -134,13 +134,13 @@ struct ConfigurationSections {
         return nil
     }
 
-    /// A list of maps where one map is meant, as other programs write it.
+    /// Advice if a list of maps stands in the place of a map, as other programs have it.
     static func withoutDashes(_ node: YAMLNode?) -> String {
         guard case .sequence? = node else { return "" }
         return ": without dashes, as NAME: VALUE"
     }
 
-    /// A line without the colon behind its name has another colon further on.
+    /// Advice for a line in which the colon after the name is missing, but another colon follows.
     static func hint(ofHeader name: String) -> String {
         name.contains(" ") ? ": is a colon missing behind the name?" : ""
     }
@@ -154,7 +154,7 @@ struct ConfigurationSections {
 
     // MARK: Connections
 
-    /// Reads `tls` of any map that has it.
+    /// Reads `tls` in any map.
     func tls(
         _ root: MapReader,
         _ tls: inout TLSConfiguration,
@@ -162,7 +162,7 @@ struct ConfigurationSections {
     ) {
         guard let map = root.map("tls", keys: keys) else { return }
         var areReadable = true
-        /// The path, and what the file holds; nil with an issue if it cannot be read.
+        /// The path and the content of the file. Nil, with an issue, if it cannot be read.
         let file = { (key: String) -> (path: String, contents: CredentialFile?)? in
             guard map.node(key) != nil else { return nil }
             guard let path = path(map, key) else {
@@ -186,7 +186,7 @@ struct ConfigurationSections {
         if let authorities { check("ca", authorities.contents?.certificateProblem(authorities.path)) }
         if let certificate {
             check("certificate", certificate.contents?.certificateProblem(certificate.path))
-            // Without a file of its own the key is expected beside the certificate.
+            // Without `key`, the private key is expected in the certificate's file.
             if key == nil, areReadable { check("certificate", certificate.contents?.keyProblem(certificate.path)) }
         }
         if let key { check("key", key.contents?.keyProblem(key.path)) }
@@ -197,7 +197,7 @@ struct ConfigurationSections {
         if areReadable { tryFiles(map, tls) }
     }
 
-    /// Has the TLS library read the files, which it will do for each connection.
+    /// Has the TLS library read the files, as it will do for each connection.
     private func tryFiles(_ map: MapReader, _ tls: TLSConfiguration) {
         let keyName = tls.key == nil ? "certificate" : "key"
         let keyFile = tls.key ?? tls.certificate ?? ""
@@ -218,7 +218,7 @@ struct ConfigurationSections {
         }
     }
 
-    /// Reads `proxy` of any map that has it.
+    /// Reads `proxy` in any map.
     func proxy(_ map: MapReader) -> UpstreamSettings.Proxy? {
         guard let text = map.string("proxy") else { return nil }
         let schemes = ["http://", "https://", "socks4://", "socks4a://", "socks5://", "socks5h://"]
@@ -294,7 +294,7 @@ struct ConfigurationSections {
         if let allowRemote = map.bool("allow-remote") { configuration.access.allowRemote = allowRemote }
     }
 
-    /// An origin as the Origin field has it: without the port that its scheme implies (RFC 6454 section 6.2).
+    /// Spells an origin as browsers do in Origin: without the scheme's own port (RFC 6454 section 6.2).
     private static func asBrowsersSend(_ origin: Origin) -> String {
         let host = origin.authority.host
         let port = origin.authority.port.flatMap { $0 == (origin.isSecure ? 443 : 80) ? nil : ":\($0)" } ?? ""
@@ -307,7 +307,7 @@ struct ConfigurationSections {
         }
         if let head = map.size("head", 1024...1_048_576) { limits.head = head }
         if let fields = map.count("fields", 8...1000) { limits.fields = fields }
-        // Zero means that no body is kept there.
+        // Zero keeps no body there.
         if let replay = map.size("replay", 0...Quantity.maximumSize) { limits.replay = replay }
         if let disk = map.size("replay-disk", 0...Quantity.maximumSize) { limits.replayDisk = disk }
         if let connections = map.count("connections", 1...100_000) { limits.connections = connections }
@@ -316,7 +316,7 @@ struct ConfigurationSections {
     private func timeouts(_ root: MapReader, _ timeouts: inout Timeouts) {
         let keys = ["head", "idle", "connect", "first-byte", "body", "shutdown"]
         guard let map = root.map("timeouts", keys: keys) else { return }
-        // A timer would take zero for "for ever"; at the end of the process it means "at once".
+        // Zero is only valid for `shutdown`, where it means "at once": other timers would take it for "never".
         let range = Self.shortestTimeout...Self.longestTimeout
         timeouts.head = map.duration("head", range) ?? timeouts.head
         timeouts.idle = map.duration("idle", range) ?? timeouts.idle

@@ -1,7 +1,6 @@
-/// Characters that would act on a terminal instead of being shown.
+/// Escapes characters that would control a terminal instead of being shown.
 public enum ControlCharacters {
-    /// A text, on one line, with nothing in it that acts on a terminal: control characters, line separators and
-    /// marks that change the direction of writing stand as `\x1B` or `\u{2028}`.
+    /// The text on one line: control characters, line separators and bidirectional marks become `\x1B` or `\u{2028}`.
     public static func escaped(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: acts) else { return text }
         var result = ""
@@ -11,14 +10,14 @@ public enum ControlCharacters {
         return result
     }
 
-    /// The same for text of several lines.
+    /// The same for a text of several lines.
     public static func escapedLines(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: { acts($0) && $0 != "\n" }) else { return text }
         return text.split(separator: "\n", omittingEmptySubsequences: false).map { escaped(String($0)) }
             .joined(separator: "\n")
     }
 
-    /// The same for a JSON text, whose strings alone hold such characters: it stays the same JSON.
+    /// The same for a JSON text, which keeps its meaning: only its strings can contain such characters.
     public static func escapedJSON(_ text: String) -> String {
         guard text.unicodeScalars.contains(where: { acts($0) && $0 != "\n" }) else { return text }
         var result = ""

@@ -1,10 +1,10 @@
-/// What a file that should hold a private key, or certificates, in PEM (RFC 7468) holds: by its first bytes and its
-/// `-----BEGIN …-----` lines. Pure; says what the TLS library, which knows only that it cannot read a file, does not.
+/// The content of a file that should contain a private key or certificates in PEM (RFC 7468), recognised by its first
+/// bytes and its `-----BEGIN …-----` lines. Pure. Explains problems that the TLS library only reports as "cannot read".
 enum CredentialFile: Equatable {
     case empty
-    /// PEM blocks, by their labels, in order.
+    /// PEM blocks in order.
     case pem([Block])
-    /// DER, by what it is (X.690): a PEM file without its lines of text.
+    /// DER (X.690), by its type: PEM without the encoding as text.
     case key
     case encryptedKey
     case certificate
@@ -12,13 +12,13 @@ enum CredentialFile: Equatable {
     case pkcs12
     /// UTF-16, as some Windows tools write text.
     case wideText
-    /// Another program's form, by its name.
+    /// Another program's format, by its name.
     case foreign(String)
     case unknown
 
     struct Block: Equatable {
         var label: String
-        /// Encrypted by RFC 1421 section 4.6.1.1, below a label of its own kind of key.
+        /// Encrypted in the traditional form (RFC 1421 section 4.6.1.1).
         var isEncrypted = false
     }
 
@@ -86,13 +86,13 @@ enum CredentialFile: Equatable {
 
     // MARK: Problems
 
-    /// Why the file at `path` is of no use as a private key: the rest of a sentence that begins with the setting's
-    /// name. Nil when the TLS library has to say. Never looks at more than how the key is stored.
+    /// Why the file at `path` cannot be used as a private key: the rest of a sentence that begins with the setting's
+    /// name. Nil leaves the decision to the TLS library. Examines only how the key is stored.
     func keyProblem(_ path: String) -> String? {
         switch self {
         case .empty: return "names a file that is empty: \(path)"
         case .pem(let blocks):
-            // The TLS library takes the first that it knows, and OpenSSH's are none of those.
+            // The TLS library uses the first key of a known type; OpenSSH's type is unknown to it.
             let keys = blocks.filter { $0.label.hasSuffix("PRIVATE KEY") }
             guard let key = keys.first(where: { $0.label != "OPENSSH PRIVATE KEY" }) else {
                 if !keys.isEmpty {
@@ -153,11 +153,11 @@ enum CredentialFile: Equatable {
 /// The head of one DER element (X.690 section 8.1).
 private struct DERElement {
     let tag: UInt8
-    /// Where its content begins, and where it ends; nil for the indefinite form, which says so at the end only.
+    /// The start of the content, and its end; nil for the indefinite form.
     let content: Int
     let end: Int?
 
-    /// Nil when there is none at `offset`.
+    /// Nil if there is none at `offset`.
     init?(_ bytes: [UInt8], at offset: Int) {
         guard offset >= 0, offset < bytes.count - 1 else { return nil }
         tag = bytes[offset]
@@ -167,7 +167,7 @@ private struct DERElement {
             end = offset + 2 + Int(first)
             return
         }
-        // At most four bytes of length: files have a limit far below.
+        // At most four length bytes: files are much smaller.
         let count = Int(first & 0x7F)
         guard count <= 4, offset + 2 + count <= bytes.count else { return nil }
         content = offset + 2 + count

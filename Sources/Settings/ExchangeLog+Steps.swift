@@ -2,7 +2,7 @@ import EventIO
 import Logging
 import ReverseProxy
 
-/// What is told of an exchange on its way: `[00a7-12] attempt 1: reused connection, TLS, token 3`.
+/// Logs the steps of an exchange in progress: `[00a7-12] attempt 1: reused connection, TLS, token 3`.
 extension ExchangeLog {
     func write(_ id: ExchangeID, _ step: ExchangeStep, at time: Timestamp, to line: ByteBuffer) {
         let level: Logger.Level = step.detail == .steps ? .debug : .trace

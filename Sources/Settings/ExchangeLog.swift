@@ -4,15 +4,15 @@ import Platform
 public import ReverseProxy
 import Threads
 
-/// One line for each exchange, at `info`. Refusals, which anything on the machine can cause, are counted instead when
-/// they come fast.
+/// Logs one line for each exchange, at `info`. Refusals, which any program on the machine can cause, are only counted
+/// if they come too fast.
 public struct ExchangeLog: ExchangeObserver {
     let style: LogStyle
     private let writer: LogWriter
     private let refusals = RefusalLimiter()
     public let detail: ExchangeDetail
 
-    /// Nil when the level leaves exchanges out.
+    /// Nil if the level excludes exchanges.
     public init?(level: Logger.Level, style: LogStyle, writer: LogWriter = .standardError) {
         guard level <= .info else { return nil }
         self.style = style
@@ -68,7 +68,7 @@ public struct ExchangeLog: ExchangeObserver {
         unsafe writer.write(line.readable)
     }
 
-    /// `isOpening`: it is a WebSocket's 101, and goes on.
+    /// `isOpening` is true for a WebSocket's 101: the exchange continues.
     func write(
         _ record: ExchangeRecord,
         _ method: Span<UInt8>,
@@ -174,7 +174,7 @@ public struct ExchangeLog: ExchangeObserver {
         line.append(" ")
         line.append(width: 9, isRightAligned: true) { line.append(size: record.responseBytes) }
         line.append("  ")
-        // What happened goes first: a path may be long, and lines are cut or wrapped at their end.
+        // The result comes first, because a path may be long, and lines are cut or wrapped at their end.
         let hasNotes = writeNotes(record, isOpening: isOpening, to: line)
         if hasNotes { line.append("  ") }
         line.append(target)
@@ -182,7 +182,8 @@ public struct ExchangeLog: ExchangeObserver {
             line.append("  [")
             record.id.append(to: line)
             line.append("]")
-            // 36 characters of nothing new in 80 columns: there, only where somebody may want to ask about it.
+            // The identifier takes 36 of 80 columns, so a terminal shows it only for exchanges that somebody may ask
+            // about.
             if !requestID.isEmpty, !style.isTerminal || hasNotes || record.status >= 400 || detail > .ends {
                 line.append(" ")
                 line.append(requestID)
@@ -194,7 +195,7 @@ public struct ExchangeLog: ExchangeObserver {
         }
     }
 
-    /// What is out of the ordinary. False when nothing is.
+    /// Writes what is unusual. False if nothing is.
     private func writeNotes(_ record: ExchangeRecord, isOpening: Bool, to line: ByteBuffer) -> Bool {
         let start = line.count
         func separate() {
@@ -236,7 +237,7 @@ public struct ExchangeLog: ExchangeObserver {
             line.append(size: record.requestBytes)
         }
         guard let upstream = record.upstreamNanoseconds, line.count > start else { return line.count > start }
-        // Where all of the time is the upstream's, the time says it.
+        // Without a note, all of the time was the upstream's.
         separate()
         line.append("upstream ")
         line.append(milliseconds: upstream)
@@ -244,7 +245,7 @@ public struct ExchangeLog: ExchangeObserver {
         return true
     }
 
-    /// A token that is there takes less.
+    /// A shorter wait, in nanoseconds, is not worth mentioning.
     private static let shortestWait: UInt64 = 1_000_000
 
     private func writeAttempts(_ record: ExchangeRecord, to line: ByteBuffer) {
@@ -265,14 +266,14 @@ public struct ExchangeLog: ExchangeObserver {
     }
 }
 
-/// Lets some lines a second through.
+/// Limits the number of lines per second.
 ///
 /// *Threading*: any thread.
 final class RefusalLimiter: Sendable {
     static let linesPerSecond = 50
     private let counts = Guarded((second: UInt64(0), lines: 0, suppressed: 0))
 
-    /// Nil when the line is to be left out; else how many were left out before it.
+    /// Nil if the line must be left out; otherwise the number of lines that were left out before it.
     func admit(now: UInt64) -> Int? {
         counts.with { counts in
             let current = now / 1_000_000_000

@@ -2,21 +2,21 @@ import Platform
 import ReverseProxy
 import TokenSources
 
-/// The keys that let a configuration do more than describe an API: a `./squire.yaml` that has one of them, in a cloned
-/// repository perhaps, is used only after a person has named or confirmed it.
+/// The keys that let a configuration do more than describe an API. A `./squire.yaml` with one of them, for example in a
+/// cloned repository, is used only after a person has named or confirmed it.
 enum GuardedKey {
     typealias Key = (name: String, line: Int)
 
-    /// By their places. A key that a later version adds is one line here.
+    /// Their places. A new guarded key is one line here.
     private static let places = [
         ["session", "name"], ["session", "file"], ["session", "exec"], ["session", "token-file"],
         ["session", "shared"],
     ]
-    /// Where requests go: these count once the session is one that no configuration has used yet.
+    /// The keys that route requests: they are guarded while no configuration has used the session yet.
     private static let ways = [["proxy"], ["tls"]]
 
-    /// The guarded keys in a configuration, with their lines: those with a place, and secrets wherever they are, but for
-    /// files in the configuration's own directory.
+    /// The guarded keys in a configuration, with their lines: those in `places`, and references to secrets anywhere,
+    /// except files in the configuration's own directory.
     static func found(in root: YAMLNode, _ sections: ConfigurationSections) -> [Key] {
         let fixed = found(places, in: root)
         let secrets = secrets(in: root).filter { secret in
@@ -28,12 +28,12 @@ enum GuardedKey {
         return all.sorted { $0.line < $1.line }
     }
 
-    /// The keys that could lead a session elsewhere than to its API, with their lines.
+    /// The keys that could send a session's requests elsewhere than to its API, with their lines.
     static func leading(in root: YAMLNode) -> [Key] { found(ways, in: root).map(\.key) }
 
     private struct Found {
         var name: String
-        /// Of the key.
+        /// The node of the key.
         var node: YAMLNode
         var key: Key { (name, node.line ?? 1) }
     }
@@ -64,7 +64,7 @@ enum GuardedKey {
     /// Maps whose keys are names that people choose.
     private static let mapsOfNames: Set<String> = ["headers", "env", "parameters", "authorization-parameters"]
 
-    /// Each `{env: …}`, `{file: …}` and `{exec: …}`, by its form: a place for secrets that a later version adds is found,
+    /// Every `{env: …}`, `{file: …}` and `{exec: …}`, recognised by its form, so that new keys for secrets are found,
     /// too.
     private static func secrets(in root: YAMLNode) -> [Secret] {
         var result: [Secret] = []
@@ -91,7 +91,7 @@ enum GuardedKey {
         return result
     }
 
-    /// The lines of the keys that say where a secret is kept, by their whole names.
+    /// The lines of the keys with references to secrets, by their full names.
     static func secretLines(in root: YAMLNode) -> [String: Int] {
         var lines: [String: Int] = [:]
         for secret in secrets(in: root) {
@@ -102,7 +102,7 @@ enum GuardedKey {
     }
 
     private static func kind(_ name: String, _ value: YAMLNode) -> SecretKind? {
-        // Of which the path may be said alone.
+        // Its value may be a bare path.
         if name == "private-key", case .scalar = value { return .file }
         switch (SecretKind(rawValue: name), value) {
         case (.env, .scalar), (.file, .scalar), (.exec, .scalar), (.exec, .sequence): return SecretKind(rawValue: name)
@@ -112,7 +112,7 @@ enum GuardedKey {
 
     // MARK: Commands
 
-    /// Refuses commands in a file that somebody else may write: they would be run as this user.
+    /// Refuses commands in a file that another user may write: they would run as this user.
     static func refuseCommands(in root: YAMLNode, of path: String, _ issues: IssueCollector) {
         let commands =
             found([["session", "exec"]], in: root) + secrets(in: root).filter { $0.kind == .exec }.map(\.found)
@@ -122,9 +122,10 @@ enum GuardedKey {
     }
 }
 
-/// Who else may change a file.
+/// Checks whether other users may change a file.
 enum ForeignHand {
-    /// The rest of a sentence, with what to run; nil if nobody but this user and root may.
+    /// The rest of a sentence that begins with the path, with a command that helps; nil if only this user and root may
+    /// change it.
     static func problem(_ path: String) -> String? {
         let real = TextFile.realPath(path)
         let places = [path, real].map(ParentDirectory.of)
@@ -154,7 +155,7 @@ enum ForeignHand {
 }
 
 extension ConfigurationSections {
-    /// Whether the file that `text` names lies in the configuration's directory, whatever links lead to it.
+    /// Whether the file at the path `text` is in the configuration's directory, after following links.
     fileprivate func isInDirectory(_ text: String) -> Bool {
         let path = TextFile.expand(text, in: directory, environment: environment)
         let root = TextFile.realPath(directory)

@@ -1,14 +1,14 @@
 import HTTP1
 public import ReverseProxy
 
-/// What sockets are bound to that a service manager passes to the process. They take the place of `listen` and
-/// `inspector`, and are held to the same rules.
+/// The addresses of sockets that a service manager passes to the process. They replace `listen` and `inspector`, and
+/// are subject to the same rules.
 public struct InheritedAddresses: Sendable, Equatable {
     public struct Address: Sendable, Equatable {
         public var address: ListenAddress
-        /// The descriptor, which names it in messages.
+        /// The descriptor, which identifies the socket in messages.
         public var descriptor: Int32
-        /// It is a Unix socket that other users may connect to.
+        /// A Unix socket that other users may connect to.
         public var admitsOtherUsers: Bool
 
         public init(_ address: ListenAddress, descriptor: Int32, admitsOtherUsers: Bool = false) {
@@ -18,9 +18,9 @@ public struct InheritedAddresses: Sendable, Equatable {
         }
     }
 
-    /// None: `listen` counts.
+    /// Empty if `listen` applies.
     public var proxy: [Address]
-    /// Nil: `inspector` counts.
+    /// Nil if `inspector` applies.
     public var inspector: Address?
 
     public init(proxy: [Address] = [], inspector: Address? = nil) {
@@ -30,13 +30,13 @@ public struct InheritedAddresses: Sendable, Equatable {
 
     public var isEmpty: Bool { proxy.isEmpty && inspector == nil }
 
-    /// Who asks for these addresses, and what is blamed for them.
+    /// The source of these addresses in messages.
     public static let source = "LISTEN_FDS"
 }
 
 extension LoadedConfiguration {
-    /// Has the proxy listen where it was told by who passed the sockets. Gives a sentence for each address that takes
-    /// the place of a configured one. Throws when an address needs rules of access that the configuration does not have.
+    /// Replaces the configured addresses. Returns a sentence for each one that is replaced. Throws if an address
+    /// requires access rules that the configuration lacks.
     @discardableResult
     public mutating func take(_ inherited: InheritedAddresses) throws(ConfigurationError) -> [String] {
         let problems = problems(of: inherited)
@@ -95,8 +95,8 @@ extension LoadedConfiguration {
         return problems
     }
 
-    /// Throws when what can be reached from other machines, and stays so until a restart, would have no key any more.
-    /// `listen` must be what is listened on.
+    /// Throws if a listener that other machines can reach would no longer have a key. `listen` must be the actual
+    /// addresses, which stay until a restart.
     public func requireAccess() throws(ConfigurationError) {
         let open = configuration.listen.filter { !$0.isLocal }
         guard !configuration.access.admitsMachines, let address = open.first else { return }
@@ -111,12 +111,12 @@ extension LoadedConfiguration {
 }
 
 extension AccessConfiguration {
-    /// Whether it may be reached from other machines: the key is what tells who may.
+    /// Whether other machines may connect: then clients need a key.
     var admitsMachines: Bool { allowRemote && key != nil }
 }
 
 extension ProxyConfiguration {
-    /// Whether requests that are sent to the upstream would arrive at that address of this proxy.
+    /// Whether the address is also the upstream's, so that the proxy would send requests to itself.
     func isUpstream(_ address: ListenAddress) -> Bool {
         guard case .tcp(let host, let port) = address, port == upstream.port else { return false }
         let own = Authority(host: host, port: nil)

@@ -1,9 +1,9 @@
 /// Collects the mistakes in a configuration file, so that all of them can be reported at once.
 final class IssueCollector {
     let source: String
-    /// False if the configuration comes from options alone, which have no lines.
+    /// False if the configuration comes from options only, which have no lines.
     private let isFile: Bool
-    /// Where the file names its profile: a mistake in what the profile says is one of that line.
+    /// The line at which the file names its profile: mistakes in the profile are reported there.
     var profileLine: Int?
     private var found: [(issue: ConfigurationError.Issue, lineInProfile: Int)] = []
 
@@ -14,7 +14,7 @@ final class IssueCollector {
 
     var issues: [ConfigurationError.Issue] { found.map(\.issue) }
 
-    /// All of them, in the order of the file, and of the profile.
+    /// All issues in the order of the file, then of the profile.
     var error: ConfigurationError {
         ConfigurationError(
             found.sorted { ($0.issue.line ?? 0, $0.lineInProfile) < ($1.issue.line ?? 0, $1.lineInProfile) }
@@ -29,7 +29,7 @@ final class IssueCollector {
         found.append((issue, lineInProfile))
     }
 
-    /// Where the node is, as messages have it: `FILE:LINE`.
+    /// The place of the node for messages: `FILE:LINE`.
     func place(of node: YAMLNode) -> String {
         switch node.place {
         case .line(let line) where isFile: "\(source):\(line)"

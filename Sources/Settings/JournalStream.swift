@@ -1,8 +1,8 @@
 import Logging
 import Platform
 
-/// The stream to the journal that a process was started with (`JOURNAL_STREAM`, systemd.exec(5)): `DEVICE:INODE`, both
-/// decimal. Standard error may lead elsewhere by now.
+/// The journal's stream that the process was started with (`JOURNAL_STREAM`, systemd.exec(5)): `DEVICE:INODE`, both
+/// decimal. Standard error may have been redirected since.
 struct JournalStream: Equatable {
     var device: UInt64
     var inode: UInt64
@@ -16,7 +16,7 @@ struct JournalStream: Equatable {
         self.inode = inode
     }
 
-    /// What is open as `descriptor`; nil if nothing is.
+    /// The file that is open as `descriptor`; nil if there is none.
     init?(descriptor: Int32) {
         var information = stat()
         guard unsafe fstat(descriptor, &information) == 0 else { return nil }
@@ -30,13 +30,13 @@ struct JournalStream: Equatable {
 }
 
 extension LogStyle {
-    /// Whether what is written to standard error goes to the journal.
+    /// Whether standard error goes to the journal.
     public static func isJournal(_ environment: [String: String]) -> Bool {
         guard let named = environment["JOURNAL_STREAM"].flatMap(JournalStream.init) else { return false }
         return named == JournalStream(descriptor: 2)
     }
 
-    /// The digit of `<n>` at the beginning of a line, by which the journal knows how grave it is (sd-daemon(3)).
+    /// The digit of the `<n>` prefix that tells the journal a line's priority (sd-daemon(3)).
     static func priority(_ level: Logger.Level) -> Int {
         switch level {
         case .trace, .debug: 7

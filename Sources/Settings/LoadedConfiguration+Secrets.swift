@@ -4,9 +4,9 @@ public import Threads
 import TokenSources
 
 extension LoadedConfiguration {
-    /// Reads the secrets that are kept elsewhere, each once. Blocking: it may run commands. Commands of Squire that only
-    /// look do not call it, and a file that was taken unasked must have been allowed before. `stop` ends a command that
-    /// runs, and the reading with it.
+    /// Reads the secrets that are kept elsewhere, each once. Blocking, because it may run commands; `stop` ends a
+    /// running command and the reading. Subcommands that only inspect the configuration do not call it. A file that was
+    /// found without being named must have been allowed before.
     public mutating func readSecrets(until stop: StopSignal? = nil) throws(ConfigurationError) {
         var reading = SecretReading(secretReader, source: path ?? "squire", lines: secretLines, stop: stop)
         reading.read(&configuration.headers, "headers")
@@ -24,7 +24,7 @@ extension LoadedConfiguration {
             }
             configuration.session.source = .exec(exec)
         case .oauth(var oauth):
-            // What is exchanged is short-lived, and read anew each time.
+            // The subject token is short-lived, and read again for each exchange.
             oauth.readSecrets = oauth.secrets.filter { $0.key != "session.oauth.subject-token" }.compactMap { secret in
                 reading.read(secret.reference, secret.key).map { .init(reference: secret.reference, text: $0) }
             }
@@ -44,10 +44,10 @@ extension LoadedConfiguration {
 private struct SecretReading {
     private let reader: SecretReader
     private let source: String
-    /// Of each key.
+    /// The line of each key.
     private let lines: [String: Int]
     private let stop: StopSignal?
-    /// What was read already: a command runs once, wherever it is named.
+    /// The results so far: a command runs once, however often it is referred to.
     private var known: [(reference: SecretReference, result: Result<String, SecretProblem>)] = []
     private(set) var issues: [ConfigurationError.Issue] = []
 
@@ -70,7 +70,7 @@ private struct SecretReading {
         }
     }
 
-    /// Nil with an issue.
+    /// Nil if there is an issue.
     mutating func read(_ reference: SecretReference, _ key: String) -> String? {
         let result: Result<String, SecretProblem>
         if let one = known.first(where: { $0.reference == reference }) {

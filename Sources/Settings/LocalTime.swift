@@ -1,9 +1,9 @@
 import Platform
 import Support
 
-/// Moments as people read them: in the machine's own time, as the text log has them.
+/// Formats moments for people: in local time, as in the text log.
 public enum LocalTime {
-    /// `08:15:02`, or `2026-11-24 08:15:02` when that is another day than `now`. Both are seconds since 1970.
+    /// `08:15:02`, or `2026-11-24 08:15:02` if the day differs from that of `now`. Both are in seconds since 1970.
     public static func text(_ moment: Int, now: Int) -> String {
         let (day, time) = parts(moment)
         return day == parts(now).day ? time : "\(day) \(time)"

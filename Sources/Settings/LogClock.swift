@@ -5,19 +5,19 @@ import Threads
 
 /// The moment of a log line.
 public struct Timestamp: Sendable {
-    /// Since 1970.
+    /// Seconds since 1970.
     var seconds: Int
     var milliseconds: Int
 
     public static func now() -> Timestamp {
-        // Whatever the clock was set to, the year has four digits.
+        // Clamped, so that the year has four digits.
         let time = WallClock.now()
         return Timestamp(seconds: UTCTime.clamped(time.seconds), milliseconds: time.nanoseconds / 1_000_000)
     }
 }
 
-/// Moments as log lines have them: `08:15:02.123`, local, as text; `2026-11-24T08:15:02.123Z` in JSON. All but the
-/// milliseconds is made once a second.
+/// Formats the moments of log lines: `08:15:02.123` in local time as text, `2026-11-24T08:15:02.123Z` in JSON. Formats
+/// everything but the milliseconds only once a second.
 ///
 /// *Threading*: any thread.
 final class LogClock: @unchecked Sendable {

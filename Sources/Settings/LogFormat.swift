@@ -7,19 +7,20 @@ public enum LogFormat: String, CaseIterable, Sendable {
     case text, json
 }
 
-/// How lines look: for people (aligned, coloured on a terminal) or machines (one JSON object a line).
+/// The appearance of log lines: for people (aligned, coloured on a terminal) or programs (one JSON object per line).
 public struct LogStyle: Sendable {
     public let format: LogFormat
     public let isColoured: Bool
-    /// A person reads along, in 80 columns: what is long and says nothing new is left out.
+    /// The log goes to a terminal, whose lines are short: long details of little use are left out.
     public let isTerminal: Bool
-    /// The journal reads along, as text: it has a clock of its own, and takes how grave a line is from its beginning.
+    /// The log goes to the journal, as text: it has its own timestamps, and takes each line's priority from its
+    /// beginning.
     public let isJournal: Bool
-    /// How wide the terminal is at the moment; nil where there is none, or it does not say.
+    /// The current width of the terminal; nil if there is none, or if it is unknown.
     private let terminalColumns: @Sendable () -> Int?
-    /// Which proxy the lines are about.
+    /// The proxy that the lines concern; nil if there is only one.
     private var proxy: String?
-    /// How wide the column of proxies is; 0 for none, when there is one proxy only.
+    /// The width of the column with the proxies' names; 0 if there is only one proxy.
     private var column = 0
     private let clock: LogClock
 
@@ -49,8 +50,8 @@ public struct LogStyle: Sendable {
         )
     }
 
-    /// Colours on a terminal that knows them, and not when NO_COLOR asks for none (no-color.org); elsewhere when
-    /// CLICOLOR_FORCE asks for them (bixense.com/clicolors).
+    /// Whether to use colours: on a terminal that supports them, unless NO_COLOR forbids it (no-color.org); elsewhere
+    /// if CLICOLOR_FORCE demands it (bixense.com/clicolors).
     static func hasColours(isTerminal: Bool, environment: [String: String]) -> Bool {
         let value = { (name: String) in environment[name] ?? "" }
         if !value("NO_COLOR").isEmpty { return false }
@@ -58,7 +59,7 @@ public struct LogStyle: Sendable {
         return isTerminal && !["", "dumb"].contains(value("TERM"))
     }
 
-    /// The same for the lines of one proxy; in a column of that width if there are several.
+    /// The same style for the lines of one proxy; if there are several, its name has a column of that width.
     public func of(proxy: String, column: Int) -> LogStyle {
         var style = self
         style.proxy = proxy
@@ -70,7 +71,7 @@ public struct LogStyle: Sendable {
         case red = 31, green = 32, yellow = 33, blue = 34, cyan = 36, dim = 2
     }
 
-    /// What `write` appends, in that colour.
+    /// Colours what `write` appends.
     func paint(_ colour: Colour, in line: ByteBuffer, _ write: () -> Void) {
         guard isColoured else { return write() }
         line.append("\u{1B}[")
@@ -80,8 +81,8 @@ public struct LogStyle: Sendable {
         line.append("\u{1B}[0m")
     }
 
-    /// Begins a line with what every line has. In JSON its other members follow, each behind a comma, then `end`; as
-    /// text, anything.
+    /// Begins a line with the parts that all lines have. In JSON, append further members, each after a comma; in text,
+    /// append anything. Then call `end`.
     func begin(_ level: Logger.Level, _ message: String, at time: Timestamp, to line: ByteBuffer) {
         line.clear()
         switch format {
@@ -123,8 +124,8 @@ public struct LogStyle: Sendable {
         }
     }
 
-    /// Ends what `begin` began. On a terminal a line that is too long for it goes on below what it says, and not below
-    /// the time: a person sees where lines begin, and no word is broken.
+    /// Ends a line. On a terminal, folds a long line between words and indents the rest below the message, so that the
+    /// beginnings of lines stand out.
     func end(_ line: ByteBuffer) {
         guard format == .text else { return line.append("}") }
         guard let columns = terminalColumns(), line.count > columns else { return }
@@ -134,10 +135,10 @@ public struct LogStyle: Sendable {
         line.append(folded)
     }
 
-    /// Behind `08:15:02.123 warning `.
+    /// The column after `08:15:02.123 warning `.
     private static let textColumn = 21
 
-    /// A whole line: a message, and what programs read of it.
+    /// Appends a whole line with the message and, in JSON, its members.
     func write(_ message: LogMessage, at time: Timestamp = .now(), to line: ByteBuffer) {
         begin(message.level, message.text, at: time, to: line)
         switch format {
@@ -177,7 +178,7 @@ public struct LogBackend: LogHandler {
         let all = metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
         var message = LogMessage(event.level, "\(event.message)")
         message.members = [("event", .text("note"))] + all.map { ($0.key, .text("\($0.value)")) }
-        // What programs read as members, people read behind the message.
+        // In text, the metadata follow the message.
         if style.format == .text { message.text += all.map { " \($0.key)=\($0.value)" }.joined() }
         let line = ByteBuffer(capacity: 1024)
         style.write(message, to: line)

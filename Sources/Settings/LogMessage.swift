@@ -1,7 +1,8 @@
 public import EventIO
 public import Logging
 
-/// A line of the log that is about no single exchange: a sentence for people, and the same as members for programs.
+/// A log line that does not concern a single exchange: a sentence for people, and the same data as members for
+/// programs.
 public struct LogMessage: Sendable {
     public enum Value: Sendable {
         case text(String)
@@ -12,7 +13,7 @@ public struct LogMessage: Sendable {
 
     public var level: Logger.Level
     public var text: String
-    /// In JSON only: the text says it all.
+    /// For JSON only: the text contains all of it.
     public internal(set) var members: [(name: String, value: Value)] = []
 
     /// A sentence without members.
@@ -21,7 +22,7 @@ public struct LogMessage: Sendable {
         self.text = text
     }
 
-    /// `event` is what programs call it; nil values are left out.
+    /// `event` is its name for programs; members with nil values are left out.
     public init(
         _ level: Logger.Level,
         event: String,
@@ -32,7 +33,7 @@ public struct LogMessage: Sendable {
         self.members = [("event", .text(event))] + members.compactMap { name, value in value.map { (name, $0) } }
     }
 
-    /// On one line, and with nothing in it that acts on a terminal, wherever it comes from.
+    /// Escapes untrusted text: on one line, without control characters.
     static func shown(_ text: String) -> String {
         guard text.utf8.contains(UInt8(ascii: "\n")) else { return ControlCharacters.escaped(text) }
         return text.split(separator: "\n").map { ControlCharacters.escaped(String($0)) }.joined(separator: "; ")
@@ -76,7 +77,7 @@ public struct MessageLog: Sendable {
         unsafe writer.write(line.readable)
     }
 
-    /// The line without its end; nil when the level leaves it out.
+    /// The line without its line end; nil if the level excludes it.
     public func line(_ message: LogMessage, at time: Timestamp = .now()) -> ByteBuffer? {
         guard message.level >= level else { return nil }
         let line = ByteBuffer(capacity: 512)

@@ -3,7 +3,7 @@ import EventIO
 import Platform
 import Support
 
-/// What log lines are made of. Nothing here allocates.
+/// Appends the parts of log lines. Allocates nothing.
 extension ByteBuffer {
     func append(_ octets: Span<UInt8>) {
         unsafe octets.withUnsafeBytes { unsafe append($0) }
@@ -73,7 +73,7 @@ extension ByteBuffer {
         append(binaryUnits[unit])
     }
 
-    /// What `write` appends, made `width` octets long with blanks: behind it, or before it.
+    /// Pads what `write` appends with blanks to `width` octets, on the right or the left.
     func append(width: Int, isRightAligned: Bool = false, _ write: () -> Void) {
         let start = count
         write()

@@ -3,8 +3,8 @@ import Logging
 import Platform
 import Threads
 
-/// Writes log lines to standard error from a thread of its own: a reader that is slow, or gone, delays no exchange.
-/// What does not fit is dropped and counted.
+/// Writes log lines to standard error on a thread of its own, so that a slow or missing reader delays no exchange.
+/// Lines that do not fit into the buffer are dropped and counted.
 ///
 /// *Threading*: any thread.
 public final class LogWriter: @unchecked Sendable {
@@ -17,26 +17,27 @@ public final class LogWriter: @unchecked Sendable {
     private let thread = WorkThread(name: "squire-log")
     private var pending = ByteBuffer(capacity: 4096)
     private var dropped = 0
-    /// Of what the writer has to say itself.
+    /// The style of the writer's own messages.
     private var style = LogStyle(format: .text, isColoured: false)
     private var activity = Activity.idle
 
     private enum Activity {
-        /// Lines gather behind the one that is to be the first.
+        /// Lines are buffered until the first line is known.
         case held
         case idle
-        /// The thread writes, or was told to: it need not be told again.
+        /// The thread is writing, or has been told to write.
         case writing
     }
 
-    /// What is being written: the thread's own. It and `pending` change places, so that neither has to grow again.
+    /// The bytes that are being written; belongs to the thread. Swapped with `pending`, so that neither has to grow
+    /// again.
     private var leaving = ByteBuffer(capacity: 4096)
 
     public init(descriptor: Int32) {
         self.descriptor = descriptor
     }
 
-    /// `line` without its end.
+    /// `line` has no line end.
     public func write(_ line: UnsafeRawBufferPointer) {
         let wakes = lock.withLock { () -> Bool in
             guard pending.count + line.count < Self.capacity else {
@@ -52,17 +53,17 @@ public final class LogWriter: @unchecked Sendable {
         if wakes { wake() }
     }
 
-    /// How lines look that the writer adds by itself: a program that reads JSON finds nothing else.
+    /// Sets the style of the writer's own messages, so that a program that reads JSON finds nothing else.
     public func use(_ style: LogStyle) {
         lock.withLock { self.style = style }
     }
 
-    /// From now on lines gather until `release`: something else is to be the first.
+    /// Buffers lines until `release`, because another line must be the first.
     public func hold() {
         lock.withLock { if case .idle = activity { activity = .held } }
     }
 
-    /// Writes `lines`, each without its end, then what was held.
+    /// Writes `lines`, which have no line ends, then the buffered lines.
     public func release(first lines: [ByteBuffer] = []) {
         let wakes = lock.withLock { () -> Bool in
             let held = pending
@@ -82,19 +83,19 @@ public final class LogWriter: @unchecked Sendable {
     }
 
     private func wake() {
-        // After `finish` the process ends: nobody reads the log then.
+        // After `finish` the process ends, and the log no longer matters.
         _ = thread.execute { self.drain() }
     }
 
-    /// Waits until everything is written, a second at most unless `timeout` says less. For the end of the process.
+    /// Blocks until everything is written, or for `timeout`. For the end of the process.
     public func finish(timeout: Duration = .seconds(1)) {
         let isHeld = lock.withLock { if case .held = activity { true } else { false } }
         if isHeld { release() }
         _ = thread.finish(timeout: timeout)
     }
 
-    /// How long lines gather before they are written, in microseconds. Nobody notices; but a busy proxy would otherwise
-    /// wake this thread and write for each line, which took as long as the request.
+    /// How long lines are buffered before they are written, in microseconds. Otherwise a busy proxy would wake this
+    /// thread and write for each line, which took as long as the request.
     private static let gathering: UInt32 = 2000
 
     private func drain() {
@@ -112,12 +113,12 @@ public final class LogWriter: @unchecked Sendable {
             while !leaving.isEmpty {
                 let count = unsafe SystemCall.write(descriptor, leaving.readable)
                 if count < 0, errno == EAGAIN {
-                    // Whoever shares it made it non-blocking.
+                    // Another process that shares the file has made it non-blocking.
                     var writable = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                     unsafe poll(&writable, 1, -1)
                     continue
                 }
-                // Nobody reads any more.
+                // The reader is gone.
                 guard count > 0 else { break }
                 leaving.consume(count)
             }

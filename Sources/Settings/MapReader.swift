@@ -5,7 +5,7 @@ struct MapReader {
     /// The path of the mapping for messages, such as `session.refresh.`.
     private let prefix: String
     let node: YAMLNode
-    /// The known keys that unknown ones were probably meant to be.
+    /// The known keys that unknown keys are probably misspellings of.
     private let meant: Set<String>
 
     /// Nil, with an issue, if `node` is not a mapping.
@@ -24,7 +24,7 @@ struct MapReader {
         self.issues = issues
         self.prefix = prefix
         var entries: [(key: String, keyNode: YAMLNode, value: YAMLNode)] = []
-        // What has no value yet, though lines may follow that were meant to be below it.
+        // A key without a value, below which the following lines may have been meant to be.
         var bare: String?
         var meant: Set<String> = []
         for entry in mapping.entries {
@@ -49,13 +49,13 @@ struct MapReader {
         self.meant = meant
     }
 
-    /// What is looked for in the configuration, and is given otherwise.
+    /// Settings that people look for in the configuration, but that are set elsewhere.
     private static let elsewhere = [
         "token": "squire login --token -", "access-token": "squire login --token -",
         "refresh-token": "squire login --refresh-token -",
     ]
 
-    /// What an unknown key should have been, as the end of a sentence about it.
+    /// What was probably meant by an unknown key, as the end of a sentence about it.
     private static func hint(_ key: String, _ known: [String], under bare: String?) -> String {
         if let nearest = Spelling.nearest(to: key, among: known) { return ": did you mean \"\(nearest)\"?" }
         if let bare { return ": if it belongs to \"\(bare)\", indent it below" }
@@ -69,11 +69,11 @@ struct MapReader {
         return value.isNull ? nil : value
     }
 
-    /// Whether the key has a value, be it a wrong one, or is there misspelt: then that was said, and it is not missing
-    /// besides.
+    /// Whether the key has a value, even a wrong one, or occurs misspelt. Then that mistake was reported, and the key
+    /// is not also missing.
     func has(_ key: String) -> Bool { node(key) != nil || meant.contains(key) }
 
-    /// The key is there, and nothing stands behind it.
+    /// Whether the key occurs without a value.
     func isBare(_ key: String) -> Bool { entries.last { $0.key == key }?.value.isNull ?? false }
 
     func fail(_ key: String, _ message: String) {
@@ -89,7 +89,7 @@ struct MapReader {
         return scalar.text
     }
 
-    /// The value that `parse` makes of the text. `expected` describes it in the error.
+    /// The text as parsed by `parse`. `expected` describes valid text in the issue.
     func value<Value>(_ key: String, _ expected: String, _ parse: (String) -> Value?) -> Value? {
         guard let text = string(key) else { return nil }
         guard let value = parse(text) else {

@@ -1,11 +1,11 @@
-/// Folds what people read at the width of their terminal, which would break it within a word. Columns are code points;
-/// what sets colours has none.
+/// Folds messages at the width of the terminal, which would break them within words. Columns are code points; escape
+/// sequences for colours have none.
 public enum MessageLines {
     /// Narrower terminals break the lines themselves.
     private static let leastWidth = 40
 
-    /// The text, with each line of prose in lines of at most `width` columns, as far as its words allow. A line to be
-    /// run is not broken, and stands alone behind `Run:`. What is indented or has columns stays as it is.
+    /// Folds each line of prose to at most `width` columns, as far as its words allow. A command line is not broken,
+    /// and stands alone after `Run:`. Indented text and columns stay as they are.
     public static func folded(_ text: String, width: Int) -> String {
         eachLine(of: text, longerThan: width) { line in
             let isProse = line.first != " " && !line.contains("  ") && !line.lowercased().hasPrefix("usage:")
@@ -13,13 +13,13 @@ public enum MessageLines {
         }
     }
 
-    /// The same for lines that begin with a label or a moment: what follows it, in column `column`, goes on there. A
-    /// word that is too long for that, such as a path, has a line of its own, as far to the left as it must be.
+    /// The same for lines that begin with a label or a time: continuation lines are indented to `column`. A word that
+    /// is too long for that, such as a path, has a line of its own with less indentation.
     public static func hanging(_ text: String, at column: Int, width: Int) -> String {
         eachLine(of: text, longerThan: width) { filled(parts(of: $0), width, indentation: column) }
     }
 
-    /// The values of one line, broken between them alone; all but the first line begin with blanks.
+    /// Joins the values of one line, broken only between values; all lines but the first are indented.
     public static func row(
         _ values: [String],
         separator: String = "  ",
@@ -42,8 +42,8 @@ public enum MessageLines {
         }.joined(separator: "\n")
     }
 
-    /// The parts in lines of at most `width` columns, as far as none is longer. What stands alone has a line of its own.
-    /// `indentation` begins each line but the first, and less of it the line of what would not fit behind it.
+    /// Fills lines of at most `width` columns with the parts, unless one is longer. A part that stands alone has a line
+    /// of its own. All lines but the first are indented by `indentation`, or by less if the part would not fit.
     static func filled(
         _ parts: [(text: String, standsAlone: Bool)],
         _ width: Int,
@@ -51,13 +51,13 @@ public enum MessageLines {
         separator: String = " "
     ) -> String {
         var lines: [String] = []
-        /// Where the last line ends.
+        /// The end of the last line.
         var end = 0
         var standsAlone = false
         for part in parts {
             let length = columns(part.text)
             let isEmpty = part.text.isEmpty
-            // What the terminal will break in any case may begin where it is, if that shows what it belongs to.
+            // A part that the terminal breaks in any case stays where it is, next to what it belongs to.
             let isHopeless = length > width && indentation > 0 && !part.standsAlone
             let fits = end + separator.count + length <= width || isHopeless
             if !lines.isEmpty, isEmpty || !standsAlone && !part.standsAlone && fits {
@@ -79,7 +79,7 @@ public enum MessageLines {
         while let last = lines.last, last.hasSuffix(" ") { lines[lines.count - 1].removeLast() }
     }
 
-    /// Without what sets colours: from an escape to the letter that ends it.
+    /// The width of the text without escape sequences for colours.
     private static func columns(_ text: some StringProtocol) -> Int {
         var count = 0
         var isColour = false
@@ -95,7 +95,7 @@ public enum MessageLines {
         return count
     }
 
-    /// The words, but for lines to be run, which are one: from `squire` behind a colon to the end of the clause.
+    /// The words; a command line is one word: from `squire` after a colon to the end of the clause.
     private static func parts(of line: Substring) -> [(text: String, standsAlone: Bool)] {
         var parts: [(text: String, standsAlone: Bool)] = []
         var before: Substring = ""

@@ -1,4 +1,4 @@
-/// Durations and sizes as people write them.
+/// Parses and formats durations and sizes as people write them.
 public enum Quantity {
     /// Longest duration: 100 years. The nanoseconds of two of them fit into 64 bits.
     public static let maximumDuration = Duration.seconds(100 * 365 * 86_400)
@@ -49,7 +49,7 @@ public enum Quantity {
         return "\(bytes / unit.bytes)\(unit.name)"
     }
 
-    /// A span of time as it is said: `45 s`, `52 min`, `7 h`, `30 days`. Rounded down.
+    /// A span of time for people: `45 s`, `52 min`, `7 h`, `30 days`. Rounded down.
     public static func words(seconds: Int) -> String {
         switch seconds {
         case ..<120: "\(max(0, seconds)) s"

@@ -1,4 +1,4 @@
-/// The methods of requests that there are (IANA's HTTP Method Registry), those in letters only.
+/// The registered request methods (IANA's HTTP Method Registry) that consist of letters.
 enum RegisteredMethod {
     private static let names = [
         "ACL", "BIND", "CHECKIN", "CHECKOUT", "CONNECT", "COPY", "DELETE", "GET", "HEAD", "LABEL", "LINK", "LOCK",
@@ -9,7 +9,7 @@ enum RegisteredMethod {
     ]
     private static let usual = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
-    /// Why a name is not to be taken for a method; nil if it is one.
+    /// Why a name is not a method; nil if it is.
     static func problem(_ name: String) -> String? {
         guard !names.contains(name) else { return nil }
         let nearest = Spelling.nearest(to: name, among: usual) ?? Spelling.nearest(to: name, among: names)

@@ -1,7 +1,7 @@
-/// Wishes to have the configuration read again. One reading at a time, and each wish is granted by one that began after
-/// it: what is read while it comes may be older than what it is about.
+/// Queues requests to reload the configuration. One reload runs at a time, and each request is served by a reload that
+/// began after it, because a running one may have read older content.
 ///
-/// It is idle, or reads for some wishes, while more may come for the next reading; in the end it has closed. Pure.
+/// The queue is idle, or a reload is running while further requests wait for the next one, or it is closed. Pure.
 public struct ReloadQueue<Wish> {
     private enum State {
         case idle
@@ -11,18 +11,18 @@ public struct ReloadQueue<Wish> {
 
     private var state = State.idle
 
-    /// Wishes that wait for one reading.
+    /// The maximum number of requests that wait for one reload.
     public static var maximum: Int { 64 }
 
     public init() {}
 
-    /// What becomes of a wish.
+    /// What happens to a request.
     public enum Answer: Equatable, Sendable {
-        /// Read now.
+        /// Reload now.
         case read
-        /// It is kept for the next reading.
+        /// It waits for the next reload.
         case wait
-        /// The next reading will grant it, too, but it is not told: so many wait for that.
+        /// The next reload serves it, too, but too many requests wait for its result.
         case tooMany
         case closed
     }
@@ -40,7 +40,7 @@ public struct ReloadQueue<Wish> {
         }
     }
 
-    /// The reading has ended. Gives the wishes to answer, and whether to read again at once.
+    /// A reload has ended. Returns the requests to answer, and whether to reload again at once.
     public mutating func ended() -> (granted: [Wish], readsAgain: Bool) {
         switch state {
         case .reading(let granted, let next) where next.isEmpty:
@@ -49,12 +49,12 @@ public struct ReloadQueue<Wish> {
         case .reading(let granted, let next):
             state = .reading(granted: next, next: [])
             return (granted, true)
-        // Closed while it was on its way: who wished was told then.
+        // Closed meanwhile: the requests were answered then.
         case .idle, .closed: return ([], false)
         }
     }
 
-    /// No more is read. Gives those that wait still.
+    /// Ends reloading. Returns the requests that still wait.
     public mutating func close() -> [Wish] {
         defer { state = .closed }
         guard case .reading(let granted, let next) = state else { return [] }

@@ -2,10 +2,10 @@ import Platform
 import ReverseProxy
 import TokenSources
 
-/// A file whose content is nobody else's business.
+/// Checks the permissions of files with secrets.
 public enum SecretFile {
-    /// What to say of a file that other users of the machine may read or change, and what to run; nil when they may
-    /// not, or there is no such file. `name` is what the file is for, such as `access.key`.
+    /// A warning about a file that other users of the machine may read or change, with a command that helps; nil if
+    /// they may not, or if there is no such file. `name` is the purpose of the file, such as `access.key`.
     public static func exposure(_ name: String, _ path: String) -> String? {
         var information = stat()
         guard unsafe stat(path, &information) == 0, information.st_mode & S_IFMT == S_IFREG else { return nil }
@@ -23,14 +23,14 @@ public enum SecretFile {
         if isMounted(path) || information.st_uid != geteuid() {
             advice = ". Have whoever puts it there give it the mode 0600 (Kubernetes: defaultMode: 0400)"
         } else {
-            // A name that cannot be shown cannot be typed, either.
+            // A path that cannot be shown cannot be typed, either.
             advice = shown == path ? ". Run: chmod 600 \(CommandLines.quoted(path))" : ""
         }
         return "\(name): other users of this machine may \(verb) \(shown)\(advice)"
     }
 
-    /// Somebody else makes the file anew when its content changes, as orchestrators do behind a symbolic link: a mode
-    /// that is set by hand does not last.
+    /// Whether an orchestrator writes the file anew, behind a symbolic link, when its content changes: then a mode that
+    /// is set by hand does not last.
     private static func isMounted(_ path: String) -> Bool {
         var information = stat()
         return unsafe lstat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFLNK
@@ -38,9 +38,9 @@ public enum SecretFile {
 }
 
 extension LoadedConfiguration {
-    /// A sentence for each file with a secret that other users of the machine may read or change: the session, the
-    /// access key, the key of the TLS certificate, a token file, what `{file}` names, and the configuration itself if it
-    /// holds a secret.
+    /// A warning for each file with a secret that other users of the machine may read or change: the session, the
+    /// access key, the key of the TLS certificate, a token file, files that `{file}` names, and the configuration
+    /// itself if it contains a secret.
     public var exposures: [String] {
         var files: [(String, String?)] = [
             ("session.file", configuration.session.source.isKept ? sessionFile : nil),
@@ -54,7 +54,7 @@ extension LoadedConfiguration {
         case .etcd(let etcd): files.append(("session.shared.tls.key", etcd.tls.key))
         case .kubernetes(let kubernetes):
             files.append(("session.shared.tls.key", kubernetes.tls.key))
-            // What the kubelet mounts has the mode that it gives it.
+            // The kubelet sets the mode of the files that it mounts.
             if let path = kubernetes.tokenFile, !path.hasPrefix(ConfigurationSections.usualServiceAccount + "/") {
                 files.append(("session.shared.kubernetes.token-file", path))
             }
@@ -70,11 +70,11 @@ extension LoadedConfiguration {
         return files.compactMap { name, path in path.flatMap { SecretFile.exposure(name, $0) } } + socketExposures
     }
 
-    /// Who may put a socket of their own in place of one gets what clients send.
+    /// Warnings for Unix sockets in directories where other users could replace them, and receive what clients send.
     private var socketExposures: [String] {
         let asked = askedListeners + [askedInspector].compactMap(\.self)
         return asked.compactMap { one in
-            // An abstract name is no file.
+            // An abstract socket is not a file.
             guard case .unix(let path) = one.address, !path.hasPrefix("@"),
                 let problem = ForeignHand.directory(ParentDirectory.of(path))
             else { return nil }
@@ -84,7 +84,7 @@ extension LoadedConfiguration {
 }
 
 extension ProxyConfiguration {
-    /// Each secret that says where it is kept, with its key.
+    /// The references to secrets, with their keys.
     fileprivate var secretReferences: [(name: String, reference: SecretReference)] {
         var result = headers.compactMap { rule in rule.secret.map { ("headers.\(rule.name)", $0) } }
         result += (session.refresh?.headers ?? []).compactMap { rule in
@@ -96,7 +96,7 @@ extension ProxyConfiguration {
         }
         if case .exec(let exec) = session.source {
             result += exec.variables.compactMap { variable in
-                // A plain one is no secret.
+                // A plain value is not secret.
                 if case .plain = variable.value.reference { return nil }
                 return ("session.exec.env.\(variable.name)", variable.value.reference)
             }

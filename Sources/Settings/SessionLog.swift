@@ -2,14 +2,14 @@ public import Credentials
 import Logging
 public import ReverseProxy
 
-/// Words for what happens to the session.
+/// Logs the session's events.
 public enum SessionLog {
     /// `login` is the command that logs in to this session.
     public static func log(_ event: SessionEvent, to log: MessageLog, login: String = "squire login") {
         log.write(message(event, login))
     }
 
-    /// A request of the session's own, at `debug`.
+    /// Logs a request of the session's own, at `debug`.
     public static func log(_ request: SessionRequestRecord, to log: MessageLog) {
         let result = request.status.map { "status \($0)" } ?? "no answer: \(request.reason ?? "")"
         log.write(

@@ -6,12 +6,12 @@ import Support
 
 /// Where a session is kept.
 public enum SessionPlace: Equatable, Sendable {
-    /// Where `session.file`, `--session` or `SQUIRE_SESSION` says.
+    /// The path in `session.file`, `--session` or `SQUIRE_SESSION`.
     case named(String)
-    /// In the file that belongs to the configuration and its upstream, or to `session.name` and its upstream.
+    /// The file for the configuration and its upstream, or for `session.name` and its upstream.
     case standard(String)
-    /// In the file where an older Squire would look, because that is bound to this upstream and `next`, the standard
-    /// one, does not exist yet. The next login writes `next`.
+    /// The file of an older version, because it is bound to this upstream and `next`, the standard file, does not exist
+    /// yet. The next login writes `next`.
     case former(String, next: String)
 
     /// The file.
@@ -39,7 +39,7 @@ struct SessionPlaces {
     }
 
     static func directory(_ environment: [String: String]) -> String {
-        // A relative path counts as none (XDG base directory specification).
+        // A relative path is ignored (XDG base directory specification).
         let base = environment["XDG_STATE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil }
         return (base ?? TextFile.home(environment) + "/.local/state") + "/squire"
     }
@@ -59,7 +59,7 @@ struct SessionPlaces {
         return "\(directory)/\(host)-\(name)-\(try Self.hash(binding.origin)).json"
     }
 
-    /// `$XDG_STATE_HOME/squire/NAME.json`, where NAME is the configuration file's: what 0.1 used.
+    /// `$XDG_STATE_HOME/squire/NAME.json`, where NAME is the configuration file's: the place in version 0.1.
     func former(_ path: String?) -> String {
         var name = path.map { $0.split(separator: "/").last.map(String.init) ?? $0 } ?? "squire"
         if let dot = name.lastIndex(of: "."), dot != name.startIndex { name = String(name[..<dot]) }
@@ -68,7 +68,7 @@ struct SessionPlaces {
 
     private static let maximumHost = 100
 
-    /// The host in lower case, with `_` for what a file name should not hold.
+    /// The host in lower case, with `_` for characters that a file name should not contain.
     private static func fileName(_ host: String) -> String {
         let bytes = host.lowercased().utf8.prefix(maximumHost).map { byte -> UInt8 in
             switch byte {
@@ -86,13 +86,12 @@ struct SessionPlaces {
 
     // MARK: Looking
 
-    /// The record in a file; nil if there is none that can be read.
+    /// The record in a file; nil if it cannot be read.
     static func record(_ file: String) -> SessionRecord? {
         (try? SessionFile(path: file).load())?.record
     }
 
-    /// Why the standard file cannot be this configuration's: it is another one's, by a collision of hashes or because
-    /// somebody copied it. Nil if it can.
+    /// Why the standard file belongs to another configuration, through a hash collision or a copy; nil if it does not.
     static func collision(_ file: String, _ binding: SessionBinding, isShared: Bool) -> String? {
         guard let record = record(file) else { return nil }
         let advice = "move it away, or name another with session.file"
@@ -105,11 +104,11 @@ struct SessionPlaces {
         return "\(file) belongs to the session of \(owner): \(advice)"
     }
 
-    /// Where the session is if nobody names a file.
+    /// The place of the session if no file is named.
     func place(standard: String, former: String, _ binding: SessionBinding) -> SessionPlace {
         guard former != standard, !PrivateFile.exists(standard), let record = Self.record(former), record.origin != nil,
             record.token != nil, record.foreignOrigin(to: binding) == nil,
-            // The first that used it has it: another project of the same API has its own.
+            // It belongs to the configuration that used it first: another project of the same API has its own.
             record.configuration == nil || record.configuration == binding.configuration
         else { return .standard(standard) }
         return .former(former, next: standard)
@@ -119,8 +118,8 @@ struct SessionPlaces {
 // MARK: What lies beside it
 
 extension LoadedConfiguration {
-    /// What to tell a person who has no session in the session's file: where one may be that this configuration could
-    /// use. Reads the state directory.
+    /// Hints for a person whose session file has no session: files with sessions that this configuration could use.
+    /// Reads the state directory.
     public var hints: [String] {
         guard case .standard(let file) = place else { return [] }
         var result: [String] = []
@@ -147,7 +146,7 @@ extension LoadedConfiguration {
         return result
     }
 
-    /// What to say once about a session that an older Squire left; nil if it was said.
+    /// A notice about the session of an older version, shown once; nil if it was shown.
     public var formerNotice: String? {
         guard case .former(let file, let next) = place, let record = SessionPlaces.record(file),
             record.configuration == nil
@@ -156,13 +155,13 @@ extension LoadedConfiguration {
     }
 }
 
-/// The session files of this user: the ones in the state directory, by whatever configuration.
+/// This user's session files in the state directory, of all configurations.
 public struct SessionFiles {
     private let directory: String
 
     public enum Content {
         case session(SessionRecord)
-        /// Why it cannot be used.
+        /// The file cannot be used, for that reason.
         case damaged(String)
     }
 
@@ -181,7 +180,7 @@ public struct SessionFiles {
 
     private static let maximumFiles = 10_000
 
-    /// The files, by name. What a login replaced is not among them, nor what is not readable as a name.
+    /// The files by name, except replaced sessions and files whose names are not UTF-8.
     public func list() -> [Entry] {
         guard let stream = unsafe opendir(directory) else { return [] }
         defer { unsafe closedir(stream) }

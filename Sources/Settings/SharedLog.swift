@@ -1,13 +1,13 @@
 import Logging
 public import SharedSession
 
-/// How what happens to a shared session is logged.
+/// Logs the events of a shared session.
 public enum SharedLog {
     public static func log(_ news: SharedNews, to log: MessageLog) {
         log.write(message(news))
     }
 
-    /// What a command says of it; nil for what is no trouble.
+    /// The warning that a subcommand prints about the event; nil if it is harmless.
     public static func warning(_ news: SharedNews) -> String? {
         let message = message(news)
         return message.level >= .warning ? message.text : nil

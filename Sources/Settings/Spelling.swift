@@ -1,8 +1,8 @@
 /// Suggests a correction for a misspelt word.
 public enum Spelling {
-    /// The candidate nearest to `word`; nil if none is near.
+    /// The candidate nearest to `word`; nil if none is near enough.
     public static func nearest(to word: String, among candidates: [String]) -> String? {
-        // What is longer or shorter by more than the distance that counts is not even compared.
+        // Candidates whose lengths differ by more than the maximum distance are not compared.
         let close = candidates.filter { abs($0.utf8.count - word.utf8.count) <= 3 }
         let scored = close.map { (candidate: $0, distance: distance(word.lowercased(), $0.lowercased())) }
         guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }

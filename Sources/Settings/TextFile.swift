@@ -1,6 +1,6 @@
 import Platform
 
-/// Reads small files, and expands paths as people write them.
+/// Reads small files, and expands paths.
 public enum TextFile {
     /// Reads a text file that a user named. Fails if it is no regular file, larger than `limit` bytes, or not UTF-8.
     /// Never blocks, whatever kind of file it is.
@@ -23,7 +23,7 @@ public enum TextFile {
         }
     }
 
-    /// What is wrong with bytes that are not UTF-8, and where.
+    /// Describes the first place that is not UTF-8.
     private static func notUTF8(_ bytes: [UInt8]) -> Problem {
         if bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF]) {
             return Problem("it is UTF-16 text: save it as UTF-8", line: 1)
@@ -56,7 +56,7 @@ public enum TextFile {
 
     static let maximumForeignSize = 16 << 20
 
-    /// Of a text file, in bytes.
+    /// The maximum size of a text file in bytes.
     public static let maximumSize = 1 << 20
 
     private static func openLooking(_ path: String) throws(Problem) -> FileDescriptor {
@@ -69,7 +69,7 @@ public enum TextFile {
 
     public struct Problem: Error {
         public var text: String
-        /// Where in the file it is, counted from 1; nil if that is no part of it.
+        /// The line of the problem, counted from 1; nil if it concerns the whole file.
         public var line: Int?
 
         init(_ text: String, line: Int? = nil) {
@@ -77,7 +77,7 @@ public enum TextFile {
             self.line = line
         }
 
-        /// What the system says of the call that just failed.
+        /// The system's description of `errno`.
         fileprivate static func system() -> Problem { unsafe Problem(String(cString: strerror(errno))) }
     }
 
@@ -90,8 +90,8 @@ public enum TextFile {
         return directory + "/" + path
     }
 
-    /// Why a path cannot be meant: `~root` is another's home directory to a shell, and would be a file of that name here.
-    /// Nil if nothing is.
+    /// Why a path is probably a mistake: to a shell, `~root` is another user's home directory, but here it would be a
+    /// file of that name. Nil if it is plausible.
     static func problem(spelling path: String) -> String? {
         let name = path.prefix { $0 != "/" }
         guard name.hasPrefix("~"), name != "~" else { return nil }
@@ -104,7 +104,7 @@ public enum TextFile {
         return unsafe getpwuid(geteuid()).map { unsafe String(cString: $0.pointee.pw_dir) } ?? "/"
     }
 
-    /// The path without links, from the root on; as it stands, from the root on, if there is no such file.
+    /// The absolute path without symbolic links, or only absolute if there is no such file.
     static func realPath(_ path: String) -> String {
         if let resolved = RealPath.of(path) { return resolved }
         guard !path.hasPrefix("/"), let current = unsafe getcwd(nil, 0) else { return path }

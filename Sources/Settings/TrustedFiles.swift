@@ -3,11 +3,12 @@ import Cryptography
 import Platform
 import Support
 
-/// The configuration files that a person has named or confirmed, each as it was then: `$XDG_STATE_HOME/squire/trusted`.
+/// The configuration files that a person has named or confirmed, each with the content at that time:
+/// `$XDG_STATE_HOME/squire/trusted`.
 struct TrustedFiles {
     private let path: String
 
-    /// Older entries are dropped: their files are asked about again.
+    /// Older entries are dropped: their files need another confirmation.
     private static let maximumEntries = 500
     private static let maximumBytes = 1 << 20
 
@@ -28,7 +29,7 @@ struct TrustedFiles {
 
     func contains(_ entry: Entry) -> Bool { entries.contains(entry) }
 
-    /// What others could have written counts for nothing.
+    /// A file that other users could have written is ignored.
     private var entries: [Entry] {
         guard let file = try? FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW),
             let information = file.information(), information.st_mode & S_IFMT == S_IFREG,
@@ -65,8 +66,8 @@ struct TrustedFiles {
 }
 
 extension LoadedConfiguration {
-    /// The keys that a person must allow, with their lines. A session that an older Squire left is nobody's yet: a
-    /// cloned repository must not take it through a proxy or an authority of its own.
+    /// The keys that need a person's permission, with their lines. No configuration owns the session of an older
+    /// version yet, and a cloned repository must not send it through its own proxy or certificate authority.
     public var keysToAllow: [(name: String, line: Int)] {
         guard case .former(let file, _) = place, SessionPlaces.record(file)?.configuration == nil else {
             return guardedKeys
@@ -76,8 +77,8 @@ extension LoadedConfiguration {
 }
 
 extension ConfigurationLoader {
-    /// Why a configuration that was taken unasked must not be acted on before a person names or confirms it; nil if it
-    /// may. Commands that only look need not ask.
+    /// Why a configuration that was found without being named must not be used before a person names or confirms it;
+    /// nil if it may. Subcommands that only inspect it need not ask.
     public func distrust(_ loaded: LoadedConfiguration) -> ConfigurationError? {
         guard case .here(let path) = loaded.found, let entry = loaded.trustEntry, !loaded.keysToAllow.isEmpty,
             !TrustedFiles(directory: loaded.places.directory).contains(entry)
@@ -94,20 +95,20 @@ extension ConfigurationLoader {
         )
     }
 
-    /// Remembers that a person has named, or confirmed, the file as it is.
+    /// Remembers that a person has named or confirmed the file with its current content.
     public func trust(_ loaded: LoadedConfiguration) {
         guard let entry = loaded.trustEntry, !loaded.keysToAllow.isEmpty else { return }
         TrustedFiles(directory: loaded.places.directory).add(entry)
     }
 
-    /// The same for a file that was named and could be taken unasked another time.
+    /// The same for a file that was named and could be found without being named another time.
     public func trustNamed(_ loaded: LoadedConfiguration) {
         guard loaded.found.isNamed, let path = loaded.path else { return }
         let names = [path, loaded.trustEntry?.path ?? ""].map { $0.split(separator: "/").last }
         if names.contains(Substring(Self.unaskedName)) { trust(loaded) }
     }
 
-    /// The same command, which names the file.
+    /// The same command line with `--config`.
     func naming(_ path: String) -> String {
         (["squire"] + command.prefix(1) + ["--config", path] + command.dropFirst()).map(CommandLines.quoted)
             .joined(separator: " ")

@@ -1,10 +1,8 @@
-/// Folds the lines that say how a command is called: the parser of options leaves them as long as they are, and a
-/// terminal breaks them within a word.
+/// Folds usage lines: the argument parser does not, and a terminal breaks them within words.
 public enum UsageLines {
     private static let width = 79
 
-    /// The text, with each line that begins with `usage:` in lines of fewer than 80 columns, as far as an option and its
-    /// value allow.
+    /// Folds each line that begins with `usage:` to fewer than 80 columns, without separating an option from its value.
     public static func folded(_ text: String) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
             line.lowercased().hasPrefix("usage: ") && line.utf8.count > width ? fold(line) : String(line)
@@ -15,7 +13,7 @@ public enum UsageLines {
         MessageLines.filled(parts(of: line).map { ($0, false) }, width, indentation: 9)
     }
 
-    /// The words, but for what belongs together: `[--header <'Name: value'> ...]`, `-- <command> ...`.
+    /// Splits into words, but keeps parts together: `[--header <'Name: value'> ...]`, `-- <command> ...`.
     private static func parts(of line: Substring) -> [String] {
         var parts: [String] = []
         var depth = 0

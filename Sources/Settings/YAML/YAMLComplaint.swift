@@ -1,23 +1,23 @@
-/// What libyaml says of a text that it cannot read, and what that means for whoever wrote it.
+/// libyaml's report about a text that it cannot parse, and its translation into an error message for people.
 struct YAMLComplaint {
     /// A constant of libyaml; nil if it had no memory.
     var problem: String?
-    /// What it was about, such as "while parsing a block mapping"; empty if it does not say.
+    /// The construct that it was parsing, such as "while parsing a block mapping"; empty if unknown.
     var context: String
     var mark: YAMLMark
-    /// Where that began; the start of the text if it does not say.
+    /// The start of that construct; the start of the text if unknown.
     var contextMark: YAMLMark
-    /// Where the innermost sequence or map begins that has not ended.
+    /// The start of the innermost open sequence or map.
     var open: YAMLMark?
 
-    /// The same in words of our own, at the place to look at.
+    /// The problem in our own words, at the place of the mistake.
     func problem(in text: String) -> YAMLReader.Problem {
         guard let problem else { return .init(message: "cannot be read: there is no memory for it", mark: YAMLMark()) }
         let scene = Scene(text, mark)
         return .init(message: "not valid YAML: \(words(problem, scene))", mark: place(problem, scene))
     }
 
-    /// What is missing is missing where it was begun, and libyaml notices later, on another line.
+    /// The place of the mistake: libyaml notices an unclosed construct only later, on another line.
     private func place(_ problem: String, _ scene: Scene) -> YAMLMark {
         switch problem {
         case "could not find expected ':'", "found unexpected end of stream", "found unexpected document indicator":
@@ -32,7 +32,7 @@ struct YAMLComplaint {
     private struct Scene {
         /// The line up to the place.
         var before = ""
-        /// What stands there; nil at the end of the text.
+        /// The character there; nil at the end of the text.
         var scalar: Unicode.Scalar?
 
         init(_ text: String, _ mark: YAMLMark) {
@@ -118,12 +118,12 @@ struct YAMLComplaint {
             Self.directive
         case _ where context.hasSuffix(" directive"): Self.directive
 
-        // A newer libyaml may know more.
+        // A newer libyaml may have other messages.
         default: problem
         }
     }
 
-    /// A colon and a blank make a key of what is none.
+    /// The message about a colon with a blank that turns text into a key.
     private func colon(_ scene: Scene) -> String {
         if scene.before.contains(": ") {
             return "a colon and a blank within a value: put the value in quotes"

@@ -1,6 +1,6 @@
-/// A value of a YAML document, and where it was written.
+/// A value of a YAML document, and its place.
 ///
-/// Every scalar is text: `4.10`, `yes` and `010` are kept as they stand, and whoever reads one says what it must be.
+/// Every scalar is text: `4.10`, `yes` and `010` are kept unchanged, and the reader of a key decides about the type.
 public enum YAMLNode: Equatable, Sendable {
     case scalar(Scalar)
     case sequence(Sequence)
@@ -8,11 +8,11 @@ public enum YAMLNode: Equatable, Sendable {
 
     public struct Scalar: Equatable, Sendable {
         public var text: String
-        /// Written without quotes: then an empty one, `~` and `null` mean that nothing is there.
+        /// Written without quotes. A plain scalar that is empty, `~` or `null` means no value.
         public var isPlain: Bool
         public var place: Place
 
-        /// Stands for no value at all.
+        /// Whether it means no value.
         var isNull: Bool { isPlain && ["", "~", "null"].contains(text) }
     }
 
@@ -35,13 +35,13 @@ public enum YAMLNode: Equatable, Sendable {
         public var value: YAMLNode
     }
 
-    /// Where a value was written.
+    /// The place of a value.
     public enum Place: Equatable, Sendable {
         /// In the file; lines count from 1.
         case line(Int)
         /// In the profile of that name.
         case profile(String, line: Int)
-        /// Nowhere: it stands for an empty document.
+        /// No place: an empty document.
         case nowhere
     }
 
@@ -73,7 +73,7 @@ public enum YAMLNode: Equatable, Sendable {
         if case .scalar(let scalar) = self { scalar.isNull } else { false }
     }
 
-    /// The same with the place that `place` makes of each line.
+    /// A copy in which `place` replaces the place of each line.
     func moved(_ place: (Int) -> Place) -> YAMLNode {
         let new = line.map(place) ?? self.place
         switch self {

@@ -1,11 +1,11 @@
 import CLibyaml
 
-/// libyaml over one text: its events, one after the other.
+/// Parses one text with libyaml, event by event.
 ///
-/// Owns what libyaml allocates, whichever way the reading ends. libyaml keeps its state on the heap and does not recurse,
-/// however deep a text nests.
+/// *Ownership*: owns what libyaml allocates. libyaml keeps its state on the heap and does not recurse, however deep a
+/// text nests.
 @safe struct YAMLParser: ~Copyable {
-    /// What begins, stands or ends at a place of the text.
+    /// The kind of an event.
     struct Event {
         enum Kind {
             /// The text begins, or a document ends.
@@ -16,7 +16,7 @@ import CLibyaml
             case scalar(String, isPlain: Bool, Properties)
             case sequenceStart(Properties)
             case mappingStart(Properties)
-            /// Of the sequence or map that began last and has not ended.
+            /// The end of the innermost open sequence or map.
             case collectionEnd
         }
 
@@ -24,22 +24,22 @@ import CLibyaml
         var start: YAMLMark
     }
 
-    /// What may stand before a value.
+    /// The properties before a value: anchor and tag.
     struct Properties {
         var anchor: String?
         var tag: String?
     }
 
-    /// The parser points to itself: it stays where it is.
+    /// The C structure points into itself, so it must not move.
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let text: UnsafeMutableBufferPointer<UInt8>
     private let length: Int
-    /// libyaml's own end is on a line that it adds where the last has no line break.
+    /// The end of the text: libyaml's own is on an additional line if the last line has no line break.
     private let end: YAMLMark
-    /// Where the sequences and maps begin that have not ended.
+    /// The starts of the open sequences and maps.
     private var open: [YAMLMark] = []
 
-    /// Begins to read UTF-8 that ends at `end`. Nil if there is no memory.
+    /// Begins to parse UTF-8 that ends at `end`. Nil if there is no memory.
     init?(_ utf8: some Collection<UInt8>, end: YAMLMark) {
         let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
         guard unsafe yaml_parser_initialize(parser) == 1 else {
@@ -48,7 +48,7 @@ import CLibyaml
         }
         unsafe self.parser = parser
         self.end = end
-        // libyaml wants an address even where there is nothing.
+        // libyaml requires an address even for an empty text.
         unsafe text = .allocate(capacity: max(utf8.count, 1))
         length = utf8.count
         _ = unsafe text.initialize(fromContentsOf: utf8)
@@ -62,10 +62,10 @@ import CLibyaml
         unsafe text.deallocate()
     }
 
-    /// The next event; `streamEnd` again and again after the last.
+    /// The next event; after the last one, always `streamEnd`.
     mutating func next() throws(YAMLReader.Problem) -> Event {
         var event = unsafe yaml_event_t()
-        // libyaml leaves the event empty where it fails.
+        // libyaml leaves the event empty if it fails.
         defer { unsafe yaml_event_delete(&event) }
         guard unsafe yaml_parser_parse(parser, &event) == 1 else { throw problem() }
         let start = unsafe mark(event.start_mark)
@@ -134,10 +134,10 @@ struct YAMLMark: Equatable, Sendable {
     var line = 1
     /// Counted from 1, in Unicode scalars.
     var column = 1
-    /// Scalars before it.
+    /// The number of scalars before it.
     var index = 0
 
-    /// Goes past a scalar. Lines end where YAML 1.1 ends them; CR and LF together are one end.
+    /// Advances past a scalar. Line breaks are those of YAML 1.1; CR LF counts as one.
     mutating func pass(_ scalar: Unicode.Scalar, after former: Unicode.Scalar?) {
         index += 1
         switch scalar {

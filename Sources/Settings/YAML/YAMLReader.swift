@@ -1,8 +1,8 @@
-/// Reads a YAML document: one, of plain, quoted and block scalars, lists and maps.
+/// Reads a single YAML document of plain, quoted and block scalars, lists and maps.
 ///
-/// Aliases are filled in, within bounds: a short text can stand for more values than memory has room for.
+/// Expands aliases within limits: a short text can stand for more values than fit into memory.
 public struct YAMLReader: ~Copyable {
-    /// Why a text is no document, and the place of the mistake.
+    /// Why a text is not a document, and the place of the mistake.
     public struct Problem: Error, Equatable, CustomStringConvertible {
         public var message: String
         /// Counted from 1.
@@ -16,32 +16,33 @@ public struct YAMLReader: ~Copyable {
             column = mark.column
         }
 
-        /// What follows `FILE:LINE: `.
+        /// The text after `FILE:LINE: `.
         public var description: String { "column \(column): \(message)" }
     }
 
-    /// Deeper than any configuration is. What is read is walked by functions that call themselves.
+    /// The maximum depth, because recursive functions process the result. No configuration nests as deep.
     public static let maximumDepth = 64
-    /// Values in all, those that aliases stand for counted each time.
+    /// The maximum number of values, with those of each alias counted again.
     public static let maximumValues = 10_000
-    /// Octets of text in all, those that aliases stand for counted each time: what takes a value looks at all of it.
+    /// The maximum number of octets in all texts, with those of each alias counted again, because readers examine whole
+    /// values.
     public static let maximumText = 4 << 20
 
     private var parser: YAMLParser
-    /// Values that may still be made.
+    /// How many more values may be created.
     private var remaining = Self.maximumValues
-    /// Octets that these may still have.
+    /// How many more octets they may have.
     private var remainingText = Self.maximumText
     private var anchors: [String: Composed] = [:]
 
-    /// A value with everything in it.
+    /// A value with its size.
     private struct Composed {
         var node: YAMLNode
-        /// Itself and all within it.
+        /// The number of values, including itself.
         var values = 1
-        /// Octets of all these.
+        /// The number of octets in their texts.
         var text = 0
-        /// Levels, its own among them.
+        /// The number of levels, including its own.
         var height = 1
 
         /// Counts a value within this one.
@@ -55,7 +56,7 @@ public struct YAMLReader: ~Copyable {
     /// The document; nil if it is empty.
     public static func read(_ text: String) throws(Problem) -> YAMLNode? {
         var text = text[...]
-        // The mark of an encoding, which may begin a text (YAML 1.2 section 5.2). It is no part of it.
+        // A byte order mark may begin the text (YAML 1.2 section 5.2), and is not part of the document.
         if text.unicodeScalars.first == byteOrderMark { text.unicodeScalars.removeFirst() }
         let end = try checkCharacters(text)
         guard let parser = YAMLParser(text.utf8, end: end) else {
@@ -73,8 +74,8 @@ public struct YAMLReader: ~Copyable {
 
     private static let byteOrderMark: Unicode.Scalar = "\u{FEFF}"
 
-    /// Refuses characters that YAML forbids (YAML 1.2 section 5.1, `c-printable`), and a byte order mark that marks
-    /// nothing. Returns the end of the text.
+    /// Refuses characters that YAML forbids (YAML 1.2 section 5.1, `c-printable`), and byte order marks within the
+    /// text. Returns the end of the text.
     private static func checkCharacters(_ text: Substring) throws(Problem) -> YAMLMark {
         var mark = YAMLMark()
         var former: Unicode.Scalar?
@@ -132,7 +133,7 @@ public struct YAMLReader: ~Copyable {
         }
     }
 
-    /// The value that begins with `event`. Calls itself at most `maximumDepth` levels deep.
+    /// The value that begins with `event`. Recursive, at most `maximumDepth` levels.
     private mutating func value(_ event: YAMLParser.Event, depth: Int) throws(Problem) -> Composed {
         guard depth <= Self.maximumDepth else { throw Self.tooDeep(event.start) }
         let place = YAMLNode.Place.line(event.start.line)
@@ -187,14 +188,14 @@ public struct YAMLReader: ~Copyable {
         return whole
     }
 
-    /// What begins the next element or key; nil if there is none.
+    /// The event that begins the next element or key; nil if there is none.
     private mutating func nextInside() throws(Problem) -> YAMLParser.Event? {
         let event = try parser.next()
         if case .collectionEnd = event.kind { return nil }
         return event
     }
 
-    /// What an alias stands for.
+    /// The value of an alias.
     private mutating func filledIn(_ name: String, _ mark: YAMLMark, depth: Int) throws(Problem) -> Composed {
         guard let anchored = anchors[name] else {
             throw Problem(
@@ -259,7 +260,7 @@ public struct YAMLReader: ~Copyable {
         )
     }
 
-    /// Of a text that may be as long as the file.
+    /// Shortens a text that may be as long as the file.
     private static func shortened(_ text: String) -> String {
         let most = 64
         return text.unicodeScalars.count > most ? String(text.unicodeScalars.prefix(most)) + "…" : text
