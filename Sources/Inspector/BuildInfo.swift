@@ -1,7 +1,7 @@
-/// Which Squire this is, and with which libraries it runs.
+/// The version of Squire and of the libraries that it runs with.
 public struct BuildInfo: Sendable {
     public var version: String
-    /// The commit, and the libraries' versions, by their names.
+    /// The commit and the libraries' versions, by name.
     public var details: [(name: String, value: String)]
 
     public init(version: String, details: [(name: String, value: String)] = []) {

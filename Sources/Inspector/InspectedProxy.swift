@@ -1,21 +1,21 @@
 public import Credentials
 public import ReverseProxy
 
-/// What the inspector shows of one proxy. Closures are called on the inspector's loop and must not block.
+/// The inspector's access to one proxy. Closures are called on the inspector's loop and must not block.
 public struct InspectedProxy {
     public var listen: [String]
-    /// Lines for a terminal that the page offers; empty for those that it knows itself.
+    /// Command lines that the page offers; empty for the page's own.
     public var examples: [String]
     public var current: () -> Current
     public var snapshot: () -> Counters.Snapshot
-    /// What its workers record.
+    /// The recordings of its workers.
     public var recordings: Recordings
-    /// What came of exchanges under each of the last tokens.
+    /// The counts of exchanges for each of the last generations.
     public var generationCounts: () -> [Generation: GenerationCounts]
-    /// Gives it one end of a socket pair, as a client's connection, which it owns from then on.
+    /// Passes it one end of a socket pair as a client's connection; the proxy then owns the descriptor.
     public var adopt: (_ descriptor: Int32, _ origin: ConnectionOrigin) -> Void
-    /// Has the configuration read again, if it is the one at that real path, nil being any. Calls back once, on any
-    /// thread, or never when the process is ending.
+    /// Reloads the configuration if its real path is `configuration`; nil means any. Calls `completion` once, on any
+    /// thread, or never if the process is ending.
     public var reload: (_ configuration: String?, _ completion: @escaping @Sendable (ReloadOutcome) -> Void) -> Void
 
     public init(
@@ -38,20 +38,20 @@ public struct InspectedProxy {
         self.reload = reload
     }
 
-    /// What a reload changes.
+    /// The data that a reload may change.
     public struct Current: Sendable {
         public var upstream: String
         public var session: Session
-        /// Of one try of a refresh; nil where nothing can be refreshed.
+        /// The time limit for one attempt to refresh; nil if nothing can be refreshed.
         public var refreshTimeout: Duration?
-        /// The real path of the configuration file; nil without one.
+        /// The real path of the configuration file; nil if there is none.
         public var configuration: String?
-        /// What the proxy is told; nil in tests that need none of it.
+        /// The proxy's configuration; nil in tests that do not need it.
         public var settings: ProxyConfiguration?
-        /// The line that prints the session's token, `squire token --config …`; nil where none can be printed.
+        /// The command line that prints the session's token, `squire token --config …`; nil if there is none.
         public var tokenCommand: String?
         public var secrecy: Secrecy
-        /// What would become of a request; nil when it is none.
+        /// Explains what would happen to a request; nil if it is not valid.
         public var explain: @Sendable (Explanation.Request) -> Explanation?
 
         public init(
@@ -76,11 +76,11 @@ public struct InspectedProxy {
     }
 }
 
-/// What the configuration says about what is secret.
+/// The configuration's rules about secrets.
 public struct Secrecy: Sendable {
-    /// By a field's name.
+    /// Whether a field with that name is secret.
     public var isSecretField: @Sendable (String) -> Bool
-    /// Values that are shown nowhere.
+    /// Values that must not be shown.
     public var secrets: [[UInt8]]
     /// How a request carries the token.
     public var credential: CredentialApplication
@@ -96,23 +96,23 @@ public struct Secrecy: Sendable {
     }
 }
 
-/// What reading the configuration again came to.
+/// The result of a reload.
 public enum ReloadOutcome: Sendable, Equatable {
-    /// It is in force. `changed` are the keys whose new values count from now on; `restart` those whose values differ
-    /// from what runs and count after a restart only.
+    /// The new configuration is in effect. `changed` are the keys with new values; `restart` are those whose new values
+    /// need a restart.
     case reread(changed: [String], restart: [String])
-    /// It is wrong: everything stays as it was.
+    /// It has mistakes, and nothing has changed.
     case refused([Mistake])
     /// This proxy was started with another file.
     case otherConfiguration
-    /// This proxy cannot read anything again.
+    /// This proxy cannot be reloaded.
     case notReloadable
-    /// It is read again, but so many wait for that that this one is not told what comes of it.
+    /// It is being reloaded, but too many requests wait for the result.
     case tooMany
-    /// This Squire ends.
+    /// The process is ending.
     case stopping
 
-    /// One thing that is wrong, and where.
+    /// One mistake, and its place.
     public struct Mistake: Sendable, Equatable, CustomStringConvertible {
         /// The file, option or variable.
         public var source: String

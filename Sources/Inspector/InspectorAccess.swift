@@ -3,14 +3,14 @@ import HTTP1
 public import LocalServer
 public import ReverseProxy
 
-/// Decides who may ask the inspector: rules of its own, stricter than the proxy's. Neither the upstream's name nor
-/// `access.origins` count here. Pure.
+/// Decides who may use the inspector. Its rules are stricter than the proxy's: neither the upstream's name nor
+/// `access.origins` is accepted. Pure.
 public struct InspectorAccess: Sendable {
     private let policy: AccessPolicy
-    /// Of the socket; nil for a Unix socket, which no page can reach.
+    /// The socket's port; nil for a Unix socket, which no page can reach.
     private let port: Int?
 
-    /// `name` is what the inspector's socket is bound to.
+    /// `name` is the address of the inspector's socket.
     public init(_ access: AccessConfiguration, name: ListeningSocket.Name) {
         var access = access
         access.origins = []
@@ -29,21 +29,22 @@ public struct InspectorAccess: Sendable {
         }
     }
 
-    /// Whether a key is configured: then what shows or changes anything needs it.
+    /// Whether a key is configured, which requests must present that show or change anything.
     public var needsKey: Bool { policy.needsKey }
 
-    /// Why the request is refused whatever it asks for: by its Host and target, then by the page it comes from.
+    /// Why the request is refused regardless of its purpose, judged by its Host and target, then by the page that sent
+    /// it; nil if it is not.
     public func denial(of request: LocalRequest) -> Problem? {
         guard request["Host"] != nil || port == nil else { return .hostMissing }
         let asked = Self.asked(request)
         if let origin = request.origin, !isOwn(origin) { return .inspectorMisdirected }
         if policy.nameDenial(asked) != nil { return .inspectorMisdirected }
         if let problem = policy.pageDenial(asked) { return problem == .forbiddenOrigin ? .foreignPage : problem }
-        // With a key, what needs none shows nothing.
+        // If there is a key, requests without it show nothing.
         return needsKey ? nil : policy.keyDenial(asked)
     }
 
-    /// Why the request needs a key, or another one.
+    /// Why the request needs a key, or a different one; nil if it does not.
     public func keyDenial(of request: LocalRequest) -> Problem? {
         needsKey && policy.keyDenial(Self.asked(request)) != nil ? .inspectorKey : nil
     }
@@ -53,7 +54,7 @@ public struct InspectorAccess: Sendable {
         guard let name = origin.lowercased().hasPrefix("http://") ? Authority(String(origin.dropFirst(7))) : nil else {
             return false
         }
-        // Without a port it is 80 (RFC 9110 section 4.2.1), which only a Unix socket may be called by.
+        // The default port is 80 (RFC 9110 section 4.2.1), which is accepted for Unix sockets only.
         return (name.port ?? 80) == (port ?? 80)
     }
 
@@ -69,8 +70,8 @@ public struct InspectorAccess: Sendable {
         )
     }
 
-    /// The key that the request shows: `X-Squire-Key`, else the bearer, for what can send no other field. Never a
-    /// password of Basic, which browsers add by themselves.
+    /// The key in the request: `X-Squire-Key`, or else the bearer, for clients that can send no other field. Never a
+    /// Basic password, which browsers add by themselves.
     private static func key(_ request: LocalRequest) -> String? {
         if let key = request.joined("X-Squire-Key") { return key }
         guard let given = request.joined("Authorization"), given.lowercased().hasPrefix("bearer ") else { return nil }

@@ -2,13 +2,13 @@ import LocalServer
 import ReverseProxy
 import Support
 
-/// Makes the inspector's responses, with the fields that each of them has.
+/// Creates the inspector's responses, with their common fields.
 enum InspectorResponse {
-    /// What browsers are told of everything but a preview.
+    /// Security fields for browsers, on all responses except previews.
     private static let guarding = [
         (
             name: "Content-Security-Policy",
-            // Nothing but this origin's own scripts runs, and no HTML can be made of a string.
+            // Only this origin's scripts run, and strings cannot be turned into HTML.
             value: "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
                 + "connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; "
                 + "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
@@ -21,11 +21,11 @@ enum InspectorResponse {
             value: "clipboard-write=(self), camera=(), microphone=(), geolocation=()"
         ),
     ]
-    /// Of everything but the page's files and previews.
+    /// The fields of all responses except the page's files and previews.
     static let fields = [(name: "Cache-Control", value: "no-store")] + guarding
 
-    /// One of the page's files; 304 if the browser has it already. It asks each time, for a page whose files are of two
-    /// versions is a blank one.
+    /// One of the page's files; 304 if the browser has it already. Browsers revalidate it each time, because a page
+    /// with files of two versions stays blank.
     static func file(_ file: PageFile, isKnown: Bool) -> LocalResponse {
         let fields = [(name: "ETag", value: file.tag), (name: "Cache-Control", value: "no-cache")] + guarding
         guard !isKnown else { return LocalResponse(304, fields: fields) }

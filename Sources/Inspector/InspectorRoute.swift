@@ -1,18 +1,18 @@
-/// What the inspector serves, by path and method. Pure.
+/// The inspector's resources, by path and method. Pure.
 enum InspectorRoute: Equatable {
     case page
     /// One of the page's files, by its name.
     case file(String)
     case health, readiness, metrics, status, refresh, reload
-    /// The list; DELETE empties it, POST sends a request that a person wrote.
+    /// The list; DELETE clears it, POST sends a composed request.
     case exchanges
     /// The list as HAR.
     case archive
-    /// One exchange, by the identifier as it was asked for.
+    /// One exchange, by the identifier in the path.
     case exchange(String)
     case exchangeArchive(String)
     case requestBody(String)
-    /// Of the attempt with that number.
+    /// The response's body in the attempt with that number.
     case responseBody(String, attempt: Int)
     case preview(String, attempt: Int)
     case replay(String)
@@ -21,7 +21,7 @@ enum InspectorRoute: Equatable {
 
     init?(path: String) {
         switch path {
-        // `http://host` alone asks for the root.
+        // `http://host` without a path means the root.
         case "/", "": self = .page
         case "/healthz": self = .health
         case "/readyz": self = .readiness
@@ -64,7 +64,7 @@ enum InspectorRoute: Equatable {
         }
     }
 
-    /// HEAD wherever GET is, but to a stream, which has no end to stand for.
+    /// HEAD is allowed wherever GET is, except for the event stream.
     var methods: [String] {
         switch self {
         case .page, .file, .health, .readiness, .metrics, .status, .archive, .exchange, .exchangeArchive, .requestBody,
@@ -77,13 +77,13 @@ enum InspectorRoute: Equatable {
         }
     }
 
-    /// Is answered whoever else keeps the inspector busy.
+    /// Whether it is answered even if the inspector is busy.
     var isVital: Bool { self == .health || self == .readiness }
 
-    /// Every method that something here is asked with.
+    /// All methods that any resource supports.
     static let knownMethods = ["GET", "HEAD", "POST", "PUT", "DELETE"]
 
-    /// What shows or changes anything needs the key, where there is one: whether there is such a path, too.
+    /// Whether the path needs the key, if there is one: all that show or change anything do, and unknown paths, too.
     static func needsKey(path: String) -> Bool {
         path == "/metrics" || path == "/api" || path.hasPrefix("/api/")
     }

@@ -5,13 +5,13 @@ import Platform
 import ReverseProxy
 import Support
 
-/// What changes something: asked on the inspector's loop, done elsewhere, answered when it is done. The client may have
-/// left by then: its answer goes nowhere.
+/// Requests that change something: received on the inspector's loop, carried out elsewhere, and answered when that is
+/// done. If the client has left by then, the response is discarded.
 extension InspectorServer {
     /// A request that waits for another thread.
     struct Waiting {
         let responder: LocalResponder
-        /// Ends the wait when the other thread does not.
+        /// Ends the wait if the other thread does not.
         let timer: EventTimer
     }
 
@@ -41,15 +41,15 @@ extension InspectorServer {
 
     private static let maximumWaiting = 256
 
-    /// Has `number` answered by what comes first: the other thread's word, or the end of `limit`. False, and the client
-    /// is told to come again, when too much is to be done already.
+    /// Registers `number` to be answered by the other thread, or at the end of `limit`. If too many requests wait
+    /// already, tells the client to retry and returns false.
     private func wait(
         _ number: Int,
         _ responder: LocalResponder,
         limit: Duration,
         _ lateAnswer: @escaping (InspectorServer) -> LocalResponse
     ) -> Bool {
-        // Clients that have left count too: what they asked for is still to be done.
+        // Clients that have left count, too: their requests are still being carried out.
         guard waiting.count < Self.maximumWaiting else {
             responder.send(InspectorResponse.problem(.inspectorOverloaded))
             return false
@@ -60,7 +60,7 @@ extension InspectorServer {
         return true
     }
 
-    /// Answers the request, unless that was done.
+    /// Answers the request, unless it was answered before.
     private func answer(_ number: Int, _ response: @autoclosure () -> LocalResponse) {
         guard let request = waiting.removeValue(forKey: number) else { return }
         request.responder.send(response())
@@ -68,7 +68,7 @@ extension InspectorServer {
 
     // MARK: Refresh
 
-    /// Refreshes now, or joins the refresh that is on its way, and answers when that has ended.
+    /// Refreshes now, or joins the refresh in flight, and answers when it has ended.
     private func refresh(_ number: Int, _ responder: LocalResponder) {
         let current = proxy.current()
         guard let timeout = current.refreshTimeout else {
@@ -88,13 +88,13 @@ extension InspectorServer {
 
     private func refreshEnded(_ number: Int, _ failure: CredentialFailure?) {
         switch failure {
-        // The API keeps to the token, which is good: the status says so.
+        // The API returned the same valid token, as the status shows.
         case nil, .unchanged?: answer(number, InspectorResponse.json(200, status()))
         case let failure?: answer(number, Self.response(to: failure))
         }
     }
 
-    /// What the failure of a refresh is for who asked for it.
+    /// The response to a failed refresh.
     static func response(to failure: CredentialFailure) -> LocalResponse {
         let problem = Problem(failure)
         switch failure {
@@ -106,7 +106,7 @@ extension InspectorServer {
         }
     }
 
-    /// A 409; `retryAfter` is seconds.
+    /// A 409; `retryAfter` is in seconds.
     private static func refused(_ code: Problem.Code, _ detail: String, retryAfter: Int?) -> LocalResponse {
         let problem = Problem(code, status: 409, detail: detail, retryAfter: retryAfter)
         let moment = retryAfter.map { UTCTime.rfc3339(SystemClock().wall().adding(saturating: $0)) }
@@ -115,7 +115,7 @@ extension InspectorServer {
 
     // MARK: Reload
 
-    /// Reading files, and opening another session, takes as long as the disk does; a command for a secret half a minute.
+    /// A reload reads files and may open another session, and a command for a secret may take half a minute.
     private static let reloadLimit = Duration.seconds(60)
 
     private func reload(_ configuration: String?, _ number: Int, _ responder: LocalResponder) {

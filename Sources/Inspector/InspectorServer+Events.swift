@@ -5,7 +5,7 @@ import Platform
 import ReverseProxy
 import Support
 
-/// The feed: server-sent events for those who look.
+/// The feed: server-sent events for viewers.
 extension InspectorServer {
     func events(_ request: LocalRequest, _ responder: LocalResponder) {
         guard feed.count < Feed.maximumViewers else { return responder.send(InspectorResponse.problem(.feedIsFull)) }
@@ -36,7 +36,7 @@ extension InspectorServer {
         )
     }
 
-    /// Any thread may have changed them; this is asked on the loop.
+    /// Call on the loop, whichever thread has changed them.
     func sessionChanged(_ generations: [Generation]) {
         if feed.count > 0 { feed.sessionChanged(generations) }
     }

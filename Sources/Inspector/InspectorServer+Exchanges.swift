@@ -2,7 +2,7 @@ import LocalServer
 import ReverseProxy
 import Support
 
-/// The list of exchanges, one of them, their bodies.
+/// Serves the list of exchanges, single exchanges, and bodies.
 extension InspectorServer {
     private static let limits = 1...1000
     private static let usualLimit = 200
@@ -51,7 +51,7 @@ extension InspectorServer {
         responder.send(InspectorResponse.json(200, detail(of: exchange)))
     }
 
-    /// The exchange, up to date. Answers, if there is none.
+    /// The exchange, up to date. Sends a problem and returns nil if there is none.
     func find(_ text: String, _ responder: LocalResponder) -> StoredExchange? {
         guard let id = ExchangeID(text) else {
             responder.send(InspectorResponse.problem(.noSuchExchange))
@@ -64,7 +64,7 @@ extension InspectorServer {
         return nil
     }
 
-    /// The client's body, or the response's of that attempt.
+    /// The request's body, or the response's body in that attempt.
     func body(_ id: String, attempt: Int?, _ responder: LocalResponder) {
         guard let exchange = find(id, responder) else { return }
         guard let number = attempt else { return send(exchange.request.body, "\(exchange.id)-request.bin", responder) }
@@ -84,7 +84,7 @@ extension InspectorServer {
         responder.send(LocalResponse(200, fields: fields, body: .bytes(body.kept)))
     }
 
-    /// HTML to look at, of which nothing runs and which fetches nothing, in a frame of ours or in a tab of its own.
+    /// Serves HTML for viewing, in a frame or a tab: it runs no scripts and loads nothing.
     func preview(_ id: String, attempt number: Int, _ responder: LocalResponder) {
         guard let exchange = find(id, responder) else { return }
         guard let attempt = exchange.attempts.first(where: { $0.number == number }) else {
@@ -111,7 +111,7 @@ extension InspectorServer {
     private static let previewPolicy =
         "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 
-    /// The upstream's word, if it is one.
+    /// The upstream's charset, if it is valid.
     private static func charset(of type: String) -> String {
         let usual = "utf-8"
         guard
@@ -148,7 +148,7 @@ extension InspectorServer {
         responder.send(LocalResponse(204, fields: InspectorResponse.fields))
     }
 
-    /// The one member that the body may have. Answers, if it is not that.
+    /// The only member of the body. Sends a problem and returns nil if the body has another form.
     private func flag(_ name: String, _ request: LocalRequest, _ responder: LocalResponder) -> Bool? {
         guard let value = JSONValue(parsing: request.body.isEmpty ? Array("{}".utf8) : request.body),
             case .object(let members) = value
@@ -167,20 +167,20 @@ extension InspectorServer {
         return flag
     }
 
-    /// `paused`, or what the configuration says.
+    /// `paused`, or the configured mode.
     var recordMode: String {
         let recordings = proxy.recordings
         return recordings.isPaused && recordings.mode != .off ? "paused" : recordings.mode.rawValue
     }
 }
 
-/// Which part of the list is asked for. Pure.
+/// The requested part of the list. Pure.
 struct ListWindow {
     private var after: Int?
     private var before: Int?
     private let limit: Int
 
-    /// Nil when the query is not valid.
+    /// Nil if the query is not valid.
     init?(_ query: QueryItems, run: String, limits: ClosedRange<Int>, usual: Int) {
         guard query["after"] == nil || query["before"] == nil else { return nil }
         limit = query["limit"].map { Int($0) ?? 0 } ?? usual
@@ -200,13 +200,13 @@ struct ListWindow {
 
     private struct Malformed: Error {}
 
-    /// What is found of it: one more than is asked for says that there are more.
+    /// The exchanges found so far: one more than requested shows that there are more.
     final class Found {
         fileprivate var exchanges: [StoredExchange] = []
 
         func take(_ exchange: StoredExchange, _ window: ListWindow, _ filter: ExchangeFilter) -> Bool {
             if exchanges.count <= window.limit { exchanges.append(exchange) }
-            // What else was searched is told, too.
+            // Continues, because the response also reports how much was searched.
             return filter.looksInside || exchanges.count <= window.limit
         }
     }
@@ -215,13 +215,13 @@ struct ListWindow {
         StoreSearch(store, filter, after: after, before: before)
     }
 
-    /// In the order of the changes: after a position the oldest, else the newest.
+    /// In the order of the changes: the oldest after a position, or else the newest.
     func list(of found: Found) -> [StoredExchange] {
         let list = Array(found.exchanges.prefix(limit))
         return after == nil ? list.reversed() : list
     }
 
-    /// The list is not complete.
+    /// Whether the list is incomplete.
     func hasMore(than found: Found) -> Bool { found.exchanges.count > limit }
 }
 

@@ -53,7 +53,7 @@ extension InspectorServer {
         return text.text
     }
 
-    /// What was recorded, and who looks.
+    /// Metrics of the recordings and viewers.
     static func metrics(_ counts: Recordings.Counts, evicted: UInt64, viewers: Int) -> String {
         var text = Exposition()
         text.family("squire_recorded_total", "counter", "Exchanges that the inspector recorded.")

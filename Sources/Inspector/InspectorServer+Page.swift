@@ -1,7 +1,7 @@
 import LocalServer
 import ReverseProxy
 
-/// The page's files, which are in the program.
+/// Serves the page's files, which are part of the executable.
 extension InspectorServer {
     func page(_ name: String, _ request: LocalRequest, _ responder: LocalResponder) {
         guard let file = PageFile.named(name) else {

@@ -4,9 +4,9 @@ import Platform
 import Redaction
 import ReverseProxy
 
-/// How what the workers record comes into the store: when it is asked for, and while somebody looks or waits.
+/// Transfers the workers' recordings into the store: on request, and while there are viewers or waiting requests.
 extension InspectorServer {
-    /// How often it is looked while somebody looks or waits.
+    /// The polling interval while somebody views or waits.
     private static let interval = Duration.milliseconds(50)
 
     func makeIntake() -> ExchangeIntake {
@@ -19,7 +19,7 @@ extension InspectorServer {
             guard let server = reference.value else { return }
             server.proxy.recordings.heard()
             server.pace.wake()
-            // In its turn: others wait, too.
+            // Queued behind other work.
             server.lookAgain(after: .zero)
         }
         proxy.recordings.onNews { signal.send() }
@@ -32,7 +32,7 @@ extension InspectorServer {
         feed.pump()
     }
 
-    /// Takes what is there, tells those who look, and looks again as long as there is a reason to.
+    /// Takes new recordings, informs the viewers, and repeats as long as there is a reason to.
     func look() {
         let turn = intake.turn(isSeen: feed.count > 0)
         feed.pump()
@@ -45,7 +45,7 @@ extension InspectorServer {
         lookTimer.arm(after: delay)
     }
 
-    /// Knows the tokens of this moment.
+    /// The redactor with the current tokens.
     func currentRedactor() -> CurrentRedactor {
         let known = book.tokensOfLately()
         if let redactor, redactor.known == known.version { return redactor }
@@ -66,16 +66,16 @@ extension InspectorServer {
     }
 }
 
-/// For how long it is looked again and again when nothing comes. Pure.
+/// Decides how long polling continues when nothing arrives. Pure.
 struct LookPace {
-    /// How often nothing has come in a row.
+    /// How many polls in a row found nothing.
     private var quietLooks = 0
 
-    /// The workers have written something, and wake nobody again for a while: it is looked once more after that, even
-    /// if what woke was taken before.
+    /// The workers have written something, and will not wake the loop again for a while. Polls once more after that,
+    /// even if the data were taken before.
     mutating func wake() { quietLooks = 0 }
 
-    /// Whether to look again after a look that found something, or nothing.
+    /// Whether to poll again after a poll that found something or nothing.
     mutating func goesOn(_ hasFound: Bool) -> Bool {
         quietLooks = hasFound ? 0 : quietLooks + 1
         return quietLooks < 2

@@ -3,9 +3,9 @@ import Platform
 import ReverseProxy
 import Support
 
-/// What `/api/status` says beside the session. Never a secret.
+/// The parts of `/api/status` besides the session. Contains no secrets.
 extension InspectorServer {
-    /// What is kept of exchanges.
+    /// The state of the store.
     func recordingStatus() -> JSONValue {
         .object([
             .init("keep", .integer(store.keep)), .init("body", .integer(proxy.recordings.bodyLimit)),
@@ -13,19 +13,19 @@ extension InspectorServer {
         ])
     }
 
-    /// How long before its expiry a token is refreshed, in seconds; null where nothing is.
+    /// How long before its expiry a token is refreshed, in seconds; null if it cannot be refreshed.
     func margin(_ current: InspectedProxy.Current) -> JSONValue {
         guard current.refreshTimeout != nil, let margin = current.settings?.session.margin else { return .null }
         return .integer(Int(clamping: margin.components.seconds))
     }
 
-    /// `METHOD PATH` of a request that logs in, if the configuration names one: without a method it is POST.
+    /// `METHOD PATH` of a sign-in, if the configuration names one; the default method is POST.
     private func signIn(_ current: InspectedProxy.Current) -> String? {
         let pattern = current.settings?.session.signIn.lazy.map(\.description).first { !$0.contains("*") }
         return pattern.map { $0.contains(" ") ? $0 : "POST \($0)" }
     }
 
-    /// What a line that does a request again needs to name.
+    /// The data for a command line that repeats a request.
     func copyStatus(_ current: InspectedProxy.Current) -> JSONValue {
         let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
         let access = current.settings?.access

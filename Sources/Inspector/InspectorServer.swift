@@ -6,27 +6,27 @@ import Platform
 public import ReverseProxy
 import Support
 
-/// The second listener: health, metrics, status and reloads of a proxy, for people and machines. Never reachable
-/// through the proxy's port, never shows a token.
+/// The second listener: health, metrics, status, recordings and reloads of a proxy, for people and programs. Not
+/// reachable through the proxy's port; never shows a token.
 ///
-/// This file judges requests and answers most; `+Changes` does what takes its time; `+Metrics` counts. *Threading*:
-/// made and used on its loop.
+/// This file admits requests and answers most of them; `+Changes` carries out slow ones; `+Metrics` has the counters.
+/// *Threading*: created and used on its loop.
 public final class InspectorServer: LocalHandler {
     let loop: EventLoop
     let proxy: InspectedProxy
-    /// How other threads find this object, if it is still there.
+    /// The reference by which other threads find this object, if it still exists.
     let reference: LoopBound<InspectorServer?>
     let store: ExchangeStore
-    /// Tells this run's numbers from another's.
+    /// Distinguishes this run's numbers from those of another run.
     let run = String(UInt64.random(in: 1...UInt64.max), radix: 36)
     private(set) lazy var intake = makeIntake()
     private(set) lazy var feed = makeFeed()
-    /// Looks at what the workers recorded, while somebody waits for it.
+    /// Polls the workers' recordings while somebody waits for them.
     private(set) lazy var lookTimer = EventTimer(loop: loop) { [unowned self] in look() }
     var pace = LookPace()
-    /// Made anew when other things are secret.
+    /// Created again when the secrets change.
     var redactor: CurrentRedactor?
-    /// What became of the tokens.
+    /// The history of the tokens.
     let book: GenerationBook
     private let refreshes: RefreshCounts
     let build: BuildInfo
@@ -35,23 +35,23 @@ public final class InspectorServer: LocalHandler {
     private(set) var access: InspectorAccess
     private var sameUser: Bool
     var life = Life.stopped
-    /// How long an answer waits for a refresh beyond its two tries.
+    /// How long a response waits for a refresh, in addition to its two attempts.
     let patience: Duration
-    /// Requests whose answer is still to come, by their number.
+    /// Unanswered requests by number.
     var waiting: [Int: Waiting] = [:]
-    /// What the inspector sends itself, by its ticket.
+    /// The requests that the inspector sends itself, by ticket.
     var sendings: [UInt64: Sending] = [:]
-    /// The last of those that ended.
+    /// The last one that ended.
     var retired: Sending?
-    /// Of what was sent last.
+    /// The last ticket.
     var ticket: UInt64 = 0
 
     enum Life {
         /// → `draining`, `stopped`
         case open(LocalServer)
-        /// The proxy is about to end: it answers, and sends nothing any more. → `stopped`
+        /// The proxy is about to end: requests are answered, but no more are sent. → `stopped`
         case draining(LocalServer)
-        /// Before it was opened, and afterwards.
+        /// Not yet open, or closed.
         case stopped
 
         var server: LocalServer? {
@@ -63,12 +63,12 @@ public final class InspectorServer: LocalHandler {
     }
 
     static let maxConnections = 64
-    /// Of those, what only questions about health may use.
+    /// How many of them are reserved for health checks.
     static let keptForHealth = 8
-    /// How long a client may be silent, or take nothing.
+    /// How long a client may neither send nor receive anything.
     private static let silence = Duration.seconds(5)
 
-    /// `reference` holds the new object from now on, until it is stopped.
+    /// `reference` refers to the new object until it is stopped.
     public init(
         loop: EventLoop,
         socket: ListeningSocket,
@@ -122,7 +122,7 @@ public final class InspectorServer: LocalHandler {
         reference.value = nil
     }
 
-    /// What a reload changed counts for the next request.
+    /// Applies a reload to later requests.
     public func reconfigure(access: InspectorAccess, sameUser: Bool, _ settings: InspectorSettings) {
         self.access = access
         self.sameUser = sameUser
@@ -134,8 +134,8 @@ public final class InspectorServer: LocalHandler {
 
     // MARK: Judging
 
-    /// In this order: Host and target, the page it comes from, room, the method as such, the key, the path, the method
-    /// for the path, the header that changes need, the body's type.
+    /// The checks in this order: Host and target, the page that sent it, capacity, whether the method is known, the
+    /// key, the path, the method for the path, the header that changes require, the body's type.
     public func refusal(of request: LocalRequest) -> LocalResponse? {
         if let problem = access.denial(of: request) { return InspectorResponse.problem(problem) }
         let route = InspectorRoute(path: request.path)
@@ -152,7 +152,7 @@ public final class InspectorServer: LocalHandler {
         guard route.methods.contains(request.method) else { return Self.notAllowed(route.methods) }
         guard request.action != "GET" else { return nil }
         guard request.joined("X-Squire-Inspector") == "1" else { return InspectorResponse.problem(.headerRequired) }
-        // Whether a chunked body has anything shows when it is here.
+        // Whether a chunked body is empty is only known when it has arrived.
         if let length = request.bodyLength, length > 0 { return typeRefusal(of: request) }
         return nil
     }
@@ -165,7 +165,7 @@ public final class InspectorServer: LocalHandler {
         )
     }
 
-    /// A page may send some other types without asking (Fetch section 2.2.2), but not this one.
+    /// Pages can send some other types without a preflight (Fetch section 2.2.2), but not this one.
     private func typeRefusal(of request: LocalRequest) -> LocalResponse? {
         let type = request.joined("Content-Type")?.prefix { $0 != ";" }.lowercased() ?? ""
         let isJSON = type.split(separator: " ") == ["application/json"]
@@ -179,7 +179,7 @@ public final class InspectorServer: LocalHandler {
     // MARK: Answering
 
     public func serve(_ request: LocalRequest, _ responder: LocalResponder) {
-        // Judged before, and nothing but the body has come since.
+        // `refusal` has checked it, and only the body has arrived since.
         guard let route = InspectorRoute(path: request.path) else { return }
         switch route {
         case .page: page("index.html", request, responder)
@@ -223,7 +223,7 @@ public final class InspectorServer: LocalHandler {
     private func readiness(showsReason: Bool) -> LocalResponse {
         let session = proxy.current().session
         let status = session.status
-        // Nothing else may ever ask: whoever waits for readiness sends no requests before.
+        // Nothing else may start the session: a program that waits for readiness sends no requests before.
         if status.state == .starting { session.start() }
         guard !status.isReady else { return InspectorResponse.text(200, "ready\n") }
         let reason = showsReason ? ": \(status.advice ?? "the token has expired")" : ""

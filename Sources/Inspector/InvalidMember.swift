@@ -3,11 +3,11 @@ import LocalServer
 import ReverseProxy
 import Support
 
-/// What is wrong with a member of a request's body, or with a field that it gives.
+/// A mistake in a member of a request's body, or in a field that it contains.
 struct InvalidMember: Error, Equatable {
     /// The member, or the field's name.
     var field: String
-    /// Goes on after the name.
+    /// The rest of a sentence that begins with the name.
     var problem: String
 
     var response: LocalResponse {

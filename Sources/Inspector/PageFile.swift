@@ -2,17 +2,16 @@ import InspectorPage
 import Platform
 import Support
 
-/// One of the page's files. It stays in the program's read-only memory, and is served without what only its readers
-/// need.
+/// One of the page's files. Stays in the executable's read-only memory, and is served without comments and indentation.
 struct PageFile: Sendable {
     let name: String
     /// Its media type.
     let type: String
-    /// Differs whenever the bytes do (RFC 9110 section 8.8.3), with its quotes.
+    /// The entity tag (RFC 9110 section 8.8.3), with quotes; differs whenever the bytes do.
     let tag: String
     private let index: Int
 
-    /// All that the page consists of.
+    /// All files of the page.
     static let all: [PageFile] = {
         var count = 0
         let files = inspector_page_files(&count)
@@ -29,7 +28,7 @@ struct PageFile: Sendable {
         }
     }()
 
-    /// Says which page this is: a tab that runs another has an older one, or a newer.
+    /// The version of the page: a tab with another one is older or newer.
     static let version: String = {
         var text = all.map { $0.name + $0.tag }.joined()
         return text.withUTF8 { Hexadecimal.text(FNV.hash(UnsafeRawBufferPointer($0))) }
@@ -37,7 +36,7 @@ struct PageFile: Sendable {
 
     static func named(_ name: String) -> PageFile? { all.first { $0.name == name } }
 
-    /// As it is served.
+    /// The served bytes.
     var bytes: [UInt8] {
         var count = 0
         guard let file = inspector_page_files(&count)?[index] else { return [] }
@@ -49,8 +48,8 @@ struct PageFile: Sendable {
         return name.hasSuffix(".svg") ? Array(bytes) : lean(bytes, of: name)
     }
 
-    /// Without indentation and, in a script or a style sheet, without lines that are a comment only. Every line keeps its
-    /// number, for those who look for a fault. Nothing that spans lines (a template) may stand in a file.
+    /// Removes indentation and, in scripts and style sheets, lines that contain only a comment. Lines keep their
+    /// numbers for debugging. The files must not contain constructs that span lines, such as templates.
     static func lean(_ bytes: some Collection<UInt8>, of name: String) -> [UInt8] {
         let (isScript, isSheet) = (name.hasSuffix(".js"), name.hasSuffix(".css"))
         var lean: [UInt8] = []
@@ -61,12 +60,12 @@ struct PageFile: Sendable {
             if !isComment { lean.append(contentsOf: text) }
             lean.append(UInt8(ascii: "\n"))
         }
-        // The file's last line has an end, which is no line of its own.
+        // The last line ends with a line end, which does not begin another line.
         lean.removeLast()
         return lean
     }
 
-    /// Nothing but one comment of a style sheet.
+    /// Whether the line contains only a comment of a style sheet.
     private static func isComment(_ line: some Collection<UInt8>) -> Bool {
         let line = Array(line)
         guard line.count >= 4, line.starts(with: "/*".utf8) else { return false }
@@ -74,7 +73,7 @@ struct PageFile: Sendable {
             == line.count - 2
     }
 
-    /// Whether a field If-None-Match names this file as it is (RFC 9110 section 13.1.2).
+    /// Whether the value of If-None-Match includes this file's tag (RFC 9110 section 13.1.2).
     func isMatched(by condition: String) -> Bool {
         condition.split(separator: ",").contains { part in
             let tag = part.drop { $0 == " " || $0 == "\t" }.prefix { $0 != " " && $0 != "\t" }

@@ -5,7 +5,7 @@ import Support
 struct HARAnswer {
     private let exchange: StoredExchange
     private let attempt: StoredAttempt?
-    /// Squire's own answer, unless the entry is about an attempt before it.
+    /// Squire's own response, unless the entry shows an earlier attempt.
     private let own: StoredOwnAnswer?
 
     init(_ exchange: StoredExchange, _ attempt: StoredAttempt?, isShownAsAttempt: Bool) {
@@ -86,7 +86,7 @@ struct HARAnswer {
         return [.init("text", .string(RecordedText.base64(octets))), .init("encoding", .string("base64"))]
     }
 
-    /// What is missing of a body, and why.
+    /// Explains which part of a body is missing, and why; nil if nothing is.
     static func comment(on body: StoredBody) -> String? {
         if let coding = body.unreadable {
             return "\(body.size) octets encoded with \(coding), which cannot be searched for secrets: not kept"
@@ -96,7 +96,7 @@ struct HARAnswer {
         return "cut: \(body.kept.count) of \(size) octets are kept"
     }
 
-    /// -1 when the body never ended.
+    /// -1 if the body never ended.
     private func bodySize(_ attempt: StoredAttempt, _ status: Int) -> JSONValue {
         if exchange.isHead || status == 304 || status == 204 { return .integer(0) }
         if attempt.isRelayed, exchange.outcome != .complete { return .integer(-1) }

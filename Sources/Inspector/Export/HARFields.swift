@@ -1,7 +1,7 @@
 import HTTP1
 import Support
 
-/// Fields, parameters and cookies as an archive has them: every value is text.
+/// Converts fields, parameters and cookies for an archive, in which every value is text.
 enum HARFields {
     static func json(_ fields: StoredFields) -> JSONValue {
         .array(
@@ -37,13 +37,13 @@ enum HARFields {
         RecordedText(FormOctets.decoded(text)).text
     }
 
-    /// Octets of a head with those fields, its empty line among them.
+    /// The size in octets of a head with those fields, including its empty line.
     static func headSize(of method: [UInt8], _ target: [UInt8], _ fields: StoredFields) -> Int {
         let line = method.count + 1 + target.count + " HTTP/1.1\r\n".utf8.count
         return fields.reduce(line + 2) { $0 + $1.name.count + $1.value.count + 4 }
     }
 
-    /// Of Set-Cookie, whose value was taken out (RFC 6265 section 4.1); nil for what is none.
+    /// A cookie from Set-Cookie, without its value, which is redacted (RFC 6265 section 4.1); nil if there is none.
     static func cookie(_ value: [UInt8]) -> JSONValue? {
         let parts = RecordedText(value).text.split(separator: ";", omittingEmptySubsequences: false).map(pair)
         guard let first = parts.first else { return nil }

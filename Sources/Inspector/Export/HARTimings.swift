@@ -1,11 +1,11 @@
 import Support
 
-/// The times of an entry, in milliseconds. They are written as whole thousandths, so that their sum is exact.
+/// The times of an entry, in milliseconds, rounded to thousandths so that their sum is exact.
 struct HARTimings {
-    /// Milliseconds after the exchange's beginning.
+    /// Milliseconds after the start of the exchange.
     let startedAt: Int64
     private var blocked = 0.0
-    /// Nil when the connection was there already, as are the two below; and where nothing was looked up.
+    /// Nil if the connection was reused, as for the next two values, or if no name was resolved.
     private var dns: Double?
     private var connect: Double?
     /// Part of `connect`. Nil without TLS.
@@ -14,14 +14,14 @@ struct HARTimings {
     private var wait = 0.0
     private var receive = 0.0
 
-    /// `start` is where the entry begins, milliseconds after the exchange's beginning. The last entry of an exchange
-    /// goes on to its end.
+    /// `start` is the start of the entry, in milliseconds after the start of the exchange. The last entry of an
+    /// exchange extends to its end.
     init(_ exchange: StoredExchange, _ attempt: StoredAttempt?, start: Double, isLast: Bool) {
         startedAt = Int64(min(Self.rounded(start) / 1000, 1e12))
-        // Nobody was asked.
+        // There was no attempt.
         guard let attempt else { return }
         let end = isLast ? exchange.age : attempt.ended ?? exchange.age
-        // Stamps come from one clock, but what is missing is made up for.
+        // All timestamps come from one clock; missing ones are filled in.
         var last = Self.rounded(start)
         let step = { (moment: Double?) -> Double in
             guard let moment else { return 0 }
@@ -38,7 +38,7 @@ struct HARTimings {
             connect = whole - (dns ?? 0)
             ssl = attempt.setup.tls.map { min(connect ?? 0, Self.rounded($0)) }
         }
-        // What is still sent while the answer comes is waiting no longer.
+        // An upload that continues after the first byte of the response does not count as waiting.
         let hasAnswer = attempt.firstByte.map { first in attempt.sent.map { $0 > first } ?? false } ?? false
         send = hasAnswer ? 0 : step(attempt.sent)
         wait = step(attempt.firstByte ?? (attempt.status == nil ? end : nil))

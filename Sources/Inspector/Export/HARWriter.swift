@@ -5,8 +5,8 @@ import Support
 
 /// Writes exchanges as HTTP Archive 1.2 (http://www.softwareishard.com/blog/har-12-spec/), piece by piece. Pure.
 ///
-/// Browsers and libraries read it: every member has the type that they insist on, and there is no secret in it, since
-/// there is none in what is kept.
+/// Every member has the type that browsers and libraries require. The archive contains no secrets, because the stored
+/// exchanges contain none.
 struct HARWriter {
     enum View: String {
         /// As the client saw it.
@@ -16,19 +16,19 @@ struct HARWriter {
     }
 
     var version: String
-    /// Where the client's requests go: `http://127.0.0.1:8080`.
+    /// The base URL of the client's requests: `http://127.0.0.1:8080`.
     var client: String
-    /// Where the upstream's do, with its base path.
+    /// The base URL of the upstream's requests, with its base path.
     var upstream: String
     var view: View
-    /// One entry for each attempt, not for each exchange.
+    /// Whether there is an entry for each attempt rather than for each exchange.
     var showsAttempts: Bool
-    /// Octets of each body that are kept.
+    /// How many octets of each body are stored.
     var bodyLimit: Int
 
     static let page = "squire"
 
-    /// What stands before the pages. `first` is milliseconds since 1970.
+    /// The text before the pages. `first` is the time of the first entry, in milliseconds since 1970.
     func beginning(first: Int64?) -> String {
         let creator = JSONValue.object([.init("name", .string("Squire")), .init("version", .string(version))])
         let comment = "Secrets are redacted; bodies are cut at \(bodyLimit) octets"
@@ -40,7 +40,7 @@ struct HARWriter {
         return text
     }
 
-    /// The page of one exchange, where it has its own.
+    /// The page of an exchange, if each has its own.
     func page(of exchange: StoredExchange) -> String {
         let statuses = exchange.statuses.map(String.init)
         let refreshed = exchange.refresh == nil ? [] : ["refreshed"]
@@ -124,7 +124,7 @@ struct HARWriter {
     // MARK: Request
 
     private func request(of exchange: StoredExchange) -> JSONValue {
-        // Of a recording that began late only that is known.
+        // A recording that began late contains only these.
         let fields = view == .upstream || exchange.request.headSize == 0 ? exchange.sent : exchange.request.fields
         let target = RecordedText(exchange.target).text
         let path = target.hasPrefix("/") ? target : "/" + (target == "*" ? "" : target)
@@ -168,10 +168,10 @@ struct HARWriter {
 }
 
 extension StoredExchange {
-    /// What Squire answered before it was one is no entry.
+    /// Whether there was a request: Squire also answers bytes that are not one, which have no entry.
     var isRequest: Bool { !isRunning && !method.isEmpty && !target.isEmpty }
 
-    /// The attempt whose response the client got, or else the last.
+    /// The attempt whose response the client received, or else the last one.
     fileprivate var finalAttempt: StoredAttempt? {
         attempts.last { $0.isRelayed } ?? attempts.last
     }

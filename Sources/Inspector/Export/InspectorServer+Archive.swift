@@ -2,9 +2,9 @@ import LocalServer
 import ReverseProxy
 import Support
 
-/// Exchanges as HTTP Archive: one, or those of the list.
+/// Serves exchanges as HTTP Archive: one, or those in a list.
 extension InspectorServer {
-    /// `id` names one; nil asks for all that the query asks for.
+    /// `id` names one exchange; nil means all that match the query.
     func archive(_ id: String?, _ request: LocalRequest, _ responder: LocalResponder) {
         let query = QueryItems(request.query)
         guard let filter = ExchangeFilter(query) else { return responder.send(InspectorResponse.problem(.badQuery)) }
@@ -56,7 +56,7 @@ extension InspectorServer {
         stream.pump()
     }
 
-    /// Those that are entries, by when they began.
+    /// The finished exchanges, ordered by their start.
     private final class Finished {
         private var found: [(id: ExchangeID, at: Int64)] = []
 
@@ -72,16 +72,18 @@ extension Problem {
     fileprivate static let badView = Problem(.badRequest, detail: "The query is not valid: view is client or upstream.")
 }
 
-/// Writes an archive as fast as its reader takes it, one exchange at a time: what is evicted meanwhile is left out.
+/// Writes an archive as fast as its reader consumes it, one exchange at a time. Exchanges that are evicted meanwhile
+/// are left out.
 ///
-/// *Ownership*: kept by the responder, which calls it when there is room again. *Threading*: the inspector's loop.
+/// *Ownership*: held by the responder, which calls it when there is room again. *Threading*: belongs to the inspector's
+/// loop.
 final class HARStream {
     private let writer: HARWriter
     private let ids: [ExchangeID]
     private let find: (ExchangeID) -> StoredExchange?
     private let responder: LocalResponder?
     private var state = State.beginning
-    /// What the client has not taken yet.
+    /// Pieces that the client has not received yet.
     private var pending: [String] = []
 
     private enum State {
@@ -104,10 +106,10 @@ final class HARStream {
         self.responder = responder
     }
 
-    /// Octets that are written before others get their turn.
+    /// How many octets are written before other work gets its turn.
     private static let turn = 256 * 1024
 
-    /// Writes until there is no more room, or enough for now.
+    /// Writes until there is no more room, or until the turn is over.
     func pump() {
         guard let responder else { return }
         var written = 0
@@ -125,7 +127,7 @@ final class HARStream {
         responder.whenDrained { self.pump() }
     }
 
-    /// The next pieces; nil when there are none.
+    /// The next pieces; nil at the end.
     func next() -> [String]? {
         switch state {
         case .beginning:

@@ -4,22 +4,22 @@ import LocalServer
 import Platform
 import Support
 
-/// Those who look: each an open stream of events, which gets what is new as fast as it reads, and of what it missed no
-/// more than that it did.
+/// The viewers: each has an open event stream, and receives changes as fast as it reads. A viewer that misses changes
+/// is only told how many.
 ///
-/// *Threading*: the inspector's loop only. Timers run only while somebody looks.
+/// *Threading*: belongs to the inspector's loop. Timers run only while there are viewers.
 final class Feed {
-    /// What the feed asks of the server.
+    /// The data that the feed obtains from the server.
     struct Sources {
         var store: ExchangeStore
         var run: String
         var session: () -> JSONValue
         var generation: (Generation) -> JSONValue?
-        /// What `stats` says, but the time and the rate, and how many exchanges have ended.
+        /// The members of `stats`, except the time and the rate, and the number of exchanges that have ended.
         var stats: () -> (members: [JSONValue.Member], ended: UInt64)
-        /// Exchanges that ended and were not recorded for want of room or time.
+        /// The number of exchanges that ended without being recorded, for lack of space or time.
         var unrecorded: () -> UInt64
-        /// How many look.
+        /// The number of viewers.
         var changed: (Int) -> Void
     }
 
@@ -29,7 +29,7 @@ final class Feed {
     private final class Viewer {
         let responder: LocalResponder
         var position: FeedViewer
-        /// What it is to be told when it reads again.
+        /// Events that the viewer must receive when it reads again.
         var owesSession = false
         var owedGenerations: [Generation] = []
         var secondsToComment = Feed.secondsToComment
@@ -57,12 +57,12 @@ final class Feed {
         self.sources = sources
     }
 
-    /// How many look.
+    /// The number of viewers.
     var count: Int { viewers.count }
 
     // MARK: Coming and going
 
-    /// Begins a stream: `hello` first, then what the position asks for; nil is from now on.
+    /// Begins a stream: first `hello`, then the changes after the position; nil means only future ones.
     func add(_ responder: LocalResponder, hello: JSONValue, position text: String?) {
         let store = sources.store
         lastViewer += 1
@@ -111,7 +111,7 @@ final class Feed {
         secondTimer.cancel()
     }
 
-    /// Tells everybody that this is the end.
+    /// Ends all streams.
     func stop() {
         for viewer in viewers.values {
             _ = viewer.responder.write(FeedEvent.text("bye", .object([.init("why", .string("shutting_down"))])))
@@ -128,7 +128,7 @@ final class Feed {
         for viewer in viewers.values { viewer.position.evicted(sequence) }
     }
 
-    /// Everything was forgotten on request.
+    /// The store was cleared on request.
     func cleared() {
         for viewer in viewers.values {
             viewer.position.cleared(sources.store.sequence)
@@ -148,9 +148,9 @@ final class Feed {
         pump()
     }
 
-    /// Gives each what it may have now.
+    /// Sends each viewer what is due.
     func pump() {
-        // What is evicted, or a viewer that goes, may lead here again.
+        // An eviction, or a viewer that leaves, may lead to a nested call.
         guard !viewers.isEmpty, !isPumping else { return }
         isPumping = true
         defer { isPumping = false }
@@ -169,7 +169,7 @@ final class Feed {
             case .blocked: wait(for: viewer)
             case .send(let text):
                 if viewer.responder.write(text) == .gone { continue }
-                // A part of what there is, or what comes meanwhile.
+                // There are more changes than were sent.
                 if viewer.position.last < sources.store.sequence {
                     next = min(next ?? .max, now &+ FeedViewer.interval)
                 }
@@ -178,7 +178,7 @@ final class Feed {
         if let next { pumpTimer.arm(nanoseconds: next > now ? next - now : 0) }
     }
 
-    /// Tells it of the session. False while it does not read.
+    /// Sends pending events about the session. False if the viewer does not read.
     private func pay(_ viewer: Viewer) -> Bool {
         guard viewer.owesSession || !viewer.owedGenerations.isEmpty else { return true }
         guard viewer.responder.pendingBytes < FeedViewer.maximumPending else {
@@ -221,7 +221,7 @@ final class Feed {
             viewer.secondsToComment -= 1
             let isDue = viewer.secondsToComment <= 0
             if isDue { viewer.secondsToComment = Self.secondsToComment }
-            // Whoever does not read learns of the present when it does.
+            // A viewer that does not read gets the current state later.
             guard viewer.responder.pendingBytes < FeedViewer.maximumPending else { continue }
             let text = (isNew ? FeedEvent.text("stats", stats) : "") + (isDue ? FeedEvent.comment : "")
             if !text.isEmpty { _ = viewer.responder.write(text) }
@@ -229,7 +229,7 @@ final class Feed {
         pump()
     }
 
-    /// What was counted and not recorded in the last second.
+    /// Counts the exchanges of the last second that were not recorded.
     private func countUnrecorded() {
         let (count, sequence) = (sources.unrecorded(), sources.store.sequence)
         defer { lastUnrecorded = (count, sequence) }

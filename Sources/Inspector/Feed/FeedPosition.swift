@@ -1,4 +1,4 @@
-/// How far a viewer has seen: `RUN-SEQ`, or `SEQ` of whatever run this is.
+/// A viewer's position: `RUN-SEQ`, or `SEQ` in the current run.
 struct FeedPosition: Equatable {
     var run: String?
     var sequence: Int

@@ -1,50 +1,50 @@
 import Support
 
-/// How far one viewer is, and what it gets next: no queue, whatever it does.
+/// Tracks one viewer's position and decides what it gets next. Needs no queue, however slow the viewer is.
 ///
-/// Pure: time and the store are given.
+/// Pure: time and the store are passed in.
 struct FeedViewer {
-    /// What is to be done for it.
+    /// The next step for the viewer.
     enum Step: Equatable {
         case send(String)
-        /// It has not read what it got. It is asked for again when it has.
+        /// It has not read the previous data. Ask again when it has.
         case blocked
-        /// Not before that moment, monotonic nanoseconds.
+        /// Nothing before that moment, in monotonic nanoseconds.
         case later(UInt64)
         case idle
     }
 
-    /// With more unread octets than that it gets nothing.
+    /// A viewer with more unread octets gets nothing.
     static let maximumPending = 64 * 1024
     /// Nanoseconds between two batches.
     static let interval: UInt64 = 50_000_000
     /// Exchanges in a batch.
     static let batch = 500
 
-    /// It has seen all changes up to that one, or was told of those it has not.
+    /// The last change that it has seen, or was told that it missed.
     private(set) var last: Int
-    /// Up to there it gets everything in its order, because it has just come; behind it only the newest.
+    /// A new viewer gets all changes up to this one in order; of later ones only the newest.
     private var caughtUpAt: Int
     private var lost: Lost?
-    /// Exchanges that were counted and not recorded, of which it was not told.
+    /// Exchanges that were counted but not recorded, and not yet reported to it.
     private var unrecorded: Lost?
     private var mayNext: UInt64 = 0
 
-    /// One that wants changes after `last`, when the last change is `sequence`.
+    /// A viewer that wants the changes after `last`; the latest change is `sequence`.
     init(after last: Int, sequence: Int, lost: Lost? = nil) {
         self.last = last
         caughtUpAt = sequence
         self.lost = lost
     }
 
-    /// An exchange that it may not have seen is no longer kept.
+    /// An exchange that it may not have seen was evicted.
     mutating func evicted(_ sequence: Int) {
         if sequence > last { lost = lost + Lost(first: sequence, last: sequence, count: 1) }
     }
 
     mutating func notRecorded(_ lost: Lost) { unrecorded = unrecorded + lost }
 
-    /// Everything was forgotten.
+    /// The store was cleared.
     mutating func cleared(_ sequence: Int) {
         last = sequence
         lost = nil
@@ -93,7 +93,7 @@ struct FeedViewer {
 
 /// Server-sent events (WHATWG HTML section 9.2).
 enum FeedEvent {
-    /// JSON has no line break in it.
+    /// The JSON contains no line breaks.
     static func text(_ name: String, _ data: JSONValue, id: String? = nil) -> String {
         "event: \(name)\n" + (id.map { "id: \($0)\n" } ?? "") + "data: \(data.serialized())\n\n"
     }

@@ -1,8 +1,7 @@
 import HTTP1
 import Support
 
-/// What a person, or the page, wants to be sent: a body of `POST /api/exchanges` or `.../replay`, checked. What is
-/// missing is nil. Pure.
+/// A composed request: the validated body of `POST /api/exchanges` or `.../replay`. Missing members are nil. Pure.
 struct Composition: Equatable {
     var method: [UInt8]?
     var target: [UInt8]?
@@ -92,7 +91,7 @@ struct Composition: Equatable {
     }
 }
 
-/// The fields that neither a person nor a recording sets: what concerns the connection, the framing and Squire itself.
+/// The fields that neither a person nor a recording may set: those of the connection, the framing and Squire itself.
 enum OwnFields {
     private static let refused: Set<String> = [
         "host", "content-length", "transfer-encoding", "te", "trailer", "connection", "keep-alive", "proxy-connection",
@@ -107,7 +106,7 @@ enum OwnFields {
 }
 
 extension Base64URL {
-    /// Strictly: nil unless the text is base64 as RFC 4648 section 4 has it, padding and all.
+    /// Strict: nil unless the text is base64 with padding (RFC 4648 section 4).
     static func octets(padded text: String) -> [UInt8]? {
         let padding = text.utf8.reversed().prefix { $0 == UInt8(ascii: "=") }.count
         let isPlain = text.utf8.dropLast(padding).allSatisfy { byte in

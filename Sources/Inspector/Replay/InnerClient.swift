@@ -2,10 +2,10 @@ import EventIO
 import HTTP1
 import Platform
 
-/// A client of the proxy inside its own process: sends one request on one end of a socket pair and throws the answer
-/// away, which the recording tells of. What it holds is bounded by the request.
+/// A client of the proxy in the same process: sends one request on one end of a socket pair and discards the response,
+/// which is recorded. Its memory is bounded by the size of the request.
 ///
-/// *Ownership*: owns its descriptor. *Threading*: belongs to its loop. Calls back once, unless it was stopped before.
+/// *Ownership*: owns its descriptor. *Threading*: belongs to its loop. Calls back once, unless it is stopped first.
 final class InnerClient: DescriptorWatchDelegate {
     private let loop: EventLoop
     private let descriptor: Int32
@@ -18,32 +18,33 @@ final class InnerClient: DescriptorWatchDelegate {
     private let ended: (Ending) -> Void
     private var state: State
     private var status: Int?
-    /// Nothing but the answer's head is waited for any more.
+    /// Waits only for the response's head.
     private var isHurried = false
 
     /// How it ended.
     struct Ending {
-        /// Of the final answer; nil when none came.
+        /// The status of the final response; nil if none came.
         var status: Int?
     }
 
     private enum State {
-        /// The head of an answer is awaited, an interim one's too. → `body`, `rest`, `closed`
+        /// Waits for the head of a response, possibly an interim one. → `body`, `rest`, `closed`
         case head(ResponseParser)
         /// → `rest`, `closed`
         case body(BodyReader)
-        /// What comes cannot be understood: until the other end closes. → `closed`
+        /// The response cannot be parsed: waits until the other end closes. → `closed`
         case rest
         case closed
     }
 
-    /// The longest time that an answer may take: a stream without an end is not watched for ever.
+    /// The maximum time for a response: endless streams are not followed forever.
     static let longestTime = Duration.seconds(600)
     private static let window = 64 * 1024
-    /// A head that is longer is not understood, and need not be.
+    /// Longer heads are not parsed.
     private static let limits = HeadLimits(head: 1024 * 1024, fields: 1024)
 
-    /// `isHead`: the answer has no body. `ended` is called on the loop, when the whole answer is here or the connection has ended.
+    /// `isHead`: the response has no body. `ended` is called on the loop when the response is complete or the
+    /// connection has ended.
     init(
         loop: EventLoop,
         descriptor: Int32,
@@ -69,7 +70,7 @@ final class InnerClient: DescriptorWatchDelegate {
         send()
     }
 
-    /// Ends it without a word.
+    /// Ends it without calling back.
     func stop() {
         if case .closed = state { return }
         state = .closed
@@ -79,7 +80,7 @@ final class InnerClient: DescriptorWatchDelegate {
         request = []
     }
 
-    /// The proxy ends: what has begun to answer is left, so that a stream holds nothing up.
+    /// The proxy is ending: a response that has begun is abandoned, so that streams delay nothing.
     func hurry() {
         isHurried = true
         switch state {
@@ -109,7 +110,7 @@ final class InnerClient: DescriptorWatchDelegate {
             case .moved(let count): sent += count
             case .wouldBlock: return watch.setWriting(true)
             case .endOfStream, .failed:
-                // It may have answered all the same, and closed.
+                // The proxy may still have answered and closed.
                 sent = request.count
             }
         }

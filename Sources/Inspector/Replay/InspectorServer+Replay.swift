@@ -4,12 +4,12 @@ import LocalServer
 import ReverseProxy
 import Support
 
-/// Requests that the inspector sends itself, through the proxy's own rules.
+/// Requests that the inspector sends itself, subject to the proxy's rules.
 extension InspectorServer {
-    /// How long whoever asked waits for the end.
+    /// How long the caller waits for the end of the exchange.
     private static let patienceForSent = Duration.seconds(30)
 
-    /// Sends a recorded exchange again, or, without one, what a person wrote.
+    /// Replays a recorded exchange or, if `id` is nil, sends a composed request.
     func send(again id: String?, _ request: LocalRequest, _ responder: LocalResponder) {
         let outgoing: OutgoingRequest
         let original: ExchangeID?
@@ -80,8 +80,7 @@ extension InspectorServer {
 
     // MARK: The end
 
-    /// Looks whether the recording of what was sent is complete, and looks again soon if not: a worker may be about to
-    /// write its end.
+    /// Checks whether the recording is complete, and soon again if not: a worker may be about to write its end.
     private func look(_ ticket: UInt64) {
         guard let sending = sendings[ticket], case .recording(let responder, let ending, _) = sending.state else {
             return
@@ -98,7 +97,7 @@ extension InspectorServer {
         remove(ticket)
     }
 
-    /// It takes long, as an event stream does: whoever asked can follow it.
+    /// The exchange takes long, like an event stream: the caller can follow it.
     private func outlasted(_ ticket: UInt64) {
         guard let responder = sendings[ticket]?.letFollow() else { return }
         collect()
@@ -117,7 +116,7 @@ extension InspectorServer {
     private func remove(_ ticket: UInt64) {
         guard let sending = sendings.removeValue(forKey: ticket) else { return }
         sending.stop()
-        // Kept, since one of its own callbacks may be running.
+        // Retained, because one of its callbacks may be running.
         retired = sending
     }
 
@@ -151,7 +150,7 @@ extension Problem {
         detail: "Squire is shutting down, and sends nothing any more."
     )
 
-    /// No exchange was recorded. Nobody should send it again without a look at the API.
+    /// No exchange was recorded. The API should be checked before the request is sent again.
     fileprivate static func notSeen(_ status: Int?) -> Problem {
         let answer = status.map { "the answer was status \($0)" } ?? "no answer came"
         return Problem(

@@ -1,11 +1,11 @@
 import HTTP1
 
-/// What the inspector sends itself, as a whole.
+/// The set of requests that the inspector sends itself.
 extension InspectorServer {
-    /// How many requests may be on their way at a time.
+    /// The maximum number of requests in progress.
     public static let maximumSending = 16
 
-    /// What a client would call the proxy.
+    /// The Host that a client would use for the proxy.
     static func host(of listen: [String]) -> String {
         for case let url in listen where url.hasPrefix("http://") {
             guard let name = Authority(String(url.dropFirst(7))), let port = name.port else { continue }
@@ -14,14 +14,14 @@ extension InspectorServer {
         return "localhost"
     }
 
-    /// The proxy is about to end: nothing is sent any more, and nothing that streams holds it up.
+    /// The proxy is about to end: sends nothing more, and streams do not delay it.
     public func drain() {
         guard case .open(let server) = life else { return }
         life = .draining(server)
         for sending in sendings.values { sending.client.hurry() }
     }
 
-    /// Ends what is on its way.
+    /// Ends all requests in progress.
     func stopSending() {
         for sending in sendings.values { sending.stop() }
         sendings = [:]

@@ -6,28 +6,28 @@ struct OutgoingRequest: Equatable {
     var method: [UInt8]
     /// In origin form.
     var target: [UInt8]
-    /// Without those that the connection needs.
+    /// The fields, except those of the connection.
     var fields: [StoredField]
     var body: [UInt8]
-    /// It has a length even if that is zero.
+    /// Content-Length is sent even if it is zero.
     var hasLength: Bool
-    /// What the client called Squire; nil leaves that to whoever sends it.
+    /// The client's Host; nil leaves it to the sender.
     var host: [UInt8]?
 
-    /// Why a recorded exchange cannot be sent again as it is.
+    /// Why a recorded exchange cannot be replayed unchanged.
     struct Refusal: Error, Equatable {
         enum Reason: String {
             case running, websocket, cut, redacted
-            /// Squire let it not pass: sent by the inspector, it would.
+            /// Squire refused it, but would admit it from the inspector.
             case refused
         }
 
         var reason: Reason
-        /// What would have to be given: `target`, `fields`, `body`, or what was redacted.
+        /// What the caller must supply: `target`, `fields`, `body`, or redacted parts.
         var missing: [String] = []
     }
 
-    /// A request that a person wrote. The target is there, checked by `Composition`.
+    /// A composed request. `Composition` has validated the target.
     init(_ composition: Composition, target: [UInt8]) {
         method = composition.method ?? Array("GET".utf8)
         self.target = target
@@ -36,8 +36,8 @@ struct OutgoingRequest: Equatable {
         hasLength = composition.body != nil || Self.expectsBody(method)
     }
 
-    /// The recorded request, with what `composition` has instead. `rule` decides whether the client's credential went
-    /// upstream: its value is not kept.
+    /// The recorded request with the changes in `composition`. `rule` decides whether the client's credential was
+    /// forwarded, whose value is not stored.
     init(
         again model: StoredExchange,
         _ composition: Composition,
@@ -45,7 +45,7 @@ struct OutgoingRequest: Equatable {
     ) throws(Refusal) {
         guard model.ending != nil else { throw Refusal(reason: .running) }
         guard !model.isWebSocket else { throw Refusal(reason: .websocket) }
-        // Whoever gives the whole request anew asks for their own.
+        // A caller that supplies the whole request is responsible for it.
         let given = (composition.target == nil ? ["target"] : []) + (composition.fields == nil ? ["fields"] : [])
         guard !model.isTurnedAway || given.isEmpty else { throw Refusal(reason: .refused, missing: given) }
         let cut = Self.cut(model, composition)
@@ -64,13 +64,13 @@ struct OutgoingRequest: Equatable {
         host = model.request.fields.first { $0.text.lowercased() == "host" }?.value
     }
 
-    /// What is not there any more, and was not given.
+    /// The parts that were not stored completely and are not supplied.
     private static func cut(_ model: StoredExchange, _ composition: Composition) -> [String] {
         var missing: [String] = []
         let request = model.request
         if composition.method == nil, model.method.isEmpty { missing.append("method") }
-        // Of a target that was too long, the beginning is kept.
-        // Of what was no request only the beginning of a line is known.
+        // Only the beginning of a long target is stored, and only the beginning of a line of bytes that are not a
+        // request.
         let isLine = request.headSize == 0 && !model.isLate
         if composition.target == nil,
             isLine || model.target.first != UInt8(ascii: "/") || model.target.count >= Self.keptTarget
@@ -78,7 +78,7 @@ struct OutgoingRequest: Equatable {
             missing.append("target")
         }
         if composition.fields == nil, model.isLate || request.headSize == 0 { missing.append("fields") }
-        // What is kept of an encoded body is what was in it, and not the octets that went.
+        // An encoded body is stored decoded, not as it was sent.
         let body = request.body
         let isWhole = !body.isCut && body.unreadable == nil && body.encoding == nil
         let isAllThere = UInt64(body.kept.count) == body.size || !body.redactions.isEmpty
@@ -87,10 +87,10 @@ struct OutgoingRequest: Equatable {
         return missing
     }
 
-    /// Octets of a target that are kept at most.
+    /// The maximum number of octets that are stored of a target.
     private static let keptTarget = 8 * 1024
 
-    /// What was taken out, and not given.
+    /// The redacted parts that are not supplied.
     private static func redacted(
         _ model: StoredExchange,
         _ composition: Composition,
@@ -99,7 +99,7 @@ struct OutgoingRequest: Equatable {
         let ofHead = model.request.redactions.filter { item in
             guard let name = item.dropping("field ") else { return composition.target == nil }
             guard composition.fields == nil else { return false }
-            // Replaced by the session's; where it is not, only its owner can give it again.
+            // The session's credential replaces it; otherwise only its owner can supply it.
             if name.lowercased() == "authorization" { return rule == .fill }
             return !OwnFields.isRefused(name)
         }
@@ -110,14 +110,14 @@ struct OutgoingRequest: Equatable {
         OwnFields.isRefused(name) || name.lowercased() == "authorization"
     }
 
-    /// Whether a length belongs to it even without a body (RFC 9110 section 8.6).
+    /// Whether the method has a Content-Length even without a body (RFC 9110 section 8.6).
     private static func expectsBody(_ method: [UInt8]) -> Bool {
         ["POST", "PUT", "PATCH"].contains(String(decoding: method, as: UTF8.self))
     }
 
     // MARK: Octets
 
-    /// As it goes to the proxy: `host` is what that is called, `key` what it asks its clients for.
+    /// The octets for the proxy, whose name is `host`; `key` is its access key.
     func octets(host: String, key: [UInt8]?) -> [UInt8] {
         var octets = method + [Octet.space] + target
         octets += " HTTP/1.1\r\nHost: ".utf8
@@ -130,7 +130,8 @@ struct OutgoingRequest: Equatable {
         return octets + body
     }
 
-    /// What the client said goes again where Squire accepts it from anybody: a page's own origin goes with it.
+    /// Whether the client's Host can be sent again: Squire accepts loopback names from anybody, and a page's own origin
+    /// depends on it.
     private static func isOfThisMachine(_ host: [UInt8]) -> Bool {
         guard let name = Authority(String(decoding: host, as: UTF8.self)) else { return false }
         return name.isLoopbackAddress || name.host == "localhost"
@@ -149,7 +150,7 @@ extension StoredField {
 }
 
 extension StoredExchange {
-    /// It became one, or asked to.
+    /// Whether it became a WebSocket, or asked for one.
     fileprivate var isWebSocket: Bool {
         if isTunnel { return true }
         return request.fields.contains { field in

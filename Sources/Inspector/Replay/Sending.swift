@@ -1,23 +1,23 @@
 import EventIO
 import LocalServer
 
-/// A request on its way, and who waits for its exchange.
+/// A request in progress, and the caller that waits for its exchange.
 ///
-/// *Threading*: the inspector's loop.
+/// *Threading*: belongs to the inspector's loop.
 final class Sending {
-    /// What is still to come, and for whom.
+    /// What is awaited, and by whom.
     enum State {
-        /// The answer, and whoever asked waits. → `recording`, `followed`
+        /// The response; the caller waits. → `recording`, `followed`
         case awaited(LocalResponder)
-        /// The answer; whoever asked follows the exchange by itself. → gone
+        /// The response; the caller follows the exchange by itself. → gone
         case followed
-        /// The end of its recording, after so many looks. → gone
+        /// The end of the recording, after that many checks. → gone
         case recording(LocalResponder, InnerClient.Ending, looks: Int)
     }
 
     let client: InnerClient
     private(set) var state: State
-    /// Ends the wait of whoever asked.
+    /// Ends the caller's wait.
     let limit: EventTimer
     let look: EventTimer
 
@@ -28,7 +28,7 @@ final class Sending {
         self.look = look
     }
 
-    /// The answer has come. False if nobody waits for its exchange.
+    /// The response is complete. False if nobody waits for the exchange.
     func end(_ ending: InnerClient.Ending) -> Bool {
         switch state {
         case .awaited(let responder):
@@ -38,14 +38,14 @@ final class Sending {
         }
     }
 
-    /// Whoever asked waits no longer, and is to be answered; nil if that is done, or its end is near.
+    /// The caller to be answered because the wait is over; nil if it was answered, or if the end is near.
     func letFollow() -> LocalResponder? {
         guard case .awaited(let responder) = state else { return nil }
         state = .followed
         return responder
     }
 
-    /// How long to wait before the recording is looked at once more: some two seconds in all. Nil at the end of that.
+    /// The pause before the next check of the recording, about two seconds in all; nil after that.
     func nextPause() -> Duration? {
         guard case .recording(let responder, let ending, let looks) = state, looks < 40 else { return nil }
         state = .recording(responder, ending, looks: looks + 1)

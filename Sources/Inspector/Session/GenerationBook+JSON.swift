@@ -14,7 +14,7 @@ extension GenerationBook {
         ])
     }
 
-    /// One entry of it; nil when that is not known any more.
+    /// The entry of that generation; nil if it is no longer known.
     func json(of generation: Generation, _ counts: GenerationCounts?) -> JSONValue? {
         history().entries.last { $0.generation == generation }?.json(counts)
     }
@@ -43,7 +43,7 @@ extension GenerationBook.Entry {
 }
 
 extension RefreshReport {
-    /// How many waited beside the one that led to it: an exchange, or a person who asked for it by name.
+    /// How many requests waited besides the leader, which is an exchange or a person's request.
     var others: Int {
         let hasLeader = trigger != nil || cause == .manual || cause == .client
         return max(0, waiters - (hasLeader ? 1 : 0))

@@ -4,17 +4,16 @@ import Redaction
 import Support
 import Threads
 
-/// What became of the tokens: the history of generations, of refreshes that failed and of what else happened to the
-/// session, the last 64 of each, for people; and the tokens of lately, for whoever must take them out of what is shown.
+/// The history of the session's tokens: the last 64 generations, failed refreshes and other events, for people. Also
+/// knows the recent tokens, which must be redacted.
 ///
-/// Tells tokens apart by their generation only: fingerprints tell them apart for whoever can guess them. *Threading*:
-/// any thread.
+/// Identifies tokens by generation only, because a fingerprint confirms a guess. *Threading*: any thread.
 public final class GenerationBook: Sendable {
-    /// A token, without the token.
+    /// The data about a token, without the token itself.
     struct Entry: Sendable, Equatable {
         enum Origin: String, Sendable { case stored, login, signIn = "sign_in", refresh, adopted }
 
-        /// What ended it, and when, in milliseconds since 1970.
+        /// Why it ended, and when, in milliseconds since 1970.
         struct End: Sendable, Equatable {
             var at: Int64
             var by: String
@@ -22,17 +21,17 @@ public final class GenerationBook: Sendable {
 
         let generation: Generation
         var origin: Origin
-        /// Why it was refreshed; nil when no refresh brought it.
+        /// The cause of the refresh that brought it; nil if none did.
         var cause: RefreshCause?
-        /// When it became current, milliseconds since 1970.
+        /// When it became current, in milliseconds since 1970.
         var at: Int64
-        /// How the refresh went that brought it; nil until that is told, and when none did.
+        /// The report of the refresh that brought it; nil until that is known, and if none did.
         var report: RefreshReport?
-        /// Seconds since 1970.
+        /// In seconds since 1970.
         var issuedAt: Int?
         var expiresAt: Int?
         var subject: String?
-        /// Nil for the present one.
+        /// Nil for the current token.
         var end: End?
     }
 
@@ -40,13 +39,13 @@ public final class GenerationBook: Sendable {
     struct Failure: Sendable, Equatable {
         enum Kind: String, Sendable { case refused, unavailable, timeout, protocolError = "protocol" }
 
-        /// Milliseconds since 1970.
+        /// In milliseconds since 1970.
         var at: Int64
         var cause: RefreshCause
         var kind: Kind
         var status: Int?
         var detail: String
-        /// When it is tried again, milliseconds since 1970; nil when it is not.
+        /// When the refresh is retried, in milliseconds since 1970; nil if it is not.
         var retryAt: Int64?
     }
 
@@ -58,20 +57,20 @@ public final class GenerationBook: Sendable {
             case saved, adopted
         }
 
-        /// Milliseconds since 1970.
+        /// In milliseconds since 1970.
         var at: Int64
         var what: What
         var detail: String?
-        /// The present one then; 0 without a token.
+        /// The current generation at that time; 0 without a token.
         var generation: Generation
     }
 
-    /// What happened so far. Oldest first.
+    /// The history so far, oldest first.
     struct History: Sendable {
         var entries: [Entry] = []
         var failures: [Failure] = []
         var events: [Event] = []
-        /// Of the present token; 0 without one.
+        /// The current generation; 0 without a token.
         var present: Generation = 0
     }
 
@@ -83,20 +82,20 @@ public final class GenerationBook: Sendable {
     }
 
     private static let limit = 64
-    /// Of how many generations the tokens are known.
+    /// For how many generations the tokens are remembered.
     private static let known = 8
 
     private let state = Guarded(State())
     private let listener = Guarded<(@Sendable ([Generation]) -> Void)?>(nil)
     let now: @Sendable () -> Int64
 
-    /// `now` is milliseconds since 1970.
+    /// `now` returns milliseconds since 1970.
     public init(now: @escaping @Sendable () -> Int64 = WallClock.milliseconds) {
         self.now = now
     }
 
-    /// Calls `body`, on any thread and perhaps under the session's locks, whenever something has changed: it must not
-    /// block. It gets the generations that are new or changed, of which there may be none.
+    /// Calls `body` after each change, on any thread and possibly under the session's locks, so it must not block. Its
+    /// argument are the new or changed generations, if any.
     func onChange(_ body: (@Sendable ([Generation]) -> Void)?) {
         listener.with { $0 = body }
     }
@@ -107,8 +106,8 @@ public final class GenerationBook: Sendable {
 
     // MARK: What is known
 
-    /// The tokens of the last eight generations, and what was spent for others. `version` grows whenever they change. A
-    /// token is among them before anybody can have used it.
+    /// The tokens of the last eight generations, and spent refresh tokens. `version` grows whenever they change. A
+    /// token is included before it can be used.
     func tokensOfLately() -> (version: Int, tokens: [Redactor.KnownToken], secrets: [[UInt8]]) {
         state.with { ($0.version, $0.tokens, $0.secrets) }
     }
@@ -117,7 +116,7 @@ public final class GenerationBook: Sendable {
 
     // MARK: What happens
 
-    /// Is told by `Session`'s `tell`.
+    /// Pass as `Session`'s `tell`.
     public func hear(_ news: SessionNews) {
         switch news {
         case .publishes(let publication):
@@ -131,14 +130,14 @@ public final class GenerationBook: Sendable {
         }
     }
 
-    /// The session that there was is given up, for one without a token.
+    /// The session was replaced by one without a token.
     public func end() {
         let now = now()
         let changed = state.with { $0.history.end(by: "adopted", now: now) }
         change(changed)
     }
 
-    /// Is told by `Session`'s `emit`.
+    /// Call from `Session`'s `emit`.
     public func record(_ event: SessionEvent) {
         let now = now()
         let changed = state.with { $0.history.record(event, now: now, limit: Self.limit) }
@@ -164,11 +163,11 @@ extension GenerationBook.State {
 }
 
 extension GenerationBook.History {
-    /// Gives the generations that changed.
+    /// Returns the generations that changed.
     fileprivate mutating func publish(_ publication: Publication, now: Int64, limit: Int) -> [Generation] {
         guard let token = publication.token else { return end(by: "logout", now: now) }
         if let index = entries.lastIndex(where: { $0.generation == publication.generation }) {
-            // The same token: a refresh may have brought it again, for longer.
+            // A refresh may have returned the same token with a longer lifetime.
             guard entries[index].expiresAt != publication.expiresAt else { return [] }
             entries[index].expiresAt = publication.expiresAt
             return [publication.generation]
@@ -209,12 +208,12 @@ extension GenerationBook.History {
         }
     }
 
-    /// What ends the one before.
+    /// Why the previous token ends.
     private static func ending(of hand: Publication.Hand) -> String {
         switch hand {
         case .refresh(let cause): cause.rawValue
         case .change, .file(.login), .machine(.login): "login"
-        // After a reload, another session's token.
+        // After a reload, the token of another session.
         case .file(.refresh), .file(.logout), .machine(.refresh), .machine(.logout), .opening: "adopted"
         }
     }
@@ -247,7 +246,7 @@ extension GenerationBook.History {
     }
 
     private mutating func add(_ what: GenerationBook.Event.What, _ detail: String?, now: Int64, limit: Int) {
-        // A refresh that is refused, and the token that died of it, are one story.
+        // A refused refresh and the death of its token are one event.
         if what == .loginNeeded, let last = events.last, last.what == what, last.generation == present { return }
         events.append(GenerationBook.Event(at: now, what: what, detail: detail, generation: present))
         events.removeFirst(max(0, events.count - limit))

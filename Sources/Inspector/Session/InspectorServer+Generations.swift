@@ -1,7 +1,7 @@
 import LocalServer
 import ReverseProxy
 
-/// The tokens that came one after the other.
+/// Serves the history of the tokens.
 extension InspectorServer {
     func generations(_ responder: LocalResponder) {
         responder.send(InspectorResponse.json(200, book.json(proxy.generationCounts())))

@@ -1,20 +1,20 @@
 import Inflation
 
-/// Takes a content coding off a body that is looked into.
+/// Decodes the content coding of a body.
 enum BodyDecoding {
-    /// What came of it.
+    /// The result of decoding.
     struct Decoded {
-        /// As many as were asked for at most.
+        /// The decoded octets, at most as many as requested.
         var octets: [UInt8]
-        /// Of the whole body; nil when unknown.
+        /// The size of the whole decoded body; nil if unknown.
         var size: Int?
-        /// All of it is in `octets`.
+        /// Whether `octets` is the whole body.
         var isComplete: Bool
-        /// There are more than were asked for.
+        /// Whether there are more octets than requested.
         var isCut: Bool
     }
 
-    /// Octets up to which the size of a body is found out: a small one may unpack to anything.
+    /// The size is determined up to this many octets, because a small body may decode to any size.
     private static let maxSize = 1 << 20
 
     /// Decodes the body by its Content-Encoding (RFC 9110 section 8.4), nil for none. Nil if the coding is unknown, or
@@ -34,7 +34,7 @@ enum BodyDecoding {
         switch coding {
         case "gzip", "x-gzip": return inflate(body, .marked, isComplete, limit)
         case "deflate":
-            // Some send it without zlib's frame (RFC 9110 section 8.4.1.2).
+            // Some servers send deflate without zlib's frame (RFC 9110 section 8.4.1.2).
             return inflate(body, .marked, isComplete, limit) ?? inflate(body, .bare, isComplete, limit)
         default: return nil
         }
@@ -66,14 +66,14 @@ enum BodyDecoding {
                 isCut: total > limit
             )
         case .needsMore where isComplete, .malformed: return nil
-        // Its end is missing, or it is larger than anybody wants to know.
+        // The end is missing, or the body is larger than the limit.
         case .needsMore, .stopped: return Decoded(octets: result, size: nil, isComplete: false, isCut: total > limit)
         }
     }
 }
 
 extension Substring {
-    /// Without blanks and tabs around it.
+    /// Without blanks and tabs at both ends.
     var trimmed: Substring {
         let isBlank = { (character: Character) in character == " " || character == "\t" }
         var text = drop(while: isBlank)

@@ -1,14 +1,13 @@
 import ReverseProxy
 
-/// Puts together what workers tell of exchanges, and takes out what is secret before anything is kept.
+/// Assembles exchanges from the workers' events, and redacts secrets before anything is stored.
 ///
-/// Octets as they came live here only, and only while their exchange runs: together with what is made of them
-/// meanwhile at most `maximumOctets`.
-/// *Threading*: the inspector's loop only.
+/// Raw octets exist only here, and only while their exchange is running: at most `maximumOctets`, including their
+/// redacted forms. *Threading*: belongs to the inspector's loop.
 final class ExchangeAssembler {
-    /// A running exchange is shown after that time, nanoseconds.
+    /// How long a running exchange must last to be shown, in nanoseconds.
     static let patience: UInt64 = 100_000_000
-    /// One that was shown changes at most that often.
+    /// The shortest interval between two updates of a shown exchange, in nanoseconds.
     static let interval: UInt64 = 250_000_000
     static let maximumOctets = 8 << 20
     private static let maximumRunning = 8192
@@ -17,21 +16,21 @@ final class ExchangeAssembler {
     private var octets = 0
     private var touches = 0
 
-    /// How many run.
+    /// The number of running exchanges.
     var count: Int { running.count }
-    /// Octets that are held.
+    /// The number of octets in memory.
     var heldOctets: Int { octets }
 
-    /// What a look found.
+    /// The result of a poll.
     struct Found {
         var exchanges: [StoredExchange] = []
-        /// Running exchanges that were shown before and did not change: how old they are, in milliseconds.
+        /// The ages, in milliseconds, of running exchanges that were shown before and have not changed.
         var ages: [(id: ExchangeID, age: Double)] = []
-        /// Something is to be shown later, though nothing more may come.
+        /// Something must be shown later, even if nothing more arrives.
         var isIncomplete = false
     }
 
-    /// Takes what was recorded. What has ended is handed to `done`, without secrets.
+    /// Processes an event. Calls `done` with each exchange that has ended, redacted.
     func take(_ event: RecordedEvent, _ current: () -> CurrentRedactor, _ done: (StoredExchange) -> Void) {
         if case .began(let beginning) = event.what {
             if let former = running[event.exchange] { forget(former) }
@@ -39,7 +38,7 @@ final class ExchangeAssembler {
             if running.count >= Self.maximumRunning { forgetTheOldest(current, now: event.at, done) }
             running[event.exchange] = RunningExchange(event.exchange, beginning, limit: current.limit)
         }
-        // Its beginning was lost: so is the rest.
+        // The beginning was lost, so the rest is ignored.
         guard let exchange = running[event.exchange] else { return }
         touches += 1
         exchange.touched = touches
@@ -51,7 +50,7 @@ final class ExchangeAssembler {
         forget(exchange)
     }
 
-    /// The exchange as it is now, if it runs and has changed since it was shown.
+    /// The current state of the exchange, if it is running and has changed since it was shown.
     func show(_ id: ExchangeID, _ current: () -> CurrentRedactor, now: UInt64) -> StoredExchange? {
         guard let exchange = running[id], exchange.hasNews else { return nil }
         exchange.hasNews = false
@@ -59,8 +58,8 @@ final class ExchangeAssembler {
         return stored(exchange, current(), now: now)
     }
 
-    /// The running exchanges that are to be shown now, monotonic nanoseconds; those that have waited longest first, as
-    /// far as there is time: their bodies are searched.
+    /// The running exchanges to show at `now`, in monotonic nanoseconds. Those that have waited longest come first, as
+    /// far as there is time, because their bodies have to be searched.
     func look(_ current: CurrentRedactor, now: UInt64, hasTime: () -> Bool = { true }) -> Found {
         var found = Found()
         var due: [RunningExchange] = []
@@ -86,10 +85,10 @@ final class ExchangeAssembler {
         return found
     }
 
-    /// Octets more that may be held.
+    /// How many more octets may be in memory.
     private var room: Int { max(0, Self.maximumOctets - octets) }
 
-    /// The exchange as it is, which goes on.
+    /// The current state of a running exchange.
     private func stored(_ exchange: RunningExchange, _ current: CurrentRedactor, now: UInt64) -> StoredExchange {
         let result = exchange.stored(current, now: now)
         octets -= exchange.octets
@@ -110,7 +109,7 @@ final class ExchangeAssembler {
         running[exchange.id] = nil
     }
 
-    /// There are too many: what is known of the oldest is shown a last time. Their ends come to the store.
+    /// There are too many exchanges: shows the oldest a last time. The store learns of their ends.
     private func forgetTheOldest(_ current: CurrentRedactor, now: UInt64, _ done: (StoredExchange) -> Void) {
         for exchange in running.values.sorted(by: { $0.touched < $1.touched }).prefix(Self.maximumRunning / 8) {
             exchange.isCut = true

@@ -1,6 +1,6 @@
 import ReverseProxy
 
-/// Which exchanges a query asks for: `status`, `method`, `ids`, `header`, `body`. Pure.
+/// Matches exchanges against a query: `status`, `method`, `ids`, `header`, `body`. Pure.
 struct ExchangeFilter {
     enum Status: Equatable {
         case equal(Int)
@@ -47,28 +47,28 @@ struct ExchangeFilter {
         }
     }
 
-    /// What was looked through for `body`.
+    /// How much was searched for `body`.
     struct Searched: Equatable {
-        /// Bodies.
+        /// The number of bodies.
         var searched = 0
-        /// Of those, bodies of which only the first octets are kept.
+        /// The number of those that are stored only in part.
         var cut = 0
-        /// Bodies that are not kept because they cannot be read.
+        /// The number of bodies that are not stored because they cannot be decoded.
         var unreadable = 0
     }
 
     var statuses: [Status] = []
     /// In upper case.
     var methods: [String] = []
-    /// Nil asks for any.
+    /// Nil matches any.
     var ids: Set<ExchangeID>?
     var header: (name: String, part: [UInt8]?)?
     var body: TextSearch?
 
-    /// Octets of what is looked for.
+    /// The maximum number of octets of a searched text.
     static let maximumText = 256
 
-    /// Nil when the query has a status that is none, or asks for a long text.
+    /// Nil if the query has an invalid status or a text that is too long.
     init?(_ query: QueryItems) {
         for text in query["status"].map({ $0.split(separator: ",", omittingEmptySubsequences: false) }) ?? [] {
             guard let status = Status(text) else { return nil }
@@ -85,7 +85,7 @@ struct ExchangeFilter {
         if let text = query["body"], !text.isEmpty { body = TextSearch(text) }
     }
 
-    /// Everything has to be looked at.
+    /// Whether the contents have to be searched.
     var looksInside: Bool { body != nil || header != nil }
 
     func matches(_ exchange: StoredExchange, _ searched: inout Searched) -> Bool {
@@ -129,10 +129,10 @@ struct ExchangeFilter {
     }
 }
 
-/// A text that is looked for without regard to case. Pure.
+/// Searches for a text, ignoring case. Pure.
 struct TextSearch {
     private let octets: [UInt8]
-    /// Has letters beyond ASCII, whose case octets do not tell.
+    /// Set if there are letters outside ASCII, whose case cannot be compared by octets.
     private let text: String?
 
     init(_ text: String) {

@@ -1,8 +1,8 @@
 import ReverseProxy
 
-/// Brings what the workers record into the store.
+/// Transfers the workers' recordings into the store.
 ///
-/// *Threading*: the inspector's loop only.
+/// *Threading*: belongs to the inspector's loop.
 final class ExchangeIntake {
     let store: ExchangeStore
     let assembler = ExchangeAssembler()
@@ -10,19 +10,20 @@ final class ExchangeIntake {
     private let current: () -> CurrentRedactor
     private let now: () -> UInt64
 
-    /// Events of a turn, at most: fewer exchanges than a viewer gets at once, or it would be told that it is slow.
+    /// The maximum number of events in a turn: fewer exchanges than fit into a batch, or viewers would count as slow.
     static let portion = 2000
-    /// Events that are taken before it is looked at the clock: one may end an exchange whose bodies are to be searched.
+    /// How many events are processed between two looks at the clock: an event may end an exchange whose bodies have to
+    /// be searched.
     private static let step = 1
-    /// How often turns look at what runs, nanoseconds.
+    /// The interval at which turns examine running exchanges, in nanoseconds.
     private static let interval: UInt64 = 40_000_000
-    /// How long others wait for a turn to end, nanoseconds.
+    /// The maximum duration of a turn, in nanoseconds.
     private static let turnTime: UInt64 = 5_000_000
-    /// How long a request waits for what is there, nanoseconds: whoever records faster than this reads must not keep
-    /// everybody else waiting.
+    /// How long a request waits for pending events, in nanoseconds: workers that record faster than they are read must
+    /// not block everything else.
     private static let patience: UInt64 = 100_000_000
 
-    /// `now` is monotonic nanoseconds.
+    /// `now` returns monotonic nanoseconds.
     init(
         _ recordings: Recordings,
         into store: ExchangeStore,
@@ -35,17 +36,17 @@ final class ExchangeIntake {
         self.current = current
     }
 
-    /// What a turn found.
+    /// The result of a turn.
     struct Turn {
-        /// Something came.
+        /// Something arrived.
         var hasNews = false
-        /// More is there already.
+        /// More is pending.
         var hasMore = false
-        /// Something is to be shown a little later, though nothing more may come.
+        /// Something must be shown a little later, even if nothing more arrives.
         var isIncomplete = false
     }
 
-    /// Takes a portion. If somebody looks, also shows what is to be shown of what runs.
+    /// Processes a portion of events. If there are viewers, also updates running exchanges.
     func turn(isSeen: Bool) -> Turn {
         let before = store.sequence
         let start = now()
@@ -67,7 +68,7 @@ final class ExchangeIntake {
         return turn
     }
 
-    /// Takes everything that is there, as far as the time allows.
+    /// Processes all pending events, as far as the time allows.
     func collect() {
         let start = now()
         while recordings.drain(limit: Self.step, take), now() &- start < Self.patience {}
@@ -75,16 +76,16 @@ final class ExchangeIntake {
     }
 
     func take(_ event: RecordedEvent) {
-        // Asked for when the event is here already: the token that it may tell of is known before it is used.
+        // The redactor is requested after the event: a token that the event contains was known before it was used.
         assembler.take(event, current) { store.put($0) }
         // The assembler forgot it before its end.
         if case .ended(let ending) = event.what { store.end(event.exchange, ending) }
     }
 
-    /// When it was last looked at what runs.
+    /// When running exchanges were last examined.
     private var lookedAt: UInt64 = 0
 
-    /// Shows what is to be shown of what runs: it is looked at all of it.
+    /// Examines all running exchanges, and updates those that are due.
     private func look() -> (hasNews: Bool, isIncomplete: Bool) {
         let start = now()
         lookedAt = start
@@ -95,7 +96,7 @@ final class ExchangeIntake {
         return (!found.exchanges.isEmpty, found.isIncomplete)
     }
 
-    /// The exchange, if it is kept or runs, as young as it may be.
+    /// The exchange, if it is stored or running, however young.
     func exchange(_ id: ExchangeID) -> StoredExchange? {
         if let running = assembler.show(id, current, now: now()) { store.put(running) }
         return store[id]

@@ -1,14 +1,15 @@
 import ReverseProxy
 
-/// What the inspector keeps of exchanges: a ring by bytes, in lanes, so that noise does not push out what matters.
+/// Stores exchanges in a ring that is limited by bytes, in lanes, so that unimportant exchanges do not evict important
+/// ones.
 ///
-/// `sequence` counts changes: an exchange that changes moves to the end of its lane, so that what changed after a
-/// number is found by a walk from the end. *Threading*: the inspector's loop only.
+/// `sequence` counts changes: a changed exchange moves to the end of its lane, so that a walk from the end finds all
+/// later changes. *Threading*: belongs to the inspector's loop.
 final class ExchangeStore {
     enum Lane: Int, CaseIterable {
         case ordinary, notable, refusals, pinned
 
-        /// Of what is kept, in hundredths.
+        /// The lane's share of the capacity, in percent.
         fileprivate var share: Int {
             switch self {
             case .ordinary: 60
@@ -22,7 +23,7 @@ final class ExchangeStore {
 
     /// The number of the last change; 0 before the first.
     private(set) var sequence = 0
-    /// Octets that are kept at most. Less of them drops the oldest, of what is pinned too.
+    /// The capacity in octets. Reducing it evicts the oldest exchanges, including pinned ones.
     var keep: Int {
         didSet {
             for lane in Lane.allCases {
@@ -31,14 +32,14 @@ final class ExchangeStore {
             }
         }
     }
-    /// Exchanges that had ended and are no longer kept.
+    /// The number of finished exchanges that were evicted.
     private(set) var evicted: UInt64 = 0
-    /// Hears of each exchange that is no longer kept, by the number of its last change.
+    /// Called for each evicted exchange, with the number of its last change.
     var onEviction: (_ sequence: Int) -> Void = { _ in }
 
     private var entries: [ExchangeID: Entry] = [:]
     private var lanes = Lane.allCases.map { _ in Queue() }
-    /// Each change that may still be an exchange's last, in their order.
+    /// The changes, in order, that may still be the last one of an exchange.
     private var order: [(sequence: Int, id: ExchangeID)] = []
     private var tickets: [UInt64: ExchangeID] = [:]
     private(set) var past = Evictions()
@@ -57,17 +58,16 @@ final class ExchangeStore {
 
     var count: Int { entries.count }
 
-    /// Octets that are kept.
+    /// The number of stored octets.
     var octets: Int { lanes.reduce(0) { $0 + $1.cost } }
 
-    /// The lowest number of a change that is kept, or of the next one when nothing is.
+    /// The lowest stored sequence number, or the next one if nothing is stored.
     var oldest: Int { lanes.compactMap { $0.first?.exchange.sequence }.min() ?? sequence + 1 }
 
-    /// The exchange of that identifier, if it is kept.
+    /// The exchange with that identifier, if it is stored.
     subscript(id: ExchangeID) -> StoredExchange? { entries[id]?.exchange }
 
-    /// Hands over what was changed last and before `before`, the newest first, down to but without `after`, until
-    /// `body` has enough.
+    /// Passes the changes between `after` and `before`, both excluded, to `body`, newest first, until it returns false.
     func walk(after: Int = 0, before: Int = .max, _ body: (StoredExchange) -> Bool) {
         var heads = lanes.map(\.last)
         while true {
@@ -83,8 +83,7 @@ final class ExchangeStore {
         }
     }
 
-    /// What changed after that number, in the order of the changes: the newest so many of it, and how many more there
-    /// are.
+    /// The newest `limit` changes after that number, in order, and the number of the others.
     func changes(after: Int, newest limit: Int) -> (list: [StoredExchange], others: Int) {
         var list: [StoredExchange] = []
         var others = 0
@@ -95,7 +94,7 @@ final class ExchangeStore {
         return (list.reversed(), others)
     }
 
-    /// The oldest so many of what changed after that number, in the order of the changes.
+    /// The oldest `limit` changes after that number, in order.
     func changes(after: Int, oldest limit: Int) -> [StoredExchange] {
         var list: [StoredExchange] = []
         walkForward(after: after) { exchange in
@@ -106,8 +105,8 @@ final class ExchangeStore {
         return list
     }
 
-    /// Hands over what changed after that number, the oldest first, until `body` has enough: what is before costs
-    /// nothing.
+    /// Passes the changes after that number to `body`, oldest first, until it returns false. Earlier changes cost no
+    /// time.
     func walkForward(after: Int, _ body: (StoredExchange) -> Bool) {
         var (low, high) = (0, order.count)
         while low < high {
@@ -122,7 +121,7 @@ final class ExchangeStore {
 
     // MARK: Changing
 
-    /// Keeps the exchange as it is now, instead of what was kept of it.
+    /// Stores the exchange, replacing an earlier state.
     func put(_ exchange: StoredExchange) {
         var exchange = exchange
         sequence += 1
@@ -135,7 +134,7 @@ final class ExchangeStore {
             exchange.dropBodies()
             cost = exchange.cost
         }
-        // What was pinned grew: it stays where there is room for it.
+        // A pinned exchange has grown: it stays pinned if there is room.
         if exchange.isPinned, cost - (former?.cost ?? 0) > limit(of: .pinned) - lanes[Lane.pinned.rawValue].cost {
             exchange.isPinned = false
         }
@@ -148,12 +147,12 @@ final class ExchangeStore {
         if let ticket = exchange.ticket { tickets[ticket] = exchange.id }
     }
 
-    /// How old a running exchange has become, without that being a change.
+    /// Sets the age of a running exchange, which does not count as a change.
     func set(age: Double, of id: ExchangeID) {
         if let entry = entries[id], entry.exchange.isRunning { entry.exchange.age = age }
     }
 
-    /// Ends an exchange that still runs, as far as is known here.
+    /// Ends an exchange that is stored as running.
     func end(_ id: ExchangeID, _ ending: RecordedEvent.Ending) {
         guard let entry = entries[id], entry.exchange.isRunning else { return }
         var exchange = entry.exchange
@@ -164,7 +163,7 @@ final class ExchangeStore {
     func pin(_ id: ExchangeID, _ isPinned: Bool) -> Pinning {
         guard let entry = entries[id] else { return .missing }
         guard entry.exchange.isPinned != isPinned else { return .done }
-        // Nothing that was pinned goes because of it.
+        // Must not evict pinned exchanges.
         let pinned = lanes[Lane.pinned.rawValue].cost
         if isPinned, pinned + entry.cost > limit(of: .pinned) { return .full }
         unlink(entry)
@@ -175,14 +174,14 @@ final class ExchangeStore {
         return .done
     }
 
-    /// Forgets everything, what is pinned too.
+    /// Removes everything, including pinned exchanges.
     func clear() {
         for lane in lanes {
             while let entry = lane.first { forget(entry) }
         }
     }
 
-    /// What is kept so far of the exchange that was sent with that ticket.
+    /// The stored state of the exchange that was sent with that ticket.
     func exchange(ticket: UInt64) -> StoredExchange? { tickets[ticket].flatMap { self[$0] } }
 
     // MARK: Lanes
@@ -198,7 +197,7 @@ final class ExchangeStore {
         if order.count > 2 * entries.count + 64 {
             order.removeAll { entries[$0.id]?.exchange.sequence != $0.sequence }
         }
-        // The one that came last stays, whatever its size: bodies were left out of what is too large.
+        // The newest entry stays, whatever its size: bodies of exchanges that are too large were left out.
         while queue.cost > limit(of: lane), let oldest = queue.first, oldest !== entry { forget(oldest) }
     }
 
@@ -208,7 +207,7 @@ final class ExchangeStore {
         unlink(entry)
         entries[entry.exchange.id] = nil
         if let ticket = entry.exchange.ticket { tickets[ticket] = nil }
-        // One that runs comes again when it changes.
+        // A running exchange is stored again when it changes.
         guard !entry.exchange.isRunning else { return }
         evicted += 1
         past.append(entry.exchange.sequence)
@@ -228,7 +227,7 @@ final class ExchangeStore {
         }
     }
 
-    /// The exchanges of one lane, by their last change. `entries` owns them.
+    /// The exchanges of one lane, ordered by their last change. `entries` owns them.
     private final class Queue {
         private(set) unowned(unsafe) var first: Entry?
         private(set) unowned(unsafe) var last: Entry?
@@ -258,11 +257,11 @@ final class ExchangeStore {
     }
 }
 
-/// How many exchanges went that had changed after some number.
+/// Counts the evicted exchanges that had changed after a given number.
 struct Evictions {
     private var recent: [Int] = []
     private var next = 0
-    /// Of those that are in `recent` no longer.
+    /// The evictions that are no longer in `recent`.
     private var older = (count: 0, last: 0)
     private static let maximum = 16_384
 
@@ -273,7 +272,8 @@ struct Evictions {
         next = (next + 1) % Self.maximum
     }
 
-    /// How many, and between which changes; nil for none. Exact for the last of them, else an upper bound.
+    /// The number of evictions after that number, and their range; nil if there are none. Exact for recent ones,
+    /// otherwise an upper bound.
     func after(_ sequence: Int) -> Lost? {
         let known = recent.filter { $0 > sequence }
         let unknown = max(0, min(older.count, older.last - sequence))
@@ -284,7 +284,7 @@ struct Evictions {
     }
 }
 
-/// Exchanges of which a viewer hears nothing, and between which changes they would have come.
+/// The number of exchanges that a viewer misses, and the range of changes in which they would have occurred.
 struct Lost: Equatable {
     var first: Int
     var last: Int

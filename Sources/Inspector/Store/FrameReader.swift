@@ -1,20 +1,20 @@
-/// Takes a WebSocket's stream in one direction apart (RFC 6455 section 5.2): frames that belong together become one
-/// message, masks are taken off. Holds at most `limit` octets of one message, and of all no more than there is room for.
+/// Parses one direction of a WebSocket (RFC 6455 section 5.2): joins fragments to messages, and unmasks them. Holds at
+/// most `limit` octets of a message, and no more in all than there is room for.
 struct FrameReader {
     struct Message: Equatable {
         var opcode: Int
-        /// Octets of its payload, whatever is kept of them.
+        /// The size of the payload in octets, stored or not.
         var size: UInt64
         var payload: [UInt8]
-        /// An extension changed it (RFC 7692): what it says cannot be read.
+        /// Compressed by an extension (RFC 7692): the content cannot be read.
         var isCompressed: Bool
     }
 
     private enum State {
-        /// So much of a frame's head is here.
+        /// The part of a frame's head that has arrived.
         case head([UInt8])
         case payload(Frame, left: UInt64)
-        /// This is no WebSocket's stream.
+        /// The stream is not a valid WebSocket.
         case broken
     }
 
@@ -22,13 +22,13 @@ struct FrameReader {
         var isLast: Bool
         var isControl: Bool
         var mask: [UInt8]
-        /// Octets of the payload so far, for the mask.
+        /// The offset in the payload, for unmasking.
         var offset = 0
     }
 
     private let limit: Int
     private var state = State.head([])
-    /// A message of several frames, between which control frames may stand (section 5.4).
+    /// An unfinished message of several frames; control frames may come between them (section 5.4).
     private var message: Message?
     private var control: Message?
 
@@ -36,10 +36,10 @@ struct FrameReader {
         self.limit = limit
     }
 
-    /// Octets of messages that are not complete.
+    /// The number of octets of incomplete messages.
     var held: Int { (message?.payload.count ?? 0) + (control?.payload.count ?? 0) }
 
-    /// Overwrites what it holds, and reads no more.
+    /// Overwrites its octets and stops reading.
     mutating func wipe() {
         message?.payload.wipe()
         control?.payload.wipe()
@@ -47,7 +47,7 @@ struct FrameReader {
         state = .broken
     }
 
-    /// Hands over the messages that `octets` complete. `room` is how many octets more may be held.
+    /// Passes the messages that `octets` complete to `body`. `room` is how many more octets may be held.
     mutating func read(_ octets: [UInt8], room: Int = .max, _ body: (Message) -> Void) {
         var room = room
         var position = 0
@@ -63,7 +63,7 @@ struct FrameReader {
                 state = .head(head)
                 guard head.count >= Self.length(of: head) else { return }
                 begin(head)
-                // An empty frame needs nothing more.
+                // An empty frame is complete.
                 if case .payload(let frame, 0) = state { end(frame, body) }
             case .payload(var frame, let left):
                 guard position < octets.count else { return }
@@ -76,7 +76,7 @@ struct FrameReader {
         }
     }
 
-    /// Octets of a frame's head, as far as what is there of it tells.
+    /// The length of a frame's head in octets, as far as its beginning shows it.
     private static func length(of head: [UInt8]) -> Int {
         guard head.count >= 2 else { return 2 }
         let extended =
@@ -94,7 +94,8 @@ struct FrameReader {
         let lengthOctets = head[2..<head.count - (hasMask ? 4 : 0)]
         let size = lengthOctets.isEmpty ? UInt64(head[1] & 0x7F) : lengthOctets.reduce(0) { $0 << 8 | UInt64($1) }
         let isControl = opcode >= 8
-        // The most significant bit is 0, and a control frame is short and whole (sections 5.2 and 5.5).
+        // The most significant bit must be 0, and a control frame must be short and unfragmented (sections 5.2 and
+        // 5.5).
         guard size <= UInt64(Int64.max), !isControl || (size < 126 && head[0] & 0x80 != 0),
             opcode != 0 || message != nil
         else {
@@ -125,7 +126,7 @@ struct FrameReader {
 }
 
 extension FrameReader.Message {
-    /// What is kept has no gaps: where some was left out, nothing more is added.
+    /// Stored octets have no gaps: after an omission nothing more is added.
     fileprivate mutating func append(
         _ octets: ArraySlice<UInt8>,
         _ mask: [UInt8],
@@ -143,8 +144,8 @@ extension FrameReader.Message {
     }
 }
 
-/// Takes an event stream apart (WHATWG HTML section 9.2.5): what stands between empty lines. Holds at most `limit`
-/// octets of one event, and no more than there is room for.
+/// Splits an event stream into events (WHATWG HTML section 9.2.5), which end with empty lines. Holds at most `limit`
+/// octets of an event, and no more than there is room for.
 struct EventStreamReader {
     private let limit: Int
     private var event: [UInt8] = []
@@ -156,14 +157,14 @@ struct EventStreamReader {
         self.limit = limit
     }
 
-    /// Octets of the event that is not complete.
+    /// The number of octets of the incomplete event.
     var held: Int { event.count }
 
-    /// Overwrites what it holds.
+    /// Overwrites its octets.
     mutating func wipe() { event.wipe() }
 
-    /// Hands over the events that `octets` complete: their lines, without the empty one, how many octets they had, and
-    /// whether none is left out. `room` is how many octets more may be held.
+    /// Passes the events that `octets` complete to `body`: their lines without the empty one, their size in octets, and
+    /// whether they are complete. `room` is how many more octets may be held.
     mutating func read(
         _ octets: [UInt8],
         room: Int = .max,
@@ -193,7 +194,7 @@ struct EventStreamReader {
         }
     }
 
-    /// What is kept has no gaps.
+    /// Stored octets have no gaps.
     private mutating func append(_ octet: UInt8, _ room: inout Int) {
         if size == UInt64(event.count), event.count < limit, room > 0 {
             event.append(octet)

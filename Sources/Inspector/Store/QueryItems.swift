@@ -1,6 +1,6 @@
 import HTTP1
 
-/// The parameters of a target (WHATWG URL section 5.1): the first of each name counts. Pure.
+/// The query parameters of a target (WHATWG URL section 5.1); the first of each name counts. Pure.
 struct QueryItems {
     private var items: [String: String] = [:]
 
@@ -17,7 +17,7 @@ struct QueryItems {
 
 /// A name or value of a form (WHATWG URL section 5.1).
 enum FormOctets {
-    /// With plus signs and percent-encoded octets as what they stand for.
+    /// Decodes plus signs and percent-encoded octets.
     static func decoded(_ text: some Collection<UInt8>) -> [UInt8] {
         var result: [UInt8] = []
         var rest = text[...]

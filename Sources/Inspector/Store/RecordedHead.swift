@@ -2,9 +2,9 @@ import HTTP1
 import Redaction
 import ReverseProxy
 
-/// Reads heads that Squire has passed on: its own parsers took them before.
+/// Parses heads that Squire has forwarded, so that its parsers have accepted them before.
 enum RecordedHead {
-    /// As large as what any configuration lets through.
+    /// As large as any configuration permits.
     private static let limits = HeadLimits(head: 8 << 20, fields: 65_536, target: 4 << 20)
 
     static func parse(request octets: [UInt8], into head: inout RequestHead) -> Bool {
@@ -19,7 +19,7 @@ enum RecordedHead {
         return false
     }
 
-    /// The fields without what is secret, and what was taken out.
+    /// The redacted fields, and a list of what was redacted.
     static func fields(
         _ lines: [FieldLine],
         of octets: [UInt8],
@@ -44,7 +44,7 @@ enum RecordedHead {
         return (result, redactions)
     }
 
-    /// Whose the fields of a head for the upstream are.
+    /// The origins of the fields in a head for the upstream.
     static func parts(_ lines: [FieldLine], _ parts: RecordedEvent.HeadParts) -> StoredHeadParts {
         var result = StoredHeadParts()
         for line in lines.dropFirst() {
@@ -54,7 +54,7 @@ enum RecordedHead {
         return result
     }
 
-    /// What a body is said to be: its type, and the coding that is to be taken off.
+    /// The media type and the content coding of a body.
     static func content(_ lines: [FieldLine], of octets: [UInt8]) -> (type: String?, encoding: String?) {
         var (type, encodings): (String?, [String]) = (nil, [])
         for line in lines {

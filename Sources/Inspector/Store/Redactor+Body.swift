@@ -1,9 +1,8 @@
 import Redaction
 
 extension Redactor {
-    /// The body as it may be kept: its content coding taken off, without what is secret in it, of its first `limit`
-    /// octets. `isComplete` says that `octets` are all there are: otherwise the end is left out, as far as it may be
-    /// the beginning of a secret.
+    /// The storable form of a body: decoded, redacted, and limited to its first `limit` octets. If `isComplete` is
+    /// false, an end that may be the beginning of a secret is left out.
     func body(_ octets: [UInt8], type: String?, encoding: String?, isComplete: Bool, limit: Int) -> StoredBody {
         var body = StoredBody()
         body.type = type.map { String(decoding: text(Array($0.utf8), type: nil).octets, as: UTF8.self) }

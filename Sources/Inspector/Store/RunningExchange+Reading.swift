@@ -3,23 +3,23 @@ import HTTP1
 import Redaction
 import ReverseProxy
 
-/// What takes secrets out of what is kept now.
+/// The redactor for data that are stored now.
 struct CurrentRedactor {
-    /// Another one has another number.
+    /// Differs between redactors.
     var version: Int
-    /// Of the tokens that it knows; nil when it is out of date.
+    /// The version of the known tokens; nil if it is out of date.
     var known: Int?
     var redactor: Redactor
-    /// The field that carries the token, and what stands around the token in it.
+    /// The field that carries the token, and the text around the token.
     var credential: CredentialApplication
-    /// Octets of each body that are kept.
+    /// How many octets of each body are stored.
     var limit: Int
-    /// What was looked at and held nothing secret.
+    /// Lines that were examined and contain nothing secret.
     let clean = CleanLines()
 
-    /// The target without what is secret.
+    /// The redacted target.
     func target(_ target: [UInt8]) -> Redactor.Redacted {
-        // No field's name begins so: a target is no other line's.
+        // No field begins with a slash, so a target cannot be confused with a line.
         guard target.first == UInt8(ascii: "/") else { return redactor.target(target) }
         if clean.contains(target[...]) { return Redactor.Redacted(octets: target, redactions: []) }
         let redacted = redactor.target(target)
@@ -28,9 +28,9 @@ struct CurrentRedactor {
     }
 }
 
-/// Lines of heads, and targets, that hold nothing secret: most come again and again, and are looked at once.
+/// Lines of heads, and targets, that contain nothing secret. Most occur repeatedly, and are examined only once.
 ///
-/// Goes with the redactor that said so. *Threading*: the inspector's loop only.
+/// Valid for one redactor. *Threading*: belongs to the inspector's loop.
 final class CleanLines {
     private var lines: Set<ArraySlice<UInt8>> = []
     private var octets = 0
@@ -46,16 +46,16 @@ final class CleanLines {
             octets = 0
         }
         octets += line.count
-        // A copy: the slice would keep the whole head.
+        // A copy, because a slice would retain the whole head.
         lines.insert(ArraySlice(Array(line)))
     }
 }
 
-/// What is kept of an exchange, without what is secret in it.
+/// Creates the storable, redacted form of an exchange.
 extension RunningExchange {
     private static let maximumTarget = 8192
 
-    /// The exchange as it is at that moment, monotonic nanoseconds.
+    /// The exchange at `now`, in monotonic nanoseconds.
     func stored(_ current: CurrentRedactor, now: UInt64) -> StoredExchange {
         var result = StoredExchange(
             id: id,
@@ -94,7 +94,7 @@ extension RunningExchange {
         return result
     }
 
-    /// The client's request, or the one that was sent, if the client's is not known.
+    /// The client's request, or the forwarded one if the client's is unknown.
     private func readRequest(_ current: CurrentRedactor, into result: inout StoredExchange) -> MethodName {
         var sent = RequestHead()
         let hasSent = RecordedHead.parse(request: sentHead + [0x0D, 0x0A], into: &sent)
@@ -119,7 +119,7 @@ extension RunningExchange {
         let target = current.target(
             head.pathAndQuery.isEmpty ? [UInt8(ascii: "/")] : Array(octets[head.pathAndQuery.range])
         )
-        // A target in absolute form with a query and no path means the root's.
+        // A target in absolute form with a query but no path means the root.
         result.target = target.octets.first == UInt8(ascii: "?") ? [UInt8(ascii: "/")] + target.octets : target.octets
         result.request.minorVersion = head.minorVersion
         result.request.redactions = target.redactions
@@ -133,15 +133,14 @@ extension RunningExchange {
         let isWhole =
             (ending != nil || !attempts.isEmpty) && !requestBody.isCut
             && requestBytes == UInt64(requestBody.octets.count)
-        // What a WebSocket's client sends is no body.
+        // The data of a WebSocket's client are not a body.
         let size = isTunnel ? 0 : requestBytes
         result.request.body = requestBody.stored(content, isComplete: isWhole, size: size, current)
         if ending != nil, !isTunnel, !cameWhole(hasOwn ? own.framing : .none) { result.request.body.isCut = true }
         return head.method
     }
 
-    /// Whether the client's body came to its end, by the framing of its head: it may have been answered, or have left,
-    /// before.
+    /// Whether the client's body was complete according to its framing: the exchange may have ended before.
     private func cameWhole(_ framing: MessageFraming) -> Bool {
         switch framing {
         case .none, .untilClose: true
@@ -150,13 +149,13 @@ extension RunningExchange {
         }
     }
 
-    /// Of bytes that were no request.
+    /// The first line of bytes that are not a request.
     private func readFirstLine(_ current: CurrentRedactor, into result: inout StoredExchange) {
         let line = requestHead.prefix { $0 != 0x0D && $0 != 0x0A }
         let words = line.split(separator: 0x20, maxSplits: 2)
         guard let method = words.first, method.allSatisfy(Octet.isToken) else { return }
         result.method = Array(method)
-        // Nothing but this line is known of it.
+        // Only this line is known.
         isCut = true
         guard words.count > 1 else { return }
         let target = current.redactor.target(Array(words[1]))
@@ -186,9 +185,9 @@ extension RunningExchange {
         let size = UInt64(attempt.body.octets.count)
         var isWhole = ending != nil && !attempt.body.isCut
         if attempt.isRelayed, size < responseBytes { isWhole = false }
-        // Of one that was held nothing tells how much came.
+        // For a held response, the number of received octets is unknown.
         if !attempt.isRelayed, isCut || attempt.body.octets.count >= current.limit { isWhole = false }
-        // Of an answer that was held no more is read than came with its head.
+        // Of a held response, only the octets that came with its head are read.
         if case .length(let length) = head.framing, length > size { isWhole = false }
         let content = RecordedHead.content(head.fields, of: attempt.head)
         result.body = attempts[index].body.stored(content, isComplete: isWhole, size: size, current)
@@ -199,7 +198,7 @@ extension RunningExchange {
     }
 
     private func read(_ answer: OwnAnswer, _ current: CurrentRedactor) -> StoredOwnAnswer {
-        // A refresh that a client asked for is answered with a token.
+        // The response to a client's refresh contains a token.
         let body = current.redactor.body(
             answer.body,
             type: "application/json",
@@ -216,7 +215,7 @@ extension RunningExchange {
         return result
     }
 
-    /// Takes secrets out of what has come since the last time; of everything, when more is known to be secret.
+    /// Redacts the messages since the last time, or all messages if there are new secrets.
     private func readMessages(_ current: CurrentRedactor) -> [StoredMessage] {
         if safeMessagesVersion != current.version {
             safeMessages = []
@@ -242,7 +241,7 @@ extension RunningExchange {
 }
 
 extension RunningExchange.RawBody {
-    /// The body without what is secret: made anew when more has come or more is known to be secret.
+    /// The redacted body; created again if more has arrived or there are new secrets.
     mutating func stored(
         _ content: (type: String?, encoding: String?),
         isComplete: Bool,

@@ -3,10 +3,10 @@ import HTTP1
 import ReverseProxy
 import Support
 
-/// What is known of an exchange that has not ended: octets as they came, secrets among them, which is why nothing but
-/// `ExchangeAssembler` sees it and `wipe` ends it.
+/// A running exchange with its raw octets, including secrets. Only `ExchangeAssembler` sees it, and `wipe` overwrites
+/// it at the end.
 ///
-/// This file takes events; `+Reading` makes what is kept.
+/// This file processes events; `+Reading` creates the storable form.
 final class RunningExchange {
     let id: ExchangeID
     let beginning: RecordedEvent.Beginning
@@ -25,30 +25,30 @@ final class RunningExchange {
     var isTunnel = false
     private var frames: (client: FrameReader, upstream: FrameReader)
     var messages: [RawMessage] = []
-    /// The first of them without what that version of the redactor knows to be secret.
+    /// The first of them, redacted by that version of the redactor.
     var safeMessages: [StoredMessage] = []
     var safeMessagesVersion = 0
     var hasRedactedMessages = false
     var ending: RecordedEvent.Ending?
     var isCut = false
-    /// Octets that it holds: what came, what was made of it to last, and what messages take beside their octets.
+    /// The memory that it uses in octets: raw data, redacted forms, and an overhead for each message.
     private(set) var octets = 0
-    /// What `octets` may become.
+    /// The limit for `octets`.
     private var bound = 0
-    /// Of `octets`, what was made to last.
+    /// The part of `octets` for redacted forms.
     private var safeOctets = 0
-    /// Of the last event, in the assembler's count.
+    /// The number of the last event in the assembler's count.
     var touched = 0
-    /// When it was shown last; nil before the first time. Monotonic nanoseconds.
+    /// When it was last shown, in monotonic nanoseconds; nil if it was not.
     var shownAt: UInt64?
-    /// Something came since.
+    /// Something has arrived since.
     var hasNews = true
 
     private let limit: Int
     private static let maximumAttempts = 32
     private static let maximumSteps = 64
     static let maximumMessages = 2000
-    /// About what a message takes beside its octets, as it came and as it is kept.
+    /// The approximate overhead of a message in octets, raw and redacted.
     static let messageCost = 192
 
     struct Attempt {
@@ -83,20 +83,20 @@ final class RunningExchange {
         var opcode: Int?
         var size: UInt64
         var octets: [UInt8]
-        /// Nothing of it was left out.
+        /// Nothing was left out.
         var isWhole: Bool
     }
 
-    /// A body's first octets as they came, and what they were made to last.
+    /// The first octets of a body, raw and in redacted form.
     struct RawBody {
         var octets: [UInt8] = []
-        /// There was no room for some.
+        /// Some octets did not fit.
         var isCut = false
         var safe: (count: Int, version: Int, isComplete: Bool, body: StoredBody)?
         var safeOctets: Int { safe?.body.kept.count ?? 0 }
     }
 
-    /// When how many octets were there, at every 4 KiB; at fewer places when there would be too many.
+    /// The times at which each further 4 KiB had arrived; fewer if there would be too many.
     struct Marks {
         private(set) var list: [(offset: UInt64, at: Double)] = []
         private var step: UInt64 = 4096
@@ -119,15 +119,15 @@ final class RunningExchange {
         frames = (FrameReader(limit: limit), FrameReader(limit: limit))
     }
 
-    /// Milliseconds after its beginning.
+    /// Milliseconds after the start of the exchange.
     func milliseconds(_ at: UInt64) -> Double {
         at > beginning.startedAt ? Double(at - beginning.startedAt) / 1e6 : 0
     }
 
-    /// How many octets more may be held: never less than none.
+    /// How many more octets may be held; never negative.
     private var room: Int { max(0, bound - octets) }
 
-    /// `room` is how many octets more may be held.
+    /// `room` is how many more octets may be held.
     func take(_ event: RecordedEvent, room: Int) {
         bound = octets + max(0, room)
         let at = milliseconds(event.at)
@@ -159,7 +159,7 @@ final class RunningExchange {
                 $0.firstByte = at
                 $0.isRelayed = true
             }
-            // The attempt itself may not have been recorded, for want of room.
+            // The attempt may not have been recorded for lack of space.
             hold(head) { exchange in exchange.change { $0.head = head } }
         case .responseBody(let part): takeResponse(part, at)
         case .progress(let requestBytes, let responseBytes):
@@ -199,8 +199,8 @@ final class RunningExchange {
         }
     }
 
-    /// Counts what was made to last; it is made anew each time when there is no room for it. `bound` is how many octets
-    /// the exchange may hold.
+    /// Counts the redacted forms; they are created again each time if there is no room for them. `bound` is how many
+    /// octets the exchange may use.
     func countSafe(bound: Int) {
         octets -= safeOctets
         safeOctets =
@@ -215,7 +215,7 @@ final class RunningExchange {
         octets += safeOctets
     }
 
-    /// Overwrites what it holds as it came.
+    /// Overwrites the raw octets.
     func wipe() {
         requestHead.wipe()
         sentHead.wipe()
@@ -320,7 +320,7 @@ final class RunningExchange {
         self.add(found)
     }
 
-    /// Keeps those for which there is room; what a reader held of them it holds no longer.
+    /// Keeps the messages for which there is room; the reader no longer holds their octets.
     private func add(_ found: [RawMessage]) {
         for message in found {
             guard messages.count < Self.maximumMessages, message.octets.count + Self.messageCost <= room else {
@@ -333,7 +333,7 @@ final class RunningExchange {
     }
 
     private func isEventStream(_ attempt: Attempt) -> Bool {
-        // Nearly no head has to be parsed for that.
+        // A quick check, so that few heads have to be parsed.
         guard attempt.head.span.contains("event-stream") else { return false }
         var head = ResponseHead()
         guard RecordedHead.parse(response: attempt.head, method: .get, into: &head) else { return false }

@@ -1,11 +1,11 @@
 import LocalServer
 import ReverseProxy
 
-/// Looks through the store in portions, each exchange once: what changes meanwhile is behind `sequence`.
+/// Searches the store in portions and examines each exchange once: later changes have numbers above `sequence`.
 ///
-/// Pure: the store is given.
+/// Pure: the store is passed in.
 struct StoreSearch {
-    /// Of the last change when it began.
+    /// The last change when the search began.
     let sequence: Int
     private let filter: ExchangeFilter
     private(set) var searched = ExchangeFilter.Searched()
@@ -19,19 +19,19 @@ struct StoreSearch {
         case end
     }
 
-    /// What is looked through before others have their turn, in octets of what is kept.
+    /// How many stored octets are searched before other work gets its turn.
     private static let portion = 1 << 20
 
-    /// The newest first; after a position the oldest first.
+    /// Searches the newest first, or the oldest first after a position.
     init(_ store: ExchangeStore, _ filter: ExchangeFilter, after: Int? = nil, before: Int? = nil) {
         sequence = store.sequence
         self.filter = filter
         position = after.map(Position.after) ?? .before(min(before ?? .max, store.sequence + 1))
     }
 
-    /// Hands over a portion of what matches, until `body` has enough. False when that was the last.
+    /// Passes the matches of one portion to `body` until it returns false. False if that was the last portion.
     mutating func step(_ store: ExchangeStore, _ body: (StoredExchange) -> Bool) -> Bool {
-        // Heads are looked at quickly.
+        // Matching without contents is fast.
         var left = filter.looksInside ? Self.portion : .max
         var hasMore = false
         var last = 0
@@ -64,7 +64,7 @@ struct StoreSearch {
 }
 
 extension InspectorServer {
-    /// Looks through the store, while others have their turn between portions; then calls `done`.
+    /// Searches the store, with other work between portions, and then calls `done`.
     func search(
         _ search: StoreSearch,
         for responder: LocalResponder,

@@ -3,10 +3,10 @@ import ReverseProxy
 import Support
 
 extension InspectorServer {
-    /// A line of the list.
+    /// The summary for the list.
     func summary(of exchange: StoredExchange) -> JSONValue { .object(exchange.summary) }
 
-    /// Everything that is kept of an exchange, but the octets of bodies that are no text.
+    /// All data of an exchange, except the octets of bodies that are not text.
     func detail(of exchange: StoredExchange) -> JSONValue {
         var exchange = exchange
         let refreshes = exchange.tokenWaits.isEmpty ? [] : book.history().entries
@@ -65,7 +65,7 @@ extension StoredExchange {
         ]
     }
 
-    /// What each of the fields that went upstream is, as `squire explain` calls it.
+    /// The origin of each field that went upstream, in the words of `squire explain`.
     private var sentWhat: JSONValue {
         .array(
             (0..<sent.count).map { number in
@@ -89,7 +89,7 @@ extension StoredExchange {
         ])
     }
 
-    /// The problem that was sent, or what else it was.
+    /// Squire's own response: the problem that was sent, or another one.
     private var ownAnswerJSON: JSONValue {
         guard let ownAnswer else { return .null }
         if let value = JSONValue(parsing: ownAnswer.body), case .object(var members) = value {
@@ -196,10 +196,10 @@ extension JSONValue {
     fileprivate static func moment(_ value: Double?) -> JSONValue { value.map(milliseconds) ?? .null }
 }
 
-/// Recorded octets as JSON can say them: what is no UTF-8 is read as Latin-1, one character an octet.
+/// Recorded octets as text for JSON: octets that are not UTF-8 are read as Latin-1, one character for each octet.
 struct RecordedText: Equatable {
     let text: String
-    /// It is no UTF-8.
+    /// The octets are not UTF-8.
     let isOctets: Bool
 
     init(_ octets: [UInt8]) {
@@ -210,17 +210,17 @@ struct RecordedText: Equatable {
         }
     }
 
-    /// `text` or `base64`; neither for nothing.
+    /// A member `text` or `base64`; none for empty content.
     static func content(_ octets: [UInt8]) -> [JSONValue.Member] {
         if octets.isEmpty { return [] }
         if let text = String(validating: octets, as: UTF8.self) { return [.init("text", .string(text))] }
         return [.init("base64", .string(base64(octets)))]
     }
 
-    /// RFC 3339, with milliseconds. `wall` is milliseconds since 1970.
+    /// RFC 3339 with milliseconds. `wall` is in milliseconds since 1970.
     static func moment(_ wall: Int64) -> String { UTCTime.rfc3339(milliseconds: wall) }
 
-    /// What stands for a secret is not from the peer, and stays what it is.
+    /// Marks for secrets are not from the peer, and stay unchanged.
     private static func latin(_ octets: [UInt8]) -> String {
         var result = ""
         var rest = octets[...]
@@ -257,7 +257,7 @@ struct RecordedText: Equatable {
 }
 
 extension RouteKind {
-    /// As `squire explain` has it, in the API's spelling.
+    /// The kind as in `squire explain`, in the API's spelling.
     var shownName: String {
         switch self {
         case .ordinary, .refresh: "ordinary"

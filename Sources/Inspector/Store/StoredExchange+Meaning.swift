@@ -1,15 +1,15 @@
 import Credentials
 import ReverseProxy
 
-/// What the parts of an exchange come to.
+/// Derived properties of an exchange.
 extension StoredExchange {
     enum Outcome: String {
         case complete
         case clientGone = "client_gone"
         case upstreamFailed = "upstream_failed"
-        /// Squire would not have it.
+        /// Squire refused it.
         case refused
-        /// Squire answered itself, and would have had it.
+        /// Squire answered by itself, without a refusal.
         case answered
         case shutDown = "shut_down"
     }
@@ -20,14 +20,14 @@ extension StoredExchange {
 
     var isRunning: Bool { ending == nil }
 
-    /// What the client got, or nil when it got no head.
+    /// The status that the client received; nil if it received no head.
     var status: Int? {
         if let ownAnswer { return ownAnswer.status }
         if let ending { return ending.status == 0 ? nil : ending.status }
         return attempts.last { $0.isRelayed }?.status
     }
 
-    /// Nil while it runs.
+    /// Nil while it is running.
     var outcome: Outcome? {
         switch ending?.outcome {
         case nil: nil
@@ -48,20 +48,21 @@ extension StoredExchange {
         }
     }
 
-    /// Squire did not let it pass: for its Host, the page or the user it came from, its key, or because it was no request.
+    /// Squire did not admit it because of its Host, the page or the user that sent it, or its key, or because it was
+    /// not a request.
     var isTurnedAway: Bool { route == nil && ownAnswer?.code != nil }
 
-    /// Of Squire's own answer, or of what it added to the upstream's.
+    /// The code of Squire's own response, or the one that it added to the upstream's.
     var code: String? {
         ownAnswer?.code ?? (ending?.needsLogin == true ? Problem.Code.loginNeeded.rawValue : nil)
     }
 
     var statuses: [Int] { attempts.compactMap(\.status) }
 
-    /// Of the last attempt; nil without a token.
+    /// The generation of the last attempt; nil without a token.
     var generation: Generation? { attempts.last.flatMap { $0.generation == 0 ? nil : $0.generation } }
 
-    /// Those it was sent with, each once.
+    /// The generations that it was sent with, each once.
     var generations: [Generation] {
         var result: [Generation] = []
         for attempt in attempts where attempt.generation != 0 && !result.contains(attempt.generation) {
@@ -70,19 +71,19 @@ extension StoredExchange {
         return result
     }
 
-    /// `led`, `waited`, or nil when it waited for no refresh.
+    /// `led`, `waited`, or nil if it waited for no refresh.
     var refresh: String? {
         if tokenWaits.contains(where: \.led) { return "led" }
         return tokenWaits.isEmpty ? nil : "waited"
     }
 
-    /// Media type of what the client got, without parameters, in lower case.
+    /// The media type of the client's response, without parameters, in lower case.
     var type: String? {
         if let ownAnswer { return ownAnswer.code == nil ? nil : "application/problem+json" }
         return attempts.last { $0.isRelayed }?.body.mediaType
     }
 
-    /// Milliseconds of all attempts.
+    /// The duration of all attempts in milliseconds.
     var upstreamMilliseconds: Double? {
         attempts.isEmpty ? nil : attempts.reduce(0) { $0 + max(0, ($1.ended ?? age) - $1.began) }
     }
@@ -109,7 +110,7 @@ extension StoredExchange {
 
     private var isSlow: Bool { age > 1000 }
 
-    /// Who asked: `client`, `replay`, `composer`.
+    /// The origin of the request: `client`, `replay`, `composer`.
     var originName: String {
         switch origin {
         case .client: "client"
@@ -118,7 +119,7 @@ extension StoredExchange {
         }
     }
 
-    /// The number that whoever sent it knows it by, if that was the inspector.
+    /// The ticket, if the inspector sent it.
     var ticket: UInt64? {
         switch origin {
         case .client: nil
@@ -126,8 +127,8 @@ extension StoredExchange {
         }
     }
 
-    /// Milliseconds by what was waited for: together `age`. Queued is what came before the first step, and what an attempt
-    /// waited for a connection that another exchange had.
+    /// The time in milliseconds by cause, with the sum `age`. `queued` is the time before the first step, and the time
+    /// that an attempt waited for another exchange's connection.
     var timings: (queued: Double, token: Double, upstream: Double, client: Double) {
         let total = max(0, age)
         let first = attempts.first?.began
@@ -142,7 +143,7 @@ extension StoredExchange {
 
     // MARK: Keeping
 
-    /// Where it is kept, so that noise does not push out what matters.
+    /// The lane in which it is stored.
     var lane: ExchangeStore.Lane {
         if isPinned { return .pinned }
         if outcome == .refused { return .refusals }
@@ -152,7 +153,7 @@ extension StoredExchange {
         return isNotable ? .notable : .ordinary
     }
 
-    /// Gives back what was reserved in vain.
+    /// Releases unused capacity.
     mutating func trim() {
         method.trim()
         target.trim()
@@ -167,7 +168,7 @@ extension StoredExchange {
         ownAnswer?.fields.trim()
     }
 
-    /// Octets that keeping it takes, those of the bookkeeping among them.
+    /// The memory that it uses in the store, in octets, with overhead.
     var cost: Int {
         let allocation = 48
         var sum = 256 + MemoryLayout<StoredExchange>.size
@@ -184,7 +185,7 @@ extension StoredExchange {
         return sum
     }
 
-    /// Leaves out bodies and messages: it is larger than what there is room for.
+    /// Removes bodies and messages, because it is too large for the store.
     mutating func dropBodies() {
         for index in attempts.indices { attempts[index].body.drop() }
         request.body.drop()
@@ -210,7 +211,7 @@ extension StoredBody {
 }
 
 extension StoredExchange {
-    /// Takes the end of one of which nothing was told for a while.
+    /// Ends an exchange that was no longer assembled.
     mutating func end(_ ending: RecordedEvent.Ending) {
         self.ending = ending
         age = Double(ending.totalNanoseconds) / 1e6

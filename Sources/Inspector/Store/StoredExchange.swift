@@ -1,58 +1,58 @@
 import Credentials
 import ReverseProxy
 
-/// One exchange as the inspector keeps it. What is secret was redacted before it came here.
+/// An exchange in the store. Its secrets have been redacted.
 struct StoredExchange {
     var id: ExchangeID
-    /// Of its last change. See `ExchangeStore`.
+    /// The number of its last change (`ExchangeStore`).
     var sequence: Int
-    /// Milliseconds since 1970.
+    /// The start in milliseconds since 1970.
     var wallMilliseconds: Int64
     var connection: UInt64
     var origin: ConnectionOrigin
-    /// Of the client, or as the upstream got it if the recording began late.
+    /// The client's method, or the forwarded one if the recording began late.
     var method: [UInt8]
-    /// In origin form, without its secret values; at most 8 KiB.
+    /// In origin form, redacted; at most 8 KiB.
     var target: [UInt8]
-    /// Nil when Squire refused it before it knew.
+    /// Nil if Squire refused it before the route was known.
     var route: RouteKind?
     var request = StoredRequest()
-    /// The fields that went upstream, the credential's among them, without its value.
+    /// The fields that went upstream, including the credential's, without its value.
     var sent = StoredFields()
     var sentParts = StoredHeadParts()
     var attempts: [StoredAttempt] = []
     var interim: [StoredInterim] = []
     var tokenWaits: [StoredTokenWait] = []
     var ownAnswer: StoredOwnAnswer?
-    /// Of a WebSocket or an event stream.
+    /// The messages of a WebSocket or an event stream.
     var messages: [StoredMessage] = []
     var hasRedactedMessages = false
-    /// Body octets so far, both ways, without framing.
+    /// Body octets so far in both directions, without framing.
     var requestBytes: UInt64 = 0
     var responseBytes: UInt64 = 0
-    /// Nil while it runs.
+    /// Nil while it is running.
     var ending: RecordedEvent.Ending?
-    /// When it was looked at last, milliseconds after its beginning.
+    /// Its age at the last update, in milliseconds.
     var age: Double = 0
     var isLate = false
-    /// Something of it could not be recorded, or was larger than what is kept.
+    /// Something could not be recorded, or exceeded a limit.
     var isCut = false
     var isPinned = false
-    /// It became a WebSocket.
+    /// The exchange became a WebSocket.
     var isTunnel = false
 
-    /// What is redacted of the request: `field Cookie`, `query token`, JSON pointers of its body.
+    /// The redacted parts of the request: `field Cookie`, `query token`, JSON Pointers into its body.
     var requestRedactions: [String] { request.redactions + request.body.redactions }
 }
 
 struct StoredField: Equatable {
     var name: [UInt8]
-    /// Without what is secret.
+    /// Redacted.
     var value: [UInt8]
 }
 
-/// How many of the fields that went upstream are whose: the first is Squire's, then come the client's, those that Squire
-/// makes anew, and behind them the configured ones.
+/// The numbers of the forwarded fields by origin: first one of Squire's, then the client's, then those that Squire
+/// generates, then the configured ones.
 struct StoredHeadParts: Equatable {
     var kept = 0
     var made = 0
@@ -62,43 +62,43 @@ struct StoredHeadParts: Equatable {
 struct StoredRequest {
     var minorVersion = 1
     var fields = StoredFields()
-    /// Octets of the whole head as it came, with its empty line.
+    /// The size of the received head in octets, including its empty line.
     var headSize = 0
     var body = StoredBody()
-    /// Of fields and target: `field Cookie`, `query token`.
+    /// The redacted parts of the fields and the target: `field Cookie`, `query token`.
     var redactions: [String] = []
 }
 
-/// A body as far as it is kept: the first octets after its content coding was taken off, without what is secret.
+/// The stored part of a body: its first octets, decoded and redacted.
 struct StoredBody {
-    /// Octets that went, encoded, without framing.
+    /// The size in octets as transferred, encoded but without framing.
     var size: UInt64 = 0
     var kept: [UInt8] = []
-    /// Octets after decoding; nil when unknown.
+    /// The size in octets after decoding; nil if unknown.
     var decodedSize: Int?
     /// Content-Type.
     var type: String?
-    /// Content-Encoding as it was sent; nil without one.
+    /// The value of Content-Encoding; nil if there was none.
     var encoding: String?
-    /// The coding that cannot be searched for secrets: nothing is kept.
+    /// A coding that cannot be searched for secrets, so that nothing is stored; nil otherwise.
     var unreadable: String?
-    /// JSON pointers, form names, `value` for what was found by its value.
+    /// The redacted parts: JSON Pointers, names in forms, or `value` for secrets that were found by value.
     var redactions: [String] = []
-    /// More came than is kept.
+    /// More octets came than are stored.
     var isCut = false
 }
 
 struct StoredAttempt {
-    /// From 1.
+    /// Counted from 1.
     var number: Int
-    /// 0 is no token.
+    /// 0 without a token.
     var generation: Generation
-    /// Milliseconds after the exchange's beginning; nil for what has not happened.
+    /// This and the next ones are milliseconds after the start of the exchange; nil if it has not happened.
     var began: Double
     var connected: Double?
     var isReused = false
     var setup = StoredSetup()
-    /// When the last octet of the request had gone to the connection.
+    /// When the last octet of the request was passed to the connection.
     var sent: Double?
     var firstByte: Double?
     var ended: Double?
@@ -106,20 +106,21 @@ struct StoredAttempt {
     var reason: [UInt8] = []
     var minorVersion = 1
     var fields = StoredFields()
-    /// Octets of the whole head as it came, with its empty line.
+    /// The size of the received head in octets, including its empty line.
     var headSize = 0
     var body = StoredBody()
-    /// Of fields.
+    /// The redacted fields.
     var redactions: [String] = []
-    /// The client has not seen it, or not before it was known what becomes of it.
+    /// The response was held: the client received it later or not at all.
     var isHeld = false
-    /// The client got it.
+    /// The client received it.
     var isRelayed = false
-    /// When how many octets of the body were there: milliseconds after the exchange's beginning. At most 256.
+    /// The times, in milliseconds after the start of the exchange, at which that many octets of the body had arrived.
+    /// At most 256.
     var marks: [(offset: UInt64, at: Double)] = []
 }
 
-/// What parts of making its connection took, milliseconds; nil for what was not done, or when it was there before.
+/// The durations of the steps of making the connection, in milliseconds; nil for steps that were not needed.
 struct StoredSetup {
     var lookup: Double?
     var tls: Double?
@@ -130,7 +131,7 @@ struct StoredInterim {
     var status: Int
 }
 
-/// A wait for a token, milliseconds after the exchange's beginning.
+/// A wait for a token, in milliseconds after the start of the exchange.
 struct StoredTokenWait {
     enum Outcome: String { case refreshed, refused, failed, timedOut = "timed_out" }
 
@@ -139,22 +140,22 @@ struct StoredTokenWait {
     /// This exchange started the refresh.
     var led: Bool
     var isForRejection: Bool
-    /// How many waited for that refresh beside the one that led to it; nil when unknown.
+    /// How many requests waited for that refresh besides its leader; nil if unknown.
     var waiters: Int?
     /// 0 without a token.
     var generation: Generation = 0
     var outcome: Outcome?
 }
 
-/// What Squire answered itself.
+/// Squire's own response.
 struct StoredOwnAnswer {
     var status: Int
     var code: String?
-    /// As they were sent, without what is secret; empty when the head was lost.
+    /// The fields as sent, redacted; empty if the head was lost.
     var fields = StoredFields()
-    /// Octets of the whole head, with its empty line; 0 when it was lost.
+    /// The size of the head in octets, including its empty line; 0 if it was lost.
     var headSize = 0
-    /// As it was sent, without what is secret.
+    /// The body as sent, redacted.
     var body: [UInt8]
     var at: Double
 }
@@ -162,9 +163,9 @@ struct StoredOwnAnswer {
 struct StoredMessage {
     var at: Double
     var isFromClient: Bool
-    /// Of a WebSocket's frame (RFC 6455 section 5.2); nil for an event of an event stream.
+    /// The opcode of a WebSocket's frame (RFC 6455 section 5.2); nil for an event of an event stream.
     var opcode: Int?
     var size: UInt64
-    /// Without what is secret; at most `inspector.body` octets of it were read.
+    /// Redacted; at most `inspector.body` octets were read.
     var kept: [UInt8]
 }
