@@ -74,21 +74,29 @@ static void came(int number) {
     errno = code;
 }
 
+static sigset_t all_held(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < held_count; i++) sigaddset(&set, held[i]);
+    return set;
+}
+
+// Has `came` called for that signal, unless it is ignored.
+static void handle(int number) {
+    if (csystem_ignores(number)) return;
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = came;
+    action.sa_flags = SA_RESTART;
+    // One at a time.
+    action.sa_mask = all_held();
+    sigaction(number, &action, 0);
+}
+
 void csystem_hold_signals(int waits_elsewhere) {
-    sigset_t blocked;
-    sigemptyset(&blocked);
-    for (int i = 0; i < held_count; i++) sigaddset(&blocked, held[i]);
+    sigset_t blocked = all_held();
     if (waits_elsewhere) pthread_sigmask(SIG_BLOCK, &blocked, 0);
-    for (int i = 0; i < held_count; i++) {
-        if (csystem_ignores(held[i])) continue;
-        struct sigaction action;
-        memset(&action, 0, sizeof action);
-        action.sa_handler = came;
-        action.sa_flags = SA_RESTART;
-        // One at a time.
-        action.sa_mask = blocked;
-        sigaction(held[i], &action, 0);
-    }
+    for (int i = 0; i < held_count; i++) handle(held[i]);
     int expected = idle;
     if (atomic_compare_exchange_strong(&phase, &expected, connecting)) return;
     while (expected == ending) pause();
@@ -110,14 +118,8 @@ int csystem_may_send(void) {
 }
 
 void csystem_interrupt_exits(void) {
-    if (csystem_ignores(SIGINT)) return;
     atomic_store(&interrupt_exits, true);
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = came;
-    action.sa_flags = SA_RESTART;
-    for (int i = 0; i < held_count; i++) sigaddset(&action.sa_mask, held[i]);
-    sigaction(SIGINT, &action, 0);
+    handle(SIGINT);
 }
 
 void csystem_release_signals(void) {

@@ -54,6 +54,9 @@ public struct BlockingRequest: Sendable {
         case noResponse(UpstreamError)
     }
 
+    /// A response, or the reason why there is none.
+    public typealias Outcome = Result<Response, Failure>
+
     /// What is asked about each request of the process, while one of them may be something that works once and a signal
     /// may want to end the process.
     public struct Attendant: Sendable {

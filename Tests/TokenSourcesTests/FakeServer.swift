@@ -81,7 +81,7 @@ final class FakeServer: Sendable {
         )
     }
 
-    private func answer(_ request: BlockingRequest, _ settings: UpstreamSettings) -> OAuthServices.Reply {
+    private func answer(_ request: BlockingRequest, _ settings: UpstreamSettings) -> BlockingRequest.Outcome {
         let asked = Asked(
             method: request.method,
             url: request.url,

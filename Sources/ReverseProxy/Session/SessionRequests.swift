@@ -20,9 +20,6 @@ public struct SessionRequests: Sendable {
         settings = configuration.upstreamSettings
     }
 
-    /// A response, or the reason why there is none.
-    public typealias Reply = Result<BlockingRequest.Response, BlockingRequest.Failure>
-
     /// Sends `method path` to the upstream with the configured headers, the bearer if there is one, and a JSON body if
     /// there is one.
     public func send(
@@ -31,7 +28,7 @@ public struct SessionRequests: Sendable {
         token: Token?,
         body: JSONValue? = nil,
         timeout: Duration
-    ) -> Reply {
+    ) -> BlockingRequest.Outcome {
         perform(
             BlockingRequest(
                 method: method,
@@ -45,7 +42,7 @@ public struct SessionRequests: Sendable {
     }
 
     /// Sends the refresh that the recipe describes, with the held tokens.
-    func send(_ recipe: SessionConfiguration.Refresh, _ held: HeldTokens) -> Reply {
+    func send(_ recipe: SessionConfiguration.Refresh, _ held: HeldTokens) -> BlockingRequest.Outcome {
         guard let request = request(recipe, held) else {
             return .failure(
                 .notSent(UpstreamError(kind: .configuration, detail: "The recipe names a token that is not held"))
@@ -127,14 +124,9 @@ public struct SessionRequests: Sendable {
         return fields
     }
 
-    private func perform(_ request: BlockingRequest, shownAs path: String) -> Reply {
+    private func perform(_ request: BlockingRequest, shownAs path: String) -> BlockingRequest.Outcome {
         let begun = MonotonicClock.now()
-        let reply: Reply
-        do throws(BlockingRequest.Failure) {
-            reply = .success(try request.perform(settings))
-        } catch {
-            reply = .failure(error)
-        }
+        let reply = BlockingRequest.Outcome { () throws(BlockingRequest.Failure) in try request.perform(settings) }
         let nanoseconds = MonotonicClock.now() &- begun
         observe(SessionRequestRecord(method: request.method, path: path, reply: reply, nanoseconds: nanoseconds))
         return reply
@@ -161,7 +153,7 @@ public struct SessionRequestRecord: Sendable {
         milliseconds = record.milliseconds
     }
 
-    init(method: String, path: String, reply: SessionRequests.Reply, nanoseconds: UInt64) {
+    init(method: String, path: String, reply: BlockingRequest.Outcome, nanoseconds: UInt64) {
         self.method = method
         var path = path
         self.path = path.withUTF8 { octets in

@@ -174,7 +174,7 @@ final class EtcdClient: StoreClient {
     func line(_ bytes: [UInt8]) -> StoreWatchLine { StoreWatchLine(bytes, answers) }
 
     func failure(
-        _ end: Result<BlockingRequest.Response, BlockingRequest.Failure>,
+        _ end: BlockingRequest.Outcome,
         at endpoint: String
     ) -> SharedStoreFailure {
         switch end {

@@ -152,7 +152,7 @@ final class KubernetesClient: StoreClient {
     func line(_ bytes: [UInt8]) -> StoreWatchLine { answers.line(bytes) }
 
     func failure(
-        _ end: Result<BlockingRequest.Response, BlockingRequest.Failure>,
+        _ end: BlockingRequest.Outcome,
         at endpoint: String
     ) -> SharedStoreFailure {
         switch end {

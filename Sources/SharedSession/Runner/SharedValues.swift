@@ -108,7 +108,8 @@ struct SharedValues: Sendable {
                 return .unreadable(.otherCustomer)
             }
         }
-        return .record(SharedView(SharedFacts(there.record, ended: there.session?.ended), version: version))
+        let facts = SharedFacts(there.record.identity, there.record.state, ended: there.session?.ended)
+        return .record(SharedView(facts, version: version))
     }
 
     /// What was never shared here.
@@ -187,11 +188,5 @@ struct SharedValues: Sendable {
         }
         if isSame, let record = there.record.with(new.state) { return (record, session) }
         return (try seal(session, new), session)
-    }
-}
-
-extension SharedFacts {
-    init(_ record: SharedRecord, ended: SharedID?) {
-        self.init(record.identity, record.state, ended: ended)
     }
 }

@@ -24,7 +24,7 @@ protocol StoreClient: Sendable {
     func line(_ bytes: [UInt8]) -> StoreWatchLine
     /// Why a request brought no stream, or no more of it.
     func failure(
-        _ end: Result<BlockingRequest.Response, BlockingRequest.Failure>,
+        _ end: BlockingRequest.Outcome,
         at endpoint: String
     ) -> SharedStoreFailure
     /// The stream of that endpoint ended, or was not opened.

@@ -2,11 +2,11 @@ import Platform
 import Threads
 import Upstream
 
-/// Fetches an authorization server's metadata when they are needed, and keeps them for a day.
+/// Fetches an authorization server's metadata on demand (RFC 8414), and caches them for a day.
 ///
-/// *Threading*: any thread that may wait.
+/// *Threading*: any thread that may block.
 final class Discovery: Sendable {
-    /// As it is configured.
+    /// The issuer identifier as configured.
     private let issuer: String
     private let kept = Guarded<Kept?>(nil)
 
@@ -17,19 +17,19 @@ final class Discovery: Sendable {
     }
 
     private static let day: Int64 = 86_400 * 1_000_000_000
-    /// How long what was kept serves when it cannot be fetched again.
+    /// How long cached metadata are used after a failure to fetch them again, in nanoseconds.
     private static let pause: Int64 = 300 * 1_000_000_000
-    /// A larger document is no metadata.
+    /// Larger documents are refused.
     static let maxBytes = 256 * 1024
 
     init(issuer: String) {
         self.issuer = issuer
     }
 
-    /// `fetch` sends GET to a URL. `now` is in nanoseconds on a clock that never jumps.
+    /// `fetch` sends a GET to a URL. `now` is in nanoseconds on a monotonic clock.
     func metadata(
         now: Int64,
-        _ fetch: (EndpointURL) -> OAuthServices.Reply
+        _ fetch: (EndpointURL) -> BlockingRequest.Outcome
     ) throws(EndpointFailure) -> ServerMetadata {
         let before = kept.with { $0 }
         if let before, now.subtracting(saturating: before.at) < Self.day { return before.metadata }
@@ -38,7 +38,7 @@ final class Discovery: Sendable {
             metadata = try look(fetch)
         } catch {
             guard let before else { throw error }
-            // What it said is better than nothing; it is asked again after a while.
+            // The cached metadata are better than none; they are fetched again after a pause.
             kept.with { $0?.at = now.subtracting(saturating: Self.day - Self.pause) }
             return before.metadata
         }
@@ -46,8 +46,9 @@ final class Discovery: Sendable {
         return metadata
     }
 
-    /// Where the first place has none, the next is tried; what names another issuer is nobody's (RFC 8414 section 3.3).
-    private func look(_ fetch: (EndpointURL) -> OAuthServices.Reply) throws(EndpointFailure) -> ServerMetadata {
+    /// If one place has no metadata, the next is tried. Metadata that name another issuer are not used (RFC 8414
+    /// section 3.3).
+    private func look(_ fetch: (EndpointURL) -> BlockingRequest.Outcome) throws(EndpointFailure) -> ServerMetadata {
         let url: EndpointURL
         do throws(EndpointURL.Problem) {
             url = try EndpointURL(issuer)
@@ -95,7 +96,7 @@ final class Discovery: Sendable {
         return "leads to \(place), and is not followed"
     }
 
-    /// A server that has none says so in these ways; anything else may pass.
+    /// Whether a failure with that status may be temporary: servers without metadata answer in the other ways.
     private static func isPassing(_ status: Int) -> Bool {
         !(200..<400).contains(status) && ![400, 401, 404, 405, 410].contains(status)
     }

@@ -1,22 +1,20 @@
 public import Credentials
 public import Upstream
 
-/// What the sources of this target need of the rest of the program. Injected, so that tests can use their own.
+/// The services that the sources of this target require. Injected, so that tests can use their own.
 public struct OAuthServices: Sendable {
-    /// How the upstream is connected to: the authorization server's proxy, authorities and certificate are its own
-    /// where the configuration says no others.
+    /// The settings for connections to the upstream. The authorization server's connections use the same proxy,
+    /// authorities and certificate unless the configuration names others.
     public var connection: UpstreamSettings
-    /// How the token goes onto a request that is not OAuth's own.
+    /// How the token is applied to a request other than OAuth's own.
     public var apply: CredentialApplication
     /// Reads a secret. Blocking.
     public var readSecret: @Sendable (SecretReference) -> Result<String, SecretProblem>
     public var clock: any CredentialClock
-    /// Hears of each request, on the thread that made it.
+    /// Called for each request, on the thread that sent it.
     public var observe: @Sendable (TokenRequestRecord) -> Void
-    /// Sends a request.
-    public var send: @Sendable (BlockingRequest, UpstreamSettings) -> Reply
-
-    public typealias Reply = Result<BlockingRequest.Response, BlockingRequest.Failure>
+    /// Sends a request. Blocking.
+    public var send: @Sendable (BlockingRequest, UpstreamSettings) -> BlockingRequest.Outcome
 
     public init(
         connection: UpstreamSettings,
@@ -24,7 +22,7 @@ public struct OAuthServices: Sendable {
         readSecret: @escaping @Sendable (SecretReference) -> Result<String, SecretProblem>,
         clock: any CredentialClock = SystemClock(),
         observe: @escaping @Sendable (TokenRequestRecord) -> Void = { _ in },
-        send: @escaping @Sendable (BlockingRequest, UpstreamSettings) -> Reply = Self.perform
+        send: @escaping @Sendable (BlockingRequest, UpstreamSettings) -> BlockingRequest.Outcome = Self.perform
     ) {
         self.connection = connection
         self.apply = apply
@@ -34,23 +32,22 @@ public struct OAuthServices: Sendable {
         self.send = send
     }
 
-    @Sendable public static func perform(_ request: BlockingRequest, _ settings: UpstreamSettings) -> Reply {
-        do throws(BlockingRequest.Failure) {
-            return .success(try request.perform(settings))
-        } catch {
-            return .failure(error)
-        }
+    @Sendable public static func perform(
+        _ request: BlockingRequest,
+        _ settings: UpstreamSettings
+    ) -> BlockingRequest.Outcome {
+        BlockingRequest.Outcome { () throws(BlockingRequest.Failure) in try request.perform(settings) }
     }
 }
 
-/// A request to an authorization server, and what came of it: without fields and bodies.
+/// A request to an authorization server, and its result: without fields and bodies.
 public struct TokenRequestRecord: Sendable {
     public let method: String
     /// Without the query.
     public let url: String
-    /// Nil without a response.
+    /// Nil if there was no response.
     public let status: Int?
-    /// Why there is none.
+    /// Why there was no response.
     public let reason: String?
     public let milliseconds: Int
 }

@@ -2,29 +2,29 @@ public import Credentials
 import Support
 import Upstream
 
-/// How the end of a token at its issuer came out.
+/// The result of revoking a token at its issuer.
 public enum RevocationOutcome: Equatable, Sendable {
-    /// It is ended, or was not alive.
+    /// The token is revoked, or was not valid.
     case ended
-    /// There is no way: it lives on until its own end.
+    /// The server offers no revocation: the token is valid until its end.
     case noWay
-    /// It did not work, and another try may; `retryAfter` is the seconds that the server asked for.
+    /// It failed for now; `retryAfter` is what the server asked for, in seconds.
     case unavailable(String, retryAfter: Int? = nil)
     /// Nothing was sent.
     case unreachable(String)
-    /// The server does not do it, or not like this.
+    /// The server refuses the request.
     case refused(String)
 }
 
 extension TokenEndpoint {
-    /// Which of a session's tokens is to be ended (RFC 7009 section 2.1).
+    /// Which of a session's tokens is revoked (RFC 7009 section 2.1).
     public enum TokenKind: String, Sendable {
         case accessToken = "access_token"
         case refreshToken = "refresh_token"
     }
 
-    /// Ends a token at the issuer. Ending a refresh token ends its access tokens too at most of them (RFC 7009 section
-    /// 2.1). A request of the API's own (`session.oauth.revocation`) ends the access token alone.
+    /// Revokes a token at the issuer. Blocking. Most issuers revoke the access tokens of a refresh token with it (RFC
+    /// 7009 section 2.1). A request of the API's own (`session.oauth.revocation`) revokes the access token alone.
     public func revoke(_ token: Token, _ kind: TokenKind) -> RevocationOutcome {
         do throws(EndpointFailure) {
             switch configuration.revocation {
@@ -53,7 +53,7 @@ extension TokenEndpoint {
         return outcome(sent.reply, hiding: sent.secrets + [token.value], isOwn: true)
     }
 
-    /// The API's own way: the token goes along as with any request.
+    /// Sends the API's own request, to which the token is applied as to any other.
     private func request(_ method: String, _ url: EndpointURL, _ body: String?, _ token: Token) -> RevocationOutcome {
         var fields = [
             ("Accept", "application/json"), ("User-Agent", "squire"),
@@ -74,8 +74,9 @@ extension TokenEndpoint {
         return outcome(send(request, to: url), hiding: [token.value], isOwn: false)
     }
 
-    /// `isOwn`: by RFC 7009, where 200 is all that a success says. Others say in a 200 that it was none.
-    private func outcome(_ reply: OAuthServices.Reply, hiding secrets: [String], isOwn: Bool) -> RevocationOutcome {
+    /// `isOwn` is true for the API's own request: in RFC 7009 a 200 is a success, but other APIs report errors with
+    /// 200.
+    private func outcome(_ reply: BlockingRequest.Outcome, hiding secrets: [String], isOwn: Bool) -> RevocationOutcome {
         switch reply {
         case .failure(.notSent(let error)): return .unreachable("revocation: \(error.detail)")
         case .failure(.noResponse(let error)): return .unavailable("revocation: \(error.detail)")
@@ -83,7 +84,7 @@ extension TokenEndpoint {
             let answer = TokenAnswer(response, of: "revocation", configuration, hiding: secrets)
             let isSuccess = (200..<300).contains(response.status)
             if isSuccess, isOwn || !answer.hasError { return .ended }
-            // With the token's own authorization, a refusal means that it is dead.
+            // The token authorizes the request itself, so a refusal means that it is no longer valid.
             if !isOwn, response.status == 401 { return .ended }
             switch answer.revocationProblem(wall: services.clock.wall()) {
             case .dead: return .ended

@@ -4,11 +4,11 @@ public import Support
 import Threads
 import Upstream
 
-/// Talks to one authorization server: asks for tokens, ends them, and finds out where to.
+/// The client of one authorization server: requests tokens, revokes them, and discovers endpoints.
 ///
-/// One try is one request, and redirects are never followed: what is sent may be good for one use only.
+/// Each try is one request, and redirects are not followed: the parameters may be valid for a single use.
 ///
-/// *Threading*: any thread that may wait. Whoever spends a refresh token asks from one thread at a time.
+/// *Threading*: any thread that may block. A refresh token must be spent on one thread at a time.
 public final class TokenEndpoint: Sendable {
     public let configuration: OAuthConfiguration
     let services: OAuthServices
@@ -16,23 +16,23 @@ public final class TokenEndpoint: Sendable {
     let state: Guarded<State>
 
     struct State: Sendable {
-        /// Seconds that the server's clock is ahead of this machine's, by its last answer.
+        /// How many seconds the server's clock was ahead of this machine's in its last response.
         var skew: Int?
-        /// What assertions are dated by.
+        /// The clock difference that assertions allow for, in seconds.
         var assumedSkew = 0
-        /// What commands gave as secrets: they are run again only when the server refuses the client.
+        /// Secrets from commands, cached until the server refuses the client.
         var secrets: [[String]: String] = [:]
     }
 
     /// Larger answers are refused.
     static let maxBytes = 256 * 1024
-    /// Seconds by which two clocks may differ without being wrong.
+    /// The clock difference in seconds that is tolerated.
     private static let skewTolerance = 2
 
     public init(_ configuration: OAuthConfiguration, _ services: OAuthServices) {
         self.configuration = configuration
         self.services = services
-        // Commands ran when the configuration was read.
+        // The commands already ran when the configuration was read.
         var state = State()
         for secret in configuration.readSecrets {
             if case .command(let command) = secret.reference { state.secrets[command] = secret.text }
@@ -41,16 +41,17 @@ public final class TokenEndpoint: Sendable {
         discovery = configuration.issuer.map(Discovery.init)
     }
 
-    /// Fetches what the first token will need: metadata, secrets of commands. What fails is tried again then.
+    /// Fetches what the first token request needs ahead of time: metadata, and secrets from commands. Failures are
+    /// retried by that request.
     public func prepare() {
         guard let url = try? tokenEndpoint() else { return }
         _ = try? proof(for: url)
     }
 
-    /// Looks whether the token endpoint answers, by a request that asks for nothing. Fetches the metadata for it, if
-    /// these say where it is. The status of its answer.
+    /// Checks with an empty request whether the token endpoint responds, after discovery if necessary. Returns its URL
+    /// and the status of the response. Blocking.
     public func look() throws(EndpointFailure) -> (url: EndpointURL, status: Int) {
-        // Whoever names an issuer must have it right, even where nothing is looked up for now.
+        // A configured issuer must be right, even if nothing is discovered for now.
         _ = try metadata()
         let url = try tokenEndpoint()
         let fields = [("Accept", "application/json"), Self.userAgent]
@@ -62,10 +63,10 @@ public final class TokenEndpoint: Sendable {
         }
     }
 
-    /// Seconds that the server's clock is ahead of this machine's; nil until an answer said its date.
+    /// How many seconds the server's clock is ahead of this machine's; nil until a response had a Date.
     public var clockSkew: Int? { state.with { $0.skew } }
 
-    /// Seconds that assertions are dated ahead of this machine's clock; nil while they are not.
+    /// How many seconds assertions are dated ahead of this machine's clock; nil if they are not.
     public var correction: Int? {
         let skew = state.with { $0.assumedSkew }
         return skew == 0 ? nil : skew
@@ -73,8 +74,9 @@ public final class TokenEndpoint: Sendable {
 
     // MARK: Tokens
 
-    /// Asks for tokens with the parameters of a grant, `grant_type` among them. Adds the client's proof and the
-    /// configured parameters. `held` is what the session holds: an answer without a refresh token keeps its own.
+    /// Requests tokens with the parameters of a grant, including `grant_type`. Adds the client authentication and the
+    /// configured parameters. `held` are the session's tokens: if the response has no refresh token, the held one
+    /// stays. Blocking.
     public func exchange(
         _ parameters: [(name: String, value: String)],
         held: HeldTokens = HeldTokens(),
@@ -83,7 +85,7 @@ public final class TokenEndpoint: Sendable {
         ask(parameters, held: held, for: purpose).outcome
     }
 
-    /// The same with the answer's `error` word, for a device login, which asks until somebody has agreed.
+    /// The same, but also returns the response's error code, for the polling of a device login.
     public func ask(
         _ parameters: [(name: String, value: String)],
         held: HeldTokens = HeldTokens(),
@@ -111,12 +113,13 @@ public final class TokenEndpoint: Sendable {
         }
     }
 
-    /// Asks for a device code (RFC 8628 section 3.1). Adds the client's proof. The answer is an object.
+    /// Requests a device code (RFC 8628 section 3.1). Adds the client authentication. The response is an object.
+    /// Blocking.
     public func deviceCode(
         _ parameters: [(name: String, value: String)]
     ) throws(EndpointFailure) -> JSONValue {
         var parameters = parameters
-        // Also where it says who it is in another way: the request is the browser's, in a way.
+        // Sent whichever way the client authenticates, because the request resembles an authorization request.
         if let name = configuration.clientID, !parameters.contains(where: { $0.name == "client_id" }) {
             parameters.append(("client_id", name))
         }
@@ -144,7 +147,7 @@ public final class TokenEndpoint: Sendable {
         try endpoint(.device, configuration.deviceEndpoint, key: "device-authorization-endpoint")
     }
 
-    /// Whether the server must name itself in the answer to the browser's request (RFC 9207 section 2.4).
+    /// Whether the server must name itself in the authorization response (RFC 9207 section 2.4).
     public func namesIssuer() -> Bool {
         (try? metadata())?.namesIssuer ?? false
     }
@@ -162,14 +165,14 @@ public final class TokenEndpoint: Sendable {
         throw .misconfigured("the metadata of \(issuer) name no \(endpoint.rawValue): name session.oauth.\(key)")
     }
 
-    /// Nil without metadata, or where they name none.
+    /// Nil if there are no metadata, or if they name no such endpoint.
     func discovered(_ endpoint: ServerMetadata.Endpoint) throws(EndpointFailure) -> EndpointURL? {
         var isMutual = false
         if case .tlsClientAuth = configuration.authentication { isMutual = true }
         return try metadata()?.endpoint(endpoint, isMutual: isMutual)
     }
 
-    /// Nil without an issuer.
+    /// Nil if no issuer is configured.
     func metadata() throws(EndpointFailure) -> ServerMetadata? {
         try discovery?.metadata(now: services.clock.elapsed()) { url in
             let fields = [("Accept", "application/json"), Self.userAgent]
@@ -181,15 +184,15 @@ public final class TokenEndpoint: Sendable {
 
     // MARK: Requests
 
-    /// A request that was made, and what nobody may see of it.
+    /// A request that was sent, and its secrets.
     struct Sent {
-        var reply: OAuthServices.Reply
+        var reply: BlockingRequest.Outcome
         var secrets: [String]
     }
 
     private static let userAgent = ("User-Agent", "squire")
 
-    /// Posts parameters with the client's proof.
+    /// Posts parameters with the client authentication.
     func post(
         _ parameters: [(name: String, value: String)],
         to url: EndpointURL
@@ -231,8 +234,8 @@ public final class TokenEndpoint: Sendable {
         parameters.map { ($0.name, $0.value) }
     }
 
-    /// Sends a request, and tells of it.
-    func send(_ request: BlockingRequest, to url: EndpointURL) -> OAuthServices.Reply {
+    /// Sends a request, and reports it to `observe`.
+    func send(_ request: BlockingRequest, to url: EndpointURL) -> BlockingRequest.Outcome {
         let begun = services.clock.elapsed()
         let reply = services.send(request, settings(for: url))
         note(reply)
@@ -269,14 +272,14 @@ public final class TokenEndpoint: Sendable {
 
     // MARK: The server's clock
 
-    private func note(_ reply: OAuthServices.Reply) {
+    private func note(_ reply: BlockingRequest.Outcome) {
         guard case .success(let response) = reply, let date = response["Date"].flatMap(HTTPDate.seconds) else { return }
         let skew = date - UTCTime.clamped(services.clock.wall())
         state.with { $0.skew = skew }
     }
 
-    /// Dates assertions by the server's clock from now on. False if that is done, or the clocks agree: then it was not
-    /// the clock.
+    /// Dates assertions by the server's clock from now on. False if they already are, or if the clocks agree: the clock
+    /// is not the cause then.
     func correctClock() -> Bool {
         state.with { state in
             guard let skew = state.skew, abs(skew - state.assumedSkew) >= Self.skewTolerance else { return false }
