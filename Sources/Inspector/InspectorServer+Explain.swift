@@ -5,7 +5,7 @@ import Redaction
 import ReverseProxy
 import Support
 
-/// What would be sent for a request: the words of `squire explain`.
+/// Explains what would be sent for a request, like `squire explain`.
 extension InspectorServer {
     func explain(_ request: LocalRequest, _ responder: LocalResponder) {
         guard case .object(let members)? = JSONValue(parsing: request.body) else {
@@ -54,7 +54,7 @@ extension Explanation.Request {
         self.init(method: method, target: Self.withoutMarks(target), fields: fields)
     }
 
-    /// What stands for a secret of a recorded target is no part of one; any other value does as well.
+    /// Replaces the marks for secrets in a recorded target, which are not valid there: any value will do.
     private static func withoutMarks(_ target: String) -> String {
         var result = ""
         var rest = target[...]
@@ -71,7 +71,7 @@ extension Explanation.Request {
     }
 }
 
-/// An explanation as JSON, without what is secret.
+/// Converts an explanation to JSON, without secrets.
 struct ShownExplanation {
     var redactor: Redactor
     var credential: CredentialApplication
@@ -89,10 +89,10 @@ struct ShownExplanation {
                 ),
                 .init("fields", .array([])),
             ])
-        case .preflight:
-            let detail = "answered by Squire: the origin is one of access.origins, and may send this"
+        case .answered(let reason):
+            let detail = JSONValue.string("answered by Squire: \(reason)")
             return .object([
-                .init("access", .object([.init("allowed", .bool(true)), .init("detail", .string(detail))])),
+                .init("access", .object([.init("allowed", .bool(true)), .init("detail", detail)])),
                 .init("fields", .array([])),
             ])
         case .allowed(let forwarding): return json(forwarding)
@@ -147,7 +147,7 @@ struct ShownExplanation {
         }
         let value = Array(field.value.utf8)
         let redacted = redactor.field(Array(field.name.utf8), value)
-        // A configured one may be secret whatever its name is.
+        // A configured value may be secret, whatever the field's name is.
         if field.secret != nil, redacted.octets == value { return RedactionMark.redacted.text }
         return RecordedText(redacted.octets).text
     }

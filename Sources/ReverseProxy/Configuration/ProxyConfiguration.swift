@@ -1,5 +1,5 @@
 public import Credentials
-import EventIO
+public import EventIO
 public import HTTP1
 public import TokenSources
 public import Upstream
@@ -108,6 +108,27 @@ public enum ListenAddress: Sendable, Equatable, CustomStringConvertible {
         case .tcp(let host, let port): SocketAddress(host: host, port: port).description
         case .unix(let path): UnixSpelling.text(path)
         }
+    }
+
+    /// The address of a bound socket.
+    public init(_ name: ListeningSocket.Name) {
+        self =
+            switch name {
+            case .tcp(let host, let port): .tcp(host: host, port: port)
+            case .unix(let path): .unix(path: path)
+            }
+    }
+
+    /// Nil for a Unix socket.
+    var port: Int? { if case .tcp(_, let port) = self { port } else { nil } }
+
+    /// The name that clients may use for it, in addition to the loopback names: its address. Nil for a Unix socket, for a
+    /// host name, which is not an address yet, and for "any address", by which a page could reach this machine.
+    var ownName: Authority? {
+        guard case .tcp(let host, let port) = self, host != "0.0.0.0", host != "::",
+            host.contains(":") || host.utf8.allSatisfy({ Octet.isDigit($0) || $0 == UInt8(ascii: ".") })
+        else { return nil }
+        return Authority(host: host, port: port)
     }
 
     /// Only this machine can connect.

@@ -20,6 +20,16 @@ public final class AccessPolicy: Sendable {
         self.ownPorts = ownPorts
     }
 
+    /// The policy of a proxy with that configuration and those listeners.
+    public convenience init(_ configuration: ProxyConfiguration, listeners: [ListenAddress]) {
+        self.init(
+            configuration.access,
+            upstream: configuration.upstream,
+            ownHosts: listeners.compactMap(\.ownName),
+            ownPorts: listeners.compactMap(\.port)
+        )
+    }
+
     /// The facts in a head about its sender. Nil values are absent fields; the values of a repeated field are joined
     /// with a comma (RFC 9110 section 5.3), which no rule accepts as proof.
     public struct Request {

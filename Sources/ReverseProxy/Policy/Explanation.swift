@@ -20,8 +20,8 @@ public struct Explanation: Sendable {
 
     public enum Access: Sendable {
         case refused(Problem)
-        /// Squire answers a browser's preflight request.
-        case preflight
+        /// Squire answers by itself, for the reason that follows the colon of such a sentence.
+        case answered(String)
         case allowed(Forwarding)
     }
 
@@ -107,9 +107,7 @@ public struct Explanation: Sendable {
         if !request.fields.contains(where: { $0.name.lowercased() == "host" }) { input.append("Host: localhost\r\n") }
         for field in request.fields { input.append("\(field.name): \(field.value)\r\n") }
         input.append("\r\n")
-        var parser = RequestParser(
-            limits: HeadLimits(head: configuration.limits.head, fields: configuration.limits.fields)
-        )
+        var parser = RequestParser(limits: configuration.limits.heads)
         var head = RequestHead()
         switch parser.parse(input.octets.span, into: &head) {
         case .failed(let error):
@@ -118,30 +116,25 @@ public struct Explanation: Sendable {
         case .incomplete: return nil
         case .complete: break
         }
-        var rules = configuration.access
-        if hasKey { rules.key = nil }
-        let policy = AccessPolicy(
-            rules,
-            upstream: configuration.upstream,
-            ownHosts: [],
-            ownPorts: configuration.listen.compactMap { if case .tcp(_, let port) = $0 { port } else { nil } }
-        )
+        var configuration = configuration
+        if hasKey { configuration.access.key = nil }
+        let policy = AccessPolicy(configuration, listeners: configuration.listen)
         var admission = Admission(head, input.readable, policy)
         if let basePath = BasePath(configuration.basePath) {
             admission.locate(head, input.readable, under: basePath, policy)
         }
         switch admission.decision {
         case .refuse(let problem): access = .refused(problem)
-        case .preflight: access = .preflight
+        case .preflight: access = .answered("the origin is one of access.origins, and may send this")
+        case .forward where head.maxForwards == 0:
+            access = .answered("Max-Forwards: 0 asks for the options of the proxy itself, RFC 9110 section 7.6.2")
         case .forward:
-            access = .allowed(
-                try Explainer(configuration, applySource, head, input, admission.place).forwarding(status)
-            )
+            access = try Explainer(configuration, applySource, head, input, admission.place).access(status)
         }
     }
 }
 
-/// Explains one request that is forwarded.
+/// Explains one request that is admitted.
 private struct Explainer {
     private let configuration: ProxyConfiguration
     private let applySource: String?
@@ -166,7 +159,7 @@ private struct Explainer {
         given = Set(head.fields.map { input.text($0.name).lowercased() })
     }
 
-    func forwarding(_ status: () throws -> SessionStatus) rethrows -> Explanation.Forwarding {
+    func access(_ status: () throws -> SessionStatus) rethrows -> Explanation.Access {
         let bytes = input.readable
         let match = RoutePolicy(configuration.session).match(
             method: UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range]),
@@ -187,6 +180,7 @@ private struct Explainer {
             identifiers: &identifiers,
             into: output
         )
+        if rendered.isLoop { return .refused(.loopDetected) }
         let status = try status()
         let token = token(kind, rendered, status)
         let sent = lines(of: output.readable, rendered)
@@ -198,13 +192,15 @@ private struct Explainer {
         for field in head.fields where !kept.contains(input.text(field.name).lowercased()) {
             fields.append(removed(field, kind))
         }
-        return Explanation.Forwarding(
-            route: Explanation.Route(kind: kind, because: because, source: match?.pattern.flatMap(key)),
-            upstream: configuration.upstreamURL,
-            cookies: cookies,
-            token: token,
-            requestLine: sent.first?.text ?? "",
-            fields: fields
+        return .allowed(
+            Explanation.Forwarding(
+                route: Explanation.Route(kind: kind, because: because, source: match?.pattern.flatMap(key)),
+                upstream: configuration.upstreamURL,
+                cookies: cookies,
+                token: token,
+                requestLine: sent.first?.text ?? "",
+                fields: fields
+            )
         )
     }
 

@@ -1,6 +1,5 @@
 public import Credentials
 import EventIO
-public import HTTP1
 import Platform
 
 /// Everything derived from one configuration: the policies that exchanges use, shared by all workers. Immutable; a
@@ -44,13 +43,12 @@ public final class ProxyContext: Sendable {
         }
     }
 
-    /// `ownHosts` are the names of the listeners in addition to the loopback names, `ownPorts` their ports.
+    /// `listeners` are the addresses of the bound sockets.
     public init(
         configuration: ProxyConfiguration,
         session: Session,
         observer: (any ExchangeObserver)?,
-        ownHosts: [Authority] = [],
-        ownPorts: [Int] = [],
+        listeners: [ListenAddress] = [],
         clock: any CredentialClock = SystemClock()
     ) {
         self.configuration = configuration
@@ -59,12 +57,7 @@ public final class ProxyContext: Sendable {
         detail = observer?.detail ?? .ends
         self.clock = clock
         intervals = Intervals(configuration)
-        access = AccessPolicy(
-            configuration.access,
-            upstream: configuration.upstream,
-            ownHosts: ownHosts,
-            ownPorts: ownPorts
-        )
+        access = AccessPolicy(configuration, listeners: listeners)
         basePath = BasePath(configuration.basePath)
         routes = RoutePolicy(configuration.session)
         headers = HeaderPolicy(configuration)

@@ -44,8 +44,7 @@ struct ExplainCommand: ParsableCommand {
         switch explanation?.access {
         case nil: throw ExitFailure.malformed("squire: that is not a request")
         case .refused(let problem)?: throw refuse(problem)
-        case .preflight?:
-            Output.labelled("access      answered by Squire: the origin is one of access.origins, and may send this")
+        case .answered(let reason)?: Output.labelled("access      answered by Squire: \(reason)")
         case .allowed(let forwarding)?: show(forwarding)
         }
     }

@@ -1,6 +1,5 @@
 import Credentials
 import EventIO
-import HTTP1
 import Inspector
 import Logging
 import Platform
@@ -271,18 +270,8 @@ final class ProxyService {
             configuration: configuration,
             session: session,
             observer: ExchangeLog(level: logging.level, style: logging.style),
-            ownHosts: ownHosts(names),
-            ownPorts: names.compactMap { if case .tcp(_, let port) = $0 { port } else { nil } }
+            listeners: names.map(ListenAddress.init)
         )
-    }
-
-    /// What clients may call the listeners, beside the loopback names.
-    private static func ownHosts(_ names: [ListeningSocket.Name]) -> [Authority] {
-        names.compactMap { name in
-            // "Any address" is no name to call: a page could, and reach this machine by it.
-            guard case .tcp(let host, let port) = name, host != "0.0.0.0", host != "::" else { return nil }
-            return Authority(host: host, port: port)
-        }
     }
 
     /// `former` is nobody's any more but its exchanges': it is waited for at the end.
