@@ -278,8 +278,8 @@ let package = Package(
         .testTarget(
             name: "ReverseProxyTests",
             dependencies: [
-                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "Threads", "TokenSources",
-                "Upstream",
+                "Credentials", "EventIO", "HTTP1", "Platform", "ReverseProxy", "Support", "TestFiles", "Threads",
+                "TokenSources", "Upstream",
             ],
             swiftSettings: common
         ),

@@ -74,10 +74,14 @@ public final class EventLoop: @unchecked Sendable {
         return (ends[0], ends[1])
     }
 
-    /// Runs callbacks until `stop()`. Blocks the calling thread, which becomes the loop's.
+    /// Runs callbacks until `stop()`. Blocks the calling thread, which becomes the loop's. A loop that has ended may run
+    /// again.
     public func run() {
         isStopped = false
-        lock.withLock { runner = pthread_self() }
+        lock.withLock {
+            hasEnded = false
+            runner = pthread_self()
+        }
         drainInbox()
         while !isStopped {
             // Without this flag the loop returns at once when only the wake-up event is registered.

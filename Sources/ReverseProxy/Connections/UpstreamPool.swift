@@ -63,7 +63,7 @@ final class UpstreamPool: UpstreamConnectionDelegate {
         connector = UpstreamConnector(loop: resources.loop, settings: settings)
         self.maxIdle = maxIdle
         maxIdleNanoseconds = maxIdleTime.nanoseconds
-        sweep = EventTimer(loop: resources.loop) { [unowned self] in closeOld() }
+        sweep = EventTimer(loop: resources.loop) { [unowned self] in closeOld(now: MonotonicClock.now()) }
         turn = EventTimer(loop: resources.loop) { [unowned self] in startWaiting() }
     }
 
@@ -185,8 +185,8 @@ final class UpstreamPool: UpstreamConnectionDelegate {
 
     func upstreamIsWritable(_ connection: UpstreamConnection) {}
 
-    private func closeOld() {
-        let now = MonotonicClock.now()
+    /// Closes the connections that have been idle for too long; `now` is in monotonic nanoseconds.
+    func closeOld(now: UInt64) {
         var kept: [UpstreamConnection] = []
         for connection in idle {
             if now &- connection.idleSince < maxIdleNanoseconds { kept.append(connection) } else { connection.close() }
