@@ -335,7 +335,10 @@ if let options = Context.environment["SQUIRE_FUZZ"] {
             dependencies: ["FuzzInvariants"],
             path: "Tests/Fuzz/Driver",
             swiftSettings: common + [.unsafeFlags(["-parse-as-library"])],
-            linkerSettings: [.unsafeFlags(options.split(separator: " ").map(String.init))]
+            linkerSettings: [
+                .unsafeFlags(options.split(separator: " ").map(String.init)),
+                .unsafeFlags(["-Xlinker", "--wrap=__sanitizer_cov_trace_cmp8"]),
+            ]
         )
     )
 }

@@ -6,7 +6,9 @@ public typealias Generation = UInt64
 /// The current token, in the form for requests.
 public struct Credential: Equatable, Sendable {
     public var generation: Generation
-    public var token: Token
+    public let token: Token
+    /// The token's lifetime in seconds by its own claims. Stored, because decisions under the session's lock need it.
+    private let claimedLifetime: Int?
     public var principal: Principal
     /// When the token expires, on `CredentialClock.elapsed()`; nil if that is unknown.
     public var expiry: Int64?
@@ -29,6 +31,7 @@ public struct Credential: Equatable, Sendable {
     ) {
         self.generation = generation
         self.token = token
+        claimedLifetime = token.claims?.lifetime
         self.principal = principal
         self.expiry = expiry
         self.expiresAt = expiresAt
@@ -41,7 +44,7 @@ extension Credential {
     /// The token's whole lifetime in nanoseconds: by its own claims, or else from its receipt to its end; zero if it is
     /// unknown.
     var life: Int64 {
-        let known = token.claims?.lifetime ?? expiresAt.map { $0.subtracting(saturating: receivedAt) } ?? 0
+        let known = claimedLifetime ?? expiresAt.map { $0.subtracting(saturating: receivedAt) } ?? 0
         return Int64(min(max(known, 0), Claims.longestLife)) * 1_000_000_000
     }
 }

@@ -194,7 +194,8 @@ public struct SessionRecord: Sendable, Equatable {
         refreshToken = tokens.refreshToken ?? refreshToken
         document["fingerprint"] = .string(token.fingerprint)
         document["spent"] = refreshToken.map { .string($0.fingerprint) }
-        document["login"] = (login ?? spent).map(JSONValue.string)
+        let after = spent
+        document["login"] = (login ?? after).map(JSONValue.string)
         if upstream != nil || arrival != .refresh { setOrigin(upstream) }
         receivedAt = now
         isRefreshDenied = false
@@ -203,7 +204,7 @@ public struct SessionRecord: Sendable, Equatable {
         pause = nil
         expiresAt = Self.expiry(of: token, arrival, lifetime: tokens.expiresIn, now: now)
         let refreshEnd = tokens.refreshExpiresIn.map { now + Self.bounded($0) }
-        refreshExpiresAt = refreshEnd ?? (spent == before.spent ? before.refreshEnd : nil)
+        refreshExpiresAt = refreshEnd ?? (after == before.spent ? before.refreshEnd : nil)
         scope = tokens.scope ?? scope
         if let type = tokens.tokenType { document["token_type"] = .string(type) }
         document["from"] = .string(arrival.rawValue)

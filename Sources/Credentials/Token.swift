@@ -8,8 +8,8 @@ import Support
 public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
     /// The secret itself.
     public let value: String
-    /// The token's claims, if it is a JSON Web Token.
-    public let claims: Claims?
+    /// The token's claims, if it is a JSON Web Token. Parsed at each use: most tokens are only passed on.
+    public var claims: Claims? { Claims(token: value) }
 
     public static let maxBytes = 16 * 1024
 
@@ -18,7 +18,10 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
         let bytes = value.utf8
         guard !bytes.isEmpty, bytes.count <= Self.maxBytes, bytes.allSatisfy(Self.isAllowed) else { return nil }
         self.value = value
-        claims = Claims(token: value)
+    }
+
+    private init(checked value: String) {
+        self.value = value
     }
 
     /// Parses a token that a person pasted or another program wrote. Ignores a byte order mark, surrounding blanks and
@@ -44,10 +47,10 @@ public struct Token: Equatable, Sendable, CustomStringConvertible, CustomDebugSt
         if text.isEmpty { throw .empty }
         if text.utf8.count > Self.maxBytes { throw .tooLong }
         if let wrapping = Self.wrapping(Substring(text)) { throw .badCharacter(wrapping, position: 1) }
-        guard text.utf8.allSatisfy({ Self.isAllowed($0) && !Self.isQuoting($0) }), let token = Token(text) else {
+        guard text.utf8.allSatisfy({ Self.isAllowed($0) && !Self.isQuoting($0) }) else {
             throw Self.problem(in: Substring(text)) { !Self.isAllowed($0) || Self.isQuoting($0) }
         }
-        self = token
+        self.init(checked: text)
     }
 
     /// Takes a refresh token from an issuer's answer unchanged. Every visible character is allowed (RFC 6749 appendix

@@ -4,6 +4,7 @@ public enum Base64URL {
 
     public static func encode(_ bytes: [UInt8]) -> String {
         var result: [UInt8] = []
+        result.reserveCapacity((bytes.count * 8 + 5) / 6)
         var bits: UInt32 = 0
         var count = 0
         for byte in bytes {
