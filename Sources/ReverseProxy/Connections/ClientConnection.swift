@@ -157,7 +157,9 @@ final class ClientConnection: DescriptorWatchDelegate {
         case .complete(let length):
             stream.clearDeadline()
             let bytes = UnsafeRawBufferPointer(rebasing: input.readable[..<length])
-            var admission = admission(bytes)
+            // One copy for all that read it.
+            let head = head
+            var admission = admission(head, bytes)
             if let basePath = context.proxy.basePath {
                 admission.locate(head, bytes, under: basePath, context.proxy.access)
             }
@@ -188,7 +190,7 @@ final class ClientConnection: DescriptorWatchDelegate {
     }
 
     /// Decides whether the request may pass, before anything is sent for it.
-    private func admission(_ bytes: UnsafeRawBufferPointer) -> Admission {
+    private func admission(_ head: RequestHead, _ bytes: UnsafeRawBufferPointer) -> Admission {
         let access = context.proxy.access
         // The common case: the same Host as last time, and no other field that matters.
         if !Admission.needsLook(head, bytes, access) {
@@ -277,7 +279,7 @@ final class ClientConnection: DescriptorWatchDelegate {
     private func refuse(_ error: HTTP1Error, _ bytes: UnsafeRawBufferPointer) {
         var problem = Problem(error)
         if context.proxy.observer != nil {
-            problem.evidence = RefusalEvidence(secrets: context.session.secrets).of(error, bytes)
+            problem.evidence = RefusalEvidence(secrets: context.sessionView.secrets).of(error, bytes)
         }
         refuse(problem, bytes)
     }
@@ -289,7 +291,7 @@ final class ClientConnection: DescriptorWatchDelegate {
         let count = response.append(problem, to: stream.outputBuffer())
         var refusal = WorkerResources.Refusal(problem: problem, client: stream.name, responseBytes: count)
         if let line = RefusalEvidence.firstLine(bytes) {
-            refusal.texts = .init(method: line.method, target: line.target, secrets: context.session.secrets)
+            refusal.texts = .init(method: line.method, target: line.target, secrets: context.sessionView.secrets)
             refusal.line = line.whole
         }
         refusal.answer = UnsafeRawBufferPointer(rebasing: stream.outputBuffer().readable.dropFirst(start))

@@ -31,7 +31,7 @@ extension ExchangeRunner {
     func beginVerdict() {
         guard case .collecting(.verdict, _) = exchange.state else { return }
         response!.search = RejectionSearch(
-            context.rejection.bodyVerdict(status: responseHead.status, challenges: heldText(.wwwAuthenticate)),
+            proxy.rejection.bodyVerdict(status: responseHead.status, challenges: heldText(.wwwAuthenticate)),
             encoding: heldText(.contentEncoding).joined(separator: ", ")
         )
     }

@@ -7,7 +7,7 @@ extension ExchangeRunner {
     /// for another one.
     func conclude(now: UInt64) {
         resources.counters.finished(status: outcome.status, nanoseconds: now &- request.startedAt)
-        if let observer = context.observer { report(to: observer, now: now) }
+        if let observer = proxy.observer { report(to: observer, now: now) }
         recordEnd(now: now)
         countEnded()
         releaseAttempt(now: now)
@@ -55,7 +55,7 @@ extension ExchangeRunner {
             method: UnsafeBufferPointer(rebasing: head[..<request.methodLength]),
             target: UnsafeBufferPointer(rebasing: head[request.targetOffset...].prefix(request.targetLength)),
             requestID: RequestIdentifier.find(in: UnsafeBufferPointer(rebasing: head[..<end])),
-            secrets: request.context.session.secrets
+            secrets: request.context.sessionView.secrets
         )
     }
 

@@ -4,10 +4,10 @@ import Credentials
 extension ExchangeRunner {
     /// Sets the deadline for the current wait (`WaitLimit`).
     func setDeadline(now: UInt64) {
-        switch context.intervals.waitLimit(in: exchange.state, uploadProgress) {
+        switch proxy.intervals.waitLimit(in: exchange.state, uploadProgress) {
         case .session:
             // The limit for all waits together, whatever happens to the session.
-            if request.waitEndsAt == 0 { request.waitEndsAt = now &+ context.intervals.session }
+            if request.waitEndsAt == 0 { request.waitEndsAt = now &+ proxy.intervals.session }
             client.setDeadline(nanoseconds: request.waitEndsAt > now ? request.waitEndsAt - now : 1, now: now)
         case .nanoseconds(let nanoseconds): client.setDeadline(nanoseconds: nanoseconds, now: now)
         case .none: break

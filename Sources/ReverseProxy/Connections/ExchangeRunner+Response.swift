@@ -96,14 +96,14 @@ extension ExchangeRunner {
             return continueUpload(now: MonotonicClock.now())
         }
         if request.minorVersion > 0, client.pendingOutput + length <= Self.interimWindow {
-            context.responses.render(
+            proxy.responses.render(
                 responseHead,
                 UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]),
                 ResponsePolicy.Edits(framing: .none, closes: false),
                 into: client.outputBuffer()
             )
             client.flush()
-            if context.detail == .everything { trace(.interim(status: responseHead.status)) }
+            if proxy.detail == .everything { trace(.interim(status: responseHead.status)) }
         }
         buffer.consume(length)
     }
@@ -113,7 +113,7 @@ extension ExchangeRunner {
         if outcome.firstStatus == 0 { outcome.firstStatus = responseHead.status }
         let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
         if verdict == .accepted, exchange.rules.carriesCredential {
-            request.context.session.session.accepted(route: routeHash, epoch: attempt?.epoch ?? 0)
+            proxy.session.accepted(route: routeHash, epoch: attempt?.epoch ?? 0)
         }
         let action = exchange.headArrived(
             status: responseHead.status,
@@ -124,7 +124,7 @@ extension ExchangeRunner {
         recordResponseHead(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), now: now)
         if verdict == .rejected { countRejected() } else { outcome.isTokenRejected = false }
         response = Response(reader: BodyReader(responseHead.framing))
-        if context.detail > .ends { traceAnswer(verdict) }
+        if proxy.detail > .ends { traceAnswer(verdict) }
         switch action {
         case .relay:
             request.upstreamTime.stop(now: now)
@@ -151,8 +151,8 @@ extension ExchangeRunner {
     }
 
     private func verdict(_ head: UnsafeRawBufferPointer) -> RejectionPolicy.Verdict {
-        guard context.rejection.concerns(status: responseHead.status) else { return .accepted }
-        return context.rejection.verdict(
+        guard proxy.rejection.concerns(status: responseHead.status) else { return .accepted }
+        return proxy.rejection.verdict(
             status: responseHead.status,
             challenges: responseHead.text(of: .wwwAuthenticate, in: head),
             body: RejectionPolicy.Body(
@@ -186,15 +186,14 @@ extension ExchangeRunner {
         let names = responseHead.names
         let mapsLocation = names.contains(.location) || names.contains(.contentLocation)
         let hasOwnOrigin = mapsLocation && !request.acceptedHost.isEmpty
-        var edits = ResponsePolicy.Edits(
+        return ResponsePolicy.Edits(
             framing: framing,
             closes: framing == .untilClose || responseCloses,
-            date: names.contains(.date) ? nil : resources.date(context.clock),
+            date: names.contains(.date) ? nil : resources.date(proxy.clock),
             pageOrigin: request.pageOrigin,
-            ownOrigin: hasOwnOrigin ? Array("http://".utf8) + request.acceptedHost : nil
+            ownOrigin: hasOwnOrigin ? Array("http://".utf8) + request.acceptedHost : nil,
+            cookies: request.cookies
         )
-        edits.cookies = request.cookies
-        return edits
     }
 
     // MARK: Relaying
@@ -213,8 +212,8 @@ extension ExchangeRunner {
     func render(_ head: UnsafeRawBufferPointer, _ edits: ResponsePolicy.Edits) {
         let output = client.outputBuffer()
         let start = output.count
-        context.responses.render(responseHead, head, edits, into: output)
-        if context.detail == .everything {
+        proxy.responses.render(responseHead, head, edits, into: output)
+        if proxy.detail == .everything {
             traceResponse(head, UnsafeRawBufferPointer(rebasing: output.readable[start...]))
         }
     }
@@ -367,7 +366,7 @@ extension ExchangeRunner {
             let output = client.outputBuffer()
             output.append("0\r\n")
             if case .chunked = responseHead.framing {
-                output.append(response!.reader.forwardableTrailers(context.responses.trailers))
+                output.append(response!.reader.forwardableTrailers(proxy.responses.trailers))
             }
             output.append("\r\n")
         }

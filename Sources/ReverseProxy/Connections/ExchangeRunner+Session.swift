@@ -8,7 +8,7 @@ import Support
 extension ExchangeRunner {
     /// The first question: which credential to use.
     func askForCredential(settled: Bool, now: UInt64) {
-        if !settled, let current = request.context.session.credential(now: now) {
+        if !settled, let current = request.context.sessionView.credential(now: now) {
             _ = exchange.use(current.credential)
             return beginAttempt(credential: current.line, now: now)
         }
@@ -16,7 +16,7 @@ extension ExchangeRunner {
         waitsForToken(.needsToken, now: now)
         let waiting = resources.waiting
         let inquiry = Inquiry(route: routeHash, trigger: request.id.trigger)
-        let starts = context.session.credential(for: inquiry, settled: settled) { grant in
+        let starts = proxy.session.credential(for: inquiry, settled: settled) { grant in
             waiting.resume(ticket) { $0.granted(grant) }
         }
         if starts { request.ledRefresh = LedRefresh(isForRejection: false) }
@@ -26,7 +26,7 @@ extension ExchangeRunner {
     /// Records the start of the wait, and reports it to observers.
     private func waitsForToken(_ reason: ExchangeStep.Wait, now: UInt64) {
         request.tokenTime.start(now: now)
-        if context.detail == .everything { trace(.waits(reason)) }
+        if proxy.detail == .everything { trace(.waits(reason)) }
     }
 
     /// The upstream rejected the credential: the response is held until the session knows whether there is another one.
@@ -41,7 +41,7 @@ extension ExchangeRunner {
             mayRefresh: exchange.mayRefresh
         )
         let inquiry = Inquiry(route: routeHash, rejection: rejection, trigger: request.id.trigger)
-        let starts = context.session.credential(for: inquiry) { grant in
+        let starts = proxy.session.credential(for: inquiry) { grant in
             waiting.resume(ticket) { $0.granted(grant) }
         }
         if starts {
@@ -78,13 +78,13 @@ extension ExchangeRunner {
     func credentialArrived(_ result: Result<Credential, CredentialFailure>, hasWaited: Bool = false) {
         let now = MonotonicClock.now()
         request.tokenTime.stop(now: now)
-        if context.detail == .everything { trace(.resumed((try? result.get())?.generation)) }
+        if proxy.detail == .everything { trace(.resumed((try? result.get())?.generation)) }
         recordTokenArrived(result.map(\.generation), now: now)
         if case .success = result, !hasWaited { request.ledRefresh?.hasBroughtToken = true }
         switch exchange.credentialArrived(result, hasWaited: hasWaited) {
         case .send:
             if response != nil { dropHeld(now: now) }
-            let line = (try? result.get()).map { request.context.session.line(of: $0, now: now) }
+            let line = (try? result.get()).map { request.context.sessionView.line(of: $0, now: now) }
             beginAttempt(credential: line, now: now)
         case .relayRefreshed:
             recordEvent(.relayedHeld, (), now: now)
@@ -101,7 +101,7 @@ extension ExchangeRunner {
             recordEvent(.relayedHeld, (), now: now)
             relayHeld(proxyStatus: nil)
         case .fail(let failure):
-            fail(Problem(failure, login: context.session.login))
+            fail(Problem(failure, login: proxy.session.login))
         case .failSwitched:
             fail(.sessionSwitched)
         case .ignore:
@@ -119,7 +119,7 @@ extension ExchangeRunner {
     /// How far the `Date` of the rejecting server is before the token's `nbf`, in nanoseconds. More than an hour is not
     /// a clock error: the token's `nbf` means something else, such as milliseconds.
     private var skew: Int64? {
-        guard let notBefore = request.context.session.notBefore(generation: exchange.generation),
+        guard let notBefore = request.context.sessionView.notBefore(generation: exchange.generation),
             let text = heldText(.date).first, let date = HTTPDate.seconds(text), date < notBefore
         else { return nil }
         let (seconds, overflows) = notBefore.subtractingReportingOverflow(date)
@@ -136,14 +136,14 @@ extension ExchangeRunner {
     /// A sign-in succeeded: its token becomes the session's, and is saved before the client gets the response.
     func learnToken() {
         let now = MonotonicClock.now()
-        let finder = TokenFinder(context.configuration.session.refresh)
+        let finder = TokenFinder(proxy.configuration.session.refresh)
         guard let body = decodedBody,
-            let tokens = finder.find(in: body, date: heldText(.date).first, wall: context.clock.wall()),
-            tokens.accessToken.isJWT || !context.configuration.session.tokensAreJWTs
+            let tokens = finder.find(in: body, date: heldText(.date).first, wall: proxy.clock.wall()),
+            tokens.accessToken.isJWT || !proxy.configuration.session.tokensAreJWTs
         else { return relayCollected() }
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting
-        context.session.adopt(tokens, .signIn, keepsUnsaved: true) { result in
+        proxy.session.adopt(tokens, .signIn, keepsUnsaved: true) { result in
             waiting.resume(ticket) { runner in
                 var note: String?
                 if case .failure(let error) = result, error.reason != .foreign {
@@ -158,7 +158,7 @@ extension ExchangeRunner {
     func forgetToken() {
         let ticket = waitForSession(now: MonotonicClock.now())
         let waiting = resources.waiting
-        context.session.forget(exchange.principal) { _ in
+        proxy.session.forget(exchange.principal) { _ in
             waiting.resume(ticket) { $0.sessionChanged(nil) }
         }
     }
@@ -175,7 +175,7 @@ extension ExchangeRunner {
         let ticket = waitForSession(now: now)
         let waiting = resources.waiting
         waitsForToken(.needsAnother, now: now)
-        context.session.refreshNow(cause: .client, trigger: request.id.trigger) { result in
+        proxy.session.refreshNow(cause: .client, trigger: request.id.trigger) { result in
             waiting.resume(ticket) { $0.refreshed(result) }
         }
         // It starts a refresh or joins one in flight; which of the two is not known here.
@@ -189,7 +189,7 @@ extension ExchangeRunner {
         recordTokenArrived(result.map { _ in 0 }, now: now)
         switch result {
         case .success(let reply): respond(reply)
-        case .failure(let failure): fail(Problem(failure, login: context.session.login))
+        case .failure(let failure): fail(Problem(failure, login: proxy.session.login))
         }
     }
 }

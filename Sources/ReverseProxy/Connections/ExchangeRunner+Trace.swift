@@ -5,8 +5,8 @@ import Upstream
 /// Steps that are reported at the levels `debug` and `trace`. Called at no other level, and everything here allocates.
 extension ExchangeRunner {
     func trace(_ step: ExchangeStep) {
-        guard step.detail <= context.detail else { return }
-        context.observer?.exchange(request.id, step)
+        guard step.detail <= proxy.detail else { return }
+        proxy.observer?.exchange(request.id, step)
     }
 
     /// The request is parsed; `bytes` are its head, and `path` is the part that patterns are compared with.
@@ -17,8 +17,8 @@ extension ExchangeRunner {
         _ path: UnsafeRawBufferPointer,
         hasOwnCredential: Bool
     ) {
-        request.clientFields = HeadEdits.Fields(bytes, secrets: request.context.session.secrets)
-        let match = context.routes.match(
+        request.clientFields = HeadEdits.Fields(bytes, secrets: request.context.sessionView.secrets)
+        let match = proxy.routes.match(
             method: UnsafeRawBufferPointer(rebasing: bytes[head.methodRange.range]),
             path: path
         )
@@ -30,14 +30,14 @@ extension ExchangeRunner {
     /// An attempt has its connection, and its head is complete.
     @inline(never)
     func traceAttempt(isReused: Bool) {
-        let settings = context.configuration.upstreamSettings
+        let settings = proxy.configuration.upstreamSettings
         let link = ExchangeStep.Link(isReused: isReused, isSecure: settings.isSecure, proxy: settings.proxyName)
         trace(.attempt(exchange.attempts, generation: exchange.generation, link))
         guard let before = request.clientFields else { return }
         // The next attempt differs only in its credential.
         request.clientFields = nil
         let head = UnsafeRawBufferPointer(rebasing: request.head.readable[..<request.headLength])
-        let after = HeadEdits.Fields(head, secrets: request.context.session.secrets)
+        let after = HeadEdits.Fields(head, secrets: request.context.sessionView.secrets)
         trace(.requestEdited(HeadEdits(from: before, to: after)))
     }
 
@@ -55,7 +55,7 @@ extension ExchangeRunner {
     /// `before` is the upstream's head, `after` the client's.
     @inline(never)
     func traceResponse(_ before: UnsafeRawBufferPointer, _ after: UnsafeRawBufferPointer) {
-        let secrets = request.context.session.secrets
+        let secrets = request.context.sessionView.secrets
         let fields = (HeadEdits.Fields(before, secrets: secrets), HeadEdits.Fields(after, secrets: secrets))
         trace(.responseEdited(HeadEdits(from: fields.0, to: fields.1)))
     }

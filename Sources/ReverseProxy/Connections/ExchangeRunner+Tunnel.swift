@@ -15,11 +15,11 @@ extension ExchangeRunner {
         outcome.status = responseHead.status
         recordResponseHead(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), now: now)
         recordEvent(.tunnelOpened, (), now: now)
-        if context.detail > .ends { traceAnswer(.accepted) }
+        if proxy.detail > .ends { traceAnswer(.accepted) }
         var edits = ResponsePolicy.Edits(framing: .none, closes: false)
         edits.cookies = request.cookies
         render(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), edits)
-        if let observer = context.observer {
+        if let observer = proxy.observer {
             resources.reportTunnel(record(.complete, now: now), texts, to: observer)
         }
         let output = client.outputBuffer()

@@ -69,7 +69,7 @@ extension ExchangeRunner {
             }
             if body.isComplete {
                 body.append("0\r\n")
-                request.upload!.reader.forwardableTrailers(context.headers.trailers).withUnsafeBytes { body.append($0) }
+                request.upload!.reader.forwardableTrailers(proxy.headers.trailers).withUnsafeBytes { body.append($0) }
                 body.append("\r\n")
             }
         }

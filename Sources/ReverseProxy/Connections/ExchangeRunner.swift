@@ -72,7 +72,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     }
 
     var client: ClientStream { request.client }
-    var context: ProxyContext { request.context.proxy }
+    var proxy: ProxyContext { request.context.proxy }
 
     // MARK: Beginning
 
@@ -137,7 +137,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
                 learnsToken: proxy.learnsTokens
             )
         )
-        self.request = request
+        // Moved: a copy would retain and release each of its references.
+        self.request = consume request
         ending = nil
         let isRefused = if case .refuse = admission.decision { true } else { rendered.isLoop }
         recordBeginning(bytes, isRefused: isRefused, now: now)
@@ -187,8 +188,8 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             respond(status: 204) { $0.appendPreflight(head, bytes, to: $1) }
         case .refuse(var problem):
             request.closes = true
-            if context.observer != nil {
-                let secrets = request.context.session.secrets
+            if proxy.observer != nil {
+                let secrets = request.context.sessionView.secrets
                 problem.evidence = RefusalEvidence(secrets: secrets).of(problem, head, bytes)
             }
             respond(problem)
@@ -235,7 +236,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let pool = request.context.pool
         if !onFreshConnection, let idle = pool.takeIdle() { return attach(idle, isReused: true, now: now) }
         client.clearDeadline()
-        if context.detail > .ends { trace(.connecting) }
+        if proxy.detail > .ends { trace(.connecting) }
         wait = .connection(
             pool.wait(needsNew: onFreshConnection) { [unowned self] result in
                 wait = .nothing
@@ -251,7 +252,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         var attempt = Attempt(
             connection: connection,
             isReused: isReused,
-            epoch: request.context.session.session.epoch(of: exchange.generation)
+            epoch: proxy.session.epoch(of: exchange.generation)
         )
         attempt.awaitsContinue = request.expectation != .none && (request.upload?.body.count ?? 1) == 0
         if case .own = request.expectation { attempt.awaitsContinue = true }
@@ -263,19 +264,19 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
             request.head.append(bytes)
             attempt.bodySent = bytes.count
         }
-        self.attempt = attempt
+        self.attempt = consume attempt
         request.attemptConnectedAt = now
         recordConnected(now: now)
         connection.delegate = self
         // A partial head of an earlier exchange must leave no trace.
         parser = ResponseParser(
             limits: HeadLimits(
-                head: max(context.configuration.limits.head, Self.responseLimits.head),
+                head: max(proxy.configuration.limits.head, Self.responseLimits.head),
                 fields: Self.responseLimits.fields
             )
         )
         setDeadline(now: now)
-        if context.detail > .ends { traceAttempt(isReused: isReused) }
+        if proxy.detail > .ends { traceAttempt(isReused: isReused) }
         send()
     }
 
@@ -328,7 +329,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
     private var ownResponse: OwnResponse {
         OwnResponse(
             method: exchange.rules.method,
-            date: resources.date(context.clock),
+            date: resources.date(proxy.clock),
             closes: responseCloses,
             pageOrigin: request.pageOrigin
         )

@@ -33,7 +33,7 @@ public final class ResponsePolicy: Sendable {
         /// `http://host` as the client calls this proxy; nil leaves locations unchanged.
         public var ownOrigin: [UInt8]?
         /// How the upstream's cookies are treated.
-        public var cookies = CookieRule.keep
+        public var cookies: CookieRule
         public var proxyStatus: String?
         public var retryAfter: Int?
 
@@ -42,13 +42,15 @@ public final class ResponsePolicy: Sendable {
             closes: Bool,
             date: String? = nil,
             pageOrigin: [UInt8]? = nil,
-            ownOrigin: [UInt8]? = nil
+            ownOrigin: [UInt8]? = nil,
+            cookies: CookieRule = .keep
         ) {
             self.framing = framing
             self.closes = closes
             self.date = date
             self.pageOrigin = pageOrigin
             self.ownOrigin = ownOrigin
+            self.cookies = cookies
         }
     }
 

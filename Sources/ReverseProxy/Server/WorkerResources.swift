@@ -225,14 +225,14 @@ struct WorkerNames: Sendable {
 final class WorkerContext {
     let proxy: ProxyContext
     let pool: UpstreamPool
-    let session: SessionView
+    let sessionView: SessionView
 
     /// `former` is the worker's previous context.
     init(_ proxy: ProxyContext, pool: UpstreamPool, former: WorkerContext? = nil) {
         self.proxy = proxy
         self.pool = pool
-        let secrets = (former?.session.secrets ?? .none).replacingConfigured(proxy.configuration.secrets)
-        session = SessionView(
+        let secrets = (former?.sessionView.secrets ?? .none).replacingConfigured(proxy.configuration.secrets)
+        sessionView = SessionView(
             proxy.session,
             application: proxy.configuration.session.apply,
             clock: proxy.clock,

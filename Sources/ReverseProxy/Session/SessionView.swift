@@ -20,7 +20,7 @@ final class SessionView {
         }
     }
 
-    let session: Session
+    private let session: Session
     private let application: CredentialApplication
     private let clock: any CredentialClock
     /// The secrets that no log shows, including current and recent credentials.
