@@ -98,7 +98,7 @@ struct Squire: ParsableCommand {
         fflush(nil)
         // Whoever reads a file that is not whole must not take it for one that is.
         if code == 0, let problem = Output.problem {
-            Output.failure("squire: \(problem.description)")
+            Output.failure("squire: \(problem)")
             _exit(ExitReason.inputOutput.rawValue)
         }
         _exit(code)
