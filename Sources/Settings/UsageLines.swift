@@ -1,17 +1,15 @@
 /// Folds the lines that say how a command is called: the parser of options leaves them as long as they are, and a
 /// terminal breaks them within a word.
 public enum UsageLines {
-    private static let width = 79
-
-    /// The text, with each line that begins with `usage:` in lines of fewer than 80 columns, as far as an option and its
+    /// The text, with each line that begins with `usage:` in lines of at most `width` columns, as far as an option and its
     /// value allow.
-    public static func folded(_ text: String) -> String {
+    public static func folded(_ text: String, width: Int = 79) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            line.lowercased().hasPrefix("usage: ") && line.utf8.count > width ? fold(line) : String(line)
+            line.lowercased().hasPrefix("usage: ") && line.utf8.count > width ? fold(line, width) : String(line)
         }.joined(separator: "\n")
     }
 
-    private static func fold(_ line: Substring) -> String {
+    private static func fold(_ line: Substring, _ width: Int) -> String {
         MessageLines.filled(parts(of: line).map { ($0, false) }, width, indentation: 9)
     }
 
