@@ -77,8 +77,7 @@ struct StatusCommand: ParsableCommand {
                 seconds > 0 ? "in \(Quantity.words(seconds: seconds))" : "\(Quantity.words(seconds: -seconds)) ago"
             lines.append("expires     \(distance), \(LocalTime.text(at, now: now))")
         } else if let claim {
-            let years = TokenLife.longest / 365 / 86_400
-            let why = claim <= now ? "which has passed" : "more than \(years) years away"
+            let why = TokenLife.doubt(of: claim, now: now)
             lines.append("expires     unknown: the token says \(UTCTime.text(claim)), \(why), and is not believed")
         }
         if ![.none, .unused].contains(status.state) {
