@@ -9,6 +9,8 @@ public enum HelpLines {
     private static let indentation = 6
     /// Where the parser begins what explains a name.
     private static let explanationColumn = 26
+    /// What begins here or behind it stands below what an example's label leads to.
+    private static let exampleColumn = 12
 
     /// `text` is the help in lines as long as they are. Words stay whole: a line is longer than `width` only where one
     /// word is.
@@ -26,13 +28,13 @@ public enum HelpLines {
 
     /// Prose, or an example: `  squire run`, `Token:            squire login --token -`.
     private static func overview(_ line: Substring, _ width: Int) -> String {
-        guard line.count > width else { return String(line) }
-        guard line.hasPrefix(" ") || line.contains("  ") else { return filled(line, width) }
         let (label, rest) = columns(line)
-        let start = line.prefix { $0 == " " }.count
-        guard let rest else { return filled(label, width, start: start, indentation: start + 2) }
-        return filled(label, width, start: start, indentation: start + 2) + "\n"
-            + filled(rest, width, start: start + 2, indentation: start + 4)
+        var start = line.prefix { $0 == " " }.count
+        if start >= exampleColumn { start = 2 } else if line.count <= width { return String(line) }
+        let isProse = start == 0 && rest == nil
+        let first = filled(label, width, start: start, indentation: isProse ? 0 : start + 2)
+        guard let rest else { return first }
+        return first + "\n" + filled(rest, width, start: start + 2, indentation: start + 4)
     }
 
     /// A name and what explains it: each begins lines of its own.

@@ -9,6 +9,7 @@ import Testing
         Without an option it takes the way that the configuration knows.
 
         Code at hand:     squire login --email you@example.com --code 1234
+                          squire run
 
           upstream: https://api-public-playground.menu.app
           squire run
@@ -36,6 +37,7 @@ import Testing
                 Code at hand:
                   squire login --email you@example.com
                     --code 1234
+                  squire run
 
                   upstream:
                   https://api-public-playground.menu.app
