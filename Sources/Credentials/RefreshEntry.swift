@@ -14,7 +14,7 @@ public struct RefreshEntry: Sendable, Equatable {
         case unavailable
         /// Nothing was sent.
         case unreachable
-        /// Sent twice without a usable response.
+        /// Sent without a usable response, twice where that is allowed.
         case lost
         /// This program ended before the response came.
         case interrupted

@@ -38,19 +38,23 @@ extension Session {
         var status: Int?
         /// Something took too long.
         var isTimeout: Bool
+        /// Only a login helps.
+        var isFinal: Bool
 
         init(
             _ outcome: RefreshEntry.Outcome,
             _ reason: String,
             retryAfter: Int? = nil,
             status: Int? = nil,
-            isTimeout: Bool = false
+            isTimeout: Bool = false,
+            isFinal: Bool = false
         ) {
             self.outcome = outcome
             self.reason = reason
             self.retryAfter = retryAfter
             self.status = status
             self.isTimeout = isTimeout
+            self.isFinal = isFinal || outcome == .refused
         }
     }
 
@@ -158,7 +162,7 @@ extension Session {
         switch ending {
         case .refreshed, .adopted, .loginNeeded: .settled
         case .unchanged: .unchanged(jitter: jitter)
-        case .failed(let failed, _) where failed.outcome == .refused: .denied(explanation: failed.reason)
+        case .failed(let failed, _) where failed.isFinal: .denied(explanation: failed.reason)
         case .failed(let failed, _):
             .failed(setback(failed.outcome, failed.reason), retryAfter: failed.retryAfter, jitter: jitter)
         case .paused(let backOff): .paused(backOff)

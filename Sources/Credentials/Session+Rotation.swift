@@ -136,14 +136,14 @@ extension Session {
         var rotation = rotation
         let retriesLost = snapshot.machine.policy.retriesLost || !source.spends
         if !retriesLost, let lost = rotation.base.unanswered {
-            return failed(rotation, Failure(.refused, Self.notRetried(lost)))
+            return failed(rotation, .notRetried(lost))
         }
         var came = read(source.get(rotation.old), &rotation, source)
         if case .failure(let failure) = came, failure.outcome == .lost, let lost = rotation.base.unanswered,
             source.spends
         {
             // Once more with the same: it works if the upstream never saw the first, or within its grace.
-            guard retriesLost else { return failed(rotation, Failure(.refused, Self.notRetried(lost))) }
+            guard retriesLost else { return failed(rotation, .notRetried(lost)) }
             rotation.base.record(entry(rotation, .lost, detail: failure.reason))
             came = read(source.get(rotation.old), &rotation, source)
         }
@@ -196,12 +196,7 @@ extension Session {
         return "\(Self.loss(lost)), and the API has refused the token since (\(reason))."
     }
 
-    /// The explanation if a token whose answer was lost must never be sent again.
-    static func notRetried(_ lost: SessionRecord.Unanswered) -> String {
-        "\(loss(lost)), and session.retry-lost is never."
-    }
-
-    private static func loss(_ lost: SessionRecord.Unanswered) -> String {
+    fileprivate static func loss(_ lost: SessionRecord.Unanswered) -> String {
         "The answer to the refresh of \(UTCTime.text(lost.at)) was lost (\(lost.reason))"
     }
 
@@ -211,5 +206,13 @@ extension Session {
             return reason
         }
         return "\(reason); it is kept in \(file.answerPath)"
+    }
+}
+
+extension Session.Failure {
+    /// The answer was lost, and the configuration forbids to send the same again: only a login helps.
+    static func notRetried(_ lost: SessionRecord.Unanswered) -> Session.Failure {
+        let story = "\(Session.loss(lost)), and session.retry-lost: never forbids to send the token once more."
+        return Session.Failure(.lost, story, isFinal: true)
     }
 }

@@ -124,7 +124,7 @@ extension Session {
     func failed(_ rotation: Rotation, _ failure: Failure) -> Ending {
         var record = rotation.base
         record.record(entry(rotation, failure.outcome, detail: failure.reason, status: failure.status))
-        if failure.outcome == .refused { record.isRefreshDenied = true }
+        if failure.isFinal { record.isRefreshDenied = true }
         record.pause = pause(rotation, failure)
         if rotation.cause == .rejected { record.rejected = snapshot.machine.current?.standing.mark }
         saving.withLock { keep(record, rotation) }
@@ -134,7 +134,7 @@ extension Session {
     /// For how long no process is to ask again; nil where that is for nobody else.
     private func pause(_ rotation: Rotation, _ failure: Failure) -> SessionRecord.Pause? {
         // What hinders the one may not hinder the other.
-        guard failure.outcome != .refused, failure.outcome != .notWritable else { return nil }
+        guard !failure.isFinal, failure.outcome != .notWritable else { return nil }
         return snapshot.machine.pause(
             after: Self.setback(failure.outcome, failure.reason),
             retryAfter: failure.retryAfter,

@@ -62,7 +62,7 @@ extension Session {
             case .takenOver(let by): if !retriesLost { rotation.noteLost("\(by) claimed it and fell silent") }
             }
             if let lost = rotation.base.unanswered, !retriesLost {
-                came = .failure(Failure(.refused, Session.notRetried(lost)))
+                came = .failure(.notRetried(lost))
                 return .refused
             }
             if case .failure(let failure)? = came, failure.outcome == .lost {
@@ -98,8 +98,10 @@ extension Session {
             switch (came, failure) {
             case (let came?, _) where !came.hasTokens: return session.conclude(takenRotation(), came, source)
             case (_, .loginNeeded) where session.snapshot.record.isEmpty: return .loginNeeded
-            case (_, .loginNeeded), (_, .exhausted):
-                return session.failed(takenRotation(), Failure(.refused, failure.words))
+            case (_, .loginNeeded):
+                let refusal = SharedFailure.refusal(retriesLost: session.snapshot.machine.policy.retriesLost)
+                return session.failed(takenRotation(), Failure(.refused, refusal))
+            case (_, .exhausted): return session.failed(takenRotation(), Failure(.refused, failure.words))
             case (_, .postponed(let seconds)):
                 return session.failed(takenRotation(), Failure(.unavailable, failure.words, retryAfter: seconds))
             case (_, .notWritable): return session.failed(takenRotation(), Failure(.notWritable, failure.words))
@@ -132,11 +134,20 @@ extension SharedFailure {
         case .postponed(let seconds):
             "the issuer told another machine to leave it alone, for \(seconds) s from now"
         case .notWritable: "the session file could not take a new token"
-        case .loginNeeded:
-            "The API refused to refresh the token that the machines share. The one that refreshed it last may still "
-                + "hold its successor, and shares it when it runs again."
+        case .loginNeeded: Self.refusal(retriesLost: true)
         case .exhausted: "The shared session was refreshed as often as can be counted."
         case .closed: "Squire is shutting down"
         }
+    }
+
+    /// Why no machine refreshes the token any more, in sentences. `retriesLost` is `session.retry-lost: once`: a lost
+    /// answer alone ends nothing then.
+    static func refusal(retriesLost: Bool) -> String {
+        let what =
+            retriesLost
+            ? "The API refused to refresh the token that the machines share."
+            : "No machine refreshes the token that they share any more: the API refused it to one of them, or its answer "
+                + "was lost and session.retry-lost: never forbids to send the token once more."
+        return what + " The one that refreshed it last may still hold its successor, and shares it when it runs again."
     }
 }

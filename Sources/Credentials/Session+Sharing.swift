@@ -72,7 +72,7 @@ extension Session: SharedSide {
     private func deny(_ identity: SharedIdentity, isLocked: Bool) {
         let isOurs = update { shared, _ in
             guard shared.record.localHolding(in: place) == .shared(.tokens(identity)) else { return false }
-            shared.machine.deny(SharedFailure.loginNeeded.words)
+            shared.machine.deny(SharedFailure.refusal(retriesLost: shared.machine.policy.retriesLost))
             return true
         }
         guard isOurs else { return }

@@ -154,7 +154,9 @@ public struct SessionStatus: Sendable {
         }
         if let fileProblem { return "The session file cannot be used, the token in memory can: \(fileProblem)." }
         if let explanation {
-            return "\(explanation) The token works until it expires. Before that, run: \(login)"
+            // What was spent may be dead.
+            let life = lastRefresh?.outcome == .lost ? "may work" : "works"
+            return "\(explanation) The token \(life) until it expires. Before that, run: \(login)"
         }
         if let sharedElsewhere {
             return "\(Self.sharedElsewhere(sharedElsewhere)) The token works until it ends. For a session of this "

@@ -35,8 +35,8 @@ public enum TokenProblem: Error, Equatable, Sendable, CustomStringConvertible {
         switch scalar {
         case "\"" where position == 1: "jq needs -r to print a string without its quotation marks"
         case "'", "\u{201C}", "\u{201D}", "\u{201E}", "\"": "is it quoted?"
-        case "{" where position == 1, "[" where position == 1: "this is JSON: the token alone is expected"
-        case "<" where position == 1: "this is HTML or XML: the token alone is expected"
+        case "{" where position == 1, "[" where position == 1: "this is JSON"
+        case "<" where position == 1: "this is HTML or XML"
         case "\0", "\u{FFFD}": "is the file UTF-16? Save it as UTF-8 or ASCII"
         case " ", "\t", "\r", "\n": "is there more than one word?"
         default: nil

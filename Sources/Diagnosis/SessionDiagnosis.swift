@@ -107,10 +107,10 @@ public struct SessionDiagnosis: Sendable {
     }
 
     private var expired: CheckLine {
-        let age = -(expiresIn ?? 0)
+        let age = Quantity.words(seconds: -(expiresIn ?? 0))
         return .warn(
             "session",
-            "the token expired \(age) s ago, so it was not sent and the API was not asked; the next request through "
+            "the token expired \(age) ago, so it was not sent and the API was not asked; the next request through "
                 + "squire run refreshes it"
         )
     }

@@ -134,8 +134,13 @@ public struct SharedReport: Sendable {
         case .absent:
             return "Nothing is there yet. A machine that holds the session puts it there; else log in: \(session.login)"
         case .tombstone: return "Somebody logged out, for all machines. Run: \(session.login)"
-        case .session(let record, _) where record.state == .refused:
-            return "The API refused to refresh it. If no machine that is off holds its successor, run: \(session.login)"
+        case .session(let record, let sealed) where record.state == .refused:
+            // Where that is forbidden, nobody has asked again.
+            let what =
+                sealed.record.unanswered == nil
+                ? "The API refused to refresh it."
+                : "The answer to a refresh of it was lost, and it is not sent again, or was refused since."
+            return "\(what) If no machine that is off holds its successor, run: \(session.login)"
         case .session(let record, _) where !isSealedNow(record):
             let command = session.command("shared reseal")
             return "The key that sealed it seals no more. After the next refresh, or \(command), take it out of "

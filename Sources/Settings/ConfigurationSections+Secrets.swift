@@ -29,7 +29,7 @@ extension ConfigurationSections {
         }
         let reference: SecretReference?
         switch kind {
-        case "env": reference = map.string("env").map(SecretReference.environment)
+        case "env": reference = variable(map).map(SecretReference.environment)
         case "file":
             reference = path(map, "file").map(SecretReference.file)
         default: reference = command(map, "exec").map(SecretReference.command)
@@ -40,6 +40,16 @@ extension ConfigurationSections {
             return nil
         }
         return reference
+    }
+
+    /// The name of a variable, which need not be one that a shell can name.
+    private func variable(_ map: MapReader) -> String? {
+        guard let name = map.string("env") else { return nil }
+        guard !name.isEmpty, !name.hasPrefix("$"), !name.contains("=") else {
+            map.fail("env", "must be the name of a variable alone, such as API_KEY, not \"\(name)\"")
+            return nil
+        }
+        return name
     }
 
     /// A command and its arguments, as a list, because no shell splits a line. Expands `~` at the start of the

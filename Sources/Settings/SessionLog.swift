@@ -72,7 +72,7 @@ public enum SessionLog {
             LogMessage(
                 .error,
                 event: "denied",
-                "another machine's refresh was refused. \(advice ?? "")",
+                "no machine refreshes the token any more. \(advice ?? "")",
                 [("advice", advice.map(LogMessage.Value.text))]
             )
         case .revived:

@@ -1,15 +1,13 @@
 /// Folds usage lines: the argument parser does not, and a terminal breaks them within words.
 public enum UsageLines {
-    private static let width = 79
-
-    /// Folds each line that begins with `usage:` to fewer than 80 columns, without separating an option from its value.
-    public static func folded(_ text: String) -> String {
+    /// Folds each line that begins with `usage:` to at most `width` columns, without separating an option from its value.
+    public static func folded(_ text: String, width: Int = 79) -> String {
         text.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            line.lowercased().hasPrefix("usage: ") && line.utf8.count > width ? fold(line) : String(line)
+            line.lowercased().hasPrefix("usage: ") && line.utf8.count > width ? fold(line, width) : String(line)
         }.joined(separator: "\n")
     }
 
-    private static func fold(_ line: Substring) -> String {
+    private static func fold(_ line: Substring, _ width: Int) -> String {
         MessageLines.filled(parts(of: line).map { ($0, false) }, width, indentation: 9)
     }
 

@@ -83,12 +83,23 @@ struct Squire: ParsableCommand {
             end(failure.code)
         } catch {
             // As `exit(withError:)` does it.
-            let text = UsageLines.folded(CommandWords.hinted(fullMessage(for: error)))
             let code = exitCode(for: error).rawValue
+            let text = message(for: error, on: code == 0 ? 1 : 2)
             if code == 0, !text.isEmpty { Output.write(1, text + "\n") }
             if code != 0, !text.isEmpty { Output.failure(text) }
             end(code)
         }
+    }
+
+    /// What the parser has to say, as a terminal that `descriptor` is takes it: help, a version, a completion script, or
+    /// what is wrong with the arguments and how they are called.
+    private static func message(for error: any Error, on descriptor: Int32) -> String {
+        let wished = Environment.all["COLUMNS"].flatMap(Int.init).flatMap { $0 > 0 ? $0 : nil }
+        let width = wished ?? Terminal.columns(descriptor) ?? 80
+        let isNarrow = width < HelpLines.leastWidth
+        let text = CommandWords.hinted(fullMessage(for: error, columns: isNarrow ? 10_000 : nil))
+        if isNarrow, text.hasPrefix("OVERVIEW: ") { return HelpLines.narrow(text, width: width) }
+        return UsageLines.folded(text, width: min(max(width - 1, 39), 79))
     }
 
     /// Ends the process without what libraries do at an exit: a thread may be in the middle of one, of OpenSSL's
@@ -98,7 +109,7 @@ struct Squire: ParsableCommand {
         fflush(nil)
         // Whoever reads a file that is not whole must not take it for one that is.
         if code == 0, let problem = Output.problem {
-            Output.failure("squire: \(problem.description)")
+            Output.failure("squire: \(problem)")
             _exit(ExitReason.inputOutput.rawValue)
         }
         _exit(code)

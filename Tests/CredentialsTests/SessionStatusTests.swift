@@ -64,6 +64,10 @@ import Testing
         #expect(status(.loginNeeded) { $0.explanation = "E." }.advice == "E. Run: squire login")
         #expect(status(.loginNeeded).advice?.hasSuffix("Run: squire login") == true)
         #expect(status(.usable) { $0.explanation = "E." }.advice?.contains("works until it expires") == true)
+        // What was sent without an answer may be dead.
+        let lost = RefreshEntry(at: 0, cause: .expiry, outcome: .lost)
+        let unsure = status(.usable) { ($0.explanation, $0.lastRefresh) = ("E.", lost) }
+        #expect(unsure.advice?.contains("may work until it expires") == true)
         #expect(status(.usable) { $0.unsaved = "disk full" }.advice?.contains("not saved (disk full)") == true)
         #expect(status(.usable) { $0.fileProblem = "P" }.advice?.contains("the token in memory can: P") == true)
         #expect(status(.usable) { $0.retryIn = 5 }.advice == nil)

@@ -256,10 +256,15 @@ import Threads
             guard case .failed(.loginNeeded(let reason)) = Self.ask(session, rejecting: 1) else {
                 return #expect(Bool(false))
             }
-            #expect(reason?.contains("session.retry-lost is never") == true)
+            #expect(reason?.contains("session.retry-lost: never forbids to send the token once more") == true)
             _ = Self.ask(session, rejecting: 1)
             #expect(source.calls.count == (isKilled ? 0 : 1))
-            #expect(try file.load()?.record.isRefreshDenied == true)
+            let saved = try #require(try file.load()).record
+            #expect(saved.isRefreshDenied && saved.lastRefresh?.outcome == .lost)
+            // It says what happened: the API has refused nothing.
+            let status = session.status
+            let advice = try #require(status.advice)
+            #expect(status.failures.map(\.outcome) == ["lost"] && !advice.contains("refused"))
         }
     }
 

@@ -12,6 +12,12 @@ func makeToken(_ identifier: String, life: Int = 3600, notBefore: Int = 1_000_00
 }
 
 @Suite struct TokenTests {
+    @Test func anEndThatIsNotBelievedHasAReason() {
+        #expect(TokenLife.doubt(of: 5, now: 5) == "which has passed")
+        #expect(TokenLife.doubt(of: UTCTime.range.upperBound, now: 5) == "more than 10 years away")
+        #expect(TokenLife.doubt(of: 6, now: 5) == "which does not fit its beginning")
+    }
+
     @Test func claimsAreReadAndTheValueIsNeverShown() {
         let token = makeToken("a", life: 3600, notBefore: 5000, issuedAt: 1000)
         #expect(token.claims?.lifetime == 3600)  // exp - nbf, never exp - iat

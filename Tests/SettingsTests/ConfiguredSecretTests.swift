@@ -69,6 +69,9 @@ import TokenSources
         arguments: [
             ("headers:\n  X-A: {env: UNSET}\n", 3, "headers.X-A names a variable that is not set: UNSET"),
             ("headers:\n  X-A: {env: EMPTY}\n", 3, "is empty"),
+            ("headers:\n  X-A: {env: ''}\n", 3, "X-A.env must be the name of a variable alone, such as API_KEY, not"),
+            ("headers:\n  X-A: {env: $API_KEY}\n", 3, "alone, such as API_KEY, not \"$API_KEY\""),
+            ("headers:\n  X-A: {env: API_KEY=}\n", 3, "alone, such as API_KEY, not \"API_KEY=\""),
             ("headers:\n  X-A: {file: none}\n", 3, "cannot be read"),
             ("headers:\n  X-A: {env: TWO}\n", 3, "line break"), ("headers:\n  X-A: {exec: ls}\n", 3, "a list"),
             ("headers:\n  X-A: {exec: []}\n", 3, "a list"), ("headers:\n  X-A: {env: API_KEY, file: x}\n", 3, "one of"),

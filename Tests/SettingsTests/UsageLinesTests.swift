@@ -28,6 +28,11 @@ import Testing
         #expect(UsageLines.folded(usage).hasSuffix("x\n         -- <command> ..."))
     }
 
+    @Test func theWidthMayBeAnother() {
+        let folded = UsageLines.folded("Usage: squire token [--min-ttl <duration>] [--format <format>]", width: 39)
+        #expect(folded == "Usage: squire token\n         [--min-ttl <duration>]\n         [--format <format>]")
+    }
+
     @Test func whatCannotBeFoldedIsWhole() {
         let long = "USAGE: [" + String(repeating: "a ", count: 60) + "]"
         #expect(UsageLines.folded(long) == long)

@@ -90,7 +90,7 @@ typedef struct {
     // NULL for this process's.
     const char *directory;
     const sigset_t *mask;
-    // What become the descriptors 0 to 2, each above 2; -1 for this process's.
+    // What become the descriptors 0 to 2, each above 2; -1 for this process's, closed where that closes at an execution.
     int streams[3];
     csystem_group group;
 } csystem_command;

@@ -3,6 +3,7 @@ import Credentials
 import EventIO
 import HTTP1
 import Logging
+import Platform
 import Playground
 import ReverseProxy
 import Settings
@@ -64,11 +65,15 @@ struct DemoCommand: ParsableCommand {
             service.drain(hurry: hurry, completion: completion)
         }
         LogWriter.standardError.release(first: [service.startLine].compactMap(\.self))
-        for endpoint in service.endpoints { Output.announce(endpoint) }
-        explain(service, logging)
-        foreground.run()
+        let problem = Output.announce(service.endpoints)
+        if problem == nil {
+            explain(service, logging)
+            foreground.run()
+        }
         service.stop()
         playground.stop()
+        // A demo that cannot be seen is none.
+        if let problem { throw ExitFailure.inputOutput("squire: \(problem.description)") }
         foreground.sayEnd()
     }
 

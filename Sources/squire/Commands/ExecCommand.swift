@@ -52,7 +52,8 @@ struct ExecCommand: ParsableCommand {
         }
         for name in env where !VariableName.isValid(name) {
             throw ValidationError(
-                "--env takes the name of a variable (letters, digits and _, no digit first), not \"\(ControlCharacters.escaped(name))\""
+                "--env takes the name of a variable, to which the URL is given (letters, digits and _, no digit first), "
+                    + "not \"\(ControlCharacters.escaped(name))\""
             )
         }
     }
@@ -138,7 +139,7 @@ struct ExecCommand: ParsableCommand {
             }
         }
         guard status == 0 else {
-            Output.error("squire: cannot run \(command[0]): \(String(cString: strerror(status)))")
+            Output.error("squire: cannot run \(CommandLines.quoted(command[0])): \(String(cString: strerror(status)))")
             return status == ENOENT ? 127 : 126
         }
 

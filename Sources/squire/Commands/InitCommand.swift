@@ -109,8 +109,8 @@ struct InitCommand: ParsableCommand {
         } catch {
             Output.error((error as? ExitFailure)?.message ?? "\(error)")
         }
-        Output.line("\(path): written")
-        for blank in new.blanks { Output.line("  line \(blank.line): \(blank.name) is for you to fill in") }
-        Output.line("Next:\n  \(lines.login)\n  \(lines.run)")
+        Output.report("\(path): written")
+        for blank in new.blanks { Output.report("  line \(blank.line): \(blank.name) is for you to fill in") }
+        Output.report("Next:\n  \(lines.login)\n  \(lines.run)")
     }
 }

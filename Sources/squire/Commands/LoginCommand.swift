@@ -277,7 +277,7 @@ struct LoginCommand: ParsableCommand {
             throw ExitFailure.tryLater(failure.message)
         }
         let life = session.cache.status.expiresIn.map { LoginReport.life($0) } ?? ", nobody says for how long"
-        Output.say("no login is needed: the source gives a token\(life)")
+        Output.report("no login is needed: the source gives a token\(life)")
     }
 
     // MARK: Tokens

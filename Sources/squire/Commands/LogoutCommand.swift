@@ -58,9 +58,9 @@ struct LogoutCommand: ParsableCommand {
             wasDead = try !local && end(record, session)
             try session.forget(record.principal)
         }
-        Output.say(wasDead ? "logged out (the token was dead already)" : "logged out")
+        Output.report(wasDead ? "logged out (the token was dead already)" : "logged out")
         if let left = try? session.file.load()?.record, !left.isEmpty {
-            Output.say("somebody logged in meanwhile: that session stays in \(session.file.path)")
+            Output.report("somebody logged in meanwhile: that session stays in \(session.file.path)")
         }
         try endPrevious(session)
     }
@@ -175,7 +175,7 @@ struct LogoutCommand: ParsableCommand {
         if signOut.endForGood(record.held, mayRefresh: record.foreignRefreshOrigin(to: binding) == nil) {
             return remove(file, "\(removed); \(who) has ended at the API too")
         }
-        Output.say(
+        Output.report(
             "\(who) could not be ended, and lives on at the API; it is kept in \(file.endingPath). "
                 + "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
         )
@@ -185,7 +185,7 @@ struct LogoutCommand: ParsableCommand {
     /// False if it is there still.
     private func remove(_ file: SessionFile, _ said: String) -> Bool {
         let isRemoved = file.removeEnding()
-        Output.say(isRemoved ? said : "\(file.endingPath) cannot be removed: remove it by hand")
+        Output.report(isRemoved ? said : "\(file.endingPath) cannot be removed: remove it by hand")
         return isRemoved
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import EventIO
+import Platform
 import Playground
 import ReverseProxy
 import Settings
@@ -110,8 +111,11 @@ struct PlaygroundCommand: ParsableCommand {
         guard let address else { return }
         let service = try PlaygroundService(address, options: options)
         let foreground = try Foreground(timeout: .seconds(1), hangUp: .ends) { _, completion in completion() }
-        Output.announce("playground \(service.url)")
+        defer { service.stop() }
+        // Nobody would know of it.
+        if let problem = Output.announce(["playground \(service.url)"]) {
+            throw ExitFailure.inputOutput("squire: \(problem.description)")
+        }
         foreground.run()
-        service.stop()
     }
 }

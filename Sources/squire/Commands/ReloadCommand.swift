@@ -52,7 +52,7 @@ struct ReloadCommand: ParsableCommand {
         case .reread(let changed, let restart):
             let who = proxy.pid.map { " (pid \($0))" } ?? ""
             let what = ProxyService.summary(changed: changed, restart: restart)
-            Output.say("The running Squire\(who) has read its configuration again: \(what)")
+            Output.report("The running Squire\(who) has read its configuration again: \(what)")
         case .refused(let mistakes):
             throw Self.refused(.configuration(mistakes.map(ControlCharacters.escaped).joined(separator: "\n")))
         case .failed(let reason):

@@ -2,6 +2,7 @@ import ArgumentParser
 import Credentials
 import EventIO
 import Logging
+import Platform
 import ReverseProxy
 import Settings
 import Threads
@@ -122,7 +123,10 @@ struct RunCommand: ParsableCommand {
         }
         report = Self.report(of: running, on: foreground.loop, logging)
         for service in running {
-            for endpoint in service.endpoints { Output.announce(endpoint) }
+            // Nobody waits behind a standard output that was closed.
+            if let problem = Output.announce(service.endpoints), problem.code != EBADF {
+                logging.logger().warning("\(problem.description)")
+            }
             service.warnOfSession()
             service.warnIfNotWritable()
             service.reloadWhenMoved()

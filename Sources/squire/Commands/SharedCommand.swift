@@ -78,13 +78,13 @@ struct SharedKeyCommand: ParsableCommand {
                 for line in Self.lines(try SharedKeyFile.load(file)) { Output.line(line) }
             } else if add {
                 let keys = try SharedKeyFile.add(to: file)
-                Output.say(
+                Output.report(
                     "\(file): a new key, which opens and does not seal yet. Next: copy the file to every machine"
                 )
                 for line in Self.lines(keys) { Output.line(line) }
             } else {
                 let keys = try SharedKeyFile.create(file)
-                Output.say(
+                Output.report(
                     "\(file): a new key, \(keys.keyIDs.map(\.description).joined()). Copy the file to every machine"
                 )
             }

@@ -87,7 +87,7 @@ struct SharedResetCommand: ParsableCommand {
             guard let stored else { return }
             switch access.remove(stored) {
             case .written:
-                Output.say("the record is gone. What comes back says \(report.session.command("shared status"))")
+                Output.report("the record is gone. What comes back says \(report.session.command("shared status"))")
             case .conflict:
                 throw ExitFailure.tryLater(
                     "squire: the record was changed meanwhile, and is left as it is: \(report.session.command("shared status"))"
@@ -139,7 +139,7 @@ struct SharedResealCommand: ParsableCommand {
                 let resealed = try sealed(record, access)
                 switch access.swap(expecting: stored, with: resealed) {
                 case .written:
-                    Output.say(
+                    Output.report(
                         "sealed with key \(resealed.keyID) instead of \(record.keyID). When each machine has a key file without "
                             + "the old key, it is gone"
                     )

@@ -77,14 +77,15 @@ struct StatusCommand: ParsableCommand {
                 seconds > 0 ? "in \(Quantity.words(seconds: seconds))" : "\(Quantity.words(seconds: -seconds)) ago"
             lines.append("expires     \(distance), \(LocalTime.text(at, now: now))")
         } else if let claim {
-            let years = TokenLife.longest / 365 / 86_400
-            let why = claim <= now ? "which has passed" : "more than \(years) years away"
+            let why = TokenLife.doubt(of: claim, now: now)
             lines.append("expires     unknown: the token says \(UTCTime.text(claim)), \(why), and is not believed")
         }
         if ![.none, .unused].contains(status.state) {
             let failed = status.failures.map { "\($0.count) \($0.outcome)" }.joined(separator: ", ")
             lines.append("refreshes   \(status.refreshes)\(failed.isEmpty ? "" : ", and failed: \(failed)")")
-            lines += status.history.suffix(5).reversed().map { "            \(line($0, now: now))" }
+            lines += status.history.suffix(5).reversed().map {
+                "            \(line($0, now: now, told: status.explanation))"
+            }
         }
         for (index, line) in (status.shared?.lines ?? []).enumerated() {
             lines.append((index == 0 ? "shared      " : "            ") + ControlCharacters.escaped(line))
@@ -92,16 +93,15 @@ struct StatusCommand: ParsableCommand {
         return lines
     }
 
-    /// One refresh; on a terminal, in less than its width.
-    static func line(_ entry: RefreshEntry, now: Int) -> String {
+    /// One refresh; on a terminal, in less than its width. The advice tells what happened, if that is `told`.
+    static func line(_ entry: RefreshEntry, now: Int, told: String? = nil) -> String {
         var text = "\(LocalTime.text(entry.at, now: now))  \(entry.outcome.rawValue) (\(entry.cause.rawValue)"
         let refusal = entry.outcome == .refused ? entry.status : nil
         if let refusal { text += ", status \(refusal)" }
         text += ")"
         if let milliseconds = entry.milliseconds { text += ", \(milliseconds) ms" }
         if let waiters = entry.waiters, waiters > 1 { text += ", for \(waiters) requests" }
-        // The advice tells the story of a refusal.
-        if refusal == nil, entry.outcome != .unchanged, let detail = entry.detail {
+        if refusal == nil, entry.detail != told, entry.outcome != .unchanged, let detail = entry.detail {
             text += ": \(ControlCharacters.escaped(detail))"
         }
         guard let columns = Terminal.columns(1) else { return text }

@@ -39,6 +39,8 @@ final class Foreground {
 
     /// Of a session whose leader ends, the processes get SIGHUP a moment before they lose the terminal.
     private static let secondLookAfter = Duration.milliseconds(250)
+    /// After it nobody waits for the start any more.
+    private static let startupTime = Duration.milliseconds(500)
 
     /// Takes signals from now on: make it before anything is said to be ready. SIGTERM and SIGINT bring a clean end, a
     /// second one leaves at once.
@@ -126,9 +128,12 @@ final class Foreground {
 
     /// Runs until it is told to stop and everything has ended.
     func run() {
-        // Start-up's share, the libraries' more than the program's.
-        csystem_release_startup_pages()
+        // Start-up's share, the libraries' more than the program's. Not at once: what waits for the start is about to ask,
+        // and needs some of it again.
+        let release = EventTimer(loop: loop) { csystem_release_startup_pages() }
+        release.arm(after: Self.startupTime)
         loop.run()
+        withExtendedLifetime(release) {}
     }
 
     /// The last line of the log: how it ended. Everything else must have ended before.

@@ -18,7 +18,7 @@ struct LoginReport {
     func say(isOAuth: Bool) {
         let status = session.cache.status
         let who = status.subject.map(ControlCharacters.escaped).map { " as customer \($0)" } ?? ""
-        let life = status.expiresIn.map { Self.life($0, isDead: status.state == .loginNeeded) } ?? ""
+        let life = status.expiresIn.map { Self.life($0, isDead: status.state == .loginNeeded) } ?? doubt
         var rest = ["session in \(session.file.path)"]
         if let replaced = session.replaced {
             let fate = replaced.keptIn.map { "it is kept in \($0)" } ?? "it could not be kept"
@@ -29,11 +29,18 @@ struct LoginReport {
         if isOAuth {
             rest.forEach(Output.error)
             if let warning = warning(status) { Output.error(warning) }
-            Output.say("logged in\(who)\(life)")
+            Output.report("logged in\(who)\(life)")
         } else {
-            Output.say("logged in\(who)\(life)")
-            for line in rest { Output.say(line) }
+            Output.report("logged in\(who)\(life)")
+            for line in rest { Output.report(line) }
         }
+    }
+
+    /// What is said of a life that is unknown, although the token tells its end; empty if it does not.
+    private var doubt: String {
+        guard let end = session.cache.token?.claims?.expiresAt else { return "" }
+        let claim = "\(UTCTime.text(end)), \(TokenLife.doubt(of: end, now: SystemClock().wall()))"
+        return ", token good until the API refuses it: it claims to end at \(claim), and is not believed"
     }
 
     static func life(_ seconds: Int, isDead: Bool = false) -> String {

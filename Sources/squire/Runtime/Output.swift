@@ -66,20 +66,23 @@ struct ExitFailure: Error {
 
 /// The three standard streams.
 enum Output {
-    /// Gives /dev/null to each of the three that was closed by whoever started this process: a socket would get its
-    /// number otherwise, and be written to as if it were a terminal, or inherited as if it were somebody's input.
+    /// Puts something in the place of each of the three that was closed by whoever started this process: a socket would
+    /// get its number otherwise, and be written to as if it were a terminal, or read as if it were somebody's input.
+    /// Close-on-exec: `squire exec` starts its command with what it was itself started with. Ends the process where
+    /// there is nothing to be had.
     static func openStandardStreams() {
         for descriptor in Int32(0)...2 where fcntl(descriptor, F_GETFD) < 0 {
             if descriptor == 1 { closed.with { $0 = SystemError(Self.notWritable, code: EBADF) } }
-            // The lowest number that is free.
-            _ = open("/dev/null", O_RDWR)
+            // The lowest number that is free. A root without devices still has itself, which takes and gives nothing.
+            guard open("/dev/null", O_RDWR | O_CLOEXEC) >= 0 || open("/", O_RDONLY | O_CLOEXEC) >= 0 else {
+                _exit(ExitReason.inputOutput.rawValue)
+            }
         }
     }
 
-    /// Where something accepts connections, for whoever waits for that: nobody does behind a standard output that was
-    /// closed.
-    static func announce(_ endpoint: String) {
-        if closed.with({ $0 }) == nil { line(endpoint) }
+    /// Says where something accepts connections, for whoever waits for that. Gives why nobody can read it, if that is so.
+    static func announce(_ endpoints: [String]) -> SystemError? {
+        closed.with { $0 } ?? unwritten(endpoints.map { "\(ControlCharacters.escapedLines($0))\n" }.joined())
     }
 
     /// A line, or several, on standard output, at once. Nothing in it acts on a terminal.
@@ -133,17 +136,38 @@ enum Output {
     }
 
     static func write(_ descriptor: Int32, _ text: String) {
-        if descriptor == 1, let error = closed.with({ $0 }) { return lost.with { $0 = error } }
-        // A reader that has had enough is no failure.
-        guard !SystemCall.writeAll(descriptor, text.utf8), descriptor == 1, errno != EPIPE else { return }
-        let error = SystemError(Self.notWritable)
+        guard descriptor == 1 else {
+            _ = SystemCall.writeAll(descriptor, text.utf8)
+            return
+        }
+        guard let error = closed.with({ $0 }) ?? unwritten(text) else { return }
         lost.with { $0 = $0 ?? error }
     }
 
-    /// Why something that was to stand on standard output does not; nil if all does.
-    static var problem: SystemError? { lost.with { $0 } }
+    /// Writes to standard output. Gives why that cannot be done; a reader that has had enough is no failure.
+    private static func unwritten(_ text: String) -> SystemError? {
+        SystemCall.writeAll(1, text.utf8) || errno == EPIPE ? nil : SystemError(Self.notWritable)
+    }
+
+    /// What a command has done, on standard output, folded for a terminal. It is done all the same where that cannot be
+    /// written: `problem` tells it then.
+    static func report(_ text: String) {
+        say(text)
+        if lost.with({ $0 }) != nil { unsaid.with { $0.append(text) } }
+    }
+
+    /// Why something that was to stand on standard output does not, and what a command did in spite of it; nil if all
+    /// stands there.
+    static var problem: String? {
+        guard let error = lost.with({ $0 }) else { return nil }
+        let reports = unsaid.with { $0 }
+        return ([error.description + (reports.isEmpty ? "" : ". This was done, and is said here:")] + reports)
+            .joined(separator: "\n")
+    }
 
     private static let lost = Guarded<SystemError?>(nil)
+    /// Reports that standard output did not take.
+    private static let unsaid = Guarded<[String]>([])
     /// What each write would have met, had nothing taken the place of a standard output that was closed.
     private static let closed = Guarded<SystemError?>(nil)
     private static let notWritable = "standard output cannot be written"

@@ -345,15 +345,6 @@ class Sessions(Scenario):
             self.assertTrue(all(line.isprintable() for line in result.stderr.splitlines()), repr(result.stderr))
         self.command("exec", "--config", config, "--env", "_a1", "--", "sh", "-c", 'test "$_a1" = "$SQUIRE_URL"')
 
-    def test_the_command_of_exec_has_three_descriptors(self):
-        config = self.config(self.playground())
-        self.login(config)
-        shell = f"exec 7</dev/null 250</dev/null; exec {SQUIRE} exec --config {config} -- ls /proc/self/fd"
-        for redirection in ("", " </dev/null", " <&-", " 2>&-"):
-            result = subprocess.run(["bash", "-c", shell + redirection], capture_output=True, text=True, timeout=LIMIT, env=clean_environment(**self.env))
-            # `ls` has one of its own, the directory it lists.
-            self.assertEqual((result.stdout.split(), result.returncode), (["0", "1", "2", "3"], 0), result.stderr)
-
     def test_a_signal_to_exec_in_its_first_moments_reaches_the_command(self):
         """Whenever it comes: the command is not started, or it ends, and `exec` never before it."""
         config = self.config(self.playground())

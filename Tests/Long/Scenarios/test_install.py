@@ -252,6 +252,9 @@ class Package(Place):
         depends = run("dpkg-deb", "-f", package, "Depends").stdout
         for library in ("libc6 (>=", "libcurl4", "libevent-2", "ca-certificates"):
             self.assertIn(library, depends)
+        if "GLIBC_ABI_DT_RELR" in run("readelf", "-V", self.directory / "unpacked/usr/bin/squire").stdout:
+            # An older one is installed along, and refuses to start it.
+            self.assertGreaterEqual(tuple(map(int, re.search(r"libc6 \(>= ([\d.]+)\)", depends)[1].split("."))), (2, 36))
 
 
 if __name__ == "__main__":
