@@ -96,6 +96,9 @@ extension Session {
         /// The ending of a refresh that brought no token.
         func end(_ failure: SharedFailure) -> Ending {
             switch (came, failure) {
+            case (.failure(var refused)?, .loginNeeded(let refusal)) where refused.outcome == .refused:
+                if !refusal.silent.isEmpty { refused.reason += " \(refusal.remedy)" }
+                return session.failed(takenRotation(), refused)
             case (let came?, _) where !came.hasTokens: return session.conclude(takenRotation(), came, source)
             case (_, .loginNeeded) where session.snapshot.record.isEmpty: return .loginNeeded
             case (_, .loginNeeded), (_, .exhausted):
@@ -103,7 +106,7 @@ extension Session {
             case (_, .postponed(let seconds)):
                 return session.failed(takenRotation(), Failure(.unavailable, failure.words, retryAfter: seconds))
             case (_, .notWritable): return session.failed(takenRotation(), Failure(.notWritable, failure.words))
-            case (_, .unreachable), (_, .unusable), (_, .unanswered), (_, .closed):
+            case (_, .unreachable), (_, .readOnly), (_, .unusable), (_, .unanswered), (_, .closed):
                 return .withoutEngine(detail: failure.words)
             }
         }
@@ -127,14 +130,13 @@ extension SharedFailure {
     public var words: String {
         switch self {
         case .unreachable(let reason): "what the machines share the session through cannot be asked: \(reason)"
+        case .readOnly(let reason): "what the machines share the session through takes no claim: \(reason)"
         case .unusable(let reason): reason
         case .unanswered: "no machine got an answer in time, and the next try may"
         case .postponed(let seconds):
             "the issuer told another machine to leave it alone, for \(seconds) s from now"
         case .notWritable: "the session file could not take a new token"
-        case .loginNeeded:
-            "The API refused to refresh the token that the machines share. The one that refreshed it last may still "
-                + "hold its successor, and shares it when it runs again."
+        case .loginNeeded(let refusal): refusal.words
         case .exhausted: "The shared session was refreshed as often as can be counted."
         case .closed: "Squire is shutting down"
         }
