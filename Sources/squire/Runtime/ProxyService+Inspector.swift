@@ -9,10 +9,25 @@ import Threads
 
 /// The inspector of a proxy: on a thread of its own, so that nobody who looks holds anybody up.
 extension ProxyService {
-    /// The inspector that runs, and what its socket is bound to.
+    /// The inspector that runs, its thread, and what its socket is bound to.
     struct Inspecting {
+        let thread: LoopThread
         let server: LoopBound<InspectorServer?>
         let name: ListeningSocket.Name
+
+        /// Calls `body` on the inspector's thread, unless the inspector has stopped.
+        func execute(_ body: @escaping @Sendable (InspectorServer) -> Void) {
+            let server = server
+            thread.loop.execute {
+                if let server = server.value { body(server) }
+            }
+        }
+
+        /// Ends the inspector and joins its thread. `InspectorServer.stop` empties the box, too.
+        func stop() {
+            execute { $0.stop() }
+            thread.stop()
+        }
     }
 
     func startInspector(_ inherited: InheritedSockets, avoiding ports: Set<Int>, examples: [String]) throws {
@@ -38,9 +53,8 @@ extension ProxyService {
             stop()
             throw ExitFailure.inputOutput("squire: \(error.description)")
         }
-        inspectorThread = thread
-        let inspector = LoopBound<InspectorServer?>(nil, loop: thread.loop)
-        self.inspector = Inspecting(server: inspector, name: socket.name)
+        let reference = LoopBound<InspectorServer?>(nil, loop: thread.loop)
+        inspector = Inspecting(thread: thread, server: reference, name: socket.name)
         let (server, recordings, current, refreshes, reloads) = (server, recordings, current, refreshes, reloads)
         let (configuration, loop, generations) = (loaded.configuration, thread.loop, generations)
         let listen = names.map(\.url)
@@ -65,7 +79,7 @@ extension ProxyService {
                 sameUser: configuration.access.sameUser,
                 build: Version.build,
                 keep: configuration.inspector.keep,
-                reference: inspector
+                reference: reference
             )
         }
         let suffix = if case .tcp = socket.name { "/" } else { "" }
@@ -74,18 +88,15 @@ extension ProxyService {
 
     /// Has the inspector send nothing any more.
     func drainInspector() {
-        guard let inspector, let thread = inspectorThread else { return }
-        let server = inspector.server
-        thread.loop.execute { server.value?.drain() }
+        inspector?.execute { $0.drain() }
     }
 
     /// Has the inspector follow the access rules of the configuration that runs.
     func reconfigureInspector() {
-        guard let inspector, let thread = inspectorThread else { return }
+        guard let inspector else { return }
         let access = InspectorAccess(loaded.configuration.access, name: inspector.name)
         let (sameUser, settings) = (loaded.configuration.access.sameUser, loaded.configuration.inspector)
-        let server = inspector.server
-        thread.loop.execute { server.value?.reconfigure(access: access, sameUser: sameUser, settings) }
+        inspector.execute { $0.reconfigure(access: access, sameUser: sameUser, settings) }
     }
 }
 

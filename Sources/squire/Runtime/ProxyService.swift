@@ -17,7 +17,7 @@ final class ProxyService {
     let server: ProxyServer
     /// What the inspector shows of exchanges.
     let recordings: Recordings
-    var inspectorThread: LoopThread?
+    /// Nil with `inspector: off`.
     var inspector: Inspecting?
     let refreshes = RefreshCounts()
     let generations = GenerationBook()
@@ -374,11 +374,6 @@ final class ProxyService {
             case .refresh?, nil: break
             }
         }
-        if let inspectorThread, let inspector {
-            let server = inspector.server
-            // Empties its box, too.
-            inspectorThread.loop.execute { server.value?.stop() }
-            inspectorThread.stop()
-        }
+        inspector?.stop()
     }
 }

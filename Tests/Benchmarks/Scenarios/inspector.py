@@ -58,15 +58,20 @@ def start(rig, name, record=None):
 
 
 def paired(options):
-    """All variants in turn, each round: rows of CPU time per request, of the process and of its worker, and of latencies."""
-    rows = {name: [] for name in ("off", "unwatched", "watched", "all")}
+    """All variants in turn, each round from another one on: rows of CPU time per request, of the process and of its worker, and of latencies.
+
+    Whoever comes after another has its caches and its clock speed. `same` is a second process without an inspector: how far it is from
+    `off` is how far these figures can be told apart."""
+    rows = {name: [] for name in ("off", "same", "unwatched", "watched", "all")}
     with Rig(options.squire) as rig:
         rig.upstream()
-        ports = {name: start(rig, name, None if name == "off" else "all" if name == "all" else "auto") for name in rows}
+        ports = {name: start(rig, name, {"off": None, "same": None, "all": "all"}.get(name, "auto")) for name in rows}
         for name, (port, _) in ports.items():
             wrk(rig, port, 1, options.connections)
-        for _ in range(options.rounds):
-            for name, (port, inspector) in ports.items():
+        turns = list(ports.items())
+        for number in range(options.rounds):
+            first = number % len(turns)
+            for name, (port, inspector) in turns[first:] + turns[:first]:
                 pid = rig.processes[name].pid
                 viewer = Viewer(inspector) if name == "watched" else None
                 # What was admitted while the others had their turn, a thousand exchanges at once, is over then.
@@ -89,7 +94,7 @@ def ratio(rows, name, key):
 
 def costs(options):
     rows = paired(options)
-    for what, name, key, target in (("nobody looks", "unwatched", "cpu", UNWATCHED), ("a page is open", "watched", "cpu", WATCHED),
+    for what, name, key, target in (("and inspector off once more", "same", "cpu", None), ("nobody looks", "unwatched", "cpu", UNWATCHED), ("a page is open", "watched", "cpu", WATCHED),
                                     ("everything is recorded, worker", "all", "worker", WATCHED),
                                     ("everything is recorded, process", "all", "cpu", None)):
         value, spread = ratio(rows, name, key)

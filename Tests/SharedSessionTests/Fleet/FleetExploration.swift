@@ -2,6 +2,9 @@ import Credentials
 @testable import SharedSession
 
 /// Breadth first over every state that a fleet can reach.
+///
+/// Of a state that was expanded some 130 octets stay: its hash, how it was reached, and the moves that lead to it. Two of
+/// 8 million states with the same hash of 64 bits, of which one would be missed, have a probability of 2 in a million.
 struct FleetExploration {
     struct Violation: CustomStringConvertible {
         var property: FleetProperty
@@ -18,14 +21,20 @@ struct FleetExploration {
         var description: String { (machine.map { ["A ", "B ", "C "][$0] } ?? "") + label.description }
     }
 
-    private(set) var states = 0
+    var states: Int { goods.count }
     private(set) var transitions = 0
     private(set) var violation: Violation?
     /// States at rest in which a person must log in.
     private(set) var refusals = 0
 
     private var moves: FleetMoves
-    private var worlds = Interner<FleetWorld>()
+    /// The number of each state, by its hash.
+    private var numbers: [Int: UInt32] = [:]
+    /// What is expanded now, and what it leads to: numbered on from each other.
+    private var layer: [FleetWorld] = []
+    private var nextLayer: [FleetWorld] = []
+    /// Whether each state is one that a fleet must always be able to reach.
+    private var goods: [Bool] = []
     /// By which move each state was reached first.
     private var origins: [Origin] = [Origin(state: 0, label: "", machine: nil)]
     /// Moves that are no faults, as pairs of states.
@@ -33,23 +42,34 @@ struct FleetExploration {
 
     init(_ fleet: FleetCase, limit: Int = 8_000_000) {
         moves = FleetMoves(fleet)
-        _ = worlds.number(moves.start())
+        _ = number(moves.start())
         var next: UInt32 = 0
-        while next < worlds.values.count, violation == nil, worlds.values.count < limit {
-            expand(next)
-            next += 1
+        while !nextLayer.isEmpty, violation == nil, states < limit {
+            (layer, nextLayer) = (nextLayer, [])
+            for world in layer where violation == nil && states < limit {
+                expand(world, next)
+                next += 1
+            }
         }
-        states = worlds.values.count
         if violation == nil, states >= limit { violation = Violation(property: .progress, trace: ["too many states"]) }
         if violation == nil, fleet.claims == 0 { checkProgress() }
     }
 
-    private mutating func expand(_ state: UInt32) {
-        let world = worlds[state]
+    private mutating func number(_ world: FleetWorld) -> UInt32 {
+        let hash = world.hashValue
+        if let known = numbers[hash] { return known }
+        let number = UInt32(states)
+        numbers[hash] = number
+        goods.append(isGood(world))
+        nextLayer.append(world)
+        return number
+    }
+
+    private mutating func expand(_ world: FleetWorld, _ state: UInt32) {
         for move in moves.all(from: world) {
             transitions += 1
-            let count = worlds.values.count
-            let next = worlds.number(move.next)
+            let count = states
+            let next = number(move.next)
             if Int(next) == count { origins.append(Origin(state: state, label: move.label, machine: move.machine)) }
             if !move.isFault { edges.append((state, next)) }
             if let breach = move.breach {
@@ -135,7 +155,7 @@ struct FleetExploration {
             sources[fill[Int(edge.to)]] = edge.from
             fill[Int(edge.to)] += 1
         }
-        var isReached = worlds.values.map(isGood)
+        var isReached = goods
         var queue = isReached.indices.filter { isReached[$0] }
         var position = 0
         while position < queue.count {

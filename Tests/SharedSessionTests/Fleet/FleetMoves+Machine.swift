@@ -161,9 +161,7 @@ extension FleetMoves {
         var (machine, next) = (old, world)
         machine.engine = .none
         tell(.read(reading(world)), number, &machine, &next)
-        if next.claims != fleet.claims || fleet.claims == 0 || machine.state.claim == nil {
-            add("reads", number, with(machine, number, next))
-        }
+        if mayClaim(old, machine, world) { add("reads", number, with(machine, number, next)) }
         answersLate(.read(reading(world)), number, old, world)
         // The same read, after nothing was heard of the claim for long enough.
         guard case .reading = old.state.phase, let record = world.record, let standing = old.state.standing,
@@ -183,8 +181,13 @@ extension FleetMoves {
             next.history.insert(.slow)
         }
         tell(.read(reading(world)), number, &machine, &next, now: Self.long)
-        guard next.claims != fleet.claims || fleet.claims == 0 || machine.state.claim == nil else { return }
-        add("takes over", number, with(machine, number, next))
+        if mayClaim(old, machine, world) { add("takes over", number, with(machine, number, next)) }
+    }
+
+    /// Whether the move from `old` to `machine` makes no claim that the case leaves out.
+    private func mayClaim(_ old: FleetMachine, _ machine: FleetMachine, _ world: FleetWorld) -> Bool {
+        guard fleet.claims > 0, world.claims >= fleet.claims, let claim = machine.state.claim else { return true }
+        return claim.id == old.state.claim?.id
     }
 
     /// Nothing is heard of the claim's holder, and the wait is longer than a transfer may take.
@@ -221,7 +224,7 @@ extension FleetMoves {
         if fleet.omission == .comparison, case .sharing = old.state.phase { isBlind = true }
         guard isBlind || matches(expecting, world) else {
             tell(.swapped(.conflict(reading(world))), number, &machine, &next)
-            add("meets another value", number, with(machine, number, next))
+            if mayClaim(old, machine, world) { add("meets another value", number, with(machine, number, next)) }
             answersLate(.swapped(.conflict(reading(world))), number, old, world)
             return
         }
