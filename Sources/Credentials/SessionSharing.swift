@@ -135,11 +135,12 @@ public enum SharedFailure: Sendable {
 /// That the API refused to refresh the tokens that machines share.
 public struct SharedRefusal: Equatable, Sendable {
     /// The processes, with their machines' names, that had claimed a refresh of the same tokens and fell silent, the
-    /// last one last: each may have got the successor.
-    public var silent: [String]
+    /// last one last: each may have got the successor. A few short visible names: others are left out.
+    public let silent: [String]
 
     public init(silent: [String] = []) {
-        self.silent = silent
+        let names = silent.filter { (1...128).contains($0.utf8.count) && $0.utf8.allSatisfy { 0x21...0x7E ~= $0 } }
+        self.silent = Array(names.suffix(4))
     }
 
     /// Who may have the successor, and what to do, in sentences.
