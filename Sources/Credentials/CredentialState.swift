@@ -55,7 +55,7 @@ struct CredentialState: Sendable {
             refresh.publish(
                 isDenied: record?.isRefreshDenied ?? false,
                 isSameToken: wasNone,
-                explanation: record?.lastRefresh?.detail
+                explanation: record?.refusal
             )
             adopt(record?.pause, now: now)
             return
@@ -93,7 +93,7 @@ struct CredentialState: Sendable {
         refresh.publish(
             isDenied: record.isRefreshDenied,
             isSameToken: isSameToken,
-            explanation: record.lastRefresh?.detail
+            explanation: record.refusal
         )
         adopt(record.pause, now: now)
     }

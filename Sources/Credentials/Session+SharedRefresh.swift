@@ -96,16 +96,19 @@ extension Session {
         /// The ending of a refresh that brought no token.
         func end(_ failure: SharedFailure) -> Ending {
             switch (came, failure) {
+            case (.failure(var refused)?, .loginNeeded(let refusal)) where refused.outcome == .refused:
+                if !refusal.silent.isEmpty { refused.reason += " \(refusal.remedy)" }
+                return session.failed(takenRotation(), refused)
             case (let came?, _) where !came.hasTokens: return session.conclude(takenRotation(), came, source)
             case (_, .loginNeeded) where session.snapshot.record.isEmpty: return .loginNeeded
-            case (_, .loginNeeded):
-                let refusal = SharedFailure.refusal(retriesLost: session.snapshot.machine.policy.retriesLost)
-                return session.failed(takenRotation(), Failure(.refused, refusal))
+            case (_, .loginNeeded(let refusal)):
+                let words = refusal.words(retriesLost: session.snapshot.machine.policy.retriesLost)
+                return session.failed(takenRotation(), Failure(.refused, words))
             case (_, .exhausted): return session.failed(takenRotation(), Failure(.refused, failure.words))
             case (_, .postponed(let seconds)):
                 return session.failed(takenRotation(), Failure(.unavailable, failure.words, retryAfter: seconds))
             case (_, .notWritable): return session.failed(takenRotation(), Failure(.notWritable, failure.words))
-            case (_, .unreachable), (_, .unusable), (_, .unanswered), (_, .closed):
+            case (_, .unreachable), (_, .readOnly), (_, .unusable), (_, .unanswered), (_, .closed):
                 return .withoutEngine(detail: failure.words)
             }
         }
@@ -129,25 +132,15 @@ extension SharedFailure {
     public var words: String {
         switch self {
         case .unreachable(let reason): "what the machines share the session through cannot be asked: \(reason)"
+        case .readOnly(let reason): "what the machines share the session through takes no claim: \(reason)"
         case .unusable(let reason): reason
         case .unanswered: "no machine got an answer in time, and the next try may"
         case .postponed(let seconds):
             "the issuer told another machine to leave it alone, for \(seconds) s from now"
         case .notWritable: "the session file could not take a new token"
-        case .loginNeeded: Self.refusal(retriesLost: true)
+        case .loginNeeded(let refusal): refusal.words(retriesLost: true)
         case .exhausted: "The shared session was refreshed as often as can be counted."
         case .closed: "Squire is shutting down"
         }
-    }
-
-    /// Why no machine refreshes the token any more, in sentences. `retriesLost` is `session.retry-lost: once`: a lost
-    /// answer alone ends nothing then.
-    static func refusal(retriesLost: Bool) -> String {
-        let what =
-            retriesLost
-            ? "The API refused to refresh the token that the machines share."
-            : "No machine refreshes the token that they share any more: the API refused it to one of them, or its answer "
-                + "was lost and session.retry-lost: never forbids to send the token once more."
-        return what + " The one that refreshed it last may still hold its successor, and shares it when it runs again."
     }
 }

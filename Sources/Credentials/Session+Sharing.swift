@@ -50,15 +50,15 @@ extension Session: SharedSide {
 
     public func carryOut(_ deed: SharedDeed, isLocked: Bool) -> SharedSaving {
         switch deed {
-        case .adopt(let other, let identity, let isRefused, let age):
+        case .adopt(let other, let identity, let refusal, let age):
             take(identity, isLocked: isLocked) { [self] record in
                 record = record.adopting(other)
                 record.correctClock(now: clock.now.wall, age: age)
                 if let binding { record.complete(binding) }
             }
-            if isRefused { deny(identity, isLocked: isLocked) }
+            if let refusal { deny(identity, refusal, isLocked: isLocked) }
         case .forget(let identity): take(identity, isLocked: isLocked) { $0.forgetToken() }
-        case .deny(let identity): deny(identity, isLocked: isLocked)
+        case .deny(let identity, let refusal): deny(identity, refusal, isLocked: isLocked)
         case .allow(let identity): allow(identity, isLocked: isLocked)
         case .enrol(let identity): return enrol(identity, isLocked: isLocked)
         case .disown(let identity): disown(identity, isLocked: isLocked)
@@ -69,14 +69,14 @@ extension Session: SharedSide {
     }
 
     /// Only a login helps, unless another machine has a successor. The file tells commands that look.
-    private func deny(_ identity: SharedIdentity, isLocked: Bool) {
+    private func deny(_ identity: SharedIdentity, _ refusal: SharedRefusal, isLocked: Bool) {
         let isOurs = update { shared, _ in
             guard shared.record.localHolding(in: place) == .shared(.tokens(identity)) else { return false }
-            shared.machine.deny(SharedFailure.refusal(retriesLost: shared.machine.policy.retriesLost))
+            shared.machine.deny(refusal.words(retriesLost: shared.machine.policy.retriesLost))
             return true
         }
         guard isOurs else { return }
-        mark(identity, isLocked: isLocked) { $0.isRefreshDenied = true }
+        mark(identity, isLocked: isLocked) { $0.deny(refusal) }
         emit(.denied(advice: status.advice))
     }
 
@@ -118,10 +118,10 @@ extension Session: SharedSide {
         return saving.withLock(work)
     }
 
-    /// The file's contents, if those are the tokens with that identity.
+    /// The file's contents, if those are the tokens, or the logout, with that identity.
     private func load(_ identity: SharedIdentity, from file: SessionFile) -> SessionFile.Loaded? {
         guard let loaded = (try? file.load()) ?? nil,
-            loaded.record.localHolding(in: place) == .shared(.tokens(identity))
+            loaded.record.localHolding(in: place).identity == identity
         else { return nil }
         return loaded
     }

@@ -18,6 +18,10 @@ extension Session {
             status.source = binding?.source
             status.keptAnswer = keptAnswer
             status.shared = sharing?.status
+            // Whoever only looks asks nobody: the file tells.
+            if status.shared?.link == .unknown, shared.record.isNotShared {
+                status.shared?.unshared = .init(shared.record.isEmpty ? .logout : .token)
+            }
             return status
         }
     }

@@ -202,8 +202,14 @@ public final class Session: Sendable {
     /// The other machines were not asked yet.
     private func mustLook(_ failure: CredentialFailure) -> Bool { others(failure).map { !$0.hasAsked } ?? false }
 
+    /// What this machine holds of the shared session: nothing, or a logout.
+    private var holding: SharedHolding {
+        guard case .shared(let holding) = snapshot.record.localHolding(in: place) else { return .nothing }
+        return holding
+    }
+
     private func told(_ failure: CredentialFailure) -> CredentialFailure {
-        guard others(failure)?.mayHaveSession ?? false else { return failure }
+        guard let others = others(failure), others.mayHaveSession(after: holding) else { return failure }
         return .unavailable(retryAfter: Int(BackOff.enginePause / CredentialState.second), isUnreachable: false)
     }
 

@@ -28,8 +28,8 @@ public protocol SessionSharing: AnyObject, Sendable {
     /// The other machines were asked for their session, or cannot be asked.
     var hasAsked: Bool { get }
 
-    /// The other machines have a session, or may have one.
-    var mayHaveSession: Bool { get }
+    /// The other machines have a session, or may have one, that is not older than `holding`.
+    func mayHaveSession(after holding: SharedHolding) -> Bool
 }
 
 /// The session, from the view of its sharing.
@@ -115,6 +115,8 @@ public enum SharedEnding: Sendable {
 public enum SharedFailure: Sendable {
     /// The engine cannot be asked. The reason is a sentence without its full stop.
     case unreachable(String)
+    /// The engine can be read, and takes no claim. The same.
+    case readOnly(String)
     /// The engine contains a record that this machine must neither use nor replace.
     case unusable(String)
     /// The engine or another machine was too slow, or the API gave no answer.
@@ -124,26 +126,62 @@ public enum SharedFailure: Sendable {
     /// The local file could not be written.
     case notWritable
     /// The API refused, or there is no session.
-    case loginNeeded
+    case loginNeeded(SharedRefusal)
     /// The session's counters have reached their maximum.
     case exhausted
     case closed
 }
 
+/// That the API refused to refresh the tokens that machines share.
+public struct SharedRefusal: Equatable, Sendable {
+    /// The processes, with their machines' names, that had claimed a refresh of the same tokens and fell silent, the
+    /// last one last: each may have got the successor. A few short visible names: others are left out.
+    public let silent: [String]
+
+    public init(silent: [String] = []) {
+        let names = silent.filter { (1...128).contains($0.utf8.count) && $0.utf8.allSatisfy { 0x21...0x7E ~= $0 } }
+        self.silent = Array(names.suffix(4))
+    }
+
+    /// Who may have the successor, and what to do, in sentences.
+    public var remedy: String {
+        guard !silent.isEmpty else {
+            return "The machine that refreshed it last may still hold its successor, and shares it when it runs again."
+        }
+        let names = silent.joined(separator: ", ")
+        return silent.count == 1
+            ? "Machine \(names) had begun a refresh and fell silent: it may still hold the successor. If it can be brought "
+                + "back, run Squire there, and the session heals by itself; else log in anew."
+            : "Machines \(names) had begun a refresh and fell silent: one of them may still hold the successor. If they can "
+                + "be brought back, run Squire there, and the session heals by itself; else log in anew."
+    }
+
+    /// Why no machine refreshes the token any more, in sentences, for a machine that was not refused itself. `retriesLost`
+    /// is `session.retry-lost: once`: a lost answer alone ends nothing then.
+    public func words(retriesLost: Bool) -> String {
+        let what =
+            retriesLost
+            ? "The API refused to refresh the token that the machines share."
+            : "No machine refreshes the token that they share any more: the API refused it to one of them, or its answer "
+                + "was lost and session.retry-lost: never forbids to send the token once more."
+        return "\(what) \(remedy)"
+    }
+}
+
 /// A change by another machine.
 public enum SharedDeed: Sendable {
-    /// It has other tokens, which arrived `age` seconds ago. `isRefused` says that the API refused to refresh them.
-    case adopt(SessionRecord, SharedIdentity, isRefused: Bool, age: ClosedRange<Int>)
+    /// It has other tokens, which arrived `age` seconds ago. `refusal` says that the API refused to refresh them.
+    case adopt(SessionRecord, SharedIdentity, SharedRefusal?, age: ClosedRange<Int>)
     /// Somebody logged out.
     case forget(SharedIdentity)
     /// The API refused a machine's refresh of the tokens with that identity.
-    case deny(SharedIdentity)
+    case deny(SharedIdentity, SharedRefusal)
     /// The tokens with that identity, whose refresh was refused, may be refreshed again.
     case allow(SharedIdentity)
     /// This machine's session becomes the shared one, with that identity.
     case enrol(SharedIdentity)
     /// The enrolment failed: the session is this machine's own again.
     case disown(SharedIdentity)
-    /// Whether the other machines know the tokens with that identity. Must survive a restart.
+    /// Whether the other machines know the tokens, or the logout, with that identity. Must survive a restart.
     case markShared(SharedIdentity, Bool)
 }

@@ -95,11 +95,11 @@ public struct SessionStatus: Sendable {
     /// True if requests can be served and the token is safe on disk.
     public var isReady: Bool {
         // Tokens that the other machines do not know are lost with this one.
-        guard unsaved == nil, shared?.notSharedFor == nil, fileProblem == nil || startsAlone else { return false }
+        guard unsaved == nil, shared?.unshared == nil, fileProblem == nil || startsAlone else { return false }
         let isLiving = !isRejected && (expiresIn ?? 1) > 0
         let hasToken = expiresAt != nil || receivedAt != nil
         // Without the other machines nothing is refreshed, however often it is tried.
-        if shared?.isReachable == false, !startsAlone, isUsable { return isLiving && hasToken }
+        if shared?.isBarred == true, !startsAlone, isUsable { return isLiving && hasToken }
         switch state {
         case .unused: return true
         case .refreshing: return !startsAlone || hasToken
@@ -110,9 +110,11 @@ public struct SessionStatus: Sendable {
 
     /// The problem and its remedy, in a sentence or two; nil if there is none.
     public var advice: String? {
-        guard let keptAnswer else { return problem }
-        let note = "An answer to a refresh that could not be read is kept in \(keptAnswer): it may have the new token."
-        return problem.map { "\(note) \($0)" } ?? note
+        let answer = keptAnswer.map {
+            "An answer to a refresh that could not be read is kept in \($0): it may have the new token."
+        }
+        let parts = [answer, problem, shared?.misconfigured.map { "\($0)." }].compactMap(\.self)
+        return parts.isEmpty ? nil : parts.joined(separator: " ")
     }
 
     private var problem: String? {
@@ -128,8 +130,9 @@ public struct SessionStatus: Sendable {
             return "The token is in use but not saved (\(unsaved)): free some space or restore the permissions; "
                 + "until then a crash costs the login. Saving is tried again by itself."
         }
-        if let shared, shared.notSharedFor != nil || shared.problem != nil && shared.isReachable != false {
-            return shared.advice
+        if let shared, shared.unshared != nil || shared.problem != nil && shared.isReachable != false {
+            guard shared.unshared?.what == .logout, let advice = shared.advice else { return shared.advice }
+            return "\(advice) For a new session, run: \(login)"
         }
         switch state {
         case .unused: return nil
@@ -177,7 +180,7 @@ public struct SessionStatus: Sendable {
             )
         }
         guard let retryIn, let detail = lastRefresh?.detail, isRejected || lastRefresh?.outcome != .unchanged else {
-            return nil
+            return shared?.advice
         }
         let story = "The last refresh failed (\(detail)); the token is kept, and the next try is due in \(retryIn) s."
         return withLoginAdvice(story)

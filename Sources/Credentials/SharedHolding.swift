@@ -58,11 +58,28 @@ extension SessionRecord {
         document["shared"] = .object([mark, there] + identity.members)
     }
 
-    /// The held tokens are in use, and the other machines did not know them when that was written. It survives a
-    /// restart.
+    /// The held tokens are in use, or somebody logged out, and the other machines did not know when that was written. It
+    /// survives a restart.
     public var isNotShared: Bool { document["shared"]?["not_shared"]?.bool ?? false }
 
     mutating func markShared(_ isShared: Bool) { document["shared"]?["not_shared"] = isShared ? nil : .bool(true) }
+
+    /// The API refused another machine's refresh of the held tokens.
+    mutating func deny(_ refusal: SharedRefusal) {
+        isRefreshDenied = true
+        let names = refusal.silent.map(JSONValue.string)
+        document["shared"]?["silent"] = names.isEmpty ? nil : .array(names)
+    }
+
+    /// Why the held tokens cannot be refreshed, as far as the record says; nil if it does not. Meaningful with
+    /// `isRefreshDenied` only.
+    var refusal: String? {
+        guard isRefreshDenied, lastRefresh?.outcome != .refused, let shared = document["shared"], shared != .null else {
+            return lastRefresh?.detail
+        }
+        guard case .array(let names)? = shared["silent"] else { return SharedRefusal().words }
+        return SharedRefusal(silent: names.compactMap(\.string)).words
+    }
 
     /// The held tokens are this machine's own again, because they were never shared.
     mutating func endSharing() { document["shared"] = nil }

@@ -15,23 +15,59 @@ public struct SharedStatus: Sendable, Equatable {
         }
     }
 
+    /// What the engine did last.
+    public enum Link: Sendable {
+        /// Nothing was asked yet.
+        case unknown
+        /// It cannot be read.
+        case lost
+        /// It can be read, and refuses what is written.
+        case readOnly
+        case open
+    }
+
+    /// What the other machines do not know.
+    public struct Unshared: Sendable, Equatable {
+        public enum What: String, Sendable, CaseIterable {
+            /// Tokens that are in use here.
+            case token
+            /// That somebody logged out here.
+            case logout
+        }
+
+        public var what: What
+        /// Since how many seconds; nil if it was so when this process began, and it has not asked yet.
+        public var seconds: Int?
+
+        public init(_ what: What, seconds: Int? = nil) {
+            self.what = what
+            self.seconds = seconds
+        }
+
+        fileprivate init?(_ json: JSONValue) {
+            guard let what = json["not_shared_what"]?.string.flatMap(What.init) else { return nil }
+            self.init(what, seconds: json["not_shared_for"]?.integer)
+        }
+    }
+
     /// The store of the session: `etcd` or `kubernetes`.
     public var engine: String
     /// The session's name there.
     public var name: String
-    /// Whether the engine answered the last request; nil before the first one.
-    public var isReachable: Bool?
-    /// Why it cannot be reached, or its record cannot be used.
+    public var link = Link.unknown
+    /// Why it cannot be reached or written, or its record cannot be used.
     public var problem: String?
     /// The remedy, as a sentence; nil if `problem` includes it.
     public var remedy: String?
+    /// What is set up in a way that cannot work, while the rest does; nil if nothing is known of it.
+    public var misconfigured: String?
     /// The revision of the engine's record, in the engine's own notation; nil while it is unknown.
     public var revision: String?
     public var era: Int?
     public var generation: Int?
     public var claim: Claim?
-    /// How many seconds tokens have been in use here that the other machines do not know; nil if they know them.
-    public var notSharedFor: Int?
+    /// Nil if the other machines know what this one does.
+    public var unshared: Unshared?
 
     /// Operations through the engine since this process began.
     public var counts = Counts()
@@ -61,27 +97,63 @@ public struct SharedStatus: Sendable, Equatable {
         self.name = name
     }
 
+    /// Whether the engine can be read; nil before it was asked.
+    public var isReachable: Bool? {
+        switch link {
+        case .unknown: nil
+        case .lost: false
+        case .readOnly, .open: true
+        }
+    }
+
+    /// Whether the engine takes what is written; nil while that is unknown.
+    public var isWritable: Bool? {
+        switch link {
+        case .unknown, .lost: nil
+        case .readOnly: false
+        case .open: true
+        }
+    }
+
+    /// The engine permits no refresh, however often it is tried.
+    public var isBarred: Bool {
+        switch link {
+        case .lost, .readOnly: true
+        case .unknown, .open: false
+        }
+    }
+
     /// A machine refreshes the tokens that are in use here, and will tell what came of it.
-    public var isBeingRefreshed: Bool { claim != nil && notSharedFor == nil && isReachable != false }
+    public var isBeingRefreshed: Bool { claim != nil && unshared?.what != .token && isReachable != false }
 
     /// The problem and its remedy; nil if there is none.
     public var advice: String? {
         let reason = problem.map { " (\($0))" } ?? ""
         let remedy = remedy.map { " \($0)" } ?? ""
-        if notSharedFor != nil {
+        switch unshared?.what {
+        case .token?:
             return "The token is in use here and NOT SHARED\(reason): until the other machines have it, they cannot "
                 + "refresh, and a loss of this machine costs the login. Sharing is tried again by itself.\(remedy)"
+        case .logout?:
+            return "Somebody logged out here, and that is NOT SHARED\(reason): the other machines still have the "
+                + "session until \(engine) answers, and are told then by the Squire that runs here.\(remedy)"
+        case nil: break
         }
         guard let problem else { return nil }
-        return isReachable == false
-            ? "The other machines cannot be asked (\(problem)): the token is used to its end, and not refreshed until then."
-                + remedy
-            : "The shared session \(name) cannot be used: \(problem).\(remedy)"
+        switch link {
+        case .lost:
+            return "The other machines cannot be asked (\(problem)): the token is used to its end, and not refreshed "
+                + "until then.\(remedy)"
+        case .readOnly:
+            return "The other machines can be asked, and not told (\(problem)): the token is used to its end, and not "
+                + "refreshed until then.\(remedy)"
+        case .unknown, .open: return "The shared session \(name) cannot be used: \(problem).\(remedy)"
+        }
     }
 
     /// The advice on a machine without a token; nil until the others were asked.
     public var adviceWithoutToken: String? {
-        guard isReachable == false || problem != nil else { return nil }
+        guard unshared == nil, isReachable == false || problem != nil else { return nil }
         return "This machine has no token yet, and the other machines cannot be asked (\(problem ?? "no answer")). "
             + "Asking them is tried again by itself; a login would end the session that they may have."
             + (remedy.map { " \($0)" } ?? "")
@@ -91,7 +163,12 @@ public struct SharedStatus: Sendable, Equatable {
     public init?(_ json: JSONValue) {
         guard let engine = json["engine"]?.string, let name = json["name"]?.string else { return nil }
         self.init(engine: engine, name: name)
-        isReachable = json["reachable"]?.bool
+        switch (json["reachable"]?.bool, json["writable"]?.bool) {
+        case (nil, _): link = .unknown
+        case (false?, _): link = .lost
+        case (true?, false?): link = .readOnly
+        case (true?, _): link = .open
+        }
         switch json["revision"] {
         case .number(let text)?, .string(let text)?: revision = text
         default: break
@@ -101,21 +178,36 @@ public struct SharedStatus: Sendable, Equatable {
         if let by = json["claim"]?["by"]?.string, let age = json["claim"]?["age"]?.integer {
             claim = Claim(by: by, age: age)
         }
-        notSharedFor = json["not_shared_for"]?.integer
+        unshared = Unshared(json)
         problem = json["problem"]?.string
         remedy = json["remedy"]?.string
+        misconfigured = json["misconfigured"]?.string
     }
 
     /// A short description for people, one line for each fact.
     public var lines: [String] {
+        let access: String? =
+            switch link {
+            case .unknown: nil
+            case .lost: "NOT REACHABLE"
+            case .readOnly: "reachable, NOT WRITABLE"
+            case .open: "reachable"
+            }
         var words = [
-            isReachable.map { $0 ? "reachable" : "NOT REACHABLE" }, generation.map { "generation \($0)" },
-            era.map { "era \($0)" }, revision.map { "revision \($0)" },
+            access, generation.map { "generation \($0)" }, era.map { "era \($0)" }, revision.map { "revision \($0)" },
         ].compactMap(\.self)
         if words.isEmpty { words = ["not asked: squire shared status asks it"] }
         var lines = ["\(name) in \(engine): \(words.joined(separator: ", "))"]
         if let claim { lines.append("\(claim.by) refreshes it, for \(claim.age) s") }
-        if let notSharedFor { lines.append("NOT SHARED for \(notSharedFor) s") }
+        if let unshared {
+            let since = unshared.seconds.map { " for \($0) s" } ?? ""
+            switch unshared.what {
+            case .token: lines.append("NOT SHARED\(since)")
+            case .logout:
+                lines.append("logged out here, NOT SHARED\(since): the others have it until \(engine) answers")
+            }
+        }
+        if misconfigured != nil { lines.append("MISCONFIGURED, see below") }
         if let caveat = Self.caveat(of: engine) { lines.append(caveat) }
         return lines
     }
@@ -128,20 +220,23 @@ public struct SharedStatus: Sendable, Equatable {
 
     public var json: JSONValue {
         let number = { (value: Int?) in value.map(JSONValue.integer) ?? .null }
+        let text = { (value: String?) in value.map(JSONValue.string) ?? .null }
         // A number if the engine counts its revisions.
         let spelled = revision.map { text in Int64(text).map { JSONValue.number(String($0)) } ?? .string(text) }
         return .object([
             .init("engine", .string(engine)), .init("name", .string(name)),
             .init("reachable", isReachable.map(JSONValue.bool) ?? .null),
+            .init("writable", isWritable.map(JSONValue.bool) ?? .null),
             .init("revision", spelled ?? .null), .init("era", number(era)),
             .init("generation", number(generation)),
             .init(
                 "claim",
                 claim.map { .object([.init("by", .string($0.by)), .init("age", .integer($0.age))]) } ?? .null
             ),
-            .init("not_shared", .bool(notSharedFor != nil)), .init("not_shared_for", number(notSharedFor)),
-            .init("problem", problem.map(JSONValue.string) ?? .null),
-            .init("remedy", remedy.map(JSONValue.string) ?? .null),
+            .init("not_shared", .bool(unshared != nil)), .init("not_shared_what", text(unshared?.what.rawValue)),
+            .init("not_shared_for", number(unshared?.seconds)),
+            .init("problem", text(problem)), .init("remedy", text(remedy)),
+            .init("misconfigured", text(misconfigured)),
         ])
     }
 }

@@ -18,6 +18,8 @@ extension SharedReport {
             "engine      \(session.engine)\(member.map { ", \($0) answered" } ?? "")",
             "state       \(stateWords)",
         ]
+        if let writing { lines.append("writing     REFUSED: \(writing.detail). \(writing.advice)") }
+        if let unshared { lines.append("here        a \(unshared.rawValue) that is NOT SHARED") }
         switch value {
         case .absent: return lines
         case .damaged: break
@@ -93,6 +95,8 @@ extension SharedReport {
         var members: [JSONValue.Member] = [
             .init("name", .string(session.name)), .init("engine", .object(engine)),
             .init("state", .string(state)),
+            .init("writing", writing.map { .string($0.detail) } ?? .null),
+            .init("not_shared_what", unshared.map { .string($0.rawValue) } ?? .null),
             .init("problem", problem.map { .string($0.text) } ?? .null),
             .init("advice", problem == nil ? advice.map(JSONValue.string) ?? .null : .null),
         ]
@@ -143,6 +147,7 @@ extension SharedReport {
             .init("expires_in", moment(record.expiresAt.map { $0.subtracting(saturating: now) })),
             .init("last_refresh", record.lastRefresh?.json ?? .null),
             .init("history", .array(record.history.map(\.json))),
+            .init("silent", .array(content.silent.map { .string($0.description) })),
         ]
     }
 }

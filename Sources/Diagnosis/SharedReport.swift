@@ -1,4 +1,4 @@
-import Credentials
+public import Credentials
 import Settings
 public import SharedSession
 
@@ -46,6 +46,18 @@ public struct SharedReport: Sendable {
             self.login = login
             self.command = command
         }
+
+        /// What this machine did that the others do not know, and what to do, in sentences.
+        public func story(_ unshared: SharedStatus.Unshared.What) -> String {
+            switch unshared {
+            case .token:
+                "This machine has a token that the others do not have (NOT SHARED). It is shared by the Squire that runs "
+                    + "here: \(command("run"))"
+            case .logout:
+                "Somebody logged out on this machine, and the others do not know (NOT SHARED). They are told by the Squire "
+                    + "that runs here: \(command("run"))"
+            }
+        }
     }
 
     public var session: Session
@@ -54,6 +66,10 @@ public struct SharedReport: Sendable {
     public var revision: StoreRevision?
     /// Which server of the engine answered.
     public var member: String?
+    /// Why the engine would not write; nil if it would, or was not asked.
+    public var writing: SharedStoreFailure?
+    /// What this machine did that the others do not know, as its session file says.
+    public var unshared: SharedStatus.Unshared.What?
 
     public init(_ session: Session, _ value: SharedValue, revision: StoreRevision?, member: String?) {
         self.session = session
@@ -140,7 +156,8 @@ public struct SharedReport: Sendable {
                 sealed.record.unanswered == nil
                 ? "The API refused to refresh it."
                 : "The answer to a refresh of it was lost, and it is not sent again, or was refused since."
-            return "\(what) If no machine that is off holds its successor, run: \(session.login)"
+            let refusal = SharedRefusal(silent: sealed.silent.map(\.description))
+            return "\(what) \(refusal.remedy) To log in: \(session.login)"
         case .session(let record, _) where !isSealedNow(record):
             let command = session.command("shared reseal")
             return "The key that sealed it seals no more. After the next refresh, or \(command), take it out of "

@@ -101,8 +101,13 @@ extension InspectorServer {
     private static func sharedMetrics(_ shared: SharedStatus, _ text: inout Exposition) {
         text.family("squire_shared_reachable", "gauge", "1 while the engine of the shared session answers.")
         text.sample("squire_shared_reachable", [:], shared.isReachable == true ? "1" : "0")
-        text.family("squire_shared_not_shared", "gauge", "1 while a token is in use that other machines do not know.")
-        text.sample("squire_shared_not_shared", [:], shared.notSharedFor == nil ? "0" : "1")
+        text.family("squire_shared_writable", "gauge", "1 unless the engine can be read and refuses what is written.")
+        text.sample("squire_shared_writable", [:], shared.isWritable == false ? "0" : "1")
+        text.family("squire_shared_not_shared", "gauge", "1 while other machines do not know a token or a logout.")
+        for what in SharedStatus.Unshared.What.allCases {
+            let isUnshared = shared.unshared?.what == what
+            text.sample("squire_shared_not_shared", ["what": what.rawValue], isUnshared ? "1" : "0")
+        }
         text.family("squire_shared_claims_total", "counter", "Claims to refresh the shared token, by outcome.")
         let claims = shared.counts.claims
         for (outcome, count) in [

@@ -30,6 +30,28 @@ public enum SharedLog {
                     + "and not refreshed until then. \(failure.advice)",
                 [outcome("unreachable"), ("reason", .text(failure.detail))]
             )
+        case .readOnly(let failure):
+            LogMessage(
+                .error,
+                event: "shared",
+                "what the session is shared through can be read, and refuses what is written (\(failure.detail)): the token is "
+                    + "used to its end, and not refreshed until then. \(failure.advice)",
+                [outcome("read_only"), ("reason", .text(failure.detail))]
+            )
+        case .writable:
+            LogMessage(
+                .notice,
+                event: "shared",
+                "what the session is shared through takes what is written again",
+                [outcome("writable")]
+            )
+        case .misconfigured(let failure):
+            LogMessage(
+                .error,
+                event: "shared",
+                "MISCONFIGURED: \(failure.detail). \(failure.advice)",
+                [outcome("misconfigured"), ("reason", .text(failure.detail))]
+            )
         case .unusable(let reason):
             LogMessage(
                 .error,

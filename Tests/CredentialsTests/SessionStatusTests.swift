@@ -32,13 +32,12 @@ import Testing
 
     /// While the other machines cannot be asked a token that lives is enough, and one that does not is not, whether or
     /// not it is being tried again.
-    @Test(arguments: [SessionStatus.State.usable, .refreshing]) func readinessWithoutTheEngine(
-        _ state: SessionStatus.State
-    ) {
+    @Test(arguments: [SessionStatus.State.usable, .refreshing], [SharedStatus.Link.lost, .readOnly])
+    func readinessWithoutTheEngine(_ state: SessionStatus.State, _ link: SharedStatus.Link) {
         func isReady(_ change: (inout SessionStatus) -> Void) -> Bool {
             status(state) { status in
                 status.shared = SharedStatus(engine: "etcd", name: "menu")
-                status.shared?.isReachable = false
+                status.shared?.link = link
                 status.receivedAt = 0
                 change(&status)
             }.isReady
@@ -50,7 +49,7 @@ import Testing
             #expect(!isReady { ($0.retryIn, $0.expiresIn) = (retryIn, 0) })
             let isReadyAlone = isReady {
                 $0.retryIn = retryIn
-                $0.shared?.notSharedFor = 1
+                $0.shared?.unshared = .init(.token, seconds: 1)
             }
             #expect(!isReadyAlone)
         }

@@ -14,14 +14,14 @@ import Testing
         #expect(!status { _ in }.isBeingRefreshed)
         #expect(status { $0.claim = claim }.isBeingRefreshed)
         // The claim is on what this machine replaced; or nothing is heard of it.
-        #expect(!status { ($0.claim, $0.notSharedFor) = (claim, 3) }.isBeingRefreshed)
-        #expect(!status { ($0.claim, $0.isReachable) = (claim, false) }.isBeingRefreshed)
+        #expect(!status { ($0.claim, $0.unshared) = (claim, .init(.token, seconds: 3)) }.isBeingRefreshed)
+        #expect(!status { ($0.claim, $0.link) = (claim, .lost) }.isBeingRefreshed)
     }
 
     /// An engine that answers, and lets nothing be read, is no reason to log in.
     @Test func aReasonIsGivenWhateverTheEngineSays() {
-        #expect(status { $0.isReachable = true }.adviceWithoutToken == nil)
-        let denied = status { ($0.isReachable, $0.problem) = (true, "permission denied") }
+        #expect(status { $0.link = .open }.adviceWithoutToken == nil)
+        let denied = status { ($0.link, $0.problem) = (.open, "permission denied") }
         #expect(denied.adviceWithoutToken?.contains("permission denied") == true)
     }
 }

@@ -100,6 +100,14 @@ public struct EtcdAnswers: Sendable {
         return Int64(text)
     }
 
+    /// The number of the cluster that answers; nil if the answer does not say.
+    static func cluster(of body: [UInt8]) -> String? { JSONValue(parsing: body)?["header"]?["cluster_id"]?.string }
+
+    /// The same, of a watch's line.
+    static func cluster(ofLine line: [UInt8]) -> String? {
+        JSONValue(parsing: line)?["result"]?["header"]?["cluster_id"]?.string
+    }
+
     private static func header(_ answer: JSONValue) -> (revision: Int64, cluster: String)? {
         guard let header = answer["header"], let revision = number(header["revision"]), revision > 0 else { return nil }
         guard let cluster = header["cluster_id"]?.string, UInt64(cluster) != nil else { return nil }

@@ -21,8 +21,8 @@ final class EtcdClient: StoreClient {
     private struct State: Sendable {
         var endpoints: EtcdEndpoints
         var credential = Credential.unknown
-        /// The cluster that answered last, and which of its members.
-        var cluster: String?
+        var clusters = EtcdClusters()
+        /// The member that answered last.
         var member: String?
         var isStopped = false
     }
@@ -44,8 +44,7 @@ final class EtcdClient: StoreClient {
 
     /// Nil without an endpoint.
     init?(_ options: EtcdOptions, observe: @escaping @Sendable (EtcdNotice) -> Void) {
-        var random = SystemRandomNumberGenerator()
-        guard let endpoints = EtcdEndpoints(options.endpoints, using: &random) else { return nil }
+        guard let endpoints = EtcdEndpoints(options.endpoints) else { return nil }
         self.options = options
         self.observe = observe
         requests = EtcdRequests(key: options.key)
@@ -79,7 +78,7 @@ final class EtcdClient: StoreClient {
             switch ask("kv/range", requests.range, at: endpoint) {
             case .body(let body):
                 if let reading = answers.reading(body) {
-                    note(endpoint, cluster: reading.cluster)
+                    hasAnswered(endpoint)
                     return .success(reading)
                 }
                 problem = .damaged
@@ -171,7 +170,10 @@ final class EtcdClient: StoreClient {
         return .success(StoreStream(endpoint: endpoint, request: request, settings: settings(endpoint)))
     }
 
-    func line(_ bytes: [UInt8]) -> StoreWatchLine { StoreWatchLine(bytes, answers) }
+    func line(_ bytes: [UInt8], at endpoint: String) -> StoreWatchLine {
+        if let mistake = mistake(EtcdAnswers.cluster(ofLine: bytes), at: endpoint) { return .ended(mistake) }
+        return StoreWatchLine(bytes, answers)
+    }
 
     func failure(
         _ end: BlockingRequest.Outcome,
@@ -204,16 +206,50 @@ final class EtcdClient: StoreClient {
     private func leave(_ endpoint: String, _ failure: SharedStoreFailure, _ worst: inout SharedStoreFailure?) {
         leave(endpoint)
         if options.endpoints.count > 1 { observe(.left(endpoint: endpoint, failure)) }
-        // What a member says of the set-up tells more than that another does not answer.
-        if failure.kind != .unreachable || worst == nil { worst = failure }
+        // What a member says of the set-up tells more than that another does not answer; that a member is of another
+        // cluster is told besides.
+        let mistake = misconfiguration
+        if worst == nil || worst == mistake || failure.kind != .unreachable && failure != mistake { worst = failure }
     }
 
-    private func note(_ endpoint: String, cluster: String) {
-        let former = state.with { state in
-            defer { (state.cluster, state.member) = (cluster, endpoint) }
-            return state.cluster
+    private func hasAnswered(_ endpoint: String) {
+        var random = SystemRandomNumberGenerator()
+        state.with { state in
+            state.member = endpoint
+            state.endpoints.answered(using: &random)
         }
-        if let former, former != cluster { observe(.clusterChanged(from: former, to: cluster)) }
+    }
+
+    // MARK: Clusters
+
+    var misconfiguration: SharedStoreFailure? { state.with { $0.clusters.mistake } }
+
+    /// Asks the members that were not heard of yet which cluster they are of. Needs no token. Blocks, on any thread.
+    func survey() {
+        guard options.endpoints.count > 1 else { return }
+        for endpoint in options.endpoints where current != nil && !state.with({ $0.clusters.isKnown(endpoint) }) {
+            _ = send("maintenance/status", Array("{}".utf8), at: endpoint, options.patience)
+        }
+    }
+
+    /// An answer of that member, which is of `cluster`, as far as it says. A failure if it is of another one than the
+    /// others: then the answer is not looked at, and what may have been done there is not done here.
+    private func mistake(_ cluster: String?, at endpoint: String) -> SharedStoreFailure? {
+        guard let cluster else { return nil }
+        let (verdict, isNews, mistake) = state.with { state in
+            let wasForeign = state.clusters.isForeign(endpoint)
+            let verdict = state.clusters.hear(endpoint, cluster)
+            return (verdict, !wasForeign, state.clusters.mistake)
+        }
+        switch verdict {
+        case .ours: return nil
+        case .replaced(let former):
+            observe(.clusterChanged(from: former, to: cluster))
+            return nil
+        case .foreign:
+            if isNews, let mistake { observe(.otherCluster(mistake)) }
+            return mistake
+        }
     }
 
     // MARK: One member
@@ -260,10 +296,17 @@ final class EtcdClient: StoreClient {
     }
 
     private func send(_ call: String, _ body: [UInt8], at endpoint: String, _ patience: Duration) -> Answer {
-        let token = call.hasPrefix("auth/") ? nil : state.with { $0.credential.token }
+        let token = call.hasPrefix("kv/") ? state.with { $0.credential.token } : nil
         do throws(BlockingRequest.Failure) {
             let response = try request(call, body, at: endpoint, token, patience).perform(settings(endpoint))
+            if response.status == 200, let mistake = mistake(EtcdAnswers.cluster(of: response.body), at: endpoint) {
+                return .problem(EtcdProblem(.elsewhere, mistake))
+            }
             guard response.status == 200 else {
+                // A member of another cluster does not know our token, or our user.
+                if let mistake = state.with({ $0.clusters.isForeign(endpoint) ? $0.clusters.mistake : nil }) {
+                    return .problem(EtcdProblem(.elsewhere, mistake))
+                }
                 let problem = EtcdProblem(status: response.status, body: response.body)
                 return .problem(options.user == nil ? problem.ofNobody : problem.naming(options.key))
             }

@@ -45,6 +45,8 @@ public enum EtcdNotice: Equatable, Sendable {
     case left(endpoint: String, SharedStoreFailure)
     /// Another cluster answers than before, by its number.
     case clusterChanged(from: String, to: String)
+    /// A member is of another cluster than the others, and is not asked.
+    case otherCluster(SharedStoreFailure)
     /// The watch ended or was refused; the value is read instead until it is open again.
     case watchEnded(SharedStoreFailure)
 }

@@ -172,7 +172,7 @@ public struct EtcdProblem: Equatable, Sendable {
                 .refused,
                 .unavailable,
                 "etcd's database is full (alarm NOSPACE)",
-                "Compact and defragment it, then etcdctl alarm disarm."
+                "Make room: etcdctl compact REVISION, etcdctl defrag --cluster, then etcdctl alarm disarm."
             )
         }
         if says("HTTP request to an HTTPS server") {

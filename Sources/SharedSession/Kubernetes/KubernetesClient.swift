@@ -149,7 +149,7 @@ final class KubernetesClient: StoreClient {
         }
     }
 
-    func line(_ bytes: [UInt8]) -> StoreWatchLine { answers.line(bytes) }
+    func line(_ bytes: [UInt8], at endpoint: String) -> StoreWatchLine { answers.line(bytes) }
 
     func failure(
         _ end: BlockingRequest.Outcome,

@@ -162,13 +162,13 @@ extension SharedState {
     /// It is known what the engine had at some moment.
     public var hasLooked: Bool { sight != .unknown }
 
-    /// The engine has a session, or it is not known that it has none.
-    public var mayHaveSession: Bool {
-        switch sight {
-        case .absent: false
-        case .record(let view): view.facts.state != .none
-        case .unreadable: true
-        case .unknown: if case .ended = held { false } else { true }
+    /// The engine has a session that is not older than `holding`, or it is not known that it has none.
+    public func mayHaveSession(after holding: SharedHolding) -> Bool {
+        switch (sight, holding) {
+        case (.absent, _), (.unknown, .ended): false
+        case (.record(let view), _):
+            view.facts.state != .none && holding.identity?.order(view.facts.identity) != .behind
+        case (.unreadable, _), (.unknown, _): true
         }
     }
 

@@ -2,7 +2,8 @@ public import Credentials
 import Support
 
 /// What a record seals: the tokens with their ends and their age, the API and the server that they are for, the last
-/// refreshes, which claim on the tokens has ended, and how long the issuer wants to be left alone after it.
+/// refreshes, which claim on the tokens has ended, how long the issuer wants to be left alone after it, and who fell
+/// silent with one.
 public struct SealedSession: Equatable, Sendable, CustomReflectable {
     /// The members that machines share. `SessionRecord.adopting` lays them over a machine's own.
     public let record: SessionRecord
@@ -16,6 +17,13 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
     /// For how many seconds the issuer wants to be left alone, from when this was written. Information, and for those
     /// only who hear of it at once; nil if it did not say, and in records of former versions.
     var retryAfter: Int?
+
+    /// The machines that had claimed a refresh of the tokens before they fell silent, the last one last: each may have
+    /// got the successor. None in records of former versions.
+    public var silent: [ProcessName] = []
+
+    /// More are not remembered.
+    private static let maxSilent = 4
 
     /// The longest of these.
     private static let maxRetryAfter = 3600
@@ -53,7 +61,15 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
         noted?.ended = ended
         noted?.age = age
         noted?.retryAfter = retryAfter
+        noted?.silent = silent
         return noted
+    }
+
+    /// Notes that a machine fell silent. False if that is known.
+    mutating func fellSilent(_ by: ProcessName) -> Bool {
+        guard silent.last != by else { return false }
+        silent = (silent.filter { $0 != by } + [by]).suffix(Self.maxSilent)
+        return true
     }
 
     public var customMirror: Mirror { Mirror(self, children: []) }
@@ -64,6 +80,9 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
         ended = json["ended"]?.string.flatMap(SharedID.init)
         age = json["age"]?.integer.map { min(max($0, 0), Self.maxAge) }
         retryAfter = json["retry_after"]?.integer.map { min(max($0, 0), Self.maxRetryAfter) }
+        if case .array(let names)? = json["silent"] {
+            silent = names.suffix(Self.maxSilent).compactMap { $0.string.flatMap(ProcessName.init) }
+        }
     }
 
     var bytes: [UInt8] {
@@ -71,6 +90,7 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
         if let ended { json["ended"] = .string(ended.description) }
         if let age { json["age"] = .integer(age) }
         if let retryAfter { json["retry_after"] = .integer(retryAfter) }
+        if !silent.isEmpty { json["silent"] = .array(silent.map { .string($0.description) }) }
         return json.octets()
     }
 }

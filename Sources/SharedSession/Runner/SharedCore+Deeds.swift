@@ -39,7 +39,7 @@ extension SharedCore {
 
     /// What the others did not know is in the engine: they were told after all.
     mutating func knowsShared(_ now: Int64) -> [Effect] {
-        guard observations.isNotShared, case .tokens(let identity) = machine.held,
+        guard observations.isNotShared, let identity = machine.held.identity,
             machine.seen?.facts.identity == identity
         else { return [] }
         return tell(observations.said(.shared(identity), nil, now)) + [deed(.markShared(identity, true))]
@@ -176,21 +176,27 @@ extension SharedCore {
             observations.hasNothingOfItsOwn()
             let identity = view.facts.identity
             let age = session.age(isNews: isNews(identity))
-            let isRefused = view.facts.state == .refused
-            return [deed(.adopt(session.record, identity, isRefused: isRefused, age: age))] + superseded()
+            let refusal = view.facts.state == .refused ? lastRefusal : nil
+            return [deed(.adopt(session.record, identity, refusal, age: age))] + superseded()
         case .use: return end(.done)
         case .forget(let identity):
-            if case .under(.logout) = change { return (step(.forget(identity)) ?? []) + end(.done) }
+            if case .under(.logout) = change {
+                let mark = observations.isNotShared ? [deed(.markShared(identity, false))] : []
+                return (step(.forget(identity)) ?? []) + mark + end(.done)
+            }
             observations.hasNothingOfItsOwn()
             return [deed(.forget(identity))] + superseded()
         case .refuse(let refusal):
             if refusal == .loginNeeded, case .tokens(let identity) = machine.held { denial = .said(identity) }
             if case .under = change {
-                return end(.failed(SharedFailure(refusal, values.problem ?? observations.problem)))
+                let problem = values.problem ?? observations.problem
+                return end(.failed(SharedFailure(refusal, problem, observations.isReadOnly, lastRefusal)))
             }
             guard refusal == .loginNeeded, case .tokens(let identity) = machine.held else { return [] }
-            return [deed(.deny(identity))]
-        case .disown(let identity): return [deed(.disown(identity))]
+            return [deed(.deny(identity, lastRefusal))]
+        case .disown(let identity):
+            observations.hasNothingOfItsOwn()
+            return [deed(.disown(identity))]
         case .say(let notice):
             return say(notice, now)
         }
@@ -199,7 +205,11 @@ extension SharedCore {
     mutating func say(_ notice: SharedState.Notice, _ now: Int64) -> [Effect] {
         let wasShared = !observations.isNotShared
         switch (notice, machine.held) {
-        case (.notShared, .ended): return tell(observations.saidOfLogout(values.problem, now))
+        case (.notShared, .ended(let identity)):
+            let effects = tell(observations.saidOfLogout(values.problem, now))
+            // The command that logs out forgets the token first.
+            if case .under(.logout) = change { return effects }
+            return wasShared ? effects + [deed(.markShared(identity, false))] : effects
         case (.notShared, .tokens(let identity)):
             let effects = tell(observations.said(notice, values.problem, now))
             return wasShared ? effects + [deed(.markShared(identity, false))] : effects
@@ -211,6 +221,45 @@ extension SharedCore {
     }
 
     func tell(_ news: SharedNews?) -> [Effect] { news.map { [.tell($0)] } ?? [] }
+
+    /// That the API refused what the engine has.
+    private var lastRefusal: SharedRefusal {
+        let silent = machine.seen.flatMap { values[$0.version]?.session?.silent } ?? []
+        return SharedRefusal(silent: silent.map(\.description))
+    }
+
+    /// Whose claim this machine's takes the place of.
+    private var silentOne: ProcessName? {
+        guard case .takenOver(let by) = doubt else { return nil }
+        return ProcessName(by)
+    }
+
+    // MARK: Whether the engine takes what is written
+
+    /// The engine compared, and wrote or would have.
+    mutating func wrote() -> [Effect] {
+        let news = observations.wrote()
+        return (news == .writable ? [.engineIsBack] : []) + tell(news)
+    }
+
+    /// An engine that refuses what is written is asked again by itself: nobody may have anything to write. What is
+    /// expected was never there.
+    mutating func probe(_ now: Int64) -> [Effect] {
+        guard let due = observations.probeAt, due <= now else { return [] }
+        observations.probes(now)
+        guard machine.isIdle, let view = machine.seen, let value = values[view.version]?.value else { return [] }
+        let never = StoredValue(bytes: Array("\(SharedID.random())".utf8), revision: value.revision)
+        return [.probe(expecting: never, bytes: value.bytes)]
+    }
+
+    mutating func probed(_ outcome: SwapOutcome, now: Int64) -> [Effect] {
+        guard observations.isReadOnly else { return [] }
+        switch outcome {
+        case .written, .conflict: return wrote()
+        case .failed(let failure) where failure.kind != .stopped: return tell(observations.refusedWrite(failure, now))
+        case .failed, .unclear: return []
+        }
+    }
 
     /// Nil without a change that could take it.
     func step(_ step: SharedStep) -> [Effect]? {
@@ -239,11 +288,17 @@ extension SharedCore {
                 expecting: expecting,
                 own: local,
                 wall: wall,
-                retryAfter: retryAfter
+                retryAfter: retryAfter,
+                silent: silentOne
             )
         } catch {
-            observations.note(SharedStoreFailure(.configuration, error.words))
-            return handle(.swapped(.failed), now)
+            let failure = SharedStoreFailure(.configuration, error.words)
+            guard error != .notHere else {
+                observations.note(failure)
+                return handle(.swapped(.failed), now)
+            }
+            let news = tell(observations.refusedWrite(failure, isOurs: true, now))
+            return news + handle(.swapped(.failed), now)
         }
         let bytes = record.bytes
         let value = StoredValue(bytes: bytes, revision: StoreRevision(""))

@@ -8,6 +8,8 @@ struct SharedCore: Sendable {
         case get
         /// Once that many nanoseconds have passed.
         case swap(expecting: StoredValue?, bytes: [UInt8], after: Int64)
+        /// The same, where nothing can be expected: tells whether the engine would write.
+        case probe(expecting: StoredValue, bytes: [UInt8])
         case watch
         /// For the session's thread.
         case put(SharedDesk.Item)
@@ -104,8 +106,8 @@ struct SharedCore: Sendable {
     /// Nothing is under way that another machine must learn of.
     var isAtRest: Bool { !machine.isOwing && outstanding == 0 }
 
-    /// When `time` is to be told; nil where nothing waits.
-    var wakeAt: Int64? { machine.wakeAt }
+    /// When `timePassed` is to be told; nil where nothing waits.
+    var wakeAt: Int64? { [machine.wakeAt, observations.probeAt].compactMap(\.self).min() }
 
     // MARK: What is heard
 
@@ -125,7 +127,13 @@ struct SharedCore: Sendable {
         isKept = true
         var effects: [Effect] = []
         // It was so when this machine ended, and the engine may be away still.
-        if local.isNotShared, case .tokens = holding { effects += tell(observations.said(.notShared, nil, now)) }
+        if local.isNotShared {
+            switch holding {
+            case .nothing: break
+            case .tokens: effects += tell(observations.said(.notShared, nil, now))
+            case .ended: effects += tell(observations.saidOfLogout(nil, now))
+            }
+        }
         effects += start(now) + look(now)
         return settled(effects, now)
     }
@@ -176,6 +184,8 @@ struct SharedCore: Sendable {
         return settled(ended + handle(event, now), now)
     }
 
+    mutating func timePassed(now: Int64) -> [Effect] { probe(now) + took(.time, now: now) }
+
     mutating func sent(_ sending: SharedSending, now: Int64) -> [Effect] {
         switch sending {
         case .tokens: return took(.answered(.tokens), now: now)
@@ -215,7 +225,7 @@ struct SharedCore: Sendable {
         let event: SharedState.Swapped
         switch outcome {
         case .written(let revision):
-            effects += tell(observations.answered())
+            effects += wrote()
             if var written = writing {
                 written.value.revision = revision
                 event = .written(version: values.written(written))
@@ -223,7 +233,7 @@ struct SharedCore: Sendable {
                 event = .unclear
             }
         case .conflict(let value):
-            effects += tell(observations.answered())
+            effects += wrote()
             let reading = values.reading(value, own: own)
             effects += heedBar(reading, now)
             event = .conflict(reading)
@@ -231,7 +241,7 @@ struct SharedCore: Sendable {
             observations.note(failure)
             event = .unclear
         case .failed(let failure):
-            effects += tell(observations.failed(failure))
+            effects += tell(observations.refusedWrite(failure, now))
             event = .failed
         }
         writing = nil

@@ -5,6 +5,12 @@ public enum SharedNews: Equatable, Sendable {
     /// The engine answers, after it did not, or for the first time.
     case reachable
     case unreachable(SharedStoreFailure)
+    /// The engine can be read, and refuses what is written.
+    case readOnly(SharedStoreFailure)
+    /// It takes what is written again.
+    case writable
+    /// A part of the configuration cannot work, while the rest does.
+    case misconfigured(SharedStoreFailure)
     /// The engine has a record that this machine neither uses nor replaces.
     case unusable(reason: String)
     /// Tokens are in use here that the other machines do not know.
@@ -30,14 +36,16 @@ public enum SharedNews: Equatable, Sendable {
 }
 
 extension SharedFailure {
-    init(_ refusal: SharedState.Refusal, _ problem: String?) {
+    /// `problem` is why the engine did not do what it was asked for, and `verdict` what is known if the API refused.
+    init(_ refusal: SharedState.Refusal, _ problem: String?, _ isReadOnly: Bool, _ verdict: SharedRefusal) {
         switch refusal {
+        case .unreachable where isReadOnly: self = .readOnly(problem ?? "it refuses what is written")
         case .unreachable: self = .unreachable(problem ?? "no answer")
         case .unanswered: self = .unanswered
         case .barred(let seconds): self = .postponed(seconds: seconds)
         case .noRoom: self = .notWritable
         case .unreadable: self = .unusable(problem ?? "the shared record cannot be used")
-        case .loginNeeded: self = .loginNeeded
+        case .loginNeeded: self = .loginNeeded(verdict)
         case .exhausted: self = .exhausted
         }
     }

@@ -3,20 +3,27 @@ import Platform
 
 /// What is known of the engine and of what was done with it, for people and metrics.
 struct SharedObservations: Sendable {
-    private enum Link: Equatable {
+    private enum Link {
         case unknown
-        case reachable
+        case open
+        /// It was read since it refused the last write.
+        case readOnly(SharedStoreFailure)
         case lost
     }
+
+    /// How often an engine that refuses what is written is asked whether it still does, in nanoseconds.
+    private static let probeInterval: Int64 = 10_000_000_000
 
     private let engine: String
     private let name: String
     private var link = Link.unknown
     private var failure: SharedStoreFailure?
+    /// When the engine is asked whether it takes what is written; nil unless it refuses that.
+    private(set) var probeAt: Int64?
     /// The claim that the engine's record carries, and when it was first seen.
     private var claim: (claim: SharedClaim, since: Int64)?
-    /// Since when tokens are in use here that the others do not know.
-    private var notSharedSince: Int64?
+    /// What the others do not know, and since when.
+    private var unshared: (what: SharedStatus.Unshared.What, since: Int64)?
     /// When a token of another machine was heard of that is not in use yet.
     private var adoptingSince: Int64?
     private var counts = SharedStatus.Counts()
@@ -28,27 +35,64 @@ struct SharedObservations: Sendable {
         self.name = name
     }
 
-    /// Why the engine did not do what it was asked for last; nil if it did.
-    var problem: String? { failure?.detail }
+    /// Why the engine does not do what it is asked for; nil if it does.
+    private var trouble: SharedStoreFailure? {
+        if case .readOnly(let refusal) = link { refusal } else { failure }
+    }
+
+    var problem: String? { trouble?.detail }
 
     /// The engine did not answer when it was asked last.
-    var isLost: Bool { link == .lost }
+    var isLost: Bool { if case .lost = link { true } else { false } }
+
+    /// It can be read, and refuses what is written.
+    var isReadOnly: Bool { if case .readOnly = link { true } else { false } }
 
     // MARK: The engine
 
+    /// It was read.
     mutating func answered() -> SharedNews? {
         failure = nil
-        guard link != .reachable else { return nil }
-        let isFirst = link == .unknown
-        link = .reachable
-        return isFirst ? nil : .reachable
+        switch link {
+        case .open, .readOnly: return nil
+        case .unknown:
+            link = .open
+            return nil
+        case .lost:
+            link = .open
+            return .reachable
+        }
     }
 
+    /// It compared a value, and would have written.
+    mutating func wrote() -> SharedNews? {
+        guard isReadOnly else { return answered() }
+        (failure, link, probeAt) = (nil, .open, nil)
+        return .writable
+    }
+
+    /// It cannot be read.
     mutating func failed(_ new: SharedStoreFailure) -> SharedNews? {
-        let isNews = link != .lost || failure?.detail != new.detail
-        failure = new
-        link = .lost
+        let isNews = !isLost || failure?.detail != new.detail
+        (failure, link, probeAt) = (new, .lost, nil)
         return isNews ? .unreachable(new) : nil
+    }
+
+    /// It is being asked whether it takes what is written.
+    mutating func probes(_ now: Int64) { probeAt = now.adding(saturating: Self.probeInterval) }
+
+    /// It did not write, for a reason that reading does not tell of. `isOurs`: the value was not even sent.
+    mutating func refusedWrite(_ new: SharedStoreFailure, isOurs: Bool = false, _ now: Int64) -> SharedNews? {
+        let former: SharedStoreFailure?
+        switch (link, new.kind) {
+        case (.unknown, _), (.lost, _), (_, .unreachable), (_, .stopped): return failed(new)
+        case (.open, _): former = nil
+        case (.readOnly(let refusal), _): former = refusal
+        }
+        (failure, link) = (new, .readOnly(new))
+        // What this machine cannot write the next token set may allow: there is nothing to ask for.
+        probeAt = isOurs ? nil : now.adding(saturating: Self.probeInterval)
+        return former?.detail == new.detail ? nil : .readOnly(new)
     }
 
     mutating func note(_ new: SharedStoreFailure) { failure = new }
@@ -87,25 +131,25 @@ struct SharedObservations: Sendable {
     }
 
     mutating func saidOfLogout(_ problem: String?, _ now: Int64) -> SharedNews {
-        notSharedSince = notSharedSince ?? now
-        return .logoutNotShared(reason: problem ?? failure?.words)
+        keepsToItself(.logout, now)
+        return .logoutNotShared(reason: problem ?? trouble?.words)
     }
 
     mutating func said(_ notice: SharedState.Notice, _ problem: String?, _ now: Int64) -> SharedNews? {
         switch notice {
         case .notShared:
-            notSharedSince = notSharedSince ?? now
-            return .notShared(reason: problem ?? failure?.words)
+            keepsToItself(.token, now)
+            return .notShared(reason: problem ?? trouble?.words)
         case .shared:
-            defer { notSharedSince = nil }
-            return notSharedSince == nil ? nil : .shared
+            defer { unshared = nil }
+            return unshared == nil ? nil : .shared
         case .takesOver(let by):
             counts.takeovers += 1
             return .takesOver(from: by.description)
         case .takenOver: return .takenOver
         case .putsBack: return .putsBack
         case .drops:
-            notSharedSince = nil
+            unshared = nil
             return .drops
         case .tooLate: return .tooLate
         case .unreadable:
@@ -118,24 +162,34 @@ struct SharedObservations: Sendable {
         }
     }
 
-    /// Tokens are in use here that the others do not know.
-    var isNotShared: Bool { notSharedSince != nil }
+    private mutating func keepsToItself(_ what: SharedStatus.Unshared.What, _ now: Int64) {
+        unshared = (what, unshared?.since ?? now)
+    }
+
+    /// What was done here the others do not know.
+    var isNotShared: Bool { unshared != nil }
 
     /// What is in use came from elsewhere.
-    mutating func hasNothingOfItsOwn() { notSharedSince = nil }
+    mutating func hasNothingOfItsOwn() { unshared = nil }
 
     // MARK: Status
 
     func status(_ facts: SharedFacts?, revision: StoreRevision?, problem: String?, now: Int64) -> SharedStatus {
         var status = SharedStatus(engine: engine, name: name)
-        status.isReachable = link == .unknown ? nil : link == .reachable
-        status.problem = problem ?? failure?.detail
-        status.remedy = problem == nil ? failure?.advice : nil
+        status.link =
+            switch link {
+            case .unknown: .unknown
+            case .open: .open
+            case .readOnly: .readOnly
+            case .lost: .lost
+            }
+        status.problem = problem ?? trouble?.detail
+        status.remedy = problem == nil ? trouble?.advice : nil
         status.revision = revision?.description
         status.era = facts?.identity.era
         status.generation = facts?.identity.generation
         status.claim = claim.map { .init(by: $0.claim.by.description, age: Self.seconds(now, since: $0.since)) }
-        status.notSharedFor = notSharedSince.map { Self.seconds(now, since: $0) }
+        status.unshared = unshared.map { .init($0.what, seconds: Self.seconds(now, since: $0.since)) }
         status.counts = counts
         return status
     }

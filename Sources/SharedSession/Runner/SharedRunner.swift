@@ -164,9 +164,15 @@ public final class SharedRunner: SessionSharing {
 
     public var hasAsked: Bool { core.with { $0.hasAsked } }
 
-    public var mayHaveSession: Bool { core.with { $0.machine.mayHaveSession } }
+    public func mayHaveSession(after holding: SharedHolding) -> Bool {
+        core.with { $0.machine.mayHaveSession(after: holding) }
+    }
 
-    public var status: SharedStatus { core.with { $0.status(now: clock.elapsed()) } }
+    public var status: SharedStatus {
+        var status = core.with { $0.status(now: clock.elapsed()) }
+        status.misconfigured = store.misconfiguration?.words
+        return status
+    }
 
     // MARK: The protocol's thread
 
@@ -193,6 +199,10 @@ public final class SharedRunner: SessionSharing {
         case .swap(let expecting, let bytes, let pause):
             guard pause > 0 else { return swap(expecting, bytes) }
             thread.executeLater(pause) { [weak self] in self?.swap(expecting, bytes) }
+        case .probe(let expecting, let bytes):
+            store.swap(expecting: expecting, with: bytes) { [weak self] outcome in
+                self?.post { $0.probed(outcome, now: $1) }
+            }
         case .watch: store.watch { [weak self] news in self?.post { $0.watched(news, now: $1) } }
         case .put(let item): if desk.put(item) { callSession() }
         case .engineIsBack: session.with { $0.session }?.engineIsBack()
@@ -219,7 +229,7 @@ public final class SharedRunner: SessionSharing {
         thread.executeLater(max(due.subtracting(saturating: now), 0)) { [weak self] in
             guard let self else { return }
             timer.with { if $0.due == due { $0.due = nil } }
-            handle { $0.took(.time, now: $1) }
+            handle { $0.timePassed(now: $1) }
         }
     }
 

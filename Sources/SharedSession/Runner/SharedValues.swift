@@ -130,17 +130,18 @@ struct SharedValues: Sendable {
     mutating func written(_ new: Known) -> UInt64 { note(new).0 }
 
     /// The record that is to be written where the engine has `expecting`: the same tokens in another state, or what
-    /// `own` holds, at that second since 1970. `retryAfter` is what the issuer said to the claim that ends. Throws if this machine has not got it, or
-    /// it cannot be sealed.
+    /// `own` holds, at that second since 1970. `retryAfter` is what the issuer said to the claim that ends, and `silent`
+    /// whose claim a new one takes the place of. Throws if this machine has not got it, or it cannot be sealed.
     func record(
         _ new: SharedFacts,
         expecting: SharedView?,
         own: SessionRecord,
         wall: Int,
-        retryAfter: Int?
+        retryAfter: Int?,
+        silent: ProcessName? = nil
     ) throws(Unwritable) -> (SharedRecord, SealedSession?) {
         if let expecting, expecting.facts.identity == new.identity, let there = known[expecting.version] {
-            return try record(new, there, own, retryAfter)
+            return try record(new, there, own, retryAfter, silent)
         }
         switch new.state {
         case .none: return (try sealed { () throws(SharedSeal.SealProblem) in try seal.tombstone(new.identity) }, nil)
@@ -171,7 +172,8 @@ struct SharedValues: Sendable {
         _ new: SharedFacts,
         _ there: Known,
         _ own: SessionRecord,
-        _ retryAfter: Int?
+        _ retryAfter: Int?,
+        _ silent: ProcessName?
     ) throws(Unwritable) -> (SharedRecord, SealedSession?) {
         guard var session = there.session else {
             guard let record = there.record.with(new.state) else { throw .notHere }
@@ -180,6 +182,7 @@ struct SharedValues: Sendable {
         var isSame = there.record.state.isSealed == new.state.isSealed && session.ended == new.ended
         if session.ended != new.ended { session.retryAfter = new.ended == nil ? nil : retryAfter }
         session.ended = new.ended
+        if let silent, new.state.claim != nil, session.fellSilent(silent) { isSame = false }
         if let lost = own.unanswered, own.localHolding(in: place) == .shared(.tokens(new.identity)),
             session.record.unanswered == nil, let noted = session.noting(lost)
         {

@@ -42,6 +42,8 @@ public final class EngineStore: ManagedStore {
 
     public var member: String? { client.member }
 
+    public var misconfiguration: SharedStoreFailure? { client.misconfiguration }
+
     public func remove(expecting: StoredValue, _ done: @escaping @Sendable (SwapOutcome) -> Void) {
         let client = client
         guard !calls.execute({ done(client.remove(expecting: expecting)) }) else { return }

@@ -18,6 +18,9 @@ public protocol SharedStore: Sendable {
     /// Tells of the value and its changes until `stop`, in order and from one thread. Call once.
     func watch(_ tell: @escaping @Sendable (SharedStoreNews) -> Void)
 
+    /// What is set up in a way that cannot work, while the rest does; nil if nothing is known of it.
+    var misconfiguration: SharedStoreFailure? { get }
+
     /// Ends the watch and waits for what is being done, a few seconds at most. What is asked later fails with `stopped`.
     func stop()
 }

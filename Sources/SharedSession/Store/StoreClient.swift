@@ -20,8 +20,8 @@ protocol StoreClient: Sendable {
 
     /// The request of a watch that tells what comes after `position`.
     func watch(after position: StorePosition) -> Result<StoreStream, SharedStoreFailure>
-    /// What one line of a watch says.
-    func line(_ bytes: [UInt8]) -> StoreWatchLine
+    /// What one line of that endpoint's watch says.
+    func line(_ bytes: [UInt8], at endpoint: String) -> StoreWatchLine
     /// Why a request brought no stream, or no more of it.
     func failure(
         _ end: BlockingRequest.Outcome,
@@ -30,8 +30,19 @@ protocol StoreClient: Sendable {
     /// The stream of that endpoint ended, or was not opened.
     func watchEnded(at endpoint: String, _ failure: SharedStoreFailure)
 
+    /// Looks at what else is configured. Blocks, on the watch's thread, which hears nothing meanwhile.
+    func survey()
+
+    /// What is set up in a way that cannot work, while the rest does; nil if nothing is known of it.
+    var misconfiguration: SharedStoreFailure? { get }
+
     /// Nothing is sent any more.
     func stop()
+}
+
+extension StoreClient {
+    func survey() {}
+    var misconfiguration: SharedStoreFailure? { nil }
 }
 
 /// How an engine's streams begin and end.

@@ -10,6 +10,7 @@ final class StoreWatch {
     private let calls: WorkThread
     private let tell: @Sendable (SharedStoreNews) -> Void
     private var machine: StoreWatchMachine
+    private var hasSurveyed = false
 
     init(_ client: any StoreClient, _ calls: WorkThread, _ tell: @escaping @Sendable (SharedStoreNews) -> Void) {
         self.client = client
@@ -72,14 +73,19 @@ final class StoreWatch {
                 if !isOpen { client.watchEnded(at: endpoint, .init(.unreachable, "\(endpoint) opens no watch")) }
             case .bytes(let bytes):
                 events =
-                    lines.append(bytes)?.map { .line(client.line($0)) }
+                    lines.append(bytes)?.map { .line(client.line($0, at: endpoint)) }
                     ?? [.line(.ended(SharedStoreFailure(.damaged, "a line of the watch is too long")))]
             }
             for event in events {
                 if case .line(.ended(let failure)) = event { client.watchEnded(at: endpoint, failure) }
                 if case .line(.opened) = event { isOpen = true }
                 var step: StoreWatchMachine.Step? = advance(event)
-                while step == .read, isOpen, case .due = event { step = read().map { advance(.read($0)) } }
+                while step == .read, isOpen, case .due = event {
+                    // Once, and by programs that run for long only.
+                    if !hasSurveyed { client.survey() }
+                    hasSurveyed = true
+                    step = read().map { advance(.read($0)) }
+                }
                 switch step {
                 case .listen(let duration)?: due = Self.moment(after: duration)
                 case .goOn?: break

@@ -10,9 +10,10 @@ struct SharedStatusCommand: ParsableCommand {
         commandName: "status",
         abstract: "What the engine has of the shared session: its state, whose it is, which key seals it.",
         discussion: """
-            Reads the engine (etcd) and shows no secret. The state is ready, busy (a machine refreshes it: which, and how \
-            often it has shown since that it lives), refused (the API would not refresh it), none (somebody logged out), \
-            absent (nothing is there) or unreadable. squire status says what this machine holds.
+            Reads the engine (etcd), asks whether it would write, writes nothing and shows no secret. The state is ready, \
+            busy (a machine refreshes it: which, and how often it has shown since that it lives), refused (the API would not \
+            refresh it), none (somebody logged out), absent (nothing is there) or unreadable. What this machine has done and \
+            the others do not know is said, too; squire status says what it holds.
 
             An era counts logins and logouts, a generation the refreshes since.
 
@@ -30,7 +31,9 @@ struct SharedStatusCommand: ParsableCommand {
     func run() throws {
         let access = try SharedAccess(options)
         defer { access.stop() }
-        let report = try access.report().report
+        var (stored, report) = try read(access)
+        report.writing = stored.flatMap(access.writing)
+        report.unshared = access.unshared
         let now = SystemClock().wall()
         if json {
             Output.json(report.json(now: now))
@@ -39,9 +42,22 @@ struct SharedStatusCommand: ParsableCommand {
             for (index, entry) in report.history.suffix(5).reversed().enumerated() {
                 Output.labelled("\(index == 0 ? "refreshes   " : "            ")\(StatusCommand.line(entry, now: now))")
             }
-            if report.problem == nil, let advice = report.advice { Output.say("\n\(advice)") }
+            let story = report.unshared.map(report.session.story)
+            let advice = [story, report.problem == nil ? report.advice : nil].compactMap(\.self)
+            if !advice.isEmpty { Output.say("\n" + advice.joined(separator: "\n")) }
         }
         if let problem = report.problem { throw ExitFailure(problem) }
+    }
+
+    /// An engine that does not answer is no reason to say nothing of what it is to be told.
+    private func read(_ access: SharedAccess) throws -> (stored: StoredValue?, report: SharedReport) {
+        do {
+            return try access.report()
+        } catch let failure as ExitFailure {
+            guard let unshared = access.unshared else { throw failure }
+            let story = SharedReport.Session(access.engine, access.loaded).story(unshared)
+            throw ExitFailure(code: failure.code, message: "\(failure.message)\n\(story)")
+        }
     }
 }
 

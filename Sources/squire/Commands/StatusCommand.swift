@@ -29,14 +29,15 @@ struct StatusCommand: ParsableCommand {
         // A demo has no configuration, and is what runs.
         if options.isNowhere, try RunningProxy.showAny(json: json) { return }
         let loaded = try options.load(.look)
-        // What is not kept in a file, and why nothing came, is known to the Squire only that runs.
-        if loaded.configuration.session.source.isBestAskedOfARunningProxy, let proxy = try? RunningProxy.find(loaded) {
+        let proxy = try? RunningProxy.find(loaded)
+        // What is not kept in a file, or could not be saved, and why nothing came, is known to the Squire only that runs.
+        if let proxy, !proxy.hasSaved || loaded.configuration.session.source.isBestAskedOfARunningProxy {
             return try proxy.show(json: json)
         }
         let session = try SessionAccess(loaded, .look)
         var status = session.cache.status
         // Which machine refreshes, and whether the others know of a token, is known to the Squire only that runs.
-        if status.shared != nil, let known = (try? RunningProxy.find(loaded))?.shared { status.shared = known }
+        if status.shared != nil, let known = proxy?.shared { status.shared = known }
         if json { return Output.json(status.json) }
         let claim = (try? session.record())?.token?.claims?.expiresAt
         for line in Self.lines(status, session.loaded, claim: claim, now: SystemClock().wall()) {

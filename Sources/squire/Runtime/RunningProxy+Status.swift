@@ -46,6 +46,7 @@ extension RunningProxy {
             word == "usable" && isOver ? "expired; the next request refreshes it" : word.replacingAll("_", with: " ")
         let who = pid.map { "pid \($0), " } ?? ""
         var lines = ["session     \(state)"]
+        if !hasSaved { lines.append("            NOT SAVED: what the session file holds is dead") }
         lines.append("running     \(who)inspector at \(address)")
         lines.append(
             "config      \(configuration.map(ControlCharacters.escaped) ?? "none: it was started without a file")"

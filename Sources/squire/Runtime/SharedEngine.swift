@@ -40,8 +40,12 @@ struct SharedEngine: Sendable {
         switch configuration.engine {
         case .etcd(let etcd):
             let store = EngineStore(options(etcd)) { notice in
-                // What else it notices becomes a failure where it matters.
-                if case .clusterChanged(let from, let to) = notice { observe(.engineReplaced(from: from, to: to)) }
+                switch notice {
+                case .clusterChanged(let from, let to): observe(.engineReplaced(from: from, to: to))
+                case .otherCluster(let mistake): observe(.misconfigured(mistake))
+                // These become failures where they matter.
+                case .authenticated, .authenticationIsOff, .left, .watchEnded: break
+                }
             }
             guard let store else {
                 throw place.error("session.shared.etcd names no member")

@@ -1,6 +1,7 @@
 """etcd, as a fleet of the tests lives through it: snapshots and their return, members that come and go, and what it has seen."""
 from etcd import Etcd, PREFIX, ROOT, USER, is_installed
 from harness import *
+import urllib.request
 
 
 class Engine(Etcd):
@@ -43,6 +44,11 @@ class Engine(Etcd):
 
     def empty(self):
         self.root("del", PREFIX, "--prefix")
+
+    def raise_alarm(self):
+        """As a member does whose database is full. Without authentication."""
+        body = json.dumps({"action": "ACTIVATE", "alarm": "NOSPACE", "memberID": "1"}).encode()
+        urllib.request.urlopen(urllib.request.Request(f"{self.urls[0]}/v3/maintenance/alarm", body), timeout=5).read()
 
     def record(self, name):
         """What the engine has under that name; None without anything."""

@@ -1,5 +1,6 @@
 """Many machines, one session whose token dies when anybody refreshes it: what each of them sees while all is well, and while something is
 not. One member of etcd, and short times; `config/check-long fleet` has three members, many machines and the real times."""
+import fcntl
 from machines import *
 
 # A refresh may take a second, and a machine that is silent is taken for dead after 6 s: no test of a fault may wait for that by accident.
@@ -182,6 +183,60 @@ class Faults(FleetScenario):
         # Where the command finds the proxy that runs.
         holder.env["SQUIRE_INSPECTOR"] = f"127.0.0.1:{holder.inspector_port}"
         self.assertIn("NOT SHARED", holder.command("status", code=None).stdout)
+
+    def test_status_says_what_is_not_saved(self):
+        """Another machine's token is in use, and the file cannot take it: what it holds is dead, and is not called usable."""
+        fleet = self.fleet(2)
+        first, second = fleet.machines
+        second.env["SQUIRE_INSPECTOR"] = f"127.0.0.1:{second.inspector_port}"
+        with open(f"{second.file}.lock", "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            fleet.api.end()
+            self.assertEqual(first.ask().status, 200)
+            self.within(LIMIT, lambda: not second.status()["saved"], "that it is not saved is said")
+            self.assertFalse(second.is_ready())
+            said = second.command("status").stdout
+            for words in ("NOT SAVED", "not saved ("): self.assertIn(words, said)
+            self.assertFalse(json.loads(second.command("status", "--json").stdout)["saved"])
+        self.within(LIMIT, lambda: fleet.have(first.token()), "it is saved at last")
+        self.assertNotIn("NOT SAVED", second.command("status").stdout)
+
+    def test_a_logout_that_is_not_shared(self):
+        """Its machine's clients are told that they must log in; the others hear of it when they can be told."""
+        fleet = self.fleet(2)
+        first, second = fleet.machines
+        first.env["SQUIRE_INSPECTOR"] = f"127.0.0.1:{first.inspector_port}"
+        first.cut()
+        self.assertIn("NOT SHARED", first.command("logout").stderr)
+        self.within(2, lambda: first.status()["state"] == "none", "the proxy has heard of it")
+        answer = first.ask()
+        self.assertEqual((answer.status, json.loads(answer.data)["code"]), (401, "login_needed"))
+        self.within(5, lambda: first.shared()["not_shared_for"] is not None, "the proxy says that it waits")
+        self.assertEqual(first.shared()["not_shared_what"], "logout")
+        said = first.command("status", code=77).stdout
+        for words in ("logged out here, NOT SHARED", "the others have it until etcd answers", "squire login"): self.assertIn(words, said)
+        self.assertIn("Somebody logged out on this machine", first.command("shared", "status", code=69).stderr)
+        self.assertIsNotNone(second.token())
+        first.mend()
+        self.within(5, lambda: second.token() is None, "the other machine has heard of it")
+        self.within(2, lambda: not first.shared()["not_shared"], "that it is shared is said")
+
+    def test_an_engine_without_room(self):
+        """It reads, and refuses to write: that is one state, said once, with what to do."""
+        fleet = self.fleet(1, authentication=False)
+        [machine] = fleet.machines
+        fleet.engine.raise_alarm()
+        fleet.api.end()
+        for _ in range(3): self.assertIn(machine.ask().status, (401, 503))
+        shared = machine.shared()
+        self.assertEqual((shared["reachable"], shared["writable"]), (True, False))
+        self.assertIn("NOSPACE", shared["problem"])
+        for words in ("etcdctl compact", "etcdctl defrag", "etcdctl alarm disarm"): self.assertIn(words, shared["remedy"])
+        self.assertFalse(machine.is_ready())
+        self.assertIn("writing     REFUSED", machine.command("shared", "status").stdout)
+        self.assertEqual((machine.text().count("refuses what is written"), machine.text().count("cannot be asked (")), (1, 0))
+        fleet.engine.root("alarm", "disarm")
+        self.assertNotIn("REFUSED", machine.command("shared", "status").stdout)
 
     def test_restarted_with_what_was_not_shared(self):
         """The holder dies after it saved and before it shared, and is back before anybody takes over: no second refresh, no login."""

@@ -7,6 +7,7 @@ enum FleetCases {
         FleetCase(name: "2: no fault, 3 machines", machines: 3),
         FleetCase(name: "3: a death", faults: [.death: 1]),
         FleetCase(name: "5: an unclear answer of the engine", faults: [.unclear: 1]),
+        FleetCase(name: "48: a death and an unclear answer", rotations: 1, faults: [.death: 1, .unclear: 1]),
         FleetCase(name: "6: a stop beyond the takeover", faults: [.stop: 1]),
         FleetCase(name: "8: lost requests or answers", faults: [.lostMessage: 2]),
         FleetCase(name: "9: the same, an API with a grace", hasGrace: true, faults: [.lostMessage: 2]),

@@ -109,6 +109,20 @@ import Testing
         #expect(SealedSession(parsing: Array(spoilt.utf8))?.ended == nil)
     }
 
+    /// Who fell silent with a claim, the last one last, and no more than can be told.
+    @Test func whoFellSilentIsSealed() throws {
+        var session = try SharedSamples.session()
+        #expect(try #require(SealedSession(parsing: session.bytes)).silent.isEmpty)
+        for name: ProcessName in ["a/1/x", "b/1/x", "c/1/x", "a/1/x", "d/1/x", "e/1/x"] {
+            #expect(session.fellSilent(name) == true)
+        }
+        #expect(session.fellSilent("e/1/x") == false && session.silent == ["c/1/x", "a/1/x", "d/1/x", "e/1/x"])
+        let opened = try #require(SealedSession(parsing: session.bytes))
+        #expect(opened == session && opened.noting(.init(at: 1, reason: "cut off"))?.silent == session.silent)
+        let spoilt = String(decoding: session.bytes, as: UTF8.self).replacing("e/1/x", with: "e \\u0000")
+        #expect(SealedSession(parsing: Array(spoilt.utf8))?.silent == ["c/1/x", "a/1/x", "d/1/x"])
+    }
+
     @Test func whoseItIs() throws {
         let token = "e30.eyJzdWIiOiJjdXN0b21lci03In0.c2ln"
         let session = try #require(SealedSession(try SharedSamples.record(access: token)))

@@ -9,6 +9,7 @@ final class MemoryEngine: Sendable {
         var revision: Int64 = 0
         var stores: [MemoryStore] = []
         var writes = 0
+        var refusal: SharedStoreFailure?
     }
 
     private let state = Guarded(State())
@@ -22,8 +23,12 @@ final class MemoryEngine: Sendable {
     var value: StoredValue? { state.with { $0.value } }
     var writes: Int { state.with { $0.writes } }
 
+    /// From now on it is read, and refuses what is written; or no more.
+    func refuseWrites(_ refusal: SharedStoreFailure?) { state.with { $0.refusal = refusal } }
+
     fileprivate func swap(_ expecting: StoredValue?, _ bytes: [UInt8]) -> SwapOutcome {
         let (outcome, stores) = state.with { state -> (SwapOutcome, [MemoryStore]) in
+            if let refusal = state.refusal { return (.failed(refusal), []) }
             guard state.value == expecting else { return (.conflict(state.value), []) }
             state.revision += 1
             state.writes += 1
@@ -47,8 +52,13 @@ final class MemoryEngine: Sendable {
 final class MemoryStore: SharedStore {
     private enum Link { case open, cut, stopped }
 
+    /// What becomes of the next write whose answer is lost.
+    enum Fate { case written, dropped }
+
     private struct State {
         var link = Link.open
+        var fate: Fate?
+        var isCutByLoss = false
         var tell: (@Sendable (SharedStoreNews) -> Void)?
     }
 
@@ -83,6 +93,26 @@ final class MemoryStore: SharedStore {
         }
     }
 
+    var misconfiguration: SharedStoreFailure? { nil }
+
+    /// The answer to the next write is lost.
+    func loseAnswer(_ fate: Fate) { state.with { $0.fate = fate } }
+
+    /// The link is cut with that answer.
+    func cutAfterLoss() { state.with { $0.isCutByLoss = true } }
+
+    private func write(_ expecting: StoredValue?, _ bytes: [UInt8]) -> SwapOutcome {
+        guard isOpen else { return .failed(Self.noLink) }
+        let fate = state.with { state in
+            defer { state.fate = nil }
+            return state.fate
+        }
+        guard let fate else { return engine.swap(expecting, bytes) }
+        if fate == .written { _ = engine.swap(expecting, bytes) }
+        if state.with({ $0.isCutByLoss }) { cut() }
+        return .unclear(Self.noLink)
+    }
+
     fileprivate func hear() {
         guard isOpen, let tell = state.with({ $0.tell }) else { return }
         _ = thread.execute { [self] in tell(.changed(engine.value)) }
@@ -101,7 +131,7 @@ final class MemoryStore: SharedStore {
         _ done: @escaping @Sendable (SwapOutcome) -> Void
     ) {
         let isTaken = thread.execute { [self] in
-            done(isOpen ? engine.swap(expecting, bytes) : .failed(Self.noLink))
+            done(write(expecting, bytes))
         }
         if !isTaken { done(.failed(.stopped)) }
     }

@@ -58,12 +58,12 @@ import Threads
         defer { for machine in machines { machine.stop() } }
         api.during { machines[0].store.cut() }
         #expect(try machines[0].askAgain().wait().get() == TestAPI.token(1))
-        machines[0].wait { machines[0].session.status.shared?.notSharedFor != nil }
+        machines[0].wait { machines[0].session.status.shared?.unshared?.what == .token }
         #expect(!machines[0].session.status.isReady)
         #expect(machines[1].session.token == TestAPI.token(0))
         machines[0].store.mend()
         machines[1].wait(for: TestAPI.token(1))
-        machines[0].wait { machines[0].session.status.shared?.notSharedFor == nil }
+        machines[0].wait { machines[0].session.status.shared?.unshared == nil }
         #expect(machines[0].session.status.isReady && api.refreshes == 1)
     }
 
@@ -136,9 +136,12 @@ import Threads
         let again = try TestMachine(engine, api, file: machines[0].file, begins: false)
         defer { again.stop() }
         again.store.cut()
+        // The file says so before the engine was asked.
+        #expect(again.session.status.shared?.unshared == .init(.token))
         again.session.share()
-        again.wait { again.session.status.shared?.notSharedFor != nil }
-        #expect(!again.session.status.isReady && again.saidNews.contains(.notShared(reason: nil)))
+        again.wait { again.saidNews.contains(.notShared(reason: nil)) }
+        again.wait { again.session.status.shared?.isReachable == false }
+        #expect(!again.session.status.isReady && again.session.status.shared?.unshared?.what == .token)
         again.store.mend()
         machines[1].wait(for: TestAPI.token(1))
         again.wait { again.session.status.isReady && again.saved?.isNotShared == false }
