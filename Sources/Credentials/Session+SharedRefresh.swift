@@ -138,7 +138,7 @@ extension SharedFailure {
         case .postponed(let seconds):
             "the issuer told another machine to leave it alone, for \(seconds) s from now"
         case .notWritable: "the session file could not take a new token"
-        case .loginNeeded(let refusal): refusal.words(retriesLost: true)
+        case .loginNeeded(let refusal): refusal.words()
         case .exhausted: "The shared session was refreshed as often as can be counted."
         case .closed: "Squire is shutting down"
         }

@@ -158,7 +158,7 @@ public struct SharedRefusal: Equatable, Sendable {
 
     /// Why no machine refreshes the token any more, in sentences, for a machine that was not refused itself. `retriesLost`
     /// is `session.retry-lost: once`: a lost answer alone ends nothing then.
-    public func words(retriesLost: Bool) -> String {
+    public func words(retriesLost: Bool = true) -> String {
         let what =
             retriesLost
             ? "The API refused to refresh the token that the machines share."

@@ -77,8 +77,8 @@ extension SessionRecord {
         guard isRefreshDenied, lastRefresh?.outcome != .refused, let shared = document["shared"], shared != .null else {
             return lastRefresh?.detail
         }
-        guard case .array(let names)? = shared["silent"] else { return SharedRefusal().words }
-        return SharedRefusal(silent: names.compactMap(\.string)).words
+        guard case .array(let names)? = shared["silent"] else { return SharedRefusal().words() }
+        return SharedRefusal(silent: names.compactMap(\.string)).words()
     }
 
     /// The held tokens are this machine's own again, because they were never shared.

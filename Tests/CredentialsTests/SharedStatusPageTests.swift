@@ -71,7 +71,7 @@ import Testing
         #expect(record.refusal?.contains("Machines host-a/1/b, host-c/1/d had begun") == true)
         // What somebody wrote into the file reaches no terminal.
         record.deny(SharedRefusal(silent: ["a b", "\u{1B}[2J", String(repeating: "x", count: 129), ""]))
-        #expect(record.refusal == SharedRefusal().words)
+        #expect(record.refusal == SharedRefusal().words())
         // What this machine was told itself says more.
         record.record(RefreshEntry(at: 2, cause: .rejected, outcome: .refused, detail: "Status 401."))
         #expect(record.refusal == "Status 401.")

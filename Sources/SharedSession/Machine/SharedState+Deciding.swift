@@ -28,12 +28,12 @@ extension SharedState {
     /// The engine could not be reached, or did not do what it was asked for.
     mutating func unreachable(_ turn: inout Turn) {
         switch phase {
-        case .idle: giveUp(&turn)
+        case .idle: rest(&turn)
         // Whether the claim stands may never be known: nothing was sent.
         case .reading, .claiming, .checking:
             if enrols(&turn) { return }
             if wish.isForOthers { refuse(withoutEngine, &turn) }
-            if isAhead { owe(&turn) } else { giveUp(&turn) }
+            if isAhead { owe(&turn) } else { rest(&turn) }
         case .preparing, .sending, .saving: break
         case .sharing(let sharing):
             begin(sharing, &turn)
@@ -50,7 +50,7 @@ extension SharedState {
             // By then another machine has taken over.
             if lasted >= timing.takeover {
                 if closing.ending == .refused { refuse(.loginNeeded, &turn) }
-                rest()
+                rest(&turn)
             } else {
                 pause(timing.pause(after: lasted), &turn)
             }
@@ -75,14 +75,6 @@ extension SharedState {
         pause(timing.pause(after: 0), &turn)
     }
 
-    /// The engine is asked again where that is to bring what the watch told: it does not tell that again.
-    mutating func giveUp(_ turn: inout Turn) {
-        rest()
-        guard heard != .nothing else { return }
-        phase = .reading
-        pause(timing.retry.upperBound, &turn)
-    }
-
     /// The one door through which a record becomes current.
     mutating func decide(_ turn: inout Turn) {
         switch sight {
@@ -91,12 +83,12 @@ extension SharedState {
             if enrols(&turn) { return }
             turn.add(.say(.unreadable(obstacle)))
             if wish.isForOthers { refuse(.unreadable(obstacle), &turn) }
-            rest()
+            rest(&turn)
         case .absent:
             if enrols(&turn) || joins(&turn) { return }
             guard held != .nothing else {
                 if wish.isRefresh { refuse(.loginNeeded, &turn) }
-                rest()
+                rest(&turn)
                 return
             }
             heal(&turn)
@@ -120,18 +112,18 @@ extension SharedState {
     /// What is held is what the engine has.
     private mutating func settle(_ view: SharedView, _ turn: inout Turn) {
         guard case .refresh(let since) = wish else {
-            rest()
+            rest(&turn)
             return
         }
         guard view.facts.identity.generation < SharedIdentity.maxCount else {
             refuse(.exhausted, &turn)
-            rest()
+            rest(&turn)
             return
         }
         switch view.facts.state {
         case .refused, .none:
             refuse(.loginNeeded, &turn)
-            rest()
+            rest(&turn)
         case .ready, .busy:
             guard let other = rival(on: view.facts.identity, turn.now) else {
                 // A claim of this process that it does not pursue was written late.
@@ -146,7 +138,7 @@ extension SharedState {
             if turn.now.subtracting(saturating: since) >= timing.takeover.multiplied(saturating: 2) {
                 // One machine after another tries, and none has an answer.
                 refuse(.unanswered, &turn)
-                rest()
+                rest(&turn)
             } else {
                 let jitter = 0.5 + min(max(turn.chance.fraction(), 0), 1)
                 let patience = Int64(Double(min(timing.rereading, 1 << 52)) * jitter)
@@ -171,7 +163,7 @@ extension SharedState {
         if wish.isRefresh { wish = .nothing }
         turn.add(.adopt(view))
         if view.facts.state == .refused { turn.add(.refuse(.loginNeeded)) }
-        rest()
+        rest(&turn)
     }
 
     private mutating func forget(_ identity: SharedIdentity, _ turn: inout Turn) {
@@ -180,7 +172,7 @@ extension SharedState {
             turn.add(.forget(identity))
         }
         if wish.isRefresh { refuse(.loginNeeded, &turn) }
-        rest()
+        rest(&turn)
     }
 
     // MARK: Sharing
@@ -261,7 +253,7 @@ extension SharedState {
             }
             turn.add(.say(.unreadable(obstacle)))
             if wish.isForOthers { refuse(.unreadable(obstacle), &turn) }
-            rest()
+            rest(&turn)
         case .record(let view):
             switch facts.identity.order(view.facts.identity) {
             case .same: shared(sharing, &turn)

@@ -91,7 +91,7 @@ extension SharedState {
         case .idle, .reading:
             guard wish.isRefresh else { return }
             refuse(.barred(seconds: seconds), &turn)
-            rest()
+            rest(&turn)
         // Whether that is written is not known yet: nobody waits for it any more.
         case .claiming: if wish.isRefresh { refuse(.barred(seconds: seconds), &turn) }
         // What is under way goes on.
@@ -158,7 +158,7 @@ extension SharedState {
             return
         case .noRoom:
             refuse(.noRoom, &turn)
-            giveUp(&turn)
+            rest(&turn)
             return
         }
         held = .tokens(identity)

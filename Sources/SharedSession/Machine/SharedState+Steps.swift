@@ -8,10 +8,14 @@ extension SharedState {
         return true
     }
 
-    /// Nothing is left to be done.
-    mutating func rest() {
+    /// Nothing is left to be done, but to read later what the watch told and no answer of the engine brought: the watch
+    /// does not tell that again.
+    mutating func rest(_ turn: inout Turn) {
         phase = .idle
         if isPausing { call = .none }
+        guard case .asked = heard, call == .none else { return }
+        phase = .reading
+        pause(timing.retry.upperBound, &turn)
     }
 
     /// Reads, to decide by what the engine has.

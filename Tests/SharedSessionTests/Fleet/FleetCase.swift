@@ -49,13 +49,15 @@ struct FleetCase: Sendable, CustomTestStringConvertible {
     var sendsLate = false
     /// At most that many claims; 0 means any number.
     var claims = 0
+    /// See `tellsOnce`.
+    var hearsOnce = false
     var faults: [Fault: Int] = [:]
     var omission = Omission.none
 
     var testDescription: String { name }
 
     /// The watch tells each value once, and at any moment. Else it tells until it is heeded, where a machine waits.
-    var tellsOnce: Bool { faults[.slowAnswer] != nil }
+    var tellsOnce: Bool { hearsOnce || faults[.slowAnswer] != nil }
 
     /// The engine may lose a claim, and it matters who has heard of it.
     var losesClaims: Bool {

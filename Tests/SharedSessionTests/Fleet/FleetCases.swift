@@ -117,7 +117,7 @@ enum FleetCases {
     static var long: [FleetCase] {
         let words = getenv("SQUIRE_MODEL").map { String(cString: $0).split(separator: " ") } ?? []
         guard !words.isEmpty, words != ["all"] else { return allLong }
-        return allLong.filter { fleet in words.contains { fleet.name.hasPrefix($0 + ":") } }
+        return (quick + allLong).filter { fleet in words.contains { fleet.name.hasPrefix($0 + ":") } }
     }
 
     private static let allLong: [FleetCase] = [
@@ -242,6 +242,12 @@ enum FleetCases {
             name: "38: a login, two overtaken answers, cut off",
             rotations: 1,
             faults: [.login: 1, .slowAnswer: 2, .cut: 1]
+        ),
+        FleetCase(
+            name: "49: a login and a cut, each value told once",
+            rotations: 1,
+            hearsOnce: true,
+            faults: [.login: 1, .cut: 1]
         ),
     ]
 }
