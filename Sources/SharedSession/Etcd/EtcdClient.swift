@@ -17,6 +17,7 @@ final class EtcdClient: StoreClient {
     let observe: @Sendable (EtcdNotice) -> Void
     private let requests: EtcdRequests
     private let state: Guarded<State>
+    let stream = StreamSwitch()
 
     private struct State: Sendable {
         var endpoints: EtcdEndpoints
@@ -55,6 +56,7 @@ final class EtcdClient: StoreClient {
     /// No further member is asked, and nothing is sent any more.
     func stop() {
         state.with { $0.isStopped = true }
+        stream.close()
     }
 
     /// The member that answered last.
@@ -205,7 +207,11 @@ final class EtcdClient: StoreClient {
 
     private func leave(_ endpoint: String, _ failure: SharedStoreFailure, _ worst: inout SharedStoreFailure?) {
         leave(endpoint)
-        if options.endpoints.count > 1 { observe(.left(endpoint: endpoint, failure)) }
+        if options.endpoints.count > 1 {
+            // What a call does not hear from it, a watch on it does not hear either.
+            stream.leave(endpoint)
+            observe(.left(endpoint: endpoint, failure))
+        }
         // What a member says of the set-up tells more than that another does not answer; that a member is of another
         // cluster is told besides.
         let mistake = misconfiguration

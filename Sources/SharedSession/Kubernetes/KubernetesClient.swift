@@ -17,6 +17,7 @@ final class KubernetesClient: StoreClient {
     private let requests: KubernetesRequests
     private let answers: KubernetesAnswers
     private let state = Guarded(State())
+    let stream = StreamSwitch()
 
     private struct State: Sendable {
         var isStopped = false
@@ -49,6 +50,7 @@ final class KubernetesClient: StoreClient {
 
     func stop() {
         state.with { $0.isStopped = true }
+        stream.close()
     }
 
     // MARK: Reading and writing

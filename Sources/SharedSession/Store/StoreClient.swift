@@ -27,6 +27,8 @@ protocol StoreClient: Sendable {
         _ end: BlockingRequest.Outcome,
         at endpoint: String
     ) -> SharedStoreFailure
+    /// Ends the stream of the watch when a call leaves its endpoint, and once the client is stopped.
+    var stream: StreamSwitch { get }
     /// The stream of that endpoint ended, or was not opened.
     func watchEnded(at endpoint: String, _ failure: SharedStoreFailure)
 

@@ -60,11 +60,13 @@ final class StoreWatch {
         case .failure(let failure): return advance(.line(.ended(failure)))
         }
         let endpoint = stream.endpoint
+        let signal = client.stream.begin(at: endpoint)
+        defer { client.stream.end() }
         var lines = StoreLines()
         var due = Self.moment(after: patience)
         var isOpen = false
         var next: StoreWatchMachine.Step?
-        let end = stream.request.follow(stream.settings, stop: stop, due: due) { arrival in
+        let end = stream.request.follow(stream.settings, stop: signal?.descriptor ?? stop, due: due) { arrival in
             let events: [StoreWatchMachine.Event]
             switch arrival {
             case .head: events = client.streams == .leased ? [.line(.opened)] : []
@@ -99,7 +101,9 @@ final class StoreWatch {
         let failure: SharedStoreFailure
         switch end {
         case .enough: return next
-        case .stopped: return nil
+        case .stopped:
+            if signal == nil || client.stream.isClosed { return nil }
+            failure = .init(.unreachable, "\(endpoint) does not answer")
         case .failed(let reason): failure = client.failure(.failure(reason), at: endpoint)
         case .response(let response):
             failure = client.failure(.success(response), at: endpoint)

@@ -114,6 +114,40 @@ import Threads
         #expect(failure.kind == .unavailable)
     }
 
+    /// A member stands still, with the watch on it: what a call finds out, the watch need not wait to find out.
+    @Test func watchLeavesTheMemberThatACallLeaves() throws {
+        let watchedFirst = Guarded<Int?>(nil)
+        let isStill = Guarded(false)
+        let gateways = (0...1).map { index in
+            FakeGateway { asked, _ in
+                let first = watchedFirst.with { first in
+                    if first == nil, asked.path == Self.watch { first = index }
+                    return first
+                }
+                let isDone = isStill.with { $0 }
+                if isDone, index == first { return .silence }
+                guard asked.path == Self.watch else {
+                    return .answer(200, isDone ? EtcdSamples.range("djI=", 9) : EtcdSamples.range("djE=", 4))
+                }
+                return .chunks([EtcdSamples.created(9)] + (isDone ? [EtcdSamples.deleted(10)] : []), ends: false)
+            }
+        }
+        var options = EtcdOptions(endpoints: gateways.map(\.url), key: EtcdSamples.key)
+        (options.patience, options.readInterval) = (.milliseconds(300), .seconds(60))
+        let news = Heard<SharedStoreNews>()
+        let store = try #require(EngineStore(options) { _ in })
+        store.watch { news.append($0) }
+        defer {
+            store.stop()
+            for gateway in gateways { gateway.stop() }
+        }
+        _ = news.wait { _ in watchedFirst.with { $0 } != nil }
+        isStill.with { $0 = true }
+        #expect(store.get() == .success(second))
+        let expected: [SharedStoreNews] = [.connected, .changed(first), .changed(second), .changed(nil)]
+        #expect(news.wait { $0.count >= expected.count } == expected)
+    }
+
     @Test func watchHasTheTokenThatReadingGot() throws {
         let watched = try Watched(user: true) { asked, number in
             switch asked.path {
