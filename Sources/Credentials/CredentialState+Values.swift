@@ -50,3 +50,18 @@ extension CredentialState {
         Int(nanoseconds.adding(saturating: second - 1) / second)
     }
 }
+
+/// What other processes are told.
+extension CredentialState {
+    /// The mark that the session file should contain; nil if it already does.
+    var unwrittenMark: SessionRecord.Rejected?? {
+        guard let current,
+            isRefreshDenied || !canRefresh || current.mark != nil || refresh.isWithoutEngine
+        else { return nil }
+        var mark = current.standing.mark
+        // If the token cannot be refreshed, requests are still sent: one route's rejection concerns that route alone.
+        if !canRefresh, mark?.isWhole == false { mark = nil }
+        // Which of several processes saw it first is no news.
+        return current.mark?.isWhole == mark?.isWhole ? nil : .some(mark)
+    }
+}

@@ -155,15 +155,6 @@ struct CredentialState: Sendable {
         return current.standing.revivals == 0 && unexpired(now: now) == nil
     }
 
-    /// The mark that the session file should contain; nil if it already does.
-    var unwrittenMark: SessionRecord.Rejected?? {
-        guard let current, isRefreshDenied || !canRefresh || current.mark != nil else { return nil }
-        var mark = current.standing.mark
-        // If the token cannot be refreshed, requests are still sent: one route's rejection concerns that route alone.
-        if !canRefresh, mark?.isWhole == false { mark = nil }
-        return current.mark == mark ? nil : .some(mark)
-    }
-
     /// The session file now contains that mark for the token.
     mutating func markWasWritten(_ mark: SessionRecord.Rejected?) { current?.mark = mark }
 

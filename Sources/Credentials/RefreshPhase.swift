@@ -28,6 +28,10 @@ enum RefreshPhase: Equatable, Sendable {
 
     var isRefused: Bool { if case .refused = self { true } else { false } }
 
+    /// The last refresh failed because the engine of the shared session did not permit it: nothing was sent, and the file
+    /// tells nobody of the failure.
+    var isWithoutEngine: Bool { if case .backingOff(let backOff) = self { backOff.setback == .engine } else { false } }
+
     /// Why only a login helps, as a sentence; nil if other ways remain, or the reason is unknown.
     var explanation: String? { if case .refused(let explanation) = self { explanation } else { nil } }
 

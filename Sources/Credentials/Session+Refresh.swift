@@ -114,6 +114,7 @@ extension Session {
         case .withoutEngine(let detail):
             guard let failure = failure?.state else { break }
             emit(.refreshFailed(report(.unavailable), reason: detail, failure: failure))
+            writeMark()
         case .adopted, .loginNeeded, .paused: break
         }
         tell(.refreshEnds)

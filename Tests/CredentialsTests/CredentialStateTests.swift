@@ -418,6 +418,28 @@ import Testing
         #expect(state.unwrittenMark == nil)
     }
 
+    /// A refresh that the engine did not permit leaves nothing in the file, so the rejection that led to it is written.
+    @Test func rejectionThatTheEngineLeavesUncuredIsWritten() {
+        let fleet = RefreshPolicy.Fleet(takeover: .seconds(40), place: 0)
+        var state = CredentialState(policy: RefreshPolicy(fleet: fleet), canRefresh: true)
+        publish(&state, Token("a")!, life: 3600, now: 0)
+        _ = reject(&state, now: 0)
+        #expect(state.unwrittenMark == nil)
+        _ = state.beginRefresh()
+        _ = state.endRefresh(replacing: 1, .failed(.engine, retryAfter: nil, jitter: 0), now: 0)
+        let mark = SessionRecord.Rejected(at: wall, isWhole: false)
+        #expect(state.unwrittenMark == .some(mark))
+        state.markWasWritten(mark)
+        #expect(state.unwrittenMark == nil)
+        // Neither another request nor another process that saw it, too, is a reason to write.
+        _ = reject(&state, now: Self.second)
+        state.markWasWritten(.init(at: wall - 5, isWhole: false))
+        #expect(state.unwrittenMark == nil)
+        // An acceptance is.
+        state.accepted(0, now: 2 * Self.second)
+        #expect(state.unwrittenMark == .some(nil))
+    }
+
     @Test func skewedUpstreamGetsTheSameTokenLater() {
         var state = state()
         guard
