@@ -19,9 +19,7 @@ extension Session {
             status.keptAnswer = keptAnswer
             status.shared = sharing?.status
             // Whoever only looks asks nobody: the file tells.
-            if status.shared?.link == .unknown, shared.record.isNotShared {
-                status.shared?.unshared = .init(shared.record.isEmpty ? .logout : .token)
-            }
+            if status.shared?.link == .unknown { status.shared?.tell(shared.record, in: place) }
             return status
         }
     }

@@ -97,6 +97,13 @@ public struct SharedStatus: Sendable, Equatable {
         self.name = name
     }
 
+    /// Tells what a session file with that record says of the session in `place`, while the engine was not asked.
+    mutating func tell(_ record: SessionRecord, in place: String?) {
+        guard let identity = record.localHolding(in: place).identity else { return }
+        (era, generation) = (identity.era, identity.generation)
+        if record.isNotShared { unshared = .init(record.isEmpty ? .logout : .token) }
+    }
+
     /// Whether the engine can be read; nil before it was asked.
     public var isReachable: Bool? {
         switch link {
@@ -193,10 +200,11 @@ public struct SharedStatus: Sendable, Equatable {
             case .readOnly: "reachable, NOT WRITABLE"
             case .open: "reachable"
             }
+        // The session file's, if the engine was not asked.
         var words = [
             access, generation.map { "generation \($0)" }, era.map { "era \($0)" }, revision.map { "revision \($0)" },
         ].compactMap(\.self)
-        if words.isEmpty { words = ["not asked: squire shared status asks it"] }
+        if link == .unknown { words.append("not asked: squire shared status asks it") }
         var lines = ["\(name) in \(engine): \(words.joined(separator: ", "))"]
         if let claim { lines.append("\(claim.by) refreshes it, for \(claim.age) s") }
         if let unshared {
