@@ -13,6 +13,8 @@ extension SharedRecord {
         case member(String)
         /// It reads as a record, and no Squire writes it like that.
         case spelling
+        /// Something follows a record that is whole.
+        case tail
 
         /// The rest of a sentence that begins with "the shared record". Holds nothing of the value.
         public var description: String {
@@ -22,6 +24,7 @@ extension SharedRecord {
             case .noRecord: "is not one that Squire wrote"
             case .member(let name): "is damaged: its member \"\(name)\" is missing, or not what Squire writes"
             case .spelling: "is damaged: it is not spelled as Squire writes it"
+            case .tail: "is damaged: something is behind its end, such as a line end: put it back without"
             }
         }
     }
@@ -54,7 +57,8 @@ extension SharedRecord {
             sealed: try reader.value("sealed", sealed.flatMap { $0.count <= Self.maxSealed ? $0 : nil })
         )
         // Twice the same member, an unknown one, another order, a number such as 1e0, blanks.
-        guard self.bytes == bytes else { throw .spelling }
+        let spelled = self.bytes
+        guard spelled == bytes else { throw bytes.starts(with: spelled) ? .tail : .spelling }
     }
 }
 

@@ -123,7 +123,8 @@ import Testing
         ] {
             #expect(try damage(old, new) == .spelling, "\(new)")
         }
-        #expect(damage(record.bytes + [0x0A]) == .spelling)
+        #expect(damage(record.bytes + [0x0A]) == .tail)
+        #expect(damage([0x0A] + record.bytes) == .spelling)
         #expect(damage([0xEF, 0xBB, 0xBF] + record.bytes) == .spelling)
         #expect(
             try damage("\"state\":\"busy\"", "\"state\":\"ready\"", in: busy) == .spelling,
