@@ -117,6 +117,11 @@ public struct SessionStatus: Sendable {
         return parts.isEmpty ? nil : parts.joined(separator: " ")
     }
 
+    /// Why it is not ready, for whoever waits for that.
+    public var reasonNotReady: String {
+        advice ?? (isRejected ? "the API refuses the token" : "the token has expired")
+    }
+
     private var problem: String? {
         if let foreignUpstream {
             return "The session is for \(foreignUpstream) and is not sent elsewhere. Name another session.file, "

@@ -226,7 +226,7 @@ public final class InspectorServer: LocalHandler {
         // Nothing else may start the session: a program that waits for readiness sends no requests before.
         if status.state == .starting { session.start() }
         guard !status.isReady else { return InspectorResponse.text(200, "ready\n") }
-        let reason = showsReason ? ": \(status.advice ?? "the token has expired")" : ""
+        let reason = showsReason ? ": \(status.reasonNotReady)" : ""
         return InspectorResponse.text(503, "not ready\(reason)\n")
     }
 

@@ -30,6 +30,12 @@ import Testing
         #expect(status(.usable) { ($0.retryIn, $0.expiresIn) = (5, nil) }.isReady)
     }
 
+    @Test func readinessSaysWhyNot() {
+        #expect(status(.usable) { $0.expiresIn = 0 }.reasonNotReady == "the token has expired")
+        #expect(status(.usable) { $0.isRejected = true }.reasonNotReady == "the API refuses the token")
+        #expect(status(.none).reasonNotReady == "There is no session. Run: squire login")
+    }
+
     /// While the other machines cannot be asked a token that lives is enough, and one that does not is not, whether or
     /// not it is being tried again.
     @Test(arguments: [SessionStatus.State.usable, .refreshing], [SharedStatus.Link.lost, .readOnly])
