@@ -51,6 +51,17 @@ extension SessionRecord {
         return .elsewhere(place: "a place that the session file does not tell")
     }
 
+    /// The place where machines share the tokens of this record, or shared them; nil if they are this machine's own. What
+    /// is kept beside a session file is ended for nil only: a later login in `place` proves nothing, because another engine may
+    /// have the same place, and a machine may not have heard of it.
+    public func placeOfMachines(in place: String?) -> String? {
+        switch localHolding(in: place) {
+        case .own, .shared(.nothing), .shared(.ended): nil
+        case .elsewhere(let there): there
+        case .shared(.tokens): place
+        }
+    }
+
     /// The identity of the held tokens, or of the logout that ended them, and the place where they are shared.
     mutating func share(as identity: SharedIdentity, in place: String?) {
         let mark = spent.map { JSONValue.Member("of", .string($0)) } ?? .init("ended", .bool(true))

@@ -77,6 +77,35 @@ import Testing
         #expect(SessionRecord().localHolding(in: "p") == .shared(.nothing))
     }
 
+    /// A session that is kept beside the file may be that of other machines, whatever this one shares now.
+    @Test func whoseIsWhatIsKept() throws {
+        var kept = try record()
+        #expect(kept.placeOfMachines(in: "p") == nil)
+        kept.share(as: try identity(), in: "p")
+        for place in [nil, "p", "q"] { #expect(try read(kept).placeOfMachines(in: place) == "p") }
+        kept.put(TokenSet(accessToken: try #require(Token("two"))), .signIn, now: 1_800_000_100)
+        #expect(try read(kept).placeOfMachines(in: "p") == nil)
+        kept.document["shared"] = .bool(true)
+        #expect(kept.placeOfMachines(in: nil) != nil)
+    }
+
+    /// Whoever only looks asks no engine: the file tells what it knows.
+    @Test func fileTellsWhatItKnowsOfTheEngine() throws {
+        var record = try record()
+        record.share(as: try identity(), in: "p")
+        record.markShared(false)
+        var status = SharedStatus(engine: "etcd", name: "menu")
+        status.tell(try read(record), in: "q")
+        #expect(status.json["era"] == .null && status.json["not_shared"] == .bool(false))
+        #expect(status.lines.first == "menu in etcd: not asked: squire shared status asks it")
+        status.tell(try read(record), in: "p")
+        #expect(status.json["era"] == .integer(3) && status.json["generation"] == .integer(7))
+        #expect(status.json["not_shared_what"] == .string("token"))
+        #expect(status.lines.contains("NOT SHARED"))
+        let line = "menu in etcd: generation 7, era 3, not asked: squire shared status asks it"
+        #expect(status.lines.first == line)
+    }
+
     @Test(arguments: [
         (#""no""#, false), ("{}", false), (#"{"of":1}"#, false), ("[]", false), (#"{"ended":"yes"}"#, false),
         (#"{"ended":true}"#, true), (#"{"of":"x","id":"1"}"#, true), ("null", true),

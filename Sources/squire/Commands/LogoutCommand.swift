@@ -12,7 +12,7 @@ struct LogoutCommand: ParsableCommand {
         discussion: """
             At an authorization server the refresh token is revoked, then the access token. By session.sign-out an expired \
             token is refreshed first: the API refuses to log it out, and it would stay refreshable. What a login replaced and \
-            kept as FILE.previous is ended too, and removed. With --local nothing is sent.
+            kept as FILE.previous is removed, and ended too, unless machines share it. With --local nothing is sent.
             """
     )
 
@@ -179,6 +179,14 @@ struct LogoutCommand: ParsableCommand {
             "\(who) could not be ended, and lives on at the API; it is kept in \(file.endingPath). "
                 + "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
         )
+        // They would lose it, and not know why.
+        if let place = record.placeOfMachines(in: binding.sharedPlace) {
+            return remove(
+                file,
+                "\(removed); \(who) is that of the machines that share it in \(place), and lives on with them. To end it, log "
+                    + "out on one of them"
+            )
+        }
         return false
     }
 

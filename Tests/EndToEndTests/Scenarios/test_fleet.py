@@ -88,6 +88,16 @@ class Rotations(FleetScenario):
         self.assertTrue(api.is_alive(token))
         self.assertEqual(second.command("logout", "--local").stdout, "logged out\n")
         self.assertTrue(api.is_alive(token))
+        # Nor does a login there, which keeps it beside the file, let the next logout end it.
+        second.configure()
+        self.assertEqual(second.command("token").stdout.strip(), token)
+        second.configure(shared=False)
+        second.login(other := api.sign_in())
+        said = second.command("logout").stdout
+        self.assertIn("is that of the machines that share it in etcd ", said)
+        self.assertTrue(api.is_alive(token))
+        self.assertFalse(api.is_alive(other))
+        self.assertFalse(pathlib.Path(f"{second.file}.previous").exists())
         # One that has never run logs out of what the others have.
         self.assertEqual(fleet.add().command("logout").stdout, "logged out\n")
         self.within(1, lambda: fleet.token() is None, "a logout on a new machine")
