@@ -133,10 +133,20 @@ struct LogoutCommand: ParsableCommand {
             }
         }
         let outcome = signOut.end(held)
-        if case .rejected = outcome, canRefresh, let fresh = try? session.refresh(.rejected, goesOn: true) {
-            return signOut.end(HeldTokens(accessToken: fresh))
+        guard case .rejected = outcome, canRefresh else { return outcome }
+        do {
+            return signOut.end(HeldTokens(accessToken: try session.refresh(.rejected, goesOn: true)))
+        } catch let failure as ExitFailure where failure.code == 77 {
+            return outcome
+        } catch let failure as ExitFailure {
+            // The API refuses this token, and may have another of the same session.
+            let again = "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
+            throw ExitFailure(
+                code: failure.code,
+                message: "\(failure.message). Nothing is ended: the API refuses the token that is here, which ended "
+                    + "before its time, and the session may live on there with another one. \(again)"
+            )
         }
-        return outcome
     }
 
     /// Ends what logins replaced and kept, and removes it.
@@ -169,6 +179,14 @@ struct LogoutCommand: ParsableCommand {
         if let source = record.foreignSource(to: binding) {
             return remove(file, "\(removed); \(who) was made by \(source) and lives on there")
         }
+        // They would lose it, and not know why.
+        if let place = record.placeOfMachines(in: binding.sharedPlace) {
+            return remove(
+                file,
+                "\(removed); \(who) is that of the machines that share it in \(place), and lives on with them. To end it, log "
+                    + "out on one of them"
+            )
+        }
         guard !local, let signOut = SignOut(session.loaded) else {
             return remove(file, "\(removed); \(who) lives on at the API")
         }
@@ -179,14 +197,6 @@ struct LogoutCommand: ParsableCommand {
             "\(who) could not be ended, and lives on at the API; it is kept in \(file.endingPath). "
                 + "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
         )
-        // They would lose it, and not know why.
-        if let place = record.placeOfMachines(in: binding.sharedPlace) {
-            return remove(
-                file,
-                "\(removed); \(who) is that of the machines that share it in \(place), and lives on with them. To end it, log "
-                    + "out on one of them"
-            )
-        }
         return false
     }
 

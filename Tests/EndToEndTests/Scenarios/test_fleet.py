@@ -216,6 +216,14 @@ class Faults(FleetScenario):
         fleet = self.fleet(2)
         first, second = fleet.machines
         first.env["SQUIRE_INSPECTOR"] = f"127.0.0.1:{first.inspector_port}"
+        # A token that the API refuses ends nothing there, and another is not to be had.
+        second.cut()
+        fleet.api.end()
+        self.assertIn("Nothing is ended: the API refuses the token", second.command("logout", code=75).stderr)
+        self.assertIsNotNone(second.token())
+        second.mend()
+        self.assertEqual(first.ask().status, 200)
+        self.within(5, lambda: fleet.have(first.token()), "the session goes on")
         first.cut()
         self.assertIn("NOT SHARED", first.command("logout").stderr)
         self.within(2, lambda: first.status()["state"] == "none", "the proxy has heard of it")
