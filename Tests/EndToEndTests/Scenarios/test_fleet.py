@@ -92,6 +92,10 @@ class Rotations(FleetScenario):
         second.configure()
         self.assertEqual(second.command("token").stdout.strip(), token)
         second.configure(shared=False)
+        second.start()
+        said = json.loads(second.inspect("/api/session/refresh", "POST").data)["detail"]
+        self.assertIn("a refresh from here would end it for all of them", said)
+        second.stop()
         second.login(other := api.sign_in())
         said = second.command("logout").stdout
         self.assertIn("is that of the machines that share it in etcd ", said)
