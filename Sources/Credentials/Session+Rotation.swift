@@ -101,7 +101,8 @@ extension Session {
                 guard handle.isInPlace else {
                     file.abandon(replacement)
                     guard again < Self.maximumLockLosses else {
-                        return failed(rotation, Failure(.unavailable, "somebody removes \(file.path).lock again and again"))
+                        let reason = "somebody removes \(file.path).lock again and again"
+                        return failed(rotation, Failure(.unavailable, reason))
                     }
                     return refresh(flight, cause, again: again + 1)
                 }
