@@ -46,11 +46,13 @@ private struct OneAnswer: TokenSource {
         close(replacement.descriptor)
         handle.unlock()
         let next = try #require(try file.tryLock())
-        guard case .journal? = file.leftover() else { Issue.record("no journal"); return }
+        let isJournal = if case .journal? = file.leftover() { true } else { false }
+        #expect(isJournal)
         next.unlock()
     }
 
-    @Test(arguments: ["nothing", "rubbish", "link", "directory"]) func foreignFileIsNotPutInPlace(_ kind: String) throws {
+    @Test(arguments: ["nothing", "rubbish", "link", "directory"])
+    func foreignFileIsNotPutInPlace(_ kind: String) throws {
         var record = try save("old")
         let replacement = try file.prepare(journal(of: record))
         let (new, victim) = (file.temporaryPath, file.directory + "/victim")
@@ -109,5 +111,34 @@ private struct OneAnswer: TokenSource {
         #expect(other.status.lastRefresh == nil)
         other.recheckNow()
         #expect(other.token == fresh)
+    }
+
+    /// Something else damages the file during a refresh: what came is in memory only, and the end keeps it beside.
+    @Test(arguments: [true, false]) func unsavedTokenIsKeptAtTheEnd(_ hasPlace: Bool) throws {
+        _ = try save("old")
+        let (file, fresh) = (file, try #require(Token("new")))
+        if !hasPlace { #expect(unsafe mkdir(file.answerPath, 0o700) == 0) }
+        let source = OneAnswer(token: fresh) { unsafe truncate(file.path, 0) }
+        let session = try Session(file: file, source: source)
+        _ = Latch.awaiting { session.refreshNow(cause: .manual, deliver: $0) }
+        #expect(session.end(timeout: .seconds(60)) == nil)
+        let unsaved = try #require(session.rescue())
+        #expect(unsaved.path == file.path && unsaved.reason.contains("damaged"))
+        #expect(unsaved.keptIn == (hasPlace ? file.answerPath : nil))
+        guard hasPlace else { return }
+        var information = stat()
+        #expect(unsafe stat(file.answerPath, &information) == 0 && information.st_mode & 0o777 == 0o600)
+        #expect(unsafe rename(file.path, file.path + ".bad") == 0)
+        let without = try Session(file: file, source: nil)
+        #expect(without.status.keptIsSession && without.status.advice?.contains("move it to \(file.path)") == true)
+        #expect(unsafe rename(file.answerPath, file.path) == 0)
+        #expect(try Session(file: file, source: nil).token == fresh)
+    }
+
+    @Test func savedTokenIsNotKeptTwice() throws {
+        let record = try save("old")
+        let session = try Session(file: file, source: OneAnswer(token: try #require(record.token)) {})
+        session.end(timeout: .zero)
+        #expect(session.rescue() == nil && !PrivateFile.exists(file.answerPath))
     }
 }

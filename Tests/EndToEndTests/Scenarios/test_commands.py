@@ -543,6 +543,24 @@ class Running(Scenario):
             process.process.stdout.readline()
             self.assertEqual(process.stop(), 0, arguments)
 
+    def test_a_stop_keeps_the_token_that_could_not_be_saved(self):
+        """Another program damages the session file while a refresh runs."""
+        new = jwt(jti="new")
+
+        def respond(request):
+            if "refresh" not in request.target: return reply(200 if request.token == new else 401)
+            self.session_file.write_text("")
+            return token_reply(new)
+
+        squire, _ = self.proxied(respond, token=jwt(jti="old"))
+        self.assertEqual(self.fetch(squire).status, 200)
+        self.assertEqual(squire.stop(), 73)
+        answer = self.session_file.with_name(self.session_file.name + ".answer")
+        self.assertIn(f"and is kept in {answer}.", squire.text())
+        self.assertEqual(answer.stat().st_mode & 0o777, 0o600)
+        answer.rename(self.session_file)
+        self.assertEqual(self.command("token", "--config", squire.config).stdout.strip(), new)
+
     def test_second_signal_leaves_at_once(self):
         block = threading.Event()
         self.addCleanup(block.set)
