@@ -228,6 +228,10 @@ class Sessions(Scenario):
         self.assertRegex(result.stderr, r"^squire: the API's tokens live 3\d\d\d s only, less than --min-ttl 2h\n$")
         longer = result.stdout.strip()
         self.assertNotEqual(longer, token)
+        # Another would live no longer than the one that a refresh has just brought.
+        result = self.command("token", "--config", config, "--min-ttl", "2h")
+        self.assertEqual(result.stdout.strip(), longer)
+        self.assertRegex(result.stderr, r"^squire: the API's tokens live 3\d\d\d s only, less than --min-ttl 2h\n$")
         self.assertIn("usable", self.command("status", "--config", config).stdout)
         self.command("logout", "--config", config)
         self.command("token", "--config", config, code=77)
