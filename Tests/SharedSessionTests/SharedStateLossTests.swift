@@ -152,4 +152,21 @@ import Testing
         _ = machine.tell(.swapped(.written(version: 9)))
         #expect(machine.state.isIdle)
     }
+
+    /// A login that the watch told of during a refresh, and an outage that began before this machine could heed it and
+    /// lasted longer than the takeover: the watch does not tell that again when the engine is back.
+    @Test func whatWasToldBeforeALongOutageIsRead() {
+        var machine = SharedStateTests.Machine.settled()
+        _ = machine.tell(.refreshWanted)
+        _ = machine.tell(.read(.record(SharedStateTests.view())))
+        _ = machine.tell(.swapped(.written(version: 2)))
+        let login = SharedStateTests.view(SharedStateTests.identity(7, era: 2), .ready, 3)
+        #expect(machine.tell(.watched(.record(login))).isEmpty)
+        _ = machine.tell(.disconnected)
+        _ = machine.tell(.prepared(true))
+        _ = machine.tell(.swapped(.failed), at: 60)
+        #expect(machine.tell(.connected, at: 61) == [.get])
+        let actions = machine.tell(.read(.record(login)))
+        #expect(actions.contains(.adopt(login)))
+    }
 }
