@@ -62,8 +62,9 @@ extension Session: SharedSide {
         case .allow(let identity): allow(identity, isLocked: isLocked)
         case .enrol(let identity): return enrol(identity, isLocked: isLocked)
         case .disown(let identity): disown(identity, isLocked: isLocked)
-        case .markShared(let identity, let isShared):
-            mark(identity, isLocked: isLocked) { $0.markShared(isShared) }
+        case .markShared(let identity, let mark):
+            self.mark(identity, isLocked: isLocked) { $0.markShared(mark) }
+        case .renumber(let identity): return renumber(identity, isLocked: isLocked)
         }
         return snapshot.persistence.unsaved == nil ? .inFile : .inMemory
     }
@@ -172,7 +173,7 @@ extension Session: SharedSide {
         while true {
             let (record, loaded) = try changing(file, replacesForeign: false)
             if let loaded, let theirs = loaded.record.localHolding(in: place).identity,
-                theirs == identity || identity.precedes(theirs)
+                theirs == identity || identity.precedes(theirs) && !loaded.record.yields(to: identity, in: place)
             {
                 // Another process of this machine was quicker, or knows of something newer.
                 let hand = Publication.Hand.machine(AdoptedChange(from: snapshot.record, to: loaded.record))
@@ -219,6 +220,28 @@ extension Session: SharedSide {
         guard former.localHolding(in: place) == .own else { return .previous(former) }
         try file.keepBeforeShared(former)
         return .beforeShared
+    }
+
+    /// Gives what is held another era.
+    private func renumber(_ identity: SharedIdentity, isLocked: Bool) -> SharedSaving {
+        guard let file else { return .nothing }
+        return locking(file, isLocked: isLocked) {
+            let isUnsaved = snapshot.persistence.unsaved != nil
+            let loaded = isUnsaved ? nil : (try? file.load()) ?? nil
+            var record = loaded?.record ?? snapshot.record
+            guard record.localHolding(in: place).identity?.id == identity.id else { return .nothing }
+            let change = AdoptedChange(from: snapshot.record, to: record)
+            record.renumber(as: identity)
+            guard let loaded else {
+                publish(record, snapshot.persistence, by: .file(change))
+                return .inMemory
+            }
+            let saved = try? file.save(record, mayReplace: { file.version() == loaded.version })
+            // The file is locked by nobody who follows the rules: a person, or a disk that is full.
+            guard let version = saved ?? nil else { return .noRoom }
+            publish(record, .saved(version), by: .file(change))
+            return .inFile
+        } ?? .noRoom
     }
 
     /// Turns this machine's own session into the shared one.

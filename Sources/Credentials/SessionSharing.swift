@@ -183,5 +183,7 @@ public enum SharedDeed: Sendable {
     /// The enrolment failed: the session is this machine's own again.
     case disown(SharedIdentity)
     /// Whether the other machines know the tokens, or the logout, with that identity. Must survive a restart.
-    case markShared(SharedIdentity, Bool)
+    case markShared(SharedIdentity, SharedMark)
+    /// The same tokens, or the same logout, have that identity now. Answered as `enrol`.
+    case renumber(SharedIdentity)
 }

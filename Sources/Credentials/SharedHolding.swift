@@ -8,12 +8,65 @@ public enum SharedHolding: Hashable, Sendable {
     /// A logout. Remembered, so that an engine that forgets it is told again.
     case ended(SharedIdentity)
 
+    public var isTokens: Bool {
+        guard case .tokens = self else { return false }
+        return true
+    }
+
+    public var isEnded: Bool {
+        guard case .ended = self else { return false }
+        return true
+    }
+
     public var identity: SharedIdentity? {
         switch self {
         case .nothing: nil
         case .tokens(let identity), .ended(let identity): identity
         }
     }
+}
+
+extension SharedHolding {
+    /// What is known of it besides: it decides where the engine has another login. It survives restarts, too.
+    public struct Note: Hashable, Sendable {
+        public var weight: Weight
+        /// The login that the logout ended.
+        public var former: SharedID?
+
+        public init(_ weight: Weight = .usual, former: SharedID? = nil) {
+            self.weight = weight
+            self.former = former
+        }
+    }
+
+    public enum Weight: Hashable, Sendable {
+        case usual
+        /// A person logged in, or out, and the others do not know: later than what the engine has.
+        case wish
+        /// The API refused to refresh it.
+        case dead
+    }
+
+    /// Whether it gives way to another login that can be used, though that may be of an earlier era: an engine that was
+    /// emptied counts anew.
+    public func yields(to there: SharedIdentity, _ note: Note) -> Bool {
+        guard let identity, there.login != identity.login else { return false }
+        return switch (self, note.weight) {
+        case (.nothing, _), (_, .wish), (.tokens, .usual): false
+        case (.tokens, .dead): true
+        // The login that it ended is an engine's that went back.
+        case (.ended, _): there.login != note.former
+        }
+    }
+}
+
+/// What the other machines know of what is held.
+public enum SharedMark: Hashable, Sendable {
+    case shared
+    /// Not what a refresh brought, or what was to be put back.
+    case resultWaits
+    /// Not what a person did.
+    case wishWaits
 }
 
 /// What a session file contains, with regard to sharing.
@@ -66,14 +119,66 @@ extension SessionRecord {
     mutating func share(as identity: SharedIdentity, in place: String?) {
         let mark = spent.map { JSONValue.Member("of", .string($0)) } ?? .init("ended", .bool(true))
         let there = JSONValue.Member("in", place.map(JSONValue.string) ?? .null)
-        document["shared"] = .object([mark, there] + identity.members)
+        let former = spent == nil ? formerLogin.map { [JSONValue.Member("former", .string($0))] } ?? [] : []
+        document["shared"] = .object([mark, there] + identity.members + former)
+    }
+
+    /// The login that a logout ends, or ended.
+    private var formerLogin: String? {
+        guard let shared = document["shared"], shared != .null else { return nil }
+        return (shared["ended"]?.bool == true ? shared["former"] : shared["login"])?.string
+    }
+
+    /// The same tokens, or the same logout, counted anew. What the others know of it does not change.
+    mutating func renumber(as identity: SharedIdentity) {
+        document["shared"]?["era"] = .integer(identity.era)
+    }
+
+    /// What is known of what the record contains of the session shared in `place`.
+    public func sharedNote(in place: String?) -> SharedHolding.Note {
+        switch localHolding(in: place) {
+        case .own, .elsewhere, .shared(.nothing): SharedHolding.Note()
+        case .shared(.tokens(let identity)):
+            SharedHolding.Note(waits(identity) ? .wish : isRefreshDenied ? .dead : .usual)
+        case .shared(.ended(let identity)):
+            SharedHolding.Note(
+                waits(identity) ? .wish : .usual,
+                former: document["shared"]?["former"]?.string.flatMap(SharedID.init)
+            )
+        }
+    }
+
+    /// See `SharedHolding.yields`.
+    func yields(to identity: SharedIdentity, in place: String?) -> Bool {
+        guard case .shared(let holding) = localHolding(in: place) else { return false }
+        return holding.yields(to: identity, sharedNote(in: place))
+    }
+
+    /// Whether a person did that, and it waits to be shared. Former versions do not say what waits: what has no parent is
+    /// a login or a logout.
+    private func waits(_ identity: SharedIdentity) -> Bool {
+        guard isNotShared else { return false }
+        return switch document["shared"]?["cause"]?.string {
+        case "person": true
+        case "result": false
+        default: identity.parent == nil
+        }
     }
 
     /// The held tokens are in use, or somebody logged out, and the other machines did not know when that was written. It
     /// survives a restart.
     public var isNotShared: Bool { document["shared"]?["not_shared"]?.bool ?? false }
 
-    mutating func markShared(_ isShared: Bool) { document["shared"]?["not_shared"] = isShared ? nil : .bool(true) }
+    mutating func markShared(_ mark: SharedMark) {
+        let cause: String? =
+            switch mark {
+            case .shared: nil
+            case .resultWaits: "result"
+            case .wishWaits: "person"
+            }
+        document["shared"]?["not_shared"] = cause.map { _ in .bool(true) }
+        document["shared"]?["cause"] = cause.map(JSONValue.string)
+    }
 
     /// The API refused another machine's refresh of the held tokens.
     mutating func deny(_ refusal: SharedRefusal) {

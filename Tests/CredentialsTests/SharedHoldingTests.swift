@@ -156,13 +156,44 @@ import Testing
         let identity = try identity()
         record.share(as: identity, in: "p")
         #expect(!record.isNotShared)
-        record.markShared(false)
+        record.markShared(.resultWaits)
         #expect(record.isNotShared && record.localHolding(in: "p") == .shared(.tokens(identity)))
-        record.markShared(true)
+        record.markShared(.shared)
         #expect(!record.isNotShared)
-        record.markShared(false)
+        record.markShared(.wishWaits)
         record.share(as: identity, in: "p")
         #expect(!record.isNotShared)
+    }
+
+    @Test func whatWaitsIsKept() throws {
+        let (login, end) = (try identity(), try identity(era: 4))
+        var record = try record()
+        record.share(as: login, in: "p")
+        #expect(record.sharedNote(in: "p") == .init())
+        record.markShared(.resultWaits)
+        #expect(try read(record).sharedNote(in: "p").weight == .usual)
+        record.markShared(.wishWaits)
+        #expect(try read(record).sharedNote(in: "p").weight == .wish)
+        // The same login, counted anew.
+        record.renumber(as: end)
+        #expect(record.sharedNote(in: "p").weight == .wish && record.isNotShared)
+        // A former version does not say what waits.
+        record.document["shared"]?["cause"] = nil
+        #expect(try read(record).sharedNote(in: "p").weight == .usual)
+        record.document["shared"]?["parent"] = .null
+        #expect(try read(record).sharedNote(in: "p").weight == .wish)
+        record.share(as: try #require(login.child(.random())), in: "p")
+        record.document["shared"]?["not_shared"] = .bool(true)
+        #expect(try read(record).sharedNote(in: "p").weight == .usual)
+        record.markShared(.shared)
+        record.isRefreshDenied = true
+        #expect(try read(record).sharedNote(in: "p").weight == .dead)
+        record.forgetToken()
+        record.share(as: end, in: "p")
+        #expect(try read(record).sharedNote(in: "p") == .init(former: login.login))
+        record.share(as: try identity(era: 5), in: "p")
+        #expect(try read(record).sharedNote(in: "p").former == login.login)
+        #expect(record.sharedNote(in: "elsewhere") == .init())
     }
 
     // MARK: When it is due

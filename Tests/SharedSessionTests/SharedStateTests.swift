@@ -381,7 +381,7 @@ import Testing
         #expect(machine.state.isIdle)
     }
 
-    /// A logout that nobody could be told of is not later than a login that others made meanwhile.
+    /// A logout that nobody could be told of is not later than a login that others made meanwhile, where that is known.
     @Test func logoutOfAnOutageEndsNoLaterLogin() {
         var machine = Machine.settled()
         _ = machine.tell(.loggedOut)
@@ -389,6 +389,7 @@ import Testing
         _ = machine.tell(.swapped(.failed))
         _ = machine.tell(.time, at: 60)
         let other = Self.view(Self.identity(8, era: 2), .ready, 10)
+        _ = machine.tell(.overtaken)
         let actions = machine.tell(.read(.record(other)))
         #expect(actions.last == .adopt(other) && !actions.contains { if case .swap = $0 { true } else { false } })
     }

@@ -65,13 +65,14 @@ extension SharedState {
     /// What is held is newer than what the engine was known to have last: another process of this machine logged in or
     /// out, and could not share it. The watch has nothing to tell of that when the engine is back.
     private var isAhead: Bool {
+        if note.weight == .wish { return true }
         guard case .record(let view) = sight else { return false }
-        return held.identity?.order(view.facts.identity) == .behind
+        return standing(of: view) == .behind
     }
 
     /// It is shared as soon as that can be done.
     private mutating func owe(_ turn: inout Turn) {
-        begin(Sharing(cause: .healing, since: turn.now, use: .begun), &turn)
+        begin(Sharing(cause: owedCause, since: turn.now, use: .begun), &turn)
         pause(timing.pause(after: 0), &turn)
     }
 
@@ -97,8 +98,11 @@ extension SharedState {
             if enrols(&turn) { return }
             // The engine has a session: it stands.
             if case .join = wish { wish = .nothing }
-            if case .behind = held.identity?.order(identity) {
+            let standing = standing(of: view)
+            if standing == .behind {
                 heal(&turn)
+            } else if standing == .isToGiveWay, renews(&turn) {
+                return
             } else if view.facts.state == .none {
                 forget(identity, &turn)
             } else if held != .tokens(identity) {
@@ -160,6 +164,7 @@ extension SharedState {
 
     private mutating func adopt(_ view: SharedView, _ turn: inout Turn) {
         held = .tokens(view.facts.identity)
+        note = SharedHolding.Note(view.facts.state == .refused ? .dead : .usual)
         if wish.isRefresh { wish = .nothing }
         turn.add(.adopt(view))
         if view.facts.state == .refused { turn.add(.refuse(.loginNeeded)) }
@@ -168,9 +173,10 @@ extension SharedState {
 
     private mutating func forget(_ identity: SharedIdentity, _ turn: inout Turn) {
         if held != .ended(identity) {
-            held = .ended(identity)
+            ends(as: identity)
             turn.add(.forget(identity))
         }
+        note.weight = .usual
         if wish.isRefresh { refuse(.loginNeeded, &turn) }
         rest(&turn)
     }
@@ -178,13 +184,12 @@ extension SharedState {
     // MARK: Sharing
 
     private mutating func heal(_ turn: inout Turn) {
-        phase = .sharing(Sharing(cause: .healing, since: turn.now, use: .begun))
+        phase = .sharing(Sharing(cause: owedCause, since: turn.now, use: .begun))
         share(&turn)
     }
 
     /// A person's wish: newer than what the engine has, and than what is held. True when it is under way.
     private mutating func enrols(_ turn: inout Turn) -> Bool {
-        let last = max(sight.view?.facts.identity.era ?? 0, held.identity?.era ?? 0)
         let new: (id: SharedID, login: SharedID, isLogin: Bool)
         switch wish {
         case .nothing, .refresh, .join: return false
@@ -192,7 +197,7 @@ extension SharedState {
         case .logout(let id, let login): new = (id, login, false)
         }
         wish = .nothing
-        guard let identity = SharedIdentity.login(new.login, new.id, after: last) else {
+        guard let identity = SharedIdentity.login(new.login, new.id, after: lastEra) else {
             refuse(.exhausted, &turn)
             return false
         }
@@ -200,7 +205,8 @@ extension SharedState {
             phase = .saving(identity, .person)
             turn.add(.save(identity))
         } else {
-            held = .ended(identity)
+            ends(as: identity)
+            note.weight = .wish
             phase = .sharing(Sharing(cause: .person, since: turn.now, use: .pending))
             share(&turn)
         }
@@ -248,6 +254,10 @@ extension SharedState {
         case .unreadable(let obstacle):
             if sharing.cause == .joining, obstacle == .otherCustomer {
                 disown(&turn)
+            } else if obstacle == .otherCustomer, case .ended(let identity) = held {
+                // A logout here ends no other customer's session.
+                note.weight = .usual
+                if sharing.use == .pending { turn.add(.forget(identity)) }
             } else {
                 begin(sharing, &turn)
             }
@@ -255,11 +265,12 @@ extension SharedState {
             if wish.isForOthers { refuse(.unreadable(obstacle), &turn) }
             rest(&turn)
         case .record(let view):
-            switch facts.identity.order(view.facts.identity) {
+            switch standing(of: view) {
             case .same: shared(sharing, &turn)
             case .behind: swap(facts, &turn)
-            case .stands where sharing.cause == .person && sharing.use == .pending: insist(&turn)
-            case .stands:
+            case .isToGiveWay where sharing.use == .pending && sharing.cause == .person: insist(&turn)
+            case .isToGiveWay where renews(&turn): break
+            case .isToGiveWay, .stands:
                 turn.add(.say(.drops(facts.identity)))
                 if sharing.cause == .joining { disown(&turn) }
                 phase = .reading
@@ -271,7 +282,7 @@ extension SharedState {
     /// Another machine joined first: what this one has is its own, as before.
     private mutating func disown(_ turn: inout Turn) {
         guard case .tokens(let identity) = held else { return }
-        held = .nothing
+        (held, note) = (.nothing, .init())
         turn.add(.disown(identity))
     }
 
@@ -288,6 +299,7 @@ extension SharedState {
     }
 
     private mutating func shared(_ sharing: Sharing, _ turn: inout Turn) {
+        note.weight = .usual
         begin(sharing, isShared: true, &turn)
         if sharing.cause == .healing, let identity = held.identity { turn.add(.say(.putsBack(identity))) }
         phase = .reading

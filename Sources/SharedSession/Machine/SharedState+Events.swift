@@ -21,7 +21,8 @@ extension SharedState {
         case .loggedIn: wants(.login(id: chance.id(), login: chance.id()), &turn)
         case .loggedOut: wants(.logout(id: chance.id(), login: chance.id()), &turn)
         case .joins: wants(.join(id: chance.id(), login: chance.id()), &turn)
-        case .fileChanged(let holding): fileChanged(holding, &turn)
+        case .fileChanged(let holding, let note): fileChanged(holding, note, &turn)
+        case .overtaken: overtaken()
         case .barred(let seconds): barred(seconds, &turn)
         case .read(let reading): read(reading, &turn)
         case .swapped(let swapped): self.swapped(swapped, &turn)
@@ -70,13 +71,13 @@ extension SharedState {
         }
     }
 
-    private mutating func fileChanged(_ holding: SharedHolding, _ turn: inout Turn) {
+    private mutating func fileChanged(_ holding: SharedHolding, _ new: SharedHolding.Note, _ turn: inout Turn) {
         guard heedsFile else {
-            turn.add(.say(.ignored(.fileChanged(holding))))
+            turn.add(.say(.ignored(.fileChanged(holding, new))))
             return
         }
         if holding.identity?.id != held.identity?.id, wish.isRefresh { wish = .nothing }
-        held = holding
+        (held, note) = (holding, new)
         switch (phase, sight) {
         case (.idle, .record), (.idle, .absent), (.sharing, _):
             phase = .reading
@@ -159,11 +160,18 @@ extension SharedState {
         case .noRoom:
             refuse(.noRoom, &turn)
             rest(&turn)
+            // What a person did is not given up because of a file that is locked.
+            if cause == .renewal, call == .none {
+                phase = .reading
+                pause(timing.retry.upperBound, &turn)
+            }
             return
         }
         held = .tokens(identity)
+        note = SharedHolding.Note(cause.isOfAPerson ? .wish : .usual)
         if cause == .result, wish.isRefresh { wish = .nothing }
-        phase = .sharing(Sharing(cause: cause, since: turn.now, use: .pending))
+        // What is renewed is in use.
+        phase = .sharing(Sharing(cause: cause, since: turn.now, use: cause == .renewal ? .alone : .pending))
         share(&turn)
     }
 

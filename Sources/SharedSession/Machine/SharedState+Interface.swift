@@ -15,7 +15,9 @@ extension SharedState {
         /// This machine has tokens that it shared with nobody yet: they are shared where the engine has no session.
         case joins
         /// Another process of this machine changed the local file.
-        case fileChanged(SharedHolding)
+        case fileChanged(SharedHolding, SharedHolding.Note = .init())
+        /// What a person did here waits to be shared, and another person did something later elsewhere: that stands.
+        case overtaken
         /// The issuer wants to be left alone for so many seconds, as another machine was told: who waits for a refresh
         /// is told so.
         case barred(seconds: Int)
@@ -193,6 +195,12 @@ extension SharedState {
         case .sharing(let sharing): sharing.cause == .joining
         default: false
         }
+    }
+
+    /// What a person did before gets another era.
+    var isRenewing: Bool {
+        guard case .saving(_, .renewal) = phase else { return false }
+        return true
     }
 
     /// Whether a claim of this machine is on its way to the engine.

@@ -56,7 +56,9 @@ extension SharedState {
         switch reading {
         case .absent: sight = .absent
         case .unreadable(let obstacle): sight = .unreadable(obstacle)
-        case .record(let view): sight = .record(view)
+        case .record(let view):
+            sight = .record(view)
+            judge(view.facts)
         }
         hear(reading, now)
     }

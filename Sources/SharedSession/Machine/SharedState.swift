@@ -23,11 +23,14 @@ public struct SharedState: Hashable, Sendable {
     var heard = Heard.nothing
     var link = Link.lost
     public internal(set) var held: SharedHolding
+    /// What is known of it besides.
+    public internal(set) var note: SharedHolding.Note
 
     /// `held` is what the local file has.
-    public init(me: ProcessName, held: SharedHolding, timing: SharedTiming) {
+    public init(me: ProcessName, held: SharedHolding, note: SharedHolding.Note = .init(), timing: SharedTiming) {
         self.me = me
         self.held = held
+        self.note = note
         self.timing = timing
     }
 
@@ -92,6 +95,8 @@ public struct SharedState: Hashable, Sendable {
             case joining
             /// A person logged in, or out: newer than whatever the engine has.
             case person
+            /// The same, in an earlier process or while the engine was away: it gets its era where it is shared.
+            case renewal
         }
 
         var cause: Cause

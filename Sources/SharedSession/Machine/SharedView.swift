@@ -60,6 +60,6 @@ public enum SharedObstacle: Hashable, Sendable {
     case damaged
     /// It belongs to another upstream.
     case foreign
-    /// It is another customer's than the session that this machine has and never shared.
+    /// It is another customer's than the session that this machine has, and never shared or would put back.
     case otherCustomer
 }

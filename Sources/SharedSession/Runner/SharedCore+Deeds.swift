@@ -42,7 +42,7 @@ extension SharedCore {
         guard observations.isNotShared, let identity = machine.held.identity,
             machine.seen?.facts.identity == identity
         else { return [] }
-        return tell(observations.said(.shared(identity), nil, now)) + [deed(.markShared(identity, true))]
+        return tell(observations.said(.shared(identity), nil, now)) + [deed(.markShared(identity, .shared))]
     }
 
     /// A refusal holds as long as the engine says so: whoever restores it, or writes one word there, ends no session.
@@ -102,6 +102,25 @@ extension SharedCore {
     /// Whether the protocol speaks of what the session has.
     var isInStep: Bool { machine.held.identity == holding.identity }
 
+    /// The file says by now that what another process of this machine did could not be shared, and the engine has
+    /// something else.
+    private var learnsOfAWish: Bool {
+        guard machine.note.weight == .usual, let login = machine.held.identity?.login, outstanding == 0,
+            machine.seen?.facts.identity.login != login
+        else { return false }
+        return local.sharedNote(in: values.place).weight == .wish
+    }
+
+    /// What a person did here waits, and what the engine has is later, by the moments that both records have.
+    mutating func heedMoment(_ reading: SharedReading, _ now: Int64) -> [Effect] {
+        guard machine.note.weight == .wish, case .record(let view) = reading,
+            view.facts.identity.login != machine.held.identity?.login,
+            case .tokens = holding, isInStep, let mine = local.signedInAt,
+            let theirs = values[view.version]?.session?.record.signedInAt, theirs > mine
+        else { return [] }
+        return handle(.overtaken, now)
+    }
+
     var holding: SharedHolding {
         switch local.localHolding(in: values.place) {
         case .shared(let holding): holding
@@ -111,10 +130,10 @@ extension SharedCore {
 
     /// Another process of this machine, or a person, may have changed the file.
     mutating func adoptFile(_ now: Int64) -> [Effect] {
-        guard !isInStep, machine.heedsFile else { return [] }
+        guard !isInStep || learnsOfAWish, machine.heedsFile else { return [] }
         if case .under = change { return [] }
-        observations.hasNothingOfItsOwn()
-        let effects = handle(.fileChanged(holding), now)
+        if !isInStep { observations.hasNothingOfItsOwn() }
+        let effects = handle(.fileChanged(holding, local.sharedNote(in: values.place)), now)
         guard isKept, hasOwn, outstanding == 0, case .begun = life else { return effects }
         return effects + handle(.joins, now)
     }
@@ -181,8 +200,13 @@ extension SharedCore {
         case .use: return end(.done)
         case .forget(let identity):
             if case .under(.logout) = change {
-                let mark = observations.isNotShared ? [deed(.markShared(identity, false))] : []
+                let mark = observations.isNotShared ? [deed(.markShared(identity, waiting))] : []
                 return (step(.forget(identity)) ?? []) + mark + end(.done)
+            }
+            // A logout of this machine that has another era now.
+            if holding.isEnded, holding.identity?.id == identity.id {
+                let isKnown = machine.seen?.facts.identity == identity
+                return [deed(.renumber(identity))] + (isKnown ? [deed(.markShared(identity, .shared))] : [])
             }
             observations.hasNothingOfItsOwn()
             return [deed(.forget(identity))] + superseded()
@@ -209,16 +233,18 @@ extension SharedCore {
             let effects = tell(observations.saidOfLogout(values.problem, now))
             // The command that logs out forgets the token first.
             if case .under(.logout) = change { return effects }
-            return wasShared ? effects + [deed(.markShared(identity, false))] : effects
+            return wasShared ? effects + [deed(.markShared(identity, waiting))] : effects
         case (.notShared, .tokens(let identity)):
             let effects = tell(observations.said(notice, values.problem, now))
-            return wasShared ? effects + [deed(.markShared(identity, false))] : effects
+            return wasShared ? effects + [deed(.markShared(identity, waiting))] : effects
         case (.shared(let identity), _):
             let effects = tell(observations.said(notice, values.problem, now))
-            return wasShared ? effects : effects + [deed(.markShared(identity, true))]
+            return wasShared ? effects : effects + [deed(.markShared(identity, .shared))]
         default: return tell(observations.said(notice, values.problem, now))
         }
     }
+
+    private var waiting: SharedMark { machine.note.weight == .wish ? .wishWaits : .resultWaits }
 
     func tell(_ news: SharedNews?) -> [Effect] { news.map { [.tell($0)] } ?? [] }
 
@@ -268,6 +294,7 @@ extension SharedCore {
     }
 
     mutating func save(_ identity: SharedIdentity) -> [Effect] {
+        if machine.isRenewing { return [deed(.renumber(identity))] }
         switch change {
         case .under(.refresh), .under(.login):
             let there = machine.seen.flatMap { values[$0.version]?.session?.record }

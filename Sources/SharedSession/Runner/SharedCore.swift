@@ -147,7 +147,12 @@ struct SharedCore: Sendable {
     mutating func start(_ now: Int64) -> [Effect] {
         guard case .new = life else { return [] }
         life = .begun
-        return [.watch] + adoptFile(now)
+        let effects = [.watch] + adoptFile(now)
+        // A command says nothing of it, and takes the mark away once the others know.
+        if local.isNotShared, !observations.isNotShared {
+            _ = holding.isEnded ? observations.saidOfLogout(nil, now) : observations.said(.notShared, nil, now)
+        }
+        return effects
     }
 
     mutating func change(_ wish: SharedWish, _ record: SessionRecord, now: Int64) -> [Effect] {
@@ -204,7 +209,13 @@ struct SharedCore: Sendable {
     var own: SessionRecord {
         switch change {
         case .waiting(.login, _), .under(.login): SessionRecord()
-        case .none, .waiting, .under: machine.isJoining ? joining ?? local : local
+        case .none, .waiting, .under:
+            if machine.note.weight == .wish, machine.held.isTokens {
+                // A person did decide, and it waits.
+                SessionRecord()
+            } else {
+                machine.isJoining ? joining ?? local : local
+            }
         }
     }
 
@@ -213,8 +224,8 @@ struct SharedCore: Sendable {
         case .success(let value):
             let back = tell(observations.answered())
             let reading = values.reading(value, own: own)
-            let barred = heedBar(reading, now)
-            return back + settled(barred + handle(.read(reading), now), now)
+            let heeded = heedBar(reading, now) + heedMoment(reading, now)
+            return back + settled(heeded + handle(.read(reading), now), now)
         case .failure(let failure):
             return tell(observations.failed(failure)) + settled(handle(.read(nil), now), now)
         }
@@ -235,7 +246,7 @@ struct SharedCore: Sendable {
         case .conflict(let value):
             effects += wrote()
             let reading = values.reading(value, own: own)
-            effects += heedBar(reading, now)
+            effects += heedBar(reading, now) + heedMoment(reading, now)
             event = .conflict(reading)
         case .unclear(let failure):
             observations.note(failure)
@@ -259,7 +270,7 @@ struct SharedCore: Sendable {
             return effects + settled(handle(.disconnected, now) + handle(.connected, now), now)
         case .changed(let value):
             let reading = values.reading(value, own: own)
-            let effects = heedBar(reading, now) + handle(.watched(reading), now)
+            let effects = heedBar(reading, now) + heedMoment(reading, now) + handle(.watched(reading), now)
             if case .record(let view) = reading { touch = .close(view.facts.identity) } else { touch = .connected }
             return settled(effects, now)
         case .lost(let failure):

@@ -248,9 +248,11 @@ public final class SharedRunner: SessionSharing {
 
     private func carryOut(_ deed: SharedDeed, isLocked: Bool) {
         let saving = session.with { $0.session }?.carryOut(deed, isLocked: isLocked) ?? .nothing
-        if case .enrol = deed {
+        switch deed {
+        case .enrol, .renumber:
             let saved = SharedState.Saved(saving)
             post { $0.took(.saved(saved), now: $1) }
+        case .adopt, .forget, .deny, .allow, .disown, .markShared: break
         }
         post { $0.carriedOut(now: $1) }
     }

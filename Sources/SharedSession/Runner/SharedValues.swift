@@ -99,8 +99,8 @@ struct SharedValues: Sendable {
                 problem = "it belongs to \(session.origin). Give session.shared another name"
                 return .unreadable(.foreign)
             }
-            if isForeign(own), let mine = own.token?.claims?.subject, let theirs = session.subject,
-                mine != theirs
+            if isForeign(own, to: there.record.identity), let mine = own.token?.claims?.subject,
+                let theirs = session.subject, mine != theirs
             {
                 problem =
                     "it is customer \(theirs)'s, and the session of this machine customer \(mine)'s. "
@@ -112,11 +112,12 @@ struct SharedValues: Sendable {
         return .record(SharedView(facts, version: version))
     }
 
-    /// What was never shared here.
-    private func isForeign(_ own: SessionRecord) -> Bool {
+    /// What was never shared here, or would take the place of what the engine has: only a person decides so.
+    private func isForeign(_ own: SessionRecord, to there: SharedIdentity) -> Bool {
         switch own.localHolding(in: place) {
         case .own, .elsewhere: true
-        case .shared: false
+        case .shared(.tokens(let mine)): mine.login != there.login && there.precedes(mine)
+        case .shared(.nothing), .shared(.ended): false
         }
     }
 

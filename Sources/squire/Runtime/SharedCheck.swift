@@ -64,7 +64,7 @@ struct SharedCheck {
         _ engine: SharedEngine
     ) -> Findings {
         let report = SharedReport(session, SharedValue(value, engine.seal), revision: value?.revision, member: nil)
-        let more = diagnosis.lines(report, local: local)
+        let more = diagnosis.lines(report, local: local(report))
         var findings = Findings(lines: lines + more)
         if case .session(let there, _) = report.value, more.allSatisfy({ $0.fault == nil }) {
             findings.isBehind = isBehind(there.identity)
@@ -75,12 +75,17 @@ struct SharedCheck {
     /// A file that cannot be read has a line of its own.
     private var record: SessionRecord? { (try? SessionFile(path: loaded.sessionFile).load())?.record }
 
-    private var local: SharedDiagnosis.Local {
+    private func local(_ report: SharedReport) -> SharedDiagnosis.Local {
         guard let record, !record.isEmpty else { return .nothing }
-        guard case .shared = record.localHolding(in: loaded.binding.sharedPlace) else {
-            return .own(customer: record.token?.claims?.subject)
-        }
-        return .shared
+        let place = loaded.binding.sharedPlace
+        let customer = record.token?.claims?.subject
+        guard case .shared(let holding) = record.localHolding(in: place) else { return .own(customer: customer) }
+        guard case .session(let there, let content) = report.value, case .tokens(let mine) = holding,
+            mine.login != there.identity.login, there.identity.precedes(mine),
+            record.sharedNote(in: place).weight != .wish, let customer, let other = content.subject, customer != other
+        else { return .shared }
+        // It came from another engine, or this one was emptied since.
+        return .own(customer: customer)
     }
 
     private func isBehind(_ there: SharedIdentity) -> Bool {
