@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <time.h>
 
 // In C, since a signal handler may call nothing of Swift's runtime, which makes globals at their first use (signal-safety(7)).
 
@@ -13,6 +14,8 @@ enum { idle, connecting, leaving, spending, asked, ending };
 static atomic_int phase = idle;
 // The signal that waits.
 static atomic_int waiting = 0;
+// When it came, in monotonic milliseconds.
+static atomic_llong waiting_since = 0;
 // Written to when what still connects is to give up; -1 without one.
 static int stop[2] = {-1, -1};
 
@@ -31,10 +34,16 @@ static void die(int number) {
     raise(number);
 }
 
+static long long now(void) {
+    struct timespec time;
+    return clock_gettime(CLOCK_MONOTONIC, &time) == 0 ? time.tv_sec * 1000LL + time.tv_nsec / 1000000 : 0;
+}
+
 // Whether a signal behind the one that waits is somebody in a hurry. SIGHUP never is: a shell and the kernel may both say that the terminal
-// is gone. Neither is a SIGTERM behind that, which service managers send together with it.
+// is gone. Neither is a SIGTERM behind that, which service managers send together with it. Nor is anything in the first half second: timeout(1)
+// signals a process, and then its group.
 static int hurries(int number, int before) {
-    if (number == SIGHUP) return 0;
+    if (number == SIGHUP || now() - atomic_load(&waiting_since) < 500) return 0;
     return number != SIGTERM || before != SIGHUP;
 }
 
@@ -47,6 +56,7 @@ static void came(int number) {
     }
     if (expected == connecting) {
         atomic_store(&waiting, number);
+        atomic_store(&waiting_since, now());
         if (atomic_compare_exchange_strong(&phase, &expected, leaving)) {
             if (stop[1] >= 0) {
                 ssize_t ignored = write(stop[1], "", 1);
@@ -58,6 +68,7 @@ static void came(int number) {
     }
     if (expected == spending) {
         atomic_store(&waiting, number);
+        atomic_store(&waiting_since, now());
         expected = spending;
         if (atomic_compare_exchange_strong(&phase, &expected, asked)) {
             ssize_t ignored = write(2, words, sizeof words - 1);

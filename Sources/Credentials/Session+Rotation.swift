@@ -8,6 +8,8 @@ extension Session {
     /// stopped.
     private static let lockWaitLimit = Duration.seconds(15)
 
+    private static let maximumLockLosses = 3
+
     /// A refresh in progress.
     struct Rotation {
         /// The tokens that it spends or replaces.
@@ -47,7 +49,9 @@ extension Session {
 
     /// Adopts what a sibling process saved; makes sure that the result can be saved; only then sends, saves and
     /// publishes.
-    func refresh(_ flight: Flight, _ cause: RefreshCause) -> Ending {
+    ///
+    /// `again` counts the times that the lock was lost before anything was sent.
+    func refresh(_ flight: Flight, _ cause: RefreshCause, again: Int = 0) -> Ending {
         let before = snapshot
         guard let source, before.machine.canRefresh else { return .loginNeeded }
         // Another token came before this refresh began.
@@ -93,7 +97,16 @@ extension Session {
                     at: rotation.begun.wall,
                     cause: cause
                 )
-                rotation.target = (file, try file.prepare(journal))
+                let replacement = try file.prepare(journal)
+                guard handle.isInPlace else {
+                    file.abandon(replacement)
+                    guard again < Self.maximumLockLosses else {
+                        let reason = "somebody removes \(file.path).lock again and again"
+                        return failed(rotation, Failure(.unavailable, reason))
+                    }
+                    return refresh(flight, cause, again: again + 1)
+                }
+                rotation.target = (file, replacement)
             }
             return rotate(rotation, source)
         } catch {

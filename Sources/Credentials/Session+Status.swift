@@ -5,6 +5,7 @@ import Support
 extension Session {
     public var status: SessionStatus {
         let keptAnswer = file.flatMap { $0.hasAnswer ? $0.answerPath : nil }
+        let keptIsSession = keptAnswer != nil && file?.hasUnsaved == true
         return update { shared, now in
             var status = shared.status(now: now)
             status.foreignUpstream = foreignOrigin(shared.record)
@@ -17,6 +18,10 @@ extension Session {
             status.login = login
             status.source = binding?.source
             status.keptAnswer = keptAnswer
+            status.keptIsSession = keptIsSession
+            if shared.record.arrival == .refresh, let received = shared.record.receivedAt {
+                status.freshLife = shared.record.expiresAt.map { $0.subtracting(saturating: received) }
+            }
             status.shared = sharing?.status
             // Whoever only looks asks nobody: the file tells.
             if status.shared?.link == .unknown { status.shared?.tell(shared.record, in: place) }

@@ -1,8 +1,10 @@
 import Platform
+import Support
 
-/// A response to a refresh that could not be interpreted, kept for a person.
+/// A response to a refresh that could not be interpreted, or a session that could not be saved, kept for a person.
 extension SessionFile {
-    /// The path of a complete response to a refresh in which no token was found. It may contain the only valid token.
+    /// The path of a complete response to a refresh in which no token was found, or of a session that could not be saved
+    /// when its process ended. It may contain the only valid token.
     public var answerPath: String { path + ".answer" }
 
     private static let maximumAnswerBytes = 64 * 1024
@@ -11,6 +13,23 @@ extension SessionFile {
     /// fails.
     func keepAnswer(_ bytes: [UInt8]) -> Bool {
         PrivateFile.create(answerPath, bytes.prefix(Self.maximumAnswerBytes))
+    }
+
+    /// Keeps a session that cannot be saved, in its place. Moved to `path` it is the session again. False if that fails;
+    /// an earlier response stays then.
+    func keepUnsaved(_ record: SessionRecord) -> Bool {
+        let draft = answerPath + ".new"
+        guard PrivateFile.create(draft, record.serialized()), unsafe rename(draft, answerPath) == 0 else {
+            unsafe unlink(draft)
+            return false
+        }
+        return (try? synchronizeDirectory()) != nil
+    }
+
+    /// True if `keepUnsaved` wrote what is kept.
+    var hasUnsaved: Bool {
+        guard hasAnswer, let record = (try? SessionFile(path: answerPath).load())?.record else { return false }
+        return !record.isEmpty && record.document["version"] != nil && record.lineage != nil
     }
 
     /// Removes the kept response: a token was saved, or the session was forgotten.

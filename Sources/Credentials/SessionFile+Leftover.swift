@@ -25,6 +25,13 @@ extension SessionFile {
         return record.isEmpty ? .rubbish : .record(record)
     }
 
+    /// True if a living process has not finished the new file: somebody has removed the file of the lock that it holds.
+    var isBeingReplaced: Bool {
+        guard let file = try? openLeftover(O_RDONLY), isOurs(file) else { return false }
+        let descriptor = file.number
+        return SystemCall.retrying { flock(descriptor, LOCK_SH | LOCK_NB) } != 0 && errno == EWOULDBLOCK
+    }
+
     private func openLeftover(_ access: Int32) throws(SystemError) -> FileDescriptor {
         try FileDescriptor.open(temporaryPath, access | O_NONBLOCK | O_NOFOLLOW)
     }

@@ -5,6 +5,12 @@ extension SessionFile {
     /// An exclusive lock on `FILE.lock`. Held until `unlock()`; the kernel releases it when the process dies.
     public struct LockHandle: Sendable {
         let descriptor: Int32
+        /// Of the lock file.
+        let path: String
+
+        /// True while the lock file is the one that is locked. If somebody has removed it, another process can lock a
+        /// new one.
+        var isInPlace: Bool { FileDescriptor.isNamed(descriptor, path) }
 
         public func unlock() {
             close(descriptor)
@@ -40,12 +46,11 @@ extension SessionFile {
             if code == EWOULDBLOCK { return nil }
             throw SessionFileError("lock", name, code: code)
         }
-        // If the name was removed meanwhile, another process could lock a new file beside ours.
-        var (ours, named) = (stat(), stat())
-        guard unsafe fstat(descriptor, &ours) == 0, unsafe stat(name, &named) == 0, ours.st_ino == named.st_ino else {
-            close(descriptor)
+        let handle = LockHandle(descriptor: descriptor, path: name)
+        guard handle.isInPlace, !isBeingReplaced else {
+            handle.unlock()
             return nil
         }
-        return LockHandle(descriptor: descriptor)
+        return handle
     }
 }

@@ -31,7 +31,8 @@ extension SessionFile {
         }
     }
 
-    /// A new version of the file that is being written.
+    /// A new version of the file that is being written. It is locked itself (flock(2)), which shows that its writer lives
+    /// even if somebody removes the lock file.
     public struct Replacement: Sendable {
         let descriptor: Int32
     }
@@ -45,6 +46,8 @@ extension SessionFile {
             unsafe open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         }
         guard descriptor >= 0 else { throw SessionFileError("write", path) }
+        // Where that fails, the lock file alone must do.
+        _ = SystemCall.retrying { flock(descriptor, LOCK_EX | LOCK_NB) }
         // Real bytes, not a hole, because a full disk must show now. Blanks, so that the file remains JSON when a
         // record is written over them.
         var room = journal?.bytes ?? []
@@ -66,7 +69,8 @@ extension SessionFile {
 
     /// Writes `record` and renames it into place, durably. Calls `mayReplace` last, because an editor that takes no
     /// lock may have changed the file while the disk was busy. If it returns false, nothing is replaced and the result
-    /// is nil.
+    /// is nil. If the new file has lost its name, or the name has become another file's, the record is written once
+    /// more, under a name of its own.
     @discardableResult
     func commit(
         _ record: SessionRecord,
@@ -89,8 +93,26 @@ extension SessionFile {
             abandon(replacement)
             throw error
         }
+        guard FileDescriptor.isNamed(replacement.descriptor, temporaryPath) else {
+            close(replacement.descriptor)
+            return try commitBeside(bytes)
+        }
         guard unsafe rename(temporaryPath, path) == 0 else { throw failure(of: replacement) }
         close(replacement.descriptor)
+        try synchronizeDirectory()
+        return Version(information)
+    }
+
+    /// Puts a file with these bytes in place that nobody else knows.
+    private func commitBeside(_ bytes: [UInt8]) throws(SessionFileError) -> Version {
+        let own = "\(temporaryPath).\(String(UInt64.random(in: 0 ... .max), radix: 16))"
+        guard PrivateFile.create(own, bytes) else { throw SessionFileError("write", path) }
+        var information = stat()
+        guard unsafe lstat(own, &information) == 0, unsafe rename(own, path) == 0 else {
+            let code = errno
+            unsafe unlink(own)
+            throw SessionFileError("write", path, code: code)
+        }
         try synchronizeDirectory()
         return Version(information)
     }
@@ -110,8 +132,8 @@ extension SessionFile {
     }
 
     func abandon(_ replacement: Replacement) {
+        if FileDescriptor.isNamed(replacement.descriptor, temporaryPath) { unsafe unlink(temporaryPath) }
         close(replacement.descriptor)
-        unsafe unlink(temporaryPath)
     }
 
     /// Calls `prepare` and `commit`.

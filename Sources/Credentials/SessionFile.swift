@@ -82,6 +82,12 @@ public struct SessionFile: Sendable {
                 isUnreadable: true
             )
         }
+        guard !record.isEmpty || Journal(record.document) == nil else {
+            throw SessionFileError(
+                "\(path) is damaged: it holds the note of a refresh, and no session. Move it away and log in again",
+                isUnreadable: true
+            )
+        }
         guard !record.hasBadToken else {
             throw SessionFileError(
                 "\(path) is damaged: what stands at \"token\" is no bearer token. Correct it, or move the file away and log in again",

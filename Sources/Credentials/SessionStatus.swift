@@ -75,6 +75,11 @@ public struct SessionStatus: Sendable {
     public var clockSkew: Int?
     /// The file with a response to a refresh in which no token was found; nil if there is none.
     public var keptAnswer: String?
+    /// That file holds a session which could not be saved.
+    public var keptIsSession = false
+    /// How many seconds the token had when a refresh brought it: another one would live no longer. Nil for a token that
+    /// came otherwise, and if that is unknown.
+    public var freshLife: Int?
     /// How other machines share the session; nil if they do not.
     public var shared: SharedStatus?
 
@@ -111,7 +116,10 @@ public struct SessionStatus: Sendable {
     /// The problem and its remedy, in a sentence or two; nil if there is none.
     public var advice: String? {
         let answer = keptAnswer.map {
-            "An answer to a refresh that could not be read is kept in \($0): it may have the new token."
+            keptIsSession
+                ? "A session that could not be saved is kept in \($0). To take it up, stop Squire and move it to "
+                    + "\($0.dropLast(".answer".count)), in place of what is there."
+                : "An answer to a refresh that could not be read is kept in \($0): it may have the new token."
         }
         let parts = [answer, problem, shared?.misconfigured.map { "\($0)." }].compactMap(\.self)
         return parts.isEmpty ? nil : parts.joined(separator: " ")

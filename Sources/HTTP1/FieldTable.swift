@@ -74,7 +74,7 @@ public enum FieldTable {
         Row(
             .authorization,
             "authorization",
-            [.reserved, .dropInResponse, .notInTrailer, .notConfigurable, .unremovable],
+            [.reserved, .dropInResponse, .notInTrailer, .notConfigurable],
             "RFC 9110 section 11.6.2"
         ),
         Row(.squireKey, "x-squire-key", [.reserved, .dropInResponse, .notInTrailer, .notConfigurable], "access.key"),

@@ -59,6 +59,13 @@ public struct FileDescriptor: ~Copyable, Sendable {
         return unsafe fstat(number, &information) == 0 ? information : nil
     }
 
+    /// Whether `path` itself, not what a link there leads to, is the open file `number`.
+    public static func isNamed(_ number: Int32, _ path: String) -> Bool {
+        var (ours, named) = (stat(), stat())
+        return unsafe fstat(number, &ours) == 0 && lstat(path, &named) == 0 && ours.st_dev == named.st_dev
+            && ours.st_ino == named.st_ino
+    }
+
     /// Waits until the file's bytes are on the disk (fsync(2)).
     public borrowing func synchronize() -> Bool {
         let number = number

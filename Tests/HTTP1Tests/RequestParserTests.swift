@@ -111,12 +111,15 @@ private func parse(_ text: String, cuts: [Int] = [], limits: HeadLimits = HeadLi
         )
     }
 
-    /// Framing, Host and the credential cannot be taken away by naming them in `Connection`.
+    /// Framing and Host cannot be taken away by naming them in `Connection`. The client's own credential can: Squire's is
+    /// added behind that.
     @Test func connectionCannotRemoveFraming() {
         let (_, head) = parse(
-            "POST / HTTP/1.1\r\nHost: a\r\nConnection: Content-Length, Host, Authorization, X\r\nContent-Length: 1\r\nX: 1\r\n\r\n"
+            "POST / HTTP/1.1\r\nHost: a\r\nConnection: Content-Length, Host, X\r\nContent-Length: 1\r\nX: 1\r\n\r\n"
         )
         #expect(head.fields.filter(\.isNominated).count == 1)
+        let own = parse("GET / HTTP/1.1\r\nHost: a\r\nConnection: Authorization\r\nAuthorization: Basic eA==\r\n\r\n").1
+        #expect(own.fields.filter(\.isNominated).map(\.id) == [.authorization])
     }
 }
 

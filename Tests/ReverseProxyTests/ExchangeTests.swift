@@ -320,6 +320,18 @@ private func finished(_ outcome: ExchangeRecord.Outcome = .complete) -> Exchange
     }
 
     /// A pair of tokens is not replaced by a bare one, nor what a command gives.
+    /// A refused expectation of Squire's own costs none of the two times that a body may be sent.
+    @Test func refusedExpectationIsDroppedOnce() {
+        var exchange = sending(hasBody: true)
+        let isDropped = [exchange.expectationRefused(), exchange.expectationRefused()]
+        #expect(isDropped == [true, false] && exchange.state == .sending && exchange.attempts == 2)
+        let action = exchange.headArrived(status: 401, verdict: .rejected, isReplayable: true)
+        #expect(action == .hold && exchange.state == .holding(isReplayable: true))
+        var held = holding()
+        let isDroppedLate = held.expectationRefused()
+        #expect(!isDroppedLate)
+    }
+
     @Test func whereNothingIsLearntASignInIsRelayed() {
         var exchange = Exchange(
             .init(route: .signIn, method: .post, carriesCredential: false, missing: .refuse, learnsToken: false)

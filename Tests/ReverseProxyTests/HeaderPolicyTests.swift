@@ -70,6 +70,16 @@ import Testing
         }
     }
 
+    /// `Connection` comes first (RFC 9110 section 7.6.1): what it names is for this hop, the client's credential too.
+    @Test(arguments: [RouteKind.ordinary, .anonymous]) func nominatedCredentialDoesNotPass(_ route: RouteKind) throws {
+        let fields = ["Authorization: mine", "Connection: Authorization"]
+        for change in [{ _ in }, { $0.source = .unused }] as [(inout SessionConfiguration) -> Void] {
+            let policy = policy(authorization: .fill, change)
+            #expect(!names(try lines(policy, fields, route: route)).contains("authorization"))
+            #expect(names(try lines(policy, [fields[0]], route: route)).contains("authorization"))
+        }
+    }
+
     @Test(arguments: ["X_Own", "my_header", "a.b", "x-trace-"]) func otherOddNamesPass(_ name: String) throws {
         #expect(names(try lines(policy(), ["\(name): x"])).contains(name.lowercased()))
     }

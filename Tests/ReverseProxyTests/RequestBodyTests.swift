@@ -18,6 +18,22 @@ import Testing
         for _ in 0..<2 { #expect(try read(body, from: 0) == bytes) }
     }
 
+    /// The limits are of the body's own octets, in memory and on disk, whatever its framing adds.
+    @Test(arguments: [(1000, 1000), (0, 1000)]) func limitsDoNotCountFraming(_ memory: Int, _ disk: Int) {
+        for surplus in [0, 1] {
+            let body = RequestBody(memoryLimit: memory, fileLimit: disk, budget: ReplayBudget(workers: 1))
+            for _ in 0..<100 {
+                body.append(framing: "a\r\n")
+                [UInt8](repeating: 7, count: 10).withUnsafeBytes { body.append($0) }
+                body.append(framing: "\r\n")
+            }
+            [UInt8](repeating: 7, count: surplus).withUnsafeBytes { body.append($0) }
+            body.append(framing: "0\r\n\r\n")
+            body.sent(upTo: body.count)
+            #expect(body.isReplayable == (surplus == 0))
+        }
+    }
+
     /// A body too large to keep is here whole until some of it is sent: no file, no budget.
     @Test func bodyTooLargeToKeepIsWholeUntilSent() throws {
         let budget = ReplayBudget(ReplayBudget.Amount(memory: 0, file: 0))

@@ -36,6 +36,8 @@ struct Request {
     var closes: Bool
     var upload: Upload?
     var expectation = Expectation.none
+    /// The head for the upstream has an `Expect` that the client did not send.
+    var hasOwnExpectation = false
     /// The number of body bytes that the client sent.
     var bytes: UInt64 = 0
     /// Runs while Squire waits for the upstream: from the start of an attempt to its response's head, or until the
@@ -57,6 +59,21 @@ struct Request {
     /// Part of the body has not been read: the client's connection cannot carry another request.
     var isBodyUnread: Bool { upload.map { !$0.body.isComplete } ?? false }
     var isReplayable: Bool { upload?.body.isReplayable ?? true }
+
+    /// Takes Squire's own `Expect` out of the head for the upstream.
+    mutating func dropExpectation() {
+        let line = Array("Expect: 100-continue\r\n".utf8)
+        let bytes = Array(head.readable.prefix(headLength))
+        let places = madeOffset..<max(madeOffset, rulesOffset - line.count + 1)
+        guard hasOwnExpectation, let place = places.first(where: { bytes[$0...].starts(with: line) }) else { return }
+        head.truncate(to: place)
+        head.append(Array(bytes[(place + line.count)...]))
+        rulesOffset -= line.count
+        prefixLength -= line.count
+        headLength -= line.count
+        hasOwnExpectation = false
+        expectation = .none
+    }
 }
 
 /// A refresh that an exchange started.

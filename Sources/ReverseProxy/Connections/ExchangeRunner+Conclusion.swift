@@ -32,7 +32,7 @@ extension ExchangeRunner {
         record.upstreamNanoseconds = request.upstreamTime.elapsed(now: now)
         record.totalNanoseconds = now &- request.startedAt
         record.attempts = exchange.attempts
-        let isHidden = exchange.hasReplayed || outcome.problem != nil
+        let isHidden = exchange.hasReplayed || exchange.hasDroppedExpectation || outcome.problem != nil
         if isHidden, outcome.firstStatus != 0 { record.firstStatus = outcome.firstStatus }
         record.tokenNanoseconds = request.tokenTime.elapsed(now: now)
         record.refresh = ledRefreshResult

@@ -111,6 +111,10 @@ extension ExchangeRunner {
     private func headArrived(_ buffer: ByteBuffer, length: Int) {
         let now = MonotonicClock.now()
         if outcome.firstStatus == 0 { outcome.firstStatus = responseHead.status }
+        let isRefused = responseHead.status == 417 && request.hasOwnExpectation && attempt!.awaitsContinue
+        if isRefused, exchange.expectationRefused() {
+            return sendWithoutExpectation(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]), now: now)
+        }
         let verdict = verdict(UnsafeRawBufferPointer(rebasing: buffer.readable[..<length]))
         if verdict == .accepted, exchange.rules.carriesCredential {
             proxy.session.accepted(route: routeHash, epoch: attempt?.epoch ?? 0)
@@ -148,6 +152,16 @@ extension ExchangeRunner {
         case .ignore:
             break
         }
+    }
+
+    /// The upstream does not do what Squire asked for, and the client did not. Not on this connection, on which the body
+    /// is announced.
+    private func sendWithoutExpectation(_ refusal: UnsafeRawBufferPointer, now: UInt64) {
+        recordLate(now: now)
+        recordResponseHead(refusal, now: now)
+        request.dropExpectation()
+        releaseAttempt(now: now)
+        connect(onFreshConnection: true, now: now)
     }
 
     private func verdict(_ head: UnsafeRawBufferPointer) -> RejectionPolicy.Verdict {

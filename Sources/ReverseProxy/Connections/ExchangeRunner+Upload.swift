@@ -62,15 +62,17 @@ extension ExchangeRunner {
                 let frame = resources.buffers.take()
                 frame.append(hexadecimal: data.count)
                 frame.append("\r\n")
-                body.append(frame.readable)
+                body.append(frame.readable, isFraming: true)
                 resources.buffers.give(frame)
                 body.append(data.readable)
-                body.append("\r\n")
+                body.append(framing: "\r\n")
             }
             if body.isComplete {
-                body.append("0\r\n")
-                request.upload!.reader.forwardableTrailers(proxy.headers.trailers).withUnsafeBytes { body.append($0) }
-                body.append("\r\n")
+                body.append(framing: "0\r\n")
+                request.upload!.reader.forwardableTrailers(proxy.headers.trailers).withUnsafeBytes {
+                    body.append($0, isFraming: true)
+                }
+                body.append(framing: "\r\n")
             }
         }
         input.consume(offset)

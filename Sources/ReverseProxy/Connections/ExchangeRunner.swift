@@ -158,6 +158,7 @@ final class ExchangeRunner: UpstreamConnectionDelegate {
         let clientWaits = head.expectsContinue && !hasBodyAlready
         if !isKept, route == .ordinary {
             request.expectation = .own(clientWaits: clientWaits)
+            request.hasOwnExpectation = !head.expectsContinue
         } else if clientWaits {
             request.expectation = .client
         }

@@ -145,6 +145,8 @@ public struct Exchange: Sendable {
     private var hasWaited = false
     /// How often the request was retried after a dead connection.
     private var retries = 0
+    /// The upstream refused an expectation of Squire's own: that attempt had no body.
+    public private(set) var hasDroppedExpectation = false
 
     public init(_ rules: Rules) {
         self.rules = rules
@@ -296,6 +298,15 @@ public struct Exchange: Sendable {
         return .sendAgain
     }
 
+    /// The upstream refuses the expectation that Squire added (417), in `sending`, and none of the body was sent: the
+    /// request is sent again without it, once (RFC 9110 section 10.1.1). False if that was tried already.
+    public mutating func expectationRefused() -> Bool {
+        guard case .sending = state, !hasDroppedExpectation else { return false }
+        hasDroppedExpectation = true
+        beginAttempt()
+        return true
+    }
+
     // MARK: Ending
 
     /// Something went wrong: decides what the client sees of it.
@@ -325,7 +336,9 @@ public struct Exchange: Sendable {
 
     /// A body reaches the upstream at most twice, for whatever reason it is sent again; three times if both earlier
     /// credentials had been replaced by others and were rejected, so that the body was never acted on.
-    private func isBodySpent(most: Int) -> Bool { rules.hasBody && attempts >= most }
+    private func isBodySpent(most: Int) -> Bool {
+        rules.hasBody && attempts - (hasDroppedExpectation ? 1 : 0) >= most
+    }
 
     /// Only requests that carried the session's credential are replayed.
     private var mayReplay: Bool { rules.carriesCredential && generation != 0 && replays < 2 }

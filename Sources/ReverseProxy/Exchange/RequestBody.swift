@@ -25,8 +25,10 @@ public final class RequestBody {
     private let budget: ReplayBudget
     /// The amount taken from the budget.
     private var taken = ReplayBudget.Amount(memory: 0, file: 0)
-    /// The number of bytes so far, from the start of the body.
+    /// The number of bytes so far, from the start of the body, framing included.
     public private(set) var count = 0
+    /// The framing among them, which the limits do not count.
+    private var framing = 0
     /// No more bytes will come.
     public var isComplete = false
 
@@ -52,23 +54,25 @@ public final class RequestBody {
         }
     }
 
-    public func append(_ bytes: UnsafeRawBufferPointer) {
+    /// `isFraming`: the bytes are not the body's own, but of its form for the upstream.
+    public func append(_ bytes: UnsafeRawBufferPointer, isFraming: Bool = false) {
         guard !bytes.isEmpty else { return }
+        if isFraming { framing += bytes.count }
         let end = count + bytes.count
         defer { count = end }
         if case .memory = storage {
-            if end <= memoryLimit, take(\.memory, bytes.count) { return memory.append(bytes) }
+            if end - framing <= memoryLimit, take(\.memory, bytes.count) { return memory.append(bytes) }
             storage = spill()
         }
         if case .spilled(let file) = storage {
-            if end <= fileLimit, take(\.file, bytes.count), file.write(bytes, at: count) { return }
+            if end - framing <= fileLimit, take(\.file, bytes.count), file.write(bytes, at: count) { return }
             storage = .window(start: count, before: file)
         }
         memory.append(bytes)
     }
 
-    public func append(_ text: StaticString) {
-        append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    public func append(framing text: StaticString) {
+        append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount), isFraming: true)
     }
 
     /// Bytes from `offset` on, at most `limit`; bytes of a file are read into `scratch`. Nil if the file cannot be

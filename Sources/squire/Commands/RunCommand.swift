@@ -13,7 +13,8 @@ struct RunCommand: ParsableCommand {
         abstract: "Listen, attach the bearer, forward, refresh, send again.",
         discussion: """
             Standard output has one line for each endpoint once it accepts connections; logs go to standard error. \
-            SIGTERM and SIGINT finish running exchanges and exit with 0; a second one leaves at once. SIGHUP re-reads \
+            SIGTERM and SIGINT finish running exchanges and exit with 0, or with 73 if a token could not be saved, which \
+            the last lines say; a second one, from half a second on, leaves at once. SIGHUP re-reads \
             the configuration, as squire reload does; the end of the terminal it was started from ends it too, unless \
             nohup started it. A service manager is told how it goes (sd_notify), and may pass the sockets to listen on \
             (LISTEN_FDS).
@@ -135,6 +136,9 @@ struct RunCommand: ParsableCommand {
         foreground.run()
         for service in running { service.stop() }
         foreground.sayEnd()
+        if running.contains(where: \.endsUnsaved) {
+            throw ExitFailure.notWritable("squire: a token is not in its session file: the lines above say where it is")
+        }
     }
 
     /// Each proxy's own way to log: with several, lines say which.

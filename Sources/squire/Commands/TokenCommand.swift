@@ -13,7 +13,9 @@ struct TokenCommand: ParsableCommand {
         commandName: "token",
         abstract: "Print a token that stays valid for a while, refreshing first if it must.",
         discussion: """
-            Never prints a token that is known to be refused: 77 when a login is needed, 75 when it may pass.
+            Never prints a token that is known to be refused: 77 when a login is needed, 75 when it may pass. Where the \
+            API's tokens live no longer than --min-ttl, one that a refresh brought is used for the first half of its \
+            life: another would last no longer.
 
             curl -H "$(squire token --format header)" https://…
             eval "$(squire token --format env)"; echo "$SQUIRE_TOKEN"
@@ -81,6 +83,13 @@ struct TokenCommand: ParsableCommand {
         }
         let isShort = before.expiresIn.map { $0 < max(seconds, 1) } ?? false
         guard isShort || before.isRejected else { return token }
+        if !before.isRejected, let left = before.expiresIn, let life = before.freshLife, life <= seconds,
+            left > life / 2
+        {
+            // A refresh brought it not long ago, and another would bring no more.
+            warn(left, seconds)
+            return token
+        }
         let fresh = try session.refresh(before.isRejected ? .rejected : .expiry)
         let after = session.cache.status
         if after.isRejected {
@@ -88,10 +97,13 @@ struct TokenCommand: ParsableCommand {
                 "squire: the API refuses the token, and gave the same one again; try again later"
             )
         }
-        // Nobody asked for the usual time.
-        if let minTtl, let left = after.expiresIn, left < seconds {
-            Output.error("squire: the API's tokens live \(left) s only, less than --min-ttl \(minTtl)")
-        }
+        if let left = after.expiresIn { warn(left, seconds) }
         return fresh
+    }
+
+    /// Says that the token does not live as long as was asked for. Nobody asked for the usual time.
+    private func warn(_ left: Int, _ seconds: Int) {
+        guard let minTtl, left < seconds else { return }
+        Output.error("squire: the API's tokens live \(left) s only, less than --min-ttl \(minTtl)")
     }
 }

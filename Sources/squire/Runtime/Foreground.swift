@@ -23,6 +23,7 @@ final class Foreground {
 
     let loop: EventLoop
     private(set) var ending: Ending?
+    private var orders = StopOrders()
     private let timeout: () -> Duration
     private let drain: (_ hurry: String, _ completion: @escaping @Sendable () -> Void) -> Void
     /// Nil for what keeps no log.
@@ -43,7 +44,7 @@ final class Foreground {
     private static let startupTime = Duration.milliseconds(500)
 
     /// Takes signals from now on: make it before anything is said to be ready. SIGTERM and SIGINT bring a clean end, a
-    /// second one leaves at once.
+    /// second one, unless it comes with the first, leaves at once.
     ///
     /// `timeout` is asked when the end begins: a reload may have changed it.
     /// `drain` starts the end and calls its last argument, on any thread, when all exchanges are done; it has `timeout`.
@@ -67,7 +68,10 @@ final class Foreground {
         for signal in [SIGTERM, SIGINT] {
             signals.append(
                 SignalWatch(loop: loop, signal: signal) { [unowned self] in
-                    guard ending == nil else { leaveAtOnce(signal) }
+                    guard ending == nil else {
+                        if orders.isHurry(at: MonotonicClock.now()) { leaveAtOnce(signal) }
+                        return
+                    }
                     endEcho(of: signal)
                     end(.signal(signal))
                 }
@@ -99,6 +103,7 @@ final class Foreground {
 
     private func end(_ reason: Ending) {
         ending = reason
+        orders.begin(at: MonotonicClock.now())
         let loop = loop
         timer = EventTimer(loop: loop) { loop.stop() }
         timer?.arm(after: timeout())

@@ -34,6 +34,8 @@ final class ProxyService {
     var report: ServiceReport?
     /// The last reload changed nothing, because of mistakes.
     var isReloadRefused = false
+    /// The end found a token that its file does not hold.
+    private(set) var endsUnsaved = false
     /// Called when something happened to a session, on any thread.
     let sessionChanged = Guarded<(@Sendable () -> Void)?>(nil)
     private var oldSessions: [Weak] = []
@@ -362,6 +364,7 @@ final class ProxyService {
                 )
             case .refresh?, nil: break
             }
+            if rescue(session) { endsUnsaved = true }
         }
         inspector?.stop()
     }

@@ -228,6 +228,10 @@ class Sessions(Scenario):
         self.assertRegex(result.stderr, r"^squire: the API's tokens live 3\d\d\d s only, less than --min-ttl 2h\n$")
         longer = result.stdout.strip()
         self.assertNotEqual(longer, token)
+        # Another would live no longer than the one that a refresh has just brought.
+        result = self.command("token", "--config", config, "--min-ttl", "2h")
+        self.assertEqual(result.stdout.strip(), longer)
+        self.assertRegex(result.stderr, r"^squire: the API's tokens live 3\d\d\d s only, less than --min-ttl 2h\n$")
         self.assertIn("usable", self.command("status", "--config", config).stdout)
         self.command("logout", "--config", config)
         self.command("token", "--config", config, code=77)
@@ -542,6 +546,24 @@ class Running(Scenario):
             process = Process(*arguments, env=self.env)
             process.process.stdout.readline()
             self.assertEqual(process.stop(), 0, arguments)
+
+    def test_a_stop_keeps_the_token_that_could_not_be_saved(self):
+        """Another program damages the session file while a refresh runs."""
+        new = jwt(jti="new")
+
+        def respond(request):
+            if "refresh" not in request.target: return reply(200 if request.token == new else 401)
+            self.session_file.write_text("")
+            return token_reply(new)
+
+        squire, _ = self.proxied(respond, token=jwt(jti="old"))
+        self.assertEqual(self.fetch(squire).status, 200)
+        self.assertEqual(squire.stop(), 73)
+        answer = self.session_file.with_name(self.session_file.name + ".answer")
+        self.assertIn(f"and is kept in {answer}.", squire.text())
+        self.assertEqual(answer.stat().st_mode & 0o777, 0o600)
+        answer.rename(self.session_file)
+        self.assertEqual(self.command("token", "--config", squire.config).stdout.strip(), new)
 
     def test_second_signal_leaves_at_once(self):
         block = threading.Event()

@@ -118,6 +118,21 @@ class Uploads(Scenario):
                     self.assertEqual([r.target for r in upstream.requests], ["/up", "/api/customers/refresh", "/up"])
                     squire.stop()
 
+    def test_an_upstream_that_refuses_squires_own_expectation_gets_the_request_without(self):
+        """RFC 9110 10.1.1. A client that expects by itself hears of the refusal."""
+        def talk(request, connection, stream):
+            if request["Expect"]: return connection.sendall(reply(417, b"no")) or "end"
+            connection.sendall(reply(200, b"got %d" % len(stream.read(int(request["Content-Length"])))))
+
+        squire, upstream = self.start(talk, self.LARGE)
+        head = b"POST /up HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %d\r\n\r\n"
+        client = self.open(squire, head % (b"", MIB) + b"x" * MIB)
+        self.assertIn(b" 200 ", self.read_until(client, b"got %d" % MIB))
+        self.assertEqual([r["Expect"] for r in upstream.requests], ["100-continue", None])
+        self.assertTrue(all(r.token and r["Content-Length"] == str(MIB) for r in upstream.requests))
+        client = self.open(squire, head % (b"Expect: 100-continue\r\n", MIB))
+        self.assertIn(b" 417 ", self.read_until(client, b"no"))
+
     def test_a_client_that_waits_to_send_a_large_body_is_told_to(self):
         """When the upstream says so, and after a second without a word."""
         old, new = jwt(jti="old"), jwt(jti="new")

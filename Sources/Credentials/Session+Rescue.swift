@@ -1,0 +1,30 @@
+import Threads
+
+/// A token that is in memory only when the session ends.
+extension Session {
+    /// What could not be saved, and where it is.
+    public struct Unsaved: Sendable, Equatable {
+        /// The session file.
+        public var path: String
+        /// Why it could not be saved there.
+        public var reason: String
+        /// The file that holds it now, in the form of the session file; nil if it could not be written either.
+        public var keptIn: String?
+    }
+
+    /// Keeps tokens that could not be saved beside the session file, in `SessionFile.answerPath`; nil if there are none.
+    /// Call it after `end`, which tries to save them once more. Blocks.
+    public func rescue() -> Unsaved? {
+        guard let file, source?.spends ?? true else { return nil }
+        // The file may be readable again.
+        if snapshot.persistence.problem != nil { recheckNow() }
+        return saving.withLock {
+            let now = snapshot
+            guard !now.isForeign, !now.record.isEmpty,
+                let reason = now.persistence.unsaved?.reason ?? now.persistence.problem
+            else { return nil }
+            let isKept = file.keepUnsaved(now.record)
+            return Unsaved(path: file.path, reason: reason, keptIn: isKept ? file.answerPath : nil)
+        }
+    }
+}

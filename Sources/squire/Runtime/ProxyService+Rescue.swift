@@ -1,0 +1,23 @@
+import Credentials
+import Logging
+import Settings
+
+/// A token that the end finds in memory only.
+extension ProxyService {
+    /// Keeps it beside its file, and says where it is. True if there was one.
+    func rescue(_ session: Session) -> Bool {
+        guard let unsaved = session.rescue() else { return false }
+        let path = CommandLines.quoted(unsaved.path)
+        let story = "the token in use could not be saved (\(unsaved.reason))"
+        let text: String
+        if let kept = unsaved.keptIn {
+            text =
+                "\(story), and is kept in \(kept). To take it up, move \(path) away, if anything is there, and run: "
+                + "mv \(CommandLines.quoted(kept)) \(path)"
+        } else {
+            text = "\(story), nor kept beside its file: the session needs a login"
+        }
+        logging.logger().error("\(ControlCharacters.escaped(text))")
+        return true
+    }
+}

@@ -1,0 +1,144 @@
+import Platform
+import TestFiles
+import Testing
+import Threads
+
+@testable import Credentials
+
+/// Answers once, and calls `meanwhile` before.
+private struct OneAnswer: TokenSource {
+    let spends = true
+    let startsAlone = false
+    let token: Token
+    let meanwhile: @Sendable () -> Void
+
+    func get(_ held: HeldTokens) -> TokenOutcome {
+        meanwhile()
+        return .obtained(TokenSet(accessToken: token))
+    }
+}
+
+/// Somebody removes the lock file, or what lies beside the session file, while it is being replaced.
+@Suite struct SessionFileLockTests {
+    private let file = SessionFile(path: TestDirectory.make() + "/s.json")
+
+    private func save(_ name: String) throws -> SessionRecord {
+        var record = SessionRecord()
+        record.put(TokenSet(accessToken: try #require(Token(name))), .given, now: 1_000_000)
+        try file.save(record)
+        return record
+    }
+
+    private func journal(of record: SessionRecord) -> SessionFile.Journal {
+        SessionFile.Journal(fingerprint: record.token?.fingerprint ?? "", at: 1_000_000, cause: .manual)
+    }
+
+    @Test func writerIsLeftAloneAlthoughItsLockIsGone() throws {
+        let record = try save("old")
+        let handle = try #require(try file.tryLock())
+        let replacement = try file.prepare(journal(of: record))
+        #expect(handle.isInPlace)
+        unsafe unlink(file.path + ".lock")
+        #expect(!handle.isInPlace)
+        #expect(try file.tryLock() == nil)
+        #expect(!file.waitForRefresh(limit: .zero))
+        // As when the writer dies: its journal stays, and is the next one's to read.
+        close(replacement.descriptor)
+        handle.unlock()
+        let next = try #require(try file.tryLock())
+        let isJournal = if case .journal? = file.leftover() { true } else { false }
+        #expect(isJournal)
+        next.unlock()
+    }
+
+    @Test(arguments: ["nothing", "rubbish", "link", "directory"])
+    func foreignFileIsNotPutInPlace(_ kind: String) throws {
+        var record = try save("old")
+        let replacement = try file.prepare(journal(of: record))
+        let (new, victim) = (file.temporaryPath, file.directory + "/victim")
+        unsafe unlink(new)
+        switch kind {
+        case "rubbish": #expect(PrivateFile.create(new, Array("junk".utf8)))
+        case "link":
+            #expect(PrivateFile.create(victim, Array("v".utf8)))
+            #expect(unsafe symlink(victim, new) == 0)
+        case "directory": #expect(unsafe mkdir(new, 0o700) == 0)
+        default: break
+        }
+        record.put(TokenSet(accessToken: try #require(Token("new"))), .refresh, now: 1_000_001)
+        let version = try file.commit(record, replacement)
+        #expect(try file.load()?.record == record)
+        #expect(version == file.version())
+        #expect(PrivateFile.exists(new) == (kind != "nothing"))
+        if kind == "link" { #expect(try NamedFile.read(victim, limit: 10) == Array("v".utf8)) }
+    }
+
+    @Test func abandoningLeavesAnothersFile() throws {
+        let replacement = try file.prepare()
+        unsafe unlink(file.temporaryPath)
+        #expect(PrivateFile.create(file.temporaryPath, Array("theirs".utf8)))
+        file.abandon(replacement)
+        #expect(PrivateFile.exists(file.temporaryPath))
+    }
+
+    /// A refresh's journal in the session's place is damage, not a logout.
+    @Test func journalInPlaceIsNoLogout() throws {
+        let record = try save("old")
+        let session = try Session(file: file, source: nil)
+        let blanks = [UInt8](repeating: 0x20, count: 48 * 1024)
+        #expect(PrivateFile.create(file.path, journal(of: record).bytes + blanks))
+        session.recheckNow()
+        #expect(session.token == record.token)
+        #expect(throws: SessionFileError.self) { try file.load() }
+        #expect(session.status.fileProblem?.contains("damaged") == true)
+    }
+
+    @Test func livingTokenSurvivesTheLossOfTheLock() throws {
+        _ = try save("old")
+        let (file, fresh) = (file, try #require(Token("new")))
+        let sibling = Guarded<Session?>(nil)
+        let source = OneAnswer(token: fresh) {
+            unsafe unlink(file.path + ".lock")
+            sibling.with { $0 = try? Session(file: file, source: nil) }
+        }
+        let session = try Session(file: file, source: source)
+        let reply = Latch.awaiting { session.refreshNow(cause: .manual, deliver: $0) }
+        #expect(try reply.get().token == fresh)
+        let saved = try #require(try file.load()?.record)
+        #expect(saved.token == fresh)
+        #expect(saved.unanswered == nil && !saved.history.contains { $0.outcome == .interrupted })
+        let other = try #require(sibling.with { $0 })
+        #expect(other.status.lastRefresh == nil)
+        other.recheckNow()
+        #expect(other.token == fresh)
+    }
+
+    /// Something else damages the file during a refresh: what came is in memory only, and the end keeps it beside.
+    @Test(arguments: [true, false]) func unsavedTokenIsKeptAtTheEnd(_ hasPlace: Bool) throws {
+        _ = try save("old")
+        let (file, fresh) = (file, try #require(Token("new")))
+        if !hasPlace { #expect(unsafe mkdir(file.answerPath, 0o700) == 0) }
+        let source = OneAnswer(token: fresh) { unsafe truncate(file.path, 0) }
+        let session = try Session(file: file, source: source)
+        _ = Latch.awaiting { session.refreshNow(cause: .manual, deliver: $0) }
+        #expect(session.end(timeout: .seconds(60)) == nil)
+        let unsaved = try #require(session.rescue())
+        #expect(unsaved.path == file.path && unsaved.reason.contains("damaged"))
+        #expect(unsaved.keptIn == (hasPlace ? file.answerPath : nil))
+        guard hasPlace else { return }
+        var information = stat()
+        #expect(unsafe stat(file.answerPath, &information) == 0 && information.st_mode & 0o777 == 0o600)
+        #expect(unsafe rename(file.path, file.path + ".bad") == 0)
+        let without = try Session(file: file, source: nil)
+        #expect(without.status.keptIsSession && without.status.advice?.contains("move it to \(file.path)") == true)
+        #expect(unsafe rename(file.answerPath, file.path) == 0)
+        #expect(try Session(file: file, source: nil).token == fresh)
+    }
+
+    @Test func savedTokenIsNotKeptTwice() throws {
+        let record = try save("old")
+        let session = try Session(file: file, source: OneAnswer(token: try #require(record.token)) {})
+        session.end(timeout: .zero)
+        #expect(session.rescue() == nil && !PrivateFile.exists(file.answerPath))
+    }
+}
