@@ -15,6 +15,11 @@ extension Session {
         _ = thread.execute { [self] in saveMark() }
     }
 
+    /// The same, on the session's thread, before this returns if nobody else holds the file's lock.
+    func writeMarkNow() {
+        if update({ shared, _ in shared.queueMark() }) { saveMark() }
+    }
+
     private func saveMark() {
         let handle: SessionFile.LockHandle?
         if let file, snapshot.persistence.unsaved == nil {

@@ -114,7 +114,8 @@ extension Session {
         case .withoutEngine(let detail):
             guard let failure = failure?.state else { break }
             emit(.refreshFailed(report(.unavailable), reason: detail, failure: failure))
-            writeMark()
+            // Before anybody is told, so that whoever asks next knows.
+            writeMarkNow()
         case .adopted, .loginNeeded, .paused: break
         }
         tell(.refreshEnds)
