@@ -93,7 +93,7 @@ import Testing
     @Test func fileTellsWhatItKnowsOfTheEngine() throws {
         var record = try record()
         record.share(as: try identity(), in: "p")
-        record.markShared(false)
+        record.markShared(.resultWaits)
         var status = SharedStatus(engine: "etcd", name: "menu")
         status.tell(try read(record), in: "q")
         #expect(status.json["era"] == .null && status.json["not_shared"] == .bool(false))

@@ -187,8 +187,9 @@ extension SharedState {
             unreachable(&turn)
             return
         }
-        // The read may be older than what the watch told meanwhile: nothing is put back because of it.
-        if case .told(let newer) = heard, newer != reading {
+        // The read may be older than what the watch told meanwhile: nothing is put back because of it. What is newer than
+        // what is held is taken even so: the engine may lose it before it is read again.
+        if case .told(let newer) = heard, newer != reading, !isNews(reading) {
             hear(reading, turn.now)
             get(&turn)
             return
@@ -219,7 +220,8 @@ extension SharedState {
             case .claiming(let claiming):
                 phase = .checking(claiming)
                 get(&turn)
-            case .sharing, .closing: get(&turn)
+            // Its own claim may have to be told again.
+            case .sharing, .closing, .sending: get(&turn)
             default: break
             }
         case .failed: unreachable(&turn)
@@ -301,6 +303,11 @@ extension SharedState {
     /// A call is begun.
     mutating func isAsked() {
         if case .told(let reading) = heard { heard = .asked(reading) }
+    }
+
+    private func isNews(_ reading: SharedReading) -> Bool {
+        guard case .record(let view) = reading else { return false }
+        return isNews(view)
     }
 
     private func isNews(_ view: SharedView) -> Bool {
