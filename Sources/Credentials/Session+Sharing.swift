@@ -63,7 +63,7 @@ extension Session: SharedSide {
         case .enrol(let identity): return enrol(identity, isLocked: isLocked)
         case .disown(let identity): disown(identity, isLocked: isLocked)
         case .markShared(let identity, let mark):
-            self.mark(identity, isLocked: isLocked) { $0.markShared(mark) }
+            self.mark(identity, isLocked: isLocked) { [now = clock.now.wall] in $0.markShared(mark, now: now) }
         case .renumber(let identity): return renumber(identity, isLocked: isLocked)
         }
         return snapshot.persistence.unsaved == nil ? .inFile : .inMemory

@@ -169,15 +169,21 @@ extension SessionRecord {
     /// survives a restart.
     public var isNotShared: Bool { document["shared"]?["not_shared"]?.bool ?? false }
 
-    mutating func markShared(_ mark: SharedMark) {
+    /// When a person's deed began to wait; nil if none waits, or a former version wrote that. Seconds since 1970.
+    public var waitsSince: Int? { isNotShared ? document["shared"]?["since"]?.moment : nil }
+
+    /// `now` is seconds since 1970.
+    mutating func markShared(_ mark: SharedMark, now: Int) {
         let cause: String? =
             switch mark {
             case .shared: nil
             case .resultWaits: "result"
             case .wishWaits: "person"
             }
+        let since = mark == .wishWaits ? waitsSince ?? now : nil
         document["shared"]?["not_shared"] = cause.map { _ in .bool(true) }
         document["shared"]?["cause"] = cause.map(JSONValue.string)
+        document["shared"]?["since"] = since.map(JSONValue.integer)
     }
 
     /// The API refused another machine's refresh of the held tokens.

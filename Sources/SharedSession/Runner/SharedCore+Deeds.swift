@@ -114,8 +114,8 @@ extension SharedCore {
     /// What a person did here waits, and what the engine has is later, by the moments that both records have.
     mutating func heedMoment(_ reading: SharedReading, _ now: Int64) -> [Effect] {
         guard machine.note.weight == .wish, case .record(let view) = reading,
-            view.facts.identity.login != machine.held.identity?.login,
-            case .tokens = holding, isInStep, let mine = local.signedInAt,
+            view.facts.identity.login != machine.held.identity?.login, isInStep,
+            let mine = holding.isTokens ? local.signedInAt : local.waitsSince,
             let theirs = values[view.version]?.session?.record.signedInAt, theirs > mine
         else { return [] }
         return handle(.overtaken, now)

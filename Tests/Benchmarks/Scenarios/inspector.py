@@ -94,7 +94,8 @@ def ratio(rows, name, key):
 
 def costs(options):
     rows = paired(options)
-    for what, name, key, target in (("and inspector off once more", "same", "cpu", None), ("nobody looks", "unwatched", "cpu", UNWATCHED), ("a page is open", "watched", "cpu", WATCHED),
+    for what, name, key, target in (("itself once more", "same", "cpu", None), ("nobody looks", "unwatched", "cpu", UNWATCHED),
+                                    ("a page is open", "watched", "cpu", WATCHED),
                                     ("everything is recorded, worker", "all", "worker", WATCHED),
                                     ("everything is recorded, process", "all", "cpu", None)):
         value, spread = ratio(rows, name, key)

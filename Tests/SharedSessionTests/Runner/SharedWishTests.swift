@@ -79,6 +79,28 @@ import Threads
         #expect(other.session.token == TestAPI.token(22))
     }
 
+    /// The others logged in after the logout here, by the moments that both have.
+    @Test func aLogoutThatWaitedEndsNoLaterLogin() throws {
+        let clock = ShiftedClock(wall: -3600)
+        let first = try TestMachine(engine, api, sessionClock: clock)
+        #expect(throws: Never.self) { try first.logIn(api.current).get() }
+        first.stop()
+        let cut = try TestMachine(engine, api, file: first.file, sessionClock: clock, begins: false)
+        cut.store.cut()
+        #expect(throws: Never.self) { try cut.logOut().get() }
+        cut.stop()
+        #expect(cut.saved?.sharedNote(in: TestMachine.place).weight == .wish)
+        let other = try TestMachine(engine, api)
+        defer { other.stop() }
+        for number in 20...22 {
+            #expect(throws: Never.self) { try other.logIn(TestAPI.token(number)).get() }
+        }
+        let again = try TestMachine(engine, api, file: first.file)
+        defer { again.stop() }
+        again.wait(for: TestAPI.token(22))
+        #expect(other.session.token == TestAPI.token(22))
+    }
+
     /// It comes from another engine, where many logins were counted.
     @Test func anotherCustomersLoginIsNotReplacedByAHigherEra() throws {
         let (idle, ahead) = try apart()
