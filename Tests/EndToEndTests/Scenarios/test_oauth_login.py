@@ -312,7 +312,7 @@ class OAuthLogin(Scenario):
             asked.set()
             return json_reply(400, error="authorization_pending")
 
-        self.server.device = [self.device_answer(interval=600)]
+        self.server.device = [self.device_answer(interval=600, expires_in=1800)]
         self.server.token = [pending]
         process = self.waiting("--device", "--config", self.oauth(endpoints=("device", "token")))
         self.assertTrue(asked.wait(LIMIT))

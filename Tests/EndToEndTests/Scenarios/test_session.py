@@ -578,16 +578,17 @@ class Commands(Scenario):
 
     def test_status_tells_a_person_what_happened_and_what_to_do(self):
         answers = [reply(503, b""), token_reply(jwt(jti="new")), reply(401)]
-        squire, upstream = self.proxied(lambda r: answers.pop(0) if r.target == REFRESH else reply(200), token=jwt(life=30))
-        for code in (75, 0, 77):
+        squire, upstream = self.proxied(lambda r: answers.pop(0) if r.target == REFRESH else reply(401), token=jwt(life=30))
+        for code in (75, 0):
             deadline = time.monotonic() + LIMIT
             while True:
                 result = subprocess.run([SQUIRE, "token", "--config", squire.config, "--min-ttl", "2h"], capture_output=True, env=clean_environment(**self.env))
                 if result.returncode == code: break
                 self.assertLess(time.monotonic(), deadline, result)
-        text = self.command("status", "--config", squire.config).stdout
+        self.assertEqual(self.fetch(squire).status, 401)
+        text = self.command("status", "--config", squire.config, code=77).stdout
         for expected in ("session ", "customer    5090976", "age ", "expires     in 59 min", "refreshes   1, and failed: 1 unavailable, 1 refused",
-                         "refreshed (expiry), ", "unavailable (expiry), ", "status 503", "The API refused to refresh the token (status 401) at ", "run: squire login"):
+                         "refreshed (expiry), ", "unavailable (expiry), ", "status 503", "The API refused to refresh the token (status 401) at ", "Run: squire login"):
             self.assertIn(expected, text)
 
 
