@@ -195,8 +195,7 @@ import Threads
     // MARK: A session of this machine's own
 
     /// It was about to become that of all, and another customer's came first: it is this machine's own again.
-    @Test(.disabled("It ended not always within its minute, which is not understood yet"))
-    func sessionThatDoesNotJoinIsNotUnshared() throws {
+    @Test func sessionThatDoesNotJoinIsNotUnshared() throws {
         let alices = MemoryEngine()
         let first = try TestMachine(alices, api)
         #expect(throws: Never.self) { try first.logIn(api.current).get() }
@@ -204,12 +203,14 @@ import Threads
         engine.refuseWrites(Self.full)
         let bobs = TestAPI.token(1, of: "bob")
         let machine = try TestMachine(engine, api, own: bobs)
-        defer { machine.stop() }
         machine.wait { machine.session.status.shared?.unshared?.what == .token }
         #expect(!machine.session.status.isReady && machine.session.status.shared?.link == .readOnly)
         engine.put(alices.value)
-        machine.wait { machine.session.status.shared?.problem?.contains("customer alice") == true }
-        machine.wait { machine.saved?.localHolding(in: TestMachine.place) == .own }
+        machine.wait { machine.saidNews.contains { if case .unusable = $0 { true } else { false } } }
+        #expect(machine.session.status.shared?.problem?.contains("customer alice") == true)
+        // What becomes of the file is no event that is told: it is done when the machine has stopped.
+        machine.stop()
+        #expect(machine.saved?.localHolding(in: TestMachine.place) == .own)
         #expect(machine.session.status.shared?.unshared == nil && machine.session.token == bobs)
     }
 
