@@ -97,6 +97,8 @@ final class TestMachine: Sendable {
     /// Those who wait for something of any machine.
     private static let waiting = Guarded<[Latch<Void>]>([])
     private let news: Guarded<[SharedNews]>
+    /// What becomes of the file is told to those who wait, too: not each change of it is an event of a session.
+    private let fileWatch: Guarded<SessionFileWatch?>
 
     static let origin = "https://api.example.com"
     static let place = SessionBinding.place(engine: "memory", key: SharedSamples.place)
@@ -127,6 +129,7 @@ final class TestMachine: Sendable {
         let news = Guarded<[SharedNews]>([])
         let changed: @Sendable () -> Void = { for latch in Self.waiting.with({ $0 }) { latch.set(()) } }
         self.news = news
+        fileWatch = Guarded(SessionFileWatch(file, changed: changed))
         var options = SharedRunner.Options(
             engine: "memory",
             name: SharedSamples.name,
@@ -164,11 +167,14 @@ final class TestMachine: Sendable {
         }
     }
 
-    func stop() { session.end(timeout: .seconds(10)) }
+    func stop() {
+        session.end(timeout: .seconds(10))
+        fileWatch.with { $0.take() }?.stop()
+    }
 
     var saidNews: [SharedNews] { news.with { $0 } }
 
-    /// Waits until it is so, asked again after each event of a session and of what shares it.
+    /// Waits until it is so, asked again after each event of a session, of what shares it, and of its file.
     func wait(until isSo: () -> Bool) {
         while true {
             let latch = Latch<Void>()
