@@ -5,7 +5,7 @@ import Support
 extension Session {
     public var status: SessionStatus {
         let keptAnswer = file.flatMap { $0.hasAnswer ? $0.answerPath : nil }
-        let keptIsSession = keptAnswer != nil && file?.hasUnsaved == true
+        let keptIsSession = file?.hasUnsaved ?? false
         return update { shared, now in
             var status = shared.status(now: now)
             status.foreignUpstream = foreignOrigin(shared.record)

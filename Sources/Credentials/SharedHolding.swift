@@ -169,6 +169,12 @@ extension SessionRecord {
     /// survives a restart.
     public var isNotShared: Bool { document["shared"]?["not_shared"]?.bool ?? false }
 
+    /// What that is; nil if the other machines knew everything.
+    public var unshared: SharedStatus.Unshared.What? {
+        guard isNotShared else { return nil }
+        return isEmpty ? .logout : .token
+    }
+
     /// When a person's deed began to wait; nil if none waits, or a former version wrote that. Seconds since 1970.
     public var waitsSince: Int? { isNotShared ? document["shared"]?["since"]?.moment : nil }
 

@@ -48,6 +48,9 @@ public struct SharedIdentity: Hashable, Sendable {
         return login == other.login && generation < other.generation
     }
 
+    /// Whether this one, put back, would end another login.
+    public func wouldReplaceLogin(of there: SharedIdentity) -> Bool { login != there.login && there.precedes(self) }
+
     /// How what the engine has stands to what a machine holds.
     public enum Order: Sendable {
         /// The same.

@@ -101,7 +101,7 @@ public struct SharedStatus: Sendable, Equatable {
     mutating func tell(_ record: SessionRecord, in place: String?) {
         guard let identity = record.localHolding(in: place).identity else { return }
         (era, generation) = (identity.era, identity.generation)
-        if record.isNotShared { unshared = .init(record.isEmpty ? .logout : .token) }
+        unshared = record.unshared.map { .init($0) } ?? unshared
     }
 
     /// Whether the engine can be read; nil before it was asked.

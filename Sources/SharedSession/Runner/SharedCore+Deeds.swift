@@ -274,8 +274,7 @@ extension SharedCore {
         guard let due = observations.probeAt, due <= now else { return [] }
         observations.probes(now)
         guard machine.isIdle, let view = machine.seen, let value = values[view.version]?.value else { return [] }
-        let never = StoredValue(bytes: Array("\(SharedID.random())".utf8), revision: value.revision)
-        return [.probe(expecting: never, bytes: value.bytes)]
+        return [.probe(expecting: .neverStored(value.revision), bytes: value.bytes)]
     }
 
     mutating func probed(_ outcome: SwapOutcome, now: Int64) -> [Effect] {

@@ -125,17 +125,18 @@ struct SharedCore: Sendable {
     mutating func begin(now: Int64) -> [Effect] {
         guard case .new = life else { return [] }
         isKept = true
-        var effects: [Effect] = []
-        // It was so when this machine ended, and the engine may be away still.
-        if local.isNotShared {
-            switch holding {
-            case .nothing: break
-            case .tokens: effects += tell(observations.said(.notShared, nil, now))
-            case .ended: effects += tell(observations.saidOfLogout(nil, now))
-            }
-        }
-        effects += start(now) + look(now)
+        let effects = tell(recallsUnshared(now)) + start(now) + look(now)
         return settled(effects, now)
+    }
+
+    /// What the others did not know when this machine ended, of what it holds: the engine may be away still.
+    private mutating func recallsUnshared(_ now: Int64) -> SharedNews? {
+        guard local.isNotShared, !observations.isNotShared else { return nil }
+        return switch holding {
+        case .nothing: nil
+        case .tokens: observations.said(.notShared, nil, now)
+        case .ended: observations.saidOfLogout(nil, now)
+        }
     }
 
     mutating func look(_ now: Int64) -> [Effect] {
@@ -149,9 +150,7 @@ struct SharedCore: Sendable {
         life = .begun
         let effects = [.watch] + adoptFile(now)
         // A command says nothing of it, and takes the mark away once the others know.
-        if local.isNotShared, !observations.isNotShared {
-            _ = holding.isEnded ? observations.saidOfLogout(nil, now) : observations.said(.notShared, nil, now)
-        }
+        _ = recallsUnshared(now)
         return effects
     }
 

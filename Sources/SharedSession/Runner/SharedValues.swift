@@ -116,7 +116,7 @@ struct SharedValues: Sendable {
     private func isForeign(_ own: SessionRecord, to there: SharedIdentity) -> Bool {
         switch own.localHolding(in: place) {
         case .own, .elsewhere: true
-        case .shared(.tokens(let mine)): mine.login != there.login && there.precedes(mine)
+        case .shared(.tokens(let mine)): mine.wouldReplaceLogin(of: there)
         case .shared(.nothing), .shared(.ended): false
         }
     }

@@ -1,3 +1,5 @@
+import Credentials
+
 /// The engine that many machines share one session through: it keeps one value, writes it by comparison only, and tells
 /// of changes.
 ///
@@ -34,6 +36,11 @@ public struct StoredValue: Equatable, Sendable {
     public init(bytes: [UInt8], revision: StoreRevision) {
         self.bytes = bytes
         self.revision = revision
+    }
+
+    /// What no engine has: a write that expects it tells whether the engine would write, and writes nothing.
+    public static func neverStored(_ revision: StoreRevision) -> StoredValue {
+        StoredValue(bytes: Array("\(SharedID.random())".utf8), revision: revision)
     }
 }
 

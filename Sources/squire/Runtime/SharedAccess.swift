@@ -55,8 +55,7 @@ struct SharedAccess {
     /// Why the engine would not write where it has `value`; nil if it would. Nothing is written: what is expected was
     /// never there.
     func writing(_ value: StoredValue) -> SharedStoreFailure? {
-        let never = StoredValue(bytes: Array("\(SharedID.random())".utf8), revision: value.revision)
-        switch Latch.awaiting({ store.swap(expecting: never, with: value.bytes, $0) }) {
+        switch Latch.awaiting({ store.swap(expecting: .neverStored(value.revision), with: value.bytes, $0) }) {
         case .written, .conflict: return nil
         case .unclear(let failure), .failed(let failure): return failure
         }
@@ -64,10 +63,7 @@ struct SharedAccess {
 
     /// What this machine did that the others do not know, as its session file says.
     var unshared: SharedStatus.Unshared.What? {
-        guard let record = try? SessionFile(path: loaded.sessionFile).load()?.record, record.isNotShared else {
-            return nil
-        }
-        return record.isEmpty ? .logout : .token
+        (try? SessionFile(path: loaded.sessionFile).load())?.record.unshared
     }
 
     /// What this machine would put back.

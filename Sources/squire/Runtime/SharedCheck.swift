@@ -81,7 +81,7 @@ struct SharedCheck {
         let customer = record.token?.claims?.subject
         guard case .shared(let holding) = record.localHolding(in: place) else { return .own(customer: customer) }
         guard case .session(let there, let content) = report.value, case .tokens(let mine) = holding,
-            mine.login != there.identity.login, there.identity.precedes(mine),
+            mine.wouldReplaceLogin(of: there.identity),
             record.sharedNote(in: place).weight != .wish, let customer, let other = content.subject, customer != other
         else { return .shared }
         // It came from another engine, or this one was emptied since.
