@@ -48,7 +48,7 @@ const app = {
   total: () => store.rows.length - others,
   setStatus, setQuery, filter: q => { filterBox.set(q); app.go('/'); app.focusList(); },
   /// Not behind another view; on a narrow screen an exchange covers it.
-  isListSeen: () => ['list', 'exchange'].includes(app.route.view) && getComputedStyle(main).visibility === 'visible',
+  isListSeen: () => ['list', 'exchange'].includes(app.route.view) && getComputedStyle(listPane).visibility === 'visible',
   focusList: () => list.grid.focus({ preventScroll: true }),
   focusFilter() {
     if (!app.isListSeen()) app.go('/');
