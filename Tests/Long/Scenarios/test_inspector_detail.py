@@ -656,23 +656,6 @@ class Views(DetailCase):
         page.wait("document.querySelector('[role=tabpanel]').innerText.includes('2 messages') && !document.querySelector('[role=tabpanel]').innerText.includes('so far')")
         page.assert_clean()
 
-    def test_axe(self):
-        source, why = axe_source()
-        if why:
-            self.skipTest(why)
-        wrong = {}
-        for scheme in ("light", "dark"):
-            self.page.media(scheme=scheme)
-            for kind, tab in [("retried", "story"), ("redacted", "request"), ("plain", "response"), ("retried", "headers"), ("retried", "explain"), ("hostile", "raw"), ("socket", "messages"), ("cut", "response"), ("image", "response")]:
-                page = self.show(kind, tab)
-                wrong[scheme, kind, tab] = axe(page, source, "document.querySelector('aside')")
-            page = self.go(f"#/send/{self.stand.id('redacted')}", "document.querySelector('.field-row')")
-            wrong[scheme, "composer"] = axe(page, source, "document.querySelector('.composer')")
-            id = self.stand.id("retried")
-            page = self.go(f"#/d/{id}.1/{id}.2", "document.querySelector('.diff h3')")
-            wrong[scheme, "diff"] = axe(page, source, "document.querySelector('.diff')")
-        self.assertEqual({where: found for where, found in wrong.items() if found}, {})
-
 
 class WithKey(DetailCase):
     KEY = True
