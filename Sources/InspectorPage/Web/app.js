@@ -61,11 +61,7 @@ const app = {
     seen(key);
     if (app.route.view === 'exchange' && key !== null && key !== app.route.id) app.go(`/x/${encodeURIComponent(key)}/${app.route.tab}`, { replaces: true });
   },
-  move(key) {
-    if (key === null) return false;
-    app.select(key);
-    return true;
-  },
+  move: key => key !== null && (app.select(key), true),
   /// Shows an exchange beside the list.
   open(id, { tab, isFocused = false } = {}) {
     app.go(`/x/${encodeURIComponent(id)}/${tab || (app.route.view === 'exchange' ? app.route.tab : 'story')}`);
@@ -94,14 +90,8 @@ const app = {
     toast(dataset.blur ? 'Bodies are blurred (v shows them)' : 'Bodies are shown');
   },
   /// Sends again at once what changes nothing; everything else by way of the composer.
-  replay(id) {
-    const x = store.get(id);
-    if (x) sendAgain(app, x);
-  },
-  pin(id) {
-    const x = store.get(id);
-    if (x) pin(app, x);
-  },
+  replay: id => store.get(id) && sendAgain(app, store.get(id)),
+  pin: id => store.get(id) && pin(app, store.get(id)),
   /// The first marks, the second shows what differs.
   mark(id) {
     if (app.marked === id) { app.marked = null; toast('No longer marked'); }
