@@ -1,30 +1,29 @@
 public import Support
 import Upstream
 
-/// What an answer means that is not what was asked for. Of the server's own words only the machine-readable ones are
-/// looked at, and repeated: its sentences may hold what was sent.
+/// The meaning of an answer that is not a success. Only the machine-readable parts of the server's answer are examined
+/// and repeated, because its messages may quote what was sent.
 public struct KubernetesProblem: Equatable, Sendable {
-    /// What a write may have done, and what helps.
+    /// What a write may have done, and how to go on.
     public enum Effect: Equatable, Sendable {
         /// Nothing was done. A new token may help.
         case staleToken
-        /// Nothing was done, nor would be.
+        /// Nothing was done, and nothing would be.
         case refused
-        /// Nothing was done: the Secret is not what was expected, or the server does not take the new one. Reading
-        /// tells which.
+        /// Nothing was done: the Secret is not the expected one, or the server rejects the new one. A read tells which.
         case mismatch
-        /// It may have been done, or may be yet.
+        /// It may have been done, or may still be.
         case unclear
     }
 
-    /// What was asked for, by the verb that a role must grant.
+    /// The verb of the request, which a role must grant.
     public enum Call: String, CaseIterable, Sendable {
         case list, watch, create, patch
     }
 
     public var effect: Effect
     public var failure: SharedStoreFailure
-    /// The server wants to be left alone for so many seconds.
+    /// For how many seconds the server wants no request.
     public var pause: Int?
 
     private init(_ effect: Effect, _ kind: SharedStoreFailure.Kind, _ detail: String, _ advice: String? = nil) {
@@ -37,16 +36,16 @@ public struct KubernetesProblem: Equatable, Sendable {
         self.failure = failure
     }
 
-    /// Of an answer whose status is neither 200 nor 201.
+    /// Of a response with a status other than 200 and 201.
     init(_ response: BlockingRequest.Response, call: Call) {
         self.init(status: response.status, JSONValue(parsing: response.body) ?? .null, call: call)
-        // A server that sheds load says so in both places, a proxy before it in the field only.
+        // An overloaded server names the pause in both places, a proxy before it only in the field.
         if response.status == 429, let seconds = response["Retry-After"].flatMap({ Int($0) }), seconds > 0 {
             pause = seconds
         }
     }
 
-    /// Of a `Status` object, `said`, which a stream may have instead of a response.
+    /// Of a `Status` object, which a stream may contain in place of a response.
     public init(status: Int, _ said: JSONValue, call: Call) {
         let reason = Self.word(said["reason"]?.string)
         let shown = reason.map { " (\($0))" } ?? ""
@@ -100,7 +99,7 @@ public struct KubernetesProblem: Equatable, Sendable {
         }
     }
 
-    /// Of a request that got no whole answer.
+    /// Of a request without a complete response.
     init(_ failure: BlockingRequest.Failure, at server: String) {
         let (effect, error): (Effect, UpstreamError) =
             switch failure {
@@ -144,7 +143,7 @@ public struct KubernetesProblem: Equatable, Sendable {
         return causes.compactMap { $0["reason"]?.string }
     }
 
-    /// A reason is one word: anything else is not repeated.
+    /// `text` if it is one word, as reasons are. Nothing else is repeated.
     private static func word(_ text: String?) -> String? {
         guard let text, (1...40).contains(text.utf8.count) else { return nil }
         let isWord = text.utf8.allSatisfy { 0x41...0x5A ~= $0 || 0x61...0x7A ~= $0 }

@@ -2,9 +2,9 @@ import Platform
 import Threads
 import Upstream
 
-/// Does what the watch's machine decides, on a thread of its own.
+/// Carries out the steps of a `StoreWatchMachine`.
 ///
-/// *Threading*: made and run on that thread; reads are made by `calls`.
+/// *Threading*: created and run on the watch's thread; reads run on `calls`.
 final class StoreWatch {
     private let client: any StoreClient
     private let calls: WorkThread
@@ -21,7 +21,7 @@ final class StoreWatch {
         }
     }
 
-    /// Returns when `stop` can be read, or the store takes no more calls.
+    /// Returns when the descriptor `stop` becomes readable, or when the store takes no more calls.
     func run(_ stop: Int32) {
         var step: StoreWatchMachine.Step? = machine.start()
         while let current = step {
@@ -29,7 +29,7 @@ final class StoreWatch {
             case .read: step = read().map { advance(.read($0)) }
             case .open(let position, let patience): step = follow(after: position, patience, stop)
             case .pause(let duration): step = hasStopped(stop, within: duration) ? nil : advance(.due)
-            // Only a stream is listened to.
+            // These steps concern an open stream, and there is none.
             case .listen, .goOn: step = advance(.due)
             }
         }
@@ -51,12 +51,12 @@ final class StoreWatch {
         return result
     }
 
-    /// Follows a stream until the machine wants something else; that, or nil after `stop`.
+    /// Follows a stream until the machine wants another step, and returns that step; nil after `stop`.
     private func follow(after position: StorePosition, _ patience: Duration, _ stop: Int32) -> StoreWatchMachine.Step? {
         let stream: StoreStream
         switch client.watch(after: position) {
         case .success(let success): stream = success
-        // Nothing was sent: no endpoint is to blame.
+        // Nothing was sent, so that no endpoint is to blame.
         case .failure(let failure): return advance(.line(.ended(failure)))
         }
         let endpoint = stream.endpoint
@@ -83,7 +83,7 @@ final class StoreWatch {
                 if case .line(.opened) = event { isOpen = true }
                 var step: StoreWatchMachine.Step? = advance(event)
                 while step == .read, isOpen, case .due = event {
-                    // Once, and by programs that run for long only.
+                    // Once per process, and only in one that lives long enough for its first check.
                     if !hasSurveyed { client.survey() }
                     hasSurveyed = true
                     step = read().map { advance(.read($0)) }

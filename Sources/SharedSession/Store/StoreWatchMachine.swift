@@ -1,41 +1,43 @@
 import Platform
 
-/// What keeps a watch going: it reads, opens the stream, listens, reads again now and then, and begins anew after what
-/// breaks. Decides only.
+/// Keeps a watch alive: it reads, opens the stream, listens, reads again at intervals, and starts over after a failure.
+/// A pure state machine.
 ///
-/// Reads alone tell whether the engine can be heard: a stream may be open, silent and dead.
+/// Only a read shows whether the engine can be heard, because a stream may be open, silent and dead.
 struct StoreWatchMachine {
     enum Event {
-        /// What the last `read` brought.
+        /// The result of the last `read`.
         case read(Result<StoreReading, SharedStoreFailure>)
         case line(StoreWatchLine)
-        /// The time of the last step has passed.
+        /// The time limit of the last step has passed.
         case due
     }
 
-    /// What is to be done next; each of them is answered by an event.
+    /// The next step. Each one is answered by an event.
     enum Step: Equatable {
         case read
-        /// A stream of what comes after that is opened; what was open is closed. `line`, or `due` after the time.
+        /// Open a stream of the changes after that position, and close any other. Answered by `line`, or by `due` after
+        /// the time.
         case open(after: StorePosition, Duration)
-        /// The stream goes on. `line`, or `due` after the time.
+        /// Go on with the stream. Answered by `line`, or by `due` after the time.
         case listen(Duration)
-        /// The stream goes on, and the time of the last step too: lines that say nothing do not put off reading.
+        /// Go on with the stream and the time limit of the last step: lines without meaning must not postpone the next
+        /// read.
         case goOn
-        /// No stream is open. `due` after the time.
+        /// Wait without a stream. Answered by `due` after the time.
         case pause(Duration)
     }
 
     private enum State {
         case starting
-        /// Without a stream.
+        /// A read is in progress, and no stream is open.
         case reading
         case pausing
-        /// The stream was asked for from behind that position.
+        /// A stream of the changes after that position is being opened.
         case opening(heard: StorePosition)
-        /// What the engine did up to that position is told.
+        /// The stream is open, and changes up to that position have been reported.
         case listening(heard: StorePosition)
-        /// Reading while the stream is open.
+        /// A read is in progress while the stream is open.
         case checking(heard: StorePosition)
     }
 
@@ -53,12 +55,12 @@ struct StoreWatchMachine {
 
     private let patience: Duration
     private let interval: Duration
-    /// Between 0 and 1, another each time.
+    /// Returns a number from 0 to 1, different each time.
     private let random: @Sendable () -> Double
     private var state = State.starting
     private var told = Told.nothing
     private var hearing = Hearing.unknown
-    /// Failures since something worked.
+    /// Consecutive failures.
     private var failures = 0
 
     init(patience: Duration, interval: Duration, random: @escaping @Sendable () -> Double) {
@@ -72,7 +74,7 @@ struct StoreWatchMachine {
         return .read
     }
 
-    /// What is told because of the event, in order, and what is to be done next.
+    /// Handles an event. Returns the reports, in order, and the next step.
     mutating func handle(_ event: Event) -> (news: [SharedStoreNews], next: Step) {
         switch (state, event) {
         case (.reading, .read(.success(let reading))):
@@ -82,7 +84,7 @@ struct StoreWatchMachine {
         case (.checking(let heard), .read(.success(let reading))):
             failures = 0
             let news = connected(reading)
-            // The stream has not told of it, or it is another history: it is not to be trusted.
+            // The stream missed this change, or the engine's history is another one: the stream cannot be trusted.
             guard news.isEmpty, !reading.position.isBefore(heard) else {
                 state = .opening(heard: reading.position)
                 return (news, .open(after: reading.position, patience))
@@ -104,14 +106,14 @@ struct StoreWatchMachine {
             state = .checking(heard: heard)
             return ([], .read)
         case (.listening(let heard), .line(.changed(let value, let position))):
-            // Told already, by the read that the stream began after.
+            // The read before the stream has already reported this change.
             guard !position.isKnown(to: heard) else { return ([], .goOn) }
             failures = 0
             state = .listening(heard: position)
             return (changed(value), .listen(untilRead()))
         case (.listening, .line(.idle)), (.listening, .line(.opened)): return ([], .goOn)
         case (.opening, .line), (.listening, .line): return ([], afterFailure())
-        // Nothing was asked for that this answers. A line is lost, a time passes: reading makes up for both.
+        // An unexpected event, such as a late one. Reading again makes up for a lost line or time limit.
         case (.starting, _), (.reading, _), (.checking, _), (.pausing, _), (.opening, .read), (.listening, .read):
             state = .reading
             return ([], .read)
@@ -130,8 +132,8 @@ struct StoreWatchMachine {
         return [.changed(value)]
     }
 
-    /// The first is answered at once by reading, what follows after 0.25 s, 0.5 s, 1 s and 2 s at most, give or take
-    /// half of it.
+    /// The first failure leads to a read at once, later ones after 0.25 s, 0.5 s, 1 s and 2 s, randomized by half in
+    /// both directions.
     private mutating func afterFailure() -> Step {
         failures = min(failures + 1, 5)
         if failures == 1, hearing == .connected {
