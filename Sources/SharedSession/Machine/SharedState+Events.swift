@@ -229,7 +229,7 @@ extension SharedState {
         }
     }
 
-    /// A beat was written. The engine had the claim when the beat was sent, at the latest; its answer may arrive much
+    /// A beat was written. The engine had the claim when the beat was sent; the answer itself may arrive much
     /// later.
     private mutating func beaten(_ claim: SharedID?) {
         guard case .sending(var sending) = phase, sending.claim.id == claim, case .ours(_, let next) = sending.hold

@@ -40,20 +40,20 @@ struct CheckCommand: ParsableCommand {
         output.show(.ok("configuration", loaded.path ?? "(options)"))
         output.show(loaded.blanks.map { .warn("configuration", "line \($0.line): \($0.name) is for you to fill in") })
         output.show(ConfigurationMeaning(loaded.configuration).lines)
-        // Before the session's file is opened, which gives it the mode it should have.
+        // Opening the session file corrects its mode, so that the exposure must be shown first.
         output.show(loaded.exposures.map { .warn("secrets", $0) })
         let session = SessionCheck(loaded)
         output.show(session.sourceLines())
         output.show(session.sharedLines())
         output.show(session.fileLines())
-        // Only --online is about to need it.
+        // Only --online is about to save anything.
         output.show(session.saveLines(isNeeded: online))
         if !online { output.show(session.storyLines()) }
         if online {
             let way = WayCheck(loaded)
             output.show(way.lines())
             if let issuer = OAuthCheck(loaded) { output.show(issuer.lines()) }
-            // Without a way there is nobody to ask.
+            // An unreachable API cannot be asked.
             let hasWay = output.fault != .unreachable
             var isBehind = false
             if let shared = SharedCheck(loaded) {
@@ -71,13 +71,13 @@ struct CheckCommand: ParsableCommand {
     }
 }
 
-/// Writes the lines, each at once, and remembers the first that failed.
+/// Prints each line at once, and remembers the first failure.
 private final class CheckOutput {
     private(set) var fault: CheckLine.Fault?
 
     func show(_ line: CheckLine) {
         Output.say(line.description, column: CheckLine.textColumn)
-        // That the API cannot be reached is what a script must know first.
+        // An unreachable API matters most to a script, so that it wins over earlier failures.
         if let found = line.fault, fault == nil || found == .unreachable { fault = found }
     }
 

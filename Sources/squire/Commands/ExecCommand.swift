@@ -60,12 +60,12 @@ struct ExecCommand: ParsableCommand {
 
     func run() throws {
         var overrides = options.overrides
-        // Nobody but the command knows the port, and it has no way to send a key: where the system says whose a
-        // connection is, that is enough. An address that somebody chose is for others, too.
+        // Only the command knows the port, and it cannot send a key. Where the system can tell whose a connection is,
+        // the user is checked instead. An address that a person chose is meant for others as well.
         let isPrivate = overrides.listen == nil && PeerUsers.tellsOfTCP
         if overrides.listen == nil { overrides.listen = .init("127.0.0.1:0", source: "exec") }
         if overrides.inspector == nil { overrides.inspector = .init("off", source: "exec") }
-        // The command's output is what matters: exchanges are logged only when asked for.
+        // The command's output matters most, so that exchanges are logged only on request.
         var options = options
         if options.logLevel == nil, (Environment.all["SQUIRE_LOG_LEVEL"] ?? "").isEmpty { options.logLevel = "warning" }
         DescriptorLimit.raise()
@@ -75,14 +75,14 @@ struct ExecCommand: ParsableCommand {
             isPrivate: isPrivate
         )
         defer { LogWriter.standardError.finish() }
-        // However it ends: a refresh in flight is saved.
+        // On every way out, so that a refresh in flight is saved.
         defer { service.stop(.commandEnded) }
         try checkSession(service)
         scrubEnvironment(service)
         throw ExitCode(try runChild(service.url))
     }
 
-    /// Says what is wrong with the session before the command meets it, and ends here if nothing can come of it.
+    /// Reports a problem of the session before the command meets it. Throws if no request could succeed.
     private func checkSession(_ service: ProxyService) throws {
         let status = service.session.status
         let advice =
@@ -94,8 +94,8 @@ struct ExecCommand: ParsableCommand {
         Output.error("squire: \(advice)")
     }
 
-    /// The command needs no secret of the session, and what it prints or passes on must not give one away: the
-    /// variables that are Squire's own to hold some, and any other that holds a token or a configured secret.
+    /// Removes secrets from the environment, because the command does not need them and may print or pass on what it
+    /// has: the variables in which Squire expects secrets, and any other that contains a token or a configured secret.
     private func scrubEnvironment(_ service: ProxyService) {
         let secrets = service.secrets.filter { $0.utf8.count >= 8 }
         for (name, value) in Environment.all
@@ -104,14 +104,13 @@ struct ExecCommand: ParsableCommand {
         }
     }
 
-    /// Runs the command and gives its code. From its first moment on it gets what signals this process gets, and it
-    /// ends with it.
+    /// Runs the command and returns its exit code. All signals that this process receives are passed on to it.
     private func runChild(_ url: String) throws -> Int32 {
-        // The names that the command may use are those of this proxy, not of one around it.
+        // The command must use this proxy, not one that it may be nested in.
         unsetenv("SQUIRE_SOCKET")
         let socket = UnixSpelling.path(url)
         for name in ["SQUIRE_URL"] + env { setenv(name, socket == nil ? url : "http://localhost", 1) }
-        // The command may go elsewhere.
+        // An absolute path, because the command may change its directory.
         if let socket { setenv("SQUIRE_SOCKET", RealPath.of(socket) ?? socket, 1) }
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
         arguments.append(nil)
@@ -122,7 +121,7 @@ struct ExecCommand: ParsableCommand {
         } catch {
             throw ExitFailure.inputOutput("squire: \(error.description)")
         }
-        // Blocked until there is somebody to pass them on to, and somebody who does: meanwhile the kernel keeps them.
+        // The kernel keeps these signals pending until the command exists and `SignalWatch` can pass them on.
         let passedOn = [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2]
         var (blocked, former) = (sigset_t(), sigset_t())
         sigemptyset(&blocked)
@@ -149,7 +148,7 @@ struct ExecCommand: ParsableCommand {
         }
         pthread_sigmask(SIG_SETMASK, &former, nil)
         let waiter = NativeThread(name: "squire-wait") {
-            // Only looks: until the command is waited for, its number is nobody else's.
+            // WNOWAIT keeps the process's number reserved until it is waited for below.
             var ended = siginfo_t()
             _ = SystemCall.retrying { waitid(P_PID, id_t(process), &ended, WEXITED | WNOWAIT) }
             loop.stop()

@@ -60,7 +60,8 @@ struct InitCommand: ParsableCommand {
         if schema { return Output.write(1, ConfigurationSchema.text) }
         let new = try self.new()
         let path = config ?? ConfigurationLoader.unaskedName
-        // What a page says to write into may not be there yet. One that cannot be had is said by the writing.
+        // The directory may not exist yet, although documentation tells people to write into it. If it cannot be
+        // created, writing the file reports why.
         try? ParentDirectory.make(for: path)
         do throws(SystemError) {
             try new.write(to: path)
@@ -79,12 +80,12 @@ struct InitCommand: ParsableCommand {
         }
     }
 
-    /// Where an installation has the schema: beside the program's own directory.
+    /// The path of the schema in an installation, relative to the program's directory; nil if it is not there.
     private static var installedSchema: String? {
         guard let program = OwnProgram.path else { return nil }
         let directories = program.split(separator: "/").dropLast(2)
         let path = (directories + ["share", "squire", "squire.schema.json"]).map { "/\($0)" }.joined()
-        // What a comment cannot hold is no reason not to write the rest.
+        // A path that a comment cannot hold is left out.
         return PrivateFile.exists(path) && path.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F } ? path : nil
     }
 
@@ -99,7 +100,7 @@ struct InitCommand: ParsableCommand {
     }
 
     private func say(_ new: NewConfiguration, _ path: String) {
-        // A file that a variable names comes before that which lies here.
+        // A file that the variable names takes precedence over one in this directory.
         let isShadowed = !(Environment.all["SQUIRE_CONFIG"] ?? "").isEmpty
         let named = config ?? (isShadowed ? path : nil)
         var lines = (login: "squire login", run: "squire run")

@@ -81,7 +81,7 @@ struct LoginCommand: ParsableCommand {
             throw ValidationError("a \(what) is read from standard input only: --\(name) -")
         }
         let hasSignIn = email != nil || code != nil || password != nil
-        // The two of a pair are one way.
+        // The two options of a pair count as one method.
         let ways = [token != nil || refreshToken != nil, hasSignIn, browser, device].filter(\.self).count
         if ways > 1 {
             throw ValidationError("say one of --token -, --refresh-token -, --email ADDRESS, --browser and --device")
@@ -141,7 +141,7 @@ struct LoginCommand: ParsableCommand {
             switch error {
             case .usage(let text): throw ExitFailure.usage("squire: \(text)")
             case .configuration(let text):
-                // The preset has a recipe of its own.
+                // The preset has a refresh recipe of its own.
                 let hasRecipe = configuration.session.refresh != nil
                 throw ExitFailure.configuration(
                     "squire: \(text). Run: \(loaded.lines.login)\(hasRecipe ? "" : ", or set profile: menu")"
@@ -150,7 +150,7 @@ struct LoginCommand: ParsableCommand {
         }
     }
 
-    /// This login as a line that can be run, and perhaps replaces whatever is there.
+    /// The command line that repeats this login, with --replace if `replacing`.
     private func again(_ loaded: LoadedConfiguration, _ way: LoginWay, replacing: Bool) -> String {
         var words: [String]
         switch way {
@@ -183,7 +183,7 @@ struct LoginCommand: ParsableCommand {
 
     private func signIn(_ session: SessionAccess, _ standing: FormerSession, _ way: LoginWay) throws {
         let loaded = session.loaded
-        // The way was chosen because there is one.
+        // This method is chosen only if a sign-in is configured.
         guard let signIn = SignIn(loaded.configuration) else { return }
         let dialogue = SignInDialogue(
             signIn: signIn,
@@ -194,11 +194,11 @@ struct LoginCommand: ParsableCommand {
         )
         defer { Spending.end() }
         let tokens = try dialogue.run(standing)
-        // Asked, and confirmed.
+        // The person was asked and agreed.
         try adopt(tokens, .signIn, session, way, agreed: Output.isAtTerminal ? standing.lineage : nil)
     }
 
-    /// `agreed` is the session that a person agreed to replace.
+    /// `agreed` identifies the session that a person agreed to replace.
     private func adopt(
         _ tokens: TokenSet,
         _ arrival: SessionRecord.Arrival,
@@ -210,7 +210,7 @@ struct LoginCommand: ParsableCommand {
             let replaceable = replace ? .any : ReplaceableSession.ofThisCustomer(agreed: agreed)
             try session.adopt(tokens, arrival, replacing: replaceable)
         } catch let error as SessionFileError {
-            // Somebody else logged in meanwhile.
+            // Somebody else has logged in since.
             let fate = arrival == .signIn ? " " + SignOut.endRefused(tokens, session.loaded) : ""
             throw ExitFailure.usage(
                 "squire: \(error.description), since a moment ago. It is as it was.\(fate) To replace it: "
@@ -219,8 +219,8 @@ struct LoginCommand: ParsableCommand {
         }
     }
 
-    /// What spends something that works once. Asks first whether a living session may be replaced: whose the new one is
-    /// shows in the answer only.
+    /// Prepares to spend something single-use. Asks beforehand whether to replace a live session, because only the
+    /// answer shows whose the new one is.
     private func taking(_ session: SessionAccess, _ standing: FormerSession, _ way: LoginWay) throws -> TokenTaking {
         var agreed: String?
         if Output.isAtTerminal, !replace, standing.isLiving {
@@ -239,7 +239,7 @@ struct LoginCommand: ParsableCommand {
 
     private func spendRefreshToken(_ taking: TokenTaking) throws {
         let loaded = taking.session.loaded
-        // The way was chosen because the source has refresh tokens.
+        // This method is chosen only if the source has refresh tokens.
         guard let source = ConfiguredSource.make(loaded) else { return }
         let token = try readToken("Refresh token: ", "refresh token")
         guard source.canGet(with: HeldTokens(refreshToken: token)) else {
@@ -264,7 +264,7 @@ struct LoginCommand: ParsableCommand {
         }
     }
 
-    /// A source that needs nobody: whether it gives a token, and for how long.
+    /// Asks a source that needs no login for a token, and reports how long it lives.
     private func ask(_ loaded: LoadedConfiguration) throws {
         let session = try SessionAccess(loaded, .login)
         if loaded.configuration.session.source.isKept {
@@ -293,7 +293,7 @@ struct LoginCommand: ParsableCommand {
         return token
     }
 
-    /// Reads the line `place` of standard input; `isLast`: nothing is read behind it.
+    /// Reads a token from the line of standard input that `place` names. `isLast` warns of further input.
     private func readToken(
         _ prompt: String,
         _ what: String,

@@ -47,12 +47,12 @@ struct LogoutCommand: ParsableCommand {
                     + loaded.lines.line("logout", ["--local"])
             )
         }
-        // Before anything is ended: a token that dies and stays in the file is worse than one that lives.
+        // Before anything is ended: a dead token that stays in the file is worse than a live one.
         try session.requireWritable("the session is kept")
         defer { session.giveLeaveBack() }
         var wasDead = false
         if case .oauth(let oauth) = loaded.configuration.session.source, !local, let signOut = SignOut(loaded) {
-            // A refresh in flight would leave its result behind.
+            // With the file locked, because a refresh in flight would leave a new token behind.
             try session.forget { held in Self.judge(signOut.end(held), oauth, loaded) }
         } else {
             wasDead = try !local && end(record, session)
@@ -65,7 +65,7 @@ struct LogoutCommand: ParsableCommand {
         try endPrevious(session)
     }
 
-    /// Ends the session where its tokens come from. True if it was of no use any more.
+    /// Ends the session at its source. Returns true if it was dead already.
     private func end(_ record: SessionRecord, _ session: SessionAccess) throws -> Bool {
         guard let signOut = SignOut(session.loaded) else {
             Output.error(
@@ -78,8 +78,8 @@ struct LogoutCommand: ParsableCommand {
         return false
     }
 
-    /// Says what became of the tokens elsewhere. Gives a failure if they are to be kept. `oauth` is where they come from, if they
-    /// do.
+    /// Reports what became of the tokens at their source. Returns a failure if they must be kept. `oauth` is their
+    /// source, if that is an authorization server.
     private static func judge(
         _ outcome: SignOut.Outcome,
         _ oauth: OAuthConfiguration?,
@@ -93,7 +93,7 @@ struct LogoutCommand: ParsableCommand {
             )
         case .endedPartly(let reason):
             Output.error("squire: the session has ended, but its access token lives on until its end: \(reason)")
-        // What can be had again at any time is a cache: it is forgotten, whatever becomes of it elsewhere.
+        // Such tokens are only a cache, and are forgotten even if they live on at the source.
         case .failed(let failure) where oauth?.grant.spends == false:
             Output.error("squire: the token is forgotten here, but lives on: \(failure.reason)")
         case .failed(let failure): return Self.failure(failure, loaded)
@@ -112,7 +112,7 @@ struct LogoutCommand: ParsableCommand {
         }
     }
 
-    /// Ends the token by `session.sign-out`, refreshed before if it has expired. Nil if it was of no use any more.
+    /// Ends the token by `session.sign-out`; refreshes it first if it has expired. Nil if the session was dead already.
     private func endByRoute(
         _ record: SessionRecord,
         _ session: SessionAccess,
@@ -120,7 +120,7 @@ struct LogoutCommand: ParsableCommand {
     ) throws -> SignOut.Outcome? {
         var held = record.held
         let status = session.cache.status
-        // Whether it may be sent to where this configuration refreshes.
+        // Whether the token may be sent to this configuration's refresh endpoint.
         let mayRefresh = record.foreignRefreshOrigin(to: session.loaded.binding) == nil
         let canRefresh = session.loaded.configuration.session.refresh != nil && mayRefresh
         let isOver = held.accessToken == nil || status.expiresIn.map { $0 <= 5 } ?? false
@@ -128,7 +128,7 @@ struct LogoutCommand: ParsableCommand {
             do {
                 held.accessToken = try session.refresh(.manual, goesOn: true)
             } catch let failure as ExitFailure where failure.code == 77 {
-                // It can do nothing any more.
+                // The refresh was refused: the session is dead.
                 return nil
             }
         }
@@ -139,7 +139,7 @@ struct LogoutCommand: ParsableCommand {
         } catch let failure as ExitFailure where failure.code == 77 {
             return outcome
         } catch let failure as ExitFailure {
-            // The API refuses this token, and may have another of the same session.
+            // The API refuses this token, but the session may continue there with another.
             let again = "Try again, or forget it here only: \(session.loaded.lines.line("logout", ["--local"]))"
             throw ExitFailure(
                 code: failure.code,
@@ -149,12 +149,12 @@ struct LogoutCommand: ParsableCommand {
         }
     }
 
-    /// Ends what logins replaced and kept, and removes it.
+    /// Ends the sessions that logins replaced and kept, and removes their files.
     private func endPrevious(_ session: SessionAccess) throws {
         let file = session.file
         do throws(SessionFileError) {
             if file.hasEnding, !endKept(session, file.previousPath) { return }
-            // Once: what a login keeps from now on is not for this logout to end.
+            // Only the files that exist now. A later login's file is not this logout's to end.
             for kept in SessionFile.Kept.allCases {
                 let path = file.path(of: kept)
                 if try file.take(kept), !endKept(session, path) { return }
@@ -164,7 +164,8 @@ struct LogoutCommand: ParsableCommand {
         }
     }
 
-    /// Ends what lies at `endingPath` and was kept at `path`, and says what became of it. False if it is there still.
+    /// Ends the session in `endingPath`, which was kept at `path`, and reports the outcome. Returns false if the file
+    /// remains.
     private func endKept(_ session: SessionAccess, _ path: String) -> Bool {
         let (file, binding) = (session.file, session.loaded.binding)
         let removed = "removed \(path)"
@@ -179,7 +180,7 @@ struct LogoutCommand: ParsableCommand {
         if let source = record.foreignSource(to: binding) {
             return remove(file, "\(removed); \(who) was made by \(source) and lives on there")
         }
-        // They would lose it, and not know why.
+        // Those machines would lose the session without knowing why.
         if let place = record.placeOfMachines(in: binding.sharedPlace) {
             return remove(
                 file,
@@ -200,7 +201,7 @@ struct LogoutCommand: ParsableCommand {
         return false
     }
 
-    /// False if it is there still.
+    /// Returns false if the file remains.
     private func remove(_ file: SessionFile, _ said: String) -> Bool {
         let isRemoved = file.removeEnding()
         Output.report(isRemoved ? said : "\(file.endingPath) cannot be removed: remove it by hand")

@@ -5,7 +5,7 @@ import Playground
 import ReverseProxy
 import Settings
 
-/// The switches of the simulated API.
+/// The options of the simulated API.
 struct PlaygroundSwitches: ParsableArguments {
     @Option(
         name: .long,
@@ -107,12 +107,12 @@ struct PlaygroundCommand: ParsableCommand {
 
     func run() throws {
         let options = try switches.options(defaultTTL: .seconds(3600))
-        // Looked at before.
+        // `validate` has checked it.
         guard let address else { return }
         let service = try PlaygroundService(address, options: options)
         let foreground = try Foreground(timeout: .seconds(1), hangUp: .ends) { _, completion in completion() }
         defer { service.stop() }
-        // Nobody would know of it.
+        // Nobody would know the address.
         if let problem = Output.announce(["playground \(service.url)"]) {
             throw ExitFailure.inputOutput("squire: \(problem.description)")
         }

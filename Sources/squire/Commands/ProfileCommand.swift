@@ -20,7 +20,7 @@ struct ProfileCommand: ParsableCommand {
 
     func run() throws {
         guard let name else {
-            // Constants: the tab is meant.
+            // These are constants, and the tab must not be escaped.
             return Output.write(1, Profile.all.map { "\($0.name)\t\($0.summary)\n" }.joined())
         }
         let profile = try Self.preset(name)

@@ -33,7 +33,7 @@ struct ReloadCommand: ParsableCommand {
         do throws(ConfigurationError) {
             loaded = try loader.load(config.path)
         } catch {
-            // The running one may have been told more, by options or its environment: its word counts.
+            // The running proxy may have other options or another environment, so that it decides.
             guard let path = (config.path ?? loader.discover().path).flatMap(RealPath.of),
                 let proxy = try? RunningProxy.find(path)
             else { throw Self.refused(Loading.failure(error)) }

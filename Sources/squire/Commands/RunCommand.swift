@@ -54,7 +54,7 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         let logging = try options.logging()
         let overrides = options.overrides
-        // What runs is the first line, whatever there is to say before everything runs.
+        // The first line of the log says what runs. Messages from before wait until then.
         LogWriter.standardError.hold()
         defer { LogWriter.standardError.finish() }
         for warning in ConfigurationOverrides.warnings(Environment.all) { logging.logger().warning("\(warning)") }
@@ -87,7 +87,7 @@ struct RunCommand: ParsableCommand {
             throw Loading.failure(error)
         }
         DescriptorLimit.raise()
-        // Before the sessions are opened, which binds them.
+        // Opening the sessions binds them, after which the notice no longer applies.
         for one in loaded { if let notice = one.formerNotice { logging.logger().notice("\(notice)") } }
 
         let loggings = self.loggings(logging, for: loaded)
@@ -118,13 +118,13 @@ struct RunCommand: ParsableCommand {
         LogWriter.standardError.release(first: running.compactMap(\.startLine))
         for (service, one) in zip(running, loaded) {
             service.acceptReloads(on: foreground.loop) { stop throws(ConfigurationError) in
-                // Looked at now: a socket's file may be open to others by then.
+                // Examined at each reload, because other users may have gained access to a socket's file.
                 try Self.reread(one, overrides, sockets.addresses, until: stop)
             }
         }
         report = Self.report(of: running, on: foreground.loop, logging)
         for service in running {
-            // Nobody waits behind a standard output that was closed.
+            // EBADF: standard output was closed by the caller, so that nobody waits for the endpoints.
             if let problem = Output.announce(service.endpoints), problem.code != EBADF {
                 logging.logger().warning("\(problem.description)")
             }
@@ -141,14 +141,14 @@ struct RunCommand: ParsableCommand {
         }
     }
 
-    /// Each proxy's own way to log: with several, lines say which.
+    /// The logging of each proxy. With several proxies, each line names its proxy.
     private func loggings(_ logging: Logging, for loaded: [LoadedConfiguration]) -> [Logging] {
         let names = ProxyNames.names(of: loaded.map { ($0.path, $0.configuration.upstream.host) })
         let column = names.count > 1 ? names.map(\.utf8.count).max() ?? 0 : 0
         return names.map { logging.of(proxy: $0, column: column) }
     }
 
-    /// Reads the file of the start again, or, where there was none, the options: never another file.
+    /// Reads the configuration file of the start again; without one, the options. Never another file.
     private static func reread(
         _ loaded: LoadedConfiguration,
         _ overrides: ConfigurationOverrides,
@@ -160,7 +160,7 @@ struct RunCommand: ParsableCommand {
         return fresh
     }
 
-    /// Has the service manager told how the proxies go; nil if none wants to know.
+    /// Reports the proxies' state to the service manager; nil if there is none.
     private static func report(of running: [ProxyService], on loop: EventLoop, _ logging: Logging) -> ServiceReport? {
         let report = ServiceReport(ServiceEnvironment.shared, on: loop, logging.logger()) {
             running.map(\.statusLine).joined(separator: "; ")
@@ -170,7 +170,7 @@ struct RunCommand: ParsableCommand {
         bound.value = report
         for service in running {
             service.report = report
-            // Events come on threads of the session's.
+            // Session events arrive on the session's threads.
             service.sessionChanged.with { $0 = { loop.execute { bound.value?.changed() } } }
         }
         return report

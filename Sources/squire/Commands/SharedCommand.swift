@@ -2,7 +2,7 @@ import ArgumentParser
 import Settings
 import SharedSession
 
-/// What is done by hand for a session that many machines share.
+/// Manual operations on a session that many machines share.
 struct SharedCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "shared",

@@ -49,7 +49,7 @@ struct SharedStatusCommand: ParsableCommand {
         if let problem = report.problem { throw ExitFailure(problem) }
     }
 
-    /// An engine that does not answer is no reason to say nothing of what it is to be told.
+    /// Reads the engine. If it does not answer, the error still says what this machine has not shared yet.
     private func read(_ access: SharedAccess) throws -> (stored: StoredValue?, report: SharedReport) {
         do {
             return try access.report()
@@ -137,7 +137,7 @@ struct SharedResealCommand: ParsableCommand {
             """
     )
 
-    /// Who writes meanwhile are the machines of the fleet, at most a few times a second.
+    /// The other writers are the fleet's machines, which write a few times a second at most.
     private static let maxTries = 20
 
     @OptionGroup var options: ConfigOption

@@ -42,7 +42,7 @@ struct TokenCommand: ParsableCommand {
     }
 
     func run() throws {
-        // Looked at before.
+        // `validate` has checked it.
         let least = Quantity.duration(minTtl ?? Self.usualTtl) ?? .zero
         let loaded = try options.load()
         if loaded.configuration.session.source == .unused {
@@ -66,16 +66,16 @@ struct TokenCommand: ParsableCommand {
         }
     }
 
-    /// The field line that carries the token.
+    /// The field that carries the token, as a line.
     private static func header(_ token: Token, _ session: SessionConfiguration) -> String {
         "\(session.apply.field): \(session.apply.value(token))"
     }
 
-    /// The session's token, refreshed first when it is doubted or has less than so many seconds left.
+    /// The session's token. Refreshes first if the token was rejected, or expires within `seconds`.
     private func usableToken(_ session: SessionAccess, seconds: Int) throws -> Token {
         let wasStarting = session.cache.status.state == .starting
         let token = try session.token()
-        // Just asked for: another would live no longer.
+        // It was obtained just now, and another would not last longer.
         if wasStarting { return token }
         let before = session.cache.status
         if before.state == .loginNeeded {
@@ -86,7 +86,7 @@ struct TokenCommand: ParsableCommand {
         if !before.isRejected, let left = before.expiresIn, let life = before.freshLife, life <= seconds,
             left > life / 2
         {
-            // A refresh brought it not long ago, and another would bring no more.
+            // A refresh brought it recently, and another would not last longer.
             warn(left, seconds)
             return token
         }
@@ -101,7 +101,7 @@ struct TokenCommand: ParsableCommand {
         return fresh
     }
 
-    /// Says that the token does not live as long as was asked for. Nobody asked for the usual time.
+    /// Warns that the token does not live as long as the person asked for. The default lifetime needs no warning.
     private func warn(_ left: Int, _ seconds: Int) {
         guard let minTtl, left < seconds else { return }
         Output.error("squire: the API's tokens live \(left) s only, less than --min-ttl \(minTtl)")

@@ -4,7 +4,7 @@ import Settings
 import Support
 import TokenSources
 
-/// What a login came to, in lines.
+/// Reports the outcome of a login.
 struct LoginReport {
     private let session: SessionAccess
     private let former: FormerSession
@@ -14,7 +14,7 @@ struct LoginReport {
         self.former = former
     }
 
-    /// `isOAuth`: standard output has one line only, as a script wants it that read an address from standard error.
+    /// `isOAuth` limits standard output to one line, for scripts that read an address from standard error.
     func say(isOAuth: Bool) {
         let status = session.cache.status
         let who = status.subject.map(ControlCharacters.escaped).map { " as customer \($0)" } ?? ""
@@ -36,7 +36,7 @@ struct LoginReport {
         }
     }
 
-    /// What is said of a life that is unknown, although the token tells its end; empty if it does not.
+    /// The remark on a token whose lifetime is unknown although it states its expiry; empty if it states none.
     private var doubt: String {
         guard let end = session.cache.token?.claims?.expiresAt else { return "" }
         let claim = "\(UTCTime.text(end)), \(TokenLife.doubt(of: end, now: SystemClock().wall()))"
@@ -49,7 +49,7 @@ struct LoginReport {
         return past + (isDead ? ", and nothing refreshes it: give one that lives" : "; the next request refreshes it")
     }
 
-    /// Without a refresh token the session ends with its token.
+    /// Warns that the session ends with its token, because no refresh token came.
     private func warning(_ status: SessionStatus) -> String? {
         guard case .oauth(let oauth) = session.loaded.configuration.session.source,
             let record = try? session.record(), record.refreshToken == nil

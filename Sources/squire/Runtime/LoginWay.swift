@@ -1,26 +1,26 @@
 import ReverseProxy
 import TokenSources
 
-/// How a first token comes into a session.
+/// The method by which a session gets its first token.
 enum LoginWay: Equatable {
-    /// A person gives an access token.
+    /// A person provides an access token.
     case token
-    /// A person gives a refresh token, which is spent for the first tokens at once.
+    /// A person provides a refresh token, which is spent at once.
     case refreshToken
-    /// A person gives an access token and the refresh token that belongs to it. Nobody is asked.
+    /// A person provides an access token and its refresh token. No request is sent.
     case pair
     /// The customer signs in at the API, by `session.sign-in`.
     case signIn
     /// At the authorization server, with a browser on this machine.
     case browser
-    /// The same with a browser anywhere.
+    /// At the authorization server, with a browser on any device.
     case device
-    /// One of these two: the device's, if the authorization server has that.
+    /// `device` if the authorization server supports it, else `browser`.
     case deviceOrBrowser
-    /// Nobody is needed: the source is asked.
+    /// The source is asked, and needs no person.
     case ask
 
-    /// What the options ask for.
+    /// The method that the options request.
     enum Wish: Equatable {
         case token, refreshToken, pair, email, browser, device
 
@@ -35,21 +35,21 @@ enum LoginWay: Equatable {
         }
     }
 
-    /// What decides beside the options.
+    /// What decides besides the options.
     struct Circumstances {
-        /// `session.sign-in` is configured.
+        /// Whether `session.sign-in` is configured.
         var canSignIn: Bool
-        /// A browser can be opened where the person sits.
+        /// Whether a browser can be opened on the user's screen.
         var hasBrowser: Bool
-        /// Somebody can be asked.
+        /// Whether a person can be asked.
         var isAtTerminal: Bool
     }
 
-    /// Why there is no way. Ends a sentence that begins with "squire: ".
+    /// Why there is no method. The texts complete a sentence that begins with "squire: ".
     enum Problem: Error, Equatable {
-        /// What was asked for does not go with the configuration.
+        /// The requested method does not fit the configuration.
         case usage(String)
-        /// The configuration lacks what it needs.
+        /// The configuration lacks what the method needs.
         case configuration(String)
     }
 
@@ -89,7 +89,7 @@ enum LoginWay: Equatable {
         }
     }
 
-    /// `spending` is how a refresh token comes in; nil where there is none.
+    /// `spending` is the method for a refresh token; nil if there is none.
     private init(_ wish: Wish?, _ spending: LoginWay?, _ circumstances: Circumstances) throws(Problem) {
         switch wish {
         case .token?: self = .token
