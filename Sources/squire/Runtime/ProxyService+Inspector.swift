@@ -7,9 +7,9 @@ import ReverseProxy
 import Settings
 import Threads
 
-/// The inspector of a proxy: on a thread of its own, so that nobody who looks holds anybody up.
+/// The inspector of a proxy. It has its own thread, so that its clients do not delay the proxy's.
 extension ProxyService {
-    /// The inspector that runs, its thread, and what its socket is bound to.
+    /// The running inspector, its thread, and the name of its socket.
     struct Inspecting {
         let thread: LoopThread
         let server: LoopBound<InspectorServer?>
@@ -23,7 +23,7 @@ extension ProxyService {
             }
         }
 
-        /// Ends the inspector and joins its thread. `InspectorServer.stop` empties the box, too.
+        /// Stops the inspector and joins its thread. `InspectorServer.stop` also clears `server`.
         func stop() {
             execute { $0.stop() }
             thread.stop()
@@ -59,7 +59,7 @@ extension ProxyService {
         let (configuration, loop, generations) = (loaded.configuration, thread.loop, generations)
         let listen = names.map(\.url)
         loop.execute {
-            // Puts itself into the box that it is given.
+            // Stores itself in `reference`.
             _ = InspectorServer(
                 loop: loop,
                 socket: socket,
@@ -86,12 +86,12 @@ extension ProxyService {
         endpoints.append("inspector \(socket.name.url)\(suffix)")
     }
 
-    /// Has the inspector send nothing any more.
+    /// Makes the inspector end its open responses.
     func drainInspector() {
         inspector?.execute { $0.drain() }
     }
 
-    /// Has the inspector follow the access rules of the configuration that runs.
+    /// Applies the current configuration's access rules to the inspector.
     func reconfigureInspector() {
         guard let inspector else { return }
         let access = InspectorAccess(loaded.configuration.access, name: inspector.name)
@@ -101,7 +101,7 @@ extension ProxyService {
 }
 
 extension InspectedProxy.Current {
-    /// `isPrivate` asks no key of anybody; a session that is not kept has no line that prints its token.
+    /// `isPrivate` requires no key. A session that is not kept has no command that prints its token.
     init(_ loaded: LoadedConfiguration, _ session: Session, isPrivate: Bool, keepsSession: Bool) {
         let rules = loaded.configuration.session
         var settings = loaded.configuration
@@ -119,7 +119,7 @@ extension InspectedProxy.Current {
             settings: settings,
             tokenCommand: keepsSession && rules.source != .unused ? loaded.lines.line("token") : nil,
             explain: { [configuration = loaded.configuration, applySource = loaded.applySource] request in
-                // The inspector's page and whoever asks it have the key, or they could not ask.
+                // Only clients with the key can ask the inspector.
                 Explanation(request, configuration, applySource: applySource, hasKey: true) { session.status }
             }
         )

@@ -10,45 +10,45 @@ import Synchronization
 import Threads
 import TokenSources
 
-/// One running proxy with its session and its inspector.
+/// A running proxy with its session and its inspector.
 final class ProxyService {
     let current: Current
     let server: ProxyServer
-    /// What the inspector shows of exchanges.
+    /// The recorded exchanges, which the inspector shows.
     let recordings: Recordings
     /// Nil with `inspector: off`.
     var inspector: Inspecting?
     let refreshes = RefreshCounts()
     let generations = GenerationBook()
-    /// Go on when a reload opens another session.
+    /// Continues when a reload opens another session.
     let numbers = GenerationNumbers()
     let logging: Logging
     private let proxies: Int
-    /// Serves the command that runs beside it, and nobody else: no key is asked for.
+    /// Whether the proxy serves only its own command, and requires no key.
     let isPrivate: Bool
     let keepsSession: Bool
-    /// What runs: the configuration that was read last, but for what a restart alone can change.
+    /// The running configuration: the one that was read last, except for settings that need a restart.
     var loaded: LoadedConfiguration
     let reloads = ReloadDesk()
-    /// Whom to tell of a reload; nil if no service manager wants to know.
+    /// Nil without a service manager.
     var report: ServiceReport?
-    /// The last reload changed nothing, because of mistakes.
+    /// Whether the last reload was refused because of mistakes.
     var isReloadRefused = false
-    /// The end found a token that its file does not hold.
+    /// Whether the proxy ended with a token that its file does not contain.
     private(set) var endsUnsaved = false
-    /// Called when something happened to a session, on any thread.
+    /// Called after each event of the session, on any thread.
     let sessionChanged = Guarded<(@Sendable () -> Void)?>(nil)
     private var oldSessions: [Weak] = []
-    /// Waits for the login that ends the use of a file which an older Squire left.
+    /// Watches for the login that replaces a session file of an older Squire.
     private var moveWatch: SessionFileWatch?
-    /// What the addresses of `listen` are bound to, one name for each: `localhost` has two sockets.
+    /// The bound addresses, one for each address of `listen`: `localhost` has two sockets.
     let names: [ListeningSocket.Name]
-    /// The same sockets, to look at: the server closes them.
+    /// All listening sockets, for inspection. The server closes them.
     let sockets: [ListeningSocket]
-    /// `proxy http://127.0.0.1:8080` and so on: what accepts connections now.
+    /// What accepts connections, such as `proxy http://127.0.0.1:8080`.
     var endpoints: [String] = []
 
-    /// What a reload changes and other threads read.
+    /// The values that a reload replaces, for other threads to read.
     final class Current: Sendable {
         private let value: Guarded<InspectedProxy.Current>
 
@@ -63,16 +63,17 @@ final class ProxyService {
         func get() -> InspectedProxy.Current { value.with { $0 } }
     }
 
-    /// A session that exchanges from before a reload may still use.
+    /// A former session that exchanges from before a reload may still use.
     private struct Weak {
         weak var session: Session?
     }
 
-    /// Binds and starts. `keepsSession` false keeps the session in memory; `takesNextPort` goes on to the next port
-    /// when one is taken; `beside` are the configurations of all proxies that share this process; `isPrivate` takes
-    /// every connection of this user for the command's that it serves, and none of anybody else; `inherited` are sockets
-    /// in place of some that would be bound, which are the service's from now on; `examples` are lines for a terminal
-    /// that the inspector's page offers, given the proxy's URL.
+    /// Binds the listeners and starts.
+    ///
+    /// `keepsSession: false` keeps the session in memory. `takesNextPort` tries the following ports if one is taken.
+    /// `beside` contains the configurations of all proxies in this process. `isPrivate` admits every connection of this
+    /// user, as the command's, and none of other users. `inherited` replaces the sockets to bind; the service owns them
+    /// from now on. `examples` makes command lines for the inspector's page from the proxy's URL.
     init(
         _ loaded: LoadedConfiguration,
         logging: Logging,
@@ -89,7 +90,7 @@ final class ProxyService {
         self.isPrivate = isPrivate
         self.keepsSession = keepsSession
         let configuration = loaded.configuration
-        // Before the session is opened, which gives its file the mode it should have.
+        // Opening the session corrects its file's mode, so that exposures must be determined first.
         let exposures = loaded.exposures
         try DescriptorLimit.require(configuration, proxies: proxies)
         DescriptorReserve.shared.fill()
@@ -145,20 +146,19 @@ final class ProxyService {
         if let problem = sessionProblem { logging.logger().warning("\(problem)") }
     }
 
-    /// What is wrong with the session and what to do about it; nil when nothing is.
+    /// The session's problem, and what to do about it; nil if there is none.
     var sessionProblem: String? {
         let status = session.status
         guard let advice = status.advice else { return nil }
-        // What is to be run stands at the end, so that it can be copied.
+        // The command to run comes last, so that it can be copied.
         return ((status.state == .none ? loaded.hints : []) + [advice]).joined(separator: ". ")
     }
 
-    /// Has the configuration read again, once, when a login has written the session's own file while that of an older
-    /// Squire is in use.
+    /// Reloads once, when a login writes the session's own file while an older Squire's file is in use.
     func reloadWhenMoved() {
         guard case .former(_, let next) = loaded.place else { return }
         let file = SessionFile(path: next)
-        // Whether it was handed in already, or has nothing left to do.
+        // Whether a reload has been requested, and has not been refused.
         let (isTaken, reloads) = (Guarded(false), reloads)
         moveWatch = SessionFileWatch(file) {
             guard file.version() != nil else { return }
@@ -168,13 +168,14 @@ final class ProxyService {
             }
             guard !wasTaken else { return }
             reloads.submit(nil) { outcome in
-                // One that is refused, by a broken file perhaps, is tried again when the session changes again.
+                // A reload that was refused, perhaps because of a broken file, is repeated when the session changes
+                // again.
                 if case .refused = outcome { isTaken.with { $0 = false } }
             }
         }
     }
 
-    /// Warns if what a refresh or a login brings could not be saved.
+    /// Warns if the result of a refresh or a login could not be saved.
     func warnIfNotWritable() {
         let logger = logging.logger()
         session.tryWriting { problem in
@@ -182,7 +183,7 @@ final class ProxyService {
         }
     }
 
-    /// What nobody else needs to know.
+    /// The secrets that a command must not inherit.
     var secrets: [String] {
         let configured = loaded.configuration.secrets.map { String(decoding: $0, as: UTF8.self) }
         return [session.token?.value, session.refreshToken?.value].compactMap(\.self) + configured
@@ -276,7 +277,7 @@ final class ProxyService {
         )
     }
 
-    /// `former` is nobody's any more but its exchanges': it is waited for at the end.
+    /// Keeps a weak reference to a former session, which only its exchanges own. `stop` waits for it.
     func remember(_ former: Session) {
         oldSessions.removeAll { $0.session == nil }
         oldSessions.append(Weak(session: former))
@@ -286,7 +287,7 @@ final class ProxyService {
 
     var shutdownTimeout: Duration { loaded.configuration.timeouts.shutdown }
 
-    /// `hurry` is how a person can leave at once.
+    /// `hurry` tells a person how to end the process at once.
     func drain(hurry: String, completion: @escaping @Sendable () -> Void) {
         let (messages, timeout) = (logging.messages, shutdownTimeout)
         reloads.close()
@@ -315,18 +316,19 @@ final class ProxyService {
         )
     }
 
-    /// Why a proxy stops, which says what an open connection means.
+    /// Why a proxy stops. Decides how open connections are reported.
     enum StopReason {
-        /// It has drained, or `timeouts.shutdown` has passed.
+        /// All exchanges are done, or `timeouts.shutdown` has passed.
         case drained
-        /// The command that it was for has ended. What is still open is its last, or that of a child it left behind.
+        /// The command of `squire exec` has ended. A connection that is still open belongs to it, or to a child that it
+        /// left behind.
         case commandEnded
     }
 
-    /// Requests go to the API without a token when there is none.
+    /// Whether requests are forwarded without a token if there is none.
     var forwardsWithoutSession: Bool { loaded.configuration.session.missing == .forward }
 
-    /// Ends everything; a refresh in flight is waited for and saved.
+    /// Ends everything. Waits for a refresh in flight, so that its result is saved.
     func stop(_ reason: StopReason = .drained) {
         let open = server.snapshot().clientConnections
         if open > 0 {
@@ -354,7 +356,7 @@ final class ProxyService {
         moveWatch = nil
         let timeout = loaded.configuration.session.timeout ?? .seconds(1)
         for session in [session] + oldSessions.compactMap(\.session) {
-            // Nothing is lost of what can be had again at any time.
+            // Tokens that can be obtained at any time need not be waited for.
             switch session.end(timeout: session.spends ? timeout + timeout : .zero) {
             case .refresh? where session.spends:
                 logging.logger().error("a refresh did not end in time; the session may need a login")

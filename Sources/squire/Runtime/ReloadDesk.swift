@@ -4,28 +4,30 @@ import Platform
 import Settings
 import Threads
 
-/// Where every wish to have the configuration read again is handed in: of SIGHUP, of the inspector, of a login.
+/// Receives all requests to read the configuration again: from SIGHUP, from the inspector, and after a login.
 ///
-/// The file and its secrets are read on a thread of their own, `squire-reload`: a command that gives a secret may take
-/// its time, and the main loop has signals and a service manager to answer. What was read is put in force on the main
-/// loop. One reading at a time (`ReloadQueue`); `close` ends it.
+/// The file and its secrets are read on a thread of their own, `squire-reload`, because a command that prints a secret
+/// may be slow while the main loop has signals and a service manager to answer. The result is applied on the main loop.
+/// There is one reading at a time (`ReloadQueue`); `close` ends it.
 ///
-/// *Threading*: `open` and `close` on the loop's thread; `submit` from any.
+/// *Threading*: `open` and `close` on the loop's thread, `submit` on any.
 final class ReloadDesk: Sendable {
-    /// Called on the main loop, or at once where nothing can be read.
+    /// Receives the outcome on the main loop, or at once if nothing can be read.
     typealias Wish = @Sendable (ReloadOutcome) -> Void
 
-    /// What one proxy does about a wish.
+    /// How one proxy handles a request.
     struct Clerk {
-        /// On the main loop, first: why a wish that names that configuration is not granted; nil is any configuration.
+        /// Called on the main loop, first. Returns why a request is refused that names that configuration; nil names
+        /// any.
         let refusal: (_ configuration: String?) -> ReloadOutcome?
-        /// On the main loop: a wish is kept that came at that moment, in microseconds of the `MonotonicClock`.
+        /// Called on the main loop: a request was accepted that arrived at that time, in microseconds of
+        /// `MonotonicClock`.
         let begins: (_ time: UInt64) -> Void
-        /// On the desk's thread. Blocks, but for `StopSignal`.
+        /// Called on the reading thread. Blocks until it is done or `StopSignal` is given.
         let read: @Sendable (StopSignal) -> Reading
-        /// On the main loop.
+        /// Called on the main loop.
         let follow: (Reading) -> ReloadOutcome
-        /// On the main loop: a wish that was kept has been answered.
+        /// Called on the main loop: an accepted request has been answered.
         let ends: () -> Void
     }
 
@@ -34,7 +36,7 @@ final class ReloadDesk: Sendable {
     private let counter = Guarded<LoopBound<Counter?>?>(nil)
     private let loop = Guarded<EventLoop?>(nil)
 
-    /// From now on wishes are granted. The loop must not run yet, or be the caller's.
+    /// Accepts requests from now on. Call before the loop runs, or on its thread.
     func open(on loop: EventLoop, _ clerk: Clerk) {
         let bound = LoopBound<Counter?>(nil, loop: loop)
         bound.value = Counter(clerk, bound, loop)
@@ -42,30 +44,30 @@ final class ReloadDesk: Sendable {
         self.loop.with { $0 = loop }
     }
 
-    /// Has the configuration read again, if it is that one; nil is any. `wish` is called once; never when the main loop
-    /// has ended meanwhile. Several desks that are told of one event are told of one `time`.
+    /// Requests a reload, if `configuration` is the running one or nil. `wish` is called once, but never after the main
+    /// loop has ended. One event for several proxies has one `time`.
     func submit(_ configuration: String?, at time: UInt64 = now(), _ wish: @escaping Wish) {
         guard let counter = counter.with({ $0 }), let loop = loop.with({ $0 }) else { return wish(.notReloadable) }
         loop.execute { counter.value?.take(configuration, time, wish) }
     }
 
-    /// Microseconds.
+    /// In microseconds.
     static func now() -> UInt64 { MonotonicClock.now() / 1000 }
 
-    /// Ends the reading that is under way, and grants nothing more. On the loop.
+    /// Ends the reading in progress, and accepts no more requests. On the loop's thread.
     func close() {
         counter.with { $0 }?.value?.close()
     }
 }
 
-/// What lies behind the desk. *Threading*: on the main loop.
+/// The state of the desk. *Threading*: on the main loop.
 private final class Counter {
     private let clerk: ReloadDesk.Clerk
-    /// Where this is found by the thread that reads.
+    /// Through this the reading thread finds the object.
     private unowned let reference: LoopBound<Counter?>
     private let loop: EventLoop
     private var queue = ReloadQueue<ReloadDesk.Wish>()
-    /// Of the reading that is under way.
+    /// Ends the reading in progress.
     private var stop: StopSignal?
 
     init(_ clerk: ReloadDesk.Clerk, _ reference: LoopBound<Counter?>, _ loop: EventLoop) {
@@ -94,7 +96,7 @@ private final class Counter {
 
     private func read() {
         stop = StopSignal()
-        // Nobody joins it: a disk that hangs must not hold up the end.
+        // Nobody joins the thread, so that a disk that hangs does not delay the end.
         let thread = stop.flatMap { stop in
             NativeThread(name: "squire-reload") { [read = clerk.read, loop = loop, reference = reference] in
                 let reading = read(stop)
@@ -113,7 +115,7 @@ private final class Counter {
     private func hasRead(_ reading: ReloadDesk.Reading) {
         stop = nil
         let (granted, readsAgain) = queue.ended()
-        // Whoever closed the desk meanwhile has no more use for it.
+        // `close` has answered all requests in the meantime.
         guard !granted.isEmpty else { return }
         let outcome = clerk.follow(reading)
         for wish in granted {

@@ -6,11 +6,11 @@ import SharedSession
 import Threads
 import TokenSources
 
-/// The session as a command uses it: opened, asked, waited for. Works beside a running `squire run` on the same file.
+/// A command's access to the session. Works beside a running `squire run` on the same file.
 struct SessionAccess {
-    /// What a command opens it for.
+    /// The purpose of the access.
     enum Purpose {
-        /// Nothing is changed, not even what a process that died left.
+        /// Changes nothing. Does not even recover from a crash during a save.
         case look
         case use
         /// Opens the file that a login writes.
@@ -20,16 +20,16 @@ struct SessionAccess {
     let loaded: LoadedConfiguration
     let cache: Session
     let file: SessionFile
-    /// What the session's thread said.
+    /// What the session reported.
     private let heard = Guarded(Heard())
 
     private struct Heard {
-        /// About a failure.
+        /// The detail of a failed refresh.
         var reason: String?
         var replaced: ReplacedSession?
     }
 
-    /// `saysNotices` is false for a command that says them in lines of its own.
+    /// `saysNotices: false` is for a command that prints the notices itself.
     init(_ loaded: LoadedConfiguration, _ purpose: Purpose = .use, saysNotices: Bool = true) throws {
         self.loaded = loaded
         if saysNotices, let notice = loaded.formerNotice { Output.error("squire: \(notice)") }
@@ -82,11 +82,11 @@ struct SessionAccess {
         }
     }
 
-    /// What the last `adopt` took the place of.
+    /// The session that the last `adopt` replaced.
     var replaced: ReplacedSession? { heard.with { $0.replaced } }
 
-    /// The record in the file, with tokens that may be sent to this API; nil if there is none. What is checked and what
-    /// is used come from one look at the file, which somebody may replace at any moment.
+    /// The record in the file. Nil if there is none; throws if its tokens must not be sent to this API. A single read,
+    /// so that the checked record and the used one cannot differ.
     func record() throws -> SessionRecord? {
         guard loaded.configuration.session.source.isKept, let record = try? file.load()?.record, !record.isEmpty else {
             return nil
@@ -100,7 +100,7 @@ struct SessionAccess {
         return record
     }
 
-    /// The current token, expired or not; a first one, where none is there and one can be had without a login.
+    /// The current token, perhaps expired. Obtains a first one if that needs no login.
     func token() throws -> Token {
         let (running, isSilent) = waitForOthers()
         if let running, !running.hasSaved {
@@ -109,10 +109,10 @@ struct SessionAccess {
                     + "dead. Send requests through it meanwhile; squire status says what to mend"
             )
         }
-        // As any machine that wants a token then: what is here may have been spent.
+        // The token may have been spent, so that this machine refreshes, as any other would.
         if isSilent, running == nil { return try refresh(.expiry) }
         let status = cache.status
-        // What is in the file is dead: nobody but this process has what took its place, or the other machines.
+        // The token in the file is dead. Only this process, or another machine, has its successor.
         if status.unsaved != nil, let token = cache.token { return token }
         guard let token = try record()?.token, status.foreignSource == nil else {
             if status.state == .starting || status.state == .usable {
@@ -130,8 +130,9 @@ struct SessionAccess {
         return token
     }
 
-    /// Keeps up with the other machines, and waits while one of them refreshes: the token that is here is about to die.
-    /// What came of it is in the file, unless that machine fell silent. The proxy that runs here, if one does. Blocks.
+    /// Catches up with the other machines, and waits while one of them refreshes, because the token here is about to
+    /// die. The result is in the file then, unless that machine fell silent. Returns the proxy that runs here, if there
+    /// is one. Blocks.
     private func waitForOthers() -> (running: RunningProxy?, isSilent: Bool) {
         let takeover = loaded.configuration.session.shared?.takeover ?? .zero
         let limit = MonotonicClock.now() &+ UInt64(takeover.wholeNanoseconds)
@@ -144,17 +145,18 @@ struct SessionAccess {
         }
     }
 
-    /// How often it is looked whether another machine is done, nanoseconds.
+    /// The interval between looks at another machine's refresh, in nanoseconds.
     private static let lookingInterval: Int64 = 200_000_000
 
-    /// Takes over what the other machines have, if the session is shared: where no Squire runs nobody keeps step with them. Blocks.
+    /// Adopts the other machines' session, if the session is shared. Needed where no proxy keeps step with them.
+    /// Blocks.
     func catchUp() {
         guard loaded.configuration.session.shared != nil else { return }
         Latch.awaiting { looked in cache.look { looked(()) } }
     }
 
-    /// Refreshes, or adopts what another process refreshed meanwhile. With `goesOn` the command does something with the
-    /// session even if that fails, and gives its leave back at its end.
+    /// Refreshes, or adopts the token that another process has obtained since. `goesOn` says that the command uses the
+    /// session even if this fails, and calls `giveLeaveBack` at its end.
     func refresh(_ cause: RefreshCause, goesOn: Bool = false) throws -> Token {
         waitForPause()
         let result = Latch.awaiting { cache.refreshNow(cause: cause, deliver: $0) }
@@ -170,44 +172,45 @@ struct SessionAccess {
         }
     }
 
-    /// A pause that another process has begun, and that ends in a moment, is waited for.
+    /// Waits for the end of a short pause that another process has begun.
     private func waitForPause() {
         guard let left = cache.status.retryIn, left <= Self.patience else { return }
         MonotonicClock.pause(Int64(left) * 1_000_000_000)
     }
 
-    /// Seconds.
+    /// In seconds.
     private static let patience = 2
 
-    /// Why nobody asks now: another process was told.
+    /// Why nothing is sent during another process's pause.
     private var pauseReason: String? {
         let status = cache.status
         return status.retryIn == nil ? nil : status.lastRefresh?.detail
     }
 
-    /// The other machines wait for a claim that this process leaves behind. Nothing can be done with the session behind it.
+    /// Ends the session's sharing, so that the other machines need not wait for an unfinished claim of this process.
+    /// The session cannot be used afterwards.
     func giveLeaveBack() {
         guard loaded.configuration.session.shared != nil else { return }
         cache.end(timeout: Self.sharingTime)
     }
 
-    /// How long a refresh of another process is waited for.
+    /// How long to wait for another process's refresh.
     private static func refreshTime(_ loaded: LoadedConfiguration) -> Duration {
-        // Two tries, as a refresh makes where an answer was lost, and a moment.
+        // Two attempts, as after a lost answer, and a margin.
         let timeout = loaded.configuration.session.timeout ?? .seconds(30)
         return timeout + timeout + .seconds(5)
     }
 
-    /// How long a command waits at its end for what it shares.
+    /// How long a command waits at its end for its last result to be shared.
     private static let sharingTime = Duration.seconds(3)
 
-    /// Makes sure that what is about to be done can be saved. `undone` says what was not done.
+    /// Throws if the command's result could not be saved. `undone` begins the message, and says what was not done.
     func requireWritable(_ undone: String, makingDirectory: Bool = false) throws {
         guard let problem = file.writeProblem(makingDirectory: makingDirectory) else { return }
         throw ExitFailure.notWritable("squire: \(undone), since it could not be saved: \(problem.description)")
     }
 
-    /// Throws a `SessionFileError` if there is a session now that `replaceable` does not allow to replace.
+    /// Throws a `SessionFileError` if `replaceable` does not allow to replace the current session.
     func adopt(
         _ tokens: TokenSet,
         _ arrival: SessionRecord.Arrival,
@@ -216,7 +219,7 @@ struct SessionAccess {
         try changed { cache.adopt(tokens, arrival, replacing: replaceable, completion: $0) }
     }
 
-    /// The same with what `spend` is given for something that works once.
+    /// The same for tokens that `spend` obtains for something single-use.
     func adopt(
         _ arrival: SessionRecord.Arrival,
         replacing replaceable: ReplaceableSession,
@@ -231,7 +234,7 @@ struct SessionAccess {
         throw ExitFailure.notWritable("squire: the session is as it was: \(error.description)")
     }
 
-    /// Has `end` end what is held, with the file locked, and forgets it unless that gives a failure.
+    /// Calls `end` with the held tokens and the file locked, and forgets them unless it returns a failure.
     func forget(ending end: @escaping @Sendable (HeldTokens) -> ExitFailure?) throws {
         let problem = Guarded<ExitFailure?>(nil)
         let result = Latch.awaiting { forgotten in
@@ -250,7 +253,7 @@ struct SessionAccess {
         }
     }
 
-    /// Forgets the token if it is `principal`'s still: another login that came meanwhile stays.
+    /// Forgets the token if it still belongs to `principal`, so that a login in the meantime is kept.
     func forget(_ principal: Principal?) throws {
         let result = Latch.awaiting { cache.forget(principal, keepsUnsaved: false, completion: $0) }
         if case .failure(let error) = result {

@@ -19,7 +19,7 @@ enum Environment {
     }()
 }
 
-/// The one configuration file of a command.
+/// The option that names a command's one configuration file.
 struct ConfigFileOption: ParsableArguments {
     @Option(
         name: .customLong("config"),
@@ -48,7 +48,7 @@ struct ConfigFileOption: ParsableArguments {
     }
 }
 
-/// Where the configuration is.
+/// The options that locate the configuration.
 struct ConfigOption: ParsableArguments {
     @OptionGroup var file: ConfigFileOption
 
@@ -62,7 +62,7 @@ struct ConfigOption: ParsableArguments {
     @Option(name: .long, help: ArgumentHelp("The API's URL (SQUIRE_UPSTREAM).", valueName: "url"))
     var upstream: String?
 
-    /// There is neither a configuration file nor an upstream.
+    /// Whether there is neither a configuration file nor an upstream.
     var isNowhere: Bool {
         let variables = ConfigurationOverrides(environment: Environment.all)
         return file.path == nil && upstream == nil && variables.upstream == nil
@@ -77,7 +77,8 @@ struct ConfigOption: ParsableArguments {
     }
 }
 
-/// What `run`, `exec` and `demo` share. Each wins over its environment variable, which wins over the file.
+/// The options of `run`, `exec` and `demo`. Each takes precedence over its environment variable, which takes precedence
+/// over the file.
 struct ProxyOptions: ParsableArguments {
     @Option(
         name: .long,
@@ -139,7 +140,7 @@ struct ProxyOptions: ParsableArguments {
 
     private static let levels = ["trace", "debug", "info", "notice", "warning", "error"]
 
-    /// What is wrong by itself is wrong usage, whatever the configuration says.
+    /// Values that are invalid under any configuration count as wrong usage.
     func validate() throws {
         if let problem = overrides.malformed { throw ValidationError(problem) }
         if let problem = Self.problem(level: logLevel) { throw ValidationError("--log-level \(problem)") }
@@ -168,12 +169,12 @@ struct ProxyOptions: ParsableArguments {
         return result
     }
 
-    /// How to log: option, environment, default.
+    /// How to log, by the option, else the variable, else the default.
     func logging() throws -> Logging {
         let variable = { (name: String) in Environment.all[name].flatMap { $0.isEmpty ? nil : $0 } }
         let level = logLevel ?? variable("SQUIRE_LOG_LEVEL") ?? "info"
         let format = logFormat ?? variable("SQUIRE_LOG_FORMAT") ?? "text"
-        // The options have been looked at.
+        // `validate` has checked the options.
         if let problem = Self.problem(level: level) {
             throw ExitFailure.configuration("squire: SQUIRE_LOG_LEVEL \(problem)")
         }
@@ -186,14 +187,14 @@ struct ProxyOptions: ParsableArguments {
     }
 }
 
-/// The decided way to log.
+/// How the process logs.
 struct Logging: Sendable {
     let level: Logger.Level
     private(set) var style: LogStyle
-    /// When the process began to log: what it says first is about all that comes later.
+    /// When logging began, which is the time of the first line.
     let begun = Timestamp.now()
 
-    /// The same about one of several proxies, or the only one.
+    /// The same for one of the process's proxies.
     func of(proxy: String, column: Int) -> Logging {
         var result = self
         result.style = style.of(proxy: ControlCharacters.escaped(proxy), column: column)

@@ -1,24 +1,24 @@
 import Credentials
 import Settings
 
-/// Asks for what a sign-in at the API lacks, as far as there is somebody to ask, and signs in.
+/// Asks for what a sign-in at the API still needs, if a person is there, and signs in.
 struct SignInDialogue {
     let signIn: SignIn
     let loaded: LoadedConfiguration
     let given: Given
-    /// Whatever is there is replaced.
+    /// Whether to replace any session.
     let replaces: Bool
-    /// This login as a line that replaces whatever is there.
+    /// The command line of this login with --replace.
     let replacing: String
 
-    /// What the command line says.
+    /// What the command line provides.
     struct Given {
         var email: String?
         var code: String?
         var readsPassword: Bool
     }
 
-    /// How often a person may get a secret wrong.
+    /// How many attempts a person has.
     private static let tries = 3
 
     static func isAddress(_ text: String) -> Bool {
@@ -38,7 +38,7 @@ struct SignInDialogue {
         while true {
             round += 1
             let status: Int
-            // What signs in works once, and so does what comes for it: whoever called saves it.
+            // The code and its token can be used once, so that signals wait until the caller has saved the token.
             Spending.begin(waitsElsewhere: false)
             switch try signIn.signIn(email, secret) {
             case .signedIn(let tokens):
@@ -97,7 +97,7 @@ struct SignInDialogue {
         return secret
     }
 
-    /// The next secret after a wrong one.
+    /// Asks for another secret after a wrong one.
     private func again(_ wrong: SignIn.Secret, _ email: String) throws -> SignIn.Secret {
         guard case .code = wrong else { return .password(try readPassword()) }
         let prompt = signIn.canSendCode ? "Code (Enter for a new one): " : "Code: "
@@ -112,8 +112,8 @@ struct SignInDialogue {
         return .code(Output.readSecret(prompt: "Code: ")?.trimmed ?? "")
     }
 
-    /// Whose the token is shows in the answer only, when the secret is spent. Unasked, another customer's session is
-    /// not replaced, and the new token must not live on where nobody knows it.
+    /// Refuses tokens of another customer, which only the answer reveals, when the secret is spent. Without a person's
+    /// consent the former session stays, and the new token is ended, because nobody would know it.
     private func refuseOther(_ tokens: TokenSet, _ standing: FormerSession, _ secret: SignIn.Secret) throws {
         guard !replaces, !Output.isAtTerminal, let other = standing.other(than: tokens.accessToken) else { return }
         let fate = SignOut.endRefused(tokens, loaded)
@@ -125,7 +125,7 @@ struct SignInDialogue {
 }
 
 extension String {
-    /// Without white space at its ends.
+    /// The text without white space at both ends.
     fileprivate var trimmed: String {
         String(drop { $0.isWhitespace }.reversed().drop { $0.isWhitespace }.reversed())
     }

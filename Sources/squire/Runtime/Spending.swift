@@ -3,32 +3,32 @@ import Credentials
 import Threads
 import Upstream
 
-/// A command that spends something that works once: between the sending and the moment at which what came for it is
-/// saved, its end would cost the login.
+/// Holds signals back while a command spends something single-use. If the process ended between the request and the
+/// saving of the response, the login would be lost.
 ///
-/// The first SIGINT, SIGTERM, SIGHUP or SIGQUIT waits until then, and ends the process as if it had come then; one that
-/// comes before there is a connection to send it on, at once, with nothing sent. Another one ends it at once
-/// (`csystem_hold_signals`). `run` and `exec` have an end of their own (`Foreground`).
+/// The first SIGINT, SIGTERM, SIGHUP or SIGQUIT takes effect after the saving; before a connection exists, it takes
+/// effect at once, and nothing is sent. A second one ends the process at once (`csystem_hold_signals`). `run` and
+/// `exec` end differently (`Foreground`).
 ///
-/// *Threading*: `begin` on the thread that sends, `end` on the one that waits for it, perhaps the same.
+/// *Threading*: `begin` on the thread that sends, `end` on the thread that waits for it, which may be the same.
 enum Spending {
-    /// Nothing that works once has left when this returns. Never returns where a signal was first. With `waitsElsewhere`
-    /// another thread waits, which gets the signals: no system call of this one is cut short.
+    /// Call before sending anything single-use. Does not return if a signal came first. `waitsElsewhere` says that
+    /// another thread waits, which gets the signals, so that they interrupt no system call of this one.
     static func begin(waitsElsewhere: Bool = true) {
         _ = attends
         csystem_hold_signals(waitsElsewhere ? 1 : 0)
     }
 
-    /// As long as there is only a connection in the making, a signal ends that, and nothing was spent.
+    /// While a connection is only being made, a signal ends the attempt, and nothing is spent.
     private static let attends: Void = {
         let stop = csystem_stop_descriptor()
         BlockingRequest.attendant.with { $0 = .init(stop: stop) { csystem_may_send() != 0 } }
     }()
 
-    /// Everything is saved. Does not return where a signal has waited for that.
+    /// Call when everything is saved. Does not return if a signal is waiting.
     static func end() { csystem_release_signals() }
 
-    /// `source`, so that what it spends is spent between `begin` and `end`.
+    /// Wraps `source`, so that each request that spends something calls `begin` first.
     static func watched(_ source: any TokenSource) -> any TokenSource {
         source.spends ? WatchedSource(source: source) : source
     }

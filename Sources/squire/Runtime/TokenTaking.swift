@@ -5,23 +5,23 @@ import Settings
 import Support
 import Threads
 
-/// Spends something that works once for tokens, and makes them the session's: under the file's lock, and saved before
-/// anybody is told.
+/// Redeems something single-use for tokens, and adopts them as the session: with the file locked, and saved before
+/// anything is reported.
 struct TokenTaking {
     let session: SessionAccess
     let replaceable: ReplaceableSession
-    /// The login as a line that can be run.
+    /// The command line that repeats the login.
     let line: String
-    /// The same, replacing whatever is there.
+    /// The same with --replace.
     let replacing: String
 
-    /// What is spent.
+    /// What is redeemed.
     enum Spent {
         case code
         case deviceCode
         case refreshToken(Token)
 
-        /// The end of a sentence about tokens that are not kept.
+        /// The end of a message about tokens that were not kept.
         fileprivate var fate: String {
             switch self {
             case .code, .deviceCode: "The code is spent."
@@ -30,8 +30,7 @@ struct TokenTaking {
         }
     }
 
-    /// Has `ask` spend it, once. What does not end in saved tokens is the result, or, where tokens came and are not
-    /// kept, an error.
+    /// Calls `ask` once to redeem it. Returns any outcome but saved tokens; throws if tokens came and were not kept.
     func take(_ spent: Spent, _ ask: @escaping @Sendable () -> TokenOutcome) throws -> TokenOutcome {
         let heard = Guarded<TokenOutcome?>(nil)
         let given: Token? = if case .refreshToken(let token) = spent { token } else { nil }
@@ -51,12 +50,12 @@ struct TokenTaking {
         } catch {
             throw notKept(error, heard.with { $0 }, spent)
         }
-        // `adopt` has called it, or thrown.
+        // `adopt` has called `spend`, or has thrown.
         return endingUnused(heard.with { $0 } ?? .unreachable(reason: "nothing was asked"))
     }
 
-    /// Makes tokens the session's that have come already, as `take` does. For what is asked for again and again, while a
-    /// person takes minutes: the file is locked for this only, and others use the session meanwhile.
+    /// Adopts tokens that have already arrived. For polling while a person takes minutes: the file is locked only for
+    /// the adoption, so that others can use the session meanwhile.
     func take(_ spent: Spent, given outcome: TokenOutcome) throws -> TokenOutcome {
         if case .obtained(let tokens, _) = outcome {
             do {
@@ -68,20 +67,20 @@ struct TokenTaking {
         return endingUnused(outcome)
     }
 
-    /// What cannot be used is not left to live.
+    /// Ends tokens that cannot be used.
     private func endingUnused(_ outcome: TokenOutcome) -> TokenOutcome {
         if case .misconfigured(_, let tokens?) = outcome { _ = SignOut.endRefused(tokens, session.loaded) }
         return outcome
     }
 
-    /// The error of what was not kept; tokens that came are ended.
+    /// Ends tokens that were not kept. Returns the error to throw.
     private func notKept(_ error: any Error, _ outcome: TokenOutcome?, _ spent: Spent) -> any Error {
         guard case .obtained(let tokens, _)? = outcome else { return failure(error, "") }
         let fate = SignOut.endRefused(tokens, session.loaded)
         return failure(error, " \(fate) \(spent.fate)")
     }
 
-    /// Why tokens are not kept. `fate` is what became of them.
+    /// Why tokens were not kept. `fate` says what became of them.
     private func failure(_ error: any Error, _ fate: String) -> any Error {
         switch error {
         case let error as SessionFileError:
@@ -93,7 +92,7 @@ struct TokenTaking {
         }
     }
 
-    /// What an outcome without tokens means for the command.
+    /// The command's failure for an outcome without tokens.
     func failure(_ outcome: TokenOutcome, of spent: Spent) -> ExitFailure {
         let nobody = "squire: nobody is logged in: "
         switch outcome {
@@ -105,7 +104,7 @@ struct TokenTaking {
             return .tryLater(nobody + "\(reason). Try again \(when): \(line)")
         case .unreachable(let reason, _):
             let text = nobody + "\(reason). To try again: \(line)"
-            // Nothing of a refresh token has left: the same line works later.
+            // The refresh token was not sent, so that the same command can be repeated.
             if case .refreshToken = spent { return .tryLater(text) }
             return .unreachable(text)
         case .lost(let reason, _, _):
