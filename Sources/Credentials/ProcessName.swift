@@ -1,4 +1,3 @@
-import Credentials
 import Platform
 
 /// The name of a process, unique among all machines of a fleet, as claims carry it: 1 to 128 visible ASCII characters
@@ -21,7 +20,7 @@ public struct ProcessName: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Makes a name for this process: `host/process/random`. Each call returns a different one.
-    static func make() -> ProcessName {
+    public static func make() -> ProcessName {
         let random = SharedID.random().description.prefix(8)
         return ProcessName(visible: "\(host())/\(getpid())/\(random)")
     }

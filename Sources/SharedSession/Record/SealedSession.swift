@@ -22,9 +22,6 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
     /// successor. Empty in records of earlier versions.
     public var silent: [ProcessName] = []
 
-    /// The length limit of `silent`; older names are dropped.
-    private static let maxSilent = 4
-
     /// The upper limit of `retryAfter`, in seconds.
     private static let maxRetryAfter = 3600
 
@@ -32,13 +29,13 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
     private static let maxAge = 1 << 40
 
     /// How long a dead watch whose connection looks open can go unnoticed, in seconds.
-    private static let latency = 30
+    private static let watchLatency = 30
 
     /// The possible age of the tokens in seconds, now that this machine has read them. `isNews` says that they were
     /// written a moment ago. Compares no clock with another machine's.
     func age(isNews: Bool) -> ClosedRange<Int> {
         let least = age ?? 0
-        return least...(age != nil && isNews ? least + Self.latency : Int.max)
+        return least...(age != nil && isNews ? least + Self.watchLatency : Int.max)
     }
 
     /// Nil if `record` has nothing to share, or does not say which API it is for.
@@ -68,7 +65,7 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
     /// Records that the machine `by` fell silent. Returns false if it is already the last in the list.
     mutating func fellSilent(_ by: ProcessName) -> Bool {
         guard silent.last != by else { return false }
-        silent = (silent.filter { $0 != by } + [by]).suffix(Self.maxSilent)
+        silent = (silent.filter { $0 != by } + [by]).suffix(SharedRefusal.maxSilent)
         return true
     }
 
@@ -81,7 +78,7 @@ public struct SealedSession: Equatable, Sendable, CustomReflectable {
         age = json["age"]?.integer.map { min(max($0, 0), Self.maxAge) }
         retryAfter = json["retry_after"]?.integer.map { min(max($0, 0), Self.maxRetryAfter) }
         if case .array(let names)? = json["silent"] {
-            silent = names.suffix(Self.maxSilent).compactMap { $0.string.flatMap(ProcessName.init) }
+            silent = names.suffix(SharedRefusal.maxSilent).compactMap { $0.string.flatMap(ProcessName.init) }
         }
     }
 

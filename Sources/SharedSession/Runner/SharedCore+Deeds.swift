@@ -35,7 +35,7 @@ extension SharedCore {
     mutating func noteDoubt(_ actions: [SharedState.Action]) {
         guard actions.contains(where: { if case .swap = $0 { true } else { false } }) else { return }
         doubt = .none
-        for case .say(.takesOver(let by)) in actions where by != machine.me { doubt = .takenOver(from: by.description) }
+        for case .say(.takesOver(let by)) in actions where by != machine.me { doubt = .takenOver(from: by) }
     }
 
     /// The engine has what was only known here: reports that it is shared after all.
@@ -253,14 +253,13 @@ extension SharedCore {
 
     /// What is known about the API's refusal of the engine's tokens.
     private var lastRefusal: SharedRefusal {
-        let silent = machine.seen.flatMap { values[$0.version]?.session?.silent } ?? []
-        return SharedRefusal(silent: silent.map(\.description))
+        SharedRefusal(silent: machine.seen.flatMap { values[$0.version]?.session?.silent } ?? [])
     }
 
     /// The machine whose claim this one's replaces; nil if there is none.
     private var silentOne: ProcessName? {
         guard case .takenOver(let by) = doubt else { return nil }
-        return ProcessName(by)
+        return by
     }
 
     // MARK: Whether the engine takes what is written
