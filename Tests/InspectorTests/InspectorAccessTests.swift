@@ -30,7 +30,7 @@ import Testing
 
     @Test func hostIsNeeded() {
         #expect(Self.code(Self.access(), [:]) == "bad_request")
-        let unix = InspectorAccess(AccessConfiguration(), name: .unix(path: "/s"))
+        let unix = InspectorAccess(AccessConfiguration(), address: .unix(path: "/s"))
         #expect(Self.code(unix, [:]) == "-" && Self.code(unix, ["Host": "evil.test"]) == "misdirected_request")
         #expect(Self.code(unix, ["Host": "localhost"], origin: "http://localhost") == "-")
     }
