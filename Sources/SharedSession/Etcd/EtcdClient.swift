@@ -10,7 +10,7 @@ import Upstream
 final class EtcdClient: StoreClient {
     /// The time limit of an authentication. etcd computes a deliberately slow hash for each, and many machines may
     /// start at once.
-    private static let authenticationPatience = Duration.seconds(10)
+    private static let authenticationTimeout = Duration.seconds(10)
     private static let maxAnswerBytes = 1 << 20
 
     let answers: EtcdAnswers
@@ -63,9 +63,9 @@ final class EtcdClient: StoreClient {
     /// The member that answered last.
     var member: String? { state.with { $0.member } }
     var name: String { "etcd" }
-    var patience: Duration { options.patience }
+    var requestTimeout: Duration { options.requestTimeout }
     var readInterval: Duration { options.readInterval }
-    var streams: StreamManner { .endless }
+    var streams: StreamLifetime { .endless }
 
     func read() -> Result<StoreReading, SharedStoreFailure> {
         reading().map { StoreReading(value: $0.value, position: .number($0.revision)) }
@@ -89,19 +89,19 @@ final class EtcdClient: StoreClient {
             }
             switch problem.effect {
             case .staleToken, .refused, .withoutAuthentication: return .failure(problem.failure)
-            case .elsewhere: leave(endpoint, problem.failure, &worst)
+            case .elsewhere: skip(endpoint, problem.failure, &worst)
             case .unclear:
                 silent.append(endpoint)
-                leave(endpoint, problem.failure, &worst)
+                skip(endpoint, problem.failure, &worst)
             }
         }
-        doubtToken(silent)
+        discardStaleToken(silent)
         return .failure(worst ?? .stopped)
     }
 
     /// Discards the token if a healthy member left a request with it unanswered. After a restore, etcd holds back a
     /// request whose token is older, until its revision reaches that of the token. The next call authenticates again.
-    private func doubtToken(_ silent: [String]) {
+    private func discardStaleToken(_ silent: [String]) {
         guard state.with({ $0.credential.token != nil }), silent.contains(where: isHealthy) else { return }
         state.with { $0.credential = .unknown }
     }
@@ -114,7 +114,7 @@ final class EtcdClient: StoreClient {
             url: "\(endpoint)/health",
             fields: [("Accept", "application/json"), ("User-Agent", "squire")],
             body: nil,
-            timeout: options.patience
+            timeout: options.requestTimeout
         )
         request.maximumResponseBytes = Self.maxAnswerBytes
         guard let response = try? request.perform(settings(endpoint)), response.status == 200 else { return false }
@@ -150,9 +150,9 @@ final class EtcdClient: StoreClient {
             }
             switch problem.effect {
             case .staleToken, .refused, .withoutAuthentication: return .failed(problem.failure)
-            case .elsewhere: leave(endpoint, problem.failure, &worst)
+            case .elsewhere: skip(endpoint, problem.failure, &worst)
             case .unclear:
-                leave(endpoint, problem.failure, &worst)
+                skip(endpoint, problem.failure, &worst)
                 return .unclear(problem.failure)
             }
         }
@@ -174,7 +174,7 @@ final class EtcdClient: StoreClient {
     }
 
     func line(_ bytes: [UInt8], at endpoint: String) -> StoreWatchLine {
-        if let mistake = mistake(EtcdAnswers.cluster(ofLine: bytes), at: endpoint) { return .ended(mistake) }
+        if let mistake = checkCluster(EtcdAnswers.cluster(ofLine: bytes), at: endpoint) { return .ended(mistake) }
         return StoreWatchLine(bytes, answers)
     }
 
@@ -192,7 +192,7 @@ final class EtcdClient: StoreClient {
 
     /// Also selects the next member.
     func watchEnded(at endpoint: String, _ failure: SharedStoreFailure) {
-        leave(endpoint)
+        skip(endpoint)
         observe(.watchEnded(failure))
     }
 
@@ -202,15 +202,15 @@ final class EtcdClient: StoreClient {
     private var current: String? { state.with { $0.isStopped ? nil : $0.endpoints.current } }
 
     /// Selects the next member.
-    private func leave(_ endpoint: String) {
-        state.with { $0.endpoints.leave(endpoint) }
+    private func skip(_ endpoint: String) {
+        state.with { $0.endpoints.skip(endpoint) }
     }
 
-    private func leave(_ endpoint: String, _ failure: SharedStoreFailure, _ worst: inout SharedStoreFailure?) {
-        leave(endpoint)
+    private func skip(_ endpoint: String, _ failure: SharedStoreFailure, _ worst: inout SharedStoreFailure?) {
+        skip(endpoint)
         if options.endpoints.count > 1 {
             // A member that does not answer a call does not report changes, either.
-            stream.leave(endpoint)
+            stream.end(at: endpoint)
             observe(.left(endpoint: endpoint, failure))
         }
         // A member's complaint about the configuration says more than another one's silence. That a member belongs to
@@ -223,7 +223,7 @@ final class EtcdClient: StoreClient {
         var random = SystemRandomNumberGenerator()
         state.with { state in
             state.member = endpoint
-            state.endpoints.answered(using: &random)
+            state.endpoints.settle(using: &random)
         }
     }
 
@@ -235,17 +235,17 @@ final class EtcdClient: StoreClient {
     func survey() {
         guard options.endpoints.count > 1 else { return }
         for endpoint in options.endpoints where current != nil && !state.with({ $0.clusters.isKnown(endpoint) }) {
-            _ = send("maintenance/status", Array("{}".utf8), at: endpoint, options.patience)
+            _ = send("maintenance/status", Array("{}".utf8), at: endpoint, options.requestTimeout)
         }
     }
 
     /// Records the cluster that a member's answer names, if it names one. Returns a failure if it is not the cluster of
     /// the others. The answer is ignored then, because what was done there has no effect here.
-    private func mistake(_ cluster: String?, at endpoint: String) -> SharedStoreFailure? {
+    private func checkCluster(_ cluster: String?, at endpoint: String) -> SharedStoreFailure? {
         guard let cluster else { return nil }
         let (verdict, isNews, mistake) = state.with { state in
             let wasForeign = state.clusters.isForeign(endpoint)
-            let verdict = state.clusters.hear(endpoint, cluster)
+            let verdict = state.clusters.record(cluster, of: endpoint)
             return (verdict, !wasForeign, state.clusters.mistake)
         }
         switch verdict {
@@ -268,11 +268,11 @@ final class EtcdClient: StoreClient {
             if let problem = authenticate(at: endpoint) { return .problem(problem) }
             hasNewToken = true
         }
-        let answer = send(call, body, at: endpoint, options.patience)
+        let answer = send(call, body, at: endpoint, options.requestTimeout)
         guard case .problem(let problem) = answer, problem.effect == .staleToken else { return answer }
         guard options.user != nil, !hasNewToken else { return answer }
         if let problem = authenticate(at: endpoint) { return .problem(problem) }
-        return send(call, body, at: endpoint, options.patience)
+        return send(call, body, at: endpoint, options.requestTimeout)
     }
 
     /// Obtains a token. If that fails, nothing of the call that needs it has been sent.
@@ -285,7 +285,7 @@ final class EtcdClient: StoreClient {
         case .failure(let failure): return EtcdProblem(.refused, failure)
         }
         let body = EtcdRequests.authenticate(user: user.name, password: password)
-        switch send("auth/authenticate", body, at: endpoint, max(Self.authenticationPatience, options.patience)) {
+        switch send("auth/authenticate", body, at: endpoint, max(Self.authenticationTimeout, options.requestTimeout)) {
         case .body(let body):
             guard let token = EtcdAnswers.token(body) else {
                 return EtcdProblem(.elsewhere, EtcdProblem.damaged.failure)
@@ -302,11 +302,12 @@ final class EtcdClient: StoreClient {
         }
     }
 
-    private func send(_ call: String, _ body: [UInt8], at endpoint: String, _ patience: Duration) -> Answer {
+    private func send(_ call: String, _ body: [UInt8], at endpoint: String, _ timeout: Duration) -> Answer {
         let token = call.hasPrefix("kv/") ? state.with { $0.credential.token } : nil
         do throws(BlockingRequest.Failure) {
-            let response = try request(call, body, at: endpoint, token, patience).perform(settings(endpoint))
-            if response.status == 200, let mistake = mistake(EtcdAnswers.cluster(of: response.body), at: endpoint) {
+            let response = try request(call, body, at: endpoint, token, timeout).perform(settings(endpoint))
+            if response.status == 200, let mistake = checkCluster(EtcdAnswers.cluster(of: response.body), at: endpoint)
+            {
                 return .problem(EtcdProblem(.elsewhere, mistake))
             }
             guard response.status == 200 else {
@@ -315,7 +316,7 @@ final class EtcdClient: StoreClient {
                     return .problem(EtcdProblem(.elsewhere, mistake))
                 }
                 let problem = EtcdProblem(status: response.status, body: response.body)
-                return .problem(options.user == nil ? problem.ofNobody : problem.naming(options.key))
+                return .problem(options.user == nil ? problem.withoutUser : problem.naming(options.key))
             }
             return .body(response.body)
         } catch {
@@ -328,7 +329,7 @@ final class EtcdClient: StoreClient {
         _ body: [UInt8],
         at endpoint: String,
         _ token: String?,
-        _ patience: Duration
+        _ timeout: Duration
     ) -> BlockingRequest {
         // etcd expects the bare token, without "Bearer". From `Accept` etcd recognizes its gateway: without that field
         // and without a token, it would take the user from the gateway's own certificate.
@@ -339,7 +340,7 @@ final class EtcdClient: StoreClient {
             fields: [("Content-Type", "application/json"), ("Accept", "application/json"), ("User-Agent", "squire")]
                 + authorization,
             body: body,
-            timeout: patience
+            timeout: timeout
         )
         request.maximumResponseBytes = Self.maxAnswerBytes
         return request
@@ -348,7 +349,7 @@ final class EtcdClient: StoreClient {
     private func settings(_ endpoint: String) -> UpstreamSettings {
         UpstreamSettings(
             origin: endpoint,
-            connectTimeout: options.patience,
+            connectTimeout: options.requestTimeout,
             proxy: options.proxy,
             authorities: options.authorities,
             certificate: options.certificate,

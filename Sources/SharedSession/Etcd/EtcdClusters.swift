@@ -15,7 +15,7 @@ struct EtcdClusters: Sendable {
     private(set) var home: String?
     private var known: [String: String] = [:]
 
-    mutating func hear(_ endpoint: String, _ cluster: String) -> Verdict {
+    mutating func record(_ cluster: String, of endpoint: String) -> Verdict {
         known[endpoint] = cluster
         guard let former = home, former != cluster else {
             home = cluster

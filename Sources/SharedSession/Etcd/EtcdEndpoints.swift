@@ -17,14 +17,14 @@ struct EtcdEndpoints: Sendable {
     var current: String { all[index] }
 
     /// Selects the next member if `endpoint` is still the current one. Otherwise another thread has already moved on.
-    mutating func leave(_ endpoint: String) {
+    mutating func skip(_ endpoint: String) {
         guard current == endpoint else { return }
         silent?.insert(index)
         index = (index + 1) % all.count
     }
 
     /// Reports that the current member answered.
-    mutating func answered(using random: inout some RandomNumberGenerator) {
+    mutating func settle(using random: inout some RandomNumberGenerator) {
         guard let silent else { return }
         index = all.indices.filter { !silent.contains($0) }.randomElement(using: &random) ?? index
         self.silent = nil

@@ -51,7 +51,7 @@ public struct EtcdExamination: Sendable {
     }
 
     /// A member without a quorum answers after 7 seconds, and its answer says so.
-    private static let patience = Duration.seconds(9)
+    private static let timeout = Duration.seconds(9)
 
     private let options: EtcdOptions
 
@@ -103,7 +103,7 @@ public struct EtcdExamination: Sendable {
     private static func alone(_ endpoint: String, _ options: EtcdOptions) -> EtcdOptions {
         var options = options
         options.endpoints = [endpoint]
-        options.patience = patience
+        options.requestTimeout = timeout
         return options
     }
 

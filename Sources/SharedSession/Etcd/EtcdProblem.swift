@@ -33,12 +33,12 @@ public struct EtcdProblem: Equatable, Sendable {
 
     /// Of a response with a status other than 200, or, with status 0, of a watch's line with the member `error`.
     public init(status: Int, body: [UInt8]) {
-        let said = Said(body)
-        if let known = Self.known(said.text, said.code) {
+        let answer = ErrorAnswer(body)
+        if let known = Self.known(answer.text, answer.code) {
             self = known
             return
         }
-        let number = said.code.map { " (code \($0))" } ?? ""
+        let number = answer.code.map { " (code \($0))" } ?? ""
         switch status {
         case 401: self = Self.staleToken
         case 403: self = Self.forbidden
@@ -93,7 +93,7 @@ public struct EtcdProblem: Equatable, Sendable {
 
     /// The same problem, for a client that names no user. etcd takes any client with a certificate for the gateway
     /// itself, which has no role. So "permission denied" means that the user is missing, not the role.
-    var ofNobody: EtcdProblem { self == Self.forbidden ? Self.userIsMissing : self }
+    var withoutUser: EtcdProblem { self == Self.forbidden ? Self.userIsMissing : self }
 
     static let damaged = EtcdProblem(.unclear, .damaged, "the answer is none that etcd gives")
 
@@ -192,7 +192,7 @@ public struct EtcdProblem: Equatable, Sendable {
 }
 
 /// The message and the code of an answer, wherever this version of etcd puts them.
-private struct Said {
+private struct ErrorAnswer {
     /// How much of a plain-text answer is examined, in octets.
     private static let maxTextBytes = 1024
 

@@ -44,9 +44,9 @@ final class KubernetesClient: StoreClient {
 
     var name: String { "kubernetes" }
     var member: String? { nil }
-    var patience: Duration { options.patience }
+    var requestTimeout: Duration { options.requestTimeout }
     var readInterval: Duration { options.readInterval }
-    var streams: StreamManner { .leased }
+    var streams: StreamLifetime { .leased }
 
     func stop() {
         state.with { $0.isStopped = true }
@@ -125,12 +125,12 @@ final class KubernetesClient: StoreClient {
         case .problem(let problem): return .failure(problem.failure)
         case .body(let body):
             guard let listing = answers.listing(body) else { return .failure(KubernetesProblem.damaged.failure) }
-            if let uid = listing.secret?.revision.uid { note(uid) }
+            if let uid = listing.secret?.revision.uid { record(uid) }
             return .success(listing)
         }
     }
 
-    private func note(_ uid: String) {
+    private func record(_ uid: String) {
         let former = state.with { state in
             defer { state.uid = uid }
             return state.uid
@@ -161,7 +161,7 @@ final class KubernetesClient: StoreClient {
         case .failure(let reason): KubernetesProblem(reason, at: endpoint).failure
         case .success(let response) where response.status == 200:
             SharedStoreFailure(.unavailable, "\(endpoint) ended the watch, as it does now and then")
-        case .success(let response): rest(after: KubernetesProblem(response, call: .watch)).failure
+        case .success(let response): pause(after: KubernetesProblem(response, call: .watch)).failure
         }
     }
 
@@ -198,7 +198,7 @@ final class KubernetesClient: StoreClient {
                 }
             let response = try request(call, path, body, token).perform(settings)
             guard response.status == 200 || response.status == 201 else {
-                return .problem(rest(after: KubernetesProblem(response, call: call)))
+                return .problem(pause(after: KubernetesProblem(response, call: call)))
             }
             return .body(response.body)
         } catch {
@@ -207,7 +207,7 @@ final class KubernetesClient: StoreClient {
     }
 
     /// Begins the pause that the server asked for, if it did.
-    private func rest(after problem: KubernetesProblem) -> KubernetesProblem {
+    private func pause(after problem: KubernetesProblem) -> KubernetesProblem {
         if let seconds = problem.pause {
             let pause = Duration.seconds(min(seconds, Self.longestPause))
             let end = MonotonicClock.now().adding(saturating: pause.nanoseconds)
@@ -236,7 +236,7 @@ final class KubernetesClient: StoreClient {
             url: options.server + path,
             fields: fields,
             body: body,
-            timeout: options.patience
+            timeout: options.requestTimeout
         )
         request.maximumResponseBytes = Self.maxAnswerBytes
         return request
@@ -260,7 +260,7 @@ final class KubernetesClient: StoreClient {
     private var settings: UpstreamSettings {
         UpstreamSettings(
             origin: options.server,
-            connectTimeout: options.patience,
+            connectTimeout: options.requestTimeout,
             proxy: options.proxy,
             authorities: options.authorities,
             certificate: options.certificate,

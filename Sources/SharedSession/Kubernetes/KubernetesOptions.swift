@@ -16,7 +16,7 @@ public struct KubernetesOptions: Sendable {
     public var privateKey: String?
     public var proxy = UpstreamSettings.Proxy.none
     /// The time limit of one request.
-    public var patience = Duration.seconds(2)
+    public var requestTimeout = Duration.seconds(2)
     /// The interval of the reads beside the watch, randomized by half of it in both directions.
     public var readInterval = Duration.seconds(10)
 

@@ -46,8 +46,8 @@ public struct KubernetesProblem: Equatable, Sendable {
     }
 
     /// Of a `Status` object, which a stream may contain in place of a response.
-    public init(status: Int, _ said: JSONValue, call: Call) {
-        let reason = Self.word(said["reason"]?.string)
+    public init(status: Int, _ object: JSONValue, call: Call) {
+        let reason = Self.word(object["reason"]?.string)
         let shown = reason.map { " (\($0))" } ?? ""
         switch status {
         case 401:
@@ -57,10 +57,10 @@ public struct KubernetesProblem: Equatable, Sendable {
                 "the API server does not know who we are",
                 "Is the token of this cluster, and not expired? A client certificate must be signed by its authority."
             )
-        case 403: self = Self.forbidden(call, isTerminating: Self.causes(said).contains("NamespaceTerminating"))
+        case 403: self = Self.forbidden(call, isTerminating: Self.causes(object).contains("NamespaceTerminating"))
         case 404 where call == .patch && reason == "NotFound":
             self.init(.mismatch, .unavailable, "the Secret is not there any more")
-        case 404 where call == .create && said["details"]?["kind"] == .string("namespaces"):
+        case 404 where call == .create && object["details"]?["kind"] == .string("namespaces"):
             self.init(.refused, .configuration, "there is no such namespace", "Make it, or give another one.")
         case 404:
             self.init(
@@ -84,7 +84,7 @@ public struct KubernetesProblem: Equatable, Sendable {
                 "the API server has too much to do\(shown)",
                 "It is asked less often by itself until that passes."
             )
-            pause = said["details"]?["retryAfterSeconds"]?.integer.flatMap { $0 > 0 ? $0 : nil }
+            pause = object["details"]?["retryAfterSeconds"]?.integer.flatMap { $0 > 0 ? $0 : nil }
         case 400, 405, 406, 411, 413, 414, 415, 431:
             self.init(.refused, .configuration, "the API server refused the request with status \(status)\(shown)")
         case 408, 500...599:
@@ -138,8 +138,8 @@ public struct KubernetesProblem: Equatable, Sendable {
         return KubernetesProblem(.refused, .denied, detail, advice)
     }
 
-    private static func causes(_ said: JSONValue) -> [String] {
-        guard case .array(let causes)? = said["details"]?["causes"] else { return [] }
+    private static func causes(_ object: JSONValue) -> [String] {
+        guard case .array(let causes)? = object["details"]?["causes"] else { return [] }
         return causes.compactMap { $0["reason"]?.string }
     }
 

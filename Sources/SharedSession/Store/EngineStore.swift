@@ -4,7 +4,7 @@ import Threads
 /// another. Each call uses a new connection, so that a write that was never sent can be told from one that may have
 /// arrived. The initializers describe the engines.
 ///
-/// *Threading*: see `SharedStore`. `done` runs on the calls' thread, `tell` on the watch's.
+/// *Threading*: see `SharedStore`. `done` runs on the calls' thread, `report` on the watch's.
 public final class EngineStore: ManagedStore {
     /// When to try again to start the watch, in nanoseconds, if no thread could be created.
     private static let threadRetry: Int64 = 5_000_000_000
@@ -50,17 +50,17 @@ public final class EngineStore: ManagedStore {
         done(.failed(.stopped))
     }
 
-    public func watch(_ tell: @escaping @Sendable (SharedStoreNews) -> Void) {
+    public func watch(_ report: @escaping @Sendable (SharedStoreNews) -> Void) {
         let (client, calls) = (client, calls)
         let hasThread = watching.with { watching in
             guard case .no = watching else { return true }
-            let thread = StoppableThread(name: "\(client.name)-watch") { StoreWatch(client, calls, tell).run($0) }
+            let thread = StoppableThread(name: "\(client.name)-watch") { StoreWatch(client, calls, report).run($0) }
             guard let thread else { return false }
             watching = .running(thread)
             return true
         }
         guard !hasThread else { return }
-        calls.executeLater(Self.threadRetry) { [weak self] in self?.watch(tell) }
+        calls.executeLater(Self.threadRetry) { [weak self] in self?.watch(report) }
     }
 
     public func stop() {
@@ -70,7 +70,7 @@ public final class EngineStore: ManagedStore {
             return watching
         }
         // The request of a call in progress has a time limit of its own.
-        _ = calls.finish(timeout: client.patience * 2)
+        _ = calls.finish(timeout: client.requestTimeout * 2)
         if case .running(let thread) = former { thread.stop() }
     }
 }

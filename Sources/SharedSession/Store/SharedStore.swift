@@ -3,7 +3,7 @@ import Credentials
 /// The engine through which many machines share one session. It keeps one value, writes it only by compare-and-swap,
 /// and reports changes.
 ///
-/// *Threading*: call from any thread. `done` and `tell` run on the store's threads, each `done` exactly once, and must
+/// *Threading*: call from any thread. `done` and `report` run on the store's threads, each `done` exactly once, and must
 /// not block.
 public protocol SharedStore: Sendable {
     /// Reads the latest value, never a stale one. Nil if the key is absent.
@@ -18,7 +18,7 @@ public protocol SharedStore: Sendable {
     )
 
     /// Reports the value and its changes, in order and from one thread, until `stop`. Call once.
-    func watch(_ tell: @escaping @Sendable (SharedStoreNews) -> Void)
+    func watch(_ report: @escaping @Sendable (SharedStoreNews) -> Void)
 
     /// A part of the configuration that cannot work although the store does; nil if none is known.
     var misconfiguration: SharedStoreFailure? { get }

@@ -7,10 +7,10 @@ protocol StoreClient: Sendable {
     /// The prefix of the names of the engine's threads.
     var name: String { get }
     /// The time limit of one request.
-    var patience: Duration { get }
+    var requestTimeout: Duration { get }
     /// The interval of the reads beside the watch, randomized by half of it in both directions.
     var readInterval: Duration { get }
-    var streams: StreamManner { get }
+    var streams: StreamLifetime { get }
 
     func read() -> Result<StoreReading, SharedStoreFailure>
     func swap(expecting: StoredValue?, with bytes: [UInt8]) -> SwapOutcome
@@ -48,7 +48,7 @@ extension StoreClient {
 }
 
 /// How an engine's streams begin and end.
-enum StreamManner: Sendable {
+enum StreamLifetime: Sendable {
     /// A line says that the stream is open. Its end is a failure.
     case endless
     /// The stream is open once its response head has arrived. The engine ends it from time to time.
@@ -84,9 +84,9 @@ public enum StorePosition: Equatable, Sendable {
         return mine < others
     }
 
-    /// Whether a change at this position was certainly known when `heard` was.
-    func isKnown(to heard: StorePosition) -> Bool {
-        guard case (.number(let mine), .number(let others)) = (self, heard) else { return false }
+    /// Whether a change at this position had certainly happened at `latest`.
+    func isIncluded(in latest: StorePosition) -> Bool {
+        guard case (.number(let mine), .number(let others)) = (self, latest) else { return false }
         return mine <= others
     }
 }

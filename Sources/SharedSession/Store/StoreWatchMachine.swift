@@ -3,7 +3,7 @@ import Platform
 /// Keeps a watch alive: it reads, opens the stream, listens, reads again at intervals, and starts over after a failure.
 /// A pure state machine.
 ///
-/// Only a read shows whether the engine can be heard, because a stream may be open, silent and dead.
+/// Only a read shows whether the engine can be reached, because a stream may be open, silent and dead.
 struct StoreWatchMachine {
     enum Event {
         /// The result of the last `read`.
@@ -34,37 +34,37 @@ struct StoreWatchMachine {
         case reading
         case pausing
         /// A stream of the changes after that position is being opened.
-        case opening(heard: StorePosition)
+        case opening(upTo: StorePosition)
         /// The stream is open, and changes up to that position have been reported.
-        case listening(heard: StorePosition)
+        case listening(upTo: StorePosition)
         /// A read is in progress while the stream is open.
-        case checking(heard: StorePosition)
+        case checking(upTo: StorePosition)
     }
 
-    private enum Told: Equatable {
+    private enum Reported: Equatable {
         case nothing
         case value(StoredValue?)
     }
 
     /// Whether the engine can be read.
-    private enum Hearing {
+    private enum Link {
         case unknown
         case connected
         case lost
     }
 
-    private let patience: Duration
+    private let requestTimeout: Duration
     private let interval: Duration
     /// Returns a number from 0 to 1, different each time.
     private let random: @Sendable () -> Double
     private var state = State.starting
-    private var told = Told.nothing
-    private var hearing = Hearing.unknown
+    private var reported = Reported.nothing
+    private var link = Link.unknown
     /// Consecutive failures.
     private var failures = 0
 
-    init(patience: Duration, interval: Duration, random: @escaping @Sendable () -> Double) {
-        self.patience = patience
+    init(requestTimeout: Duration, interval: Duration, random: @escaping @Sendable () -> Double) {
+        self.requestTimeout = requestTimeout
         self.interval = interval
         self.random = random
     }
@@ -79,37 +79,37 @@ struct StoreWatchMachine {
         switch (state, event) {
         case (.reading, .read(.success(let reading))):
             let news = connected(reading)
-            state = .opening(heard: reading.position)
-            return (news, .open(after: reading.position, patience))
-        case (.checking(let heard), .read(.success(let reading))):
+            state = .opening(upTo: reading.position)
+            return (news, .open(after: reading.position, requestTimeout))
+        case (.checking(let latest), .read(.success(let reading))):
             failures = 0
             let news = connected(reading)
             // The stream missed this change, or the engine's history is another one: the stream cannot be trusted.
-            guard news.isEmpty, !reading.position.isBefore(heard) else {
-                state = .opening(heard: reading.position)
-                return (news, .open(after: reading.position, patience))
+            guard news.isEmpty, !reading.position.isBefore(latest) else {
+                state = .opening(upTo: reading.position)
+                return (news, .open(after: reading.position, requestTimeout))
             }
-            state = .listening(heard: heard)
+            state = .listening(upTo: latest)
             return ([], .listen(untilRead()))
         case (.reading, .read(.failure(let failure))), (.checking, .read(.failure(let failure))):
-            let news: [SharedStoreNews] = hearing == .lost ? [] : [.lost(failure)]
-            hearing = .lost
+            let news: [SharedStoreNews] = link == .lost ? [] : [.lost(failure)]
+            link = .lost
             return (news, afterFailure())
         case (.pausing, .due):
             state = .reading
             return ([], .read)
         case (.opening, .due): return ([], afterFailure())
-        case (.opening(let heard), .line(.opened)):
-            state = .listening(heard: heard)
+        case (.opening(let latest), .line(.opened)):
+            state = .listening(upTo: latest)
             return ([], .listen(untilRead()))
-        case (.listening(let heard), .due):
-            state = .checking(heard: heard)
+        case (.listening(let latest), .due):
+            state = .checking(upTo: latest)
             return ([], .read)
-        case (.listening(let heard), .line(.changed(let value, let position))):
+        case (.listening(let latest), .line(.changed(let value, let position))):
             // The read before the stream has already reported this change.
-            guard !position.isKnown(to: heard) else { return ([], .goOn) }
+            guard !position.isIncluded(in: latest) else { return ([], .goOn) }
             failures = 0
-            state = .listening(heard: position)
+            state = .listening(upTo: position)
             return (changed(value), .listen(untilRead()))
         case (.listening, .line(.idle)), (.listening, .line(.opened)): return ([], .goOn)
         case (.opening, .line), (.listening, .line): return ([], afterFailure())
@@ -121,14 +121,14 @@ struct StoreWatchMachine {
     }
 
     private mutating func connected(_ reading: StoreReading) -> [SharedStoreNews] {
-        let first: [SharedStoreNews] = hearing == .connected ? [] : [.connected]
-        hearing = .connected
+        let first: [SharedStoreNews] = link == .connected ? [] : [.connected]
+        link = .connected
         return first + changed(reading.value)
     }
 
     private mutating func changed(_ value: StoredValue?) -> [SharedStoreNews] {
-        guard told != .value(value) else { return [] }
-        told = .value(value)
+        guard reported != .value(value) else { return [] }
+        reported = .value(value)
         return [.changed(value)]
     }
 
@@ -136,7 +136,7 @@ struct StoreWatchMachine {
     /// both directions.
     private mutating func afterFailure() -> Step {
         failures = min(failures + 1, 5)
-        if failures == 1, hearing == .connected {
+        if failures == 1, link == .connected {
             state = .reading
             return .read
         }

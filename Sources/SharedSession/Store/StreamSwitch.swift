@@ -28,7 +28,7 @@ final class StreamSwitch: Sendable {
     }
 
     /// Ends the stream if it is open at `endpoint`.
-    func leave(_ endpoint: String) {
+    func end(at endpoint: String) {
         state.with { state in
             if let stream = state.stream, stream.endpoint == endpoint { stream.signal.give() }
         }
